@@ -1,0 +1,79 @@
+"""DeeBase, with its defaults but for the durability that all peers share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.flights import COLUMNS, TEXT_COLUMNS, Flight
+from benchmarks.target import POOL_SIZE, Target
+from benchmarks.workload import Person, Values
+from deebase import Database
+
+Row = dict[str, Any]
+
+PERSON = type(
+    "Person",
+    (),
+    {"__annotations__": {"id": int, "name": str, "email": str, "age": int, "score": float, "created": str}},
+)
+FLIGHT_ROW = type(
+    "FlightRow",
+    (),
+    {
+        "__annotations__": {"id": int}
+        | {name: str | None if name in TEXT_COLUMNS else int | None for name in COLUMNS}
+    },
+)
+
+
+class DeebaseTables:
+    """Two tables of one database."""
+
+    async def setup(self, target: Target) -> None:
+        """Connect."""
+        place = target.url if target.backend == "postgres" else str(target.place)
+        self._db = Database(place, durability=target.durability, pool_size=POOL_SIZE)
+        self._people = await self._db.create(PERSON, if_not_exists=True)
+        self._flights = await self._db.create(FLIGHT_ROW, if_not_exists=True)
+
+    async def get(self, key: int) -> Row:
+        """Read the row with a key."""
+        return await self._people[key]
+
+    async def insert(self, values: Values) -> Row:
+        """Store a row under a new key."""
+        return await self._people.insert(values)
+
+    async def update(self, key: int, score: float) -> Row:
+        """Change one column."""
+        return await self._people.update({"id": key, "score": score})
+
+    async def upsert(self, row: Person) -> Row:
+        """Store a row under its key."""
+        return await self._people.upsert(row)
+
+    async def delete(self, key: int) -> None:
+        """Remove a row."""
+        await self._people.delete(key)
+
+    async def select_100(self, after: int) -> Sequence[Row]:
+        """Read a hundred rows."""
+        return await self._people(self._people.c.id > after, order_by="id", limit=100)
+
+    async def transaction(self, first: int, second: int, score: float) -> None:
+        """Change two rows."""
+        async with self._db.transaction():
+            await self._people.update({"id": first, "score": score})
+            await self._people.update({"id": second, "score": score})
+
+    async def import_flights(self, rows: Sequence[Flight]) -> None:
+        """Store many rows."""
+        await self._flights.insert_all(rows)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._db.close()
+
+
+PEER = DeebaseTables

@@ -1,0 +1,103 @@
+"""The figures as a table and as JSON."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sqlite3
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.peers import BASELINES, ENTRIES
+from benchmarks.runner import Result
+from benchmarks.target import Backend
+
+
+def baseline_of(results: Sequence[Result], result: Result) -> Result | None:
+    """Return the result that another is compared with, if that was measured."""
+    name = BASELINES[result.backend]
+    same = (one for one in results if one.backend == result.backend and one.operation == result.operation)
+    return next((one for one in same if one.peer == name), None)
+
+
+def ratio_of(results: Sequence[Result], result: Result) -> float | None:
+    """Return how many times as long as the plain driver a peer needs; None where one of them has no figure."""
+    baseline = baseline_of(results, result)
+    if baseline is None or baseline.median is None or result.median is None:
+        return None
+    return result.median / baseline.median
+
+
+def table(backend: Backend, results: Sequence[Result]) -> Table:
+    """Return the table of one backend: microseconds per call, and the ratio to the plain driver below."""
+    mine = [result for result in results if result.backend == backend]
+    peers = list(dict.fromkeys(result.peer for result in mine))
+    shown = Table(
+        title=f"{backend}: microseconds per operation (per row for the import), x {BASELINES[backend]}",
+        title_justify="left",
+    )
+    shown.add_column("operation", no_wrap=True)
+    for peer in peers:
+        shown.add_column(peer, justify="right", no_wrap=True)
+    for operation in dict.fromkeys(result.operation for result in mine):
+        by_peer = {result.peer: result for result in mine if result.operation == operation}
+        shown.add_row(operation.label, *(_cell(results, by_peer[peer]) for peer in peers))
+    return shown
+
+
+def _cell(results: Sequence[Result], result: Result) -> str:
+    if result.median is None:
+        return "failed"
+    ratio = ratio_of(results, result)
+    figure = f"{result.median:,.1f}" if result.median < 100 else f"{result.median:,.0f}"
+    return figure if ratio is None else f"{figure}\n{ratio:.2f}x"
+
+
+def show(console: Console, results: Sequence[Result]) -> None:
+    """Print the tables and what failed."""
+    for backend in dict.fromkeys(result.backend for result in results):
+        console.print(table(backend, results))
+    for result in results:
+        if result.error is not None:
+            console.print(
+                f"{result.backend} {result.operation.label} {result.peer} failed: {result.error}",
+                markup=False,
+                highlight=False,
+            )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what was measured."""
+    found = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    for distribution in sorted({name for entry in ENTRIES for name in entry.distributions}):
+        try:
+            found[distribution] = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def as_json(results: Sequence[Result], settings: dict[str, object]) -> dict[str, object]:
+    """Return all figures, and the settings they were made with, as a JSON value."""
+    return {
+        "settings": settings,
+        "versions": versions(),
+        "machine": {"system": platform.system(), "processor": platform.machine()},
+        "results": [
+            {
+                "backend": result.backend,
+                "operation": result.operation.name,
+                "tasks": result.operation.tasks,
+                "peer": result.peer,
+                "microseconds": None if result.median is None else round(result.median, 2),
+                "ratio": None if (ratio := ratio_of(results, result)) is None else round(ratio, 3),
+                "baseline": BASELINES[result.backend],
+                "rounds": [round(figure, 2) for figure in result.microseconds],
+                "calls": result.calls,
+                "error": result.error,
+            }
+            for result in results
+        ],
+    }

@@ -1,0 +1,220 @@
+"""Measures: every peer does the same operation, one after the other, round after round."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.flights import Flight
+from benchmarks.peers.peer import Peer, Row
+from benchmarks.store import Store
+from benchmarks.target import Backend
+from benchmarks.workload import FIELDS, OPERATIONS, Calls, Operation, person, values
+
+#: No measurement makes more calls than this, however fast the peer is.
+_MOST_CALLS = 10_000
+_FEWEST_CALLS = 64
+_WARM_UP_CALLS = 64
+#: Seconds after which a measurement counts as failed.
+_TIME_LIMIT = 180
+
+Method = Callable[..., Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        seconds: Time that one measurement should take.
+        repeat: Calls per measurement instead of a time; None to go by the time.
+        rounds: Measurements per peer and operation; the median counts.
+        flights: Rows of the import.
+        import_rounds: Measurements of the import, which takes long.
+    """
+
+    seconds: float
+    repeat: int | None
+    rounds: int
+    flights: int
+    import_rounds: int
+
+
+@dataclass
+class Contestant:
+    """One peer on one backend, connected."""
+
+    name: str
+    peer: Peer
+    store: Store
+    calls: Calls = field(default_factory=Calls)
+
+
+@dataclass
+class Result:
+    """What one peer needed for one operation.
+
+    Attributes:
+        microseconds: Per call (per row for the import), one figure per round.
+        calls: Calls per round.
+        error: Why there are no figures, else None.
+    """
+
+    backend: Backend
+    operation: Operation
+    peer: str
+    microseconds: list[float] = field(default_factory=list)
+    calls: int = 0
+    error: str | None = None
+
+    @property
+    def median(self) -> float | None:
+        """Median of the rounds; None without any."""
+        return statistics.median(self.microseconds) if self.microseconds and self.error is None else None
+
+
+async def check(contestant: Contestant) -> None:
+    """Try each operation once and look at what comes back.
+
+    Raises:
+        AssertionError: A row is not the full row that was asked for.
+    """
+    peer, store = contestant.peer, contestant.store
+    await store.reset(deletable=0)
+    _expect(await peer.get(7), person(7))
+    inserted = _plain(await peer.insert(values(3)))
+    _expect(inserted, {**values(3), "id": inserted["id"]})
+    _expect(await peer.update(8, 0.5), {**person(8), "score": 0.5})
+    _expect(await peer.upsert(person(8)), person(8))
+    _expect(await peer.upsert(person(20_000)), person(20_000))
+    await peer.delete(20_000)
+    rows = await peer.select_100(100)
+    _expect(rows[0], person(101))
+    _expect(rows[-1], person(200))
+    await peer.transaction(9, 10, 0.25)
+    _expect(await peer.get(10), {**person(10), "score": 0.25})
+    for key in (9, 10):
+        await peer.upsert(person(key))
+
+
+def _plain(row: Row) -> dict[str, object]:
+    if isinstance(row, dict):
+        return dict(row)
+    return {name: getattr(row, name) for name in FIELDS}
+
+
+def _expect(row: Row, expected: object) -> None:
+    if _plain(row) != expected:
+        raise AssertionError(f"got {row!r} instead of {expected!r}")
+
+
+async def _timed(method: Method, calls: Sequence[tuple[object, ...]], tasks: int) -> float:
+    """Return the seconds that so many tasks need for all calls together."""
+    pending = iter(calls)
+
+    async def work() -> None:
+        for arguments in pending:
+            await method(*arguments)
+
+    gc.collect()
+    start = time.perf_counter()
+    if tasks == 1:
+        await work()
+    else:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(tasks):
+                group.create_task(work())
+    return time.perf_counter() - start
+
+
+async def _measure(contestant: Contestant, operation: Operation, count: int) -> float:
+    """Return the microseconds per call of one measurement."""
+    await contestant.store.reset(deletable=count if operation.name == "delete" else 0)
+    calls = contestant.calls.make(operation.name, count)
+    method: Method = getattr(contestant.peer, operation.name)
+    return await _timed(method, calls, operation.tasks) / count * 1e6
+
+
+async def _measure_import(contestant: Contestant, rows: Sequence[Flight]) -> float:
+    await contestant.store.reset(deletable=0)
+    seconds = await _timed(contestant.peer.import_flights, [(rows,)], 1)
+    stored = await contestant.store.count_flights()
+    if stored != len(rows):
+        raise AssertionError(f"{stored} rows stored instead of {len(rows)}")
+    return seconds / len(rows) * 1e6
+
+
+async def _one_round(
+    contestant: Contestant, operation: Operation, plan: Plan, result: Result, flights: Sequence[Flight]
+) -> None:
+    async with asyncio.timeout(_TIME_LIMIT):
+        if operation.name == "import_flights":
+            result.calls = len(flights)
+            result.microseconds.append(await _measure_import(contestant, flights))
+            return
+        if not result.calls:
+            warm_up = await _measure(contestant, operation, min(plan.repeat or _WARM_UP_CALLS, _WARM_UP_CALLS))
+            fitting = int(plan.seconds * 1e6 / warm_up)
+            result.calls = plan.repeat or max(_FEWEST_CALLS, min(_MOST_CALLS, fitting))
+        result.microseconds.append(await _measure(contestant, operation, result.calls))
+
+
+async def compare(
+    backend: Backend,
+    contestants: Sequence[Contestant],
+    operations: Iterable[Operation],
+    plan: Plan,
+    flights: Sequence[Flight],
+    progress: Callable[[str], None],
+) -> list[Result]:
+    """Measure all peers on one backend.
+
+    The rounds are interleaved, and each begins with another peer, so that what the machine does meanwhile
+    meets all of them. A peer that fails in an operation is left out of that operation.
+
+    Args:
+        backend: Where the contestants are connected.
+        contestants: The peers.
+        operations: What to measure.
+        plan: How much to measure.
+        flights: Rows to import.
+        progress: Called with a line of text before each operation.
+
+    Returns:
+        One result per operation and peer.
+    """
+    results = []
+    for operation in operations:
+        progress(f"{backend}: {operation.label}")
+        current = [Result(backend, operation, contestant.name) for contestant in contestants]
+        for number in range(plan.import_rounds if operation.name == "import_flights" else plan.rounds):
+            for place in range(len(contestants)):
+                index = (place + number) % len(contestants)
+                if current[index].error is None:
+                    await _tried(contestants[index], operation, plan, current[index], flights)
+        results += current
+    return results
+
+
+async def _tried(
+    contestant: Contestant, operation: Operation, plan: Plan, result: Result, flights: Sequence[Flight]
+) -> None:
+    try:
+        await _one_round(contestant, operation, plan, result, flights)
+    except Exception as error:  # whatever a library raises is its result
+        result.error = f"{type(error).__name__}: {_innermost(error)}"
+
+
+def _innermost(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
+
+
+def selected(names: Sequence[str]) -> list[Operation]:
+    """Return the operations with the given names; all of them when there are none."""
+    return [operation for operation in OPERATIONS if not names or operation.name in names]

@@ -1,0 +1,114 @@
+"""DeeBase: async tables for SQLite and PostgreSQL on SQLAlchemy Core.
+
+Public names are resolved when they are first used, so that ``import deebase`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deebase._engine.transaction import Transaction as Transaction
+    from deebase.database import Database as Database
+    from deebase.errors import BusyError as BusyError
+    from deebase.errors import CheckViolationError as CheckViolationError
+    from deebase.errors import ColumnNotFoundError as ColumnNotFoundError
+    from deebase.errors import CommitOutcomeUnknownError as CommitOutcomeUnknownError
+    from deebase.errors import ConfigurationError as ConfigurationError
+    from deebase.errors import ConnectionError as ConnectionError
+    from deebase.errors import DatabaseError as DatabaseError
+    from deebase.errors import DataError as DataError
+    from deebase.errors import DeadlockError as DeadlockError
+    from deebase.errors import DeeBaseError as DeeBaseError
+    from deebase.errors import ForeignKeyViolationError as ForeignKeyViolationError
+    from deebase.errors import IntegrityError as IntegrityError
+    from deebase.errors import InvalidOperationError as InvalidOperationError
+    from deebase.errors import MigrationError as MigrationError
+    from deebase.errors import MultipleRowsError as MultipleRowsError
+    from deebase.errors import NotFoundError as NotFoundError
+    from deebase.errors import NotNullViolationError as NotNullViolationError
+    from deebase.errors import QueryError as QueryError
+    from deebase.errors import QueryTimeoutError as QueryTimeoutError
+    from deebase.errors import SchemaError as SchemaError
+    from deebase.errors import ScopeError as ScopeError
+    from deebase.errors import SerializationError as SerializationError
+    from deebase.errors import TableExistsError as TableExistsError
+    from deebase.errors import TableNotFoundError as TableNotFoundError
+    from deebase.errors import TransactionAbortedError as TransactionAbortedError
+    from deebase.errors import TransactionError as TransactionError
+    from deebase.errors import UniqueViolationError as UniqueViolationError
+    from deebase.errors import UnsupportedTypeError as UnsupportedTypeError
+    from deebase.errors import ValidationError as ValidationError
+    from deebase.query import Query as Query
+    from deebase.table import Table as Table
+    from deebase.types import UNSET as UNSET
+    from deebase.types import ForeignKey as ForeignKey
+    from deebase.types import Index as Index
+    from deebase.types import Text as Text
+    from deebase.types import UTCDateTime as UTCDateTime
+
+__all__ = [
+    "UNSET",
+    "BusyError",
+    "CheckViolationError",
+    "ColumnNotFoundError",
+    "CommitOutcomeUnknownError",
+    "ConfigurationError",
+    "ConnectionError",
+    "DataError",
+    "Database",
+    "DatabaseError",
+    "DeadlockError",
+    "DeeBaseError",
+    "ForeignKey",
+    "ForeignKeyViolationError",
+    "Index",
+    "IntegrityError",
+    "InvalidOperationError",
+    "MigrationError",
+    "MultipleRowsError",
+    "NotFoundError",
+    "NotNullViolationError",
+    "Query",
+    "QueryError",
+    "QueryTimeoutError",
+    "SchemaError",
+    "ScopeError",
+    "SerializationError",
+    "Table",
+    "TableExistsError",
+    "TableNotFoundError",
+    "Text",
+    "Transaction",
+    "TransactionAbortedError",
+    "TransactionError",
+    "UTCDateTime",
+    "UniqueViolationError",
+    "UnsupportedTypeError",
+    "ValidationError",
+]
+
+_PLACES = {
+    "Database": "deebase.database",
+    "Query": "deebase.query",
+    "Table": "deebase.table",
+    "Transaction": "deebase._engine.transaction",
+    **dict.fromkeys(("UNSET", "ForeignKey", "Index", "Text", "UTCDateTime"), "deebase.types"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("deebase")
+    if name not in __all__:
+        raise AttributeError(f"module 'deebase' has no attribute {name!r}")
+    value = getattr(import_module(_PLACES.get(name, "deebase.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

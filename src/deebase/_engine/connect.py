@@ -1,0 +1,169 @@
+"""Engines and lanes: how a connection is made and which settings it gets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
+from deebase._engine.lanes_sqlite import SqliteLane, SqliteLanes
+from deebase._schema.types import compare_decimals
+from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError
+
+#: Marks a connection whose transactions DeeBase begins and ends itself.
+LANE = "deebase_lane"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to connect; made once per Database, without touching the database."""
+
+    sa_url: sa.URL
+    name: str
+    display: str
+    path: str | None
+    memory: bool
+    pool_size: int
+    timeout: float
+    pragmas: Sequence[tuple[str, Any]] = ()
+    connect_args: dict[str, Any] = field(default_factory=dict)
+    engine_options: dict[str, Any] = field(default_factory=dict)
+
+
+def make_engine(settings: Settings) -> AsyncEngine:
+    """Make SQLAlchemy's engine; nothing is opened yet."""
+    options: dict[str, Any] = {
+        # Lanes stay checked out; the overflow is for connections users take from db.engine.
+        "pool_size": settings.pool_size + 1,
+        "max_overflow": settings.pool_size,
+        **settings.engine_options,
+    }
+    options["connect_args"] = {**settings.connect_args, **settings.engine_options.get("connect_args", {})}
+    try:
+        engine = create_async_engine(settings.sa_url, **options)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the driver for {settings.name} cannot be imported: {error.name}", hint="pip install aiosqlite asyncpg"
+        ) from error
+    except TypeError as error:
+        raise ConfigurationError("engine_options holds something SQLAlchemy does not take", hint=str(error)) from error
+    if settings.name == "sqlite":
+        _prepare_sqlite(engine, settings)
+    _guard_lanes(engine)
+    return engine
+
+
+def _prepare_sqlite(engine: AsyncEngine, settings: Settings) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        def apply(raw: sqlite3.Connection) -> None:
+            _configure_sqlite(raw, settings)
+
+        connection.run_async(lambda driver: driver._execute(apply, driver._conn))
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # The driver's own transactions are off (isolation_level=None), so connections that users
+        # take from db.engine need a BEGIN; lanes begin and end theirs themselves.
+        if not connection.get_execution_options().get(LANE):
+            connection.exec_driver_sql("BEGIN")
+
+
+def _configure_sqlite(raw: sqlite3.Connection, settings: Settings) -> None:
+    for name, value in settings.pragmas:
+        row = raw.execute(f"PRAGMA {name} = {value}").fetchone()
+        if name == "journal_mode" and not settings.memory and row and str(row[0]).lower() != str(value).lower():
+            raise ConfigurationError(
+                f"this file system cannot give SQLite journal_mode={value} (it stays {row[0]})",
+                hint="put the file on a local disk, or pass pragmas={'journal_mode': 'DELETE'}",
+            )
+    if hasattr(raw, "setconfig"):
+        # Python 3.12+: a misspelt "column" is an error, not a string.
+        raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)
+        raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DDL, False)
+    raw.create_collation("deebase_decimal", compare_decimals)
+
+
+def _guard_lanes(engine: AsyncEngine) -> None:
+    """Refuse a COMMIT or ROLLBACK of the user's own on the connection of an open transaction."""
+
+    def refuse(connection: sa.Connection) -> None:
+        open_here = connection.get_execution_options().get(LANE)
+        if open_here is not None and open_here():
+            raise InvalidOperationError(
+                "the transaction of tx.connection ends with its block",
+                operation="commit or rollback",
+                hint="leave the block to commit, call tx.rollback() to undo it",
+            )
+
+    event.listen(engine.sync_engine, "commit", refuse)
+    event.listen(engine.sync_engine, "rollback", refuse)
+
+
+async def open_sqlite(engine: AsyncEngine, settings: Settings, *, reader: bool) -> SqliteLane:
+    """Open one SQLite lane; a reader cannot write past the writer."""
+    _check_directory(settings)
+    loop = asyncio.get_running_loop()
+    connection = await engine.connect()
+    try:
+        driver = (await connection.get_raw_connection()).driver_connection
+        lane = SqliteLane(connection, driver, loop, settings.timeout)
+        await connection.execution_options(**{LANE: lambda: lane.in_transaction})
+
+        def prepare(raw: sqlite3.Connection) -> None:
+            lane.watch()
+            if reader:
+                raw.execute("PRAGMA query_only = ON")
+
+        await lane.call(prepare)
+    except BaseException:
+        await connection.close()
+        raise
+    return lane
+
+
+def _check_directory(settings: Settings) -> None:
+    if settings.path is None or settings.memory:
+        return
+    directory = os.path.dirname(os.path.abspath(settings.path))
+    if not os.path.isdir(directory):
+        raise ConnectionError(
+            f"the directory {directory} of the database {os.path.basename(settings.path)} does not exist",
+            hint="make the directory first: a database never makes one for itself",
+        )
+    if not os.path.exists(settings.path):
+        # Made by us rather than by SQLite so that nobody else can read it, whatever the umask.
+        os.close(os.open(settings.path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+async def open_postgres(engine: AsyncEngine) -> PostgresLane:
+    """Open one PostgreSQL lane."""
+    connection = await engine.connect()
+    try:
+        driver = (await connection.get_raw_connection()).driver_connection
+        lane = PostgresLane(connection, driver)
+        await connection.execution_options(isolation_level="AUTOCOMMIT", **{LANE: lambda: lane.in_transaction})
+    except BaseException:
+        await connection.close()
+        raise
+    return lane
+
+
+def make_lanes(engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop) -> SqliteLanes | PostgresLanes:
+    """Make the lanes of one event loop; they open when they are needed."""
+    if settings.name == "sqlite":
+        return SqliteLanes(
+            loop,
+            lambda reader: open_sqlite(engine, settings, reader=reader),
+            readers=0 if settings.memory else settings.pool_size,
+            timeout=settings.timeout,
+        )
+    return PostgresLanes(loop, lambda: open_postgres(engine), limit=settings.pool_size, timeout=settings.timeout)

@@ -1,0 +1,294 @@
+"""The executor: every statement of a Database goes through here, once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import sqlite3
+import threading
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from deebase._backends.base import Backend
+from deebase._engine.transaction import Transaction
+from deebase._sql.statement import Statement
+from deebase.errors import ConnectionError, DeeBaseError, TransactionAbortedError, TransactionError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from deebase._engine.connect import Settings
+
+T = TypeVar("T")
+
+log = logging.getLogger("deebase.sql")
+
+#: Seconds of the longest pause between two attempts of ``retry`` (full jitter below it).
+RETRY_CAP = 1.0
+
+
+class _Home:
+    """What one event loop has of a database: an engine and its lanes."""
+
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        # SQLAlchemy's asyncio part and the drivers are first needed here.
+        from deebase._engine.connect import make_engine, make_lanes
+
+        self.loop = loop
+        self.engine = make_engine(settings)
+        self.lanes = make_lanes(self.engine, settings, loop)
+        self._patience = 1.0
+        # A loop that shuts down closes its async generators: that is the moment at which lanes
+        # must be closed when nobody called close() (`asyncio.run` twice, pytest).
+        self._closer = self._until_shutdown()
+        self._started = loop.create_task(self._closer.__anext__())
+
+    async def _until_shutdown(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self.lanes.close(self._patience)
+            await self.engine.dispose()
+
+    async def close(self, timeout: float) -> None:
+        """Close lanes and engine; more than once does no harm."""
+        self._patience = timeout
+        await self._started
+        await self._closer.aclose()
+
+
+class Executor:
+    """Sends statements to one database: on the transaction of the task, else on a lane."""
+
+    def __init__(self, settings: Settings, backend: Backend, *, echo: bool = False) -> None:
+        self.settings = settings
+        self.backend = backend
+        self.timeout = settings.timeout
+        self.current: ContextVar[Transaction | None] = ContextVar("deebase_transaction", default=None)
+        #: A PostgreSQL lane whose statement was cancelled may be hit by a late cancel.
+        self.discards_cancelled = settings.name == "postgresql"
+        self.closed = False
+        self._level = logging.INFO if echo else logging.DEBUG
+        self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
+        self._home: _Home | None = None
+        self._guard = threading.Lock()
+        self._pid = os.getpid()
+        self._anchor: sqlite3.Connection | None = None
+
+    # -- where statements run ------------------------------------------------------------------
+
+    def lanes(self) -> Any:
+        """Return the lanes of the running event loop."""
+        home = self._home
+        if home is not None and home.loop is asyncio.get_running_loop():
+            return home.lanes
+        return self.home().lanes
+
+    def home(self) -> _Home:
+        """Return (or make) engine and lanes of the running event loop."""
+        if self.closed:
+            raise ConnectionError("this database is closed", hint="open a new Database, or close it later")
+        loop = asyncio.get_running_loop()
+        with self._guard:
+            if self._pid != os.getpid():
+                # A forked child starts afresh. What it inherited stays referenced and untouched:
+                # ending it would end the parent's connections.
+                self._inherited, self._homes, self._pid = self._homes, {}, os.getpid()
+            self._homes = {known: home for known, home in self._homes.items() if not known.is_closed()}
+            home = self._homes.get(loop)
+            if home is None:
+                self._keep_memory()
+                home = self._homes[loop] = _Home(self.settings, loop)
+            self._home = home
+            return home
+
+    def _keep_memory(self) -> None:
+        """Hold a named memory database open, so that it outlives every lane but not this object."""
+        if self.settings.memory and self._anchor is None:
+            path = str(self.settings.sa_url.database)
+            self._anchor = sqlite3.connect(f"{path}?vfs=memdb", uri=True, check_same_thread=False)
+            weakref.finalize(self, self._anchor.close)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """SQLAlchemy's engine of the running event loop."""
+        return self.home().engine
+
+    @property
+    def lanes_in_use(self) -> int:
+        """Number of lanes lent in all event loops."""
+        return sum(home.lanes.in_use for home in self._homes.values())
+
+    async def close(self, timeout: float) -> None:
+        """Wait for what runs (at most ``timeout`` seconds), then leave nothing behind."""
+        self.closed = True
+        here = asyncio.get_running_loop()
+        homes, self._homes, self._home = self._homes, {}, None
+        for loop, home in homes.items():
+            if loop is here:
+                await home.close(timeout)
+            elif loop.is_running():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(home.close(timeout), loop))
+        if self._anchor is not None:
+            self._anchor.close()
+            self._anchor = None
+
+    # -- statements ----------------------------------------------------------------------------
+
+    def translate(self, error: BaseException, statement: Statement | None) -> DeeBaseError | None:
+        """Return our error for one of a driver; None for what is not the database's (a cancellation)."""
+        if isinstance(error, DeeBaseError):
+            return error
+        return self.backend.translate(error, None if statement is None else statement.sql)
+
+    def _raise(self, error: BaseException, statement: Statement) -> BaseException:
+        translated = self.translate(error, statement)
+        if translated is None or translated is error:
+            return error
+        translated.__cause__ = error
+        return translated
+
+    def _note(self, statement: Statement) -> None:
+        # Values never reach the log: they may be secrets.
+        if log.isEnabledFor(self._level):
+            log.log(self._level, "%s", statement.sql)
+
+    async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
+        """Run one statement and return its rows as the driver gives them (tuples, records)."""
+        self._note(statement)
+        block = self.current.get()
+        if block is not None:
+            return await block.run(lambda lane: lane.fetch(statement, args), statement)
+        try:
+            rows: list[Any] = await self.lanes().fetch(statement, args)
+        except BaseException as error:
+            raise self._raise(error, statement)  # noqa: B904 - the cause is set there
+        return rows
+
+    async def count(self, statement: Statement, args: Sequence[Any]) -> int:
+        """Run one statement and return the number of rows it changed."""
+        self._note(statement)
+        block = self.current.get()
+        if block is not None:
+            return await block.run(lambda lane: lane.count(statement, args), statement)
+        try:
+            count: int = await self.lanes().count(statement, args)
+        except BaseException as error:
+            raise self._raise(error, statement)  # noqa: B904
+        return count
+
+    async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Run a statement of the user's own and return its columns and rows."""
+        self._note(statement)
+        block = self.current.get()
+        if block is not None:
+            return await block.run(lambda lane: lane.raw_fetch(statement, args), statement)
+        try:
+            result: tuple[list[Any], list[Any]] = await self.lanes().raw_fetch(statement, args)
+        except BaseException as error:
+            raise self._raise(error, statement)  # noqa: B904
+        return result
+
+    async def many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
+        """Run one statement per row of parameters, inside the transaction of this task."""
+        self._note(statement)
+        block = self.current.get()
+        if block is None:
+            async with self.transaction() as block:
+                await block.run(lambda lane: lane.many(statement, rows), statement)
+        else:
+            await block.run(lambda lane: lane.many(statement, rows), statement)
+
+    async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        """Run one statement per row of parameters, and return the rows of all, in that order."""
+        self._note(statement)
+        block = self.current.get()
+        if block is None:
+            async with self.transaction() as block:
+                return await block.run(lambda lane: lane.fetch_many(statement, rows), statement)
+        return await block.run(lambda lane: lane.fetch_many(statement, rows), statement)
+
+    async def stream(
+        self, statement: Statement, args: Sequence[Any], size: int
+    ) -> AsyncIterator[tuple[list[Any], list[Any]]]:
+        """Yield (columns, rows) in pieces of at most ``size`` rows, from a cursor of the database.
+
+        The lane is held while the caller iterates, and given back when the iteration ends, however.
+        """
+        self._note(statement)
+        block, own, failed = self.current.get(), None, None
+        if block is None:
+            # Not made the block of the task: what the body of the loop does commits on its own.
+            block = own = Transaction(self, read_only=statement.reads, isolation=None)
+            await own.begin()
+        try:
+            cursor = await block.run(lambda lane: lane.open_cursor(statement, args, size), statement)
+            try:
+                more = True
+                while more:
+                    rows = await block.run(lambda _: cursor.fetch(), statement)
+                    more = len(rows) == size
+                    yield cursor.columns, rows
+            finally:
+                await cursor.close()
+        except BaseException as error:
+            failed = error
+            raise
+        finally:
+            if own is not None:
+                await own.end(failed)
+
+    # -- transactions --------------------------------------------------------------------------
+
+    def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> Transaction:
+        """Return a block: a transaction, or a savepoint inside the one of this task."""
+        return Transaction(self, read_only=read_only, isolation=isolation)
+
+    def begin_statements(self, read_only: bool, isolation: str | None) -> tuple[Statement, ...]:
+        """Return what begins a transaction on this database."""
+        if self.settings.name == "sqlite":
+            if not read_only:
+                # Never deferred: a read that turns into a write fails at once when somebody else
+                # wrote in between, and busy_timeout does not help (SQLITE_BUSY_SNAPSHOT).
+                return (Statement("BEGIN IMMEDIATE"),)
+            return (Statement("PRAGMA query_only = ON"), Statement("BEGIN"))
+        level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
+        return (Statement(f"BEGIN{level}{' READ ONLY' if read_only else ''}"),)
+
+    def end_read_only(self) -> tuple[Statement, ...]:
+        """Return what makes a lane writable again; reader lanes stay as they are."""
+        return (Statement("PRAGMA query_only = OFF"),) if self.settings.memory else ()
+
+    async def retry(
+        self, work: Callable[[], Awaitable[T]], *, attempts: int, isolation: str | None, timeout: float | None
+    ) -> T:
+        """Run ``work`` in a fresh transaction, again after a failure that a rerun can mend."""
+        if self.current.get() is not None:
+            raise TransactionError(
+                "retry cannot rerun a part of an open transaction", hint="call db.retry outside of db.transaction()"
+            )
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        attempt = 1
+        while True:
+            try:
+                async with self.transaction(isolation=isolation):
+                    return await work()
+            except DeeBaseError as error:
+                pause = random.uniform(0, min(RETRY_CAP, 0.01 * 2**attempt))  # noqa: S311
+                late = deadline is not None and loop.time() + pause > deadline
+                if attempt >= attempts or late or not _mends_by_rerun(error):
+                    raise
+            attempt += 1
+            await asyncio.sleep(pause)
+
+
+def _mends_by_rerun(error: DeeBaseError) -> bool:
+    """Whether the failure is of the moment: serialization, deadlock, busy, a link lost before COMMIT."""
+    if isinstance(error, TransactionAbortedError) and isinstance(error.__cause__, DeeBaseError):
+        error = error.__cause__
+    return error.retryable or isinstance(error, ConnectionError)

@@ -1,0 +1,217 @@
+"""PostgreSQL lanes: asyncpg connections that are lent without a reset and without a BEGIN."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from deebase._engine.pool import LanePool
+from deebase._sql.statement import Statement
+
+#: A lane idle for longer (seconds) is asked whether it lives before it is lent.
+IDLE_CHECK = 5.0
+
+
+class PostgresLane:
+    """One connection; ``driver`` is asyncpg's, ``connection`` SQLAlchemy's view of the same."""
+
+    __slots__ = ("broken", "connection", "driver", "holder", "since", "unclean")
+
+    def __init__(self, connection: AsyncConnection, driver: Any) -> None:
+        self.connection = connection
+        self.driver = driver
+        self.holder = ""
+        self.since = 0.0
+        #: Something of the user's own may have changed the session: reset before the next use.
+        self.unclean = False
+        #: A statement was cancelled or the link failed: a late cancel could hit the next statement.
+        self.broken = False
+
+    async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
+        """Return the rows of a statement as asyncpg records."""
+        rows: list[Any] = await self.driver.fetch(statement.sql, *args)
+        return rows
+
+    async def count(self, statement: Statement, args: Sequence[Any]) -> int:
+        """Return the number of rows a statement changed, from its command tag (``UPDATE 3``)."""
+        status: str = await self.driver.execute(statement.sql, *args)
+        tail = status.rpartition(" ")[2]
+        return int(tail) if tail.isdigit() else 0
+
+    async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Return the columns (asyncpg attributes: name and type) and the rows of a statement."""
+        self.unclean = self.unclean or not statement.keeps_session
+        prepared = await self.driver.prepare(statement.sql)
+        attributes = prepared.get_attributes()
+        rows = await prepared.fetch(*args)
+        return list(attributes), rows
+
+    async def many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once per row of parameters, all or nothing."""
+        await self.driver.executemany(statement.sql, rows)
+
+    async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        """Run a statement once per row of parameters and return all their rows, in that order."""
+        fetched: list[Any] = await self.driver.fetchmany(statement.sql, rows)
+        return fetched
+
+    async def control(self, *statements: Statement) -> None:
+        """Run transaction control in one round trip."""
+        tag: str = await self.driver.execute("; ".join([statement.sql for statement in statements]))
+        if statements[0].sql == "COMMIT" and tag != "COMMIT":
+            # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, without an error.
+            raise RolledBack
+
+    async def roll_back(self) -> None:
+        """Undo the open transaction."""
+        await self.driver.execute("ROLLBACK")
+
+    async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int) -> PostgresCursor:
+        """Open a server-side cursor, read in pieces of ``size`` rows; a transaction must be open."""
+        prepared = await self.driver.prepare(statement.sql)
+        cursor = await prepared.cursor(*args)
+        return PostgresCursor(cursor, list(prepared.get_attributes()), size)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open on the connection."""
+        return bool(self.driver.is_in_transaction())
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is gone."""
+        return bool(self.driver.is_closed())
+
+    async def close(self) -> None:
+        """Give the connection back to SQLAlchemy's engine, or end it when it cannot be trusted."""
+        if self.broken or self.lost:
+            await self.connection.invalidate()
+        await self.connection.close()
+
+
+class RolledBack(Exception):  # noqa: N818 - an answer, not an error of the driver
+    """A COMMIT was answered with ROLLBACK."""
+
+
+class PostgresCursor:
+    """A server-side cursor that is read in pieces."""
+
+    def __init__(self, cursor: Any, columns: list[Any], size: int) -> None:
+        self._cursor = cursor
+        self._size = size
+        self.columns = columns
+
+    async def fetch(self) -> list[Any]:
+        """Return the next piece, empty at the end."""
+        rows: list[Any] = await self._cursor.fetch(self._size)
+        return rows
+
+    async def close(self) -> None:
+        """Nothing to do: the portal ends with its transaction."""
+
+
+class PostgresLanes:
+    """The lanes of one database in one event loop."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        open_lane: Callable[[], Awaitable[PostgresLane]],
+        *,
+        limit: int,
+        timeout: float,
+    ) -> None:
+        self.loop = loop
+        self._pool: LanePool[PostgresLane] = LanePool(loop, open_lane, limit, timeout, "database")
+
+    @property
+    def in_use(self) -> int:
+        """Number of lanes that are lent now."""
+        return len(self._pool.busy)
+
+    async def acquire(self, holder: str, *, write: bool = True) -> PostgresLane:
+        """Lend a lane that is alive and in its first state."""
+        pool = self._pool
+        while True:
+            if pool.idle and not pool.closed:
+                lane = pool.idle.pop()
+                pool.busy.add(lane)
+                lane.holder = holder
+                idle, lane.since = pool.loop.time() - lane.since, pool.loop.time()
+            else:
+                lane, idle = await pool.acquire(holder), 0.0
+            if lane.driver.is_closed():
+                pool.discard(lane)
+            elif not (lane.unclean or idle > IDLE_CHECK) or await self._revive(lane):
+                return lane
+
+    async def _revive(self, lane: PostgresLane) -> bool:
+        """Reset a lane whose session was changed, and see whether one that was idle still lives."""
+        try:
+            if lane.unclean:
+                await lane.driver.reset()
+                lane.unclean = False
+            else:
+                await lane.driver.execute("")
+        except BaseException as error:
+            lane.broken = True
+            self._pool.discard(lane)
+            if isinstance(error, Exception):
+                return False
+            raise
+        return True
+
+    def release(self, lane: PostgresLane, *, write: bool = True) -> None:
+        """Take a lane back; one that cannot be trusted is replaced."""
+        if lane.broken or lane.driver.is_closed() or lane.driver.is_in_transaction():
+            lane.broken = True
+            self._pool.discard(lane)
+        else:
+            lane.since = self._pool.loop.time()
+            self._pool.release(lane)
+
+    def _failed(self, lane: PostgresLane, error: BaseException) -> None:
+        # A server's answer leaves the connection sound; a cancel, a timeout or a broken link does not.
+        if not isinstance(error, Exception) or isinstance(error, (TimeoutError, OSError)):
+            lane.broken = True
+        self.release(lane)
+
+    async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
+        """Run one statement that returns rows, and commit it: one round trip."""
+        lane = await self.acquire(statement.sql)
+        try:
+            rows: list[Any] = await lane.driver.fetch(statement.sql, *args)
+        except BaseException as error:
+            self._failed(lane, error)
+            raise
+        self.release(lane)
+        return rows
+
+    async def count(self, statement: Statement, args: Sequence[Any]) -> int:
+        """Run one statement that changes rows, commit it, and return their number."""
+        lane = await self.acquire(statement.sql)
+        try:
+            count = await lane.count(statement, args)
+        except BaseException as error:
+            self._failed(lane, error)
+            raise
+        self.release(lane)
+        return count
+
+    async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Run a statement of the user's own."""
+        lane = await self.acquire(statement.sql)
+        try:
+            result = await lane.raw_fetch(statement, args)
+        except BaseException as error:
+            self._failed(lane, error)
+            raise
+        self.release(lane)
+        return result
+
+    async def close(self, timeout: float) -> None:
+        """Wait for what runs, then close every lane."""
+        await self._pool.close(timeout)

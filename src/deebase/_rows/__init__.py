@@ -1,0 +1,1 @@
+"""Records into column values, and driver rows into what the caller wants."""

@@ -1,0 +1,89 @@
+"""Driver rows into dicts or instances: a maker is built once and called for all rows of a result."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from deebase._rows.records import field_names
+from deebase.errors import ValidationError
+from deebase.types import UNSET
+
+Maker = Callable[[Iterable[Sequence[Any]]], list[Any]]
+Convert = Callable[[Any], Any]
+
+
+def row_maker(names: Sequence[str], converters: Sequence[Convert | None], row_type: type) -> Maker:
+    """Return the function that turns driver rows into rows of ``row_type``.
+
+    Columns the row type does not know are left out of it; fields that were not selected are UNSET.
+    """
+    names = tuple(names)
+    conversions = tuple((n, convert) for n, convert in enumerate(converters) if convert is not None)
+    if row_type is dict:
+        return _dicts(names, conversions)
+    return _instances(names, conversions, row_type)
+
+
+def _dicts(names: tuple[str, ...], conversions: tuple[tuple[int, Convert], ...]) -> Maker:
+    if not conversions:
+        return lambda rows: [dict(zip(names, row, strict=False)) for row in rows]
+    return lambda rows: [dict(zip(names, converted(row, conversions), strict=False)) for row in rows]
+
+
+def converted(row: Sequence[Any], conversions: tuple[tuple[int, Convert], ...]) -> list[Any]:
+    """Return a row with some of its values converted; NULL stays None."""
+    values = list(row)
+    for position, convert in conversions:
+        value = values[position]
+        if value is not None:
+            values[position] = convert(value)
+    return values
+
+
+def _instances(names: tuple[str, ...], conversions: tuple[tuple[int, Convert], ...], row_type: type) -> Maker:
+    fields = _init_fields(row_type)
+    width = len(names)
+    if fields == names and not _keyword_only(row_type):
+        if conversions:
+            return lambda rows: [row_type(*converted(row[:width], conversions)) for row in rows]
+        return lambda rows: [row_type(*row[:width]) for row in rows]
+    known = [(name, names.index(name)) for name in fields if name in names]
+    missing = {name: UNSET for name in fields if name not in names}
+    make = _constructor(row_type)
+
+    def made(rows: Iterable[Sequence[Any]]) -> list[Any]:
+        result = []
+        for row in rows:
+            values = converted(row, conversions)
+            result.append(make({**{name: values[position] for name, position in known}, **missing}))
+        return result
+
+    return made
+
+
+def _constructor(row_type: type) -> Callable[[dict[str, Any]], Any]:
+    validate = getattr(row_type, "model_validate", None)
+    if validate is not None:
+        # pydantic would refuse UNSET; what was not selected is left to the field's default.
+        return lambda values: validate({name: value for name, value in values.items() if value is not UNSET})
+    return lambda values: row_type(**values)
+
+
+def _init_fields(row_type: type) -> tuple[str, ...]:
+    names = field_names(row_type)
+    if names is None:
+        raise ValidationError(
+            f"rows cannot be made as {getattr(row_type, '__name__', row_type)!s}",
+            hint="use dict, a dataclass, or a pydantic, attrs or msgspec class",
+        )
+    if dataclasses.is_dataclass(row_type):
+        return tuple(field.name for field in dataclasses.fields(row_type) if field.init)
+    return names
+
+
+def _keyword_only(row_type: type) -> bool:
+    if dataclasses.is_dataclass(row_type):
+        return any(field.kw_only for field in dataclasses.fields(row_type) if field.init)
+    return not hasattr(row_type, "__attrs_attrs__") or any(field.kw_only for field in row_type.__attrs_attrs__)

@@ -1,0 +1,126 @@
+"""What reading and writing need to know of a table: its columns, keys and conversions."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from deebase.errors import ColumnNotFoundError, InvalidOperationError, ValidationError
+
+Convert = Callable[[Any], Any]
+
+
+class ColumnModel:
+    """One column: how its values are checked, sent and read."""
+
+    __slots__ = ("bind", "default_factory", "is_text", "name", "nullable", "order_column", "read", "sa_column", "sa_type", "takes_collections")
+
+    def __init__(
+        self,
+        sa_column: sa.Column[Any],
+        *,
+        bind: Convert | None,
+        read: Convert | None,
+        takes_collections: bool = False,
+        default_factory: Callable[[], Any] | None = None,
+        order_column: Any = None,
+    ) -> None:
+        self.name = sa_column.name
+        self.sa_column = sa_column
+        self.sa_type = sa_column.type
+        self.nullable = bool(sa_column.nullable)
+        self.is_text = isinstance(sa_column.type, sa.String)
+        #: Checks a value and turns it into what the driver takes.
+        self.bind = bind
+        #: Turns what the driver returns (never None) into the value; None where they are the same.
+        self.read = read
+        #: A list is a value of this column (JSON, arrays), not a set of values to compare with.
+        self.takes_collections = takes_collections
+        self.default_factory = default_factory
+        #: What ORDER BY sorts by, where the stored form would sort differently from the value.
+        self.order_column = sa_column if order_column is None else order_column
+
+
+class TableModel:
+    """One table as the statements see it; made anew when the table changes, with its statements."""
+
+    __slots__ = ("columns", "factories", "generated", "name", "optional", "pks", "sa_table", "statements", "uniques")
+
+    def __init__(
+        self,
+        sa_table: sa.Table,
+        columns: Iterable[ColumnModel],
+        *,
+        generated: str | None,
+        uniques: Mapping[str, tuple[str, ...]],
+    ) -> None:
+        self.sa_table = sa_table
+        self.name: str = sa_table.name
+        self.columns: dict[str, ColumnModel] = {column.name: column for column in columns}
+        self.pks: tuple[str, ...] = tuple(column.name for column in sa_table.primary_key.columns)
+        #: The key column whose values the database makes, if there is one.
+        self.generated = generated
+        #: Names of unique constraints and indexes, and their columns.
+        self.uniques = dict(uniques)
+        self.factories = {
+            name: column.default_factory for name, column in self.columns.items() if column.default_factory is not None
+        }
+        #: Whether a row may be inserted without any value.
+        self.optional = all(
+            column.nullable or column.default_factory is not None or column.sa_column.server_default is not None
+            for column in self.columns.values()
+            if column.name != generated
+        )
+        #: Compiled statements, by shape.
+        self.statements: dict[Any, Any] = {}
+
+    def column(self, name: Any) -> ColumnModel:
+        """Return a column by name.
+
+        Raises:
+            ColumnNotFoundError: there is none; the nearest name is suggested.
+        """
+        column = self.columns.get(name)
+        if column is None:
+            raise self.unknown_column(name)
+        return column
+
+    def unknown_column(self, name: Any) -> ColumnNotFoundError:
+        """Return the error for a column that is not there."""
+        near = difflib.get_close_matches(str(name), self.columns, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the columns are {', '.join(self.columns)}"
+        return ColumnNotFoundError(
+            f"table {self.name} has no column {str(name)!r}", table_name=self.name, column_name=str(name), hint=hint
+        )
+
+    def key_columns(self, operation: str) -> tuple[str, ...]:
+        """Return the key's columns, refusing ``operation`` on a table without a key."""
+        if not self.pks:
+            raise InvalidOperationError(
+                f"table {self.name} has no primary key, which {operation} needs",
+                operation=operation,
+                target=self.name,
+                hint="use a condition: t(...), update_where, delete_where",
+            )
+        return self.pks
+
+    def key_values(self, key: Any) -> tuple[Any, ...]:
+        """Return a key as one value per key column.
+
+        Raises:
+            ValidationError: the key has another number of parts, or holds None.
+        """
+        values = key if isinstance(key, tuple) else (tuple(key) if isinstance(key, list) else (key,))
+        if len(values) != len(self.pks):
+            raise ValidationError(
+                f"the key of {self.name} is ({', '.join(self.pks)}): {len(self.pks)} value(s), not {len(values)}",
+                field=self.pks[0] if self.pks else None,
+                hint=f"t[{', '.join(self.pks)}]",
+            )
+        for name, value in zip(self.pks, values, strict=True):
+            if value is None:
+                raise ValidationError(f"{self.name}.{name}: a key is never None", field=name, hint="give the whole key")
+        return values

@@ -1,0 +1,236 @@
+"""From a class to a SQLAlchemy table and the model that rows of it are read and written with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from deebase._rows.model import ColumnModel, TableModel
+from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
+from deebase._schema.values import checker
+from deebase.errors import SchemaError, ValidationError
+from deebase.types import ForeignKey, Index
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A foreign key of one column: which table and column it points at."""
+
+    column: str
+    table: str
+    target: str | None
+    on_delete: str | None
+    on_update: str | None
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a class says about its table; nothing here knows a database."""
+
+    cls: type
+    name: str
+    columns: tuple[ColumnSpec, ...]
+    pks: tuple[str, ...]
+    references: tuple[Reference, ...]
+    indexes: tuple[Index, ...]
+
+    @property
+    def generated(self) -> str | None:
+        """The key column whose values the database makes: a single integer key."""
+        if len(self.pks) != 1:
+            return None
+        spec = next(column for column in self.columns if column.name == self.pks[0])
+        return spec.name if spec.python_type is int and spec.foreign_key is None else None
+
+
+def design(
+    cls: type,
+    *,
+    name: str | None,
+    pk: str | Sequence[str],
+    indexes: Iterable[str | tuple[str, ...] | Index] = (),
+    foreign_keys: Mapping[str, ForeignKey] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    localns: Mapping[str, Any] | None = None,
+) -> Design:
+    """Read a class as a table.
+
+    Raises:
+        UnsupportedTypeError: an annotation has no column type.
+        ValidationError: a default does not fit its column, or the key is empty.
+        SchemaError: pk, indexes, foreign_keys or defaults name a column the class lacks.
+    """
+    table = name if name is not None else snake_case(cls.__name__)
+    if not table:
+        raise ValidationError("a table name is not empty", field="name", hint="create(cls, name='users')")
+    pks = (pk,) if isinstance(pk, str) else tuple(pk)
+    if not pks or not all(isinstance(key, str) and key for key in pks):
+        raise ValidationError(f"{table}: pk is the name of a column, or a list of names", field="pk", hint="pk='id'")
+    columns = list(describe(cls, localns, defaults=defaults))
+    known = {column.name for column in columns}
+    columns = [ColumnSpec.key(key) for key in pks if key not in known] + columns
+    known.update(pks)
+    _must_be_columns(table, [*(foreign_keys or {}), *(defaults or {})], known)
+    return Design(
+        cls=cls,
+        name=table,
+        columns=tuple(columns),
+        pks=pks,
+        references=tuple(_references(table, columns, foreign_keys or {})),
+        indexes=tuple(_index(table, item, known) for item in indexes),
+    )
+
+
+def _must_be_columns(table: str, names: Iterable[str], known: Iterable[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise SchemaError(
+                f"{table} has no column {name!r}", table_name=table, column_name=name, hint=f"columns: {', '.join(sorted(known))}"
+            )
+
+
+def _references(table: str, columns: list[ColumnSpec], given: Mapping[str, ForeignKey]) -> Iterable[Reference]:
+    for column in columns:
+        mark = given.get(column.name, column.foreign_key)
+        if mark is not None:
+            target, _, target_column = mark.target.partition(".")
+            yield Reference(column.name, target, target_column or None, mark.on_delete, mark.on_update)
+
+
+def _index(table: str, item: str | tuple[str, ...] | Index, known: set[str]) -> Index:
+    if isinstance(item, Index):
+        made = item
+    else:
+        names = (item,) if isinstance(item, str) else tuple(item)
+        made = Index(f"ix_{table}_{'_'.join(names)}", *names)
+    _must_be_columns(table, made.columns, known)
+    return made
+
+
+def sa_tables(designs: Sequence[Design], metadata: sa.MetaData, dialect: Dialect) -> dict[str, sa.Table]:
+    """Add the tables of designs to the metadata, which holds the others they refer to.
+
+    Foreign keys come when all tables are there, so they may form cycles.
+
+    Raises:
+        SchemaError: a foreign key to a table or column that does not exist.
+    """
+    tables = {made.name: _bare_table(made, metadata, dialect) for made in designs}
+    for made in designs:
+        for reference in made.references:
+            tables[made.name].append_constraint(_foreign_key(made, reference, metadata))
+    return tables
+
+
+def _bare_table(made: Design, metadata: sa.MetaData, dialect: Dialect) -> sa.Table:
+    columns: list[sa.Column[Any]] = []
+    for spec in made.columns:
+        options: dict[str, Any] = {"nullable": spec.nullable and spec.name not in made.pks}
+        default = sql_default(spec, dialect)
+        if default is not None:
+            options["server_default"] = default
+        parts: list[Any] = []
+        if spec.name == made.generated:
+            options["autoincrement"] = True
+            if dialect.name == "postgresql":
+                parts.append(sa.Identity())
+        elif spec.name in made.pks:
+            options["autoincrement"] = False
+        columns.append(sa.Column(spec.name, spec.sa_type, *parts, **options))
+    table = sa.Table(made.name, metadata, *columns)
+    table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in made.pks]))
+    for check in _checks(made, table):
+        table.append_constraint(check)
+    for index in made.indexes:
+        options = {}
+        if index.where is not None:
+            options = {"sqlite_where": sa.text(index.where), "postgresql_where": sa.text(index.where)}
+        sa.Index(index.name, *[table.c[name] for name in index.columns], unique=index.unique, **options)
+    return table
+
+
+def _checks(made: Design, table: sa.Table) -> Iterable[sa.CheckConstraint]:
+    for spec in made.columns:
+        allowed = getattr(spec.sa_type, "allowed", None)
+        if allowed:
+            stored = sa.type_coerce(table.c[spec.name], sa.String())
+            yield sa.CheckConstraint(stored.in_(list(allowed)))
+
+
+def _foreign_key(made: Design, reference: Reference, metadata: sa.MetaData) -> sa.ForeignKeyConstraint:
+    target = metadata.tables.get(reference.table)
+    if target is None:
+        raise SchemaError(
+            f"{made.name}.{reference.column} refers to table {reference.table!r}, which does not exist",
+            table_name=made.name,
+            column_name=reference.column,
+            hint=f"create {reference.table!r} first, or both together with db.create_all(...)",
+        )
+    keys = [column.name for column in target.primary_key.columns]
+    if reference.target is None and len(keys) != 1:
+        raise SchemaError(
+            f"{made.name}.{reference.column}: {reference.table} has no key of one column to refer to",
+            table_name=made.name,
+            column_name=reference.column,
+            hint=f"name the column: ForeignKey[int, '{reference.table}.column']",
+        )
+    name = reference.target if reference.target is not None else keys[0]
+    if name not in target.c:
+        raise SchemaError(
+            f"{made.name}.{reference.column} refers to {reference.table}.{name}, which does not exist",
+            table_name=made.name,
+            column_name=reference.column,
+            hint=f"columns of {reference.table}: {', '.join(column.name for column in target.c)}",
+        )
+    return sa.ForeignKeyConstraint(
+        [reference.column],
+        [target.c[name]],
+        ondelete=reference.on_delete.upper() if reference.on_delete else None,
+        onupdate=reference.on_update.upper() if reference.on_update else None,
+    )
+
+
+def table_model(
+    table: sa.Table,
+    dialect: Dialect,
+    *,
+    generated: str | None,
+    factories: Mapping[str, Callable[[], Any]] | None = None,
+) -> TableModel:
+    """Return what the statements need of a table."""
+    columns = [column_model(column, dialect, (factories or {}).get(column.name)) for column in table.c]
+    uniques = {str(index.name): tuple(column.name for column in index.columns) for index in table.indexes if index.unique}
+    for constraint in table.constraints:
+        if isinstance(constraint, sa.UniqueConstraint):
+            names = tuple(column.name for column in constraint.columns)
+            uniques[str(constraint.name or "_".join(names))] = names
+    return TableModel(table, columns, generated=generated, uniques=uniques)
+
+
+def column_model(column: sa.Column[Any], dialect: Dialect, factory: Callable[[], Any] | None = None) -> ColumnModel:
+    """Return how values of one column are checked, sent and read."""
+    implementation = column.type.dialect_impl(dialect)
+    check = checker(column.name, column.type, table_name=column.table.name)
+    send = implementation.bind_processor(dialect)
+
+    def bind(value: Any) -> Any:
+        checked = check(value)
+        return checked if checked is None or send is None else send(checked)
+
+    return ColumnModel(
+        column,
+        bind=bind if send is not None else check,
+        read=implementation.result_processor(dialect, None),
+        takes_collections=isinstance(implementation, (sa.JSON, sa.ARRAY)) or getattr(column.type, "takes_collections", False),
+        default_factory=factory,
+        order_column=_order_column(column),
+    )
+
+
+def _order_column(column: sa.Column[Any]) -> Any:
+    ordered = getattr(column.type, "order_expression", None)
+    return None if ordered is None else ordered(column)

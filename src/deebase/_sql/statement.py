@@ -1,0 +1,28 @@
+"""A statement as the engine sends it."""
+
+from __future__ import annotations
+
+
+class Statement:
+    """Native SQL text with what the engine has to know of it; kept per shape, so made rarely."""
+
+    __slots__ = ("changes_session", "cost", "keeps_session", "reads", "sql")
+
+    def __init__(
+        self,
+        sql: str,
+        *,
+        reads: bool = False,
+        quick: bool = False,
+        changes_session: bool = False,
+        keeps_session: bool = True,
+    ) -> None:
+        self.sql = sql
+        #: Plainly a read: may go to a lane that cannot write.
+        self.reads = reads
+        #: Seconds its last run took in SQLite's thread; unknown counts as long.
+        self.cost = 0.0 if quick else 1.0
+        #: Changes settings of the connection (PRAGMA x = y, ATTACH): every SQLite lane repeats it.
+        self.changes_session = changes_session
+        #: Leaves no trace in the session of a PostgreSQL connection.
+        self.keeps_session = keeps_session

@@ -1,0 +1,193 @@
+"""The statements behind Table and Query, as Core expressions compiled once per shape."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from deebase._rows.model import TableModel
+from deebase._sql.compiled import Parameters, Prepared, prepare
+from deebase._sql.where import Where, order_by
+from deebase.errors import ValidationError
+from deebase.types import SqlExpression
+
+
+def _value(parameters: Parameters, model: TableModel, name: str, given: Any) -> Any:
+    if isinstance(given, SqlExpression):
+        return given.element
+    column = model.column(name)
+    return parameters.add(name, column.sa_type, column.bind)
+
+
+def insert(model: TableModel, dialect: Dialect, names: Collection[str]) -> Prepared:
+    """INSERT ... RETURNING every column."""
+    parameters = Parameters()
+    element = sa.insert(model.sa_table).values(_new_values(model, parameters, names))
+    return _returning(element, model, dialect, parameters, moves=model.generated in names)
+
+
+def insert_only(model: TableModel, dialect: Dialect, names: Collection[str]) -> Prepared:
+    """INSERT without RETURNING, for many rows at once."""
+    parameters = Parameters()
+    element = sa.insert(model.sa_table).values(_new_values(model, parameters, names)).inline()
+    return prepare(element, dialect, parameters, reads=False, quick=False)
+
+
+def move_sequence_past(model: TableModel, dialect: Dialect) -> Prepared:
+    """SELECT that moves the key's sequence past the value "key" (PostgreSQL)."""
+    parameters = Parameters()
+    key = parameters.add("key", sa.BigInteger(), None)
+    return prepare(sa.select(move_sequence(model, dialect, key)), dialect, parameters, reads=False, quick=False)
+
+
+def _new_values(model: TableModel, parameters: Parameters, names: Collection[str]) -> dict[Any, Any]:
+    return {model.sa_table.c[name]: _value(parameters, model, name, None) for name in names}
+
+
+def _returning(
+    element: Any, model: TableModel, dialect: Dialect, parameters: Parameters, *, moves: bool = False
+) -> Prepared:
+    columns: list[Any] = list(model.sa_table.c)
+    hidden = 0
+    if moves and dialect.name == "postgresql":
+        columns.append(move_sequence(model, dialect))
+        hidden = 1
+    return prepare(element.returning(*columns), dialect, parameters, reads=False, quick=True, hidden=hidden)
+
+
+def move_sequence(model: TableModel, dialect: Dialect, key: Any = None) -> Any:
+    """Return an expression that moves the key's sequence past a key given by hand (PostgreSQL).
+
+    ``key`` is the key of the row that is inserted unless given.
+
+    nextval is atomic, setval is not: a setval computed from what was read a moment ago could set the
+    sequence back behind another session. So short gaps are walked with nextval, and only a jump
+    that nobody else can make meanwhile is set.
+    """
+    preparer = dialect.identifier_preparer
+    quoted = preparer.format_table(model.sa_table)
+    if key is None:
+        key = sa.literal_column(f"{quoted}.{preparer.quote(model.generated)}", sa.BigInteger())
+    sequence = sa.func.pg_get_serial_sequence(quoted, model.generated).cast(sa.dialects.postgresql.REGCLASS)
+    place = sa.select(
+        sequence.label("seq"), sa.func.coalesce(sa.func.pg_sequence_last_value(sequence), 0).label("at")
+    ).subquery("place")
+    walked = sa.select(sa.func.max(sa.func.nextval(place.c.seq))).select_from(
+        sa.func.generate_series(place.c["at"] + 1, key).alias("step")
+    )
+    return (
+        sa.select(
+            sa.case((key - place.c["at"] > 1000, sa.func.setval(place.c.seq, key)), else_=walked.scalar_subquery())
+        )
+        .where(place.c.seq.is_not(None), key > place.c["at"])
+        .scalar_subquery()
+    )
+
+
+def update(model: TableModel, dialect: Dialect, values: Mapping[str, Any], where: Where) -> Prepared:
+    """UPDATE ... WHERE ... RETURNING every column."""
+    parameters = Parameters()
+    element = _update(model, parameters, values, where)
+    return _returning(element, model, dialect, parameters)
+
+
+def update_where(model: TableModel, dialect: Dialect, values: Mapping[str, Any], where: Where) -> Prepared:
+    """UPDATE ... WHERE ..., for its row count."""
+    parameters = Parameters()
+    return prepare(_update(model, parameters, values, where), dialect, parameters, reads=False, quick=False)
+
+
+def _update(model: TableModel, parameters: Parameters, values: Mapping[str, Any], where: Where) -> Any:
+    columns = model.sa_table.c
+    sets = {columns[name]: _value(parameters, model, name, given) for name, given in values.items()}
+    return sa.update(model.sa_table).values(sets).where(*where.clauses(parameters))
+
+
+def upsert(
+    model: TableModel, dialect: Dialect, names: Collection[str], target: tuple[str, ...], changed: tuple[str, ...]
+) -> Prepared:
+    """INSERT ... ON CONFLICT (target) DO UPDATE SET changed RETURNING every column."""
+    parameters = Parameters()
+    element = dialect_insert(dialect)(model.sa_table).values(_new_values(model, parameters, names))
+    # A conflict update that changes nothing still has to return the row: set the target to itself.
+    sets = {name: element.excluded[name] for name in changed or target}
+    element = element.on_conflict_do_update(index_elements=[model.sa_table.c[name] for name in target], set_=sets)
+    return _returning(element, model, dialect, parameters, moves=model.generated in names)
+
+
+def insert_ignore(
+    model: TableModel, dialect: Dialect, names: Collection[str], target: tuple[str, ...] | None = None
+) -> Prepared:
+    """INSERT ... ON CONFLICT DO NOTHING RETURNING every column (no row on a conflict)."""
+    parameters = Parameters()
+    values = _new_values(model, parameters, names)
+    element = dialect_insert(dialect)(model.sa_table).values(values).on_conflict_do_nothing(index_elements=target)
+    return _returning(element, model, dialect, parameters, moves=model.generated in names)
+
+
+def dialect_insert(dialect: Dialect) -> Any:
+    """Return the INSERT construct that knows ON CONFLICT."""
+    if dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return sqlite_insert
+    from sqlalchemy.dialects.postgresql import insert as postgres_insert
+
+    return postgres_insert
+
+
+def delete(model: TableModel, dialect: Dialect, where: Where, *, quick: bool) -> Prepared:
+    """DELETE ... WHERE ..., for its row count."""
+    parameters = Parameters()
+    element = sa.delete(model.sa_table).where(*where.clauses(parameters))
+    return prepare(element, dialect, parameters, reads=False, quick=quick)
+
+
+def select(
+    model: TableModel,
+    dialect: Dialect,
+    columns: Iterable[str],
+    where: Where,
+    *,
+    order: Any = None,
+    limit: bool = False,
+    offset: bool = False,
+    lock: str | None = None,
+    quick: bool = False,
+) -> Prepared:
+    """SELECT columns FROM table; limit and offset are the values "limit" and "offset"."""
+    parameters = Parameters()
+    element = sa.select(*[model.sa_table.c[name] for name in columns]).where(*where.clauses(parameters))
+    element = element.order_by(*order_by(model, order)[0])
+    if limit:
+        element = element.limit(parameters.add("limit", sa.BigInteger(), None))
+    if offset:
+        element = element.offset(parameters.add("offset", sa.BigInteger(), None))
+    if lock is not None:
+        element = element.with_for_update(skip_locked=lock == "skip locked")
+    reads = lock is None or dialect.name == "sqlite"
+    return prepare(element, dialect, parameters, reads=reads, quick=quick)
+
+
+def count(model: TableModel, dialect: Dialect, where: Where) -> Prepared:
+    """SELECT count(*)."""
+    parameters = Parameters()
+    element = sa.select(sa.func.count()).select_from(model.sa_table).where(*where.clauses(parameters))
+    return prepare(element, dialect, parameters, reads=True, quick=False)
+
+
+def exists(model: TableModel, dialect: Dialect, where: Where, *, quick: bool) -> Prepared:
+    """SELECT 1 ... LIMIT 1."""
+    parameters = Parameters()
+    element = sa.select(sa.literal_column("1")).select_from(model.sa_table).where(*where.clauses(parameters)).limit(1)
+    return prepare(element, dialect, parameters, reads=True, quick=quick)
+
+
+def whole_number(name: str, value: Any) -> int:
+    """Return a limit or offset, or refuse it."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValidationError(f"{name} is a whole number that is not negative", field=name, value=value, hint=f"{name}=20")
+    return min(value, 2**63 - 1)

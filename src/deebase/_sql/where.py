@@ -1,0 +1,174 @@
+"""Conditions: keywords, SQLAlchemy expressions and SQL fragments, joined with AND."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import ColumnElement
+
+from deebase._rows.model import ColumnModel, TableModel
+from deebase._sql.compiled import Bind, Parameters
+from deebase._sql.raw import adapt
+from deebase._sql.text import check_fragment, fragment_parts
+from deebase.errors import SchemaError, ValidationError
+from deebase.types import SqlExpression
+
+_COLLECTIONS = (list, tuple, set, frozenset)
+
+
+class Fragment(ColumnElement[bool]):
+    """A SQL condition of the user's own: literal text with bound values in between."""
+
+    __visit_name__ = "deebase_fragment"
+    inherit_cache = False
+    type = sa.Boolean()
+
+    def __init__(self, parts: Sequence[str | sa.BindParameter[Any]]) -> None:
+        self.parts = parts
+
+
+@compiles(Fragment)
+def _compile_fragment(element: Fragment, compiler: Any, **kwargs: Any) -> str:
+    text = "".join([part if isinstance(part, str) else compiler.process(part, **kwargs) for part in element.parts])
+    # The line break ends a trailing `--` comment, which would swallow the parenthesis.
+    return f"({text}\n)"
+
+
+class Where:
+    """The conditions of one statement.
+
+    ``shape`` says everything about the SQL text but the values; it is None when a condition has no
+    shape that can be compared (an expression, a fragment), and then nothing is kept.
+    """
+
+    __slots__ = ("_clauses", "model", "shape", "values")
+
+    def __init__(self, model: TableModel) -> None:
+        self.model = model
+        self.shape: tuple[Hashable, ...] | None = ()
+        self.values: dict[str, Any] = {}
+        self._clauses: list[tuple[str, str, ColumnModel] | tuple[str, str, ColumnModel, int] | ColumnElement[bool]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._clauses)
+
+    def equal(self, name: str, value: Any) -> None:
+        """Add ``column = value``; None means IS NULL, a list, tuple or set means IN."""
+        column = self.model.column(name)
+        _refuse_expression(name, value)
+        source = f"w{len(self.values)}"
+        if value is None:
+            self._add_keyed(("null", source, column), ("null", name))
+        elif isinstance(value, _COLLECTIONS) and not column.takes_collections:
+            self._contained(column, source, list(value))
+        else:
+            self.values[source] = value
+            self._add_keyed(("equal", source, column), ("equal", name))
+
+    def _contained(self, column: ColumnModel, source: str, values: list[Any]) -> None:
+        present = [value for value in values if value is not None]
+        for position, value in enumerate(present):
+            _refuse_expression(column.name, value)
+            self.values[f"{source}_{position}"] = value
+        self.values[source] = None
+        kind = "in or null" if len(present) < len(values) else "in"
+        self._add_keyed((kind, source, column, len(present)), (kind, column.name, len(present)))
+
+    def _add_keyed(self, clause: Any, shape: tuple[Hashable, ...]) -> None:
+        self._clauses.append(clause)
+        if self.shape is not None:
+            self.shape = (*self.shape, shape)
+
+    def expression(self, element: Any) -> None:
+        """Add a SQLAlchemy condition."""
+        if isinstance(element, SqlExpression):
+            element = element.element
+        if not isinstance(element, sa.ColumnElement):
+            raise ValidationError(
+                f"{self.model.name}: a condition is a SQLAlchemy expression, SQL text or a keyword, not {type(element).__name__}",
+                hint="write t.c.age > 30, or 'age > ?' followed by [30], or age=30",
+            )
+        self._clauses.append(element)
+        self.shape = None
+
+    def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: str) -> None:
+        """Add a condition in SQL text, with its values bound."""
+        check_fragment(text, dialect)
+        parts: list[str | sa.BindParameter[Any]] = []
+        for part in fragment_parts(text, params, dialect):
+            parts.append(part if isinstance(part, str) else sa.bindparam(None, adapt(part.value, dialect), unique=True))
+        self._clauses.append(Fragment(parts))
+        self.shape = None
+
+    def clauses(self, parameters: Parameters) -> list[ColumnElement[bool]]:
+        """Return the conditions as Core expressions."""
+        return [clause if isinstance(clause, ColumnElement) else _keyed(clause, parameters) for clause in self._clauses]
+
+
+def _keyed(clause: tuple[Any, ...], parameters: Parameters) -> ColumnElement[bool]:
+    kind, source, column = clause[:3]
+    sa_column, bind = column.sa_column, column.bind
+    if kind == "null":
+        return sa_column.is_(None)
+    if kind == "equal":
+        return sa_column == parameters.add(source, column.sa_type, bind)
+    members = [parameters.add(f"{source}_{n}", column.sa_type, bind) for n in range(clause[3])]
+    contained = sa_column.in_(members) if members else sa.false()
+    return sa.or_(contained, sa_column.is_(None)) if kind == "in or null" else contained
+
+
+def _refuse_expression(name: str, value: Any) -> None:
+    # An object smuggled into a condition must never become SQL.
+    if hasattr(value, "__clause_element__") or isinstance(value, (sa.ClauseElement, SqlExpression)):
+        raise ValidationError(
+            f"the value for {name} is a SQL expression, not a value",
+            field=name,
+            hint=f"give the condition as an expression of its own: t(t.c.{name} == ...)",
+        )
+
+
+def key_condition(where: Where, key: Any) -> None:
+    """Add the condition that all key columns equal ``key`` (a tuple for a composite key)."""
+    for name, value in zip(where.model.key_columns("get"), where.model.key_values(key), strict=True):
+        where.equal(name, value)
+
+
+def order_by(model: TableModel, order: Any) -> tuple[list[Any], tuple[str, ...] | None]:
+    """Return the ORDER BY expressions, and their shape if all were given as names.
+
+    Strings are column names, with ``-`` in front or `` desc`` / `` asc`` behind.
+    """
+    if order is None:
+        return [], ()
+    items: Iterable[Any] = order if isinstance(order, (list, tuple)) else [order]
+    elements: list[Any] = []
+    names: list[str] = []
+    for item in items:
+        if isinstance(item, str):
+            names.append(item)
+            elements.append(_ordered(model, item))
+        elif isinstance(item, sa.ClauseElement) or hasattr(item, "__clause_element__"):
+            elements.append(item)
+        else:
+            raise SchemaError(
+                f"{model.name}: order_by takes column names and SQLAlchemy expressions, not {type(item).__name__}",
+                table_name=model.name,
+                hint="order_by='-created_at' or order_by=[t.c.name, 'id']",
+            )
+    return elements, tuple(names) if len(names) == len(elements) else None
+
+
+def _ordered(model: TableModel, item: str) -> Any:
+    name, descending = item, False
+    if name not in model.columns:
+        if name.startswith("-"):
+            name, descending = name[1:], True
+        else:
+            head, _, tail = name.rpartition(" ")
+            if head and tail.lower() in ("asc", "desc"):
+                name, descending = head, tail.lower() == "desc"
+    column = model.column(name.strip()).order_column
+    return column.desc() if descending else column.asc()

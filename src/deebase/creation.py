@@ -1,0 +1,124 @@
+"""Creating tables: what is there already is looked at, made and remembered in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from deebase._engine.executor import Executor
+from deebase._schema import ddl, reflect
+from deebase._schema.build import Design, sa_tables, table_model
+from deebase._schema.catalog import Catalog
+from deebase._sql.statement import Statement
+from deebase.errors import InvalidOperationError, TableExistsError, ValidationError
+
+#: Two programs that start at once must not both find a table missing (PostgreSQL).
+_ONE_AT_A_TIME = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
+
+
+class _Creation:
+    """One ``create`` or ``create_all`` inside its transaction."""
+
+    def __init__(self, executor: Executor, catalog: Catalog, designs: Sequence[Design]) -> None:
+        self.executor = executor
+        self.catalog = catalog
+        self.dialect = catalog.dialect
+        self.designs = designs
+        #: The columns of every table that was looked at, empty for one that is not there.
+        self.found: dict[str, list[reflect.Found]] = {}
+
+    async def look_around(self) -> None:
+        """Find out which of the tables, and of those they refer to, are there."""
+        statement = Statement(reflect.columns_query(self.dialect))
+        names = [made.name for made in self.designs]
+        names += [reference.table for made in self.designs for reference in made.references]
+        for name in dict.fromkeys(names):
+            self.found[name] = reflect.found_columns(await self.executor.fetch(statement, [name]))
+
+    def draw(self, metadata: sa.MetaData) -> dict[str, sa.Table]:
+        """Build the tables of all designs in the metadata, with those they refer to."""
+        designed = {made.name for made in self.designs}
+        for name, found in self.found.items():
+            if found and name not in designed and name not in metadata.tables:
+                reflect.stub(name, found, metadata, self.dialect)
+        return sa_tables(self.designs, metadata, self.dialect)
+
+    async def run(self, statements: Sequence[str]) -> None:
+        """Run DDL."""
+        for text in statements:
+            await self.executor.fetch(Statement(text), [])
+
+    async def drop(self, table: sa.Table) -> None:
+        """Drop a table that is to be replaced, unless rows of other tables refer to it.
+
+        SQLite's DROP TABLE deletes the rows first, and with them those of cascading children.
+        """
+        parameters = [table.name] * (2 if self.dialect.name == "sqlite" else 1)
+        quote = self.dialect.identifier_preparer.quote
+        for row in await self.executor.fetch(Statement(reflect.referencing_query(self.dialect)), parameters):
+            child, column = (quote(row[0]) if self.dialect.name == "sqlite" else row[0]), quote(row[1])
+            if await self.executor.fetch(Statement(f"SELECT 1 FROM {child} WHERE {column} IS NOT NULL LIMIT 1"), []):
+                raise InvalidOperationError(
+                    f"{table.name} is not replaced: rows of {row[0]} refer to it",
+                    operation="create(replace=True)",
+                    target=table.name,
+                    hint=f"delete the rows of {row[0]}, or set their {row[1]} to NULL, first",
+                )
+            if self.dialect.name == "postgresql":
+                await self.run([f"ALTER TABLE {child} DROP CONSTRAINT {quote(row[2])}"])
+        await self.run([ddl.drop_statement(table, self.dialect)])
+
+
+async def create_tables(
+    executor: Executor, catalog: Catalog, designs: Sequence[Design], *, if_not_exists: bool, replace: bool
+) -> list[tuple[Design, list[str]]]:
+    """Create the tables of all designs and add them to the catalog.
+
+    Returns:
+        The designs whose table was there already and differs, with the differences in words.
+    """
+    names = [made.name for made in designs]
+    if len(set(names)) < len(names):
+        raise ValidationError(f"two classes make a table of one name: {', '.join(sorted(names))}", hint="give name=")
+    work = _Creation(executor, catalog, designs)
+    async with executor.transaction():
+        if catalog.dialect.name == "postgresql":
+            await executor.fetch(_ONE_AT_A_TIME, [])
+        await work.look_around()
+        existing = [name for name in names if work.found[name]]
+        if existing and not if_not_exists and not replace:
+            raise TableExistsError(
+                f"table {existing[0]} exists", table_name=existing[0], hint="if_not_exists=True takes it as it is, replace=True drops it"
+            )
+        drawn = work.draw(sa.MetaData())
+        if replace:
+            for name in existing:
+                await work.drop(drawn[name])
+        new = [drawn[name] for name in names if replace or name not in existing]
+        await work.run(ddl.create_statements(new, catalog.dialect))
+    return _remember(work, kept=existing if if_not_exists else [])
+
+
+def _remember(work: _Creation, *, kept: Sequence[str]) -> list[tuple[Design, list[str]]]:
+    """Put what was made, or found, into the catalog."""
+    catalog, dialect = work.catalog, work.dialect
+    differing: list[tuple[Design, list[str]]] = []
+    for made in work.designs:
+        catalog.forget(made.name)
+    drawn = work.draw(catalog.metadata)
+    for made in work.designs:
+        table = drawn[made.name]
+        found = work.found[made.name]
+        different = reflect.differences(made, table, found, dialect) if made.name in kept else []
+        if different:
+            differing.append((made, different))
+            catalog.metadata.remove(table)
+            table = reflect.as_found(made, table, found, catalog.metadata, dialect)
+        factories: dict[str, Any] = {
+            spec.name: spec.default_factory for spec in made.columns if spec.default_factory is not None
+        }
+        generated = made.generated if made.generated in table.c else None
+        catalog.add(table_model(table, dialect, generated=generated, factories=factories), made.cls)
+    return differing

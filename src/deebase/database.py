@@ -1,0 +1,463 @@
+"""Database: the one object that a program opens, and where tables come from."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, overload
+
+from deebase._backends import make_backend, settings_for
+from deebase._engine.executor import Executor
+from deebase._engine.transaction import Transaction
+from deebase._schema.build import Design, design
+from deebase._schema.catalog import Catalog
+from deebase.creation import create_tables
+from deebase.errors import ValidationError
+from deebase.query import STREAM_ROWS, Source
+from deebase.rawsql import RawSql
+from deebase.table import Table
+from deebase.types import ForeignKey, Index, SqlExpression
+
+if TYPE_CHECKING:
+    import os
+
+    import sqlalchemy as sa
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+T = TypeVar("T")
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+DC = TypeVar("DC", bound=_Dataclass)
+Row = dict[str, Any]
+
+
+class Tables:
+    """``db.t``: the tables this database knows, by name or by the class they were created from."""
+
+    def __init__(self, catalog: Catalog, executor: Executor) -> None:
+        self._catalog = catalog
+        self._executor = executor
+        self._handles: dict[str, Table[Any]] = {}
+
+    def _handle(self, name: str) -> Table[Any]:
+        model = self._catalog.model(name)
+        handle = self._handles.get(name)
+        if handle is None or handle._model is not model:
+            cls = self._catalog.row_class(name)
+            row_type = cls if hasattr(cls, "__dataclass_fields__") else dict
+            handle = self._handles[name] = Table(Source(self._executor, self._catalog.dialect, model, row_type))
+        return handle
+
+    def __getattr__(self, name: str) -> Table[Row]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self._handle(name)
+
+    @overload
+    def __getitem__(self, key: str) -> Table[Row]: ...
+
+    @overload
+    def __getitem__(self, key: type[DC]) -> Table[DC]: ...
+
+    @overload
+    def __getitem__(self, key: type[Any]) -> Table[Row]: ...
+
+    def __getitem__(self, key: Any) -> Table[Any]:
+        return self._handle(key if isinstance(key, str) else self._catalog.name_of(key) or key.__name__)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._catalog
+
+    def __iter__(self) -> Any:
+        return (self._handle(name) for name in self._catalog.names())
+
+    def __len__(self) -> int:
+        return len(self._catalog.names())
+
+    def __dir__(self) -> list[str]:
+        return self._catalog.names()
+
+
+class Database:
+    """A SQLite or PostgreSQL database.
+
+    Nothing is opened until the first awaited call. One object serves any number of tasks.
+
+    Args:
+        target: a path or ``":memory:"`` (SQLite), or a URL: ``sqlite:``, ``sqlite+aiosqlite:``,
+            ``postgresql:``, ``postgres:``, ``postgresql+asyncpg:``.
+        pool_size: connections of PostgreSQL (10), readers of SQLite (4; it has one writer besides).
+        timeout: seconds to wait for a connection, the writer, or another process's lock.
+        pragmas: SQLite settings on top of ours, ``{"cache_size": -65536}``.
+        foreign_keys: whether SQLite enforces them.
+        durability: "full" syncs at each commit (SQLite); "normal" at each checkpoint: never corrupt,
+            but a power cut may lose the last commits.
+        pgbouncer: the server is PgBouncer in transaction mode.
+        connect_timeout: seconds to wait for a connection to be made (PostgreSQL).
+        command_timeout: seconds a statement may take, 0 for any (PostgreSQL).
+        lock_timeout: seconds a statement may wait for a lock, 0 for any (PostgreSQL).
+        idle_timeout: seconds a transaction may be idle, 0 for any (PostgreSQL).
+        echo: log every statement at INFO (logger ``deebase.sql``; values are never logged).
+        engine_options: passed on to SQLAlchemy's ``create_async_engine``.
+
+    Raises:
+        ConfigurationError: a URL or an option that cannot be right.
+
+    Example:
+        ```python
+        async with Database("app.db") as db:
+            users = await db.create(User)
+        ```
+    """
+
+    def __init__(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        pool_size: int | None = None,
+        timeout: float = 10.0,
+        pragmas: Mapping[str, Any] | None = None,
+        foreign_keys: bool = True,
+        durability: Literal["full", "normal"] = "full",
+        pgbouncer: bool = False,
+        connect_timeout: float = 10.0,
+        command_timeout: float = 60.0,
+        lock_timeout: float = 10.0,
+        idle_timeout: float = 60.0,
+        echo: bool = False,
+        engine_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._settings = settings_for(
+            target,
+            pool_size=pool_size,
+            timeout=timeout,
+            pragmas=pragmas,
+            foreign_keys=foreign_keys,
+            durability=durability,
+            pgbouncer=pgbouncer,
+            connect_timeout=connect_timeout,
+            command_timeout=command_timeout,
+            lock_timeout=lock_timeout,
+            idle_timeout=idle_timeout,
+            engine_options=engine_options,
+        )
+        self._catalog = Catalog(self._settings.dialect)
+        backend = make_backend(self._settings.name, self._catalog.unique_columns)
+        self._executor = Executor(self._settings, backend, echo=echo)
+        self._raw = RawSql(self._executor, self._catalog.dialect)
+        self.t = Tables(self._catalog, self._executor)
+
+    def __repr__(self) -> str:
+        state = " closed" if self._executor.closed else ""
+        return f"<Database {self._settings.display}{state}>"
+
+    # -- life ----------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Database:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self, *, timeout: float = 10.0) -> None:
+        """Wait for what runs, then close every connection; calling it again does no harm.
+
+        Args:
+            timeout: seconds to wait for running operations before they are cut off.
+
+        Example:
+            ```python
+            await db.close()
+            ```
+        """
+        await self._executor.close(timeout)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """SQLAlchemy's AsyncEngine of this database, in the running event loop."""
+        return self._executor.engine
+
+    @property
+    def metadata(self) -> sa.MetaData:
+        """SQLAlchemy's MetaData with the tables this database knows."""
+        return self._catalog.metadata
+
+    # -- SQL -----------------------------------------------------------------------------------
+
+    @overload
+    async def q(self, sql: Any, params: Any = None) -> list[Row]: ...
+
+    @overload
+    async def q(self, sql: Any, params: Any = None, *, row_type: type[T]) -> list[T]: ...
+
+    async def q(self, sql: Any, params: Any = None, *, row_type: type[Any] = dict) -> list[Any]:
+        """Run SQL text or a SQLAlchemy Core statement and return its rows.
+
+        Args:
+            sql: one statement. Its parameters are ``?`` or ``:name``, on both databases; ``??`` is a
+                literal question mark.
+            params: a list for ``?``, a dict for ``:name``.
+            row_type: dict, a dataclass, or a pydantic, attrs or msgspec class.
+
+        Returns:
+            A list of rows, empty for a statement that returns none.
+
+        Raises:
+            ValidationError: parameters that do not match the text.
+            QueryError: the database refuses the statement.
+            InvalidOperationError: BEGIN, COMMIT and their like; use ``db.transaction()``.
+
+        Example:
+            ```python
+            rows = await db.q("SELECT * FROM user WHERE age > ?", [30])
+            ```
+        """
+        return await self._raw.rows(sql, params, row_type)
+
+    async def item(self, sql: Any, params: Any = None) -> Any:
+        """Return the one value of a query: exactly one row with one column.
+
+        Raises:
+            NotFoundError: no row.
+            MultipleRowsError: more than one row.
+            ValidationError: more than one column.
+
+        Example:
+            ```python
+            n = await db.item("SELECT count(*) FROM user")
+            ```
+        """
+        return await self._raw.item(sql, params)
+
+    @overload
+    def stream(self, sql: Any, params: Any = None) -> AsyncIterator[Row]: ...
+
+    @overload
+    def stream(self, sql: Any, params: Any = None, *, row_type: type[T]) -> AsyncIterator[T]: ...
+
+    def stream(self, sql: Any, params: Any = None, *, row_type: type[Any] = dict) -> AsyncIterator[Any]:
+        """Iterate over a result of any size in constant memory, from a cursor of the database.
+
+        A connection is held while the loop runs, and given back when it ends.
+
+        Args:
+            sql: SQL text or a SQLAlchemy select.
+            params: as in ``q``.
+            row_type: as in ``q``.
+
+        Example:
+            ```python
+            async for row in db.stream("SELECT * FROM user"):
+                print(row)
+            ```
+        """
+        return self._raw.stream(sql, params, row_type, STREAM_ROWS)
+
+    async def script(self, sql: str) -> None:
+        """Run several statements, separated by semicolons, in one transaction: all or nothing.
+
+        Example:
+            ```python
+            await db.script("CREATE TABLE a (x int); INSERT INTO a VALUES (1);")
+            ```
+        """
+        await self._raw.script(sql)
+
+    def sql(self, expression: Any) -> SqlExpression:
+        """Mark a SQL expression as meant, so that it may stand where ``update`` takes a value.
+
+        Args:
+            expression: a SQLAlchemy expression. SQL text is trusted code; never build it from input.
+
+        Example:
+            ```python
+            await users.update(pk=1, visits=db.sql(users.c.visits + 1))
+            ```
+        """
+        return self._raw.expression(expression)
+
+    # -- transactions --------------------------------------------------------------------------
+
+    def transaction(
+        self,
+        *,
+        read_only: bool = False,
+        isolation: Literal["read committed", "repeatable read", "serializable"] | None = None,
+    ) -> Transaction:
+        """Open a transaction: committed at the end of the block, rolled back by any exception.
+
+        Inside of another one of this task it is a savepoint. Tasks started inside the block take part
+        in it, one statement at a time.
+
+        Args:
+            read_only: writes are refused; on SQLite it does not wait for the writer.
+            isolation: PostgreSQL's level; SQLite is always serializable.
+
+        Raises:
+            BusyError: no connection, or not the writer, within ``timeout``.
+            TransactionAbortedError: the block ended normally although a statement had failed.
+            CommitOutcomeUnknownError: the link was lost at COMMIT.
+
+        Example:
+            ```python
+            async with db.transaction():
+                await accounts.update(pk=1, balance=db.sql(accounts.c.balance - 10))
+                await accounts.update(pk=2, balance=db.sql(accounts.c.balance + 10))
+            ```
+        """
+        return self._executor.transaction(read_only=read_only, isolation=isolation)
+
+    async def retry(
+        self,
+        work: Callable[[], Awaitable[T]],
+        *,
+        attempts: int = 5,
+        isolation: Literal["read committed", "repeatable read", "serializable"] | None = None,
+        timeout: float | None = None,
+    ) -> T:
+        """Run ``work`` in a transaction, and again in a fresh one after a failure of the moment.
+
+        Those are serialization failures, deadlocks, a busy writer, and a link lost before COMMIT.
+
+        Args:
+            work: an async function without arguments; it may run several times.
+            attempts: how often at most.
+            isolation: as in ``transaction``.
+            timeout: seconds after which no further attempt is begun.
+
+        Returns:
+            What ``work`` returned.
+
+        Example:
+            ```python
+            total = await db.retry(transfer, isolation="serializable")
+            ```
+        """
+        return await self._executor.retry(work, attempts=attempts, isolation=isolation, timeout=timeout)
+
+    # -- tables --------------------------------------------------------------------------------
+
+    @overload
+    def create(
+        self,
+        cls: type[DC],
+        *,
+        name: str | None = None,
+        pk: str | Sequence[str] = "id",
+        indexes: Iterable[str | tuple[str, ...] | Index] = (),
+        foreign_keys: Mapping[str, ForeignKey] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        if_not_exists: bool = False,
+        replace: bool = False,
+    ) -> Coroutine[Any, Any, Table[DC]]: ...
+
+    @overload
+    def create(
+        self,
+        cls: type[Any],
+        *,
+        name: str | None = None,
+        pk: str | Sequence[str] = "id",
+        indexes: Iterable[str | tuple[str, ...] | Index] = (),
+        foreign_keys: Mapping[str, ForeignKey] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        if_not_exists: bool = False,
+        replace: bool = False,
+    ) -> Coroutine[Any, Any, Table[Row]]: ...
+
+    def create(
+        self,
+        cls: type[Any],
+        *,
+        name: str | None = None,
+        pk: str | Sequence[str] = "id",
+        indexes: Iterable[str | tuple[str, ...] | Index] = (),
+        foreign_keys: Mapping[str, ForeignKey] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        if_not_exists: bool = False,
+        replace: bool = False,
+    ) -> Coroutine[Any, Any, Table[Any]]:
+        """Create a table from a class, with its indexes, in one transaction.
+
+        Args:
+            cls: annotated attributes are columns. A dataclass gives rows of that class, any other
+                class dicts.
+            name: the table's name; snake_case of the class's by default.
+            pk: the key column, or a list of them. One the class lacks is added as ``int``; a single
+                integer key is generated by the database.
+            indexes: column names, tuples of them, or ``Index(...)``.
+            foreign_keys: ``{"author_id": ForeignKey("user.id", on_delete="cascade")}``.
+            defaults: values by column, on top of those of the class.
+            if_not_exists: take the table as it is when it exists; a warning lists how it differs.
+            replace: drop the table first when it exists.
+
+        Raises:
+            TableExistsError: it exists.
+            UnsupportedTypeError: an annotation has no column type.
+            SchemaError: a foreign key to a table that does not exist.
+            ValidationError: a default that does not fit its column.
+
+        Example:
+            ```python
+            users = await db.create(User, pk="id", indexes=["email"])
+            ```
+        """
+        # The caller's names are read here, while its frame is the one above: a coroutine may be run
+        # by somebody else.
+        localns = sys._getframe(1).f_locals
+        made = design(
+            cls, name=name, pk=pk, indexes=indexes, foreign_keys=foreign_keys, defaults=defaults, localns=localns
+        )
+        return self._create_one(made, if_not_exists=if_not_exists, replace=replace)
+
+    async def _create_one(self, made: Design, *, if_not_exists: bool, replace: bool) -> Table[Any]:
+        await self._create([made], if_not_exists=if_not_exists, replace=replace)
+        return self.t[made.name]
+
+    def create_all(
+        self, *classes: type[Any], pk: str | Sequence[str] = "id", if_not_exists: bool = False, replace: bool = False
+    ) -> Coroutine[Any, Any, list[Table[Any]]]:
+        """Create several tables in one transaction, whatever order their foreign keys need.
+
+        Args:
+            *classes: as in ``create``; they may refer to each other in cycles.
+            pk: the key of all of them.
+            if_not_exists: as in ``create``.
+            replace: as in ``create``.
+
+        Returns:
+            The tables, in the order of the classes.
+
+        Example:
+            ```python
+            users, posts = await db.create_all(User, Post)
+            ```
+        """
+        localns = sys._getframe(1).f_locals
+        designs = [design(cls, name=None, pk=pk, localns=localns) for cls in classes]
+        return self._create_several(designs, if_not_exists=if_not_exists, replace=replace)
+
+    async def _create_several(
+        self, designs: list[Design], *, if_not_exists: bool, replace: bool
+    ) -> list[Table[Any]]:
+        await self._create(designs, if_not_exists=if_not_exists, replace=replace)
+        return [self.t[made.name] for made in designs]
+
+    async def _create(self, designs: list[Design], *, if_not_exists: bool, replace: bool) -> None:
+        if if_not_exists and replace:
+            raise ValidationError("if_not_exists and replace exclude each other", hint="give one of them")
+        differing = await create_tables(
+            self._executor, self._catalog, designs, if_not_exists=if_not_exists, replace=replace
+        )
+        for made, found in differing:
+            warnings.warn(
+                f"table {made.name} exists and differs from {made.cls.__name__}: {'; '.join(found)}", stacklevel=4
+            )

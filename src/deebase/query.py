@@ -1,0 +1,261 @@
+"""``t(...)``: a select that is built now and sent when it is awaited or iterated."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from deebase._rows.makers import Maker, row_maker
+from deebase._sql import statements
+from deebase._sql.compiled import Prepared
+from deebase._sql.where import Where, order_by
+from deebase.errors import MultipleRowsError, NotFoundError, ValidationError
+
+if TYPE_CHECKING:
+    from deebase._engine.executor import Executor
+    from deebase._rows.model import TableModel
+
+R = TypeVar("R")
+
+#: Rows of one piece of a stream.
+STREAM_ROWS = 1000
+
+
+class Source:
+    """What a query reads: a table's model, where its statements run, and the type of its rows."""
+
+    __slots__ = ("dialect", "executor", "model", "row_type")
+
+    def __init__(self, executor: Executor, dialect: Any, model: TableModel, row_type: type) -> None:
+        self.executor = executor
+        self.dialect = dialect
+        self.model = model
+        self.row_type = row_type
+
+    def maker(self, columns: tuple[str, ...]) -> Maker:
+        """Return what makes rows of these columns, built at its first use."""
+        kept = self.model.statements
+        key = ("rows", columns, self.row_type)
+        maker: Maker | None = kept.get(key)
+        if maker is None:
+            reads = [self.model.columns[name].read for name in columns]
+            maker = kept[key] = row_maker(columns, reads, self.row_type)
+        return maker
+
+
+def conditions(
+    source: Source,
+    args: Sequence[Any],
+    where: str | None,
+    params: Any,
+    keywords: Mapping[str, Any],
+) -> Where:
+    """Return the conditions of a call: expressions and SQL text by position, columns by keyword."""
+    result = Where(source.model)
+    dialect = source.dialect.name
+    pending = list(args)
+    while pending:
+        item = pending.pop(0)
+        if isinstance(item, str):
+            following = pending.pop(0) if pending and isinstance(pending[0], (list, tuple, dict)) else None
+            result.fragment(item, following, dialect)
+        elif isinstance(item, (list, tuple, dict)):
+            raise ValidationError("parameters come right after the SQL text they belong to", hint="t('age > ?', [30])")
+        else:
+            result.expression(item)
+    if where is not None:
+        result.fragment(where, params, dialect)
+    elif params is not None:
+        raise ValidationError("params without a where", field="params", hint="t(where='age > :age', params={'age': 30})")
+    for name, value in keywords.items():
+        result.equal(name, value)
+    return result
+
+
+class Query(Generic[R]):
+    """An immutable select: await it for a list, iterate it for a stream.
+
+    Example:
+        ```python
+        grown_up = users(users.c.age >= 18, order_by="name", limit=10)
+        rows = await grown_up
+        async for row in users(order_by="id"):
+            print(row)
+        ```
+    """
+
+    __slots__ = ("_for_update", "_limit", "_offset", "_order", "_select", "_skip_locked", "_source", "_where", "_with_pk")
+
+    def __init__(
+        self,
+        source: Source,
+        where: Where,
+        *,
+        order_by: Any = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        select: Sequence[str] | None = None,
+        with_pk: bool = False,
+        for_update: bool = False,
+        skip_locked: bool = False,
+    ) -> None:
+        self._source = source
+        self._where = where
+        self._order = order_by
+        self._limit = None if limit is None else statements.whole_number("limit", limit)
+        self._offset = None if offset is None else statements.whole_number("offset", offset)
+        self._select = _selected(source.model, select)
+        self._with_pk = with_pk
+        self._for_update = for_update or skip_locked
+        self._skip_locked = skip_locked
+        if with_pk:
+            source.model.key_columns("with_pk")
+
+    def __repr__(self) -> str:
+        return f"<Query of {self._source.model.name}: await it for a list, or iterate it>"
+
+    # -- running -------------------------------------------------------------------------------
+
+    def __await__(self) -> Generator[Any, None, list[R]]:
+        return self._all().__await__()
+
+    async def _all(self) -> list[R]:
+        prepared, columns = self._prepared(self._limit, self._offset)
+        source = self._source
+        rows = await source.executor.fetch(prepared.statement, prepared.args(self._values(self._limit, self._offset)))
+        return self._made(rows, columns)
+
+    async def __aiter__(self) -> AsyncIterator[R]:
+        prepared, columns = self._prepared(self._limit, self._offset)
+        args = prepared.args(self._values(self._limit, self._offset))
+        async for _, rows in self._source.executor.stream(prepared.statement, args, STREAM_ROWS):
+            for row in self._made(rows, columns):
+                yield row
+
+    async def first(self) -> R | None:
+        """Return the first row, or None.
+
+        Example:
+            ```python
+            oldest = await users(order_by="-age").first()
+            ```
+        """
+        rows = await self._some(1)
+        return rows[0] if rows else None
+
+    async def one(self) -> R:
+        """Return the only row.
+
+        Raises:
+            NotFoundError: no row matches.
+            MultipleRowsError: more than one does.
+
+        Example:
+            ```python
+            ada = await users(email="ada@example.com").one()
+            ```
+        """
+        rows = await self._some(2)
+        if not rows:
+            raise self._not_found(NotFoundError, "no row matches")
+        if len(rows) > 1:
+            raise self._not_found(MultipleRowsError, "more than one row matches")
+        return rows[0]
+
+    def _not_found(self, kind: type[NotFoundError], what: str) -> NotFoundError:
+        name = self._source.model.name
+        return kind(f"{name}: {what}", table_name=name, hint="use first() for a row or None, or narrow the condition")
+
+    async def _some(self, most: int) -> list[R]:
+        limit = most if self._limit is None else min(most, self._limit)
+        prepared, columns = self._prepared(limit, self._offset)
+        rows = await self._source.executor.fetch(prepared.statement, prepared.args(self._values(limit, self._offset)))
+        return self._made(rows, columns)
+
+    async def count(self) -> int:
+        """Return the number of matching rows; order, limit and offset do not matter.
+
+        Example:
+            ```python
+            n = await users(status="active").count()
+            ```
+        """
+        source = self._source
+        prepared = self._kept(("count", self._where.shape), lambda: statements.count(source.model, source.dialect, self._where))
+        rows = await source.executor.fetch(prepared.statement, prepared.args(self._where.values))
+        return int(rows[0][0])
+
+    async def exists(self) -> bool:
+        """Return whether any row matches.
+
+        Example:
+            ```python
+            taken = await users(email="ada@example.com").exists()
+            ```
+        """
+        source = self._source
+        prepared = self._kept(
+            ("exists", self._where.shape),
+            lambda: statements.exists(source.model, source.dialect, self._where, quick=False),
+        )
+        return bool(await source.executor.fetch(prepared.statement, prepared.args(self._where.values)))
+
+    # -- building ------------------------------------------------------------------------------
+
+    def _values(self, limit: int | None, offset: int | None) -> dict[str, Any]:
+        return {**self._where.values, "limit": limit, "offset": offset}
+
+    def _prepared(self, limit: int | None, offset: int | None) -> tuple[Prepared, tuple[str, ...]]:
+        source = self._source
+        model = source.model
+        columns = self._select
+        if self._with_pk:
+            columns = (*columns, *[name for name in model.pks if name not in columns])
+        _, order_shape = order_by(model, self._order) if self._order is not None else ([], ())
+        lock = ("skip locked" if self._skip_locked else "update") if self._for_update else None
+        shape = None if order_shape is None else self._where.shape
+        key = ("select", shape, order_shape, columns, limit is None, offset is None, lock)
+
+        def build() -> Prepared:
+            return statements.select(
+                model,
+                source.dialect,
+                columns,
+                self._where,
+                order=self._order,
+                limit=limit is not None,
+                offset=offset is not None,
+                lock=lock,
+            )
+
+        return (self._kept(key, build) if shape is not None else build()), columns
+
+    def _kept(self, key: tuple[Any, ...], build: Any) -> Prepared:
+        """Return the statement of a shape, compiled at its first use; a shape of None is not kept."""
+        kept = self._source.model.statements
+        prepared: Prepared | None = kept.get(key)
+        if prepared is None:
+            prepared = build()
+            if key[1] is not None:
+                kept[key] = prepared
+        return prepared
+
+    def _made(self, rows: list[Any], columns: tuple[str, ...]) -> list[R]:
+        made = self._source.maker(self._select)([row[: len(self._select)] for row in rows] if self._with_pk else rows)
+        if not self._with_pk:
+            return made
+        model = self._source.model
+        places = [(columns.index(name), model.columns[name].read) for name in model.pks]
+        keys = [tuple([read(row[n]) if read is not None else row[n] for n, read in places]) for row in rows]
+        pairs: list[Any] = [(key if len(key) > 1 else key[0], row) for key, row in zip(keys, made, strict=True)]
+        return pairs
+
+
+def _selected(model: TableModel, select: Sequence[str] | None) -> tuple[str, ...]:
+    if select is None:
+        return tuple(model.columns)
+    if isinstance(select, str) or not select:
+        raise ValidationError(
+            f"{model.name}: select is a list of column names", field="select", hint="select=['id', 'name']"
+        )
+    return tuple(model.column(name).name for name in select)

@@ -1,0 +1,138 @@
+"""SQL of the user's own: text with parameters, or SQLAlchemy Core statements."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from deebase._rows.makers import converted, row_maker
+from deebase._sql.compiled import Parameters, prepare
+from deebase._sql.raw import adapt, described, unique_names
+from deebase._sql.statement import Statement
+from deebase._sql.text import StatementKind, bind_text, classify, split_script
+from deebase.errors import InvalidOperationError, MultipleRowsError, NotFoundError, ValidationError
+from deebase.types import SqlExpression
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+    from deebase._engine.executor import Executor
+
+#: Texts whose statement (and what it cost) is remembered.
+KEPT_TEXTS = 500
+
+_KEEPS_SESSION = (StatementKind.READ, StatementKind.WRITE)
+
+
+class RawSql:
+    """Runs ``q``, ``item``, ``stream`` and ``script`` of one database."""
+
+    def __init__(self, executor: Executor, dialect: Dialect) -> None:
+        self._executor = executor
+        self._dialect = dialect
+        self._statements: dict[str, Statement] = {}
+
+    def _text(self, sql: str, params: Any) -> tuple[Statement, list[Any]]:
+        kind = classify(sql)
+        if kind is StatementKind.TRANSACTION:
+            raise InvalidOperationError(
+                "BEGIN, COMMIT, ROLLBACK and SAVEPOINT are not sent by hand",
+                operation="q",
+                hint="async with db.transaction(): ... ; nested, it is a savepoint",
+            )
+        bound, values = bind_text(sql, params, self._dialect.name)
+        statement = self._statements.get(bound)
+        if statement is None:
+            statement = Statement(
+                bound,
+                reads=kind is StatementKind.READ,
+                changes_session=kind is StatementKind.SESSION and self._dialect.name == "sqlite",
+                keeps_session=kind in _KEEPS_SESSION,
+            )
+            if len(self._statements) >= KEPT_TEXTS:
+                self._statements.clear()
+            self._statements[bound] = statement
+        return statement, [adapt(value, self._dialect.name) for value in values]
+
+    async def rows(self, sql: Any, params: Any, row_type: type) -> list[Any]:
+        """Return the rows of a statement as ``row_type``."""
+        names, rows = await self._run(sql, params)
+        return row_maker(names, [None] * len(names), row_type)(rows)
+
+    async def _run(self, sql: Any, params: Any) -> tuple[list[str], list[Any]]:
+        if not isinstance(sql, str):
+            return await self._core(sql, params)
+        statement, args = self._text(sql, params)
+        columns, rows = await self._executor.raw_fetch(statement, args)
+        names, converters = described(columns)
+        conversions = tuple((n, convert) for n, convert in enumerate(converters) if convert is not None)
+        return names, [converted(row, conversions) for row in rows] if conversions else rows
+
+    async def _core(self, element: Any, params: Any) -> tuple[list[str], list[Any]]:
+        """Let SQLAlchemy run a statement of its own, on the connection of the transaction."""
+        if not isinstance(element, sa.Executable):
+            raise ValidationError(
+                f"q takes SQL text or a SQLAlchemy statement, not {type(element).__name__}", hint="db.q('SELECT 1')"
+            )
+        block = self._executor.current.get()
+        if block is None:
+            reads = isinstance(element, (sa.Select, sa.CompoundSelect))
+            async with self._executor.transaction(read_only=reads):
+                return await self._core(element, params)
+
+        async def execute(lane: Any) -> tuple[list[str], list[Any]]:
+            result = await lane.connection.execute(element, params)
+            return (unique_names(result.keys()), list(result.all())) if result.returns_rows else ([], [])
+
+        return await block.run(execute)
+
+    async def item(self, sql: Any, params: Any) -> Any:
+        """Return the one value of a result."""
+        names, rows = await self._run(sql, params)
+        if not rows:
+            raise NotFoundError("the query returned no row", hint="item wants exactly one row with one column")
+        if len(rows) > 1:
+            raise MultipleRowsError("the query returned more than one row", hint="add a condition, or use q")
+        if len(names) != 1:
+            raise ValidationError(f"the query returned {len(names)} columns", hint="item wants one column; use q for a row")
+        return rows[0][0]
+
+    async def stream(self, sql: Any, params: Any, row_type: type, size: int) -> AsyncIterator[Any]:
+        """Yield the rows of a query from a cursor of the database."""
+        fixed: tuple[list[str], list[Any]] | None = None
+        if isinstance(sql, str):
+            statement, args = self._text(sql, params)
+        elif isinstance(sql, (sa.Select, sa.CompoundSelect)):
+            prepared = prepare(sql, self._dialect, Parameters(), reads=True, quick=False)
+            statement, args = prepared.statement, prepared.args(params or {})
+            columns = list(sql.exported_columns)
+            read = [column.type.dialect_impl(self._dialect).result_processor(self._dialect, None) for column in columns]
+            fixed = unique_names(str(column.name) for column in columns), read
+        else:
+            raise ValidationError("stream takes SQL text or a SQLAlchemy select", hint="db.stream('SELECT ...')")
+        maker = None
+        async for described_columns, rows in self._executor.stream(statement, args, size):
+            if maker is None:
+                names, converters = fixed or described(described_columns)
+                maker = row_maker(names, converters, row_type)
+            for row in maker(rows):
+                yield row
+
+    async def script(self, sql: str) -> None:
+        """Run all statements of a script in one transaction."""
+        async with self._executor.transaction():
+            for text in split_script(sql, self._dialect.name):
+                await self._run(text, None)
+
+    def expression(self, expression: Any) -> SqlExpression:
+        """Wrap an expression that is meant to be SQL."""
+        if isinstance(expression, str):
+            return SqlExpression(sa.literal_column(f"({expression})"))
+        element = expression.__clause_element__() if hasattr(expression, "__clause_element__") else expression
+        if not isinstance(element, sa.ColumnElement):
+            raise ValidationError(
+                f"sql takes a SQLAlchemy expression, not {type(expression).__name__}", hint="db.sql(t.c.n + 1)"
+            )
+        return SqlExpression(element)

@@ -1,0 +1,135 @@
+"""Fixtures that every test may use: the backends, a fresh database, and a watch for what a test leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support.leaks import Snapshot
+from tests.support.postgres import PostgresTestServer, running_server
+
+if TYPE_CHECKING:
+    from deebase import Database
+
+BACKENDS = ("sqlite-memory", "sqlite-file", "postgres")
+
+# Fixtures are shared by all examples of a property, so its body leaves the database as it found it.
+_SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+settings.register_profile("default", max_examples=50, deadline=None, suppress_health_check=_SHARED)
+settings.register_profile("ci", max_examples=200, deadline=None, suppress_health_check=_SHARED)
+
+
+def in_ci() -> bool:
+    """Tell whether this is the run that decides: nothing may be left out of it."""
+    return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --long."""
+    parser.addoption("--long", action="store_true", help="run load and fault tests with their full figures")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the Hypothesis profile."""
+    if not config.getoption("--hypothesis-profile", default=None):
+        settings.load_profile("ci" if in_ci() else "default")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the long tests, or give all tests the time they need when the long ones run."""
+    if config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(900))
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture(scope="session")
+def long_run(request: pytest.FixtureRequest) -> bool:
+    """Whether the full figures were asked for with --long."""
+    return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresTestServer]:
+    """The PostgreSQL server of this run, started once and stopped at the end.
+
+    Where none can be had, the tests that need it are skipped; in CI they fail.
+    """
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(running_server())
+        except (ImportError, OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
+            if in_ci():
+                raise
+            pytest.skip(f"no PostgreSQL server: {error!r}")
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresTestServer) -> Iterator[str]:
+    """URL of an empty PostgreSQL database of this test's own."""
+    with postgres_server.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(params=BACKENDS)
+def backend_name(request: pytest.FixtureRequest) -> str:
+    """Each backend in turn: sqlite-memory, sqlite-file, postgres."""
+    return str(request.param)
+
+
+@pytest.fixture
+def db_url(backend_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """What to give to Database(...) for an empty database of this test's own."""
+    if backend_name == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return ":memory:" if backend_name == "sqlite-memory" else str(tmp_path / "test.db")
+
+
+@pytest.fixture
+async def db(db_url: str) -> AsyncIterator[Database]:
+    """An open, empty database, closed after the test."""
+    from deebase import Database
+
+    async with Database(db_url) as database:
+        yield database
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    """One event loop for a synchronous test, such as a Hypothesis state machine: `runner.run(coroutine)`."""
+    with asyncio.Runner() as own:
+        yield own
+
+
+@pytest.fixture
+async def _test_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a thread, a file descriptor or an unfinished task behind."""
+    if request.node.get_closest_marker("leaks_allowed") or not sys.platform.startswith("linux"):
+        yield
+        return
+    # Asked for here, the loop exists before the count and outlives it, so that its unfinished tasks can still be seen.
+    loop = request.getfixturevalue("_test_loop") if request.node.get_closest_marker("asyncio") else None
+    before = Snapshot.take(loop)
+    yield
+    leaks = before.leaks(loop)
+    assert not leaks, "left behind by this test:\n" + "\n".join(leaks)

@@ -1,0 +1,87 @@
+"""What the documentation shows is what happens."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.docs import URL_VARIABLE, Block, blocks, pages, run_page
+from tests.support.tree import ROOT, relative
+
+PAGES = pages()
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+
+
+def needs_url(page: Path) -> bool:
+    return any(URL_VARIABLE in block.code for block in blocks(page) if block.reason is None)
+
+
+def runs() -> list[Any]:
+    found: list[Any] = []
+    for page in PAGES:
+        if all(block.reason is not None for block in blocks(page)):
+            continue
+        for backend in ("sqlite-file", "postgres") if needs_url(page) else ("sqlite-file",):
+            found.append(pytest.param(page, backend, id=f"{relative(page)}-{backend}"))
+    return found
+
+
+@pytest.mark.parametrize(("page", "backend_name"), runs(), indirect=["backend_name"])
+def test_the_blocks_of_a_page_run_in_order(
+    page: Path, db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "page"
+    directory.mkdir()
+    monkeypatch.chdir(directory)
+    monkeypatch.setenv(URL_VARIABLE, db_url)
+    run_page(page)
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=block.where) for block in BLOCKS])
+def test_a_block_is_valid_python_and_fits_the_page(block: Block) -> None:
+    block.compile()
+    assert max(map(len, block.code.splitlines()), default=0) <= 100
+    assert block.reason is None or len(block.reason) > 10, f"{block.where}: say why it is not run"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken: list[str] = []
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            path, _, anchor = target.partition("#")
+            if "://" in target:
+                continue
+            file = (page.parent / path).resolve() if path else page
+            if not file.exists() or (anchor and file.suffix == ".md" and anchor not in anchors(file)):
+                broken.append(f"{relative(page)}: {target}")
+    assert not broken
+
+
+def anchors(page: Path) -> set[str]:
+    text = page.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return slugs | set(re.findall(r'<a (?:id|name)="([^"]+)"', text))
+
+
+def test_the_readme_is_short_and_has_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 600
+    assert "pip install . && deebase tour" in text
+    assert "pip install -e '.[dev]' && pytest" in text
+
+
+def test_the_quick_start_has_at_most_twelve_lines() -> None:
+    first = blocks(ROOT / "README.md")[0]
+    assert first.reason is None
+    assert len([line for line in first.code.splitlines() if line.strip()]) <= 12
+
+
+def test_every_error_has_a_place_in_the_reference() -> None:
+    from deebase import errors
+
+    text = anchors(ROOT / "docs" / "errors.md")
+    assert [name for name in errors.__all__ if name.endswith("Error") and name.lower() not in text] == []

@@ -1,0 +1,33 @@
+"""Who may import whom, and who may wait for a database."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.tree import PACKAGE, ROOT, parse, python_modules, relative
+
+LINT = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+
+#: These hold no I/O: what they know, they know without asking a database.
+PURE = ("errors", "types", "_rows", "_backends", "_sql", "_schema")
+
+
+def pure_modules() -> list[Path]:
+    return [path for path in python_modules() if path.relative_to(PACKAGE).parts[0].removesuffix(".py") in PURE]
+
+
+def test_modules_import_only_from_the_layers_below() -> None:
+    result = subprocess.run([sys.executable, "-c", LINT], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=relative(path)) for path in pure_modules()])
+def test_the_layers_below_the_engine_wait_for_nothing(path: Path) -> None:
+    waits = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    found = [f"{relative(path)}:{node.lineno}" for node in ast.walk(parse(path)) if isinstance(node, waits)]
+    assert not found

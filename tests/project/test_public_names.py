@@ -1,0 +1,51 @@
+"""The names a user may import."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import deebase
+from deebase import errors
+
+NAMES = {"Database", "ForeignKey", "Index", "Query", "Table", "Text", "Transaction", "UNSET", "UTCDateTime"}
+
+
+def error_names(base: type[BaseException] = errors.DeeBaseError) -> set[str]:
+    own = {base.__name__} if base.__module__ == errors.__name__ else set()
+    return own.union(*(error_names(child) for child in base.__subclasses__()))
+
+
+def test_the_public_names_are_the_documented_ones() -> None:
+    assert set(deebase.__all__) == NAMES | error_names()
+
+
+def test_the_public_names_are_sorted_and_listed() -> None:
+    assert list(deebase.__all__) == sorted(deebase.__all__)
+    assert set(deebase.__all__) <= set(dir(deebase))
+
+
+@pytest.mark.parametrize("name", deebase.__all__)
+def test_a_public_name_is_importable_and_documented(name: str) -> None:
+    value = getattr(deebase, name)
+    documented = value if inspect.isclass(value) else type(value)
+    assert (inspect.getdoc(value) or inspect.getdoc(documented) or "").strip()
+
+
+def test_a_star_import_gives_the_public_names() -> None:
+    code = "from deebase import *; import deebase; assert set(deebase.__all__) <= set(globals())"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    name = "no_such_name"
+    with pytest.raises(AttributeError, match=name):
+        getattr(deebase, name)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert deebase.__version__ == importlib.metadata.version("deebase")

