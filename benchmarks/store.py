@@ -50,7 +50,9 @@ class SQLiteStore:
 
     def _add(self, rows: list[tuple[object, ...]]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany("INSERT INTO person (id, name, email, age, score, created) VALUES (?,?,?,?,?,?)", rows)
+        self._connection.executemany(
+            "INSERT INTO person (id, name, email, age, score, created) VALUES (?,?,?,?,?,?)", rows
+        )
         self._connection.execute("COMMIT")
 
     async def reset(self, deletable: int) -> None:

@@ -107,6 +107,7 @@ async def db(db_url: str) -> AsyncIterator[Database]:
 
     async with Database(db_url) as database:
         yield database
+        assert database._executor.lanes_in_use == 0, "a connection was never given back"
 
 
 @pytest.fixture

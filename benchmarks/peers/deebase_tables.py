@@ -5,26 +5,49 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.flights import COLUMNS, TEXT_COLUMNS, Flight
+from benchmarks.flights import Flight
 from benchmarks.target import POOL_SIZE, Target
-from benchmarks.workload import Person, Values
+from benchmarks.workload import Person as PersonValues
+from benchmarks.workload import Values
 from deebase import Database
 
 Row = dict[str, Any]
 
-PERSON = type(
-    "Person",
-    (),
-    {"__annotations__": {"id": int, "name": str, "email": str, "age": int, "score": float, "created": str}},
-)
-FLIGHT_ROW = type(
-    "FlightRow",
-    (),
-    {
-        "__annotations__": {"id": int}
-        | {name: str | None if name in TEXT_COLUMNS else int | None for name in COLUMNS}
-    },
-)
+
+class Person:
+    """The table of the workload."""
+
+    id: int
+    name: str
+    email: str
+    age: int
+    score: float
+    created: str
+
+
+class FlightRow:
+    """The table of the import."""
+
+    id: int
+    year: int | None
+    month: int | None
+    day: int | None
+    dep_time: int | None
+    sched_dep_time: int | None
+    dep_delay: int | None
+    arr_time: int | None
+    sched_arr_time: int | None
+    arr_delay: int | None
+    carrier: str | None
+    flight: int | None
+    tailnum: str | None
+    origin: str | None
+    dest: str | None
+    air_time: int | None
+    distance: int | None
+    hour: int | None
+    minute: int | None
+    time_hour: str | None
 
 
 class DeebaseTables:
@@ -34,8 +57,8 @@ class DeebaseTables:
         """Connect."""
         place = target.url if target.backend == "postgres" else str(target.place)
         self._db = Database(place, durability=target.durability, pool_size=POOL_SIZE)
-        self._people = await self._db.create(PERSON, if_not_exists=True)
-        self._flights = await self._db.create(FLIGHT_ROW, if_not_exists=True)
+        self._people = await self._db.create(Person, if_not_exists=True)
+        self._flights = await self._db.create(FlightRow, if_not_exists=True)
 
     async def get(self, key: int) -> Row:
         """Read the row with a key."""
@@ -49,7 +72,7 @@ class DeebaseTables:
         """Change one column."""
         return await self._people.update({"id": key, "score": score})
 
-    async def upsert(self, row: Person) -> Row:
+    async def upsert(self, row: PersonValues) -> Row:
         """Store a row under its key."""
         return await self._people.upsert(row)
 

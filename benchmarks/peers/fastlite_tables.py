@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastlite import database
+from fastlite import database  # type: ignore[import-untyped]
 
 from benchmarks.flights import Flight
 from benchmarks.target import Target

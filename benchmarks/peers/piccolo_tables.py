@@ -10,7 +10,7 @@ from typing import Any
 from piccolo.columns import BigInt, BigSerial, DoublePrecision, Real, Serial, Varchar
 from piccolo.engine.postgres import PostgresEngine
 from piccolo.engine.sqlite import SQLiteEngine
-from piccolo.table import Table, create_table_class
+from piccolo.table import create_table_class
 
 from benchmarks.flights import COLUMNS, TEXT_COLUMNS, Flight
 from benchmarks.target import POOL_SIZE, Target
@@ -40,10 +40,8 @@ def _tables(target: Target) -> tuple[Any, Any]:
     else:
         config = {"host": str(target.place), "port": target.port, "user": "postgres", "database": target.database}
         engine = PostgresEngine(config, extensions=())
-    bases: tuple[type[Table], ...] = (Table,)
     person = create_table_class(
         "Person",
-        bases=bases,
         class_kwargs={"tablename": "person", "db": engine},
         class_members={
             "id": key(primary_key=True),
@@ -57,7 +55,6 @@ def _tables(target: Target) -> tuple[Any, Any]:
     columns = {name: Varchar(null=True) if name in TEXT_COLUMNS else BigInt(null=True) for name in COLUMNS}
     flight = create_table_class(
         "FlightRow",
-        bases=bases,
         class_kwargs={"tablename": "flight_row", "db": engine},
         class_members={"id": key(primary_key=True), **columns},
     )

@@ -1,4 +1,7 @@
-"""The standard library's sqlite3, called directly: it blocks the event loop, and shows what the database itself costs."""
+"""The standard library's sqlite3, called directly.
+
+It blocks the event loop, and shows what the database itself costs.
+"""
 
 from __future__ import annotations
 

@@ -78,7 +78,9 @@ class SqlalchemyCore:
         """Store a row under its key."""
         statement = self._insert(PERSON).values(**row)
         changed = {name: statement.excluded[name] for name in FIELDS[1:]}
-        return await self._written(statement.on_conflict_do_update(index_elements=["id"], set_=changed).returning(PERSON))
+        return await self._written(
+            statement.on_conflict_do_update(index_elements=["id"], set_=changed).returning(PERSON)
+        )
 
     async def delete(self, key: int) -> None:
         """Remove a row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,19 +29,22 @@ class PersonModel(SQLModel, table=True):
     created: str
 
 
-_FLIGHT_FIELDS: dict[str, Any] = {
-    name: (str | None if name in TEXT_COLUMNS else int | None) for name in COLUMNS
+_FLIGHT_MEMBERS: dict[str, Any] = {
+    "__tablename__": "flight_row",
+    "__module__": __name__,
+    "__annotations__": {
+        "id": int | None,
+        **{name: (str | None if name in TEXT_COLUMNS else int | None) for name in COLUMNS},
+    },
+    "id": Field(default=None, primary_key=True),
+    **dict.fromkeys(COLUMNS),
 }
-FlightModel: Any = type(SQLModel)(
+# A class statement cannot be told twenty columns by name; `types` calls the metaclass that SQLModel has.
+FlightModel: Any = types.new_class(
     "FlightModel",
     (SQLModel,),
-    {
-        "__tablename__": "flight_row",
-        "__module__": __name__,
-        "__annotations__": {"id": int | None, **_FLIGHT_FIELDS},
-        "id": Field(default=None, primary_key=True),
-    },
-    table=True,
+    {"table": True},
+    lambda namespace: namespace.update(_FLIGHT_MEMBERS),
 )
 
 

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, overload
 
-from deebase._backends import make_backend, settings_for
+from deebase._backends import make_backend
+from deebase._backends.settings import settings_for
 from deebase._engine.executor import Executor
 from deebase._engine.transaction import Transaction
 from deebase._schema.build import Design, design
@@ -135,17 +136,19 @@ class Database:
     ) -> None:
         self._settings = settings_for(
             target,
-            pool_size=pool_size,
-            timeout=timeout,
-            pragmas=pragmas,
-            foreign_keys=foreign_keys,
-            durability=durability,
-            pgbouncer=pgbouncer,
-            connect_timeout=connect_timeout,
-            command_timeout=command_timeout,
-            lock_timeout=lock_timeout,
-            idle_timeout=idle_timeout,
-            engine_options=engine_options,
+            {
+                "pool_size": pool_size,
+                "timeout": timeout,
+                "pragmas": pragmas,
+                "foreign_keys": foreign_keys,
+                "durability": durability,
+                "pgbouncer": pgbouncer,
+                "connect_timeout": connect_timeout,
+                "command_timeout": command_timeout,
+                "lock_timeout": lock_timeout,
+                "idle_timeout": idle_timeout,
+                "engine_options": engine_options,
+            },
         )
         self._catalog = Catalog(self._settings.dialect)
         backend = make_backend(self._settings.name, self._catalog.unique_columns)

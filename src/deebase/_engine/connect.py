@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from deebase._backends.settings import Settings
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLane, SqliteLanes
 from deebase._schema.types import compare_decimals
@@ -20,22 +19,6 @@ from deebase.errors import ConfigurationError, ConnectionError, InvalidOperation
 
 #: Marks a connection whose transactions DeeBase begins and ends itself.
 LANE = "deebase_lane"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to connect; made once per Database, without touching the database."""
-
-    sa_url: sa.URL
-    name: str
-    display: str
-    path: str | None
-    memory: bool
-    pool_size: int
-    timeout: float
-    pragmas: Sequence[tuple[str, Any]] = ()
-    connect_args: dict[str, Any] = field(default_factory=dict)
-    engine_options: dict[str, Any] = field(default_factory=dict)
 
 
 def make_engine(settings: Settings) -> AsyncEngine:

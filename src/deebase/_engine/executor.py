@@ -14,14 +14,13 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from deebase._backends.base import Backend
+from deebase._backends.settings import Settings
 from deebase._engine.transaction import Transaction
 from deebase._sql.statement import Statement
 from deebase.errors import ConnectionError, DeeBaseError, TransactionAbortedError, TransactionError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
-
-    from deebase._engine.connect import Settings
 
 T = TypeVar("T")
 
@@ -255,12 +254,15 @@ class Executor:
                 # Never deferred: a read that turns into a write fails at once when somebody else
                 # wrote in between, and busy_timeout does not help (SQLITE_BUSY_SNAPSHOT).
                 return (Statement("BEGIN IMMEDIATE"),)
-            return (Statement("PRAGMA query_only = ON"), Statement("BEGIN"))
+            if self.settings.memory:
+                # Its one lane can write, unlike the readers of a file.
+                return (Statement("PRAGMA query_only = ON"), Statement("BEGIN"))
+            return (Statement("BEGIN"),)
         level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
         return (Statement(f"BEGIN{level}{' READ ONLY' if read_only else ''}"),)
 
     def end_read_only(self) -> tuple[Statement, ...]:
-        """Return what makes a lane writable again; reader lanes stay as they are."""
+        """Return what makes the lane of a read-only transaction writable again."""
         return (Statement("PRAGMA query_only = OFF"),) if self.settings.memory else ()
 
     async def retry(

@@ -155,7 +155,7 @@ class PostgresLanes:
                 await lane.driver.reset()
                 lane.unclean = False
             else:
-                await lane.driver.execute("")
+                await lane.driver.execute("SELECT")
         except BaseException as error:
             lane.broken = True
             self._pool.discard(lane)

@@ -357,8 +357,9 @@ class Transaction:
             # SQLAlchemy's own bookkeeping of statements that went through tx.connection.
             with contextlib.suppress(Exception):
                 await lane.connection.rollback()
-        if self._read_only and not lane.broken and not lane.lost:
-            await lane.control(*self._executor.end_read_only())
+        after = self._executor.end_read_only() if self._read_only else ()
+        if after and not lane.broken and not lane.lost:
+            await lane.control(*after)
         unit.lanes.release(lane, write=unit.write)
 
     async def _abandon(self, unit: _Unit) -> None:

@@ -65,7 +65,7 @@ class Catalog:
     def unique_columns(self, constraint: str | None) -> tuple[str, tuple[str, ...]] | None:
         """Return table and columns of a unique constraint, for the message of its violation."""
         for model in self._models.values():
-            columns = model.uniques.get(constraint or "")
+            columns = model.pks if constraint == f"{model.name}_pkey" else model.uniques.get(constraint or "")
             if columns is not None:
                 return model.name, columns
         return None

@@ -1,0 +1,117 @@
+"""How the tour looks: headings, code, and results that fit into 80 columns with and without colour."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from deebase.errors import DeeBaseError
+
+_INDENT = 4
+Row = Mapping[str, object]
+
+
+class Page:
+    """Prints the tour.
+
+    Args:
+        console: Where to; its width and colours are the terminal's.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def line(self, text: str) -> None:
+        """Print one line as it is, however long."""
+        self._console.print(Text(text), soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        """Print a heading."""
+        self._console.print()
+        self._console.print(Text(text, style="bold"), soft_wrap=True)
+
+    def prose(self, text: str) -> None:
+        """Print a sentence."""
+        self._console.print()
+        self._console.print(Text(text))
+
+    def code(self, source: str) -> None:
+        """Print Python code, indented."""
+        highlighted = Syntax(source, "python", theme="ansi_dark").highlight(source)
+        highlighted.rstrip()
+        self._console.print(Padding(highlighted, (0, 0, 0, _INDENT), expand=False))
+
+    def result(self, value: object) -> None:
+        """Print what some code returned: rows as a table, one row as a list, anything else as it is."""
+        if isinstance(value, Mapping):
+            self._console.print(_one_row(cast("Row", value)))
+        elif isinstance(value, list):
+            self._console.print(_rows(cast("Sequence[Row]", value)))
+        else:
+            self._console.print(Padding(Text(_shown(value)), (0, 0, 0, 2), expand=False))
+
+    def error(self, error: DeeBaseError) -> None:
+        """Print an error as Python would, without the traceback."""
+        text = Text(type(error).__name__, style="bold red").append(f": {error.message}", style="default not bold")
+        if error.hint:
+            text.append(f"\nHint: {error.hint}", style="default not bold")
+        self._console.print(Padding(text, (0, 0, 0, 2), expand=False))
+
+
+def _shown(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _one_row(row: Row) -> Table:
+    shown = Table.grid(padding=(0, 2))
+    for name, value in row.items():
+        shown.add_row(Text(f"  {name}", style="cyan"), Text(_cell(value)))
+    return shown
+
+
+def _rows(rows: Sequence[Row]) -> Padding:
+    shown = Table(box=box.ASCII2, show_edge=False, header_style="cyan", pad_edge=False)
+    for name, value in rows[0].items():
+        shown.add_column(name, justify="right" if isinstance(value, int) else "left")
+    for row in rows:
+        shown.add_row(*(Text(_cell(value)) for value in row.values()))
+    return Padding(shown, (0, 0, 0, 2), expand=False)
+
+
+def _cell(value: object) -> str:
+    return "None" if value is None else str(value)
+
+
+def code_of(function: Any) -> str:
+    """Return the body of a function as one would type it: no docstring, and `return x` as `x`.
+
+    A last line that only returns a variable is left out.
+    """
+    source = textwrap.dedent(inspect.getsource(function))
+    definition = ast.parse(source).body[0]
+    assert isinstance(definition, ast.AsyncFunctionDef)
+    body = definition.body[1:] if ast.get_docstring(definition) is not None else definition.body
+    lines = source.splitlines()[body[0].lineno - 1 :]
+    last = body[-1]
+    if isinstance(last, ast.Return):
+        start = last.lineno - body[0].lineno
+        if isinstance(last.value, ast.Name) and isinstance(body[-2], ast.Assign):
+            del lines[start:]
+        else:
+            lines[start] = lines[start].replace("return ", "", 1)
+    return textwrap.dedent("\n".join(lines))
+
+
+def class_source(cls: type[Any]) -> str:
+    """Return the source of a class."""
+    return textwrap.dedent(inspect.getsource(cls)).rstrip()

@@ -1,0 +1,195 @@
+"""What users write in annotations and arguments: Text, UTCDateTime, ForeignKey, Index, UNSET."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+from deebase.errors import ValidationError
+
+__all__ = ["UNSET", "ForeignKey", "ForeignKeyMark", "Index", "SqlExpression", "Text", "TypeMark", "UTCDateTime", "Unset"]
+
+#: What a database does with a row whose parent goes away or changes its key.
+ACTIONS: Final = ("cascade", "set null", "set default", "restrict", "no action")
+
+
+class Unset(Enum):
+    """The type of UNSET; an enum of one member, so that checkers narrow on ``is UNSET``."""
+
+    UNSET = "UNSET"
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+    __str__ = __repr__
+
+
+#: "Not given": the column's default applies on insert, the column is left alone on update. Never NULL.
+UNSET: Final = Unset.UNSET
+
+
+class TypeMark(Enum):
+    """Metadata of an annotation that chooses another column type than the plain Python type does."""
+
+    TEXT = "text"
+    UTC = "utc"
+
+
+#: Text without a length; a ``str`` to type checkers and at run time.
+Text: TypeAlias = Annotated[str, TypeMark.TEXT]
+
+#: An aware ``datetime``, stored in UTC, that comes back with ``tzinfo=timezone.utc``.
+UTCDateTime: TypeAlias = Annotated[datetime, TypeMark.UTC]
+
+
+@dataclass(frozen=True)
+class ForeignKeyMark:
+    """Where a column points; users know it as ``ForeignKey``.
+
+    As an annotation, ``ForeignKey[int, "user"]``, ``ForeignKey[int, "user.email"]`` or, with actions,
+    ``ForeignKey[int, "user", {"on_delete": "cascade"}]``; type checkers see the first argument. As a
+    value, ``foreign_keys={"author_id": ForeignKey("user.id", on_delete="cascade")}``.
+
+    Attributes:
+        target: ``"table"`` (its key) or ``"table.column"``.
+        on_delete: ``"cascade"``, ``"set null"``, ``"set default"``, ``"restrict"`` or ``"no action"``;
+            None leaves it to the database, which is no action.
+        on_update: the same, when the key of the parent changes.
+
+    Raises:
+        ValidationError: the target has another form, or an action is unknown.
+
+    Example:
+        ```python
+        class Post:
+            id: int
+            author_id: ForeignKey[int, "user"]
+        ```
+    """
+
+    target: str
+    on_delete: str | None = None
+    on_update: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_target(self.target)
+        for option in ("on_delete", "on_update"):
+            action: Any = getattr(self, option)
+            if action is None:
+                continue
+            normal = action.lower() if isinstance(action, str) else action
+            if normal not in ACTIONS:
+                raise ValidationError(
+                    f"{option} is not an action of a foreign key",
+                    field=option,
+                    value=action,
+                    hint=f"one of {', '.join(map(repr, ACTIONS))}",
+                )
+            object.__setattr__(self, option, normal)
+
+    def __class_getitem__(cls, arguments: Any) -> Any:
+        if not isinstance(arguments, tuple) or len(arguments) not in (2, 3):  # pyright: ignore[reportUnknownArgumentType]
+            raise ValidationError(
+                "ForeignKey takes a type and a target", field="target", hint='write ForeignKey[int, "user"]'
+            )
+        kind, target, *rest = arguments  # pyright: ignore[reportUnknownVariableType]
+        options: Any = rest[0] if rest else {}
+        if not isinstance(options, dict) or not options.keys() <= {"on_delete", "on_update"}:
+            raise ValidationError(
+                "the third argument of ForeignKey[...] is a dict of actions",
+                field="target",
+                hint='ForeignKey[int, "user", {"on_delete": "cascade"}]',
+            )
+        return Annotated[kind, cls(target, **options)]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+    def __repr__(self) -> str:
+        options = ((name, getattr(self, name)) for name in ("on_delete", "on_update"))
+        given = "".join(f", {name}={value!r}" for name, value in options if value is not None)
+        return f"ForeignKey({self.target!r}{given})"
+
+
+def _check_target(target: Any) -> None:
+    parts = target.split(".") if isinstance(target, str) else []
+    if len(parts) not in (1, 2) or not all(parts):
+        raise ValidationError(
+            'the target of a foreign key is "table" or "table.column"',
+            field="target",
+            value=target,
+            hint='ForeignKey[int, "user"] or ForeignKey[int, "user.email"]',
+        )
+
+
+if TYPE_CHECKING:
+    # To a checker ForeignKey[int, "user"] has to be an int, which only Annotated can say. It cannot be
+    # called as well: code that is checked and needs the value form calls ForeignKeyMark, the same class.
+    from typing import Annotated as ForeignKey
+else:
+    ForeignKey = ForeignKeyMark
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Index:
+    """An index with a name of its own.
+
+    Args:
+        name: the index's name, unique in its schema.
+        *columns: names of columns, at least one, in the order of the index.
+        unique: refuse two rows with the same values.
+        where: a condition in SQL, for an index over part of the rows.
+
+    Raises:
+        ValidationError: an empty name, no columns or the same column twice, or an empty condition.
+
+    Example:
+        ```python
+        posts = await db.create(Post, indexes=[Index("ux_post_slug", "slug", unique=True)])
+        ```
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    unique: bool
+    where: str | None
+
+    def __init__(self, name: str, *columns: str, unique: bool = False, where: str | None = None) -> None:
+        _require(_is_name(name), "name", "the name of an index is text that is not empty", 'Index("ix_post_slug", "slug")')
+        _require(
+            bool(columns) and all(map(_is_name, columns)) and len(set(columns)) == len(columns),
+            "columns",
+            "an index is over one or more different columns, given by name",
+            f'Index({name!r}, "first", "second")',
+        )
+        _require(where is None or _is_name(where), "where", "where is a condition in SQL", 'where="deleted IS NULL"')
+        for attribute, value in {"name": name, "columns": columns, "unique": bool(unique), "where": where}.items():
+            object.__setattr__(self, attribute, value)
+
+    def __repr__(self) -> str:
+        parts = [repr(self.name), *map(repr, self.columns)]
+        parts += ["unique=True"] if self.unique else []
+        parts += [f"where={self.where!r}"] if self.where is not None else []
+        return f"Index({', '.join(parts)})"
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and bool(name.strip())
+
+
+def _require(condition: bool, field: str, message: str, hint: str) -> None:
+    if not condition:
+        raise ValidationError(message, field=field, hint=hint)
+
+
+@dataclass(frozen=True, eq=False)
+class SqlExpression:
+    """A SQLAlchemy expression that stands for a value on purpose; made by ``db.sql(...)``.
+
+    Attributes:
+        element: the expression, a ``sqlalchemy.ColumnElement``.
+    """
+
+    element: Any
