@@ -141,7 +141,7 @@ def main(
     quick: bool,
 ) -> None:
     """Compare DeeBase with the drivers below it and with other libraries, on the same work."""
-    backends = [name for name in BACKENDS if backend in (name, "all")]
+    backends: list[Backend] = [name for name in BACKENDS if backend in (name, "all")]
     names = _chosen(peers, [entry.name for entry in ENTRIES], "library")
     plan = Plan(
         seconds=seconds or (0.05 if quick else 0.3),

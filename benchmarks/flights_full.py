@@ -48,6 +48,33 @@ async def check(label: str, url: str, connection: sqlite3.Connection) -> int:
         return failed
 
 
+def check_file(path: Path, reference: sqlite3.Connection) -> int:
+    """Let plain sqlite3 read the file that DeeBase has written, and print whether it finds the same.
+
+    Args:
+        path: The file, closed.
+        reference: The same data, loaded without DeeBase.
+
+    Returns:
+        How many answers differ.
+    """
+    connection = sqlite3.connect(path)
+    try:
+        sound = connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        whole = connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        # The last column of a flight is a time, which DeeBase writes in its own way.
+        differ = [
+            question.name
+            for question in QUESTIONS
+            if "SELECT * FROM flight" not in question.sql
+            and connection.execute(question.sql).fetchall() != reference.execute(question.sql).fetchall()
+        ]
+    finally:
+        connection.close()
+    print(f"  the file, read by sqlite3: {'OK' if sound and whole and not differ else (sound, whole, differ)}")
+    return len(differ) + (not sound) + (not whole)
+
+
 def main() -> int:
     """Check both databases; return the number of differences as the exit status."""
     if not DATA.is_dir():
@@ -56,7 +83,9 @@ def main() -> int:
     connection = sqlite3.connect(":memory:")
     load_reference(connection, _source)
     with tempfile.TemporaryDirectory(prefix="dbflights-") as directory:
-        failed = asyncio.run(check("SQLite", str(Path(directory) / "flights.db"), connection))
+        path = Path(directory) / "flights.db"
+        failed = asyncio.run(check("SQLite", str(path), connection))
+        failed += check_file(path, connection)
     with running_server() as server:
         failed += asyncio.run(check("PostgreSQL", server.url, connection))
     connection.close()

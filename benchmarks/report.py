@@ -54,7 +54,8 @@ def _cell(results: Sequence[Result], result: Result) -> str:
 
 def show(console: Console, results: Sequence[Result]) -> None:
     """Print the tables and what failed."""
-    for backend in dict.fromkeys(result.backend for result in results):
+    backends: dict[Backend, None] = dict.fromkeys(result.backend for result in results)
+    for backend in backends:
         unit = "microseconds per operation, per row for the import"
         console.print(f"{backend}: {unit}; below it, how many times {BASELINES[backend]}", highlight=False)
         console.print(table(backend, results))

@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from benchmarks.flights import Flight
 from benchmarks.peers.peer import Peer, Row
@@ -103,7 +104,7 @@ async def check(contestant: Contestant) -> None:
 
 def _plain(row: Row) -> dict[str, object]:
     if isinstance(row, dict):
-        return dict(row)
+        return dict(cast("dict[str, object]", row))
     return {name: getattr(row, name) for name in FIELDS}
 
 
@@ -187,7 +188,7 @@ async def compare(
     Returns:
         One result per operation and peer.
     """
-    results = []
+    results: list[Result] = []
     for operation in operations:
         progress(f"{backend}: {operation.label}")
         current = [Result(backend, operation, contestant.name) for contestant in contestants]
@@ -211,7 +212,7 @@ async def _tried(
 
 def _innermost(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     return f"{type(error).__name__}: {error}"
 
 

@@ -36,6 +36,7 @@ class Peer(Protocol):
 
     async def select_100(self, after: int) -> Sequence[Row]:
         """Read the hundred rows whose keys follow a key."""
+        ...
 
     async def transaction(self, first: int, second: int, score: float) -> None:
         """Change one column of two rows, both or neither."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -38,13 +39,13 @@ def engine_for(target: Target) -> AsyncEngine:
         return create_async_engine(url, pool_size=POOL_SIZE, max_overflow=0)
     engine = create_async_engine(f"sqlite+aiosqlite:///{target.place}", pool_size=POOL_SIZE, max_overflow=0)
 
-    @sa.event.listens_for(engine.sync_engine, "connect")
-    def _set_pragmas(connection: Any, _record: object) -> None:
+    def set_pragmas(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         for pragma in target.pragmas:
             cursor.execute(pragma)
         cursor.close()
 
+    event.listen(engine.sync_engine, "connect", set_pragmas)
     return engine
 
 

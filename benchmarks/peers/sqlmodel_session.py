@@ -19,7 +19,7 @@ from benchmarks.workload import Person, Values
 class PersonModel(SQLModel, table=True):
     """The table of the workload."""
 
-    __tablename__ = "person"
+    __tablename__ = "person"  # pyright: ignore[reportAssignmentType] as in SQLModel's documentation
 
     id: int | None = Field(default=None, primary_key=True)
     name: str

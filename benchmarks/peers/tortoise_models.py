@@ -25,7 +25,7 @@ class PersonModel(Model):
     score = fields.FloatField()
     created = fields.TextField()
 
-    class Meta:
+    class Meta(Model.Meta):
         """Name of the table."""
 
         table = "person"

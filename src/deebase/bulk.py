@@ -37,7 +37,9 @@ class _Batch:
 class BulkInsert:
     """One ``insert_all``: collects rows and sends them in batches inside the caller's transaction."""
 
-    def __init__(self, executor: Executor, model: TableModel, dialect: Any, *, keep_rows: bool, counts_rows: bool) -> None:
+    def __init__(
+        self, executor: Executor, model: TableModel, dialect: Any, *, keep_rows: bool, counts_rows: bool
+    ) -> None:
         self._executor = executor
         self._model = model
         self._dialect = dialect

@@ -90,7 +90,9 @@ async def create_tables(
         existing = [name for name in names if work.found[name]]
         if existing and not if_not_exists and not replace:
             raise TableExistsError(
-                f"table {existing[0]} exists", table_name=existing[0], hint="if_not_exists=True takes it as it is, replace=True drops it"
+                f"table {existing[0]} exists",
+                table_name=existing[0],
+                hint="if_not_exists=True takes it as it is, replace=True drops it",
             )
         drawn = work.draw(sa.MetaData())
         if replace:

@@ -448,9 +448,7 @@ class Database:
         designs = [design(cls, name=None, pk=pk, localns=localns) for cls in classes]
         return self._create_several(designs, if_not_exists=if_not_exists, replace=replace)
 
-    async def _create_several(
-        self, designs: list[Design], *, if_not_exists: bool, replace: bool
-    ) -> list[Table[Any]]:
+    async def _create_several(self, designs: list[Design], *, if_not_exists: bool, replace: bool) -> list[Table[Any]]:
         await self._create(designs, if_not_exists=if_not_exists, replace=replace)
         return [self.t[made.name] for made in designs]
 

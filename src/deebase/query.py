@@ -66,7 +66,9 @@ def conditions(
     if where is not None:
         result.fragment(where, params, dialect)
     elif params is not None:
-        raise ValidationError("params without a where", field="params", hint="t(where='age > :age', params={'age': 30})")
+        raise ValidationError(
+            "params without a where", field="params", hint="t(where='age > :age', params={'age': 30})"
+        )
     for name, value in keywords.items():
         result.equal(name, value)
     return result
@@ -84,7 +86,17 @@ class Query(Generic[R]):
         ```
     """
 
-    __slots__ = ("_for_update", "_limit", "_offset", "_order", "_select", "_skip_locked", "_source", "_where", "_with_pk")
+    __slots__ = (
+        "_for_update",
+        "_limit",
+        "_offset",
+        "_order",
+        "_select",
+        "_skip_locked",
+        "_source",
+        "_where",
+        "_with_pk",
+    )
 
     def __init__(
         self,
@@ -181,7 +193,9 @@ class Query(Generic[R]):
             ```
         """
         source = self._source
-        prepared = self._kept(("count", self._where.shape), lambda: statements.count(source.model, source.dialect, self._where))
+        prepared = self._kept(
+            ("count", self._where.shape), lambda: statements.count(source.model, source.dialect, self._where)
+        )
         rows = await source.executor.fetch(prepared.statement, prepared.args(self._where.values))
         return int(rows[0][0])
 

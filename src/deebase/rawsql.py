@@ -96,7 +96,9 @@ class RawSql:
         if len(rows) > 1:
             raise MultipleRowsError("the query returned more than one row", hint="add a condition, or use q")
         if len(names) != 1:
-            raise ValidationError(f"the query returned {len(names)} columns", hint="item wants one column; use q for a row")
+            raise ValidationError(
+                f"the query returned {len(names)} columns", hint="item wants one column; use q for a row"
+            )
         return rows[0][0]
 
     async def stream(self, sql: Any, params: Any, row_type: type, size: int) -> AsyncIterator[Any]:

@@ -261,15 +261,15 @@ class Table(Generic[R]):
         if isinstance(pk, Unset):
             pk = self._key_of(changed)
         if not changed:
-            raise ValidationError(
-                f"{model.name}: nothing to change", hint="give at least one column besides the key"
-            )
+            raise ValidationError(f"{model.name}: nothing to change", hint="give at least one column besides the key")
         where = Where(model)
         key_condition(where, pk)
         if any(isinstance(value, SqlExpression) for value in changed.values()):
             prepared = statements.update(model, self._source.dialect, changed, where)
         else:
-            prepared = self._kept(("update", *changed), lambda: statements.update(model, self._source.dialect, changed, where))
+            prepared = self._kept(
+                ("update", *changed), lambda: statements.update(model, self._source.dialect, changed, where)
+            )
         rows = await self._returning(prepared, {**changed, **where.values})
         if not rows:
             raise self._not_found(keys, pk)
@@ -291,7 +291,7 @@ class Table(Generic[R]):
             f"{model.name}: no row with this {', '.join(names)}", table_name=model.name, filters=filters
         )
 
-    async def update_where(self, values: Any, /, *where: Any, all: bool = False, **keywords: Any) -> int:  # noqa: A002
+    async def update_where(self, values: Any, /, *where: Any, all: bool = False, **keywords: Any) -> int:
         """Change all rows that match and return their number.
 
         Args:
@@ -457,7 +457,7 @@ class Table(Generic[R]):
         if not await self._executor.count(prepared.statement, prepared.args(where.values)):
             raise self._not_found(keys, pk)
 
-    async def delete_where(self, *where: Any, all: bool = False, **keywords: Any) -> int:  # noqa: A002
+    async def delete_where(self, *where: Any, all: bool = False, **keywords: Any) -> int:
         """Delete all rows that match and return their number.
 
         Args:

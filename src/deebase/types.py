@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from deebase.errors import ValidationError
 
-__all__ = ["UNSET", "ForeignKey", "ForeignKeyMark", "Index", "SqlExpression", "Text", "TypeMark", "UTCDateTime", "Unset"]
+__all__ = [
+    "UNSET",
+    "ForeignKey",
+    "ForeignKeyMark",
+    "Index",
+    "SqlExpression",
+    "Text",
+    "TypeMark",
+    "UTCDateTime",
+    "Unset",
+]
 
 #: What a database does with a row whose parent goes away or changes its key.
 ACTIONS: Final = ("cascade", "set null", "set default", "restrict", "no action")
@@ -157,7 +167,9 @@ class Index:
     where: str | None
 
     def __init__(self, name: str, *columns: str, unique: bool = False, where: str | None = None) -> None:
-        _require(_is_name(name), "name", "the name of an index is text that is not empty", 'Index("ix_post_slug", "slug")')
+        _require(
+            _is_name(name), "name", "the name of an index is text that is not empty", 'Index("ix_post_slug", "slug")'
+        )
         _require(
             bool(columns) and all(map(_is_name, columns)) and len(set(columns)) == len(columns),
             "columns",

@@ -43,7 +43,7 @@ def test_database_loads_sqlalchemy_core_but_no_driver_and_no_asyncio_part() -> N
     assert not loaded & {"sqlalchemy.ext.asyncio", "sqlalchemy.orm", "aiosqlite", "asyncpg", "greenlet"}
 
 
-@pytest.mark.parametrize("package", ["click", "rich", "alembic", "pydantic", "attrs", "msgspec"])
+@pytest.mark.parametrize("package", ["click", "rich", "alembic", "pydantic", "attr", "attrs", "msgspec"])
 def test_the_library_never_loads(package: str) -> None:
     code = "import deebase\nfor name in deebase.__all__: getattr(deebase, name)"
     assert package not in third_party(modules_loaded_by(code))

@@ -9,8 +9,8 @@ from typing import Any
 from deebase._backends.base import common, database_error, integrity_error, original
 from deebase.errors import (
     ConnectionError,
-    DataError,
     DatabaseError,
+    DataError,
     DeeBaseError,
     ForeignKeyViolationError,
     IntegrityError,
@@ -75,9 +75,7 @@ class PostgresBackend:
                 constraint = "primary_key" if name == f"{table}_pkey" else "unique"
         elif kind is IntegrityError:
             constraint = ""
-        return integrity_error(
-            kind, constraint or None, constraint_name=name, table_name=table, columns=columns
-        )
+        return integrity_error(kind, constraint or None, constraint_name=name, table_name=table, columns=columns)
 
 
 def _message(error: Any, state: str) -> str:
@@ -105,5 +103,7 @@ def _from_client(error: BaseException, statement: str | None) -> DeeBaseError:
         return database_error(QueryError, "the number of parameters does not match", code=None, statement=statement)
     name = type(error).__name__
     if "onnect" in name or "closed" in text or "connection" in text:
-        return ConnectionError("the link to the server is broken", hint="check that it runs; the pool recovers by itself")
+        return ConnectionError(
+            "the link to the server is broken", hint="check that it runs; the pool recovers by itself"
+        )
     return database_error(QueryError, f"asyncpg refused the statement ({name})", code=None, statement=statement)

@@ -66,7 +66,9 @@ def settings_for(target: str | os.PathLike[str], options: Mapping[str, Any]) -> 
     if scheme in _POSTGRES:
         return _postgres(text, options)
     raise ConfigurationError(
-        f"the scheme {scheme[:40]!r} is not supported" if re.fullmatch(r"[\w+.-]*", scheme) else "this URL is malformed",
+        f"the scheme {scheme[:40]!r} is not supported"
+        if re.fullmatch(r"[\w+.-]*", scheme)
+        else "this URL is malformed",
         hint=f"give {ACCEPTED}",
     )
 

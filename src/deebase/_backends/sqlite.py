@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 
 from deebase._backends.base import common, database_error, integrity_error, original
 from deebase.errors import (
     CheckViolationError,
     ConnectionError,
-    DataError,
     DatabaseError,
+    DataError,
     DeeBaseError,
     IntegrityError,
     QueryError,
     class_for_sqlite,
 )
 
-_KINDS = {
-    sqlite3.SQLITE_CONSTRAINT_UNIQUE: "unique",
-    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: "primary_key",
-    sqlite3.SQLITE_CONSTRAINT_ROWID: "primary_key",
-    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: "foreign_key",
-    sqlite3.SQLITE_CONSTRAINT_NOTNULL: "not_null",
-    sqlite3.SQLITE_CONSTRAINT_CHECK: "check",
-}
-_CORRUPT = {sqlite3.SQLITE_CORRUPT: "the file is corrupt", sqlite3.SQLITE_NOTADB: "the file is not a SQLite database"}
+# Result codes (sqlite.org/rescode.html), written out so that the driver is not loaded for them.
+_CONSTRAINT_TRIGGER = 1811
+_KINDS = {2067: "unique", 1555: "primary_key", 2579: "primary_key", 787: "foreign_key", 1299: "not_null", 275: "check"}
 _PLAIN = {
-    sqlite3.SQLITE_BUSY: "another process holds a lock on the database",
-    sqlite3.SQLITE_READONLY: "the database, or this transaction, is read-only",
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_IOERR: "reading or writing the file failed",
-    sqlite3.SQLITE_CANTOPEN: "the database file cannot be opened",
-    sqlite3.SQLITE_INTERRUPT: "the statement was interrupted",
-    sqlite3.SQLITE_TOOBIG: "a value is too large",
-    sqlite3.SQLITE_MISMATCH: "a value is not of the type the column takes",
-    **_CORRUPT,
+    4: "the statement was ended",
+    5: "another process holds a lock on the database",
+    8: "the database, or this transaction, is read-only",
+    9: "the statement was interrupted",
+    10: "reading or writing the file failed",
+    11: "the file is corrupt",
+    13: "the disk is full",
+    14: "the database file cannot be opened",
+    18: "a value is too large",
+    20: "a value is not of the type the column takes",
+    26: "the file is not a SQLite database",
 }
 
 
@@ -50,7 +45,7 @@ class SqliteBackend:
         code = getattr(error, "sqlite_errorcode", None)
         if code is not None:
             return _from_code(error, code, statement)
-        if isinstance(error, sqlite3.Error):
+        if type(error).__module__ == "sqlite3":
             return _from_driver(error, statement)
         if isinstance(error, ValueError) and "connection" in str(error).lower():
             return ConnectionError("the connection to the database was closed", hint="open the Database again")
@@ -79,18 +74,16 @@ def _violation(kind: type[IntegrityError], code: int, message: str) -> Integrity
         return integrity_error(
             kind, constraint, table_name=places[0][0] or None, columns=tuple(column for _, _, column in places)
         )
-    if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+    if code == _CONSTRAINT_TRIGGER:
         return kind("a trigger refuses the row (RAISE)", hint="see the triggers of the table", constraint=None)
     index = re.fullmatch(r"index '(.*)'", detail)
     return integrity_error(kind, constraint, constraint_name=index.group(1) if index else None)
 
 
-def _from_driver(error: sqlite3.Error, statement: str | None) -> DeeBaseError:
+def _from_driver(error: BaseException, statement: str | None) -> DeeBaseError:
     text = str(error)
     if "closed database" in text:
         return ConnectionError("the connection to the database was closed", hint="open the Database again")
-    if isinstance(error, sqlite3.InterfaceError) or "type" in text and "is not supported" in text:
-        return database_error(
-            DataError, "a parameter is of a type SQLite cannot store", code=None, statement=statement
-        )
+    if type(error).__name__ == "InterfaceError" or ("type" in text and "is not supported" in text):
+        return database_error(DataError, "a parameter is of a type SQLite cannot store", code=None, statement=statement)
     return database_error(QueryError, f"SQLite: {text}", code=None, statement=statement)

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deebase._backends.settings import Settings
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
-from deebase._engine.lanes_sqlite import SqliteLane, SqliteLanes
+from deebase._engine.lanes_sqlite import SqliteLanes
+from deebase._engine.sqlite_lane import SqliteLane
 from deebase._schema.types import compare_decimals
 from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError
 
@@ -76,19 +77,26 @@ def _configure_sqlite(raw: sqlite3.Connection, settings: Settings) -> None:
 
 
 def _guard_lanes(engine: AsyncEngine) -> None:
-    """Refuse a COMMIT or ROLLBACK of the user's own on the connection of an open transaction."""
+    """Tie what users do on ``tx.connection`` to the transaction it belongs to."""
 
     def refuse(connection: sa.Connection) -> None:
-        open_here = connection.get_execution_options().get(LANE)
-        if open_here is not None and open_here():
+        lane = connection.get_execution_options().get(LANE)
+        if lane is not None and lane.in_transaction:
             raise InvalidOperationError(
                 "the transaction of tx.connection ends with its block",
                 operation="commit or rollback",
                 hint="leave the block to commit, call tx.rollback() to undo it",
             )
 
+    def failed(context: sa.engine.ExceptionContext) -> None:
+        options = context.connection.get_execution_options() if context.connection is not None else {}
+        lane = options.get(LANE)
+        if lane is not None and lane.on_error is not None:
+            lane.on_error(context.original_exception)
+
     event.listen(engine.sync_engine, "commit", refuse)
     event.listen(engine.sync_engine, "rollback", refuse)
+    event.listen(engine.sync_engine, "handle_error", failed)
 
 
 async def open_sqlite(engine: AsyncEngine, settings: Settings, *, reader: bool) -> SqliteLane:
@@ -99,7 +107,7 @@ async def open_sqlite(engine: AsyncEngine, settings: Settings, *, reader: bool) 
     try:
         driver = (await connection.get_raw_connection()).driver_connection
         lane = SqliteLane(connection, driver, loop, settings.timeout)
-        await connection.execution_options(**{LANE: lambda: lane.in_transaction})
+        await connection.execution_options(**{LANE: lane})
 
         def prepare(raw: sqlite3.Connection) -> None:
             lane.watch()
@@ -133,7 +141,7 @@ async def open_postgres(engine: AsyncEngine) -> PostgresLane:
     try:
         driver = (await connection.get_raw_connection()).driver_connection
         lane = PostgresLane(connection, driver)
-        await connection.execution_options(isolation_level="AUTOCOMMIT", **{LANE: lambda: lane.in_transaction})
+        await connection.execution_options(isolation_level="AUTOCOMMIT", **{LANE: lane})
     except BaseException:
         await connection.close()
         raise

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import random
-import sqlite3
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
@@ -76,7 +75,7 @@ class Executor:
         self._home: _Home | None = None
         self._guard = threading.Lock()
         self._pid = os.getpid()
-        self._anchor: sqlite3.Connection | None = None
+        self._anchor: Any = None
 
     # -- where statements run ------------------------------------------------------------------
 
@@ -108,6 +107,8 @@ class Executor:
     def _keep_memory(self) -> None:
         """Hold a named memory database open, so that it outlives every lane but not this object."""
         if self.settings.memory and self._anchor is None:
+            import sqlite3
+
             path = str(self.settings.sa_url.database)
             self._anchor = sqlite3.connect(f"{path}?vfs=memdb", uri=True, check_same_thread=False)
             weakref.finalize(self, self._anchor.close)
@@ -281,7 +282,7 @@ class Executor:
                 async with self.transaction(isolation=isolation):
                     return await work()
             except DeeBaseError as error:
-                pause = random.uniform(0, min(RETRY_CAP, 0.01 * 2**attempt))  # noqa: S311
+                pause = random.uniform(0, min(RETRY_CAP, 0.01 * 2**attempt))
                 late = deadline is not None and loop.time() + pause > deadline
                 if attempt >= attempts or late or not _mends_by_rerun(error):
                     raise

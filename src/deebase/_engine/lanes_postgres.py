@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
-
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import TYPE_CHECKING, Any
 
 from deebase._engine.pool import LanePool
 from deebase._sql.statement import Statement
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 #: A lane idle for longer (seconds) is asked whether it lives before it is lent.
 IDLE_CHECK = 5.0
@@ -18,13 +19,15 @@ IDLE_CHECK = 5.0
 class PostgresLane:
     """One connection; ``driver`` is asyncpg's, ``connection`` SQLAlchemy's view of the same."""
 
-    __slots__ = ("broken", "connection", "driver", "holder", "since", "unclean")
+    __slots__ = ("broken", "connection", "driver", "holder", "on_error", "since", "unclean")
 
     def __init__(self, connection: AsyncConnection, driver: Any) -> None:
         self.connection = connection
         self.driver = driver
         self.holder = ""
         self.since = 0.0
+        #: Told of errors that SQLAlchemy meets on the connection, while a transaction lends it out.
+        self.on_error: Callable[[BaseException], None] | None = None
         #: Something of the user's own may have changed the session: reset before the next use.
         self.unclean = False
         #: A statement was cancelled or the link failed: a late cancel could hit the next statement.
@@ -92,7 +95,7 @@ class PostgresLane:
         await self.connection.close()
 
 
-class RolledBack(Exception):  # noqa: N818 - an answer, not an error of the driver
+class RolledBack(Exception):
     """A COMMIT was answered with ROLLBACK."""
 
 

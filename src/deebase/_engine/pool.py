@@ -45,7 +45,12 @@ class LanePool(Generic[L]):
     """Lanes that are lent one at a time, in the order in which they were asked for."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, open_lane: Callable[[], Awaitable[L]], limit: int, timeout: float, kind: str
+        self,
+        loop: asyncio.AbstractEventLoop,
+        open_lane: Callable[[], Awaitable[L]],
+        limit: int,
+        timeout: float,
+        kind: str,
     ) -> None:
         self.loop = loop
         self.limit = limit
@@ -106,7 +111,9 @@ class LanePool(Generic[L]):
         if self.closed:
             raise ConnectionError("this database is closed", hint="open a new Database, or close it later")
         if len(self._queue) >= MAX_WAITING:
-            raise BusyError(f"more than {MAX_WAITING} operations wait for a {self.kind} connection", hint="slow the callers down")
+            raise BusyError(
+                f"more than {MAX_WAITING} operations wait for a {self.kind} connection", hint="slow the callers down"
+            )
         waiter.deadline = self.loop.time() + self.timeout
         self._queue.append(waiter)
         if self._timer is None and self.timeout > 0:

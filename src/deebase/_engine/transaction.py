@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from deebase._engine.lanes_postgres import RolledBack
 from deebase._engine.shield import finish
 from deebase._sql.statement import Statement
-from deebase.errors import BusyError, CommitOutcomeUnknownError, InvalidOperationError, TransactionAbortedError, TransactionError
+from deebase.errors import (
+    BusyError,
+    CommitOutcomeUnknownError,
+    InvalidOperationError,
+    TransactionAbortedError,
+    TransactionError,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -135,8 +141,16 @@ class Transaction:
         Raises:
             TransactionError: the block has ended or was aborted by an error.
         """
-        connection: AsyncConnection = self._live().lane.connection
+        lane = self._live().lane
+        lane.on_error = self._failed_outside
+        connection: AsyncConnection = lane.connection
         return connection
+
+    def _failed_outside(self, error: BaseException) -> None:
+        """Take note of an error in a statement that SQLAlchemy ran on our connection."""
+        unit = self._unit
+        if unit is not None and unit.blocks:
+            unit.blocks[-1].poison(self._executor.translate(error, None) or error)
 
     async def rollback(self) -> None:
         """Undo the block and leave it at once, without an error.
@@ -233,7 +247,8 @@ class Transaction:
     async def _begin_nested(self, outer: Transaction) -> None:
         if self._isolation is not None or (self._read_only and not outer._read_only):
             raise TransactionError(
-                "isolation and read_only belong to the outermost transaction block", hint="leave them out of the nested one"
+                "isolation and read_only belong to the outermost transaction block",
+                hint="leave them out of the nested one",
             )
         unit = outer._live()
         await unit.acquire(outer)
@@ -291,7 +306,9 @@ class Transaction:
                 raise _aborted(cause)
             if not holding:
                 unit.lane.broken = True
-                raise TransactionAbortedError("a statement of the transaction was still waiting for another task at its end")
+                raise TransactionAbortedError(
+                    "a statement of the transaction was still waiting for another task at its end"
+                )
         finally:
             self.outcome = self.outcome or "rolled back"
             if self in unit.blocks:
@@ -353,6 +370,7 @@ class Transaction:
 
     async def _give_back(self, unit: _Unit) -> None:
         lane = unit.lane
+        lane.on_error = None
         if lane.connection.in_transaction():
             # SQLAlchemy's own bookkeeping of statements that went through tx.connection.
             with contextlib.suppress(Exception):
@@ -369,7 +387,8 @@ class Transaction:
 
 def _aborted(cause: BaseException) -> TransactionAbortedError:
     error = TransactionAbortedError(
-        f"the transaction was aborted by an earlier error ({type(cause).__name__}): nothing of it is saved", hint=_ABORTED_HINT
+        f"the transaction was aborted by an earlier error ({type(cause).__name__}): nothing of it is saved",
+        hint=_ABORTED_HINT,
     )
     error.__cause__ = cause
     return error

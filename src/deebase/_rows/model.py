@@ -16,7 +16,18 @@ Convert = Callable[[Any], Any]
 class ColumnModel:
     """One column: how its values are checked, sent and read."""
 
-    __slots__ = ("bind", "default_factory", "is_text", "name", "nullable", "order_column", "read", "sa_column", "sa_type", "takes_collections")
+    __slots__ = (
+        "bind",
+        "default_factory",
+        "is_text",
+        "name",
+        "nullable",
+        "order_column",
+        "read",
+        "sa_column",
+        "sa_type",
+        "takes_collections",
+    )
 
     def __init__(
         self,

@@ -52,7 +52,9 @@ def _reader_for(kind: type, record: Any) -> Reader:
     names = field_names(kind)
     if names is not None:
         return _reader_of_fields(names)
-    if isinstance(record, (str, bytes, int, float, list, tuple, set, frozenset, type)) or not hasattr(record, "__dict__"):
+    if isinstance(record, (str, bytes, int, float, list, tuple, set, frozenset, type)) or not hasattr(
+        record, "__dict__"
+    ):
         raise ValidationError(
             f"a record is a dict, a Mapping or an object with fields, not {kind.__name__}",
             hint="insert({'name': 'Ada'}) or insert(name='Ada')",

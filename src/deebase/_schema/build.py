@@ -89,7 +89,10 @@ def _must_be_columns(table: str, names: Iterable[str], known: Iterable[str]) -> 
     for name in names:
         if name not in known:
             raise SchemaError(
-                f"{table} has no column {name!r}", table_name=table, column_name=name, hint=f"columns: {', '.join(sorted(known))}"
+                f"{table} has no column {name!r}",
+                table_name=table,
+                column_name=name,
+                hint=f"columns: {', '.join(sorted(known))}",
             )
 
 
@@ -203,7 +206,9 @@ def table_model(
 ) -> TableModel:
     """Return what the statements need of a table."""
     columns = [column_model(column, dialect, (factories or {}).get(column.name)) for column in table.c]
-    uniques = {str(index.name): tuple(column.name for column in index.columns) for index in table.indexes if index.unique}
+    uniques = {
+        str(index.name): tuple(column.name for column in index.columns) for index in table.indexes if index.unique
+    }
     for constraint in table.constraints:
         if isinstance(constraint, sa.UniqueConstraint):
             names = tuple(column.name for column in constraint.columns)
@@ -225,7 +230,8 @@ def column_model(column: sa.Column[Any], dialect: Dialect, factory: Callable[[],
         column,
         bind=bind if send is not None else check,
         read=implementation.result_processor(dialect, None),
-        takes_collections=isinstance(implementation, (sa.JSON, sa.ARRAY)) or getattr(column.type, "takes_collections", False),
+        takes_collections=isinstance(implementation, (sa.JSON, sa.ARRAY))
+        or getattr(column.type, "takes_collections", False),
         default_factory=factory,
         order_column=_order_column(column),
     )

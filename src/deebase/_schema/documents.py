@@ -193,12 +193,12 @@ class _Builder:
         if dataclasses.is_dataclass(kind):
             return self.data_class(kind)
         if hasattr(kind, "model_validate") and hasattr(kind, "model_dump"):
-            return _exact(kind, lambda value: value.model_dump(mode="json", by_alias=True), kind.model_validate)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType, reportAttributeAccessIssue]
+            return _exact(kind, lambda value: plain(value.model_dump(mode="json", by_alias=True)), kind.model_validate)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType, reportAttributeAccessIssue]
         if hasattr(kind, "__struct_fields__"):
             msgspec: Any = sys.modules["msgspec"]
             return _exact(
                 kind,
-                lambda value: msgspec.to_builtins(value, str_keys=True),
+                lambda value: plain(msgspec.to_builtins(value, str_keys=True)),
                 lambda value: msgspec.convert(value, kind, str_keys=True),
             )
         raise _unsupported(kind.__name__)
@@ -263,18 +263,9 @@ def _exact(kind: Any, encode: Convert, decode: Convert) -> Codec:
     def encode_exactly(value: Any) -> Any:
         if type(value) is not kind:
             raise misfit(value, f"an instance of {kind.__name__}", f"{kind.__name__}(...)")
-        return plain(encode(value))
+        return encode(value)
 
-    def decode_exactly(value: Any) -> Any:
-        try:
-            return decode(value)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            if isinstance(error, DeeBaseError):
-                raise
-            # Not chained: these errors of other libraries show the stored value.
-            raise DataError(f"a stored JSON value does not fit {kind.__name__}") from None
-
-    return Codec(encode_exactly, decode_exactly)
+    return Codec(encode_exactly, decode)
 
 
 def _one_of(kinds: tuple[Any, ...]) -> Convert:
@@ -339,6 +330,10 @@ def encode(made: Codec, value: Any) -> str:
         return dumps(made.encode(value))
     except RecursionError:
         raise ValidationError("this JSON value is nested too deeply, or contains itself", value=value) from None
+    except DeeBaseError:
+        raise
+    except Exception as error:  # whatever the class's own conversion to JSON raises
+        raise ValidationError(f"this {type(value).__name__} cannot be turned into JSON", value=value) from error
 
 
 def decode(made: Codec, text: Any) -> Any:
@@ -349,6 +344,9 @@ def decode(made: Codec, text: Any) -> Any:
     """
     try:
         value = json.loads(text) if isinstance(text, str) else text
-    except ValueError:
-        raise DataError("a stored JSON value is no JSON") from None
-    return value if made.decode is None or value is None else made.decode(value)
+        return value if made.decode is None or value is None else made.decode(value)
+    except Exception:  # whatever the class raises that is made from it
+        # Not chained: errors of other libraries show the stored value.
+        raise DataError(
+            "a stored JSON value does not fit the annotation of its column", hint="read it with SQL, and correct it"
+        ) from None

@@ -106,7 +106,9 @@ def _same(written: str) -> str:
     return written.upper().replace("CHARACTER VARYING", "VARCHAR").replace(" WITHOUT TIME ZONE", "")
 
 
-def as_found(made: Design, table: sa.Table, found: Sequence[Found], metadata: sa.MetaData, dialect: Dialect) -> sa.Table:
+def as_found(
+    made: Design, table: sa.Table, found: Sequence[Found], metadata: sa.MetaData, dialect: Dialect
+) -> sa.Table:
     """Add the table as it is, with the class's types for the columns both know."""
     columns = []
     for column in found:

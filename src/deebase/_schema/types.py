@@ -1,253 +1,439 @@
-"""Column types under which a value that was written is read back equal, on both databases.
+"""SQLAlchemy types of ours: a value written is read back identical, on both databases.
 
-The engine hands values to the drivers itself, so a type gives its conversions through SQLAlchemy's
-``bind_processor`` and ``result_processor``, None where the driver's value is the value. Statements that
-SQLAlchemy runs go through the same methods.
+Their bind and result processors are plain closures, or None where the driver's value is the value, and do
+not need the driver's type code: the engine calls drivers directly. Checks of values with the column's name
+in the message come before (``values.py``); what the processors check themselves guards statements that are
+run through SQLAlchemy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Any
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from deebase._schema.jsonvalues import PLAIN_JSON, JsonCodec, dump_json, load_json
+from deebase._schema import documents, scalars
+from deebase._schema.choices import Choices, Pairs
+from deebase.errors import DataError
 
-Convert = Callable[[Any], Any]
+Processor = Callable[[Any], Any]
 
-#: Name of the SQLite collation that compares the texts of two decimals as numbers.
+#: SQLite's collation that orders stored Decimals by value; every connection registers it.
 DECIMAL_COLLATION = "deebase_decimal"
 
 
-def compare_decimals(left: str, right: str) -> int:
-    """Compare two stored decimals as numbers: -1, 0 or 1. Text that is none sorts as text, behind."""
-    try:
-        a, b = Decimal(left), Decimal(right)
-    except ArithmeticError:
-        return (left > right) - (left < right)
-    return (a > b) - (a < b)
+def integer() -> TypeEngine[int]:
+    """Return the type of int columns; SQLite generates keys only for columns that are called INTEGER."""
+    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-class _Converted(TypeDecorator[Any]):
-    """Base of our types: one SQLAlchemy type per database, and plain conversions."""
+class ColumnType(TypeDecorator[Any]):
+    """Base of our types: names of types per dialect, and conversions on SQLite alone unless overridden."""
 
-    impl = sa.Text
     cache_ok = True
-    on_sqlite: TypeEngine[Any] = sa.Text()
-    on_postgres: TypeEngine[Any] = sa.Text()
+    impl = sa.types.NullType
+    #: The type that SQLite's column is declared with; None for the same as elsewhere.
+    sqlite_type: ClassVar[TypeEngine[Any] | None] = None
+    postgresql_type: ClassVar[TypeEngine[Any] | None] = None
+
+    def accept(self, value: Any) -> Any:
+        """Return the value in the form that is stored.
+
+        Raises:
+            ValidationError: it does not fit.
+        """
+        raise NotImplementedError
+
+    def to_sqlite(self) -> Processor | None:
+        """Return what turns a value into what SQLite stores; None to send it as it is."""
+        return None
+
+    def from_sqlite(self) -> Processor | None:
+        """Return what turns a stored value into the value; None to take it as it is."""
+        return None
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(self.on_sqlite if dialect.name == "sqlite" else self.on_postgres)
+        chosen = self.sqlite_type if dialect.name == "sqlite" else self.postgresql_type
+        return dialect.type_descriptor(chosen if chosen is not None else self.impl_instance)
 
-    def bind_processor(self, dialect: Dialect) -> Convert | None:
-        return _past_none(self.to_sqlite if dialect.name == "sqlite" else self.to_postgres)
+    def bind_processor(self, dialect: Dialect) -> Processor | None:
+        convert = self.to_sqlite() if dialect.name == "sqlite" else None
+        return None if convert is None else _unless_none(convert)
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Convert | None:
-        return _past_none(self.from_sqlite if dialect.name == "sqlite" else self.from_postgres)
-
-    #: The four conversions; None where the driver's value is the value.
-    to_sqlite: Convert | None = None
-    to_postgres: Convert | None = None
-    from_sqlite: Convert | None = None
-    from_postgres: Convert | None = None
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Processor | None:
+        convert = self.from_sqlite() if dialect.name == "sqlite" else None
+        return None if convert is None else _unless_none(convert)
 
 
-def _past_none(convert: Convert | None) -> Convert | None:
-    if convert is None:
-        return None
-    return lambda value: None if value is None else convert(value)
+def _unless_none(convert: Processor) -> Processor:
+    def process(value: Any) -> Any:
+        return None if value is None else convert(value)
+
+    return process
 
 
-class Float(_Converted):
-    """A double; REAL on SQLite."""
+def _stored(kind: str, convert: Processor) -> Processor:
+    """Return a conversion whose failures say that the database holds something else."""
 
+    def read(value: Any) -> Any:
+        try:
+            return convert(value)
+        except (ValueError, TypeError, ArithmeticError, AttributeError):
+            # Not chained: the message of the original holds the value.
+            raise DataError(f"a stored value is no {kind}", hint="read the column with SQL, and correct it") from None
+
+    return read
+
+
+class Float(ColumnType):
+    """REAL, DOUBLE PRECISION."""
+
+    cache_ok = True
     impl = sa.Double
-    on_sqlite = sa.REAL()
-    on_postgres = sa.Double()
+    sqlite_type = sa.REAL()
+
+    def accept(self, value: Any) -> float:
+        return scalars.real(value)
 
 
-class Interval(_Converted):
-    """A timedelta; seconds as REAL on SQLite, exact as far as a double is."""
+class Boolean(ColumnType):
+    """BOOLEAN; SQLite stores 1 and 0."""
 
-    impl = sa.Interval
-    on_sqlite = sa.REAL()
-    on_postgres = postgresql.INTERVAL()
-    to_sqlite = staticmethod(timedelta.total_seconds)
-    from_sqlite = staticmethod(lambda value: timedelta(seconds=value))
+    cache_ok = True
+    impl = sa.Boolean
+
+    def accept(self, value: Any) -> bool:
+        return scalars.boolean(value)
+
+    def to_sqlite(self) -> Processor:
+        return lambda value: int(scalars.boolean(value))
+
+    def from_sqlite(self) -> Processor:
+        return bool
 
 
-def _to_utc_text(value: datetime) -> str:
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+class Binary(ColumnType):
+    """BLOB, BYTEA."""
+
+    cache_ok = True
+    impl = sa.LargeBinary
+
+    def accept(self, value: Any) -> bytes:
+        return scalars.binary(value)
 
 
-class Instant(_Converted):
-    """An aware datetime; on SQLite the text of its UTC time, TIMESTAMPTZ on PostgreSQL."""
+class DateTime(ColumnType):
+    """A datetime without a time zone: text that SQLAlchemy's own type would store, TIMESTAMP. ``fold`` is not kept."""
 
+    cache_ok = True
     impl = sa.DateTime
-    on_sqlite = sqlite.DATETIME()
-    on_postgres = postgresql.TIMESTAMP(timezone=True)
-    to_sqlite = staticmethod(_to_utc_text)
-    from_sqlite = staticmethod(lambda value: datetime.fromisoformat(value).replace(tzinfo=UTC))
+
+    def accept(self, value: Any) -> datetime:
+        return scalars.naive_datetime(value)
+
+    def to_sqlite(self) -> Processor:
+        return lambda value: datetime.isoformat(scalars.naive_datetime(value), " ", "microseconds")
+
+    def from_sqlite(self) -> Processor:
+        return _stored("datetime", datetime.fromisoformat)
 
 
-class AsNumber(ColumnElement[Any]):
-    """A decimal column as a number: SQLite holds the text and needs a collation to compare it."""
+class AwareDateTime(ColumnType):
+    """A datetime in UTC: text without the zone, which sorts by time; TIMESTAMPTZ."""
 
-    __visit_name__ = "deebase_as_number"
-    inherit_cache = False
+    cache_ok = True
+    impl = sa.DateTime
+    postgresql_type = sa.DateTime(timezone=True)
 
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-        self.type = PlainDecimal()
+    def accept(self, value: Any) -> datetime:
+        return scalars.aware_datetime(value)
 
+    def to_sqlite(self) -> Processor:
+        return lambda value: datetime.isoformat(
+            scalars.aware_datetime(value).replace(tzinfo=None), " ", "microseconds"
+        )
 
-@compiles(AsNumber)
-def _plain(element: AsNumber, compiler: Any, **kwargs: Any) -> str:
-    return str(compiler.process(element.inner, **kwargs))
-
-
-@compiles(AsNumber, "sqlite")
-def _collated(element: AsNumber, compiler: Any, **kwargs: Any) -> str:
-    return f"{compiler.process(element.inner, **kwargs)} COLLATE {DECIMAL_COLLATION}"
+    def from_sqlite(self) -> Processor:
+        return _stored("datetime", _in_utc)
 
 
-_COMPARISONS = frozenset(
+def _in_utc(text: str) -> datetime:
+    value = datetime.fromisoformat(text)
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Date(ColumnType):
+    """DATE; SQLite stores ISO 8601 text."""
+
+    cache_ok = True
+    impl = sa.Date
+
+    def accept(self, value: Any) -> date:
+        return scalars.calendar_date(value)
+
+    def to_sqlite(self) -> Processor:
+        return lambda value: date.isoformat(scalars.calendar_date(value))
+
+    def from_sqlite(self) -> Processor:
+        return _stored("date", date.fromisoformat)
+
+
+class Time(ColumnType):
+    """TIME without a zone; SQLite stores HH:MM:SS.ffffff. ``fold`` is not kept."""
+
+    cache_ok = True
+    impl = sa.Time
+
+    def accept(self, value: Any) -> time:
+        return scalars.clock_time(value)
+
+    def to_sqlite(self) -> Processor:
+        return lambda value: time.isoformat(scalars.clock_time(value), "microseconds")
+
+    def from_sqlite(self) -> Processor:
+        return _stored("time", time.fromisoformat)
+
+
+class Interval(ColumnType):
+    """INTERVAL; SQLite stores seconds as a REAL."""
+
+    cache_ok = True
+    impl = sa.Interval
+    sqlite_type = sa.REAL()
+    postgresql_type = postgresql.INTERVAL()
+
+    def accept(self, value: Any) -> timedelta:
+        return scalars.duration(value)
+
+    def to_sqlite(self) -> Processor:
+        return lambda value: timedelta.total_seconds(scalars.duration(value))
+
+    def from_sqlite(self) -> Processor:
+        return _stored("timedelta", lambda seconds: timedelta(seconds=seconds))
+
+
+class Uuid(ColumnType):
+    """UUID; SQLite stores 32 hexadecimal digits."""
+
+    cache_ok = True
+    impl = sa.Uuid
+    sqlite_type = sa.CHAR(32)
+
+    def accept(self, value: Any) -> UUID:
+        return scalars.uuid(value)
+
+    def to_sqlite(self) -> Processor:
+        return lambda value: scalars.uuid(value).hex
+
+    def from_sqlite(self) -> Processor:
+        return _stored("UUID", UUID)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Processor | None:
+        if dialect.name == "sqlite":
+            return super().result_processor(dialect, coltype)
+        # asyncpg makes instances of a subclass of its own.
+        return _unless_none(lambda value: UUID(int=value.int))
+
+
+class ByValue(ColumnElement[Any]):
+    """A stored Decimal as SQLite has to compare it; PostgreSQL's NUMERIC is compared as it is."""
+
+    __visit_name__ = "deebase_by_value"
+    inherit_cache = True
+    _traverse_internals: Any = [("element", sa.sql.visitors.InternalTraversal.dp_clauseelement)]
+
+    def __init__(self, element: ColumnElement[Any]) -> None:
+        self.element = element
+        self.type = element.type
+
+    @property
+    def _from_objects(self) -> Any:
+        return self.element._from_objects
+
+
+@compiles(ByValue)
+def _compile_by_value(element: ByValue, compiler: Any, **options: Any) -> str:
+    text: str = compiler.process(element.element, **options)
+    return f"({text} COLLATE {DECIMAL_COLLATION})" if compiler.dialect.name == "sqlite" else text
+
+
+def compare_decimals(left: str, right: str) -> int:
+    """Order two stored Decimals by value: negative, zero or positive; text that is no number comes last.
+
+    Example:
+        ```python
+        connection.create_collation("deebase_decimal", compare_decimals)
+        ```
+    """
+    if left == right:
+        return 0
+    first, second = _sort_key(left), _sort_key(right)
+    return (first > second) - (first < second)
+
+
+def _sort_key(text: str) -> tuple[int, Decimal, str]:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return 1, Decimal(0), text
+    return (0, number, "") if number.is_finite() else (1, Decimal(0), text)
+
+
+_BY_VALUE = frozenset(
     {
-        operators.lt,
-        operators.le,
-        operators.gt,
-        operators.ge,
-        operators.eq,
-        operators.ne,
-        operators.between_op,
-        operators.not_between_op,
-        operators.in_op,
-        operators.not_in_op,
+        *(operators.lt, operators.le, operators.gt, operators.ge, operators.eq, operators.ne),
+        *(operators.between_op, operators.not_between_op, operators.in_op, operators.not_in_op),
+        *(operators.is_distinct_from, operators.is_not_distinct_from, operators.asc_op, operators.desc_op),
     }
 )
 
 
-def _decimal_text(value: Decimal) -> str:
-    return format(value, "f")
+class ExactNumber(ColumnType):
+    """A Decimal with its scale: NUMERIC; SQLite stores fixed-point text and compares it by value."""
 
-
-class PlainDecimal(_Converted):
-    """A Decimal, exact; TEXT on SQLite, NUMERIC on PostgreSQL."""
-
+    cache_ok = True
     impl = sa.Numeric
-    on_sqlite = sa.Text()
-    on_postgres = sa.Numeric()
-    to_sqlite = staticmethod(_decimal_text)
-    from_sqlite = staticmethod(Decimal)
+    sqlite_type = sa.Text()
 
-
-class ExactDecimal(PlainDecimal):
-    """The decimal of columns: comparing and sorting it is numeric on both databases."""
-
-    class Comparator(TypeDecorator.Comparator[Any]):
-        """Puts the collation on the column where it is compared."""
+    class Comparator(TypeDecorator.Comparator[Any], sa.Numeric.Comparator[Any]):
+        """Compares by value."""
 
         __slots__ = ()
 
-        def operate(self, op: Any, *other: Any, **kwargs: Any) -> Any:
-            if op in _COMPARISONS:
-                return op(AsNumber(self.expr), *other, **kwargs)
-            return super().operate(op, *other, **kwargs)
+        def operate(self, op: Any, *other: Any, **options: Any) -> Any:
+            if op in _BY_VALUE and not isinstance(self.expr, ByValue):
+                return op(ByValue(self.expr), *other, **options)
+            return super().operate(op, *other, **options)
 
-    @property
-    def comparator_factory(self) -> Any:  # type: ignore[override]
-        return self.Comparator
+    comparator_factory = Comparator  # type: ignore[assignment]
 
-    @staticmethod
-    def order_expression(column: Any) -> Any:
+    def accept(self, value: Any) -> Decimal:
+        return scalars.exact_number(value)
+
+    def to_sqlite(self) -> Processor:
+        return lambda value: format(scalars.exact_number(value), "f")
+
+    def from_sqlite(self) -> Processor:
+        # Arithmetic and aggregates of SQLite give numbers instead of text.
+        return _stored("Decimal", lambda value: Decimal(repr(value) if type(value) is float else value))
+
+    def order_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return what ORDER BY sorts by."""
-        return AsNumber(column)
+        return ByValue(column)
 
 
-class PlainUuid(_Converted):
-    """A uuid.UUID; CHAR(32) on SQLite. asyncpg gives a subclass of its own, which is made plain."""
-
-    impl = sa.Uuid
-    on_sqlite = sa.CHAR(32)
-    on_postgres = postgresql.UUID()
-    to_sqlite = staticmethod(lambda value: value.hex)
-    from_sqlite = staticmethod(UUID)
-    from_postgres = staticmethod(lambda value: UUID(int=value.int))
-
-
-class Json(_Converted):
-    """JSON on SQLite, JSONB on PostgreSQL; SQLAlchemy's codec of the driver passes text."""
-
-    impl = sa.JSON
-    on_sqlite = sqlite.JSON(none_as_null=True)
-    on_postgres = postgresql.JSONB(none_as_null=True)
-    takes_collections = True
-
-    def __init__(self, codec: JsonCodec = PLAIN_JSON) -> None:
-        super().__init__()
-        self.codec = codec
-
-    def bind_processor(self, dialect: Dialect) -> Convert:
-        dump = self.codec.dump
-        return lambda value: None if value is None else dump_json(value if dump is None else dump(value))
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Convert:
-        load = self.codec.load
-        if load is None:
-            return lambda value: None if value is None else load_json(value)
-        return lambda value: None if value is None else load(load_json(value))
-
-
-class Choice(_Converted):
-    """One of a fixed set of values, stored as text: an Enum's members, or a Literal's values.
+class Choice(ColumnType):
+    """An Enum or Literal as VARCHAR.
 
     Args:
-        members: the stored text of each value.
+        pairs: stored texts and members; ``allowed`` are the texts, for the CHECK of the column.
     """
 
+    cache_ok = True
     impl = sa.String
-    on_sqlite = sa.String()
-    on_postgres = sa.String()
 
-    def __init__(self, members: tuple[tuple[str, Any], ...]) -> None:
+    def __init__(self, pairs: Pairs) -> None:
         super().__init__()
-        self.members = members
-        self._by_text = dict(members)
+        self.pairs = pairs
+        self.allowed = tuple(text for text, _ in pairs)
+        self._choices = Choices(pairs)
+
+    def accept(self, value: Any) -> Any:
+        return self._choices.accept(value)
+
+    def bind_processor(self, dialect: Dialect) -> Processor:
+        return _unless_none(self._choices.text)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Processor:
+        return _unless_none(_stored("accepted value", self._member))
+
+    def _member(self, text: str) -> Any:
+        if text not in self._choices.members:
+            raise ValueError
+        return self._choices.members[text]
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """Patterns and concatenations are about the stored text."""
+        return self if op in _EQUALITIES else sa.String()
+
+
+_EQUALITIES = frozenset({operators.eq, operators.ne, operators.in_op, operators.not_in_op, operators.is_, operators.is_not})
+
+
+class JsonText:
+    """JSON text of a value that was checked with its column's name; ``JSON`` sends it as it is."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class JSON(ColumnType):
+    """JSON, JSONB; None is NULL.
+
+    Args:
+        hint: the annotation, from which values are made anew when they are read; part of the cache key.
+        codec: how; None takes what JSON itself knows.
+    """
+
+    impl = sa.JSON
+    sqlite_type = sa.JSON(none_as_null=True)
+    postgresql_type = postgresql.JSONB(none_as_null=True)
+    takes_collections = True
+
+    class Comparator(TypeDecorator.Comparator[Any], sa.JSON.Comparator[Any]):
+        """Elements of a document are JSON of any kind, whatever the document is."""
+
+        __slots__ = ()
+
+        def __getitem__(self, index: Any) -> Any:
+            element = super().__getitem__(index)
+            element.type = JSON()
+            return element
+
+    comparator_factory = Comparator  # type: ignore[assignment]
+
+    def __init__(self, hint: Any = None, codec: documents.Codec | None = None) -> None:
+        super().__init__(none_as_null=True)
+        self.hint = hint
+        self._codec = codec if codec is not None else documents.Codec(documents.plain, None)
 
     @property
-    def allowed(self) -> tuple[str, ...]:
-        """The stored texts."""
-        return tuple(text for text, _ in self.members)
+    def cache_ok(self) -> bool:  # type: ignore[override]
+        """Whether SQLAlchemy may keep statements with it: only what can be hashed can be told apart."""
+        try:
+            hash(self.hint)
+        except TypeError:
+            return False
+        return True
 
-    def stored(self, value: Any) -> str | None:
-        """Return the text of a value, or None if it is not one of the set."""
-        for text, member in self.members:
-            if value is member or (type(value) is type(member) and value == member):
-                return text
-        return next((text for text, member in self.members if _same_value(member, value)), None)
+    def accept(self, value: Any) -> JsonText:
+        return JsonText(documents.encode(self._codec, value))
 
-    def bind_processor(self, dialect: Dialect) -> Convert:
-        return lambda value: None if value is None else self.stored(value)
+    def bind_processor(self, dialect: Dialect) -> Processor:
+        def process(value: Any) -> Any:
+            if type(value) is JsonText:
+                return value.text
+            return None if value is None else documents.encode(self._codec, value)
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Convert:
-        by_text = self._by_text
-        return lambda value: by_text.get(value, value)
+        return process
 
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Processor:
+        def process(value: Any) -> Any:
+            return None if value is None else documents.decode(self._codec, value)
 
-def _same_value(member: Any, value: Any) -> bool:
-    plain = getattr(member, "value", member)
-    return type(plain) is type(value) and bool(plain == value)
+        return process
 
-
-def integer() -> TypeEngine[Any]:
-    """Return the type of whole numbers: 64 bits on both."""
-    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """What a document is compared with is a document; a path or key is not."""
+        return self if op in _EQUALITIES else self.impl_instance.coerce_compared_value(op, value)

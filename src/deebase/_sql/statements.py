@@ -189,5 +189,7 @@ def exists(model: TableModel, dialect: Dialect, where: Where, *, quick: bool) ->
 def whole_number(name: str, value: Any) -> int:
     """Return a limit or offset, or refuse it."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValidationError(f"{name} is a whole number that is not negative", field=name, value=value, hint=f"{name}=20")
+        raise ValidationError(
+            f"{name} is a whole number that is not negative", field=name, value=value, hint=f"{name}=20"
+        )
     return min(value, 2**63 - 1)

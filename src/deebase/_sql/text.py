@@ -110,9 +110,7 @@ def tokens(sql: str, dialect: str) -> Iterator[Token]:
             kind, text = ("block", sql[at:stop]) if stop > 0 else ("broken", sql[at:])
         elif kind == "block" and not (text.endswith("*/") and len(text) >= 4):
             kind = "broken"
-        elif kind == "other" and text in "'\"`" and not (text == "`" and dialect == "postgresql"):
-            kind, text = "broken", sql[at:]
-        elif kind == "other" and text == "[" and dialect == "sqlite":
+        elif (kind == "other" and text in "'\"`" and not (text == "`" and dialect == "postgresql")) or (kind == "other" and text == "[" and dialect == "sqlite"):
             kind, text = "broken", sql[at:]
         elif kind == "named" and (_OPERAND_END.search(last) or last.endswith(":")):
             kind, text = "other", ":"
@@ -186,7 +184,7 @@ def _native(sql: str, style: str, dialect: str) -> tuple[str, tuple[str | int, .
     text, order = found.pieces[0], list[str | int]()
     numbers: dict[str, int] = {}
     for n, (hole, piece) in enumerate(zip(found.holes, found.pieces[1:], strict=True)):
-        if style == "named" and hole is None or style == "none":
+        if (style == "named" and hole is None) or style == "none":
             mark = "?"
         elif dialect == "sqlite" or hole is None:
             order.append(n if hole is None else hole)
@@ -215,7 +213,9 @@ def _checked_scan(sql: str, style: str, dialect: str) -> Scan:
     if style == "listed" and names:
         raise ValidationError(f"the text has :{names[0]}, but the parameters are a list", field="params", hint="a dict")
     if style == "named" and marks and dialect == "sqlite":
-        raise ValidationError("the text has ?, but the parameters are a dict", field="params", hint="use a list, or :name")
+        raise ValidationError(
+            "the text has ?, but the parameters are a dict", field="params", hint="use a list, or :name"
+        )
     return found
 
 
@@ -230,7 +230,9 @@ def _pick(order: Sequence[str | int], params: Any) -> list[Any]:
         return [params[name] for name in order]
     if len(params) != len(order):
         raise ValidationError(
-            f"the text has {len(order)} placeholder(s), {len(params)} value(s) are given", field="params", hint="one each"
+            f"the text has {len(order)} placeholder(s), {len(params)} value(s) are given",
+            field="params",
+            hint="one each",
         )
     return list(params)
 
@@ -281,7 +283,7 @@ def classify(sql: str) -> StatementKind:
     # Read as SQLite reads it: a keyword inside of a PostgreSQL dollar quote makes it a write, no harm.
     words = [token.text.upper() for token in tokens(sql, "sqlite") if token.kind == "word"]
     first = words[0] if words else ""
-    if first == "PREPARE" and words[1:2] == ["TRANSACTION"] or first in _TRANSACTION:
+    if (first == "PREPARE" and words[1:2] == ["TRANSACTION"]) or first in _TRANSACTION:
         return StatementKind.TRANSACTION
     if first == "PRAGMA":
         return StatementKind.SESSION if "=" in sql or _sets_by_call(sql) else StatementKind.READ
@@ -293,7 +295,10 @@ def classify(sql: str) -> StatementKind:
         return StatementKind.SCHEMA
     if first in _READS:
         writes = _WRITES.intersection(words[1:]) or (first == "SELECT" and "INTO" in words)
-        locks = any(words[n : n + 2] in (["FOR", "UPDATE"], ["FOR", "SHARE"], ["FOR", "NO"], ["FOR", "KEY"]) for n in range(len(words)))
+        locks = any(
+            words[n : n + 2] in (["FOR", "UPDATE"], ["FOR", "SHARE"], ["FOR", "NO"], ["FOR", "KEY"])
+            for n in range(len(words))
+        )
         return StatementKind.WRITE if writes or locks else StatementKind.READ
     return StatementKind.OTHER
 
@@ -328,7 +333,9 @@ def split_script(sql: str, dialect: str) -> list[str]:
         else:
             current += text
     statements.append(current.strip())
-    return [text for text in statements if any(t.kind not in ("space", "comment", "block") for t in tokens(text, dialect))]
+    return [
+        text for text in statements if any(t.kind not in ("space", "comment", "block") for t in tokens(text, dialect))
+    ]
 
 
 def _body_depth(words: list[str], depth: int) -> int:
@@ -337,7 +344,7 @@ def _body_depth(words: list[str], depth: int) -> int:
     if words[0] != "CREATE":
         return 0
     if depth == 0:
-        body = word == "BEGIN" and "TRIGGER" in words or word == "ATOMIC" and words[-2:-1] == ["BEGIN"]
+        body = (word == "BEGIN" and "TRIGGER" in words) or (word == "ATOMIC" and words[-2:-1] == ["BEGIN"])
         return 1 if body else 0
     if word == "CASE":
         return depth + 1

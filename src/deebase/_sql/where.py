@@ -10,7 +10,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
 
 from deebase._rows.model import ColumnModel, TableModel
-from deebase._sql.compiled import Bind, Parameters
+from deebase._sql.compiled import Parameters
 from deebase._sql.raw import adapt
 from deebase._sql.text import check_fragment, fragment_parts
 from deebase.errors import SchemaError, ValidationError

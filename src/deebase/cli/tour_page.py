@@ -95,7 +95,7 @@ def _cell(value: object) -> str:
 def code_of(function: Any) -> str:
     """Return the body of a function as one would type it: no docstring, and `return x` as `x`.
 
-    A last line that only returns a variable is left out.
+    A last line that only returns the variable set above it is left out.
     """
     source = textwrap.dedent(inspect.getsource(function))
     definition = ast.parse(source).body[0]
@@ -105,11 +105,19 @@ def code_of(function: Any) -> str:
     last = body[-1]
     if isinstance(last, ast.Return):
         start = last.lineno - body[0].lineno
-        if isinstance(last.value, ast.Name) and isinstance(body[-2], ast.Assign):
+        if _returns_what_it_just_made(body):
             del lines[start:]
         else:
             lines[start] = lines[start].replace("return ", "", 1)
     return textwrap.dedent("\n".join(lines))
+
+
+def _returns_what_it_just_made(body: Sequence[ast.stmt]) -> bool:
+    match body[-2:]:
+        case [ast.Assign(targets=[ast.Name(id=made)]), ast.Return(value=ast.Name(id=returned))]:
+            return made == returned
+        case _:
+            return False
 
 
 def class_source(cls: type[Any]) -> str:

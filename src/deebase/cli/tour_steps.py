@@ -179,11 +179,13 @@ async def upsert(airlines: Rows) -> object:
 @_step("All or nothing")
 async def roll_back(db: Database, flights: Rows) -> object:
     """An exception undoes the block, and so does `tx.rollback()`:"""
+    counts = {"before": await flights.count()}
     async with db.transaction() as tx:
         await flights.delete_where(flights.c.carrier == "UA")
-        inside = await flights.count()
+        counts["inside"] = await flights.count()
         await tx.rollback()
-    return {"inside": inside, "afterwards": await flights.count()}
+    counts["afterwards"] = await flights.count()
+    return counts
 
 
 @_step("Errors that say what is wrong", raises=UniqueViolationError)

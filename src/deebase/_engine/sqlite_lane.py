@@ -1,0 +1,289 @@
+"""One SQLite lane: a connection with a thread, where one hop to the thread runs many statements."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from deebase._engine.pool import Waiter
+from deebase._sql.statement import Statement
+
+#: Instructions of SQLite's virtual machine between two looks at the cancel token.
+PROGRESS_STEPS = 10_000
+
+ROWS, COUNT, RAW, MANY, CALL = range(5)
+
+
+class Cancelled(Exception):
+    """The statement was ended because its caller went away."""
+
+
+class Job(Waiter):
+    """One statement on its way through a lane; ``cancelled`` is the token its thread looks at."""
+
+    __slots__ = ("args", "cancelled", "error", "mode", "result", "statement")
+
+    def __init__(self, future: asyncio.Future[Any], statement: Statement, args: Any, mode: int) -> None:
+        super().__init__(future)
+        self.statement = statement
+        self.args = args
+        self.mode = mode
+        self.cancelled = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def deliver(self) -> None:
+        """Answer the caller, in the event loop."""
+        if not self.future.done():
+            if self.error is None:
+                self.future.set_result(self.result)
+            else:
+                self.future.set_exception(self.error)
+
+
+def _perform(raw: sqlite3.Connection, job: Job) -> Any:
+    mode = job.mode
+    if mode == CALL:
+        return job.args(raw)
+    if mode == MANY:
+        return raw.executemany(job.statement.sql, job.args).rowcount
+    cursor = raw.execute(job.statement.sql, job.args)
+    rows = cursor.fetchall()
+    if mode == ROWS:
+        return rows
+    if mode == COUNT:
+        return cursor.rowcount
+    return [column[0] for column in cursor.description or ()], rows
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    # Extended codes keep the primary code in the low byte (sqlite.org/rescode.html); a stale
+    # snapshot (SQLITE_BUSY_SNAPSHOT) does not get better by waiting.
+    code = error.sqlite_errorcode
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and code != sqlite3.SQLITE_BUSY_SNAPSHOT
+
+
+def _perform_patiently(raw: sqlite3.Connection, job: Job) -> Any:
+    """Run a statement that may have to wait for another process, up to the job's deadline.
+
+    Each try waits ``busy_timeout`` inside SQLite; the cancel token is looked at in between, which a
+    long busy wait would not do.
+    """
+    while True:
+        try:
+            return _perform(raw, job)
+        except sqlite3.OperationalError as error:
+            waits = not raw.in_transaction or job.statement.sql == "COMMIT"
+            if not (waits and _is_busy(error)) or time.monotonic() >= job.deadline:
+                raise
+            if job.cancelled:
+                raise Cancelled from error
+
+
+class SqliteLane:
+    """One connection, its thread, and the statement that runs on it now."""
+
+    __slots__ = (
+        "_loop",
+        "_put",
+        "broken",
+        "connection",
+        "current",
+        "driver",
+        "holder",
+        "on_error",
+        "raw",
+        "session",
+        "since",
+        "timeout",
+    )
+
+    def __init__(
+        self, connection: AsyncConnection, driver: Any, loop: asyncio.AbstractEventLoop, timeout: float
+    ) -> None:
+        self.connection = connection
+        self.driver = driver
+        self.raw: sqlite3.Connection = driver._conn
+        # aiosqlite's own work queue (SQLAlchemy's dialect uses it too): whatever is put there runs
+        # in the connection's thread, in order.
+        self._put = driver._tx.put_nowait
+        self._loop = loop
+        self.timeout = timeout
+        self.current: Job | None = None
+        self.holder = ""
+        self.since = 0.0
+        #: Told of errors that SQLAlchemy meets on the connection, while a transaction lends it out.
+        self.on_error: Callable[[BaseException], None] | None = None
+        self.session = 0
+        self.broken = False
+
+    def watch(self) -> None:
+        """Install the handler that ends a statement whose caller went away."""
+
+        def wanted() -> int:
+            job = self.current
+            return 1 if job is not None and job.cancelled else 0
+
+        self.raw.set_progress_handler(wanted, PROGRESS_STEPS)
+
+    def hop(self, jobs: list[Job], done: Callable[[SqliteLane, list[Job]], None], *, alone: bool) -> None:
+        """Run ``jobs`` in the thread and call ``done`` in the loop when all have ended."""
+        self._put((_Hop(self._loop, done, self, jobs), lambda: self._run(jobs, alone)))
+
+    def _run(self, jobs: list[Job], alone: bool) -> None:
+        raw = self.raw
+        for job in jobs:
+            if job.cancelled:
+                continue
+            self.current = job
+            started = time.perf_counter()
+            try:
+                job.result = _perform_patiently(raw, job)
+            except BaseException as error:  # whatever it is, it belongs to the caller
+                job.error = error
+            job.statement.cost = time.perf_counter() - started
+            self.current = None
+            if alone and raw.in_transaction:
+                # A statement outside of a transaction must not leave one open on the lane.
+                raw.rollback()
+
+    async def _do(self, statement: Statement, args: Any, mode: int) -> Any:
+        """Run one statement on this lane, which the caller holds."""
+        job = Job(self._loop.create_future(), statement, args, mode)
+        job.deadline = time.monotonic() + self.timeout
+        self.hop([job], _deliver, alone=False)
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            job.cancelled = True
+            raise
+
+    async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
+        """Return the rows of a statement as tuples."""
+        rows: list[Any] = await self._do(statement, args, ROWS)
+        return rows
+
+    async def count(self, statement: Statement, args: Sequence[Any]) -> int:
+        """Return the number of rows a statement changed."""
+        count: int = await self._do(statement, args, COUNT)
+        return count
+
+    async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[str], list[Any]]:
+        """Return column names and rows of a statement."""
+        result: tuple[list[str], list[Any]] = await self._do(statement, args, RAW)
+        return result
+
+    async def many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once per row of parameters."""
+        await self._do(statement, rows, MANY)
+
+    async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        """Run a statement once per row of parameters, in one hop, and return all their rows."""
+
+        def run(raw: sqlite3.Connection) -> list[Any]:
+            result: list[Any] = []
+            for args in rows:
+                result.extend(raw.execute(statement.sql, args).fetchall())
+            return result
+
+        fetched: list[Any] = await self.call(run)
+        return fetched
+
+    async def call(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Run a function of the connection in its thread."""
+        return await self._do(_CALLED, function, CALL)
+
+    async def control(self, *statements: Statement) -> None:
+        """Run transaction control; it is short, and its deadline is the lane's timeout."""
+        for statement in statements:
+            await self._do(statement, (), COUNT)
+
+    async def roll_back(self) -> None:
+        """Undo the open transaction, if there still is one."""
+        await self.call(sqlite3.Connection.rollback)
+
+    async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int) -> SqliteCursor:
+        """Start reading a result in pieces of ``size`` rows."""
+        cursor = await self.call(lambda raw: raw.execute(statement.sql, args))
+        return SqliteCursor(self, cursor, size)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open on the connection."""
+        return self.raw.in_transaction
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is gone."""
+        return self.driver._connection is None
+
+    async def close(self) -> None:
+        """Give the connection back to SQLAlchemy's engine."""
+        await self.connection.close()
+
+
+class SqliteCursor:
+    """A result that is read in pieces."""
+
+    def __init__(self, lane: SqliteLane, cursor: sqlite3.Cursor, size: int) -> None:
+        self._lane = lane
+        self._cursor = cursor
+        self._size = size
+        self.columns = [column[0] for column in cursor.description or ()]
+
+    async def fetch(self) -> list[Any]:
+        """Return the next piece, empty at the end."""
+        rows: list[Any] = await self._lane.call(lambda raw: self._cursor.fetchmany(self._size))
+        return rows
+
+    async def close(self) -> None:
+        """End the statement, which ends its read of the database."""
+        await self._lane.call(lambda raw: self._cursor.close())
+
+
+_CALLED = Statement("-- function")
+
+
+def _deliver(lane: SqliteLane, jobs: list[Job]) -> None:
+    for job in jobs:
+        job.deliver()
+
+
+class _Hop:
+    """Stands where aiosqlite expects a future and an event loop.
+
+    The driver would set a future's result in one turn of the loop and wake its task in the next;
+    here the turn that brings the news answers every caller of the batch.
+    """
+
+    __slots__ = ("done", "jobs", "lane", "loop")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        done: Callable[[SqliteLane, list[Job]], None],
+        lane: SqliteLane,
+        jobs: list[Job],
+    ) -> None:
+        self.loop = loop
+        self.done = done
+        self.lane = lane
+        self.jobs = jobs
+
+    def get_loop(self) -> _Hop:
+        """Be the loop that the driver posts its result to."""
+        return self
+
+    def call_soon_threadsafe(self, _setter: Any, _future: Any, _result: Any) -> None:
+        """Post the end of the hop to the real loop."""
+        try:
+            self.loop.call_soon_threadsafe(self.done, self.lane, self.jobs)
+        except RuntimeError:
+            # The loop was closed meanwhile: nobody is left to be told.
+            if not self.loop.is_closed():
+                raise

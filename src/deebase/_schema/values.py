@@ -1,0 +1,95 @@
+"""Checks of values before anything is sent: one function per column, whose errors name the field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
+
+from deebase._schema import scalars
+from deebase._schema.scalars import HIGHEST_INTEGER, LOWEST_INTEGER
+from deebase._schema.types import ColumnType
+from deebase.errors import ValidationError
+
+Check = Callable[[Any], Any]
+
+
+def checker(column_name: str, sa_type: TypeEngine[Any], *, table_name: str | None = None) -> Check:
+    """Return the function that checks the values of one column.
+
+    It takes a value and returns it in the form that the type's bind processor takes. None passes: NULL is
+    the business of NOT NULL.
+
+    Args:
+        column_name: the ``.field`` of errors.
+        sa_type: a type of ours, or one that reflection found; of a type that is not known here only
+            what no database stores is refused (NUL in text, integers beyond 64 bits).
+        table_name: put before the column's name in messages.
+
+    Raises:
+        ValidationError: by the function, for a value that does not fit. Its message names the column and the kind
+            of value, never the value.
+    """
+    accept = _acceptor(sa_type)
+    place = column_name if table_name is None else f"{table_name}.{column_name}"
+
+    def check(value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            return accept(value)
+        except ValidationError as error:
+            raise ValidationError(
+                f"{place}: {error.message}", hint=error.hint, field=column_name, value=value
+            ) from error.__cause__
+
+    if accept is scalars.integer:
+        return _quick_integer(check)
+    return _quick_text(check) if accept is scalars.text else check
+
+
+def _quick_integer(check: Check) -> Check:
+    def quick(value: Any) -> Any:
+        return value if type(value) is int and LOWEST_INTEGER <= value <= HIGHEST_INTEGER else check(value)
+
+    return quick
+
+
+def _quick_text(check: Check) -> Check:
+    def quick(value: Any) -> Any:
+        return value if type(value) is str and value.isascii() and "\0" not in value else check(value)
+
+    return quick
+
+
+def _acceptor(sa_type: TypeEngine[Any]) -> Check:
+    if isinstance(sa_type, ColumnType):
+        return sa_type.accept
+    for kind, accept in _REFLECTED:
+        if isinstance(sa_type, kind):
+            return accept(sa_type) if kind is sa.DateTime else accept
+    return scalars.anything
+
+
+def _datetime_acceptor(sa_type: sa.DateTime) -> Check:
+    return scalars.aware_datetime if sa_type.timezone else scalars.naive_datetime
+
+
+#: SQLAlchemy's own types, as reflection finds them; the first that fits. An Enum is a String to SQLAlchemy, and its
+#: members are not text.
+_REFLECTED: tuple[tuple[type[TypeEngine[Any]], Callable[..., Any]], ...] = (
+    (sa.Enum, scalars.anything),
+    (sa.String, scalars.text),
+    (sa.Boolean, scalars.boolean),
+    (sa.Integer, scalars.integer),
+    (sa.Float, scalars.real),
+    (sa.Numeric, scalars.exact_number),
+    (sa.types._Binary, scalars.binary),
+    (sa.DateTime, _datetime_acceptor),
+    (sa.Date, scalars.calendar_date),
+    (sa.Time, scalars.clock_time),
+    (sa.Interval, scalars.duration),
+    (sa.Uuid, scalars.uuid),
+)
