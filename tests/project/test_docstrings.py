@@ -42,10 +42,12 @@ def test_a_public_member_has_a_docstring(member: Callable[..., Any]) -> None:
 
 
 def example_of(documentation: str) -> str:
-    """Return the code of the Example section; where it has prompts, only what follows them."""
+    """Return the code of the Example section: what its fence holds, or what follows its prompts."""
     body = re.split(r"^Examples?:\n", documentation, maxsplit=1, flags=re.MULTILINE)[1:]
     lines = list(itertools.takewhile(lambda line: not line or line[0] == " ", "".join(body).splitlines()))
     source = textwrap.dedent("\n".join(lines))
+    if fenced := re.search(r"^```python\n(.*?)^```", source, flags=re.MULTILINE | re.DOTALL):
+        return fenced[1].strip()
     if ">>> " in source:
         source = "\n".join(line[4:] for line in source.splitlines() if line.startswith((">>> ", "... ")))
     return source.strip()

@@ -14,7 +14,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
 def output_of(example: Path, url: str) -> str:
-    command = [sys.executable, "-W", "error", "-X", "dev", str(example), url]
+    command = [sys.executable, "-W", "error", str(example), url]
     result = subprocess.run(command, capture_output=True, text=True, timeout=25)
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout

@@ -57,7 +57,11 @@ def _plain_subclass(value: Any) -> Any:
         for base in (int, float, dict, list):
             if isinstance(value, base):
                 return plain(base(value))
-    hint = "list(value)" if isinstance(value, (tuple, set, frozenset)) else "annotate the field with its class, or convert it"
+    hint = (
+        "list(value)"
+        if isinstance(value, (tuple, set, frozenset))
+        else "annotate the field with its class, or convert it"
+    )
     raise misfit(value, "None, True, False, numbers, text, lists and dicts inside JSON", hint)
 
 
@@ -214,7 +218,9 @@ class _Builder:
 
     def data_class(self, kind: Any) -> Codec:
         fields: dict[str, Codec] = {}
-        self.classes[kind] = made = _exact(kind, lambda value: _encoded(value, fields), lambda value: _made(kind, value, fields))
+        self.classes[kind] = made = _exact(
+            kind, lambda value: _encoded(value, fields), lambda value: _made(kind, value, fields)
+        )
         hints = self.hints(kind)
         for field in dataclasses.fields(kind):
             if field.init:
@@ -234,7 +240,9 @@ class _Builder:
             return {name: fields[name].encode(member) for name, member in members.items()}
 
         def decode(value: Any) -> Any:
-            return {name: _decoded(fields[name], member) if name in fields else member for name, member in value.items()}
+            return {
+                name: _decoded(fields[name], member) if name in fields else member for name, member in value.items()
+            }
 
         self.classes[kind] = made = Codec(encode, decode)
         for name, hint in self.hints(kind).items():

@@ -166,7 +166,9 @@ def exact_number(value: Any) -> Decimal:
     if isinstance(value, int) and not isinstance(value, bool):
         value = Decimal(value)
     if not isinstance(value, Decimal):
-        raise misfit(value, "a Decimal", "Decimal(str(value)) has the digits you see" if isinstance(value, float) else None)
+        raise misfit(
+            value, "a Decimal", "Decimal(str(value)) has the digits you see" if isinstance(value, float) else None
+        )
     if not value.is_finite():
         raise refused(value, "NaN and Infinity are no values of a Decimal column", "use None for a missing number")
     exponent = value.as_tuple().exponent

@@ -94,12 +94,21 @@ def _stored(kind: str, convert: Processor) -> Processor:
     return read
 
 
+class _Double(sa.Double[float]):
+    """DOUBLE PRECISION, without the processor of asyncpg's dialect, which needs the driver's type code."""
+
+    render_bind_cast = True
+
+
 class Float(ColumnType):
     """REAL, DOUBLE PRECISION."""
 
     cache_ok = True
     impl = sa.Double
     sqlite_type = sa.REAL()
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return super().load_dialect_impl(dialect) if dialect.name == "sqlite" else _Double()
 
     def accept(self, value: Any) -> float:
         return scalars.real(value)
@@ -110,6 +119,8 @@ class Boolean(ColumnType):
 
     cache_ok = True
     impl = sa.Boolean
+    # ``c.is_(True)`` becomes IS TRUE; PostgreSQL takes no parameter there.
+    coerce_to_is_types = (type(None), bool)
 
     def accept(self, value: Any) -> bool:
         return scalars.boolean(value)
@@ -158,9 +169,7 @@ class AwareDateTime(ColumnType):
         return scalars.aware_datetime(value)
 
     def to_sqlite(self) -> Processor:
-        return lambda value: datetime.isoformat(
-            scalars.aware_datetime(value).replace(tzinfo=None), " ", "microseconds"
-        )
+        return lambda value: datetime.isoformat(scalars.aware_datetime(value).replace(tzinfo=None), " ", "microseconds")
 
     def from_sqlite(self) -> Processor:
         return _stored("datetime", _in_utc)
@@ -366,7 +375,9 @@ class Choice(ColumnType):
         return self if op in _EQUALITIES else sa.String()
 
 
-_EQUALITIES = frozenset({operators.eq, operators.ne, operators.in_op, operators.not_in_op, operators.is_, operators.is_not})
+_EQUALITIES = frozenset(
+    {operators.eq, operators.ne, operators.in_op, operators.not_in_op, operators.is_, operators.is_not}
+)
 
 
 class JsonText:

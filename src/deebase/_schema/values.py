@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from deebase._schema import scalars
@@ -91,5 +92,6 @@ _REFLECTED: tuple[tuple[type[TypeEngine[Any]], Callable[..., Any]], ...] = (
     (sa.Date, scalars.calendar_date),
     (sa.Time, scalars.clock_time),
     (sa.Interval, scalars.duration),
+    (postgresql.INTERVAL, scalars.duration),
     (sa.Uuid, scalars.uuid),
 )

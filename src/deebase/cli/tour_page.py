@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from rich import box
@@ -17,7 +17,6 @@ from rich.text import Text
 
 from deebase.errors import DeeBaseError
 
-_INDENT = 4
 Row = Mapping[str, object]
 
 
@@ -49,7 +48,7 @@ class Page:
         """Print Python code, indented."""
         highlighted = Syntax(source, "python", theme="ansi_dark").highlight(source)
         highlighted.rstrip()
-        self._console.print(Padding(highlighted, (0, 0, 0, _INDENT), expand=False))
+        self._indented(highlighted.split("\n"), 4)
 
     def result(self, value: object) -> None:
         """Print what some code returned: rows as a table, one row as a list, anything else as it is."""
@@ -58,14 +57,23 @@ class Page:
         elif isinstance(value, list):
             self._console.print(_rows(cast("Sequence[Row]", value)))
         else:
-            self._console.print(Padding(Text(_shown(value)), (0, 0, 0, 2), expand=False))
+            self._wrapped(Text(_shown(value)))
 
     def error(self, error: DeeBaseError) -> None:
         """Print an error as Python would, without the traceback."""
         text = Text(type(error).__name__, style="bold red").append(f": {error.message}", style="default not bold")
         if error.hint:
             text.append(f"\nHint: {error.hint}", style="default not bold")
-        self._console.print(Padding(text, (0, 0, 0, 2), expand=False))
+        self._wrapped(text)
+
+    def _wrapped(self, text: Text) -> None:
+        self._indented(text.wrap(self._console, self._console.width - 2), 2)
+
+    def _indented(self, lines: Iterable[Text], columns: int) -> None:
+        # Not rich's Padding, which fills every line with spaces.
+        for line in lines:
+            line.rstrip()
+            self._console.print(Text(" " * columns).append(line) if line else line, soft_wrap=True)
 
 
 def _shown(value: object) -> str:
