@@ -75,9 +75,9 @@ def move_sequence(model: TableModel, dialect: Dialect, key: Any = None) -> Any:
     place = sa.select(
         sequence.label("seq"), sa.func.coalesce(sa.func.pg_sequence_last_value(sequence), 0).label("at")
     ).subquery("place")
-    walked = sa.select(sa.func.max(sa.func.nextval(place.c.seq))).select_from(
-        sa.func.generate_series(place.c["at"] + 1, key).alias("step")
-    )
+    step = sa.func.generate_series(place.c["at"] + 1, key).column_valued("step")
+    # The step in the argument keeps the aggregate in this query: without it, it would be the outer one's.
+    walked = sa.select(sa.func.max(sa.func.nextval(place.c.seq) + sa.literal_column("0") * step))
     return (
         sa.select(
             sa.case((key - place.c["at"] > 1000, sa.func.setval(place.c.seq, key)), else_=walked.scalar_subquery())
