@@ -32,7 +32,7 @@ assert_type(post.body, str)
 assert_type(post.summary, str | None)
 assert_type(post.created_at, datetime)
 
-Post(1, "2", "ada@example.com", None, 3, 4, "body", None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Post(1, "2", "ada@example.com", None, 3, 4, "body", None)  # type: ignore[arg-type]
 
 assert_type(ForeignKeyMark("user.id", on_delete="cascade"), ForeignKeyMark)
 assert_type(Index("ix", "a", "b", unique=True).columns, tuple[str, ...])

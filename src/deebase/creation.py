@@ -121,6 +121,6 @@ def _remember(work: _Creation, *, kept: Sequence[str]) -> list[tuple[Design, lis
         factories: dict[str, Any] = {
             spec.name: spec.default_factory for spec in made.columns if spec.default_factory is not None
         }
-        generated = made.generated if made.generated in table.c else None
+        generated = made.generated if made.generated is not None and made.generated in table.c else None
         catalog.add(table_model(table, dialect, generated=generated, factories=factories), made.cls)
     return differing

@@ -32,13 +32,19 @@ class Source:
         self.model = model
         self.row_type = row_type
 
-    def maker(self, columns: tuple[str, ...]) -> Maker:
-        """Return what makes rows of these columns, built at its first use."""
+    def maker(self, columns: tuple[str, ...], *, returned: bool = False) -> Maker:
+        """Return what makes rows of these columns, built at its first use.
+
+        Args:
+            columns: names, in the order of the statement.
+            returned: the rows come from RETURNING.
+        """
         kept = self.model.statements
-        key = ("rows", columns, self.row_type)
+        key = ("rows", columns, self.row_type, returned)
         maker: Maker | None = kept.get(key)
         if maker is None:
-            reads = [self.model.columns[name].read for name in columns]
+            known = [self.model.columns[name] for name in columns]
+            reads = [column.read_returned if returned else column.read for column in known]
             maker = kept[key] = row_maker(columns, reads, self.row_type)
         return maker
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from deebase._rows.records import values_of
@@ -83,7 +84,7 @@ class Table(Generic[R]):
             ```
         """
         source = Source(self._executor, self._source.dialect, self._model, row_type)
-        source.maker(tuple(self._model.columns))
+        source.maker(self._model.names)
         return Table(source)
 
     # -- shapes --------------------------------------------------------------------------------
@@ -96,7 +97,22 @@ class Table(Generic[R]):
         return prepared
 
     def _rows(self, rows: list[Any]) -> list[R]:
-        return self._source.maker(tuple(self._model.columns))(rows)
+        """Return rows of RETURNING in the row type."""
+        made: list[R] = self._source.maker(self._model.names, returned=True)(rows)
+        return made
+
+    def _keyed(
+        self, shape: tuple[Any, ...], build: Callable[[Where], Prepared], pk: Any, values: Mapping[str, Any]
+    ) -> tuple[Prepared, list[Any]]:
+        """Return the statement by key of a shape, and its parameters."""
+        model = self._model
+        key = model.key_values(pk)
+        prepared: Prepared | None = model.statements.get(shape)
+        if prepared is None:
+            where = Where(model)
+            key_condition(where, pk)
+            prepared = model.statements[shape] = build(where)
+        return prepared, prepared.args({**values, **dict(zip(model.key_sources, key, strict=True))})
 
     async def _returning(self, prepared: Prepared, values: Mapping[str, Any]) -> list[R]:
         return self._rows(await self._executor.fetch(prepared.statement, prepared.args(values)))
@@ -262,15 +278,15 @@ class Table(Generic[R]):
             pk = self._key_of(changed)
         if not changed:
             raise ValidationError(f"{model.name}: nothing to change", hint="give at least one column besides the key")
-        where = Where(model)
-        key_condition(where, pk)
+        build = partial(statements.update, model, self._source.dialect, changed)
         if any(isinstance(value, SqlExpression) for value in changed.values()):
-            prepared = statements.update(model, self._source.dialect, changed, where)
+            where = Where(model)
+            key_condition(where, pk)
+            prepared = build(where)
+            args = prepared.args({**changed, **where.values})
         else:
-            prepared = self._kept(
-                ("update", *changed), lambda: statements.update(model, self._source.dialect, changed, where)
-            )
-        rows = await self._returning(prepared, {**changed, **where.values})
+            prepared, args = self._keyed(("update", *changed), build, pk, changed)
+        rows = self._rows(await self._executor.fetch(prepared.statement, args))
         if not rows:
             raise self._not_found(keys, pk)
         return rows[0]
@@ -449,12 +465,9 @@ class Table(Generic[R]):
             ```
         """
         keys = self._model.key_columns("delete")
-        where = Where(self._model)
-        key_condition(where, pk)
-        prepared = self._kept(
-            ("delete",), lambda: statements.delete(self._model, self._source.dialect, where, quick=True)
-        )
-        if not await self._executor.count(prepared.statement, prepared.args(where.values)):
+        build = partial(statements.delete, self._model, self._source.dialect, quick=True)
+        prepared, args = self._keyed(("delete",), build, pk, {})
+        if not await self._executor.count(prepared.statement, args):
             raise self._not_found(keys, pk)
 
     async def delete_where(self, *where: Any, all: bool = False, **keywords: Any) -> int:
@@ -507,16 +520,12 @@ class Table(Generic[R]):
             ```
         """
         model = self._model
-        where = Where(model)
-        key_condition(where, pk)
         lock = "update" if for_update else None
-        prepared = self._kept(
-            ("get", lock),
-            lambda: statements.select(model, self._source.dialect, tuple(model.columns), where, lock=lock, quick=True),
-        )
-        rows = await self._executor.fetch(prepared.statement, prepared.args(where.values))
+        build = partial(statements.select, model, self._source.dialect, model.names, lock=lock, quick=True)
+        prepared, args = self._keyed(("get", lock), build, pk, {})
+        rows = await self._executor.fetch(prepared.statement, args)
         if rows:
-            return self._rows(rows)[0]
+            return self._source.maker(model.names)(rows)[0]
         if default is UNSET:
             raise self._not_found(model.pks, pk)
         return default

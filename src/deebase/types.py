@@ -108,14 +108,14 @@ class ForeignKeyMark:
                 "ForeignKey takes a type and a target", field="target", hint='write ForeignKey[int, "user"]'
             )
         kind, target, *rest = arguments  # pyright: ignore[reportUnknownVariableType]
-        options: Any = rest[0] if rest else {}
+        options: Any = rest[0] if rest else {}  # pyright: ignore[reportUnknownVariableType]
         if not isinstance(options, dict) or not options.keys() <= {"on_delete", "on_update"}:
             raise ValidationError(
                 "the third argument of ForeignKey[...] is a dict of actions",
                 field="target",
                 hint='ForeignKey[int, "user", {"on_delete": "cascade"}]',
             )
-        return Annotated[kind, cls(target, **options)]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        return Annotated[kind, cls(target, **options)]  # pyright: ignore[reportUnknownArgumentType]
 
     def __repr__(self) -> str:
         options = ((name, getattr(self, name)) for name in ("on_delete", "on_update"))

@@ -8,12 +8,13 @@ import re
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from deebase import Database, __version__
+from deebase import Database
 from deebase.cli import main
 from deebase.cli.tour_page import class_source, code_of
 from deebase.cli.tour_steps import STEPS
@@ -121,7 +122,7 @@ def test_the_tour_takes_less_than_five_seconds() -> None:
 
 
 def test_version_and_help() -> None:
-    assert run("--version").output == f"deebase {__version__}\n"
+    assert run("--version").output == f"deebase {version('deebase')}\n"
     helped = run("--help").output
     assert "tour" in helped
     assert "--version" in helped

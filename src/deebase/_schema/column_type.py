@@ -1,0 +1,86 @@
+"""What our SQLAlchemy types have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from deebase.errors import DataError
+
+Processor = Callable[[Any], Any]
+
+
+class ColumnType(TypeDecorator[Any]):
+    """Base of our types: names of types per dialect, and conversions on SQLite alone unless overridden.
+
+    Bind and result processors are plain closures, or None where the driver's value is the value, and do not need the
+    driver's type code: the engine calls drivers directly. Values are checked with the name of their column before
+    (``values.py``); what the bind processors check themselves guards statements that are run through SQLAlchemy.
+    """
+
+    cache_ok = True
+    impl: Any = sa.types.NullType
+    #: The types that columns are declared with; None for ``impl``.
+    sqlite_type: ClassVar[TypeEngine[Any] | None] = None
+    postgresql_type: ClassVar[TypeEngine[Any] | None] = None
+
+    def accept(self, value: Any) -> Any:
+        """Return the value in the form that the bind processor takes.
+
+        Raises:
+            ValidationError: it does not fit.
+        """
+        raise NotImplementedError
+
+    def to_sqlite(self) -> Processor | None:
+        """Return what turns a value into what SQLite stores; None to send it as it is."""
+        return None
+
+    def from_sqlite(self) -> Processor | None:
+        """Return what turns a stored value into the value; None to take it as it is."""
+        return None
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type that columns are declared with."""
+        chosen = self.sqlite_type if dialect.name == "sqlite" else self.postgresql_type
+        return dialect.type_descriptor(chosen if chosen is not None else self.impl_instance)
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Return what turns a value into the driver's; None to send it as it is."""
+        convert = self.to_sqlite() if dialect.name == "sqlite" else None
+        return None if convert is None else sending(convert)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        """Return what turns the driver's value into the value; None to take it as it is."""
+        convert = self.from_sqlite() if dialect.name == "sqlite" else None
+        return None if convert is None else reading(convert)
+
+
+def sending(convert: Processor) -> Processor:
+    """Return a bind processor; None is NULL."""
+
+    def process(value: Any) -> Any:
+        return None if value is None else convert(value)
+
+    return process
+
+
+def reading(convert: Processor) -> Processor:
+    """Return a result processor whose failures say that the database holds something else."""
+
+    def process(value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            return convert(value)
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError):
+            # Not chained: the message of the original holds the value.
+            raise DataError(
+                "a stored value is not of the type of its column", hint="read it with SQL, and correct it"
+            ) from None
+
+    return process

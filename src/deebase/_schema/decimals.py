@@ -1,0 +1,107 @@
+"""Decimals: NUMERIC on PostgreSQL; on SQLite exact text that is compared by value."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import ColumnElement, operators
+from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy.types import TypeDecorator
+
+from deebase._schema import scalars
+from deebase._schema.column_type import ColumnType, Processor
+
+#: SQLite's collation that orders stored Decimals by value; every connection registers it.
+DECIMAL_COLLATION = "deebase_decimal"
+
+
+class ByValue(ColumnElement[Any]):
+    """A stored Decimal as SQLite has to compare it; PostgreSQL's NUMERIC is compared as it is."""
+
+    __visit_name__ = "deebase_by_value"
+    inherit_cache = True
+    _traverse_internals = [  # noqa: RUF012 - declared by SQLAlchemy
+        ("element", InternalTraversal.dp_clauseelement)
+    ]
+
+    def __init__(self, element: ColumnElement[Any]) -> None:
+        self.element = element
+        self.type = element.type
+
+    @property
+    def _from_objects(self) -> Any:
+        return self.element._from_objects
+
+
+@compiles(ByValue)
+def _compile_by_value(element: ByValue, compiler: Any, **options: Any) -> str:
+    text: str = compiler.process(element.element, **options)
+    return f"({text} COLLATE {DECIMAL_COLLATION})" if compiler.dialect.name == "sqlite" else text
+
+
+def compare_decimals(left: str, right: str) -> int:
+    """Order two stored Decimals by value: negative, zero or positive; text that is no number comes last.
+
+    Example:
+        ```python
+        connection.create_collation("deebase_decimal", compare_decimals)
+        ```
+    """
+    if left == right:
+        return 0
+    first, second = _sort_key(left), _sort_key(right)
+    return (first > second) - (first < second)
+
+
+def _sort_key(text: str) -> tuple[int, Decimal, str]:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return 1, Decimal(0), text
+    return (0, number, "") if number.is_finite() else (1, Decimal(0), text)
+
+
+_BY_VALUE = frozenset(
+    {
+        *(operators.lt, operators.le, operators.gt, operators.ge, operators.eq, operators.ne),
+        *(operators.between_op, operators.not_between_op, operators.in_op, operators.not_in_op),
+        *(operators.is_distinct_from, operators.is_not_distinct_from, operators.asc_op, operators.desc_op),
+    }
+)
+
+
+class ExactNumber(ColumnType):
+    """A Decimal with its scale: NUMERIC; SQLite stores fixed-point text and compares it by value."""
+
+    cache_ok = True
+    impl = sa.Numeric
+    sqlite_type = sa.Text()
+
+    class Comparator(TypeDecorator.Comparator[Any], sa.Numeric.Comparator[Any]):
+        """Compares by value."""
+
+        __slots__ = ()
+
+        def operate(self, op: Any, *other: Any, **options: Any) -> Any:
+            if op in _BY_VALUE and not isinstance(self.expr, ByValue):
+                return op(ByValue(self.expr), *other, **options)
+            return super().operate(op, *other, **options)
+
+    comparator_factory: Any = Comparator
+
+    def accept(self, value: Any) -> Decimal:
+        return scalars.exact_number(value)
+
+    def to_sqlite(self) -> Processor:
+        return lambda value: format(scalars.exact_number(value), "f")
+
+    def from_sqlite(self) -> Processor:
+        # Arithmetic and aggregates of SQLite give numbers instead of text.
+        return lambda value: Decimal(repr(value) if type(value) is float else value)
+
+    def order_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Return what ORDER BY sorts by."""
+        return ByValue(column)
