@@ -213,8 +213,8 @@ async def _listed(t: Tables) -> Answer:
 
 
 async def _fragment(t: Tables) -> Answer:
-    # Without the M: LIKE heeds the case on PostgreSQL, and on SQLite it does not.
-    return _tuples(await t.airports("alt > ? AND name LIKE ?", [100, "%unicipal%"], order_by=["-alt", "faa"], limit=20))
+    # Without the I: LIKE heeds the case on PostgreSQL, and on SQLite it does not.
+    return _tuples(await t.airports("alt > ? AND name LIKE ?", [100, "%ntl%"], order_by=["-alt", "faa"], limit=20))
 
 
 async def _carriers(t: Tables) -> Answer:
@@ -273,7 +273,7 @@ QUESTIONS = (
     Question(
         "a condition in SQL",
         _fragment,
-        "SELECT * FROM airport WHERE alt > 100 AND name LIKE '%unicipal%' ORDER BY alt DESC, faa LIMIT 20",
+        "SELECT * FROM airport WHERE alt > 100 AND name LIKE '%ntl%' ORDER BY alt DESC, faa LIMIT 20",
     ),
     Question("flights and delays by airline", _carriers, _CARRIERS),
     Question(

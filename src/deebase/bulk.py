@@ -92,13 +92,15 @@ async def insert_many(
     model: TableModel,
     dialect: Any,
     rows: Iterable[Any] | AsyncIterable[Any],
-    new_row: Callable[[Any, Mapping[str, Any]], dict[str, Any]],
-    shape: Callable[[Mapping[str, Any]], Prepared],
+    stored: Callable[[Any], tuple[dict[str, Any], Prepared]],
     *,
     keep_rows: bool,
     counts_rows: bool,
 ) -> BulkInsert:
-    """Store all rows in one transaction, joining the one of the task."""
+    """Store all rows in one transaction, joining the one of the task.
+
+    ``stored`` returns the values of a record and the statement that stores them.
+    """
     if isinstance(rows, (str, bytes, Mapping)) or not isinstance(rows, (Iterable, AsyncIterable)):
         raise ValidationError(
             f"insert_all of {model.name} takes an iterable of records, not {type(rows).__name__}",
@@ -109,8 +111,7 @@ async def insert_many(
         position = 0
         async for record in _each(rows):
             try:
-                values = new_row(record, {})
-                prepared = shape(values)
+                values, prepared = stored(record)
                 await bulk.add(values, prepared)
             except (ValidationError, SchemaError) as error:
                 raise at_row(error, position) from error

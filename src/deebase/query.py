@@ -256,7 +256,7 @@ class Query(Generic[R]):
         prepared: Prepared | None = kept.get(key)
         if prepared is None:
             prepared = build()
-            if key[1] is not None:
+            if key[1] is not None and not prepared.fixed:
                 kept[key] = prepared
         return prepared
 

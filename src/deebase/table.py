@@ -131,21 +131,24 @@ class Table(Generic[R]):
                 )
         return values
 
-    def _new_row(self, record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values of a row to insert: defaults of Python filled in, an absent key left out."""
-        model = self._model
+    def _given(self, record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is given of a row to insert; a generated key that is None is not."""
         values = self._values(record, keywords)
-        if model.generated is not None and values.get(model.generated, UNSET) is None:
-            del values[model.generated]
-        for name, factory in model.factories.items():
-            if name not in values:
-                values[name] = factory()
-        if not values and not model.optional:
+        generated = self._model.generated
+        if generated is not None and values.get(generated, UNSET) is None:
+            del values[generated]
+        return values
+
+    def _new_row(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a row to insert, with the defaults that Python makes."""
+        model = self._model
+        made = {name: factory() for name, factory in model.factories.items() if name not in given}
+        if not given and not made and not model.optional:
             raise ValidationError(
                 f"{model.name}: an empty record, but some columns have no default",
                 hint="give at least the columns without a default",
             )
-        return values
+        return {**given, **made} if made else given
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -169,7 +172,7 @@ class Table(Generic[R]):
             row = await users.insert({"name": "Ada", "email": "ada@example.com"})
             ```
         """
-        new = self._new_row(record, values)
+        new = self._new_row(self._given(record, values))
         return (await self._returning(self._insert_shape(new), new))[0]
 
     @overload
@@ -228,17 +231,22 @@ class Table(Generic[R]):
         model, dialect = self._model, self._source.dialect
         counts_rows = returning or on_conflict is not None
 
-        def shape(new: Mapping[str, Any]) -> Prepared:
+        def shape(given: dict[str, Any], new: dict[str, Any]) -> Prepared:
             if on_conflict == "update":
-                return self._upsert_shape(new, on, None)
+                return self._upsert_shape(new, on, given)
             if on_conflict == "ignore":
                 return self._ignore_shape(new, on)
             if returning:
                 return self._insert_shape(new)
             return self._kept(("insert only", *new), lambda: statements.insert_only(model, dialect, new))
 
+        def stored(record: Any) -> tuple[dict[str, Any], Prepared]:
+            given = self._given(record, {})
+            new = self._new_row(given)
+            return new, shape(given, new)
+
         bulk = await insert_many(
-            self._executor, model, dialect, rows, self._new_row, shape, keep_rows=returning, counts_rows=counts_rows
+            self._executor, model, dialect, rows, stored, keep_rows=returning, counts_rows=counts_rows
         )
         return self._rows(bulk.rows) if returning else bulk.count
 
@@ -370,19 +378,28 @@ class Table(Generic[R]):
             row = await users.upsert({"email": "ada@example.com", "name": "Ada"}, on="email")
             ```
         """
-        new = self._new_row(record, values)
-        return (await self._returning(self._upsert_shape(new, on, update), new))[0]
+        given = self._given(record, values)
+        new = self._new_row(given)
+        if update is not None:
+            return (await self._returning(self._upsert_shape(new, on, self._updated(given, update)), new))[0]
+        return (await self._returning(self._upsert_shape(new, on, given), new))[0]
 
-    def _upsert_shape(self, new: Mapping[str, Any], on: Any, update: Sequence[str] | None) -> Prepared:
+    def _updated(self, given: Mapping[str, Any], update: str | Sequence[str]) -> list[str]:
+        names = [self._model.column(name).name for name in ([update] if isinstance(update, str) else update)]
+        for name in names:
+            if name not in given:
+                raise ValidationError(
+                    f"{self._model.name}: update= names {name!r}, which the record lacks",
+                    field=name,
+                    hint="put it into the record, or take it out of update=",
+                )
+        return names
+
+    def _upsert_shape(self, new: Mapping[str, Any], on: Any, updated: Iterable[str]) -> Prepared:
+        """Return the upsert of a row; on a conflict it changes ``updated``, not what Python made for a new row."""
         model = self._model
         target = self._target(new, on)
-        if update is None:
-            changed = tuple(name for name in new if name not in target)
-        else:
-            changed = tuple(model.column(name).name for name in update)
-        for name in changed:
-            if name not in new:
-                raise ValidationError(f"{model.name}: update= names {name!r}, which the record lacks", field=name)
+        changed = tuple([name for name in updated if name not in target])
         key = ("upsert", target, changed, *new)
         return self._kept(key, lambda: statements.upsert(model, self._source.dialect, new, target, changed))
 
@@ -432,7 +449,7 @@ class Table(Generic[R]):
         found = await Query[R](self._source, conditions(self._source, (), None, None, wanted)).first()
         if found is not None:
             return found, False
-        new = self._new_row({**(defaults or {}), **wanted}, {})
+        new = self._new_row(self._given({**(defaults or {}), **wanted}, {}))
         made = await self._returning(self._ignore_shape(new, None), new)
         if made:
             return made[0], True

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from deebase._backends.base import Backend
 from deebase._backends.settings import Settings
+from deebase._engine.block import Block, raise_translated
 from deebase._engine.transaction import Transaction
 from deebase._sql.statement import Statement
 from deebase.errors import ConnectionError, DeeBaseError, TransactionAbortedError, TransactionError
@@ -66,7 +67,7 @@ class Executor:
         self.settings = settings
         self.backend = backend
         self.timeout = settings.timeout
-        self.current: ContextVar[Transaction | None] = ContextVar("deebase_transaction", default=None)
+        self.current: ContextVar[Block | None] = ContextVar("deebase_transaction", default=None)
         #: A PostgreSQL lane whose statement was cancelled may be hit by a late cancel.
         self.discards_cancelled = settings.name == "postgresql"
         self.closed = False
@@ -145,13 +146,6 @@ class Executor:
             return error
         return self.backend.translate(error, None if statement is None else statement.sql)
 
-    def _raise(self, error: BaseException, statement: Statement) -> BaseException:
-        translated = self.translate(error, statement)
-        if translated is None or translated is error:
-            return error
-        translated.__cause__ = error
-        return translated
-
     def _note(self, statement: Statement) -> None:
         # Values never reach the log: they may be secrets.
         if log.isEnabledFor(self._level):
@@ -166,7 +160,7 @@ class Executor:
         try:
             rows: list[Any] = await self.lanes().fetch(statement, args)
         except BaseException as error:
-            raise self._raise(error, statement)  # noqa: B904 - the cause is set there
+            raise_translated(self, error, statement)
         return rows
 
     async def count(self, statement: Statement, args: Sequence[Any]) -> int:
@@ -178,7 +172,7 @@ class Executor:
         try:
             count: int = await self.lanes().count(statement, args)
         except BaseException as error:
-            raise self._raise(error, statement)  # noqa: B904
+            raise_translated(self, error, statement)
         return count
 
     async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -190,26 +184,26 @@ class Executor:
         try:
             result: tuple[list[Any], list[Any]] = await self.lanes().raw_fetch(statement, args)
         except BaseException as error:
-            raise self._raise(error, statement)  # noqa: B904
+            raise_translated(self, error, statement)
         return result
 
     async def many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement per row of parameters, inside the transaction of this task."""
-        self._note(statement)
         block = self.current.get()
         if block is None:
-            async with self.transaction() as block:
-                await block.run(lambda lane: lane.many(statement, rows), statement)
+            async with self.transaction():
+                await self.many(statement, rows)
         else:
+            self._note(statement)
             await block.run(lambda lane: lane.many(statement, rows), statement)
 
     async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Run one statement per row of parameters, and return the rows of all, in that order."""
-        self._note(statement)
         block = self.current.get()
         if block is None:
-            async with self.transaction() as block:
-                return await block.run(lambda lane: lane.fetch_many(statement, rows), statement)
+            async with self.transaction():
+                return await self.fetch_many(statement, rows)
+        self._note(statement)
         return await block.run(lambda lane: lane.fetch_many(statement, rows), statement)
 
     async def stream(
@@ -223,7 +217,7 @@ class Executor:
         block, own, failed = self.current.get(), None, None
         if block is None:
             # Not made the block of the task: what the body of the loop does commits on its own.
-            block = own = Transaction(self, read_only=statement.reads, isolation=None)
+            block = own = Block(self, read_only=statement.reads)
             await own.begin()
         try:
             cursor = await block.run(lambda lane: lane.open_cursor(statement, args, size), statement)

@@ -151,7 +151,7 @@ class _Builder:
 
     def typed_dict(self, kind: Any) -> Codec:
         fields: dict[str, Codec] = {}
-        required: frozenset[str] = kind.__required_keys__
+        required: set[str] = set(kind.__required_keys__)
 
         def encode(value: Any) -> Any:
             if not is_a(value, dict):
@@ -167,8 +167,13 @@ class _Builder:
 
         self.classes[kind] = made = Codec(encode, decode)
         for name, hint in self.hints(kind).items():
-            inner = get_args(hint)[0] if get_origin(hint) in (typing.Required, typing.NotRequired) else hint
-            fields[name] = self.build(inner)
+            marked = get_origin(hint)
+            # Where annotations are text, the class itself did not see NotRequired and Required.
+            if marked is typing.NotRequired:
+                required.discard(name)
+            elif marked is typing.Required:
+                required.add(name)
+            fields[name] = self.build(get_args(hint)[0] if marked in (typing.Required, typing.NotRequired) else hint)
         return made
 
 

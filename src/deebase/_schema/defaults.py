@@ -81,8 +81,8 @@ def _sqlite_literal(value: Any) -> str:
 def _sqlite_real(value: float) -> str:
     """Return a float as SQLite reads it to the last bit.
 
-    SQLite rounds decimal fractions of many digits, or with large exponents, to a neighbour now and then. Those are written
-    as an integer and powers of two, which are exact.
+    SQLite rounds decimal fractions of many digits, or with large exponents, to a neighbour now and then.
+    Those are written as an integer and powers of two, which are exact.
     """
     if math.isinf(value):
         # There is no literal for infinity; a number beyond the range is read as one.

@@ -39,7 +39,7 @@ def refused(value: Any, reason: str, hint: str | None = None) -> ValidationError
 def integer(value: Any) -> int:
     """An int of 64 bits with sign; True and members of an IntEnum are stored as plain ints."""
     if not isinstance(value, int):
-        hint = "int(value), or make the column a float" if isinstance(value, float) else None
+        hint = "int(value), or make the column a float" if isinstance(value, float) else "int(value)"
         raise misfit(value, "an int", hint)
     if not LOWEST_INTEGER <= value <= HIGHEST_INTEGER:
         raise refused(value, "holds integers of 64 bits, and this one is larger", "use a Decimal or a str column")

@@ -78,10 +78,14 @@ def _datetime_acceptor(sa_type: sa.DateTime) -> Check:
     return scalars.aware_datetime if sa_type.timezone else scalars.naive_datetime
 
 
-#: SQLAlchemy's own types, as reflection finds them; the first that fits. An Enum is a String to SQLAlchemy, and its
-#: members are not text.
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+#: SQLAlchemy's own types, as reflection finds them; the first that fits. An Enum is a String to SQLAlchemy, and knows
+#: itself what it takes.
 _REFLECTED: tuple[tuple[type[TypeEngine[Any]], Callable[..., Any]], ...] = (
-    (sa.Enum, scalars.anything),
+    (sa.Enum, _unchanged),
     (sa.String, scalars.text),
     (sa.Boolean, scalars.boolean),
     (sa.Integer, scalars.integer),

@@ -25,13 +25,17 @@ class Slot(NamedTuple):
 class Prepared:
     """One shape of statement, compiled once: its text and how its parameters are made."""
 
-    __slots__ = ("_slots", "hidden", "statement")
+    __slots__ = ("_slots", "fixed", "hidden", "statement")
 
-    def __init__(self, statement: Statement, slots: tuple[Slot, ...], hidden: int = 0) -> None:
+    def __init__(
+        self, statement: Statement, slots: tuple[Slot, ...], hidden: int = 0, *, fixed: bool = False
+    ) -> None:
         self.statement = statement
         self._slots = slots
         #: Columns at the end of each row that are not the caller's.
         self.hidden = hidden
+        #: Good for the values it was made with alone.
+        self.fixed = fixed
 
     def args(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the parameters in driver order, checked and converted."""
@@ -46,6 +50,8 @@ class Parameters:
 
     def __init__(self) -> None:
         self.sources: dict[str, tuple[str, Bind | None]] = {}
+        #: Values inside of expressions of the caller's, which are taken anew at each run.
+        self.embedded: dict[sa.BindParameter[Any], str] = {}
 
     def add(self, source: str, column_type: sa.types.TypeEngine[Any], bind: Bind | None) -> sa.BindParameter[Any]:
         """Return a parameter whose value is ``values[source]`` at each run.
@@ -61,22 +67,27 @@ def prepare(
     element: ClauseElement, dialect: Dialect, parameters: Parameters, *, reads: bool, quick: bool, hidden: int = 0
 ) -> Prepared:
     """Compile a statement whose values come later."""
-    state = element.compile(dialect=dialect).construct_expanded_state()  # type: ignore[attr-defined]
-    slots: list[Slot] = []
-    for name in state.positiontup or ():
-        if name in parameters.sources:
-            slots.append(Slot(*parameters.sources[name], None))
-        else:
-            slots.append(Slot(None, None, _processed(state, name)))
-    return Prepared(Statement(state.statement, reads=reads, quick=quick), tuple(slots), hidden)
+    compiled: Any = element.compile(dialect=dialect)
+    state = compiled.construct_expanded_state()
+    # The state knows the processors of expanded parameters (the members of an IN) alone.
+    processors = {name: _bind_processor(parameter, dialect) for parameter, name in compiled.bind_names.items()}
+    processors.update(state.processors)
+    sources = dict(parameters.sources)
+    for parameter, name in compiled.bind_names.items():
+        if parameter in parameters.embedded:
+            sources[name] = (parameters.embedded[parameter], processors[name])
+    slots = tuple(
+        Slot(*sources[name], None) if name in sources else Slot(None, None, _processed(state.parameters[name], processors.get(name)))
+        for name in state.positiontup or ()
+    )
+    # An embedded value that is compiled under another object would be frozen into a kept statement.
+    fixed = len(sources) < len(parameters.sources) + len(parameters.embedded)
+    return Prepared(Statement(state.statement, reads=reads, quick=quick), slots, hidden, fixed=fixed)
 
 
-def _processed(state: Any, name: str) -> Any:
-    value = state.parameters[name]
-    processor = state.processors.get(name)
+def _bind_processor(parameter: sa.BindParameter[Any], dialect: Dialect) -> Bind | None:
+    return parameter.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _processed(value: Any, processor: Bind | None) -> Any:
     return value if processor is None else processor(value)
-
-
-def result_processors(columns: list[Any], dialect: Dialect) -> list[Callable[[Any], Any] | None]:
-    """Return what turns a driver's value into the caller's, per column; None where nothing has to."""
-    return [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]

@@ -44,12 +44,14 @@ class Where:
     shape that can be compared (an expression, a fragment), and then nothing is kept.
     """
 
-    __slots__ = ("_clauses", "model", "shape", "values")
+    __slots__ = ("_clauses", "embedded", "model", "shape", "values")
 
     def __init__(self, model: TableModel) -> None:
         self.model = model
         self.shape: tuple[Hashable, ...] | None = ()
         self.values: dict[str, Any] = {}
+        #: Values inside of expressions, and the names under which they are in ``values``.
+        self.embedded: dict[sa.BindParameter[Any], str] = {}
         self._clauses: list[tuple[str, str, ColumnModel] | tuple[str, str, ColumnModel, int] | ColumnElement[bool]] = []
 
     def __bool__(self) -> bool:
@@ -92,7 +94,22 @@ class Where:
                 hint="write t.c.age > 30, or 'age > ?' followed by [30], or age=30",
             )
         self._clauses.append(element)
-        self.shape = None
+        self._add_expression_shape(element)
+
+    def _add_expression_shape(self, element: Any) -> None:
+        """Let a statement with this expression be kept: its values are taken out of the expression each time.
+
+        SQLAlchemy's own cache key tells which expressions compile to the same text.
+        """
+        key = None if self.shape is None else element._generate_cache_key()
+        if key is None or any(value.expanding or value.callable is not None for value in key.bindparams):
+            self.shape = None
+            return
+        for value in key.bindparams:
+            source = f"e{len(self.embedded)}"
+            self.embedded[value] = source
+            self.values[source] = value.value
+        self.shape = (*(self.shape or ()), ("expression", key.key))
 
     def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: str) -> None:
         """Add a condition in SQL text, with its values bound."""
@@ -105,6 +122,7 @@ class Where:
 
     def clauses(self, parameters: Parameters) -> list[ColumnElement[bool]]:
         """Return the conditions as Core expressions."""
+        parameters.embedded.update(self.embedded)
         return [clause if isinstance(clause, ColumnElement) else _keyed(clause, parameters) for clause in self._clauses]
 
 

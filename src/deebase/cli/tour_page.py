@@ -15,7 +15,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from deebase.errors import DeeBaseError
+from deebase.errors import IntegrityError
 
 Row = Mapping[str, object]
 
@@ -59,12 +59,21 @@ class Page:
         else:
             self._wrapped(Text(_shown(value)))
 
-    def error(self, error: DeeBaseError) -> None:
-        """Print an error as Python would, without the traceback."""
-        text = Text(type(error).__name__, style="bold red").append(f": {error.message}", style="default not bold")
-        if error.hint:
-            text.append(f"\nHint: {error.hint}", style="default not bold")
-        self._wrapped(text)
+    def error(self, error: IntegrityError) -> None:
+        """Print what an error says of itself.
+
+        The message is left out: where the database gives a constraint's name, it holds that too.
+        """
+        self._indented([Text(type(error).__name__, style="bold red")], 2)
+        columns = ", ".join(error.columns)
+        self.result(
+            {
+                "table_name": error.table_name,
+                "columns": columns,
+                "constraint": error.constraint,
+                "hint": error.hint,
+            }
+        )
 
     def _wrapped(self, text: Text) -> None:
         self._indented(text.wrap(self._console, self._console.width - 2), 2)

@@ -18,7 +18,7 @@ from deebase.cli.tour_data import (
     plane_rows,
 )
 from deebase.database import Database
-from deebase.errors import DeeBaseError, UniqueViolationError
+from deebase.errors import IntegrityError, UniqueViolationError
 from deebase.table import Table
 
 Rows = Table[Row]
@@ -40,7 +40,7 @@ class Step:
     run: Callable[..., Awaitable[object]]
     shows: type[Any] | None = None
     keeps: str | None = None
-    raises: type[DeeBaseError] | None = None
+    raises: type[IntegrityError] | None = None
 
 
 STEPS: list[Step] = []
@@ -53,7 +53,7 @@ def _step(
     *,
     shows: type[Any] | None = None,
     keeps: str | None = None,
-    raises: type[DeeBaseError] | None = None,
+    raises: type[IntegrityError] | None = None,
 ) -> Callable[[_Function], _Function]:
     def register(function: _Function) -> _Function:
         STEPS.append(Step(title, function, shows, keeps, raises))
@@ -189,5 +189,5 @@ async def roll_back(db: Database, flights: Rows) -> object:
 
 @_step("Errors that say what is wrong", raises=UniqueViolationError)
 async def violate(airlines: Rows) -> object:
-    """The same class and the same words on both databases:"""
+    """A class to catch, and what it is about; the same on both databases:"""
     return await airlines.insert({"carrier": "AA", "name": "Another Airline"})

@@ -1,0 +1,135 @@
+"""Values are checked with the name of their column, before anything is sent."""
+
+from __future__ import annotations
+
+import math
+import os
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum
+from fractions import Fraction
+from typing import Any
+from uuid import UUID, uuid4
+
+import hypothesis.strategies as st
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
+
+from deebase._schema import types as ours
+from deebase._schema.values import checker
+from deebase.errors import ValidationError
+
+
+class Size(IntEnum):
+    SMALL = 1
+
+
+class Word(str, Enum):  # noqa: UP042 - its str() is not its text, which is what is checked
+    HELLO = "hello"
+
+
+class Path(str):
+    __slots__ = ()
+
+
+SECRET = "canary-5f1d"
+
+ACCEPTED: list[tuple[TypeEngine[Any], Any, Any]] = [
+    (ours.integer(), 2**63 - 1, 2**63 - 1),
+    (ours.integer(), -(2**63), -(2**63)),
+    (ours.integer(), True, 1),
+    (ours.integer(), Size.SMALL, 1),
+    (ours.Float(), 2, 2.0),
+    (ours.Float(), 2**60, float(2**60)),
+    (ours.Float(), math.inf, math.inf),
+    (sa.String(), Path("x"), "x"),
+    (sa.String(), Word.HELLO, "hello"),
+    (sa.Text(), "é\U0001f600\n", "é\U0001f600\n"),
+    (ours.Binary(), bytearray(b"a"), b"a"),
+    (ours.Binary(), memoryview(b"a"), b"a"),
+    (ours.ExactNumber(), 5, Decimal(5)),
+    (ours.AwareDateTime(), datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)),
+    (sa.DateTime(timezone=True), datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)),
+    (postgresql.INTERVAL(), timedelta(1), timedelta(1)),
+    (sa.types.NullType(), [1], [1]),
+    (sa.Enum(Word), Word.HELLO, Word.HELLO),
+]
+
+
+@pytest.mark.parametrize(("sa_type", "value", "stored"), ACCEPTED)
+def test_a_value_is_stored_in_one_form(sa_type: TypeEngine[Any], value: Any, stored: Any) -> None:
+    checked = checker("field", sa_type)(value)
+    assert checked == stored
+    assert type(checked) is type(stored)
+
+
+REFUSED: list[tuple[TypeEngine[Any], Any]] = [
+    *((ours.integer(), value) for value in ("1", 1.0, 2**63, -(2**63) - 1, Decimal(1), b"1")),
+    *((ours.Float(), value) for value in ("1.5", math.nan, True, 2**53 + 1, 10**400, Decimal("1.5"))),
+    *((sa.String(), value) for value in (1, b"a", "a\0b", "\ud800", ["a"])),
+    *((ours.Boolean(), value) for value in (1, 0, "true", 0.0)),
+    *((ours.Binary(), value) for value in ("a", 1, [1])),
+    *((ours.DateTime(), value) for value in (datetime.now(UTC), "2024-01-01", date(2024, 1, 1))),
+    *((ours.AwareDateTime(), value) for value in (datetime(2024, 1, 1), "2024-01-01T00:00Z")),
+    *((ours.Date(), value) for value in (datetime(2024, 1, 1), "2024-01-01")),
+    *((ours.Time(), value) for value in (time(1, tzinfo=UTC), "01:00")),
+    *((ours.Interval(), value) for value in (1.5, timedelta.max, timedelta.min + timedelta(microseconds=1))),
+    *((ours.ExactNumber(), Decimal(value)) for value in ("NaN", "sNaN", "Infinity", "1E+131072", "1E-16384")),
+    *((ours.ExactNumber(), value) for value in (1.5, "1.5", True, Fraction(1, 2))),
+    *((ours.Uuid(), value) for value in (str(UUID(int=1)), 1)),
+    *((ours.JSON(), value) for value in ({1: 1}, {"a": math.nan})),
+    *((sa.types.NullType(), value) for value in ("a\0", "\udfff", 2**64)),
+]
+
+
+@pytest.mark.parametrize(("sa_type", "value"), REFUSED)
+def test_a_value_that_does_not_fit_names_table_and_field(sa_type: TypeEngine[Any], value: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        checker("field", sa_type, table_name="things")(value)
+    assert caught.value.field == "field"
+    assert caught.value.value is value
+    assert str(caught.value).startswith("things.field: ")
+
+
+@pytest.mark.parametrize("sa_type", {id(sa_type): sa_type for sa_type, _ in REFUSED}.values())
+def test_null_is_not_for_the_check_to_judge(sa_type: TypeEngine[Any]) -> None:
+    assert checker("field", sa_type)(None) is None
+
+
+@pytest.mark.parametrize(
+    ("sa_type", "value"),
+    [
+        (ours.integer(), SECRET),
+        (sa.String(), SECRET + "\0"),
+        (ours.DateTime(), SECRET),
+        (ours.ExactNumber(), SECRET),
+        (ours.JSON(), {SECRET: {SECRET}}),
+        (ours.JSON(), {"a": SECRET + "\0"}),
+        (ours.Choice((("a", "a"),)), SECRET),
+    ],
+)
+def test_messages_never_hold_the_value(sa_type: TypeEngine[Any], value: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        checker("field", sa_type, table_name="things")(value)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert SECRET not in str(error)
+        error = error.__cause__
+
+
+@given(
+    value=st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.decimals(), st.datetimes(),
+        st.timedeltas(), st.dates(), st.times(), st.uuids(), st.lists(st.integers()), st.just(object()),
+        st.dictionaries(st.integers() | st.text(), st.floats()), st.just(os.environ), st.builds(uuid4),
+    ),
+    sa_type=st.sampled_from([sa_type for sa_type, *_ in ACCEPTED] + [sa_type for sa_type, _ in REFUSED]),
+)  # fmt: skip
+def test_whatever_is_given_is_accepted_or_a_validation_error(value: Any, sa_type: TypeEngine[Any]) -> None:
+    try:
+        checker("field", sa_type)(value)
+    except ValidationError as error:
+        assert error.field == "field"
