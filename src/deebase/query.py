@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from deebase._rows.makers import Maker, row_maker
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
+from deebase._sql.statement import Statement
 from deebase._sql.where import Where, order_by
 from deebase.errors import MultipleRowsError, NotFoundError, ValidationError
 
@@ -146,9 +148,11 @@ class Query(Generic[R]):
     async def __aiter__(self) -> AsyncIterator[R]:
         prepared, columns = self._prepared(self._limit, self._offset)
         args = prepared.args(self._values(self._limit, self._offset))
-        async for _, rows in self._source.executor.stream(prepared.statement, args, STREAM_ROWS):
-            for row in self._made(rows, columns):
-                yield row
+        # Closed with this generator, not some time later: it holds a connection.
+        async with aclosing(self._source.executor.stream(prepared.statement, args, STREAM_ROWS)) as pieces:
+            async for _, rows in pieces:
+                for row in self._made(rows, columns):
+                    yield row
 
     async def first(self) -> R | None:
         """Return the first row, or None.
@@ -220,16 +224,51 @@ class Query(Generic[R]):
         )
         return bool(await source.executor.fetch(prepared.statement, prepared.args(self._where.values)))
 
+    async def scalars(self, column: str) -> list[Any]:
+        """Return the values of one column, a list as long as the rows would be.
+
+        Raises:
+            ColumnNotFoundError: there is no such column.
+
+        Example:
+            ```python
+            names = await users(order_by="id").scalars("name")
+            ```
+        """
+        source = self._source
+        name = source.model.column(column).name
+        prepared, _ = self._prepared(self._limit, self._offset, (name,))
+        rows = await source.executor.fetch(prepared.statement, prepared.args(self._values(self._limit, self._offset)))
+        read = source.model.columns[name].read
+        return [row[0] if read is None or row[0] is None else read(row[0]) for row in rows]
+
+    async def explain(self) -> str:
+        """Return the plan of the database for this query, which is not run.
+
+        Example:
+            ```python
+            print(await users(email="ada@example.com").explain())
+            ```
+        """
+        source = self._source
+        prepared, _ = self._prepared(self._limit, self._offset)
+        sqlite = source.dialect.name == "sqlite"
+        asked = Statement(f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{prepared.statement.sql}", reads=True)
+        rows = await source.executor.fetch(asked, prepared.args(self._values(self._limit, self._offset)))
+        return "\n".join([row[-1] for row in rows])
+
     # -- building ------------------------------------------------------------------------------
 
     def _values(self, limit: int | None, offset: int | None) -> dict[str, Any]:
         return {**self._where.values, "limit": limit, "offset": offset}
 
-    def _prepared(self, limit: int | None, offset: int | None) -> tuple[Prepared, tuple[str, ...]]:
+    def _prepared(
+        self, limit: int | None, offset: int | None, only: tuple[str, ...] | None = None
+    ) -> tuple[Prepared, tuple[str, ...]]:
         source = self._source
         model = source.model
-        columns = self._select
-        if self._with_pk:
+        columns = self._select if only is None else only
+        if self._with_pk and only is None:
             columns = (*columns, *[name for name in model.pks if name not in columns])
         _, order_shape = order_by(model, self._order) if self._order is not None else ([], ())
         lock = ("skip locked" if self._skip_locked else "update") if self._for_update else None

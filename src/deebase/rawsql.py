@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -115,12 +116,14 @@ class RawSql:
         else:
             raise ValidationError("stream takes SQL text or a SQLAlchemy select", hint="db.stream('SELECT ...')")
         maker = None
-        async for described_columns, rows in self._executor.stream(statement, args, size):
-            if maker is None:
-                names, converters = fixed or described(described_columns)
-                maker = row_maker(names, converters, row_type)
-            for row in maker(rows):
-                yield row
+        # Closed with this generator, not some time later: it holds a connection.
+        async with aclosing(self._executor.stream(statement, args, size)) as pieces:
+            async for described_columns, rows in pieces:
+                if maker is None:
+                    names, converters = fixed or described(described_columns)
+                    maker = row_maker(names, converters, row_type)
+                for row in maker(rows):
+                    yield row
 
     async def script(self, sql: str) -> None:
         """Run all statements of a script in one transaction."""

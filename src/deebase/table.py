@@ -510,7 +510,14 @@ class Table(Generic[R]):
     # -- reading -------------------------------------------------------------------------------
 
     def __getitem__(self, pk: Any) -> Coroutine[Any, Any, R]:
-        """Return the coroutine of ``get(pk)``: ``row = await users[1]``, composite ``await t[a, b]``."""
+        """Return the coroutine of ``get(pk)``; an un-awaited one warns at the caller's line.
+
+        Example:
+            ```python
+            row = await users[1]
+            row = await lines[order, number]  # a composite key
+            ```
+        """
         return self.get(pk)
 
     @overload

@@ -324,9 +324,11 @@ def test_postgresql_defaults_are_quoted_values(sa_type: Any, value: Any, literal
     assert literal_of(sa_type, value, POSTGRESQL) == literal
 
 
+HOSTILE = ["'); DROP TABLE t; --", "%s %% %(a)s", ":a ::b \\:c", "?", "\\'", '"', "/*", "\n\r"]
+
 DEFAULTS: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (sa.String(), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))),
-    (sa.String(), st.sampled_from(["'); DROP TABLE t; --", "%s %% %(a)s", ":a ::b \\:c", "?", "\\'", '"', "/*", "\n\r"])),
+    (sa.String(), st.sampled_from(HOSTILE)),
     (ours.integer(), st.integers(-(2**63), 2**63 - 1)),
     (ours.Float(), st.floats(allow_nan=False)),
     (ours.Boolean(), st.booleans()),

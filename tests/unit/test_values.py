@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -129,7 +130,5 @@ def test_messages_never_hold_the_value(sa_type: TypeEngine[Any], value: Any) -> 
     sa_type=st.sampled_from([sa_type for sa_type, *_ in ACCEPTED] + [sa_type for sa_type, _ in REFUSED]),
 )  # fmt: skip
 def test_whatever_is_given_is_accepted_or_a_validation_error(value: Any, sa_type: TypeEngine[Any]) -> None:
-    try:
+    with suppress(ValidationError):
         checker("field", sa_type)(value)
-    except ValidationError as error:
-        assert error.field == "field"

@@ -169,7 +169,7 @@ def order_by(model: TableModel, order: Any) -> tuple[list[Any], tuple[str, ...] 
             names.append(item)
             elements.append(_ordered(model, item))
         elif isinstance(item, sa.ClauseElement) or hasattr(item, "__clause_element__"):
-            elements.append(item)
+            elements.append(_by_value(model, item))
         else:
             raise SchemaError(
                 f"{model.name}: order_by takes column names and SQLAlchemy expressions, not {type(item).__name__}",
@@ -177,6 +177,13 @@ def order_by(model: TableModel, order: Any) -> tuple[list[Any], tuple[str, ...] 
                 hint="order_by='-created_at' or order_by=[t.c.name, 'id']",
             )
     return elements, tuple(names) if len(names) == len(elements) else None
+
+
+def _by_value(model: TableModel, element: Any) -> Any:
+    """Return what sorts a column of the table by its values, however they are stored; other elements as they are."""
+    if isinstance(element, sa.Column) and element.table is model.sa_table:
+        return model.columns[element.name].order_column
+    return element
 
 
 def _ordered(model: TableModel, item: str) -> Any:
