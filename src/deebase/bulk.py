@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Rows of one batch: large enough to hide the hop, small enough that a reader gets its turn.
 BATCH_ROWS = 1000
+#: Rows of one COPY, each of which costs several round trips.
+COPY_ROWS = 5000
 
 
 async def _each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
@@ -47,6 +49,9 @@ class BulkInsert:
         self._counts_rows = counts_rows
         self._batch: _Batch | None = None
         self._highest: int | None = None
+        # COPY knows neither RETURNING nor ON CONFLICT.
+        self._copies = dialect.name == "postgresql" and not counts_rows
+        self._size = COPY_ROWS if self._copies else BATCH_ROWS
         self.count = 0
         self.rows: list[Any] = []
 
@@ -54,7 +59,7 @@ class BulkInsert:
         """Take one row; a batch that is full, or of another shape, is sent first."""
         args = prepared.args(values)
         batch = self._batch
-        if batch is not None and (batch.prepared is not prepared or len(batch.args) >= BATCH_ROWS):
+        if batch is not None and (batch.prepared is not prepared or len(batch.args) >= self._size):
             await self.flush()
             batch = None
         if batch is None:
@@ -71,7 +76,10 @@ class BulkInsert:
             return
         statement = batch.prepared.statement
         if not self._counts_rows:
-            await self._executor.many(statement, batch.args)
+            if self._copies:
+                await self._executor.copy(self._model.sa_table, batch.prepared.columns, batch.args)
+            else:
+                await self._executor.many(statement, batch.args)
             self.count += len(batch.args)
             return
         rows = await self._executor.fetch_many(statement, batch.args)

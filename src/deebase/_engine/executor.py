@@ -20,6 +20,7 @@ from deebase._sql.statement import Statement
 from deebase.errors import ConnectionError, DeeBaseError, TransactionAbortedError, TransactionError
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
@@ -196,6 +197,17 @@ class Executor:
         else:
             self._note(statement)
             await block.run(lambda lane: lane.many(statement, rows), statement)
+
+    async def copy(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Store rows by COPY (PostgreSQL), inside the transaction of this task."""
+        block = self.current.get()
+        if block is None:
+            async with self.transaction():
+                await self.copy(table, columns, rows)
+        else:
+            statement = Statement(f"COPY {table.fullname} ({', '.join(columns)}) FROM STDIN")
+            self._note(statement)
+            await block.run(lambda lane: lane.copy(table.name, table.schema, columns, rows), statement)
 
     async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Run one statement per row of parameters, and return the rows of all, in that order."""

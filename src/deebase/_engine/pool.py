@@ -62,6 +62,7 @@ class LanePool(Generic[L]):
         self._open_lane = open_lane
         self._queue: deque[Waiter] = deque()
         self._opening = 0
+        self._closing = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._drained: asyncio.Future[None] | None = None
@@ -95,13 +96,15 @@ class LanePool(Generic[L]):
 
     def discard(self, lane: L) -> None:
         """Throw a lane away whose connection cannot be trusted; its place is free when it is closed."""
+        self.busy.discard(lane)
+        self._closing += 1
         self._spawn(self._close_lane(lane))
 
     async def _close_lane(self, lane: L) -> None:
         try:
             await lane.close()
         finally:
-            self.busy.discard(lane)
+            self._closing -= 1
             self._serve()
             self._check_drained()
 
@@ -160,7 +163,8 @@ class LanePool(Generic[L]):
     # -- opening and closing -------------------------------------------------------------------
 
     def _grow(self) -> None:
-        if self._opening < len(self._queue) and len(self.busy) + len(self.idle) + self._opening < self.limit:
+        places = len(self.busy) + len(self.idle) + self._opening + self._closing
+        if self._opening < len(self._queue) and places < self.limit:
             self._opening += 1
             self._spawn(self._open())
 
@@ -178,7 +182,7 @@ class LanePool(Generic[L]):
 
     def _fail_waiting(self, error: BaseException) -> None:
         # With lanes left, whoever waits is served by one of them in time.
-        if self.busy or self.idle:
+        if self.busy or self.idle or self._closing:
             return
         waiting, self._queue = self._queue, deque()
         for waiter in waiting:

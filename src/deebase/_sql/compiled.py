@@ -37,6 +37,11 @@ class Prepared:
         #: Good for the values it was made with alone.
         self.fixed = fixed
 
+    @property
+    def columns(self) -> list[str]:
+        """The sources of the parameters, in their order: of an INSERT, its columns."""
+        return [slot.source for slot in self._slots if slot.source is not None]
+
     def args(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the parameters in driver order, checked and converted."""
         return [

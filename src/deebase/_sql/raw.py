@@ -81,9 +81,5 @@ def described(columns: Sequence[Any]) -> tuple[list[str], list[Callable[[Any], A
     return unique_names(names), converters
 
 
-#: What SQLAlchemy's codecs leave as text, and asyncpg's own subclass of UUID.
-_POSTGRES: dict[str, Callable[[Any], Any]] = {
-    "json": json.loads,
-    "jsonb": json.loads,
-    "uuid": lambda value: UUID(int=value.int),
-}
+#: asyncpg has a subclass of UUID of its own. JSON is decoded by the codecs that SQLAlchemy sets.
+_POSTGRES: dict[str, Callable[[Any], Any]] = {"uuid": lambda value: UUID(int=value.int)}
