@@ -136,21 +136,57 @@ class SqliteLane:
         self._put((_Hop(self._loop, done, self, jobs), lambda: self._run(jobs, alone)))
 
     def _run(self, jobs: list[Job], alone: bool) -> None:
-        raw = self.raw
+        if alone and len(jobs) > 1 and all(job.statement.shares_commit for job in jobs) and self._run_shared(jobs):
+            return
         for job in jobs:
-            if job.cancelled:
-                continue
-            self.current = job
-            started = time.perf_counter()
-            try:
-                job.result = _perform_patiently(raw, job)
-            except BaseException as error:  # whatever it is, it belongs to the caller
-                job.error = error
-            job.statement.cost = time.perf_counter() - started
-            self.current = None
-            if alone and raw.in_transaction:
+            self._run_one(job)
+            if alone and self.raw.in_transaction:
                 # A statement outside of a transaction must not leave one open on the lane.
-                raw.rollback()
+                self.raw.rollback()
+
+    def _run_one(self, job: Job) -> None:
+        if job.cancelled:
+            return
+        self.current = job
+        started = time.perf_counter()
+        try:
+            job.result = _perform_patiently(self.raw, job)
+        except BaseException as error:  # whatever it is, it belongs to the caller
+            job.error = error
+        job.statement.cost = time.perf_counter() - started
+        self.current = None
+
+    def _run_shared(self, jobs: list[Job]) -> bool:
+        """Run writes of one row each in one transaction; False when each has to run alone after all.
+
+        An error in one is undone by its savepoint and told to its caller alone. What ends the whole
+        transaction (RAISE(ROLLBACK), an interrupted write, a deferred foreign key at COMMIT, a full disk)
+        undoes all of them, and then nobody has been answered yet.
+        """
+        raw = self.raw
+        begin = Job(jobs[0].future, _BEGIN, (), COUNT)
+        begin.deadline = jobs[0].deadline
+        try:
+            _perform_patiently(raw, begin)
+            for job in jobs:
+                raw.execute("SAVEPOINT deebase_row")
+                self._run_one(job)
+                if not raw.in_transaction:
+                    break
+                if job.error is not None:
+                    raw.execute("ROLLBACK TO deebase_row")
+                raw.execute("RELEASE deebase_row")
+            else:
+                raw.execute("COMMIT")
+                return True
+        except sqlite3.Error:
+            # Each of them meets the reason again when it runs alone, and tells its caller.
+            pass
+        if raw.in_transaction:
+            raw.rollback()
+        for job in jobs:
+            job.result = job.error = None
+        return False
 
     async def _do(self, statement: Statement, args: Any, mode: int) -> Any:
         """Run one statement on this lane, which the caller holds."""
@@ -247,6 +283,7 @@ class SqliteCursor:
 
 
 _CALLED = Statement("-- function")
+_BEGIN = Statement("BEGIN IMMEDIATE")
 
 
 def _deliver(lane: SqliteLane, jobs: list[Job]) -> None:

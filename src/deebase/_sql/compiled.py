@@ -87,7 +87,7 @@ def prepare(
     )
     # An embedded value that is compiled under another object would be frozen into a kept statement.
     fixed = len(sources) < len(parameters.sources) + len(parameters.embedded)
-    return Prepared(Statement(state.statement, reads=reads, quick=quick), slots, hidden, fixed=fixed)
+    return Prepared(Statement(state.statement, reads=reads, quick=quick, shares_commit=quick and not reads), slots, hidden, fixed=fixed)
 
 
 def _bind_processor(parameter: sa.BindParameter[Any], dialect: Dialect) -> Bind | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 class Statement:
     """Native SQL text with what the engine has to know of it; kept per shape, so made rarely."""
 
-    __slots__ = ("changes_session", "cost", "keeps_session", "reads", "sql")
+    __slots__ = ("changes_session", "cost", "keeps_session", "reads", "shares_commit", "sql")
 
     def __init__(
         self,
@@ -14,6 +14,7 @@ class Statement:
         *,
         reads: bool = False,
         quick: bool = False,
+        shares_commit: bool = False,
         changes_session: bool = False,
         keeps_session: bool = True,
     ) -> None:
@@ -22,6 +23,8 @@ class Statement:
         self.reads = reads
         #: Seconds its last run took in SQLite's thread; unknown counts as long.
         self.cost = 0.0 if quick else 1.0
+        #: Writes one row: may be committed together with others that wait for SQLite's writer.
+        self.shares_commit = shares_commit
         #: Changes settings of the connection (PRAGMA x = y, ATTACH): every SQLite lane repeats it.
         self.changes_session = changes_session
         #: Leaves no trace in the session of a PostgreSQL connection.
