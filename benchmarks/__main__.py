@@ -120,9 +120,9 @@ def _execute(run: Run, backends: Sequence[Backend], uvloop: bool) -> list[Result
 @click.option("--only", default="", help=f"Operations, with commas: {', '.join(OPERATION_NAMES)}.")
 @click.option("--peers", default="", help=f"Libraries, with commas: {', '.join(entry.name for entry in ENTRIES)}.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
-@click.option("--seconds", type=click.FloatRange(min=0.001), default=None, help="Per measurement; 0.3 by default.")
+@click.option("--seconds", type=click.FloatRange(min=0.001), default=None, help="Per measurement; 0.1 by default.")
 @click.option("--repeat", type=click.IntRange(min=1), help="Calls per measurement, instead of --seconds.")
-@click.option("--rounds", type=click.IntRange(min=1), default=None, help="Measurements of each; 5 by default.")
+@click.option("--rounds", type=click.IntRange(min=1), default=None, help="Measurements of each; 11 by default.")
 @click.option("--flights", "flight_count", type=click.IntRange(min=1), default=None, help="Rows of the import.")
 @click.option("--durability", type=click.Choice(["normal", "full"]), default="normal", help="Wait for the disk?")
 @click.option("--uvloop", is_flag=True, help="Use the event loop of uvloop.")
@@ -144,9 +144,9 @@ def main(
     backends: list[Backend] = [name for name in BACKENDS if backend in (name, "all")]
     names = _chosen(peers, [entry.name for entry in ENTRIES], "library")
     plan = Plan(
-        seconds=seconds or (0.05 if quick else 0.3),
+        seconds=seconds or (0.05 if quick else 0.1),
         repeat=repeat,
-        rounds=rounds or (3 if quick else 5),
+        rounds=rounds or (3 if quick else 11),
         flights=flight_count or (10_000 if quick else 100_000),
         import_rounds=min(rounds or 3, 1 if quick else 3),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sqlite3
+import statistics
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -23,11 +24,16 @@ def baseline_of(results: Sequence[Result], result: Result) -> Result | None:
 
 
 def ratio_of(results: Sequence[Result], result: Result) -> float | None:
-    """Return how many times as long as the plain driver a peer needs; None where one of them has no figure."""
+    """Return how many times as long as the plain driver a peer needs; None where one of them has no figure.
+
+    The two are compared within each round, because the load of the machine changes from round to round,
+    and the median of these ratios is taken.
+    """
     baseline = baseline_of(results, result)
     if baseline is None or baseline.median is None or result.median is None:
         return None
-    return result.median / baseline.median
+    pairs = zip(result.microseconds, baseline.microseconds, strict=False)  # a slow import has fewer rounds
+    return statistics.median(own / other for own, other in pairs)
 
 
 def table(backend: Backend, results: Sequence[Result]) -> Table:

@@ -68,8 +68,9 @@ class TortoiseModels:
 
     async def setup(self, target: Target) -> None:
         """Connect."""
-        app = {"models": [__name__], "default_connection": "default"}
-        await Tortoise.init(config={"connections": {"default": _connection(target)}, "apps": {_APP: app}})
+        # A name per backend: Tortoise keeps its compiled statements for the whole process under the connection's name.
+        app = {"models": [__name__], "default_connection": target.backend}
+        await Tortoise.init(config={"connections": {target.backend: _connection(target)}, "apps": {_APP: app}})
 
     async def get(self, key: int) -> PersonModel:
         """Read the row with a key."""

@@ -99,6 +99,8 @@ class Database:
         foreign_keys: whether SQLite enforces them.
         durability: "full" syncs at each commit (SQLite); "normal" at each checkpoint: never corrupt,
             but a power cut may lose the last commits.
+        coalesce: reads by key that are asked for in one turn of the event loop, outside of a
+            transaction, share one statement.
         pgbouncer: the server is PgBouncer in transaction mode.
         connect_timeout: seconds to wait for a connection to be made (PostgreSQL).
         command_timeout: seconds a statement may take, 0 for any (PostgreSQL).
@@ -126,6 +128,7 @@ class Database:
         pragmas: Mapping[str, Any] | None = None,
         foreign_keys: bool = True,
         durability: Literal["full", "normal"] = "full",
+        coalesce: bool = True,
         pgbouncer: bool = False,
         connect_timeout: float = 10.0,
         command_timeout: float = 60.0,
@@ -152,7 +155,7 @@ class Database:
         )
         self._catalog = Catalog(self._settings.dialect)
         backend = make_backend(self._settings.name, self._catalog.unique_columns)
-        self._executor = Executor(self._settings, backend, echo=echo)
+        self._executor = Executor(self._settings, backend, echo=echo, coalesce=coalesce)
         self._raw = RawSql(self._executor, self._catalog.dialect)
         self.t = Tables(self._catalog, self._executor)
 
@@ -460,5 +463,5 @@ class Database:
         )
         for made, found in differing:
             warnings.warn(
-                f"table {made.name} exists and differs from {made.cls.__name__}: {'; '.join(found)}", stacklevel=4
+                f"table {made.name} exists and differs from {made.cls.__name__}: {'; '.join(found)}", stacklevel=3
             )

@@ -186,7 +186,7 @@ class InvalidOperationError(DeeBaseError):
     """
 
     # A write in a read-only transaction (or to a read-only database).
-    sqlstates = ("25006", "0A000", "42501")
+    sqlstates = ("25006", "42501")
     sqlite_codes = (8, 3, 23)  # READONLY, PERM, AUTH
 
     def __init__(
@@ -277,7 +277,7 @@ class DatabaseError(DeeBaseError):
 class QueryError(DatabaseError):
     """The statement is wrong: its syntax, or a name it uses."""
 
-    sqlstates = ("42", "26", "34", "3F", "38", "39", "2F", "07", "21", "0L", "0P", "20", "27", "2B")
+    sqlstates = ("0A", "42", "26", "34", "3F", "38", "39", "2F", "07", "21", "0L", "0P", "20", "27", "2B")
     sqlite_codes = (1, 17, 21)  # ERROR, SCHEMA, MISUSE
 
 

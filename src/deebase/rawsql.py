@@ -108,8 +108,9 @@ class RawSql:
         if isinstance(sql, str):
             statement, args = self._text(sql, params)
         elif isinstance(sql, (sa.Select, sa.CompoundSelect)):
-            prepared = prepare(sql, self._dialect, Parameters(), reads=True, quick=False)
-            statement, args = prepared.statement, prepared.args(params or {})
+            element = sql.params(params) if params else sql
+            prepared = prepare(element, self._dialect, Parameters(), reads=True, quick=False)
+            statement, args = prepared.statement, prepared.args({})
             columns = list(sql.exported_columns)
             read = [column.type.dialect_impl(self._dialect).result_processor(self._dialect, None) for column in columns]
             fixed = unique_names(str(column.name) for column in columns), read

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 from deebase._rows.records import values_of
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
+from deebase._sql.keyed import KeyedRead
 from deebase._sql.where import Where, key_condition
 from deebase.bulk import insert_many
 from deebase.errors import InvalidOperationError, NotFoundError, ValidationError
@@ -143,11 +144,16 @@ class Table(Generic[R]):
         """Return the values of a row to insert, with the defaults that Python makes."""
         model = self._model
         made = {name: factory() for name, factory in model.factories.items() if name not in given}
-        if not given and not made and not model.optional:
+        if not given and not model.optional:
             raise ValidationError(
                 f"{model.name}: an empty record, but some columns have no default",
                 hint="give at least the columns without a default",
             )
+        for name in model.given_keys:
+            if given.get(name) is None:
+                raise ValidationError(
+                    f"{model.name}: the record has no key {name!r}", field=name, hint="put it in: nothing makes one"
+                )
         return {**given, **made} if made else given
 
     # -- writing -------------------------------------------------------------------------------
@@ -547,12 +553,23 @@ class Table(Generic[R]):
         lock = "update" if for_update else None
         build = partial(statements.select, model, self._source.dialect, model.names, lock=lock, quick=True)
         prepared, args = self._keyed(("get", lock), build, pk, {})
-        rows = await self._executor.fetch(prepared.statement, args)
+        if for_update:
+            rows = await self._executor.fetch(prepared.statement, args)
+        else:
+            rows = await self._executor.fetch_by_key(self._read(prepared), args)
         if rows:
             return self._source.maker(model.names)(rows)[0]
         if default is UNSET:
             raise self._not_found(model.pks, pk)
         return default
+
+    def _read(self, prepared: Prepared) -> KeyedRead:
+        kept = self._model.statements
+        read: KeyedRead | None = kept.get("read")
+        if read is None:
+            read = KeyedRead(prepared.statement, self._model, self._model.names, self._source.dialect)
+            kept["read"] = read
+        return read
 
     async def lookup(self, *where: Any, **keywords: Any) -> R:
         """Return the first row that matches, in key order.

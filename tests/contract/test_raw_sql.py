@@ -267,8 +267,11 @@ async def test_errors_of_core_statements_are_ours(t: Database) -> None:
     assert caught.value.__cause__ is not None
     with pytest.raises(QueryError):
         await t.q(sa.select(sa.column("x")).select_from(sa.table("nothing")))
+    unbound = sa.select(rows).where(rows.c.id == sa.bindparam("missing"))
     with pytest.raises(DeeBaseError):
-        await t.q(sa.select(rows).where(rows.c.id == sa.bindparam("missing")))
+        await t.q(unbound)
+    with pytest.raises(DeeBaseError):
+        _ = [row async for row in t.stream(unbound)]
 
 
 # -- errors ------------------------------------------------------------------------------------

@@ -162,6 +162,8 @@ async def test_broken_conditions_are_refused_before_anything_is_sent(db: Databas
         assert await people.count() == 5
     with pytest.raises(QueryError):
         await people("no_such_column = 1")
+    with pytest.raises(ValidationError, match="missing"):
+        await people(people.c.age > sa.bindparam("missing"))
 
 
 async def test_an_unknown_column_is_named(people: Rows) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from deebase._backends.settings import Settings
+from deebase._backends.settings import Settings, quote_keywords
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
 from deebase._engine.sqlite_lane import SqliteLane
@@ -46,6 +46,8 @@ def make_engine(settings: Settings) -> AsyncEngine:
 
 
 def _prepare_sqlite(engine: AsyncEngine, settings: Settings) -> None:
+    quote_keywords(engine.dialect)
+
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         def apply(raw: sqlite3.Connection) -> None:

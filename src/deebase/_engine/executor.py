@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from deebase._backends.base import Backend
 from deebase._backends.settings import Settings
+from deebase._engine.coalesce import Coalescer
 from deebase._engine.block import Block, raise_translated
 from deebase._engine.transaction import Transaction
+from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement
 from deebase.errors import ConnectionError, DeeBaseError, TransactionAbortedError, TransactionError
 
@@ -34,13 +36,16 @@ RETRY_CAP = 1.0
 class _Home:
     """What one event loop has of a database: an engine and its lanes."""
 
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, settings: Settings, loop: asyncio.AbstractEventLoop, note: Callable[[Statement], None]
+    ) -> None:
         # SQLAlchemy's asyncio part and the drivers are first needed here.
         from deebase._engine.connect import make_engine, make_lanes
 
         self.loop = loop
         self.engine = make_engine(settings)
         self.lanes = make_lanes(self.engine, settings, loop)
+        self.coalescer = Coalescer(loop, self.lanes.fetch, note)
         self._patience = 1.0
         # A loop that shuts down closes its async generators: that is the moment at which lanes
         # must be closed when nobody called close() (`asyncio.run` twice, pytest).
@@ -64,7 +69,7 @@ class _Home:
 class Executor:
     """Sends statements to one database: on the transaction of the task, else on a lane."""
 
-    def __init__(self, settings: Settings, backend: Backend, *, echo: bool = False) -> None:
+    def __init__(self, settings: Settings, backend: Backend, *, echo: bool = False, coalesce: bool = True) -> None:
         self.settings = settings
         self.backend = backend
         self.timeout = settings.timeout
@@ -72,6 +77,7 @@ class Executor:
         #: A PostgreSQL lane whose statement was cancelled may be hit by a late cancel.
         self.discards_cancelled = settings.name == "postgresql"
         self.closed = False
+        self.coalesces = coalesce
         self._level = logging.INFO if echo else logging.DEBUG
         self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
         self._home: _Home | None = None
@@ -83,16 +89,19 @@ class Executor:
 
     def lanes(self) -> Any:
         """Return the lanes of the running event loop."""
-        home = self._home
-        if home is not None and home.loop is asyncio.get_running_loop():
-            return home.lanes
         return self.home().lanes
 
     def home(self) -> _Home:
         """Return (or make) engine and lanes of the running event loop."""
+        loop = asyncio.get_running_loop()
+        home = self._home
+        if home is not None and home.loop is loop:
+            return home
+        return self._find_home(loop)
+
+    def _find_home(self, loop: asyncio.AbstractEventLoop) -> _Home:
         if self.closed:
             raise ConnectionError("this database is closed", hint="open a new Database, or close it later")
-        loop = asyncio.get_running_loop()
         with self._guard:
             if self._pid != os.getpid():
                 # A forked child starts afresh. What it inherited stays referenced and untouched:
@@ -102,7 +111,7 @@ class Executor:
             home = self._homes.get(loop)
             if home is None:
                 self._keep_memory()
-                home = self._homes[loop] = _Home(self.settings, loop)
+                home = self._homes[loop] = _Home(self.settings, loop, self._note)
             self._home = home
             return home
 
@@ -163,6 +172,18 @@ class Executor:
         except BaseException as error:
             raise_translated(self, error, statement)
         return rows
+
+    async def fetch_by_key(self, read: KeyedRead, args: Sequence[Any]) -> list[Any]:
+        """Return the row of a key, if there is one, together with others that are asked for now."""
+        if not self.coalesces or self.current.get() is not None or not read.joins(args):
+            return await self.fetch(read.statement, args)
+        future = self.home().coalescer.join(read, args)
+        if future is None:
+            return await self.fetch(read.statement, args)
+        try:
+            return await future
+        except BaseException as error:
+            raise_translated(self, error, read.statement)
 
     async def count(self, statement: Statement, args: Sequence[Any]) -> int:
         """Run one statement and return the number of rows it changed."""

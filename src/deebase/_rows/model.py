@@ -62,7 +62,20 @@ class ColumnModel:
 class TableModel:
     """One table as the statements see it; made anew when the table changes, with its statements."""
 
-    __slots__ = ("columns", "factories", "generated", "key_sources", "name", "names", "optional", "pks", "sa_table", "statements", "uniques")
+    __slots__ = (
+        "columns",
+        "factories",
+        "generated",
+        "given_keys",
+        "key_sources",
+        "name",
+        "names",
+        "optional",
+        "pks",
+        "sa_table",
+        "statements",
+        "uniques",
+    )
 
     def __init__(
         self,
@@ -86,6 +99,12 @@ class TableModel:
         self.factories = {
             name: column.default_factory for name, column in self.columns.items() if column.default_factory is not None
         }
+        #: The key columns that nobody makes values for: a new row has to bring them.
+        self.given_keys = tuple(
+            name
+            for name in self.pks
+            if name != generated and name not in self.factories and self.columns[name].sa_column.server_default is None
+        )
         #: Whether a row may be inserted without any value.
         self.optional = all(
             column.nullable or column.default_factory is not None or column.sa_column.server_default is not None

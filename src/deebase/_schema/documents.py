@@ -111,14 +111,19 @@ def encode(made: Codec, value: Any) -> str:
         raise ValidationError(f"this {type(value).__name__} cannot be turned into JSON", value=value) from error
 
 
-def decode(made: Codec, text: Any) -> Any:
+def decode(made: Codec, stored: Any, *, parsed: bool = False) -> Any:
     """Return the value that JSON text stores.
+
+    Args:
+        made: how values of the annotation are made.
+        stored: JSON text, or what it says.
+        parsed: the driver has read the text; a str is a JSON string then.
 
     Raises:
         DataError: it is no JSON, or no longer fits the annotation.
     """
     try:
-        value = json.loads(text) if isinstance(text, str) else text
+        value = json.loads(stored) if isinstance(stored, str) and not parsed else stored
         return value if made.decode is None or value is None else made.decode(value)
     except Exception:  # whatever the class raises that is made from it
         # Not chained: errors of other libraries show the stored value.

@@ -115,7 +115,7 @@ def as_found(
         known = table.c.get(column.name)
         kind = known.type if known is not None else sa_type(column, dialect)
         default = known.server_default if known is not None else None
-        options: dict[str, Any] = {} if default is None else {"server_default": default.arg}  # type: ignore[attr-defined]
+        options: dict[str, Any] = {"server_default": default.arg} if isinstance(default, sa.DefaultClause) else {}
         columns.append(
             sa.Column(column.name, kind, primary_key=column.key > 0, nullable=not column.not_null, **options)
         )

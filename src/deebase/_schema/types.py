@@ -309,8 +309,11 @@ class JSON(ColumnType):
         return process
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        # SQLAlchemy gives asyncpg codecs that parse JSON.
+        parsed = dialect.name == "postgresql"
+
         def process(value: Any) -> Any:
-            return None if value is None else documents.decode(self._codec, value)
+            return None if value is None else documents.decode(self._codec, value, parsed=parsed)
 
         return process
 

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
 from deebase._sql.statement import Statement
+from deebase.errors import ValidationError
 
 Bind = Callable[[Any], Any]
 
@@ -72,8 +73,13 @@ def prepare(
     element: ClauseElement, dialect: Dialect, parameters: Parameters, *, reads: bool, quick: bool, hidden: int = 0
 ) -> Prepared:
     """Compile a statement whose values come later."""
-    compiled: Any = element.compile(dialect=dialect)
-    state = compiled.construct_expanded_state()
+    try:
+        compiled: Any = element.compile(dialect=dialect)
+        state = compiled.construct_expanded_state()
+    except sa.exc.SQLAlchemyError as error:
+        raise ValidationError(
+            f"SQLAlchemy cannot compile the statement: {error.args[0]}", hint="check the expressions given to it"
+        ) from error
     # The state knows the processors of expanded parameters (the members of an IN) alone.
     processors = {name: _bind_processor(parameter, dialect) for parameter, name in compiled.bind_names.items()}
     processors.update(state.processors)

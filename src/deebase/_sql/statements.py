@@ -25,14 +25,14 @@ def _value(parameters: Parameters, model: TableModel, name: str, given: Any) -> 
 def insert(model: TableModel, dialect: Dialect, names: Collection[str]) -> Prepared:
     """INSERT ... RETURNING every column."""
     parameters = Parameters()
-    element = sa.insert(model.sa_table).values(_new_values(model, parameters, names))
+    element = _insert(sa.insert, model, parameters, names)
     return _returning(element, model, dialect, parameters, moves=model.generated in names)
 
 
 def insert_only(model: TableModel, dialect: Dialect, names: Collection[str]) -> Prepared:
     """INSERT without RETURNING, for many rows at once."""
     parameters = Parameters()
-    element = sa.insert(model.sa_table).values(_new_values(model, parameters, names)).inline()
+    element = _insert(sa.insert, model, parameters, names)
     return prepare(element, dialect, parameters, reads=False, quick=False)
 
 
@@ -43,8 +43,10 @@ def move_sequence_past(model: TableModel, dialect: Dialect) -> Prepared:
     return prepare(sa.select(move_sequence(model, dialect, key)), dialect, parameters, reads=False, quick=False)
 
 
-def _new_values(model: TableModel, parameters: Parameters, names: Collection[str]) -> dict[Any, Any]:
-    return {model.sa_table.c[name]: _value(parameters, model, name, None) for name in names}
+def _insert(construct: Any, model: TableModel, parameters: Parameters, names: Collection[str]) -> Any:
+    values = {model.sa_table.c[name]: _value(parameters, model, name, None) for name in names}
+    # Inline: SQLAlchemy adds no RETURNING of its own for the key.
+    return construct(model.sa_table).values(values).inline()
 
 
 def _returning(
@@ -111,7 +113,7 @@ def upsert(
 ) -> Prepared:
     """INSERT ... ON CONFLICT (target) DO UPDATE SET changed RETURNING every column."""
     parameters = Parameters()
-    element = dialect_insert(dialect)(model.sa_table).values(_new_values(model, parameters, names))
+    element = _insert(dialect_insert(dialect), model, parameters, names)
     # A conflict update that changes nothing still has to return the row: set the target to itself.
     sets = {name: element.excluded[name] for name in changed or target}
     element = element.on_conflict_do_update(index_elements=[model.sa_table.c[name] for name in target], set_=sets)
@@ -123,8 +125,8 @@ def insert_ignore(
 ) -> Prepared:
     """INSERT ... ON CONFLICT DO NOTHING RETURNING every column (no row on a conflict)."""
     parameters = Parameters()
-    values = _new_values(model, parameters, names)
-    element = dialect_insert(dialect)(model.sa_table).values(values).on_conflict_do_nothing(index_elements=target)
+    element = _insert(dialect_insert(dialect), model, parameters, names)
+    element = element.on_conflict_do_nothing(index_elements=target)
     return _returning(element, model, dialect, parameters, moves=model.generated in names)
 
 

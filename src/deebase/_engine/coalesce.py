@@ -1,0 +1,89 @@
+"""Reads by key that are asked for in one turn of the event loop become one statement."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from deebase._sql.keyed import MAX_KEYS, KeyedRead
+from deebase._sql.statement import Statement
+
+Fetch = Callable[[Statement, Sequence[Any]], Awaitable[list[Any]]]
+Member = tuple[tuple[Any, ...], "asyncio.Future[list[Any]]"]
+
+
+class Coalescer:
+    """Gathers the reads of one turn, sends one statement per kind, and hands the rows out.
+
+    A read that is alone is sent at once by its caller. After a turn in which several came, the next
+    ones wait for the end of their turn, until one of them finds itself alone again.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, fetch: Fetch, note: Callable[[Statement], None]) -> None:
+        self._loop = loop
+        self._fetch = fetch
+        self._note = note
+        self._groups: dict[KeyedRead, list[Member]] = {}
+        self._scheduled = False
+        self._crowded = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def join(self, read: KeyedRead, args: Sequence[Any]) -> asyncio.Future[list[Any]] | None:
+        """Return the future of the rows for a key, or None: the caller is the first and sends it itself."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+            if not self._crowded:
+                return None
+        future: asyncio.Future[list[Any]] = self._loop.create_future()
+        self._groups.setdefault(read, []).append((tuple(args), future))
+        return future
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        groups, self._groups = self._groups, {}
+        # In a crowded turn everybody is here; in another, all but the one that went ahead.
+        self._crowded = sum(map(len, groups.values())) > (1 if self._crowded else 0)
+        for read, members in groups.items():
+            for start in range(0, len(members), MAX_KEYS):
+                task = self._loop.create_task(self._serve(read, members[start : start + MAX_KEYS]))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, read: KeyedRead, members: list[Member]) -> None:
+        waiting = [member for member in members if not member[1].done()]
+        keys = list(dict.fromkeys([key for key, _ in waiting]))
+        if len(keys) > 1:
+            try:
+                statement, args = read.many(keys)
+                self._note(statement)
+                rows = await self._fetch(statement, args)
+            except Exception:
+                # Whose fault it is shows when each is sent alone.
+                await self._serve_each(read, waiting)
+                return
+            found = {read.key_of(row): [row] for row in rows}
+            # A row under another key than the one asked for (a collation that ignores case): ask again.
+            unclear = any(key not in found for key in keys) and not found.keys() <= set(keys)
+            for key, future in waiting:
+                if not future.done() and (key in found or not unclear):
+                    future.set_result(found.get(key, []))
+        await self._serve_each(read, waiting)
+
+    async def _serve_each(self, read: KeyedRead, waiting: list[Member]) -> None:
+        """Answer those who have no answer yet, each by a statement of its own (one for equal keys)."""
+        for key in dict.fromkeys([key for key, future in waiting if not future.done()]):
+            rows: list[Any] = []
+            error: Exception | None = None
+            try:
+                self._note(read.statement)
+                rows = await self._fetch(read.statement, key)
+            except Exception as failed:
+                error = failed
+            for other, future in waiting:
+                if other == key and not future.done():
+                    if error is None:
+                        future.set_result(rows)
+                    else:
+                        future.set_exception(error)
