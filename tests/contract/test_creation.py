@@ -173,7 +173,7 @@ async def test_a_key_the_class_lacks_is_added_and_other_keys_are_taken(db: Datab
     for record in ({"code": "a"}, {"code": "a", "n": None}, {"n": 1}):
         with pytest.raises(ValidationError) as missing:
             await pair.insert(record)
-        assert missing.value.field == ("code" if "n" in record and record["n"] else "n")
+        assert missing.value.field == ("code" if record.get("n") else "n")
     for pk in ("", [], [""], [5]):
         with pytest.raises(ValidationError) as caught:
             await db.create(Coded, name="other", pk=pk)  # type: ignore[arg-type]
@@ -207,7 +207,7 @@ async def test_an_annotation_without_a_column_type_names_class_field_and_what_is
 
     class Unknown:
         id: int
-        value: "Nowhere"  # noqa: F821, UP037
+        value: "Nowhere"
 
     class Tuples:
         id: int
@@ -593,7 +593,7 @@ async def test_create_all_makes_all_tables_or_none(db: Database) -> None:
 
 
 async def test_forward_references_and_local_names_are_resolved(db: Database) -> None:
-    Local = Annotated[str, "local"]  # noqa: N806
+    Local = Annotated[str, "local"]
 
     class Mood(Enum):
         GOOD = "good"
@@ -644,7 +644,7 @@ async def test_creating_is_validated_before_the_database_is_opened(tmp_path: Any
 
 async def test_a_table_of_many_columns_and_rows_of_all_kinds_of_classes(db: Database) -> None:
     kinds = {f"c{n}": int for n in range(150)}
-    Wide = type("Wide", (), {"__annotations__": {"id": int, **kinds}, "__module__": __name__})  # noqa: N806
+    Wide = type("Wide", (), {"__annotations__": {"id": int, **kinds}, "__module__": __name__})
     wide = await db.create(Wide)
     row = {name: n for n, name in enumerate(kinds)}
     assert await wide.insert(row) == {"id": 1, **row}

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 
 from deebase import (
     UNSET,
+    Database,
     DatabaseError,
     DeeBaseError,
-    Database,
     InvalidOperationError,
     MultipleRowsError,
     NotFoundError,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from deebase._backends.base import Backend
 from deebase._backends.settings import Settings
-from deebase._engine.coalesce import Coalescer
 from deebase._engine.block import Block, raise_translated
+from deebase._engine.coalesce import Coalescer
 from deebase._engine.transaction import Transaction
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement

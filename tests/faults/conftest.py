@@ -1,0 +1,63 @@
+"""What the fault tests share: a table of pairs, bounded polling, and processes of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deebase import Database
+from tests.support.tree import ROOT
+
+#: Seconds after which a process of a test counts as hanging.
+PROCESS_LIMIT = 20.0
+
+
+@pytest.fixture
+async def t(db: Database) -> AsyncIterator[Database]:
+    """An open database with the table ``t`` of two integers."""
+    await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
+    yield db
+
+
+@pytest.fixture(params=["sqlite-file", "postgres"])
+def backend_name(request: pytest.FixtureRequest) -> str:
+    """The databases with several connections."""
+    return str(request.param)
+
+
+@pytest.fixture
+def run_script(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a program in a process of its own, with every check of the interpreter on."""
+
+    def run(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        program = tmp_path / "program.py"
+        program.write_text(textwrap.dedent(source), encoding="utf-8")
+        return subprocess.run(
+            [sys.executable, "-X", "dev", "-W", "error", str(program), *arguments],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+            capture_output=True,
+            text=True,
+            timeout=PROCESS_LIMIT,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], bool]], object]:
+    """Wait, at most 5 s, until a condition holds of which nothing can be awaited."""
+
+    async def wait(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+    return wait
