@@ -49,9 +49,9 @@ class Run:
                     contestant = await self._joined(stack, entry, backend)
                     contestants += [contestant] if contestant else []
             operations = selected(self.only)
-            imports = any(operation.name == "import_flights" for operation in operations)
-            rows = flights(self.plan.flights) if imports else []
-            results = await compare(backend, contestants, operations, self.plan, rows, self._say)
+            results = await compare(
+                backend, contestants, operations, self.plan, lambda: flights(self.plan.flights), self._say
+            )
         return results
 
     async def _joined(self, stack: AsyncExitStack, entry: Entry, backend: Backend) -> Contestant | None:

@@ -171,7 +171,7 @@ async def compare(
     contestants: Sequence[Contestant],
     operations: Iterable[Operation],
     plan: Plan,
-    flights: Sequence[Flight],
+    flights: Callable[[], Sequence[Flight]],
     progress: Callable[[str], None],
 ) -> list[Result]:
     """Measure all peers on one backend.
@@ -184,7 +184,7 @@ async def compare(
         contestants: The peers.
         operations: What to measure.
         plan: How much to measure.
-        flights: Rows to import.
+        flights: Gives the rows to import; asked late, because so many objects slow down every garbage collection.
         progress: Called with a line of text before each operation.
 
     Returns:
@@ -193,12 +193,13 @@ async def compare(
     results: list[Result] = []
     for operation in operations:
         progress(f"{backend}: {operation.label}")
+        rows = flights() if operation.name == "import_flights" else []
         current = [Result(backend, operation, contestant.name) for contestant in contestants]
         for number in range(plan.import_rounds if operation.name == "import_flights" else plan.rounds):
             for place in range(len(contestants)):
                 index = (place + number) % len(contestants)
                 if current[index].error is None and not _enough(current[index]):
-                    await _tried(contestants[index], operation, plan, current[index], flights)
+                    await _tried(contestants[index], operation, plan, current[index], rows)
         results += current
     return results
 

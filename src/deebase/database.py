@@ -19,7 +19,7 @@ from deebase.errors import ValidationError
 from deebase.query import STREAM_ROWS, Source
 from deebase.rawsql import RawSql
 from deebase.table import Table
-from deebase.types import ForeignKey, Index, SqlExpression
+from deebase.types import ForeignKeyMark, Index, SqlExpression
 
 if TYPE_CHECKING:
     import os
@@ -359,7 +359,7 @@ class Database:
         name: str | None = None,
         pk: str | Sequence[str] = "id",
         indexes: Iterable[str | tuple[str, ...] | Index] = (),
-        foreign_keys: Mapping[str, ForeignKey] | None = None,
+        foreign_keys: Mapping[str, ForeignKeyMark] | None = None,
         defaults: Mapping[str, Any] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
@@ -373,7 +373,7 @@ class Database:
         name: str | None = None,
         pk: str | Sequence[str] = "id",
         indexes: Iterable[str | tuple[str, ...] | Index] = (),
-        foreign_keys: Mapping[str, ForeignKey] | None = None,
+        foreign_keys: Mapping[str, ForeignKeyMark] | None = None,
         defaults: Mapping[str, Any] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
@@ -386,7 +386,7 @@ class Database:
         name: str | None = None,
         pk: str | Sequence[str] = "id",
         indexes: Iterable[str | tuple[str, ...] | Index] = (),
-        foreign_keys: Mapping[str, ForeignKey] | None = None,
+        foreign_keys: Mapping[str, ForeignKeyMark] | None = None,
         defaults: Mapping[str, Any] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,

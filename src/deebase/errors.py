@@ -91,8 +91,8 @@ class ConfigurationError(DeeBaseError):
 class ConnectionError(DeeBaseError, builtins.ConnectionError):
     """The database cannot be reached, or the link to it was lost."""
 
-    sqlstates = ("08", "28", "3D000", "53300", "57P01", "57P02", "57P03", "57P04", "57P05")
-    sqlite_codes = (14,)  # CANTOPEN
+    sqlstates: ClassVar[tuple[str, ...]] = ("08", "28", "3D000", "53300", "57P01", "57P02", "57P03", "57P04", "57P05")
+    sqlite_codes: ClassVar[tuple[int, ...]] = (14,)  # CANTOPEN
 
 
 class SchemaError(DeeBaseError):
@@ -186,8 +186,8 @@ class InvalidOperationError(DeeBaseError):
     """
 
     # A write in a read-only transaction (or to a read-only database).
-    sqlstates = ("25006", "42501")
-    sqlite_codes = (8, 3, 23)  # READONLY, PERM, AUTH
+    sqlstates: ClassVar[tuple[str, ...]] = ("25006", "42501")
+    sqlite_codes: ClassVar[tuple[int, ...]] = (8, 3, 23)  # READONLY, PERM, AUTH
 
     def __init__(
         self, message: str = "", *, hint: str | None = None, operation: str | None = None, target: str | None = None
@@ -207,8 +207,8 @@ class IntegrityError(DeeBaseError):
         columns: the columns, where the database tells.
     """
 
-    sqlstates = ("23", "44000")
-    sqlite_codes = (19,)  # CONSTRAINT
+    sqlstates: ClassVar[tuple[str, ...]] = ("23", "44000")
+    sqlite_codes: ClassVar[tuple[int, ...]] = (19,)  # CONSTRAINT
 
     def __init__(
         self,
@@ -230,29 +230,29 @@ class IntegrityError(DeeBaseError):
 class UniqueViolationError(IntegrityError):
     """A row with this key or these unique values exists."""
 
-    sqlstates = ("23505", "23P01")
-    sqlite_codes = (1555, 2067, 2579)  # CONSTRAINT_PRIMARYKEY, _UNIQUE, _ROWID
+    sqlstates: ClassVar[tuple[str, ...]] = ("23505", "23P01")
+    sqlite_codes: ClassVar[tuple[int, ...]] = (1555, 2067, 2579)  # CONSTRAINT_PRIMARYKEY, _UNIQUE, _ROWID
 
 
 class ForeignKeyViolationError(IntegrityError):
     """The row referred to does not exist, or is still referred to."""
 
-    sqlstates = ("23001", "23503")
-    sqlite_codes = (787,)  # CONSTRAINT_FOREIGNKEY
+    sqlstates: ClassVar[tuple[str, ...]] = ("23001", "23503")
+    sqlite_codes: ClassVar[tuple[int, ...]] = (787,)  # CONSTRAINT_FOREIGNKEY
 
 
 class NotNullViolationError(IntegrityError):
     """A column that must have a value has none."""
 
-    sqlstates = ("23502",)
-    sqlite_codes = (1299,)  # CONSTRAINT_NOTNULL
+    sqlstates: ClassVar[tuple[str, ...]] = ("23502",)
+    sqlite_codes: ClassVar[tuple[int, ...]] = (1299,)  # CONSTRAINT_NOTNULL
 
 
 class CheckViolationError(IntegrityError):
     """A CHECK of the table refuses the row."""
 
-    sqlstates = ("23514",)
-    sqlite_codes = (275,)  # CONSTRAINT_CHECK
+    sqlstates: ClassVar[tuple[str, ...]] = ("23514",)
+    sqlite_codes: ClassVar[tuple[int, ...]] = (275,)  # CONSTRAINT_CHECK
 
 
 class DatabaseError(DeeBaseError):
@@ -263,8 +263,8 @@ class DatabaseError(DeeBaseError):
         statement: the SQL, without values.
     """
 
-    sqlstates = ("53", "54", "55", "58", "F0", "HV", "P0", "XX", "72", "0")
-    sqlite_codes = (2, 6, 7, 10, 11, 12, 13, 15, 16, 22, 24, 26, 27, 28)
+    sqlstates: ClassVar[tuple[str, ...]] = ("53", "54", "55", "58", "F0", "HV", "P0", "XX", "72", "0")
+    sqlite_codes: ClassVar[tuple[int, ...]] = (2, 6, 7, 10, 11, 12, 13, 15, 16, 22, 24, 26, 27, 28)
 
     def __init__(
         self, message: str = "", *, hint: str | None = None, sqlstate: str | None = None, statement: str | None = None
@@ -277,45 +277,61 @@ class DatabaseError(DeeBaseError):
 class QueryError(DatabaseError):
     """The statement is wrong: its syntax, or a name it uses."""
 
-    sqlstates = ("0A", "42", "26", "34", "3F", "38", "39", "2F", "07", "21", "0L", "0P", "20", "27", "2B")
-    sqlite_codes = (1, 17, 21)  # ERROR, SCHEMA, MISUSE
+    sqlstates: ClassVar[tuple[str, ...]] = (
+        "0A",
+        "42",
+        "26",
+        "34",
+        "3F",
+        "38",
+        "39",
+        "2F",
+        "07",
+        "21",
+        "0L",
+        "0P",
+        "20",
+        "27",
+        "2B",
+    )
+    sqlite_codes: ClassVar[tuple[int, ...]] = (1, 17, 21)  # ERROR, SCHEMA, MISUSE
 
 
 class DataError(DatabaseError):
     """A value cannot be what the statement makes of it."""
 
-    sqlstates = ("22",)
-    sqlite_codes = (18, 20, 25)  # TOOBIG, MISMATCH, RANGE
+    sqlstates: ClassVar[tuple[str, ...]] = ("22",)
+    sqlite_codes: ClassVar[tuple[int, ...]] = (18, 20, 25)  # TOOBIG, MISMATCH, RANGE
 
 
 class BusyError(DatabaseError):
     """Somebody else holds what the operation waited for, or all connections were lent."""
 
-    retryable = True
-    sqlstates = ("55P03", "55006")
-    sqlite_codes = (5,)  # BUSY
+    retryable: ClassVar[bool] = True
+    sqlstates: ClassVar[tuple[str, ...]] = ("55P03", "55006")
+    sqlite_codes: ClassVar[tuple[int, ...]] = (5,)  # BUSY
 
 
 class DeadlockError(DatabaseError):
     """Two transactions waited for each other and this one was ended."""
 
-    retryable = True
-    sqlstates = ("40P01",)
+    retryable: ClassVar[bool] = True
+    sqlstates: ClassVar[tuple[str, ...]] = ("40P01",)
 
 
 class SerializationError(DatabaseError):
     """Somebody else changed what this transaction had read."""
 
-    retryable = True
-    sqlstates = ("40", "40001")
-    sqlite_codes = (517,)  # BUSY_SNAPSHOT
+    retryable: ClassVar[bool] = True
+    sqlstates: ClassVar[tuple[str, ...]] = ("40", "40001")
+    sqlite_codes: ClassVar[tuple[int, ...]] = (517,)  # BUSY_SNAPSHOT
 
 
 class QueryTimeoutError(DatabaseError):
     """A statement took longer than it may."""
 
-    sqlstates = ("57014", "57")
-    sqlite_codes = (9, 4)  # INTERRUPT, ABORT
+    sqlstates: ClassVar[tuple[str, ...]] = ("57014", "57")
+    sqlite_codes: ClassVar[tuple[int, ...]] = (9, 4)  # INTERRUPT, ABORT
 
 
 class TransactionError(DeeBaseError):
@@ -325,7 +341,7 @@ class TransactionError(DeeBaseError):
         outcome: "committed", "rolled back", "unknown" or None.
     """
 
-    sqlstates = ("25", "2D", "3B", "0B")
+    sqlstates: ClassVar[tuple[str, ...]] = ("25", "2D", "3B", "0B")
 
     def __init__(self, message: str = "", *, hint: str | None = None, outcome: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -335,13 +351,13 @@ class TransactionError(DeeBaseError):
 class TransactionAbortedError(TransactionError):
     """An earlier error ended the transaction; nothing of it is saved."""
 
-    sqlstates = ("25P02", "25P03", "25P04")
+    sqlstates: ClassVar[tuple[str, ...]] = ("25P02", "25P03", "25P04")
 
 
 class CommitOutcomeUnknownError(TransactionError):
     """The link was lost at COMMIT: the transaction is saved, or it is not."""
 
-    sqlstates = ("08007", "40003")
+    sqlstates: ClassVar[tuple[str, ...]] = ("08007", "40003")
 
 
 class MigrationError(DeeBaseError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -289,14 +289,15 @@ class Query(Generic[R]):
 
         return (self._kept(key, build) if shape is not None else build()), columns
 
-    def _kept(self, key: tuple[Any, ...], build: Any) -> Prepared:
+    def _kept(self, key: tuple[Any, ...], build: Callable[[], Prepared]) -> Prepared:
         """Return the statement of a shape, compiled at its first use; a shape of None is not kept."""
-        kept = self._source.model.statements
-        prepared: Prepared | None = kept.get(key)
-        if prepared is None:
-            prepared = build()
-            if key[1] is not None and not prepared.fixed:
-                kept[key] = prepared
+        statements_of_table = self._source.model.statements
+        kept: Prepared | None = statements_of_table.get(key)
+        if kept is not None:
+            return kept
+        prepared = build()
+        if key[1] is not None and not prepared.fixed:
+            statements_of_table[key] = prepared
         return prepared
 
     def _made(self, rows: list[Any], columns: tuple[str, ...]) -> list[R]:
@@ -305,7 +306,9 @@ class Query(Generic[R]):
             return made
         model = self._source.model
         places = [(columns.index(name), model.columns[name].read) for name in model.pks]
-        keys = [tuple([read(row[n]) if read is not None else row[n] for n, read in places]) for row in rows]
+        keys: list[tuple[Any, ...]] = [
+            tuple([read(row[n]) if read is not None else row[n] for n, read in places]) for row in rows
+        ]
         pairs: list[Any] = [(key if len(key) > 1 else key[0], row) for key, row in zip(keys, made, strict=True)]
         return pairs
 

@@ -18,7 +18,7 @@ from deebase.types import UNSET, SqlExpression, Unset
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-    from sqlalchemy.sql import ReadOnlyColumnCollection
+    from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
     from deebase._engine.executor import Executor
     from deebase._rows.model import TableModel
@@ -90,11 +90,11 @@ class Table(Generic[R]):
 
     # -- shapes --------------------------------------------------------------------------------
 
-    def _kept(self, key: tuple[Any, ...], build: Any) -> Prepared:
-        kept = self._model.statements
-        prepared: Prepared | None = kept.get(key)
-        if prepared is None:
-            prepared = kept[key] = build()
+    def _kept(self, key: tuple[Any, ...], build: Callable[[], Prepared]) -> Prepared:
+        kept: Prepared | None = self._model.statements.get(key)
+        if kept is not None:
+            return kept
+        prepared = self._model.statements[key] = build()
         return prepared
 
     def _rows(self, rows: list[Any]) -> list[R]:

@@ -65,7 +65,7 @@ class PostgresBackend:
 
     def _violation(self, kind: type[IntegrityError], error: Any) -> IntegrityError:
         name, table, column = error.constraint_name, error.table_name, error.column_name
-        columns = (column,) if column else ()
+        columns: tuple[str, ...] = (column,) if column else ()
         constraint = _KINDS.get(kind, "check")
         if kind is UniqueViolationError:
             constraint = "unique"

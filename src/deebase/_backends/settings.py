@@ -48,7 +48,7 @@ def settings_for(target: str | os.PathLike[str], options: Mapping[str, Any]) -> 
     """
     if not isinstance(target, (str, os.PathLike)):
         raise ConfigurationError(f"a database is named by {ACCEPTED}, not by {type(target).__name__}")
-    text = os.fspath(target)
+    text: Any = os.fspath(target)
     if not isinstance(text, str) or not text.strip() or "\0" in text:
         raise ConfigurationError("the name of the database is empty or no text", hint=f"give {ACCEPTED}")
     for name in ("timeout", "connect_timeout", "command_timeout", "lock_timeout", "idle_timeout"):

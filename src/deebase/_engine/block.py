@@ -359,14 +359,30 @@ class Block:
             # SQLAlchemy's own bookkeeping of statements that went through tx.connection.
             with contextlib.suppress(Exception):
                 await lane.connection.rollback()
+        try:
+            await self._make_writable(lane)
+        except BaseException:
+            lane.broken = True
+        finally:
+            unit.lanes.release(lane, write=unit.write)
+
+    async def _abandon(self, unit: _Unit) -> None:
+        """Give a lane back whose BEGIN failed or was cancelled, perhaps before it ran."""
+        lane = unit.lane
+        try:
+            # Asked of the connection behind whatever still runs there: what it tells now is too early.
+            if not lane.lost and not lane.broken:
+                await lane.roll_back()
+                await self._make_writable(lane)
+        except BaseException:
+            lane.broken = True
+        finally:
+            unit.lanes.release(lane, write=unit.write)
+
+    async def _make_writable(self, lane: Any) -> None:
         after = self._executor.end_read_only() if self._read_only else ()
         if after and not lane.broken and not lane.lost:
             await lane.control(*after)
-        unit.lanes.release(lane, write=unit.write)
-
-    async def _abandon(self, unit: _Unit) -> None:
-        await self._roll_back(unit)
-        unit.lanes.release(unit.lane, write=unit.write)
 
 
 def raise_translated(executor: Executor, error: BaseException, statement: Statement | None = None) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import sys
 from typing import Any
 
 import sqlalchemy as sa
@@ -71,7 +72,7 @@ def _configure_sqlite(raw: sqlite3.Connection, settings: Settings) -> None:
                 f"this file system cannot give SQLite journal_mode={value} (it stays {row[0]})",
                 hint="put the file on a local disk, or pass pragmas={'journal_mode': 'DELETE'}",
             )
-    if hasattr(raw, "setconfig"):
+    if sys.version_info >= (3, 12):
         # Python 3.12+: a misspelt "column" is an error, not a string.
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DDL, False)

@@ -8,7 +8,7 @@ import os
 import random
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +16,7 @@ from deebase._backends.base import Backend
 from deebase._backends.settings import Settings
 from deebase._engine.block import Block, raise_translated
 from deebase._engine.coalesce import Coalescer
+from deebase._engine.shield import finish
 from deebase._engine.transaction import Transaction
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement
@@ -36,9 +37,7 @@ RETRY_CAP = 1.0
 class _Home:
     """What one event loop has of a database: an engine and its lanes."""
 
-    def __init__(
-        self, settings: Settings, loop: asyncio.AbstractEventLoop, note: Callable[[Statement], None]
-    ) -> None:
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop, note: Callable[[Statement], None]) -> None:
         # SQLAlchemy's asyncio part and the drivers are first needed here.
         from deebase._engine.connect import make_engine, make_lanes
 
@@ -137,6 +136,10 @@ class Executor:
     async def close(self, timeout: float) -> None:
         """Wait for what runs (at most ``timeout`` seconds), then leave nothing behind."""
         self.closed = True
+        # To its end even when the task is cancelled: what stayed open would keep threads and sockets.
+        await finish(self._close(timeout))
+
+    async def _close(self, timeout: float) -> None:
         here = asyncio.get_running_loop()
         homes, self._homes, self._home = self._homes, {}, None
         for loop, home in homes.items():
@@ -241,13 +244,14 @@ class Executor:
 
     async def stream(
         self, statement: Statement, args: Sequence[Any], size: int
-    ) -> AsyncIterator[tuple[list[Any], list[Any]]]:
+    ) -> AsyncGenerator[tuple[list[Any], list[Any]], None]:
         """Yield (columns, rows) in pieces of at most ``size`` rows, from a cursor of the database.
 
         The lane is held while the caller iterates, and given back when the iteration ends, however.
         """
         self._note(statement)
-        block, own, failed = self.current.get(), None, None
+        block, own = self.current.get(), None
+        failed: BaseException | None = None
         if block is None:
             # Not made the block of the task: what the body of the loop does commits on its own.
             block = own = Block(self, read_only=statement.reads)

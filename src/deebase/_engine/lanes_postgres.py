@@ -56,9 +56,7 @@ class PostgresLane:
         """Run a statement once per row of parameters, all or nothing."""
         await self.driver.executemany(statement.sql, rows)
 
-    async def copy(
-        self, table: str, schema: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]
-    ) -> None:
+    async def copy(self, table: str, schema: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Store rows of bound values by a binary COPY."""
         await self.driver.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
 

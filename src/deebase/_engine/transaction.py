@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from deebase._engine.block import Block
 from deebase.errors import InvalidOperationError
@@ -58,7 +58,7 @@ class Transaction:
         """
         return self._block.connection
 
-    async def rollback(self) -> NoReturn:
+    async def rollback(self) -> None:
         """Undo the block and leave it at once, without an error.
 
         Example:
@@ -76,5 +76,7 @@ class Transaction:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
+    ) -> bool | None:
+        # Declared so that checkers do not take every block for one that may swallow its errors, which
+        # would make `return` inside of one look conditional: only rollback() ends here.
         return await self._block.exit(error)

@@ -14,7 +14,7 @@ from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_defaul
 from deebase._schema.types import Float
 from deebase._schema.values import checker
 from deebase.errors import SchemaError, ValidationError
-from deebase.types import ForeignKey, Index
+from deebase.types import ForeignKeyMark, Index
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def design(
     name: str | None,
     pk: str | Sequence[str],
     indexes: Iterable[str | tuple[str, ...] | Index] = (),
-    foreign_keys: Mapping[str, ForeignKey] | None = None,
+    foreign_keys: Mapping[str, ForeignKeyMark] | None = None,
     defaults: Mapping[str, Any] | None = None,
     localns: Mapping[str, Any] | None = None,
 ) -> Design:
@@ -68,7 +68,7 @@ def design(
     table = name if name is not None else snake_case(cls.__name__)
     if not table:
         raise ValidationError("a table name is not empty", field="name", hint="create(cls, name='users')")
-    pks = (pk,) if isinstance(pk, str) else tuple(pk)
+    pks: tuple[Any, ...] = (pk,) if isinstance(pk, str) else tuple(pk)
     if not pks or not all(isinstance(key, str) and key for key in pks):
         raise ValidationError(f"{table}: pk is the name of a column, or a list of names", field="pk", hint="pk='id'")
     columns = list(describe(cls, localns, defaults=defaults))
@@ -97,7 +97,7 @@ def _must_be_columns(table: str, names: Iterable[str], known: Iterable[str]) -> 
             )
 
 
-def _references(table: str, columns: list[ColumnSpec], given: Mapping[str, ForeignKey]) -> Iterable[Reference]:
+def _references(table: str, columns: list[ColumnSpec], given: Mapping[str, ForeignKeyMark]) -> Iterable[Reference]:
     for column in columns:
         mark = given.get(column.name, column.foreign_key)
         if mark is not None:

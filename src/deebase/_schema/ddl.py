@@ -18,7 +18,7 @@ def create_statements(tables: Sequence[sa.Table], dialect: Dialect) -> list[str]
     alters = dialect.supports_alter
     statements: list[str] = []
     late: list[sa.ForeignKeyConstraint] = []
-    for table, constraints in sort_tables_and_constraints(tables):
+    for table, constraints in sort_tables_and_constraints(tables):  # type: ignore[no-untyped-call]
         if table is None:
             late.extend(constraints)
         else:

@@ -6,13 +6,14 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator
 
 from deebase._schema import scalars
-from deebase._schema.column_type import ColumnType, Processor
+from deebase._schema.column_type import ColumnType, Processor, reading
 
 #: SQLite's collation that orders stored Decimals by value; every connection registers it.
 DECIMAL_COLLATION = "deebase_decimal"
@@ -101,6 +102,12 @@ class ExactNumber(ColumnType):
     def from_sqlite(self) -> Processor:
         # Arithmetic and aggregates of SQLite give numbers instead of text.
         return lambda value: Decimal(repr(value) if type(value) is float else value)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        """Return what makes a Decimal of what is stored; asyncpg gives 10000 as 1E+4."""
+        if dialect.name == "sqlite":
+            return super().result_processor(dialect, coltype)
+        return reading(lambda value: value if value.as_tuple().exponent <= 0 else Decimal(format(value, "f")))
 
     def order_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return what ORDER BY sorts by."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
 
 from deebase._sql.statement import Statement
@@ -28,9 +29,7 @@ class Prepared:
 
     __slots__ = ("_slots", "fixed", "hidden", "statement")
 
-    def __init__(
-        self, statement: Statement, slots: tuple[Slot, ...], hidden: int = 0, *, fixed: bool = False
-    ) -> None:
+    def __init__(self, statement: Statement, slots: tuple[Slot, ...], hidden: int = 0, *, fixed: bool = False) -> None:
         self.statement = statement
         self._slots = slots
         #: Columns at the end of each row that are not the caller's.
@@ -76,7 +75,7 @@ def prepare(
     try:
         compiled: Any = element.compile(dialect=dialect)
         state = compiled.construct_expanded_state()
-    except sa.exc.SQLAlchemyError as error:
+    except SQLAlchemyError as error:
         raise ValidationError(
             f"SQLAlchemy cannot compile the statement: {error.args[0]}", hint="check the expressions given to it"
         ) from error
@@ -88,12 +87,19 @@ def prepare(
         if parameter in parameters.embedded:
             sources[name] = (parameters.embedded[parameter], processors[name])
     slots = tuple(
-        Slot(*sources[name], None) if name in sources else Slot(None, None, _processed(state.parameters[name], processors.get(name)))
+        Slot(*sources[name], None)
+        if name in sources
+        else Slot(None, None, _processed(state.parameters[name], processors.get(name)))
         for name in state.positiontup or ()
     )
     # An embedded value that is compiled under another object would be frozen into a kept statement.
     fixed = len(sources) < len(parameters.sources) + len(parameters.embedded)
-    return Prepared(Statement(state.statement, reads=reads, quick=quick, shares_commit=quick and not reads), slots, hidden, fixed=fixed)
+    return Prepared(
+        Statement(state.statement, reads=reads, quick=quick, shares_commit=quick and not reads),
+        slots,
+        hidden,
+        fixed=fixed,
+    )
 
 
 def _bind_processor(parameter: sa.BindParameter[Any], dialect: Dialect) -> Bind | None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
@@ -72,8 +73,8 @@ def move_sequence(model: TableModel, dialect: Dialect, key: Any = None) -> Any:
     preparer = dialect.identifier_preparer
     quoted = preparer.format_table(model.sa_table)
     if key is None:
-        key = sa.literal_column(f"{quoted}.{preparer.quote(model.generated)}", sa.BigInteger())
-    sequence = sa.func.pg_get_serial_sequence(quoted, model.generated).cast(sa.dialects.postgresql.REGCLASS)
+        key = sa.literal_column(f"{quoted}.{preparer.quote(str(model.generated))}", sa.BigInteger())
+    sequence: Any = sa.func.pg_get_serial_sequence(quoted, model.generated).cast(REGCLASS)
     place = sa.select(
         sequence.label("seq"), sa.func.coalesce(sa.func.pg_sequence_last_value(sequence), 0).label("at")
     ).subquery("place")
@@ -162,7 +163,7 @@ def select(
 ) -> Prepared:
     """SELECT columns FROM table; limit and offset are the values "limit" and "offset"."""
     parameters = Parameters()
-    element = sa.select(*[model.sa_table.c[name] for name in columns]).where(*where.clauses(parameters))
+    element: Any = sa.select(*[model.sa_table.c[name] for name in columns]).where(*where.clauses(parameters))
     element = element.order_by(*order_by(model, order)[0])
     if limit:
         element = element.limit(parameters.add("limit", sa.BigInteger(), None))
@@ -177,14 +178,16 @@ def select(
 def count(model: TableModel, dialect: Dialect, where: Where) -> Prepared:
     """SELECT count(*)."""
     parameters = Parameters()
-    element = sa.select(sa.func.count()).select_from(model.sa_table).where(*where.clauses(parameters))
+    element: Any = sa.select(sa.func.count()).select_from(model.sa_table).where(*where.clauses(parameters))
     return prepare(element, dialect, parameters, reads=True, quick=False)
 
 
 def exists(model: TableModel, dialect: Dialect, where: Where, *, quick: bool) -> Prepared:
     """SELECT 1 ... LIMIT 1."""
     parameters = Parameters()
-    element = sa.select(sa.literal_column("1")).select_from(model.sa_table).where(*where.clauses(parameters)).limit(1)
+    element: Any = (
+        sa.select(sa.literal_column("1")).select_from(model.sa_table).where(*where.clauses(parameters)).limit(1)
+    )
     return prepare(element, dialect, parameters, reads=True, quick=quick)
 
 

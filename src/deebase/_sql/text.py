@@ -110,7 +110,9 @@ def tokens(sql: str, dialect: str) -> Iterator[Token]:
             kind, text = ("block", sql[at:stop]) if stop > 0 else ("broken", sql[at:])
         elif kind == "block" and not (text.endswith("*/") and len(text) >= 4):
             kind = "broken"
-        elif (kind == "other" and text in "'\"`" and not (text == "`" and dialect == "postgresql")) or (kind == "other" and text == "[" and dialect == "sqlite"):
+        elif (kind == "other" and text in "'\"`" and not (text == "`" and dialect == "postgresql")) or (
+            kind == "other" and text == "[" and dialect == "sqlite"
+        ):
             kind, text = "broken", sql[at:]
         elif kind == "named" and (_OPERAND_END.search(last) or last.endswith(":")):
             kind, text = "other", ":"

@@ -130,9 +130,11 @@ def _keyed(clause: tuple[Any, ...], parameters: Parameters) -> ColumnElement[boo
     kind, source, column = clause[:3]
     sa_column, bind = column.sa_column, column.bind
     if kind == "null":
-        return sa_column.is_(None)
+        condition: ColumnElement[bool] = sa_column.is_(None)
+        return condition
     if kind == "equal":
-        return sa_column == parameters.add(source, column.sa_type, bind)
+        condition = sa_column == parameters.add(source, column.sa_type, bind)
+        return condition
     members = [parameters.add(f"{source}_{n}", column.sa_type, bind) for n in range(clause[3])]
     contained = sa_column.in_(members) if members else sa.false()
     return sa.or_(contained, sa_column.is_(None)) if kind == "in or null" else contained

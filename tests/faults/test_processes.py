@@ -1,0 +1,267 @@
+"""Processes, event loops, threads and forks: nothing hangs, nothing is printed, nobody is disturbed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+every_backend = pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file", "postgres"], indirect=True)
+
+
+def assert_silent(done: subprocess.CompletedProcess[str], output: str = "done\n") -> None:
+    assert (done.returncode, done.stdout, done.stderr) == (0, output, "")
+
+
+@every_backend
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_process_with_cancelled_operations_prints_nothing_and_ends(
+    db_url: str, run_script: Run, share: float, long_run: bool
+) -> None:
+    source = """
+        import asyncio, random, sys
+        from deebase import Database
+
+        async def main(url, share, operations):
+            chance, acknowledged = random.Random(3), set()
+
+            async def operation(db, n):
+                if n % 3 == 0:
+                    await db.q("SELECT count(*) FROM t")
+                elif n % 3 == 1:
+                    await db.q("INSERT INTO t VALUES (?)", [2 * n])
+                    acknowledged.add(2 * n)
+                else:
+                    async with db.transaction():
+                        await db.q("INSERT INTO t VALUES (?)", [2 * n])
+                        await db.q("INSERT INTO t VALUES (?)", [2 * n + 1])
+                    acknowledged.update((2 * n, 2 * n + 1))
+
+            async def worker(db, numbers):
+                for n in numbers:
+                    task = asyncio.create_task(operation(db, n))
+                    if chance.random() < share:
+                        for _ in range(chance.randrange(10)):
+                            await asyncio.sleep(0)
+                        task.cancel()
+                    await asyncio.wait([task])
+                    if not task.cancelled():
+                        task.result()
+
+            async with Database(url) as db:
+                await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+                await asyncio.gather(*(worker(db, range(k, operations, 20)) for k in range(20)))
+                present = {row["id"] for row in await db.q("SELECT id FROM t")}
+                assert acknowledged <= present
+                pairs = [2 * n for n in range(operations) if n % 3 == 2]
+                assert all((k in present) == (k + 1 in present) for k in pairs)
+                assert db._executor.lanes_in_use == 0
+            print("done")
+
+        asyncio.run(main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3])))
+    """
+    assert_silent(run_script(source, db_url, str(share), "2000" if long_run else "600"))
+
+
+@every_backend
+def test_two_loops_one_after_the_other_use_one_database(db_url: str, run_script: Run) -> None:
+    source = """
+        import asyncio, sys
+        from deebase import Database
+
+        db = Database(sys.argv[1])
+
+        async def first():
+            await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+            await db.q("INSERT INTO t VALUES (1)")
+
+        async def second():
+            await db.q("INSERT INTO t VALUES (2)")
+            assert await db.q("SELECT id FROM t ORDER BY id") == [{"id": 1}, {"id": 2}]
+            await db.close()
+
+        asyncio.run(first())
+        asyncio.run(second())
+        print("done")
+    """
+    assert_silent(run_script(source, db_url))
+
+
+@every_backend
+def test_threads_with_loops_of_their_own_share_one_database(db_url: str, run_script: Run) -> None:
+    source = """
+        import asyncio, sys, threading
+        from deebase import Database
+
+        db = Database(sys.argv[1])
+
+        async def work(start):
+            for key in range(start, start + 25):
+                async with db.transaction():
+                    await db.q("INSERT INTO t VALUES (?)", [key])
+            await asyncio.gather(*(db.q("INSERT INTO t VALUES (?)", [k]) for k in range(start + 25, start + 50)))
+
+        async def prepare():
+            await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+
+        async def check():
+            assert await db.item("SELECT count(*) FROM t") == 200
+            await db.close()
+
+        asyncio.run(prepare())
+        threads = [threading.Thread(target=asyncio.run, args=(work(100 * n),)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        asyncio.run(check())
+        print("done")
+    """
+    assert_silent(run_script(source, db_url))
+
+
+@every_backend
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "pass",
+        "sys.exit(0)",
+        "await db.transaction().__aenter__()",
+        "await anext(db.stream('SELECT id FROM t'))",
+        "asyncio.create_task(db.q('SELECT count(*) FROM t'))",
+        "asyncio.create_task(hold(db)); await asyncio.sleep(0)",
+        "kept.append(asyncio.create_task(hold(db))); await asyncio.wait([asyncio.create_task(db.q('SELECT 1'))])",
+    ],
+)
+def test_an_exit_without_close_neither_hangs_nor_prints(db_url: str, run_script: Run, ending: str) -> None:
+    source = f"""
+        import asyncio, sys
+        from deebase import Database
+
+        kept = []
+
+        async def hold(db):
+            async with db.transaction():
+                await db.q("INSERT INTO t VALUES (2)")
+                await asyncio.Event().wait()
+
+        async def main():
+            db = Database(sys.argv[1])
+            await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+            await db.q("INSERT INTO t VALUES (1)")
+            print("done")
+            {ending}
+
+        asyncio.run(main())
+    """
+    assert_silent(run_script(source, db_url))
+
+
+@every_backend
+def test_an_exit_by_an_error_prints_that_error_alone(db_url: str, run_script: Run) -> None:
+    source = """
+        import asyncio, sys
+        from deebase import Database
+
+        async def main():
+            db = Database(sys.argv[1])
+            await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+            async with db.transaction():
+                await db.q("INSERT INTO t VALUES (1)")
+                raise ZeroDivisionError("of the program")
+
+        asyncio.run(main())
+    """
+    done = run_script(source, db_url)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback")
+    assert done.stderr.endswith("ZeroDivisionError: of the program\n")
+    assert done.stderr.count("Traceback") == 1
+
+
+@every_backend
+def test_a_loop_that_is_dropped_without_a_shutdown_does_not_hang_the_exit(db_url: str, run_script: Run) -> None:
+    source = """
+        import asyncio, sys
+        from deebase import Database
+
+        loop = asyncio.new_event_loop()
+        db = Database(sys.argv[1])
+        loop.run_until_complete(db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)"))
+        print("done", flush=True)
+    """
+    done = run_script(source, db_url)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
+@pytest.mark.parametrize("child", ["await db.q('INSERT INTO t VALUES (2)')", "pass"])
+def test_a_forked_child_and_its_parent_do_not_disturb_each_other(db_url: str, run_script: Run, child: str) -> None:
+    source = f"""
+        import asyncio, os, sys, warnings
+        from deebase import Database
+
+        warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning)
+        db = Database(sys.argv[1])
+
+        async def in_child():
+            {child}
+            await db.close()
+
+        async def main():
+            await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+            await db.q("INSERT INTO t VALUES (1)")
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    asyncio.run(in_child())
+                    os._exit(0)
+                except BaseException as error:
+                    print(repr(error), file=sys.stderr, flush=True)
+                finally:
+                    os._exit(1)
+            assert (await asyncio.to_thread(os.waitpid, pid, 0))[1] == 0
+            await db.q("INSERT INTO t VALUES (3)")
+            async with db.transaction():
+                await db.q("INSERT INTO t VALUES (4)")
+            found = [row["id"] for row in await db.q("SELECT id FROM t ORDER BY id")]
+            assert [key for key in found if key != 2] == [1, 3, 4], found
+            await db.close()
+            print("done")
+
+        asyncio.run(main())
+    """
+    assert_silent(run_script(source, db_url))
+
+
+@every_backend
+def test_an_interrupt_by_the_user_ends_the_process(db_url: str, run_script: Run) -> None:
+    source = """
+        import asyncio, signal, sys
+        from deebase import Database
+
+        async def main():
+            async with Database(sys.argv[1]) as db:
+                await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+                async with db.transaction():
+                    await db.q("INSERT INTO t VALUES (1)")
+                    signal.raise_signal(signal.SIGINT)
+                    await asyncio.Event().wait()
+
+        try:
+            asyncio.run(main())
+        except KeyboardInterrupt:
+            pass
+
+        async def check():
+            async with Database(sys.argv[1]) as db:
+                if "memory" not in repr(db):
+                    assert await db.item("SELECT count(*) FROM t") == 0
+
+        asyncio.run(check())
+        print("done")
+    """
+    assert_silent(run_script(source, db_url))
