@@ -190,6 +190,8 @@ async def compare(
     Returns:
         One result per operation and peer.
     """
+    # What the libraries have loaded is not looked through again by the collection before each measurement.
+    gc.freeze()
     results: list[Result] = []
     for operation in operations:
         progress(f"{backend}: {operation.label}")
@@ -216,7 +218,7 @@ async def _tried(
     try:
         await _one_round(contestant, operation, plan, result, flights)
     except Exception as error:  # whatever a library raises is its result
-        result.error = f"{type(error).__name__}: {_innermost(error)}"
+        result.error = _innermost(error)
 
 
 def _innermost(error: BaseException) -> str:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from deebase._engine.executor import Executor
 from deebase._schema import ddl, reflect
-from deebase._schema.build import Design, sa_tables, table_model
+from deebase._schema.build import Design, check_names, sa_tables, table_model
 from deebase._schema.catalog import Catalog
 from deebase._sql.statement import Statement
 from deebase.errors import InvalidOperationError, TableExistsError, ValidationError
@@ -82,6 +82,7 @@ async def create_tables(
     names = [made.name for made in designs]
     if len(set(names)) < len(names):
         raise ValidationError(f"two classes make a table of one name: {', '.join(sorted(names))}", hint="give name=")
+    check_names(designs, catalog.dialect)
     work = _Creation(executor, catalog, designs)
     async with executor.transaction():
         if catalog.dialect.name == "postgresql":

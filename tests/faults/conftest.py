@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,12 @@ from tests.support.tree import ROOT
 
 #: Seconds after which a process of a test counts as hanging.
 PROCESS_LIMIT = 20.0
+
+# In development mode asyncio complains of every callback slower than 0.1 s, the first import of a module included.
+_PREAMBLE = """
+import logging
+logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing"))
+"""
 
 
 @pytest.fixture
@@ -38,7 +45,7 @@ def run_script(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
 
     def run(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         program = tmp_path / "program.py"
-        program.write_text(textwrap.dedent(source), encoding="utf-8")
+        program.write_text(_PREAMBLE + textwrap.dedent(source), encoding="utf-8")
         return subprocess.run(
             [sys.executable, "-X", "dev", "-W", "error", str(program), *arguments],
             env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
@@ -52,7 +59,7 @@ def run_script(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
 
 
 @pytest.fixture
-def eventually() -> Callable[[Callable[[], bool]], object]:
+def eventually() -> Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]:
     """Wait, at most 5 s, until a condition holds of which nothing can be awaited."""
 
     async def wait(condition: Callable[[], bool]) -> None:

@@ -142,6 +142,9 @@ class Executor:
     async def _close(self, timeout: float) -> None:
         here = asyncio.get_running_loop()
         homes, self._homes, self._home = self._homes, {}, None
+        if self._pid != os.getpid():
+            # Those of the parent process, whose loops do not run here; referenced, so that nothing ends them.
+            self._inherited, homes = homes, {}
         for loop, home in homes.items():
             if loop is here:
                 await home.close(timeout)

@@ -91,7 +91,7 @@ class TableModel:
         self.names = tuple(self.columns)
         self.pks: tuple[str, ...] = tuple(column.name for column in sa_table.primary_key.columns)
         #: Where a statement by key takes the values of the key from.
-        self.key_sources: tuple[str, ...] = tuple(f"w{n}" for n in range(len(self.pks)))
+        self.key_sources: tuple[str, ...] = tuple(f"\0w{n}" for n in range(len(self.pks)))
         #: The key column whose values the database makes, if there is one.
         self.generated = generated
         #: Names of unique constraints and indexes, and their columns.

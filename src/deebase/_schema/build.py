@@ -11,6 +11,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import ColumnModel, TableModel
 from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
+from deebase._schema.scalars import text_fault
 from deebase._schema.types import Float
 from deebase._schema.values import checker
 from deebase.errors import SchemaError, ValidationError
@@ -66,10 +67,12 @@ def design(
         SchemaError: pk, indexes, foreign_keys or defaults name a column the class lacks.
     """
     table = name if name is not None else snake_case(cls.__name__)
-    if not table:
-        raise ValidationError("a table name is not empty", field="name", hint="create(cls, name='users')")
-    pks: tuple[Any, ...] = (pk,) if isinstance(pk, str) else tuple(pk)
-    if not pks or not all(isinstance(key, str) and key for key in pks):
+    if not _is_name(table):
+        raise ValidationError(
+            "a table name is text that a database can store, and not empty", field="name", hint="name='users'"
+        )
+    pks: tuple[Any, ...] = tuple(pk) if isinstance(pk, (list, tuple)) else (pk,)
+    if not pks or not all(map(_is_name, pks)):
         raise ValidationError(f"{table}: pk is the name of a column, or a list of names", field="pk", hint="pk='id'")
     columns = list(describe(cls, localns, defaults=defaults))
     known = {column.name for column in columns}
@@ -84,6 +87,33 @@ def design(
         references=tuple(_references(table, columns, foreign_keys or {})),
         indexes=tuple(_index(table, item, known) for item in indexes),
     )
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and bool(name) and text_fault(name) is None
+
+
+def check_names(designs: Iterable[Design], dialect: Dialect) -> None:
+    """Refuse names that no database takes, and those that this one would cut.
+
+    Raises:
+        ValidationError: a name is empty, holds NUL or a lone surrogate, or is too long; ``.value`` is the name.
+    """
+    # PostgreSQL keeps 63 bytes and drops the rest (manual, "Identifiers and Key Words").
+    most = 63 if dialect.name == "postgresql" else None
+    for made in designs:
+        columns = [("the name of a column", column.name) for column in made.columns]
+        indexes = [("the name of an index", index.name) for index in made.indexes]
+        for what, name in [("the name of the table", made.name), *columns, *indexes]:
+            if not _is_name(name):
+                raise ValidationError(f"{what} cannot be stored", field="name", value=name, hint="use other characters")
+            if most is not None and len(name.encode()) > most:
+                raise ValidationError(
+                    f"{what} has more than the {most} bytes that PostgreSQL keeps: {name}",
+                    field="name",
+                    value=name,
+                    hint="choose a shorter one; Index(name, ...) names an index",
+                )
 
 
 def _must_be_columns(table: str, names: Iterable[str], known: Iterable[str]) -> None:

@@ -117,6 +117,9 @@ def upsert(
     element = _insert(dialect_insert(dialect), model, parameters, names)
     # A conflict update that changes nothing still has to return the row: set the target to itself.
     sets = {name: element.excluded[name] for name in changed or target}
+    if model.name.lower() == "excluded":
+        # In a table of this name `excluded` is the row that is there: the new values are bound once more.
+        sets = {name: _value(parameters, model, name, None) for name in sets}
     element = element.on_conflict_do_update(index_elements=[model.sa_table.c[name] for name in target], set_=sets)
     return _returning(element, model, dialect, parameters, moves=model.generated in names)
 

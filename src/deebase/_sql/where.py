@@ -61,7 +61,8 @@ class Where:
         """Add ``column = value``; None means IS NULL, a list, tuple or set means IN."""
         column = self.model.column(name)
         _refuse_expression(name, value)
-        source = f"w{len(self.values)}"
+        # No column has a name like this, so that values of conditions and of columns fit in one dict.
+        source = f"\0w{len(self.values)}"
         if value is None:
             self._add_keyed(("null", source, column), ("null", name))
         elif isinstance(value, _COLLECTIONS) and not column.takes_collections:
@@ -106,7 +107,7 @@ class Where:
             self.shape = None
             return
         for value in key.bindparams:
-            source = f"e{len(self.embedded)}"
+            source = f"\0e{len(self.embedded)}"
             self.embedded[value] = source
             self.values[source] = value.value
         self.shape = (*(self.shape or ()), ("expression", key.key))
@@ -189,13 +190,16 @@ def _by_value(model: TableModel, element: Any) -> Any:
 
 
 def _ordered(model: TableModel, item: str) -> Any:
-    name, descending = item, False
-    if name not in model.columns:
-        if name.startswith("-"):
-            name, descending = name[1:], True
-        else:
-            head, _, tail = name.rpartition(" ")
-            if head and tail.lower() in ("asc", "desc"):
-                name, descending = head, tail.lower() == "desc"
-    column = model.column(name.strip()).order_column
-    return column.desc() if descending else column.asc()
+    head, _, tail = item.rpartition(" ")
+    readings = [(item, False)]
+    if tail.lower() in ("asc", "desc"):
+        readings.append((head, tail.lower() == "desc"))
+    if item.startswith("-"):
+        readings.append((item[1:], True))
+    # A name may itself begin with "-", end in " desc" or with a blank: the reading that is a column is meant.
+    readings += [(name.strip(), descending) for name, descending in readings]
+    for name, descending in readings:
+        if name in model.columns:
+            column = model.columns[name].order_column
+            return column.desc() if descending else column.asc()
+    raise model.unknown_column(readings[-1][0])
