@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +101,7 @@ async def insert_many(
     executor: Executor,
     model: TableModel,
     dialect: Any,
-    rows: Iterable[Any] | AsyncIterable[Any],
+    rows: Any,
     stored: Callable[[Any], tuple[dict[str, Any], Prepared]],
     *,
     keep_rows: bool,
@@ -109,9 +111,10 @@ async def insert_many(
 
     ``stored`` returns the values of a record and the statement that stores them.
     """
-    if isinstance(rows, (str, bytes, Mapping)) or not isinstance(rows, (Iterable, AsyncIterable)):
+    kind: type[Any] = type(rows)
+    if issubclass(kind, (str, bytes, Mapping)) or not issubclass(kind, (Iterable, AsyncIterable)):
         raise ValidationError(
-            f"insert_all of {model.name} takes an iterable of records, not {type(rows).__name__}",
+            f"insert_all of {model.name} takes an iterable of records, not {kind.__name__}",
             hint="insert_all([{...}, {...}]); a single record goes to insert",
         )
     bulk = BulkInsert(executor, model, dialect, keep_rows=keep_rows, counts_rows=counts_rows)

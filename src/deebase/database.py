@@ -49,7 +49,7 @@ class Tables:
     def _handle(self, name: str) -> Table[Any]:
         model = self._catalog.model(name)
         handle = self._handles.get(name)
-        if handle is None or handle._model is not model:
+        if handle is None or handle.sa_table is not model.sa_table:
             cls = self._catalog.row_class(name)
             row_type = cls if hasattr(cls, "__dataclass_fields__") else dict
             handle = self._handles[name] = Table(Source(self._executor, self._catalog.dialect, model, row_type))
@@ -64,10 +64,10 @@ class Tables:
     def __getitem__(self, key: str) -> Table[Row]: ...
 
     @overload
-    def __getitem__(self, key: type[DC]) -> Table[DC]: ...
+    def __getitem__(self, key: type[DC]) -> Table[DC]: ...  # type: ignore[overload-overlap]
 
     @overload
-    def __getitem__(self, key: type[Any]) -> Table[Row]: ...
+    def __getitem__(self, key: type[object]) -> Table[Row]: ...
 
     def __getitem__(self, key: Any) -> Table[Any]:
         return self._handle(key if isinstance(key, str) else self._catalog.name_of(key) or key.__name__)
@@ -352,7 +352,7 @@ class Database:
     # -- tables --------------------------------------------------------------------------------
 
     @overload
-    def create(
+    def create(  # type: ignore[overload-overlap]
         self,
         cls: type[DC],
         *,
@@ -368,7 +368,7 @@ class Database:
     @overload
     def create(
         self,
-        cls: type[Any],
+        cls: type[object],
         *,
         name: str | None = None,
         pk: str | Sequence[str] = "id",
@@ -418,7 +418,7 @@ class Database:
         """
         # The caller's names are read here, while its frame is the one above: a coroutine may be run
         # by somebody else.
-        localns = sys._getframe(1).f_locals
+        localns = sys._getframe(1).f_locals  # pyright: ignore[reportPrivateUsage]
         made = design(
             cls, name=name, pk=pk, indexes=indexes, foreign_keys=foreign_keys, defaults=defaults, localns=localns
         )
@@ -447,7 +447,7 @@ class Database:
             users, posts = await db.create_all(User, Post)
             ```
         """
-        localns = sys._getframe(1).f_locals
+        localns = sys._getframe(1).f_locals  # pyright: ignore[reportPrivateUsage]
         designs = [design(cls, name=None, pk=pk, localns=localns) for cls in classes]
         return self._create_several(designs, if_not_exists=if_not_exists, replace=replace)
 

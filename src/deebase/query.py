@@ -309,7 +309,8 @@ class Query(Generic[R]):
         keys: list[tuple[Any, ...]] = [
             tuple([read(row[n]) if read is not None else row[n] for n, read in places]) for row in rows
         ]
-        pairs: list[Any] = [(key if len(key) > 1 else key[0], row) for key, row in zip(keys, made, strict=True)]
+        alone = len(places) == 1
+        pairs: list[Any] = [(key[0] if alone else key, row) for key, row in zip(keys, made, strict=True)]
         return pairs
 
 

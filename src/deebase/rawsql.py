@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -108,10 +110,12 @@ class RawSql:
         if isinstance(sql, str):
             statement, args = self._text(sql, params)
         elif isinstance(sql, (sa.Select, sa.CompoundSelect)):
-            element = sql.params(params) if params else sql
-            prepared = prepare(element, self._dialect, Parameters(), reads=True, quick=False)
+            select: Any = sql
+            prepared = prepare(
+                select.params(params) if params else select, self._dialect, Parameters(), reads=True, quick=False
+            )
             statement, args = prepared.statement, prepared.args({})
-            columns = list(sql.exported_columns)
+            columns = list(select.exported_columns)
             read = [column.type.dialect_impl(self._dialect).result_processor(self._dialect, None) for column in columns]
             fixed = unique_names(str(column.name) for column in columns), read
         else:

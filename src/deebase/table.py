@@ -473,7 +473,7 @@ class Table(Generic[R]):
                 f"get_or_create of {model.name}: no unique columns among {', '.join(wanted)}",
                 operation="get_or_create",
                 target=model.name,
-                hint=f"create the table with indexes=[Index('ux_{model.name}', {', '.join(map(repr, wanted))}, unique=True)]",
+                hint=f"create the table with a unique Index over {', '.join(wanted)}",
             )
 
     async def delete(self, pk: Any, /) -> None:

@@ -62,7 +62,9 @@ async def test_parameters_are_listed_or_named_on_every_database(t: Database) -> 
 
 
 async def test_what_looks_like_a_placeholder_inside_of_strings_names_and_comments_is_none(t: Database) -> None:
-    row = (await t.q("SELECT '12:30' AS a, 'why?' AS b, ':x' AS \"c:d?\" /* ? :y */ -- ? :z\n, n FROM t WHERE id = ?", [1]))[0]
+    row = (
+        await t.q("SELECT '12:30' AS a, 'why?' AS b, ':x' AS \"c:d?\" /* ? :y */ -- ? :z\n, n FROM t WHERE id = ?", [1])
+    )[0]
     assert row == {"a": "12:30", "b": "why?", "c:d?": ":x", "n": 10}
     assert await t.item("SELECT 'it''s ? :x'") == "it's ? :x"
     assert await t.item("SELECT '100%' || :x", {"x": "%s"}) == "100%%s"
@@ -158,7 +160,7 @@ async def test_a_bound_value_is_stored_as_a_column_of_its_type_stores_it(db: Dat
     }
     table = await db.create(All)
     columns = ", ".join(values)
-    await db.q(f"INSERT INTO \"all\" ({columns}) VALUES ({', '.join('?' * len(values))})", list(values.values()))
+    await db.q(f'INSERT INTO "all" ({columns}) VALUES ({", ".join("?" * len(values))})', list(values.values()))
     stored = await table[1]
     assert stored == {"id": 1, **values}
     for name, value in values.items():
@@ -278,7 +280,13 @@ async def test_errors_of_core_statements_are_ours(t: Database) -> None:
 
 
 async def test_a_wrong_statement_is_a_query_error_that_holds_no_values(t: Database) -> None:
-    for text in ("SELEC 1", "SELECT nothing FROM t", "SELECT * FROM nothing", "INSERT INTO t (x) VALUES (1)", "SELECT ("):
+    for text in (
+        "SELEC 1",
+        "SELECT nothing FROM t",
+        "SELECT * FROM nothing",
+        "INSERT INTO t (x) VALUES (1)",
+        "SELECT (",
+    ):
         with pytest.raises(QueryError) as caught:
             await t.q(text)
         assert caught.value.statement == text

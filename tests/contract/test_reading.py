@@ -186,7 +186,13 @@ async def test_order_by_names_and_expressions(people: Rows) -> None:
     assert await names(people(order_by="name desc")) == await names(people(order_by="-name"))
     assert await names(people(people.c.age > 0, order_by=["age", "-name"])) == ["Dan", "Bob", "Ada", "O'Neil"]
     assert await names(people(people.c.age > 0, order_by=("age DESC", "name asc"))) == ["O'Neil", "Ada", "Bob", "Dan"]
-    assert await names(people(order_by=[people.c.grade, sa.desc(people.c.id)])) == ["Dan", "Ada", "O'Neil", "Cid", "Bob"]
+    assert await names(people(order_by=[people.c.grade, sa.desc(people.c.id)])) == [
+        "Dan",
+        "Ada",
+        "O'Neil",
+        "Cid",
+        "Bob",
+    ]
     assert await names(people(order_by=sa.text("id DESC"))) == ["O'Neil", "Dan", "Cid", "Bob", "Ada"]
     assert await names(people(order_by="wage")) == ["Dan", "O'Neil", "Bob", "Ada", "Cid"]
     for order in ("name; drop table person", "length(name)", "1", "", "-", "name desc desc", "name nulls first"):
@@ -301,6 +307,19 @@ async def test_a_query_is_lazy_immutable_and_may_be_awaited_again(people: Rows) 
         "one",
         "scalars",
     }
+
+
+async def test_a_condition_in_text_can_use_an_index(db: Database, people: Rows) -> None:
+    if db.engine.dialect.name == "sqlite":
+        await db.q("CREATE INDEX ix_age ON person (age)")
+        assert "ix_age" in await people("age = ?", [25]).explain()
+        # What SQLite takes for true is true.
+        assert await names(people("age & 4", order_by="id")) == ["Ada", "O'Neil"]
+    else:
+        await db.script("CREATE INDEX ix_age ON person (age)")
+        async with db.transaction():
+            await db.q("SET LOCAL enable_seqscan = off")
+            assert "ix_age" in await people("age = ?", [25]).explain()
 
 
 async def test_explain_tells_the_plan_without_running_the_query(people: Rows) -> None:

@@ -115,7 +115,18 @@ async def test_a_record_with_its_key_updates_its_row(notes: Table[dict[str, Any]
 
 
 async def test_what_is_no_record_is_refused(notes: Table[dict[str, Any]]) -> None:
-    for record in ("title", b"title", 5, 1.5, ["title"], ("title", "x"), {"title"}, NoteData, object(), [("title", "x")]):
+    for record in (
+        "title",
+        b"title",
+        5,
+        1.5,
+        ["title"],
+        ("title", "x"),
+        {"title"},
+        NoteData,
+        object(),
+        [("title", "x")],
+    ):
         with pytest.raises(ValidationError) as caught:
             await notes.insert(record)
         assert caught.value.hint

@@ -132,7 +132,15 @@ class Written:
         await table.insert_all([{column: value}])
         by_update = await table.update({"id": 1, column: value})
         by_upsert = await table.upsert({"id": 1, column: value})
-        read = [await table[key], *await table(table.c.id > key), *await table(id=1), row, by_many, by_update, by_upsert]
+        read = [
+            await table[key],
+            *await table(table.c.id > key),
+            *await table(id=1),
+            row,
+            by_many,
+            by_update,
+            by_upsert,
+        ]
         streamed = [other async for other in table(id=key)]
         for found in (item[column] for item in (*read, *streamed)):
             assert found == expected
@@ -175,9 +183,15 @@ whole = st.integers(-(2**63), 2**63 - 1)
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 naive = st.datetimes()
 json_scalars = st.none() | st.booleans() | whole | st.floats(allow_nan=False, allow_infinity=False) | texts
-documents = st.recursive(json_scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=8)  # fmt: skip
-inners = st.deferred(lambda: st.builds(Inner, texts, st.sampled_from(Color), st.lists(points, max_size=2), st.none() | inners))  # fmt: skip
-points: st.SearchStrategy[Point] = st.fixed_dictionaries({"x": whole, "y": st.none() | st.floats(allow_nan=False, allow_infinity=False)})  # type: ignore[assignment]  # fmt: skip
+documents = st.recursive(
+    json_scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=8
+)
+inners = st.deferred(
+    lambda: st.builds(Inner, texts, st.sampled_from(Color), st.lists(points, max_size=2), st.none() | inners)
+)
+points: st.SearchStrategy[Point] = st.fixed_dictionaries(
+    {"x": whole, "y": st.none() | st.floats(allow_nan=False, allow_infinity=False)}
+)  # type: ignore[assignment]
 
 
 def unsigned_zero(value: Any) -> Any:
@@ -406,11 +420,25 @@ REFUSED: dict[str, list[Any]] = {
     "model": [{"n": 1, "names": []}, Inner("x", Color.RED)],
     "struct": [{"n": 1}, Struct(1, {"a": math.nan})],
     "naive": [datetime(2024, 1, 1, tzinfo=UTC), date(2024, 1, 1), "2024-01-01", 5, time(1)],
-    "utc": [datetime(2024, 1, 1), date(2024, 1, 1), "2024-01-01T00:00Z", datetime.min.replace(tzinfo=timezone(timedelta(hours=1)))],  # fmt: skip
+    "utc": [
+        datetime(2024, 1, 1),
+        date(2024, 1, 1),
+        "2024-01-01T00:00Z",
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=1))),
+    ],
     "day": [datetime(2024, 1, 1), "2024-01-01", 5],
     "clock": [time(1, tzinfo=UTC), "01:00", datetime(2024, 1, 1), timedelta(1)],
     "span": [5, 1.5, "1 day", time(1), timedelta.max, timedelta(days=100_000_000, microseconds=1)],
-    "price": [Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), 1.5, "1.5", True, Decimal("1E-20000"), Decimal("1E+140000")],  # fmt: skip
+    "price": [
+        Decimal("NaN"),
+        Decimal("sNaN"),
+        Decimal("Infinity"),
+        1.5,
+        "1.5",
+        True,
+        Decimal("1E-20000"),
+        Decimal("1E+140000"),
+    ],
     "key": ["12345678123456781234567812345678", 5, b"x" * 16],
     "color": ["green", 5, Level.LOW, "RED", ["red"], {}],
     "level": [1, "1", Color.RED, True, -1.0],

@@ -36,11 +36,11 @@ class Settings:
     pool_size: int
     timeout: float
     pragmas: Sequence[tuple[str, Any]] = ()
-    connect_args: dict[str, Any] = field(default_factory=dict)
-    engine_options: dict[str, Any] = field(default_factory=dict)
+    connect_args: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
+    engine_options: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
 
 
-def settings_for(target: str | os.PathLike[str], options: Mapping[str, Any]) -> Settings:
+def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
     """Return the settings of a target and the options of ``Database``.
 
     Raises:

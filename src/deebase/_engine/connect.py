@@ -54,7 +54,10 @@ def _prepare_sqlite(engine: AsyncEngine, settings: Settings) -> None:
         def apply(raw: sqlite3.Connection) -> None:
             _configure_sqlite(raw, settings)
 
-        connection.run_async(lambda driver: driver._execute(apply, driver._conn))
+        def run(driver: Any) -> Any:
+            return driver._execute(apply, driver._conn)
+
+        connection.run_async(run)
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -92,8 +95,8 @@ def _guard_lanes(engine: AsyncEngine) -> None:
             )
 
     def failed(context: sa.engine.ExceptionContext) -> None:
-        options = context.connection.get_execution_options() if context.connection is not None else {}
-        lane = options.get(LANE)
+        connection = context.connection
+        lane: Any = None if connection is None else connection.get_execution_options().get(LANE)
         if lane is not None and lane.on_error is not None:
             lane.on_error(context.original_exception)
 

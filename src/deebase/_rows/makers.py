@@ -54,7 +54,7 @@ def _instances(names: tuple[str, ...], conversions: tuple[tuple[int, Convert], .
     make = _constructor(row_type)
 
     def made(rows: Iterable[Sequence[Any]]) -> list[Any]:
-        result = []
+        result: list[Any] = []
         for row in rows:
             values = converted(row, conversions)
             result.append(make({**{name: values[position] for name, position in known}, **missing}))
@@ -83,7 +83,7 @@ def _init_fields(row_type: type) -> tuple[str, ...]:
     return names
 
 
-def _keyword_only(row_type: type) -> bool:
+def _keyword_only(row_type: Any) -> bool:
     if dataclasses.is_dataclass(row_type):
         return any(field.kw_only for field in dataclasses.fields(row_type) if field.init)
     return not hasattr(row_type, "__attrs_attrs__") or any(field.kw_only for field in row_type.__attrs_attrs__)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -152,7 +154,8 @@ class TableModel:
         """
         if len(self.pks) == 1 and key is not None and not isinstance(key, (tuple, list)):
             return (key,)
-        values = key if isinstance(key, tuple) else (tuple(key) if isinstance(key, list) else (key,))
+        parts: Any = key if isinstance(key, (tuple, list)) else (key,)
+        values: tuple[Any, ...] = tuple(parts)
         if len(values) != len(self.pks):
             raise ValidationError(
                 f"the key of {self.name} is ({', '.join(self.pks)}): {len(self.pks)} value(s), not {len(values)}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import dataclasses
 import sys
 from collections.abc import Callable, Mapping
@@ -37,7 +39,7 @@ def values_of(record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(record: Any) -> dict[str, Any]:
-    kind = type(record)
+    kind: type[Any] = type(record)
     if kind is dict:
         return dict(record)
     reader = _readers.get(kind)
@@ -62,7 +64,7 @@ def _reader_for(kind: type, record: Any) -> Reader:
     return lambda plain: {name: value for name, value in vars(plain).items() if not name.startswith("_")}
 
 
-def field_names(kind: type) -> tuple[str, ...] | None:
+def field_names(kind: Any) -> tuple[str, ...] | None:
     """Return the fields of a dataclass, pydantic, attrs or msgspec class; None for any other."""
     if dataclasses.is_dataclass(kind):
         return tuple(field.name for field in dataclasses.fields(kind))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
-from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropTable, sort_tables_and_constraints
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropTable
+from sqlalchemy.schema import sort_tables_and_constraints as sorted_tables  # pyright: ignore[reportUnknownVariableType]
 
 
 def create_statements(tables: Sequence[sa.Table], dialect: Dialect) -> list[str]:
@@ -18,7 +19,7 @@ def create_statements(tables: Sequence[sa.Table], dialect: Dialect) -> list[str]
     alters = dialect.supports_alter
     statements: list[str] = []
     late: list[sa.ForeignKeyConstraint] = []
-    for table, constraints in sort_tables_and_constraints(tables):  # type: ignore[no-untyped-call]
+    for table, constraints in sorted_tables(tables):  # type: ignore[no-untyped-call]
         if table is None:
             late.extend(constraints)
         else:

@@ -110,7 +110,7 @@ def as_found(
     made: Design, table: sa.Table, found: Sequence[Found], metadata: sa.MetaData, dialect: Dialect
 ) -> sa.Table:
     """Add the table as it is, with the class's types for the columns both know."""
-    columns = []
+    columns: list[sa.Column[Any]] = []
     for column in found:
         known = table.c.get(column.name)
         kind = known.type if known is not None else sa_type(column, dialect)

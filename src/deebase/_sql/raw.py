@@ -31,7 +31,7 @@ def adapt(value: Any, dialect: str) -> Any:
     if isinstance(value, Enum):
         return adapt(value.value, dialect)
     if isinstance(value, dict):
-        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+        return _document(value)
     return _adapt_for_sqlite(value) if dialect == "sqlite" else value
 
 
@@ -40,6 +40,16 @@ def _adapt_for_sqlite(value: Any) -> Any:
         if isinstance(value, kind):
             return convert(value)
     return value
+
+
+def _document(value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValidationError(
+            f"a {type(value).__name__} that is no JSON cannot be a parameter of SQL text",
+            hint="use None, True, False, finite numbers, text, lists and dicts with text keys in it",
+        ) from error
 
 
 def _stored_datetime(value: datetime) -> str:
@@ -57,7 +67,7 @@ _SQLITE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (timedelta, timedelta.total_seconds),
     (Decimal, lambda value: format(value, "f")),
     (UUID, lambda value: value.hex),
-    (list, lambda value: json.dumps(value, allow_nan=False, ensure_ascii=False)),
+    (list, _document),
 )
 
 

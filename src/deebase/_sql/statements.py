@@ -189,7 +189,10 @@ def exists(model: TableModel, dialect: Dialect, where: Where, *, quick: bool) ->
     """SELECT 1 ... LIMIT 1."""
     parameters = Parameters()
     element: Any = (
-        sa.select(sa.literal_column("1")).select_from(model.sa_table).where(*where.clauses(parameters)).limit(1)
+        sa.select(sa.literal_column("1", sa.Integer()))
+        .select_from(model.sa_table)
+        .where(*where.clauses(parameters))
+        .limit(1)
     )
     return prepare(element, dialect, parameters, reads=True, quick=quick)
 

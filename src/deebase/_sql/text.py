@@ -6,6 +6,8 @@ into, and what only one of the two databases takes for a quote is one only there
 
 from __future__ import annotations
 
+# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -226,7 +228,8 @@ def _pick(order: Sequence[str | int], params: Any) -> list[Any]:
         for name in order:
             if name not in params:
                 raise ValidationError(f"no value is given for :{name}", field=str(name), hint="add it to the dict")
-        extra = [str(name) for name in params if name not in order]
+        names: Mapping[Any, Any] = params
+        extra = [str(name) for name in names if name not in order]
         if extra:
             raise ValidationError(f"the text has no :{extra[0]}", field=extra[0], hint="leave it out of the dict")
         return [params[name] for name in order]

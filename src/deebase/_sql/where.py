@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +30,10 @@ class Fragment(ColumnElement[bool]):
 
     def __init__(self, parts: Sequence[str | sa.BindParameter[Any]]) -> None:
         self.parts = parts
+
+    def self_group(self, against: Any = None) -> Fragment:
+        """Return itself: SQLAlchemy would compare it with 1 on SQLite, and no index would be used."""
+        return self
 
 
 @compiles(Fragment)
@@ -66,7 +72,8 @@ class Where:
         if value is None:
             self._add_keyed(("null", source, column), ("null", name))
         elif isinstance(value, _COLLECTIONS) and not column.takes_collections:
-            self._contained(column, source, list(value))
+            members: Any = value
+            self._contained(column, source, list(members))
         else:
             self.values[source] = value
             self._add_keyed(("equal", source, column), ("equal", name))
@@ -90,12 +97,14 @@ class Where:
         if isinstance(element, SqlExpression):
             element = element.element
         if not isinstance(element, sa.ColumnElement):
+            kind = type(element).__name__
             raise ValidationError(
-                f"{self.model.name}: a condition is a SQLAlchemy expression, SQL text or a keyword, not {type(element).__name__}",
+                f"{self.model.name}: a condition is a SQLAlchemy expression, SQL text or a keyword, not {kind}",
                 hint="write t.c.age > 30, or 'age > ?' followed by [30], or age=30",
             )
-        self._clauses.append(element)
-        self._add_expression_shape(element)
+        condition: ColumnElement[bool] = element
+        self._clauses.append(condition)
+        self._add_expression_shape(condition)
 
     def _add_expression_shape(self, element: Any) -> None:
         """Let a statement with this expression be kept: its values are taken out of the expression each time.
@@ -164,7 +173,8 @@ def order_by(model: TableModel, order: Any) -> tuple[list[Any], tuple[str, ...] 
     """
     if order is None:
         return [], ()
-    items: Iterable[Any] = order if isinstance(order, (list, tuple)) else [order]
+    given: Any = order if isinstance(order, (list, tuple)) else [order]
+    items: list[Any] = list(given)
     elements: list[Any] = []
     names: list[str] = []
     for item in items:
@@ -184,8 +194,9 @@ def order_by(model: TableModel, order: Any) -> tuple[list[Any], tuple[str, ...] 
 
 def _by_value(model: TableModel, element: Any) -> Any:
     """Return what sorts a column of the table by its values, however they are stored; other elements as they are."""
-    if isinstance(element, sa.Column) and element.table is model.sa_table:
-        return model.columns[element.name].order_column
+    if isinstance(element, sa.Column):
+        column: Any = element
+        return model.columns[column.name].order_column if column.table is model.sa_table else column
     return element
 
 
