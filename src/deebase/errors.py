@@ -279,6 +279,12 @@ class QueryError(DatabaseError):
 
     sqlstates: ClassVar[tuple[str, ...]] = (
         "0A",
+        "03",
+        "09",
+        "0F",
+        "0Z",
+        "10",
+        "24",
         "42",
         "26",
         "34",

@@ -76,7 +76,9 @@ async def test_a_lone_read_is_sent_as_itself(items: Table[Item], caplog: pytest.
 
 async def test_a_missing_key_is_its_callers_error_alone(items: Table[Item]) -> None:
     await crowd(items)
-    results = await asyncio.gather(items[1], items[99999], items.get(88888, default=None), items[2], return_exceptions=True)
+    results = await asyncio.gather(
+        items[1], items[99999], items.get(88888, default=None), items[2], return_exceptions=True
+    )
     assert results[0] == Item(1, "item 1")
     assert isinstance(results[1], NotFoundError)
     assert results[1].filters == {"id": 99999}

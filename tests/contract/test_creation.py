@@ -23,6 +23,7 @@ from deebase import (
     Index,
     InvalidOperationError,
     NotNullViolationError,
+    QueryError,
     SchemaError,
     TableExistsError,
     Text,
@@ -351,9 +352,8 @@ async def test_a_failing_index_leaves_no_table(db: Database) -> None:
         id: int
         slug: str
 
-    with pytest.raises(Exception, match=r".") as caught:
+    with pytest.raises(QueryError):
         await db.create(Page, indexes=[Index("ux_page", "slug", where="nonsense(")])
-    assert type(caught.value).__module__ == "deebase.errors"
     assert await table_names(db) == set()
     assert "page" not in db.t
     await db.create(Page)
@@ -536,7 +536,7 @@ async def test_a_foreign_key_to_what_is_not_there_names_it(db: Database) -> None
 async def test_a_target_that_was_never_read_is_found(db: Database) -> None:
     class Lost:
         id: int
-        user_id: ForeignKey[int, "Other Table"]
+        user_id: ForeignKey[int, "Other Table"]  # noqa: F722
 
     await db.q('CREATE TABLE "Other Table" (id INTEGER PRIMARY KEY)')
     await db.q('INSERT INTO "Other Table" VALUES (5)')

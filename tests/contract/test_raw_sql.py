@@ -42,6 +42,12 @@ async def t(db: Database) -> Database:
     return db
 
 
+async def settled() -> None:
+    """Let the loop close the generators that were left, as it does by itself."""
+    await asyncio.sleep(0)
+    await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+
+
 def is_postgres(db: Database) -> bool:
     return db.engine.dialect.name == "postgresql"
 
@@ -199,7 +205,7 @@ async def test_rows_of_another_type(t: Database) -> None:
     assert await t.q("SELECT id, name FROM t WHERE id = 1", row_type=Pair) == [Pair(1, "a")]
     assert await t.q("SELECT name, id, n FROM t WHERE id = 1", row_type=Pair) == [Pair(1, "a")]
     assert await t.q("SELECT id FROM t WHERE id = 1", row_type=Pair) == [Pair(1, UNSET)]  # type: ignore[arg-type]
-    assert [row async for row in t.stream("SELECT id, name FROM t ORDER BY id", row_type=Pair)][0] == Pair(1, "a")
+    assert [row async for row in t.stream("SELECT id, name FROM t WHERE id < 2", row_type=Pair)] == [Pair(1, "a")]
     for kind in (int, str, list, object):
         with pytest.raises(ValidationError):
             await t.q("SELECT id FROM t", row_type=kind)
@@ -354,9 +360,8 @@ async def test_a_cancelled_stream_gives_its_connection_back(t: Database) -> None
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(5):
-        while t._executor.lanes_in_use:
-            await asyncio.sleep(0)
+    await settled()
+    assert t._executor.lanes_in_use == 0
 
 
 # -- script ------------------------------------------------------------------------------------

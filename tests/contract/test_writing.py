@@ -60,7 +60,7 @@ async def users(db: Database) -> Rows:
 
 
 async def sent_nothing(users: Rows, call: Callable[[], Any], kind: type[DeeBaseError], **details: Any) -> None:
-    """Check that a call raises before anything is sent: an open transaction is not aborted by it."""
+    """Check that a call raises, says what to do and changes nothing."""
     before = await users()
     with pytest.raises(kind) as caught:
         await call()
@@ -92,25 +92,24 @@ async def test_unset_takes_the_default_and_none_is_null(users: Rows) -> None:
 
 
 async def test_an_explicit_key_never_collides_with_a_generated_one(users: Rows) -> None:
-    async def given(n: int, **more: Any) -> dict[str, Any]:
+    def given(n: int, **more: Any) -> dict[str, Any]:
         return {"name": str(n), "email": f"{n}@x", **more}
 
-    assert (await users.insert(await given(10, id=10)))["id"] == 10
-    assert (await users.insert(await given(11)))["id"] == 11
-    await users.insert(await given(3, id=3))
-    assert (await users.insert(await given(12)))["id"] == 12
-    await users.insert_all([await given(40, id=40), await given(20, id=20)])
-    assert (await users.insert(await given(41)))["id"] == 41
-    await users.insert_all([await given(60, id=60)], returning=True)
-    assert (await users.insert(await given(61)))["id"] == 61
-    await users.upsert(await given(5000, id=5000))
-    assert (await users.insert(await given(5001)))["id"] == 5001
-    await users.upsert(await given(7000, id=3))
-    await users.insert_all([await given(8000, id=8000)], on_conflict="ignore")
-    await users.insert_all([await given(9000, id=9000)], on_conflict="update")
-    row, made = await users.get_or_create(await given(9500, id=9500))
-    assert made
-    assert (await users.insert(await given(9501)))["id"] == 9501
+    assert (await users.insert(given(10, id=10)))["id"] == 10
+    assert (await users.insert(given(11)))["id"] == 11
+    await users.insert(given(3, id=3))
+    assert (await users.insert(given(12)))["id"] == 12
+    await users.insert_all([given(40, id=40), given(20, id=20)])
+    assert (await users.insert(given(41)))["id"] == 41
+    await users.insert_all([given(60, id=60)], returning=True)
+    assert (await users.insert(given(61)))["id"] == 61
+    await users.upsert(given(5000, id=5000))
+    assert (await users.insert(given(5001)))["id"] == 5001
+    await users.upsert(given(7000, id=3))
+    await users.insert_all([given(8000, id=8000)], on_conflict="ignore")
+    await users.insert_all([given(9000, id=9000)], on_conflict="update")
+    assert (await users.get_or_create(given(9500, id=9500)))[1]
+    assert (await users.insert(given(9501)))["id"] == 9501
 
 
 async def test_explicit_and_generated_keys_of_many_tasks_never_collide(users: Rows) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from deebase import Database
@@ -50,7 +51,7 @@ async def in_cancelled_scope(turns: int, work: Coroutine[Any, Any, None]) -> boo
     async with anyio.create_task_group() as group:
         group.start_soon(note)
         for _ in range(turns):
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
         group.cancel_scope.cancel()
     return not done
 
@@ -60,7 +61,9 @@ Cancel = Callable[[int, Coroutine[Any, Any, None]], Coroutine[Any, Any, bool]]
 
 
 @cancelling
-async def test_a_transaction_is_stored_whole_or_not_at_all_wherever_it_is_cancelled(t: Database, cancel: Cancel) -> None:
+async def test_a_transaction_is_stored_whole_or_not_at_all_wherever_it_is_cancelled(
+    t: Database, cancel: Cancel
+) -> None:
     async def work(key: int) -> None:
         async with t.transaction() as tx:
             await put(t, key)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from deebase import BusyError, Database
@@ -97,7 +98,7 @@ async def cancel_scopes(work: Operations, numbers: list[int], share: float, chan
             group.start_soon(work.run, number)
             if chance.random() < share:
                 for _ in range(chance.randrange(12)):
-                    await anyio.sleep(0)
+                    await anyio.lowlevel.checkpoint()
                 group.cancel_scope.cancel()
 
     await in_turns(limited, numbers)

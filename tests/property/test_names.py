@@ -121,7 +121,7 @@ class Opened:
         # Rolled back, the next example finds the database as this one did.
         async with db.transaction() as tx:
             hostile = await db.create(
-                table_class(column, other), name=name, indexes=[Index(index, column, unique=True), (column, other)][:1]
+                table_class(column, other), name=name, indexes=[Index(index, column, unique=True)]
             )
             assert (hostile.name, list(hostile.c.keys())) == (name, ["id", column, other])
             await self._write_and_read(name, column, other)
@@ -164,7 +164,7 @@ class Opened:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_work_everywhere_and_the_canary_lives(opened: Opened, name: str) -> None:
-    opened.use(f"{name}" if name != "canary" else "x", name, f"{name[:40]} ix"[:63] if name.isascii() else "ix")
+    opened.use(name, name, f"{name[:30]} ix")
 
 
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)

@@ -334,7 +334,10 @@ def test_sqlite_stores_a_decimal_in_fixed_point_with_its_scale(text: str) -> Non
 @DIALECTS
 @pytest.mark.parametrize("sa_type", [DateTime(), Date(), Uuid(), ExactNumber(), JSON(), Choice((("a", "a"),))])
 def test_what_cannot_be_read_is_a_data_error_without_the_value(sa_type: TypeEngine[Any], dialect: Dialect) -> None:
-    if sa_type.dialect_impl(dialect).result_processor(dialect, None) is None or from_driver('""', sa_type, dialect) == "":
+    if (
+        sa_type.dialect_impl(dialect).result_processor(dialect, None) is None
+        or from_driver('""', sa_type, dialect) == ""
+    ):
         return  # what the driver gives is the value
     with pytest.raises(DataError) as caught:
         read(sa_type, "{secret", dialect)

@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -48,7 +48,7 @@ def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
     """
     if not isinstance(target, (str, os.PathLike)):
         raise ConfigurationError(f"a database is named by {ACCEPTED}, not by {type(target).__name__}")
-    text: Any = os.fspath(target)
+    text = cast(Any, os.fspath(target))
     if not isinstance(text, str) or not text.strip() or "\0" in text:
         raise ConfigurationError("the name of the database is empty or no text", hint=f"give {ACCEPTED}")
     for name in ("timeout", "connect_timeout", "command_timeout", "lock_timeout", "idle_timeout"):

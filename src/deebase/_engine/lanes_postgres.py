@@ -92,6 +92,10 @@ class PostgresLane:
         """Whether the connection is gone."""
         return bool(self.driver.is_closed())
 
+    def cut_off(self) -> None:
+        """Have ``close`` end the connection, which cancels what runs on it."""
+        self.broken = True
+
     async def close(self) -> None:
         """Give the connection back to SQLAlchemy's engine, or end it when it cannot be trusted."""
         if self.broken or self.lost:

@@ -23,6 +23,10 @@ class Lane(Protocol):
     holder: str
     since: float
 
+    def cut_off(self) -> None:
+        """End what runs: the pool closes, and its patience is over."""
+        ...
+
     async def close(self) -> None:
         """Give the connection back."""
         ...
@@ -91,11 +95,14 @@ class LanePool(Generic[L]):
         self.idle.append(lane)
         if self._queue:
             self._serve()
-        elif self._drained is not None:
+        if self._drained is not None:
             self._check_drained()
 
     def discard(self, lane: L) -> None:
         """Throw a lane away whose connection cannot be trusted; its place is free when it is closed."""
+        if self.closed and lane not in self.busy:
+            # Cut off, and closed by the pool already.
+            return
         self.busy.discard(lane)
         self._closing += 1
         self._spawn(self._close_lane(lane))
@@ -207,13 +214,23 @@ class LanePool(Generic[L]):
         if self._timer is not None:
             self._timer.cancel()
         self._fail_all(ConnectionError("this database was closed while the operation waited"))
-        if self._tasks:
-            await asyncio.wait(list(self._tasks), timeout=timeout)
+        await self._end_tasks(timeout)
         lanes = [*self.idle, *self.busy]
+        for lane in self.busy:
+            lane.cut_off()
         self.idle.clear()
         self.busy.clear()
-        for lane in lanes:
-            await lane.close()
+        await asyncio.gather(*(lane.close() for lane in lanes))
+
+    async def _end_tasks(self, timeout: float) -> None:
+        """Wait for lanes that are being opened or closed, and cancel those that take too long."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(list(self._tasks), timeout=timeout)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=timeout)
 
     def _fail_all(self, error: BaseException) -> None:
         while self._queue:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deebase._engine.pool import Waiter
 from deebase._sql.statement import Statement
+from deebase.errors import ConnectionError
 
 #: Instructions of SQLite's virtual machine between two looks at the cancel token.
 PROGRESS_STEPS = 10_000
@@ -92,6 +93,7 @@ class SqliteLane:
         "_loop",
         "_put",
         "broken",
+        "closed",
         "connection",
         "current",
         "driver",
@@ -121,6 +123,8 @@ class SqliteLane:
         self.on_error: Callable[[BaseException], None] | None = None
         self.session = 0
         self.broken = False
+        #: The thread takes nothing any more: what is sent there now would never be answered.
+        self.closed = False
 
     def watch(self) -> None:
         """Install the handler that ends a statement whose caller went away."""
@@ -147,12 +151,15 @@ class SqliteLane:
     def _run_one(self, job: Job) -> None:
         if job.cancelled:
             return
+        if self.closed:
+            job.error = _closed()
+            return
         self.current = job
         started = time.perf_counter()
         try:
             job.result = _perform_patiently(self.raw, job)
         except BaseException as error:  # whatever it is, it belongs to the caller
-            job.error = error
+            job.error = _closed() if self.closed else error
         job.statement.cost = time.perf_counter() - started
         self.current = None
 
@@ -190,6 +197,8 @@ class SqliteLane:
 
     async def _do(self, statement: Statement, args: Any, mode: int) -> Any:
         """Run one statement on this lane, which the caller holds."""
+        if self.closed:
+            raise _closed()
         job = Job(self._loop.create_future(), statement, args, mode)
         job.deadline = time.monotonic() + self.timeout
         self.hop([job], _deliver, alone=False)
@@ -256,10 +265,18 @@ class SqliteLane:
     @property
     def lost(self) -> bool:
         """Whether the connection is gone."""
-        return self.driver._connection is None
+        return self.closed or self.driver._connection is None
+
+    def cut_off(self) -> None:
+        """End what runs in the thread, and refuse what comes."""
+        self.closed = True
+        job = self.current
+        if job is not None:
+            job.cancelled = True
 
     async def close(self) -> None:
         """Give the connection back to SQLAlchemy's engine."""
+        self.closed = True
         await self.connection.close()
 
 
@@ -280,6 +297,10 @@ class SqliteCursor:
     async def close(self) -> None:
         """End the statement, which ends its read of the database."""
         await self._lane.call(lambda raw: self._cursor.close())
+
+
+def _closed() -> ConnectionError:
+    return ConnectionError("this database was closed while the operation ran", hint="close it when all work is done")
 
 
 _CALLED = Statement("-- function")

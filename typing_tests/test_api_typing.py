@@ -1,0 +1,89 @@
+"""What type checkers make of the public API; checked by mypy and pyright, never run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, assert_type
+
+from deebase import Database, Query, Table, Transaction
+
+
+@dataclass
+class User:
+    id: int | None
+    name: str
+
+
+class Plain:
+    id: int
+    name: str
+
+
+Row = dict[str, Any]
+
+
+async def tables(db: Database) -> None:
+    assert_type(await db.create(User), Table[User])
+    assert_type(await db.create(User, pk="id", indexes=["name"], if_not_exists=True), Table[User])
+    assert_type(await db.create(Plain), Table[Row])
+    assert_type(db.t[User], Table[User])
+    assert_type(db.t["user"], Table[Row])
+    assert_type(db.t.user, Table[Row])
+
+
+async def rows(users: Table[User], plain: Table[Row]) -> None:
+    assert_type(await users.insert(name="Ada"), User)
+    assert_type(await plain.insert({"name": "Ada"}), Row)
+    assert_type(await users.update({"id": 1, "name": "Grace"}), User)
+    assert_type(await users.upsert(User(1, "Ada")), User)
+    assert_type(await users.get_or_create({"name": "Ada"}), tuple[User, bool])
+    assert_type(await users[1], User)
+    assert_type(await users.get(1), User)
+    assert_type(await users.get(1, default=None), User | None)
+    assert_type(await users.lookup(name="Ada"), User)
+    assert_type(await users.insert_all([{"name": "Ada"}]), int)
+    assert_type(await users.insert_all([{"name": "Ada"}], returning=True), list[User])
+    assert_type(await users.update_where({"name": "x"}, users.c.id > 1), int)
+    assert_type(await users.delete_where(users.c.id > 1), int)
+    assert_type(await users.count(), int)
+    assert_type(await users.exists(1), bool)
+    assert_type(users.rows_as(dict[str, Any]), Table[Row])
+
+
+async def queries(users: Table[User]) -> None:
+    query = users(name="Ada", order_by="-id", limit=1)
+    assert_type(query, Query[User])
+    assert_type(await query, list[User])
+    assert_type(await query.first(), User | None)
+    assert_type(await query.one(), User)
+    async for user in query:
+        assert_type(user, User)
+
+
+async def raw(db: Database) -> None:
+    assert_type(await db.q("SELECT 1"), list[Row])
+    assert_type(await db.q("SELECT 1", row_type=User), list[User])
+    async for row in db.stream("SELECT 1"):
+        assert_type(row, Row)
+    async for user in db.stream("SELECT 1", row_type=User):
+        assert_type(user, User)
+
+
+async def transactions(db: Database) -> int:
+    async def work() -> int:
+        return 1
+
+    assert_type(await db.retry(work), int)
+    async with db.transaction(isolation="serializable") as tx:
+        assert_type(tx, Transaction)
+        assert_type(tx.outcome, str | None)
+        return 1
+
+
+async def rejected(db: Database, users: Table[User]) -> None:
+    db.transaction(isolation="chaos")  # type: ignore[arg-type]
+    Database("x.db", durability="fast")  # type: ignore[arg-type]
+    await users.insert_all([], on_conflict="replace")  # type: ignore[call-overload]
+    users(limit="1")  # type: ignore[arg-type]
+    await users.delete()  # type: ignore[call-arg]
+    await db.retry(1)  # type: ignore[arg-type]
