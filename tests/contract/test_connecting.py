@@ -60,6 +60,7 @@ async def test_no_server_at_the_port() -> None:
     assert "reached" in str(error)
 
 
+@pytest.mark.leaks_allowed("asyncio looks names up in a thread that it keeps")
 async def test_no_such_host() -> None:
     await refused(f"postgresql://u:{PASSWORD}@no-such-host.invalid/x", ConnectionError)
 
@@ -158,6 +159,7 @@ import deebase._engine.connect
 
 async def main(path):
     async with Database(path, timeout=0.5) as db:
+        assert await db.q("SELECT id FROM t") == []
         try:
             await db.q("INSERT INTO t VALUES (1)")
         except DeeBaseError as error:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from deebase._engine.pool import LanePool
+from deebase._engine.shield import finish
 from deebase._engine.sqlite_lane import COUNT, RAW, ROWS, Job, SqliteLane
 from deebase._sql.statement import Statement
 
@@ -41,15 +42,19 @@ class SqlitePool(LanePool[SqliteLane]):
     async def acquire(self, holder: str) -> SqliteLane:
         """Lend a lane that has run every session statement."""
         lane = await super().acquire(holder)
-        try:
-            while lane.session < len(self.session):
-                statement, args = self.session[lane.session]
-                lane.session += 1
-                await lane.fetch(statement, args)
-        except BaseException:
-            self.release(lane)
-            raise
+        if lane.session < len(self.session):
+            try:
+                await finish(self._catch_up(lane))
+            except BaseException:
+                self.release(lane)
+                raise
         return lane
+
+    async def _catch_up(self, lane: SqliteLane) -> None:
+        while lane.session < len(self.session):
+            statement, args = self.session[lane.session]
+            lane.session += 1
+            await lane.fetch(statement, args)
 
     async def run(self, statement: Statement, args: Any, mode: int) -> Any:
         """Run one statement outside of a transaction on whichever lane is free first."""
@@ -94,13 +99,21 @@ class SqlitePool(LanePool[SqliteLane]):
         return batch
 
     def _start(self, lane: SqliteLane, batch: list[Job]) -> None:
-        while lane.session < len(self.session):
-            statement, args = self.session[lane.session]
-            lane.session += 1
-            batch.insert(0, Job(self.loop.create_future(), statement, args, ROWS))
+        if lane.session < len(self.session):
+            batch = self._missed(lane) + batch
         lane.holder = batch[0].statement.sql[:40]
         lane.since = self.loop.time()
         lane.hop(batch, self._finished, alone=True)
+
+    def _missed(self, lane: SqliteLane) -> list[Job]:
+        """Return the session statements the lane has not run; nobody waits for their results."""
+        missed = [
+            Job(self.loop.create_future(), statement, args, ROWS) for statement, args in self.session[lane.session :]
+        ]
+        for job in missed:
+            job.future.cancel()
+        lane.session = len(self.session)
+        return missed
 
     def _finished(self, lane: SqliteLane, jobs: list[Job]) -> None:
         for job in jobs:
@@ -162,10 +175,21 @@ class SqliteLanes:
 
     async def raw_fetch(self, statement: Statement, args: Any) -> tuple[list[str], list[Any]]:
         """Run a statement of the user's own; one that changes the session is repeated on every lane."""
+        if statement.changes_session:
+            lane = await self._writer.acquire(statement.sql[:40])
+            return await finish(self._change_session(lane, statement, args))
         pool = self._reader if statement.reads else self._writer
         result: tuple[list[str], list[Any]] = await pool.run(statement, args, RAW)
-        if statement.changes_session:
+        return result
+
+    async def _change_session(self, lane: SqliteLane, statement: Statement, args: Any) -> tuple[list[str], list[Any]]:
+        try:
+            result = await lane.raw_fetch(statement, args)
+            # All other lanes run it before their next use; this one has.
             self._session.append((statement, args))
+            lane.session = len(self._session)
+        finally:
+            self.release(lane, write=True)
         return result
 
     async def acquire(self, holder: str, *, write: bool) -> SqliteLane:

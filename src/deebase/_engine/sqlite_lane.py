@@ -296,7 +296,8 @@ class SqliteCursor:
 
     async def close(self) -> None:
         """End the statement, which ends its read of the database."""
-        await self._lane.call(lambda raw: self._cursor.close())
+        if not self._lane.closed:
+            await self._lane.call(lambda raw: self._cursor.close())
 
 
 def _closed() -> ConnectionError:
