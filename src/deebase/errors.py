@@ -201,7 +201,7 @@ class IntegrityError(DeeBaseError):
     """A constraint of the database was violated; nothing of the statement is stored.
 
     Attributes:
-        constraint: "unique", "primary_key", "foreign_key", "not_null", "check" or None.
+        constraint: "unique", "primary_key", "foreign_key", "not_null", "check", "exclusion" (PostgreSQL) or None.
         constraint_name: the database's own name, where it gives one.
         table_name: the table, where the database tells.
         columns: the columns, where the database tells.
@@ -230,7 +230,7 @@ class IntegrityError(DeeBaseError):
 class UniqueViolationError(IntegrityError):
     """A row with this key or these unique values exists."""
 
-    sqlstates: ClassVar[tuple[str, ...]] = ("23505", "23P01")
+    sqlstates: ClassVar[tuple[str, ...]] = ("23505",)
     sqlite_codes: ClassVar[tuple[int, ...]] = (1555, 2067, 2579)  # CONSTRAINT_PRIMARYKEY, _UNIQUE, _ROWID
 
 
@@ -263,8 +263,8 @@ class DatabaseError(DeeBaseError):
         statement: the SQL, without values.
     """
 
-    sqlstates: ClassVar[tuple[str, ...]] = ("53", "54", "55", "58", "F0", "HV", "P0", "XX", "72", "0")
-    sqlite_codes: ClassVar[tuple[int, ...]] = (2, 6, 7, 10, 11, 12, 13, 15, 16, 22, 24, 26, 27, 28)
+    sqlstates: ClassVar[tuple[str, ...]] = ("53", "54", "55", "58", "F0", "HV", "P0", "XX", "72")
+    sqlite_codes: ClassVar[tuple[int, ...]] = (2, 7, 10, 11, 12, 13, 15, 16, 22, 24, 26, 27, 28)
 
     def __init__(
         self, message: str = "", *, hint: str | None = None, sqlstate: str | None = None, statement: str | None = None
@@ -307,7 +307,7 @@ class DataError(DatabaseError):
     """A value cannot be what the statement makes of it."""
 
     sqlstates: ClassVar[tuple[str, ...]] = ("22",)
-    sqlite_codes: ClassVar[tuple[int, ...]] = (18, 20, 25)  # TOOBIG, MISMATCH, RANGE
+    sqlite_codes: ClassVar[tuple[int, ...]] = (18, 20, 25, 3091)  # TOOBIG, MISMATCH, RANGE, CONSTRAINT_DATATYPE
 
 
 class BusyError(DatabaseError):
@@ -315,7 +315,7 @@ class BusyError(DatabaseError):
 
     retryable: ClassVar[bool] = True
     sqlstates: ClassVar[tuple[str, ...]] = ("55P03", "55006")
-    sqlite_codes: ClassVar[tuple[int, ...]] = (5,)  # BUSY
+    sqlite_codes: ClassVar[tuple[int, ...]] = (5, 6)  # BUSY, LOCKED
 
 
 class DeadlockError(DatabaseError):

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from deebase.errors import (
+    BusyError,
     ConnectionError,
     DatabaseError,
+    DataError,
     DeeBaseError,
     IntegrityError,
     NotNullViolationError,
+    QueryError,
     QueryTimeoutError,
     ValidationError,
 )
@@ -38,14 +41,41 @@ def _is_adapted(error: BaseException) -> bool:
     return type(error).__module__.startswith("sqlalchemy.")
 
 
+def statement_of(error: BaseException, statement: str | None) -> str | None:
+    """Return the SQL that failed: what the caller sent, else what SQLAlchemy noted (text without values)."""
+    noted = getattr(error, "statement", None) if _is_adapted(error) else None
+    return statement if statement is not None or not isinstance(noted, str) else noted
+
+
+def refused_by_sqlalchemy(error: BaseException, statement: str | None) -> DeeBaseError | None:
+    """Translate what SQLAlchemy refuses before a driver is asked; None for an error that is not its own."""
+    if not _is_adapted(error):
+        return None
+    cause = getattr(error, "orig", None) or error
+    name, text = type(cause).__name__, str(cause.args[0]) if cause.args else ""
+    if name == "TimeoutError" and _is_adapted(cause):
+        return database_error(BusyError, "all connections of db.engine are lent", code=None, statement=statement)
+    if not _is_adapted(cause):
+        # A type of SQLAlchemy could not convert a value. Its words, and those of the wrapper, quote the value.
+        return database_error(
+            DataError, "a value is not of the type its column or parameter takes", code=None, statement=statement
+        )
+    # These name columns and parameters, but for a literal that cannot be rendered.
+    shown = name in ("CompileError", "InvalidRequestError") and "literal" not in text
+    message = f"SQLAlchemy: {text}" if shown else f"SQLAlchemy refuses the statement ({name})"
+    return database_error(QueryError, message, code=None, statement=statement)
+
+
 def common(error: BaseException) -> DeeBaseError | None:
     """Translate what both drivers share: timeouts, the network, values Python cannot encode."""
-    if isinstance(error, TimeoutError):
+    # The system's own ETIMEDOUT has a number: the link is dead, while a limit of ours ran out without one.
+    if isinstance(error, TimeoutError) and error.errno is None:
         return QueryTimeoutError(
             "the database did not answer in time", hint="raise command_timeout= (or connect_timeout=) of the Database"
         )
     if isinstance(error, OSError):
-        reason = error.strerror or type(error).__name__
+        # asyncio puts the failures of several addresses of one host into the text alone.
+        reason = error.strerror or str(error) or type(error).__name__
         return ConnectionError(f"the database cannot be reached: {reason}", hint="check host, port and that it runs")
     if isinstance(error, (UnicodeError, OverflowError)):
         return ValidationError("a value cannot be stored: it is no valid text, or beyond 64 bits")
@@ -54,10 +84,11 @@ def common(error: BaseException) -> DeeBaseError | None:
 
 CONSTRAINT_HINTS = {
     "unique": "change the value, or use upsert(on=...)",
-    "primary_key": "leave the key out to have it generated, or use upsert",
+    "primary_key": "give another key (a generated one is left out), or use upsert",
     "foreign_key": "insert the row that is referred to first, or delete those that refer to it",
     "not_null": "give the column a value, or a default",
     "check": "the row breaks a rule of the table",
+    "exclusion": "change the values that the constraint compares",
 }
 _WHAT = {
     "unique": "a row with the same value exists",
@@ -65,6 +96,7 @@ _WHAT = {
     "foreign_key": "a row that is referred to is missing, or rows still refer to this one",
     "not_null": "a value is missing",
     "check": "a check refuses the row",
+    "exclusion": "the row conflicts with one that exists",
 }
 
 

@@ -6,8 +6,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from deebase._backends.base import common, database_error, integrity_error, original
+from deebase._backends.base import (
+    common,
+    database_error,
+    integrity_error,
+    original,
+    refused_by_sqlalchemy,
+    statement_of,
+)
 from deebase.errors import (
+    ConfigurationError,
     ConnectionError,
     DatabaseError,
     DataError,
@@ -20,20 +28,44 @@ from deebase.errors import (
     class_for_sqlstate,
 )
 
+# What is said where the server's own text may quote a value: by SQLSTATE, else by its first three or two characters.
 _PLAIN = {
+    "0A": "the server does not support what the statement asks for",
+    "21": "a row would be changed twice, or a sub-select gave several rows",
     "22": "a value cannot be what the statement makes of it",
+    "22001": "a text is too long for its column",
+    "22003": "a number is out of the range of its type",
+    "22012": "a division by zero",
+    "22P02": "a text cannot be read as the type the statement needs",
     "25P02": "an earlier error aborted the transaction",
+    "25P03": "the transaction was idle for too long and was ended",
+    "25P04": "the transaction took too long and was ended",
     "25006": "the database, or this transaction, is read-only",
     "28": "the server refuses this user or password",
     "3D000": "there is no such database on the server",
     "40001": "another transaction changed what this one had read",
     "40P01": "two transactions waited for each other",
+    "42": "the statement is wrong, or names something that does not exist",
+    "42P10": "no unique constraint or index covers the columns of ON CONFLICT",
+    "53100": "the disk of the server is full",
+    "53200": "the server is out of memory",
     "53300": "the server has no connection left",
     "55P03": "somebody else holds the lock",
     "57014": "the statement took too long and was ended",
     "57P": "the server ended the connection",
     "08": "the link to the server is broken",
+    "P0": "a function or trigger of the database raised an error",
 }
+# Classes whose texts are made of names: wrong syntax, unknown or existing names, objects in use.
+_NAMING = ("0A", "26", "2B", "34", "3F", "42", "55")
+# Texts that quote names alone, whatever was sent: of a role, a database, an object, a command.
+_ALWAYS_NAMING = ("25001", "25P01", "28", "3D000", "42501")
+# Commands that take no parameters, so that no value can be in what the server says of them.
+_UTILITY = re.compile(
+    r"\s*(?:ALTER|ANALYZE|CLOSE|CLUSTER|COMMENT|COPY|CREATE|DROP|FETCH|GRANT|LOCK|REFRESH|REINDEX|RELEASE|RESET|REVOKE"
+    r"|ROLLBACK|SET|SHOW|TRUNCATE|VACUUM)\b",
+    re.IGNORECASE,
+)
 _KINDS: dict[type[IntegrityError], str] = {ForeignKeyViolationError: "foreign_key", NotNullViolationError: "not_null"}
 
 
@@ -49,11 +81,12 @@ class PostgresBackend:
 
     def translate(self, error: BaseException, statement: str | None) -> DeeBaseError | None:
         """Return our error, its class from the SQLSTATE alone."""
+        outer, statement = error, statement_of(error, statement)
         error = original(error)
         if isinstance(error, DeeBaseError):
             return error
         if not type(error).__module__.startswith("asyncpg"):
-            return common(error)
+            return common(error) or refused_by_sqlalchemy(outer, statement)
         state = getattr(error, "sqlstate", None)
         # The server's own errors come with their fields; those of the client have the text alone.
         if state is None or getattr(error, "severity", None) is None:
@@ -61,7 +94,7 @@ class PostgresBackend:
         kind = class_for_sqlstate(state) or DatabaseError
         if issubclass(kind, IntegrityError):
             return self._violation(kind, error)
-        return database_error(kind, _message(error, state), code=state, statement=statement)
+        return database_error(kind, _message(error, state, statement), code=state, statement=statement)
 
     def _violation(self, kind: type[IntegrityError], error: Any) -> IntegrityError:
         name, table, column = error.constraint_name, error.table_name, error.column_name
@@ -74,18 +107,31 @@ class PostgresBackend:
                 columns = known[1]
                 constraint = "primary_key" if name == f"{table}_pkey" else "unique"
         elif kind is IntegrityError:
-            constraint = ""
+            constraint = "exclusion" if error.sqlstate == "23P01" else ""
         return integrity_error(kind, constraint or None, constraint_name=name, table_name=table, columns=columns)
 
 
-def _message(error: Any, state: str) -> str:
+def _message(error: Any, state: str, statement: str | None) -> str:
+    if error.message and _names_only(error, state, statement):
+        return f"PostgreSQL: {error.message}"
     for key in (state, state[:3], state[:2]):
         if key in _PLAIN:
             return _PLAIN[key]
-    if state.startswith(("42", "3F", "26", "34", "0A")):
-        # Wrong syntax or names: the text names them, and holds no values.
-        return f"PostgreSQL: {error.message if hasattr(error, 'message') else error.args[0]}"
     return f"PostgreSQL reported SQLSTATE {state}"
+
+
+def _names_only(error: Any, state: str, statement: str | None) -> bool:
+    """Whether the server's text can quote nothing but names and the SQL itself.
+
+    The same codes come from values: ``CAST($1 AS regclass)`` answers with 42P01 and the value, ``to_tsquery($1)``
+    with 42601. What the parser finds has a position in the statement and no context; what is found in a value,
+    or inside of a function, has not (protocol-error-fields in the PostgreSQL manual).
+    """
+    if state.startswith(_ALWAYS_NAMING):
+        return True
+    if not state.startswith(_NAMING) or error.context:
+        return False
+    return error.position is not None or (statement is not None and _UTILITY.match(statement) is not None)
 
 
 def _from_client(error: BaseException, statement: str | None) -> DeeBaseError:
@@ -102,6 +148,10 @@ def _from_client(error: BaseException, statement: str | None) -> DeeBaseError:
     if "the server expects" in text or "arguments for this query" in text:
         return database_error(QueryError, "the number of parameters does not match", code=None, statement=statement)
     name = type(error).__name__
+    if name == "ClientConfigurationError":
+        return ConfigurationError(
+            f"asyncpg cannot connect with these options: {error.args[0]}", hint="check the URL and connect_args"
+        )
     if "onnect" in name or "closed" in text or "connection" in text:
         return ConnectionError(
             "the link to the server is broken", hint="check that it runs; the pool recovers by itself"

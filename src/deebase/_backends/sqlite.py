@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import re
 
-from deebase._backends.base import common, database_error, integrity_error, original
+from deebase._backends.base import (
+    common,
+    database_error,
+    integrity_error,
+    original,
+    refused_by_sqlalchemy,
+    statement_of,
+)
 from deebase.errors import (
     CheckViolationError,
     ConnectionError,
@@ -22,6 +29,7 @@ _KINDS = {2067: "unique", 1555: "primary_key", 2579: "primary_key", 787: "foreig
 _PLAIN = {
     4: "the statement was ended",
     5: "another process holds a lock on the database",
+    6: "another statement holds a lock on the table",
     8: "the database, or this transaction, is read-only",
     9: "the statement was interrupted",
     10: "reading or writing the file failed",
@@ -32,6 +40,17 @@ _PLAIN = {
     20: "a value is not of the type the column takes",
     26: "the file is not a SQLite database",
 }
+# Texts of SQLITE_ERROR that quote a value they were given, by how they begin.
+_QUOTING = {
+    "JSON path": "a JSON path is malformed",
+    "bad JSON path": "a JSON path is malformed",
+    "fts": "a full-text query is malformed",
+    "malformed MATCH": "a full-text query is malformed",
+    "unknown special query": "a full-text query is malformed",
+}
+_UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '(.*?)' with text ", re.DOTALL)
+# What aiosqlite raises, as a ValueError, for a connection that is not open.
+_NOT_OPEN = ("no active connection", "Connection closed")
 
 
 class SqliteBackend:
@@ -39,6 +58,7 @@ class SqliteBackend:
 
     def translate(self, error: BaseException, statement: str | None) -> DeeBaseError | None:
         """Return our error, its class from the extended result code alone."""
+        outer, statement = error, statement_of(error, statement)
         error = original(error)
         if isinstance(error, DeeBaseError):
             return error
@@ -47,9 +67,9 @@ class SqliteBackend:
             return _from_code(error, code, statement)
         if type(error).__module__ == "sqlite3":
             return _from_driver(error, statement)
-        if isinstance(error, ValueError) and "connection" in str(error).lower():
+        if isinstance(error, ValueError) and str(error) in _NOT_OPEN:
             return ConnectionError("the connection to the database was closed", hint="open the Database again")
-        return common(error)
+        return common(error) or refused_by_sqlalchemy(outer, statement)
 
 
 def _from_code(error: BaseException, code: int, statement: str | None) -> DeeBaseError:
@@ -59,8 +79,9 @@ def _from_code(error: BaseException, code: int, statement: str | None) -> DeeBas
     primary = code & 0xFF
     message = _PLAIN.get(primary)
     if message is None:
-        # Syntax errors and unknown names: SQLite's text names them, and holds no values.
-        message = f"SQLite: {error}"
+        # Syntax errors and unknown names: SQLite's text names them, and nearly always holds no values.
+        text = str(error)
+        message = next((plain for start, plain in _QUOTING.items() if text.startswith(start)), f"SQLite: {text}")
     return database_error(kind, message, code=str(code), statement=statement)
 
 
@@ -84,6 +105,10 @@ def _from_driver(error: BaseException, statement: str | None) -> DeeBaseError:
     text = str(error)
     if "closed database" in text:
         return ConnectionError("the connection to the database was closed", hint="open the Database again")
+    undecodable = _UNDECODABLE.match(text)
+    if undecodable is not None:
+        message = f"the text in column {undecodable.group(1)} is not valid UTF-8"
+        return database_error(DataError, message, code=None, statement=statement)
     if type(error).__name__ == "InterfaceError" or ("type" in text and "is not supported" in text):
         return database_error(DataError, "a parameter is of a type SQLite cannot store", code=None, statement=statement)
     return database_error(QueryError, f"SQLite: {text}", code=None, statement=statement)

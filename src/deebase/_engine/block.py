@@ -179,8 +179,12 @@ class Block:
         except TransactionError:
             raise
         except BaseException as error:
-            self.poison(self._executor.translate(error, statement) or error)
-            raise_translated(self._executor, error, statement)
+            # One object for both: what the caller meets now is the cause of the abort later.
+            ours = self._executor.translate(error, statement) or error
+            self.poison(ours)
+            if ours is error:
+                raise
+            raise ours from error
         finally:
             unit.release()
 

@@ -69,8 +69,10 @@ def _prepare_sqlite(engine: AsyncEngine, settings: Settings) -> None:
 
 def _configure_sqlite(raw: sqlite3.Connection, settings: Settings) -> None:
     for name, value in settings.pragmas:
+        if name == "journal_mode" and not _writable(settings):
+            continue
         row = raw.execute(f"PRAGMA {name} = {value}").fetchone()
-        if name == "journal_mode" and _writable(settings) and row and str(row[0]).lower() != str(value).lower():
+        if name == "journal_mode" and not settings.memory and row and str(row[0]).lower() != str(value).lower():
             raise ConfigurationError(
                 f"this file system cannot give SQLite journal_mode={value} (it stays {row[0]})",
                 hint="put the file on a local disk, or pass pragmas={'journal_mode': 'DELETE'}",
@@ -85,7 +87,7 @@ def _configure_sqlite(raw: sqlite3.Connection, settings: Settings) -> None:
 def _writable(settings: Settings) -> bool:
     """Whether this is a file that the process may write; one it may only read stays in its journal mode."""
     if settings.path is None:
-        return False
+        return True
     return os.access(settings.path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 

@@ -35,7 +35,9 @@ class SqlitePool(LanePool[SqliteLane]):
         session: list[SessionStatement],
     ) -> None:
         super().__init__(loop, open_lane, limit, timeout, kind)
-        self._scheduled = False
+        #: Hops on their way whose statements are all known to be quick.
+        self._quick: set[SqliteLane] = set()
+        self._watch: asyncio.TimerHandle | None = None
         #: Session statements (PRAGMA x = y, ATTACH) that every lane runs before its next use.
         self.session = session
 
@@ -60,18 +62,46 @@ class SqlitePool(LanePool[SqliteLane]):
         """Run one statement outside of a transaction on whichever lane is free first."""
         job = Job(self.loop.create_future(), statement, args, mode)
         self._enqueue(job)
-        if not self._scheduled:
-            # Not at once: all that is asked for in this turn of the loop shares one hop.
-            self._scheduled = True
-            self.loop.call_soon(self._dispatch)
+        self._serve()
         try:
             return await job.future
         except asyncio.CancelledError:
             job.cancelled = True
             raise
 
-    def _dispatch(self) -> None:
-        self._scheduled = False
+    def _serve(self) -> None:
+        queue = self._queue
+        while queue:
+            if queue[0].future.done():
+                queue.popleft()
+            elif self._quick and isinstance(queue[0], Job):
+                # A quick hop is back before long and takes all that waits by then: one thread at a time,
+                # with full hands, does more than several that contend for the interpreter.
+                self._look_again_later()
+                return
+            elif self.idle:
+                lane = self.idle.pop()
+                self.busy.add(lane)
+                self._hand_over(lane)
+            else:
+                self._grow()
+                return
+
+    def _look_again_later(self) -> None:
+        if self._watch is None:
+            self._watch = self.loop.call_later(GROW_AFTER, self._look_again)
+
+    def _look_again(self) -> None:
+        """Help the head of the queue to a lane of its own when it has waited for long."""
+        self._watch = None
+        if not self._queue or self.closed:
+            return
+        if self.timeout - (self._queue[0].deadline - self.loop.time()) < GROW_AFTER:
+            self._look_again_later()
+            return
+        self._quick.clear()
+        if not self.idle:
+            super()._grow()
         self._serve()
 
     def _hand_over(self, lane: SqliteLane) -> None:
@@ -103,6 +133,8 @@ class SqlitePool(LanePool[SqliteLane]):
             batch = self._missed(lane) + batch
         lane.holder = batch[0].statement.sql[:40]
         lane.since = self.loop.time()
+        if batch[0].statement.cost <= QUICK:
+            self._quick.add(lane)
         lane.hop(batch, self._finished, alone=True)
 
     def _missed(self, lane: SqliteLane) -> list[Job]:
@@ -116,25 +148,24 @@ class SqlitePool(LanePool[SqliteLane]):
         return missed
 
     def _finished(self, lane: SqliteLane, jobs: list[Job]) -> None:
+        self._quick.discard(lane)
         for job in jobs:
             job.deliver()
         self.release(lane)
 
     def _grow(self) -> None:
-        if not self.busy and not self.idle:
-            if self._opening == 0:
-                super()._grow()
-        elif len(self.busy) < self.limit and self._opening == 0:
+        if self.busy or self.idle:
             # The lanes at work are likely to be back before a new connection is open.
-            self.loop.call_later(GROW_AFTER, self._grow_if_stuck)
+            self._look_again_later()
+        elif self._opening == 0:
+            super()._grow()
 
-    def _grow_if_stuck(self) -> None:
-        if self._queue and not self.idle and self._opening == 0 and not self.closed:
-            patience = self.timeout - GROW_AFTER
-            if self._queue[0].deadline - self.loop.time() <= patience:
-                super()._grow()
-            else:
-                self._grow()
+    async def close(self, timeout: float) -> None:
+        """Close as every pool does."""
+        await super().close(timeout)
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
 
 class SqliteLanes:

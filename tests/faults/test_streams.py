@@ -1,0 +1,90 @@
+"""Streams hold a lane while they are iterated, and no longer; memory stays flat."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from deebase import Database, QueryError
+
+pytestmark = pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file", "postgres"], indirect=True)
+Eventually = Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]
+
+
+def numbers(db: Database, count: int) -> AsyncIterator[dict[str, Any]]:
+    if "postgresql" in repr(db):
+        return db.stream("SELECT n FROM generate_series(1, ?) AS n", [count])
+    return db.stream("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?) SELECT n FROM c", [count])
+
+
+async def test_a_stream_that_is_left_early_frees_its_lane(t: Database, eventually: Eventually) -> None:
+    for _ in range(15):
+        async for row in numbers(t, 100_000):
+            if row["n"] == 3:
+                break
+    await eventually(lambda: t._executor.lanes_in_use == 0)
+    async with aclosing(numbers(t, 100_000)) as rows:  # type: ignore[type-var]
+        assert await anext(rows) == {"n": 1}
+        assert t._executor.lanes_in_use == 1
+    assert t._executor.lanes_in_use == 0
+    await t.q("INSERT INTO t (id, n) VALUES (1, 1)")
+
+
+async def test_an_exception_in_the_loop_frees_the_lane(t: Database, eventually: Eventually) -> None:
+    for _ in range(15):
+        with pytest.raises(ZeroDivisionError):
+            async for _ in numbers(t, 100_000):
+                raise ZeroDivisionError
+    await eventually(lambda: t._executor.lanes_in_use == 0)
+
+
+async def test_a_stream_that_was_never_begun_holds_nothing(t: Database) -> None:
+    rows = numbers(t, 10)
+    assert t._executor.lanes_in_use == 0
+    await rows.aclose()  # type: ignore[attr-defined]
+
+
+async def test_an_error_within_a_stream_is_ours_and_frees_the_lane(t: Database) -> None:
+    with pytest.raises(QueryError):
+        async for _ in t.stream("SELECT no_such_column FROM t"):
+            pass
+    assert t._executor.lanes_in_use == 0
+
+
+async def test_streams_of_many_tasks_share_the_lanes(t: Database) -> None:
+    async def work() -> int:
+        return sum([row["n"] async for row in numbers(t, 2000)])
+
+    assert set(await asyncio.gather(*(work() for _ in range(20)))) == {2000 * 2001 // 2}
+    assert t._executor.lanes_in_use == 0
+
+
+async def test_a_stream_inside_a_transaction_sees_it_and_leaves_it_usable(t: Database) -> None:
+    async with t.transaction():
+        await t.q("INSERT INTO t (id, n) VALUES (1, 1), (2, 2), (3, 3)")
+        async for row in t.stream("SELECT id FROM t ORDER BY id"):
+            await t.q("UPDATE t SET n = 0 WHERE id = ?", [row["id"]])
+            break
+        await t.q("INSERT INTO t (id, n) VALUES (4, 4)")
+    assert await t.item("SELECT sum(n) FROM t") == 9
+
+
+async def test_memory_is_flat_however_long_the_result(t: Database, long_run: bool) -> None:
+    count = 500_000 if long_run else 60_000
+    async for _ in numbers(t, 5000):
+        pass
+    tracemalloc.start()
+    try:
+        seen = 0
+        async for _ in numbers(t, count):
+            seen += 1
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert seen == count
+    assert peak < 4_000_000
