@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from deebase._rows.makers import Maker, row_maker
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
 from deebase._sql.statement import Statement
-from deebase._sql.where import Where, order_by
+from deebase._sql.where import Where
 from deebase.errors import MultipleRowsError, NotFoundError, ValidationError
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ class Query(Generic[R]):
         columns = self._select if only is None else only
         if self._with_pk and only is None:
             columns = (*columns, *[name for name in model.pks if name not in columns])
-        _, order_shape = order_by(model, self._order) if self._order is not None else ([], ())
+        order_shape = _names(self._order)
         lock = ("skip locked" if self._skip_locked else "update") if self._for_update else None
         shape = None if order_shape is None else self._where.shape
         key = ("select", shape, order_shape, columns, limit is None, offset is None, lock)
@@ -312,6 +312,16 @@ class Query(Generic[R]):
         alone = len(places) == 1
         pairs: list[Any] = [(key[0] if alone else key, row) for key, row in zip(keys, made, strict=True)]
         return pairs
+
+
+def _names(order: Any) -> tuple[str, ...] | None:
+    """Return an order of names alone, for the shape of its statement; building that checks them."""
+    if order is None:
+        return ()
+    if isinstance(order, str):
+        return (order,)
+    given: tuple[Any, ...] = (*cast("Sequence[Any]", order),) if isinstance(order, (list, tuple)) else (order,)
+    return tuple(given) if all(isinstance(name, str) for name in given) else None
 
 
 def _selected(model: TableModel, select: Sequence[str] | None) -> tuple[str, ...]:

@@ -13,7 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from deebase import BusyError, Database, ForeignKeyViolationError, IntegrityError, TransactionAbortedError
+from deebase import (
+    BusyError,
+    ConnectionError,
+    Database,
+    ForeignKeyViolationError,
+    IntegrityError,
+    TransactionAbortedError,
+)
 
 both = pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file"], indirect=True)
 file_only = pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
@@ -229,6 +236,35 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
     raw = sqlite3.connect(db_url)
     assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     raw.close()
+
+
+@both
+async def test_a_connection_that_fails_is_replaced_and_nothing_is_taken_for_done(t: Database) -> None:
+    for round_ in range(3):
+        lane = t._executor.lanes()._writer.idle[0]
+        await lane.call(sqlite3.Connection.close)
+        results = await asyncio.gather(*(put(t, 10 * round_ + n) for n in range(5)), return_exceptions=True)
+        lost = {10 * round_ + n for n, result in enumerate(results) if isinstance(result, ConnectionError)}
+        assert lost
+        assert {type(result) for result in results} <= {ConnectionError, type(None), list}
+        assert lost.isdisjoint(await keys(t))
+        await put(t, 100 + round_)
+    assert {100, 101, 102} <= set(await keys(t))
+
+
+@file_only
+async def test_without_a_timeout_a_lock_of_another_process_is_waited_for(db_url: str) -> None:
+    async with Database(db_url, timeout=0) as db:
+        await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
+        with held_by_another_process(Path(db_url)) as holder:
+            assert holder.stdin is not None
+            waiting = [asyncio.create_task(put(db, 1)), asyncio.create_task(put(db, 2))]
+            done, _ = await asyncio.wait(waiting, timeout=0.2)
+            assert not done
+            holder.stdin.write("\n")
+            holder.stdin.flush()
+            await asyncio.gather(*waiting)
+        assert await keys(db) == [-1, 1, 2]
 
 
 @file_only

@@ -116,6 +116,7 @@ def test_there_are_codes_to_walk() -> None:
         ("23502", NotNullViolationError),
         ("23514", CheckViolationError),
         ("23000", IntegrityError),
+        ("23P01", IntegrityError),
         ("22012", DataError),
         ("40001", SerializationError),
         ("40P01", DeadlockError),
@@ -139,7 +140,9 @@ def test_well_known_sqlstates(state: str, kind: type[DeeBaseError]) -> None:
         (sqlite3.SQLITE_CONSTRAINT_NOTNULL, NotNullViolationError),
         (sqlite3.SQLITE_CONSTRAINT_CHECK, CheckViolationError),
         (sqlite3.SQLITE_CONSTRAINT_TRIGGER, IntegrityError),
+        (3091, DataError),  # SQLITE_CONSTRAINT_DATATYPE, which the module does not name
         (sqlite3.SQLITE_BUSY, BusyError),
+        (sqlite3.SQLITE_LOCKED, BusyError),
         (sqlite3.SQLITE_BUSY_SNAPSHOT, SerializationError),
         (sqlite3.SQLITE_INTERRUPT, QueryTimeoutError),
         (sqlite3.SQLITE_CANTOPEN, ConnectionError),

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deebase._engine.pool import LanePool
 from deebase._sql.statement import Statement
+from deebase.errors import InvalidOperationError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 #: A lane idle for longer (seconds) is asked whether it lives before it is lent.
 IDLE_CHECK = 5.0
+
+_CLIENT_COPY = re.compile(r"\s*COPY\b.*\bSTD(?:IN|OUT)\b", re.IGNORECASE | re.DOTALL)
 
 
 class PostgresLane:
@@ -46,7 +50,9 @@ class PostgresLane:
 
     async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Return the columns (asyncpg attributes: name and type) and the rows of a statement."""
-        self.unclean = self.unclean or not statement.keeps_session
+        if not statement.keeps_session:
+            _refuse_copy(statement)
+            self.unclean = True
         prepared = await self.driver.prepare(statement.sql)
         attributes = prepared.get_attributes()
         rows = await prepared.fetch(*args)
@@ -78,6 +84,8 @@ class PostgresLane:
 
     async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int) -> PostgresCursor:
         """Open a server-side cursor, read in pieces of ``size`` rows; a transaction must be open."""
+        if not statement.keeps_session:
+            _refuse_copy(statement)
         prepared = await self.driver.prepare(statement.sql)
         cursor = await prepared.cursor(*args)
         return PostgresCursor(cursor, list(prepared.get_attributes()), size)
@@ -101,6 +109,16 @@ class PostgresLane:
         if self.broken or self.lost:
             await self.connection.invalidate()
         await self.connection.close()
+
+
+def _refuse_copy(statement: Statement) -> None:
+    """Refuse a COPY that would wait for data of the client's, which nobody sends."""
+    if _CLIENT_COPY.match(statement.sql):
+        raise InvalidOperationError(
+            "COPY from STDIN or to STDOUT is not sent by hand",
+            operation="q",
+            hint="insert_all(...) stores many rows by COPY, stream(...) reads many",
+        )
 
 
 class RolledBack(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -114,15 +115,15 @@ class SqlitePool(LanePool[SqliteLane]):
         """Take the head of the queue and the quick statements behind it."""
         queue = self._queue
         batch: list[Job] = []
-        now = self.loop.time()
+        # In the thread the deadline counts on another clock; without a timeout there is none.
+        shift = time.monotonic() - self.loop.time() if self.timeout else math.inf
         while queue and len(batch) < MAX_BATCH:
             job = queue[0]
             if not isinstance(job, Job) or (batch and job.statement.cost > QUICK):
                 break
             queue.popleft()
             if not job.future.done():
-                # From here the deadline counts on the clock of the thread.
-                job.deadline += time.monotonic() - now
+                job.deadline += shift
                 batch.append(job)
                 if job.statement.cost > QUICK:
                     break
@@ -151,7 +152,10 @@ class SqlitePool(LanePool[SqliteLane]):
         self._quick.discard(lane)
         for job in jobs:
             job.deliver()
-        self.release(lane)
+        if lane.broken:
+            self.discard(lane)
+        else:
+            self.release(lane)
 
     def _grow(self) -> None:
         if self.busy or self.idle:

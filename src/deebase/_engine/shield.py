@@ -3,40 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Coroutine
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-def _shield_scope() -> AbstractContextManager[Any]:
-    # A cancelled anyio scope cancels its task again on every turn of the loop, so waiting the
-    # cancellation out would spin; a shielded scope holds it back until the work is done.
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Wait for the end of a task without ever cancelling it."""
+    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake(_: asyncio.Task[Any]) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    task.add_done_callback(wake)
+    try:
+        await waiter
+    finally:
+        task.remove_done_callback(wake)
+
+
+async def _ended_in_spite(task: asyncio.Task[Any]) -> None:
+    """Wait for the end of a task in a task that is being cancelled."""
     anyio = sys.modules.get("anyio")
-    if anyio is None or not hasattr(anyio, "CancelScope"):
-        return nullcontext()
-    scope: AbstractContextManager[Any] = anyio.CancelScope(shield=True)
-    return scope
+    if anyio is not None and hasattr(anyio, "CancelScope"):
+        # A cancelled anyio scope cancels its task again on every turn of the loop, so waiting the
+        # cancellation out would spin; a shielded scope holds it back until the work is done.
+        with anyio.CancelScope(shield=True):
+            while not task.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await _ended(task)
+        return
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await _ended(task)
 
 
 async def finish(work: Coroutine[Any, Any, T]) -> T:
     """Run ``work`` in a task of its own and wait for its end, however often the caller is cancelled.
 
-    A cancellation that arrived meanwhile is raised after the work has ended; an error of the work
-    itself goes first, with the cancellation behind it.
+    A cancellation that arrived meanwhile is raised after the work has ended, from the error of the work
+    if it failed.
     """
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    with _shield_scope():
-        while not task.done():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError as error:
-                cancelled = error
-    if cancelled is not None:
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        await _ended(task)
+    except asyncio.CancelledError as cancelled:
+        await _ended_in_spite(task)
         if not task.cancelled() and task.exception() is not None:
             raise cancelled from task.exception()
-        raise cancelled
+        raise
     return task.result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -115,7 +116,7 @@ class SqliteLane:
         # in the connection's thread, in order.
         self._put = driver._tx.put_nowait
         self._loop = loop
-        self.timeout = timeout
+        self.timeout = timeout or math.inf
         self.current: Job | None = None
         self.holder = ""
         self.since = 0.0
@@ -140,6 +141,16 @@ class SqliteLane:
         self._put((_Hop(self._loop, done, self, jobs), lambda: self._run(jobs, alone)))
 
     def _run(self, jobs: list[Job], alone: bool) -> None:
+        try:
+            self._run_all(jobs, alone)
+        except BaseException as error:
+            # The connection itself failed (a rollback on a full disk): nobody takes silence for success.
+            self.broken = True
+            for job in jobs:
+                if job.result is None and job.error is None:
+                    job.error = error
+
+    def _run_all(self, jobs: list[Job], alone: bool) -> None:
         if alone and len(jobs) > 1 and all(job.statement.shares_commit for job in jobs) and self._run_shared(jobs):
             return
         for job in jobs:
@@ -159,7 +170,8 @@ class SqliteLane:
         try:
             job.result = _perform_patiently(self.raw, job)
         except BaseException as error:  # whatever it is, it belongs to the caller
-            job.error = _closed() if self.closed else error
+            # Set by the thread of the loop meanwhile, which mypy does not know of.
+            job.error = _closed() if self.closed else error  # type: ignore[redundant-expr]
         job.statement.cost = time.perf_counter() - started
         self.current = None
 

@@ -1,0 +1,159 @@
+"""What a target and options mean, and which of them are refused before anything is opened."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deebase import ConfigurationError
+from deebase._backends.settings import Settings, settings_for
+
+OPTIONS: dict[str, Any] = {
+    "pool_size": None,
+    "timeout": 10.0,
+    "pragmas": None,
+    "foreign_keys": True,
+    "durability": "full",
+    "pgbouncer": False,
+    "connect_timeout": 10.0,
+    "command_timeout": 60.0,
+    "lock_timeout": 10.0,
+    "idle_timeout": 60.0,
+    "engine_options": None,
+}
+PASSWORD = "canary-s3cret"
+
+
+def settings(target: Any, **options: Any) -> Settings:
+    return settings_for(target, {**OPTIONS, **options})
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("app.db", "app.db"),
+        ("dir/app.db", "dir/app.db"),
+        (Path("/tmp/app.db"), "/tmp/app.db"),
+        ("sqlite:///app.db", "app.db"),
+        ("sqlite:////abs/app.db", "/abs/app.db"),
+        ("sqlite+aiosqlite:///app.db", "app.db"),
+        ("SQLite:///app.db", "app.db"),
+        ("a:b.db", "a:b.db"),
+        ("with ? and #.db", "with ? and #.db"),
+        ("~/app.db", os.path.expanduser("~/app.db")),
+    ],
+)
+def test_a_path_or_a_sqlite_url_names_a_file(target: Any, path: str) -> None:
+    found = settings(target)
+    assert (found.name, found.path, found.memory) == ("sqlite", path, False)
+
+
+@pytest.mark.parametrize("target", [":memory:", "sqlite://", "sqlite:///:memory:"])
+def test_memory_databases_are_apart(target: str) -> None:
+    one, other = settings(target), settings(target)
+    assert one.memory
+    assert one.path is None
+    assert one.sa_url != other.sa_url
+    assert one.display == ":memory:"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg", "PostgreSQL"])
+def test_a_postgres_url_is_shown_without_its_password(scheme: str) -> None:
+    found = settings(f"{scheme}://me:{PASSWORD}@db.example:5433/app")
+    assert found.name == "postgresql"
+    assert found.sa_url.drivername == "postgresql+asyncpg"
+    assert found.sa_url.password == PASSWORD
+    assert found.display == "postgresql://me:***@db.example:5433/app"
+
+
+def test_a_password_in_the_query_is_taken_and_hidden_too() -> None:
+    found = settings(f"postgresql://db.example/app?user=me&password={PASSWORD}&sslmode=require")
+    assert (found.sa_url.username, found.sa_url.password) == ("me", PASSWORD)
+    assert found.connect_args["ssl"] == "require"
+    assert PASSWORD not in found.display
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "",
+        "   ",
+        "a\0b.db",
+        "mysql://u@h/x",
+        "postgresql+psycopg://u@h/x",
+        f"postgresql://u:{PASSWORD}@h:port/x",
+        f"postgresql://u:{PASSWORD}@h/x?sslmode=sometimes",
+        f"my sql://u:{PASSWORD}@h/x",
+        None,
+        42,
+        b"app.db",
+    ],
+)
+def test_what_names_no_database_is_refused_without_a_password_in_the_text(target: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        settings(target)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert PASSWORD not in f"{error} {error!r}"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"pool_size": 0},
+        {"pool_size": -1},
+        {"pool_size": True},
+        {"pool_size": 2.5},
+        {"timeout": -1},
+        {"timeout": "10"},
+        {"timeout": float("nan")},
+        {"timeout": float("inf")},
+        {"command_timeout": True},
+        {"connect_timeout": None},
+        {"durability": "none"},
+        {"pragmas": {"a; DROP TABLE x": 1}},
+        {"pragmas": {"cache_size": "1; DROP TABLE x"}},
+        {"pragmas": {1: 1}},
+    ],
+)
+def test_an_option_out_of_range_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        settings("app.db", **options)
+
+
+def test_pragmas_go_on_top_of_ours() -> None:
+    found = dict(
+        settings("app.db", pragmas={"Cache_Size": -1000, "foreign_keys": False, "temp_store": "memory"}).pragmas
+    )
+    assert found["cache_size"] == -1000
+    assert found["foreign_keys"] == 0
+    assert found["journal_mode"] == "WAL"
+    assert found["synchronous"] == "FULL"
+    assert dict(settings("app.db", durability="normal").pragmas)["synchronous"] == "NORMAL"
+    assert dict(settings("app.db", foreign_keys=False).pragmas)["foreign_keys"] == "OFF"
+
+
+def test_timeouts_reach_the_server_in_milliseconds_and_0_is_none() -> None:
+    found = settings("postgresql://h/x", command_timeout=1.5, lock_timeout=0, connect_timeout=0).connect_args
+    assert found["command_timeout"] == 1.5
+    assert found["timeout"] is None
+    assert found["server_settings"]["statement_timeout"] == "1500"
+    assert found["server_settings"]["lock_timeout"] == "0"
+    assert found["server_settings"]["application_name"] == "deebase"
+
+
+def test_pgbouncer_keeps_no_state_on_the_server() -> None:
+    found = settings("postgresql://h/x", pgbouncer=True).connect_args
+    assert (found["statement_cache_size"], found["prepared_statement_cache_size"]) == (0, 0)
+    assert found["prepared_statement_name_func"]() == ""
+    assert "server_settings" not in found
+
+
+def test_pool_sizes() -> None:
+    assert settings("app.db").pool_size == 4
+    assert settings("postgresql://h/x").pool_size == 10
+    assert settings("app.db", pool_size=1).pool_size == 1
