@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -137,7 +139,7 @@ async def test_close_ends_a_long_statement(db_url: str) -> None:
     slow = (
         "SELECT count(*) FROM generate_series(1, 1000000000)"
         if "postgresql" in repr(db)
-        else "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000000000) SELECT count(*) FROM c"
+        else "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1e9) SELECT count(*) FROM c"
     )
     await db.q("SELECT 1")
     task = asyncio.create_task(db.q(slow))
@@ -147,6 +149,19 @@ async def test_close_ends_a_long_statement(db_url: str) -> None:
         await db.close(timeout=0.05)
         with pytest.raises(DeeBaseError):
             await task
+
+
+async def test_close_ends_the_wait_for_another_process(tmp_path: Path) -> None:
+    db = Database(tmp_path / "x.db", timeout=0)
+    await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = [asyncio.create_task(db.q("INSERT INTO t VALUES (?)", [n])) for n in range(4)]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await db.close(timeout=0.1)
+            results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(result) for result in results} == {ConnectionError}
 
 
 async def test_close_cuts_off_a_stream(db_url: str) -> None:

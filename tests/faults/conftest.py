@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith(
 
 
 @pytest.fixture
-async def t(db: Database) -> AsyncIterator[Database]:
+async def t(db: Database) -> Database:
     """An open database with the table ``t`` of two integers."""
     await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
-    yield db
+    return db
 
 
 @pytest.fixture(params=["sqlite-file", "postgres"])

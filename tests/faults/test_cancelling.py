@@ -181,7 +181,7 @@ async def test_a_cancelled_read_in_memory_loses_nothing(t: Database) -> None:
     slow = (
         "SELECT count(*) FROM generate_series(1, 1000000000)"
         if "postgresql" in repr(t)
-        else "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000000000) SELECT count(*) FROM c"
+        else "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1e9) SELECT count(*) FROM c"
     )
     await put(t, 1)
     loop = asyncio.get_running_loop()

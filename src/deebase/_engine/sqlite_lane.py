@@ -148,7 +148,7 @@ class SqliteLane:
             self.broken = True
             for job in jobs:
                 if job.result is None and job.error is None:
-                    job.error = error
+                    job.error = _closed() if self.closed else error
 
     def _run_all(self, jobs: list[Job], alone: bool) -> None:
         if alone and len(jobs) > 1 and all(job.statement.shares_commit for job in jobs) and self._run_shared(jobs):
@@ -186,6 +186,7 @@ class SqliteLane:
         begin = Job(jobs[0].future, _BEGIN, (), COUNT)
         begin.deadline = jobs[0].deadline
         try:
+            self.current = begin
             _perform_patiently(raw, begin)
             for job in jobs:
                 raw.execute("SAVEPOINT deebase_row")
