@@ -123,5 +123,9 @@ def _remember(work: _Creation, *, kept: Sequence[str]) -> list[tuple[Design, lis
             spec.name: spec.default_factory for spec in made.columns if spec.default_factory is not None
         }
         generated = made.generated if made.generated is not None and made.generated in table.c else None
-        catalog.add(table_model(table, dialect, generated=generated, factories=factories), made.cls)
+        model = table_model(table, dialect, generated=generated, factories=factories)
+        cls: type[Any] = made.cls
+        if hasattr(cls, "__dataclass_fields__"):
+            model.row_type = cls
+        catalog.add(model, cls)
     return differing

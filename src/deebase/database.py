@@ -50,9 +50,7 @@ class Tables:
         model = self._catalog.model(name)
         handle = self._handles.get(name)
         if handle is None or handle.sa_table is not model.sa_table:
-            cls = self._catalog.row_class(name)
-            row_type = cls if hasattr(cls, "__dataclass_fields__") else dict
-            handle = self._handles[name] = Table(Source(self._executor, self._catalog.dialect, model, row_type))
+            handle = self._handles[name] = Table(Source(self._executor, self._catalog.dialect, model))
         return handle
 
     def __getattr__(self, name: str) -> Table[Row]:

@@ -26,13 +26,18 @@ STREAM_ROWS = 1000
 class Source:
     """What a query reads: a table's model, where its statements run, and the type of its rows."""
 
-    __slots__ = ("dialect", "executor", "model", "row_type")
+    __slots__ = ("_row_type", "dialect", "executor", "model")
 
-    def __init__(self, executor: Executor, dialect: Any, model: TableModel, row_type: type) -> None:
+    def __init__(self, executor: Executor, dialect: Any, model: TableModel, row_type: type[Any] | None = None) -> None:
         self.executor = executor
         self.dialect = dialect
         self.model = model
-        self.row_type = row_type
+        self._row_type = row_type
+
+    @property
+    def row_type(self) -> type[Any]:
+        """The type that was asked for, else the table's."""
+        return self.model.row_type if self._row_type is None else self._row_type
 
     def maker(self, columns: tuple[str, ...], *, returned: bool = False) -> Maker:
         """Return what makes rows of these columns, built at its first use.

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mappin
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
+from deebase._rows.makers import dataclass_of
 from deebase._rows.records import values_of
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
@@ -87,6 +88,26 @@ class Table(Generic[R]):
         source = Source(self._executor, self._source.dialect, self._model, row_type)
         source.maker(self._model.names)
         return Table(source)
+
+    def dataclass(self) -> type[Any]:
+        """Return the dataclass of the table's rows, made at the first call; handles return it from then on.
+
+        Every field has the default UNSET, which is "not given" in insert and update. Handles made by
+        ``rows_as`` keep the type they were asked for. A table that was created from a dataclass has it already.
+
+        Raises:
+            ValidationError: a column has a name that cannot be a field's.
+
+        Example:
+            ```python
+            User = users.dataclass()
+            row = await users.insert(User(name="Ada", email="ada@example.com"))
+            ```
+        """
+        model = self._model
+        if model.row_type is dict:
+            model.row_type = dataclass_of(model)
+        return model.row_type
 
     # -- shapes --------------------------------------------------------------------------------
 

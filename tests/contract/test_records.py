@@ -229,3 +229,28 @@ async def test_tables_from_classes_of_other_libraries(kind: Any) -> None:
             "meta": {"a": 1},
         }
         assert await table.rows_as(cls)[1] == cls(title="x", id=1)
+
+
+class Fruit:
+    id: int
+    name: str
+    color: str = "green"
+
+
+async def test_a_table_makes_a_dataclass_of_its_own_and_returns_it_from_then_on(db: Database) -> None:
+    fruits = await db.create(Fruit)
+    as_dicts = fruits.rows_as(dict)
+    made = fruits.dataclass()
+    assert fruits.dataclass() is made
+    row = await fruits.insert(made(name="apple"))
+    assert row == made(id=1, name="apple", color="green")
+    assert await fruits.update(made(id=1, color="red")) == made(id=1, name="apple", color="red")
+    assert await db.t.fruit() == [made(id=1, name="apple", color="red")]
+    assert await as_dicts[1] == {"id": 1, "name": "apple", "color": "red"}
+
+
+async def test_a_column_that_cannot_be_a_field_is_named(db: Database) -> None:
+    odd = await db.create(type("Odd", (), {"__annotations__": {"id": int, "two words": str}}))
+    with pytest.raises(ValidationError) as caught:
+        odd.dataclass()
+    assert caught.value.field == "two words"

@@ -36,7 +36,7 @@ def settings(target: Any, **options: Any) -> Settings:
     [
         ("app.db", "app.db"),
         ("dir/app.db", "dir/app.db"),
-        (Path("/tmp/app.db"), "/tmp/app.db"),
+        (Path("/abs/app.db"), "/abs/app.db"),
         ("sqlite:///app.db", "app.db"),
         ("sqlite:////abs/app.db", "/abs/app.db"),
         ("sqlite+aiosqlite:///app.db", "app.db"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Sequence
+from keyword import iskeyword
 from typing import Any
 
+from deebase._rows.model import TableModel
 from deebase._rows.records import field_names
 from deebase.errors import ValidationError
 from deebase.types import UNSET
@@ -87,3 +90,17 @@ def _keyword_only(row_type: Any) -> bool:
     if dataclasses.is_dataclass(row_type):
         return any(field.kw_only for field in dataclasses.fields(row_type) if field.init)
     return not hasattr(row_type, "__attrs_attrs__") or any(field.kw_only for field in row_type.__attrs_attrs__)
+
+
+def dataclass_of(model: TableModel) -> type[Any]:
+    """Return a dataclass with a field for each column, all of them optional."""
+    for name in model.columns:
+        if not name.isidentifier() or iskeyword(name):
+            raise ValidationError(
+                f"column {name!r} of {model.name} cannot be a field of a dataclass",
+                field=name,
+                hint="keep dicts, or name a class of your own in rows_as",
+            )
+    title = "".join([part.capitalize() for part in re.split(r"\W|_", model.name)])
+    fields = [(name, Any, dataclasses.field(default=UNSET)) for name in model.columns]
+    return dataclasses.make_dataclass(title if title.isidentifier() else "Row", fields)

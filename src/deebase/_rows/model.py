@@ -74,6 +74,7 @@ class TableModel:
         "names",
         "optional",
         "pks",
+        "row_type",
         "sa_table",
         "statements",
         "uniques",
@@ -113,6 +114,8 @@ class TableModel:
             for column in self.columns.values()
             if column.name != generated
         )
+        #: The type of a row of handles that ask for no other.
+        self.row_type: type[Any] = dict
         #: Compiled statements, by shape.
         self.statements: dict[Any, Any] = {}
 

@@ -47,10 +47,6 @@ class Catalog:
             raise TableNotFoundError(f"table {name!r} is not known", table_name=name, hint=hint)
         return model
 
-    def row_class(self, name: str) -> type:
-        """Return the class a table was created from."""
-        return self._classes[name]
-
     def name_of(self, cls: type) -> str | None:
         """Return the table that was created from a class."""
         for name, known in self._classes.items():
