@@ -170,10 +170,13 @@ class SqliteLane:
         try:
             job.result = _perform_patiently(self.raw, job)
         except BaseException as error:  # whatever it is, it belongs to the caller
-            # Set by the thread of the loop meanwhile, which mypy does not know of.
-            job.error = _closed() if self.closed else error  # type: ignore[redundant-expr]
+            job.error = self._failure(error)
         job.statement.cost = time.perf_counter() - started
         self.current = None
+
+    def _failure(self, error: BaseException) -> BaseException:
+        # A statement that was ended because the lane closes failed for that reason.
+        return _closed() if self.closed else error
 
     def _run_shared(self, jobs: list[Job]) -> bool:
         """Run writes of one row each in one transaction; False when each has to run alone after all.
