@@ -211,6 +211,24 @@ async def test_a_file_that_another_process_holds_alone(tmp_path: Path) -> None:
         other.close()
 
 
+async def test_opening_a_file_waits_for_another_process_up_to_the_timeout(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        async with Database(path) as db:
+            waiting = asyncio.create_task(db.q("INSERT INTO t VALUES (1)"))
+            # Longer than the single try inside of SQLite (busy_timeout), which is not all the patience there is.
+            done, _ = await asyncio.wait([waiting], timeout=0.3)
+            assert not done
+            other.execute("COMMIT")
+            await waiting
+            assert await db.q("SELECT id FROM t") == [{"id": 1}]
+    finally:
+        other.close()
+
+
 async def test_an_option_sqlalchemy_does_not_know_is_a_configuration_error(db_url: str) -> None:
     db = Database(db_url, engine_options={"no_such_option": 1})
     with pytest.raises(ConfigurationError):

@@ -23,6 +23,7 @@ from deebase import (
     MultipleRowsError,
     NotFoundError,
     QueryError,
+    TransactionAbortedError,
     UniqueViolationError,
     UTCDateTime,
     ValidationError,
@@ -433,3 +434,17 @@ async def test_statements_prepared_before_a_table_changed_still_run(db: Database
     assert await db.q("SELECT * FROM thing") == [{"id": 1, "name": "a", "n": 5}]
     assert await things[1] == {"id": 1, "name": "a"}
     assert (await things.insert(name="b"))["id"] == 2
+
+
+async def test_a_core_statement_whose_values_do_not_fit_is_our_error_and_stores_nothing(db: Database) -> None:
+    events = sa.Table("event", sa.MetaData(), sa.Column("id", sa.Integer), sa.Column("at", sa.DateTime))
+    await db.q("CREATE TABLE event (id INTEGER, at TIMESTAMP)")
+    with pytest.raises(DeeBaseError) as caught:
+        await db.q(sa.insert(events).values(id=1, at="no date"))
+    assert not isinstance(caught.value, InvalidOperationError)
+    with pytest.raises(TransactionAbortedError):
+        async with db.transaction():
+            await db.q("INSERT INTO event (id) VALUES (2)")
+            with pytest.raises(DeeBaseError):
+                await db.q(sa.insert(events).values(id=1, at="no date"))
+    assert await db.item("SELECT count(*) FROM event") == 0

@@ -157,3 +157,19 @@ def test_pool_sizes() -> None:
     assert settings("app.db").pool_size == 4
     assert settings("postgresql://h/x").pool_size == 10
     assert settings("app.db", pool_size=1).pool_size == 1
+
+
+@pytest.mark.parametrize("url", ["postgresql:u:secret@h/x", "postgres:/u:secret@h/x", "sqlite:app.db"])
+def test_a_url_without_its_slashes_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        settings_for(url, OPTIONS)
+    assert "secret" not in str(caught.value)
+
+
+def test_options_of_libpq_in_the_url_are_translated() -> None:
+    settings = settings_for("postgresql://h/x?application_name=shop&connect_timeout=3&sslmode=require", OPTIONS)
+    assert settings.connect_args["server_settings"]["application_name"] == "shop"
+    assert settings.connect_args["timeout"] == 3
+    assert settings.connect_args["ssl"] == "require"
+    with pytest.raises(ConfigurationError, match="colour"):
+        settings_for("postgresql://h/x?colour=red", OPTIONS)

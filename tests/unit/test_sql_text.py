@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import OrderedDict, defaultdict
+from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deebase._sql.text import (
@@ -17,6 +19,7 @@ from deebase._sql.text import (
     classify,
     fragment_parts,
     split_script,
+    tokens,
 )
 from deebase.errors import ValidationError
 
@@ -44,12 +47,60 @@ DIALECTS = pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
         ("/* /* ? */ ?", [1], "sqlite", "/* /* ? */ ?", [1]),
         ("[a?] = ? AND `b:c` = ?", [1, 2], "sqlite", "[a?] = ? AND `b:c` = ?", [1, 2]),
         ('"a ""?"" :b" = ?', [1], "postgresql", '"a ""?"" :b" = $1', [1]),
+        ("a[lo:hi] = ?", [1], "postgresql", "a[lo:hi] = $1", [1]),
+        ("a['1':b], a[\"x\":b], a[f(1):b], a[b[1]:b]", None, "postgresql", None, []),
+        ("a[:lo:hi]", {"lo": 1}, "postgresql", "a[$1:hi]", [1]),
+        ("f(a := :x, b => :y)", {"x": 1, "y": 2}, "postgresql", "f(a := $1, b => $2)", [1, 2]),
+        ("a ??:k", {"k": 1}, "postgresql", "a ?$1", [1]),
+        ("a ??| b ??& c @?? d", None, "postgresql", "a ?| b ?& c @? d", []),
+        ("a ???", [1], "postgresql", "a ?$1", [1]),
+        ("a ? 'k' -- ?", None, "postgresql", None, []),
+        ("LIMIT?OFFSET ?", [1, 2], "postgresql", "LIMIT $1 OFFSET $2", [1, 2]),
+        ("LIMIT?OFFSET ?", [1, 2], "sqlite", "LIMIT?OFFSET ?", [1, 2]),
+        (":é = :_a1", {"é": 1, "_a1": 2}, "sqlite", "? = ?", [1, 2]),
+        ("-- ?\r ?", [1], "postgresql", "-- ?\r $1", [1]),
+        ("-- ?\r ?\n ?", [1], "sqlite", "-- ?\r ?\n ?", [1]),
+        ("e'a' -- b\n '\\':x' || ?", [1], "postgresql", "e'a' -- b\n '\\':x' || $1", [1]),
+        ("fe'\\' || ?", [1], "postgresql", "fe'\\' || $1", [1]),
+        ("\u00a0E'\\' || ?", [1], "postgresql", "\u00a0E'\\' || $1", [1]),
+        ("U&'\\' || N'\\' || ?", [1], "postgresql", "U&'\\' || N'\\' || $1", [1]),
+        ("E'\\' || ?", [1], "sqlite", "E'\\' || ?", [1]),
+        ("$é$ ? $é$ || a$$ || ? || $$", [1], "postgresql", "$é$ ? $é$ || a$$ || $1 || $$", [1]),
+        ("/*/ ? */ ?", [1], "postgresql", "/*/ ? */ $1", [1]),
+        ("/*/ ? */ ?", [1], "sqlite", "/*/ ? */ ?", [1]),
+        ("'100%' || ?", [1], "sqlite", "'100%' || ?", [1]),
         ("SELECT 1", [], "sqlite", "SELECT 1", []),
         ("SELECT 1", {}, "postgresql", "SELECT 1", []),
     ],
 )
-def test_placeholders(sql: str, params: Any, dialect: str, text: str, values: list[Any]) -> None:
-    assert bind_text(sql, params, dialect) == (text, values)
+def test_placeholders(sql: str, params: Any, dialect: str, text: str | None, values: list[Any]) -> None:
+    assert bind_text(sql, params, dialect) == (sql if text is None else text, values)
+
+
+@pytest.mark.parametrize("params", [(1, 2), range(1, 3), [1, 2]])
+def test_any_sequence_is_a_list_of_values(params: Any) -> None:
+    assert bind_text("? ?", params, "postgresql") == ("$1 $2", [1, 2])
+
+
+@pytest.mark.parametrize("kind", [dict, OrderedDict, MappingProxyType])
+def test_any_mapping_holds_named_values(kind: Any) -> None:
+    assert bind_text(":b :a :b", kind({"a": 1, "b": 2}), "sqlite") == ("? ? ?", [2, 1, 2])
+
+
+def test_a_defaultdict_is_neither_asked_for_a_value_it_lacks_nor_changed() -> None:
+    params: defaultdict[str, int] = defaultdict(int, a=1)
+    with pytest.raises(ValidationError):
+        bind_text(":a :b", params, "sqlite")
+    assert params == {"a": 1}
+
+
+def test_the_values_of_one_call_are_not_those_of_another() -> None:
+    given = [1]
+    values = bind_text("SELECT ?", given, "sqlite")[1]
+    values.append(2)
+    assert given == [1]
+    assert bind_text("SELECT ?", ["x"], "sqlite")[1] == ["x"]
+    assert bind_text("SELECT :x", {"x": "y"}, "sqlite")[1] == ["y"]
 
 
 @DIALECTS
@@ -59,6 +110,15 @@ def test_placeholders(sql: str, params: Any, dialect: str, text: str, values: li
         ("a = ?", 30),
         ("a = ?", "x"),
         ("a = ?", {1}),
+        ("a = ?", b"x"),
+        ("a = ?", memoryview(b"x")),
+        ("a = ?", (n for n in [1])),
+        ("a = ?", {"x": 1}),
+        ("a = ?", 0),
+        ("a = ?", ""),
+        ("SELECT 1", [1]),
+        ("SELECT 1", {"x": 1}),
+        ("a = ? AND b = :x", [1]),
         ("a = ?", [1, 2]),
         ("a = ?", []),
         ("a = :x", {}),
@@ -68,16 +128,54 @@ def test_placeholders(sql: str, params: Any, dialect: str, text: str, values: li
     ],
 )
 def test_parameters_that_do_not_match_are_refused(sql: str, params: Any, dialect: str) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as caught:
         bind_text(sql, params, dialect)
+    assert caught.value.hint
 
 
-@pytest.mark.parametrize(("sql", "dialect"), [("a = ?1", "sqlite"), ("a = $x", "sqlite"), ("a = @x", "sqlite")])
-def test_placeholders_of_one_database_are_refused(sql: str, dialect: str) -> None:
+@pytest.mark.parametrize(
+    ("sql", "params", "message", "field"),
+    [
+        (":a :b :c :b", {"a": 1}, "no value is given for :b, :c", "b"),
+        (":a :b", None, "no value is given for :a, :b", "a"),
+        (":a", {"a": 1, "d": 2, "e": 3}, "the text has no :d, :e", "d"),
+        (":a", [1], "the text has :a, but the parameters are a list", "params"),
+        ("? ?", [1], "2 placeholder(s), 1 value(s)", "params"),
+        ("?", 30, "not int", "params"),
+    ],
+)
+@DIALECTS
+def test_the_message_says_what_does_not_match(sql: str, params: Any, message: str, field: str, dialect: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        bind_text(sql, params, dialect)
+    assert message in caught.value.message
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("placeholder", ["?1", "$x", "@x", "#x", ":1", "$1", "@1", ":$x", "$::x"])
+def test_placeholders_that_sqlite_alone_knows_are_refused(placeholder: str) -> None:
+    for params in (None, [1], {"x": 1}):
+        with pytest.raises(ValidationError):
+            bind_text(f"SELECT {placeholder}", params, "sqlite")
+    with pytest.raises(ValidationError):
+        check_fragment(f"a = {placeholder}", "sqlite")
+
+
+def test_placeholders_that_postgresql_alone_knows_are_refused_next_to_values() -> None:
+    assert bind_text("SELECT a$1, $1", None, "postgresql") == ("SELECT a$1, $1", [])
+    for sql, params in (("$1 ?", [1]), ("$1 :x", {"x": 1}), ("$1", [1])):
+        with pytest.raises(ValidationError, match=r"write \? or :name"):
+            bind_text(sql, params, "postgresql")
+    # A condition becomes part of a statement that has parameters of its own.
+    with pytest.raises(ValidationError):
+        check_fragment("a = $1", "postgresql")
+
+
+@DIALECTS
+@pytest.mark.parametrize("sql", ["SELECT 1\0", "SELECT '\0'", "SELECT '\ud800'"])
+def test_characters_that_end_or_break_a_text_on_its_way_are_refused(sql: str, dialect: str) -> None:
     with pytest.raises(ValidationError):
         bind_text(sql, None, dialect)
-    with pytest.raises(ValidationError):
-        bind_text("a = $1 AND b = ?", [1], "postgresql")
 
 
 @pytest.mark.parametrize(
@@ -106,10 +204,59 @@ def test_placeholders_of_one_database_are_refused(sql: str, dialect: str) -> Non
         ("PREPARE TRANSACTION 'x'", StatementKind.TRANSACTION),
         ("DO $$ BEGIN END $$", StatementKind.OTHER),
         ("", StatementKind.OTHER),
+        ("\ufeffSELECT 1", StatementKind.READ),
+        ("(SELECT 1) UNION (SELECT 2)", StatementKind.READ),
+        ("; SELECT 1", StatementKind.READ),
+        ("SHOW search_path", StatementKind.READ),
+        ("TABLE t", StatementKind.READ),
+        ("SELECT replace(a, 'x', 'y'), \"delete\", 'FOR UPDATE' FROM t -- INTO x", StatementKind.READ),
+        ("SELECT substring(a FROM 1 FOR 2) FROM t", StatementKind.READ),
+        ("WITH a AS (SELECT replace(b, 'x', 'y') AS c FROM t) SELECT c FROM a", StatementKind.READ),
+        ("WITH a AS (SELECT 1) REPLACE INTO t SELECT * FROM a", StatementKind.WRITE),
+        ("WITH a AS (SELECT 1) MERGE INTO t USING a ON true", StatementKind.WRITE),
+        ("WITH a AS (SELECT 1) SELECT * INTO x FROM a", StatementKind.WRITE),
+        ("SELECT * INTO TEMP x FROM t", StatementKind.OTHER),
+        ("SELECT * FROM t FOR SHARE", StatementKind.WRITE),
+        ("SELECT * FROM t FOR NO KEY UPDATE", StatementKind.WRITE),
+        ("SELECT * FROM t FOR /* x */ KEY SHARE", StatementKind.WRITE),
+        ("EXPLAIN QUERY PLAN DELETE FROM t", StatementKind.READ),
+        ("EXPLAIN DELETE FROM t", StatementKind.READ),
+        ("EXPLAIN (ANALYZE, BUFFERS) UPDATE t SET a = 1", StatementKind.WRITE),
+        ("EXPLAIN ANALYZE SELECT 1", StatementKind.READ),
+        ("EXPLAIN ANALYZE CREATE TABLE x AS SELECT 1", StatementKind.WRITE),
+        ("REPLACE INTO t VALUES (1)", StatementKind.WRITE),
+        ("PRAGMA main.table_info('a=b')", StatementKind.READ),
+        ("PRAGMA/**/cache_size/**/(5);", StatementKind.SESSION),
+        ("PRAGMA main.cache_size -- =\n;", StatementKind.READ),
+        ("PRAGMA foreign_keys=ON", StatementKind.SESSION),
+        ("PRAGMA user_version = 5", StatementKind.WRITE),
+        ("PRAGMA user_version", StatementKind.READ),
+        ("PRAGMA wal_checkpoint(TRUNCATE)", StatementKind.OTHER),
+        ("PRAGMA optimize", StatementKind.OTHER),
+        ("CREATE TEMP TABLE x (a int)", StatementKind.OTHER),
+        ("CREATE OR REPLACE TEMP VIEW x AS SELECT 1", StatementKind.OTHER),
+        ("VACUUM", StatementKind.SCHEMA),
+        ("PREPARE x AS SELECT 1", StatementKind.SESSION),
+        ("CALL f()", StatementKind.OTHER),
+        ("COPY t FROM STDIN", StatementKind.OTHER),
     ],
 )
 def test_kinds_of_statement(sql: str, kind: StatementKind) -> None:
     assert classify(sql) is kind
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("-- x\r COMMIT", StatementKind.TRANSACTION),
+        ("/* /* */ DELETE */ SELECT 1", StatementKind.READ),
+        ("WITH a AS (SELECT E'it\\'s') DELETE FROM t", StatementKind.WRITE),
+        ("SELECT $$it's$$ FROM t FOR UPDATE", StatementKind.WRITE),
+        ("SELECT a[1] FROM t", StatementKind.READ),
+    ],
+)
+def test_kinds_of_statement_are_told_by_the_rules_of_the_database(sql: str, kind: StatementKind) -> None:
+    assert classify(sql, "postgresql") is kind
 
 
 def test_scripts_are_cut_between_statements() -> None:
@@ -123,6 +270,32 @@ def test_the_body_of_a_trigger_is_one_statement() -> None:
     assert split_script(f"{trigger}; SELECT 1", "sqlite") == [trigger, "SELECT 1"]
     function = "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END"
     assert split_script(f"{function}; SELECT 1", "postgresql") == [function, "SELECT 1"]
+
+
+@pytest.mark.parametrize("head", ["CREATE TRIGGER", "create temp trigger", "CREATE TEMPORARY TRIGGER IF NOT EXISTS"])
+def test_a_trigger_ends_as_sqlite_says(head: str) -> None:
+    trigger = f'{head} x AFTER INSERT ON "end" BEGIN INSERT INTO u (begin, end) VALUES (1, 2); SELECT 1 ; /**/ END'
+    assert split_script(f"{trigger} ;SELECT 1;", "sqlite") == [trigger, "SELECT 1"]
+    assert sqlite3.complete_statement(f"{trigger};")
+
+
+def test_keywords_that_are_names_open_no_body() -> None:
+    table = "CREATE TABLE log (trigger TEXT, begin TEXT, end TEXT)"
+    assert split_script(f"{table}; {table}", "sqlite") == [table, table]
+    trigger = "CREATE TRIGGER begin AFTER INSERT ON t EXECUTE FUNCTION f()"
+    assert split_script(f"{trigger}; {trigger}", "postgresql") == [trigger, trigger]
+
+
+def test_bodies_of_postgresql() -> None:
+    rule = "CREATE RULE r AS ON INSERT TO t DO ALSO (SELECT 1; SELECT 2)"
+    function = (
+        "CREATE OR REPLACE PROCEDURE p(a int) BEGIN ATOMIC "
+        "SELECT CASE WHEN (a = 1) THEN CASE a WHEN 1 THEN 2 END ELSE 3 END; SELECT 2; END"
+    )
+    quoted = "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $f$ BEGIN RETURN 1; END; $f$"
+    assert split_script(f"{rule}; {function};{quoted};", "postgresql") == [rule, function, quoted]
+    assert split_script("SELECT 1 -- x\r; SELECT 2", "postgresql") == ["SELECT 1 -- x", "SELECT 2"]
+    assert split_script("BEGIN; SELECT 1; END;", "postgresql") == ["BEGIN", "SELECT 1", "END"]
 
 
 @DIALECTS
@@ -167,6 +340,35 @@ def test_what_only_one_database_takes_for_a_quote_is_one_only_there() -> None:
         check_fragment("a = E'\\')'", "sqlite")
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        # Read as code where PostgreSQL sees a string, or the other way round, these reach out of their parentheses,
+        # alone or together with a second condition.
+        "false -- \r) OR (true",
+        "x = E'a'\n'\\' || ') OR (true) OR (x = E'\\''",
+        "x = e'a'-- b\r\n '\\' || ') OR (true) OR (x = E'\\''",
+        "x = E'a'\n'\\'",
+        "x = $$",
+        "x = $a$ $$ $A$",
+        "x = $\u00a0$ '",
+        "x = 1e'\\' OR ('",
+        "x = /* /* */ 1",
+        "x = '\0'",
+    ],
+)
+def test_what_postgresql_reads_otherwise_than_it_looks_is_refused(sql: str) -> None:
+    for scoped in (False, True):
+        with pytest.raises(ValidationError):
+            check_fragment(sql, "postgresql", scoped=scoped)
+
+
+def test_a_question_mark_that_is_no_placeholder_has_no_place_in_a_condition_of_sqlite() -> None:
+    check_fragment("a ?? 'k'", "postgresql")
+    with pytest.raises(ValidationError):
+        check_fragment("a ?? 'k'", "sqlite")
+
+
 def test_fragments_are_cut_at_their_values() -> None:
     assert fragment_parts("a = ? OR b = ?", [1, "x"], "sqlite") == [
         "a = ",
@@ -182,8 +384,16 @@ def test_fragments_are_cut_at_their_values() -> None:
         BoundValue(1),
         "",
     ]
-    with pytest.raises(ValidationError):
-        fragment_parts("a LIKE '%(x)s'", None, "sqlite")
+    assert fragment_parts("a ? 'k' AND b = :x", {"x": 1}, "postgresql") == [
+        "a ",
+        "?",
+        " 'k' AND b = ",
+        BoundValue(1),
+        "",
+    ]
+    for mark in ("%(x)s", "__[POSTCOMPILE_x]"):
+        with pytest.raises(ValidationError):
+            fragment_parts(f"a LIKE '{mark}'", None, "sqlite")
 
 
 QUIET = st.text(alphabet="ab1 '\":;?-/*()[]`$\\", max_size=12)
@@ -216,5 +426,97 @@ def test_a_fragment_that_passes_stays_inside_of_its_parentheses(fragment: str) -
         except sqlite3.Error:
             return
         assert rows == []
+    finally:
+        connection.close()
+
+
+# Pieces that mean something to one of the scanners, so that they meet in every order.
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            *"'\"`[]()?:;$\\-/*eEx1 \n\r\u00a0\ufeff",
+            "--",
+            "/*",
+            "*/",
+            "$$",
+            "$a$",
+            "::",
+            ":=",
+            "??",
+            ":a",
+            "E'",
+            "''",
+            "BEGIN",
+            "END",
+        ]
+    ),
+    max_size=14,
+).map("".join)
+
+
+@DIALECTS
+@given(sql=PIECES)
+def test_the_tokens_are_the_text(dialect: str, sql: str) -> None:
+    found = list(tokens(sql, dialect))
+    assert "".join(token.text for token in found) == sql
+    assert all(token.text for token in found)
+    assert all(token.kind != "broken" for token in found[:-1])
+
+
+@DIALECTS
+@given(sql=PIECES)
+def test_a_text_without_placeholders_is_sent_as_it_is(dialect: str, sql: str) -> None:
+    if any(token.kind in ("mark", "named", "foreign", "escaped") for token in tokens(sql, dialect)):
+        return
+    assert bind_text(sql, None, dialect) == (sql, [])
+
+
+@DIALECTS
+@given(sql=PIECES)
+def test_quotes_and_comments_are_never_altered(dialect: str, sql: str) -> None:
+    kept = [token.text for token in tokens(sql, dialect) if token.kind in ("string", "quoted", "comment")]
+    holes = [token for token in tokens(sql, dialect) if token.kind in ("mark", "named")]
+    params: Any = (
+        {token.text[1:]: 1 for token in holes} if any(token.text != "?" for token in holes) else [1] * len(holes)
+    )
+    try:
+        text, _ = bind_text(sql, params, dialect)
+    except ValidationError:
+        return
+    at = 0
+    for piece in kept:
+        at = text.index(piece, at) + len(piece)
+
+
+@given(sql=PIECES)
+@example("CREATE TRIGGER a BEGIN ; END")
+def test_a_script_is_cut_where_sqlite_says_a_statement_is_complete(sql: str) -> None:
+    sql = sql.replace("\ufeff", "")  # complete_statement() takes it for a letter.
+    try:
+        statements = split_script(sql, "sqlite")
+    except ValidationError:
+        return
+    for statement in statements:
+        assert sqlite3.complete_statement(statement + "\n;")
+    assert all(split_script(statement, "sqlite") == [statement] for statement in statements)
+
+
+LITERALS = st.lists(st.one_of(QUIET, st.integers(-9, 9), st.none()), min_size=1, max_size=5)
+
+
+@given(values=LITERALS, named=st.booleans(), data=st.data())
+def test_a_select_of_strings_and_placeholders_returns_them(values: list[Any], named: bool, data: st.DataObject) -> None:
+    columns, params = [], {}
+    for n, value in enumerate(values):
+        if isinstance(value, str) and data.draw(st.booleans()):
+            columns.append("'" + value.replace("'", "''") + "' /* ? :x ' */")
+        else:
+            columns.append(f":p{n}" if named else "?")
+            params[f"p{n}"] = value
+    sql = "SELECT " + ", -- ? :y '\n".join(columns)
+    text, bound = bind_text(sql, params if named else list(params.values()), "sqlite")
+    connection = sqlite3.connect(":memory:")
+    try:
+        assert connection.execute(text, bound).fetchone() == tuple(values)
     finally:
         connection.close()

@@ -58,6 +58,9 @@ def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
         raise ConfigurationError("pool_size is a whole number from 1", hint="pool_size=10")
     scheme, found, _ = text.partition("://") if isinstance(target, str) else ("", "", "")
     scheme = scheme.lower()
+    if isinstance(target, str) and re.match(r"(sqlite|postgres)\w*(\+\w+)?:(?!//)", text, re.IGNORECASE):
+        # Not echoed: a URL that lacks its slashes may hold a password.
+        raise ConfigurationError("this URL is malformed: // is missing behind the scheme", hint=f"give {ACCEPTED}")
     if text == ":memory:" or not found:
         return _sqlite(text, options)
     if scheme in _SQLITE:
@@ -166,6 +169,7 @@ def _postgres(text: str, options: Mapping[str, Any]) -> Settings:
     user = query.pop("user", None)
     if user is not None:
         url = url.set(username=str(user))
+    _server_options(query, connect_args)
     url = url.set(query=query)
     return Settings(
         sa_url=url,
@@ -179,6 +183,40 @@ def _postgres(text: str, options: Mapping[str, Any]) -> Settings:
         connect_args=connect_args,
         engine_options=dict(options["engine_options"] or {}),
     )
+
+
+#: What asyncpg and SQLAlchemy's dialect take from a URL besides what is translated here.
+_URL_OPTIONS = {
+    "host",
+    "port",
+    "ssl",
+    "passfile",
+    "service",
+    "target_session_attrs",
+    "gsslib",
+    "krbsrvname",
+    "direct_tls",
+    "statement_cache_size",
+    "prepared_statement_cache_size",
+}
+
+
+def _server_options(query: dict[str, Any], connect_args: dict[str, Any]) -> None:
+    """Take libpq's options out of a URL's query, and refuse those nobody would read."""
+    name = query.pop("application_name", None)
+    if name is not None:
+        connect_args["server_settings"] = {**connect_args.get("server_settings", {}), "application_name": str(name)}
+    seconds = query.pop("connect_timeout", None)
+    if seconds is not None:
+        if not re.fullmatch(r"\d{1,6}", str(seconds)):
+            raise ConfigurationError("connect_timeout of the URL is a number of seconds", hint="connect_timeout=10")
+        connect_args["timeout"] = int(seconds) or None
+    unknown = sorted(set(query) - _URL_OPTIONS)
+    if unknown:
+        raise ConfigurationError(
+            f"the option {unknown[0][:40]!r} of the URL is not known",
+            hint="sslmode, application_name, connect_timeout, host are; else engine_options={'connect_args': ...}",
+        )
 
 
 def _postgres_connect_args(options: Mapping[str, Any]) -> dict[str, Any]:

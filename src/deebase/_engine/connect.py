@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sqlite3
 import sys
+import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from deebase._backends.settings import Settings, quote_keywords
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
-from deebase._engine.sqlite_lane import SqliteLane
+from deebase._engine.sqlite_lane import SqliteLane, is_busy
 from deebase._schema.types import compare_decimals
-from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError
+from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError, TransactionError
 
 #: Marks a connection whose transactions DeeBase begins and ends itself.
 LANE = "deebase_lane"
@@ -68,11 +70,12 @@ def _prepare_sqlite(engine: AsyncEngine, settings: Settings) -> None:
 
 
 def _configure_sqlite(raw: sqlite3.Connection, settings: Settings) -> None:
+    deadline = time.monotonic() + (settings.timeout or math.inf)
     for name, value in settings.pragmas:
-        if name == "journal_mode" and not _writable(settings):
+        if name == "journal_mode" and not _has_journal(settings):
             continue
-        row = raw.execute(f"PRAGMA {name} = {value}").fetchone()
-        if name == "journal_mode" and not settings.memory and row and str(row[0]).lower() != str(value).lower():
+        row = _set_pragma(raw, f"PRAGMA {name} = {value}", deadline)
+        if name == "journal_mode" and row and str(row[0]).lower() != str(value).lower():
             raise ConfigurationError(
                 f"this file system cannot give SQLite journal_mode={value} (it stays {row[0]})",
                 hint="put the file on a local disk, or pass pragmas={'journal_mode': 'DELETE'}",
@@ -84,10 +87,20 @@ def _configure_sqlite(raw: sqlite3.Connection, settings: Settings) -> None:
     raw.create_collation("deebase_decimal", compare_decimals)
 
 
-def _writable(settings: Settings) -> bool:
+def _set_pragma(raw: sqlite3.Connection, sql: str, deadline: float) -> Any:
+    """Set a pragma, waiting for another connection that holds a lock, as any statement would."""
+    while True:
+        try:
+            return raw.execute(sql).fetchone()
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+
+
+def _has_journal(settings: Settings) -> bool:
     """Whether this is a file that the process may write; one it may only read stays in its journal mode."""
     if settings.path is None:
-        return True
+        return False
     return os.access(settings.path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
@@ -99,8 +112,16 @@ def _guard_lanes(engine: AsyncEngine) -> None:
         if lane is not None and lane.in_transaction:
             raise InvalidOperationError(
                 "the transaction of tx.connection ends with its block",
-                operation="commit or rollback",
+                operation="commit",
                 hint="leave the block to commit, call tx.rollback() to undo it",
+            )
+
+    def undone(connection: sa.Connection) -> None:
+        # SQLAlchemy rolls back by itself after some errors, so this cannot be refused: the block is over.
+        lane = connection.get_execution_options().get(LANE)
+        if lane is not None and lane.in_transaction and lane.on_error is not None:
+            lane.on_error(
+                TransactionError("tx.connection was rolled back", hint="leave the block, or call tx.rollback()")
             )
 
     def failed(context: sa.engine.ExceptionContext) -> None:
@@ -110,7 +131,7 @@ def _guard_lanes(engine: AsyncEngine) -> None:
             lane.on_error(context.original_exception)
 
     event.listen(engine.sync_engine, "commit", refuse)
-    event.listen(engine.sync_engine, "rollback", refuse)
+    event.listen(engine.sync_engine, "rollback", undone)
     event.listen(engine.sync_engine, "handle_error", failed)
 
 
@@ -152,7 +173,12 @@ def _check_directory(settings: Settings) -> None:
 
 async def open_postgres(engine: AsyncEngine) -> PostgresLane:
     """Open one PostgreSQL lane."""
-    connection = await engine.connect()
+    try:
+        connection = await engine.connect()
+    except TimeoutError as error:
+        raise ConnectionError(
+            "the server did not accept a connection in time", hint="check host and port, or raise connect_timeout="
+        ) from error
     try:
         driver = (await connection.get_raw_connection()).driver_connection
         lane = PostgresLane(connection, driver)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deebase._engine.pool import LanePool
 from deebase._sql.statement import Statement
-from deebase.errors import InvalidOperationError
+from deebase.errors import DataError, InvalidOperationError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -64,7 +64,11 @@ class PostgresLane:
 
     async def copy(self, table: str, schema: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Store rows of bound values by a binary COPY."""
-        await self.driver.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
+        try:
+            await self.driver.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
+        except (TypeError, ValueError, IndexError, ArithmeticError) as error:
+            # What asyncpg finds while it encodes rows has no class of its own.
+            raise DataError(f"a row does not fit the columns of {table}", hint="check its values") from error
 
     async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Run a statement once per row of parameters and return all their rows, in that order."""

@@ -63,7 +63,8 @@ def _perform(raw: sqlite3.Connection, job: Job) -> Any:
     return [column[0] for column in cursor.description or ()], rows
 
 
-def _is_busy(error: sqlite3.OperationalError) -> bool:
+def is_busy(error: sqlite3.OperationalError) -> bool:
+    """Whether the statement may succeed when another connection has let go of its lock."""
     # Extended codes keep the primary code in the low byte (sqlite.org/rescode.html); a stale
     # snapshot (SQLITE_BUSY_SNAPSHOT) does not get better by waiting.
     code = error.sqlite_errorcode
@@ -81,7 +82,7 @@ def _perform_patiently(raw: sqlite3.Connection, job: Job) -> Any:
             return _perform(raw, job)
         except sqlite3.OperationalError as error:
             waits = not raw.in_transaction or job.statement.sql == "COMMIT"
-            if not (waits and _is_busy(error)) or time.monotonic() >= job.deadline:
+            if not (waits and is_busy(error)) or time.monotonic() >= job.deadline:
                 raise
             if job.cancelled:
                 raise Cancelled from error

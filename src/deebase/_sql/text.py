@@ -1,7 +1,8 @@
 """A scanner for SQL that is the user's own: placeholders, kinds of statement, scripts, fragments.
 
 It reads a text as the database will: strings, quoted names, comments and dollar quotes are never looked
-into, and what only one of the two databases takes for a quote is one only there.
+into, and what only one of the two databases takes for a quote is one only there. The rules are those of
+SQLite's tokenize.c, and of PostgreSQL's scan.l with standard_conforming_strings on (its default).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 # What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -30,97 +31,88 @@ class StatementKind(Enum):
 
 
 class Token(NamedTuple):
-    """A piece of SQL: its kind and its text."""
+    """A piece of SQL: its kind (the name of a group of the patterns below) and its text."""
 
     kind: str
     text: str
 
 
-_WORD = r"(?P<word>[^\W\d][\w$]*)"
-_COMMON = [
-    r"(?P<space>\s+)",
-    r"(?P<comment>--[^\n]*)",
-    r"(?P<number>\d[\w.]*)",
-    r"(?P<cast>::|:=)",
-    r"(?P<escaped>\?\?)",
-    r"(?P<numbered>\?\d+)",
-    r"(?P<mark>\?)",
-    r"(?P<named>:[^\W\d]\w*)",
-    _WORD,
-    r"(?P<other>.)",
-]
-_STRING = r"(?P<string>'(?:[^']|'')*')"
-_QUOTED = r'(?P<quoted>"(?:[^"]|"")*")'
+# Both databases take every character beyond ASCII for a letter, no-break spaces and the like included.
+_LETTER = r"[A-Za-z_\u0080-\U0010ffff]"
+_NAME = r"[A-Za-z0-9_\u0080-\U0010ffff]"
+_STRING = r"'[^']*+(?:''[^']*+)*+'"
+_QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
+# PostgreSQL goes on with a string behind a line break, by the rules of its first part.
+_NEXT_PART = r"(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*+[\n\r])*+'"
+_ESCAPES = r"[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'"
+
 _PATTERNS = {
     "sqlite": re.compile(
-        "|".join(
-            [
-                _STRING,
-                _QUOTED,
-                r"(?P<quoted2>`(?:[^`]|``)*`|\[[^\]]*\])",
-                r"(?P<block>/\*.*?(?:\*/|\Z))",
-                r"(?P<foreign>[$@#][^\W\d]\w*)",
-                *_COMMON,
-            ]
-        ),
-        re.DOTALL,
+        rf"""
+          (?P<space>[ \t\n\f\r\ufeff]+)
+        | (?P<string>{_STRING})
+        | (?P<quoted>{_QUOTED}|`[^`]*+(?:``[^`]*+)*+`|\[[^\]]*+\])
+        | (?P<comment>--[^\n]*+|/\*.*?\*/)
+        | (?P<broken>(?:['"`\[]|/\*).*)
+        | (?P<number>[0-9](?:{_NAME}|\.)*+)
+        | (?P<word>{_LETTER}(?:{_NAME}|\$)*+)
+        | (?P<cast>::|:=)
+        | (?P<named>:{_LETTER}{_NAME}*+)
+        | (?P<foreign>[$@\#:](?:::)*(?:{_NAME}|\$)+|\?[0-9]+)
+        | (?P<escaped>\?\?)
+        | (?P<mark>\?)
+        | (?P<other>.)
+        """,
+        re.DOTALL | re.VERBOSE,
     ),
     "postgresql": re.compile(
-        "|".join(
-            [
-                r"(?P<string>[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*')",
-                _QUOTED,
-                r"(?P<dollar>\$(?P<tag>(?:[^\W\d][\w]*)?)\$.*?\$(?P=tag)\$)",
-                r"(?P<blockstart>/\*)",
-                r"(?P<foreign>\$\d+)",
-                *_COMMON,
-            ]
-        ),
-        re.DOTALL,
+        rf"""
+          (?P<space>[ \t\n\r\f\v]+)
+        | (?P<string>{_STRING}|[eE]'{_ESCAPES}(?:{_NEXT_PART}{_ESCAPES})*+(?!{_NEXT_PART}))
+        | (?P<quoted>{_QUOTED}|\$(?P<tag>(?:{_LETTER}{_NAME}*+)?)\$.*?\$(?P=tag)\$)
+        | (?P<comment>--[^\n\r]*+)
+        | (?P<nested>/\*)
+        # Versions differ in whether the e right behind a number belongs to the string: an error in the newer.
+        | (?P<broken>(?:['"]|[eE]'|[0-9](?:{_NAME}|\.)*+'|\$(?:{_LETTER}{_NAME}*+)?\$).*)
+        | (?P<number>[0-9](?:{_NAME}|\.)*+)
+        | (?P<word>{_LETTER}(?:{_NAME}|\$)*+)
+        | (?P<cast>::|:=)
+        # Right behind an operand a colon is that of a slice, as in a[lo:hi].
+        | (?P<named>(?<![\w$\])"':\u0080-\U0010ffff]):{_LETTER}{_NAME}*+)
+        | (?P<foreign>\$[0-9]+|\?[0-9]+)
+        | (?P<escaped>\?\?)
+        | (?P<mark>\?)
+        | (?P<other>.)
+        """,
+        re.DOTALL | re.VERBOSE | re.ASCII,
     ),
 }
-#: A character that ends an operand: a colon right behind it is a slice or a cast, no placeholder.
-_OPERAND_END = re.compile(r"[\w\])]\Z")
-
-
-def _nested_comment_end(sql: str, start: int) -> int:
-    depth, at = 1, start + 2
-    while depth and at < len(sql):
-        if sql.startswith("/*", at):
-            depth, at = depth + 1, at + 2
-        elif sql.startswith("*/", at):
-            depth, at = depth - 1, at + 2
-        else:
-            at += 1
-    return at if not depth else -1
+_NAME_AT_START = re.compile(_NAME)
+_NAME_AT_END = re.compile(rf"(?:{_NAME}|\$)\Z")
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+#: A NUL ends the text for the databases; a lone surrogate has no UTF-8.
+_UNSENDABLE = re.compile("[\0\ud800-\udfff]")
+_BLANK = ("space", "comment")
 
 
 def tokens(sql: str, dialect: str) -> Iterator[Token]:
-    """Yield the tokens of a text; an unclosed quote or comment is a token of kind "broken"."""
-    pattern = _PATTERNS[dialect]
-    at, end = 0, len(sql)
-    last = ""
-    while at < end:
-        match = pattern.match(sql, at)
-        if match is None:  # pragma: no cover - "other" matches any character
-            raise AssertionError("the scanner stopped")
-        kind, text = str(match.lastgroup), match.group()
-        if kind == "tag":
-            kind = "dollar"
-        if kind == "blockstart":
-            stop = _nested_comment_end(sql, at)
-            kind, text = ("block", sql[at:stop]) if stop > 0 else ("broken", sql[at:])
-        elif kind == "block" and not (text.endswith("*/") and len(text) >= 4):
-            kind = "broken"
-        elif (kind == "other" and text in "'\"`" and not (text == "`" and dialect == "postgresql")) or (
-            kind == "other" and text == "[" and dialect == "sqlite"
-        ):
-            kind, text = "broken", sql[at:]
-        elif kind == "named" and (_OPERAND_END.search(last) or last.endswith(":")):
-            kind, text = "other", ":"
-        yield Token(kind.rstrip("2"), text)
-        at += len(text)
-        last = text
+    """Yield the tokens of a text; from an unclosed quote or comment on, all is one token of kind "broken"."""
+    pattern, at = _PATTERNS[dialect], 0
+    while match := pattern.match(sql, at):
+        kind, end = str(match.lastgroup), match.end()
+        if kind == "nested":
+            kind, end = _nested_comment(sql, at)
+        yield Token(kind, sql[at:end])
+        at = end
+
+
+def _nested_comment(sql: str, start: int) -> tuple[str, int]:
+    depth = 0
+    for edge in _COMMENT_EDGE.finditer(sql, start):
+        depth += 1 if edge.group() == "/*" else -1
+        if depth == 0:
+            return "comment", edge.end()
+    return "broken", len(sql)
 
 
 class Scan(NamedTuple):
@@ -134,18 +126,33 @@ class Scan(NamedTuple):
 @lru_cache(maxsize=1000)
 def scan(sql: str, dialect: str) -> Scan:
     """Find the placeholders of a text."""
-    pieces: list[str] = [""]
+    _check_characters(sql)
+    pieces: list[str] = []
     holes: list[str | None] = []
     foreign: str | None = None
+    piece: list[str] = []
     for kind, text in tokens(sql, dialect):
+        # In `limit?` and `?and` PostgreSQL would take the number of $1 for a part of the word.
+        apart = " " if dialect == "postgresql" else ""
         if kind in ("mark", "named"):
+            if piece and _NAME_AT_END.search(piece[-1]):
+                piece.append(apart)
+            pieces.append("".join(piece))
             holes.append(text[1:] if kind == "named" else None)
-            pieces.append("")
-        else:
-            if kind in ("foreign", "numbered"):
-                foreign = foreign or text
-            pieces[-1] += "?" if kind == "escaped" else text
+            piece = []
+            continue
+        if kind == "foreign":
+            foreign = foreign or text
+        if holes and not piece and _NAME_AT_START.match(text):
+            piece.append(apart)
+        piece.append("?" if kind == "escaped" else text)
+    pieces.append("".join(piece))
     return Scan(tuple(pieces), tuple(holes), foreign)
+
+
+def _check_characters(sql: str) -> None:
+    if _UNSENDABLE.search(sql):
+        raise ValidationError("SQL text cannot hold a NUL or a lone surrogate", field="sql", hint="leave it out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,24 +162,39 @@ class BoundValue:
     value: Any
 
 
+class _Native(NamedTuple):
+    """A text as the driver takes it, and for each parameter its name or position."""
+
+    text: str
+    order: tuple[str | int, ...]
+    names: frozenset[str]
+
+
+_STYLES = {list: "listed", tuple: "listed", dict: "named", type(None): "none"}
+
+
 def bind_text(sql: str, params: Any, dialect: str) -> tuple[str, list[Any]]:
     """Return a text with the driver's placeholders, and the values in their order.
+
+    Args:
+        sql: a statement with ``?`` or ``:name``; ``??`` is a literal question mark.
+        params: a sequence for ``?``, a mapping for ``:name``, or None.
+        dialect: "sqlite" (native ``?``) or "postgresql" (native ``$1``).
 
     Raises:
         ValidationError: the parameters are of the wrong kind or do not match the placeholders.
     """
-    text, order = _native(sql, _style(params), dialect)
-    if not order and not params:
-        return text, []
-    return text, _pick(order, params)
+    style = _STYLES.get(type(params)) or _style(params)
+    native = _native(sql, style, dialect)
+    if style == "named":
+        return native.text, _by_name(native.order, native.names, params)
+    return native.text, [] if style == "none" else _by_position(len(native.order), params)
 
 
 def _style(params: Any) -> str:
-    if params is None:
-        return "none"
     if isinstance(params, Mapping):
         return "named"
-    if isinstance(params, Sequence) and not isinstance(params, (str, bytes, bytearray)):
+    if isinstance(params, Sequence) and not isinstance(params, (str, bytes, bytearray, memoryview)):
         return "listed"
     raise ValidationError(
         f"parameters are a list for ? or a dict for :name, not {type(params).__name__}",
@@ -182,10 +204,9 @@ def _style(params: Any) -> str:
 
 
 @lru_cache(maxsize=1000)
-def _native(sql: str, style: str, dialect: str) -> tuple[str, tuple[str | int, ...]]:
-    """Return the native text, and for each parameter its name or position."""
+def _native(sql: str, style: str, dialect: str) -> _Native:
     found = _checked_scan(sql, style, dialect)
-    text, order = found.pieces[0], list[str | int]()
+    pieces, order = [found.pieces[0]], list[str | int]()
     numbers: dict[str, int] = {}
     for n, (hole, piece) in enumerate(zip(found.holes, found.pieces[1:], strict=True)):
         if (style == "named" and hole is None) or style == "none":
@@ -198,46 +219,56 @@ def _native(sql: str, style: str, dialect: str) -> tuple[str, tuple[str | int, .
                 order.append(hole)
                 numbers[hole] = len(order)
             mark = f"${numbers[hole]}"
-        text += mark + piece
-    return text, tuple(order)
+        pieces += mark, piece
+    return _Native("".join(pieces), tuple(order), frozenset(name for name in found.holes if name is not None))
 
 
 def _checked_scan(sql: str, style: str, dialect: str) -> Scan:
     """Return the scan of a text whose placeholders fit the style of its parameters."""
     found = scan(sql, dialect)
-    names = [hole for hole in found.holes if hole is not None]
-    marks = len(found.holes) - len(names)
+    names = list(dict.fromkeys(hole for hole in found.holes if hole is not None))
+    has_marks = None in found.holes
     if found.foreign is not None and (style != "none" or dialect == "sqlite"):
         raise ValidationError(f"the placeholder {found.foreign} is not taken", field="params", hint="write ? or :name")
     if style == "none" and names:
-        raise ValidationError(f"no value is given for :{names[0]}", field=names[0], hint="params={...}")
+        raise ValidationError(f"no value is given for {_listed(names)}", field=names[0], hint="params={...}")
     # On PostgreSQL a question mark may be an operator of jsonb.
-    if style == "none" and marks and dialect == "sqlite":
+    if style == "none" and has_marks and dialect == "sqlite":
         raise ValidationError("no values are given for ?", field="params", hint="params=[...], or ?? for a literal ?")
     if style == "listed" and names:
-        raise ValidationError(f"the text has :{names[0]}, but the parameters are a list", field="params", hint="a dict")
-    if style == "named" and marks and dialect == "sqlite":
+        raise ValidationError(
+            f"the text has {_listed(names)}, but the parameters are a list", field="params", hint="use a dict, or ?"
+        )
+    if style == "named" and has_marks and dialect == "sqlite":
         raise ValidationError(
             "the text has ?, but the parameters are a dict", field="params", hint="use a list, or :name"
         )
     return found
 
 
-def _pick(order: Sequence[str | int], params: Any) -> list[Any]:
-    if isinstance(params, Mapping):
-        for name in order:
-            if name not in params:
-                raise ValidationError(f"no value is given for :{name}", field=str(name), hint="add it to the dict")
-        names: Mapping[Any, Any] = params
-        extra = [str(name) for name in names if name not in order]
-        if extra:
-            raise ValidationError(f"the text has no :{extra[0]}", field=extra[0], hint="leave it out of the dict")
-        return [params[name] for name in order]
-    if len(params) != len(order):
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(f":{name}" for name in names)
+
+
+def _by_name(order: Iterable[Any], names: frozenset[str], params: Any) -> list[Any]:
+    # One comparison of sets in the usual case. A defaultdict is not asked for what it does not hold.
+    if params.keys() != names:
+        missing = [name for name in dict.fromkeys(order) if name not in params]
+        if missing:
+            raise ValidationError(
+                f"no value is given for {_listed(missing)}", field=missing[0], hint="add it to the dict"
+            )
+        extra = [name for name in params if name not in names]
         raise ValidationError(
-            f"the text has {len(order)} placeholder(s), {len(params)} value(s) are given",
-            field="params",
-            hint="one each",
+            f"the text has no {_listed(extra)}", field=str(extra[0]), hint="leave it out of the dict; ? wants a list"
+        )
+    return [params[name] for name in order]
+
+
+def _by_position(expected: int, params: Any) -> list[Any]:
+    if len(params) != expected:
+        raise ValidationError(
+            f"the text has {expected} placeholder(s), {len(params)} value(s) are given", field="params", hint="one each"
         )
     return list(params)
 
@@ -248,7 +279,7 @@ def fragment_parts(sql: str, params: Any, dialect: str) -> list[str | BoundValue
     Raises:
         ValidationError: as ``bind_text``.
     """
-    style = _style(params)
+    style = _STYLES.get(type(params)) or _style(params)
     found = _checked_scan(sql, style, dialect)
     values = iter(_fragment_values(found, style, params))
     parts: list[str | BoundValue] = [found.pieces[0]]
@@ -256,9 +287,12 @@ def fragment_parts(sql: str, params: Any, dialect: str) -> list[str | BoundValue
         literal = style == "none" or (style == "named" and hole is None)
         parts.append("?" if literal else BoundValue(next(values)))
         parts.append(piece)
-    if any("%(" in part for part in parts if isinstance(part, str)):
+    for mark in ("%(", "__[POSTCOMPILE"):
         # SQLAlchemy's compiler would take it for a parameter of its own.
-        raise ValidationError("a condition cannot hold '%('", field="where", hint="pass the text as a parameter")
+        if any(mark in part for part in parts if isinstance(part, str)):
+            raise ValidationError(
+                f"a condition cannot hold '{mark}'", field="where", hint="pass the text as a parameter"
+            )
     return parts
 
 
@@ -267,9 +301,8 @@ def _fragment_values(found: Scan, style: str, params: Any) -> list[Any]:
         return []
     if style == "named":
         names = [hole for hole in found.holes if hole is not None]
-        _pick(list(dict.fromkeys(names)), params)
-        return [params[name] for name in names]
-    return _pick(range(len(found.holes)), params)
+        return _by_name(names, frozenset(names), params)
+    return _by_position(len(found.holes), params)
 
 
 _TRANSACTION = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ABORT"}
@@ -279,81 +312,148 @@ _SCHEMA = {
     "CLUSTER", "SECURITY",
 }  # fmt: skip
 _WRITES = {"INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE"}
-_READS = {"SELECT", "VALUES", "EXPLAIN", "SHOW", "TABLE", "WITH"}
+_READS = {"SELECT", "VALUES", "SHOW", "TABLE", "WITH", "EXPLAIN"}
+_TEMPORARY = {"TEMP", "TEMPORARY"}
+#: Pragmas whose argument names what they are asked about, as a call or behind `=`.
+_ASKING = {
+    "TABLE_INFO", "TABLE_XINFO", "TABLE_LIST", "INDEX_INFO", "INDEX_XINFO", "INDEX_LIST", "FOREIGN_KEY_LIST",
+    "FOREIGN_KEY_CHECK", "INTEGRITY_CHECK", "QUICK_CHECK",
+}  # fmt: skip
+#: Pragmas that work on the file, argument or not: for the writer, once.
+_WORKING = {"WAL_CHECKPOINT", "OPTIMIZE", "INCREMENTAL_VACUUM"}
+#: Pragmas that store their value in the file, which outlives the session.
+_STORED = {"USER_VERSION", "APPLICATION_ID", "SCHEMA_VERSION"}
 
 
 @lru_cache(maxsize=1000)
-def classify(sql: str) -> StatementKind:
-    """Return what kind of statement a text is, by its keywords outside of quotes and comments."""
-    # Read as SQLite reads it: a keyword inside of a PostgreSQL dollar quote makes it a write, no harm.
-    words = [token.text.upper() for token in tokens(sql, "sqlite") if token.kind == "word"]
-    first = words[0] if words else ""
-    if (first == "PREPARE" and words[1:2] == ["TRANSACTION"]) or first in _TRANSACTION:
+def classify(sql: str, dialect: str = "sqlite") -> StatementKind:
+    """Return what kind of statement a text is, by its keywords outside of quotes and comments.
+
+    Args:
+        sql: one statement.
+        dialect: by whose rules quotes and comments are read.
+    """
+    parts = list(_parts(sql, dialect))
+    first = parts[0] if parts else ""
+    if first in _TRANSACTION or parts[:2] == ["PREPARE", "TRANSACTION"]:
         return StatementKind.TRANSACTION
     if first == "PRAGMA":
-        return StatementKind.SESSION if "=" in sql or _sets_by_call(sql) else StatementKind.READ
-    if first in _SESSION or (first == "CREATE" and words[1:2] in (["TEMP"], ["TEMPORARY"])):
-        return StatementKind.SESSION if first != "CREATE" else StatementKind.OTHER
-    if first in _WRITES:
-        return StatementKind.WRITE
-    if first in _SCHEMA:
-        return StatementKind.SCHEMA
+        return _kind_of_pragma(parts)
     if first in _READS:
-        writes = _WRITES.intersection(words[1:]) or (first == "SELECT" and "INTO" in words)
-        locks = any(
-            words[n : n + 2] in (["FOR", "UPDATE"], ["FOR", "SHARE"], ["FOR", "NO"], ["FOR", "KEY"])
-            for n in range(len(words))
-        )
-        return StatementKind.WRITE if writes or locks else StatementKind.READ
-    return StatementKind.OTHER
+        return _kind_of_read(parts)
+    if first == "CREATE" and _TEMPORARY.intersection(parts[1:4]):
+        # It leaves something in the session, but is not to be repeated in others.
+        return StatementKind.OTHER
+    kinds = ((_SESSION, StatementKind.SESSION), (_WRITES, StatementKind.WRITE), (_SCHEMA, StatementKind.SCHEMA))
+    return next((kind for words, kind in kinds if first in words), StatementKind.OTHER)
 
 
-#: PRAGMA name(value) sets for all but these, which ask about something named in the parentheses.
-_ASKING = {
-    "table_info", "table_xinfo", "table_list", "index_info", "index_xinfo", "index_list", "foreign_key_list",
-    "foreign_key_check", "integrity_check", "quick_check",
-}  # fmt: skip
+def _parts(sql: str, dialect: str) -> Iterator[str]:
+    """Yield words in capitals, punctuation as it is, and "" for all that means nothing here."""
+    leading = True
+    for kind, text in tokens(sql, dialect):
+        leading = leading and (kind in _BLANK or text in ("(", ";"))
+        if not leading and kind not in _BLANK:
+            yield text.upper() if kind == "word" else text if kind == "other" else ""
 
 
-def _sets_by_call(sql: str) -> bool:
-    match = re.search(r"PRAGMA\s+(?:\w+\s*\.\s*)?(\w+)\s*\(", sql, re.IGNORECASE)
-    return match is not None and match.group(1).lower() not in _ASKING
+def _kind_of_pragma(parts: list[str]) -> StatementKind:
+    at = 3 if parts[2:3] == ["."] else 1
+    name, argument = "".join(parts[at : at + 1]), parts[at + 1 : at + 2]
+    if name in _WORKING:
+        return StatementKind.OTHER
+    if name in _ASKING or argument in ([], [";"]):
+        return StatementKind.READ
+    return StatementKind.WRITE if name in _STORED else StatementKind.SESSION
+
+
+def _kind_of_read(parts: list[str]) -> StatementKind:
+    """Tell a query from one that stores something, or locks rows for it."""
+    explains = parts[0] == "EXPLAIN"
+    if explains and not {"ANALYZE", "ANALYSE"}.intersection(parts):
+        return StatementKind.READ
+    pairs = list(zip(parts, [*parts[1:], ""], strict=True))
+    # What EXPLAIN ANALYZE explains is run, and may be of any kind.
+    writes = (explains or parts[0] == "WITH") and _has_verb(pairs)
+    writes = writes or (explains and not {"CREATE", "EXECUTE", "REFRESH"}.isdisjoint(parts))
+    into = {after for word, after in pairs if word == "INTO"}
+    if not writes and into & {*_TEMPORARY, "LOCAL", "GLOBAL"}:
+        return StatementKind.OTHER
+    # FOR UPDATE, FOR SHARE, FOR KEY SHARE, FOR NO KEY UPDATE.
+    locks = any(
+        word == "FOR" and (after in ("UPDATE", "SHARE") or parts[n + 2 : n + 3] in (["KEY"], ["SHARE"]))
+        for n, (word, after) in enumerate(pairs)
+    )
+    return StatementKind.WRITE if writes or into or locks else StatementKind.READ
+
+
+def _has_verb(pairs: list[tuple[str, str]]) -> bool:
+    # replace(...) is also a function.
+    return any(word in _WRITES and (word != "REPLACE" or after == "INTO") for word, after in pairs)
+
+
+class _Statement:
+    """Follows one statement of a script, to tell whether a semicolon ends it."""
+
+    def __init__(self, dialect: str) -> None:
+        self._postgres = dialect == "postgresql"
+        self._head: list[str] = []
+        self._last = ("", "")
+        self._parentheses = 0
+        self._body = 0
+
+    def take(self, part: str) -> None:
+        """Go on by a word in capitals, or anything else that is not blank."""
+        if len(self._head) < 4 and (self._head or part != "EXPLAIN"):
+            self._head.append(part)
+        self._parentheses += (part == "(") - (part == ")")
+        if part == "ATOMIC" and self._last[1] == "BEGIN" and self._creates("FUNCTION", "PROCEDURE"):
+            self._body = 1
+        elif self._body:
+            self._body += (part == "CASE") - (part == "END")
+        self._last = self._last[1], part
+
+    def _creates(self, *what: str) -> bool:
+        return self._head[:1] == ["CREATE"] and not set(what).isdisjoint(self._head[1:])
+
+    @property
+    def ends(self) -> bool:
+        """Whether a semicolon here is its end."""
+        if self._postgres:
+            # The rule of psql: the actions of a CREATE RULE are in parentheses.
+            return not self._body and self._parentheses <= 0
+        # The rule of sqlite3_complete(): a trigger ends with `; END ;`.
+        skip = 2 if _TEMPORARY.intersection(self._head[1:2]) else 1
+        trigger = self._head[:1] == ["CREATE"] and self._head[skip : skip + 1] == ["TRIGGER"]
+        return not trigger or self._last == (";", "END")
+
+    @property
+    def empty(self) -> bool:
+        """Whether there was nothing but blanks and comments."""
+        return self._last == ("", "")
 
 
 def split_script(sql: str, dialect: str) -> list[str]:
-    """Return the statements of a script, cut at the semicolons between them."""
+    """Return the statements of a script, cut at the semicolons between them.
+
+    Raises:
+        ValidationError: a quote or comment is not closed.
+    """
     statements: list[str] = []
-    current = ""
-    words: list[str] = []
-    depth = 0
-    for kind, text in tokens(sql, dialect):
+    pieces: list[str] = []
+    statement = _Statement(dialect)
+    for kind, text in [*tokens(sql, dialect), Token("end", "")]:
         if kind == "broken":
             raise ValidationError("the script has an unclosed quote or comment", field="sql", hint="close it")
-        if kind == "word":
-            words.append(text.upper())
-            depth = _body_depth(words, depth)
-        if text == ";" and kind == "other" and depth == 0:
-            statements.append(current.strip())
-            current, words = "", []
-        else:
-            current += text
-    statements.append(current.strip())
-    return [
-        text for text in statements if any(t.kind not in ("space", "comment", "block") for t in tokens(text, dialect))
-    ]
-
-
-def _body_depth(words: list[str], depth: int) -> int:
-    """Follow BEGIN ... END of a trigger or function body, and the CASE ... END inside of it."""
-    word = words[-1]
-    if words[0] != "CREATE":
-        return 0
-    if depth == 0:
-        body = (word == "BEGIN" and "TRIGGER" in words) or (word == "ATOMIC" and words[-2:-1] == ["BEGIN"])
-        return 1 if body else 0
-    if word == "CASE":
-        return depth + 1
-    return depth - 1 if word == "END" else depth
+        if kind == "end" or (text == ";" and statement.ends):
+            if not statement.empty:
+                statements.append("".join(pieces).strip())
+            pieces, statement = [], _Statement(dialect)
+            continue
+        pieces.append(text)
+        if kind not in _BLANK:
+            statement.take(text.upper() if kind == "word" else text)
+    return statements
 
 
 def check_fragment(sql: str, dialect: str, *, scoped: bool = False) -> None:
@@ -365,16 +465,20 @@ def check_fragment(sql: str, dialect: str, *, scoped: bool = False) -> None:
         scoped: the handle has a scope: comments are refused too.
 
     Raises:
-        ValidationError: unbalanced quotes or parentheses, a semicolon, an open comment, no text at all.
+        ValidationError: unbalanced quotes or parentheses, a semicolon, an open comment, a placeholder that only
+            the database knows, a NUL, no text at all.
     """
+    _check_characters(sql)
     depth = 0
     empty = True
     for kind, text in tokens(sql, dialect):
-        empty = empty and kind in ("space", "comment", "block")
+        empty = empty and kind in _BLANK
         wrong = None
         if kind == "broken":
             wrong = "an unclosed quote or comment"
-        elif scoped and kind in ("comment", "block"):
+        elif kind == "foreign" or (kind == "escaped" and dialect == "sqlite"):
+            wrong = f"the placeholder {text}"
+        elif scoped and kind == "comment":
             wrong = "a comment"
         elif kind == "other":
             depth += (text == "(") - (text == ")")
