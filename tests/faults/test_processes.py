@@ -62,7 +62,7 @@ def test_a_process_with_cancelled_operations_prints_nothing_and_ends(
 
         asyncio.run(main(sys.argv[1], int(sys.argv[2])))
     """
-    assert_silent(run_script(source, db_url, "4000" if long_run else "1000"))
+    assert_silent(run_script(source, db_url, "4000" if long_run else "600"))
 
 
 @every_backend
@@ -174,7 +174,7 @@ def test_an_exit_without_close_neither_hangs_nor_prints(db_url: str, run_script:
     assert_silent(run_script(source, db_url))
 
 
-@every_backend
+@pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 def test_an_exit_by_an_error_prints_that_error_alone(db_url: str, run_script: Run) -> None:
     source = """
         import asyncio, sys
@@ -196,7 +196,7 @@ def test_an_exit_by_an_error_prints_that_error_alone(db_url: str, run_script: Ru
     assert done.stderr.count("Traceback") == 1
 
 
-@every_backend
+@pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 def test_a_loop_that_is_dropped_without_a_shutdown_does_not_hang_the_exit(db_url: str, run_script: Run) -> None:
     source = """
         import asyncio, sys
@@ -251,7 +251,7 @@ def test_a_forked_child_and_its_parent_do_not_disturb_each_other(db_url: str, ru
     assert_silent(run_script(source, db_url))
 
 
-@every_backend
+@pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 def test_an_interrupt_by_the_user_ends_the_process(db_url: str, run_script: Run) -> None:
     source = """
         import asyncio, signal, sys
