@@ -265,6 +265,8 @@ def test_an_interrupt_by_the_user_ends_the_process(db_url: str, run_script: Run)
                     signal.raise_signal(signal.SIGINT)
                     await asyncio.Event().wait()
 
+        # Ignored where the test run itself was started in the background of a shell.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             asyncio.run(main())
         except KeyboardInterrupt:
