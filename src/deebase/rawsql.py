@@ -38,7 +38,7 @@ class RawSql:
         self._statements: dict[str, Statement] = {}
 
     def _text(self, sql: str, params: Any) -> tuple[Statement, list[Any]]:
-        kind = classify(sql)
+        kind = classify(sql, self._dialect.name)
         if kind is StatementKind.TRANSACTION:
             raise InvalidOperationError(
                 "BEGIN, COMMIT, ROLLBACK and SAVEPOINT are not sent by hand",

@@ -199,7 +199,7 @@ async def test_the_sqlalchemy_connection_cannot_commit_behind_the_block(t: Datab
 
 
 async def test_transaction_control_in_sql_text_is_refused(t: Database) -> None:
-    for text in ("BEGIN", "commit", " ROLLBACK ", "-- x\nSAVEPOINT a", "/* x */ END"):
+    for text in ("BEGIN", "commit", " ROLLBACK ", "-- x\nSAVEPOINT a", "/* x */ END", "-- x\r\nCOMMIT"):
         with pytest.raises(InvalidOperationError):
             await t.q(text)
         with pytest.raises(InvalidOperationError):

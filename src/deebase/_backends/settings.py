@@ -238,4 +238,6 @@ def _postgres_connect_args(options: Mapping[str, Any]) -> dict[str, Any]:
         "idle_in_transaction_session_timeout": options["idle_timeout"],
     }
     settings = {name: str(round(seconds * 1000)) for name, seconds in milliseconds.items()}
-    return {**args, "server_settings": {"application_name": "deebase", **settings}}
+    # The scanner of SQL text reads a backslash in a string as the plain character it is by default.
+    fixed = {"application_name": "deebase", "standard_conforming_strings": "on"}
+    return {**args, "server_settings": {**fixed, **settings}}
