@@ -268,7 +268,8 @@ class Executor:
                     more = len(rows) == size
                     yield cursor.columns, rows
             finally:
-                await cursor.close()
+                # A statement that is left open would keep the file open behind its closed connection.
+                await finish(cursor.close())
         except BaseException as error:
             failed = error
             raise

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deebase._engine.pool import Waiter
+from deebase._engine.shield import finish
 from deebase._sql.statement import Statement
 from deebase.errors import ConnectionError
 
@@ -271,8 +272,14 @@ class SqliteLane:
 
     async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int) -> SqliteCursor:
         """Start reading a result in pieces of ``size`` rows."""
-        cursor = await self.call(lambda raw: raw.execute(statement.sql, args))
-        return SqliteCursor(self, cursor, size)
+        cursor = SqliteCursor(self, size)
+        try:
+            await self.call(lambda raw: cursor.open(raw, statement.sql, args))
+        except BaseException:
+            # Cancelled, it may be open by now or soon; left so, it would keep the file open.
+            await finish(cursor.close())
+            raise
+        return cursor
 
     @property
     def in_transaction(self) -> bool:
@@ -300,21 +307,33 @@ class SqliteLane:
 class SqliteCursor:
     """A result that is read in pieces."""
 
-    def __init__(self, lane: SqliteLane, cursor: sqlite3.Cursor, size: int) -> None:
+    def __init__(self, lane: SqliteLane, size: int) -> None:
         self._lane = lane
-        self._cursor = cursor
         self._size = size
-        self.columns = [column[0] for column in cursor.description or ()]
+        self._cursor: sqlite3.Cursor | None = None
+        self.columns: list[str] = []
+
+    def open(self, raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> None:
+        """Start the statement, in the lane's thread."""
+        self._cursor = raw.execute(sql, args)
+        self.columns = [column[0] for column in self._cursor.description or ()]
 
     async def fetch(self) -> list[Any]:
         """Return the next piece, empty at the end."""
-        rows: list[Any] = await self._lane.call(lambda raw: self._cursor.fetchmany(self._size))
+        rows: list[Any] = await self._lane.call(self._fetch)
         return rows
+
+    def _fetch(self, _raw: sqlite3.Connection) -> list[Any]:
+        return [] if self._cursor is None else self._cursor.fetchmany(self._size)
 
     async def close(self) -> None:
         """End the statement, which ends its read of the database."""
         if not self._lane.closed:
-            await self._lane.call(lambda raw: self._cursor.close())
+            await self._lane.call(self._close)
+
+    def _close(self, _raw: sqlite3.Connection) -> None:
+        if self._cursor is not None:
+            self._cursor.close()
 
 
 def _closed() -> ConnectionError:
