@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, ove
 
 from deebase._backends import make_backend
 from deebase._backends.settings import settings_for
+from deebase._creation import create_tables
 from deebase._engine.executor import Executor
 from deebase._engine.transaction import Transaction
+from deebase._rawsql import RawSql
 from deebase._schema.build import Design, design
 from deebase._schema.catalog import Catalog
-from deebase.creation import create_tables
+from deebase._source import Source
 from deebase.errors import ValidationError
-from deebase.query import STREAM_ROWS, Source
-from deebase.rawsql import RawSql
+from deebase.query import STREAM_ROWS
 from deebase.table import Table
 from deebase.types import ForeignKeyMark, Index, SqlExpression
 
@@ -41,9 +42,10 @@ Row = dict[str, Any]
 class Tables:
     """``db.t``: the tables this database knows, by name or by the class they were created from."""
 
-    def __init__(self, catalog: Catalog, executor: Executor) -> None:
-        self._catalog = catalog
-        self._executor = executor
+    def __init__(self, catalog: Any, executor: Any) -> None:
+        # Only Database makes one, so these types are no part of the public interface.
+        self._catalog: Catalog = catalog
+        self._executor: Executor = executor
         self._handles: dict[str, Table[Any]] = {}
 
     def _handle(self, name: str) -> Table[Any]:
@@ -155,7 +157,7 @@ class Database:
         backend = make_backend(self._settings.name, self._catalog.unique_columns)
         self._executor = Executor(self._settings, backend, echo=echo, coalesce=coalesce)
         self._raw = RawSql(self._executor, self._catalog.dialect)
-        self.t = Tables(self._catalog, self._executor)
+        self.t: Tables = Tables(self._catalog, self._executor)
 
     def __repr__(self) -> str:
         state = " closed" if self._executor.closed else ""

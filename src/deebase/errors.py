@@ -170,7 +170,7 @@ class NotFoundError(DeeBaseError, LookupError):
     ) -> None:
         super().__init__(message, hint=hint)
         self.table_name = table_name
-        self.filters = dict(filters) if filters else {}
+        self.filters: dict[str, Any] = dict(filters) if filters else {}
 
 
 class MultipleRowsError(NotFoundError):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from deebase._rows.makers import Maker, row_maker
+from deebase._source import Source
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
 from deebase._sql.statement import Statement
@@ -14,77 +14,12 @@ from deebase._sql.where import Where
 from deebase.errors import MultipleRowsError, NotFoundError, ValidationError
 
 if TYPE_CHECKING:
-    from deebase._engine.executor import Executor
     from deebase._rows.model import TableModel
 
 R = TypeVar("R")
 
 #: Rows of one piece of a stream.
 STREAM_ROWS = 1000
-
-
-class Source:
-    """What a query reads: a table's model, where its statements run, and the type of its rows."""
-
-    __slots__ = ("_row_type", "dialect", "executor", "model")
-
-    def __init__(self, executor: Executor, dialect: Any, model: TableModel, row_type: type[Any] | None = None) -> None:
-        self.executor = executor
-        self.dialect = dialect
-        self.model = model
-        self._row_type = row_type
-
-    @property
-    def row_type(self) -> type[Any]:
-        """The type that was asked for, else the table's."""
-        return self.model.row_type if self._row_type is None else self._row_type
-
-    def maker(self, columns: tuple[str, ...], *, returned: bool = False) -> Maker:
-        """Return what makes rows of these columns, built at its first use.
-
-        Args:
-            columns: names, in the order of the statement.
-            returned: the rows come from RETURNING.
-        """
-        kept = self.model.statements
-        key = ("rows", columns, self.row_type, returned)
-        maker: Maker | None = kept.get(key)
-        if maker is None:
-            known = [self.model.columns[name] for name in columns]
-            reads = [column.read_returned if returned else column.read for column in known]
-            maker = kept[key] = row_maker(columns, reads, self.row_type)
-        return maker
-
-
-def conditions(
-    source: Source,
-    args: Sequence[Any],
-    where: str | None,
-    params: Any,
-    keywords: Mapping[str, Any],
-) -> Where:
-    """Return the conditions of a call: expressions and SQL text by position, columns by keyword."""
-    result = Where(source.model)
-    dialect = source.dialect.name
-    pending = list(args)
-    while pending:
-        item = pending.pop(0)
-        if isinstance(item, str):
-            following = pending.pop(0) if pending and isinstance(pending[0], (list, tuple, dict)) else None
-            result.fragment(item, following, dialect)
-        elif isinstance(item, (list, tuple, dict)):
-            raise ValidationError("parameters come right after the SQL text they belong to", hint="t('age > ?', [30])")
-        else:
-            result.expression(item)
-    if where is not None:
-        result.fragment(where, params, dialect)
-    elif params is not None:
-        raise ValidationError(
-            "params without a where", field="params", hint="t(where='age > :age', params={'age': 30})"
-        )
-    for name, value in keywords.items():
-        result.equal(name, value)
-    return result
 
 
 class Query(Generic[R]):
@@ -113,8 +48,8 @@ class Query(Generic[R]):
 
     def __init__(
         self,
-        source: Source,
-        where: Where,
+        source: Any,
+        where: Any,
         *,
         order_by: Any = None,
         limit: int | None = None,
@@ -124,8 +59,9 @@ class Query(Generic[R]):
         for_update: bool = False,
         skip_locked: bool = False,
     ) -> None:
-        self._source = source
-        self._where = where
+        # Only the library makes queries, so these types are no part of the public interface.
+        self._source: Source = source
+        self._where: Where = where
         self._order = order_by
         self._limit = None if limit is None else statements.whole_number("limit", limit)
         self._offset = None if offset is None else statements.whole_number("offset", offset)

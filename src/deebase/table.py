@@ -6,15 +6,16 @@ from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mappin
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
+from deebase._bulk import insert_many
 from deebase._rows.makers import dataclass_of
 from deebase._rows.records import values_of
+from deebase._source import Source, conditions
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.where import Where, key_condition
-from deebase.bulk import insert_many
 from deebase.errors import InvalidOperationError, NotFoundError, ValidationError
-from deebase.query import Query, Source, conditions
+from deebase.query import Query
 from deebase.types import UNSET, SqlExpression, Unset
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ class Table(Generic[R]):
         ```
     """
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, source: Any) -> None:
+        # Only the library makes tables, so this type is no part of the public interface.
+        self._source: Source = source
         self._model: TableModel = source.model
         self._executor: Executor = source.executor
 

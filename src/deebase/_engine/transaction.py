@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deebase._engine.block import Block
 from deebase.errors import InvalidOperationError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
-
-    from deebase._engine.executor import Executor
 
 ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
 
@@ -27,7 +25,7 @@ class Transaction:
         ```
     """
 
-    def __init__(self, executor: Executor, *, read_only: bool, isolation: str | None) -> None:
+    def __init__(self, executor: Any, *, read_only: bool, isolation: str | None) -> None:
         if isolation is not None and isolation.lower() not in ISOLATION_LEVELS:
             raise InvalidOperationError(
                 f"unknown isolation level; the levels are {', '.join(ISOLATION_LEVELS)}",
