@@ -6,6 +6,7 @@ from __future__ import annotations
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ class ColumnModel:
 
     __slots__ = (
         "bind",
+        "computed",
         "default_factory",
         "is_text",
         "name",
@@ -47,6 +49,8 @@ class ColumnModel:
         self.sa_column = sa_column
         self.sa_type = sa_column.type
         self.nullable = bool(sa_column.nullable)
+        #: The database computes it from other columns (GENERATED ALWAYS AS): never written.
+        self.computed = sa_column.computed is not None
         self.is_text = isinstance(sa_column.type, sa.String)
         #: Checks a value and turns it into what the driver takes.
         self.bind = bind
@@ -61,12 +65,41 @@ class ColumnModel:
         self.order_column = sa_column if order_column is None else order_column
 
 
+@dataclass(frozen=True)
+class ForeignKeyModel:
+    """A foreign key: its columns and, in the same order, those they refer to.
+
+    Attributes:
+        name: the constraint's name, None where the database has none.
+        columns: of this table.
+        schema: of the table that is referred to; None for the default one.
+        table: the table that is referred to.
+        targets: its columns.
+        on_delete: CASCADE and so on; None for NO ACTION.
+        on_update: the same.
+    """
+
+    name: str | None
+    columns: tuple[str, ...]
+    schema: str | None
+    table: str
+    targets: tuple[str, ...]
+    on_delete: str | None = None
+    on_update: str | None = None
+
+    @property
+    def target(self) -> str:
+        """The name of the other table as the catalog knows it."""
+        return self.table if self.schema is None else f"{self.schema}.{self.table}"
+
+
 class TableModel:
     """One table as the statements see it; made anew when the table changes, with its statements."""
 
     __slots__ = (
         "columns",
         "factories",
+        "foreign_keys",
         "generated",
         "given_keys",
         "key_sources",
@@ -87,9 +120,10 @@ class TableModel:
         *,
         generated: str | None,
         uniques: Mapping[str, tuple[str, ...]],
+        foreign_keys: Iterable[ForeignKeyModel] = (),
     ) -> None:
         self.sa_table = sa_table
-        self.name: str = sa_table.name
+        self.name: str = sa_table.name if sa_table.schema is None else f"{sa_table.schema}.{sa_table.name}"
         self.columns: dict[str, ColumnModel] = {column.name: column for column in columns}
         self.names = tuple(self.columns)
         self.pks: tuple[str, ...] = tuple(column.name for column in sa_table.primary_key.columns)
@@ -99,6 +133,7 @@ class TableModel:
         self.generated = generated
         #: Names of unique constraints and indexes, and their columns.
         self.uniques = dict(uniques)
+        self.foreign_keys = tuple(foreign_keys)
         self.factories = {
             name: column.default_factory for name, column in self.columns.items() if column.default_factory is not None
         }
@@ -110,7 +145,10 @@ class TableModel:
         )
         #: Whether a row may be inserted without any value.
         self.optional = all(
-            column.nullable or column.default_factory is not None or column.sa_column.server_default is not None
+            column.nullable
+            or column.computed
+            or column.default_factory is not None
+            or column.sa_column.server_default is not None
             for column in self.columns.values()
             if column.name != generated
         )

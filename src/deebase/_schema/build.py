@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._rows.model import ColumnModel, TableModel
+from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel
 from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
 from deebase._schema.scalars import text_fault
 from deebase._schema.types import Float
@@ -244,7 +244,27 @@ def table_model(
         if isinstance(constraint, sa.UniqueConstraint):
             names = tuple(column.name for column in constraint.columns)
             uniques[str(constraint.name or "_".join(names))] = names
-    return TableModel(table, columns, generated=generated, uniques=uniques)
+    return TableModel(table, columns, generated=generated, uniques=uniques, foreign_keys=_foreign_key_models(table))
+
+
+def _foreign_key_models(table: sa.Table) -> list[ForeignKeyModel]:
+    """Return the foreign keys in the order of the columns they start at."""
+    places = {column: place for place, column in enumerate(table.c)}
+    constraints: list[Any] = sorted(
+        table.foreign_key_constraints, key=lambda constraint: [places[column] for column in constraint.columns]
+    )
+    return [
+        ForeignKeyModel(
+            name=None if constraint.name is None else str(constraint.name),
+            columns=tuple([column.name for column in constraint.columns]),
+            schema=constraint.referred_table.schema,
+            table=constraint.referred_table.name,
+            targets=tuple([element.column.name for element in constraint.elements]),
+            on_delete=constraint.ondelete,
+            on_update=constraint.onupdate,
+        )
+        for constraint in constraints
+    ]
 
 
 def column_model(column: sa.Column[Any], dialect: Dialect, factory: Callable[[], Any] | None = None) -> ColumnModel:
