@@ -4,21 +4,34 @@ from __future__ import annotations
 
 # What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
+from deebase._rows.model import TableModel
+from deebase._source import Source
 from deebase._sql import statements
+from deebase._sql.batch import Batch, delete_rows, update_rows
 from deebase._sql.compiled import Prepared
-from deebase.errors import DeeBaseError, SchemaError, ValidationError
-
-if TYPE_CHECKING:
-    from deebase._engine.executor import Executor
-    from deebase._rows.model import TableModel
+from deebase.errors import (
+    DataError,
+    DeeBaseError,
+    IntegrityError,
+    NotFoundError,
+    QueryError,
+    SchemaError,
+    UniqueViolationError,
+    ValidationError,
+)
 
 #: Rows of one batch: large enough to hide the hop, small enough that a reader gets its turn.
 BATCH_ROWS = 1000
 #: Rows of one COPY, each of which costs several round trips.
 COPY_ROWS = 5000
+
+#: Sends rows of one shape and returns how many were stored.
+Send = Callable[[Any, Sequence[Any]], Awaitable[int]]
+#: What may be the fault of one row of a batch.
+_OF_A_ROW = (IntegrityError, DataError, QueryError, NotFoundError)
 
 
 async def _each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
@@ -30,107 +43,212 @@ async def _each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
             yield row
 
 
-class _Batch:
-    """Consecutive rows of one shape, ready to be sent."""
-
-    def __init__(self, prepared: Prepared) -> None:
-        self.prepared = prepared
-        self.args: list[list[Any]] = []
-
-
-class BulkInsert:
-    """One ``insert_all``: collects rows and sends them in batches inside the caller's transaction."""
-
-    def __init__(
-        self, executor: Executor, model: TableModel, dialect: Any, *, keep_rows: bool, counts_rows: bool
-    ) -> None:
-        self._executor = executor
-        self._model = model
-        self._dialect = dialect
-        self._keep_rows = keep_rows
-        self._counts_rows = counts_rows
-        self._batch: _Batch | None = None
-        self._highest: int | None = None
-        # COPY knows neither RETURNING nor ON CONFLICT.
-        self._copies = dialect.name == "postgresql" and not counts_rows
-        self._size = COPY_ROWS if self._copies else BATCH_ROWS
-        self.count = 0
-        self.rows: list[Any] = []
-
-    async def add(self, values: Mapping[str, Any], prepared: Prepared) -> None:
-        """Take one row; a batch that is full, or of another shape, is sent first."""
-        args = prepared.args(values)
-        batch = self._batch
-        if batch is not None and (batch.prepared is not prepared or len(batch.args) >= self._size):
-            await self.flush()
-            batch = None
-        if batch is None:
-            batch = self._batch = _Batch(prepared)
-        batch.args.append(args)
-        key = values.get(self._model.generated) if self._model.generated is not None else None
-        if isinstance(key, int) and (self._highest is None or key > self._highest):
-            self._highest = key
-
-    async def flush(self) -> None:
-        """Send what was collected."""
-        batch, self._batch = self._batch, None
-        if batch is None:
-            return
-        statement = batch.prepared.statement
-        if not self._counts_rows:
-            if self._copies:
-                await self._executor.copy(self._model.sa_table, batch.prepared.columns, batch.args)
-            else:
-                await self._executor.many(statement, batch.args)
-            self.count += len(batch.args)
-            return
-        rows = await self._executor.fetch_many(statement, batch.args)
-        self.count += len(rows)
-        if self._keep_rows:
-            self.rows.extend(rows)
-
-    async def finish(self) -> None:
-        """Send the rest, and move the key's sequence past keys that were given."""
-        await self.flush()
-        if self._highest is not None and self._dialect.name == "postgresql":
-            prepared = statements.move_sequence_past(self._model, self._dialect)
-            await self._executor.fetch(prepared.statement, prepared.args({"key": self._highest}))
-
-
-async def insert_many(
-    executor: Executor,
-    model: TableModel,
-    dialect: Any,
-    rows: Any,
-    stored: Callable[[Any], tuple[dict[str, Any], Prepared]],
-    *,
-    keep_rows: bool,
-    counts_rows: bool,
-) -> BulkInsert:
-    """Store all rows in one transaction, joining the one of the task.
-
-    ``stored`` returns the values of a record and the statement that stores them.
-    """
-    kind: type[Any] = type(rows)
-    if issubclass(kind, (str, bytes, Mapping)) or not issubclass(kind, (Iterable, AsyncIterable)):
-        raise ValidationError(
-            f"insert_all of {model.name} takes an iterable of records, not {kind.__name__}",
-            hint="insert_all([{...}, {...}]); a single record goes to insert",
-        )
-    bulk = BulkInsert(executor, model, dialect, keep_rows=keep_rows, counts_rows=counts_rows)
-    async with executor.transaction():
-        position = 0
-        async for record in _each(rows):
-            try:
-                values, prepared = stored(record)
-                await bulk.add(values, prepared)
-            except (ValidationError, SchemaError) as error:
-                raise at_row(error, position) from error
-            position += 1
-        await bulk.finish()
-    return bulk
-
-
 def at_row(error: DeeBaseError, position: int) -> DeeBaseError:
     """Return the error with the position (from 0) of the row it is about."""
     return error.with_prefix(f"row {position}: ")
+
+
+class _Batches:
+    """Collects consecutive rows of one shape and sends them, inside the caller's transaction."""
+
+    def __init__(self, source: Source, send: Send, size: Callable[[Any], int]) -> None:
+        self._executor = source.executor
+        self._send = send
+        self._size = size
+        self._shape: Any = None
+        self._rows: list[Any] = []
+        self._most = 0
+        self._taken = 0
+        self.count = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether rows are waiting to be sent."""
+        return bool(self._rows)
+
+    async def add(self, shape: Any, row: Any) -> None:
+        """Take one row; a batch that is full, or of another shape, is sent first."""
+        if shape is not self._shape or len(self._rows) >= self._most:
+            await self.flush()
+            self._shape, self._most = shape, self._size(shape)
+        self._rows.append(row)
+        self._taken += 1
+
+    async def flush(self) -> None:
+        """Send what was collected."""
+        rows, self._rows = self._rows, []
+        if rows:
+            self.count += await self._send_located(rows, self._taken - len(rows))
+
+    async def _send_located(self, rows: Sequence[Any], start: int) -> int:
+        """Send rows; when they fail, find the one whose fault it is by halves, and name it."""
+        try:
+            async with self._executor.transaction():
+                return await self._send(self._shape, rows)
+        except _OF_A_ROW as error:
+            if len(rows) == 1:
+                raise at_row(error, start) from error
+        middle = len(rows) // 2
+        first = await self._send_located(rows[:middle], start)
+        return first + await self._send_located(rows[middle:], start + middle)
+
+
+async def _run(
+    source: Source,
+    operation: str,
+    rows: Any,
+    batches: _Batches,
+    take: Callable[[Any], Awaitable[None]],
+    finish: Callable[[], Awaitable[None]] | None = None,
+) -> int:
+    """Take every row in one transaction, joining the one of the task; return how many were stored."""
+    kind: type[Any] = type(rows)
+    if issubclass(kind, (str, bytes, Mapping)) or not issubclass(kind, (Iterable, AsyncIterable)):
+        what = "keys" if operation == "delete_all" else "records"
+        raise ValidationError(
+            f"{operation} of {source.model.name} takes an iterable of {what}, not {kind.__name__}",
+            hint=f"{operation}([...]); a single one goes to {operation.removesuffix('_all')}",
+        )
+    position = 0
+    async with source.executor.transaction():
+        async for row in _each(rows):
+            try:
+                await take(row)
+            except (ValidationError, SchemaError) as error:
+                raise at_row(error, position) from error
+            position += 1
+        await batches.flush()
+        if finish is not None:
+            await finish()
+    return batches.count
+
+
+class BulkInsert:
+    """One ``insert_all`` or ``upsert_all``.
+
+    Args:
+        source: the table, with its scope.
+        stored: returns the values of a record, and the statement that stores them.
+        keep_rows: keep what the statements return.
+        counts_rows: the statements return the rows they stored, which may be fewer than were given.
+        takes_all: fewer are an error: a row of another scope is in the way.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        stored: Callable[[Any], tuple[dict[str, Any], Prepared]],
+        *,
+        keep_rows: bool,
+        counts_rows: bool,
+        takes_all: bool,
+        copies: bool,
+    ) -> None:
+        self._source = source
+        self._model: TableModel = source.model
+        self._stored = stored
+        self._keep_rows = keep_rows
+        self._counts_rows = counts_rows
+        self._takes_all = takes_all
+        self._copies = copies
+        self._highest: int | None = None
+        size = COPY_ROWS if copies else BATCH_ROWS
+        self._batches = _Batches(source, self._send, lambda _: size)
+        self.rows: list[Any] = []
+
+    async def run(self, operation: str, rows: Any) -> int:
+        """Store the rows and return how many were."""
+        return await _run(self._source, operation, rows, self._batches, self._take, self._move_sequence)
+
+    async def _take(self, record: Any) -> None:
+        values, prepared = self._stored(record)
+        args = prepared.args(values)
+        key = values.get(self._model.generated) if self._model.generated is not None else None
+        if isinstance(key, int) and (self._highest is None or key > self._highest):
+            self._highest = key
+        await self._batches.add(prepared, args)
+
+    async def _send(self, prepared: Prepared, rows: Sequence[Any]) -> int:
+        executor = self._source.executor
+        if not self._counts_rows:
+            if self._copies:
+                await executor.copy(self._model.sa_table, prepared.columns, rows)
+            else:
+                await executor.many(prepared.statement, rows)
+            return len(rows)
+        stored = await executor.fetch_many(prepared.statement, rows)
+        if self._takes_all and len(stored) < len(rows):
+            raise taken_elsewhere(self._model)
+        if self._keep_rows:
+            self.rows.extend(stored)
+        return len(stored)
+
+    async def _move_sequence(self) -> None:
+        """Move the key's sequence past keys that were given (PostgreSQL)."""
+        if self._highest is not None and self._source.dialect.name == "postgresql":
+            prepared = statements.move_sequence_past(self._model, self._source.dialect)
+            await self._source.executor.fetch(prepared.statement, prepared.args({"key": self._highest}))
+
+
+def taken_elsewhere(model: TableModel) -> UniqueViolationError:
+    """Return the error of an upsert over a row that the scope does not show."""
+    return UniqueViolationError(
+        f"{model.name}: the key or a unique value of the row is taken",
+        constraint="unique",
+        table_name=model.name,
+        hint="choose another key",
+    )
+
+
+async def update_many(
+    source: Source, rows: Any, changed: Callable[[Any], tuple[tuple[Any, ...], dict[str, Any]]]
+) -> int:
+    """Change many rows by key, a batch in one statement; ``changed`` returns key and new values of a record."""
+    model = source.model
+    width = len(model.pks)
+    seen: set[Any] = set()
+
+    async def send(shape: Batch, batch: Sequence[Any]) -> int:
+        prepared, args = shape.of(batch, source.scope)
+        if await source.executor.count(prepared.statement, args) < len(batch):
+            raise NotFoundError(f"{model.name}: no row with this {', '.join(model.pks)}", table_name=model.name)
+        return len(batch)
+
+    batches = _Batches(source, send, lambda shape: shape.most)
+
+    async def take(record: Any) -> None:
+        key, values = changed(record)
+        names = (*model.pks, *values)
+        shape: Batch = source.kept(
+            ("update all", source.scope.shape, names),
+            lambda: Batch(model, names, source.dialect, source.scope, update_rows),
+        )
+        row = shape.bind([*key, *values.values()])
+        if row[:width] in seen:
+            # Of two changes of one row the later one comes later.
+            await batches.flush()
+        if not batches.waiting:
+            seen.clear()
+        seen.add(row[:width])
+        await batches.add(shape, row)
+
+    return await _run(source, "update_all", rows, batches, take)
+
+
+async def delete_many(source: Source, keys: Any) -> int:
+    """Delete many rows by key, a batch in one statement; return how many were there."""
+    model = source.model
+    shape: Batch = source.kept(
+        ("delete all", source.scope.shape), lambda: Batch(model, model.pks, source.dialect, source.scope, delete_rows)
+    )
+
+    async def send(_: Any, batch: Sequence[Any]) -> int:
+        prepared, args = shape.of(batch, source.scope)
+        return await source.executor.count(prepared.statement, args)
+
+    batches = _Batches(source, send, lambda _: shape.most)
+
+    async def take(key: Any) -> None:
+        await batches.add(shape, shape.bind(model.key_values(key)))
+
+    return await _run(source, "delete_all", keys, batches, take)

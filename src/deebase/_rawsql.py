@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from deebase._rows.makers import converted, row_maker
+from deebase._sql.binding import bind_text
 from deebase._sql.compiled import Parameters, prepare
 from deebase._sql.raw import adapt, described, unique_names
 from deebase._sql.statement import Statement
-from deebase._sql.text import StatementKind, bind_text, classify, split_script
+from deebase._sql.text import StatementKind, classify, split_script
 from deebase.errors import InvalidOperationError, MultipleRowsError, NotFoundError, ValidationError
 from deebase.types import SqlExpression
 

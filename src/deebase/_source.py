@@ -2,33 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deebase._rows.makers import Maker, row_maker
+from deebase._sql.compiled import Prepared
+from deebase._sql.keyed import KeyedRead
+from deebase._sql.scope import Scope, no_scope
 from deebase._sql.where import Where
-from deebase.errors import ValidationError
+from deebase.errors import NotFoundError, ValidationError
 
 if TYPE_CHECKING:
     from deebase._engine.executor import Executor
     from deebase._rows.model import TableModel
+    from deebase._schema.catalog import Catalog
+
+#: Shapes of statements that are kept for one table; expressions can make any number of them.
+KEPT_SHAPES = 1000
 
 
 class Source:
-    """What a query reads: a table's model, where its statements run, and the type of its rows."""
+    """What a handle reads and writes: a table's model, where statements run, its scope, the type of its rows."""
 
-    __slots__ = ("_row_type", "dialect", "executor", "model")
+    __slots__ = ("_row_type", "catalog", "dialect", "executor", "model", "scope")
 
-    def __init__(self, executor: Executor, dialect: Any, model: TableModel, row_type: type[Any] | None = None) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        catalog: Catalog,
+        model: TableModel,
+        row_type: type[Any] | None = None,
+        scope: Scope | None = None,
+    ) -> None:
         self.executor = executor
-        self.dialect = dialect
+        self.catalog = catalog
+        self.dialect = catalog.dialect
         self.model = model
+        self.scope = no_scope() if scope is None else scope
         self._row_type = row_type
 
     @property
     def row_type(self) -> type[Any]:
         """The type that was asked for, else the table's."""
         return self.model.row_type if self._row_type is None else self._row_type
+
+    def with_rows(self, row_type: type[Any]) -> Source:
+        """Return the same with another row type, which must fit the columns."""
+        source = Source(self.executor, self.catalog, self.model, row_type, self.scope)
+        source.maker(self.model.names)
+        return source
+
+    def scoped(self, scope: Scope) -> Source:
+        """Return the same with another scope."""
+        return Source(self.executor, self.catalog, self.model, self._row_type, scope)
+
+    def of_table(self, name: str) -> Source:
+        """Return another table of this database, held to what of the scope it has columns for.
+
+        Raises:
+            TableNotFoundError: it is not known.
+        """
+        model = self.catalog.model(name)
+        return Source(self.executor, self.catalog, model, None, self.scope.carried_to(model))
+
+    def where(self) -> Where:
+        """Return conditions that begin with the scope."""
+        return Where(self.model, self.scope)
+
+    def kept(self, key: tuple[Any, ...], build: Callable[[], Any]) -> Any:
+        """Return what is kept for a shape, built at its first use; a statement good for one run is not kept."""
+        statements = self.model.statements
+        found = statements.get(key)
+        if found is not None:
+            return found
+        made = build()
+        if not (isinstance(made, Prepared) and made.fixed):
+            if len(statements) >= KEPT_SHAPES:
+                statements.clear()
+            statements[key] = made
+        return made
 
     def maker(self, columns: tuple[str, ...], *, returned: bool = False) -> Maker:
         """Return what makes rows of these columns, built at its first use.
@@ -37,14 +89,39 @@ class Source:
             columns: names, in the order of the statement.
             returned: the rows come from RETURNING.
         """
-        kept = self.model.statements
-        key = ("rows", columns, self.row_type, returned)
-        maker: Maker | None = kept.get(key)
+        row_type = self.row_type
+        key = ("rows", columns, row_type, returned)
+        maker: Maker | None = self.model.statements.get(key)
         if maker is None:
             known = [self.model.columns[name] for name in columns]
             reads = [column.read_returned if returned else column.read for column in known]
-            maker = kept[key] = row_maker(columns, reads, self.row_type)
+            maker = self.kept(key, lambda: row_maker(columns, reads, row_type))
         return maker
+
+    async def by_key(
+        self, key: tuple[str, ...], values: Sequence[Any], columns: tuple[str, ...], *, waits: bool = False
+    ) -> list[Any]:
+        """Return the driver's row with these values of unique columns, if there is one.
+
+        Args:
+            key: the unique columns.
+            values: their values.
+            columns: what to read; they include the key.
+            waits: others are to be expected in this turn of the event loop.
+        """
+        scope = self.scope
+        read: KeyedRead = self.kept(
+            ("read", key, columns, scope.shape), lambda: KeyedRead(self.model, key, columns, self.dialect, scope)
+        )
+        return await self.executor.fetch_by_key(read, read.args(values, scope), waits=waits)
+
+    def not_found(self, names: Sequence[str], key: Any) -> NotFoundError:
+        """Return the error for a key that no row has (or none within the scope)."""
+        model = self.model
+        filters = dict(zip(names, model.key_values(key), strict=True))
+        return NotFoundError(
+            f"{model.name}: no row with this {', '.join(names)}", table_name=model.name, filters=filters
+        )
 
 
 def conditions(
@@ -55,7 +132,7 @@ def conditions(
     keywords: Mapping[str, Any],
 ) -> Where:
     """Return the conditions of a call: expressions and SQL text by position, columns by keyword."""
-    result = Where(source.model)
+    result = source.where()
     dialect = source.dialect.name
     pending = list(args)
     while pending:

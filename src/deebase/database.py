@@ -52,7 +52,7 @@ class Tables:
         model = self._catalog.model(name)
         handle = self._handles.get(name)
         if handle is None or handle.sa_table is not model.sa_table:
-            handle = self._handles[name] = Table(Source(self._executor, self._catalog.dialect, model))
+            handle = self._handles[name] = Table(Source(self._executor, self._catalog, model))
         return handle
 
     def __getattr__(self, name: str) -> Table[Row]:

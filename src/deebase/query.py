@@ -228,18 +228,12 @@ class Query(Generic[R]):
                 lock=lock,
             )
 
-        return (self._kept(key, build) if shape is not None else build()), columns
+        return self._kept(key, build), columns
 
     def _kept(self, key: tuple[Any, ...], build: Callable[[], Prepared]) -> Prepared:
         """Return the statement of a shape, compiled at its first use; a shape of None is not kept."""
-        statements_of_table = self._source.model.statements
-        kept: Prepared | None = statements_of_table.get(key)
-        if kept is not None:
-            return kept
-        prepared = build()
-        if key[1] is not None and not prepared.fixed:
-            statements_of_table[key] = prepared
-        return prepared
+        kept: Prepared = build() if key[1] is None else self._source.kept(key, build)
+        return kept
 
     def _made(self, rows: list[Any], columns: tuple[str, ...]) -> list[R]:
         made = self._source.maker(self._select)([row[: len(self._select)] for row in rows] if self._with_pk else rows)

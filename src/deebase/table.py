@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar, overload
 
-from deebase._bulk import insert_many
-from deebase._rows.makers import dataclass_of
+from deebase._bulk import BulkInsert, delete_many, taken_elsewhere, update_many
+from deebase._readable import Readable
 from deebase._rows.records import values_of
-from deebase._source import Source, conditions
+from deebase._source import conditions
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
-from deebase._sql.keyed import KeyedRead
-from deebase._sql.where import Where, key_condition
-from deebase.errors import InvalidOperationError, NotFoundError, ValidationError
+from deebase._sql.where import Where, key_source
+from deebase.errors import InvalidOperationError, ValidationError
 from deebase.query import Query
 from deebase.types import UNSET, SqlExpression, Unset
 
-if TYPE_CHECKING:
-    import sqlalchemy as sa
-    from sqlalchemy.sql.base import ReadOnlyColumnCollection
-
-    from deebase._engine.executor import Executor
-    from deebase._rows.model import TableModel
-
 R = TypeVar("R")
-D = TypeVar("D")
 T = TypeVar("T")
 
 
-class Table(Generic[R]):
+class Table(Readable[R]):
     """One table and the type of its rows; immutable, cheap, safe to share between tasks.
 
     Made by ``await db.create(cls)``. ``R`` is the type of a row: the dataclass the table was created
@@ -39,39 +29,10 @@ class Table(Generic[R]):
     Example:
         ```python
         users = await db.create(User)
-        row = await users.insert(name="Ada", email="ada@example.com")
+        row = await users.insert({"name": "Ada", "email": "ada@example.com"})
         row = await users[row["id"]]
         ```
     """
-
-    def __init__(self, source: Any) -> None:
-        # Only the library makes tables, so this type is no part of the public interface.
-        self._source: Source = source
-        self._model: TableModel = source.model
-        self._executor: Executor = source.executor
-
-    def __repr__(self) -> str:
-        return f"<Table {self._model.name} ({', '.join(self._model.columns)})>"
-
-    @property
-    def name(self) -> str:
-        """The table's name in the database."""
-        return self._model.name
-
-    @property
-    def sa_table(self) -> sa.Table:
-        """SQLAlchemy's Table, for Core statements of your own."""
-        return self._model.sa_table
-
-    @property
-    def c(self) -> ReadOnlyColumnCollection[str, sa.Column[Any]]:
-        """SQLAlchemy's columns: ``users.c.age > 30`` is a condition."""
-        return self._model.sa_table.c
-
-    @property
-    def pks(self) -> tuple[str, ...]:
-        """Names of the key columns."""
-        return self._model.pks
 
     def rows_as(self, row_type: type[T]) -> Table[T]:
         """Return a new handle whose rows are ``row_type``: dict, a dataclass, pydantic, attrs, msgspec.
@@ -87,80 +48,79 @@ class Table(Generic[R]):
             plain = posts.rows_as(dict)
             ```
         """
-        source = Source(self._executor, self._source.dialect, self._model, row_type)
-        source.maker(self._model.names)
-        return Table(source)
+        return Table(self._source.with_rows(row_type))
 
-    def dataclass(self) -> type[Any]:
-        """Return the dataclass of the table's rows, made at the first call; handles return it from then on.
+    def xtra(self, **columns: Any) -> Table[R]:
+        """Return a new handle that sees and touches only the rows with these values, in every method.
 
-        Every field has the default UNSET, which is "not given" in insert and update. Handles made by
-        ``rows_as`` keep the type they were asked for. A table that was created from a dataclass has it already.
+        Inserts fill the values in. A record that contradicts them is refused; an update cannot move a
+        row out, an upsert cannot take over a row of others. Scopes add up and are never widened.
+        SQL text in a condition is trusted code: a sub-select in it can read anything.
+
+        Args:
+            **columns: one value each; None means IS NULL.
 
         Raises:
-            ValidationError: a column has a name that cannot be a field's.
+            ScopeError: the handle is held to another value of a column already.
+            ValidationError: a value that the column cannot hold, or no column at all.
+            SchemaError: a name that is no column.
 
         Example:
             ```python
-            User = users.dataclass()
-            row = await users.insert(User(name="Ada", email="ada@example.com"))
+            mine = notes.xtra(owner_id=7)
+            row = await mine.insert(text="only mine")
             ```
         """
-        model = self._model
-        if model.row_type is dict:
-            model.row_type = dataclass_of(model)
-        return model.row_type
+        source = self._source
+        return Table(source.scoped(source.scope.narrowed(self._model, columns)))
 
     # -- shapes --------------------------------------------------------------------------------
-
-    def _kept(self, key: tuple[Any, ...], build: Callable[[], Prepared]) -> Prepared:
-        kept: Prepared | None = self._model.statements.get(key)
-        if kept is not None:
-            return kept
-        prepared = self._model.statements[key] = build()
-        return prepared
 
     def _rows(self, rows: list[Any]) -> list[R]:
         """Return rows of RETURNING in the row type."""
         made: list[R] = self._source.maker(self._model.names, returned=True)(rows)
         return made
 
-    def _keyed(
-        self, shape: tuple[Any, ...], build: Callable[[Where], Prepared], pk: Any, values: Mapping[str, Any]
-    ) -> tuple[Prepared, list[Any]]:
-        """Return the statement by key of a shape, and its parameters."""
-        model = self._model
-        key = model.key_values(pk)
-        prepared: Prepared | None = model.statements.get(shape)
-        if prepared is None:
-            where = Where(model)
-            key_condition(where, pk)
-            prepared = model.statements[shape] = build(where)
-        return prepared, prepared.args({**values, **dict(zip(model.key_sources, key, strict=True))})
-
-    async def _returning(self, prepared: Prepared, values: Mapping[str, Any]) -> list[R]:
-        return self._rows(await self._executor.fetch(prepared.statement, prepared.args(values)))
+    async def _one(self, prepared: Prepared, values: Mapping[str, Any]) -> R:
+        """Return the row that a statement stores."""
+        rows = self._rows(await self._executor.fetch(prepared.statement, prepared.args(values)))
+        if not rows:
+            raise InvalidOperationError(
+                f"{self._model.name}: the database stored no row: a trigger of the table left it out",
+                operation="insert",
+                target=self._model.name,
+                hint="look at the triggers of the table",
+            )
+        return rows[0]
 
     def _values(self, record: Any, keywords: Mapping[str, Any], *, expressions: bool = False) -> dict[str, Any]:
+        """Return the given values by column; those that the database computes are left out of a record."""
         values = values_of(record, keywords)
-        columns = self._model.columns
+        model = self._model
         for name, value in values.items():
-            if name not in columns:
-                raise self._model.unknown_column(name)
+            column = model.columns.get(name)
+            if column is None:
+                raise model.unknown_column(name)
+            if column.computed and name in keywords:
+                raise ValidationError(
+                    f"{model.name}.{name} is computed by the database", field=name, hint="leave it out"
+                )
             if hasattr(value, "__clause_element__") or (isinstance(value, SqlExpression) and not expressions):
                 raise ValidationError(
-                    f"{self._model.name}.{name}: a SQL expression is not a value",
+                    f"{model.name}.{name}: a SQL expression is not a value",
                     field=name,
                     hint="in update and update_where wrap it: {'n': db.sql(t.c.n + 1)}",
                 )
+        if model.computes:
+            return {name: value for name, value in values.items() if not model.columns[name].computed}
         return values
 
     def _given(self, record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is given of a row to insert; a generated key that is None is not."""
-        values = self._values(record, keywords)
-        generated = self._model.generated
-        if generated is not None and values.get(generated, UNSET) is None:
-            del values[generated]
+        """Return what is given of a row to insert, the scope's values included; a generated key of None is not."""
+        model = self._model
+        values = self._source.scope.filled(model, self._values(record, keywords))
+        if model.generated is not None and values.get(model.generated, UNSET) is None:
+            del values[model.generated]
         return values
 
     def _new_row(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -202,7 +162,7 @@ class Table(Generic[R]):
             ```
         """
         new = self._new_row(self._given(record, values))
-        return (await self._returning(self._insert_shape(new), new))[0]
+        return await self._one(self._insert_shape(new), new)
 
     @overload
     async def insert_all(
@@ -256,36 +216,108 @@ class Table(Generic[R]):
         """
         if on_conflict not in (None, "ignore", "update"):
             raise ValidationError("on_conflict is 'ignore' or 'update'", field="on_conflict", value=on_conflict)
+        return await self._store("insert_all", rows, returning, on_conflict, on, None)
 
-        model, dialect = self._model, self._source.dialect
-        counts_rows = returning or on_conflict is not None
+    @overload
+    async def upsert_all(
+        self,
+        rows: Iterable[Any] | AsyncIterable[Any],
+        *,
+        returning: Literal[False] = False,
+        on: str | Sequence[str] | None = None,
+        update: Sequence[str] | None = None,
+    ) -> int: ...
 
-        def shape(given: dict[str, Any], new: dict[str, Any]) -> Prepared:
-            if on_conflict == "update":
-                return self._upsert_shape(new, on, given)
-            if on_conflict == "ignore":
-                return self._ignore_shape(new, on)
-            if returning:
-                return self._insert_shape(new)
-            return self._kept(("insert only", *new), lambda: statements.insert_only(model, dialect, new))
+    @overload
+    async def upsert_all(
+        self,
+        rows: Iterable[Any] | AsyncIterable[Any],
+        *,
+        returning: Literal[True],
+        on: str | Sequence[str] | None = None,
+        update: Sequence[str] | None = None,
+    ) -> list[R]: ...
+
+    async def upsert_all(
+        self,
+        rows: Iterable[Any] | AsyncIterable[Any],
+        *,
+        returning: bool = False,
+        on: str | Sequence[str] | None = None,
+        update: Sequence[str] | None = None,
+    ) -> int | list[R]:
+        """Insert many rows or change those that are there, all or nothing.
+
+        Args:
+            rows: as in ``insert_all``. A row that comes twice is changed by the second.
+            returning: return the stored rows, in input order, instead of their number.
+            on: the columns whose conflict makes it an update; the key by default.
+            update: the columns to change then; all given ones by default.
+
+        Returns:
+            The number of rows, or the stored rows.
+
+        Raises:
+            ValidationError: a row does not fit; the message names its position, nothing is stored.
+            IntegrityError: another constraint is violated; nothing is stored.
+
+        Example:
+            ```python
+            n = await users.upsert_all([{"email": "ada@example.com", "name": "Ada"}], on="email")
+            ```
+        """
+        return await self._store("upsert_all", rows, returning, "update", on, update)
+
+    async def _store(
+        self,
+        operation: str,
+        rows: Iterable[Any] | AsyncIterable[Any],
+        returning: bool,
+        on_conflict: str | None,
+        on: str | Sequence[str] | None,
+        update: Sequence[str] | None,
+    ) -> int | list[R]:
+        source = self._source
+        # A row of another scope may be in the way of an upsert, which shows in what comes back.
+        takes_all = on_conflict == "update"
+        counts_rows = returning or on_conflict == "ignore" or (takes_all and bool(source.scope))
 
         def stored(record: Any) -> tuple[dict[str, Any], Prepared]:
             given = self._given(record, {})
             new = self._new_row(given)
-            return new, shape(given, new)
+            if on_conflict == "update":
+                changed = given if update is None else self._updated(given, update)
+                prepared = self._upsert_shape(new, on, changed, returning=counts_rows)
+                return {**new, **source.scope.values}, prepared
+            if on_conflict == "ignore":
+                return new, self._ignore_shape(new, on)
+            return new, self._insert_shape(new, returning=counts_rows)
 
-        bulk = await insert_many(
-            self._executor, model, dialect, rows, stored, keep_rows=returning, counts_rows=counts_rows
+        bulk = BulkInsert(
+            source,
+            stored,
+            keep_rows=returning,
+            counts_rows=counts_rows,
+            takes_all=takes_all,
+            # COPY knows neither RETURNING nor ON CONFLICT.
+            copies=source.dialect.name == "postgresql" and not counts_rows and on_conflict is None,
         )
-        return self._rows(bulk.rows) if returning else bulk.count
+        count = await bulk.run(operation, rows)
+        return self._rows(bulk.rows) if returning else count
 
-    def _insert_shape(self, new: Mapping[str, Any]) -> Prepared:
-        return self._kept(("insert", *new), lambda: statements.insert(self._model, self._source.dialect, new))
+    def _insert_shape(self, new: Mapping[str, Any], *, returning: bool = True) -> Prepared:
+        model, dialect = self._model, self._source.dialect
+        build = statements.insert if returning else statements.insert_only
+        shape: Prepared = self._source.kept((build, *new), lambda: build(model, dialect, new))
+        return shape
 
     def _ignore_shape(self, new: Mapping[str, Any], on: str | Sequence[str] | None) -> Prepared:
         target = None if on is None else self._target(new, on)
-        key = ("insert ignore", target, *new)
-        return self._kept(key, lambda: statements.insert_ignore(self._model, self._source.dialect, new, target))
+        shape: Prepared = self._source.kept(
+            ("insert ignore", target, *new),
+            lambda: statements.insert_ignore(self._model, self._source.dialect, new, target),
+        )
+        return shape
 
     async def update(self, record: Any = None, /, *, pk: Any = UNSET, **values: Any) -> R:
         """Change the given columns of one row and return the row as it is stored.
@@ -308,41 +340,86 @@ class Table(Generic[R]):
             row = await users.update(pk=1, visits=db.sql(users.c.visits + 1))
             ```
         """
-        model = self._model
-        keys = model.key_columns("update")
+        keys = self._model.key_columns("update")
         changed = self._values(record, values, expressions=True)
-        if isinstance(pk, Unset):
-            pk = self._key_of(changed)
-        if not changed:
-            raise ValidationError(f"{model.name}: nothing to change", hint="give at least one column besides the key")
-        build = partial(statements.update, model, self._source.dialect, changed)
+        key = self._key_of(changed) if isinstance(pk, Unset) else self._model.key_values(pk)
+        self._must_change(changed)
+
+        def build() -> Prepared:
+            return statements.update(self._model, self._source.dialect, changed, self._by_key(keys))
+
         if any(isinstance(value, SqlExpression) for value in changed.values()):
-            where = Where(model)
-            key_condition(where, pk)
-            prepared = build(where)
-            args = prepared.args({**changed, **where.values})
+            prepared = build()
         else:
-            prepared, args = self._keyed(("update", *changed), build, pk, changed)
+            prepared = self._source.kept(("update", self._source.scope.shape, *changed), build)
+        args = prepared.args({**changed, **self._key_values(key)})
         rows = self._rows(await self._executor.fetch(prepared.statement, args))
         if not rows:
-            raise self._not_found(keys, pk)
+            raise self._source.not_found(keys, key)
         return rows[0]
 
+    def _by_key(self, keys: Sequence[str]) -> Where:
+        """Return the condition of one row within the scope, whose key comes with each run."""
+        where = self._source.where()
+        where.match(keys)
+        return where
+
+    def _key_values(self, key: Sequence[Any]) -> dict[str, Any]:
+        values = {key_source(n): value for n, value in enumerate(key)}
+        return {**values, **self._source.scope.values}
+
+    def _must_change(self, changed: Mapping[str, Any]) -> None:
+        if not changed:
+            raise ValidationError(
+                f"{self._model.name}: nothing to change", hint="give at least one column besides the key"
+            )
+        self._source.scope.check(self._model, changed)
+
     def _key_of(self, values: dict[str, Any]) -> tuple[Any, ...]:
-        """Take the key out of a record."""
+        """Take the key out of a record; a part that it lacks may be the scope's."""
+        held = self._source.scope.held
+        key: list[Any] = []
         for name in self._model.pks:
-            if values.get(name) is None:
+            value = values.pop(name, None)
+            if name in held:
+                self._source.scope.check(self._model, {name: held[name] if value is None else value})
+                value = held[name]
+            if value is None:
                 raise ValidationError(
                     f"{self._model.name}: the record has no key {name!r}", field=name, hint="put it in, or give pk=..."
                 )
-        return tuple([values.pop(name) for name in self._model.pks])
+            key.append(value)
+        return tuple(key)
 
-    def _not_found(self, names: Sequence[str], key: Any) -> NotFoundError:
-        model = self._model
-        filters = dict(zip(names, model.key_values(key), strict=True))
-        return NotFoundError(
-            f"{model.name}: no row with this {', '.join(names)}", table_name=model.name, filters=filters
-        )
+    async def update_all(self, rows: Iterable[Any] | AsyncIterable[Any]) -> int:
+        """Change many rows by key, all or nothing; many in one statement.
+
+        Args:
+            rows: any iterable or async iterable of records, each with its key and the columns to change,
+                which may differ from row to row. Of two changes of one row the later one stays.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            NotFoundError: a row is not there; the message names its position, nothing is changed.
+            ValidationError: a row does not fit, or has nothing to change.
+            IntegrityError: a constraint is violated; nothing is changed.
+
+        Example:
+            ```python
+            n = await users.update_all([{"id": 1, "name": "Ada"}, {"id": 2, "name": "Grace"}])
+            ```
+        """
+        self._model.key_columns("update_all")
+
+        def changed(record: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            values = self._values(record, {})
+            key = self._key_of(values)
+            self._must_change(values)
+            return key, values
+
+        return await update_many(self._source, rows, changed)
 
     async def update_where(self, values: Any, /, *where: Any, all: bool = False, **keywords: Any) -> int:
         """Change all rows that match and return their number.
@@ -362,8 +439,7 @@ class Table(Generic[R]):
             ```
         """
         changed = self._values(values, {}, expressions=True)
-        if not changed:
-            raise ValidationError(f"{self._model.name}: nothing to change", hint="give at least one column")
+        self._must_change(changed)
         condition = self._meant("update_where", where, keywords, all)
         prepared = statements.update_where(self._model, self._source.dialect, changed, condition)
         return await self._executor.count(prepared.statement, prepared.args({**changed, **condition.values}))
@@ -409,9 +485,15 @@ class Table(Generic[R]):
         """
         given = self._given(record, values)
         new = self._new_row(given)
-        if update is not None:
-            return (await self._returning(self._upsert_shape(new, on, self._updated(given, update)), new))[0]
-        return (await self._returning(self._upsert_shape(new, on, given), new))[0]
+        prepared = self._upsert_shape(new, on, given if update is None else self._updated(given, update))
+        source = self._source
+        if not source.scope:
+            return await self._one(prepared, new)
+        args = prepared.args({**new, **source.scope.values})
+        rows = self._rows(await self._executor.fetch(prepared.statement, args))
+        if not rows:
+            raise taken_elsewhere(self._model)
+        return rows[0]
 
     def _updated(self, given: Mapping[str, Any], update: str | Sequence[str]) -> list[str]:
         names = [self._model.column(name).name for name in ([update] if isinstance(update, str) else update)]
@@ -424,13 +506,20 @@ class Table(Generic[R]):
                 )
         return names
 
-    def _upsert_shape(self, new: Mapping[str, Any], on: Any, updated: Iterable[str]) -> Prepared:
+    def _upsert_shape(
+        self, new: Mapping[str, Any], on: Any, updated: Iterable[str], *, returning: bool = True
+    ) -> Prepared:
         """Return the upsert of a row; on a conflict it changes ``updated``, not what Python made for a new row."""
-        model = self._model
+        source = self._source
         target = self._target(new, on)
-        changed = tuple([name for name in updated if name not in target])
-        key = ("upsert", target, changed, *new)
-        return self._kept(key, lambda: statements.upsert(model, self._source.dialect, new, target, changed))
+        changed = tuple([name for name in updated if name not in target and name not in source.scope.held])
+        shape: Prepared = source.kept(
+            ("upsert", source.scope.shape, target, changed, returning, *new),
+            lambda: statements.upsert(
+                self._model, source.dialect, new, target, changed, source.where(), returning=returning
+            ),
+        )
+        return shape
 
     def _target(self, new: Mapping[str, Any], on: str | Sequence[str] | None) -> tuple[str, ...]:
         """Return the columns whose conflict is meant; the record must have them."""
@@ -473,16 +562,18 @@ class Table(Generic[R]):
             row, made = await users.get_or_create({"email": "ada@example.com"}, defaults={"name": "Ada"})
             ```
         """
-        wanted = self._values(record, values)
+        wanted = self._source.scope.filled(self._model, self._values(record, values))
         self._require_unique(wanted)
-        found = await Query[R](self._source, conditions(self._source, (), None, None, wanted)).first()
+        query = Query[R](self._source, conditions(self._source, (), None, None, wanted))
+        found = await query.first()
         if found is not None:
             return found, False
         new = self._new_row(self._given({**(defaults or {}), **wanted}, {}))
-        made = await self._returning(self._ignore_shape(new, None), new)
+        prepared = self._ignore_shape(new, None)
+        made = self._rows(await self._executor.fetch(prepared.statement, prepared.args(new)))
         if made:
             return made[0], True
-        found = await Query[R](self._source, conditions(self._source, (), None, None, wanted)).first()
+        found = await query.first()
         if found is not None:
             return found, False
         # Something else of the row is taken: the plain insert says what.
@@ -491,7 +582,7 @@ class Table(Generic[R]):
     def _require_unique(self, wanted: Mapping[str, Any]) -> None:
         model = self._model
         keys = [model.pks, *model.uniques.values()]
-        if not any(columns and set(columns) <= wanted.keys() for columns in keys):
+        if not any(columns and all(wanted.get(name) is not None for name in columns) for columns in keys):
             raise InvalidOperationError(
                 f"get_or_create of {model.name}: no unique columns among {', '.join(wanted)}",
                 operation="get_or_create",
@@ -511,10 +602,34 @@ class Table(Generic[R]):
             ```
         """
         keys = self._model.key_columns("delete")
-        build = partial(statements.delete, self._model, self._source.dialect, quick=True)
-        prepared, args = self._keyed(("delete",), build, pk, {})
-        if not await self._executor.count(prepared.statement, args):
-            raise self._not_found(keys, pk)
+        key = self._model.key_values(pk)
+        prepared = self._source.kept(
+            ("delete", self._source.scope.shape),
+            lambda: statements.delete(self._model, self._source.dialect, self._by_key(keys), quick=True),
+        )
+        if not await self._executor.count(prepared.statement, prepared.args(self._key_values(key))):
+            raise self._source.not_found(keys, key)
+
+    async def delete_all(self, keys: Iterable[Any] | AsyncIterable[Any]) -> int:
+        """Delete many rows by key in one transaction; many in one statement.
+
+        Args:
+            keys: any iterable or async iterable of keys, tuples for a composite key.
+
+        Returns:
+            The number of rows that were deleted; keys without a row do not count.
+
+        Raises:
+            ValidationError: what is no key; the message names its position, nothing is deleted.
+            IntegrityError: rows of other tables refer to one; nothing is deleted.
+
+        Example:
+            ```python
+            n = await users.delete_all([1, 2, 3])
+            ```
+        """
+        self._model.key_columns("delete_all")
+        return await delete_many(self._source, keys)
 
     async def delete_where(self, *where: Any, all: bool = False, **keywords: Any) -> int:
         """Delete all rows that match and return their number.
@@ -535,165 +650,3 @@ class Table(Generic[R]):
         condition = self._meant("delete_where", where, keywords, all)
         prepared = statements.delete(self._model, self._source.dialect, condition, quick=False)
         return await self._executor.count(prepared.statement, prepared.args(condition.values))
-
-    # -- reading -------------------------------------------------------------------------------
-
-    def __getitem__(self, pk: Any) -> Coroutine[Any, Any, R]:
-        """Return the coroutine of ``get(pk)``; an un-awaited one warns at the caller's line.
-
-        Example:
-            ```python
-            row = await users[1]
-            row = await lines[order, number]  # a composite key
-            ```
-        """
-        return self.get(pk)
-
-    @overload
-    async def get(self, pk: Any, /, *, for_update: bool = False) -> R: ...
-
-    @overload
-    async def get(self, pk: Any, /, *, default: D, for_update: bool = False) -> R | D: ...
-
-    async def get(self, pk: Any, /, *, default: Any = UNSET, for_update: bool = False) -> Any:
-        """Return the row with this key.
-
-        Args:
-            pk: the key; a tuple for a composite key.
-            default: returned when there is no such row, instead of the error.
-            for_update: lock the row until the transaction ends (PostgreSQL; SQLite's write
-                transactions hold the whole database anyway).
-
-        Raises:
-            NotFoundError: there is no such row and no default.
-
-        Example:
-            ```python
-            row = await users.get(1, default=None)
-            ```
-        """
-        model = self._model
-        lock = "update" if for_update else None
-        build = partial(statements.select, model, self._source.dialect, model.names, lock=lock, quick=True)
-        prepared, args = self._keyed(("get", lock), build, pk, {})
-        if for_update:
-            rows = await self._executor.fetch(prepared.statement, args)
-        else:
-            rows = await self._executor.fetch_by_key(self._read(prepared), args)
-        if rows:
-            return self._source.maker(model.names)(rows)[0]
-        if default is UNSET:
-            raise self._not_found(model.pks, pk)
-        return default
-
-    def _read(self, prepared: Prepared) -> KeyedRead:
-        kept = self._model.statements
-        read: KeyedRead | None = kept.get("read")
-        if read is None:
-            read = KeyedRead(prepared.statement, self._model, self._model.names, self._source.dialect)
-            kept["read"] = read
-        return read
-
-    async def lookup(self, *where: Any, **keywords: Any) -> R:
-        """Return the first row that matches, in key order.
-
-        Raises:
-            NotFoundError: no row matches.
-
-        Example:
-            ```python
-            row = await users.lookup(email="ada@example.com")
-            ```
-        """
-        condition = conditions(self._source, where, None, None, keywords)
-        row = await Query[R](self._source, condition, order_by=list(self._model.pks) or None).first()
-        if row is None:
-            raise NotFoundError(
-                f"{self._model.name}: no row matches", table_name=self._model.name, filters=dict(keywords)
-            )
-        return row
-
-    def __call__(
-        self,
-        *conditions_: Any,
-        where: str | None = None,
-        params: Mapping[str, Any] | Sequence[Any] | None = None,
-        order_by: Any = None,
-        limit: int | None = None,
-        offset: int | None = None,
-        select: Sequence[str] | None = None,
-        with_pk: bool = False,
-        for_update: bool = False,
-        skip_locked: bool = False,
-        **keywords: Any,
-    ) -> Query[R]:
-        """Return a query: await it for a list of rows, iterate it for a stream.
-
-        Args:
-            *conditions_: SQLAlchemy expressions, or SQL text followed by its parameters.
-            where: SQL text, with ``params`` (a list for ``?``, a dict for ``:name``).
-            params: the parameters of ``where``.
-            order_by: a column name or a list of them (``"-age"`` and ``"age desc"`` are descending), or
-                SQLAlchemy expressions. Without it the order is the database's.
-            limit: at most so many rows.
-            offset: leave out so many rows first.
-            select: only these columns.
-            with_pk: pairs of (key, row) instead of rows.
-            for_update: lock the rows until the transaction ends (PostgreSQL).
-            skip_locked: leave out rows that another transaction has locked (PostgreSQL).
-            **keywords: ``column=value``; None means IS NULL; a list, tuple or set means IN.
-
-        Raises:
-            SchemaError: a name that is no column.
-            ValidationError: a value that does not fit, a broken fragment, a negative limit.
-
-        Example:
-            ```python
-            rows = await users("age > ? and name like ?", [30, "a%"], order_by="-age", limit=20)
-            ```
-        """
-        source = self._source
-        return Query(
-            source,
-            conditions(source, conditions_, where, params, keywords),
-            order_by=order_by,
-            limit=limit,
-            offset=offset,
-            select=select,
-            with_pk=with_pk,
-            for_update=for_update,
-            skip_locked=skip_locked,
-        )
-
-    async def count(self, *where: Any, **keywords: Any) -> int:
-        """Return the number of rows that match.
-
-        Example:
-            ```python
-            n = await users.count(status="active")
-            ```
-        """
-        return await Query[R](self._source, conditions(self._source, where, None, None, keywords)).count()
-
-    async def exists(self, *where: Any, **keywords: Any) -> bool:
-        """Return whether a row is there: by key, or by conditions as in a call of the table.
-
-        Example:
-            ```python
-            there = await users.exists(1)
-            taken = await users.exists(email="ada@example.com")
-            ```
-        """
-        if len(where) == 1 and not keywords and _is_key(where[0], self._model):
-            condition = Where(self._model)
-            key_condition(condition, where[0])
-        else:
-            condition = conditions(self._source, where, None, None, keywords)
-        return await Query[R](self._source, condition).exists()
-
-
-def _is_key(item: Any, model: TableModel) -> bool:
-    """Tell a key from a condition: SQL text is a condition, unless the key is a text itself."""
-    if hasattr(item, "__clause_element__") or isinstance(item, SqlExpression):
-        return False
-    return not isinstance(item, str) or (len(model.pks) == 1 and model.columns[model.pks[0]].is_text)

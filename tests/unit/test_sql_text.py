@@ -11,16 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deebase._sql.text import (
-    BoundValue,
-    StatementKind,
-    bind_text,
-    check_fragment,
-    classify,
-    fragment_parts,
-    split_script,
-    tokens,
-)
+from deebase._sql.binding import BoundValue, bind_text, check_fragment, fragment_parts
+from deebase._sql.text import StatementKind, classify, split_script, tokens
 from deebase.errors import ValidationError
 
 DIALECTS = pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
@@ -490,6 +482,7 @@ def test_quotes_and_comments_are_never_altered(dialect: str, sql: str) -> None:
 
 @given(sql=PIECES)
 @example("CREATE TRIGGER a BEGIN ; END")
+@example("\xa0")
 def test_a_script_is_cut_where_sqlite_says_a_statement_is_complete(sql: str) -> None:
     sql = sql.replace("\ufeff", "")  # complete_statement() takes it for a letter.
     try:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from deebase._rows.model import TableModel
 from deebase._schema.build import table_model
 from deebase._sql import statements
-from deebase._sql.where import Where, key_condition, order_by
+from deebase._sql.where import Where, key_source, order_by
 from deebase.errors import ColumnNotFoundError, SchemaError, ValidationError
 from deebase.types import SqlExpression
 
@@ -82,10 +82,11 @@ def test_conditions_on_one_column_keep_their_values_apart(model: TableModel, dia
 
 def test_values_of_conditions_never_meet_values_of_columns(model: TableModel, dialect: Any) -> None:
     where = Where(model)
-    key_condition(where, (1, "x"))
+    where.match(("a", "b"))
     where.expression(model.sa_table.c.c > 9)
     prepared = statements.update(model, dialect, {"w0": 5, "c": 6}, where)
-    assert sorted(map(str, prepared.args({"w0": 5, "c": 6, **where.values}))) == ["1", "5", "6", "9", "x"]
+    values = {"w0": 5, "c": 6, **where.values, key_source(0): 1, key_source(1): "x"}
+    assert sorted(map(str, prepared.args(values))) == ["1", "5", "6", "9", "x"]
     assert not where.values.keys() & model.columns.keys()
 
 
@@ -137,13 +138,11 @@ def test_only_expressions_are_conditions(model: TableModel) -> None:
     assert where
 
 
-def test_a_key_has_one_value_for_each_of_its_columns(model: TableModel, dialect: Any) -> None:
-    where = Where(model)
-    key_condition(where, (1, "x"))
-    assert sql_of(where, dialect) == ("t.a = ? AND t.b = ?", [1, "x"])
+def test_a_key_has_one_value_for_each_of_its_columns(model: TableModel) -> None:
+    assert model.key_values((1, "x")) == (1, "x")
     for key in (1, (1,), (1, "x", 2), (1, None), None):
         with pytest.raises(ValidationError):
-            key_condition(Where(model), key)
+            model.key_values(key)
 
 
 def test_order_is_by_names_with_a_direction(model: TableModel, dialect: Any) -> None:

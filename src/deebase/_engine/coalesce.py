@@ -11,6 +11,8 @@ from deebase._sql.statement import Statement
 
 Fetch = Callable[[Statement, Sequence[Any]], Awaitable[list[Any]]]
 Member = tuple[tuple[Any, ...], "asyncio.Future[list[Any]]"]
+#: Reads of one kind, within one scope: its parameters behind those of the key.
+Group = tuple[KeyedRead, tuple[Any, ...]]
 
 
 class Coalescer:
@@ -24,44 +26,54 @@ class Coalescer:
         self._loop = loop
         self._fetch = fetch
         self._note = note
-        self._groups: dict[KeyedRead, list[Member]] = {}
+        self._groups: dict[Group, list[Member]] = {}
         self._scheduled = False
         self._crowded = False
+        self._went_ahead = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def join(self, read: KeyedRead, args: Sequence[Any]) -> asyncio.Future[list[Any]] | None:
-        """Return the future of the rows for a key, or None: the caller is the first and sends it itself."""
+    def join(self, read: KeyedRead, args: Sequence[Any], *, waits: bool) -> asyncio.Future[list[Any]] | None:
+        """Return the future of the rows for a key, or None: the caller is the first and sends it itself.
+
+        Args:
+            read: what is read.
+            args: its parameters.
+            waits: also the first waits for the end of the turn.
+        """
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._flush)
-            if not self._crowded:
+            if not self._crowded and not waits:
+                self._went_ahead = 1
                 return None
         future: asyncio.Future[list[Any]] = self._loop.create_future()
-        self._groups.setdefault(read, []).append((tuple(args), future))
+        key, held = tuple(args[: read.width]), tuple(args[read.width :])
+        self._groups.setdefault((read, held), []).append((key, future))
         return future
 
     def _flush(self) -> None:
         self._scheduled = False
         groups, self._groups = self._groups, {}
-        # In a crowded turn everybody is here; in another, all but the one that went ahead.
-        self._crowded = sum(map(len, groups.values())) > (1 if self._crowded else 0)
-        for read, members in groups.items():
+        self._crowded = sum(map(len, groups.values())) + self._went_ahead > 1
+        self._went_ahead = 0
+        for group, members in groups.items():
             for start in range(0, len(members), MAX_KEYS):
-                task = self._loop.create_task(self._serve(read, members[start : start + MAX_KEYS]))
+                task = self._loop.create_task(self._serve(group, members[start : start + MAX_KEYS]))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, read: KeyedRead, members: list[Member]) -> None:
+    async def _serve(self, group: Group, members: list[Member]) -> None:
+        read, held = group
         waiting = [member for member in members if not member[1].done()]
         keys = list(dict.fromkeys([key for key, _ in waiting]))
         if len(keys) > 1:
             try:
-                statement, args = read.many(keys)
+                statement, args = read.many(keys, held)
                 self._note(statement)
                 rows = await self._fetch(statement, args)
             except Exception:
                 # Whose fault it is shows when each is sent alone.
-                await self._serve_each(read, waiting)
+                await self._serve_each(group, waiting)
                 return
             found = {read.key_of(row): [row] for row in rows}
             # A row under another key than the one asked for (a collation that ignores case): ask again.
@@ -69,16 +81,17 @@ class Coalescer:
             for key, future in waiting:
                 if not future.done() and (key in found or not unclear):
                     future.set_result(found.get(key, []))
-        await self._serve_each(read, waiting)
+        await self._serve_each(group, waiting)
 
-    async def _serve_each(self, read: KeyedRead, waiting: list[Member]) -> None:
+    async def _serve_each(self, group: Group, waiting: list[Member]) -> None:
         """Answer those who have no answer yet, each by a statement of its own (one for equal keys)."""
+        read, held = group
         for key in dict.fromkeys([key for key, future in waiting if not future.done()]):
             rows: list[Any] = []
             error: Exception | None = None
             try:
                 self._note(read.statement)
-                rows = await self._fetch(read.statement, key)
+                rows = await self._fetch(read.statement, [*key, *held])
             except Exception as failed:
                 error = failed
             for other, future in waiting:

@@ -179,11 +179,17 @@ class Executor:
             raise_translated(self, error, statement)
         return rows
 
-    async def fetch_by_key(self, read: KeyedRead, args: Sequence[Any]) -> list[Any]:
-        """Return the row of a key, if there is one, together with others that are asked for now."""
+    async def fetch_by_key(self, read: KeyedRead, args: Sequence[Any], *, waits: bool = False) -> list[Any]:
+        """Return the row of a key, if there is one, together with others that are asked for now.
+
+        Args:
+            read: what is read.
+            args: the key, and what the scope holds.
+            waits: others of this turn are to be expected: do not go ahead of them.
+        """
         if not self.coalesces or self.current.get() is not None or not read.joins(args):
             return await self.fetch(read.statement, args)
-        future = self.home().coalescer.join(read, args)
+        future = self.home().coalescer.join(read, args, waits=waits)
         if future is None:
             return await self.fetch(read.statement, args)
         try:

@@ -98,11 +98,11 @@ class TableModel:
 
     __slots__ = (
         "columns",
+        "computes",
         "factories",
         "foreign_keys",
         "generated",
         "given_keys",
-        "key_sources",
         "name",
         "names",
         "optional",
@@ -126,9 +126,9 @@ class TableModel:
         self.name: str = sa_table.name if sa_table.schema is None else f"{sa_table.schema}.{sa_table.name}"
         self.columns: dict[str, ColumnModel] = {column.name: column for column in columns}
         self.names = tuple(self.columns)
+        #: Whether the database computes any column.
+        self.computes = any(column.computed for column in self.columns.values())
         self.pks: tuple[str, ...] = tuple(column.name for column in sa_table.primary_key.columns)
-        #: Where a statement by key takes the values of the key from.
-        self.key_sources: tuple[str, ...] = tuple(f"\0w{n}" for n in range(len(self.pks)))
         #: The key column whose values the database makes, if there is one.
         self.generated = generated
         #: Names of unique constraints and indexes, and their columns.
@@ -195,6 +195,7 @@ class TableModel:
         """
         if len(self.pks) == 1 and key is not None and not isinstance(key, (tuple, list)):
             return (key,)
+        self.key_columns("a key")
         parts: Any = key if isinstance(key, (tuple, list)) else (key,)
         values: tuple[Any, ...] = tuple(parts)
         if len(values) != len(self.pks):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ Bind = Callable[[Any], Any]
 class Slot(NamedTuple):
     """Where one positional parameter comes from: a caller's value, or a constant of the statement."""
 
-    source: str | None
+    source: Hashable
     bind: Bind | None
     constant: Any
 
@@ -38,11 +38,11 @@ class Prepared:
         self.fixed = fixed
 
     @property
-    def columns(self) -> list[str]:
+    def columns(self) -> list[Any]:
         """The sources of the parameters, in their order: of an INSERT, its columns."""
         return [slot.source for slot in self._slots if slot.source is not None]
 
-    def args(self, values: Mapping[str, Any]) -> list[Any]:
+    def args(self, values: Mapping[Any, Any]) -> list[Any]:
         """Return the parameters in driver order, checked and converted."""
         return [
             constant if source is None else (values[source] if bind is None else bind(values[source]))
@@ -54,11 +54,11 @@ class Parameters:
     """Names the bound values of one statement while it is built."""
 
     def __init__(self) -> None:
-        self.sources: dict[str, tuple[str, Bind | None]] = {}
+        self.sources: dict[str, tuple[Hashable, Bind | None]] = {}
         #: Values inside of expressions of the caller's, which are taken anew at each run.
         self.embedded: dict[sa.BindParameter[Any], str] = {}
 
-    def add(self, source: str, column_type: sa.types.TypeEngine[Any], bind: Bind | None) -> sa.BindParameter[Any]:
+    def add(self, source: Hashable, column_type: sa.types.TypeEngine[Any], bind: Bind | None) -> sa.BindParameter[Any]:
         """Return a parameter whose value is ``values[source]`` at each run.
 
         The name is ours: names of columns may hold anything, parameter names may not.

@@ -12,31 +12,49 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, prepare
+from deebase._sql.scope import Scope
 from deebase._sql.statement import Statement
+from deebase._sql.where import Where
 
 #: Keys of one statement; far below SQLite's limit of 32,766 parameters (sqlite.org/limits.html).
 MAX_KEYS = 500
 
-#: Bound keys that compare in Python as they do in the database.
+#: Bound values that compare in Python as they do in the database.
 _COMPARABLE = frozenset({int, str, UUID})
 
 
 class KeyedRead:
-    """A SELECT of one row by key that can be asked for together with others of its kind.
+    """A SELECT by unique columns that can be asked for together with others of its kind.
+
+    The parameters are those of the key, then those of the scope.
 
     Attributes:
         statement: reads the row of one key.
+        width: how many of its parameters are the key.
     """
 
-    __slots__ = ("_columns", "_dialect", "_many", "_model", "_places", "statement")
+    __slots__ = ("_binds", "_columns", "_dialect", "_key", "_many", "_model", "_places", "_scope", "statement", "width")
 
-    def __init__(self, statement: Statement, model: TableModel, columns: Sequence[str], dialect: Dialect) -> None:
-        self.statement = statement
+    def __init__(
+        self, model: TableModel, key: Sequence[str], columns: Sequence[str], dialect: Dialect, scope: Scope
+    ) -> None:
         self._model = model
+        self._key = tuple(key)
         self._columns = tuple(columns)
         self._dialect = dialect
-        self._places = tuple(self._columns.index(name) for name in model.pks)
+        # Of the scope the statements take the shape; its values come with each run.
+        self._scope = scope
+        held = [model.columns[name] for kind, name in scope.shape if kind == "equal"]
+        self._binds = [column.bind for column in [*[model.column(name) for name in key], *held]]
+        self._places = tuple(self._columns.index(name) for name in key)
         self._many: dict[int, Statement] = {}
+        self.width = len(self._key)
+        self.statement = self._build(None)
+
+    def args(self, key: Sequence[Any], scope: Scope) -> list[Any]:
+        """Return the parameters of the statement, checked and converted."""
+        values = [*key, *[value for value in scope.values.values() if value is not None]] if scope else key
+        return [value if bind is None else bind(value) for bind, value in zip(self._binds, values, strict=True)]
 
     def key_of(self, row: Sequence[Any]) -> tuple[Any, ...]:
         """Return the key of a driver's row, as it was stored."""
@@ -47,14 +65,14 @@ class KeyedRead:
         """Whether a row can be told by its key alone: a float or a decimal may be found as another equal one."""
         return all(type(value) in _COMPARABLE for value in args)
 
-    def many(self, keys: Sequence[tuple[Any, ...]]) -> tuple[Statement, list[Any]]:
-        """Return the statement for up to ``MAX_KEYS`` keys, and its parameters."""
-        if self._dialect.name == "postgresql" and len(self._places) == 1:
-            return self._statement(1), [[key[0] for key in keys]]
+    def many(self, keys: Sequence[tuple[Any, ...]], held: Sequence[Any]) -> tuple[Statement, list[Any]]:
+        """Return the statement for up to ``MAX_KEYS`` keys of one scope, and its parameters."""
+        if self._dialect.name == "postgresql" and self.width == 1:
+            return self._statement(1), [[key[0] for key in keys], *held]
         # A few sizes instead of one statement for each number of keys: the last key fills up.
         size = 1 << (len(keys) - 1).bit_length()
         padded = [*keys, *[keys[-1]] * (size - len(keys))]
-        return self._statement(size), [value for key in padded for value in key]
+        return self._statement(size), [*[value for key in padded for value in key], *held]
 
     def _statement(self, size: int) -> Statement:
         statement = self._many.get(size)
@@ -62,12 +80,16 @@ class KeyedRead:
             statement = self._many[size] = self._build(size)
         return statement
 
-    def _build(self, size: int) -> Statement:
+    def _build(self, size: int | None) -> Statement:
+        """Compile the statement of one key (None), or of ``size`` keys at once."""
         table = self._model.sa_table
-        keys = [table.c[name] for name in self._model.pks]
+        keys = [table.c[name] for name in self._key]
         parameters = Parameters()
         condition: Any
-        if self._dialect.name == "postgresql" and len(keys) == 1:
+        if size is None:
+            bound = [parameters.add(f"k{n}", key.type, None) for n, key in enumerate(keys)]
+            condition = sa.and_(*[key == value for key, value in zip(keys, bound, strict=True)])
+        elif self._dialect.name == "postgresql" and len(keys) == 1:
             condition = keys[0] == sa.any_(parameters.add("keys", ARRAY(keys[0].type), None))
         elif len(keys) == 1:
             condition = keys[0].in_([parameters.add(f"k{n}", keys[0].type, None) for n in range(size)])
@@ -77,5 +99,6 @@ class KeyedRead:
                 for n in range(size)
             ]
             condition = sa.tuple_(*keys).in_(rows)
-        element = sa.select(*[table.c[name] for name in self._columns]).where(condition)
+        held = Where(self._model, self._scope).clauses(parameters)
+        element = sa.select(*[table.c[name] for name in self._columns]).where(condition, *held)
         return prepare(element, self._dialect, parameters, reads=True, quick=True).statement

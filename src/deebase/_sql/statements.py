@@ -11,6 +11,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, Prepared, prepare
+from deebase._sql.seek import Seek
 from deebase._sql.where import Where, order_by
 from deebase.errors import ValidationError
 from deebase.types import SqlExpression
@@ -110,17 +111,31 @@ def _update(model: TableModel, parameters: Parameters, values: Mapping[str, Any]
 
 
 def upsert(
-    model: TableModel, dialect: Dialect, names: Collection[str], target: tuple[str, ...], changed: tuple[str, ...]
+    model: TableModel,
+    dialect: Dialect,
+    names: Collection[str],
+    target: tuple[str, ...],
+    changed: tuple[str, ...],
+    where: Where,
+    *,
+    returning: bool = True,
 ) -> Prepared:
-    """INSERT ... ON CONFLICT (target) DO UPDATE SET changed RETURNING every column."""
+    """INSERT ... ON CONFLICT (target) DO UPDATE SET changed WHERE scope [RETURNING every column]."""
     parameters = Parameters()
     element = _insert(dialect_insert(dialect), model, parameters, names)
     # A conflict update that changes nothing still has to return the row: set the target to itself.
     sets = {name: element.excluded[name] for name in changed or target}
-    if model.name.lower() == "excluded":
+    if model.sa_table.name.lower() == "excluded":
         # In a table of this name `excluded` is the row that is there: the new values are bound once more.
         sets = {name: _value(parameters, model, name, None) for name in sets}
-    element = element.on_conflict_do_update(index_elements=[model.sa_table.c[name] for name in target], set_=sets)
+    element = element.on_conflict_do_update(
+        index_elements=[model.sa_table.c[name] for name in target],
+        set_=sets,
+        # The row of another scope is left as it is.
+        where=sa.and_(*where.clauses(parameters)) if where.scope else None,
+    )
+    if not returning:
+        return prepare(element, dialect, parameters, reads=False, quick=False)
     return _returning(element, model, dialect, parameters, moves=model.generated in names)
 
 
@@ -178,6 +193,18 @@ def select(
     return prepare(element, dialect, parameters, reads=reads, quick=quick)
 
 
+def keyset(
+    model: TableModel, dialect: Dialect, columns: Iterable[str], where: Where, seek: Seek, *, begins: bool
+) -> Prepared:
+    """SELECT of the rows behind a place in an order, which ``seek`` describes (or of the first ones)."""
+    parameters = Parameters()
+    element: Any = sa.select(*[model.sa_table.c[name] for name in columns]).where(*where.clauses(parameters))
+    if not begins:
+        element = element.where(seek.condition(model, parameters, dialect))
+    element = element.order_by(*seek.order(model)).limit(parameters.add("limit", sa.BigInteger(), None))
+    return prepare(element, dialect, parameters, reads=True, quick=False)
+
+
 def count(model: TableModel, dialect: Dialect, where: Where) -> Prepared:
     """SELECT count(*)."""
     parameters = Parameters()
@@ -195,6 +222,20 @@ def exists(model: TableModel, dialect: Dialect, where: Where, *, quick: bool) ->
         .limit(1)
     )
     return prepare(element, dialect, parameters, reads=True, quick=quick)
+
+
+def is_there(model: TableModel, dialect: Dialect) -> Prepared:
+    """SELECT 1 if the table or view is in the database."""
+    element: Any
+    if dialect.name == "postgresql":
+        name = dialect.identifier_preparer.format_table(model.sa_table)
+        element = sa.select(sa.literal_column("1")).where(sa.func.to_regclass(name).is_not(None))
+    else:
+        listed = sa.table("sqlite_master", sa.column("name", sa.String()), sa.column("type", sa.String()))
+        element = sa.select(listed.c.name).where(
+            sa.func.lower(listed.c.name) == model.sa_table.name.lower(), listed.c.type.in_(["table", "view"])
+        )
+    return prepare(element, dialect, Parameters(), reads=True, quick=True)
 
 
 def whole_number(name: str, value: Any) -> int:

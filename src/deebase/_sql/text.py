@@ -1,4 +1,4 @@
-"""A scanner for SQL that is the user's own: placeholders, kinds of statement, scripts, fragments.
+"""A scanner for SQL that is the user's own: placeholders, kinds of statement, scripts.
 
 It reads a text as the database will: strings, quoted names, comments and dollar quotes are never looked
 into, and what only one of the two databases takes for a quote is one only there. The rules are those of
@@ -10,11 +10,10 @@ from __future__ import annotations
 # What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from enum import Enum
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from deebase.errors import ValidationError
 
@@ -92,7 +91,7 @@ _NAME_AT_END = re.compile(rf"(?:{_NAME}|\$)\Z")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 #: A NUL ends the text for the databases; a lone surrogate has no UTF-8.
 _UNSENDABLE = re.compile("[\0\ud800-\udfff]")
-_BLANK = ("space", "comment")
+BLANK = ("space", "comment")
 
 
 def tokens(sql: str, dialect: str) -> Iterator[Token]:
@@ -126,7 +125,7 @@ class Scan(NamedTuple):
 @lru_cache(maxsize=1000)
 def scan(sql: str, dialect: str) -> Scan:
     """Find the placeholders of a text."""
-    _check_characters(sql)
+    check_characters(sql)
     pieces: list[str] = []
     holes: list[str | None] = []
     foreign: str | None = None
@@ -150,159 +149,10 @@ def scan(sql: str, dialect: str) -> Scan:
     return Scan(tuple(pieces), tuple(holes), foreign)
 
 
-def _check_characters(sql: str) -> None:
+def check_characters(sql: str) -> None:
+    """Refuse a text that no database can be sent."""
     if _UNSENDABLE.search(sql):
         raise ValidationError("SQL text cannot hold a NUL or a lone surrogate", field="sql", hint="leave it out")
-
-
-@dataclass(frozen=True, slots=True)
-class BoundValue:
-    """A value between two pieces of a fragment."""
-
-    value: Any
-
-
-class _Native(NamedTuple):
-    """A text as the driver takes it, and for each parameter its name or position."""
-
-    text: str
-    order: tuple[str | int, ...]
-    names: frozenset[str]
-
-
-_STYLES = {list: "listed", tuple: "listed", dict: "named", type(None): "none"}
-
-
-def bind_text(sql: str, params: Any, dialect: str) -> tuple[str, list[Any]]:
-    """Return a text with the driver's placeholders, and the values in their order.
-
-    Args:
-        sql: a statement with ``?`` or ``:name``; ``??`` is a literal question mark.
-        params: a sequence for ``?``, a mapping for ``:name``, or None.
-        dialect: "sqlite" (native ``?``) or "postgresql" (native ``$1``).
-
-    Raises:
-        ValidationError: the parameters are of the wrong kind or do not match the placeholders.
-    """
-    style = _STYLES.get(type(params)) or _style(params)
-    native = _native(sql, style, dialect)
-    if style == "named":
-        return native.text, _by_name(native.order, native.names, params)
-    return native.text, [] if style == "none" else _by_position(len(native.order), params)
-
-
-def _style(params: Any) -> str:
-    if isinstance(params, Mapping):
-        return "named"
-    if isinstance(params, Sequence) and not isinstance(params, (str, bytes, bytearray, memoryview)):
-        return "listed"
-    raise ValidationError(
-        f"parameters are a list for ? or a dict for :name, not {type(params).__name__}",
-        field="params",
-        hint="wrap a single value in a list: [30]",
-    )
-
-
-@lru_cache(maxsize=1000)
-def _native(sql: str, style: str, dialect: str) -> _Native:
-    found = _checked_scan(sql, style, dialect)
-    pieces, order = [found.pieces[0]], list[str | int]()
-    numbers: dict[str, int] = {}
-    for n, (hole, piece) in enumerate(zip(found.holes, found.pieces[1:], strict=True)):
-        if (style == "named" and hole is None) or style == "none":
-            mark = "?"
-        elif dialect == "sqlite" or hole is None:
-            order.append(n if hole is None else hole)
-            mark = "?" if dialect == "sqlite" else f"${len(order)}"
-        else:
-            if hole not in numbers:
-                order.append(hole)
-                numbers[hole] = len(order)
-            mark = f"${numbers[hole]}"
-        pieces += mark, piece
-    return _Native("".join(pieces), tuple(order), frozenset(name for name in found.holes if name is not None))
-
-
-def _checked_scan(sql: str, style: str, dialect: str) -> Scan:
-    """Return the scan of a text whose placeholders fit the style of its parameters."""
-    found = scan(sql, dialect)
-    names = list(dict.fromkeys(hole for hole in found.holes if hole is not None))
-    has_marks = None in found.holes
-    if found.foreign is not None and (style != "none" or dialect == "sqlite"):
-        raise ValidationError(f"the placeholder {found.foreign} is not taken", field="params", hint="write ? or :name")
-    if style == "none" and names:
-        raise ValidationError(f"no value is given for {_listed(names)}", field=names[0], hint="params={...}")
-    # On PostgreSQL a question mark may be an operator of jsonb.
-    if style == "none" and has_marks and dialect == "sqlite":
-        raise ValidationError("no values are given for ?", field="params", hint="params=[...], or ?? for a literal ?")
-    if style == "listed" and names:
-        raise ValidationError(
-            f"the text has {_listed(names)}, but the parameters are a list", field="params", hint="use a dict, or ?"
-        )
-    if style == "named" and has_marks and dialect == "sqlite":
-        raise ValidationError(
-            "the text has ?, but the parameters are a dict", field="params", hint="use a list, or :name"
-        )
-    return found
-
-
-def _listed(names: Iterable[object]) -> str:
-    return ", ".join(f":{name}" for name in names)
-
-
-def _by_name(order: Iterable[Any], names: frozenset[str], params: Any) -> list[Any]:
-    # One comparison of sets in the usual case. A defaultdict is not asked for what it does not hold.
-    if params.keys() != names:
-        missing = [name for name in dict.fromkeys(order) if name not in params]
-        if missing:
-            raise ValidationError(
-                f"no value is given for {_listed(missing)}", field=missing[0], hint="add it to the dict"
-            )
-        extra = [name for name in params if name not in names]
-        raise ValidationError(
-            f"the text has no {_listed(extra)}", field=str(extra[0]), hint="leave it out of the dict; ? wants a list"
-        )
-    return [params[name] for name in order]
-
-
-def _by_position(expected: int, params: Any) -> list[Any]:
-    if len(params) != expected:
-        raise ValidationError(
-            f"the text has {expected} placeholder(s), {len(params)} value(s) are given", field="params", hint="one each"
-        )
-    return list(params)
-
-
-def fragment_parts(sql: str, params: Any, dialect: str) -> list[str | BoundValue]:
-    """Return a condition as literal pieces with bound values in between.
-
-    Raises:
-        ValidationError: as ``bind_text``.
-    """
-    style = _STYLES.get(type(params)) or _style(params)
-    found = _checked_scan(sql, style, dialect)
-    values = iter(_fragment_values(found, style, params))
-    parts: list[str | BoundValue] = [found.pieces[0]]
-    for hole, piece in zip(found.holes, found.pieces[1:], strict=True):
-        literal = style == "none" or (style == "named" and hole is None)
-        parts.append("?" if literal else BoundValue(next(values)))
-        parts.append(piece)
-    for mark in ("%(", "__[POSTCOMPILE"):
-        # SQLAlchemy's compiler would take it for a parameter of its own.
-        if any(mark in part for part in parts if isinstance(part, str)):
-            raise ValidationError(
-                f"a condition cannot hold '{mark}'", field="where", hint="pass the text as a parameter"
-            )
-    return parts
-
-
-def _fragment_values(found: Scan, style: str, params: Any) -> list[Any]:
-    if style == "none":
-        return []
-    if style == "named":
-        names = [hole for hole in found.holes if hole is not None]
-        return _by_name(names, frozenset(names), params)
-    return _by_position(len(found.holes), params)
 
 
 _TRANSACTION = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ABORT"}
@@ -352,8 +202,8 @@ def _parts(sql: str, dialect: str) -> Iterator[str]:
     """Yield words in capitals, punctuation as it is, and "" for all that means nothing here."""
     leading = True
     for kind, text in tokens(sql, dialect):
-        leading = leading and (kind in _BLANK or text in ("(", ";"))
-        if not leading and kind not in _BLANK:
+        leading = leading and (kind in BLANK or text in ("(", ";"))
+        if not leading and kind not in BLANK:
             yield text.upper() if kind == "word" else text if kind == "other" else ""
 
 
@@ -447,44 +297,11 @@ def split_script(sql: str, dialect: str) -> list[str]:
             raise ValidationError("the script has an unclosed quote or comment", field="sql", hint="close it")
         if kind == "end" or (text == ";" and statement.ends):
             if not statement.empty:
-                statements.append("".join(pieces).strip())
+                # Python counts more characters as blanks than the databases do, which take them for letters.
+                statements.append("".join(pieces).strip(" \t\n\r\f\v"))
             pieces, statement = [], _Statement(dialect)
             continue
         pieces.append(text)
-        if kind not in _BLANK:
+        if kind not in BLANK:
             statement.take(text.upper() if kind == "word" else text)
     return statements
-
-
-def check_fragment(sql: str, dialect: str, *, scoped: bool = False) -> None:
-    """Refuse a text condition that could reach beyond the parentheses it is put in.
-
-    Args:
-        sql: the condition.
-        dialect: how it will be read.
-        scoped: the handle has a scope: comments are refused too.
-
-    Raises:
-        ValidationError: unbalanced quotes or parentheses, a semicolon, an open comment, a placeholder that only
-            the database knows, a NUL, no text at all.
-    """
-    _check_characters(sql)
-    depth = 0
-    empty = True
-    for kind, text in tokens(sql, dialect):
-        empty = empty and kind in _BLANK
-        wrong = None
-        if kind == "broken":
-            wrong = "an unclosed quote or comment"
-        elif kind == "foreign" or (kind == "escaped" and dialect == "sqlite"):
-            wrong = f"the placeholder {text}"
-        elif scoped and kind == "comment":
-            wrong = "a comment"
-        elif kind == "other":
-            depth += (text == "(") - (text == ")")
-            wrong = "a semicolon" if text == ";" else ("an unbalanced parenthesis" if depth < 0 else None)
-        if wrong is not None:
-            raise ValidationError(f"the condition has {wrong}", field="where", hint="write one condition, values as ?")
-    if depth or empty:
-        what = "has an unbalanced parenthesis" if depth else "is empty"
-        raise ValidationError(f"the condition {what}", field="where", hint="write one condition, values as ?")

@@ -12,9 +12,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
 
 from deebase._rows.model import ColumnModel, TableModel
+from deebase._sql.binding import check_enclosed, check_fragment, fragment_parts
 from deebase._sql.compiled import Parameters
 from deebase._sql.raw import adapt
-from deebase._sql.text import check_fragment, fragment_parts
+from deebase._sql.scope import Scope, no_scope
 from deebase.errors import SchemaError, ValidationError
 from deebase.types import SqlExpression
 
@@ -43,6 +44,27 @@ def _compile_fragment(element: Fragment, compiler: Any, **kwargs: Any) -> str:
     return f"({text}\n)"
 
 
+class Enclosed(ColumnElement[bool]):
+    """A condition of a scoped handle in parentheses that its own text cannot close.
+
+    SQLAlchemy joins with AND what may hold raw text (``literal_column``, an operator of the user's own).
+    """
+
+    __visit_name__ = "deebase_enclosed"
+    inherit_cache = False
+    type = sa.Boolean()
+
+    def __init__(self, element: ColumnElement[bool]) -> None:
+        self.element = element
+
+
+@compiles(Enclosed)
+def _compile_enclosed(element: Enclosed, compiler: Any, **kwargs: Any) -> str:
+    text = compiler.process(element.element, **kwargs)
+    check_enclosed(text, compiler.dialect.name)
+    return f"({text})"
+
+
 class Where:
     """The conditions of one statement.
 
@@ -50,12 +72,14 @@ class Where:
     shape that can be compared (an expression, a fragment), and then nothing is kept.
     """
 
-    __slots__ = ("_clauses", "embedded", "model", "shape", "values")
+    __slots__ = ("_clauses", "_sources", "embedded", "model", "scope", "shape", "values")
 
-    def __init__(self, model: TableModel) -> None:
+    def __init__(self, model: TableModel, scope: Scope | None = None) -> None:
         self.model = model
-        self.shape: tuple[Hashable, ...] | None = ()
-        self.values: dict[str, Any] = {}
+        self.scope = no_scope() if scope is None else scope
+        self.shape: tuple[Hashable, ...] | None = self.scope.shape
+        self.values: dict[str, Any] = dict(self.scope.values)
+        self._sources = 0
         #: Values inside of expressions, and the names under which they are in ``values``.
         self.embedded: dict[sa.BindParameter[Any], str] = {}
         self._clauses: list[tuple[str, str, ColumnModel] | tuple[str, str, ColumnModel, int] | ColumnElement[bool]] = []
@@ -68,7 +92,8 @@ class Where:
         column = self.model.column(name)
         _refuse_expression(name, value)
         # No column has a name like this, so that values of conditions and of columns fit in one dict.
-        source = f"\0w{len(self.values)}"
+        source = key_source(self._sources)
+        self._sources += 1
         if value is None:
             self._add_keyed(("null", source, column), ("null", name))
         elif isinstance(value, _COLLECTIONS) and not column.takes_collections:
@@ -77,6 +102,11 @@ class Where:
         else:
             self.values[source] = value
             self._add_keyed(("equal", source, column), ("equal", name))
+
+    def match(self, names: Sequence[str]) -> None:
+        """Add ``column = value`` for columns whose values come with each run, from ``key_source(0)`` on."""
+        for n, name in enumerate(names):
+            self._add_keyed(("equal", key_source(n), self.model.column(name)), ("equal", name))
 
     def _contained(self, column: ColumnModel, source: str, values: list[Any]) -> None:
         present = [value for value in values if value is not None]
@@ -123,7 +153,7 @@ class Where:
 
     def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: str) -> None:
         """Add a condition in SQL text, with its values bound."""
-        check_fragment(text, dialect)
+        check_fragment(text, dialect, scoped=bool(self.scope))
         parts: list[str | sa.BindParameter[Any]] = []
         for part in fragment_parts(text, params, dialect):
             parts.append(part if isinstance(part, str) else sa.bindparam(None, adapt(part.value, dialect), unique=True))
@@ -133,7 +163,18 @@ class Where:
     def clauses(self, parameters: Parameters) -> list[ColumnElement[bool]]:
         """Return the conditions as Core expressions."""
         parameters.embedded.update(self.embedded)
-        return [clause if isinstance(clause, ColumnElement) else _keyed(clause, parameters) for clause in self._clauses]
+        result = [
+            _keyed((kind, source, self.model.columns[name]), parameters)
+            for (kind, name), source in zip(self.scope.shape, self.scope.values, strict=True)
+        ]
+        for clause in self._clauses:
+            if not isinstance(clause, ColumnElement):
+                result.append(_keyed(clause, parameters))
+            elif self.scope and not isinstance(clause, Fragment):
+                result.append(Enclosed(clause))
+            else:
+                result.append(clause)
+        return result
 
 
 def _keyed(clause: tuple[Any, ...], parameters: Parameters) -> ColumnElement[bool]:
@@ -160,10 +201,9 @@ def _refuse_expression(name: str, value: Any) -> None:
         )
 
 
-def key_condition(where: Where, key: Any) -> None:
-    """Add the condition that all key columns equal ``key`` (a tuple for a composite key)."""
-    for name, value in zip(where.model.key_columns("get"), where.model.key_values(key), strict=True):
-        where.equal(name, value)
+def key_source(n: int) -> str:
+    """Return the name under which a statement finds the n-th value of its conditions."""
+    return f"\0w{n}"
 
 
 def order_by(model: TableModel, order: Any) -> tuple[list[Any], tuple[str, ...] | None]:
@@ -201,6 +241,13 @@ def _by_value(model: TableModel, element: Any) -> Any:
 
 
 def _ordered(model: TableModel, item: str) -> Any:
+    name, descending = _named(model, item)
+    column = model.columns[name].order_column
+    return column.desc() if descending else column.asc()
+
+
+def _named(model: TableModel, item: str) -> tuple[str, bool]:
+    """Return the column an order names, and whether it is descending."""
     head, _, tail = item.rpartition(" ")
     readings = [(item, False)]
     if tail.lower() in ("asc", "desc"):
@@ -211,6 +258,35 @@ def _ordered(model: TableModel, item: str) -> Any:
     readings += [(name.strip(), descending) for name, descending in readings]
     for name, descending in readings:
         if name in model.columns:
-            column = model.columns[name].order_column
-            return column.desc() if descending else column.asc()
+            return name, descending
     raise model.unknown_column(readings[-1][0])
+
+
+def named_order(model: TableModel, order: Any) -> tuple[tuple[str, bool], ...]:
+    """Return an order as (column, descending), each column once.
+
+    Raises:
+        SchemaError: it names what is no column, or is an expression.
+        ValidationError: a column of documents, whose values have no order of their own.
+    """
+    given: Any = () if order is None else order if isinstance(order, (list, tuple)) else [order]
+    result: dict[str, bool] = {}
+    for item in given:
+        if isinstance(item, sa.Column) and item.table is model.sa_table:
+            name, descending = item.name, False
+        elif isinstance(item, str):
+            name, descending = _named(model, item)
+        else:
+            raise SchemaError(
+                f"{model.name}: a page is ordered by names of columns, not by {type(item).__name__}",
+                table_name=model.name,
+                hint="order_by=['-created_at', 'id']",
+            )
+        if model.columns[name].takes_collections:
+            raise ValidationError(
+                f"{model.name}.{name}: documents have no order that a page could go by",
+                field=name,
+                hint="sort by others",
+            )
+        result.setdefault(name, descending)
+    return tuple(result.items())

@@ -1,0 +1,220 @@
+"""SQL text of the user's own and its parameters: whole statements, and conditions put into ours."""
+
+from __future__ import annotations
+
+# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from deebase._sql.text import BLANK, Scan, Token, check_characters, scan, tokens
+from deebase.errors import ValidationError
+
+
+@dataclass(frozen=True, slots=True)
+class BoundValue:
+    """A value between two pieces of a fragment."""
+
+    value: Any
+
+
+class _Native(NamedTuple):
+    """A text as the driver takes it, and for each parameter its name or position."""
+
+    text: str
+    order: tuple[str | int, ...]
+    names: frozenset[str]
+
+
+_STYLES = {list: "listed", tuple: "listed", dict: "named", type(None): "none"}
+
+
+def bind_text(sql: str, params: Any, dialect: str) -> tuple[str, list[Any]]:
+    """Return a text with the driver's placeholders, and the values in their order.
+
+    Args:
+        sql: a statement with ``?`` or ``:name``; ``??`` is a literal question mark.
+        params: a sequence for ``?``, a mapping for ``:name``, or None.
+        dialect: "sqlite" (native ``?``) or "postgresql" (native ``$1``).
+
+    Raises:
+        ValidationError: the parameters are of the wrong kind or do not match the placeholders.
+    """
+    style = _STYLES.get(type(params)) or _style(params)
+    native = _native(sql, style, dialect)
+    if style == "named":
+        return native.text, _by_name(native.order, native.names, params)
+    return native.text, [] if style == "none" else _by_position(len(native.order), params)
+
+
+def _style(params: Any) -> str:
+    if isinstance(params, Mapping):
+        return "named"
+    if isinstance(params, Sequence) and not isinstance(params, (str, bytes, bytearray, memoryview)):
+        return "listed"
+    raise ValidationError(
+        f"parameters are a list for ? or a dict for :name, not {type(params).__name__}",
+        field="params",
+        hint="wrap a single value in a list: [30]",
+    )
+
+
+@lru_cache(maxsize=1000)
+def _native(sql: str, style: str, dialect: str) -> _Native:
+    found = _checked_scan(sql, style, dialect)
+    pieces, order = [found.pieces[0]], list[str | int]()
+    numbers: dict[str, int] = {}
+    for n, (hole, piece) in enumerate(zip(found.holes, found.pieces[1:], strict=True)):
+        if (style == "named" and hole is None) or style == "none":
+            mark = "?"
+        elif dialect == "sqlite" or hole is None:
+            order.append(n if hole is None else hole)
+            mark = "?" if dialect == "sqlite" else f"${len(order)}"
+        else:
+            if hole not in numbers:
+                order.append(hole)
+                numbers[hole] = len(order)
+            mark = f"${numbers[hole]}"
+        pieces += mark, piece
+    return _Native("".join(pieces), tuple(order), frozenset(name for name in found.holes if name is not None))
+
+
+def _checked_scan(sql: str, style: str, dialect: str) -> Scan:
+    """Return the scan of a text whose placeholders fit the style of its parameters."""
+    found = scan(sql, dialect)
+    names = list(dict.fromkeys(hole for hole in found.holes if hole is not None))
+    has_marks = None in found.holes
+    if found.foreign is not None and (style != "none" or dialect == "sqlite"):
+        raise ValidationError(f"the placeholder {found.foreign} is not taken", field="params", hint="write ? or :name")
+    if style == "none" and names:
+        raise ValidationError(f"no value is given for {_listed(names)}", field=names[0], hint="params={...}")
+    # On PostgreSQL a question mark may be an operator of jsonb.
+    if style == "none" and has_marks and dialect == "sqlite":
+        raise ValidationError("no values are given for ?", field="params", hint="params=[...], or ?? for a literal ?")
+    if style == "listed" and names:
+        raise ValidationError(
+            f"the text has {_listed(names)}, but the parameters are a list", field="params", hint="use a dict, or ?"
+        )
+    if style == "named" and has_marks and dialect == "sqlite":
+        raise ValidationError(
+            "the text has ?, but the parameters are a dict", field="params", hint="use a list, or :name"
+        )
+    return found
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(f":{name}" for name in names)
+
+
+def _by_name(order: Iterable[Any], names: frozenset[str], params: Any) -> list[Any]:
+    # One comparison of sets in the usual case. A defaultdict is not asked for what it does not hold.
+    if params.keys() != names:
+        missing = [name for name in dict.fromkeys(order) if name not in params]
+        if missing:
+            raise ValidationError(
+                f"no value is given for {_listed(missing)}", field=missing[0], hint="add it to the dict"
+            )
+        extra = [name for name in params if name not in names]
+        raise ValidationError(
+            f"the text has no {_listed(extra)}", field=str(extra[0]), hint="leave it out of the dict; ? wants a list"
+        )
+    return [params[name] for name in order]
+
+
+def _by_position(expected: int, params: Any) -> list[Any]:
+    if len(params) != expected:
+        raise ValidationError(
+            f"the text has {expected} placeholder(s), {len(params)} value(s) are given", field="params", hint="one each"
+        )
+    return list(params)
+
+
+def fragment_parts(sql: str, params: Any, dialect: str) -> list[str | BoundValue]:
+    """Return a condition as literal pieces with bound values in between.
+
+    Raises:
+        ValidationError: as ``bind_text``.
+    """
+    style = _STYLES.get(type(params)) or _style(params)
+    found = _checked_scan(sql, style, dialect)
+    values = iter(_fragment_values(found, style, params))
+    parts: list[str | BoundValue] = [found.pieces[0]]
+    for hole, piece in zip(found.holes, found.pieces[1:], strict=True):
+        literal = style == "none" or (style == "named" and hole is None)
+        parts.append("?" if literal else BoundValue(next(values)))
+        parts.append(piece)
+    for mark in ("%(", "__[POSTCOMPILE"):
+        # SQLAlchemy's compiler would take it for a parameter of its own.
+        if any(mark in part for part in parts if isinstance(part, str)):
+            raise ValidationError(
+                f"a condition cannot hold '{mark}'", field="where", hint="pass the text as a parameter"
+            )
+    return parts
+
+
+def _fragment_values(found: Scan, style: str, params: Any) -> list[Any]:
+    if style == "none":
+        return []
+    if style == "named":
+        names = [hole for hole in found.holes if hole is not None]
+        return _by_name(names, frozenset(names), params)
+    return _by_position(len(found.holes), params)
+
+
+def check_fragment(sql: str, dialect: str, *, scoped: bool = False) -> None:
+    """Refuse a text condition that could reach beyond the parentheses it is put in.
+
+    Args:
+        sql: the condition.
+        dialect: how it will be read.
+        scoped: the handle has a scope: comments are refused too.
+
+    Raises:
+        ValidationError: unbalanced quotes or parentheses, a semicolon, an open comment, a placeholder that only
+            the database knows, a NUL, no text at all.
+    """
+    check_characters(sql)
+    depth = 0
+    empty = True
+    for token in tokens(sql, dialect):
+        empty = empty and token.kind in BLANK
+        depth = _still_enclosed(token, depth, comments=not scoped)
+        if token.kind == "foreign" or (token.kind == "escaped" and dialect == "sqlite"):
+            raise _refused(f"the placeholder {token.text}")
+    if depth or empty:
+        raise _refused("an unbalanced parenthesis" if depth else "no text")
+
+
+def check_enclosed(sql: str, dialect: str) -> None:
+    """Refuse compiled text that could end the parentheses it is put in.
+
+    Raises:
+        ValidationError: unbalanced quotes or parentheses, a semicolon, a comment.
+    """
+    depth = 0
+    for token in tokens(sql, dialect):
+        depth = _still_enclosed(token, depth, comments=False)
+    if depth:
+        raise _refused("an unbalanced parenthesis")
+
+
+def _still_enclosed(token: Token, depth: int, *, comments: bool) -> int:
+    """Return how many parentheses are open after a token that does not break out."""
+    kind, text = token
+    if kind == "broken":
+        raise _refused("an unclosed quote or comment")
+    if kind == "comment" and not comments:
+        raise _refused("a comment")
+    if kind == "other":
+        if text == ";":
+            raise _refused("a semicolon")
+        depth += (text == "(") - (text == ")")
+        if depth < 0:
+            raise _refused("an unbalanced parenthesis")
+    return depth
+
+
+def _refused(what: str) -> ValidationError:
+    return ValidationError(f"the condition has {what}", field="where", hint="write one condition, values as ?")

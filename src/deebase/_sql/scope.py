@@ -1,0 +1,135 @@
+"""Scopes: columns of a handle that are held to one value each, in every statement."""
+
+from __future__ import annotations
+
+# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+from collections.abc import Mapping
+from typing import Any
+
+from deebase._rows.model import ColumnModel, TableModel
+from deebase.errors import ScopeError, ValidationError
+from deebase.types import SqlExpression, Unset
+
+
+class Scope:
+    """An immutable set of ``column = value`` that statements, records and other handles are held to.
+
+    Attributes:
+        held: the values by column; not to be changed.
+        shape: what a statement's text depends on: the columns, and which of them are NULL.
+        values: the values by the name that statements take them from.
+    """
+
+    __slots__ = ("held", "shape", "values")
+
+    def __init__(self, held: Mapping[str, Any] | None = None) -> None:
+        self.held: dict[str, Any] = dict(held or {})
+        self.shape: tuple[tuple[str, str], ...] = tuple(
+            ("null" if value is None else "equal", name) for name, value in self.held.items()
+        )
+        # No column has a name like this, so that the values of scope, conditions and columns fit in one dict.
+        self.values: dict[str, Any] = {f"\0s{n}": value for n, value in enumerate(self.held.values())}
+
+    def __bool__(self) -> bool:
+        return bool(self.held)
+
+    def __repr__(self) -> str:
+        return f"<Scope of {', '.join(self.held)}>"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(self.held)
+
+    def narrowed(self, model: TableModel, more: Mapping[str, Any], *, writable: bool = True) -> Scope:
+        """Return this scope with further columns.
+
+        Args:
+            model: the table or view.
+            more: columns and values.
+            writable: rows are written through the handle.
+
+        Raises:
+            ScopeError: a column is held to another value already.
+            ValidationError: a value that a column cannot equal.
+            SchemaError: a name that is no column.
+        """
+        if not more:
+            raise ValidationError(f"{model.name}: xtra() of nothing", hint="name a column: t.xtra(owner_id=7)")
+        held = dict(self.held)
+        for name, value in more.items():
+            column = model.column(name)
+            _must_be_value(model, column, value, writable=writable)
+            if name in held and not same(column, held[name], value):
+                raise ScopeError(
+                    f"{model.name}.{name}: this handle is held to another value",
+                    field=name,
+                    hint="start from the handle without a scope",
+                )
+            held[name] = value
+        return Scope(held)
+
+    def carried_to(self, model: TableModel) -> Scope:
+        """Return what of the scope the rows of another table are held to: the columns of the same name."""
+        common = {name: value for name, value in self.held.items() if name in model.columns}
+        return Scope().narrowed(model, common, writable=False) if common else _EVERYTHING
+
+    def filled(self, model: TableModel, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a new row with those of the scope.
+
+        Raises:
+            ScopeError: a value of the row contradicts the scope.
+        """
+        if not self.held:
+            return given
+        self.check(model, given)
+        return {**given, **self.held}
+
+    def check(self, model: TableModel, given: Mapping[str, Any]) -> None:
+        """Refuse values that would move a row out of the scope.
+
+        Raises:
+            ScopeError: a value contradicts the scope.
+        """
+        for name, value in self.held.items():
+            if name not in given:
+                continue
+            if isinstance(given[name], SqlExpression) or not same(model.column(name), value, given[name]):
+                raise ScopeError(
+                    f"{model.name}.{name}: the value is outside of the scope of this handle",
+                    field=name,
+                    hint=f"leave {name} out, the scope fills it in; or use the handle without a scope",
+                )
+
+
+_EVERYTHING = Scope()
+
+
+def no_scope() -> Scope:
+    """Return the scope that holds nothing back."""
+    return _EVERYTHING
+
+
+def same(column: ColumnModel, one: Any, other: Any) -> bool:
+    """Whether two values are stored as the same one (an Enum member and its value, Decimals of one size)."""
+    if one is None or other is None:
+        return one is other
+    return bool(_bound(column, one) == _bound(column, other))
+
+
+def _bound(column: ColumnModel, value: Any) -> Any:
+    return value if value is None or column.bind is None else column.bind(value)
+
+
+def _must_be_value(model: TableModel, column: ColumnModel, value: Any, *, writable: bool) -> None:
+    what: str | None = None
+    if hasattr(value, "__clause_element__") or isinstance(value, (SqlExpression, Unset)):
+        what = "a scope is a value, not an expression or UNSET"
+    elif isinstance(value, (list, tuple, set, frozenset)) and not column.takes_collections:
+        what = "a scope is one value, not a collection"
+    elif column.computed and writable:
+        what = "the database computes this column, so that an update could move a row out of the scope"
+    if what is not None:
+        raise ValidationError(f"{model.name}.{column.name}: {what}", field=column.name, hint="t.xtra(owner_id=7)")
+    _bound(column, value)

@@ -1,0 +1,126 @@
+"""The rows behind a place in an order: the condition of keyset pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ColumnElement
+
+from deebase._rows.model import TableModel
+from deebase._sql.compiled import Parameters
+
+Condition = ColumnElement[bool]
+
+
+def place_source(n: int) -> str:
+    """Return the name under which a statement finds the n-th value of the place."""
+    return f"\0k{n}"
+
+
+@dataclass(frozen=True)
+class Seek:
+    """What tells the text of the statement.
+
+    Attributes:
+        columns: (column, descending) in the order of sorting; together they tell every row.
+        backwards: the rows before the place are meant, read from the place on.
+        inclusive: the row at the place itself too.
+        nulls: for each column whether its value at the place is NULL.
+    """
+
+    columns: tuple[tuple[str, bool], ...]
+    backwards: bool
+    inclusive: bool
+    nulls: tuple[bool, ...]
+
+    def order(self, model: TableModel) -> list[Any]:
+        """Return the ORDER BY, in the direction of reading."""
+        result: list[Any] = []
+        for name, descending in self.columns:
+            column = model.columns[name].order_column
+            result.append(column.desc() if descending != self.backwards else column.asc())
+        return result
+
+    def condition(self, model: TableModel, parameters: Parameters, dialect: Dialect) -> Condition:
+        """Return the condition of the rows behind the place."""
+        steps = [
+            _Step(model, parameters, n, name, descending != self.backwards, self.nulls[n], dialect)
+            for n, (name, descending) in enumerate(self.columns)
+        ]
+        directions = {step.descending for step in steps}
+        if len(directions) == 1 and not any(step.nullable for step in steps):
+            return self._by_row(steps)
+        return self._by_columns(steps)
+
+    def _by_row(self, steps: Sequence[_Step]) -> Condition:
+        """Compare whole rows: one range of an index over the columns."""
+        left = sa.tuple_(*[step.column for step in steps])
+        right = sa.tuple_(*[step.value for step in steps])
+        if len(steps) == 1:
+            left, right = steps[0].column, steps[0].value
+        if steps[0].descending:
+            return left <= right if self.inclusive else left < right
+        return left >= right if self.inclusive else left > right
+
+    def _by_columns(self, steps: Sequence[_Step]) -> Condition:
+        """Behind in the first column, or equal there and behind in the second, and so on."""
+        ways: list[Condition] = []
+        equal: list[Condition] = []
+        for step in steps:
+            behind = step.behind()
+            if behind is not None:
+                ways.append(sa.and_(*equal, behind))
+            equal.append(step.same())
+        if self.inclusive:
+            ways.append(sa.and_(*equal))
+        alternatives = sa.or_(*ways) if ways else sa.false()
+        # Says nothing new, but lets an index over the first column find the beginning.
+        first = steps[0]
+        return alternatives if first.nullable else sa.and_(first.not_before(), alternatives)
+
+
+class _Step:
+    """One column of the order."""
+
+    def __init__(
+        self,
+        model: TableModel,
+        parameters: Parameters,
+        n: int,
+        name: str,
+        descending: bool,
+        null: bool,
+        dialect: Dialect,
+    ) -> None:
+        known = model.columns[name]
+        self.column: Any = known.order_column
+        self.descending = descending
+        self.nullable = known.nullable
+        self.null = null
+        # SQLite sorts NULL below every value, PostgreSQL above.
+        self._nulls_behind = (dialect.name == "postgresql") != descending
+        self._add = lambda: sa.null() if null else parameters.add(place_source(n), known.sa_type, known.bind)
+
+    @property
+    def value(self) -> Any:
+        # A parameter of its own for each place it stands at: drivers number them in order.
+        return self._add()
+
+    def same(self) -> Condition:
+        condition: Condition = self.column.is_(None) if self.null else self.column == self.value
+        return condition
+
+    def not_before(self) -> Condition:
+        condition: Condition = self.column <= self.value if self.descending else self.column >= self.value
+        return condition
+
+    def behind(self) -> Condition | None:
+        """Return the condition of the rows behind the place; None when there can be none."""
+        if self.null:
+            return None if self._nulls_behind else self.column.is_not(None)
+        behind: Condition = self.column < self.value if self.descending else self.column > self.value
+        return sa.or_(behind, self.column.is_(None)) if self.nullable and self._nulls_behind else behind
