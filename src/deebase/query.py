@@ -211,7 +211,7 @@ class Query(Generic[R]):
         columns = self._select if only is None else only
         if self._with_pk and only is None:
             columns = (*columns, *[name for name in model.pks if name not in columns])
-        order_shape = _names(self._order)
+        order_shape = order_names(self._order)
         lock = ("skip locked" if self._skip_locked else "update") if self._for_update else None
         shape = None if order_shape is None else self._where.shape
         key = ("select", shape, order_shape, columns, limit is None, offset is None, lock)
@@ -249,7 +249,7 @@ class Query(Generic[R]):
         return pairs
 
 
-def _names(order: Any) -> tuple[str, ...] | None:
+def order_names(order: Any) -> tuple[str, ...] | None:
     """Return an order of names alone, for the shape of its statement; building that checks them."""
     if order is None:
         return ()

@@ -103,6 +103,10 @@ class Where:
             self.values[source] = value
             self._add_keyed(("equal", source, column), ("equal", name))
 
+    def nothing(self) -> None:
+        """Add a condition that no row meets."""
+        self.expression(sa.false())
+
     def match(self, names: Sequence[str]) -> None:
         """Add ``column = value`` for columns whose values come with each run, from ``key_source(0)`` on."""
         for n, name in enumerate(names):

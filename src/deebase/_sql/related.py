@@ -1,0 +1,110 @@
+"""Rows whose columns equal any of many keys, each with the number of its key: one statement, however many."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.engine import Dialect
+
+from deebase._rows.model import TableModel
+from deebase._sql.compiled import Parameters, Prepared, prepare
+from deebase._sql.scope import Scope
+from deebase._sql.statement import Statement
+from deebase._sql.where import Where, order_by
+
+#: Keys of one statement that binds each of them: below SQLite's limit of 32,766 parameters (sqlite.org/limits.html).
+MOST_BOUND = 5000
+
+Key = tuple[Any, ...]
+
+
+class RelatedRead:
+    """A SELECT that joins a list of keys with a table.
+
+    Its rows begin with the number of the key. The database compares, so that a collation or another
+    way to write an equal number finds what a foreign key finds.
+    """
+
+    def __init__(self, model: TableModel, dialect: Dialect, columns: Sequence[str], scope: Scope, order: Any) -> None:
+        self._model = model
+        self._dialect = dialect
+        self._columns = [model.column(name) for name in columns]
+        # Of the scope the statements take the shape; its values come with each run.
+        self._scope = scope
+        self._order = order_by(model, order)[0]
+        self._kept: dict[int, Prepared] = {}
+
+    def bind(self, values: Sequence[Any]) -> Key:
+        """Return a key as it is stored."""
+        return tuple(
+            [
+                value if column.bind is None else column.bind(value)
+                for column, value in zip(self._columns, values, strict=True)
+            ]
+        )
+
+    def statements(self, keys: Sequence[Key], scope: Scope) -> Iterator[tuple[Statement, list[Any], int]]:
+        """Yield statement, parameters, and the number that its first key has among all."""
+        if not keys:
+            return
+        if self._dialect.name == "postgresql":
+            lists = {f"k{n}": list(column) for n, column in enumerate(zip(*keys, strict=True))}
+            yield self._ready(0, {**lists, **scope.values}, 0)
+        elif all(type(value) in (int, str) for key in keys for value in key):
+            text = json.dumps([key if len(key) > 1 else key[0] for key in keys], ensure_ascii=False)
+            yield self._ready(0, {"keys": text, **scope.values}, 0)
+        else:
+            # JSON has no bytes, and not every float.
+            for start in range(0, len(keys), MOST_BOUND):
+                part = keys[start : start + MOST_BOUND]
+                cells: dict[Any, Any] = {
+                    (n, place): value for n, key in enumerate(part) for place, value in enumerate(key)
+                }
+                yield self._ready(len(part), {**cells, **scope.values}, start)
+
+    def _ready(self, bound: int, values: dict[Any, Any], start: int) -> tuple[Statement, list[Any], int]:
+        prepared = self._kept.get(bound)
+        if prepared is None:
+            prepared = self._kept[bound] = self._build(bound)
+        return prepared.statement, prepared.args(values), start
+
+    def _build(self, bound: int) -> Prepared:
+        parameters = Parameters()
+        number, values = self._bound(bound, parameters) if bound else self._listed(parameters)
+        table = self._model.sa_table
+        matches = [column.sa_column == value for column, value in zip(self._columns, values, strict=True)]
+        held = Where(self._model, self._scope).clauses(parameters)
+        element = sa.select(number, *table.c).where(*matches, *held).order_by(number, *self._order)
+        return prepare(element, self._dialect, parameters, reads=True, quick=False)
+
+    def _listed(self, parameters: Parameters) -> tuple[Any, list[Any]]:
+        """Return number and values of keys that are one parameter (SQLite), or one for each column (PostgreSQL)."""
+        count = len(self._columns)
+        if self._dialect.name == "postgresql":
+            arrays = [
+                sa.cast(parameters.add(f"k{n}", ARRAY(column.sa_type), None), ARRAY(column.sa_type))
+                for n, column in enumerate(self._columns)
+            ]
+            names = [sa.column(f"v{n}", column.sa_type) for n, column in enumerate(self._columns)]
+            keys: Any = sa.func.unnest(*arrays).table_valued(*names, with_ordinality="n", name="keys").render_derived()
+            return keys.c.n - 1, [keys.c[f"v{n}"] for n in range(count)]
+        given = parameters.add("keys", sa.String(), None)
+        keys = sa.func.json_each(given).table_valued("key", "value", name="keys")
+        if count == 1:
+            return keys.c.key, [keys.c.value]
+        return keys.c.key, [sa.func.json_extract(keys.c.value, sa.literal_column(f"'$[{n}]'")) for n in range(count)]
+
+    def _bound(self, size: int, parameters: Parameters) -> tuple[Any, list[Any]]:
+        """Return number and values of keys that are a parameter each."""
+        types = [column.sa_type for column in self._columns]
+        rows = [
+            (sa.literal_column(str(n)), *[parameters.add((n, place), kind, None) for place, kind in enumerate(types)])
+            for n in range(size)
+        ]
+        names = [sa.column(f"v{place}", kind) for place, kind in enumerate(types)]
+        keys: Any = sa.values(sa.column("n", sa.Integer()), *names, name="keys").data(rows).cte()
+        return keys.c.n, [keys.c[f"v{place}"] for place in range(len(types))]
