@@ -565,6 +565,7 @@ class Table(Readable[R]):
         """
         wanted = self._source.scope.filled(self._model, self._values(record, values))
         self._require_unique(wanted)
+        self._source.scope.check(self._model, defaults or {})
         query = Query[R](self._source, conditions(self._source, (), None, None, wanted))
         found = await query.first()
         if found is not None:
