@@ -90,6 +90,14 @@ def _check(order: str, body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=_CHECK_BYTES, key=hashlib.blake2b(order.encode()).digest()).digest()
 
 
+def _parts(duration: timedelta) -> list[int]:
+    return [duration.days, duration.seconds, duration.microseconds]
+
+
+def _of_parts(parts: list[int]) -> timedelta:
+    return timedelta(*parts)
+
+
 #: Values that JSON lacks: the tag, how one is written, how it is read.
 _TAGS: dict[type, tuple[str, Any, Any]] = {
     bytes: ("x", bytes.hex, bytes.fromhex),
@@ -98,7 +106,7 @@ _TAGS: dict[type, tuple[str, Any, Any]] = {
     datetime: ("s", datetime.isoformat, datetime.fromisoformat),
     date: ("d", date.isoformat, date.fromisoformat),
     time: ("t", time.isoformat, time.fromisoformat),
-    timedelta: ("i", lambda value: [value.days, value.seconds, value.microseconds], lambda parts: timedelta(*parts)),
+    timedelta: ("i", _parts, _of_parts),
 }
 _READERS = {tag: read for tag, _, read in _TAGS.values()}
 

@@ -91,11 +91,12 @@ class Source:
         """
         row_type = self.row_type
         key = ("rows", columns, row_type, returned)
-        maker: Maker | None = self.model.statements.get(key)
-        if maker is None:
-            known = [self.model.columns[name] for name in columns]
-            reads = [column.read_returned if returned else column.read for column in known]
-            maker = self.kept(key, lambda: row_maker(columns, reads, row_type))
+        kept: Maker | None = self.model.statements.get(key)
+        if kept is not None:
+            return kept
+        known = [self.model.columns[name] for name in columns]
+        reads = [column.read_returned if returned else column.read for column in known]
+        maker: Maker = self.kept(key, lambda: row_maker(columns, reads, row_type))
         return maker
 
     async def by_key(

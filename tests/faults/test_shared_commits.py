@@ -260,17 +260,6 @@ async def test_every_kind_of_write_has_its_own_outcome_in_a_batch(
     ]
 
 
-@both
-async def test_an_error_of_the_driver_meets_its_own_caller_alone(db: Database, items: Table[Item]) -> None:
-    await db.q(
-        "CREATE TRIGGER undecodable AFTER INSERT ON item WHEN new.n = 13 "
-        "BEGIN UPDATE item SET name = CAST(x'ff' AS TEXT) WHERE id = new.id; END"
-    )
-    await db.q("CREATE TABLE other (id INTEGER PRIMARY KEY)")
-    outcomes = await Writer(db).together(inserts(items))
-    assert all(isinstance(outcome, Item) for outcome in outcomes)  # RETURNING shows the row before AFTER triggers
-
-
 @file_only
 async def test_a_row_can_be_read_by_others_as_soon_as_its_caller_is_answered(db: Database, items: Table[Item]) -> None:
     async def write_then_read(n: int) -> None:
@@ -391,9 +380,11 @@ def locked_by_another_process(path: str) -> Iterator[Callable[[], None]]:
 
 
 @file_only
-async def test_a_batch_waits_for_the_lock_of_another_process(db: Database, items: Table[Item]) -> None:
+async def test_a_batch_waits_for_the_lock_of_another_process(
+    db: Database, db_url: str, items: Table[Item]
+) -> None:
     writer = Writer(db)
-    with locked_by_another_process(str(db.path)) as let_go:
+    with locked_by_another_process(db_url) as let_go:
         tasks = await writer.start(inserts(items))
         done, _ = await asyncio.wait(tasks, timeout=0.2)
         assert done == set()
@@ -420,9 +411,9 @@ async def test_a_lock_that_is_held_too_long_is_told_to_all_callers_in_time(db_ur
 
 @file_only
 async def test_callers_that_stop_waiting_for_a_lock_free_the_writer(
-    db: Database, items: Table[Item], eventually: Callable[..., Coroutine[Any, Any, None]]
+    db: Database, db_url: str, items: Table[Item], eventually: Callable[..., Coroutine[Any, Any, None]]
 ) -> None:
-    with locked_by_another_process(str(db.path)):
+    with locked_by_another_process(db_url):
         tasks = await Writer(db).start(inserts(items))
         await asyncio.wait(tasks, timeout=0.1)
         for task in tasks:

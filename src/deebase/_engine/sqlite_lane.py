@@ -72,23 +72,6 @@ def is_busy(error: sqlite3.OperationalError) -> bool:
     return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and code != sqlite3.SQLITE_BUSY_SNAPSHOT
 
 
-def _perform_patiently(raw: sqlite3.Connection, job: Job) -> Any:
-    """Run a statement that may have to wait for another process, up to the job's deadline.
-
-    Each try waits ``busy_timeout`` inside SQLite; the cancel token is looked at in between, which a
-    long busy wait would not do.
-    """
-    while True:
-        try:
-            return _perform(raw, job)
-        except sqlite3.OperationalError as error:
-            waits = not raw.in_transaction or job.statement.sql == "COMMIT"
-            if not (waits and is_busy(error)) or time.monotonic() >= job.deadline:
-                raise
-            if job.cancelled:
-                raise Cancelled from error
-
-
 class SqliteLane:
     """One connection, its thread, and the statement that runs on it now."""
 
@@ -134,7 +117,7 @@ class SqliteLane:
 
         def wanted() -> int:
             job = self.current
-            return 1 if job is not None and job.cancelled else 0
+            return 1 if job is not None and (self.closed or job.cancelled) else 0
 
         self.raw.set_progress_handler(wanted, PROGRESS_STEPS)
 
@@ -153,7 +136,8 @@ class SqliteLane:
                     job.error = _closed() if self.closed else error
 
     def _run_all(self, jobs: list[Job], alone: bool) -> None:
-        if alone and len(jobs) > 1 and all(job.statement.shares_commit for job in jobs) and self._run_shared(jobs):
+        if alone and all(job.statement.shares_commit for job in jobs):
+            self._run_shared(jobs)
             return
         for job in jobs:
             self._run_one(job)
@@ -167,51 +151,95 @@ class SqliteLane:
         if self.closed:
             job.error = _closed()
             return
-        self.current = job
         started = time.perf_counter()
         try:
-            job.result = _perform_patiently(self.raw, job)
+            job.result = self._perform_patiently(job, [job])
         except BaseException as error:  # whatever it is, it belongs to the caller
             job.error = self._failure(error)
         job.statement.cost = time.perf_counter() - started
-        self.current = None
+
+    def _perform_patiently(self, job: Job, callers: list[Job]) -> Any:
+        """Run a statement that may have to wait for another process, up to the job's deadline.
+
+        Each try waits ``busy_timeout`` inside SQLite; whether a caller is left is looked at in between,
+        which a long busy wait would not do.
+        """
+        raw = self.raw
+        self.current = job
+        try:
+            while True:
+                try:
+                    return _perform(raw, job)
+                except sqlite3.OperationalError as error:
+                    waits = not raw.in_transaction or job.statement.sql == "COMMIT"
+                    if not (waits and is_busy(error)) or time.monotonic() >= job.deadline:
+                        raise
+                    if self.closed or all(caller.cancelled for caller in callers):
+                        raise Cancelled from error
+        finally:
+            self.current = None
 
     def _failure(self, error: BaseException) -> BaseException:
         # A statement that was ended because the lane closes failed for that reason.
         return _closed() if self.closed else error
 
-    def _run_shared(self, jobs: list[Job]) -> bool:
-        """Run writes of one row each in one transaction; False when each has to run alone after all.
+    def _run_shared(self, jobs: list[Job]) -> None:
+        """Run writes of one row each in one transaction, or each in its own when that cannot be saved.
 
-        An error in one is undone by its savepoint and told to its caller alone. What ends the whole
-        transaction (RAISE(ROLLBACK), an interrupted write, a deferred foreign key at COMMIT, a full disk)
-        undoes all of them, and then nobody has been answered yet.
+        What ends the whole transaction (RAISE(ROLLBACK), an interrupted write, a deferred foreign key at
+        COMMIT, a full disk) undoes all of them, and then nobody has been answered yet.
+        """
+        while jobs:
+            failure = self._commit(jobs)
+            if failure is None:
+                return
+            if len(jobs) == 1:
+                jobs[0].error = self._failure(failure)
+                return
+            if not (isinstance(failure, sqlite3.OperationalError) and is_busy(failure)):
+                for job in jobs:
+                    self._run_shared([job])
+                return
+            # Another process holds the lock: whose time is up is told so, the others wait on together.
+            now = time.monotonic()
+            for job in jobs:
+                if job.deadline <= now:
+                    job.error = failure
+            jobs = [job for job in jobs if job.deadline > now]
+
+    def _commit(self, jobs: list[Job]) -> BaseException | None:
+        """Run writes in one transaction; return why none of them is saved, None when it was committed.
+
+        An error in one is undone by its savepoint and told to its caller alone. Also a single write gets
+        a transaction, so that its error means what it means in a batch (on its own, SQLite keeps the row
+        behind RAISE(FAIL)), and so that its cost is known without that of the commit.
         """
         raw = self.raw
-        begin = Job(jobs[0].future, _BEGIN, (), COUNT)
-        begin.deadline = jobs[0].deadline
+        failure: BaseException | None = None
+        saved = False
         try:
-            self.current = begin
-            _perform_patiently(raw, begin)
+            self._perform_patiently(_control(_BEGIN, jobs), jobs)
             for job in jobs:
                 raw.execute("SAVEPOINT deebase_row")
                 self._run_one(job)
                 if not raw.in_transaction:
+                    failure = job.error
                     break
                 if job.error is not None:
                     raw.execute("ROLLBACK TO deebase_row")
                 raw.execute("RELEASE deebase_row")
             else:
-                raw.execute("COMMIT")
-                return True
-        except sqlite3.Error:
-            # Each of them meets the reason again when it runs alone, and tells its caller.
-            pass
+                self._perform_patiently(_control(_COMMIT, jobs), jobs)
+                saved = True
+        except (sqlite3.Error, Cancelled) as error:
+            failure = error
+        finally:
+            if not saved:
+                for job in jobs:
+                    job.result = job.error = None
         if raw.in_transaction:
             raw.rollback()
-        for job in jobs:
-            job.result = job.error = None
-        return False
+        return failure
 
     async def _do(self, statement: Statement, args: Any, mode: int) -> Any:
         """Run one statement on this lane, which the caller holds."""
@@ -294,9 +322,6 @@ class SqliteLane:
     def cut_off(self) -> None:
         """End what runs in the thread, and refuse what comes."""
         self.closed = True
-        job = self.current
-        if job is not None:
-            job.cancelled = True
 
     async def close(self) -> None:
         """Give the connection back to SQLAlchemy's engine."""
@@ -342,6 +367,14 @@ def _closed() -> ConnectionError:
 
 _CALLED = Statement("-- function")
 _BEGIN = Statement("BEGIN IMMEDIATE")
+_COMMIT = Statement("COMMIT")
+
+
+def _control(statement: Statement, jobs: list[Job]) -> Job:
+    """Return what begins or ends the transaction of several writes, in the time the first of them has."""
+    job = Job(jobs[0].future, statement, (), COUNT)
+    job.deadline = jobs[0].deadline
+    return job
 
 
 def _deliver(lane: SqliteLane, jobs: list[Job]) -> None:

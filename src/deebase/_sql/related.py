@@ -55,7 +55,7 @@ class RelatedRead:
             lists = {f"k{n}": list(column) for n, column in enumerate(zip(*keys, strict=True))}
             yield self._ready(0, {**lists, **scope.values}, 0)
         elif all(type(value) in (int, str) for key in keys for value in key):
-            text = json.dumps([key if len(key) > 1 else key[0] for key in keys], ensure_ascii=False)
+            text = json.dumps([key if len(key) > 1 else next(iter(key)) for key in keys], ensure_ascii=False)
             yield self._ready(0, {"keys": text, **scope.values}, 0)
         else:
             # JSON has no bytes, and not every float.
@@ -101,7 +101,7 @@ class RelatedRead:
     def _bound(self, size: int, parameters: Parameters) -> tuple[Any, list[Any]]:
         """Return number and values of keys that are a parameter each."""
         types = [column.sa_type for column in self._columns]
-        rows = [
+        rows: list[tuple[Any, ...]] = [
             (sa.literal_column(str(n)), *[parameters.add((n, place), kind, None) for place, kind in enumerate(types)])
             for n in range(size)
         ]

@@ -103,12 +103,13 @@ class _Step:
         self.null = null
         # SQLite sorts NULL below every value, PostgreSQL above.
         self._nulls_behind = (dialect.name == "postgresql") != descending
-        self._add = lambda: sa.null() if null else parameters.add(place_source(n), known.sa_type, known.bind)
+        self._parameter = (place_source(n), known.sa_type, known.bind)
+        self._parameters = parameters
 
     @property
     def value(self) -> Any:
         # A parameter of its own for each place it stands at: drivers number them in order.
-        return self._add()
+        return sa.null() if self.null else self._parameters.add(*self._parameter)
 
     def same(self) -> Condition:
         condition: Condition = self.column.is_(None) if self.null else self.column == self.value

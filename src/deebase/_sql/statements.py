@@ -229,7 +229,7 @@ def is_there(model: TableModel, dialect: Dialect) -> Prepared:
     element: Any
     if dialect.name == "postgresql":
         name = dialect.identifier_preparer.format_table(model.sa_table)
-        element = sa.select(sa.literal_column("1")).where(sa.func.to_regclass(name).is_not(None))
+        element = sa.select(sa.literal_column("1", sa.Integer())).where(sa.func.to_regclass(name).is_not(None))
     else:
         listed = sa.table("sqlite_master", sa.column("name", sa.String()), sa.column("type", sa.String()))
         element = sa.select(listed.c.name).where(
