@@ -5,6 +5,8 @@ from __future__ import annotations
 # What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from deebase._rows.model import TableModel
@@ -22,25 +24,38 @@ from deebase.errors import (
     UniqueViolationError,
     ValidationError,
 )
+from deebase.types import SqlExpression, Unset
 
-#: Rows of one batch: large enough to hide the hop, small enough that a reader gets its turn.
+#: Rows that are taken from the input at once: the loop is not held for long.
+CHUNK_ROWS = 1000
+#: Rows of one statement that returns some: a reader gets its turn in between.
 BATCH_ROWS = 1000
-#: Rows of one COPY, each of which costs several round trips.
-COPY_ROWS = 5000
+#: Rows of one COPY or executemany, each of which costs several round trips.
+SENT_ROWS = 5000
 
 #: Sends rows of one shape and returns how many were stored.
 Send = Callable[[Any, Sequence[Any]], Awaitable[int]]
+#: What stands where a value may, and is none.
+_NO_VALUES = (Unset, SqlExpression)
 #: What may be the fault of one row of a batch.
 _OF_A_ROW = (IntegrityError, DataError, QueryError, NotFoundError)
 
 
-async def _each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
-    if isinstance(rows, AsyncIterable):
-        async for row in rows:
-            yield row
-    else:
-        for row in rows:
-            yield row
+async def _chunks(rows: Iterable[Any] | AsyncIterable[Any], size: int) -> AsyncIterator[list[Any]]:
+    """Yield the rows in lists of at most ``size``."""
+    if not isinstance(rows, AsyncIterable):
+        remaining = iter(rows)
+        while chunk := list(islice(remaining, size)):
+            yield chunk
+        return
+    chunk = []
+    async for row in rows:
+        chunk.append(row)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
 def at_row(error: DeeBaseError, position: int) -> DeeBaseError:
@@ -69,10 +84,20 @@ class _Batches:
     async def add(self, shape: Any, row: Any) -> None:
         """Take one row; a batch that is full, or of another shape, is sent first."""
         if shape is not self._shape or len(self._rows) >= self._most:
-            await self.flush()
-            self._shape, self._most = shape, self._size(shape)
+            await self._begin(shape)
         self._rows.append(row)
         self._taken += 1
+
+    async def extend(self, shape: Any, rows: list[Any]) -> None:
+        """Take rows of one shape, no more than a batch has."""
+        if shape is not self._shape or len(self._rows) + len(rows) > self._most:
+            await self._begin(shape)
+        self._rows += rows
+        self._taken += len(rows)
+
+    async def _begin(self, shape: Any) -> None:
+        await self.flush()
+        self._shape, self._most = shape, self._size(shape)
 
     async def flush(self) -> None:
         """Send what was collected."""
@@ -97,11 +122,10 @@ async def _run(
     source: Source,
     operation: str,
     rows: Any,
-    batches: _Batches,
-    take: Callable[[Any], Awaitable[None]],
-    finish: Callable[[], Awaitable[None]] | None = None,
-) -> int:
-    """Take every row in one transaction, joining the one of the task; return how many were stored."""
+    take: Callable[[list[Any], int], Awaitable[None]],
+    finish: Callable[[], Awaitable[None]],
+) -> None:
+    """Take every row, in chunks with the position of their first, in one transaction (or the one of the task)."""
     kind: type[Any] = type(rows)
     if issubclass(kind, (str, bytes, Mapping)) or not issubclass(kind, (Iterable, AsyncIterable)):
         what = "keys" if operation == "delete_all" else "records"
@@ -111,16 +135,18 @@ async def _run(
         )
     position = 0
     async with source.executor.transaction():
-        async for row in _each(rows):
-            try:
-                await take(row)
-            except (ValidationError, SchemaError) as error:
-                raise at_row(error, position) from error
-            position += 1
-        await batches.flush()
-        if finish is not None:
-            await finish()
-    return batches.count
+        async for chunk in _chunks(rows, CHUNK_ROWS):
+            await take(chunk, position)
+            position += len(chunk)
+        await finish()
+
+
+async def _one_by_one(chunk: list[Any], start: int, take: Callable[[Any], Awaitable[None]]) -> None:
+    for position, row in enumerate(chunk, start):
+        try:
+            await take(row)
+        except (ValidationError, SchemaError) as error:
+            raise at_row(error, position) from error
 
 
 class BulkInsert:
@@ -132,6 +158,8 @@ class BulkInsert:
         keep_rows: keep what the statements return.
         counts_rows: the statements return the rows they stored, which may be fewer than were given.
         takes_all: fewer are an error: a row of another scope is in the way.
+        copies: send the rows by COPY.
+        needed: columns that no record may lack.
     """
 
     def __init__(
@@ -143,6 +171,7 @@ class BulkInsert:
         counts_rows: bool,
         takes_all: bool,
         copies: bool,
+        needed: Sequence[str],
     ) -> None:
         self._source = source
         self._model: TableModel = source.model
@@ -152,21 +181,75 @@ class BulkInsert:
         self._takes_all = takes_all
         self._copies = copies
         self._highest: int | None = None
-        size = COPY_ROWS if copies else BATCH_ROWS
+        self._needed = frozenset(needed)
+        size = BATCH_ROWS if counts_rows else SENT_ROWS
         self._batches = _Batches(source, self._send, lambda _: size)
         self.rows: list[Any] = []
 
     async def run(self, operation: str, rows: Any) -> int:
         """Store the rows and return how many were."""
-        return await _run(self._source, operation, rows, self._batches, self._take, self._move_sequence)
+        await _run(self._source, operation, rows, self._take, self._finish)
+        return self._batches.count
 
-    async def _take(self, record: Any) -> None:
+    async def _take(self, chunk: list[Any], start: int) -> None:
+        quick = self._columnwise(chunk)
+        if quick is None:
+            await _one_by_one(chunk, start, self._take_one)
+        else:
+            await self._batches.extend(*quick)
+
+    async def _take_one(self, record: Any) -> None:
         values, prepared = self._stored(record)
         args = prepared.args(values)
-        key = values.get(self._model.generated) if self._model.generated is not None else None
-        if isinstance(key, int) and (self._highest is None or key > self._highest):
-            self._highest = key
+        if self._model.generated is not None:
+            self._note_keys([values.get(self._model.generated)])
         await self._batches.add(prepared, args)
+
+    def _note_keys(self, keys: Sequence[Any]) -> None:
+        given = [key for key in keys if isinstance(key, int)]
+        if given:
+            self._highest = max(given) if self._highest is None else max(self._highest, *given)
+
+    def _columnwise(self, chunk: list[Any]) -> tuple[Prepared, list[Any]] | None:
+        """Return statement and parameters of records that are dicts with the same keys and plain values.
+
+        Whole columns are checked at once, which costs a fraction of looking at each value. None for
+        everything else: row by row it is taken, or refused with its position.
+        """
+        first = chunk[0]
+        if set(map(type, chunk)) != {dict} or set(map(len, chunk)) != {len(first)}:
+            return None
+        try:
+            values, prepared = self._stored(first)
+            names = prepared.columns
+            if len(names) != len(first) or not all(name in first and name in values for name in names):
+                # The scope, a factory or a key of None makes the row another one than the record.
+                return None
+            rows = list(map(itemgetter(*names), chunk))
+        except (DeeBaseError, KeyError):
+            return None
+        given = [rows] if len(names) == 1 else list(zip(*rows, strict=True))
+        columns = [self._bound(name, column) for name, column in zip(names, given, strict=True)]
+        if any(column is None for column in columns):
+            return None
+        if self._model.generated in names:
+            self._note_keys(columns[names.index(self._model.generated)] or ())
+        return prepared, list(zip(*columns, strict=True)) if columns != given or len(names) == 1 else rows
+
+    def _bound(self, name: str, values: Sequence[Any]) -> Sequence[Any] | None:
+        """Return the values of a column as they are bound, or None if one of them needs a closer look."""
+        column = self._model.columns[name]
+        if name in self._needed and None in values:
+            return None
+        if column.passes is not None:
+            return values if column.passes(values) else None
+        if any(hasattr(kind, "__clause_element__") or kind in _NO_VALUES for kind in set(map(type, values))):
+            return None
+        bind = column.bind
+        try:
+            return values if bind is None else [bind(value) for value in values]
+        except ValidationError:
+            return None
 
     async def _send(self, prepared: Prepared, rows: Sequence[Any]) -> int:
         executor = self._source.executor
@@ -180,11 +263,13 @@ class BulkInsert:
         if self._takes_all and len(stored) < len(rows):
             raise taken_elsewhere(self._model)
         if self._keep_rows:
-            self.rows.extend(stored)
+            # Rows of other shapes have no hidden columns behind theirs.
+            self.rows.extend([row[: -prepared.hidden] for row in stored] if prepared.hidden else stored)
         return len(stored)
 
-    async def _move_sequence(self) -> None:
-        """Move the key's sequence past keys that were given (PostgreSQL)."""
+    async def _finish(self) -> None:
+        """Send the rest, and move the key's sequence past keys that were given (PostgreSQL)."""
+        await self._batches.flush()
         if self._highest is not None and self._source.dialect.name == "postgresql":
             prepared = statements.move_sequence_past(self._model, self._source.dialect)
             await self._source.executor.fetch(prepared.statement, prepared.args({"key": self._highest}))
@@ -232,7 +317,8 @@ async def update_many(
         seen.add(row[:width])
         await batches.add(shape, row)
 
-    return await _run(source, "update_all", rows, batches, take)
+    await _run(source, "update_all", rows, lambda chunk, start: _one_by_one(chunk, start, take), batches.flush)
+    return batches.count
 
 
 async def delete_many(source: Source, keys: Any) -> int:
@@ -251,4 +337,5 @@ async def delete_many(source: Source, keys: Any) -> int:
     async def take(key: Any) -> None:
         await batches.add(shape, shape.bind(model.key_values(key)))
 
-    return await _run(source, "delete_all", keys, batches, take)
+    await _run(source, "delete_all", keys, lambda chunk, start: _one_by_one(chunk, start, take), batches.flush)
+    return batches.count

@@ -124,9 +124,12 @@ class Readable(Generic[R]):
         if for_update:
             rows = await self._locked(key)
         else:
-            rows = await source.by_key(model.pks, key, model.names)
+            read = source.by_pk
+            if read is None:
+                read = source.by_pk = source.keyed_read(model.pks, model.names)
+            rows = await self._executor.fetch_by_key(read, read.args(key, source.scope))
         if rows:
-            return source.maker(model.names)(rows)[0]
+            return source.rows(rows)[0]
         if default is UNSET:
             raise source.not_found(model.pks, pk)
         return default

@@ -24,7 +24,7 @@ KEPT_SHAPES = 1000
 class Source:
     """What a handle reads and writes: a table's model, where statements run, its scope, the type of its rows."""
 
-    __slots__ = ("_row_type", "catalog", "dialect", "executor", "model", "scope")
+    __slots__ = ("_made", "_row_type", "by_pk", "catalog", "dialect", "executor", "model", "scope")
 
     def __init__(
         self,
@@ -40,6 +40,9 @@ class Source:
         self.model = model
         self.scope = no_scope() if scope is None else scope
         self._row_type = row_type
+        #: The read of a whole row by key, once one was made.
+        self.by_pk: KeyedRead | None = None
+        self._made: tuple[type[Any], Maker, Maker] | None = None
 
     @property
     def row_type(self) -> type[Any]:
@@ -99,6 +102,31 @@ class Source:
         maker: Maker = self.kept(key, lambda: row_maker(columns, reads, row_type))
         return maker
 
+    def rows(self, rows: list[Any]) -> list[Any]:
+        """Return whole rows of a SELECT in the row type."""
+        return self._makers()[1](rows)
+
+    def returned_rows(self, rows: list[Any]) -> list[Any]:
+        """Return whole rows of RETURNING in the row type."""
+        return self._makers()[2](rows)
+
+    def _makers(self) -> tuple[type[Any], Maker, Maker]:
+        """Return the makers of whole rows; the table's row type may have changed since they were built."""
+        row_type = self.model.row_type if self._row_type is None else self._row_type
+        made = self._made
+        if made is None or made[0] is not row_type:
+            names = self.model.names
+            made = self._made = (row_type, self.maker(names), self.maker(names, returned=True))
+        return made
+
+    def keyed_read(self, key: tuple[str, ...], columns: tuple[str, ...]) -> KeyedRead:
+        """Return the read of columns by unique columns, which are among them."""
+        scope = self.scope
+        read: KeyedRead = self.kept(
+            ("read", key, columns, scope.shape), lambda: KeyedRead(self.model, key, columns, self.dialect, scope)
+        )
+        return read
+
     async def by_key(
         self, key: tuple[str, ...], values: Sequence[Any], columns: tuple[str, ...], *, waits: bool = False
     ) -> list[Any]:
@@ -110,11 +138,8 @@ class Source:
             columns: what to read; they include the key.
             waits: others are to be expected in this turn of the event loop.
         """
-        scope = self.scope
-        read: KeyedRead = self.kept(
-            ("read", key, columns, scope.shape), lambda: KeyedRead(self.model, key, columns, self.dialect, scope)
-        )
-        return await self.executor.fetch_by_key(read, read.args(values, scope), waits=waits)
+        read = self.keyed_read(key, columns)
+        return await self.executor.fetch_by_key(read, read.args(values, self.scope), waits=waits)
 
     def not_found(self, names: Sequence[str], key: Any) -> NotFoundError:
         """Return the error for a key that no row has (or none within the scope)."""

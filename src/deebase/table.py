@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Literal, TypeVar, overload
+from uuid import UUID
 
 from deebase._bulk import BulkInsert, delete_many, taken_elsewhere, update_many
 from deebase._readable import Readable
@@ -19,6 +22,9 @@ from deebase.types import UNSET, SqlExpression, Unset
 
 R = TypeVar("R")
 T = TypeVar("T")
+
+#: Values that are seen at once to be no SQL expression.
+_PLAIN = frozenset({int, str, float, bool, type(None), bytes, dict, list, datetime, date, Decimal, UUID})
 
 
 class Table(Readable[R]):
@@ -79,8 +85,7 @@ class Table(Readable[R]):
 
     def _rows(self, rows: list[Any]) -> list[R]:
         """Return rows of RETURNING in the row type."""
-        made: list[R] = self._source.maker(self._model.names, returned=True)(rows)
-        return made
+        return self._source.returned_rows(rows)
 
     async def _one(self, prepared: Prepared, values: Mapping[str, Any]) -> R:
         """Return the row that a statement stores."""
@@ -98,22 +103,26 @@ class Table(Readable[R]):
         """Return the given values by column; those that the database computes are left out of a record."""
         values = values_of(record, keywords)
         model = self._model
+        if not values.keys() <= model.columns.keys():
+            raise model.unknown_column(next(name for name in values if name not in model.columns))
         for name, value in values.items():
-            column = model.columns.get(name)
-            if column is None:
-                raise model.unknown_column(name)
-            if column.computed and name in keywords:
-                raise ValidationError(
-                    f"{model.name}.{name} is computed by the database", field=name, hint="leave it out"
-                )
+            if type(value) in _PLAIN:
+                continue
             if hasattr(value, "__clause_element__") or (isinstance(value, SqlExpression) and not expressions):
                 raise ValidationError(
                     f"{model.name}.{name}: a SQL expression is not a value",
                     field=name,
                     hint="in update and update_where wrap it: {'n': db.sql(t.c.n + 1)}",
                 )
-        if model.computes:
-            return {name: value for name, value in values.items() if not model.columns[name].computed}
+        if not model.computes:
+            return values
+        computed = [name for name in values if model.columns[name].computed]
+        for name in computed:
+            if name in keywords:
+                raise ValidationError(
+                    f"{model.name}.{name} is computed by the database", field=name, hint="leave it out"
+                )
+            del values[name]
         return values
 
     def _given(self, record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,7 +136,6 @@ class Table(Readable[R]):
     def _new_row(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return the values of a row to insert, with the defaults that Python makes."""
         model = self._model
-        made = {name: factory() for name, factory in model.factories.items() if name not in given}
         if not given and not model.optional:
             raise ValidationError(
                 f"{model.name}: an empty record, but some columns have no default",
@@ -138,7 +146,9 @@ class Table(Readable[R]):
                 raise ValidationError(
                     f"{model.name}: the record has no key {name!r}", field=name, hint="put it in: nothing makes one"
                 )
-        return {**given, **made} if made else given
+        if not model.factories:
+            return given
+        return {**given, **{name: make() for name, make in model.factories.items() if name not in given}}
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -302,6 +312,7 @@ class Table(Readable[R]):
             takes_all=takes_all,
             # COPY knows neither RETURNING nor ON CONFLICT.
             copies=source.dialect.name == "postgresql" and not counts_rows and on_conflict is None,
+            needed=(*self._model.given_keys, *(self._target_names(on) if on_conflict == "update" or on else ())),
         )
         count = await bulk.run(operation, rows)
         return self._rows(bulk.rows) if returning else count
@@ -309,8 +320,12 @@ class Table(Readable[R]):
     def _insert_shape(self, new: Mapping[str, Any], *, returning: bool = True) -> Prepared:
         model, dialect = self._model, self._source.dialect
         build = statements.insert if returning else statements.insert_only
-        shape: Prepared = self._source.kept((build, *new), lambda: build(model, dialect, new))
-        return shape
+        key = (build, *new)
+        kept: Prepared | None = model.statements.get(key)
+        if kept is not None:
+            return kept
+        made: Prepared = self._source.kept(key, lambda: build(model, dialect, new))
+        return made
 
     def _ignore_shape(self, new: Mapping[str, Any], on: str | Sequence[str] | None) -> Prepared:
         target = None if on is None else self._target(new, on)
@@ -525,10 +540,7 @@ class Table(Readable[R]):
     def _target(self, new: Mapping[str, Any], on: str | Sequence[str] | None) -> tuple[str, ...]:
         """Return the columns whose conflict is meant; the record must have them."""
         model = self._model
-        if on is None:
-            target = model.key_columns("upsert")
-        else:
-            target = tuple(model.column(name).name for name in ([on] if isinstance(on, str) else on))
+        target = self._target_names(on)
         for name in target:
             if new.get(name) is None:
                 raise ValidationError(
@@ -537,6 +549,11 @@ class Table(Readable[R]):
                     hint="put it in, give on=... with unique columns, or insert",
                 )
         return target
+
+    def _target_names(self, on: str | Sequence[str] | None) -> tuple[str, ...]:
+        if on is None:
+            return self._model.key_columns("upsert")
+        return tuple(self._model.column(name).name for name in ([on] if isinstance(on, str) else on))
 
     async def get_or_create(
         self, record: Any = None, /, *, defaults: Mapping[str, Any] | None = None, **values: Any

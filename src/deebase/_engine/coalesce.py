@@ -10,7 +10,8 @@ from deebase._sql.keyed import MAX_KEYS, KeyedRead
 from deebase._sql.statement import Statement
 
 Fetch = Callable[[Statement, Sequence[Any]], Awaitable[list[Any]]]
-Member = tuple[tuple[Any, ...], "asyncio.Future[list[Any]]"]
+#: A key (a tuple when it has several columns), and the future of its rows.
+Member = tuple[Any, "asyncio.Future[list[Any]]"]
 #: Reads of one kind, within one scope: its parameters behind those of the key.
 Group = tuple[KeyedRead, tuple[Any, ...]]
 
@@ -47,8 +48,15 @@ class Coalescer:
                 self._went_ahead = 1
                 return None
         future: asyncio.Future[list[Any]] = self._loop.create_future()
-        key, held = tuple(args[: read.width]), tuple(args[read.width :])
-        self._groups.setdefault((read, held), []).append((key, future))
+        width = read.width
+        if len(args) == 1:
+            key, held = args[0], ()
+        else:
+            key, held = args[0] if width == 1 else tuple(args[:width]), tuple(args[width:])
+        members = self._groups.get((read, held))
+        if members is None:
+            members = self._groups[read, held] = []
+        members.append((key, future))
         return future
 
     def _flush(self) -> None:
@@ -75,12 +83,15 @@ class Coalescer:
                 # Whose fault it is shows when each is sent alone.
                 await self._serve_each(group, waiting)
                 return
-            found = {read.key_of(row): [row] for row in rows}
+            key_of = read.key_of
+            found = {key_of(row): [row] for row in rows}
             # A row under another key than the one asked for (a collation that ignores case): ask again.
-            unclear = any(key not in found for key in keys) and not found.keys() <= set(keys)
+            unclear = len(found) < len(keys) and not found.keys() <= set(keys)
             for key, future in waiting:
-                if not future.done() and (key in found or not unclear):
+                if not future.done() and (not unclear or key in found):
                     future.set_result(found.get(key, []))
+            if not unclear:
+                return
         await self._serve_each(group, waiting)
 
     async def _serve_each(self, group: Group, waiting: list[Member]) -> None:
@@ -91,7 +102,7 @@ class Coalescer:
             error: Exception | None = None
             try:
                 self._note(read.statement)
-                rows = await self._fetch(read.statement, [*key, *held])
+                rows = await self._fetch(read.statement, [*(key if read.width > 1 else (key,)), *held])
             except Exception as failed:
                 error = failed
             for other, future in waiting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from keyword import iskeyword
 from typing import Any
 
@@ -23,16 +24,46 @@ def row_maker(names: Sequence[str], converters: Sequence[Convert | None], row_ty
     Columns the row type does not know are left out of it; fields that were not selected are UNSET.
     """
     names = tuple(names)
-    conversions = tuple((n, convert) for n, convert in enumerate(converters) if convert is not None)
     if row_type is dict:
-        return _dicts(names, conversions)
-    return _instances(names, conversions, row_type)
+        return _unpacking(names, converters, None)
+    conversions = tuple((n, convert) for n, convert in enumerate(converters) if convert is not None)
+    return _instances(names, converters, conversions, row_type)
 
 
-def _dicts(names: tuple[str, ...], conversions: tuple[tuple[int, Convert], ...]) -> Maker:
-    if not conversions:
-        return lambda rows: [dict(zip(names, row, strict=False)) for row in rows]
-    return lambda rows: [dict(zip(names, converted(row, conversions), strict=False)) for row in rows]
+def _unpacking(names: tuple[str, ...], converters: Sequence[Convert | None], row_type: type | None) -> Maker:
+    """Return the maker of dicts (None), or of a type that takes all columns by position.
+
+    Three times as fast as ``dict(zip(names, row))``.
+    """
+    width = len(names)
+    converted = tuple([n for n, convert in enumerate(converters) if convert is not None])
+    build = _unpacker(width, converted, row_type is None)
+    make: Maker = build(*names, *[converters[n] for n in converted], row_type)
+
+    def made(rows: Iterable[Sequence[Any]]) -> list[Any]:
+        listed: Any = rows
+        # A statement may return more than the caller asked for.
+        return make([row[:width] for row in listed] if listed and len(listed[0]) > width else listed)
+
+    return made
+
+
+@lru_cache(maxsize=500)
+def _unpacker(width: int, converted: tuple[int, ...], dicts: bool) -> Callable[..., Maker]:
+    """Return what makes a maker from names, converters and the type.
+
+    Its source holds positions alone; names, which may be anything, come as arguments.
+    """
+    values = [f"None if v{n} is None else c{n}(v{n})" if n in converted else f"v{n}" for n in range(width)]
+    arguments = [*[f"n{n}" for n in range(width)], *[f"c{n}" for n in converted], "kind"]
+    if dicts:
+        built = "{" + ", ".join([f"n{n}: {value}" for n, value in enumerate(values)]) + "}"
+    else:
+        built = f"kind({', '.join(values)})"
+    unpacked = "".join([f"v{n}," for n in range(width)]) or "_"
+    source = f"lambda {', '.join(arguments)}: lambda rows: [{built} for {unpacked} in rows]"
+    maker: Callable[..., Maker] = eval(source)
+    return maker
 
 
 def converted(row: Sequence[Any], conversions: tuple[tuple[int, Convert], ...]) -> list[Any]:
@@ -45,13 +76,15 @@ def converted(row: Sequence[Any], conversions: tuple[tuple[int, Convert], ...]) 
     return values
 
 
-def _instances(names: tuple[str, ...], conversions: tuple[tuple[int, Convert], ...], row_type: type) -> Maker:
+def _instances(
+    names: tuple[str, ...],
+    converters: Sequence[Convert | None],
+    conversions: tuple[tuple[int, Convert], ...],
+    row_type: type,
+) -> Maker:
     fields = _init_fields(row_type)
-    width = len(names)
     if fields == names and not _keyword_only(row_type):
-        if conversions:
-            return lambda rows: [row_type(*converted(row[:width], conversions)) for row in rows]
-        return lambda rows: [row_type(*row[:width]) for row in rows]
+        return _unpacking(names, converters, row_type)
     known = [(name, names.index(name)) for name in fields if name in names]
     missing = {name: UNSET for name in fields if name not in names}
     make = _constructor(row_type)

@@ -5,7 +5,7 @@ from __future__ import annotations
 # What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class ColumnModel:
         "name",
         "nullable",
         "order_column",
+        "passes",
         "read",
         "read_returned",
         "sa_column",
@@ -39,6 +40,7 @@ class ColumnModel:
         sa_column: sa.Column[Any],
         *,
         bind: Convert | None,
+        passes: Callable[[Sequence[Any]], bool] | None = None,
         read: Convert | None,
         read_returned: Convert | None = None,
         takes_collections: bool = False,
@@ -54,6 +56,8 @@ class ColumnModel:
         self.is_text = isinstance(sa_column.type, sa.String)
         #: Checks a value and turns it into what the driver takes.
         self.bind = bind
+        #: Whether all of these values may be sent as they are; None where that cannot be told quickly.
+        self.passes = passes
         #: Turns what the driver returns (never None) into the value; None where they are the same.
         self.read = read
         #: The same for a value that RETURNING gives, which SQLite may give in another form.

@@ -13,7 +13,7 @@ from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel
 from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
 from deebase._schema.scalars import text_fault
 from deebase._schema.types import Float
-from deebase._schema.values import checker
+from deebase._schema.values import checker, passer
 from deebase.errors import SchemaError, ValidationError
 from deebase.types import ForeignKeyMark, Index
 
@@ -281,6 +281,7 @@ def column_model(column: sa.Column[Any], dialect: Dialect, factory: Callable[[],
     return ColumnModel(
         column,
         bind=bind if send is not None else check,
+        passes=passer(column.type) if send is None else None,
         # SQLite's SELECT gives REAL as a float always; its RETURNING may give an int.
         read=None if isinstance(column.type, Float) else read,
         read_returned=read,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import isnan
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._schema import scalars
 from deebase._schema.scalars import HIGHEST_INTEGER, LOWEST_INTEGER
-from deebase._schema.types import ColumnType
+from deebase._schema.types import ColumnType, Float
 from deebase.errors import ValidationError
 
 Check = Callable[[Any], Any]
@@ -48,12 +49,22 @@ def checker(column_name: str, sa_type: TypeEngine[Any], *, table_name: str | Non
 
     if accept is scalars.integer:
         return _quick_integer(check)
+    if accept is scalars.real:
+        return _quick_real(check)
     return _quick_text(check) if accept is scalars.text else check
 
 
 def _quick_integer(check: Check) -> Check:
     def quick(value: Any) -> Any:
         return value if type(value) is int and LOWEST_INTEGER <= value <= HIGHEST_INTEGER else check(value)
+
+    return quick
+
+
+def _quick_real(check: Check) -> Check:
+    def quick(value: Any) -> Any:
+        # Neither NaN nor a zero, which may have a sign.
+        return value if type(value) is float and value == value and value != 0.0 else check(value)
 
     return quick
 
@@ -65,7 +76,58 @@ def _quick_text(check: Check) -> Check:
     return quick
 
 
+Passes = Callable[[Sequence[Any]], bool]
+
+
+def passer(sa_type: TypeEngine[Any]) -> Passes | None:
+    """Return the function that tells whether all values of a column are stored as they are; None for most types.
+
+    It says no to what the checker would have to look at: a single value of another type, a text with more
+    than ASCII. Many rows take a fraction of the time in this way.
+    """
+    return _PASSERS.get(_acceptor(sa_type))
+
+
+def _present(values: Sequence[Any], kind: type) -> Sequence[Any] | None:
+    """Return the values that are not None if all are exactly of a type."""
+    kinds = set(map(type, values))
+    if type(None) in kinds:
+        kinds.discard(type(None))
+        values = [value for value in values if value is not None]
+    return values if kinds <= {kind} else None
+
+
+def _integers_pass(values: Sequence[Any]) -> bool:
+    present = _present(values, int)
+    if not present:
+        return present is not None
+    return bool(min(present) >= LOWEST_INTEGER and max(present) <= HIGHEST_INTEGER)
+
+
+def _texts_pass(values: Sequence[Any]) -> bool:
+    present = _present(values, str)
+    if present is None:
+        return False
+    joined = "".join(present)
+    return joined.isascii() and "\0" not in joined
+
+
+def _reals_pass(values: Sequence[Any]) -> bool:
+    present = _present(values, float)
+    # -0.0 equals 0.0, and is stored without its sign.
+    return present is not None and 0.0 not in present and not any(map(isnan, present))
+
+
+_PASSERS: dict[Check, Passes] = {
+    scalars.integer: _integers_pass,
+    scalars.text: _texts_pass,
+    scalars.real: _reals_pass,
+}
+
+
 def _acceptor(sa_type: TypeEngine[Any]) -> Check:
+    if isinstance(sa_type, Float):
+        return scalars.real
     if isinstance(sa_type, ColumnType):
         return sa_type.accept
     for kind, accept in _REFLECTED:

@@ -27,11 +27,13 @@ class Slot(NamedTuple):
 class Prepared:
     """One shape of statement, compiled once: its text and how its parameters are made."""
 
-    __slots__ = ("_slots", "fixed", "hidden", "statement")
+    __slots__ = ("_bound", "_slots", "fixed", "hidden", "statement")
 
     def __init__(self, statement: Statement, slots: tuple[Slot, ...], hidden: int = 0, *, fixed: bool = False) -> None:
         self.statement = statement
         self._slots = slots
+        #: Source and conversion of each parameter, where all have both.
+        self._bound = [(slot.source, slot.bind) for slot in slots if slot.source is not None and slot.bind is not None]
         #: Columns at the end of each row that are not the caller's.
         self.hidden = hidden
         #: Good for the values it was made with alone.
@@ -39,11 +41,13 @@ class Prepared:
 
     @property
     def columns(self) -> list[Any]:
-        """The sources of the parameters, in their order: of an INSERT, its columns."""
-        return [slot.source for slot in self._slots if slot.source is not None]
+        """The sources of the parameters, in their order: of an INSERT, its columns; None for a constant."""
+        return [slot.source for slot in self._slots]
 
     def args(self, values: Mapping[Any, Any]) -> list[Any]:
         """Return the parameters in driver order, checked and converted."""
+        if len(self._bound) == len(self._slots):
+            return [bind(values[source]) for source, bind in self._bound]
         return [
             constant if source is None else (values[source] if bind is None else bind(values[source]))
             for source, bind, constant in self._slots

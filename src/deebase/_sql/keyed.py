@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -30,10 +31,11 @@ class KeyedRead:
 
     Attributes:
         statement: reads the row of one key.
+        key_of: returns the key of a driver's row, as it was stored; a tuple when it has several columns.
         width: how many of its parameters are the key.
     """
 
-    __slots__ = ("_binds", "_columns", "_dialect", "_key", "_many", "_model", "_places", "_scope", "statement", "width")
+    __slots__ = ("_binds", "_columns", "_dialect", "_key", "_many", "_model", "_scope", "key_of", "statement", "width")
 
     def __init__(
         self, model: TableModel, key: Sequence[str], columns: Sequence[str], dialect: Dialect, scope: Scope
@@ -46,33 +48,37 @@ class KeyedRead:
         self._scope = scope
         held = [model.columns[name] for kind, name in scope.shape if kind == "equal"]
         self._binds = [column.bind for column in [*[model.column(name) for name in key], *held]]
-        self._places = tuple(self._columns.index(name) for name in key)
+        self.key_of: Callable[[Sequence[Any]], Any] = itemgetter(*[self._columns.index(name) for name in key])
         self._many: dict[int, Statement] = {}
         self.width = len(self._key)
         self.statement = self._build(None)
 
     def args(self, key: Sequence[Any], scope: Scope) -> list[Any]:
         """Return the parameters of the statement, checked and converted."""
-        values = [*key, *[value for value in scope.values.values() if value is not None]] if scope else key
-        return [value if bind is None else bind(value) for bind, value in zip(self._binds, values, strict=True)]
-
-    def key_of(self, row: Sequence[Any]) -> tuple[Any, ...]:
-        """Return the key of a driver's row, as it was stored."""
-        return tuple([row[place] for place in self._places])
+        if scope:
+            key = [*key, *[value for value in scope.values.values() if value is not None]]
+        elif self.width == 1:
+            bind = self._binds[0]
+            return [key[0] if bind is None else bind(key[0])]
+        return [value if bind is None else bind(value) for bind, value in zip(self._binds, key, strict=True)]
 
     @staticmethod
     def joins(args: Sequence[Any]) -> bool:
         """Whether a row can be told by its key alone: a float or a decimal may be found as another equal one."""
+        if len(args) == 1:
+            return type(args[0]) in _COMPARABLE
         return all(type(value) in _COMPARABLE for value in args)
 
-    def many(self, keys: Sequence[tuple[Any, ...]], held: Sequence[Any]) -> tuple[Statement, list[Any]]:
-        """Return the statement for up to ``MAX_KEYS`` keys of one scope, and its parameters."""
+    def many(self, keys: Sequence[Any], held: Sequence[Any]) -> tuple[Statement, list[Any]]:
+        """Return the statement for up to ``MAX_KEYS`` keys (as of ``key_of``) of one scope, and its parameters."""
         if self._dialect.name == "postgresql" and self.width == 1:
-            return self._statement(1), [[key[0] for key in keys], *held]
+            return self._statement(1), [keys, *held]
         # A few sizes instead of one statement for each number of keys: the last key fills up.
         size = 1 << (len(keys) - 1).bit_length()
         padded = [*keys, *[keys[-1]] * (size - len(keys))]
-        return self._statement(size), [*[value for key in padded for value in key], *held]
+        if self.width > 1:
+            padded = [value for key in padded for value in key]
+        return self._statement(size), [*padded, *held]
 
     def _statement(self, size: int) -> Statement:
         statement = self._many.get(size)
