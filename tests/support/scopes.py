@@ -207,6 +207,15 @@ async def item(w: World) -> Any:
         asyncio.gather(*(w.mine[pk] for pk in keys), return_exceptions=True),
     )
     assert len(everything) == len(keys)
+    # Two scopes in one turn: each has its own outcome.
+    theirs = w.notes.xtra(owner=w.kind.theirs)
+    for _ in range(2):
+        pairs = await asyncio.gather(
+            *(handle[pk] for pk in keys for handle in (w.mine, theirs)), return_exceptions=True
+        )
+        assert [isinstance(row, NotFoundError) for row in pairs] == [
+            (pk in w.their_ids) != one for pk in keys for one in (False, True)
+        ]
     for outcome in (found, again):
         assert [isinstance(row, NotFoundError) for row in outcome] == [pk in w.their_ids for pk in keys]
     return [row for row in [*found, *again] if not isinstance(row, NotFoundError)]
