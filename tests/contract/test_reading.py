@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import FrozenInstanceError, dataclass
 from datetime import date
 from decimal import Decimal
@@ -269,9 +270,29 @@ async def test_exists_takes_a_key_or_conditions(people: Rows) -> None:
     assert await people.exists(people.c.age > 50)
     assert await people.exists("age > ?", [50])
     assert await people.exists("age > 50")
-    assert await people.exists()
     with pytest.raises(ValidationError):
         await people.exists("age", 50)
+
+
+async def test_exists_without_a_condition_asks_for_the_table(db: Database, people: Rows) -> None:
+    assert await people.exists()
+    await people.delete_where(all=True)
+    assert await people.exists()
+    assert not await people().exists()
+    await db.q(f'DROP TABLE "{people.name}"')
+    assert not await people.exists()
+
+
+async def test_keys_asked_for_together_share_one_statement(people: Rows, caplog: pytest.LogCaptureFixture) -> None:
+    await asyncio.gather(*(people.exists(n) for n in range(1, 5)))
+    caplog.set_level(logging.DEBUG, logger="deebase.sql")
+    caplog.clear()
+    known = {row["id"] for row in await people()}
+    caplog.clear()
+    found = await asyncio.gather(*(people.exists(n) for n in range(50)))
+    assert found == [n in known for n in range(50)]
+    # The list in between was alone, so that the first of them goes ahead.
+    assert len(caplog.records) <= 2
 
 
 async def test_a_stream_gives_the_rows_of_the_list(people: Rows) -> None:
