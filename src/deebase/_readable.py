@@ -129,7 +129,7 @@ class Readable(Generic[R]):
                 read = source.by_pk = source.keyed_read(model.pks, model.names)
             rows = await self._executor.fetch_by_key(read, read.args(key, source.scope))
         if rows:
-            return source.rows(rows)[0]
+            return source.row(rows[0])
         if default is UNSET:
             raise source.not_found(model.pks, pk)
         return default

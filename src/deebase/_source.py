@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from deebase._rows.makers import Maker, row_maker
+from deebase._rows.makers import Maker, OneMaker, one_maker, row_maker
 from deebase._sql.compiled import Prepared
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.scope import Scope, no_scope
@@ -42,7 +42,7 @@ class Source:
         self._row_type = row_type
         #: The read of a whole row by key, once one was made.
         self.by_pk: KeyedRead | None = None
-        self._made: tuple[type[Any], Maker, Maker] | None = None
+        self._made: tuple[type[Any], OneMaker] | None = None
 
     @property
     def row_type(self) -> type[Any]:
@@ -102,22 +102,15 @@ class Source:
         maker: Maker = self.kept(key, lambda: row_maker(columns, reads, row_type))
         return maker
 
-    def rows(self, rows: list[Any]) -> list[Any]:
-        """Return whole rows of a SELECT in the row type."""
-        return self._makers()[1](rows)
-
-    def returned_rows(self, rows: list[Any]) -> list[Any]:
-        """Return whole rows of RETURNING in the row type."""
-        return self._makers()[2](rows)
-
-    def _makers(self) -> tuple[type[Any], Maker, Maker]:
-        """Return the makers of whole rows; the table's row type may have changed since they were built."""
+    def row(self, row: Any) -> Any:
+        """Return a whole row of a SELECT in the row type."""
+        # The table's row type may have changed since this was built.
         row_type = self.model.row_type if self._row_type is None else self._row_type
         made = self._made
         if made is None or made[0] is not row_type:
-            names = self.model.names
-            made = self._made = (row_type, self.maker(names), self.maker(names, returned=True))
-        return made
+            reads = [column.read for column in self.model.columns.values()]
+            made = self._made = (row_type, one_maker(self.model.names, reads, row_type))
+        return made[1](*row)
 
     def keyed_read(self, key: tuple[str, ...], columns: tuple[str, ...]) -> KeyedRead:
         """Return the read of columns by unique columns, which are among them."""

@@ -113,7 +113,7 @@ async def parent_of(source: Source, row: Any, key: ForeignKeyModel) -> Any:
         return None
     parents = source.of_table(key.target)
     rows = await parents.by_key(key.targets, values, parents.model.names, waits=True)
-    return parents.maker(parents.model.names)(rows)[0] if rows else None
+    return parents.row(rows[0]) if rows else None
 
 
 def children_of(source: Source, children: Source, column: Columns | None) -> ForeignKeyModel:

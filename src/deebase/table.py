@@ -85,7 +85,8 @@ class Table(Readable[R]):
 
     def _rows(self, rows: list[Any]) -> list[R]:
         """Return rows of RETURNING in the row type."""
-        return self._source.returned_rows(rows)
+        made: list[R] = self._source.maker(self._model.names, returned=True)(rows)
+        return made
 
     async def _one(self, prepared: Prepared, values: Mapping[str, Any]) -> R:
         """Return the row that a statement stores."""

@@ -23,8 +23,15 @@ class Coalescer:
     ones wait for the end of their turn, until one of them finds itself alone again.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, fetch: Fetch, note: Callable[[Statement], None]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        fetch: Fetch,
+        note: Callable[[Statement], None],
+        translate: Callable[[BaseException, Statement | None], BaseException | None],
+    ) -> None:
         self._loop = loop
+        self._translate = translate
         self._fetch = fetch
         self._note = note
         self._groups: dict[Group, list[Member]] = {}
@@ -110,4 +117,13 @@ class Coalescer:
                     if error is None:
                         future.set_result(rows)
                     else:
-                        future.set_exception(error)
+                        future.set_exception(self._translated(error, read.statement))
+
+    def _translated(self, error: Exception, statement: Statement) -> BaseException:
+        """Return our error for one caller: each has an error of its own, to which its traceback is added."""
+        translated = self._translate(error, statement)
+        if translated is None:
+            return error
+        if translated is not error:
+            translated.__cause__ = error
+        return translated

@@ -37,14 +37,20 @@ RETRY_CAP = 1.0
 class _Home:
     """What one event loop has of a database: an engine and its lanes."""
 
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop, note: Callable[[Statement], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+        note: Callable[[Statement], None],
+        translate: Callable[[BaseException, Statement | None], DeeBaseError | None],
+    ) -> None:
         # SQLAlchemy's asyncio part and the drivers are first needed here.
         from deebase._engine.connect import make_engine, make_lanes
 
         self.loop = loop
         self.engine = make_engine(settings)
         self.lanes = make_lanes(self.engine, settings, loop)
-        self.coalescer = Coalescer(loop, self.lanes.fetch, note)
+        self.coalescer = Coalescer(loop, self.lanes.fetch, note, translate)
         self._patience = 1.0
         # A loop that shuts down closes its async generators: that is the moment at which lanes
         # must be closed when nobody called close() (`asyncio.run` twice, pytest).
@@ -110,7 +116,7 @@ class Executor:
             home = self._homes.get(loop)
             if home is None:
                 self._keep_memory()
-                home = self._homes[loop] = _Home(self.settings, loop, self._note)
+                home = self._homes[loop] = _Home(self.settings, loop, self._note, self.translate)
             self._home = home
             return home
 
@@ -179,23 +185,19 @@ class Executor:
             raise_translated(self, error, statement)
         return rows
 
-    async def fetch_by_key(self, read: KeyedRead, args: Sequence[Any], *, waits: bool = False) -> list[Any]:
-        """Return the row of a key, if there is one, together with others that are asked for now.
+    def fetch_by_key(self, read: KeyedRead, args: Sequence[Any], *, waits: bool = False) -> Awaitable[list[Any]]:
+        """Return, to be awaited, the row of a key if there is one, together with others that are asked for now.
 
         Args:
             read: what is read.
             args: the key, and what the scope holds.
             waits: others of this turn are to be expected: do not go ahead of them.
         """
-        if not self.coalesces or self.current.get() is not None or not read.joins(args):
-            return await self.fetch(read.statement, args)
-        future = self.home().coalescer.join(read, args, waits=waits)
-        if future is None:
-            return await self.fetch(read.statement, args)
-        try:
-            return await future
-        except BaseException as error:
-            raise_translated(self, error, read.statement)
+        if self.coalesces and self.current.get() is None and read.joins(args):
+            future = self.home().coalescer.join(read, args, waits=waits)
+            if future is not None:
+                return future
+        return self.fetch(read.statement, args)
 
     async def count(self, statement: Statement, args: Sequence[Any]) -> int:
         """Run one statement and return the number of rows it changed."""

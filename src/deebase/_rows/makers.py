@@ -15,6 +15,8 @@ from deebase.errors import ValidationError
 from deebase.types import UNSET
 
 Maker = Callable[[Iterable[Sequence[Any]]], list[Any]]
+#: Takes the values of one row as arguments.
+OneMaker = Callable[..., Any]
 Convert = Callable[[Any], Any]
 
 
@@ -36,9 +38,7 @@ def _unpacking(names: tuple[str, ...], converters: Sequence[Convert | None], row
     Three times as fast as ``dict(zip(names, row))``.
     """
     width = len(names)
-    converted = tuple([n for n, convert in enumerate(converters) if convert is not None])
-    build = _unpacker(width, converted, row_type is None)
-    make: Maker = build(*names, *[converters[n] for n in converted], row_type)
+    make: Maker = _built(names, converters, row_type, one=False)
 
     def made(rows: Iterable[Sequence[Any]]) -> list[Any]:
         listed: Any = rows
@@ -48,9 +48,29 @@ def _unpacking(names: tuple[str, ...], converters: Sequence[Convert | None], row
     return made
 
 
+def one_maker(names: Sequence[str], converters: Sequence[Convert | None], row_type: type) -> OneMaker:
+    """Return the function that makes one row from its values, which it takes as arguments."""
+    names = tuple(names)
+    if row_type is dict:
+        return _built(names, converters, None, one=True)
+    if _init_fields(row_type) == names and not _keyword_only(row_type):
+        return _built(names, converters, row_type, one=True)
+    make = row_maker(names, converters, row_type)
+    return lambda *row: make([row])[0]
+
+
+def _built(
+    names: tuple[str, ...], converters: Sequence[Convert | None], row_type: type | None, *, one: bool
+) -> Callable[..., Any]:
+    converted = tuple([n for n, convert in enumerate(converters) if convert is not None])
+    build = _unpacker(len(names), converted, row_type is None, one)
+    made: Callable[..., Any] = build(*names, *[converters[n] for n in converted], row_type)
+    return made
+
+
 @lru_cache(maxsize=500)
-def _unpacker(width: int, converted: tuple[int, ...], dicts: bool) -> Callable[..., Maker]:
-    """Return what makes a maker from names, converters and the type.
+def _unpacker(width: int, converted: tuple[int, ...], dicts: bool, one: bool) -> Callable[..., Callable[..., Any]]:
+    """Return what makes a maker of rows, or of one row, from names, converters and the type.
 
     Its source holds positions alone; names, which may be anything, come as arguments.
     """
@@ -61,8 +81,8 @@ def _unpacker(width: int, converted: tuple[int, ...], dicts: bool) -> Callable[.
     else:
         built = f"kind({', '.join(values)})"
     unpacked = "".join([f"v{n}," for n in range(width)]) or "_"
-    source = f"lambda {', '.join(arguments)}: lambda rows: [{built} for {unpacked} in rows]"
-    maker: Callable[..., Maker] = eval(source)
+    inner = f"lambda {unpacked.rstrip(',')}: {built}" if one else f"lambda rows: [{built} for {unpacked} in rows]"
+    maker: Callable[..., Callable[..., Any]] = eval(f"lambda {', '.join(arguments)}: {inner}")
     return maker
 
 
