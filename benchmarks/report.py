@@ -51,8 +51,10 @@ def table(backend: Backend, results: Sequence[Result]) -> Table:
 
 
 def _cell(results: Sequence[Result], result: Result) -> str:
-    if result.median is None:
+    if result.error is not None:
         return "failed"
+    if result.median is None:
+        return "-"
     ratio = ratio_of(results, result)
     figure = f"{result.median:,.1f}" if result.median < 100 else f"{result.median:,.0f}"
     return figure if ratio is None else f"{figure}\n{ratio:.2f}x"
@@ -62,7 +64,7 @@ def show(console: Console, results: Sequence[Result]) -> None:
     """Print the tables and what failed."""
     backends: dict[Backend, None] = dict.fromkeys(result.backend for result in results)
     for backend in backends:
-        unit = "microseconds per operation, per row for the import"
+        unit = "microseconds per operation, per row for many rows"
         console.print(f"{backend}: {unit}; below it, how many times {BASELINES[backend]}", highlight=False)
         console.print(table(backend, results))
     for result in results:

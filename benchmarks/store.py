@@ -23,6 +23,10 @@ class Store(Protocol):
         """Count the imported rows."""
         ...
 
+    async def count_added(self) -> int:
+        """Count the persons beyond those that were there."""
+        ...
+
     async def close(self) -> None:
         """Close the connection."""
 
@@ -67,6 +71,10 @@ class SQLiteStore:
         """Count the imported rows."""
         return int(self._connection.execute("SELECT count(*) FROM flight_row").fetchone()[0])
 
+    async def count_added(self) -> int:
+        """Count the persons beyond those that were there."""
+        return int(self._connection.execute("SELECT count(*) FROM person WHERE id > ?", (ROWS,)).fetchone()[0])
+
     async def close(self) -> None:
         """Close the connection."""
         self._connection.close()
@@ -105,6 +113,10 @@ class PostgresStore:
     async def count_flights(self) -> int:
         """Count the imported rows."""
         return int(await self._connection.fetchval("SELECT count(*) FROM flight_row"))
+
+    async def count_added(self) -> int:
+        """Count the persons beyond those that were there."""
+        return int(await self._connection.fetchval("SELECT count(*) FROM person WHERE id > $1", ROWS))
 
     async def close(self) -> None:
         """Close the connection."""

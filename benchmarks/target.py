@@ -53,5 +53,6 @@ def table_statements(backend: Backend) -> tuple[str, ...]:
     return (
         f"CREATE TABLE person (id {key}, name VARCHAR NOT NULL, email VARCHAR NOT NULL, age {integer} NOT NULL, "
         f"score {real} NOT NULL, created VARCHAR NOT NULL)",
+        "CREATE INDEX ix_person_age ON person (age)",
         f"CREATE TABLE flight_row (id {key}, {flight})",
     )

@@ -68,13 +68,22 @@ class Operation:
         return f"{self.name} x{self.tasks}" if self.tasks > 1 else self.name
 
 
+#: Rows of one call of the bulk operations, which are measured per row.
+BULK_ROWS = 10_000
+
 _BY_KEY = ("get", "insert", "update", "upsert", "delete")
 OPERATIONS = (
     *(Operation(name, tasks) for name in _BY_KEY for tasks in (1, 32)),
     Operation("select_100", 1),
+    Operation("where_20", 1),
     Operation("transaction", 1),
+    Operation("insert_many", 1),
+    Operation("insert_many_returning", 1),
+    Operation("upsert_many", 1),
     Operation("import_flights", 1),
 )
+#: Operations that take a list of rows: the figures are per row.
+BULK = frozenset({"insert_many", "insert_many_returning", "upsert_many", "import_flights"})
 OPERATION_NAMES = tuple(dict.fromkeys(operation.name for operation in OPERATIONS))
 
 
@@ -97,12 +106,20 @@ class Calls:
                 return [(self._upserted(number, key),) for number, key in enumerate(keys)]
             case "delete":
                 return [(DELETABLE + number,) for number in range(count)]
+            case "where_20":
+                return [(18 + key % 80,) for key in keys]
             case "select_100":
                 return [(key % (ROWS - 100),) for key in keys]
             case "transaction":
                 return [(key, key % ROWS + 1, number / 4) for number, key in enumerate(keys)]
             case _:
                 return [(key,) for key in keys]
+
+    def bulk(self, operation: str) -> list[Values] | list[Person]:
+        """Return the rows of one bulk call; of an upsert every other row is there already."""
+        if operation == "upsert_many":
+            return [self._upserted(number, number + 1) for number in range(BULK_ROWS)]
+        return [values(number) for number in range(BULK_ROWS)]
 
     def _upserted(self, number: int, key: int) -> Person:
         # Every other row is new, so that both halves of the statement are measured.

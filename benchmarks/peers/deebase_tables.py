@@ -84,6 +84,22 @@ class DeebaseTables:
         """Read a hundred rows."""
         return await self._people(self._people.c.id > after, order_by="id", limit=100)
 
+    async def where_20(self, age: int) -> Sequence[Row]:
+        """Read twenty rows."""
+        return await self._people(age=age, limit=20)
+
+    async def insert_many(self, rows: Sequence[Values]) -> None:
+        """Store many rows."""
+        await self._people.insert_all(rows)
+
+    async def insert_many_returning(self, rows: Sequence[Values]) -> Sequence[Row]:
+        """Store many rows and return them."""
+        return await self._people.insert_all(rows, returning=True)
+
+    async def upsert_many(self, rows: Sequence[PersonValues]) -> None:
+        """Store many rows under their keys."""
+        await self._people.upsert_all(rows)
+
     async def transaction(self, first: int, second: int, score: float) -> None:
         """Change two rows."""
         async with self._db.transaction():

@@ -47,6 +47,21 @@ class FastliteTables:
         rows: list[object] = self._people(where="id > ?", where_args=[after], order_by="id", limit=100)
         return rows
 
+    async def where_20(self, age: int) -> Sequence[object]:
+        """Read twenty rows."""
+        rows: list[object] = self._people(where="age = ?", where_args=[age], limit=20)
+        return rows
+
+    async def insert_many(self, rows: Sequence[Values]) -> None:
+        """Store many rows."""
+        with self._db.conn:
+            self._people.insert_all(rows)
+
+    async def upsert_many(self, rows: Sequence[Person]) -> None:
+        """Store many rows under their keys."""
+        with self._db.conn:
+            self._people.upsert_all(rows, pk="id", not_null=FIELDS[1:])
+
     async def transaction(self, first: int, second: int, score: float) -> None:
         """Change two rows."""
         with self._db.conn:

@@ -38,8 +38,23 @@ class Peer(Protocol):
         """Read the hundred rows whose keys follow a key."""
         ...
 
+    async def where_20(self, age: int) -> Sequence[Row]:
+        """Read twenty rows of an age, by an index."""
+        ...
+
     async def transaction(self, first: int, second: int, score: float) -> None:
         """Change one column of two rows, both or neither."""
+
+    # A library that cannot do one of the next three leaves it out.
+
+    async def insert_many(self, rows: Sequence[Values]) -> None:
+        """Store many rows under new keys, all or none."""
+
+    async def insert_many_returning(self, rows: Sequence[Values]) -> object:
+        """Store many rows and read back what is stored, in input order."""
+
+    async def upsert_many(self, rows: Sequence[Person]) -> None:
+        """Store many rows under their keys, whether they are there or not, all or none."""
 
     async def import_flights(self, rows: Sequence[Flight]) -> None:
         """Store many rows, all or none."""

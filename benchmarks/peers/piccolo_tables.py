@@ -110,6 +110,24 @@ class PiccoloTables:
         rows: list[object] = await query
         return rows
 
+    async def where_20(self, age: int) -> Sequence[object]:
+        """Read twenty rows."""
+        rows: list[object] = await self._person.select().where(self._person.age == age).limit(20)
+        return rows
+
+    async def insert_many(self, rows: Sequence[Values]) -> None:
+        """Store many rows."""
+        await self.insert_many_returning(rows)
+
+    async def insert_many_returning(self, rows: Sequence[Values]) -> list[object]:
+        """Store many rows and return them."""
+        pending, stored = iter(rows), list[object]()
+        async with self._engine.transaction():
+            while batch := list(itertools.islice(pending, _BATCH)):
+                insert = self._person.insert(*(self._person(**row) for row in batch))
+                stored += await insert.returning(*self._person.all_columns())
+        return stored
+
     async def transaction(self, first: int, second: int, score: float) -> None:
         """Change two rows."""
         async with self._engine.transaction():

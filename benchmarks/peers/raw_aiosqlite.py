@@ -52,6 +52,31 @@ class RawAiosqlite:
         rows = await self._connection.execute_fetchall(SQL.select_100, (after,))
         return [dict(zip(FIELDS, row, strict=True)) for row in rows]
 
+    async def where_20(self, age: int) -> list[dict[str, object]]:
+        """Read twenty rows."""
+        rows = await self._connection.execute_fetchall(SQL.where_20, (age,))
+        return [dict(zip(FIELDS, row, strict=True)) for row in rows]
+
+    async def insert_many(self, rows: Sequence[Values]) -> None:
+        """Store many rows: executemany in one transaction."""
+        await self._many(SQL.add, rows)
+
+    async def upsert_many(self, rows: Sequence[Person]) -> None:
+        """Store many rows under their keys."""
+        await self._many(SQL.put, rows)
+
+    async def _many(self, sql: str, rows: Sequence[Values]) -> None:
+        await self._connection.execute_fetchall("BEGIN IMMEDIATE")
+        await self._connection.executemany(sql, (tuple(row.values()) for row in rows))
+        await self._connection.execute_fetchall("COMMIT")
+
+    async def insert_many_returning(self, rows: Sequence[Values]) -> list[dict[str, object]]:
+        """Store many rows: a call each, in one transaction."""
+        await self._connection.execute_fetchall("BEGIN IMMEDIATE")
+        stored = [await self._one(SQL.insert, tuple(row.values())) for row in rows]
+        await self._connection.execute_fetchall("COMMIT")
+        return stored
+
     async def transaction(self, first: int, second: int, score: float) -> None:
         """Change two rows."""
         await self._connection.execute_fetchall("BEGIN IMMEDIATE")

@@ -9,7 +9,7 @@ import asyncpg
 from benchmarks.flights import COLUMNS, Flight
 from benchmarks.peers.sql import statements
 from benchmarks.target import POOL_SIZE, Target
-from benchmarks.workload import Person, Values
+from benchmarks.workload import FIELDS, Person, Values
 
 SQL = statements("postgres")
 
@@ -50,6 +50,27 @@ class RawAsyncpg:
     async def select_100(self, after: int) -> list[dict[str, object]]:
         """Read a hundred rows."""
         return [dict(row) for row in await self._pool.fetch(SQL.select_100, after)]
+
+    async def where_20(self, age: int) -> list[dict[str, object]]:
+        """Read twenty rows."""
+        return [dict(row) for row in await self._pool.fetch(SQL.where_20, age)]
+
+    async def insert_many(self, rows: Sequence[Values]) -> None:
+        """Store many rows by COPY."""
+        async with self._pool.acquire() as connection:
+            records = (tuple(row.values()) for row in rows)
+            await connection.copy_records_to_table("person", records=records, columns=FIELDS[1:])
+
+    async def insert_many_returning(self, rows: Sequence[Values]) -> list[dict[str, object]]:
+        """Store many rows in one pipeline."""
+        async with self._pool.acquire() as connection:
+            stored = await connection.fetchmany(SQL.insert, [tuple(row.values()) for row in rows])
+        return [dict(row) for row in stored]
+
+    async def upsert_many(self, rows: Sequence[Person]) -> None:
+        """Store many rows under their keys."""
+        async with self._pool.acquire() as connection:
+            await connection.executemany(SQL.put, [tuple(row.values()) for row in rows])
 
     async def transaction(self, first: int, second: int, score: float) -> None:
         """Change two rows."""

@@ -53,6 +53,31 @@ class RawSqlite3:
         rows = self._connection.execute(SQL.select_100, (after,)).fetchall()
         return [dict(zip(FIELDS, row, strict=True)) for row in rows]
 
+    async def where_20(self, age: int) -> list[dict[str, object]]:
+        """Read twenty rows."""
+        rows = self._connection.execute(SQL.where_20, (age,)).fetchall()
+        return [dict(zip(FIELDS, row, strict=True)) for row in rows]
+
+    async def insert_many(self, rows: Sequence[Values]) -> None:
+        """Store many rows."""
+        self._many(SQL.add, rows)
+
+    async def upsert_many(self, rows: Sequence[Person]) -> None:
+        """Store many rows under their keys."""
+        self._many(SQL.put, rows)
+
+    def _many(self, sql: str, rows: Sequence[Values]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.executemany(sql, (tuple(row.values()) for row in rows))
+        self._connection.execute("COMMIT")
+
+    async def insert_many_returning(self, rows: Sequence[Values]) -> list[dict[str, object]]:
+        """Store many rows and return them."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        stored = [self._one(SQL.insert, tuple(row.values())) for row in rows]
+        self._connection.execute("COMMIT")
+        return stored
+
     async def transaction(self, first: int, second: int, score: float) -> None:
         """Change two rows."""
         self._connection.execute("BEGIN IMMEDIATE")

@@ -22,6 +22,9 @@ class Statements:
     upsert: str
     delete: str
     select_100: str
+    where_20: str
+    add: str
+    put: str
     add_flight: str
 
 
@@ -42,5 +45,8 @@ def statements(backend: Backend) -> Statements:
         f"ON CONFLICT (id) DO UPDATE SET {_CHANGED} RETURNING {_ALL}",
         delete=f"DELETE FROM person WHERE id = {mark(1)}",
         select_100=f"SELECT {_ALL} FROM person WHERE id > {mark(1)} ORDER BY id LIMIT 100",
+        where_20=f"SELECT {_ALL} FROM person WHERE age = {mark(1)} LIMIT 20",
+        add=f"INSERT INTO person ({', '.join(FIELDS[1:])}) VALUES ({marks(5)})",
+        put=f"INSERT INTO person ({_ALL}) VALUES ({marks(6)}) ON CONFLICT (id) DO UPDATE SET {_CHANGED}",
         add_flight=f"INSERT INTO flight_row ({', '.join(COLUMNS)}) VALUES ({marks(len(COLUMNS))})",
     )

@@ -94,6 +94,30 @@ class SqlalchemyCore:
         async with self._engine.connect() as connection:
             return [dict(row) for row in (await connection.execute(statement)).mappings()]
 
+    async def where_20(self, age: int) -> Sequence[Mapping[str, object]]:
+        """Read twenty rows."""
+        statement = sa.select(PERSON).where(PERSON.c.age == age).limit(20)
+        async with self._engine.connect() as connection:
+            return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+    async def insert_many(self, rows: Sequence[Values]) -> None:
+        """Store many rows."""
+        async with self._engine.begin() as connection:
+            await connection.execute(sa.insert(PERSON), list(rows))
+
+    async def insert_many_returning(self, rows: Sequence[Values]) -> Sequence[Mapping[str, object]]:
+        """Store many rows and return them."""
+        statement = sa.insert(PERSON).returning(PERSON, sort_by_parameter_order=True)
+        async with self._engine.begin() as connection:
+            return [dict(row) for row in (await connection.execute(statement, list(rows))).mappings()]
+
+    async def upsert_many(self, rows: Sequence[Person]) -> None:
+        """Store many rows under their keys."""
+        statement = self._insert(PERSON)
+        changed = {name: statement.excluded[name] for name in FIELDS[1:]}
+        async with self._engine.begin() as connection:
+            await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed), list(rows))
+
     async def transaction(self, first: int, second: int, score: float) -> None:
         """Change two rows."""
         async with self._engine.begin() as connection:

@@ -96,6 +96,23 @@ class SqlmodelSession:
         async with self._session() as session:
             return (await session.exec(statement)).all()
 
+    async def where_20(self, age: int) -> Sequence[PersonModel]:
+        """Read twenty rows."""
+        async with self._session() as session:
+            return (await session.exec(select(PersonModel).where(col(PersonModel.age) == age).limit(20))).all()
+
+    async def insert_many(self, rows: Sequence[Values]) -> None:
+        """Store many rows."""
+        await self.insert_many_returning(rows)
+
+    async def insert_many_returning(self, rows: Sequence[Values]) -> list[PersonModel]:
+        """Store many rows and return them."""
+        async with self._session() as session:
+            models = [PersonModel(**row) for row in rows]
+            session.add_all(models)
+            await session.commit()
+            return models
+
     async def transaction(self, first: int, second: int, score: float) -> None:
         """Change two rows."""
         async with self._session() as session:

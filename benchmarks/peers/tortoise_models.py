@@ -99,6 +99,23 @@ class TortoiseModels:
         """Read a hundred rows."""
         return await PersonModel.filter(id__gt=after).order_by("id").limit(100)
 
+    async def where_20(self, age: int) -> Sequence[PersonModel]:
+        """Read twenty rows."""
+        return await PersonModel.filter(age=age).limit(20)
+
+    async def insert_many(self, rows: Sequence[Values]) -> None:
+        """Store many rows."""
+        async with in_transaction() as connection:
+            await PersonModel.bulk_create([PersonModel(**row) for row in rows], batch_size=1000, using_db=connection)
+
+    async def upsert_many(self, rows: Sequence[Person]) -> None:
+        """Store many rows under their keys."""
+        models = [PersonModel(**row) for row in rows]
+        async with in_transaction() as connection:
+            await PersonModel.bulk_create(
+                models, batch_size=1000, on_conflict=["id"], update_fields=FIELDS[1:], using_db=connection
+            )
+
     async def transaction(self, first: int, second: int, score: float) -> None:
         """Change two rows, without reading them again."""
         async with in_transaction() as connection:
