@@ -126,6 +126,7 @@ def _execute(run: Run, backends: Sequence[Backend], uvloop: bool) -> list[Result
 @click.option("--flights", "flight_count", type=click.IntRange(min=1), default=None, help="Rows of the import.")
 @click.option("--durability", type=click.Choice(["normal", "full"]), default="normal", help="Wait for the disk?")
 @click.option("--uvloop", is_flag=True, help="Use the event loop of uvloop.")
+@click.option("--check", "checks", is_flag=True, help="Exit with 1 when an aim of benchmarks/targets.py is missed.")
 @click.option("--quick", is_flag=True, help="Less of everything: shows that it runs, the figures are rough.")
 def main(
     backend: str,
@@ -138,6 +139,7 @@ def main(
     flight_count: int | None,
     durability: Durability,
     uvloop: bool,
+    checks: bool,
     quick: bool,
 ) -> None:
     """Compare DeeBase with the drivers below it and with other libraries, on the same work."""
@@ -159,9 +161,14 @@ def main(
         run = Run(_console(sys.stderr), directory, server, entries, chosen, durability, plan)
         results = _execute(run, backends, uvloop)
     report.show(console, results)
+    missed = report.missed(results, durability)
+    for line in missed:
+        console.print(line, markup=False, highlight=False)
     if json_file:
         settings: dict[str, object] = {"durability": durability, "uvloop": uvloop, **vars(plan)}
         json_file.write_text(json.dumps(report.as_json(results, settings), indent=2) + "\n", encoding="utf-8")
+    if checks and missed:
+        raise click.exceptions.Exit(1)
 
 
 if __name__ == "__main__":

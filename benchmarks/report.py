@@ -13,7 +13,8 @@ from rich.table import Table
 
 from benchmarks.peers import BASELINES, ENTRIES
 from benchmarks.runner import Result
-from benchmarks.target import Backend
+from benchmarks.target import Backend, Durability
+from benchmarks.targets import TARGETS
 
 
 def baseline_of(results: Sequence[Result], result: Result) -> Result | None:
@@ -74,6 +75,18 @@ def show(console: Console, results: Sequence[Result]) -> None:
                 markup=False,
                 highlight=False,
             )
+
+
+def missed(results: Sequence[Result], durability: Durability) -> list[str]:
+    """Return a line for each aim that was measured and missed."""
+    lines: list[str] = []
+    for target in TARGETS:
+        for result in results:
+            measured = (result.backend, result.operation.name, result.operation.tasks)
+            ratio = ratio_of(results, result) if result.peer == "deebase" and measured == target.measured else None
+            if ratio is not None and ratio > target.most and durability == target.durability:
+                lines.append(f"missed: {target.title} on {target.backend}: {ratio:.2f}, aimed at {target.most:.2f}")
+    return lines
 
 
 def versions() -> dict[str, str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from uuid import UUID, uuid4
 
 import pytest
 
-from deebase import Database, NotFoundError, QueryError, Table
+from deebase import ConnectionError, Database, NotFoundError, QueryError, Table
 
 
 @dataclass
@@ -21,6 +22,28 @@ class Item:
 class Line:
     order_id: int
     number: int
+    name: str
+
+
+@dataclass
+class Strict:
+    id: int
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.id == 13:
+            raise ZeroDivisionError("of the class")
+
+
+@dataclass
+class Coded:
+    code: str
+    name: str
+
+
+@dataclass
+class Tagged:
+    tag: UUID
     name: str
 
 
@@ -86,6 +109,19 @@ async def test_a_missing_key_is_its_callers_error_alone(items: Table[Item]) -> N
     assert results[3] == Item(2, "item 2")
 
 
+async def test_equal_missing_keys_give_each_caller_an_error_of_its_own(items: Table[Item]) -> None:
+    await crowd(items)
+    results = await asyncio.gather(
+        items[99999], items[1], items[99999], items.get(99999, default="none"), return_exceptions=True
+    )
+    assert isinstance(results[0], NotFoundError)
+    assert isinstance(results[2], NotFoundError)
+    assert results[0] is not results[2]
+    assert results[0].filters == results[2].filters == {"id": 99999}
+    assert results[1] == Item(1, "item 1")
+    assert results[3] == "none"
+
+
 async def test_equal_keys_give_equal_rows_that_are_not_shared(db: Database, items: Table[Item]) -> None:
     plain = items.rows_as(dict)
     await crowd(items)
@@ -106,6 +142,55 @@ async def test_a_cancelled_caller_disturbs_nobody(items: Table[Item]) -> None:
     assert results[1::2] == [Item(n, f"item {n}") for n in range(2, 21, 2)]
 
 
+async def test_callers_cancelled_while_their_statement_runs_disturb_nobody(items: Table[Item]) -> None:
+    await crowd(items)
+    for turns in range(1, 8):
+        tasks = [asyncio.create_task(items.get(n)) for n in range(1, 21)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert results[1::2] == [Item(n, f"item {n}") for n in range(2, 21, 2)]
+        tasks = [asyncio.create_task(items.get(n)) for n in range(1, 21)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    assert await items[3] == Item(3, "item 3")
+
+
+async def test_a_caller_with_several_equals_keeps_its_answer_when_they_are_cancelled(items: Table[Item]) -> None:
+    await crowd(items)
+    tasks = [asyncio.create_task(items.get(7)) for _ in range(10)]
+    await asyncio.sleep(0)
+    for task in tasks[:-1]:
+        task.cancel()
+    assert await tasks[-1] == Item(7, "item 7")
+
+
+async def test_a_row_that_cannot_be_made_is_its_callers_error_alone(items: Table[Item]) -> None:
+    strict = items.rows_as(Strict)
+    await crowd(items)
+    results = await asyncio.gather(*(strict[n] for n in range(1, 21)), return_exceptions=True)
+    errors = {n: result for n, result in enumerate(results, 1) if isinstance(result, Exception)}
+    assert list(errors) == [13]
+    assert "of the class" in str(errors[13])
+
+
+async def test_callers_of_a_database_that_closes_are_all_told(db_url: str) -> None:
+    db = Database(db_url)
+    table = await db.create(Item)
+    await table.insert_all({"name": f"item {n}"} for n in range(1, 101))
+    await crowd(table)
+    tasks = [asyncio.create_task(table.get(n)) for n in range(1, 101)]
+    await asyncio.sleep(0)
+    await db.close()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(result) for result in results} <= {ConnectionError, Item}
+
+
 async def test_an_error_reaches_every_caller_as_its_own(db: Database, items: Table[Item]) -> None:
     await crowd(items)
     await db.q("ALTER TABLE item RENAME TO elsewhere")
@@ -122,6 +207,37 @@ async def test_row_types_and_tables_are_never_mixed(db: Database, items: Table[I
     assert rows == [Item(1, "item 1"), {"id": 2, "name": "item 2"}, Item(1, "other 1"), {"id": 2, "name": "other 2"}]
 
 
+async def test_scopes_are_never_mixed(items: Table[Item], caplog: pytest.LogCaptureFixture) -> None:
+    first, second = items.xtra(name="item 1"), items.xtra(name="item 2")
+    again = items.xtra(name="item 1")
+    await crowd(items)
+    sent = Sent(caplog)
+    results = await asyncio.gather(
+        first[1], first[2], second[1], second[2], again[1], again[2], items[1], items[2], return_exceptions=True
+    )
+    one, two = Item(1, "item 1"), Item(2, "item 2")
+    assert [None if isinstance(result, NotFoundError) else result for result in results] == [
+        *(one, None),
+        *(None, two),
+        *(one, None),
+        *(one, two),
+    ]
+    assert sent.count == 3
+
+
+async def test_keys_of_text_and_uuid(db: Database, caplog: pytest.LogCaptureFixture) -> None:
+    coded, tagged = await db.create(Coded, pk="code"), await db.create(Tagged, pk="tag")
+    codes = ["a", "A", "a ", "\u00e4", "a\u0308", "'; --", "%", "\n", ""]
+    tags = [uuid4() for _ in range(20)]
+    await coded.insert_all(Coded(code, repr(code)) for code in codes)
+    await tagged.insert_all(Tagged(tag, str(tag)) for tag in tags)
+    await asyncio.gather(*(coded[code] for code in codes), *(tagged[tag] for tag in tags))
+    sent = Sent(caplog)
+    rows = await asyncio.gather(*(coded[code] for code in codes), *(tagged[tag] for tag in tags))
+    assert rows == [*(Coded(code, repr(code)) for code in codes), *(Tagged(tag, str(tag)) for tag in tags)]
+    assert sent.count == 2
+
+
 async def test_composite_keys(db: Database, caplog: pytest.LogCaptureFixture) -> None:
     lines = await db.create(Line, pk=["order_id", "number"])
     await lines.insert_all(Line(order, number, f"{order}/{number}") for order in range(5) for number in range(5))
@@ -131,6 +247,34 @@ async def test_composite_keys(db: Database, caplog: pytest.LogCaptureFixture) ->
     rows = await asyncio.gather(*(lines[key] for key in keys))
     assert rows == [Line(order, number, f"{order}/{number}") for order, number in keys]
     assert sent.count == 1
+
+
+async def test_composite_keys_that_are_missing_or_equal(db: Database) -> None:
+    lines = await db.create(Line, pk=["order_id", "number"])
+    await lines.insert_all(Line(order, number, f"{order}/{number}") for order in range(3) for number in range(3))
+    await asyncio.gather(*(lines[0, n] for n in range(3)))
+    keys = [(0, 1), (1, 0), (0, 7), (7, 0), (0, 1), (2, 2), (0, 7)]
+    rows = await asyncio.gather(*(lines.get(key, default=None) for key in keys))
+    assert rows == [Line(*key, f"{key[0]}/{key[1]}") if max(key) < 3 else None for key in keys]
+    plain = lines.rows_as(dict)
+    first, second, _ = await asyncio.gather(plain[0, 1], plain[0, 1], plain[1, 1])
+    assert first == second
+    assert first is not second
+
+
+async def test_more_keys_than_a_statement_has_parameters(
+    db: Database, items: Table[Item], caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = await db.create(Line, pk=["order_id", "number"])
+    await lines.insert_all(Line(order, number, "") for order in range(200) for number in range(100))
+    await crowd(items)
+    sent = Sent(caplog)
+    rows = await asyncio.gather(*(items.get(n, default=None) for n in range(1, 40_001)))
+    assert [row.id for row in rows if row is not None] == list(range(1, 1201))
+    assert sent.count == 80
+    found = await asyncio.gather(*(lines[order, number] for order in range(200) for number in range(100)))
+    assert [(line.order_id, line.number) for line in found] == [(o, n) for o in range(200) for n in range(100)]
+    assert sent.count == 120
 
 
 async def test_more_keys_than_one_statement_takes(items: Table[Item], caplog: pytest.LogCaptureFixture) -> None:
@@ -149,6 +293,52 @@ async def test_reads_inside_a_transaction_are_its_own(db: Database, items: Table
         assert inside[0] == Item(1, "changed")
         await tx.rollback()
     assert await items[1] == Item(1, "item 1")
+
+
+async def test_reads_inside_a_transaction_are_sent_one_by_one(
+    db: Database, items: Table[Item], caplog: pytest.LogCaptureFixture
+) -> None:
+    await crowd(items)
+    async with db.transaction():
+        sent = Sent(caplog)
+        await asyncio.gather(*(items[n] for n in range(1, 21)))
+        assert sent.count == 20
+
+
+async def test_reads_in_and_outside_of_a_transaction_are_never_mixed(db: Database, items: Table[Item]) -> None:
+    changed, read = asyncio.Event(), asyncio.Event()
+
+    async def inside() -> list[Item]:
+        async with db.transaction() as tx:
+            await items.update(Item(1, "changed"))
+            changed.set()
+            rows = await asyncio.gather(*(items[n] for n in range(1, 11)))
+            await read.wait()
+            await tx.rollback()
+        return rows
+
+    async def outside() -> list[Item]:
+        await changed.wait()
+        try:
+            return await asyncio.gather(*(items[n] for n in range(1, 11)))
+        finally:
+            read.set()
+
+    await crowd(items)
+    if "memory" in repr(db):
+        read.set()  # there is one connection: who is outside waits for the end of the transaction
+    here, there = await asyncio.gather(inside(), outside())
+    assert here[0] == Item(1, "changed")
+    assert there == [Item(n, f"item {n}") for n in range(1, 11)]
+
+
+async def test_a_write_is_seen_by_the_reads_behind_it(items: Table[Item]) -> None:
+    async def work(n: int) -> None:
+        for step in range(5):
+            await items.update(Item(n, f"step {step}"))
+            assert await items[n] == Item(n, f"step {step}")
+
+    await asyncio.gather(*(work(n) for n in range(1, 33)))
 
 
 async def test_it_can_be_switched_off(db_url: str, caplog: pytest.LogCaptureFixture) -> None:

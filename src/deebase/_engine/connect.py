@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from deebase._backends.settings import Settings, quote_keywords
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
-from deebase._engine.sqlite_lane import SqliteLane, is_busy
+from deebase._engine.sqlite_job import is_busy
+from deebase._engine.sqlite_lane import SqliteLane
 from deebase._schema.types import compare_decimals
 from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError, TransactionError
 

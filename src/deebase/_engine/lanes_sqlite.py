@@ -10,7 +10,8 @@ from typing import Any
 
 from deebase._engine.pool import LanePool
 from deebase._engine.shield import finish
-from deebase._engine.sqlite_lane import COUNT, RAW, ROWS, Job, SqliteLane
+from deebase._engine.sqlite_job import COUNT, RAW, ROWS, Job
+from deebase._engine.sqlite_lane import SqliteLane
 from deebase._sql.statement import Statement
 
 SessionStatement = tuple[Statement, Any]

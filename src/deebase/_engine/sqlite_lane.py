@@ -4,72 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from deebase._engine.pool import Waiter
 from deebase._engine.shield import finish
+from deebase._engine.sqlite_job import CALL, COUNT, MANY, RAW, ROWS, Cancelled, Job, is_busy
 from deebase._sql.statement import Statement
 from deebase.errors import ConnectionError
 
 #: Instructions of SQLite's virtual machine between two looks at the cancel token.
 PROGRESS_STEPS = 10_000
 
-ROWS, COUNT, RAW, MANY, CALL = range(5)
-
-
-class Cancelled(Exception):
-    """The statement was ended because its caller went away."""
-
-
-class Job(Waiter):
-    """One statement on its way through a lane; ``cancelled`` is the token its thread looks at."""
-
-    __slots__ = ("args", "cancelled", "error", "mode", "result", "statement")
-
-    def __init__(self, future: asyncio.Future[Any], statement: Statement, args: Any, mode: int) -> None:
-        super().__init__(future)
-        self.statement = statement
-        self.args = args
-        self.mode = mode
-        self.cancelled = False
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-    def deliver(self) -> None:
-        """Answer the caller, in the event loop."""
-        if not self.future.done():
-            if self.error is None:
-                self.future.set_result(self.result)
-            else:
-                self.future.set_exception(self.error)
-
-
-def _perform(raw: sqlite3.Connection, job: Job) -> Any:
-    mode = job.mode
-    if mode == CALL:
-        return job.args(raw)
-    if mode == MANY:
-        return raw.executemany(job.statement.sql, job.args).rowcount
-    cursor = raw.execute(job.statement.sql, job.args)
-    rows = cursor.fetchall()
-    if mode == ROWS:
-        return rows
-    if mode == COUNT:
-        return cursor.rowcount
-    return [column[0] for column in cursor.description or ()], rows
-
-
-def is_busy(error: sqlite3.OperationalError) -> bool:
-    """Whether the statement may succeed when another connection has let go of its lock."""
-    # Extended codes keep the primary code in the low byte (sqlite.org/rescode.html); a stale
-    # snapshot (SQLITE_BUSY_SNAPSHOT) does not get better by waiting.
-    code = error.sqlite_errorcode
-    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and code != sqlite3.SQLITE_BUSY_SNAPSHOT
+# A long statement would keep its processor for a slice of the scheduler's (some ms), and the thread of a
+# short one that was woken there would wait for it.
+_offer_processor: Callable[[], object] = getattr(os, "sched_yield", partial(time.sleep, 0))
 
 
 class SqliteLane:
@@ -116,6 +71,7 @@ class SqliteLane:
         """Install the handler that ends a statement whose caller went away."""
 
         def wanted() -> int:
+            _offer_processor()
             job = self.current
             return 1 if job is not None and (self.closed or job.cancelled) else 0
 
@@ -136,14 +92,15 @@ class SqliteLane:
                     job.error = _closed() if self.closed else error
 
     def _run_all(self, jobs: list[Job], alone: bool) -> None:
-        if alone and all(job.statement.shares_commit for job in jobs):
-            self._run_shared(jobs)
-            return
-        for job in jobs:
-            self._run_one(job)
-            if alone and self.raw.in_transaction:
-                # A statement outside of a transaction must not leave one open on the lane.
-                self.raw.rollback()
+        for shares, group in groupby(jobs, lambda job: alone and job.statement.shares_commit):
+            if shares:
+                self._run_shared(list(group))
+                continue
+            for job in group:
+                self._run_one(job)
+                if alone and self.raw.in_transaction:
+                    # A statement outside of a transaction must not leave one open on the lane.
+                    self.raw.rollback()
 
     def _run_one(self, job: Job) -> None:
         if job.cancelled:
@@ -169,7 +126,7 @@ class SqliteLane:
         try:
             while True:
                 try:
-                    return _perform(raw, job)
+                    return job.perform(raw)
                 except sqlite3.OperationalError as error:
                     waits = not raw.in_transaction or job.statement.sql == "COMMIT"
                     if not (waits and is_busy(error)) or time.monotonic() >= job.deadline:
@@ -189,14 +146,14 @@ class SqliteLane:
         What ends the whole transaction (RAISE(ROLLBACK), an interrupted write, a deferred foreign key at
         COMMIT, a full disk) undoes all of them, and then nobody has been answered yet.
         """
-        while jobs:
+        while jobs := [job for job in jobs if not job.cancelled]:
             failure = self._commit(jobs)
             if failure is None:
                 return
             if len(jobs) == 1:
                 jobs[0].error = self._failure(failure)
                 return
-            if not (isinstance(failure, sqlite3.OperationalError) and is_busy(failure)):
+            if not is_busy(failure):
                 for job in jobs:
                     self._run_shared([job])
                 return
@@ -208,38 +165,36 @@ class SqliteLane:
             jobs = [job for job in jobs if job.deadline > now]
 
     def _commit(self, jobs: list[Job]) -> BaseException | None:
-        """Run writes in one transaction; return why none of them is saved, None when it was committed.
+        """Run writes in one transaction; return why none of them is saved, None when they are.
 
-        An error in one is undone by its savepoint and told to its caller alone. Also a single write gets
-        a transaction, so that its error means what it means in a batch (on its own, SQLite keeps the row
-        behind RAISE(FAIL)), and so that its cost is known without that of the commit.
+        Also a single write gets a transaction, so that its error means what it means in a batch (left to
+        itself, SQLite keeps the row behind RAISE(FAIL)), and its cost is known without that of the commit.
         """
-        raw = self.raw
-        failure: BaseException | None = None
-        saved = False
         try:
             self._perform_patiently(_control(_BEGIN, jobs), jobs)
             for job in jobs:
-                raw.execute("SAVEPOINT deebase_row")
-                self._run_one(job)
-                if not raw.in_transaction:
-                    failure = job.error
-                    break
-                if job.error is not None:
-                    raw.execute("ROLLBACK TO deebase_row")
-                raw.execute("RELEASE deebase_row")
-            else:
-                self._perform_patiently(_control(_COMMIT, jobs), jobs)
-                saved = True
-        except (sqlite3.Error, Cancelled) as error:
-            failure = error
-        finally:
-            if not saved:
-                for job in jobs:
-                    job.result = job.error = None
-        if raw.in_transaction:
-            raw.rollback()
-        return failure
+                self._run_row(job, lone=len(jobs) == 1)
+            self._perform_patiently(_control(_COMMIT, jobs), jobs)
+        except BaseException as error:  # whatever it is, nothing of them is stored
+            for job in jobs:
+                job.result = job.error = None
+            if self.raw.in_transaction:
+                self.raw.rollback()
+            return error
+        return None
+
+    def _run_row(self, job: Job, *, lone: bool) -> None:
+        """Run one write of a transaction; undo it alone when it fails, or raise its error if that is all there is."""
+        raw = self.raw
+        if not lone:
+            raw.execute("SAVEPOINT deebase_row")
+        self._run_one(job)
+        if job.error is not None:
+            if lone or not raw.in_transaction:
+                raise job.error
+            raw.execute("ROLLBACK TO deebase_row")
+        if not lone:
+            raw.execute("RELEASE deebase_row")
 
     async def _do(self, statement: Statement, args: Any, mode: int) -> Any:
         """Run one statement on this lane, which the caller holds."""

@@ -1,0 +1,116 @@
+"""How the time of operations on many rows grows with their number: `python -m benchmarks.linearity`."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from benchmarks.server import running_server
+from deebase import Database, Table
+
+Operation = Callable[["Table[Person]", int], Awaitable[None]]
+
+
+@dataclass
+class Person:
+    id: int
+    name: str
+    age: int
+    score: float
+
+
+def people(count: int) -> Iterator[dict[str, object]]:
+    """Give so many records, one at a time."""
+    return ({"id": n, "name": f"Person {n}", "age": n % 80, "score": n / 8} for n in range(1, count + 1))
+
+
+async def insert_all(table: Table[Person], count: int) -> None:
+    """Store every row in an empty table."""
+    await table.insert_all(people(count))
+
+
+async def insert_all_returning(table: Table[Person], count: int) -> None:
+    """Store every row in an empty table and give it back."""
+    await table.insert_all(people(count), returning=True)
+
+
+async def upsert_all(table: Table[Person], count: int) -> None:
+    """Change every row, which is there."""
+    await table.upsert_all(people(count))
+
+
+async def update_all(table: Table[Person], count: int) -> None:
+    """Change every row by key."""
+    await table.update_all({"id": n, "age": 1} for n in range(1, count + 1))
+
+
+async def stream(table: Table[Person], count: int) -> None:
+    """Read every row."""
+    seen = [row.id async for row in table(order_by="id")]
+    assert len(seen) == count
+
+
+async def page(table: Table[Person], count: int) -> None:
+    """Turn all pages of 100 rows."""
+    seen, after = 0, None
+    while seen == 0 or after is not None:
+        found = await table.page(size=100, order_by="-id", after=after)
+        seen, after = seen + len(found.rows), found.next
+    assert seen == count
+
+
+OPERATIONS: tuple[Operation, ...] = (insert_all, insert_all_returning, upsert_all, update_all, stream, page)
+
+
+async def timed(operation: Operation, table: Table[Person], count: int) -> float:
+    """Return the seconds of one run."""
+    if operation in (insert_all, insert_all_returning):
+        await table.delete_where(all=True)
+    gc.collect()
+    start = time.perf_counter()
+    await operation(table, count)
+    return time.perf_counter() - start
+
+
+async def measure(name: str, url: str, rows: int, rounds: int, say: Callable[[str], None]) -> None:
+    """Print one line for each operation on one database."""
+    async with Database(url) as db:
+        few = await db.create(Person, name="few")
+        many = await db.create(Person, name="many")
+        for operation in OPERATIONS:
+            figures: list[tuple[float, float]] = []
+            await timed(operation, few, rows)
+            for _ in range(rounds):
+                figures.append((await timed(operation, few, rows), await timed(operation, many, 10 * rows)))
+            short, long = (statistics.median(values) for values in zip(*figures, strict=True))
+            say(
+                f"{name:9} {operation.__name__:21} {rows:8,} rows {short:7.3f} s   {10 * rows:9,} rows {long:7.3f} s   "
+                f"ratio {long / short:5.1f}   {long / rows * 1e5:5.1f} us a row"
+            )
+
+
+@click.command()
+@click.option("--backend", type=click.Choice(["sqlite", "postgres", "all"]), default="all", help="Database.")
+@click.option("--rows", type=click.IntRange(min=100), default=10_000, help="Rows of the smaller size.")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, help="Measurements of each; the median counts.")
+def main(backend: str, rows: int, rounds: int) -> None:
+    """Print the seconds of operations on many rows, and on ten times as many."""
+    with ExitStack() as stack:
+        if backend in ("sqlite", "all"):
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dblinear-")))
+            asyncio.run(measure("sqlite", str(directory / "linearity.db"), rows, rounds, click.echo))
+        if backend in ("postgres", "all"):
+            asyncio.run(measure("postgres", stack.enter_context(running_server()).url, rows, rounds, click.echo))
+
+
+if __name__ == "__main__":
+    main()

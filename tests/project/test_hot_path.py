@@ -1,0 +1,195 @@
+"""What an operation costs, counted: statements, trips, and Python calls. A slow machine does not change them.
+
+A trip is a wake-up of the event loop by the driver's thread on SQLite, and a write to the server on PostgreSQL. When a
+change is meant to cost more (or less), correct the figure here, and say why in the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from asyncio import selector_events
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from deebase import Database, ForeignKey, Table
+
+TASKS = 32
+
+
+class Author:
+    id: int
+    name: str
+
+
+class Book:
+    id: int
+    author_id: ForeignKey[int, "author"]
+    title: str
+    pages: int
+
+
+@dataclass
+class World:
+    db: Database
+    authors: Table[dict[str, Any]]
+    books: Table[dict[str, Any]]
+
+
+@pytest.fixture(params=["sqlite-file", "postgres"])
+def backend_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def world(db: Database) -> World:
+    authors = await db.create(Author)
+    books = await db.create(Book, indexes=["pages"])
+    await authors.insert_all({"name": f"author {n}"} for n in range(10))
+    await books.insert_all({"author_id": n % 10 + 1, "title": f"book {n}", "pages": n} for n in range(200))
+    return World(db, authors, books)
+
+
+class Counter(logging.Handler):
+    """Counts statements and trips while it is switched on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.statements = 0
+        self.trips = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.statements += 1
+
+
+@contextmanager
+def counting(backend_name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
+    """Count what is sent in the block."""
+    counter = Counter()
+    logger = logging.getLogger("deebase.sql")
+    logger.addHandler(counter)
+    with monkeypatch.context() as patch:
+        patch.setattr(logger, "level", logging.DEBUG)
+        logger.manager._clear_cache()  # type: ignore[attr-defined]
+        owner: Any = selector_events._SelectorSocketTransport  # type: ignore[attr-defined]
+        name = "write"
+        if backend_name != "postgres":
+            owner, name = asyncio.BaseEventLoop, "call_soon_threadsafe"
+        original = getattr(owner, name)
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            counter.trips += 1
+            return original(*args, **kwargs)
+
+        patch.setattr(owner, name, counted)
+        try:
+            yield counter
+        finally:
+            logger.removeHandler(counter)
+    logger.manager._clear_cache()  # type: ignore[attr-defined]
+
+
+async def transfer(w: World) -> None:
+    async with w.db.transaction():
+        await w.books.update({"id": 1, "pages": 5})
+        await w.books.update({"id": 2, "pages": 6})
+
+
+async def together(make: Callable[[int], Awaitable[object]]) -> None:
+    await asyncio.gather(*(make(n) for n in range(1, TASKS + 1)))
+
+
+Operation = Callable[[World], Awaitable[object]]
+
+#: The operation, its statements (those that begin and end transactions do not count), and its trips on SQLite and
+#: PostgreSQL (those do).
+COSTS: dict[str, tuple[Operation, int, int, int]] = {
+    "get": (lambda w: w.books.get(7), 1, 1, 1),
+    "exists": (lambda w: w.books.exists(7), 1, 1, 1),
+    "insert": (lambda w: w.books.insert(author_id=1, title="x", pages=1), 1, 1, 1),
+    "update": (lambda w: w.books.update({"id": 1, "pages": 2}), 1, 1, 1),
+    "upsert": (lambda w: w.books.upsert({"id": 1, "author_id": 1, "title": "x", "pages": 2}), 1, 1, 1),
+    "delete": (lambda w: w.books.delete_where(pages=10**6), 1, 1, 1),
+    "select": (lambda w: w.books(w.books.c.id > 50, order_by="id", limit=100), 1, 1, 1),
+    "count": (lambda w: w.books.count(), 1, 1, 1),
+    "page": (lambda w: w.books.page(size=20, order_by="pages"), 1, 1, 1),
+    "parent": (lambda w: w.books.fk.author_id({"author_id": 3}), 1, 1, 1),
+    "gets of 32 tasks": (lambda w: together(lambda n: w.books.get(n)), 1, 1, 1),
+    "parents of 32 rows": (lambda w: together(lambda n: w.books.fk.author_id({"author_id": n % 10 + 1})), 1, 1, 1),
+    "inserts of 32 tasks": (
+        lambda w: together(lambda n: w.books.insert(author_id=1, title="x", pages=n)),
+        TASKS,
+        2,
+        TASKS,
+    ),
+    "with_parents": (lambda w: w.books.with_parents(w.books(limit=50), "author_id"), 2, 2, 2),
+    "with_children": (lambda w: w.authors.with_children(w.authors(), "book"), 2, 2, 2),
+    "a transaction of two updates": (transfer, 2, 4, 4),
+    "insert of 1,000 rows": (
+        lambda w: w.books.insert_all({"author_id": 1, "title": "x", "pages": n} for n in range(1000)),
+        1,
+        5,
+        7,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COSTS)
+async def test_an_operation_sends_what_it_must(
+    world: World, backend_name: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation, statements, on_sqlite, on_postgres = COSTS[name]
+    trips = on_postgres if backend_name == "postgres" else on_sqlite
+    # Lanes are opened and statements prepared at their first use.
+    for _ in range(3):
+        await operation(world)
+        await world.books.count()
+    with counting(backend_name, monkeypatch) as counter:
+        await operation(world)
+    assert (counter.statements, counter.trips) == (statements, trips)
+
+
+def calls_of(work: Callable[[], Awaitable[object]], runner: asyncio.Runner) -> int:
+    """Return the number of Python functions that are called in the loop's thread."""
+    called = 0
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        nonlocal called
+        called += event == "call"
+
+    async def run() -> None:
+        sys.setprofile(profile)
+        try:
+            await work()
+        finally:
+            sys.setprofile(None)
+
+    runner.run(run())
+    return called
+
+
+#: The most Python functions that an operation of one task may call, on SQLite and PostgreSQL.
+CALLS = {"get": (75, 100), "insert": (75, 100), "update": (80, 105), "select": (120, 145)}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_operation_calls_few_functions(runner: asyncio.Runner, backend_name: str, db_url: str, name: str) -> None:
+    async def prepare() -> World:
+        db = Database(db_url)
+        world = World(db, await db.create(Author), await db.create(Book))
+        await world.authors.insert(name="Ada")
+        await world.books.insert_all({"author_id": 1, "title": "x", "pages": n} for n in range(100))
+        return world
+
+    world = runner.run(prepare())
+    operation = COSTS[name][0]
+    # The first compile statements and open lanes; of the others each calls the same.
+    counts = [calls_of(lambda: operation(world), runner) for _ in range(5)]
+    runner.run(world.db.close())
+    assert min(counts) <= CALLS[name][backend_name == "postgres"]
