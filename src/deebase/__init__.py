@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from deebase.types import Index as Index
     from deebase.types import Text as Text
     from deebase.types import UTCDateTime as UTCDateTime
+    from deebase.view import View as View
 
 __all__ = [
     "UNSET",
@@ -87,12 +88,14 @@ __all__ = [
     "UniqueViolationError",
     "UnsupportedTypeError",
     "ValidationError",
+    "View",
 ]
 
 _PLACES = {
     "Database": "deebase.database",
     "Query": "deebase.query",
     "Table": "deebase.table",
+    "View": "deebase.view",
     "Transaction": "deebase._engine.transaction",
     **dict.fromkeys(("UNSET", "ForeignKey", "Index", "Text", "UTCDateTime"), "deebase.types"),
 }

@@ -6,21 +6,24 @@ import sys
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from deebase._accessors import DC, Row, Tables, Views
 from deebase._backends import make_backend
 from deebase._backends.settings import settings_for
 from deebase._creation import create_tables
 from deebase._engine.executor import Executor
 from deebase._engine.transaction import Transaction
 from deebase._rawsql import RawSql
+from deebase._reflection import reflect
 from deebase._schema.build import Design, design
 from deebase._schema.catalog import Catalog
-from deebase._source import Source
+from deebase._views import ViewMaker
 from deebase.errors import ValidationError
 from deebase.query import STREAM_ROWS
 from deebase.table import Table
 from deebase.types import ForeignKeyMark, Index, SqlExpression
+from deebase.view import View
 
 if TYPE_CHECKING:
     import os
@@ -29,60 +32,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
-
-
-class _Dataclass(Protocol):
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-DC = TypeVar("DC", bound=_Dataclass)
-Row = dict[str, Any]
-
-
-class Tables:
-    """``db.t``: the tables this database knows, by name or by the class they were created from."""
-
-    def __init__(self, catalog: Any, executor: Any) -> None:
-        # Only Database makes one, so these types are no part of the public interface.
-        self._catalog: Catalog = catalog
-        self._executor: Executor = executor
-        self._handles: dict[str, Table[Any]] = {}
-
-    def _handle(self, name: str) -> Table[Any]:
-        model = self._catalog.model(name)
-        handle = self._handles.get(name)
-        if handle is None or handle.sa_table is not model.sa_table:
-            handle = self._handles[name] = Table(Source(self._executor, self._catalog, model))
-        return handle
-
-    def __getattr__(self, name: str) -> Table[Row]:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return self._handle(name)
-
-    @overload
-    def __getitem__(self, key: str) -> Table[Row]: ...
-
-    @overload
-    def __getitem__(self, key: type[DC]) -> Table[DC]: ...  # type: ignore[overload-overlap]
-
-    @overload
-    def __getitem__(self, key: type[object]) -> Table[Row]: ...
-
-    def __getitem__(self, key: Any) -> Table[Any]:
-        return self._handle(key if isinstance(key, str) else self._catalog.name_of(key) or key.__name__)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._catalog
-
-    def __iter__(self) -> Any:
-        return (self._handle(name) for name in self._catalog.names())
-
-    def __len__(self) -> int:
-        return len(self._catalog.names())
-
-    def __dir__(self) -> list[str]:
-        return self._catalog.names()
 
 
 class Database:
@@ -158,6 +107,7 @@ class Database:
         self._executor = Executor(self._settings, backend, echo=echo, coalesce=coalesce)
         self._raw = RawSql(self._executor, self._catalog.dialect)
         self.t: Tables = Tables(self._catalog, self._executor)
+        self.v: Views = Views(self._catalog, self._executor)
 
     def __repr__(self) -> str:
         state = " closed" if self._executor.closed else ""
@@ -465,3 +415,93 @@ class Database:
             warnings.warn(
                 f"table {made.name} exists and differs from {made.cls.__name__}: {'; '.join(found)}", stacklevel=3
             )
+
+    # -- what is there already -----------------------------------------------------------------
+
+    async def reflect(self, schema: str | None = None) -> None:
+        """Read all tables and views that are in the database, so that ``db.t`` and ``db.v`` know them.
+
+        The number of statements is fixed, however many tables there are. Called again, it notices what was
+        changed, made or dropped by others. A table that was created from a class keeps it if it still fits.
+
+        Args:
+            schema: of PostgreSQL, instead of the default one; its tables are known as "schema.table".
+
+        Warns:
+            UserWarning: columns of types that Python has no counterpart of, which are read and written as text.
+
+        Example:
+            ```python
+            await db.reflect()
+            rows = await db.t.user(limit=10)
+            ```
+        """
+        await reflect(self._executor, self._catalog, schema)
+
+    async def reflect_table(self, name: str, schema: str | None = None) -> Table[Row]:
+        """Read one table that is in the database and return it.
+
+        Raises:
+            TableNotFoundError: it is not there.
+
+        Example:
+            ```python
+            users = await db.reflect_table("user")
+            ```
+        """
+        await reflect(self._executor, self._catalog, schema, name)
+        return self.t[name if schema is None else f"{schema}.{name}"]
+
+    async def reflect_view(self, name: str, schema: str | None = None, *, key: str | None = None) -> View[Row]:
+        """Read one view that is in the database and return it.
+
+        Args:
+            name: its name.
+            schema: of PostgreSQL, instead of the default one.
+            key: the column of ``view[key]``; the first one by default.
+
+        Raises:
+            TableNotFoundError: it is not there.
+            ColumnNotFoundError: the key is none of its columns.
+
+        Example:
+            ```python
+            adults = await db.reflect_view("adult")
+            ```
+        """
+        await reflect(self._executor, self._catalog, schema, name)
+        return self.v.handle(name if schema is None else f"{schema}.{name}", key=key)
+
+    async def create_view(
+        self, name: str, definition: Any, *, key: str | None = None, replace: bool = False, materialized: bool = False
+    ) -> View[Row]:
+        """Create a view and return it.
+
+        Args:
+            name: its name.
+            definition: one SELECT as SQL text (trusted code), or a SQLAlchemy select.
+            key: the column of ``view[key]``; the first one by default. A materialized view gets a unique index on it.
+            replace: replace a view of this name; it stays as it was when the new one is wrong.
+            materialized: keep the rows until ``refresh()`` (PostgreSQL).
+
+        Raises:
+            TableExistsError: a table or view of this name exists.
+            ValidationError: the definition is no single SELECT.
+            QueryError: the database refuses it.
+
+        Example:
+            ```python
+            adults = await db.create_view("adult", "SELECT id, name FROM user WHERE age >= 18")
+            ```
+        """
+        maker = ViewMaker(self._executor, self._catalog.dialect, name)
+        before = self._catalog.facts(name)
+        try:
+            async with self._executor.transaction():
+                await maker.create(definition, replace=replace, materialized=materialized, key=key)
+                await reflect(self._executor, self._catalog, None, name)
+                return self.v.handle(name, key=key)
+        except BaseException:
+            # What was read of the new view went with its transaction.
+            self._catalog.learn([before] if before is not None else [], schema=None, only=name)
+            raise

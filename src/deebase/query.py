@@ -262,7 +262,7 @@ def order_names(order: Any) -> tuple[str, ...] | None:
 def _selected(model: TableModel, select: Sequence[str] | None) -> tuple[str, ...]:
     if select is None:
         return tuple(model.columns)
-    if isinstance(select, str) or not select:
+    if not isinstance(select, (list, tuple)) or not select:
         raise ValidationError(
             f"{model.name}: select is a list of column names", field="select", hint="select=['id', 'name']"
         )

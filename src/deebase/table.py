@@ -11,6 +11,7 @@ from uuid import UUID
 from deebase._bulk import BulkInsert, delete_many, taken_elsewhere, update_many
 from deebase._readable import Readable
 from deebase._rows.records import values_of
+from deebase._schema.native import NativeText
 from deebase._source import conditions
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
@@ -311,8 +312,11 @@ class Table(Readable[R]):
             keep_rows=returning,
             counts_rows=counts_rows,
             takes_all=takes_all,
-            # COPY knows neither RETURNING nor ON CONFLICT.
-            copies=source.dialect.name == "postgresql" and not counts_rows and on_conflict is None,
+            # COPY knows neither RETURNING nor ON CONFLICT, and turns no text into types.
+            copies=source.dialect.name == "postgresql"
+            and not counts_rows
+            and on_conflict is None
+            and not any(isinstance(column.sa_type, NativeText) for column in self._model.columns.values()),
             needed=(*self._model.given_keys, *(self._target_names(on) if on_conflict == "update" or on else ())),
         )
         count = await bulk.run(operation, rows)

@@ -12,7 +12,7 @@ import pytest
 import deebase
 from deebase import errors
 
-NAMES = {"Database", "ForeignKey", "Index", "Query", "Table", "Text", "Transaction", "UNSET", "UTCDateTime"}
+NAMES = {"Database", "ForeignKey", "Index", "Query", "Table", "Text", "Transaction", "UNSET", "UTCDateTime", "View"}
 
 
 def error_names(base: type[BaseException] = errors.DeeBaseError) -> set[str]:

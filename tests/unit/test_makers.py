@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 import pydantic
 import pytest
 
-from deebase._rows.makers import converted, row_maker
+from deebase._rows.makers import converted, one_maker, row_maker, unpacking_source
 from deebase.errors import ValidationError
 from deebase.types import UNSET
 
@@ -107,3 +108,31 @@ def test_a_row_is_converted_without_being_changed() -> None:
     row = [1, None, "a"]
     assert converted(row, ((0, str), (1, str))) == ["1", None, "a"]
     assert row == [1, None, "a"]
+
+
+@pytest.mark.parametrize("width", [0, 1, 2, 30])
+@pytest.mark.parametrize("dicts", [True, False])
+@pytest.mark.parametrize("one", [True, False])
+def test_code_that_unpacks_rows_holds_positions_alone(width: int, dicts: bool, one: bool) -> None:
+    source = unpacking_source(width, tuple(range(0, width, 2)), dicts=dicts, one=one)
+    words = set(re.findall(r"[^\W\d]\w*", source))
+    known = {"lambda", "None", "if", "is", "else", "for", "in", "rows", "kind", "_"}
+    assert {word for word in words if not re.fullmatch(r"[ncv]\d+", word)} <= known
+    assert re.sub(r"\w|[ ,:(){}\[\]]", "", source) == ""
+
+
+@pytest.mark.parametrize("name", ["a'b", '"', "}}", "kind", "n0", "\n", "__import__('os')", "\\"])
+def test_names_of_columns_are_never_code(name: str) -> None:
+    names = (name, "id")
+    assert row_maker(names, (None, str), dict)([(1, 2), (3, None)]) == [{name: 1, "id": "2"}, {name: 3, "id": None}]
+    assert one_maker(names, (str, None), dict)(None, 2) == {name: None, "id": 2}
+
+
+def test_rows_wider_than_asked_for_are_cut() -> None:
+    assert row_maker(("a",), (None,), dict)([(1, 2), (3, 4)]) == [{"a": 1}, {"a": 3}]
+    assert row_maker(("id", "name"), (None, None), Data)([(1, "x", 9)]) == [Data(1, "x")]
+
+
+def test_one_row_is_made_of_every_kind() -> None:
+    for kind in (dict, Data, Keywords, Attrs, Struct):
+        assert one_maker(NAMES, (None, None), kind)(*ROWS[0]) == row_maker(NAMES, (None, None), kind)(ROWS[:1])[0]

@@ -70,9 +70,15 @@ def _built(
 
 @lru_cache(maxsize=500)
 def _unpacker(width: int, converted: tuple[int, ...], dicts: bool, one: bool) -> Callable[..., Callable[..., Any]]:
-    """Return what makes a maker of rows, or of one row, from names, converters and the type.
+    """Return what makes a maker of rows, or of one row, from names, converters and the type."""
+    maker: Callable[..., Callable[..., Any]] = eval(unpacking_source(width, converted, dicts=dicts, one=one))
+    return maker
 
-    Its source holds positions alone; names, which may be anything, come as arguments.
+
+def unpacking_source(width: int, converted: tuple[int, ...], *, dicts: bool, one: bool) -> str:
+    """Return the source of what unpacks rows: it holds positions alone.
+
+    Names, which may be anything, come as its arguments.
     """
     values = [f"None if v{n} is None else c{n}(v{n})" if n in converted else f"v{n}" for n in range(width)]
     arguments = [*[f"n{n}" for n in range(width)], *[f"c{n}" for n in converted], "kind"]
@@ -82,8 +88,7 @@ def _unpacker(width: int, converted: tuple[int, ...], dicts: bool, one: bool) ->
         built = f"kind({', '.join(values)})"
     unpacked = "".join([f"v{n}," for n in range(width)]) or "_"
     inner = f"lambda {unpacked.rstrip(',')}: {built}" if one else f"lambda rows: [{built} for {unpacked} in rows]"
-    maker: Callable[..., Callable[..., Any]] = eval(f"lambda {', '.join(arguments)}: {inner}")
-    return maker
+    return f"lambda {', '.join(arguments)}: {inner}"
 
 
 def converted(row: Sequence[Any], conversions: tuple[tuple[int, Convert], ...]) -> list[Any]:

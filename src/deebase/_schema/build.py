@@ -14,7 +14,7 @@ from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_defaul
 from deebase._schema.scalars import text_fault
 from deebase._schema.types import Float
 from deebase._schema.values import checker, passer
-from deebase.errors import SchemaError, ValidationError
+from deebase.errors import DataError, SchemaError, ValidationError
 from deebase.types import ForeignKeyMark, Index
 
 
@@ -267,12 +267,23 @@ def _foreign_key_models(table: sa.Table) -> list[ForeignKeyModel]:
     ]
 
 
-def column_model(column: sa.Column[Any], dialect: Dialect, factory: Callable[[], Any] | None = None) -> ColumnModel:
-    """Return how values of one column are checked, sent and read."""
+def column_model(
+    column: sa.Column[Any], dialect: Dialect, factory: Callable[[], Any] | None = None, *, lenient: bool = False
+) -> ColumnModel:
+    """Return how values of one column are checked, sent and read.
+
+    Args:
+        column: the column.
+        dialect: the database.
+        factory: makes the values that are not given.
+        lenient: a stored value of another type is given as it is stored.
+    """
     implementation = column.type.dialect_impl(dialect)
     check = checker(column.name, column.type, table_name=column.table.name)
     send = implementation.bind_processor(dialect)
-    read = implementation.result_processor(dialect, None)
+    read: Any = implementation.result_processor(dialect, None)
+    if lenient and read is not None:
+        read = _lenient(read)
 
     def bind(value: Any) -> Any:
         checked = check(value)
@@ -290,6 +301,16 @@ def column_model(column: sa.Column[Any], dialect: Dialect, factory: Callable[[],
         default_factory=factory,
         order_column=_order_column(column),
     )
+
+
+def _lenient(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def process(value: Any) -> Any:
+        try:
+            return read(value)
+        except DataError:
+            return value
+
+    return process
 
 
 def _order_column(column: sa.Column[Any]) -> Any:

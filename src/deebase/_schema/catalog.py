@@ -1,51 +1,178 @@
-"""The tables one Database knows."""
+"""The tables and views one Database knows."""
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
+from deebase._schema import reflected
+from deebase._schema.facts import TableFacts
 from deebase.errors import TableNotFoundError
 
 
 class Catalog:
-    """SQLAlchemy's metadata of a database, and the model and row type of each table."""
+    """SQLAlchemy's metadata of a database, and the model and row type of each table.
+
+    What reflection found is kept as facts; a table is built from them when it is first asked for.
+    """
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.metadata = sa.MetaData()
         self._models: dict[str, TableModel] = {}
         self._classes: dict[str, type] = {}
+        self._facts: dict[str, TableFacts] = {}
+        #: Of views, the column that their rows are asked for by, where it is not the first.
+        self._keys: dict[str, str] = {}
 
     def add(self, model: TableModel, row_class: type) -> None:
-        """Remember a table; one of the same name is replaced."""
+        """Remember a table that was made from a class; one of the same name is replaced."""
         self._models[model.name] = model
         self._classes[model.name] = row_class
+        self._facts.pop(model.name, None)
 
     def forget(self, name: str) -> None:
         """Drop what is known of a table."""
-        self._models.pop(name, None)
+        self._facts.pop(name, None)
         self._classes.pop(name, None)
+        self._keys.pop(name, None)
+        self._unbuild(name)
+
+    def _unbuild(self, name: str) -> None:
+        self._models.pop(name, None)
         table = self.metadata.tables.get(name)
         if table is not None:
             self.metadata.remove(table)
 
+    # -- reflection ----------------------------------------------------------------------------
+
+    def learn(self, found: Iterable[TableFacts], *, schema: str | None, only: str | None = None) -> list[TableFacts]:
+        """Take in what a schema holds, or one table of it: what changed is seen anew, what is gone is dropped.
+
+        Returns:
+            What is new or was changed.
+        """
+        facts = {table.known_as: table for table in found if only is None or table.known_as == only}
+        names = [only] if only is not None else [name for name in self._known() if self._schema_of(name) == schema]
+        for name in names:
+            if name not in facts:
+                self.forget(name)
+        changed = {name: table for name, table in facts.items() if not self._unchanged(name, table)}
+        for name, table in facts.items():
+            if name in changed:
+                self._change(name, table)
+            self._facts[name] = table
+        return list(changed.values())
+
+    def _known(self) -> list[str]:
+        return list({**self._models, **self._facts})
+
+    def _schema_of(self, name: str) -> str | None:
+        model = self._models.get(name)
+        return model.sa_table.schema if model is not None else self._facts[name].schema
+
+    def _unchanged(self, name: str, found: TableFacts) -> bool:
+        known = self._facts.get(name)
+        if known is not None:
+            return known == found
+        model = self._models.get(name)
+        return model is not None and self._fits(model, found)
+
+    def _fits(self, model: TableModel, found: TableFacts) -> bool:
+        """Whether a table that was made from a class is what was found."""
+        columns = [
+            (column.name, same_type(column.type.compile(dialect=self.dialect)), not column.nullable)
+            for column in model.sa_table.c
+        ]
+        return model.pks == found.pks and columns == [
+            (column.name, same_type(column.type), column.not_null) for column in found.columns
+        ]
+
+    def _change(self, name: str, found: TableFacts) -> None:
+        """Forget a table that is another one now, but not what its class knows better than the database."""
+        old = self._models.get(name)
+        cls = self._classes.get(name)
+        self._unbuild(name)
+        if old is None or cls is None:
+            return
+        self._facts[name] = found
+        kept = {
+            column.name: old.columns[column.name].sa_type
+            for column in found.columns
+            if column.name in old.columns
+            and same_type(old.columns[column.name].sa_type.compile(dialect=self.dialect)) == same_type(column.type)
+        }
+        model = self._build(name, kept)
+        model.factories = {column: make for column, make in old.factories.items() if column in model.columns}
+        if dataclasses.is_dataclass(cls) and {field.name for field in dataclasses.fields(cls)} <= set(model.names):
+            model.row_type = cls
+
+    def _build(self, name: str, kept: Mapping[str, Any] | None = None) -> TableModel:
+        """Build a table from its facts, with those its foreign keys lead to."""
+        built: dict[str, TableFacts] = {}
+        for facts in reflected.closure(name, self._facts):
+            if facts.known_as not in self.metadata.tables:
+                own: Mapping[str, Any] = kept if facts.known_as == name and kept is not None else {}
+                key = self.key_of_view(facts) if facts.kind != "table" else None
+                reflected.sa_table(facts, self.metadata, self.dialect, own, key)
+                built[facts.known_as] = facts
+        for table_name, facts in built.items():
+            reflected.add_foreign_keys(self.metadata.tables[table_name], facts, self.metadata.tables)
+        for table_name, facts in built.items():
+            table = self.metadata.tables[table_name]
+            self._models[table_name] = reflected.model_of(table, facts, self.dialect)
+        return self._models[name]
+
+    def key_of_view(self, facts: TableFacts) -> str | None:
+        """Return the column that rows of a view are asked for by."""
+        first = facts.columns[0].name if facts.columns else None
+        return self._keys.get(facts.known_as, first)
+
+    def set_key(self, name: str, column: str) -> None:
+        """Let rows of a view be asked for by a column."""
+        if self._keys.get(name) != column:
+            self._keys[name] = column
+            self._unbuild(name)
+
+    def facts(self, name: str) -> TableFacts | None:
+        """Return what reflection found of a table, if it was reflected."""
+        return self._facts.get(name)
+
+    # -- asking --------------------------------------------------------------------------------
+
     def model(self, name: str) -> TableModel:
-        """Return the model of a table.
+        """Return the model of a table or view.
 
         Raises:
             TableNotFoundError: it is not known here; the nearest name is suggested.
         """
         model = self._models.get(name)
-        if model is None:
-            near = difflib.get_close_matches(name, self._models, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "create it with db.create(cls)"
-            raise TableNotFoundError(f"table {name!r} is not known", table_name=name, hint=hint)
-        return model
+        if model is not None:
+            return model
+        if name in self._facts:
+            return self._build(name)
+        raise self.unknown(name)
+
+    def unknown(self, name: str) -> TableNotFoundError:
+        """Return the error for a table or view that is not known."""
+        near = difflib.get_close_matches(name, self._known(), n=1)
+        guess = f"did you mean {near[0]!r}? Else make" if near else "make"
+        return TableNotFoundError(
+            f"table {name!r} is not known",
+            table_name=name,
+            hint=f"{guess} it with db.create(cls), or await db.reflect()",
+        )
+
+    def is_view(self, name: str) -> bool:
+        """Whether what is known under a name is a view."""
+        facts = self._facts.get(name)
+        return facts is not None and facts.kind != "table"
 
     def name_of(self, cls: type) -> str | None:
         """Return the table that was created from a class."""
@@ -54,9 +181,9 @@ class Catalog:
                 return name
         return None
 
-    def names(self) -> list[str]:
-        """Return the names of all known tables, sorted."""
-        return sorted(self._models)
+    def names(self, *, views: bool = False) -> list[str]:
+        """Return the names of all known tables, or of all views, sorted."""
+        return sorted([name for name in self._known() if self.is_view(name) is views])
 
     def unique_columns(self, constraint: str | None) -> tuple[str, tuple[str, ...]] | None:
         """Return table and columns of a unique constraint, for the message of its violation."""
@@ -67,4 +194,10 @@ class Catalog:
         return None
 
     def __contains__(self, name: Any) -> bool:
-        return name in self._models
+        return name in self._models or name in self._facts
+
+
+def same_type(written: str) -> str:
+    """Return a type name in the form in which two of them can be compared."""
+    # PostgreSQL writes VARCHAR as "character varying", and adds the default of TIMESTAMP and TIME.
+    return written.upper().replace("CHARACTER VARYING", "VARCHAR").replace(" WITHOUT TIME ZONE", "")

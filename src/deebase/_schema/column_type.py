@@ -7,11 +7,28 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from deebase.errors import DataError
 
 Processor = Callable[[Any], Any]
+
+
+class Named(UserDefinedType[Any]):
+    """A type of SQLite by a name of ours, so that what a column holds can be told from the table alone.
+
+    The name decides how SQLite stores values: TEXT, CHAR and REAL in it mean what they say
+    (sqlite.org/datatype3.html#determination_of_column_affinity).
+    """
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Return the name."""
+        return self.name
 
 
 class ColumnType(TypeDecorator[Any]):

@@ -13,7 +13,7 @@ from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator
 
 from deebase._schema import scalars
-from deebase._schema.column_type import ColumnType, Processor, reading
+from deebase._schema.column_type import ColumnType, Named, Processor, reading
 
 #: SQLite's collation that orders stored Decimals by value; every connection registers it.
 DECIMAL_COLLATION = "deebase_decimal"
@@ -79,7 +79,7 @@ class ExactNumber(ColumnType):
 
     cache_ok = True
     impl = sa.Numeric
-    sqlite_type = sa.Text()
+    sqlite_type = Named("DECIMAL TEXT")
 
     class Comparator(TypeDecorator.Comparator[Any], sa.Numeric.Comparator[Any]):
         """Compares by value."""

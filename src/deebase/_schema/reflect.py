@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._schema.build import Design
+from deebase._schema.catalog import same_type
 
 _COLUMNS = {
     # hidden = 1 are the hidden columns of virtual tables (sqlite.org/pragma.html#pragma_table_xinfo).
@@ -92,18 +93,13 @@ def differences(made: Design, table: sa.Table, found: Sequence[Found], dialect: 
         if old is None:
             continue
         wanted = column.type.compile(dialect=dialect)
-        if _same(old.type) != _same(wanted):
+        if same_type(old.type) != same_type(wanted):
             result.append(f"{column.name} is {old.type}, the class says {wanted}")
         if not column.primary_key and old.not_null == bool(column.nullable):
             result.append(f"{column.name} is {'NOT NULL' if old.not_null else 'nullable'}, the class says otherwise")
     if key_of(found) != list(made.pks):
         result.append(f"the key is ({', '.join(key_of(found))}), the class says ({', '.join(made.pks)})")
     return result
-
-
-def _same(written: str) -> str:
-    # PostgreSQL writes VARCHAR as "character varying", and adds the default of TIMESTAMP and TIME.
-    return written.upper().replace("CHARACTER VARYING", "VARCHAR").replace(" WITHOUT TIME ZONE", "")
 
 
 def as_found(

@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from deebase._schema import documents, scalars
 from deebase._schema.choices import Choices, Pairs
-from deebase._schema.column_type import ColumnType, Processor, reading, sending
+from deebase._schema.column_type import ColumnType, Named, Processor, reading, sending
 from deebase._schema.decimals import ExactNumber, compare_decimals
 
 __all__ = [
@@ -115,6 +115,7 @@ class AwareDateTime(ColumnType):
 
     cache_ok = True
     impl = sa.DateTime
+    sqlite_type = Named("DATETIME UTC TEXT")
     postgresql_type = sa.DateTime(timezone=True)
 
     def accept(self, value: Any) -> datetime:
@@ -184,7 +185,7 @@ class Interval(ColumnType):
 
     cache_ok = True
     impl = sa.Interval
-    sqlite_type = sa.REAL()
+    sqlite_type = Named("DURATION REAL")
     postgresql_type = postgresql.INTERVAL()
 
     def accept(self, value: Any) -> timedelta:
@@ -202,7 +203,7 @@ class Uuid(ColumnType):
 
     cache_ok = True
     impl = sa.Uuid
-    sqlite_type = sa.CHAR(32)
+    sqlite_type = Named("UUID CHAR(32)")
 
     def accept(self, value: Any) -> UUID:
         return scalars.uuid(value)

@@ -1,0 +1,79 @@
+"""Reading the tables and views of a database that are there already."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
+
+from deebase._engine.executor import Executor
+from deebase._schema import inventory_postgres as postgres
+from deebase._schema import inventory_sqlite as sqlite
+from deebase._schema.catalog import Catalog
+from deebase._schema.facts import TableFacts
+from deebase._schema.reflected import text_columns
+from deebase._sql.statement import Statement
+from deebase.errors import ConfigurationError, DatabaseError
+
+
+async def inventory(executor: Executor, schema: str | None) -> list[TableFacts]:
+    """Return what a schema holds, in a fixed number of statements.
+
+    Raises:
+        ConfigurationError: a schema was named on SQLite, which has none.
+    """
+
+    async def fetch(sql: str, *args: Any) -> list[Any]:
+        return await executor.fetch(Statement(sql, reads=True), args)
+
+    if executor.settings.name == "postgresql":
+        listed = await fetch(postgres.LISTED, schema)
+        oids = [row[0] for row in listed]
+        statements = (postgres.COLUMNS, postgres.CONSTRAINTS, postgres.INDEXES)
+        return postgres.tables(schema, listed, *[await fetch(statement, oids) for statement in statements])
+    if schema is not None:
+        raise ConfigurationError("SQLite has no schemas", hint="leave schema out; ATTACH and db.q reach other files")
+    listed = await fetch(sqlite.LISTED)
+    columns = await fetch(sqlite.columns_of("table"))
+    try:
+        async with _apart(executor):
+            columns += await fetch(sqlite.columns_of("view"))
+    except DatabaseError:
+        # One view whose tables are gone would hide all others.
+        columns += await _columns_of_views(executor, fetch, [name for name, kind, *_ in listed if kind == "view"])
+    return sqlite.tables(listed, columns, await fetch(sqlite.FOREIGN_KEYS), await fetch(sqlite.INDEXES))
+
+
+def _apart(executor: Executor) -> AbstractAsyncContextManager[Any]:
+    """Return a savepoint, so that an error does not end the transaction of the task, if there is one."""
+    return nullcontext() if executor.current.get() is None else executor.transaction()
+
+
+async def _columns_of_views(
+    executor: Executor, fetch: Callable[..., Awaitable[list[Any]]], names: Iterable[str]
+) -> list[Any]:
+    """Return the columns of the views that still work."""
+    found: list[Any] = []
+    for name in names:
+        try:
+            async with _apart(executor):
+                found += await fetch(sqlite.columns_of("view", alone=True), name)
+        except DatabaseError:
+            warnings.warn(f"view {name} is left out: what it selects from is not there", stacklevel=5)
+    return found
+
+
+async def reflect(executor: Executor, catalog: Catalog, schema: str | None, only: str | None = None) -> None:
+    """Bring the catalog up to date with a schema, or with one table or view of it."""
+    found = await inventory(executor, schema)
+    known = only if only is None or schema is None else f"{schema}.{only}"
+    for table in catalog.learn(found, schema=schema, only=known):
+        _warn_of_text(table, catalog)
+
+
+def _warn_of_text(table: TableFacts, catalog: Catalog) -> None:
+    columns = text_columns(table, catalog.dialect)
+    if columns:
+        listed = ", ".join(f"{column.name} ({column.type})" for column in columns)
+        warnings.warn(f"{table.known_as}: Python has no type for {listed}: read and written as text", stacklevel=4)

@@ -1,0 +1,98 @@
+"""What a database says of its tables and views, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deebase._rows.model import ForeignKeyModel
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """A column that is there.
+
+    Attributes:
+        name: its name.
+        type: its type as the database writes it; "" for none (SQLite).
+        not_null: whether NULL is refused.
+        default: its default as SQL, or None.
+        key: its place in the primary key from 1, 0 for none.
+        generated: the database makes its values: identity, serial, INTEGER PRIMARY KEY.
+        computed: the expression it is computed from, or None.
+        labels: of an enum type, its values.
+        base: what a domain is based on, or what an array holds: another type as the database writes it.
+        array: it holds arrays of ``base``.
+        enum: schema and name of the enum type that ``labels`` belong to.
+    """
+
+    name: str
+    type: str
+    not_null: bool
+    default: str | None = None
+    key: int = 0
+    generated: bool = False
+    computed: str | None = None
+    labels: tuple[str, ...] = ()
+    base: str | None = None
+    array: bool = False
+    enum: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class IndexFacts:
+    """An index.
+
+    Attributes:
+        name: its name.
+        columns: its columns; None in the place of an expression.
+        unique: whether it is unique.
+        partial: whether it has a condition.
+        sql: its definition; None for one that belongs to a constraint.
+    """
+
+    name: str
+    columns: tuple[str | None, ...]
+    unique: bool
+    partial: bool
+    sql: str | None
+
+    @property
+    def tells_rows(self) -> bool:
+        """Whether no two rows of the table have the same values in its columns."""
+        return self.unique and not self.partial and None not in self.columns
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """A table or view.
+
+    Attributes:
+        name: its name in its schema.
+        schema: None for the default one.
+        kind: "table", "view" or "materialized".
+        columns: in their order.
+        foreign_keys: in the order of their columns.
+        indexes: by name.
+        checks: the conditions of CHECK constraints on PostgreSQL; on SQLite they are in ``sql``.
+        sql: the statement that made it, on SQLite.
+    """
+
+    name: str
+    schema: str | None
+    kind: str
+    columns: tuple[ColumnFacts, ...]
+    foreign_keys: tuple[ForeignKeyModel, ...] = ()
+    indexes: tuple[IndexFacts, ...] = ()
+    checks: tuple[str, ...] = ()
+    sql: str | None = None
+
+    @property
+    def known_as(self) -> str:
+        """The name under which the catalog has it."""
+        return self.name if self.schema is None else f"{self.schema}.{self.name}"
+
+    @property
+    def pks(self) -> tuple[str, ...]:
+        """The columns of the key, in its order."""
+        keys = sorted([column for column in self.columns if column.key], key=lambda column: column.key)
+        return tuple([column.name for column in keys])

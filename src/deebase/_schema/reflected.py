@@ -1,0 +1,136 @@
+"""From the facts of a table to the SQLAlchemy table and the model that its rows are read and written with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from deebase._rows.model import TableModel
+from deebase._schema.build import column_model
+from deebase._schema.choices import literal_pairs
+from deebase._schema.facts import ColumnFacts, TableFacts
+from deebase._schema.native import NativeText, postgres_type, sqlite_type
+from deebase._schema.types import Choice
+
+# The CHECK of an Enum or Literal column, as `create` writes it, and as PostgreSQL shows it.
+_CHOICES_SQLITE = re.compile(r"""CHECK \((?:"((?:[^"]|"")+)"|(\w+)) IN \(('(?:[^']|'')*'(?:, '(?:[^']|'')*')*)\)\)""")
+_CHOICES_POSTGRES = re.compile(
+    r"""CHECK \(\(\((?:"((?:[^"]|"")+)"|(\w+))\)::text = ANY \(\(ARRAY\[(.*)\]\)::text\[\]\)\)\)""", re.DOTALL
+)
+_TEXT = re.compile(r"'((?:[^']|'')*)'")
+
+
+def column_types(facts: TableFacts, dialect: Dialect) -> dict[str, sa.types.TypeEngine[Any]]:
+    """Return the type of each column."""
+    kind = sqlite_type if dialect.name == "sqlite" else postgres_type
+    made = {column.name: kind(column) for column in facts.columns}
+    for name, texts in _choices(facts, dialect).items():
+        if type(made.get(name)) is sa.String:
+            made[name] = Choice(literal_pairs(texts))
+    return made
+
+
+def _choices(facts: TableFacts, dialect: Dialect) -> dict[str, list[str]]:
+    """Return the columns that are held to a list of texts."""
+    found: dict[str, list[str]] = {}
+    sources = [facts.sql or ""] if dialect.name == "sqlite" else list(facts.checks)
+    pattern = _CHOICES_SQLITE if dialect.name == "sqlite" else _CHOICES_POSTGRES
+    for source in sources:
+        for quoted, plain, listed in pattern.findall(source):
+            name = quoted.replace('""', '"') or plain
+            found[name] = [text.replace("''", "'") for text in _TEXT.findall(listed)]
+    return found
+
+
+def text_columns(facts: TableFacts, dialect: Dialect) -> list[ColumnFacts]:
+    """Return the columns whose type has no counterpart in Python, so that they are read and written as text."""
+    if dialect.name == "sqlite":
+        return []
+    return [column for column in facts.columns if isinstance(postgres_type(column), NativeText)]
+
+
+def sa_table(
+    facts: TableFacts, metadata: sa.MetaData, dialect: Dialect, kept: Mapping[str, Any], key: str | None = None
+) -> sa.Table:
+    """Add a table to the metadata, without its foreign keys.
+
+    Args:
+        facts: the table.
+        metadata: where to add it.
+        dialect: the database.
+        kept: types that are known better than the database tells.
+        key: of a view, the column that rows are asked for by.
+    """
+    types = {**column_types(facts, dialect), **kept}
+    keys = facts.pks or ((key,) if key is not None else ())
+    columns: list[sa.Column[Any]] = []
+    for column in facts.columns:
+        parts: list[Any] = []
+        options: dict[str, Any] = {"nullable": not column.not_null, "autoincrement": False}
+        if column.computed is not None:
+            parts.append(sa.Computed(sa.text(_escaped(column.computed or "NULL"))))
+        elif column.generated and column.name in keys:
+            options["autoincrement"] = True
+        if column.default is not None:
+            options["server_default"] = sa.text(_escaped(column.default))
+        columns.append(sa.Column(column.name, types[column.name], *parts, **options))
+    table = sa.Table(facts.name, metadata, *columns, schema=facts.schema)
+    if keys:
+        nullable = {name: table.c[name].nullable for name in keys}
+        table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in keys]))
+        for name, was in nullable.items():
+            table.c[name].nullable = was
+    for index in facts.indexes:
+        if index.columns and None not in index.columns and not index.partial:
+            sa.Index(index.name, *[table.c[str(name)] for name in index.columns], unique=index.unique)
+    return table
+
+
+def _escaped(sql: str) -> str:
+    # In sa.text a colon before a word is a parameter.
+    return re.sub(r"(?<![:\w]):(?=\w)", r"\\:", sql)
+
+
+def add_foreign_keys(table: sa.Table, facts: TableFacts, tables: Mapping[str, sa.Table]) -> None:
+    """Add the foreign keys whose targets are among the tables."""
+    for key in facts.foreign_keys:
+        target = tables.get(key.target)
+        if target is not None and all(name in target.c for name in key.targets):
+            table.append_constraint(
+                sa.ForeignKeyConstraint(
+                    [table.c[name] for name in key.columns],
+                    [target.c[name] for name in key.targets],
+                    name=key.name,
+                    ondelete=key.on_delete,
+                    onupdate=key.on_update,
+                )
+            )
+
+
+def model_of(table: sa.Table, facts: TableFacts, dialect: Dialect) -> TableModel:
+    """Return the model of a table that was built from facts."""
+    # SQLite holds in a column whatever was put there.
+    columns = [column_model(column, dialect, lenient=dialect.name == "sqlite") for column in table.c]
+    keys = facts.pks
+    generated = next(
+        (column.name for column in facts.columns if column.generated and keys == (column.name,)),
+        None,
+    )
+    uniques = {index.name: tuple([str(name) for name in index.columns]) for index in facts.indexes if index.tells_rows}
+    return TableModel(table, columns, generated=generated, uniques=uniques, foreign_keys=facts.foreign_keys)
+
+
+def closure(name: str, known: Mapping[str, TableFacts]) -> Iterable[TableFacts]:
+    """Yield a table and those that its foreign keys lead to, however far."""
+    waiting, seen = [name], {name}
+    while waiting:
+        facts = known[waiting.pop()]
+        yield facts
+        for key in facts.foreign_keys:
+            if key.target in known and key.target not in seen:
+                seen.add(key.target)
+                waiting.append(key.target)
