@@ -94,7 +94,6 @@ def scenarios(found: list[Figures]) -> list[str]:
             (own, first), (other, second) = ((who, statistics.median(values)) for who, values in sides.items())
             names = "" if other == "driver" else f" ({own} against {other})"
             lines.append(f"| {scenario.strip()}{names} | {first:,.2f} | {second:,.2f} | {first / second:.2f} |")
-        lines += [f"| {name} | {text} | | |" for name, text in figures["notes"].items()]
         lines.append("")
     return lines
 

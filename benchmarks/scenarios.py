@@ -57,7 +57,6 @@ class Figures:
 
     backend: Backend
     milliseconds: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
 
     def add(self, scenario: str, who: str, seconds: float) -> None:
         """Note one round."""
@@ -226,46 +225,43 @@ async def mixed_load(posts: Table[Any], raw: Raw, figures: Figures, plan: Plan) 
 # -- streams ---------------------------------------------------------------------------------------
 
 _STREAM = """
-import asyncio, resource, sys, time
+import asyncio, sys, time
 place, rows, who = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 # Loaded by both, so that only the stream makes the difference.
 import deebase, aiosqlite, asyncpg
 from deebase import Database
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
 async def by_deebase():
     async with Database(place) as db:
         await db.item("SELECT 1")
-        before, start, count = peak(), time.perf_counter(), 0
+        start, count = time.perf_counter(), 0
         async for row in db.stream("SELECT id, author_id, rank, title FROM post"):
             count += 1
-        return count, time.perf_counter() - start, peak() - before
+        return count, time.perf_counter() - start
 
 async def by_driver():
     if place.startswith("postgresql"):
         connection = await asyncpg.connect(place)
-        before, start, count = peak(), time.perf_counter(), 0
+        start, count = time.perf_counter(), 0
         async with connection.transaction():
             async for row in connection.cursor("SELECT id, author_id, rank, title FROM post", prefetch=1000):
                 dict(row)
                 count += 1
     else:
         connection = await aiosqlite.connect(place)
-        before, start, count = peak(), time.perf_counter(), 0
+        start, count = time.perf_counter(), 0
         async with connection.execute("SELECT id, author_id, rank, title FROM post") as cursor:
             while found := await cursor.fetchmany(1000):
                 for row in found:
                     dict(zip(("id", "author_id", "rank", "title"), row))
                     count += 1
-    result = count, time.perf_counter() - start, peak() - before
+    result = count, time.perf_counter() - start
     await connection.close()
     return result
 
-count, seconds, memory = asyncio.run(by_deebase() if who == "deebase" else by_driver())
+count, seconds = asyncio.run(by_deebase() if who == "deebase" else by_driver())
 assert count == rows, count
-print(seconds, memory)
+print(seconds)
 """
 
 
@@ -275,10 +271,7 @@ def stream(place: str, figures: Figures, rows: int) -> None:
         done = subprocess.run(
             [sys.executable, "-c", _STREAM, place, str(rows), who], capture_output=True, text=True, check=True
         )
-        seconds, kilobytes = done.stdout.split()
-        figures.add(f"stream of {rows:,} rows", who, float(seconds))
-        known = figures.notes.get("peak memory added by the stream, MB", "")
-        figures.notes["peak memory added by the stream, MB"] = f"{known} {who} {int(kilobytes) / 1024:.1f}".strip()
+        figures.add(f"stream of {rows:,} rows", who, float(done.stdout))
 
 
 # -- together --------------------------------------------------------------------------------------
@@ -326,7 +319,6 @@ def lines(figures: Figures) -> list[str]:
         (own, first), (other, second) = medians.items()
         names = "" if other == "driver" else f" ({own} against {other})"
         result.append(f"| {scenario.strip()}{names} | {first:,.2f} | {second:,.2f} | {first / second:.2f} |")
-    result += [f"| {name} | {text} | | |" for name, text in figures.notes.items()]
     return result
 
 

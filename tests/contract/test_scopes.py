@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from deebase import Database, Query, Table
+from deebase import Database, Query, Table, View
 from tests.support.scopes import CASES, EXEMPT, KINDS, THEIRS, Kind, fill, make_world
 
-CLASSES: tuple[type, ...] = (Table, Query)
+CLASSES: tuple[type, ...] = (Table, View, Query)
 
 
 def public_names(cls: type) -> set[str]:

@@ -585,6 +585,45 @@ async def with_children(w: World) -> Any:
     return [groups, [notes for _, notes in found], [notes for _, notes in narrowed]]
 
 
+# -- views -----------------------------------------------------------------------------------------
+
+
+@covers(
+    "View.get",
+    "View.__getitem__",
+    "View.lookup",
+    "View.__call__",
+    "View.count",
+    "View.exists",
+    "View.page",
+    "View.rows_as",
+    "View.dataclass",
+    "View.xtra",
+)
+async def views(w: World) -> Any:
+    view = await w.db.create_view("note_view", "SELECT id, owner, title, n FROM note", replace=True)
+    # A view has no class: of an Enum it knows the values.
+    own, other = [value.value if isinstance(value, Level) else value for value in (w.kind.mine, w.kind.theirs)]
+    mine = view.xtra(owner=own)
+    await refused(NotFoundError, by=mine.get(w.their_ids[0]))
+    await refused(NotFoundError, by=mine[w.their_ids[0]])
+    await refused(NotFoundError, by=mine.lookup(title=f"{THEIRS} 0"))
+    await refused(ValidationError, by=_awaited(lambda: mine("1 = 1) OR (1 = 1")))
+    await refused(ScopeError, by=_awaited(lambda: mine.xtra(owner=other)))
+    assert await mine.count("1 = 1 OR 1 = 1") == len(w.my_ids)
+    assert not await mine.exists(w.their_ids[0])
+    assert not await mine.exists(title=f"{THEIRS} 0")
+    results = [
+        await mine("1 = 1 OR 1 = 1"),
+        [row async for row in mine(order_by="id")],
+        [await mine[pk] for pk in w.my_ids],
+        (await mine.page("1 = 1 OR 1 = 1", size=50, order_by="-n")).rows,
+        await mine.rows_as(mine.dataclass())(),
+    ]
+    assert [len(rows) for rows in results] == [len(w.my_ids)] * 5
+    return results
+
+
 # -- what has no rows ------------------------------------------------------------------------------
 
 #: Public names that show or change no rows of a scope, and why.
@@ -595,4 +634,11 @@ EXEMPT = {
     "Table.pks": "names",
     "Table.sa_table": "SQLAlchemy's table, which knows no scope; documented",
     "Table.foreign_keys": "names",
+    "View.name": "the view's name",
+    "View.c": "SQLAlchemy's columns",
+    "View.columns": "names",
+    "View.pks": "names",
+    "View.sa_table": "SQLAlchemy's table, which knows no scope; documented",
+    "View.drop": "changes no rows",
+    "View.refresh": "computes all rows anew, as the database has them",
 }

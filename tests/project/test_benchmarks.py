@@ -1,0 +1,38 @@
+"""The benchmarks run: what nobody runs stops working."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.tree import ROOT
+
+
+def run(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, check=True, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize(("backend", "driver"), [("sqlite", "aiosqlite"), ("postgres", "asyncpg")])
+@pytest.mark.timeout(90)
+def test_every_operation_is_measured(tmp_path: Path, backend: str, driver: str) -> None:
+    file = tmp_path / "figures.json"
+    options = ("--backend", backend, "--peers", f"deebase,{driver}", "--rounds", "1", "--repeat", "2")
+    run("benchmarks", *options, "--flights", "100", "--json", str(file))
+    results = json.loads(file.read_text(encoding="utf-8"))["results"]
+    assert {result["peer"] for result in results} == {"deebase", driver}
+    assert [result["error"] for result in results if result["error"]] == []
+    assert all(result["microseconds"] for result in results)
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+@pytest.mark.timeout(90)
+def test_every_scenario_is_measured(tmp_path: Path, backend: str) -> None:
+    file = tmp_path / "figures.json"
+    run("benchmarks.scenarios", "--quick", "--backend", backend, "--json", str(file))
+    (figures,) = json.loads(file.read_text(encoding="utf-8"))
+    assert len(figures["milliseconds"]) == 7
+    assert all(len(sides) == 2 for sides in figures["milliseconds"].values())
