@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, assert_type
 
-from deebase import Database, Query, Table, Transaction
+from deebase import Database, Query, Table, Transaction, View
 
 
 @dataclass
@@ -48,6 +48,27 @@ async def rows(users: Table[User], plain: Table[Row]) -> None:
     assert_type(await users.count(), int)
     assert_type(await users.exists(1), bool)
     assert_type(users.rows_as(dict[str, Any]), Table[Row])
+    assert_type(users.xtra(name="Ada"), Table[User])
+    assert_type(await users.upsert_all([{"id": 1, "name": "Ada"}]), int)
+    assert_type(await users.upsert_all([{"id": 1, "name": "Ada"}], returning=True), list[User])
+    assert_type(await users.update_all([{"id": 1, "name": "Ada"}]), int)
+    assert_type(await users.delete_all([1, 2]), int)
+    page = await users.page(size=10, order_by="-id")
+    assert_type(page.rows, list[User])
+    assert_type(page.next, str | None)
+
+
+async def relations(db: Database, users: Table[User], plain: Table[Row]) -> None:
+    assert_type(await plain.with_parents(plain(), "author_id"), list[tuple[Row, Any]])
+    assert_type(await users.with_children(users(), "plain"), list[tuple[User, list[Any]]])
+    assert_type(users.get_children(User(1, "Ada"), plain), Query[Row])
+    assert_type(users.get_children(User(1, "Ada"), "plain"), Query[Any])
+    assert_type(await db.reflect_table("user"), Table[Row])
+    view = await db.create_view("adult", "SELECT 1 AS id")
+    assert_type(view, View[Row])
+    assert_type(await view[1], Row)
+    assert_type(db.v.adult, View[Row])
+    assert_type(db.t["user", "plain"], tuple[Table[Row], ...])
 
 
 async def queries(users: Table[User]) -> None:

@@ -714,10 +714,38 @@ class Table(Readable[R]):
         """
         return await self.fk[column](row)
 
+    @overload
     def get_children(
         self,
         row: Any,
-        table: str | Table[T],
+        table: Table[T],
+        column: str | Sequence[str] | None = None,
+        /,
+        *where: Any,
+        order_by: Any = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        **keywords: Any,
+    ) -> Query[T]: ...
+
+    @overload
+    def get_children(
+        self,
+        row: Any,
+        table: str,
+        column: str | Sequence[str] | None = None,
+        /,
+        *where: Any,
+        order_by: Any = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        **keywords: Any,
+    ) -> Query[Any]: ...
+
+    def get_children(
+        self,
+        row: Any,
+        table: str | Table[Any],
         column: str | Sequence[str] | None = None,
         /,
         *where: Any,
@@ -773,7 +801,7 @@ class Table(Readable[R]):
     async def with_children(
         self,
         rows: Any,
-        table: str | Table[T],
+        table: str | Table[Any],
         column: str | Sequence[str] | None = None,
         /,
         *,

@@ -106,9 +106,8 @@ def _foreign_keys(rows: Sequence[Sequence[Any]], keys: dict[str, list[str]]) -> 
     for _, parts in sorted(by_number.items(), reverse=True):
         table, _, _, on_update, on_delete = parts[0]
         name = str(known.get(str(table).lower(), table))
-        targets: list[str] = [part[2] for part in parts]
-        if None in targets:
-            targets = keys.get(name, [])
+        # Without columns it is the key that is meant.
+        targets: list[str] = [part[2] for part in parts if part[2] is not None] or keys.get(name, [])
         result.append(
             ForeignKeyModel(
                 name=None,
