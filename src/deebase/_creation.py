@@ -72,7 +72,13 @@ class _Creation:
 
 
 async def create_tables(
-    executor: Executor, catalog: Catalog, designs: Sequence[Design], *, if_not_exists: bool, replace: bool
+    executor: Executor,
+    catalog: Catalog,
+    designs: Sequence[Design],
+    *,
+    if_not_exists: bool,
+    replace: bool,
+    strict: bool,
 ) -> list[tuple[Design, list[str]]]:
     """Create the tables of all designs and add them to the catalog.
 
@@ -100,7 +106,7 @@ async def create_tables(
             for name in existing:
                 await work.drop(drawn[name])
         new = [drawn[name] for name in names if replace or name not in existing]
-        await work.run(ddl.create_statements(new, catalog.dialect))
+        await work.run(ddl.create_statements(new, catalog.dialect, strict=strict))
     return _remember(work, kept=existing if if_not_exists else [])
 
 

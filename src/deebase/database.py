@@ -313,6 +313,7 @@ class Database:
         defaults: Mapping[str, Any] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
+        strict: bool = False,
     ) -> Coroutine[Any, Any, Table[DC]]: ...
 
     @overload
@@ -327,6 +328,7 @@ class Database:
         defaults: Mapping[str, Any] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
+        strict: bool = False,
     ) -> Coroutine[Any, Any, Table[Row]]: ...
 
     def create(
@@ -340,6 +342,7 @@ class Database:
         defaults: Mapping[str, Any] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
+        strict: bool = False,
     ) -> Coroutine[Any, Any, Table[Any]]:
         """Create a table from a class, with its indexes, in one transaction.
 
@@ -354,6 +357,9 @@ class Database:
             defaults: values by column, on top of those of the class.
             if_not_exists: take the table as it is when it exists; a warning lists how it differs.
             replace: drop the table first when it exists.
+            strict: a STRICT table: SQLite itself refuses values of other types, whoever writes them. Its columns
+                are INTEGER, REAL, TEXT or BLOB, so that reflection cannot tell dates and decimals from text.
+                PostgreSQL is always strict.
 
         Raises:
             TableExistsError: it exists.
@@ -372,10 +378,10 @@ class Database:
         made = design(
             cls, name=name, pk=pk, indexes=indexes, foreign_keys=foreign_keys, defaults=defaults, localns=localns
         )
-        return self._create_one(made, if_not_exists=if_not_exists, replace=replace)
+        return self._create_one(made, if_not_exists=if_not_exists, replace=replace, strict=strict)
 
-    async def _create_one(self, made: Design, *, if_not_exists: bool, replace: bool) -> Table[Any]:
-        await self._create([made], if_not_exists=if_not_exists, replace=replace)
+    async def _create_one(self, made: Design, *, if_not_exists: bool, replace: bool, strict: bool) -> Table[Any]:
+        await self._create([made], if_not_exists=if_not_exists, replace=replace, strict=strict)
         return self.t[made.name]
 
     def create_all(
@@ -405,11 +411,11 @@ class Database:
         await self._create(designs, if_not_exists=if_not_exists, replace=replace)
         return [self.t[made.name] for made in designs]
 
-    async def _create(self, designs: list[Design], *, if_not_exists: bool, replace: bool) -> None:
+    async def _create(self, designs: list[Design], *, if_not_exists: bool, replace: bool, strict: bool = False) -> None:
         if if_not_exists and replace:
             raise ValidationError("if_not_exists and replace exclude each other", hint="give one of them")
         differing = await create_tables(
-            self._executor, self._catalog, designs, if_not_exists=if_not_exists, replace=replace
+            self._executor, self._catalog, designs, if_not_exists=if_not_exists, replace=replace, strict=strict
         )
         for made, found in differing:
             warnings.warn(

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from deebase import (
     CheckViolationError,
     Database,
+    DeeBaseError,
     ForeignKey,
     ForeignKeyViolationError,
     Index,
@@ -657,3 +658,42 @@ async def test_a_table_of_many_columns_and_rows_of_all_kinds_of_classes(db: Data
     row = {name: n for n, name in enumerate(kinds)}
     assert await wide.insert(row) == {"id": 1, **row}
     assert await wide.insert_all([row] * 3) == 3
+
+
+async def test_a_strict_table_refuses_what_does_not_fit_whoever_writes_it(db: Database) -> None:
+    class Sample:
+        id: int
+        n: int
+        f: float
+        s: str
+        b: bool
+        raw: bytes
+        doc: dict
+        at: datetime
+        utc: UTCDateTime
+        span: timedelta
+        price: Decimal = Decimal("1.50")
+        key: UUID | None = None
+        color: Color = Color.RED
+
+    table = await db.create(Sample, strict=True, indexes=["n"])
+    values = {
+        **{"n": 1, "f": 0.5, "s": "x", "b": True, "raw": b"\x00", "doc": {"a": 1}, "at": datetime(2024, 1, 1)},
+        **{"utc": datetime(2024, 1, 1, tzinfo=UTC), "span": timedelta(seconds=1.5), "key": UUID(int=1)},
+    }
+    row = await table.insert(values)
+    assert row == {"id": 1, **values, "price": Decimal("1.50"), "color": Color.RED}
+    assert await table[1] == row
+    with pytest.raises(DeeBaseError):
+        await db.q("UPDATE sample SET n = 'text'")
+
+    class Note:
+        id: int
+        sample_id: ForeignKey[int, "sample"]
+        on: bool
+
+    notes = await db.create(Note, strict=True)
+    assert (await notes.insert(sample_id=1, on=True))["on"] is True
+    with pytest.raises(ForeignKeyViolationError):
+        await notes.insert(sample_id=2, on=True)
+    assert await table[1] == row

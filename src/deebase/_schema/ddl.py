@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -10,12 +11,15 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropTable
 from sqlalchemy.schema import sort_tables_and_constraints as sorted_tables  # pyright: ignore[reportUnknownVariableType]
 
 
-def create_statements(tables: Sequence[sa.Table], dialect: Dialect) -> list[str]:
+def create_statements(tables: Sequence[sa.Table], dialect: Dialect, *, strict: bool = False) -> list[str]:
     """Return the DDL for tables and their indexes, referred ones first.
 
     Foreign keys of a cycle come last as ALTERs where the database can add them; SQLite cannot, and
-    does not mind a reference to a table that comes later.
+    does not mind a reference to a table that comes later. ``strict`` makes SQLite refuse values of other types.
     """
+    strict = strict and dialect.name == "sqlite"
+    if strict:
+        tables = _with_strict_types(tables, dialect)
     alters = dialect.supports_alter
     statements: list[str] = []
     late: list[sa.ForeignKeyConstraint] = []
@@ -24,13 +28,37 @@ def create_statements(tables: Sequence[sa.Table], dialect: Dialect) -> list[str]
             late.extend(constraints)
         else:
             inline = constraints if alters else list(table.foreign_key_constraints)
-            statements.append(_text(CreateTable(table, include_foreign_key_constraints=inline), dialect))
+            text = _text(CreateTable(table, include_foreign_key_constraints=inline), dialect)
+            statements.append(f"{text} STRICT" if strict else text)
     if alters:
         statements.extend(_text(AddConstraint(constraint), dialect) for constraint in late)
     for table in tables:
         for index in sorted(table.indexes, key=lambda item: str(item.name)):
             statements.append(_text(CreateIndex(index), dialect))
     return statements
+
+
+def _with_strict_types(tables: Sequence[sa.Table], dialect: Dialect) -> list[sa.Table]:
+    """Return copies whose columns have the only types that a STRICT table may have."""
+    metadata = sa.MetaData()
+    # With those that they refer to, which a copy has to find.
+    everything = {
+        table.key: table.to_metadata(metadata) for one in tables[:1] for table in one.metadata.tables.values()
+    }
+    copies = [everything[table.key] for table in tables]
+    for table, copy in zip(tables, copies, strict=True):
+        for column in copy.c:
+            column.type = _strict_type(table.c[column.name].type.compile(dialect=dialect))
+    return copies
+
+
+def _strict_type(written: str) -> sa.types.TypeEngine[Any]:
+    # The affinity of the name (sqlite.org/datatype3.html), and text for dates and documents, which are stored as text.
+    if "INT" in written or written == "BOOLEAN":
+        return sa.INTEGER()
+    if "REAL" in written:
+        return sa.REAL()
+    return sa.BLOB() if written == "BLOB" else sa.TEXT()
 
 
 def drop_statement(table: sa.Table, dialect: Dialect) -> str:
