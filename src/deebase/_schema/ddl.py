@@ -45,7 +45,7 @@ def _with_strict_types(tables: Sequence[sa.Table], dialect: Dialect) -> list[sa.
     everything = {
         table.key: table.to_metadata(metadata) for one in tables[:1] for table in one.metadata.tables.values()
     }
-    copies = [everything[table.key] for table in tables]
+    copies: list[Any] = [everything[table.key] for table in tables]
     for table, copy in zip(tables, copies, strict=True):
         for column in copy.c:
             column.type = _strict_type(table.c[column.name].type.compile(dialect=dialect))
