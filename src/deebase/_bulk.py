@@ -31,7 +31,7 @@ CHUNK_ROWS = 1000
 #: Rows of one statement that returns some: a reader gets its turn in between.
 BATCH_ROWS = 1000
 #: Rows of one COPY or executemany, each of which costs several round trips.
-SENT_ROWS = 10_000
+SENT_ROWS = 5_000
 
 #: Sends rows of one shape and returns how many were stored.
 Send = Callable[[Any, Sequence[Any]], Awaitable[int]]

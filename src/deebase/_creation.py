@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
 from deebase._engine.executor import Executor
 from deebase._schema import ddl, reflect
@@ -16,6 +17,8 @@ from deebase.errors import InvalidOperationError, TableExistsError, ValidationEr
 
 #: Two programs that start at once must not both find a table missing (PostgreSQL).
 _ONE_AT_A_TIME = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
+
+_REPLACE = "create(replace=True)"
 
 
 class _Creation:
@@ -50,25 +53,41 @@ class _Creation:
         for text in statements:
             await self.executor.fetch(Statement(text), [])
 
-    async def drop(self, table: sa.Table) -> None:
-        """Drop a table that is to be replaced, unless rows of other tables refer to it.
 
-        SQLite's DROP TABLE deletes the rows first, and with them those of cascading children.
-        """
-        parameters = [table.name] * (2 if self.dialect.name == "sqlite" else 1)
-        quote = self.dialect.identifier_preparer.quote
-        for row in await self.executor.fetch(Statement(reflect.referencing_query(self.dialect)), parameters):
-            child, column = (quote(row[0]) if self.dialect.name == "sqlite" else row[0]), quote(row[1])
-            if await self.executor.fetch(Statement(f"SELECT 1 FROM {child} WHERE {column} IS NOT NULL LIMIT 1"), []):
-                raise InvalidOperationError(
-                    f"{table.name} is not replaced: rows of {row[0]} refer to it",
-                    operation="create(replace=True)",
-                    target=table.name,
-                    hint=f"delete the rows of {row[0]}, or set their {row[1]} to NULL, first",
-                )
-            if self.dialect.name == "postgresql":
-                await self.run([f"ALTER TABLE {child} DROP CONSTRAINT {quote(row[2])}"])
-        await self.run([ddl.drop_statement(table, self.dialect)])
+async def drop_table(
+    executor: Executor, table: sa.Table, dialect: Dialect, operation: str, *, rows_only: bool = False
+) -> None:
+    """Drop a table, or delete its rows, unless rows of other tables refer to it.
+
+    SQLite's DROP TABLE deletes the rows first, and with them those of cascading children.
+
+    Args:
+        executor: with the transaction in which this happens.
+        table: the table.
+        dialect: the database.
+        operation: what is refused; a replaced table is let go by the foreign keys of others.
+        rows_only: leave the table.
+
+    Raises:
+        InvalidOperationError: rows of another table refer to it.
+    """
+    sqlite = dialect.name == "sqlite"
+    preparer = dialect.identifier_preparer
+    name = table.name if sqlite else preparer.format_table(table)
+    for row in await executor.fetch(Statement(reflect.referencing_query(dialect)), [name] * (2 if sqlite else 1)):
+        child, column = (preparer.quote(row[0]) if sqlite else row[0]), preparer.quote(row[1])
+        if await executor.fetch(Statement(f"SELECT 1 FROM {child} WHERE {column} IS NOT NULL LIMIT 1"), []):
+            raise InvalidOperationError(
+                f"{operation} of {table.name} is refused: rows of {row[0]} refer to it",
+                operation=operation,
+                target=table.name,
+                hint=f"delete the rows of {row[0]}, or set their {row[1]} to NULL, first",
+            )
+        if not sqlite and not rows_only and operation == _REPLACE:
+            dropped = f"ALTER TABLE {child} DROP CONSTRAINT {preparer.quote(row[2])}"
+            await executor.fetch(Statement(dropped), [])
+    text = f"DELETE FROM {preparer.format_table(table)}" if rows_only else ddl.drop_statement(table, dialect)
+    await executor.fetch(Statement(text), [])
 
 
 async def create_tables(
@@ -104,7 +123,7 @@ async def create_tables(
         drawn = work.draw(sa.MetaData())
         if replace:
             for name in existing:
-                await work.drop(drawn[name])
+                await drop_table(executor, drawn[name], catalog.dialect, _REPLACE)
         new = [drawn[name] for name in names if replace or name not in existing]
         await work.run(ddl.create_statements(new, catalog.dialect, strict=strict))
     return _remember(work, kept=existing if if_not_exists else [])

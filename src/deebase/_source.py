@@ -59,6 +59,10 @@ class Source:
         """Return the same with another scope."""
         return Source(self.executor, self.catalog, self.model, self._row_type, scope)
 
+    def anew(self, name: str) -> Source:
+        """Return the same for the table as the catalog knows it now, maybe by another name."""
+        return Source(self.executor, self.catalog, self.catalog.model(name), self._row_type)
+
     def of_table(self, name: str) -> Source:
         """Return another table of this database, held to what of the scope it has columns for.
 

@@ -52,7 +52,9 @@ async def sent_by(db: Database, operation: Callable[[], Awaitable[Any]]) -> list
         await operation()
         for lane in lanes:
             await lane.call(tracing(None))
-        return seen
+        # The transaction that SQLite opens for a lone write is spelled out, and goes along in the same hop.
+        lone = len(seen) == 3 and (seen[0], seen[2]) == ("BEGIN IMMEDIATE", "COMMIT")
+        return seen[1:2] if lone else seen
 
     def note(record: Any) -> None:
         seen.append(record.query)

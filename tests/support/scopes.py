@@ -21,6 +21,7 @@ from deebase import (
     ForeignKey,
     Index,
     IntegrityError,
+    InvalidOperationError,
     NotFoundError,
     ScopeError,
     Table,
@@ -624,6 +625,37 @@ async def views(w: World) -> Any:
     return results
 
 
+# -- the table itself ------------------------------------------------------------------------------
+
+
+@covers(
+    "Table.create_index",
+    "Table.drop_index",
+    "Table.add_column",
+    "Table.rename_column",
+    "Table.drop_column",
+    "Table.rename",
+    "Table.truncate",
+    "Table.drop",
+)
+async def structure(w: World) -> Any:
+    texts = [
+        await refused(InvalidOperationError, by=call)
+        for call in (
+            w.mine.create_index("n"),
+            w.mine.drop_index("ux_note_title"),
+            w.mine.add_column("more", int | None),
+            w.mine.rename_column("n", "m"),
+            w.mine.drop_column("n"),
+            w.mine.rename("other"),
+            w.mine.truncate(),
+            w.mine.drop(),
+        )
+    ]
+    assert w.notes.columns == ("id", "owner", "title", "n", "folder_id")
+    return texts
+
+
 # -- what has no rows ------------------------------------------------------------------------------
 
 #: Public names that show or change no rows of a scope, and why.
@@ -634,6 +666,8 @@ EXEMPT = {
     "Table.pks": "names",
     "Table.sa_table": "SQLAlchemy's table, which knows no scope; documented",
     "Table.foreign_keys": "names",
+    "Table.schema": "the DDL",
+    "Table.indexes": "names",
     "View.name": "the view's name",
     "View.c": "SQLAlchemy's columns",
     "View.columns": "names",

@@ -99,21 +99,30 @@ def check_names(designs: Iterable[Design], dialect: Dialect) -> None:
     Raises:
         ValidationError: a name is empty, holds NUL or a lone surrogate, or is too long; ``.value`` is the name.
     """
-    # PostgreSQL keeps 63 bytes and drops the rest (manual, "Identifiers and Key Words").
-    most = 63 if dialect.name == "postgresql" else None
     for made in designs:
         columns = [("the name of a column", column.name) for column in made.columns]
         indexes = [("the name of an index", index.name) for index in made.indexes]
         for what, name in [("the name of the table", made.name), *columns, *indexes]:
-            if not _is_name(name):
-                raise ValidationError(f"{what} cannot be stored", field="name", value=name, hint="use other characters")
-            if most is not None and len(name.encode()) > most:
-                raise ValidationError(
-                    f"{what} has more than the {most} bytes that PostgreSQL keeps: {name}",
-                    field="name",
-                    value=name,
-                    hint="choose a shorter one; Index(name, ...) names an index",
-                )
+            check_name(what, name, dialect)
+
+
+def check_name(what: str, name: Any, dialect: Dialect) -> None:
+    """Refuse one name; ``what`` says whose.
+
+    Raises:
+        ValidationError: as for ``check_names``.
+    """
+    # PostgreSQL keeps 63 bytes and drops the rest (manual, "Identifiers and Key Words").
+    most = 63 if dialect.name == "postgresql" else None
+    if not _is_name(name):
+        raise ValidationError(f"{what} cannot be stored", field="name", value=name, hint="use other characters")
+    if most is not None and len(name.encode()) > most:
+        raise ValidationError(
+            f"{what} has more than the {most} bytes that PostgreSQL keeps: {name}",
+            field="name",
+            value=name,
+            hint="choose a shorter one; Index(name, ...) names an index",
+        )
 
 
 def _must_be_columns(table: str, names: Iterable[str], known: Iterable[str]) -> None:

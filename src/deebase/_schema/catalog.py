@@ -66,7 +66,7 @@ class Catalog:
         changed = {name: table for name, table in facts.items() if not self._unchanged(name, table)}
         for name, table in facts.items():
             if name in changed:
-                self._change(name, table)
+                self._change(name, table, {})
             self._facts[name] = table
         return list(changed.values())
 
@@ -90,26 +90,47 @@ class Catalog:
             (column.name, same_type(column.type.compile(dialect=self.dialect)), not column.nullable)
             for column in model.sa_table.c
         ]
-        return model.pks == found.pks and columns == [
-            (column.name, same_type(column.type), column.not_null) for column in found.columns
-        ]
+        there = [(column.name, same_type(column.type), column.not_null) for column in found.columns]
+        return model.pks == found.pks and columns == there and _references(model) == _references(found)
 
-    def _change(self, name: str, found: TableFacts) -> None:
+    def learn_indexes(self, found: TableFacts) -> None:
+        """Take in the indexes of a table whose columns did not change: its model stays."""
+        self._facts[found.known_as] = found
+        model = self._models.get(found.known_as)
+        if model is not None:
+            model.uniques = reflected.uniques_of(found)
+
+    def changed(self, name: str, found: TableFacts, known: Mapping[str, Any] | None = None) -> None:
+        """Take in that a table was changed by its own handle.
+
+        Args:
+            name: the name it had.
+            found: what it is now, maybe by another name.
+            known: types of columns that are known better than the database tells.
+        """
+        self._change(name, found, known or {})
+        self._facts[found.known_as] = found
+
+    def _change(self, name: str, found: TableFacts, known: Mapping[str, Any]) -> None:
         """Forget a table that is another one now, but not what its class knows better than the database."""
         old = self._models.get(name)
-        cls = self._classes.get(name)
-        self._unbuild(name)
-        if old is None or cls is None:
+        cls = self._classes.pop(name, None)
+        new = found.known_as
+        self.forget(name)
+        if old is None or (cls is None and not known):
             return
-        self._facts[name] = found
+        self._facts[new] = found
         kept = {
             column.name: old.columns[column.name].sa_type
             for column in found.columns
             if column.name in old.columns
             and same_type(old.columns[column.name].sa_type.compile(dialect=self.dialect)) == same_type(column.type)
         }
-        model = self._build(name, kept)
+        model = self._build(new, {**kept, **known})
         model.factories = {column: make for column, make in old.factories.items() if column in model.columns}
+        if cls is None:
+            return
+        self._classes[new] = cls
         if dataclasses.is_dataclass(cls) and {field.name for field in dataclasses.fields(cls)} <= set(model.names):
             model.row_type = cls
 
@@ -195,6 +216,10 @@ class Catalog:
 
     def __contains__(self, name: Any) -> bool:
         return name in self._models or name in self._facts
+
+
+def _references(table: TableModel | TableFacts) -> set[tuple[Any, ...]]:
+    return {(key.columns, key.target, key.targets) for key in table.foreign_keys}
 
 
 def same_type(written: str) -> str:

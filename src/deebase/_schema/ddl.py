@@ -46,7 +46,8 @@ def _with_strict_types(tables: Sequence[sa.Table], dialect: Dialect) -> list[sa.
         table.key: table.to_metadata(metadata) for one in tables[:1] for table in one.metadata.tables.values()
     }
     copies: list[Any] = [everything[table.key] for table in tables]
-    for table, copy in zip(tables, copies, strict=True):
+    originals: list[Any] = list(tables)
+    for table, copy in zip(originals, copies, strict=True):
         for column in copy.c:
             column.type = _strict_type(table.c[column.name].type.compile(dialect=dialect))
     return copies

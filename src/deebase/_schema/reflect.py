@@ -33,7 +33,7 @@ _REFERENCING = {
     "postgresql": """
         SELECT k.conrelid::regclass::text, a.attname, k.conname
         FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
-        WHERE k.contype = 'f' AND k.confrelid = to_regclass(quote_ident($1)) AND k.conrelid <> k.confrelid
+        WHERE k.contype = 'f' AND k.confrelid = to_regclass($1) AND k.conrelid <> k.confrelid
     """,
 }
 

@@ -120,8 +120,12 @@ def model_of(table: sa.Table, facts: TableFacts, dialect: Dialect) -> TableModel
         (column.name for column in facts.columns if column.generated and keys == (column.name,)),
         None,
     )
-    uniques = {index.name: tuple([str(name) for name in index.columns]) for index in facts.indexes if index.tells_rows}
-    return TableModel(table, columns, generated=generated, uniques=uniques, foreign_keys=facts.foreign_keys)
+    return TableModel(table, columns, generated=generated, uniques=uniques_of(facts), foreign_keys=facts.foreign_keys)
+
+
+def uniques_of(facts: TableFacts) -> dict[str, tuple[str, ...]]:
+    """Return the names and columns of what no two rows of a table have in common."""
+    return {index.name: tuple([str(name) for name in index.columns]) for index in facts.indexes if index.tells_rows}
 
 
 def closure(name: str, known: Mapping[str, TableFacts]) -> Iterable[TableFacts]:
