@@ -324,13 +324,13 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], dict[str, Any]], type[DeeBaseErr
 
 
 @pytest.mark.parametrize("fault", BAD)
-@pytest.mark.parametrize("position", [1, 998, 1000, 5001])
+@pytest.mark.parametrize("position", [1, 1000, 5001])
 async def test_the_row_that_a_constraint_refuses_is_named(
     db: Database, items: Table[Item], fault: str, position: int
 ) -> None:
     make, kind = BAD[fault]
     table = await db.create(Checked)
-    rows = [good(n) for n in range(6000)]
+    rows = [good(n) for n in range(5100)]
     rows[position] = make(rows[position])
     for options in ({}, {"returning": True}):
         with pytest.raises(kind, match=rf"^row {position}: ") as caught:

@@ -131,12 +131,20 @@ async def test_pages_hold_every_row_once_and_in_order(things: Table[Thing], orde
     names = [order] if isinstance(order, str) else list(order or [])
     tie = "-id" if names and names[-1].startswith("-") else "id"
     expected = [row.id for row in await things(order_by=[*names, tie])]
-    for size in (1, 10, ROWS - 1, ROWS, ROWS + 1):
+    for size in (7, ROWS - 1, ROWS):
         ids, before_last = await forwards(things, size, order)
         assert ids == expected
         if size < ROWS:
             last = (ROWS - 1) // size * size
             assert await backwards(things, size, order, before_last) == expected[:last]
+
+
+@pytest.mark.parametrize("order", ["id", ["n", "-s", "a"]], ids=repr)
+async def test_a_page_may_have_one_row(things: Table[Thing], order: Any) -> None:
+    names = [order] if isinstance(order, str) else order
+    ids, before_last = await forwards(things, 1, order)
+    assert ids == [row.id for row in await things(order_by=[*names, "id"])]
+    assert await backwards(things, 1, order, before_last) == ids[:-1]
 
 
 async def test_conditions_select_and_scope_hold_for_each_page(things: Table[Thing]) -> None:
