@@ -36,6 +36,7 @@ class PostgresTestServer:
 
     url: str
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
+    _spare: list[str] = field(default_factory=list, repr=False)
 
     def url_of(self, database: str) -> str:
         """Return the URL of another database of this server."""
@@ -50,20 +51,9 @@ class PostgresTestServer:
 
         self._run(work)
 
-    def sessions(self, database: str) -> list[str]:
-        """Return one line for each session that is connected to a database."""
-
-        async def work(connection: asyncpg.Connection) -> list[str]:
-            rows = await connection.fetch(
-                "SELECT pid, state, left(query, 80) AS query FROM pg_stat_activity WHERE datname = $1", database
-            )
-            return [f"{row['pid']} {row['state']}: {row['query']}" for row in rows]
-
-        return self._run(work)
-
-    def _run(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    def _run(self, work: Callable[[asyncpg.Connection], Awaitable[T]], url: str | None = None) -> T:
         async def connected() -> T:
-            connection = await asyncpg.connect(self.url)
+            connection = await asyncpg.connect(url or self.url)
             try:
                 return await work(connection)
             finally:
@@ -75,28 +65,61 @@ class PostgresTestServer:
 
     @contextmanager
     def fresh_database(self) -> Iterator[str]:
-        """Make an empty database, give its URL, drop it.
+        """Give the URL of an empty database, which is emptied for the next test, or dropped if that cannot be.
 
         Raises:
             AssertionError: Sessions are still connected at the end.
         """
-        name = f"deebase_test_{os.getpid()}_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} STRATEGY wal_log")
+        name = self._spare.pop() if self._spare else self._create()
+        left: list[str] = []
         try:
             yield self.url_of(name)
         finally:
-            left = self._drop(name)
+            left = self._run(_emptied, self.url_of(name))
+            if left:
+                self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            else:
+                self._spare.append(name)
         assert not left, f"sessions that were never closed: {left}"
 
-    def _drop(self, name: str) -> list[str]:
-        try:
-            # Waits up to 5 s for sessions that are about to end (src/backend/storage/ipc/procarray.c).
-            self.execute(f"DROP DATABASE {name}")
-        except asyncpg.ObjectInUseError:
-            left = self.sessions(name)
-            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
-            return left
-        return []
+    def _create(self) -> str:
+        name = f"deebase_test_{os.getpid()}_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} STRATEGY wal_log")
+        return name
+
+    def drop_databases(self) -> None:
+        """Drop the databases that no test uses any more."""
+        while self._spare:
+            self.execute(f"DROP DATABASE {self._spare.pop()} WITH (FORCE)")
+
+
+#: Seconds that sessions have to end, as DROP DATABASE gives them (src/backend/storage/ipc/procarray.c).
+_PATIENCE = 5
+
+
+async def _emptied(connection: asyncpg.Connection) -> list[str]:
+    """Empty a database that nobody else uses; return a line for each session that is still connected."""
+    left: list[str] = []
+    deadline = asyncio.get_running_loop().time() + _PATIENCE
+    while True:
+        rows = await connection.fetch(
+            "SELECT pid, state, left(query, 80) AS query FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        left = [f"{row['pid']} {row['state']}: {row['query']}" for row in rows]
+        if not left or asyncio.get_running_loop().time() > deadline:
+            break
+        await asyncio.sleep(0.01)
+    if left:
+        return left
+    schemas = await connection.fetch(
+        "SELECT quote_ident(nspname) AS name FROM pg_namespace "
+        "WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+    )
+    listed = ", ".join(row["name"] for row in schemas)
+    # What a database holds besides, such as its settings, is the same for all tests or set back by them.
+    await connection.execute(f"{f'DROP SCHEMA {listed} CASCADE; ' if listed else ''}CREATE SCHEMA public")
+    return []
 
 
 @contextmanager
@@ -104,7 +127,11 @@ def running_server() -> Iterator[PostgresTestServer]:
     """Give the server named by the environment, or start the one from the wheel and stop it at the end."""
     url = os.environ.get(SERVER_VARIABLE)
     if url:
-        yield PostgresTestServer(url.replace("postgresql+asyncpg:", "postgresql:", 1))
+        named = PostgresTestServer(url.replace("postgresql+asyncpg:", "postgresql:", 1))
+        try:
+            yield named
+        finally:
+            named.drop_databases()
         return
     directory = Path(tempfile.mkdtemp(prefix="dbpg-"))  # short: the path of a socket has 107 bytes at most
     try:
