@@ -385,3 +385,11 @@ def test_no_default_is_no_literal() -> None:
 )
 def test_table_names_are_in_snake_case(name: str, expected: str) -> None:
     assert snake_case(name) == expected
+
+
+def test_a_column_may_be_called_as_what_every_class_has() -> None:
+    class Odd:
+        id: int
+        mro: str
+
+    assert [(spec.name, spec.default) for spec in describe(Odd)] == [("id", UNSET), ("mro", UNSET)]

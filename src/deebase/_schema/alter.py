@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -73,7 +73,9 @@ def create_index(table: sa.Table, index: Index, dialect: Dialect, *, if_not_exis
     """Return CREATE INDEX."""
     options: dict[str, Any] = {}
     if index.where is not None:
-        options = {"sqlite_where": sa.text(index.where), "postgresql_where": sa.text(index.where)}
+        # Not sa.text, which takes a colon before a word for a parameter, in a string as well.
+        condition: Any = cast("Any", sa.literal_column(index.where))
+        options = {"sqlite_where": condition, "postgresql_where": condition}
     # On a copy: the table itself learns of its index by reflection.
     copy = table.to_metadata(sa.MetaData())
     made = sa.Index(index.name, *[copy.c[name] for name in index.columns], unique=index.unique, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -191,7 +191,9 @@ def _bare_table(made: Design, metadata: sa.MetaData, dialect: Dialect) -> sa.Tab
     for index in made.indexes:
         options = {}
         if index.where is not None:
-            options = {"sqlite_where": sa.text(index.where), "postgresql_where": sa.text(index.where)}
+            # Not sa.text, which takes a colon before a word for a parameter, in a string as well.
+            condition: Any = cast("Any", sa.literal_column(index.where))
+            options = {"sqlite_where": condition, "postgresql_where": condition}
         sa.Index(index.name, *[table.c[name] for name in index.columns], unique=index.unique, **options)
     return table
 

@@ -141,7 +141,8 @@ _NO_DEFAULTS = (property, classmethod, staticmethod, FunctionType, MemberDescrip
 
 
 def _of_attribute(cls: type, name: str) -> Default:
-    value: Any = inspect.getattr_static(cls, name, UNSET)
+    # Not getattr: every class has the attribute mro, of its metaclass.
+    value: Any = next((vars(owner)[name] for owner in cls.__mro__ if name in vars(owner)), UNSET)
     if is_a(value, dataclasses.Field):
         return _of_dataclass_field(value)
     return (UNSET if isinstance(value, _NO_DEFAULTS) else value), None
