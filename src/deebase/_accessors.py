@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, overload
 from deebase._readable import Readable
 from deebase._schema.catalog import Catalog
 from deebase._source import Source
+from deebase.errors import ValidationError
 from deebase.table import Table
 from deebase.view import View
 
@@ -35,7 +36,9 @@ class _Accessor(Generic[H]):
         self._executor: Any = executor
         self._handles: dict[str, Any] = {}
 
-    def _handle(self, name: str) -> Any:
+    def _handle(self, name: Any) -> Any:
+        if not isinstance(name, str):
+            raise ValidationError(f"a table or view is asked for by its name, not by {type(name).__name__}")
         if name not in self:
             raise self._catalog.unknown(name)
         model = self._catalog.model(name)
@@ -100,8 +103,10 @@ class Tables(_Accessor[Table[Any]]):
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple):
-            return tuple([self._handle(name) for name in key])
-        return self._handle(key if isinstance(key, str) else self._catalog.name_of(key) or key.__name__)
+            return tuple([self[name] for name in key])
+        if isinstance(key, type):
+            return self._handle(self._catalog.name_of(key) or key.__name__)
+        return self._handle(key)
 
 
 class Views(_Accessor[View[Any]]):

@@ -14,7 +14,7 @@ from deebase._schema.catalog import Catalog
 from deebase._schema.facts import TableFacts
 from deebase._schema.reflected import text_columns
 from deebase._sql.statement import Statement
-from deebase.errors import ConfigurationError, DatabaseError
+from deebase.errors import ConfigurationError, DatabaseError, SchemaError
 
 
 async def inventory(executor: Executor, schema: str | None) -> list[TableFacts]:
@@ -22,6 +22,7 @@ async def inventory(executor: Executor, schema: str | None) -> list[TableFacts]:
 
     Raises:
         ConfigurationError: a schema was named on SQLite, which has none.
+        SchemaError: there is no such schema.
     """
 
     async def fetch(sql: str, *args: Any) -> list[Any]:
@@ -29,19 +30,22 @@ async def inventory(executor: Executor, schema: str | None) -> list[TableFacts]:
 
     if executor.settings.name == "postgresql":
         listed = await fetch(postgres.LISTED, schema)
+        if schema is not None and not listed and not await fetch(postgres.SCHEMA, schema):
+            raise SchemaError(f"there is no schema {schema!r}", hint="schemas are listed in pg_namespace")
         oids = [row[0] for row in listed]
-        statements = (postgres.COLUMNS, postgres.CONSTRAINTS, postgres.INDEXES)
-        return postgres.tables(schema, listed, *[await fetch(statement, oids) for statement in statements])
+        columns = await fetch(postgres.COLUMNS, oids)
+        constraints = await fetch(postgres.CONSTRAINTS, oids, schema)
+        return postgres.tables(schema, listed, columns, constraints, await fetch(postgres.INDEXES, oids))
     if schema is not None:
         raise ConfigurationError("SQLite has no schemas", hint="leave schema out; ATTACH and db.q reach other files")
     listed = await fetch(sqlite.LISTED)
-    columns = await fetch(sqlite.columns_of("table"))
+    columns = await fetch(sqlite.COLUMNS_OF_TABLES)
     try:
         async with _apart(executor):
-            columns += await fetch(sqlite.columns_of("view"))
+            columns += await fetch(sqlite.COLUMNS_OF_OTHERS)
     except DatabaseError:
-        # One view whose tables are gone would hide all others.
-        columns += await _columns_of_views(executor, fetch, [name for name, kind, *_ in listed if kind == "view"])
+        # One view whose tables are gone, or one virtual table of an extension, would hide all others.
+        columns += await _columns_one_by_one(executor, fetch, [(row[0], row[1]) for row in listed if not row[3]])
     return sqlite.tables(listed, columns, await fetch(sqlite.FOREIGN_KEYS), await fetch(sqlite.INDEXES))
 
 
@@ -50,17 +54,18 @@ def _apart(executor: Executor) -> AbstractAsyncContextManager[Any]:
     return nullcontext() if executor.current.get() is None else executor.transaction()
 
 
-async def _columns_of_views(
-    executor: Executor, fetch: Callable[..., Awaitable[list[Any]]], names: Iterable[str]
+async def _columns_one_by_one(
+    executor: Executor, fetch: Callable[..., Awaitable[list[Any]]], names: Iterable[tuple[str, str]]
 ) -> list[Any]:
-    """Return the columns of the views that still work."""
+    """Return the columns of the views and virtual tables that work."""
     found: list[Any] = []
-    for name in names:
+    for name, kind in names:
         try:
             async with _apart(executor):
-                found += await fetch(sqlite.columns_of("view", alone=True), name)
+                found += await fetch(sqlite.COLUMNS_OF_ONE, name)
         except DatabaseError:
-            warnings.warn(f"view {name} is left out: what it selects from is not there", stacklevel=5)
+            missing = "what it selects from" if kind == "view" else "the extension that it needs"
+            warnings.warn(f"{kind} {name} is left out: {missing} is not there", stacklevel=5)
     return found
 
 

@@ -300,7 +300,7 @@ class QueryError(DatabaseError):
         "27",
         "2B",
     )
-    sqlite_codes: ClassVar[tuple[int, ...]] = (1, 17, 21)  # ERROR, SCHEMA, MISUSE
+    sqlite_codes: ClassVar[tuple[int, ...]] = (1, 17, 21, 516)  # ERROR, SCHEMA, MISUSE, ABORT_ROLLBACK
 
 
 class DataError(DatabaseError):

@@ -12,7 +12,7 @@ from deebase._bulk import BulkInsert, delete_many, taken_elsewhere, update_many
 from deebase._navigation import Navigable
 from deebase._readable import Readable
 from deebase._rows.records import values_of
-from deebase._schema.native import NativeText
+from deebase._schema.native_postgres import NativeText
 from deebase._source import Source, conditions
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared

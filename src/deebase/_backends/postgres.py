@@ -24,6 +24,7 @@ from deebase.errors import (
     IntegrityError,
     NotNullViolationError,
     QueryError,
+    SerializationError,
     UniqueViolationError,
     class_for_sqlstate,
 )
@@ -46,6 +47,7 @@ _PLAIN = {
     "40001": "another transaction changed what this one had read",
     "40P01": "two transactions waited for each other",
     "42": "the statement is wrong, or names something that does not exist",
+    "428C9": "the database alone makes the values of a column (GENERATED ALWAYS)",
     "42P10": "no unique constraint or index covers the columns of ON CONFLICT",
     "53100": "the disk of the server is full",
     "53200": "the server is out of memory",
@@ -56,6 +58,8 @@ _PLAIN = {
     "08": "the link to the server is broken",
     "P0": "a function or trigger of the database raised an error",
 }
+_UNREADABLE = "a value is beyond what Python holds; a date outside of the years 1 to 9999 is read as CAST(... AS text)"
+_CHANGED = "a table was changed since this connection last used it"
 # Classes whose texts are made of names: wrong syntax, unknown or existing names, objects in use.
 _NAMING = ("0A", "26", "2B", "34", "3F", "42", "55")
 # Texts that quote names alone, whatever was sent: of a role, a database, an object, a command.
@@ -85,12 +89,18 @@ class PostgresBackend:
         error = original(error)
         if isinstance(error, DeeBaseError):
             return error
+        if statement is not None and type(error) in (ValueError, OverflowError):
+            # From making Python's values of an answer: what asyncpg refuses of its parameters is an error of its own.
+            return database_error(DataError, _UNREADABLE, code=None, statement=statement)
         if not type(error).__module__.startswith("asyncpg"):
             return common(error) or refused_by_sqlalchemy(outer, statement)
         state = getattr(error, "sqlstate", None)
         # The server's own errors come with their fields; those of the client have the text alone.
         if state is None or getattr(error, "severity", None) is None:
             return _from_client(error, statement)
+        if type(error).__name__ == "InvalidCachedStatementError":
+            # asyncpg has thrown its prepared statements away by now; outside of a transaction it tried again by itself.
+            return database_error(SerializationError, _CHANGED, code=state, statement=statement)
         kind = class_for_sqlstate(state) or DatabaseError
         if issubclass(kind, IntegrityError):
             return self._violation(kind, error)

@@ -39,6 +39,7 @@ _PLAIN = {
     18: "a value is too large",
     20: "a value is not of the type the column takes",
     26: "the file is not a SQLite database",
+    516: "a rollback took away what the statement was reading",
 }
 # Texts of SQLITE_ERROR that quote a value they were given, by how they begin.
 _QUOTING = {
@@ -77,7 +78,7 @@ def _from_code(error: BaseException, code: int, statement: str | None) -> DeeBas
     if issubclass(kind, IntegrityError):
         return _violation(kind, code, str(error))
     primary = code & 0xFF
-    message = _PLAIN.get(primary)
+    message = _PLAIN.get(code) or _PLAIN.get(primary)
     if message is None:
         # Syntax errors and unknown names: SQLite's text names them, and nearly always holds no values.
         text = str(error)

@@ -359,7 +359,7 @@ class Block:
     async def _give_back(self, unit: _Unit) -> None:
         lane = unit.lane
         lane.on_error = None
-        if lane.connection.in_transaction():
+        if lane.connection.get_transaction() is not None:
             # SQLAlchemy's own bookkeeping of statements that went through tx.connection.
             with contextlib.suppress(Exception):
                 await lane.connection.rollback()

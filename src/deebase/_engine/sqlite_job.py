@@ -39,7 +39,12 @@ class Job(Waiter):
         if mode == MANY:
             return raw.executemany(self.statement.sql, self.args).rowcount
         cursor = raw.execute(self.statement.sql, self.args)
-        rows = cursor.fetchall()
+        try:
+            rows = cursor.fetchall()
+        except BaseException:
+            # The traceback holds the cursor, which would hold the file open.
+            cursor.close()
+            raise
         if mode == ROWS:
             return rows
         if mode == COUNT:

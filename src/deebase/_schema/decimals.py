@@ -74,6 +74,12 @@ _BY_VALUE = frozenset(
 )
 
 
+def _written_out(value: Decimal) -> Decimal:
+    exponent = value.as_tuple().exponent
+    # NaN and the infinities, which others may have stored, have a letter for it.
+    return Decimal(format(value, "f")) if isinstance(exponent, int) and exponent > 0 else value
+
+
 class ExactNumber(ColumnType):
     """A Decimal with its scale: NUMERIC; SQLite stores fixed-point text and compares it by value."""
 
@@ -107,7 +113,7 @@ class ExactNumber(ColumnType):
         """Return what makes a Decimal of what is stored; asyncpg gives 10000 as 1E+4."""
         if dialect.name == "sqlite":
             return super().result_processor(dialect, coltype)
-        return reading(lambda value: value if value.as_tuple().exponent <= 0 else Decimal(format(value, "f")))
+        return reading(_written_out)
 
     def order_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return what ORDER BY sorts by."""

@@ -16,20 +16,28 @@ LISTED = """
     WHERE n.nspname = coalesce($1, current_schema()) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
     ORDER BY c.relname
 """
-# A domain is shown as what it is based on; the labels are those of the type or of what an array of it holds.
+SCHEMA = "SELECT FROM pg_namespace WHERE nspname = $1"
+# A domain is shown as what it is based on in the end; the labels are those of that type, or of its elements.
 COLUMNS = """
+    WITH RECURSIVE based (domain, kind, modifier) AS (
+        SELECT oid, typbasetype, typtypmod FROM pg_type WHERE typtype = 'd'
+        UNION ALL
+        SELECT b.domain, t.typbasetype, t.typtypmod FROM based b JOIN pg_type t ON t.oid = b.kind WHERE t.typtype = 'd'
+    )
     SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
            pg_get_expr(d.adbin, d.adrelid), coalesce(array_position(i.indkey::int2[], a.attnum), -1) + 1,
-           a.attidentity <> '' OR pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname) IS NOT NULL,
+           a.attidentity <> '' OR d.adbin IS NOT NULL
+               AND pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname) IS NOT NULL,
            a.attgenerated <> '',
-           CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod)
-                WHEN t.typcategory = 'A' THEN format_type(t.typelem, a.atttypmod) END,
+           CASE WHEN t.typcategory = 'A' THEN format_type(t.typelem, coalesce(b.modifier, a.atttypmod))
+                WHEN b.kind IS NOT NULL THEN format_type(b.kind, b.modifier) END,
            t.typcategory = 'A' AND t.typelem <> 0,
            (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = el.oid),
            eln.nspname::text, el.typname::text
     FROM pg_attribute a
     JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_type t ON t.oid = a.atttypid
+    LEFT JOIN based b ON b.domain = a.atttypid AND EXISTS (SELECT FROM pg_type WHERE oid = b.kind AND typtype <> 'd')
+    JOIN pg_type t ON t.oid = coalesce(b.kind, a.atttypid)
     LEFT JOIN pg_type el ON el.oid = CASE WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN t.typelem ELSE t.oid END
     LEFT JOIN pg_namespace eln ON eln.oid = el.typnamespace
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -41,11 +49,12 @@ CONSTRAINTS = """
     SELECT k.conrelid, k.contype::text, k.conname::text, pg_get_constraintdef(k.oid),
            ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(n, place)
                  JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.place),
-           CASE WHEN fn.nspname = current_schema() THEN NULL ELSE fn.nspname::text END, f.relname::text,
+           CASE WHEN f.relnamespace = c.relnamespace THEN $2::text
+                WHEN fn.nspname <> current_schema() THEN fn.nspname::text END, f.relname::text,
            ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u(n, place)
                  JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.place),
            k.confdeltype::text, k.confupdtype::text
-    FROM pg_constraint k
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
     LEFT JOIN pg_class f ON f.oid = k.confrelid LEFT JOIN pg_namespace fn ON fn.oid = f.relnamespace
     WHERE k.conrelid = ANY($1::oid[]) AND k.contype IN ('f', 'c') ORDER BY k.conrelid, k.conkey, k.conname
 """
@@ -55,7 +64,7 @@ INDEXES = """
                  LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.n
                  WHERE u.place <= i.indnkeyatts ORDER BY u.place)
     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-    WHERE i.indrelid = ANY($1::oid[]) AND NOT i.indisprimary ORDER BY i.indrelid, x.relname
+    WHERE i.indrelid = ANY($1::oid[]) AND NOT i.indisprimary AND i.indisvalid ORDER BY i.indrelid, x.relname
 """
 #: confdeltype and confupdtype (manual, pg_constraint).
 _ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}

@@ -11,7 +11,7 @@ from deebase._schema.facts import ColumnFacts, IndexFacts, TableFacts
 
 # Shadow tables belong to virtual ones (sqlite.org/pragma.html#pragma_table_list); sqlite_% is SQLite's own.
 LISTED = """
-    SELECT m.name, m.type, m.sql, l.wr FROM sqlite_master m
+    SELECT m.name, m.type, m.sql, m.rootpage FROM sqlite_master m
     JOIN pragma_table_list l ON l.name = m.name AND l.schema = 'main'
     WHERE m.type IN ('table', 'view') AND l.type <> 'shadow' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
     ORDER BY m.name
@@ -19,25 +19,25 @@ LISTED = """
 # hidden: 1 of a virtual table, 2 and 3 computed (sqlite.org/pragma.html#pragma_table_xinfo).
 _COLUMNS = """
     SELECT m.name, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden
-    FROM sqlite_master m, pragma_table_xinfo(m.name) x WHERE m.type = '{kind}' AND x.hidden <> 1 ORDER BY m.name, x.cid
+    FROM sqlite_master m, pragma_table_xinfo(m.name, 'main') x
+    WHERE {which} AND m.type IN ('table', 'view') AND x.hidden <> 1 ORDER BY m.name, x.cid
 """
+#: Views and virtual tables have no pages of their own, and may need what is not there.
+COLUMNS_OF_TABLES = _COLUMNS.format(which="m.rootpage > 0")
+COLUMNS_OF_OTHERS = _COLUMNS.format(which="m.rootpage = 0")
+COLUMNS_OF_ONE = _COLUMNS.format(which="m.name = ?")
 FOREIGN_KEYS = """
     SELECT m.name, f.id, f."table", f."from", f."to", f.on_update, f.on_delete
-    FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' ORDER BY m.name, f.id, f.seq
+    FROM sqlite_master m, pragma_foreign_key_list(m.name, 'main') f
+    WHERE m.rootpage > 0 AND m.type = 'table' ORDER BY m.name, f.id, f.seq
 """
 INDEXES = """
-    SELECT m.name, l.name, l."unique", l.partial, i.name, s.sql
-    FROM sqlite_master m, pragma_index_list(m.name) l, pragma_index_xinfo(l.name) i
+    SELECT m.name, l.name, l."unique", l.partial, i.name, s.sql, l.origin = 'pk'
+    FROM sqlite_master m, pragma_index_list(m.name, 'main') l, pragma_index_xinfo(l.name, 'main') i
     LEFT JOIN sqlite_master s ON s.type = 'index' AND s.name = l.name
-    WHERE m.type = 'table' AND i.key = 1 AND l.origin <> 'pk' ORDER BY m.name, l.name, i.seqno
+    WHERE m.rootpage > 0 AND m.type = 'table' AND i.key = 1 ORDER BY m.name, l.name, i.seqno
 """
 _COMPUTED = (2, 3)
-
-
-def columns_of(kind: str, *, alone: bool = False) -> str:
-    """Return the statement that lists the columns of all tables or views (or of one, by its name)."""
-    statement = _COLUMNS.format(kind=kind)
-    return statement.replace("WHERE", "WHERE m.name = ? AND") if alone else statement
 
 
 def tables(
@@ -48,18 +48,18 @@ def tables(
 ) -> list[TableFacts]:
     """Return all tables and views from the answers of the statements."""
     columns, foreign_keys, indexes = _grouped(column_rows), _grouped(foreign_key_rows), _grouped(index_rows)
-    keys = {name: _pks(rows) for name, rows in columns.items()}
+    names = _Names(columns)
     return [
         TableFacts(
             name=name,
             schema=None,
             kind=kind,
-            columns=_columns(columns[name], without_rowid=bool(without_rowid)),
-            foreign_keys=_foreign_keys(foreign_keys.get(name, []), keys),
-            indexes=_indexes(indexes.get(name, [])),
+            columns=_columns(columns[name], key_is_index=any(row[-1] for row in indexes.get(name, []))),
+            foreign_keys=tuple([names.foreign_key(name, rows) for rows in _by_number(foreign_keys.get(name, []))]),
+            indexes=_indexes([row for row in indexes.get(name, []) if not row[-1]]),
             sql=sql,
         )
-        for name, kind, sql, without_rowid in listed
+        for name, kind, sql, _ in listed
         if name in columns
     ]
 
@@ -72,16 +72,12 @@ def _grouped(rows: Iterable[Sequence[Any]]) -> dict[str, list[Sequence[Any]]]:
     return dict(result)
 
 
-def _pks(rows: Iterable[Sequence[Any]]) -> list[str]:
-    return [row[0] for row in sorted(rows, key=lambda row: row[4]) if row[4]]
-
-
-def _columns(rows: Sequence[Sequence[Any]], *, without_rowid: bool) -> tuple[ColumnFacts, ...]:
+def _columns(rows: Sequence[Sequence[Any]], *, key_is_index: bool) -> tuple[ColumnFacts, ...]:
     alone = sum(1 for row in rows if row[4]) == 1
     result: list[ColumnFacts] = []
     for name, written, not_null, default, key, hidden in rows:
-        # sqlite.org/lang_createtable.html#rowid: only a key that is called INTEGER is the rowid.
-        generated = bool(key) and alone and written.upper() == "INTEGER" and not without_rowid
+        # sqlite.org/lang_createtable.html#rowid: only a key that is called INTEGER is the rowid, which has no index.
+        generated = bool(key) and alone and written.upper() == "INTEGER" and not key_is_index
         result.append(
             ColumnFacts(
                 name=name,
@@ -96,30 +92,42 @@ def _columns(rows: Sequence[Sequence[Any]], *, without_rowid: bool) -> tuple[Col
     return tuple(result)
 
 
-def _foreign_keys(rows: Sequence[Sequence[Any]], keys: dict[str, list[str]]) -> tuple[ForeignKeyModel, ...]:
-    by_number: defaultdict[int, list[Sequence[Any]]] = defaultdict(list)
+def _by_number(rows: Sequence[Sequence[Any]]) -> list[list[Sequence[Any]]]:
+    """Return the rows of each foreign key without their number; SQLite counts them from the last one."""
+    result: defaultdict[int, list[Sequence[Any]]] = defaultdict(list)
     for row in rows:
-        by_number[row[0]].append(row[1:])
-    known = {name.lower(): name for name in keys}
-    result: list[ForeignKeyModel] = []
-    # SQLite counts them from the last one.
-    for _, parts in sorted(by_number.items(), reverse=True):
-        table, _, _, on_update, on_delete = parts[0]
-        name = str(known.get(str(table).lower(), table))
+        result[row[0]].append(row[1:])
+    return [parts for _, parts in sorted(result.items(), reverse=True)]
+
+
+class _Names:
+    """The names of tables and columns as they were declared: foreign keys may write them in other capitals."""
+
+    def __init__(self, columns: dict[str, list[Sequence[Any]]]) -> None:
+        self._tables = {name.lower(): name for name in columns}
+        self._columns = {name: {str(row[0]).lower(): str(row[0]) for row in rows} for name, rows in columns.items()}
+        keys = {name: sorted([row for row in rows if row[4]], key=lambda row: row[4]) for name, rows in columns.items()}
+        self._keys = {name: [str(row[0]) for row in rows] for name, rows in keys.items()}
+
+    def foreign_key(self, table: str, rows: Sequence[Sequence[Any]]) -> ForeignKeyModel:
+        """Return a foreign key of a table from the rows of its columns."""
+        target = str(rows[0][0])
+        target = self._tables.get(target.lower(), target)
         # Without columns it is the key that is meant.
-        targets: list[str] = [part[2] for part in parts if part[2] is not None] or keys.get(name, [])
-        result.append(
-            ForeignKeyModel(
-                name=None,
-                columns=tuple([part[1] for part in parts]),
-                schema=None,
-                table=name,
-                targets=tuple(targets),
-                on_delete=_action(on_delete),
-                on_update=_action(on_update),
-            )
+        targets = [str(row[2]) for row in rows if row[2] is not None] or self._keys.get(target, [])
+        return ForeignKeyModel(
+            name=None,
+            columns=self._declared(table, [str(row[1]) for row in rows]),
+            schema=None,
+            table=target,
+            targets=self._declared(target, targets),
+            on_delete=_action(rows[0][4]),
+            on_update=_action(rows[0][3]),
         )
-    return tuple(result)
+
+    def _declared(self, table: str, columns: list[str]) -> tuple[str, ...]:
+        known = self._columns.get(table, {})
+        return tuple([known.get(column.lower(), column) for column in columns])
 
 
 def _action(written: str) -> str | None:

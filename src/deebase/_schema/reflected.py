@@ -13,7 +13,8 @@ from deebase._rows.model import TableModel
 from deebase._schema.build import column_model
 from deebase._schema.choices import literal_pairs
 from deebase._schema.facts import ColumnFacts, TableFacts
-from deebase._schema.native import NativeText, postgres_type, sqlite_type
+from deebase._schema.native_postgres import is_foreign, postgres_type
+from deebase._schema.native_sqlite import sqlite_type
 from deebase._schema.types import Choice
 
 # The CHECK of an Enum or Literal column, as `create` writes it, and as PostgreSQL shows it.
@@ -50,7 +51,7 @@ def text_columns(facts: TableFacts, dialect: Dialect) -> list[ColumnFacts]:
     """Return the columns whose type has no counterpart in Python, so that they are read and written as text."""
     if dialect.name == "sqlite":
         return []
-    return [column for column in facts.columns if isinstance(postgres_type(column), NativeText)]
+    return [column for column in facts.columns if is_foreign(column)]
 
 
 def sa_table(
@@ -73,8 +74,13 @@ def sa_table(
         options: dict[str, Any] = {"nullable": not column.not_null, "autoincrement": False}
         if column.computed is not None:
             parts.append(sa.Computed(sa.text(_escaped(column.computed or "NULL"))))
-        elif column.generated and column.name in keys:
+        elif column.generated and keys == (column.name,):
             options["autoincrement"] = True
+            if dialect.name == "postgresql" and column.default is None:
+                parts.append(sa.Identity())
+        elif column.generated:
+            # A value need not be given, though the key is not this column alone.
+            options["server_default"] = sa.FetchedValue()
         if column.default is not None:
             options["server_default"] = sa.text(_escaped(column.default))
         columns.append(sa.Column(column.name, types[column.name], *parts, **options))

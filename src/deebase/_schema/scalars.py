@@ -191,6 +191,19 @@ def uuid(value: Any) -> UUID:
     return value
 
 
+def storable(value: Any) -> Any:
+    """What SQLite stores as it is, for a column that says nothing of its values."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, int):
+        return integer(value)
+    if isinstance(value, float):
+        return real(value)
+    if is_a(value, (bytes, bytearray, memoryview)):
+        return binary(value)
+    raise misfit(value, "an int, a float, a str or bytes", "str(value)")
+
+
 def anything(value: Any) -> Any:
     """A value for a column whose type is not ours: only what no database can store is refused."""
     if isinstance(value, str):

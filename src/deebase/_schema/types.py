@@ -81,7 +81,11 @@ class Boolean(ColumnType):
         return lambda value: int(scalars.boolean(value))
 
     def from_sqlite(self) -> Processor:
-        return bool
+        # Others store 't' and 'f' in such columns, which bool() would take for True.
+        return _BOOLEANS.__getitem__
+
+
+_BOOLEANS = {0: False, 1: True}
 
 
 class Binary(ColumnType):

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from deebase._schema import scalars
+from deebase._schema.native_postgres import NativeEnum, each
 from deebase._schema.scalars import HIGHEST_INTEGER, LOWEST_INTEGER
 from deebase._schema.types import ColumnType, Float
 from deebase.errors import ValidationError
@@ -133,8 +134,10 @@ _PASSERS: dict[Check, Passes] = {
 def _acceptor(sa_type: TypeEngine[Any]) -> Check:
     if isinstance(sa_type, Float):
         return scalars.real
-    if isinstance(sa_type, ColumnType):
+    if isinstance(sa_type, (ColumnType, NativeEnum)):
         return sa_type.accept
+    if scalars.is_a(sa_type, sa.ARRAY):
+        return _array_acceptor(sa_type)
     for kind, accept in _REFLECTED:
         if isinstance(sa_type, kind):
             return accept(sa_type) if kind is sa.DateTime else accept
@@ -143,6 +146,20 @@ def _acceptor(sa_type: TypeEngine[Any]) -> Check:
 
 def _datetime_acceptor(sa_type: sa.DateTime) -> Check:
     return scalars.aware_datetime if sa_type.timezone else scalars.naive_datetime
+
+
+def _array_acceptor(sa_type: Any) -> Check:
+    accept = _acceptor(sa_type.item_type)
+
+    def element(value: Any) -> Any:
+        return None if value is None else accept(value)
+
+    def array_of(value: Any) -> Any:
+        if not scalars.is_a(value, (list, tuple)):
+            raise scalars.misfit(value, "a list", "[value]")
+        return each(value, element, sa_type.item_type)
+
+    return array_of
 
 
 def _unchanged(value: Any) -> Any:

@@ -55,11 +55,19 @@ def _returning(
     element: Any, model: TableModel, dialect: Dialect, parameters: Parameters, *, moves: bool = False
 ) -> Prepared:
     columns: list[Any] = list(model.sa_table.c)
+    if dialect.name == "sqlite" and _is_real(columns[0], dialect):
+        # SQLite's RETURNING makes floats of all numbers of such a table (seen in 3.40), but not of a function's.
+        columns[1:] = [sa.func.ifnull(column, sa.null(), type_=column.type) for column in columns[1:]]
     hidden = 0
     if moves and dialect.name == "postgresql":
         columns.append(move_sequence(model, dialect))
         hidden = 1
     return prepare(element.returning(*columns), dialect, parameters, reads=False, quick=True, hidden=hidden)
+
+
+def _is_real(column: sa.Column[Any], dialect: Dialect) -> bool:
+    written = column.type.compile(dialect=dialect).upper()
+    return any(part in written for part in ("REAL", "FLOA", "DOUB"))
 
 
 def move_sequence(model: TableModel, dialect: Dialect, key: Any = None) -> Any:

@@ -77,7 +77,8 @@ class Where:
     def __init__(self, model: TableModel, scope: Scope | None = None) -> None:
         self.model = model
         self.scope = no_scope() if scope is None else scope
-        self.shape: tuple[Hashable, ...] | None = self.scope.shape
+        # Not those of conditions on the same columns, whose values have other names.
+        self.shape: tuple[Hashable, ...] | None = (self.scope.shape,) if self.scope else ()
         self.values: dict[str, Any] = dict(self.scope.values)
         self._sources = 0
         #: Values inside of expressions, and the names under which they are in ``values``.

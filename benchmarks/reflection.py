@@ -1,0 +1,133 @@
+"""How long it takes to read what a database holds, beside SQLAlchemy's own reflection: `python -m benchmarks.reflection`."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import statistics
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from benchmarks.server import running_server
+from deebase import Database
+
+TABLE = """
+CREATE TABLE t{n} (
+    id integer PRIMARY KEY, name varchar(50) NOT NULL, size int DEFAULT 3, at timestamp, parent int REFERENCES t{parent} (id)
+);
+CREATE INDEX a{n} ON t{n} (name); CREATE UNIQUE INDEX b{n} ON t{n} (size, at); CREATE INDEX c{n} ON t{n} (parent);
+"""
+
+
+async def made(url: str, tables: int) -> None:
+    """Make tables with five columns, a foreign key and three indexes each."""
+    async with Database(url) as db:
+        await db.script("".join(TABLE.format(n=n, parent=max(0, n - 1)) for n in range(tables)))
+
+
+async def with_deebase(url: str, *, build: bool = False) -> float:
+    """Return the seconds of `reflect()`, maybe with building every table."""
+    async with Database(url) as db:
+        await db.item("SELECT 1")
+        start = time.perf_counter()
+        await db.reflect()
+        if build:
+            assert all(table.columns for table in db.t)
+        return time.perf_counter() - start
+
+
+async def with_sqlalchemy(url: str) -> float:
+    """Return the seconds of `MetaData.reflect()`."""
+    async with Database(url) as db:
+        engine = create_async_engine(db.engine.url)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(sa.text("SELECT 1"))
+            start = time.perf_counter()
+            await connection.run_sync(sa.MetaData().reflect)
+            return time.perf_counter() - start
+    finally:
+        await engine.dispose()
+
+
+async def statements(url: str) -> int:
+    """Return how many statements `reflect()` sends."""
+    seen: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = seen.append  # type: ignore[method-assign]
+    logger = logging.getLogger("deebase.sql")
+    logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    try:
+        async with Database(url) as db:
+            await db.item("SELECT 1")
+            seen.clear()
+            await db.reflect()
+            return len(seen)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+async def kept_bytes(url: str) -> int:
+    """Return the memory that a database with its facts holds more than one without."""
+    async with Database(url) as db:
+        await db.reflect_table("t0")
+        gc.collect()
+        tracemalloc.start()
+        await db.reflect()
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return held
+
+
+async def median(run: Callable[[], Awaitable[float]], rounds: int) -> float:
+    """Return the milliseconds of the median run."""
+    figures: list[float] = []
+    await run()
+    for _ in range(rounds):
+        gc.collect()
+        figures.append(await run())
+    return statistics.median(figures) * 1000
+
+
+async def measure(name: str, url: str, tables: int, rounds: int, say: Callable[[str], None]) -> None:
+    """Print the figures of one database."""
+    await made(url, tables)
+    theirs = await median(lambda: with_sqlalchemy(url), rounds)
+    ours = await median(lambda: with_deebase(url), rounds)
+    built = await median(lambda: with_deebase(url, build=True), rounds)
+    say(f"{name}: {tables} tables with 3 indexes each, {await statements(url)} statements")
+    say(f"  MetaData.reflect         {theirs:8.1f} ms")
+    say(f"  reflect()                {ours:8.1f} ms   ratio {ours / theirs:.3f}")
+    say(f"  reflect(), all built     {built:8.1f} ms   ratio {built / theirs:.3f}")
+    say(f"  memory of what was read  {await kept_bytes(url) / 1024:8.0f} KiB")
+
+
+@click.command()
+@click.option("--backend", type=click.Choice(["sqlite", "postgres", "all"]), default="all", help="Database.")
+@click.option("--tables", type=click.IntRange(min=1), default=100, help="How many there are.")
+@click.option("--rounds", type=click.IntRange(min=1), default=7, help="Measurements of each; the median counts.")
+def main(backend: str, tables: int, rounds: int) -> None:
+    """Print the milliseconds of reflection, and its ratio to SQLAlchemy's."""
+    with ExitStack() as stack:
+        if backend in ("sqlite", "all"):
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dbreflect-")))
+            asyncio.run(measure("sqlite", str(directory / "reflection.db"), tables, rounds, click.echo))
+        if backend in ("postgres", "all"):
+            asyncio.run(measure("postgres", stack.enter_context(running_server()).url, tables, rounds, click.echo))
+
+
+if __name__ == "__main__":
+    main()

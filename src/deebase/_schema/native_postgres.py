@@ -1,0 +1,217 @@
+"""The types of columns that others made on PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from copy import copy
+from functools import cached_property
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import ColumnElement
+from sqlalchemy.types import TypeEngine
+
+from deebase._schema import scalars, types
+from deebase._schema.choices import Choices, literal_pairs
+from deebase._schema.column_type import ColumnType, Named, Processor, sending
+from deebase._schema.decimals import ExactNumber
+from deebase._schema.facts import ColumnFacts
+
+Made = TypeEngine[Any]
+
+
+class NativeText(ColumnType):
+    """A type that Python has no counterpart of: read and written as its text.
+
+    Args:
+        name: as the database writes it.
+    """
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def accept(self, value: Any) -> str:
+        return scalars.text(value)
+
+    def load_dialect_impl(self, dialect: Dialect) -> Made:
+        return Named(self.name)
+
+    def bind_expression(self, bindparam: Any) -> Any:
+        """Return the parameter as text that the server turns into the type."""
+        return _FromText(bindparam, self)
+
+    def column_expression(self, column: Any) -> Any:
+        """Return the column as text."""
+        return sa.cast(column, sa.Text())
+
+
+class _FromText(ColumnElement[Any]):
+    """``CAST(CAST(parameter AS TEXT) AS type)``; SQLAlchemy's own cast would ask the type once more."""
+
+    inherit_cache = False
+
+    def __init__(self, parameter: Any, kind: NativeText) -> None:
+        self.parameter = parameter
+        self.kind = kind
+        self.type = kind
+
+
+@compiles(_FromText)
+def _compile_from_text(element: _FromText, compiler: Any, **options: Any) -> str:
+    options["skip_bind_expression"] = True
+    parameter = sa.type_coerce(element.parameter, sa.Text())
+    return f"CAST(CAST({compiler.process(parameter, **options)} AS TEXT) AS {element.kind.name})"
+
+
+class NativeEnum(postgresql.ENUM):
+    """An enum of the database; its values are texts, also those that were added since."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def adapt(self, cls: Any, **kw: Any) -> Any:
+        """Keep to this type: what the driver's dialect would put in its place refuses labels that were added since."""
+        return copy(self)
+
+    def accept(self, value: Any) -> str:
+        """Return the label.
+
+        Raises:
+            ValidationError: it is none of those that are known.
+        """
+        label: str = self._choices.accept(value)
+        return label
+
+    @cached_property
+    def _choices(self) -> Choices:
+        return Choices(literal_pairs(self.enums))
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Return what refuses other texts."""
+        return sending(self.accept)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        """Take labels as they come: an enum may have more by now."""
+        return None
+
+
+class Array(postgresql.ARRAY[Any]):
+    """An array of the database, read as a list; bound as a tuple, so that keys may hold one."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def adapt(self, cls: Any, **kw: Any) -> Any:
+        """Keep to this type: what the driver's dialect would put in its place binds lists."""
+        return copy(self)
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Return what binds each element."""
+        convert = self.item_type.dialect_impl(dialect).bind_processor(dialect)
+
+        def process(value: Any) -> Any:
+            return value if convert is None or value is None else convert(value)
+
+        # The driver takes a tuple inside of an array for a composite value.
+        return sending(lambda value: tuple(each(value, process, self.item_type)))
+
+
+def each(value: Any, convert: Processor, item_type: Made) -> list[Any]:
+    """Return the elements of an array converted, those of its inner arrays in their place."""
+    # A list in an array of documents is a document.
+    nested = not getattr(item_type, "takes_collections", False)
+    return [
+        each(element, convert, item_type) if nested and scalars.is_a(element, (list, tuple)) else convert(element)
+        for element in value
+    ]
+
+
+class PlainJson(types.JSON):
+    """JSON as it was written; PostgreSQL has no equality for it."""
+
+    cache_ok = True
+    postgresql_type: ClassVar[Any] = postgresql.JSON(none_as_null=True)
+
+
+class _Real(Named):
+    """REAL by its name, as SQLAlchemy's driver takes all floats for double precision."""
+
+    render_bind_cast = True
+
+
+class SingleFloat(types.Float):
+    """REAL: compared as one, so that what was stored is found again."""
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Made:
+        return super().load_dialect_impl(dialect) if dialect.name == "sqlite" else _Real("REAL")
+
+
+def postgres_type(column: ColumnFacts) -> Made:
+    """Return the type of a column; ``NativeText`` where Python has none."""
+    if not column.array or column.base is None:
+        return _single(column.base or column.type, column)
+    element = _single(column.base, column)
+    # The driver takes elements in its own types, not as text.
+    return NativeText(column.type) if isinstance(element, NativeText) else Array(element)
+
+
+def is_foreign(column: ColumnFacts) -> bool:
+    """Whether a column is read and written as text although its values are none."""
+    made = postgres_type(column)
+    return isinstance(made, NativeText) and made.name.rpartition(".")[2] not in _TEXTS
+
+
+#: Types whose values are texts, but compared by rules of their own.
+_TEXTS = frozenset({"citext"})
+
+
+def _single(written: str, column: ColumnFacts) -> Made:
+    if column.labels and column.enum is not None:
+        schema, name = column.enum
+        return NativeEnum(*column.labels, name=name, schema=schema, create_type=False)
+    base, _, rest = written.partition("(")
+    arguments = [int(part) for part in re.findall(r"\d+", rest.partition(")")[0])]
+    base = (base.strip() + rest.partition(")")[2]).strip()
+    sized = _SIZED.get(base)
+    if sized is not None:
+        return sized(*arguments)
+    # An interval may name its fields: "interval day to second".
+    made = _KNOWN.get("interval" if base.startswith("interval ") else base)
+    return made() if made is not None else NativeText(column.type)
+
+
+_SIZED: dict[str, Callable[..., Made]] = {
+    "character varying": sa.String,
+    "character": sa.CHAR,
+    "numeric": ExactNumber,
+}
+
+_KNOWN: dict[str, Callable[[], Made]] = {
+    "smallint": sa.SmallInteger,
+    "integer": sa.Integer,
+    "bigint": sa.BigInteger,
+    "oid": sa.BigInteger,
+    "real": SingleFloat,
+    "double precision": types.Float,
+    "text": sa.Text,
+    "name": sa.Text,
+    "boolean": types.Boolean,
+    "bytea": types.Binary,
+    "json": PlainJson,
+    "jsonb": types.JSON,
+    "date": types.Date,
+    "time without time zone": types.Time,
+    "timestamp without time zone": types.DateTime,
+    "timestamp with time zone": types.AwareDateTime,
+    "interval": types.Interval,
+    "uuid": types.Uuid,
+}
