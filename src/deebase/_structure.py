@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy.schema import CreateTable
 
 from deebase._creation import drop_table
+from deebase._duplication import duplicate
 from deebase._reflection import inventory
 from deebase._schema import alter
 from deebase._schema.build import check_name
+from deebase._schema.change import Arguments
 from deebase._schema.facts import TableFacts
 from deebase._source import Source
 from deebase._sql.statement import Statement
+from deebase._transformation import Transformation
 from deebase.errors import InvalidOperationError, SchemaError
-from deebase.types import UNSET, ForeignKeyMark, Index
+from deebase.types import UNSET, ForeignKeyMark, Index, Unset
 
 S = TypeVar("S", bound="Structure")
 
@@ -197,7 +200,8 @@ class Structure:
         if mark is not None:
             pks = source.catalog.model(mark.target.partition(".")[0]).pks
             key = pks[0] if len(pks) == 1 else None
-        await self._change("add_column", alter.add_column(model.sa_table, spec, mark, key, source.dialect))
+        self._must_be_whole("add_column")
+        await Transformation(source, "add_column").add_column(spec, mark, key)
         return await self._anew(known={name: spec.sa_type})
 
     async def rename_column(self: S, old: str, new: str) -> S:
@@ -212,40 +216,122 @@ class Structure:
             users = await users.rename_column("name", "full_name")
             ```
         """
-        model = self._source.model
-        model.column(old)
-        check_name("the name of the column", new, self._source.dialect)
-        if new in model.columns:
-            raise self._taken(new)
-        await self._change(
-            "rename_column", f"ALTER TABLE {self._table} RENAME COLUMN {self._quoted(old)} TO {self._quoted(new)}"
-        )
-        return await self._anew()
+        return await self._transformed("rename_column", Arguments(rename={old: new}))
 
     async def drop_column(self: S, name: str) -> S:
         """Drop a column with its values, and return the handle that knows it no more.
 
+        Constraints that are about this column alone go with it.
+
         Raises:
             ColumnNotFoundError: there is no such column.
-            InvalidOperationError: it is part of the key.
-            QueryError: the database cannot: an index, a constraint or a view uses it (SQLite).
+            InvalidOperationError: it is part of the key, or something else uses it: an index, a constraint
+                over several columns, a computed column, a trigger, a view, a foreign key of others.
 
         Example:
             ```python
             users = await users.drop_column("city")
             ```
         """
-        model = self._source.model
-        model.column(name)
-        if name in model.pks:
-            raise InvalidOperationError(
-                f"{model.name}.{name} is part of the key",
-                operation="drop_column",
-                target=model.name,
-                hint="drop others",
-            )
-        await self._change("drop_column", f"ALTER TABLE {self._table} DROP COLUMN {self._quoted(name)}")
-        return await self._anew()
+        return await self._transformed("drop_column", Arguments(drop=name))
+
+    async def transform(
+        self: S,
+        *,
+        types: Mapping[str, Any] | None = None,
+        rename: Mapping[str, str] | None = None,
+        drop: str | Collection[str] | None = None,
+        not_null: Mapping[str, bool] | str | Collection[str] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        pk: str | Sequence[str] | Unset | None = UNSET,
+        add_foreign_keys: Mapping[str, ForeignKeyMark | str] | None = None,
+        drop_foreign_keys: str | Collection[str | tuple[str, ...]] | None = None,
+        column_order: Sequence[str] | None = None,
+    ) -> S:
+        """Change the table, all of it or nothing, and return the handle that knows it as it is then.
+
+        All names are those from before the change. PostgreSQL alters the table. SQLite alters it where it can, else a
+        new table is made from the stored CREATE TABLE and takes the old one's place: what the change does not name
+        stays, rows of other tables, triggers and views included.
+
+        Args:
+            types: new types by column, as annotations. Values are converted; one that cannot be is an error.
+            rename: new names by column.
+            drop: columns.
+            not_null: columns that are to refuse NULL, or a dict that says it of each: ``{"city": False}``.
+            defaults: new defaults by column; None for none.
+            pk: the new key: a column, several, or None for no key.
+            add_foreign_keys: ``{"author_id": ForeignKey("user.id", on_delete="cascade")}``, or just the target.
+            drop_foreign_keys: the column of each, or the tuple of its columns.
+            column_order: the columns that come first, in their order (SQLite).
+
+        Raises:
+            ColumnNotFoundError: a name that is no column.
+            SchemaError: a new name is taken, a foreign key leads to what is not there, or there is none to drop.
+            ValidationError: the arguments contradict each other, or ask for nothing.
+            InvalidOperationError: something else uses a column that is dropped, or the key that is changed.
+            IntegrityError: rows are there that the changed table would not take.
+            DataError: a value cannot be converted to the new type.
+
+        Example:
+            ```python
+            users = await users.transform(types={"age": int}, rename={"name": "full_name"}, not_null="email")
+            ```
+        """
+        arguments = Arguments(
+            types, rename, drop, not_null, defaults, pk, add_foreign_keys, drop_foreign_keys, column_order
+        )
+        return await self._transformed("transform", arguments)
+
+    async def transform_sql(
+        self,
+        *,
+        types: Mapping[str, Any] | None = None,
+        rename: Mapping[str, str] | None = None,
+        drop: str | Collection[str] | None = None,
+        not_null: Mapping[str, bool] | str | Collection[str] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        pk: str | Sequence[str] | Unset | None = UNSET,
+        add_foreign_keys: Mapping[str, ForeignKeyMark | str] | None = None,
+        drop_foreign_keys: str | Collection[str | tuple[str, ...]] | None = None,
+        column_order: Sequence[str] | None = None,
+    ) -> list[str]:
+        """Return the statements that ``transform`` would run, in their order; nothing is changed.
+
+        They belong into one transaction.
+
+        Args:
+            types: as in ``transform``, like all others.
+            rename: see there.
+            drop: see there.
+            not_null: see there.
+            defaults: see there.
+            pk: see there.
+            add_foreign_keys: see there.
+            drop_foreign_keys: see there.
+            column_order: see there.
+
+        Raises:
+            DeeBaseError: whatever ``transform`` would refuse.
+
+        Example:
+            ```python
+            statements = await users.transform_sql(drop="city")
+            ```
+        """
+        arguments = Arguments(
+            types, rename, drop, not_null, defaults, pk, add_foreign_keys, drop_foreign_keys, column_order
+        )
+        self._must_be_whole("transform_sql")
+        return await Transformation(self._source, "transform_sql").plan(arguments)
+
+    async def _transformed(self: S, operation: str, arguments: Arguments) -> S:
+        self._must_be_whole(operation)
+        change = await Transformation(self._source, operation).run(arguments)
+        columns = self._source.model.columns
+        # Types of renamed columns are known better than the database tells, too.
+        known = {new: columns[old].sa_type for old, new in change.rename.items()}
+        return await self._anew(known={**known, **change.known_types()})
 
     # -- the table -----------------------------------------------------------------------------
 
@@ -264,6 +350,32 @@ class Structure:
         check_name("the name of the table", new, self._source.dialect)
         await self._change("rename", f"ALTER TABLE {self._table} RENAME TO {self._quoted(new)}")
         return await self._anew(new)
+
+    async def duplicate(self: S, new: str) -> S:
+        """Make a copy of the table with its rows, constraints and indexes, and return the copy's handle.
+
+        Triggers are not copied; references of the table to itself lead to the copy.
+
+        Args:
+            new: the name of the copy.
+
+        Raises:
+            TableExistsError: the name is taken.
+            ValidationError: a name that the database cannot store.
+            InvalidOperationError: it is a virtual table (SQLite).
+
+        Example:
+            ```python
+            kept = await users.duplicate("user_before")
+            ```
+        """
+        check_name("the name of the table", new, self._source.dialect)
+        self._must_be_whole("duplicate")
+        source = self._source
+        async with source.executor.transaction():
+            found = await duplicate(source, new)
+        source.catalog.copied(source.model.name, found)
+        return type(self)(source.anew(found.known_as))  # type: ignore[call-arg]
 
     async def truncate(self) -> None:
         """Delete all rows; rows of others that refer to them refuse it, whatever their foreign key says.

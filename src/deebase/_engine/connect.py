@@ -19,6 +19,7 @@ from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
 from deebase._engine.sqlite_job import is_busy
 from deebase._engine.sqlite_lane import SqliteLane
+from deebase._schema.stored_form import FITS, STORED, fits, stored
 from deebase._schema.types import compare_decimals
 from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError, TransactionError
 
@@ -85,7 +86,11 @@ def _configure_sqlite(raw: sqlite3.Connection, settings: Settings) -> None:
         # Python 3.12+: a misspelt "column" is an error, not a string.
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DDL, False)
+        # What is built so refuses changes of its schema table, which a rebuilt table needs.
+        raw.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)
     raw.create_collation("deebase_decimal", compare_decimals)
+    raw.create_function(FITS, 2, fits, deterministic=True)
+    raw.create_function(STORED, 2, stored, deterministic=True)
 
 
 def _set_pragma(raw: sqlite3.Connection, sql: str, deadline: float) -> Any:

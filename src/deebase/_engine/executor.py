@@ -244,6 +244,17 @@ class Executor:
             self._note(statement)
             await block.run(lambda lane: lane.copy(table.name, table.schema, columns, rows), statement)
 
+    async def write_schema(self, statements: Sequence[Statement]) -> None:
+        """Run statements that change SQLite's schema table itself, inside the transaction of this task."""
+        block = self.current.get()
+        if block is None:
+            async with self.transaction():
+                await self.write_schema(statements)
+        else:
+            for statement in statements:
+                self._note(statement)
+            await block.run(lambda lane: lane.write_schema(statements), statements[0])
+
     async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Run one statement per row of parameters, and return the rows of all, in that order."""
         block = self.current.get()

@@ -240,6 +240,22 @@ class SqliteLane:
         fetched: list[Any] = await self.call(run)
         return fetched
 
+    async def write_schema(self, statements: Sequence[Statement]) -> None:
+        """Run statements that change sqlite_schema, and read it anew; in one hop, so that nothing else may."""
+
+        def run(raw: sqlite3.Connection) -> None:
+            raw.execute("PRAGMA writable_schema = ON")
+            try:
+                for statement in statements:
+                    raw.execute(statement.sql)
+            finally:
+                # A connection on which this fails could still write there: it is not used again.
+                self.broken, broken = True, self.broken
+                raw.execute("PRAGMA writable_schema = RESET")
+                self.broken = broken
+
+        await self.call(run)
+
     async def call(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
         """Run a function of the connection in its thread."""
         return await self._do(_CALLED, function, CALL)

@@ -10,38 +10,69 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateColumn, CreateIndex
 
 from deebase._schema.columns import ColumnSpec, describe, sql_default
+from deebase._schema.ddl import strict_type
+from deebase._schema.ddl_tokens import folded
+from deebase._schema.facts import TableFacts
 from deebase.errors import ValidationError
 from deebase.types import UNSET, ForeignKeyMark, Index
 
 
-def add_column(
-    table: sa.Table, spec: ColumnSpec, mark: ForeignKeyMark | None, key: str | None, dialect: Dialect
+def column_declaration(
+    table: str, spec: ColumnSpec, mark: ForeignKeyMark | None, key: str | None, dialect: Dialect, *, strict: bool
 ) -> str:
-    """Return ALTER TABLE ... ADD COLUMN.
+    """Return what declares a new column.
 
     Args:
-        table: the table.
+        table: the name of its table.
         spec: the new column.
         mark: what it refers to.
         key: the only key column of that table, if it has one.
         dialect: the database.
+        strict: the table is a STRICT one (SQLite).
     """
     options: dict[str, Any] = {"nullable": spec.nullable}
     made = sql_default(spec, dialect)
     if made is not None:
         options["server_default"] = made
-    scratch = sa.Table(table.name, sa.MetaData(), sa.Column(spec.name, spec.sa_type, **options), schema=table.schema)
-    column = scratch.c[spec.name]
-    text = str(CreateColumn(column).compile(dialect=dialect))
-    allowed: Sequence[str] = getattr(spec.sa_type, "allowed", ())
-    if allowed:
-        check = sa.type_coerce(column, sa.String()).in_(list(allowed))
-        text += (
-            f" CHECK ({check.compile(dialect=dialect, compile_kwargs={'literal_binds': True, 'include_table': False})})"
-        )
-    if mark is not None:
-        text += _reference(mark, key, dialect)
-    return f"ALTER TABLE {dialect.identifier_preparer.format_table(table)} ADD COLUMN {text}"
+    kind = strict_type(spec.sa_type.compile(dialect=dialect)) if strict else spec.sa_type
+    scratch = sa.Table(table, sa.MetaData(), sa.Column(spec.name, kind, **options))
+    text = str(CreateColumn(scratch.c[spec.name]).compile(dialect=dialect))
+    check = choice_check(sa.Column(spec.name, spec.sa_type), dialect)
+    if check is not None:
+        text += f" {check}"
+    return text if mark is None else text + _reference(mark, key, dialect)
+
+
+def choice_check(column: sa.Column[Any], dialect: Dialect) -> str | None:
+    """Return the CHECK that holds the column of an Enum or Literal to its texts; None for any other type."""
+    allowed: Sequence[str] = getattr(column.type, "allowed", ())
+    if not allowed:
+        return None
+    check = sa.type_coerce(column, sa.String()).in_(list(allowed))
+    written = check.compile(dialect=dialect, compile_kwargs={"literal_binds": True, "include_table": False})
+    return f"CHECK ({written})"
+
+
+def qualified(facts: TableFacts, dialect: Dialect) -> str:
+    """Return the quoted name of a table, with its schema."""
+    quote = dialect.identifier_preparer.quote
+    return quote(facts.name) if facts.schema is None else f"{quote(facts.schema)}.{quote(facts.name)}"
+
+
+def rename_columns(facts: TableFacts, rename: Mapping[str, str], dialect: Dialect) -> list[str]:
+    """Return ALTERs that rename columns; a column whose new name another one has now goes through a name of its own."""
+    quote = dialect.identifier_preparer.quote
+    table = qualified(facts, dialect)
+    taken = {folded(column.name) for column in facts.columns}
+    steps: list[tuple[str, str]] = []
+    for place, (old, new) in enumerate(rename.items()):
+        if folded(new) in taken:
+            between = f"deebase_renamed_{place}"
+            steps.insert(place, (old, between))
+            steps.append((between, new))
+        else:
+            steps.insert(place, (old, new))
+    return [f"ALTER TABLE {table} RENAME COLUMN {quote(old)} TO {quote(new)}" for old, new in steps]
 
 
 def column_spec(name: str, annotation: Any, default: Any) -> ColumnSpec:

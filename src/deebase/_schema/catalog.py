@@ -111,6 +111,14 @@ class Catalog:
         self._change(name, found, known or {})
         self._facts[found.known_as] = found
 
+    def copied(self, name: str, found: TableFacts) -> None:
+        """Take in a copy of a table: what is known of the columns of the one is known of those of the other."""
+        old = self.model(name)
+        self._facts[found.known_as] = found
+        model = self._build(found.known_as, {column: known.sa_type for column, known in old.columns.items()})
+        model.factories = dict(old.factories)
+        model.row_type = old.row_type
+
     def _change(self, name: str, found: TableFacts, known: Mapping[str, Any]) -> None:
         """Forget a table that is another one now, but not what its class knows better than the database."""
         old = self._models.get(name)
@@ -182,8 +190,9 @@ class Catalog:
 
     def unknown(self, name: str) -> TableNotFoundError:
         """Return the error for a table or view that is not known."""
-        near = difflib.get_close_matches(name, self._known(), n=1)
-        guess = f"did you mean {near[0]!r}? Else make" if near else "make"
+        known = {other.lower(): other for other in self._known()}
+        near = difflib.get_close_matches(name.lower(), known, n=1)
+        guess = f"did you mean {known[near[0]]!r}? Else make" if near else "make"
         return TableNotFoundError(
             f"table {name!r} is not known",
             table_name=name,

@@ -49,11 +49,12 @@ def _with_strict_types(tables: Sequence[sa.Table], dialect: Dialect) -> list[sa.
     originals: list[Any] = list(tables)
     for table, copy in zip(originals, copies, strict=True):
         for column in copy.c:
-            column.type = _strict_type(table.c[column.name].type.compile(dialect=dialect))
+            column.type = strict_type(table.c[column.name].type.compile(dialect=dialect))
     return copies
 
 
-def _strict_type(written: str) -> sa.types.TypeEngine[Any]:
+def strict_type(written: str) -> sa.types.TypeEngine[Any]:
+    """Return what a column of this type is called in a STRICT table."""
     # The affinity of the name (sqlite.org/datatype3.html), and text for dates and documents, which are stored as text.
     if "INT" in written or written == "BOOLEAN":
         return sa.INTEGER()

@@ -1,0 +1,50 @@
+"""All that a SQLite file holds, in a form in which two moments can be compared."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from deebase._schema.stored_form import FITS, STORED, fits, stored
+from deebase._schema.types import compare_decimals
+
+Snapshot = dict[str, Any]
+
+
+def opened(path: Any) -> sqlite3.Connection:
+    """Open a file as SQLite itself does, with what our columns need."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.create_collation("deebase_decimal", compare_decimals)
+    connection.create_function(FITS, 2, fits)
+    connection.create_function(STORED, 2, stored)
+    return connection
+
+
+def snapshot(path: Any) -> Snapshot:
+    """Return schema, rows with their rowids, counters; the file has to be sound."""
+    connection = opened(path)
+    try:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        listed = connection.execute(
+            "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
+        ).fetchall()
+        result: Snapshot = {"schema": listed}
+        for kind, name, _, sql in listed:
+            if kind == "table" and not sql.upper().startswith("CREATE VIRTUAL"):
+                result[name] = rows(connection, name, sql)
+            elif kind == "view":
+                result[name] = connection.execute(f'SELECT * FROM "{name}"').fetchall()
+        result["broken references"] = connection.execute("PRAGMA foreign_key_check").fetchall()
+        return result
+    finally:
+        connection.close()
+
+
+def rows(connection: sqlite3.Connection, name: str, sql: str) -> list[Any]:
+    """Return the rows of a table, with the types in which they are stored."""
+    quoted = '"' + name.replace('"', '""') + '"'
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({quoted})")]
+    listed = [f'"{column}"' for column in columns]
+    kinds = [f"typeof({column})" for column in listed]
+    rowid = [] if "WITHOUT ROWID" in sql.upper() else ["rowid"]
+    return connection.execute(f"SELECT {', '.join(rowid + listed + kinds)} FROM {quoted} ORDER BY 1").fetchall()
