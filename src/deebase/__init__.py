@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deebase._engine.transaction import Transaction as Transaction
+    from deebase.codegen import create_mod as create_mod
+    from deebase.codegen import create_mod_from_tables as create_mod_from_tables
+    from deebase.codegen import dataclass_src as dataclass_src
     from deebase.database import Database as Database
     from deebase.errors import BusyError as BusyError
     from deebase.errors import CheckViolationError as CheckViolationError
@@ -89,6 +92,9 @@ __all__ = [
     "UnsupportedTypeError",
     "ValidationError",
     "View",
+    "create_mod",
+    "create_mod_from_tables",
+    "dataclass_src",
 ]
 
 _PLACES = {
@@ -97,6 +103,7 @@ _PLACES = {
     "Table": "deebase.table",
     "View": "deebase.view",
     "Transaction": "deebase._engine.transaction",
+    **dict.fromkeys(("create_mod", "create_mod_from_tables", "dataclass_src"), "deebase.codegen"),
     **dict.fromkeys(("UNSET", "ForeignKey", "Index", "Text", "UTCDateTime"), "deebase.types"),
 }
 

@@ -14,6 +14,7 @@ from deebase._backends.settings import settings_for
 from deebase._creation import create_tables
 from deebase._engine.executor import Executor
 from deebase._engine.transaction import Transaction
+from deebase._matching import match
 from deebase._rawsql import RawSql
 from deebase._reflection import reflect
 from deebase._schema.build import Design, design
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
+#: What `create_all` takes for a single class.
+_OWN_OPTIONS = frozenset({"name", "pk", "indexes", "foreign_keys", "defaults"})
 
 
 class Database:
@@ -313,6 +316,7 @@ class Database:
         defaults: Mapping[str, Any] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
+        transform: bool = False,
         strict: bool = False,
     ) -> Coroutine[Any, Any, Table[DC]]: ...
 
@@ -328,6 +332,7 @@ class Database:
         defaults: Mapping[str, Any] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
+        transform: bool = False,
         strict: bool = False,
     ) -> Coroutine[Any, Any, Table[Row]]: ...
 
@@ -342,6 +347,7 @@ class Database:
         defaults: Mapping[str, Any] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
+        transform: bool = False,
         strict: bool = False,
     ) -> Coroutine[Any, Any, Table[Any]]:
         """Create a table from a class, with its indexes, in one transaction.
@@ -357,6 +363,9 @@ class Database:
             defaults: values by column, on top of those of the class.
             if_not_exists: take the table as it is when it exists; a warning lists how it differs.
             replace: drop the table first when it exists.
+            transform: change the table to what the class says when it exists, rows kept: columns are added, and
+                dropped unless rows have values in them; types, NOT NULL, defaults, the key, foreign keys and the
+                indexes named here follow the class.
             strict: a STRICT table: SQLite itself refuses values of other types, whoever writes them. Its columns
                 are INTEGER, REAL, TEXT or BLOB, so that reflection cannot tell dates and decimals from text.
                 PostgreSQL is always strict.
@@ -366,6 +375,9 @@ class Database:
             UnsupportedTypeError: an annotation has no column type.
             SchemaError: a foreign key to a table that does not exist.
             ValidationError: a default that does not fit its column.
+            InvalidOperationError: transform would drop a column in which rows have values.
+            IntegrityError: rows are there that the changed table would not take.
+            DataError: transform cannot convert a value.
 
         Example:
             ```python
@@ -378,20 +390,35 @@ class Database:
         made = design(
             cls, name=name, pk=pk, indexes=indexes, foreign_keys=foreign_keys, defaults=defaults, localns=localns
         )
+        if transform and (if_not_exists or replace):
+            raise ValidationError("transform excludes if_not_exists and replace", hint="give one of them")
+        if transform:
+            return self._create_or_match(made, strict=strict)
         return self._create_one(made, if_not_exists=if_not_exists, replace=replace, strict=strict)
 
     async def _create_one(self, made: Design, *, if_not_exists: bool, replace: bool, strict: bool) -> Table[Any]:
         await self._create([made], if_not_exists=if_not_exists, replace=replace, strict=strict)
         return self.t[made.name]
 
+    async def _create_or_match(self, made: Design, *, strict: bool) -> Table[Any]:
+        async with self._executor.transaction():
+            await match(self._executor, self._catalog, made)
+            return await self._create_one(made, if_not_exists=True, replace=False, strict=strict)
+
     def create_all(
-        self, *classes: type[Any], pk: str | Sequence[str] = "id", if_not_exists: bool = False, replace: bool = False
+        self,
+        *classes: type[Any],
+        pk: str | Sequence[str] = "id",
+        options: Mapping[type[Any], Mapping[str, Any]] | None = None,
+        if_not_exists: bool = False,
+        replace: bool = False,
     ) -> Coroutine[Any, Any, list[Table[Any]]]:
         """Create several tables in one transaction, whatever order their foreign keys need.
 
         Args:
             *classes: as in ``create``; they may refer to each other in cycles.
             pk: the key of all of them.
+            options: what single classes need of ``create``: ``{Post: {"pk": "slug", "indexes": ["title"]}}``.
             if_not_exists: as in ``create``.
             replace: as in ``create``.
 
@@ -404,7 +431,16 @@ class Database:
             ```
         """
         localns = sys._getframe(1).f_locals  # pyright: ignore[reportPrivateUsage]
-        designs = [design(cls, name=None, pk=pk, localns=localns) for cls in classes]
+        own = options or {}
+        unknown = {str(name) for given in own.values() for name in given} - _OWN_OPTIONS
+        if unknown or not own.keys() <= set(classes):
+            raise ValidationError(
+                f"options are by class, and take no {', '.join(sorted(unknown)) or 'class that is not created'}",
+                field="options",
+                hint=f"{{Post: {{'pk': 'slug'}}}}; of each class {', '.join(sorted(_OWN_OPTIONS))}",
+            )
+        shared: dict[str, Any] = {"name": None, "pk": pk, "localns": localns}
+        designs = [design(cls, **{**shared, **own.get(cls, {})}) for cls in classes]
         return self._create_several(designs, if_not_exists=if_not_exists, replace=replace)
 
     async def _create_several(self, designs: list[Design], *, if_not_exists: bool, replace: bool) -> list[Table[Any]]:
@@ -421,6 +457,17 @@ class Database:
             warnings.warn(
                 f"table {made.name} exists and differs from {made.cls.__name__}: {'; '.join(found)}", stacklevel=3
             )
+
+    def dataclasses(self) -> dict[str, type[Any]]:
+        """Return a dataclass for each table that this database knows, by the name of the table.
+
+        Example:
+            ```python
+            await db.reflect()
+            User = db.dataclasses()["user"]
+            ```
+        """
+        return {table.name: table.dataclass() for table in self.t}
 
     # -- what is there already -----------------------------------------------------------------
 

@@ -160,5 +160,5 @@ def dataclass_of(model: TableModel) -> type[Any]:
                 hint="keep dicts, or name a class of your own in rows_as",
             )
     title = "".join([part.capitalize() for part in re.split(r"\W|_", model.name)])
-    fields = [(name, Any, dataclasses.field(default=UNSET)) for name in model.columns]
+    fields = [(name, Any, dataclasses.field(default=UNSET, metadata={"deebase": model})) for name in model.columns]
     return dataclasses.make_dataclass(title if title.isidentifier() else "Row", fields)

@@ -1,0 +1,110 @@
+"""Indexes of a table as ``create`` takes them, and what else of a table it does not take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from deebase._rows.model import TableModel
+from deebase._schema import types as ours
+from deebase._schema.facts import IndexFacts, TableFacts
+from deebase._sql.text import BLANK, Token, tokens
+from deebase.types import Index
+
+
+def indexes_of(table: sa.Table, facts: TableFacts | None, dialect: Dialect | None, notes: list[str]) -> list[Index]:
+    """Return the indexes and unique constraints of a table; those that are more go to the notes."""
+    if facts is None or dialect is None:
+        return [*_declared(table)]
+    made: list[Index] = []
+    for index in facts.indexes:
+        found = _index(facts, index, dialect.name, notes)
+        if found is None:
+            notes.append(f"the index {index.name}: {index.sql}")
+        else:
+            made.append(found)
+    return made
+
+
+def _declared(table: sa.Table) -> Iterator[Index]:
+    for index in sorted(table.indexes, key=lambda index: str(index.name)):
+        where = index.dialect_options["sqlite"]["where"]
+        condition = None if where is None else str(where)
+        yield Index(str(index.name), *[c.name for c in index.columns], unique=bool(index.unique), where=condition)
+    for constraint in table.constraints:
+        if isinstance(constraint, sa.UniqueConstraint):
+            names = [column.name for column in constraint.columns]
+            yield Index(str(constraint.name or _unique_name(table.name, names)), *names, unique=True)
+
+
+def _unique_name(table: str, columns: list[str]) -> str:
+    return f"ux_{table}_{'_'.join(columns)}"
+
+
+def _index(facts: TableFacts, index: IndexFacts, dialect: str, notes: list[str]) -> Index | None:
+    columns = [name for name in index.columns if name is not None]
+    if len(columns) < len(index.columns) or len(set(columns)) < len(columns):
+        return None
+    if index.sql is None:
+        # SQLite's name of the index of a constraint is its own.
+        return Index(_unique_name(facts.name, columns), *columns, unique=index.unique)
+    definition = _Definition(index.sql, dialect)
+    if definition.method not in (None, "btree") or definition.more:
+        return None
+    if definition.order(columns):
+        notes.append(f"order or collation of the index {index.name}")
+    return Index(index.name, *columns, unique=index.unique, where=definition.where)
+
+
+class _Definition:
+    """A CREATE INDEX statement in its parts."""
+
+    def __init__(self, sql: str, dialect: str) -> None:
+        found = list(tokens(sql, dialect))
+        depth, first, last, where = 0, len(found), len(found), len(found)
+        for place, (kind, text) in enumerate(found):
+            depth += {"(": 1, ")": -1}.get(text, 0)
+            if text == "(":
+                first = min(first, place)
+            elif text == ")" and depth == 0 and last == len(found):
+                last = place
+            elif kind == "word" and text.upper() == "WHERE" and depth == 0:
+                where = place
+                break
+        words = _words(found[:first])
+        self.method = words[words.index("USING") + 1].lower() if "USING" in words else None
+        self._inside = found[first + 1 : last]
+        #: INCLUDE, WITH and the like.
+        self.more = bool(_words(found[last + 1 : where]))
+        condition = "".join([text for _, text in found[where + 1 :]]).strip()
+        self.where = condition or None
+
+    def order(self, columns: list[str]) -> bool:
+        """Whether it says more of its columns than their names."""
+        known = {name.upper() for name in columns} | {"ASC"}
+        return any(word not in known for word in _words(self._inside))
+
+
+def _words(found: list[Token]) -> list[str]:
+    return [text.upper() for kind, text in found if kind == "word"]
+
+
+#: What a CREATE TABLE of SQLite may say that a class does not.
+_OPTIONS = ("COLLATE", "AUTOINCREMENT", "STRICT", "WITHOUT", "DEFERRABLE", "CONFLICT")
+
+
+def unsaid(model: TableModel, facts: TableFacts | None) -> Iterator[str]:
+    """Yield what else the table has and the class does not say."""
+    if facts is None:
+        return
+    choices = sum(1 for column in model.columns.values() if isinstance(column.sa_type, ours.Choice))
+    words = (
+        [] if facts.sql is None else _words([token for token in tokens(facts.sql, "sqlite") if token.kind not in BLANK])
+    )
+    checks = words.count("CHECK") if facts.sql is not None else len(facts.checks)
+    if checks > choices:
+        yield "CHECK constraints" + "".join([f"; {re.sub(r'^CHECK ', '', check)}" for check in facts.checks])
+    yield from [option for option in _OPTIONS if option in words]

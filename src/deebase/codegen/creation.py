@@ -1,0 +1,102 @@
+"""The function of a module that creates its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from deebase._schema.build import Design
+from deebase._schema.columns import snake_case
+from deebase.codegen.layout import Piece, call, comment, listed, mapped
+from deebase.codegen.module import Module, Written
+from deebase.codegen.names import Names
+from deebase.codegen.values import quoted
+from deebase.types import Index
+
+
+def create_tables_source(module: Module) -> str:
+    """Return the source of ``create_tables``; empty where there is no table to create."""
+    made = {written.outline.design.name: written for written in module.classes if written.outline.design is not None}
+    if not made:
+        return ""
+    database = module.names.use("deebase", "Database")
+    steps: list[Piece] = []
+    for group in _ordered([written.outline.design for written in made.values() if written.outline.design is not None]):
+        together = [made[table.name] for table in group]
+        steps.append(_create_all(together, module.names) if len(together) > 1 else _create(together[0], module.names))
+    head = [
+        f"async def create_tables(db: {database}, *, if_not_exists: bool = False) -> None:",
+        '    """Create the tables of this module: all of them, or none."""',
+    ]
+    left_out = [written.name for written in module.classes if written.outline.design is None]
+    head += [comment(f"not created here, as it has no primary key: {name}", "    ") for name in left_out]
+    if len(steps) == 1:
+        return "\n".join([*head, steps[0].after("await ").lines("    ")])
+    body = [step.after("await ").lines("        ") for step in steps]
+    return "\n".join([*head, "    async with db.transaction():", *body])
+
+
+def _ordered(designs: Sequence[Design]) -> Iterator[list[Design]]:
+    """Yield the tables one by one, those that others refer to first, and at the end those in cycles together."""
+    waiting = {made.name: made for made in designs}
+    while waiting:
+        free = [
+            made
+            for made in waiting.values()
+            if not any(reference.table in waiting and reference.table != made.name for reference in made.references)
+        ]
+        if not free:
+            yield list(waiting.values())
+            return
+        for made in free:
+            del waiting[made.name]
+            yield [made]
+
+
+_IF_NOT_EXISTS = Piece("if_not_exists")
+
+
+def _create(written: Written, names: Names) -> Piece:
+    return call("db.create", Piece(written.name), **_options(written, names), if_not_exists=_IF_NOT_EXISTS)
+
+
+def _create_all(together: Sequence[Written], names: Names) -> Piece:
+    options = [
+        (Piece(written.name), mapped([(Piece(quoted(name)), value) for name, value in given.items()]))
+        for written in together
+        if (given := _options(written, names))
+    ]
+    return call(
+        "db.create_all",
+        *[Piece(written.name) for written in together],
+        **({"options": mapped(options)} if options else {}),
+        if_not_exists=_IF_NOT_EXISTS,
+    )
+
+
+def _options(written: Written, names: Names) -> dict[str, Piece]:
+    """Return what a table needs besides its class."""
+    design = written.outline.design
+    assert design is not None
+    options: dict[str, Piece] = {}
+    if snake_case(written.name) != design.name:
+        options["name"] = Piece(quoted(design.name))
+    if design.pks != ("id",):
+        keys = [Piece(quoted(name)) for name in design.pks]
+        options["pk"] = keys[0] if len(keys) == 1 else listed(keys)
+    if design.indexes:
+        options["indexes"] = listed([_index(index, design.name, names) for index in design.indexes])
+    if written.defaults:
+        options["defaults"] = mapped([(Piece(quoted(name)), value) for name, value in written.defaults.items()])
+    return options
+
+
+def _index(index: Index, table: str, names: Names) -> Piece:
+    columns = [Piece(quoted(name)) for name in index.columns]
+    if index.name == f"ix_{table}_{'_'.join(index.columns)}" and not index.unique and index.where is None:
+        return columns[0] if len(columns) == 1 else Piece("(", tuple(columns), ")")
+    options: dict[str, Piece] = {}
+    if index.unique:
+        options["unique"] = Piece("True")
+    if index.where is not None:
+        options["where"] = Piece(quoted(index.where))
+    return call(names.use("deebase", "Index"), Piece(quoted(index.name)), *columns, **options)

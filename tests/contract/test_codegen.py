@@ -1,0 +1,456 @@
+"""Tables as source: what is written makes the same tables again."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+from uuid import UUID, uuid4
+
+import pytest
+
+from deebase import (
+    Database,
+    ForeignKey,
+    Index,
+    InvalidOperationError,
+    Table,
+    Text,
+    UTCDateTime,
+    ValidationError,
+    create_mod,
+    create_mod_from_tables,
+    dataclass_src,
+)
+from tests.support.modules import imported, mypy_complaints, ruff_complaints
+
+
+class Color(Enum):
+    RED = "red"
+    ODD = "it's; \\ :odd ?"
+
+
+class Level(IntEnum):
+    LOW = -1
+    HIGH = 7
+
+
+class Point(TypedDict):
+    x: int
+    y: float | None
+
+
+@dataclass
+class Inner:
+    name: str
+    color: Color = Color.RED
+    points: list[Point] = field(default_factory=list)
+    next: Inner | None = None
+
+
+@dataclass
+class Everything:
+    """Each type, with and without a default."""
+
+    id: int
+    text: Text | None
+    name: str
+    number: int
+    ratio: float
+    flag: bool
+    raw: bytes
+    document: dict[str, Any]
+    numbers: list[int]
+    naive: datetime
+    aware: UTCDateTime
+    day: date
+    clock: time
+    span: timedelta
+    price: Decimal
+    token: UUID
+    color: Color
+    level: Level
+    word: Literal["a", "it's", 3, True]
+    point: Point | None
+    inner: Inner | None
+    tags: list[str] = field(default_factory=list)
+    made: datetime = field(default_factory=datetime.now)
+    key: UUID = field(default_factory=uuid4)
+
+
+DEFAULTS: dict[str, Any] = {
+    "text": 'a \'quoted\'\ntext \\ :x ? """',
+    "name": "O'Neill",
+    "number": -5,
+    "ratio": 0.1 + 0.2,
+    "flag": True,
+    "raw": b"\x00'\"\xff",
+    "document": {"a": [1, None, True, "x"], "b": {}},
+    "numbers": [1, 2],
+    "naive": datetime(2024, 2, 29, 12, 30, 1, 5),
+    "aware": datetime(2024, 2, 29, 12, 30, tzinfo=UTC),
+    "day": date(2024, 2, 29),
+    "clock": time(23, 59, 59, 999999),
+    "span": timedelta(days=-3, seconds=5, microseconds=7),
+    "price": Decimal("-12.340"),
+    "token": UUID(int=7),
+    "color": Color.ODD,
+    "level": Level.LOW,
+    "word": "it's",
+    "point": {"x": 1, "y": 2.5},
+    "inner": Inner("x", Color.ODD, [{"x": 1, "y": None}], Inner("y")),
+}
+
+
+@dataclass
+class Line:
+    order: ForeignKey[int, "orders.id"]
+    number: int
+    article: ForeignKey[str, "article.code", {"on_delete": "set null", "on_update": "cascade"}] | None  # noqa: F722
+    word: str
+
+
+class Orders:
+    id: int
+    previous: ForeignKey[int, "orders"] | None
+
+
+class Article:
+    code: str
+    name: str
+
+
+class Left:
+    id: int
+    right_id: ForeignKey[int, "right"] | None
+
+
+class Right:
+    id: int
+    left_id: ForeignKey[int, "left"]
+    word: str
+
+
+async def shape(db: Database) -> dict[str, Any]:
+    """Return what the database says of its tables, as text."""
+    if db.engine.dialect.name == "sqlite":
+        return {row["name"]: row["sql"] for row in await db.q("SELECT name, sql FROM sqlite_master ORDER BY name")}
+    columns = await db.q(
+        """SELECT table_name, column_name, ordinal_position, data_type, is_nullable, column_default, is_identity
+           FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 3"""
+    )
+    constraints = await db.q(
+        """SELECT conrelid::regclass::text AS name, pg_get_constraintdef(oid) AS sql FROM pg_constraint
+           WHERE conrelid <> 0 AND connamespace = 'public'::regnamespace ORDER BY 1, 2"""
+    )
+    indexes = await db.q("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1")
+    return {"columns": columns, "constraints": constraints, "indexes": indexes}
+
+
+@pytest.fixture
+def second_url(backend_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where another empty database of the same kind is."""
+    if backend_name == "postgres":
+        with request.getfixturevalue("postgres_server").fresh_database() as url:
+            yield url
+    else:
+        yield ":memory:" if backend_name == "sqlite-memory" else str(tmp_path / "second.db")
+
+
+@pytest.fixture
+async def second(second_url: str) -> AsyncIterator[Database]:
+    """Another empty database of the same kind."""
+    async with Database(second_url) as other:
+        yield other
+
+
+async def remade(db: Database, second: Database, path: Path, *tables: Table[Any]) -> None:
+    """Write tables as a module, and create them from it in another database."""
+    create_mod_from_tables(path, *(tables or db.t), overwrite=True)
+    with imported(path) as module:
+        await module.create_tables(second)
+        await module.create_tables(second, if_not_exists=True)
+    assert await shape(second) == await shape(db)
+
+
+@pytest.mark.parametrize("reflected", [False, True])
+@pytest.mark.parametrize("given", [False, True])
+async def test_a_table_of_every_type_is_made_again(
+    db: Database, second: Database, tmp_path: Path, reflected: bool, given: bool
+) -> None:
+    await db.create(Everything, defaults=DEFAULTS if given else None)
+    if reflected:
+        db._catalog.forget("everything")
+        await db.reflect()
+    await remade(db, second, tmp_path / "tables.py")
+    assert ruff_complaints(tmp_path / "tables.py") == ""
+
+
+async def test_a_dataclass_of_a_module_writes_and_reads_rows(db: Database, second: Database, tmp_path: Path) -> None:
+    await db.create(Everything, defaults=DEFAULTS)
+    create_mod_from_tables(tmp_path / "tables.py", *db.t)
+    with imported(tmp_path / "tables.py") as module:
+        await module.create_tables(second)
+        table = second.t[module.Everything]
+        one = await table.insert(module.Everything())
+        other = await db.t.everything.insert({"id": 1})
+        assert is_dataclass(one)
+        for name, value in DEFAULTS.items():
+            stored = getattr(one, name)
+            assert getattr(other, name) == value
+            assert name in ("color", "level", "inner") or stored == value
+        assert (one.color.value, one.level.value, one.inner.next.name) == (Color.ODD.value, -1, "y")
+        assert type(one.inner) is module.Inner
+        assert [row.id for row in await table()] == [1]
+
+
+@pytest.mark.parametrize("reflected", [False, True])
+async def test_keys_foreign_keys_and_indexes_are_made_again(
+    db: Database, second: Database, tmp_path: Path, reflected: bool
+) -> None:
+    await db.create(Orders)
+    await db.create(Article, pk="code", indexes=["name"])
+    await db.create(
+        Line,
+        pk=["order", "number"],
+        indexes=[
+            ("order", "word"),
+            Index("ux_word", "word", unique=True),
+            Index("part", "article", "word", where="word <> 'a :b; c' AND number > 3"),
+        ],
+    )
+    if reflected:
+        for name in ("line", "orders", "article"):
+            db._catalog.forget(name)
+        await db.reflect()
+    await remade(db, second, tmp_path / "tables.py")
+    assert ruff_complaints(tmp_path / "tables.py") == ""
+    assert "a :b; c" in str(await shape(second))
+    assert second.t.line.pks == ("order", "number")
+    assert [key["references"] for key in second.t.line.foreign_keys] == ["orders.id", "article.code"]
+
+
+async def test_tables_in_a_cycle_are_made_together(db: Database, second: Database, tmp_path: Path) -> None:
+    await db.create_all(Left, Right, options={Right: {"indexes": ["word"]}})
+    await remade(db, second, tmp_path / "tables.py")
+    assert ruff_complaints(tmp_path / "tables.py") == ""
+
+
+class Lefts:
+    id: int
+
+
+async def test_options_of_single_classes_are_checked(db: Database) -> None:
+    for options in ({Left: {"if_not_exists": True}}, {Orders: {"pk": "id"}}):
+        with pytest.raises(ValidationError, match="options") as caught:
+            await db.create_all(Left, Right, options=options)
+        assert caught.value.field == "options"
+    one, other = await db.create_all(Lefts, Orders, options={Lefts: {"name": "a", "indexes": ["id"]}, Orders: {}})
+    assert (one.name, other.name) == ("a", "orders")
+
+
+async def test_what_others_made_is_made_again_as_far_as_create_goes(db: Database, tmp_path: Path) -> None:
+    await db.script(
+        """
+        CREATE TABLE parent (a INTEGER NOT NULL, b INTEGER NOT NULL, email VARCHAR(20) UNIQUE, PRIMARY KEY (a, b));
+        CREATE TABLE child (
+            code VARCHAR NOT NULL PRIMARY KEY,
+            a INTEGER, b INTEGER,
+            made TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+            amount INTEGER DEFAULT 5 CHECK (amount > 0),
+            price DECIMAL(10, 2) DEFAULT 1.25,
+            twice INTEGER GENERATED ALWAYS AS (amount * 2) STORED,
+            FOREIGN KEY (a, b) REFERENCES parent (a, b)
+        );
+        CREATE INDEX lowered ON child (lower(code));
+        CREATE INDEX descending ON child (amount DESC);
+        CREATE TABLE keyless (word TEXT);
+        """
+    )
+    await db.reflect()
+    with pytest.warns(UserWarning, match="source does not say") as warned:
+        create_mod_from_tables(tmp_path / "tables.py", *db.t["parent", "child", "keyless"])
+    said = "\n".join(str(item.message) for item in warned)
+    for part in (
+        "the foreign key (a, b) to parent (a, b)",
+        "the default of made, CURRENT_TIMESTAMP",
+        "twice is computed by the database",
+        "CHECK",
+        "the index lowered",
+        "order or collation of the index descending",
+        "Keyless: its source does not say a table without a primary key",
+    ):
+        assert part in said
+    text = (tmp_path / "tables.py").read_text()
+    assert text.count("# not kept: ") >= 7
+    assert ruff_complaints(tmp_path / "tables.py") == ""
+    async with Database(":memory:") as other:
+        with imported(tmp_path / "tables.py") as module:
+            await module.create_tables(other)
+        assert "keyless" not in other.t
+        row = await other.t.child.insert({"code": "x", "made": datetime(2024, 1, 1), "twice": 4, "a": 1, "b": 2})
+        assert (row.amount, row.price) == (5, Decimal("1.25"))
+        await other.t.parent.insert({"a": 1, "b": 2, "email": "x"})
+        assert await other.t.parent.get_or_create(email="x")
+
+
+async def test_names_that_are_no_identifiers_are_kept(db: Database, second: Database, tmp_path: Path) -> None:
+    names = {"id": int, "first name": str, "class": str | None, 'a"b\n': dict, "ﬁ": ForeignKey[int, "order items"]}
+    items = type("Items", (), {"__annotations__": {"id": int, "date": date}})
+    await db.create(items, name="order items")
+    await db.create(type("Odd", (), {"__annotations__": names, "first name": "it's"}), name="123 odd;--")
+    await remade(db, second, tmp_path / "tables.py")
+    assert ruff_complaints(tmp_path / "tables.py") == ""
+    await second.t["order items"].insert(date=date(2024, 1, 1))
+    row = await second.t["123 odd;--"].insert({'a"b\n': {}, "ﬁ": 1})
+    assert row == {"id": 1, "first name": "it's", "class": None, 'a"b\n': {}, "ﬁ": 1}
+
+
+async def test_a_column_that_no_class_has_is_refused_by_name(db: Database, tmp_path: Path) -> None:
+    await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, _hidden TEXT)")
+    await db.reflect()
+    with pytest.raises(ValidationError, match=r"_hidden.* of t .*underscore"):
+        create_mod_from_tables(tmp_path / "tables.py", db.t.t)
+    assert not (tmp_path / "tables.py").exists()
+
+
+async def test_types_of_postgresql_that_python_lacks_are_noted(postgres_url: str, tmp_path: Path) -> None:
+    async with Database(postgres_url) as db:
+        await db.script(
+            """
+            CREATE TYPE mood AS ENUM ('sad', 'it''s');
+            CREATE SCHEMA other;
+            CREATE TABLE other.t (
+                id integer PRIMARY KEY, address inet, feeling mood DEFAULT 'sad', days date[],
+                price numeric(10, 2) DEFAULT 1.50, serial_no serial, short varchar(5) DEFAULT 'a'
+            );
+            CREATE INDEX gin ON other.t USING gin (days);
+            CREATE TABLE other.kid (id bigint PRIMARY KEY, t_id integer REFERENCES other.t ON DELETE CASCADE);
+            """
+        )
+        with pytest.warns(UserWarning, match="inet"):
+            await db.reflect("other")
+        with pytest.warns(UserWarning, match="source does not say") as warned:
+            create_mod_from_tables(tmp_path / "tables.py", *db.t["other.t", "other.kid"])
+        said = "\n".join(str(item.message) for item in warned)
+        for part in (
+            "the schema, other",
+            "address is inet",
+            "the values of serial_no are made by the database",
+            "price is numeric(10,2)",
+            "the index gin",
+            "feeling is mood",
+        ):
+            assert part in said
+        assert ruff_complaints(tmp_path / "tables.py") == ""
+        with imported(tmp_path / "tables.py") as module:
+            await module.create_tables(db)
+        row = await db.t.t.insert({"id": 1, "serial_no": 3})
+        assert (row.feeling, row.price, row.short) == ("sad", Decimal("1.50"), "a")
+        assert db.t.kid.foreign_keys == [{"column": "t_id", "references": "t.id", "on_delete": "cascade"}]
+
+
+async def test_the_dataclass_of_a_reflected_table_has_a_source(db: Database) -> None:
+    await db.create(Orders)
+    db._catalog.forget("orders")
+    await db.reflect()
+    made = db.t.orders.dataclass()
+    expected = dataclass_src(db.t.orders)
+    assert dataclass_src(made) == expected
+    assert "class Orders:" in expected
+    assert "id: int | None = None" in expected
+    assert 'previous: Annotated[int | None, ForeignKeyMark("orders.id")] = None' in expected
+
+
+async def test_create_mod_writes_classes_that_make_the_same_tables(
+    db: Database, second: Database, tmp_path: Path
+) -> None:
+    path = tmp_path / "classes.py"
+    create_mod(path, Everything, Orders, Article, Line)
+    assert ruff_complaints(path) == ""
+    with imported(path) as module:
+        for where, classes in (
+            (db, (Everything, Orders, Article, Line)),
+            (second, (module.Everything, module.Orders, module.Article, module.Line)),
+        ):
+            for cls, pk in zip(classes, ("id", "id", "code", ["order", "number"]), strict=True):
+                await where.create(cls, pk=pk)
+        assert module.Everything.__doc__ == Everything.__doc__
+        assert [item.name for item in fields(module.Everything)] == [item.name for item in fields(Everything)]
+        assert module.Everything(*range(21)).tags == []
+    assert await shape(second) == await shape(db)
+
+
+async def test_modules_pass_mypy_strict(db: Database, tmp_path: Path) -> None:
+    await db.create(Everything, defaults=DEFAULTS)
+    await db.create_all(Left, Right)
+    await db.create(Orders)
+    await db.create(type("Odd", (), {"__annotations__": {"id": int, "first name": dict, "date": date, "int": int}}))
+    shadows = {"id": int, "date": date, "str": str | None, "dict": dict, "field": list, "uuid": UUID}
+    values = {"dict": {}, "str": "x", "date": date(2024, 1, 1), "field": [1], "uuid": UUID(int=1)}
+    await db.create(type("Text", (), {"__annotations__": shadows, **values}))
+    create_mod_from_tables(tmp_path / "tables.py", *db.t)
+    create_mod(
+        tmp_path / "classes.py", Everything, Orders, Article, type("T", (), {"__annotations__": shadows, **values})
+    )
+    both = (tmp_path / "tables.py", tmp_path / "classes.py")
+    assert ruff_complaints(*both) == ""
+    assert mypy_complaints(*both, cache=tmp_path / "mypy") == ""
+
+
+test_modules_pass_mypy_strict = pytest.mark.timeout(300)(test_modules_pass_mypy_strict)
+
+
+def test_a_file_that_exists_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "kept.py"
+    path.write_text("mine = 1\n")
+    path.chmod(0o640)
+    with pytest.raises(InvalidOperationError, match=r"kept\.py exists") as caught:
+        create_mod(path, Orders)
+    assert "overwrite=True" in str(caught.value)
+    assert path.read_text() == "mine = 1\n"
+    create_mod(path, Orders, overwrite=True)
+    assert "class Orders:" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert os.listdir(tmp_path) == ["kept.py"]
+
+
+def test_places_that_cannot_be_written_are_named(tmp_path: Path) -> None:
+    for path, why in ((tmp_path, "is a directory"), (tmp_path / "no" / "x.py", "no directory")):
+        with pytest.raises(InvalidOperationError, match=why):
+            create_mod(path, Orders, overwrite=True)
+    for path in (Orders, "a\0b", 5):
+        with pytest.raises(ValidationError, match="path"):
+            create_mod(path, Orders)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="nothing"):
+        create_mod(tmp_path / "x.py")
+    with pytest.raises(InvalidOperationError, match="cannot be written"):
+        create_mod(tmp_path / ("x" * 300), Orders, overwrite=True)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    target, link, dangling = tmp_path / "target.py", tmp_path / "link.py", tmp_path / "dangling.py"
+    target.write_text("x = 1\n")
+    link.symlink_to(target)
+    dangling.symlink_to(tmp_path / "nowhere.py")
+    for path in (link, dangling):
+        with pytest.raises(InvalidOperationError, match="exists"):
+            create_mod(path, Orders)
+    create_mod(link, Orders, overwrite=True)
+    assert link.is_symlink()
+    assert "class Orders:" in target.read_text()
+    assert not (tmp_path / "nowhere.py").exists()
+
+
+async def test_a_module_without_anything_left_out_does_not_warn(db: Database, tmp_path: Path) -> None:
+    await db.create(Everything)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        create_mod_from_tables(str(tmp_path / "tables.py"), db.t.everything)

@@ -1,0 +1,57 @@
+"""Generated modules: imported, and held to what ruff and mypy say."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+_numbers = itertools.count()
+
+
+@contextmanager
+def imported(path: Path) -> Iterator[ModuleType]:
+    """Import a file as a module of a name of its own, for the length of the block."""
+    name = f"generated_{next(_numbers)}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        del sys.modules[name]
+
+
+def ruff_complaints(*paths: Path, select: str = "E4,E7,E9,F,I,B,UP,SIM,RUF,C4,PT,ASYNC") -> str:
+    """Return what ``ruff format`` would change and ``ruff check`` refuses; empty for nothing."""
+    files = [str(path) for path in paths]
+    ruff = [sys.executable, "-m", "ruff"]
+    formatted = subprocess.run(
+        [*ruff, "format", "--isolated", "--target-version=py311", "--diff", *files], capture_output=True, text=True
+    )
+    checked = subprocess.run(
+        [*ruff, "check", "--isolated", "--no-cache", "--target-version=py311", f"--select={select}", *files],
+        capture_output=True,
+        text=True,
+    )
+    complaints = formatted.stdout + (formatted.stderr if formatted.returncode > 1 else "")
+    return complaints + (checked.stdout + checked.stderr if checked.returncode else "")
+
+
+def mypy_complaints(*paths: Path, cache: Path) -> str:
+    """Return what ``mypy --strict`` says; empty for nothing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", f"--cache-dir={cache}", *map(str, paths)],
+        capture_output=True,
+        text=True,
+        cwd=cache.parent,
+    )
+    return done.stdout + done.stderr
