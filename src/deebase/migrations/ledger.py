@@ -1,0 +1,159 @@
+"""The ledger: the table of a database that says which migrations it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
+
+from deebase._schema.types import AwareDateTime
+from deebase._sql.statement import Statement
+from deebase.migrations.files import DRAFT, MigrationFile
+
+if TYPE_CHECKING:
+    from deebase._engine.executor import Executor
+    from deebase.database import Database
+
+#: The name of the ledger.
+TABLE = "_deebase_migrations"
+
+_table = sa.Table(
+    TABLE,
+    sa.MetaData(),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("suffix", sa.Text, nullable=False),
+    sa.Column("checksum", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("started_at", AwareDateTime(), nullable=False),
+    sa.Column("finished_at", AwareDateTime()),
+    sa.Column("seconds", sa.Float),
+    sa.Column("version", sa.Text, nullable=False),
+)
+
+_EXISTS = {
+    "sqlite": Statement(f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{TABLE}'", reads=True),
+    "postgresql": Statement(f"SELECT 1 WHERE to_regclass('{TABLE}') IS NOT NULL", reads=True),
+}
+#: Two programs that record at once must not both find the ledger missing (PostgreSQL).
+_ONE_AT_A_TIME = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
+#: Readers go on; a runner that lost its lock on the way meets the one that got it here (PostgreSQL).
+_LOCK = Statement(f"LOCK TABLE {TABLE} IN SHARE ROW EXCLUSIVE MODE", keeps_session=True)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the ledger.
+
+    Attributes:
+        name: of the migration, or "draft" for the commands of the open draft that were run here.
+        suffix: of its file.
+        checksum: of its text.
+        source: its text, as it was applied; what it says of the way back is a part of it.
+        position: its place in the order of application.
+        started_at: when, in UTC.
+        finished_at: when, in UTC; None for one that runs, or was cut off, outside of a transaction.
+        seconds: how long it took.
+        version: of DeeBase.
+    """
+
+    name: str
+    suffix: str
+    checksum: str
+    source: str
+    position: int
+    started_at: datetime
+    finished_at: datetime | None
+    seconds: float | None
+    version: str
+
+
+class Ledger:
+    """Reads and writes the ledger of one database."""
+
+    def __init__(self, db: Database, executor: Executor) -> None:
+        self._db = db
+        self._executor = executor
+        self._postgres = executor.settings.name == "postgresql"
+
+    async def entries(self) -> dict[str, Entry]:
+        """Return the rows by name, in the order of application; none when there is no ledger yet."""
+        if not await self._exists():
+            return {}
+        rows = await self._db.q(sa.select(_table).order_by(_table.c.position, _table.c.name))
+        return {row["name"]: Entry(**row) for row in rows}
+
+    async def _exists(self) -> bool:
+        return bool(await self._executor.fetch(_EXISTS[self._executor.settings.name], []))
+
+    async def make(self) -> None:
+        """Create the ledger unless it is there."""
+        async with self._db.transaction():
+            if await self._exists():
+                return
+            if self._postgres:
+                await self._executor.fetch(_ONE_AT_A_TIME, [])
+            await self._db.q(CreateTable(_table, if_not_exists=True))
+
+    async def lock(self) -> None:
+        """Keep every other runner from the ledger until the transaction of this task ends."""
+        # BEGIN IMMEDIATE has done so already on SQLite.
+        if self._postgres:
+            await self._executor.fetch(_LOCK, [])
+
+    async def has(self, name: str) -> bool:
+        """Whether there is a row of a migration."""
+        return bool(await self._db.q(sa.select(_table.c.position).where(_table.c.name == name)))
+
+    async def add(self, name: str, file: MigrationFile, *, started_at: datetime, seconds: float | None) -> None:
+        """Add the row of a migration.
+
+        Args:
+            name: its name, or "draft".
+            file: what is or was run.
+            started_at: when.
+            seconds: how long it took; None: it is not finished.
+        """
+        last = await self._db.item(sa.select(sa.func.coalesce(sa.func.max(_table.c.position), 0)))
+        await self._db.q(
+            sa.insert(_table).values(
+                name=name,
+                suffix=file.suffix,
+                checksum=file.checksum,
+                source=file.text,
+                position=last + 1,
+                started_at=started_at,
+                finished_at=None if seconds is None else datetime.now(UTC),
+                seconds=seconds,
+                version=version("deebase"),
+            )
+        )
+
+    async def change(self, key: str, **values: Any) -> None:
+        """Change columns of a row."""
+        await self._db.q(sa.update(_table).where(_table.c.name == key).values(**values))
+
+    async def rename(self, old: str, new: str) -> None:
+        """Give the row of a migration another name."""
+        await self.change(old, name=new)
+
+    async def remove(self, name: str) -> None:
+        """Remove the row of a migration."""
+        await self._db.q(sa.delete(_table).where(_table.c.name == name))
+
+    async def note_draft(self, file: MigrationFile, *, all_of_it: bool) -> None:
+        """Note that this database has run the open draft.
+
+        Args:
+            file: the draft as it is now.
+            all_of_it: nothing of it was left out here.
+        """
+        await self.make()
+        await self.remove(DRAFT)
+        await self.add(DRAFT, file, started_at=datetime.now(UTC), seconds=0.0)
+        if not all_of_it:
+            await self.change(DRAFT, checksum="")

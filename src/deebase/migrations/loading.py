@@ -1,0 +1,249 @@
+"""What a migration does: its file as functions, loaded by its path and run as it was read."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.util
+import inspect
+import itertools
+import re
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from deebase._sql.text import split_script
+from deebase.errors import MigrationError
+from deebase.migrations.files import MigrationFile
+
+if TYPE_CHECKING:
+    from types import CodeType, ModuleType
+
+    from deebase.database import Database
+
+_MARKER = re.compile(r"--\s*(?P<section>upgrade|downgrade)\s*", re.IGNORECASE)
+_IRREVERSIBLE = re.compile(r"^--\s*irreversible:\s*(?P<why>.*\S)\s*$", re.IGNORECASE | re.MULTILINE)
+_NOT_TRANSACTIONAL = re.compile(r"^--\s*not transactional\s*$", re.IGNORECASE | re.MULTILINE)
+
+_numbers = itertools.count()
+
+
+class Irreversible:
+    """The downgrade of a migration that cannot be undone.
+
+    Attributes:
+        why: the reason, for the message of ``down()``.
+    """
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    async def __call__(self, db: Database) -> NoReturn:
+        """Refuse to undo.
+
+        Raises:
+            MigrationError: always.
+        """
+        raise MigrationError(f"this migration cannot be undone: {self.why}", hint="restore a backup")
+
+
+def irreversible(why: str) -> Irreversible:
+    """Say, in place of ``downgrade``, that a migration cannot be undone.
+
+    Args:
+        why: the reason, for the message of ``down()``.
+
+    Returns:
+        What stands for ``downgrade``.
+
+    Example:
+        ```python
+        downgrade = irreversible("the values of the dropped column are gone")
+        ```
+    """
+    return Irreversible(why)
+
+
+class Script(Protocol):
+    """What a migration does.
+
+    Attributes:
+        transactional: whether it runs in a transaction, with its row of the ledger.
+        final: why it cannot be undone, or None.
+    """
+
+    transactional: bool
+    final: str | None
+
+    async def upgrade(self, db: Database) -> None:
+        """Take the step."""
+        ...
+
+    async def downgrade(self, db: Database) -> None:
+        """Undo the step."""
+        ...
+
+    def where(self, error: BaseException) -> str:
+        """Return the place in the file at which an error came up, empty when it is not known."""
+        ...
+
+
+# -- Python ------------------------------------------------------------------------------------------
+
+
+class _Loader(importlib.abc.InspectLoader):
+    """Runs the text that was read and checked, not what the file holds by now, nor what a cache holds of it."""
+
+    def __init__(self, file: MigrationFile) -> None:
+        self._file = file
+
+    def get_source(self, fullname: str) -> str:
+        # The seal is a line of its own: with it, line numbers are those of the file.
+        return self._file.text if self._file.seal is None else f"\n{self._file.text}"
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_source(fullname), str(self._file.path))
+
+
+class _PythonScript:
+    def __init__(self, file: MigrationFile, module: ModuleType) -> None:
+        self._path = str(file.path)
+        self._upgrade = _function(file, module, "upgrade")
+        self._downgrade = _function(file, module, "downgrade")
+        self.final = self._downgrade.why if isinstance(self._downgrade, Irreversible) else None
+        self.transactional = getattr(module, "transactional", True) is not False
+
+    async def upgrade(self, db: Database) -> None:
+        await self._upgrade(db)
+
+    async def downgrade(self, db: Database) -> None:
+        await self._downgrade(db)
+
+    def where(self, error: BaseException) -> str:
+        return _line(self._path, error)
+
+
+def _line(path: str, error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return f" at line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return f" at line {lines[-1]}" if lines else ""
+
+
+def _function(file: MigrationFile, module: ModuleType, name: str) -> Callable[[Database], Awaitable[Any]]:
+    found = getattr(module, name, None)
+    if isinstance(found, Irreversible) or inspect.iscoroutinefunction(found):
+        function: Callable[[Database], Awaitable[Any]] = found
+        return function
+    raise MigrationError(
+        f"{file.path} has no function 'async def {name}(db)'",
+        hint='downgrade may be: downgrade = irreversible("why")' if name == "downgrade" else "write one",
+    )
+
+
+@contextmanager
+def _python(file: MigrationFile) -> Generator[Script, None, None]:
+    # Known to sys.modules while it runs, because dataclasses and annotations look for their module there.
+    name = f"_deebase_migration_{next(_numbers)}"
+    spec = importlib.util.spec_from_file_location(name, file.path, loader=_Loader(file))
+    if spec is None or spec.loader is None:
+        raise MigrationError(f"{file.path} cannot be loaded", hint="is it a Python file?")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise MigrationError(
+                f"{file.path} cannot be loaded: {type(error).__name__}{_line(str(file.path), error)}",
+                hint="mend the file; nothing of it was run",
+            ) from error
+        yield _PythonScript(file, module)
+    finally:
+        sys.modules.pop(name, None)
+
+
+# -- SQL ---------------------------------------------------------------------------------------------
+
+
+class _SqlScript:
+    def __init__(self, file: MigrationFile, dialect: str) -> None:
+        parts = sections(file)
+        self.final = reason(parts["downgrade"])
+        self.transactional = _NOT_TRANSACTIONAL.search(file.text) is None
+        self._parts = parts
+        self._dialect = dialect
+        self._statement = 0
+
+    async def upgrade(self, db: Database) -> None:
+        await self._run(db, "upgrade")
+
+    async def downgrade(self, db: Database) -> None:
+        await self._run(db, "downgrade")
+
+    async def _run(self, db: Database, section: str) -> None:
+        for number, statement in enumerate(split_script(self._parts[section], self._dialect), start=1):
+            self._statement = number
+            await db.q(statement)
+
+    def where(self, error: BaseException) -> str:
+        return f" at statement {self._statement}" if self._statement else ""
+
+
+def reason(downgrade: str) -> str | None:
+    """Return why a section says that it cannot undo, or None."""
+    found = _IRREVERSIBLE.search(downgrade)
+    return found["why"] if found else None
+
+
+def is_marker(line: str) -> bool:
+    """Whether a line of SQL begins a section, or says something of the migration."""
+    return any(pattern.fullmatch(line.strip()) for pattern in (_MARKER, _IRREVERSIBLE, _NOT_TRANSACTIONAL))
+
+
+def sections(file: MigrationFile) -> dict[str, str]:
+    """Return the two sections of a migration in SQL.
+
+    Raises:
+        MigrationError: it does not have one of each, with nothing above them.
+    """
+    parts: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in file.text.split("\n"):
+        marker = _MARKER.fullmatch(line.strip())
+        if marker is not None:
+            section = marker["section"].lower()
+            if section in parts:
+                raise MigrationError(f"{file.path} has two sections '-- {section}'", hint="make them one")
+            lines = parts[section] = []
+        elif not parts and line.strip() and not line.lstrip().startswith("--"):
+            raise MigrationError(f"{file.path} begins without '-- upgrade'", hint="write that above the statements")
+        else:
+            lines.append(line)
+    for section in ("upgrade", "downgrade"):
+        if section not in parts:
+            raise MigrationError(
+                f"{file.path} has no section '-- {section}'",
+                hint="write that line, and the statements below it"
+                + (", or: -- irreversible: why" if section == "downgrade" else ""),
+            )
+    return {section: "\n".join(found) for section, found in parts.items()}
+
+
+@contextmanager
+def loaded(file: MigrationFile, dialect: str) -> Generator[Script, None, None]:
+    """Give what a migration does, for the length of the block.
+
+    Args:
+        file: as it was read.
+        dialect: "sqlite" or "postgresql", for the ends of statements.
+
+    Raises:
+        MigrationError: the file cannot be loaded, or lacks a part.
+    """
+    if file.suffix == ".sql":
+        yield _SqlScript(file, dialect)
+    else:
+        with _python(file) as script:
+            yield script

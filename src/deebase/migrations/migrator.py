@@ -1,0 +1,432 @@
+"""Migrator: what is done with the migrations of one database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deebase.errors import InvalidOperationError, MigrationError, ValidationError
+from deebase.migrations import drafts, files, mending, states
+from deebase.migrations.files import DRAFT, MigrationFile
+from deebase.migrations.ledger import Entry, Ledger
+from deebase.migrations.lock import runner_lock
+from deebase.migrations.runner import Runner, Step, log
+from deebase.migrations.states import Status
+
+if TYPE_CHECKING:
+    from deebase.database import Database
+
+#: Seconds to wait for another program that runs migrations of the same database.
+LOCK_TIMEOUT = 60.0
+
+
+class Migrator:
+    """The migrations of a database: files in a directory, and a ledger in the database.
+
+    It holds no state of its own; every call looks at the files and the ledger again.
+
+    Args:
+        db: the database.
+        directory: where the files are.
+
+    Example:
+        ```python
+        migrator = Migrator(db, "migrations")
+        await migrator.up()
+        ```
+    """
+
+    def __init__(self, db: Database, directory: str | os.PathLike[str] = "migrations") -> None:
+        self.directory = Path(directory)
+        self._db = db
+        self._executor = db._executor  # pyright: ignore[reportPrivateUsage]
+        self._ledger = Ledger(db, self._executor)
+        self._runner = Runner(db, self._executor, self._ledger)
+
+    def __repr__(self) -> str:
+        return f"Migrator({self._db!r}, {str(self.directory)!r})"
+
+    # -- looking -------------------------------------------------------------------------------
+
+    async def status(self) -> list[Status]:
+        """Return the state of each migration, in the order of numbers, the draft last.
+
+        Nothing is changed, and nothing is refused but a directory or a file that cannot be read.
+
+        Raises:
+            MigrationError: the directory is not there, or a file cannot be read.
+
+        Example:
+            ```python
+            for migration in await migrator.status():
+                print(migration.name, migration.state, migration.note)
+            ```
+        """
+        return states.compare(self.directory, await self._ledger.entries())
+
+    async def require_current(self) -> None:
+        """Refuse to go on unless the database has every migration, as it was sealed.
+
+        An open draft does not matter, nor does a migration that the database has and the directory has not: the
+        program may be older than the database.
+
+        Raises:
+            MigrationError: migrations are pending, or need attention.
+
+        Example:
+            ```python
+            await migrator.require_current()
+            ```
+        """
+        found = await self.status()
+        if problem := states.first_problem(found):
+            raise problem
+        pending = [status.name for status in found if status.state == "pending"]
+        if pending:
+            raise MigrationError(
+                f"the database lacks {len(pending)} migration(s): {', '.join(pending)}", hint="await migrator.up()"
+            )
+
+    # -- running -------------------------------------------------------------------------------
+
+    async def up(self, to: int | None = None, *, plan: bool = False, lock_timeout: float = LOCK_TIMEOUT) -> list[Step]:
+        """Apply what is sealed and pending, in the order of numbers; each in a transaction of its own.
+
+        A migration with a lower number than one that is applied is applied too, and said to be late.
+
+        Args:
+            to: the number of the last one to apply; all of them by default.
+            plan: change nothing; return what would be applied.
+            lock_timeout: seconds to wait for another program that runs migrations of this database.
+
+        Returns:
+            A Step for each migration that was applied here, in order; those another program applied are left out.
+
+        Raises:
+            MigrationError: a migration failed, and nothing of it was kept; or one was edited since it was applied, is
+                half done, has the number of another, is not sealed. The message holds what mends it.
+            BusyError: another program ran migrations all the time; the message names it.
+
+        Example:
+            ```python
+            for step in await migrator.up():
+                print(step.name, step.seconds)
+            ```
+        """
+        self._check_outside("up")
+        if plan:
+            found = await self.status()
+            return [Step(status.name, status.late, None, file.text) for status, file in _to_apply(found, to)]
+        async with self._alone(lock_timeout):
+            # Read where nobody else changes it: whoever waited for another runner finds its work done.
+            found = await self.status()
+            chosen = _to_apply(found, to)
+            await self._adopt(found)
+            if chosen:
+                await self._ledger.make()
+            steps: list[Step] = []
+            for status, file in chosen:
+                if status.late:
+                    log.warning("%s is applied late: a higher number was applied before", status.name)
+                step = await self._runner.apply(file, late=status.late)
+                steps += [step] if step is not None else []
+            return steps
+
+    async def down(self, to: int | None = None, *, lock_timeout: float = LOCK_TIMEOUT) -> list[Step]:
+        """Undo the migration that was applied last, or all above a number, the last applied first.
+
+        Args:
+            to: undo all with a higher number; 0 undoes all. One migration by default.
+            lock_timeout: as in ``up``.
+
+        Returns:
+            A Step for each migration that was undone, in the order in which that happened.
+
+        Raises:
+            MigrationError: one of them cannot be undone, was edited since it was applied, or is missing: then none is
+                undone; or its downgrade failed, and nothing of that was kept.
+            BusyError: as in ``up``.
+
+        Example:
+            ```python
+            await migrator.down()
+            ```
+        """
+        self._check_outside("down")
+        async with self._alone(lock_timeout):
+            found = await self.status()
+            chosen = self._to_undo(found, to)
+            await self._adopt(found)
+            steps = [await self._runner.undo(file) for file in chosen]
+            return [step for step in steps if step is not None]
+
+    def _check_outside(self, operation: str) -> None:
+        if self._executor.current.get() is not None:
+            raise InvalidOperationError(
+                f"{operation} is called inside of a transaction, but each migration is one of its own",
+                operation=operation,
+                hint="call it outside of db.transaction()",
+            )
+
+    def _alone(self, timeout: float) -> AbstractAsyncContextManager[None]:
+        return runner_lock(self._executor, timeout)
+
+    def _to_undo(self, found: list[Status], to: int | None) -> list[MigrationFile]:
+        """Return the files to undo, in order, when each of them can be."""
+        _check_number(found, to)
+        done = [(status.entry.position, status) for status in found if status.entry and status.state != "draft"]
+        done.sort(key=lambda pair: pair[0], reverse=True)
+        chosen = [status for _, status in done if to is None or (status.number or 0) > to]
+        if to is None:
+            chosen = chosen[:1]
+        undone: list[MigrationFile] = []
+        for status in chosen:
+            if status.state != "applied" or status.file is None:
+                raise status.error()
+            self._runner.check_reversible(status.file)
+            undone.append(status.file)
+        return undone
+
+    async def _adopt(self, found: list[Status]) -> None:
+        """Count a sealed draft as applied where its steps were recorded as they were run."""
+        for status in found:
+            if status.entry is not None and status.entry.name == DRAFT and status.state == "applied":
+                await self._ledger.rename(DRAFT, status.name)
+
+    # -- writing -------------------------------------------------------------------------------
+
+    async def new(self, name: str, *, sql: bool = False, data: bool = False) -> Path:
+        """Open a draft in which nothing is done yet, and return its path.
+
+        A draft has no number until it is sealed, so that drafts of two branches do not collide.
+
+        Args:
+            name: what it is for: ``"add age"``.
+            sql: a file of SQL; by default one of Python.
+            data: it changes rows, which are not restored by going back.
+
+        Raises:
+            MigrationError: there is a draft already.
+            ValidationError: the name has no letters.
+
+        Example:
+            ```python
+            path = await migrator.new("add age")
+            ```
+        """
+        title = files.slug(name)
+        files.make_directory(self.directory)
+        draft = await self._draft()
+        if draft is not None:
+            raise MigrationError(f"{draft.path} is open", hint="await migrator.seal(), or remove the file")
+        path = self.directory / f"{drafts.draft_name(title)}{'.sql' if sql else '.py'}"
+        files.write(path, drafts.template(name, sql=sql, data=data), sealed=False, new=True)
+        return path
+
+    async def record(self, sql_up: str, sql_down: str | None) -> Path:
+        """Add a schema command to the open draft, and open one if there is none.
+
+        Called in the transaction that runs the command, it also notes in the ledger that this database has it: once
+        the draft is sealed, it counts as applied here.
+
+        Args:
+            sql_up: the command.
+            sql_down: what undoes it; None makes the whole migration irreversible.
+
+        Returns:
+            The path of the draft.
+
+        Raises:
+            MigrationError: the draft has a form to which nothing can be added.
+
+        Example:
+            ```python
+            async with db.transaction():
+                await db.q("CREATE TABLE city (name TEXT)")
+                await migrator.record("CREATE TABLE city (name TEXT)", "DROP TABLE city")
+            ```
+        """
+        files.make_directory(self.directory)
+        draft = await self._draft()
+        opened = draft is None
+        if draft is None:
+            path = self.directory / f"{drafts.draft_name('')}.py"
+            draft = MigrationFile(path, drafts.template("Changes", sql=False, data=False), None)
+        found = await self.status()
+        noted = (await self._ledger.entries()).get(DRAFT)
+        has_all = drafts.is_empty(draft) or (noted is not None and noted.checksum == draft.checksum)
+        after = MigrationFile(draft.path, drafts.appended(draft, sql_up, sql_down), None)
+        async with self._db.transaction():
+            await self._adopt(found)
+            await self._ledger.note_draft(after, all_of_it=has_all)
+            # Last: should the transaction fail, what the file has more is noticed when it is sealed.
+            files.write(after.path, after.text, sealed=False, new=opened)
+        return after.path
+
+    async def seal(self, name: str | None = None, *, applied: bool | None = None) -> str:
+        """Give the draft its number, and fix its contents.
+
+        Args:
+            name: what it is called, by default as when it was opened; or the name of a numbered file that was written
+                by hand: ``"0007-add-age"``.
+            applied: whether this database has it already. By default it has when every step was recorded here.
+
+        Returns:
+            The name of the migration: ``0007-add-age``.
+
+        Raises:
+            MigrationError: there is no draft, or a part of it is missing; or steps of it were recorded here and others
+                were not, so that ``applied`` has to be given.
+
+        Example:
+            ```python
+            name = await migrator.seal("initial schema")
+            ```
+        """
+        entries = await self._ledger.entries()
+        found = states.compare(self.directory, entries)
+        if name is not None and files.is_numbered(name):
+            return self._seal_numbered(name, found)
+        draft = await self._draft()
+        if draft is None:
+            raise MigrationError(f"there is no draft in {self.directory}", hint="await migrator.new('add age')")
+        drafts.check_finished(draft)
+        title = files.slug(name) if name is not None else draft.title
+        if not title:
+            raise ValidationError("the draft has no name yet", field="name", hint="seal('initial schema')")
+        await self._settle(draft, entries.get(DRAFT), applied)
+        numbers = [status.number or 0 for status in found]
+        sealed = files.name_for(max(numbers, default=0) + 1, title)
+        files.write(draft.path, draft.text, sealed=True)
+        files.rename(draft.path, sealed)
+        await self._adopt(await self.status())
+        return sealed
+
+    def _seal_numbered(self, name: str, found: list[Status]) -> str:
+        status = next((status for status in found if status.name == name), None)
+        if status is None or status.file is None:
+            raise MigrationError(f"there is no {name} in {self.directory}", hint="seal('add age') seals the draft")
+        if status.entry is not None or status.file.seal is not None:
+            raise MigrationError(f"{name} is sealed already", hint="await migrator.rerecord() seals it as it is now")
+        drafts.check_finished(status.file)
+        files.write(status.file.path, status.file.text, sealed=True)
+        return name
+
+    async def _settle(self, draft: MigrationFile, entry: Entry | None, applied: bool | None) -> None:
+        """Have the ledger say whether this database has run all of a draft."""
+        if applied is None:
+            if entry is not None and entry.checksum != draft.checksum:
+                raise MigrationError(
+                    f"steps of {draft.path} were run on this database as they were recorded, but others were not",
+                    hint="seal(name, applied=True) if the database has all of it; else undo what it has, then "
+                    "seal(name, applied=False)",
+                )
+            return
+        async with self._db.transaction():
+            await self._ledger.make()
+            await self._ledger.remove(DRAFT)
+            if applied:
+                await self._ledger.add(DRAFT, draft, started_at=datetime.now(UTC), seconds=0.0)
+
+    async def _draft(self) -> MigrationFile | None:
+        found = states.compare(self.directory, {})
+        for status in found:
+            if status.number is None and status.file is not None:
+                if status.state == "refused":
+                    raise status.error()
+                return status.file
+        return None
+
+    # -- mending -------------------------------------------------------------------------------
+
+    async def repair(self, name: str | None = None, *, applied: bool | None = None) -> list[str]:
+        """Mend what a runner that was cut off, or a file that was lost, has left behind.
+
+        A file that is missing is written again as it was applied; read it before you run it. A migration that is half
+        done outside of a transaction is taken for applied, or for not applied, as you say.
+
+        Args:
+            name: one migration; all of them by default.
+            applied: what a half-done one counts as from now on.
+
+        Returns:
+            What was done, a line for each migration.
+
+        Raises:
+            MigrationError: one is half done, and ``applied`` is not given.
+
+        Example:
+            ```python
+            await migrator.repair("0009-index-of-orders", applied=True)
+            ```
+        """
+        async with self._alone(LOCK_TIMEOUT):
+            return await mending.repair(self._ledger, self.directory, await self._chosen(name), applied)
+
+    async def rerecord(self, name: str | None = None) -> list[str]:
+        """Take files that were edited or renamed since they were sealed or applied for what they are now.
+
+        Nothing is run: use it for a change that does nothing, such as one in a comment.
+
+        Args:
+            name: one migration; all of them by default.
+
+        Returns:
+            The names of those that were taken.
+
+        Example:
+            ```python
+            await migrator.rerecord("0007-add-age")
+            ```
+        """
+        async with self._alone(LOCK_TIMEOUT):
+            return await mending.rerecord(self._ledger, await self._chosen(name))
+
+    async def renumber(self) -> list[tuple[str, str]]:
+        """Give migrations that share a number one of their own, behind all others.
+
+        What is applied here keeps its number if it can.
+
+        Returns:
+            Pairs of the old name and the new.
+
+        Example:
+            ```python
+            for old, new in await migrator.renumber():
+                print(f"{old} is {new} now")
+            ```
+        """
+        async with self._alone(LOCK_TIMEOUT):
+            return await mending.renumber(self._ledger, await self.status())
+
+    async def _chosen(self, name: str | None) -> list[Status]:
+        found = await self.status()
+        chosen = [status for status in found if name is None or status.name == name]
+        if name is not None and not chosen:
+            raise _unknown(f"there is no migration {name!r}", found)
+        return chosen
+
+
+def _to_apply(found: list[Status], to: int | None) -> list[tuple[Status, MigrationFile]]:
+    if problem := states.first_problem(found):
+        raise problem
+    _check_number(found, to)
+    for status in found:
+        if status.state == "missing":
+            log.warning("%s", status.note)
+    pending = [(status, status.file) for status in found if status.state == "pending" and status.file is not None]
+    return [(status, file) for status, file in pending if to is None or (status.number or 0) <= to]
+
+
+def _check_number(found: Sequence[Status], to: int | None) -> None:
+    if to is not None and to != 0 and to not in [status.number for status in found]:
+        raise _unknown(f"there is no migration with the number {to}", found)
+
+
+def _unknown(message: str, found: Sequence[Status]) -> MigrationError:
+    names = ", ".join(status.name for status in found if status.number is not None)
+    return MigrationError(message, hint=f"there are {names}" if names else "there are none yet")

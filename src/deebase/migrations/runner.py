@@ -1,0 +1,187 @@
+"""Running one migration: it and its row of the ledger are one transaction."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from deebase._accessors import Tables, Views
+from deebase._rawsql import RawSql
+from deebase._schema.catalog import Catalog
+from deebase.errors import (
+    DeeBaseError,
+    IntegrityError,
+    MigrationError,
+    QueryTimeoutError,
+    TransactionAbortedError,
+)
+from deebase.migrations.files import MigrationFile
+from deebase.migrations.ledger import Ledger
+from deebase.migrations.loading import Script, loaded
+
+if TYPE_CHECKING:
+    from deebase._engine.executor import Executor
+    from deebase.database import Database
+
+log = logging.getLogger("deebase.migrations")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A migration that was applied or undone, or would be.
+
+    Attributes:
+        name: without the suffix: ``0007-add-age``.
+        late: its number is lower than one that had been applied.
+        seconds: how long it took, None in a plan.
+        source: the text of the file.
+    """
+
+    name: str
+    late: bool
+    seconds: float | None
+    source: str
+
+
+def separate(db: Database, executor: Executor) -> Database:
+    """Return a handle on the same database, and the same transactions, that knows no tables yet.
+
+    A migration sees what the database holds, not what the program has made of it so far, and one that fails leaves
+    nothing behind in the program's handles.
+    """
+    own = copy.copy(db)
+    catalog = Catalog(executor.settings.dialect)
+    own._catalog = catalog  # pyright: ignore[reportPrivateUsage]
+    own._raw = RawSql(executor, catalog.dialect)  # pyright: ignore[reportPrivateUsage]
+    own.t = Tables(catalog, executor)
+    own.v = Views(catalog, executor)
+    return own
+
+
+class Runner:
+    """Applies and undoes single migrations of one database."""
+
+    def __init__(self, db: Database, executor: Executor, ledger: Ledger) -> None:
+        self._db = db
+        self._executor = executor
+        self._ledger = ledger
+        self._dialect = executor.settings.name
+
+    async def apply(self, file: MigrationFile, *, late: bool) -> Step | None:
+        """Apply a migration; None when somebody else has done so by now.
+
+        Raises:
+            MigrationError: it failed; the message says what is left of it.
+        """
+        with loaded(file, self._dialect) as script:
+            start = time.perf_counter()
+            run = self._together if script.transactional else self._apart
+            if not await run(file, script, script.upgrade, applied=False):
+                return None
+            seconds = time.perf_counter() - start
+        log.info("applied %s in %.3f s", file.name, seconds)
+        return Step(file.name, late, seconds, file.text)
+
+    async def undo(self, file: MigrationFile) -> Step | None:
+        """Undo a migration; None when somebody else has done so by now.
+
+        Raises:
+            MigrationError: it failed, or cannot be undone.
+        """
+        with loaded(file, self._dialect) as script:
+            start = time.perf_counter()
+            run = self._together if script.transactional else self._apart
+            if not await run(file, script, script.downgrade, applied=True):
+                return None
+            seconds = time.perf_counter() - start
+        log.info("undid %s in %.3f s", file.name, seconds)
+        return Step(file.name, False, seconds, file.text)
+
+    def check_reversible(self, file: MigrationFile) -> None:
+        """Refuse a migration that cannot be undone.
+
+        Raises:
+            MigrationError: it says so.
+        """
+        with loaded(file, self._dialect) as script:
+            if script.final is not None:
+                raise MigrationError(
+                    f"{file.name} cannot be undone: {script.final}",
+                    hint="restore a backup, or write a migration that goes on from here",
+                )
+
+    # -- in a transaction ----------------------------------------------------------------------
+
+    async def _together(
+        self, file: MigrationFile, script: Script, work: Callable[[Database], Awaitable[None]], *, applied: bool
+    ) -> bool:
+        """Run one direction of a migration and write the ledger, in one transaction."""
+        try:
+            async with self._db.transaction():
+                # Looked at again where nobody else can write it: a lock may get lost with its connection.
+                await self._ledger.lock()
+                if await self._ledger.has(file.name) is not applied:
+                    return False
+                started_at, start = datetime.now(UTC), time.perf_counter()
+                await self._work(file, script, work, _UNDONE)
+                if applied:
+                    await self._ledger.remove(file.name)
+                else:
+                    seconds = time.perf_counter() - start
+                    await self._ledger.add(file.name, file, started_at=started_at, seconds=seconds)
+        except (TransactionAbortedError, IntegrityError) as error:
+            # Of the COMMIT: a statement had failed and went unnoticed, or a deferred constraint was violated.
+            raise _failed(file, "", error, _UNDONE) from error
+        return True
+
+    async def _work(
+        self, file: MigrationFile, script: Script, work: Callable[[Database], Awaitable[None]], left: str
+    ) -> None:
+        try:
+            await work(separate(self._db, self._executor))
+        except Exception as error:
+            raise _failed(file, script.where(error), error, left) from error
+
+    # -- outside of a transaction --------------------------------------------------------------
+
+    async def _apart(
+        self, file: MigrationFile, script: Script, work: Callable[[Database], Awaitable[None]], *, applied: bool
+    ) -> bool:
+        """Run one direction of a migration that no transaction can hold: begun, done and noted one after another."""
+        async with self._db.transaction():
+            await self._ledger.lock()
+            if await self._ledger.has(file.name) is not applied:
+                return False
+            started_at, start = datetime.now(UTC), time.perf_counter()
+            if applied:
+                await self._ledger.change(file.name, started_at=started_at, finished_at=None)
+            else:
+                await self._ledger.add(file.name, file, started_at=started_at, seconds=None)
+        await self._work(
+            file, script, work, f"it may be half done: await migrator.repair({file.name!r}, applied=False)"
+        )
+        if applied:
+            await self._ledger.remove(file.name)
+        else:
+            seconds = time.perf_counter() - start
+            await self._ledger.change(file.name, finished_at=datetime.now(UTC), seconds=seconds)
+        return True
+
+
+_UNDONE = "nothing of it was kept"
+
+
+def _failed(file: MigrationFile, where: str, error: BaseException, left: str) -> MigrationError:
+    """Return the error for one in a migration, whose own message is shown only if it can hold no values."""
+    what = f"{type(error).__name__}: {error.message}" if isinstance(error, DeeBaseError) else type(error).__name__
+    hint = getattr(error, "hint", None)
+    if isinstance(error, QueryTimeoutError):
+        hint = "a statement of a migration may take long: Database(..., command_timeout=0)"
+    passing = isinstance(error, ConnectionError) or getattr(error, "retryable", False)
+    after = "run it again" if passing else "mend the file, await migrator.rerecord(), then run it again"
+    return MigrationError(f"{file.path} failed{where}: {what}; {left}", hint=f"{hint}; {after}" if hint else after)

@@ -1,0 +1,223 @@
+"""What files and ledger say together: the state of each migration, and what mends it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from deebase.errors import MigrationError
+from deebase.migrations import files
+from deebase.migrations.files import DRAFT, MigrationFile
+from deebase.migrations.ledger import Entry
+
+State = Literal["draft", "pending", "applied", "edited", "missing", "failed", "refused"]
+
+#: States in which nothing may be applied or undone until somebody has looked.
+BLOCKING: tuple[State, ...] = ("edited", "failed", "refused")
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of one migration.
+
+    Attributes:
+        name: without the suffix: ``0007-add-age``.
+        state: "draft", "pending", "applied", "edited" (since it was sealed or applied), "missing" (applied, but there
+            is no file), "failed" (half done, outside of a transaction) or "refused" (the file cannot be taken).
+        late: pending, with a lower number than one that is applied.
+        applied_at: when it was applied, in UTC.
+        seconds: how long that took.
+        version: the version of DeeBase that did it.
+        note: what is wrong, else empty.
+        hint: what mends it, else empty.
+        file: as it is on disk.
+        entry: the row of the ledger.
+    """
+
+    name: str
+    state: State
+    late: bool = False
+    note: str = ""
+    hint: str = ""
+    file: MigrationFile | None = field(default=None, repr=False)
+    entry: Entry | None = field(default=None, repr=False)
+
+    @property
+    def number(self) -> int | None:
+        """Its number, None for a draft."""
+        return files.number_of(self.name)
+
+    @property
+    def applied_at(self) -> datetime | None:
+        """When it was applied, in UTC."""
+        return None if self.entry is None or self.state == "draft" else self.entry.finished_at
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        return None if self.entry is None or self.state == "draft" else self.entry.seconds
+
+    @property
+    def version(self) -> str | None:
+        """The version of DeeBase that applied it."""
+        return None if self.entry is None or self.state == "draft" else self.entry.version
+
+    def error(self) -> MigrationError:
+        """Return the error for a state in which nothing can be done."""
+        return MigrationError(self.note, hint=self.hint)
+
+
+def compare(directory: Path, entries: Mapping[str, Entry]) -> list[Status]:
+    """Return the state of each migration, in the order of numbers, drafts last.
+
+    Args:
+        directory: where the files are.
+        entries: what the ledger holds.
+
+    Raises:
+        MigrationError: the directory or a file in it cannot be read.
+    """
+    paths, strange = files.list_directory(directory)
+    found = [files.read(path) for path in paths]
+    counts = Counter(file.number for file in found)
+    statuses = [_of_file(file, entries) for file in found if file.number is None or counts[file.number] == 1]
+    statuses += [
+        _duplicate(file, found, entries) for file in found if file.number is not None and counts[file.number] > 1
+    ]
+    statuses += [_strange(path) for path in strange]
+    by_name = {status.name for status in statuses if status.entry is not None}
+    statuses += [_missing(entry) for name, entry in entries.items() if name not in by_name and name != DRAFT]
+    statuses = _renamed(_drafts(statuses))
+    last = max((files.number_of(name) or 0 for name in entries if name != DRAFT), default=0)
+    statuses = [
+        replace(status, late=True) if status.state == "pending" and (status.number or 0) < last else status
+        for status in statuses
+    ]
+    return sorted(statuses, key=lambda status: (status.number is None, status.number or 0, status.name))
+
+
+def _of_file(file: MigrationFile, entries: Mapping[str, Entry]) -> Status:
+    if file.number is None:
+        return Status(file.name, "draft", file=file, entry=entries.get(DRAFT))
+    entry = entries.get(file.name)
+    if entry is None and DRAFT in entries and entries[DRAFT].checksum == file.checksum:
+        # Its steps were recorded as they were run here, before it was sealed.
+        entry = entries[DRAFT]
+    if entry is None:
+        return _unapplied(file)
+    status = Status(file.name, "applied", file=file, entry=entry)
+    if entry.finished_at is None:
+        return _half_done(status, entry)
+    return status if entry.checksum == file.checksum else _edited(status, entry, file)
+
+
+def _unapplied(file: MigrationFile) -> Status:
+    if file.seal is None:
+        return Status(
+            file.name,
+            "refused",
+            file=file,
+            note=f"{file.path} is not sealed: its contents are not fixed yet",
+            hint=f"await migrator.seal({file.name!r})",
+        )
+    if file.seal != file.checksum:
+        return Status(
+            file.name,
+            "edited",
+            file=file,
+            note=f"{file.path} was edited since it was sealed",
+            hint="undo the change, or await migrator.rerecord() to seal it as it is now",
+        )
+    return Status(file.name, "pending", file=file)
+
+
+def _half_done(status: Status, entry: Entry) -> Status:
+    name = status.name
+    return replace(
+        status,
+        state="failed",
+        note=f"{name} was started at {entry.started_at:%Y-%m-%d %H:%M:%S} UTC and has not finished: it runs outside of "
+        "a transaction, so that it may be half done",
+        hint=f"if it does not run just now, look at the database, then: await migrator.repair({name!r}, applied=True), "
+        "or applied=False to have it run again",
+    )
+
+
+def _edited(status: Status, entry: Entry, file: MigrationFile) -> Status:
+    return replace(
+        status,
+        state="edited",
+        note=f"{file.path} was edited since it was applied:\n{files.difference(entry.source, file.text)}",
+        hint="undo the change and write another migration, or await migrator.rerecord() if the change does nothing",
+    )
+
+
+def _duplicate(file: MigrationFile, found: Iterable[MigrationFile], entries: Mapping[str, Entry]) -> Status:
+    others = ", ".join(other.path.name for other in found if other.number == file.number and other is not file)
+    return Status(
+        file.name,
+        "refused",
+        file=file,
+        entry=entries.get(file.name),
+        note=f"{file.path} has the same number as {others}",
+        hint="await migrator.renumber() gives what is not applied yet a number of its own",
+    )
+
+
+def _strange(path: Path) -> Status:
+    return Status(
+        path.stem,
+        "refused",
+        note=f"{path} is not named as a migration",
+        hint=f"the name is NNNN-description{path.suffix}, as in 0007-add-age{path.suffix}; one that begins with _ is "
+        "left alone",
+    )
+
+
+def _missing(entry: Entry) -> Status:
+    status = Status(entry.name, "missing", entry=entry)
+    if entry.finished_at is None:
+        return _half_done(status, entry)
+    return replace(
+        status,
+        note=f"{entry.name} was applied, but its file is not there",
+        hint="get it back from version control, or await migrator.repair() to write it as it was applied",
+    )
+
+
+def _drafts(statuses: list[Status]) -> list[Status]:
+    drafts = [status for status in statuses if status.state == "draft"]
+    if len(drafts) < 2:
+        return statuses
+    names = ", ".join(status.name for status in drafts)
+    return [
+        replace(status, state="refused", note=f"there is more than one draft: {names}", hint="leave one of them")
+        if status.state == "draft"
+        else status
+        for status in statuses
+    ]
+
+
+def _renamed(statuses: list[Status]) -> list[Status]:
+    """Tell files that were applied by another name, and would be applied again."""
+    gone = {status.entry.checksum: status.name for status in statuses if status.state == "missing" and status.entry}
+    return [
+        replace(
+            status,
+            state="refused",
+            note=f"{status.name} was applied by the name {gone[status.file.checksum]}",
+            hint="await migrator.rerecord() has the ledger follow",
+        )
+        if status.state == "pending" and status.file is not None and status.file.checksum in gone
+        else status
+        for status in statuses
+    ]
+
+
+def first_problem(statuses: Iterable[Status]) -> MigrationError | None:
+    """Return the error for the first migration that somebody has to look at before anything can be done."""
+    return next((status.error() for status in statuses if status.state in BLOCKING), None)

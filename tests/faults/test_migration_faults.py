@@ -1,0 +1,314 @@
+"""Migrations that are killed, interrupted or run by many: all of one is there or nothing, and the ledger agrees."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deebase import Database
+from deebase.migrations import Migrator, files
+from tests.support.tree import ROOT
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+FIRST = """
+-- upgrade
+CREATE TABLE base (id INTEGER PRIMARY KEY, name TEXT);
+INSERT INTO base VALUES (1, 'a'), (2, 'b');
+
+-- downgrade
+DROP TABLE base;
+"""
+
+FIVE_STEPS = """
+async def upgrade(db):
+    await db.q("CREATE TABLE child (id INTEGER PRIMARY KEY, base_id INTEGER REFERENCES base (id))")
+    await db.q("INSERT INTO child SELECT id * 10, id FROM base")
+    await db.q("ALTER TABLE base ADD COLUMN age INTEGER NOT NULL DEFAULT 7")
+    await db.q("CREATE UNIQUE INDEX ix_name ON base (name)")
+    await db.q("UPDATE base SET name = name || '!' WHERE id = 2")
+
+
+async def downgrade(db):
+    await db.q("UPDATE base SET name = 'b' WHERE id = 2")
+    await db.q("DROP INDEX ix_name")
+    await db.q("ALTER TABLE base DROP COLUMN age")
+    await db.q("DELETE FROM child")
+    await db.q("DROP TABLE child")
+"""
+
+#: Runs `up` or `down` in forked processes of which the Nth kills itself at its Nth statement, until one lives.
+KILLED_AT_EACH_STATEMENT = """
+    import asyncio, itertools, os, signal, sys
+    from asyncpg import Connection
+    from asyncpg.prepared_stmt import PreparedStatement
+    from sqlalchemy import event
+    from deebase import Database
+    from deebase.errors import TableNotFoundError
+    from deebase.migrations import Migrator
+
+    url, directory, direction = sys.argv[1:]
+    BEFORE = ([{"id": 1, "name": "a"}, {"id": 2, "name": "b"}], None, False, ["0001-first"])
+    AFTER = (
+        [{"id": 1, "name": "a", "age": 7}, {"id": 2, "name": "b!", "age": 7}],
+        [{"id": 10, "base_id": 1}, {"id": 20, "base_id": 2}],
+        True,
+        ["0001-first", "0002-five-steps"],
+    )
+
+    def killer(number):
+        counter = itertools.count(1)
+
+        def statement(_):
+            if next(counter) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return statement
+
+    def watch(db, statement):
+        # Before each statement, BEGIN and COMMIT included: SQLite tells, asyncpg is asked through these.
+        @event.listens_for(db.engine.sync_engine, "connect")
+        def connected(connection, _):
+            if db.engine.dialect.name == "sqlite":
+                connection.run_async(lambda driver: driver.set_trace_callback(statement))
+
+        for cls, name in ((Connection, "execute"), (Connection, "fetch"), (PreparedStatement, "fetch")):
+            setattr(cls, name, watched(getattr(cls, name), statement))
+
+    def watched(method, statement):
+        def run(*args, **options):
+            statement(None)
+            return method(*args, **options)
+
+        return run
+
+    async def run(db):
+        migrator = Migrator(db, directory)
+        await (migrator.up() if direction == "up" else migrator.down())
+
+    async def run_watched(number):
+        async with Database(url) as db:
+            watch(db, killer(number))
+            await run(db)
+
+    async def look(db):
+        base = await db.reflect_table("base")
+        try:
+            child = await (await db.reflect_table("child"))(order_by="id")
+        except TableNotFoundError:
+            child = None
+        indexed = "ix_name" in [index["name"] for index in base.indexes]
+        statuses = await Migrator(db, directory).status()
+        assert {status.state for status in statuses} <= {"applied", "pending"}, statuses
+        applied = [status.name for status in statuses if status.state == "applied"]
+        return await base(order_by="id"), child, indexed, applied
+
+    async def prepare():
+        async with Database(url) as db:
+            migrator = Migrator(db, directory)
+            await (migrator.up(1) if direction == "up" else migrator.up())
+            assert await look(db) == start
+
+    async def go_on(number):
+        async with Database(url) as db:
+            found = await look(db)
+            assert found in (start, end), (number, found)
+            if found == start:
+                await run(db)
+            assert await look(db) == end
+            await Migrator(db, directory).down(to=0)
+            await db.q("DROP TABLE _deebase_migrations")
+            return found == end
+
+    def killed(number):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                asyncio.run(run_watched(number))
+                os._exit(0)
+            finally:
+                os._exit(1)
+        status = os.waitpid(pid, 0)[1]
+        if os.WIFSIGNALED(status):
+            assert os.WTERMSIG(status) == signal.SIGKILL
+            return True
+        assert os.WEXITSTATUS(status) == 0, number
+        return False
+
+    start, end = (BEFORE, AFTER) if direction == "up" else (AFTER, BEFORE)
+    seen, alive = [], False
+    while not alive:
+        asyncio.run(prepare())
+        alive = not killed(len(seen) + 1)
+        seen.append(asyncio.run(go_on(len(seen) + 1)))
+    # Once it is done it stays done.
+    assert seen == sorted(seen), seen
+    print("killed", len(seen) - 1, "before", seen.count(False))
+"""
+
+
+def write(directory: Path, name: str, text: str) -> None:
+    files.make_directory(directory)
+    files.write(directory / name, text.lstrip("\n"), sealed=True)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    write(tmp_path / "migrations", "0001-first.sql", FIRST)
+    write(tmp_path / "migrations", "0002-five-steps.py", FIVE_STEPS)
+    return tmp_path / "migrations"
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_kill_at_each_statement_leaves_all_of_a_migration_or_none(
+    db_url: str, run_script: Run, directory: Path, direction: str
+) -> None:
+    done = run_script(KILLED_AT_EACH_STATEMENT, db_url, str(directory), direction)
+    assert (done.returncode, done.stderr) == (0, "")
+    # BEGIN, a look at the ledger, five steps, the row of the ledger, COMMIT.
+    _, killed, _, before = done.stdout.split()
+    assert 9 <= int(before) <= int(killed)
+
+
+SIGNAL = """
+    signal.raise_signal(signal.SIGINT)
+    await asyncio.Event().wait()
+"""
+
+SIGNAL_IN_THE_MIDDLE = f"""
+import asyncio, signal
+
+
+async def upgrade(db):
+    await db.q("CREATE TABLE other (id INTEGER PRIMARY KEY)")
+{SIGNAL}
+
+async def downgrade(db):
+    pass
+"""
+
+
+async def test_an_interrupt_by_the_user_leaves_nothing_half_done(
+    db: Database, db_url: str, run_script: Run, directory: Path
+) -> None:
+    write(directory, "0003-interrupted.py", SIGNAL_IN_THE_MIDDLE)
+    source = """
+        import asyncio, signal, sys
+        from deebase import Database
+        from deebase.migrations import Migrator
+
+        async def main():
+            async with Database(sys.argv[1]) as db:
+                await Migrator(db, sys.argv[2]).up(to=3)
+
+        # Ignored where the test run itself was started in the background of a shell.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            asyncio.run(main())
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    done = run_script(source, db_url, str(directory))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+    migrator = Migrator(db, directory)
+    found = {status.name: status.state for status in await migrator.status()}
+    assert found == {"0001-first": "applied", "0002-five-steps": "applied", "0003-interrupted": "pending"}
+    write(directory, "0003-interrupted.py", SIGNAL_IN_THE_MIDDLE.replace(SIGNAL, ""))
+    assert len(await migrator.up(lock_timeout=0)) == 1
+
+
+NOTED = """
+import os, pathlib
+
+
+async def upgrade(db):
+    with pathlib.Path(__file__).with_suffix(".ran").open("a") as out:
+        out.write(f"{os.getpid()}\\n")
+    await db.q("CREATE TABLE step_NUMBER (id INTEGER PRIMARY KEY)")
+
+
+async def downgrade(db):
+    await db.q("DROP TABLE step_NUMBER")
+"""
+
+RUNNER = """
+import asyncio, json, sys
+from deebase import Database
+from deebase.migrations import Migrator
+
+async def main():
+    async with Database(sys.argv[1]) as db:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        print(json.dumps([step.name for step in await Migrator(db, sys.argv[2]).up()]))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.timeout(60)
+def test_eight_processes_that_start_together_apply_each_migration_once(
+    db_url: str, tmp_path: Path, runner: asyncio.Runner
+) -> None:
+    directory = tmp_path / "migrations"
+    names = [f"000{n}-step" for n in range(1, 6)]
+    for number, name in enumerate(names):
+        write(directory, f"{name}.py", NOTED.replace("NUMBER", str(number)))
+    command = [sys.executable, "-c", textwrap.dedent(RUNNER), db_url, str(directory)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    pipe = subprocess.PIPE
+    processes = [
+        subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(8)
+    ]
+    applied: list[str] = []
+    try:
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in processes:
+            out, problems = process.communicate(timeout=30)
+            assert (process.returncode, problems) == (0, "")
+            applied += json.loads(out)
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    assert sorted(applied) == names
+    for name in names:
+        assert len((directory / f"{name}.ran").read_text().splitlines()) == 1
+
+    async def states() -> set[str]:
+        async with Database(db_url) as db:
+            return {status.state for status in await Migrator(db, directory).status()}
+
+    assert runner.run(states()) == {"applied"}
+    assert not list(tmp_path.glob("*-migrating"))
+
+
+async def test_a_lock_of_a_killed_process_is_free(db: Database, db_url: str, directory: Path, run_script: Run) -> None:
+    source = """
+        import asyncio, os, signal, sys
+        from deebase import Database
+        from deebase.migrations.lock import runner_lock
+
+        async def main():
+            async with Database(sys.argv[1]) as db, runner_lock(db._executor, 0):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        asyncio.run(main())
+    """
+    assert run_script(source, db_url).returncode < 0
+    # The server may take a moment to see that its client is gone.
+    assert len(await Migrator(db, directory).up(lock_timeout=5)) == 2
