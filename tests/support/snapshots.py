@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from deebase._schema.ddl_tokens import quoted
 from deebase._schema.stored_form import FITS, STORED, fits, stored
 from deebase._schema.types import compare_decimals
 
@@ -33,7 +34,8 @@ def snapshot(path: Any) -> Snapshot:
             if kind == "table" and not sql.upper().startswith("CREATE VIRTUAL"):
                 result[name] = rows(connection, name, sql)
             elif kind == "view":
-                result[name] = connection.execute(f'SELECT * FROM "{name}"').fetchall()
+                # A view has no order of its own.
+                result[name] = sorted(connection.execute(f"SELECT * FROM {quoted(name)}").fetchall(), key=repr)
         result["broken references"] = connection.execute("PRAGMA foreign_key_check").fetchall()
         return result
     finally:
@@ -42,9 +44,8 @@ def snapshot(path: Any) -> Snapshot:
 
 def rows(connection: sqlite3.Connection, name: str, sql: str) -> list[Any]:
     """Return the rows of a table, with the types in which they are stored."""
-    quoted = '"' + name.replace('"', '""') + '"'
-    columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({quoted})")]
-    listed = [f'"{column}"' for column in columns]
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({quoted(name)})")]
+    listed = [quoted(column) for column in columns]
     kinds = [f"typeof({column})" for column in listed]
     rowid = [] if "WITHOUT ROWID" in sql.upper() else ["rowid"]
-    return connection.execute(f"SELECT {', '.join(rowid + listed + kinds)} FROM {quoted} ORDER BY 1").fetchall()
+    return connection.execute(f"SELECT {', '.join(rowid + listed + kinds)} FROM {quoted(name)} ORDER BY 1").fetchall()
