@@ -1,4 +1,4 @@
-"""How long it takes to read what a database holds, beside SQLAlchemy's own reflection: `python -m benchmarks.reflection`."""
+"""How long it takes to read what a database holds, beside SQLAlchemy: `python -m benchmarks.reflection`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from deebase import Database
 
 TABLE = """
 CREATE TABLE t{n} (
-    id integer PRIMARY KEY, name varchar(50) NOT NULL, size int DEFAULT 3, at timestamp, parent int REFERENCES t{parent} (id)
+    id integer PRIMARY KEY, name varchar(50) NOT NULL, size int DEFAULT 3, at timestamp,
+    parent int REFERENCES t{parent} (id)
 );
 CREATE INDEX a{n} ON t{n} (name); CREATE UNIQUE INDEX b{n} ON t{n} (size, at); CREATE INDEX c{n} ON t{n} (parent);
 """

@@ -1,0 +1,78 @@
+"""How fast a big SQLite table is rebuilt, beside INSERT ... SELECT: `python -m benchmarks.rebuild`."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+
+import click
+
+from benchmarks.flights import flights
+from deebase import Database
+
+
+def fill(path: Path, count: int) -> None:
+    """Make the table of flights, with two indexes."""
+    rows = flights(count)
+    columns = [name for name in rows[0] if name != "id"]
+    listed = ", ".join(columns)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"CREATE TABLE flight (id INTEGER PRIMARY KEY, {listed})")
+        connection.executemany(
+            f"INSERT INTO flight ({listed}) VALUES ({', '.join('?' * len(columns))})",
+            ([row[name] for name in columns] for row in rows),
+        )
+        connection.execute("CREATE INDEX by_carrier ON flight (carrier)")
+        connection.execute("CREATE INDEX by_day ON flight (month, day)")
+        connection.commit()
+
+
+async def copying(path: Path) -> float:
+    """Return the seconds of copying the rows into a table with the same indexes, in one transaction."""
+    async with Database(path) as db:
+        start = time.perf_counter()
+        async with db.transaction():
+            (made,) = await db.q("SELECT sql FROM sqlite_master WHERE name = 'flight'")
+            await db.q(made["sql"].replace("TABLE flight", "TABLE copy", 1))
+            await db.q("INSERT INTO copy SELECT * FROM flight")
+            await db.q("CREATE INDEX copy_by_carrier ON copy (carrier)")
+            await db.q("CREATE INDEX copy_by_day ON copy (month, day)")
+        seconds = time.perf_counter() - start
+        await db.q("DROP TABLE copy")
+        return seconds
+
+
+async def rebuilding(path: Path, *, not_null: bool) -> float:
+    """Return the seconds of a change that needs a rebuild."""
+    async with Database(path) as db:
+        await db.reflect()
+        start = time.perf_counter()
+        await db.t.flight.transform(not_null={"carrier": not_null})
+        return time.perf_counter() - start
+
+
+@click.command()
+@click.option("--rows", default=336_776, show_default=True)
+@click.option("--repeat", default=5, show_default=True)
+def main(rows: int, repeat: int) -> None:
+    """Print both times, and how fast the rebuild is in proportion."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "flights.db"
+        fill(path, rows)
+        copied: list[float] = []
+        rebuilt: list[float] = []
+        for turn in range(repeat):
+            copied.append(asyncio.run(copying(path)))
+            rebuilt.append(asyncio.run(rebuilding(path, not_null=turn % 2 == 0)))
+    ratio = median(copied) / median(rebuilt)
+    print(f"{rows} rows: INSERT ... SELECT and indexes {median(copied):.2f} s, rebuild {median(rebuilt):.2f} s")
+    print(f"the rebuild has {ratio:.2f} of the speed (wanted: 0.5)")
+
+
+if __name__ == "__main__":
+    main()
