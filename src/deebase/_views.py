@@ -60,13 +60,14 @@ def definition_of(name: str, definition: Any, dialect: Dialect) -> str:
 class ViewMaker:
     """Changes one view, in a transaction (the one of the task if there is one)."""
 
-    def __init__(self, executor: Executor, dialect: Dialect, name: str) -> None:
+    def __init__(self, executor: Executor, dialect: Dialect, name: str, schema: str | None = None) -> None:
         if not name or text_fault(name) is not None:
             raise ValidationError("a view has a name that a database can store", field="name", hint="name='adults'")
         self._executor = executor
         self._dialect = dialect
         self._name = name
-        self._quoted = dialect.identifier_preparer.quote_identifier(name)
+        quote = dialect.identifier_preparer.quote_identifier
+        self._quoted = quote(name) if schema is None else f"{quote(schema)}.{quote(name)}"
 
     async def _run(self, sql: str, args: Sequence[Any] = ()) -> list[Any]:
         return await self._executor.fetch(Statement(sql), args)

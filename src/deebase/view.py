@@ -106,7 +106,8 @@ class View(Readable[R]):
         await self._maker().refresh(concurrently=concurrently)
 
     def _maker(self) -> ViewMaker:
-        return ViewMaker(self._executor, self._source.dialect, self._model.sa_table.name)
+        table = self._model.sa_table
+        return ViewMaker(self._executor, self._source.dialect, table.name, table.schema)
 
     if not TYPE_CHECKING:
 
