@@ -172,7 +172,7 @@ class _Matching:
                 if (old.columns, old.unique, old.partial) == (index.columns, index.unique, index.where is not None):
                     continue
                 await self.executor.fetch(Statement(f"DROP INDEX {quote(old.name)}"), [])
-            sql = create_index(table, index, self.dialect, if_not_exists=False)
+            sql = create_index(table, index.name, index.columns, self.dialect, unique=index.unique, where=index.where)
             await self.executor.fetch(Statement(sql), [])
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
+from sqlalchemy import Column
 from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql import ColumnElement, visitors
 
 from deebase._creation import drop_table
 from deebase._duplication import duplicate
@@ -17,7 +19,7 @@ from deebase._schema.facts import TableFacts
 from deebase._source import Source
 from deebase._sql.statement import Statement
 from deebase._transformation import Transformation
-from deebase.errors import InvalidOperationError, SchemaError
+from deebase.errors import InvalidOperationError, SchemaError, ValidationError
 from deebase.types import UNSET, ForeignKeyMark, Index, Unset
 
 S = TypeVar("S", bound="Structure")
@@ -102,7 +104,7 @@ class Structure:
 
     async def create_index(
         self,
-        columns: str | Sequence[str],
+        columns: alter.IndexPart | Sequence[alter.IndexPart],
         *,
         name: str | None = None,
         unique: bool = False,
@@ -112,7 +114,8 @@ class Structure:
         """Create an index.
 
         Args:
-            columns: a column, or several in the order of the index.
+            columns: a column, or several in the order of the index; an expression of columns, such as
+                ``users.c.age.desc()`` or ``sa.func.lower(users.c.email)``, with a name.
             name: ``ix_<table>_<columns>`` by default.
             unique: refuse two rows with the same values.
             where: a condition in SQL (trusted code), for an index over part of the rows.
@@ -128,16 +131,52 @@ class Structure:
             ```
         """
         model = self._source.model
-        names = [columns] if isinstance(columns, str) else list(columns)
-        for column in names:
-            model.column(column)
-        index = Index(name or f"ix_{model.sa_table.name}_{'_'.join(names)}", *names, unique=unique, where=where)
+        parts = [columns] if isinstance(columns, (str, ColumnElement)) else list(columns)
+        for part in parts:
+            self._must_be_part(part)
+        names = [part for part in parts if isinstance(part, str)]
+        if not parts:
+            raise ValidationError("an index is over one or more columns", field="columns", hint="name them")
+        if name is None and len(names) < len(parts):
+            raise ValidationError("an index over expressions needs a name", field="name", hint="name='ix_lower_email'")
+        index = Index(
+            name or f"ix_{model.sa_table.name}_{'_'.join(names)}",
+            *(names or ["expression"]),
+            unique=unique,
+            where=where,
+        )
         check_name("the name of the index", index.name, self._source.dialect)
         await self._change(
             "create_index",
-            alter.create_index(model.sa_table, index, self._source.dialect, if_not_exists=if_not_exists),
+            alter.create_index(
+                model.sa_table,
+                index.name,
+                parts,
+                self._source.dialect,
+                unique=unique,
+                where=where,
+                if_not_exists=if_not_exists,
+            ),
         )
         await self._learn_indexes()
+
+    def _must_be_part(self, part: Any) -> None:
+        """Refuse what no index of this table can be over."""
+        model = self._source.model
+        if isinstance(part, str):
+            model.column(part)
+            return
+        if not isinstance(part, ColumnElement):
+            raise ValidationError(
+                f"an index is over columns and expressions of columns, not {type(part).__name__}",
+                field="columns",
+                hint="a name, or sa.func.lower(users.c.email)",
+            )
+        for element in visitors.iterate(part):  # pyright: ignore[reportUnknownArgumentType]
+            if isinstance(element, Column) and getattr(element.table, "name", None) != model.sa_table.name:
+                raise SchemaError(
+                    f"{element} is no column of {model.name}", table_name=model.name, hint=f"columns of {model.name}.c"
+                )
 
     async def drop_index(self, name: str) -> None:
         """Drop an index of this table.

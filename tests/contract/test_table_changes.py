@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from deebase import (
     CheckViolationError,
@@ -84,6 +85,34 @@ async def test_an_index_is_made_and_dropped(db: Database, users: Table[User]) ->
         await users.create_index("nope")
     with pytest.raises(SchemaError, match="no index 'nope'"):
         await users.drop_index("nope")
+
+
+async def test_an_index_over_expressions(db: Database, users: Table[User]) -> None:
+    c = users.c
+    await users.create_index(sa.func.lower(c.name), name="by lower", unique=True)
+    await users.create_index([c.age.desc(), "name", (c.age + 1).asc()], name="mixed", where="age > 0")
+    assert [(index["name"], index["columns"]) for index in users.indexes] == [
+        ("by lower", [None]),
+        ("ix_user_age", ["age"]),
+        ("mixed", ["age", "name", None]),
+    ]
+    with pytest.raises(UniqueViolationError):
+        await users.insert(name="U0")
+    plan = await users.rows_as(dict)(sa.func.lower(c.name) == "u1").explain()
+    assert "by lower" in str(plan) or db.engine.dialect.name == "postgresql"
+    await db.reflect()
+    assert [index["columns"] for index in db.t.user.indexes] == [[None], ["age"], ["age", "name", None]]
+    posts = await db.create(Post)
+    for wrong, error in (
+        (sa.func.lower(c.name), ValidationError),
+        ([sa.func.lower(posts.c.title)], SchemaError),
+        ([1], ValidationError),
+        ([], ValidationError),
+    ):
+        with pytest.raises(error):
+            await users.create_index(wrong, name=None if error is ValidationError else "x")
+    await users.drop_index("by lower")
+    await users.drop_index("mixed")
 
 
 async def test_a_column_is_added_with_its_default(db: Database, users: Table[User]) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
-from sqlalchemy.schema import CreateColumn, CreateIndex
+from sqlalchemy.schema import CreateColumn
+from sqlalchemy.sql import ColumnElement, operators
+from sqlalchemy.sql.elements import UnaryExpression
 
 from deebase._schema.columns import ColumnSpec, describe, sql_default
 from deebase._schema.ddl import strict_type
 from deebase._schema.ddl_tokens import folded
 from deebase._schema.facts import TableFacts
 from deebase.errors import ValidationError
-from deebase.types import UNSET, ForeignKeyMark, Index
+from deebase.types import UNSET, ForeignKeyMark
+
+#: A column by its name, or an expression of columns.
+IndexPart = str | ColumnElement[Any]
 
 
 def column_declaration(
@@ -100,14 +105,42 @@ def _reference(mark: ForeignKeyMark, key: str | None, dialect: Dialect) -> str:
     return f" REFERENCES {quote(table)} ({quote(column)}){written}"
 
 
-def create_index(table: sa.Table, index: Index, dialect: Dialect, *, if_not_exists: bool) -> str:
-    """Return CREATE INDEX."""
-    options: dict[str, Any] = {}
-    if index.where is not None:
-        # Not sa.text, which takes a colon before a word for a parameter, in a string as well.
-        condition: Any = cast("Any", sa.literal_column(index.where))
-        options = {"sqlite_where": condition, "postgresql_where": condition}
-    # On a copy: the table itself learns of its index by reflection.
-    copy = table.to_metadata(sa.MetaData())
-    made = sa.Index(index.name, *[copy.c[name] for name in index.columns], unique=index.unique, **options)
-    return str(CreateIndex(made, if_not_exists=if_not_exists).compile(dialect=dialect))
+def create_index(
+    table: sa.Table,
+    name: str,
+    parts: Sequence[IndexPart],
+    dialect: Dialect,
+    *,
+    unique: bool = False,
+    where: str | None = None,
+    if_not_exists: bool = False,
+) -> str:
+    """Return CREATE INDEX.
+
+    Args:
+        table: the table.
+        name: of the index.
+        parts: columns by name, or expressions of columns.
+        dialect: the database.
+        unique: see ``Structure.create_index``.
+        where: see there.
+        if_not_exists: see there.
+    """
+    preparer = dialect.identifier_preparer
+    kind = (
+        f"CREATE {'UNIQUE ' if unique else ''}INDEX {'IF NOT EXISTS ' if if_not_exists else ''}{preparer.quote(name)}"
+    )
+    listed = ", ".join([_index_part(part, dialect) for part in parts])
+    return f"{kind} ON {preparer.format_table(table)} ({listed}){'' if where is None else f' WHERE {where}'}"
+
+
+def _index_part(part: IndexPart, dialect: Dialect) -> str:
+    if isinstance(part, (str, sa.Column)):
+        return dialect.identifier_preparer.quote(part if isinstance(part, str) else part.name)
+    if isinstance(part, UnaryExpression) and part.modifier in _DIRECTIONS:
+        return f"{_index_part(part.element, dialect)} {_DIRECTIONS[part.modifier]}"
+    options = {"literal_binds": True, "include_table": False}
+    return f"({part.compile(dialect=dialect, compile_kwargs=options)})"
+
+
+_DIRECTIONS: dict[Any, str] = {operators.desc_op: "DESC", operators.asc_op: "ASC"}
