@@ -20,7 +20,14 @@ from deebase._engine.shield import finish
 from deebase._engine.transaction import Transaction
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement
-from deebase.errors import ConnectionError, DeeBaseError, TransactionAbortedError, TransactionError
+from deebase._sql.violations import Written
+from deebase.errors import (
+    ConnectionError,
+    DeeBaseError,
+    ForeignKeyViolationError,
+    TransactionAbortedError,
+    TransactionError,
+)
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -166,7 +173,10 @@ class Executor:
         """Return our error for one of a driver; None for what is not the database's (a cancellation)."""
         if isinstance(error, DeeBaseError):
             return error
-        return self.backend.translate(error, None if statement is None else statement.sql)
+        ours = self.backend.translate(error, None if statement is None else statement.sql)
+        if statement is None or statement.writes is None or not isinstance(ours, ForeignKeyViolationError):
+            return ours
+        return statement.writes.violation(ours)
 
     def _note(self, statement: Statement) -> None:
         # Values never reach the log: they may be secrets.
@@ -240,7 +250,8 @@ class Executor:
             async with self.transaction():
                 await self.copy(table, columns, rows)
         else:
-            statement = Statement(f"COPY {table.fullname} ({', '.join(columns)}) FROM STDIN")
+            text = f"COPY {table.fullname} ({', '.join(columns)}) FROM STDIN"
+            statement = Statement(text, writes=Written("insert", table))
             self._note(statement)
             await block.run(lambda lane: lane.copy(table.name, table.schema, columns, rows), statement)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
 
 from deebase._sql.statement import Statement
+from deebase._sql.violations import Written
 from deebase.errors import ValidationError
 
 Bind = Callable[[Any], Any]
@@ -99,11 +100,20 @@ def prepare(
     # An embedded value that is compiled under another object would be frozen into a kept statement.
     fixed = len(sources) < len(parameters.sources) + len(parameters.embedded)
     return Prepared(
-        Statement(state.statement, reads=reads, quick=quick, shares_commit=quick and not reads),
+        Statement(
+            state.statement, reads=reads, quick=quick, shares_commit=quick and not reads, writes=_written(element)
+        ),
         slots,
         hidden,
         fixed=fixed,
     )
+
+
+def _written(element: Any) -> Written | None:
+    for verb, kind in (("insert", sa.Insert), ("update", sa.Update), ("delete", sa.Delete)):
+        if isinstance(element, kind):
+            return Written(verb, cast("sa.Table", element.table))
+    return None
 
 
 def _bind_processor(parameter: sa.BindParameter[Any], dialect: Dialect) -> Bind | None:

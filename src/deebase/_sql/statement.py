@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from deebase._sql.violations import Written
+
 
 class Statement:
     """Native SQL text with what the engine has to know of it; kept per shape, so made rarely."""
 
-    __slots__ = ("changes_session", "cost", "keeps_session", "reads", "shares_commit", "sql")
+    __slots__ = ("changes_session", "cost", "keeps_session", "reads", "shares_commit", "sql", "writes")
 
     def __init__(
         self,
@@ -17,6 +19,7 @@ class Statement:
         shares_commit: bool = False,
         changes_session: bool = False,
         keeps_session: bool = True,
+        writes: Written | None = None,
     ) -> None:
         self.sql = sql
         #: Plainly a read: may go to a lane that cannot write.
@@ -29,3 +32,5 @@ class Statement:
         self.changes_session = changes_session
         #: Leaves no trace in the session of a PostgreSQL connection.
         self.keeps_session = keeps_session
+        #: The table that it changes, where it is a statement of ours.
+        self.writes = writes

@@ -1,0 +1,96 @@
+"""Which foreign key a statement of ours has violated, as far as the statement itself tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from deebase.errors import ForeignKeyViolationError
+
+
+class Written:
+    """What a statement of ours writes: "insert", "update" or "delete" of a table."""
+
+    __slots__ = ("table", "verb")
+
+    def __init__(self, verb: str, table: sa.Table) -> None:
+        self.verb = verb
+        self.table = table
+
+    def violation(self, error: ForeignKeyViolationError) -> ForeignKeyViolationError:
+        """Return the same error, with the columns and the tables that it can only be about.
+
+        SQLite tells nothing of a violated foreign key, PostgreSQL the name of the constraint and of its table.
+        """
+        name = error.constraint_name
+        own = [key for key in _keys(self.table) if _may_be(key, name)]
+        others = [key for key in _referring(self.table) if _may_be(key, name)]
+        if self.verb == "insert":
+            others = []
+        elif self.verb == "delete":
+            own = [key for key in own if key in others]
+        if others and not (own and self.verb == "update"):
+            return self._still_referred_to(error, others)
+        return self._missing(error, own) if own and not others else error
+
+    def _missing(self, error: ForeignKeyViolationError, keys: list[Any]) -> ForeignKeyViolationError:
+        columns = tuple(keys[0].column_keys) if len(keys) == 1 else ()
+        listed = " or ".join(f"{self.table.fullname}.{' + '.join(key.column_keys)}" for key in keys)
+        tables = " or ".join(dict.fromkeys(map(_target, keys)))
+        return _same(
+            error,
+            f"{listed} refers to a row of {tables} that is not there",
+            f"insert the row of {tables} first",
+            self.table.fullname,
+            columns,
+        )
+
+    def _still_referred_to(self, error: ForeignKeyViolationError, keys: list[Any]) -> ForeignKeyViolationError:
+        listed = " or ".join(dict.fromkeys(f"{key.table.fullname} ({', '.join(key.column_keys)})" for key in keys))
+        tables = " or ".join(dict.fromkeys(key.table.fullname for key in keys))
+        return _same(
+            error,
+            f"{self.table.fullname}: rows of {listed} still refer to this one",
+            f"delete the rows of {tables} first, or declare the foreign key with on_delete",
+            self.table.fullname,
+            (),
+        )
+
+
+def _keys(table: sa.Table) -> list[Any]:
+    return sorted(table.foreign_key_constraints, key=lambda key: key.column_keys)
+
+
+def _referring(table: sa.Table) -> list[Any]:
+    """Return the foreign keys of known tables that lead to this one."""
+    return [key for other in table.metadata.tables.values() for key in _keys(other) if _leads_to(key, table)]
+
+
+def _target(key: Any) -> str:
+    return str(key.elements[0].target_fullname.rpartition(".")[0])
+
+
+def _leads_to(key: Any, table: sa.Table) -> bool:
+    return _target(key) == table.fullname
+
+
+def _may_be(key: Any, name: str | None) -> bool:
+    if name is None:
+        return True
+    # What PostgreSQL calls one that was given no name (manual, "Constraints").
+    return name == (key.name or f"{key.table.name}_{'_'.join(key.column_keys)}_fkey")
+
+
+def _same(
+    error: ForeignKeyViolationError, message: str, hint: str, table: str, columns: tuple[str, ...]
+) -> ForeignKeyViolationError:
+    named = f" (constraint {error.constraint_name})" if error.constraint_name else ""
+    return ForeignKeyViolationError(
+        f"{message}{named}",
+        hint=hint,
+        constraint=error.constraint,
+        constraint_name=error.constraint_name,
+        table_name=table,
+        columns=columns,
+    )
