@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deebase import Database, Index, Table, UniqueViolationError
+from deebase import Database, Index, InvalidOperationError, Table, UniqueViolationError
 
 
 class Tag:
@@ -34,3 +34,17 @@ async def test_a_condition_with_colons_is_added_as_it_is(db: Database) -> None:
     tags = await db.create(Tag)
     await tags.create_index("name", unique=True, where=CONDITION)
     await must_hold(tags)
+
+
+async def test_an_index_over_part_of_the_rows_does_not_make_get_or_create_safe(db: Database) -> None:
+    class Job:
+        id: int
+        name: str
+        done: bool
+
+    jobs = await db.create(Job, indexes=[Index("ux_open", "name", unique=True, where="NOT done")])
+    for _ in range(2):
+        with pytest.raises(InvalidOperationError, match="no unique columns among name"):
+            await jobs.get_or_create({"name": "x"}, defaults={"done": True})
+        await db.reflect()
+        jobs = db.t.job

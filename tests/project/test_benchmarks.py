@@ -36,3 +36,18 @@ def test_every_scenario_is_measured(tmp_path: Path, backend: str) -> None:
     (figures,) = json.loads(file.read_text(encoding="utf-8"))
     assert len(figures["milliseconds"]) == 7
     assert all(len(sides) == 2 for sides in figures["milliseconds"].values())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("benchmarks.load", "--seconds", "1", "--tasks", "50"),
+        ("benchmarks.rebuild", "--rows", "2000", "--repeat", "1"),
+        ("benchmarks.reflection", "--tables", "5", "--rounds", "1"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+@pytest.mark.timeout(90)
+def test_the_others_run(arguments: tuple[str, ...]) -> None:
+    # The load ends with an error if a row was lost, stored twice or half written.
+    run(*arguments)

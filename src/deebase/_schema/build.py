@@ -248,8 +248,11 @@ def table_model(
 ) -> TableModel:
     """Return what the statements need of a table."""
     columns = [column_model(column, dialect, (factories or {}).get(column.name)) for column in table.c]
+    # One over part of the rows does not tell rows apart.
     uniques = {
-        str(index.name): tuple(column.name for column in index.columns) for index in table.indexes if index.unique
+        str(index.name): tuple(column.name for column in index.columns)
+        for index in table.indexes
+        if index.unique and index.dialect_options["sqlite"]["where"] is None
     }
     for constraint in table.constraints:
         if isinstance(constraint, sa.UniqueConstraint):
