@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from deebase._engine.lanes_postgres import RolledBack
+from deebase._engine.lanes_postgres import READ_ONLY_SERVER, RolledBack
 from deebase._engine.shield import finish
 from deebase._sql.statement import Statement
 from deebase.errors import (
@@ -179,6 +179,8 @@ class Block:
         except TransactionError:
             raise
         except BaseException as error:
+            if getattr(error, "sqlstate", None) == READ_ONLY_SERVER and not self._root._read_only:
+                unit.lanes.retire()
             # One object for both: what the caller meets now is the cause of the abort later.
             ours = self._executor.translate(error, statement) or error
             self.poison(ours)
@@ -199,6 +201,11 @@ class Block:
             unit.lane.broken = unit.lane.broken or self._executor.discards_cancelled
         if unit.lane.lost or not unit.lane.in_transaction:
             unit.lost = unit.lost or error
+
+    @property
+    def _root(self) -> Block:
+        """The outermost block."""
+        return self if self._parent is None else self._parent._root
 
     # -- the block -----------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,20 @@ IDLE_CHECK = 5.0
 _CLIENT_COPY = re.compile(r"\s*COPY\b.*\bSTD(?:IN|OUT)\b", re.IGNORECASE | re.DOTALL)
 
 
+#: read_only_sql_transaction: outside of a read-only transaction it is the server that takes no writes, as after a
+#: failover (manual, appendix A).
+READ_ONLY_SERVER = "25006"
+
+
 class PostgresLane:
     """One connection; ``driver`` is asyncpg's, ``connection`` SQLAlchemy's view of the same."""
 
-    __slots__ = ("broken", "connection", "driver", "holder", "on_error", "since", "unclean")
+    __slots__ = ("broken", "connection", "driver", "holder", "on_error", "opened", "since", "unclean")
 
     def __init__(self, connection: AsyncConnection, driver: Any) -> None:
         self.connection = connection
+        #: When it was connected, in seconds of the monotonic clock.
+        self.opened = time.monotonic()
         self.driver = driver
         self.holder = ""
         self.since = 0.0
@@ -159,6 +167,7 @@ class PostgresLanes:
     ) -> None:
         self.loop = loop
         self._pool: LanePool[PostgresLane] = LanePool(loop, open_lane, limit, timeout, "database")
+        self._retired = 0.0
 
     @property
     def in_use(self) -> int:
@@ -176,7 +185,8 @@ class PostgresLanes:
                 idle, lane.since = pool.loop.time() - lane.since, pool.loop.time()
             else:
                 lane, idle = await pool.acquire(holder), 0.0
-            if lane.driver.is_closed():
+            if lane.driver.is_closed() or lane.opened < self._retired:
+                lane.broken = True
                 pool.discard(lane)
             elif not (lane.unclean or idle > IDLE_CHECK) or await self._revive(lane):
                 return lane
@@ -197,6 +207,13 @@ class PostgresLanes:
             raise
         return True
 
+    def retire(self) -> None:
+        """Connect anew from now on: the server that the lanes lead to takes no writes any more.
+
+        With ``target_session_attrs=read-write`` and several hosts, the driver then finds the one that does.
+        """
+        self._retired = time.monotonic()
+
     def release(self, lane: PostgresLane, *, write: bool = True) -> None:
         """Take a lane back; one that cannot be trusted is replaced."""
         if lane.broken or lane.driver.is_closed() or lane.driver.is_in_transaction():
@@ -210,6 +227,8 @@ class PostgresLanes:
         # A server's answer leaves the connection sound; a cancel, a timeout or a broken link does not.
         if not isinstance(error, Exception) or isinstance(error, (TimeoutError, OSError)):
             lane.broken = True
+        elif getattr(error, "sqlstate", None) == READ_ONLY_SERVER:
+            self.retire()
         self.release(lane)
 
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
