@@ -191,6 +191,23 @@ async def test_callers_of_a_database_that_closes_are_all_told(db_url: str) -> No
     assert {type(result) for result in results} <= {ConnectionError, Item}
 
 
+async def test_callers_whose_shared_statement_is_cancelled_do_not_wait_for_ever(
+    db: Database, items: Table[Item]
+) -> None:
+    await asyncio.gather(*(items[n] for n in range(1, 6)))
+    reads = [asyncio.create_task(items.get(n)) for n in range(1, 6)]
+    serving = db._executor.home().coalescer._tasks
+    while not serving:
+        await asyncio.sleep(0)
+    # As an interrupt by the user, or the end of a loop, does.
+    for task in serving:
+        task.cancel()
+    done, waiting = await asyncio.wait(reads, timeout=5)
+    assert not waiting
+    assert all(task.cancelled() for task in done)
+    assert (await items[1]).id == 1
+
+
 async def test_an_error_reaches_every_caller_as_its_own(db: Database, items: Table[Item]) -> None:
     await crowd(items)
     await db.q("ALTER TABLE item RENAME TO elsewhere")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from deebase._sql.keyed import MAX_KEYS, KeyedRead
@@ -73,9 +74,16 @@ class Coalescer:
         self._went_ahead = 0
         for group, members in groups.items():
             for start in range(0, len(members), MAX_KEYS):
-                task = self._loop.create_task(self._serve(group, members[start : start + MAX_KEYS]))
+                part = members[start : start + MAX_KEYS]
+                task = self._loop.create_task(self._serve(group, part))
                 self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                task.add_done_callback(partial(self._served, part))
+
+    def _served(self, members: list[Member], task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        # Nobody is left waiting for ever when it was cancelled, perhaps before it began, or interrupted by the user.
+        for _, future in members:
+            future.cancel()
 
     async def _serve(self, group: Group, members: list[Member]) -> None:
         read, held = group

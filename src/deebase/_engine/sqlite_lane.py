@@ -267,7 +267,7 @@ class SqliteLane:
 
     async def roll_back(self) -> None:
         """Undo the open transaction, if there still is one."""
-        await self.call(sqlite3.Connection.rollback)
+        await self.call(lambda raw: raw.rollback())
 
     async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int) -> SqliteCursor:
         """Start reading a result in pieces of ``size`` rows."""
