@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from deebase.migrations import Migrator
 
 T = TypeVar("T")
 #: What `create_all` takes for a single class.
@@ -148,6 +151,22 @@ class Database:
     def metadata(self) -> sa.MetaData:
         """SQLAlchemy's MetaData with the tables this database knows."""
         return self._catalog.metadata
+
+    @property
+    def migrate(self) -> Migrator:
+        """The migrations of this database, in the directory that ``deebase.toml`` or ``pyproject.toml`` names.
+
+        Raises:
+            ConfigurationError: that file cannot be read.
+
+        Example:
+            ```python
+            await db.migrate.up()
+            ```
+        """
+        # By name: migrations are built upon this module, and a program that has none does not load Alembic.
+        migrator: type[Migrator] = importlib.import_module("deebase.migrations").Migrator
+        return migrator.configured(self)
 
     # -- SQL -----------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deebase.errors import InvalidOperationError, MigrationError, ValidationError
-from deebase.migrations import drafts, files, mending, states
+from deebase.migrations import config, drafts, files, mending, states
 from deebase.migrations.files import DRAFT, MigrationFile
 from deebase.migrations.ledger import Entry, Ledger
 from deebase.migrations.lock import runner_lock
@@ -46,6 +46,24 @@ class Migrator:
         self._executor = db._executor  # pyright: ignore[reportPrivateUsage]
         self._ledger = Ledger(db, self._executor)
         self._runner = Runner(db, self._executor, self._ledger)
+
+    @classmethod
+    def configured(cls, db: Database, start: Path | None = None) -> Migrator:
+        """Return the migrations of a project, where its settings say.
+
+        Args:
+            db: the database.
+            start: a directory of the project; the current one by default.
+
+        Raises:
+            ConfigurationError: the settings cannot be read.
+
+        Example:
+            ```python
+            migrator = Migrator.configured(db)
+            ```
+        """
+        return cls(db, config.read(start).directory)
 
     def __repr__(self) -> str:
         return f"Migrator({self._db!r}, {str(self.directory)!r})"
