@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -126,6 +127,8 @@ async def create_tables(
                 await drop_table(executor, drawn[name], catalog.dialect, _REPLACE)
         new = [drawn[name] for name in names if replace or name not in existing]
         await work.run(ddl.create_statements(new, catalog.dialect, strict=strict))
+    for table in new:
+        executor.when_undone(partial(catalog.forget, table.name))
     return _remember(work, kept=existing if if_not_exists else [])
 
 

@@ -77,15 +77,28 @@ class Structure:
         wanted = table.name if name is None else name
         return next(facts for facts in await inventory(source.executor, table.schema) if facts.name == wanted)
 
-    async def _anew(self: S, name: str | None = None, known: Mapping[str, Any] | None = None) -> S:
+    async def _before(self) -> TableFacts | None:
+        """Return what the table is, if a transaction may yet take back what is done to it now."""
+        return None if self._source.executor.current.get() is None else await self._found()
+
+    async def _anew(
+        self: S, before: TableFacts | None, *, name: str | None = None, known: Mapping[str, Any] | None = None
+    ) -> S:
         """Return the handle of the table as it is now, whose class it keeps."""
         source = self._source
+        catalog = source.catalog
+        types = {column: old.sa_type for column, old in source.model.columns.items()}
         found = await self._found(name)
-        source.catalog.changed(source.model.name, found, known)
+        catalog.changed(source.model.name, found, known)
+        if before is not None:
+            source.executor.when_undone(lambda: catalog.changed(found.known_as, before, types))
         return type(self)(source.anew(found.known_as))  # type: ignore[call-arg]
 
-    async def _learn_indexes(self) -> None:
-        self._source.catalog.learn_indexes(await self._found())
+    async def _learn_indexes(self, before: TableFacts | None = None) -> None:
+        catalog = self._source.catalog
+        catalog.learn_indexes(await self._found())
+        if before is not None:
+            self._source.executor.when_undone(lambda: catalog.learn_indexes(before))
 
     def _taken(self, column: str) -> SchemaError:
         name = self._source.model.name
@@ -146,6 +159,7 @@ class Structure:
             where=where,
         )
         check_name("the name of the index", index.name, self._source.dialect)
+        before = await self._before()
         await self._change(
             "create_index",
             alter.create_index(
@@ -158,7 +172,7 @@ class Structure:
                 if_not_exists=if_not_exists,
             ),
         )
-        await self._learn_indexes()
+        await self._learn_indexes(before)
 
     def _must_be_part(self, part: Any) -> None:
         """Refuse what no index of this table can be over."""
@@ -199,8 +213,9 @@ class Structure:
                 hint=f"its indexes are {', '.join(known)}" if known else "it has no indexes",
             )
         schema = "" if table.schema is None else f"{self._quoted(table.schema)}."
+        before = await self._before()
         await self._change("drop_index", f"DROP INDEX {schema}{self._quoted(name)}")
-        await self._learn_indexes()
+        await self._learn_indexes(before)
 
     # -- columns -------------------------------------------------------------------------------
 
@@ -240,8 +255,9 @@ class Structure:
             pks = source.catalog.model(mark.target.partition(".")[0]).pks
             key = pks[0] if len(pks) == 1 else None
         self._must_be_whole("add_column")
+        before = await self._before()
         await Transformation(source, "add_column").add_column(spec, mark, key)
-        return await self._anew(known={name: spec.sa_type})
+        return await self._anew(before, known={name: spec.sa_type})
 
     async def rename_column(self: S, old: str, new: str) -> S:
         """Rename a column, also in the indexes, views and foreign keys that use it; return the handle that knows it.
@@ -366,11 +382,12 @@ class Structure:
 
     async def _transformed(self: S, operation: str, arguments: Arguments) -> S:
         self._must_be_whole(operation)
+        before = await self._before()
         change = await Transformation(self._source, operation).run(arguments)
         columns = self._source.model.columns
         # Types of renamed columns are known better than the database tells, too.
         known = {new: columns[old].sa_type for old, new in change.rename.items()}
-        return await self._anew(known={**known, **change.known_types()})
+        return await self._anew(before, known={**known, **change.known_types()})
 
     # -- the table -----------------------------------------------------------------------------
 
@@ -387,8 +404,9 @@ class Structure:
             ```
         """
         check_name("the name of the table", new, self._source.dialect)
+        before = await self._before()
         await self._change("rename", f"ALTER TABLE {self._table} RENAME TO {self._quoted(new)}")
-        return await self._anew(new)
+        return await self._anew(before, name=new)
 
     async def duplicate(self: S, new: str) -> S:
         """Make a copy of the table with its rows, constraints and indexes, and return the copy's handle.
@@ -414,6 +432,7 @@ class Structure:
         async with source.executor.transaction():
             found = await duplicate(source, new)
         source.catalog.copied(source.model.name, found)
+        source.executor.when_undone(lambda: source.catalog.forget(found.known_as))
         return type(self)(source.anew(found.known_as))  # type: ignore[call-arg]
 
     async def truncate(self) -> None:
@@ -446,6 +465,10 @@ class Structure:
         """
         self._must_be_whole("drop")
         source = self._source
+        before = await self._before()
         async with source.executor.transaction():
             await drop_table(source.executor, source.model.sa_table, source.dialect, "drop")
-        source.catalog.forget(source.model.name)
+        catalog = source.catalog
+        catalog.forget(source.model.name)
+        if before is not None:
+            source.executor.when_undone(lambda: catalog.learn_again(before))

@@ -568,12 +568,10 @@ class Database:
         """
         maker = ViewMaker(self._executor, self._catalog.dialect, name)
         before = self._catalog.facts(name)
-        try:
-            async with self._executor.transaction():
-                await maker.create(definition, replace=replace, materialized=materialized, key=key)
-                await reflect(self._executor, self._catalog, None, name)
-                return self.v.handle(name, key=key)
-        except BaseException:
-            # What was read of the new view went with its transaction.
-            self._catalog.learn([before] if before is not None else [], schema=None, only=name)
-            raise
+        async with self._executor.transaction():
+            self._executor.when_undone(
+                lambda: self._catalog.forget(name) if before is None else self._catalog.learn_again(before)
+            )
+            await maker.create(definition, replace=replace, materialized=materialized, key=key)
+            await reflect(self._executor, self._catalog, None, name)
+            return self.v.handle(name, key=key)

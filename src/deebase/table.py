@@ -608,7 +608,7 @@ class Table(Readable[R], Navigable[R], Structure):
 
     def _require_unique(self, wanted: Mapping[str, Any]) -> None:
         model = self._model
-        keys = [model.pks, *model.uniques.values()]
+        keys = [model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]]
         if not any(columns and all(wanted.get(name) is not None for name in columns) for columns in keys):
             raise InvalidOperationError(
                 f"get_or_create of {model.name}: no unique columns among {', '.join(wanted)}",

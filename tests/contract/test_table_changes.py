@@ -238,10 +238,43 @@ async def test_changes_are_part_of_the_transaction(db: Database, users: Table[Us
             await users.add_column("city", str | None)
             await users.create_index("name", name="ux", unique=True)
             raise ZeroDivisionError
-    await db.reflect()
-    assert db.t.user.columns == ("id", "name", "age")
-    assert [index["name"] for index in db.t.user.indexes] == ["ix_user_age"]
+    for _ in range(2):
+        assert db.t.user.columns == ("id", "name", "age")
+        assert [index["name"] for index in db.t.user.indexes] == ["ix_user_age"]
+        await db.reflect()
     assert await db.t.user.insert(name="u0")
+
+
+async def test_what_is_known_of_tables_follows_the_transaction(db: Database, users: Table[User]) -> None:
+    class Gone:
+        id: int
+
+    await db.create(Gone, name="old")
+    with pytest.raises(ZeroDivisionError):
+        async with db.transaction():
+            await db.create(Gone)
+            people = await users.rename("people")
+            people = await people.transform(rename={"age": "years"}, defaults={"name": "x"})
+            await people.duplicate("copy")
+            await db.create_view("seen", "SELECT name FROM people")
+            await db.t.old.drop()
+            assert sorted(dir(db.t)) == ["copy", "gone", "people"]
+            assert dir(db.v) == ["seen"]
+            raise ZeroDivisionError
+    assert sorted(dir(db.t)) == ["old", "user"]
+    assert dir(db.v) == []
+    assert await db.t[User][1] == User(1, "u0", 0)
+    assert await db.t.old.count() == 0
+    async with db.transaction():
+        with pytest.raises(ZeroDivisionError):
+            async with db.transaction():
+                async with db.transaction():
+                    await db.create(Gone)
+                raise ZeroDivisionError
+        assert "gone" not in db.t
+        kept = await users.add_column("city", str | None)
+    assert db.t.user.columns == kept.columns
+    assert await db.t.user.insert(name="new", city="Rome")
 
 
 async def test_a_handle_with_a_scope_changes_no_structure(users: Table[User]) -> None:

@@ -118,6 +118,7 @@ class Block:
         self._parent: Block | None = None
         self._unit: _Unit | None = None
         self._error: BaseException | None = None
+        self._undo: list[Callable[[], None]] = []
 
     @property
     def open(self) -> bool:
@@ -306,12 +307,25 @@ class Block:
                 )
         finally:
             self.outcome = self.outcome or "rolled back"
+            self._settle()
             if self in unit.blocks:
                 del unit.blocks[unit.blocks.index(self) :]
             unit.release()
             if self._parent is None:
                 unit.lost = unit.lost or _ended()
                 await self._give_back(unit)
+
+    def when_undone(self, undo: Callable[[], None]) -> None:
+        """Have something done when what the block has done is not saved, now or with an outer block."""
+        self._undo.append(undo)
+
+    def _settle(self) -> None:
+        if self.outcome != "committed":
+            for undo in reversed(self._undo):
+                undo()
+        elif self._parent is not None:
+            self._parent._undo += self._undo
+        self._undo = []
 
     async def _commit(self, unit: _Unit) -> None:
         lane = unit.lane

@@ -313,6 +313,12 @@ class Executor:
         """Return a block: a transaction, or a savepoint inside the one of this task."""
         return Transaction(self, read_only=read_only, isolation=isolation)
 
+    def when_undone(self, undo: Callable[[], None]) -> None:
+        """Have something done should the transaction of this task not be saved; without one it is saved already."""
+        block = self.current.get()
+        if block is not None:
+            block.when_undone(undo)
+
     def begin_statements(self, read_only: bool, isolation: str | None) -> tuple[Statement, ...]:
         """Return what begins a transaction on this database."""
         if self.settings.name == "sqlite":

@@ -7,7 +7,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -97,6 +97,13 @@ class ForeignKeyModel:
         return self.table if self.schema is None else f"{self.schema}.{self.table}"
 
 
+class UniqueModel(NamedTuple):
+    """Columns in whose values no two rows are alike: of all rows, or of those that meet the index's condition."""
+
+    columns: tuple[str, ...]
+    partial: bool = False
+
+
 class TableModel:
     """One table as the statements see it; made anew when the table changes, with its statements."""
 
@@ -123,7 +130,7 @@ class TableModel:
         columns: Iterable[ColumnModel],
         *,
         generated: str | None,
-        uniques: Mapping[str, tuple[str, ...]],
+        uniques: Mapping[str, UniqueModel],
         foreign_keys: Iterable[ForeignKeyModel] = (),
     ) -> None:
         self.sa_table = sa_table
@@ -135,7 +142,7 @@ class TableModel:
         self.pks: tuple[str, ...] = tuple(column.name for column in sa_table.primary_key.columns)
         #: The key column whose values the database makes, if there is one.
         self.generated = generated
-        #: Names of unique constraints and indexes, and their columns.
+        #: Unique constraints and indexes by name.
         self.uniques = dict(uniques)
         self.foreign_keys = tuple(foreign_keys)
         self.factories = {

@@ -9,7 +9,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel
+from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, UniqueModel
 from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
 from deebase._schema.scalars import text_fault
 from deebase._schema.types import Float
@@ -248,16 +248,17 @@ def table_model(
 ) -> TableModel:
     """Return what the statements need of a table."""
     columns = [column_model(column, dialect, (factories or {}).get(column.name)) for column in table.c]
-    # One over part of the rows does not tell rows apart.
     uniques = {
-        str(index.name): tuple(column.name for column in index.columns)
+        str(index.name): UniqueModel(
+            tuple(column.name for column in index.columns), index.dialect_options["sqlite"]["where"] is not None
+        )
         for index in table.indexes
-        if index.unique and index.dialect_options["sqlite"]["where"] is None
+        if index.unique
     }
     for constraint in table.constraints:
         if isinstance(constraint, sa.UniqueConstraint):
             names = tuple(column.name for column in constraint.columns)
-            uniques[str(constraint.name or "_".join(names))] = names
+            uniques[str(constraint.name or "_".join(names))] = UniqueModel(names)
     return TableModel(table, columns, generated=generated, uniques=uniques, foreign_keys=_foreign_key_models(table))
 
 

@@ -70,6 +70,11 @@ class Catalog:
             self._facts[name] = table
         return list(changed.values())
 
+    def learn_again(self, found: TableFacts) -> None:
+        """Take in one table as it is, whatever was known of it."""
+        self.forget(found.known_as)
+        self._facts[found.known_as] = found
+
     def _known(self) -> list[str]:
         return list({**self._models, **self._facts})
 
@@ -218,9 +223,11 @@ class Catalog:
     def unique_columns(self, constraint: str | None) -> tuple[str, tuple[str, ...]] | None:
         """Return table and columns of a unique constraint, for the message of its violation."""
         for model in self._models.values():
-            columns = model.pks if constraint == f"{model.name}_pkey" else model.uniques.get(constraint or "")
-            if columns is not None:
-                return model.name, columns
+            if constraint == f"{model.name}_pkey":
+                return model.name, model.pks
+            unique = model.uniques.get(constraint or "")
+            if unique is not None:
+                return model.name, unique.columns
         return None
 
     def __contains__(self, name: Any) -> bool:

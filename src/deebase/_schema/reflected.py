@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._rows.model import TableModel
+from deebase._rows.model import TableModel, UniqueModel
 from deebase._schema.build import column_model
 from deebase._schema.choices import literal_pairs
 from deebase._schema.facts import ColumnFacts, TableFacts
@@ -129,9 +129,13 @@ def model_of(table: sa.Table, facts: TableFacts, dialect: Dialect) -> TableModel
     return TableModel(table, columns, generated=generated, uniques=uniques_of(facts), foreign_keys=facts.foreign_keys)
 
 
-def uniques_of(facts: TableFacts) -> dict[str, tuple[str, ...]]:
-    """Return the names and columns of what no two rows of a table have in common."""
-    return {index.name: tuple([str(name) for name in index.columns]) for index in facts.indexes if index.tells_rows}
+def uniques_of(facts: TableFacts) -> dict[str, UniqueModel]:
+    """Return what no two rows of a table have in common, by name."""
+    return {
+        index.name: UniqueModel(tuple([str(name) for name in index.columns]), index.partial)
+        for index in facts.indexes
+        if index.unique and None not in index.columns
+    }
 
 
 def closure(name: str, known: Mapping[str, TableFacts]) -> Iterable[TableFacts]:
