@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,9 @@ def test_a_database_has_the_migrations_of_the_project(tmp_path: Path, monkeypatc
     (tmp_path / "deebase.toml").write_text('migrations = "steps"', encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert Database(":memory:").migrate.directory == tmp_path / "steps"
+
+
+def test_applying_migrations_does_not_load_alembic() -> None:
+    code = "import deebase.migrations, sys; print('alembic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "False\n"

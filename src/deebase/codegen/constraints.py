@@ -44,6 +44,13 @@ def _unique_name(table: str, columns: list[str]) -> str:
     return f"ux_{table}_{'_'.join(columns)}"
 
 
+def plain_index(facts: TableFacts, index: IndexFacts, dialect: str) -> Index | None:
+    """Return an index as the API takes it; None for one that is more than that."""
+    notes: list[str] = []
+    found = _index(facts, index, dialect, notes)
+    return None if notes else found
+
+
 def _index(facts: TableFacts, index: IndexFacts, dialect: str, notes: list[str]) -> Index | None:
     columns = [name for name in index.columns if name is not None]
     if len(columns) < len(index.columns) or len(set(columns)) < len(columns):

@@ -21,8 +21,7 @@ def create_tables_source(module: Module) -> str:
     database = module.names.use("deebase", "Database")
     steps: list[Piece] = []
     for group in _ordered([written.outline.design for written in made.values() if written.outline.design is not None]):
-        together = [made[table.name] for table in group]
-        steps.append(_create_all(together, module.names) if len(together) > 1 else _create(together[0], module.names))
+        steps.append(create_call([made[table.name] for table in group], module.names, if_not_exists=_IF_NOT_EXISTS))
     head = [
         f"async def create_tables(db: {database}, *, if_not_exists: bool = False) -> None:",
         '    """Create the tables of this module: all of them, or none."""',
@@ -55,22 +54,23 @@ def _ordered(designs: Sequence[Design]) -> Iterator[list[Design]]:
 _IF_NOT_EXISTS = Piece("if_not_exists")
 
 
-def _create(written: Written, names: Names) -> Piece:
-    return call("db.create", Piece(written.name), **_options(written, names), if_not_exists=_IF_NOT_EXISTS)
+def create_call(together: Sequence[Written], names: Names, **more: Piece) -> Piece:
+    """Return the call that creates a table, or several that refer to each other.
 
-
-def _create_all(together: Sequence[Written], names: Names) -> Piece:
+    Args:
+        together: their classes.
+        names: of the module.
+        **more: further arguments.
+    """
+    if len(together) == 1:
+        return call("db.create", Piece(together[0].name), **_options(together[0], names), **more)
     options = [
         (Piece(written.name), mapped([(Piece(quoted(name)), value) for name, value in given.items()]))
         for written in together
         if (given := _options(written, names))
     ]
-    return call(
-        "db.create_all",
-        *[Piece(written.name) for written in together],
-        **({"options": mapped(options)} if options else {}),
-        if_not_exists=_IF_NOT_EXISTS,
-    )
+    classes = [Piece(written.name) for written in together]
+    return call("db.create_all", *classes, **({"options": mapped(options)} if options else {}), **more)
 
 
 def _options(written: Written, names: Names) -> dict[str, Piece]:

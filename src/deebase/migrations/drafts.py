@@ -57,11 +57,11 @@ _NOT_UNDONE = "a step of it has no way back"
 def template(title: str, *, sql: bool, data: bool) -> str:
     """Return the text of a draft in which nothing is done yet."""
     text = (_SQL_DATA if data else _SQL) if sql else (_PYTHON_DATA if data else _PYTHON)
-    return text.format(title=_sentence(title))
+    return text.format(title=sentence(title))
 
 
-def _sentence(title: str) -> str:
-    # It comes to stand in a docstring or a comment.
+def sentence(title: str) -> str:
+    """Return a title as it stands in a docstring or a comment."""
     words = " ".join("".join(c for c in title if c.isprintable() or c.isspace()).split())
     words = words.replace("\\", "/").replace('"', "'")
     return (words[:1].upper() + words[1:]).rstrip(".") or "Changes"
@@ -173,10 +173,10 @@ def _inserted(lines: list[str], function: ast.AsyncFunctionDef, at: int, sql: st
             f"line {function.lineno} of the draft cannot be added to", hint=f"async def {function.name}(db): and below"
         )
     place = (body[at - 1].end_lineno or 0) if at else body[0].lineno - 1
-    return place, place, f"{indent}await {function.args.args[0].arg}.q({_literal(sql)})\n"
+    return place, place, f"{indent}await {function.args.args[0].arg}.q({literal(sql)})\n"
 
 
-def _literal(sql: str) -> str:
+def literal(sql: str) -> str:
     """Return SQL as a Python literal, over several lines where it has them."""
     block = f'"""{sql}"""'
     try:

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deebase.errors import InvalidOperationError, MigrationError, ValidationError
-from deebase.migrations import config, drafts, files, mending, states
+from deebase.migrations import config, drafts, files, history, mending, models, states
 from deebase.migrations.files import DRAFT, MigrationFile
 from deebase.migrations.ledger import Entry, Ledger
 from deebase.migrations.lock import runner_lock
+from deebase.migrations.models import Models
 from deebase.migrations.runner import Runner, Step, log
+from deebase.migrations.scratch import scratch
 from deebase.migrations.states import Status
 
 if TYPE_CHECKING:
     from deebase.database import Database
+    from deebase.migrations.proposals import Renames
 
 #: Seconds to wait for another program that runs migrations of the same database.
 LOCK_TIMEOUT = 60.0
@@ -32,16 +35,29 @@ class Migrator:
     Args:
         db: the database.
         directory: where the files are.
+        models: what ``new`` and ``check`` compare with: the name of a module, a module, or an async function that
+            creates all tables in the database that it is given. A module has ``async def create_tables(db)``,
+            ``TABLES = {User: {}, Post: {"pk": "slug"}}``, or classes with an ``id``.
+        root: a directory in which modules are looked for besides the usual places.
 
     Example:
         ```python
-        migrator = Migrator(db, "migrations")
+        migrator = Migrator(db, "migrations", models="app.models")
         await migrator.up()
         ```
     """
 
-    def __init__(self, db: Database, directory: str | os.PathLike[str] = "migrations") -> None:
+    def __init__(
+        self,
+        db: Database,
+        directory: str | os.PathLike[str] = "migrations",
+        *,
+        models: Models | None = None,
+        root: Path | None = None,
+    ) -> None:
         self.directory = Path(directory)
+        self._models = models
+        self._root = root
         self._db = db
         self._executor = db._executor  # pyright: ignore[reportPrivateUsage]
         self._ledger = Ledger(db, self._executor)
@@ -63,7 +79,8 @@ class Migrator:
             migrator = Migrator.configured(db)
             ```
         """
-        return cls(db, config.read(start).directory)
+        found = config.read(start)
+        return cls(db, found.directory, models=found.models, root=found.root)
 
     def __repr__(self) -> str:
         return f"Migrator({self._db!r}, {str(self.directory)!r})"
@@ -217,19 +234,26 @@ class Migrator:
 
     # -- writing -------------------------------------------------------------------------------
 
-    async def new(self, name: str, *, sql: bool = False, data: bool = False) -> Path:
-        """Open a draft in which nothing is done yet, and return its path.
+    async def new(
+        self, name: str, *, empty: bool = False, sql: bool = False, data: bool = False, renames: Renames | None = None
+    ) -> Path:
+        """Open a draft and return its path.
 
-        A draft has no number until it is sealed, so that drafts of two branches do not collide.
+        Where models are known, it holds what makes the schema of the migrations so far into theirs, and the way back;
+        both are tried in a scratch database. Else it is empty. A draft has no number until it is sealed, so that drafts
+        of two branches do not collide.
 
         Args:
             name: what it is for: ``"add age"``.
-            sql: a file of SQL; by default one of Python.
-            data: it changes rows, which are not restored by going back.
+            empty: compare nothing.
+            sql: an empty file of SQL; by default one of Python.
+            data: an empty one that changes rows, which are not restored by going back.
+            renames: what has another name now: ``{"user.name": "full_name", "post": "article"}``. What is not said
+                here is never guessed: the old column goes with its values, and the new one comes.
 
         Raises:
-            MigrationError: there is a draft already.
-            ValidationError: the name has no letters.
+            MigrationError: there is a draft already; or models and migrations agree, so that there is nothing to do.
+            ValidationError: the name has no letters, or something that is renamed is not there.
 
         Example:
             ```python
@@ -242,8 +266,26 @@ class Migrator:
         if draft is not None:
             raise MigrationError(f"{draft.path} is open", hint="await migrator.seal(), or remove the file")
         path = self.directory / f"{drafts.draft_name(title)}{'.sql' if sql else '.py'}"
-        files.write(path, drafts.template(name, sql=sql, data=data), sealed=False, new=True)
+        if self._models is None or empty or sql or data:
+            text = drafts.template(name, sql=sql, data=data)
+        else:
+            text = await self._compared(name, path, self._models, renames or {})
+        files.write(path, text, sealed=False, new=True)
         return path
+
+    async def _compared(self, name: str, path: Path, wanted: Models, renames: Renames) -> str:
+        """Return the text of a draft that makes the migrations so far into the models."""
+        # Here, so that a program which only applies migrations does not load Alembic.
+        from deebase.migrations.proposals import propose
+
+        before = history.sealed_files(self.directory)
+        async with scratch(self._db) as ours, scratch(self._db) as target:
+            await history.replay(ours, before)
+            await models.create(target, wanted, self._root)
+            proposal = await propose(name, ours, target, renames, path)
+        for note in proposal.notes:
+            log.warning("%s: %s", path, note)
+        return proposal.text
 
     async def record(self, sql_up: str, sql_down: str | None) -> Path:
         """Add a schema command to the open draft, and open one if there is none.

@@ -1,0 +1,42 @@
+"""The order in which tables and views are made, so that what they need is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from deebase._schema.ddl_tokens import mentions
+from deebase.migrations.schema import TableState, ViewState
+
+T = TypeVar("T", TableState, ViewState)
+
+
+def groups(items: Iterable[T], needs: Callable[[T], Collection[str]]) -> Iterator[list[T]]:
+    """Yield items one by one, those that others need first, and at the end those in cycles together."""
+    waiting = {item.name: item for item in items}
+    while waiting:
+        free = [item for item in waiting.values() if not any(name in waiting for name in needs(item))]
+        if not free:
+            yield list(waiting.values())
+            return
+        for item in free:
+            del waiting[item.name]
+            yield [item]
+
+
+def tables(items: Iterable[TableState]) -> list[list[TableState]]:
+    """Return tables in the order in which they can be made, those in a cycle together."""
+    return list(groups(items, _referred))
+
+
+def _referred(table: TableState) -> Collection[str]:
+    return {key.table for key in table.facts.foreign_keys} - {table.name}
+
+
+def views(items: Sequence[ViewState]) -> list[ViewState]:
+    """Return views in the order in which they can be made."""
+
+    def used(view: ViewState) -> Collection[str]:
+        return {other.name for other in items if other.name != view.name and mentions(view.sql, other.name)}
+
+    return [view for group in groups(items, used) for view in group]

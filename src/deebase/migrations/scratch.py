@@ -1,0 +1,77 @@
+"""Databases of a moment, of the same kind as another one, in which migrations are tried."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deebase._engine.block import raise_translated
+from deebase._engine.shield import finish
+from deebase.database import Database
+from deebase.errors import DeeBaseError, MigrationError
+
+if TYPE_CHECKING:
+    from deebase._engine.executor import Executor
+
+#: What their names begin with, so that one which a killed program has left behind is known.
+PREFIX = "deebase_scratch_"
+
+
+def scratch(db: Database) -> AbstractAsyncContextManager[Database]:
+    """Give an empty database like another one for the length of the block.
+
+    On SQLite it is a file in a temporary directory, on PostgreSQL a database of the same server, so that nothing that
+    a migration names reaches the real one.
+
+    Args:
+        db: the one it is to be like.
+
+    Raises:
+        MigrationError: the user may not create databases.
+    """
+    executor = db._executor  # pyright: ignore[reportPrivateUsage]
+    return _file(executor) if executor.settings.name == "sqlite" else _of_server(executor)
+
+
+@asynccontextmanager
+async def _file(executor: Executor) -> AsyncGenerator[Database, None]:
+    # It is never needed again: nothing has to be on the disk for sure.
+    pragmas = {**dict(executor.settings.pragmas), "synchronous": "OFF"}
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as directory:
+        async with Database(Path(directory) / "scratch.db", pragmas=pragmas, pool_size=1) as made:
+            yield made
+
+
+@asynccontextmanager
+async def _of_server(executor: Executor) -> AsyncGenerator[Database, None]:
+    settings = executor.settings
+    name = f"{PREFIX}{secrets.token_hex(8)}"
+    url = settings.sa_url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+    options: dict[str, Any] = dict(settings.engine_options)
+    options["connect_args"] = {**settings.connect_args, **options.get("connect_args", {})}
+    try:
+        try:
+            await _run(executor, f'CREATE DATABASE "{name}"')
+        except DeeBaseError as error:
+            raise MigrationError(
+                "a database to try migrations in cannot be created on this server",
+                hint="ALTER ROLE ... CREATEDB lets the user do so; or do this with a server of your own",
+            ) from error
+        async with Database(url, pool_size=2, timeout=settings.timeout, engine_options=options) as made:
+            yield made
+    finally:
+        await finish(_run(executor, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
+async def _run(executor: Executor, sql: str) -> None:
+    """Run what no transaction takes."""
+    try:
+        async with executor.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.exec_driver_sql(sql)
+    except Exception as error:
+        raise_translated(executor, error)
