@@ -1,12 +1,12 @@
 """Make two tables, fill them, ask them, and change them in a transaction.
 
-Run it on SQLite in memory, or give it a database: ``python examples/quickstart.py postgresql://user@localhost/name``.
+``python examples/quickstart.py`` runs it on SQLite in memory, or on ``DATABASE_URL``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
+import os
 from dataclasses import dataclass
 from datetime import date
 
@@ -61,4 +61,4 @@ async def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else ":memory:"))
+    asyncio.run(main(os.environ.get("DATABASE_URL", ":memory:")))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -71,12 +73,24 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
+def cells(notebook: Path) -> list[Block]:
+    """Return the code cells of a notebook, in order, numbered instead of by line."""
+    found = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = [(number, "".join(cell["source"])) for number, cell in enumerate(found, 1) if cell["cell_type"] == "code"]
+    return [Block(notebook, number, source, None) for number, source in code]
+
+
 def run_page(page: Path) -> None:
-    """Run the blocks of a page one after another in one namespace and one event loop; close databases left open."""
+    """Run the blocks of a page as `run_blocks` does."""
+    run_blocks(blocks(page))
+
+
+def run_blocks(chosen: Iterable[Block]) -> None:
+    """Run blocks one after another in one namespace and one event loop; close databases left open."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
     with asyncio.Runner() as runner:
         try:
-            for block in blocks(page):
+            for block in chosen:
                 if block.reason is None:
                     _run_block(block, namespace, runner)
         finally:
