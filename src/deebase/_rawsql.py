@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from deebase._pictures.notebook import Rows
 from deebase._rows.makers import converted, row_maker
 from deebase._sql.binding import bind_text
 from deebase._sql.compiled import Parameters, prepare
@@ -63,7 +64,7 @@ class RawSql:
     async def rows(self, sql: Any, params: Any, row_type: type) -> list[Any]:
         """Return the rows of a statement as ``row_type``."""
         names, rows = await self._run(sql, params)
-        return row_maker(names, [None] * len(names), row_type)(rows)
+        return Rows(row_maker(names, [None] * len(names), row_type)(rows))
 
     async def _run(self, sql: Any, params: Any) -> tuple[list[str], list[Any]]:
         if not isinstance(sql, str):

@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from deebase._paging import Page, page_of
+from deebase._pictures.notebook import table_html
 from deebase._rows.makers import dataclass_of
 from deebase._source import Source, conditions
 from deebase._sql import statements
@@ -37,6 +38,9 @@ class Readable(Generic[R]):
         model, scope = self._model, self._source.scope
         held = f" where {', '.join(scope.columns)} is given" if scope else ""
         return f"<{type(self).__name__} {model.name} ({', '.join(model.columns)}){held}>"
+
+    def _repr_html_(self) -> str:
+        return table_html(self._model, self._source.dialect, getattr(self, "indexes", ()))
 
     @property
     def name(self) -> str:

@@ -16,6 +16,8 @@ from deebase._creation import create_tables
 from deebase._engine.executor import Executor
 from deebase._engine.transaction import Transaction
 from deebase._matching import match
+from deebase._pictures.diagram import Diagram
+from deebase._pictures.notebook import database_html
 from deebase._rawsql import RawSql
 from deebase._reflection import reflect
 from deebase._schema.build import Design, design
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from deebase._rows.model import TableModel
     from deebase.migrations import Migrator
 
 T = TypeVar("T")
@@ -118,6 +121,13 @@ class Database:
     def __repr__(self) -> str:
         state = " closed" if self._executor.closed else ""
         return f"<Database {self._settings.display}{state}>"
+
+    def _repr_html_(self) -> str:
+        tables, views = self._described(views=False), self._described(views=True)
+        return database_html(self._settings.display, tables, views)
+
+    def _described(self, *, views: bool) -> list[TableModel]:
+        return [self._catalog.model(name) for name in self._catalog.names(views=views)]
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -476,6 +486,24 @@ class Database:
             warnings.warn(
                 f"table {made.name} exists and differs from {made.cls.__name__}: {'; '.join(found)}", stacklevel=3
             )
+
+    def diagram(self, *, views: bool = False) -> Diagram:
+        """Draw the tables that this database knows, with their foreign keys.
+
+        Args:
+            views: draw views, too.
+
+        Returns:
+            What ``str()`` makes Mermaid text of, and a notebook shows as a picture; ``.svg``, ``.dot``, ``.mermaid``.
+
+        Example:
+            ```python
+            await db.reflect()
+            Path("tables.svg").write_text(db.diagram().svg, encoding="utf-8")
+            ```
+        """
+        shown = self._described(views=True) if views else []
+        return Diagram(self._described(views=False), shown, self._catalog.dialect)
 
     def dataclasses(self) -> dict[str, type[Any]]:
         """Return a dataclass for each table that this database knows, by the name of the table.

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from deebase._pictures.notebook import Rows, query_html
 from deebase._source import Source
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
@@ -75,6 +76,10 @@ class Query(Generic[R]):
     def __repr__(self) -> str:
         return f"<Query of {self._source.model.name}: await it for a list, or iterate it>"
 
+    def _repr_html_(self) -> str:
+        prepared, _ = self._prepared(self._limit, self._offset)
+        return query_html(self._source.model.name, prepared.statement.sql)
+
     # -- running -------------------------------------------------------------------------------
 
     def __await__(self) -> Generator[Any, None, list[R]]:
@@ -84,7 +89,7 @@ class Query(Generic[R]):
         prepared, columns = self._prepared(self._limit, self._offset)
         source = self._source
         rows = await source.executor.fetch(prepared.statement, prepared.args(self._values(self._limit, self._offset)))
-        return self._made(rows, columns)
+        return Rows(self._made(rows, columns))
 
     async def __aiter__(self) -> AsyncIterator[R]:
         prepared, columns = self._prepared(self._limit, self._offset)

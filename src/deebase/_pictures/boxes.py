@@ -1,0 +1,123 @@
+"""Tables and their foreign keys as plain values, for whatever draws them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy.engine import Dialect
+
+from deebase._rows.model import TableModel
+
+
+@dataclass(frozen=True)
+class Line:
+    """A column of a box: its name, its type as the database writes it, and what it is part of."""
+
+    name: str
+    type: str
+    key: bool
+    refers: bool
+    nullable: bool
+
+    @property
+    def marks(self) -> str:
+        """PK, FK, both or nothing."""
+        return ", ".join([mark for mark, given in (("PK", self.key), ("FK", self.refers)) if given])
+
+
+@dataclass(frozen=True)
+class Box:
+    """A table or view."""
+
+    name: str
+    lines: tuple[Line, ...]
+    view: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """A foreign key from ``child`` to ``parent``.
+
+    Attributes:
+        child: the table that refers.
+        columns: its columns.
+        parent: the table that is referred to.
+        optional: whether a row may refer to none.
+        single: whether no two rows refer to the same one.
+    """
+
+    child: str
+    columns: tuple[str, ...]
+    parent: str
+    targets: tuple[str, ...]
+    optional: bool
+    single: bool
+
+
+def boxes_of(models: Iterable[TableModel], dialect: Dialect, *, views: bool = False) -> list[Box]:
+    """Describe tables, or views."""
+    return [
+        Box(
+            model.name,
+            tuple(
+                Line(
+                    name,
+                    column.sa_type.compile(dialect=dialect) if str(column.sa_type) != "NULL" else "",
+                    name in model.pks and not views,
+                    any(name in key.columns for key in model.foreign_keys),
+                    column.nullable,
+                )
+                for name, column in model.columns.items()
+            ),
+            views,
+        )
+        for model in models
+    ]
+
+
+def links_of(models: Iterable[TableModel]) -> list[Link]:
+    """Describe the foreign keys between these tables; those that lead elsewhere are left out."""
+    known = {model.name: model for model in models}
+    links: list[Link] = []
+    for model in known.values():
+        alone = [model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]]
+        for key in model.foreign_keys:
+            if key.target in known:
+                optional = any(model.columns[name].nullable for name in key.columns)
+                single = any(columns and set(columns) <= set(key.columns) for columns in alone)
+                links.append(Link(model.name, key.columns, key.target, key.targets, optional, single))
+    return links
+
+
+def visible(text: str) -> str:
+    """Return a name as it can be shown on one line: control characters, which XML forbids, as their pictures."""
+    return "".join([_shown(character) for character in text])
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    if code < 32:
+        return chr(0x2400 + code)
+    if code == 127 or unicodedata.category(character) in ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp"):
+        # Others steer how a text is shown, such as from right to left.
+        return "\N{REPLACEMENT CHARACTER}"
+    return character
+
+
+def columns_wide(text: str) -> int:
+    """Return how many columns of a fixed-width font a text takes."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def shortened(text: str, columns: int) -> str:
+    """Return a text of at most this width, with an ellipsis where it is cut."""
+    if columns_wide(text) <= columns:
+        return text
+    kept = ""
+    for character in text:
+        if columns_wide(kept + character) >= columns:
+            break
+        kept += character
+    return kept + "\N{HORIZONTAL ELLIPSIS}"

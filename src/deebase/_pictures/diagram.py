@@ -1,0 +1,46 @@
+"""A diagram of tables, in whatever form it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy.engine import Dialect
+
+from deebase._pictures import texts
+from deebase._pictures.boxes import boxes_of, links_of
+from deebase._pictures.svg import svg
+from deebase._rows.model import TableModel
+
+
+class Diagram:
+    """Tables and their foreign keys: Mermaid text by ``str()``, a picture in a notebook."""
+
+    def __init__(self, tables: Iterable[TableModel], views: Iterable[TableModel], dialect: Dialect) -> None:
+        # Only Database makes one, so these types are no part of the public interface.
+        models = list(tables)
+        self._boxes = [*boxes_of(models, dialect), *boxes_of(views, dialect, views=True)]
+        self._links = links_of(models)
+
+    def __str__(self) -> str:
+        return self.mermaid
+
+    def __repr__(self) -> str:
+        return f"<Diagram of {len(self._boxes)} tables: str() is Mermaid text; .svg, .dot>"
+
+    @property
+    def mermaid(self) -> str:
+        """An ``erDiagram`` of Mermaid, as Markdown of many places shows it."""
+        return texts.mermaid(self._boxes, self._links)
+
+    @property
+    def dot(self) -> str:
+        """A graph for Graphviz."""
+        return texts.dot(self._boxes, self._links)
+
+    @property
+    def svg(self) -> str:
+        """A picture, drawn without any other program."""
+        return svg(self._boxes, self._links)
+
+    def _repr_svg_(self) -> str:
+        return self.svg
