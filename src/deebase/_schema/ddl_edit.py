@@ -74,6 +74,9 @@ def without_column(sql: str, name: str) -> str:
 
 def mentioned(table: TableText, clause: Clause) -> set[str]:
     """Return the columns of the table that a constraint mentions, in lower case."""
+    if clause.kind == "FOREIGN KEY":
+        # Those it refers to may have the same names.
+        return set(map(folded, clause.columns))
     names = [folded(column.name) for column in table.columns]
     return {name for name in names if clause.mentions(name)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal, get_args, get_origin
@@ -41,7 +41,7 @@ _ZEROS: dict[Any, Any] = {
 
 
 class Alteration:
-    """What is done to one table: what stands on its own first, and foreign keys when all tables are there.
+    """What is done to one table: what goes, what stands on its own, what refers to other tables.
 
     Args:
         body: what it is written into.
@@ -64,8 +64,12 @@ class Alteration:
 
     # -- the two halves ------------------------------------------------------------------------
 
-    def first(self) -> None:
-        """Write what needs no other table."""
+    def clear(self, changing: Collection[str]) -> None:
+        """Write what goes away, and may be in the way of what is done to others.
+
+        Args:
+            changing: tables that go, or get another key.
+        """
         change = self._change
         for feature in change.drop_features:
             # That of a column goes with it.
@@ -73,6 +77,16 @@ class Alteration:
                 self._feature(feature, feature.drop, "should not have")
         for index in change.drop_indexes:
             self._call("drop_index", Piece(quoted(index.name)))
+        # The key of a column that is dropped goes with it, unless it is in the way of something else until then.
+        keys = [
+            key.columns for key in change.drop_keys if key.table in changing or not set(key.columns) <= set(change.drop)
+        ]
+        if keys:
+            self._call("transform", drop_foreign_keys=listed([columns(names) for names in dict.fromkeys(keys)]))
+
+    def change(self) -> None:
+        """Write what needs no other table."""
+        change = self._change
         for name in self._early:
             self._add(name)
         self._transform()
@@ -81,7 +95,7 @@ class Alteration:
                 self._feature(feature, feature.add, "lacks")
         self._indexes(late=False)
 
-    def second(self) -> None:
+    def refer(self) -> None:
         """Write what refers to other tables."""
         change = self._change
         for name in self._late:
@@ -165,9 +179,6 @@ class Alteration:
             options["defaults"] = self._defaults()
         if change.pk is not None and not self._pk_is_late:
             options["pk"] = _key(change.pk)
-        keys = [key.columns for key in change.drop_keys if not set(key.columns) <= set(change.drop)]
-        if keys:
-            options["drop_foreign_keys"] = listed([columns(names) for names in dict.fromkeys(keys)])
         options = {name: value for name, value in options.items() if value.flat not in ("{}", "[]")}
         if options:
             self._call("transform", **options)

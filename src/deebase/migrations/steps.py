@@ -41,12 +41,17 @@ class Steps:
                 self._body.sql(trigger.drop)
         for view in reversed(ordering.views([*changes.drop_views, *again])):
             self._body.do(call(f"db.v[{quoted(view.name)}].drop"))
-        for change in changes.alter:
-            Alteration(self._body, change).first()
-        self._create()
-        for change in changes.alter:
-            Alteration(self._body, change).second()
+        altered = [Alteration(self._body, change) for change in changes.alter]
+        # What a key that changes, or a table that goes, is referred to by goes first; what refers to others comes last.
+        changing = {change.name for change in changes.alter if change.pk is not None} | gone
+        for alteration in altered:
+            alteration.clear(changing)
         self._drop()
+        for alteration in altered:
+            alteration.change()
+        self._create()
+        for alteration in altered:
+            alteration.refer()
         for view in ordering.views([*again, *changes.create_views]):
             self._create_view(view)
         for trigger in [*self._triggers_in_the_way(again), *changes.create_triggers]:
