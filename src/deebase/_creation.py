@@ -138,6 +138,10 @@ def _remember(work: _Creation, *, kept: Sequence[str]) -> list[tuple[Design, lis
     differing: list[tuple[Design, list[str]]] = []
     for made in work.designs:
         catalog.forget(made.name)
+    for name in work.found:
+        if name in catalog:
+            # One that was reflected and not asked for yet is built now, or a stub of it would stand in its place.
+            catalog.model(name)
     drawn = work.draw(catalog.metadata)
     for made in work.designs:
         table = drawn[made.name]

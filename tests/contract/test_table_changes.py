@@ -311,3 +311,27 @@ async def test_any_name_survives_changes(db: Database, users: Table[User], name:
     assert await table[1] == User(1, "u0", 0)
     await table.drop()
     assert name not in db.t
+
+
+async def test_a_column_is_dropped_though_its_foreign_key_leads_to_a_namesake_of_the_key(db: Database) -> None:
+    class Author:
+        id: int
+
+    class Book:
+        id: int
+        author_id: ForeignKey[int, "author"] | None
+
+    await db.create(Author)
+    books = await db.create(Book)
+    assert (await books.drop_column("author_id")).foreign_keys == []
+
+
+async def test_a_reflected_table_is_found_after_another_was_made_that_refers_to_it(db: Database) -> None:
+    class Book:
+        id: int
+        author_id: ForeignKey[int, "author"] | None
+
+    await db.q("CREATE TABLE author (id integer PRIMARY KEY, name text)")
+    await db.reflect()
+    await db.create(Book)
+    assert list(db.t["author"].columns) == ["id", "name"]

@@ -111,7 +111,8 @@ def _compare_column(
     choices = old.choices(table).get(column), new.choices(table).get(column)
     if _type(was) != _type(wanted) or choices[0] != choices[1]:
         operation.modify_type = after.type
-    if was.not_null != wanted.not_null and not was.key and not wanted.key:
+    # What is in the key is never NULL, whatever was declared.
+    if was.not_null != wanted.not_null and not wanted.key:
         operation.modify_nullable = not wanted.not_null
     if was.default != wanted.default and (was.computed is None) == (wanted.computed is None):
         operation.modify_server_default = after.server_default
