@@ -222,8 +222,8 @@ class BulkInsert:
         try:
             values, prepared = self._stored(first)
             names = prepared.columns
-            if len(names) != len(first) or not all(name in first and name in values for name in names):
-                # The scope, a factory or a key of None makes the row another one than the record.
+            if not names or len(names) != len(first) or not all(name in first and name in values for name in names):
+                # The scope, a factory or a key of None makes the row another one than the record; an empty one has none.
                 return None
             rows = list(map(itemgetter(*names), chunk))
         except (DeeBaseError, KeyError):
@@ -254,7 +254,7 @@ class BulkInsert:
     async def _send(self, prepared: Prepared, rows: Sequence[Any]) -> int:
         executor = self._source.executor
         if not self._counts_rows:
-            if self._copies:
+            if self._copies and prepared.columns:  # COPY without columns means all of them
                 await executor.copy(self._model.sa_table, prepared.columns, rows)
             else:
                 await executor.many(prepared.statement, rows)

@@ -160,6 +160,8 @@ class Database:
     @property
     def metadata(self) -> sa.MetaData:
         """SQLAlchemy's MetaData with the tables this database knows."""
+        for name in self._catalog.names():
+            self._catalog.model(name)  # a reflected table is built when it is first asked for
         return self._catalog.metadata
 
     @property

@@ -69,6 +69,21 @@ async def test_any_iterable_is_stored_and_counted(items: Table[Item]) -> None:
     assert await items.count() == 8
 
 
+async def test_empty_records_take_every_default(db: Database) -> None:
+    class Ticket:
+        id: int
+        state: str = "open"
+
+    tickets = await db.create(Ticket)
+    assert await tickets.insert_all([{}, {}]) == 2
+    assert await tickets.insert_all([{}, {"state": "shut"}, {}], returning=True) == [
+        {"id": 3, "state": "open"},
+        {"id": 4, "state": "shut"},
+        {"id": 5, "state": "open"},
+    ]
+    assert await tickets.count(state="open") == 4
+
+
 async def test_an_async_iterable_is_stored_too(items: Table[Item]) -> None:
     assert await items.insert_all(later(1500)) == 1500
     assert [item.code for item in await items.insert_all(numbered(2, 5000), returning=True)] == ["c5000", "c5001"]

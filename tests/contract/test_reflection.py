@@ -58,6 +58,11 @@ async def test_tables_are_known_after_reflection(made: Database) -> None:
     await made.reflect()
     assert dir(made.t) == ["item", "member", "note", "org", "total"]
     assert dir(made.v) == ["big"]
+    assert [table.name for table in made.metadata.sorted_tables if table.name in ("item", "member", "org")] == [
+        "org",
+        "member",
+        "item",
+    ]
     assert len(made.t) == 5
     assert [table.name for table in made.t] == dir(made.t)
     assert [view.name for view in made.v] == ["big"]
