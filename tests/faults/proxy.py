@@ -1,9 +1,11 @@
-"""A proxy between a client and a PostgreSQL server that cuts the link when it is told to."""
+"""A proxy between a client and a PostgreSQL server that delays, cuts, resets or goes deaf when it is told to."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +23,8 @@ class Proxy:
         cut_at: bytes of the client's; a message that holds them cuts the link.
         deliver: whether that message still reaches the server before the link is cut.
         refuses: whether new connections are refused, as by a server that is down.
+        delay: seconds that pass before bytes are handed on, in each direction.
+        deaf: whether bytes of the client's are swallowed, as by a host that is gone.
         connections: how many connections were made through it.
     """
 
@@ -28,6 +32,8 @@ class Proxy:
     cut_at: bytes = b""
     deliver: bool = True
     refuses: bool = False
+    delay: float = 0.0
+    deaf: bool = False
     connections: int = 0
     _target: str = ""
     _links: set[asyncio.Transport] = field(default_factory=set)
@@ -36,6 +42,14 @@ class Proxy:
     def cut(self) -> None:
         """Cut every link that is open."""
         for transport in self._links:
+            transport.abort()
+
+    def reset(self) -> None:
+        """Reset every link that is open, as a host does that knows nothing of it."""
+        for transport in self._links:
+            link = transport.get_extra_info("socket")
+            if link.family == socket.AF_INET:
+                link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             transport.abort()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,6 +81,10 @@ class Proxy:
         self, reader: asyncio.StreamReader, server: asyncio.StreamWriter, client: asyncio.StreamWriter
     ) -> None:
         while data := await reader.read(65536):
+            if self.deaf:
+                continue
+            if self.delay:
+                await asyncio.sleep(self.delay)
             if self.cut_at and self.cut_at in data:
                 if self.deliver:
                     server.write(data)
@@ -81,6 +99,8 @@ class Proxy:
 
     async def _to_client(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
+            if self.delay:
+                await asyncio.sleep(self.delay)
             client.write(data)
             await client.drain()
         client.close()

@@ -347,7 +347,7 @@ async def test_a_real_server_never_gets_a_value_into_a_message(postgres_url: str
         (asyncpg.InterfaceError("the server expects 1 argument for this query, 2 were passed"), QueryError),
         (asyncpg.InterfaceError("connection is closed"), ConnectionError),
         (asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"), ConnectionError),
-        (asyncpg.InternalClientError(SECRET), QueryError),
+        (asyncpg.InternalClientError(SECRET), ConnectionError),
         (asyncpg.exceptions.ClientConfigurationError("the root certificate is missing"), ConfigurationError),
     ],
 )

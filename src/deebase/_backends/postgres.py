@@ -162,7 +162,8 @@ def _from_client(error: BaseException, statement: str | None) -> DeeBaseError:
         return ConfigurationError(
             f"asyncpg cannot connect with these options: {error.args[0]}", hint="check the URL and connect_args"
         )
-    if "onnect" in name or "closed" in text or "connection" in text:
+    # The server's last word, to a connection that was idle, leaves asyncpg's state machine where it can send nothing.
+    if name == "InternalClientError" or "onnect" in name or "closed" in text or "connection" in text:
         return ConnectionError(
             "the link to the server is broken", hint="check that it runs; the pool recovers by itself"
         )

@@ -338,7 +338,9 @@ class Block:
                 "a failed statement aborted the transaction: nothing was saved", hint=_ABORTED_HINT
             ) from error
         except BaseException as error:
-            if lane.lost or not isinstance(error, Exception) or isinstance(error, (TimeoutError, OSError)):
+            # Broken before it is seen to be lost: the last word of a server that goes down is no answer to COMMIT.
+            unsure = lane.lost or lane.broken or not isinstance(error, Exception)
+            if unsure or isinstance(error, (TimeoutError, OSError)):
                 lane.broken = True
                 self.outcome = "unknown"
                 raise CommitOutcomeUnknownError(

@@ -85,7 +85,11 @@ class PostgresLane:
 
     async def control(self, *statements: Statement) -> None:
         """Run transaction control in one round trip."""
-        tag: str = await self.driver.execute("; ".join([statement.sql for statement in statements]))
+        try:
+            tag: str = await self.driver.execute("; ".join([statement.sql for statement in statements]))
+        except BaseException as error:
+            self.broken = self.broken or not _leaves_sound(error)
+            raise
         if statements[0].sql == "COMMIT" and tag != "COMMIT":
             # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, without an error.
             raise RolledBack
@@ -117,9 +121,10 @@ class PostgresLane:
         self.broken = True
 
     async def close(self) -> None:
-        """Give the connection back to SQLAlchemy's engine, or end it when it cannot be trusted."""
-        if self.broken or self.lost:
-            await self.connection.invalidate()
+        """End the connection."""
+        # Not given back to SQLAlchemy's engine, whose dispose() waits for the answer of a server that is gone
+        # for as long as the system does; this waits for 2 s.
+        await self.connection.invalidate()
         await self.connection.close()
 
 
@@ -131,6 +136,18 @@ def _refuse_copy(statement: Statement) -> None:
             operation="q",
             hint="insert_all(...) stores many rows by COPY, stream(...) reads many",
         )
+
+
+def _leaves_sound(error: BaseException) -> bool:
+    """Whether the connection on which a statement failed may be used for the next one.
+
+    A server's answer leaves it sound; a cancel, a timeout or a broken link does not. An answer of severity FATAL is
+    the last one, and comes before the end of the link can be seen (protocol-message-formats in the PostgreSQL manual).
+    """
+    if not isinstance(error, Exception) or isinstance(error, (TimeoutError, OSError)):
+        return False
+    confused = type(error).__name__ == "InternalClientError"
+    return not confused and getattr(error, "severity_en", None) not in ("FATAL", "PANIC")
 
 
 class RolledBack(Exception):
@@ -224,8 +241,7 @@ class PostgresLanes:
             self._pool.release(lane)
 
     def _failed(self, lane: PostgresLane, error: BaseException) -> None:
-        # A server's answer leaves the connection sound; a cancel, a timeout or a broken link does not.
-        if not isinstance(error, Exception) or isinstance(error, (TimeoutError, OSError)):
+        if not _leaves_sound(error):
             lane.broken = True
         elif getattr(error, "sqlstate", None) == READ_ONLY_SERVER:
             self.retire()
