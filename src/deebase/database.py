@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 #: What `create_all` takes for a single class.
-_OWN_OPTIONS = frozenset({"name", "pk", "indexes", "foreign_keys", "defaults"})
+_OWN_OPTIONS = frozenset({"name", "pk", "indexes", "foreign_keys", "defaults", "checks"})
 
 
 class Database:
@@ -345,6 +345,7 @@ class Database:
         indexes: Iterable[str | tuple[str, ...] | Index] = (),
         foreign_keys: Mapping[str, ForeignKeyMark] | None = None,
         defaults: Mapping[str, Any] | None = None,
+        checks: Iterable[str] = (),
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -361,6 +362,7 @@ class Database:
         indexes: Iterable[str | tuple[str, ...] | Index] = (),
         foreign_keys: Mapping[str, ForeignKeyMark] | None = None,
         defaults: Mapping[str, Any] | None = None,
+        checks: Iterable[str] = (),
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -376,6 +378,7 @@ class Database:
         indexes: Iterable[str | tuple[str, ...] | Index] = (),
         foreign_keys: Mapping[str, ForeignKeyMark] | None = None,
         defaults: Mapping[str, Any] | None = None,
+        checks: Iterable[str] = (),
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -392,6 +395,7 @@ class Database:
             indexes: column names, tuples of them, or ``Index(...)``.
             foreign_keys: ``{"author_id": ForeignKey("user.id", on_delete="cascade")}``.
             defaults: values by column, on top of those of the class.
+            checks: conditions in SQL (trusted code) that each row must fulfil: ``["age >= 0"]``.
             if_not_exists: take the table as it is when it exists; a warning lists how it differs.
             replace: drop the table first when it exists.
             transform: change the table to what the class says when it exists, rows kept: columns are added, and
@@ -419,7 +423,14 @@ class Database:
         # by somebody else.
         localns = sys._getframe(1).f_locals  # pyright: ignore[reportPrivateUsage]
         made = design(
-            cls, name=name, pk=pk, indexes=indexes, foreign_keys=foreign_keys, defaults=defaults, localns=localns
+            cls,
+            name=name,
+            pk=pk,
+            indexes=indexes,
+            foreign_keys=foreign_keys,
+            defaults=defaults,
+            checks=checks,
+            localns=localns,
         )
         if transform and (if_not_exists or replace):
             raise ValidationError("transform excludes if_not_exists and replace", hint="give one of them")

@@ -39,6 +39,7 @@ class Design:
     pks: tuple[str, ...]
     references: tuple[Reference, ...]
     indexes: tuple[Index, ...]
+    checks: tuple[str, ...] = ()
 
     @property
     def generated(self) -> str | None:
@@ -57,13 +58,14 @@ def design(
     indexes: Iterable[str | tuple[str, ...] | Index] = (),
     foreign_keys: Mapping[str, ForeignKeyMark] | None = None,
     defaults: Mapping[str, Any] | None = None,
+    checks: Iterable[str] = (),
     localns: Mapping[str, Any] | None = None,
 ) -> Design:
     """Read a class as a table.
 
     Raises:
         UnsupportedTypeError: an annotation has no column type.
-        ValidationError: a default does not fit its column, or the key is empty.
+        ValidationError: a default does not fit its column, a condition is no text, or the key is empty.
         SchemaError: pk, indexes, foreign_keys or defaults name a column the class lacks.
     """
     table = name if name is not None else snake_case(cls.__name__)
@@ -86,7 +88,16 @@ def design(
         pks=pks,
         references=tuple(_references(table, columns, foreign_keys or {})),
         indexes=tuple(_index(table, item, known) for item in indexes),
+        checks=tuple(_condition(table, item) for item in ((checks,) if isinstance(checks, str) else checks)),
     )
+
+
+def _condition(table: str, item: Any) -> str:
+    if not isinstance(item, str) or not item.strip() or text_fault(item) is not None:
+        raise ValidationError(
+            f"{table}: a check is a condition in SQL", field="checks", value=item, hint="checks=['age >= 0']"
+        )
+    return item
 
 
 def _is_name(name: Any) -> bool:
@@ -204,6 +215,9 @@ def _checks(made: Design, table: sa.Table) -> Iterable[sa.CheckConstraint]:
         if allowed:
             stored = sa.type_coerce(table.c[spec.name], sa.String())
             yield sa.CheckConstraint(stored.in_(list(allowed)))
+    for text in made.checks:
+        # Not sa.text, as for the condition of an index.
+        yield sa.CheckConstraint(cast("Any", sa.literal_column(text)))
 
 
 def _foreign_key(made: Design, reference: Reference, metadata: sa.MetaData) -> sa.ForeignKeyConstraint:

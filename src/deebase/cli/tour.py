@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from deebase.cli.frame import Command
+
 if TYPE_CHECKING:
     from deebase.cli.tour_page import Page
     from deebase.cli.tour_steps import Step
@@ -23,7 +25,7 @@ _NEXT = """\
     help(deebase.Table)                        all that a table can do"""
 
 
-@click.command()
+@click.command(cls=Command, example="deebase tour")
 @click.option("--url", help="Path or URL of the database; a temporary SQLite file by default.")
 def tour(url: str | None) -> None:
     """Show what DeeBase does, on real data.

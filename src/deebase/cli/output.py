@@ -1,0 +1,191 @@
+"""What commands give out: rows or one object, as a table, JSON, NDJSON, CSV, TSV or Markdown, on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import click
+
+from deebase.cli.invocation import invocation
+from deebase.cli.values import plain, text_of
+
+Row = Mapping[str, Any]
+
+
+class _Writer(Protocol):
+    """Takes rows one after another."""
+
+    def row(self, row: Row) -> None:
+        """Take a row."""
+        ...
+
+    def end(self, columns: Sequence[str]) -> None:
+        """Finish; ``columns`` are known even where there was no row."""
+        ...
+
+
+def show(rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
+    """Give out rows.
+
+    Args:
+        rows: all with the same keys.
+        columns: the keys, for the header of a result without rows.
+    """
+    writer = _writer()
+    for row in rows:
+        writer.row(row)
+    writer.end(columns)
+
+
+async def show_stream(rows: AsyncIterable[Row], columns: Sequence[str] = ()) -> None:
+    """Give out rows as they come, without keeping them where the format allows it."""
+    writer = _writer()
+    async for row in rows:
+        writer.row(row)
+    writer.end(columns)
+
+
+def show_object(found: Row) -> None:
+    """Give out one object: as JSON it is no array, as a table a line for each key."""
+    form = output_format()
+    if form in ("json", "ndjson"):
+        click.echo(json.dumps(plain(found), ensure_ascii=False, indent=2 if form == "json" else None))
+    elif form in ("table", "md"):
+        show(({"": name, "value": value} for name, value in found.items()), ("", "value"))
+    else:
+        show([found])
+
+
+def output_format() -> str:
+    """Return the format that was asked for, or that fits where the output goes."""
+    return invocation().output or ("table" if sys.stdout.isatty() else "json")
+
+
+def _writer() -> _Writer:
+    form = output_format()
+    if form in ("csv", "tsv"):
+        return _Delimited("," if form == "csv" else "\t")
+    return {"json": _Json, "ndjson": _Lines, "md": _Markdown, "table": _Grid}[form]()
+
+
+class _Json:
+    """An array, one object on each line."""
+
+    def __init__(self) -> None:
+        self._before = "[\n  "
+
+    def row(self, row: Row) -> None:
+        click.echo(f"{self._before}{_dumped(row)}", nl=False)
+        self._before = ",\n  "
+
+    def end(self, columns: Sequence[str]) -> None:
+        click.echo("[]" if self._before.startswith("[") else "\n]")
+
+
+class _Lines:
+    """An object on each line."""
+
+    def row(self, row: Row) -> None:
+        click.echo(_dumped(row))
+
+    def end(self, columns: Sequence[str]) -> None:
+        pass
+
+
+class _Delimited:
+    """CSV or TSV: a header, NULL as nothing, an empty text in quotes."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._delimiter = delimiter
+        self._begun = False
+
+    def row(self, row: Row) -> None:
+        if not self._begun:
+            self._begun = True
+            self._line(list(row))
+        self._line([None if value is None else text_of(value) for value in row.values()])
+
+    def _line(self, fields: Sequence[str | None]) -> None:
+        click.echo(self._delimiter.join([self._field(field) for field in fields]))
+
+    def _field(self, field: str | None) -> str:
+        if field is None:
+            return ""
+        special = any(character in field for character in (self._delimiter, '"', "\n", "\r"))
+        # Blanks at the ends are kept by what reads quotes.
+        return '"' + field.replace('"', '""') + '"' if special or not field or field != field.strip() else field
+
+    def end(self, columns: Sequence[str]) -> None:
+        if not self._begun and columns:
+            self._line(list(columns))
+
+
+class _Markdown:
+    """A table of Markdown."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def row(self, row: Row) -> None:
+        self._begin(list(row))
+        self._line(["" if value is None else _marked(text_of(value)) for value in row.values()])
+
+    def _begin(self, columns: Sequence[str]) -> None:
+        if not self._begun:
+            self._begun = True
+            self._line([_marked(name) for name in columns])
+            self._line(["---"] * len(columns))
+
+    def _line(self, cells: Sequence[str]) -> None:
+        click.echo(f"| {' | '.join(cells)} |")
+
+    def end(self, columns: Sequence[str]) -> None:
+        if columns:
+            self._begin(columns)
+
+
+class _Grid:
+    """A table for a terminal."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+
+    def row(self, row: Row) -> None:
+        self._rows.append(row)
+
+    def end(self, columns: Sequence[str]) -> None:
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        names = list(self._rows[0]) if self._rows else list(columns)
+        if not names:
+            return
+        grid = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for name in names:
+            values = [row[name] for row in self._rows if row[name] is not None]
+            numbers = bool(values) and all(type(value) in (int, float) for value in values)
+            grid.add_column(Text(printable(name)), justify="right" if numbers else "left", overflow="fold")
+        for row in self._rows:
+            grid.add_row(*[
+                Text("NULL", style="dim") if row[name] is None else Text(printable(text_of(row[name]))) for name in names
+            ])
+        Console(highlight=False).print(grid)
+
+
+def printable(text: str) -> str:
+    """Return a text without what a terminal would obey: control characters are written as escapes."""
+    return "".join([c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text])
+
+
+def _marked(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return "<br>".join(escaped.splitlines())
+
+
+def _dumped(row: Row) -> str:
+    return json.dumps(plain(row), ensure_ascii=False)

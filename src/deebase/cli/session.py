@@ -1,0 +1,224 @@
+"""A command's work with one database: opened, read, changed or only shown the change, closed."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+import sys
+import warnings
+from collections.abc import Awaitable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from deebase._project import find_url
+from deebase.cli.invocation import invocation, say
+from deebase.errors import ConnectionError, TableNotFoundError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+    from deebase.database import Database
+    from deebase.table import Table
+    from deebase.view import View
+
+T = TypeVar("T")
+
+
+class Session:
+    """An open database and the event loop of the command.
+
+    Attributes:
+        db: the database, whose tables and views are known.
+    """
+
+    def __init__(self, runner: asyncio.Runner, db: Database) -> None:
+        self._runner = runner
+        self.db = db
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what a call of the API gives."""
+        return self._runner.run(work)
+
+    def change(self, work: Awaitable[T], done: str | None = None) -> T | None:
+        """Change the database, or with --dry-run print how; then say that it is done.
+
+        Args:
+            work: the call of the API.
+            done: the message.
+
+        Returns:
+            What the call gave; None for a change that was only shown.
+        """
+        if invocation().dry_run:
+            self.print_sql(self.run(_rehearsed(self.db, work)))
+            return None
+        result = self.run(_awaited(work))
+        if done is not None:
+            say(done)
+        return result
+
+    @staticmethod
+    def print_sql(statements: Iterable[str]) -> None:
+        """Print the statements of a change that is only shown."""
+        for sql in statements:
+            click.echo(f"{sql.strip().rstrip(';')};")
+
+    def table(self, name: str) -> Table[dict[str, Any]]:
+        """Return a table by name.
+
+        Raises:
+            TableNotFoundError: there is none, and what to do.
+        """
+        if name not in self.db.t:
+            raise _unknown("table", name, [table.name for table in self.db.t], also=name in self.db.v)
+        return self.db.t[name]
+
+    def view(self, name: str) -> View[dict[str, Any]]:
+        """Return a view by name.
+
+        Raises:
+            TableNotFoundError: there is none, and what to do.
+        """
+        if name not in self.db.v:
+            raise _unknown("view", name, [view.name for view in self.db.v], also=name in self.db.t)
+        return self.db.v[name]
+
+    def readable(self, name: str) -> Table[dict[str, Any]] | View[dict[str, Any]]:
+        """Return a table or view by name."""
+        return self.view(name) if name in self.db.v else self.table(name)
+
+    @property
+    def dialect(self) -> Dialect:
+        """SQLAlchemy's dialect of the database."""
+        return self.run(_dialect(self.db))
+
+
+@contextmanager
+def session(*, creates: bool = False) -> Iterator[Session]:
+    """Open the database that the command is for, and close it at the end.
+
+    Args:
+        creates: a SQLite file that is not there is made, instead of taken for a mistake.
+
+    Raises:
+        UsageError: no database is named.
+        ConnectionError: there is no such file.
+    """
+    url = database_url()
+    with asyncio.Runner() as runner:
+        db = runner.run(_opened(url, creates))
+        try:
+            yield Session(runner, db)
+        finally:
+            runner.run(db.close())
+
+
+def database_url() -> str:
+    """Return the database that was named: by --url, else by the environment or the project.
+
+    Raises:
+        UsageError: by none of them.
+    """
+    url = invocation().url or find_url()
+    if url is None:
+        raise click.UsageError(
+            "No database is named: give --url app.db, or set DATABASE_URL, or url in deebase.toml "
+            "(deebase init makes one)."
+        )
+    return url
+
+
+def ask(question: str) -> None:
+    """Go on if the answer is yes, or --yes was given; with --dry-run there is nothing to ask.
+
+    Raises:
+        UsageError: there is nobody who could answer.
+    """
+    given = invocation()
+    if given.yes or given.dry_run:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} There is no terminal to ask on: give --yes to mean it.")
+    if not click.confirm(question, err=True):
+        say("Nothing was changed.")
+        click.get_current_context().exit(1)
+
+
+async def _opened(url: str, creates: bool) -> Database:
+    from deebase import Database
+
+    db = Database(url)
+    address = db.engine.url
+    path = Path(address.database or "")
+    missing = address.get_backend_name() == "sqlite" and not address.query and not path.exists()
+    if missing and invocation().dry_run and creates and path.parent.is_dir():
+        # Nothing is made, not even an empty file.
+        await db.close()
+        db = Database(":memory:")
+    elif missing and not creates:
+        await db.close()
+        raise ConnectionError(
+            f"there is no database file {address.database}",
+            hint="look at the path; deebase table create and deebase data import make a new one",
+        )
+    try:
+        with warnings.catch_warnings():
+            await db.reflect()
+    except BaseException:
+        await db.close()
+        raise
+    return db
+
+
+async def _awaited(work: Awaitable[T]) -> T:
+    return await work
+
+
+async def _dialect(db: Database) -> Dialect:
+    # The engine is that of the running event loop.
+    return db.engine.dialect
+
+
+class _Recorder(logging.Handler):
+    """Keeps the statements that the library logs."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.statements: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.statements.append(record.getMessage())
+
+
+async def _rehearsed(db: Database, work: Awaitable[Any]) -> list[str]:
+    """Return the SQL of a change, made in a transaction that is rolled back: what it would be refused is refused."""
+    from deebase._sql.text import StatementKind, classify
+
+    logger, recorder = logging.getLogger("deebase.sql"), _Recorder()
+    level = logger.level
+    logger.addHandler(recorder)
+    logger.setLevel(logging.DEBUG)
+    try:
+        async with db.transaction() as transaction:
+            await work
+            await transaction.rollback()
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(recorder)
+    dialect = db.engine.dialect.name
+    return [sql for sql in recorder.statements if classify(sql, dialect) is not StatementKind.READ]
+
+
+def _unknown(kind: str, name: str, known: list[str], *, also: bool) -> TableNotFoundError:
+    near = difflib.get_close_matches(name, known, n=1)
+    other = "view" if kind == "table" else "table"
+    hint = f"deebase {kind} list shows what is there"
+    if also:
+        hint = f"it is a {other}: deebase {other} ..."
+    elif near:
+        hint = f"did you mean {near[0]!r}? {hint}"
+    return TableNotFoundError(f"there is no {kind} {name!r}", table_name=name, hint=hint)

@@ -1,0 +1,159 @@
+"""The commands of `deebase table` that change the columns of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deebase.cli import fields
+from deebase.cli.frame import Command
+from deebase.cli.invocation import changing, destroying, invocation
+from deebase.cli.session import Session, ask, session
+from deebase.cli.values import named
+from deebase.errors import ValidationError
+
+if TYPE_CHECKING:
+    from deebase.table import Table
+
+
+@click.command("add-column", cls=Command, example="deebase table add-column user city:str:nullable")
+@click.argument("name", metavar="TABLE")
+@click.argument("text", metavar="FIELD")
+@changing
+def add_column(name: str, text: str) -> None:
+    """Add a column.
+
+    FIELD is as in table create. One that is not nullable needs a default, which the rows that are there get.
+    """
+    spec = fields.parse(text)
+    if spec.check is not None:
+        raise ValidationError(
+            f"{name}.{spec.name}: a check belongs to the whole table and is made with it",
+            field=spec.name,
+            hint="leave check= out",
+        )
+    with session() as s:
+        s.change(_add(s.table(name), spec), f"Added column {spec.name} to {name}.")
+
+
+async def _add(table: Table[Any], spec: fields.FieldSpec) -> None:
+    from deebase import UNSET
+
+    default = UNSET if spec.default is None else spec.default_value
+    changed = await table.add_column(spec.name, spec.annotation, default=default, fk=spec.mark)
+    if spec.unique:
+        await changed.create_index(spec.name, name=f"ux_{table.sa_table.name}_{spec.name}", unique=True)
+
+
+@click.command("rename-column", cls=Command, example="deebase table rename-column user name full_name")
+@click.argument("name", metavar="TABLE")
+@click.argument("old")
+@click.argument("new")
+@changing
+def rename_column(name: str, old: str, new: str) -> None:
+    """Rename a column, also where indexes, views and foreign keys use it."""
+    with session() as s:
+        _transform(s, s.table(name), f"Renamed column {old} of {name} to {new}.", rename={old: new})
+
+
+@click.command("drop-column", cls=Command, example="deebase table drop-column user city --yes")
+@click.argument("name", metavar="TABLE")
+@click.argument("column")
+@destroying
+def drop_column(name: str, column: str) -> None:
+    """Drop a column with its values."""
+    with session() as s:
+        table = s.table(name)
+        _ask_to_drop(s, table, [column])
+        _transform(s, table, f"Dropped column {column} of {name}.", drop=column)
+
+
+def _ask_to_drop(s: Session, table: Table[Any], names: Sequence[str]) -> None:
+    for name in names:
+        ask(f"Drop column {name} of {table.name} with {s.run(_count_of(table, name))} value(s)?")
+
+
+async def _count_of(table: Table[Any], name: str) -> int:
+    # A name that is no column is refused by the query before it is sent.
+    return await table.count() - await table.count(**{name: None})
+
+
+@click.command("transform", cls=Command, example="deebase table transform user --type age=int --not-null email")
+@click.argument("name", metavar="TABLE")
+@click.option("--type", "types", metavar="COLUMN=TYPE", multiple=True, help="Another type; values are converted.")
+@click.option("--rename", metavar="OLD=NEW", multiple=True, help="Another name.")
+@click.option("--drop", metavar="COLUMN", multiple=True, help="Drop a column with its values.")
+@click.option("--not-null", metavar="COLUMN", multiple=True, help="Refuse NULL from now on.")
+@click.option("--null", metavar="COLUMN", multiple=True, help="Allow NULL from now on.")
+@click.option("--default", "defaults", metavar="COLUMN=VALUE", multiple=True, help="Another default.")
+@click.option("--no-default", metavar="COLUMN", multiple=True, help="No default any more.")
+@click.option("--pk", metavar="COLUMN", multiple=True, help="The new key; given twice, a composite one.")
+@click.option("--no-pk", is_flag=True, help="No key any more.")
+@click.option("--add-fk", metavar="COLUMN=TABLE[.COLUMN]", multiple=True, help="A foreign key.")
+@click.option("--drop-fk", metavar="COLUMN", multiple=True, help="Drop the foreign key of a column.")
+@click.option("--order", metavar="COLUMN", multiple=True, help="The columns that come first (SQLite).")
+@destroying
+def transform(name: str, **given: Any) -> None:
+    """Change a table, all of it or nothing.
+
+    On SQLite a table that cannot be altered is made anew; rows, indexes, triggers, views and the rows of other tables
+    stay. All names are those from before the change.
+    """
+    with session() as s:
+        table = s.table(name)
+        arguments = _arguments(table, given)
+        _ask_to_drop(s, table, given["drop"])
+        _transform(s, table, f"Changed table {name}.", **arguments)
+
+
+def _arguments(table: Table[Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``Table.transform`` that the options stand for."""
+    from deebase.cli.values import value
+
+    types = {column: fields.parse(f"{_escaped(column)}:{kind}") for column, kind in named(given["types"], "--type").items()}
+    defaults = {
+        column: value(table, column, text) if column not in types else _typed_default(types[column], text)
+        for column, text in named(given["defaults"], "--default").items()
+    }
+    arguments: dict[str, Any] = {
+        "types": {
+            column: spec.annotation if not _may_be_null(table, column) else spec.annotation | None
+            for column, spec in types.items()
+        },
+        "rename": named(given["rename"], "--rename"),
+        "drop": list(given["drop"]),
+        "not_null": {**dict.fromkeys(given["not_null"], True), **dict.fromkeys(given["null"], False)},
+        "defaults": {**defaults, **dict.fromkeys(given["no_default"])},
+        "add_foreign_keys": named(given["add_fk"], "--add-fk"),
+        "drop_foreign_keys": list(given["drop_fk"]),
+        "column_order": list(given["order"]),
+    }
+    wanted = {option: argument for option, argument in arguments.items() if argument}
+    if given["pk"] or given["no_pk"]:
+        wanted["pk"] = list(given["pk"]) or None
+    return wanted
+
+
+def _escaped(column: str) -> str:
+    return column.replace(":", "\\:")
+
+
+def _typed_default(spec: fields.FieldSpec, text: str) -> Any:
+    spec.default = text
+    return spec.default_value
+
+
+def _may_be_null(table: Table[Any], column: str) -> bool:
+    return column in table.columns and bool(table.c[column].nullable)
+
+
+def _transform(s: Session, table: Table[Any], done: str, **arguments: Any) -> None:
+    if invocation().dry_run:
+        s.print_sql(s.run(table.transform_sql(**arguments)))
+    else:
+        s.change(table.transform(**arguments), done)
+
+
+COMMANDS = (add_column, rename_column, drop_column, transform)
