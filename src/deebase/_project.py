@@ -19,7 +19,9 @@ ENVIRONMENT = ".env"
 VARIABLE = "DATABASE_URL"
 
 _LINE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*?)\s*")
-_PATH_IN_URL = re.compile(r"(?P<scheme>sqlite(?:\+aiosqlite)?:///)(?P<path>[^?]*)(?P<query>.*)", re.IGNORECASE | re.DOTALL)
+_PATH_IN_URL = re.compile(
+    r"(?P<scheme>sqlite(?:\+aiosqlite)?:///)(?P<path>[^?]*)(?P<query>.*)", re.IGNORECASE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,17 @@ __all__ = ["main", "one_line"]
 
 #: Command -> where it is, and what the list of commands says of it. No module imports SQLAlchemy before it must.
 _COMMANDS = {
+    "codegen": ("deebase.cli.codegen:codegen", "Write models from the database."),
+    "completion": ("deebase.cli.completion:completion", "Print what a shell needs to complete commands."),
+    "data": ("deebase.cli.data:data", "Read and write rows."),
+    "db": ("deebase.cli.db:db", "Look at a database as a whole."),
+    "index": ("deebase.cli.index:index", "Create, list and drop indexes."),
+    "init": ("deebase.cli.init:init", "Make the files of a project."),
+    "shell": ("deebase.cli.shell:shell", "Open a Python prompt with the database at hand."),
+    "sql": ("deebase.cli.sql:sql", "Run SQL and show its rows."),
     "table": ("deebase.cli.table:table", "Create, show and change tables."),
     "tour": ("deebase.cli.tour:tour", "Show what DeeBase does, on real data."),
+    "view": ("deebase.cli.view:view", "Create, show and refresh views."),
 }
 
 

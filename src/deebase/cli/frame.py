@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -18,6 +18,12 @@ from deebase.errors import DeeBaseError
 FAILED, USAGE, PENDING, ATTENTION, INTERRUPTED = 1, 2, 3, 4, 130
 
 _PASSWORD = re.compile(r"(?P<before>://[^\s:/@]*):[^\s@/]*(?=@)|(?P<query>[?&]password)=[^&\s'\")]*", re.IGNORECASE)
+
+
+class Refusal(click.ClickException):
+    """What was typed cannot be meant so; one line that says what to type instead."""
+
+    exit_code = USAGE
 
 
 class Command(click.Command):
@@ -91,9 +97,11 @@ class RootGroup(Group):
         with _warnings_as_messages():
             try:
                 return super().invoke(ctx)
-            except click.UsageError as error:
+            except click.ClickException as error:
                 # A URL that was given where none belongs would be quoted.
-                error.message = hide_passwords(error.message)
+                message = error.format_message()
+                if hide_passwords(message) != message:
+                    raise Refusal(hide_passwords(message)) from None
                 raise
             except DeeBaseError as error:
                 _report(error)
@@ -132,10 +140,10 @@ def hide_passwords(text: str) -> str:
 
 
 @contextmanager
-def _warnings_as_messages() -> Iterator[None]:
+def _warnings_as_messages() -> Generator[None]:
     """Show what the library warns of as a line on stderr."""
 
-    def show(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         if issubclass(category, UserWarning):
             say(f"Warning: {' '.join(str(message).split())}")
         elif invocation().debug:
@@ -147,4 +155,3 @@ def _warnings_as_messages() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".* read and written as text", category=UserWarning)
         warnings.showwarning = show
         yield
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Values may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import json
 import sys
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
@@ -53,10 +55,18 @@ def show_object(found: Row) -> None:
     form = output_format()
     if form in ("json", "ndjson"):
         click.echo(json.dumps(plain(found), ensure_ascii=False, indent=2 if form == "json" else None))
-    elif form in ("table", "md"):
-        show(({"": name, "value": value} for name, value in found.items()), ("", "value"))
-    else:
+    elif form in ("csv", "tsv"):
         show([found])
+    else:
+        parts = {name: value for name, value in found.items() if _is_rows(value)}
+        show({"": name, "value": value} for name, value in found.items() if name not in parts)
+        for name, value in parts.items():
+            click.echo(f"{name}:" if form == "table" else f"\n{name}:\n")
+            show(value)
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def output_format() -> str:
@@ -68,7 +78,8 @@ def _writer() -> _Writer:
     form = output_format()
     if form in ("csv", "tsv"):
         return _Delimited("," if form == "csv" else "\t")
-    return {"json": _Json, "ndjson": _Lines, "md": _Markdown, "table": _Grid}[form]()
+    kinds: dict[str, type[_Writer]] = {"json": _Json, "ndjson": _Lines, "md": _Markdown, "table": _Grid}
+    return kinds[form]()
 
 
 class _Json:
@@ -171,9 +182,12 @@ class _Grid:
             numbers = bool(values) and all(type(value) in (int, float) for value in values)
             grid.add_column(Text(printable(name)), justify="right" if numbers else "left", overflow="fold")
         for row in self._rows:
-            grid.add_row(*[
-                Text("NULL", style="dim") if row[name] is None else Text(printable(text_of(row[name]))) for name in names
-            ])
+            grid.add_row(
+                *[
+                    Text("NULL", style="dim") if row[name] is None else Text(printable(text_of(row[name])))
+                    for name in names
+                ]
+            )
         Console(highlight=False).print(grid)
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import difflib
 import logging
+import os
 import sys
-import warnings
-from collections.abc import Awaitable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Coroutine, Generator, Iterable
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from deebase._project import find_url
+from deebase.cli.frame import FAILED, Refusal
 from deebase.cli.invocation import invocation, say
 from deebase.errors import ConnectionError, TableNotFoundError
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Dialect
+    from sqlalchemy.engine import URL, Dialect
 
     from deebase.database import Database
     from deebase.table import Table
@@ -98,14 +98,14 @@ class Session:
 
 
 @contextmanager
-def session(*, creates: bool = False) -> Iterator[Session]:
+def session(*, creates: bool = False) -> Generator[Session]:
     """Open the database that the command is for, and close it at the end.
 
     Args:
         creates: a SQLite file that is not there is made, instead of taken for a mistake.
 
     Raises:
-        UsageError: no database is named.
+        Refusal: no database is named.
         ConnectionError: there is no such file.
     """
     url = database_url()
@@ -121,11 +121,11 @@ def database_url() -> str:
     """Return the database that was named: by --url, else by the environment or the project.
 
     Raises:
-        UsageError: by none of them.
+        Refusal: by none of them.
     """
     url = invocation().url or find_url()
     if url is None:
-        raise click.UsageError(
+        raise Refusal(
             "No database is named: give --url app.db, or set DATABASE_URL, or url in deebase.toml "
             "(deebase init makes one)."
         )
@@ -136,42 +136,49 @@ def ask(question: str) -> None:
     """Go on if the answer is yes, or --yes was given; with --dry-run there is nothing to ask.
 
     Raises:
-        UsageError: there is nobody who could answer.
+        Refusal: there is nobody who could answer.
     """
     given = invocation()
     if given.yes or given.dry_run:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{question} There is no terminal to ask on: give --yes to mean it.")
+        raise Refusal(f"{question} There is no terminal to ask on: give --yes to mean it.")
     if not click.confirm(question, err=True):
         say("Nothing was changed.")
-        click.get_current_context().exit(1)
+        click.get_current_context().exit(FAILED)
 
 
 async def _opened(url: str, creates: bool) -> Database:
     from deebase import Database
 
     db = Database(url)
-    address = db.engine.url
-    path = Path(address.database or "")
-    missing = address.get_backend_name() == "sqlite" and not address.query and not path.exists()
-    if missing and invocation().dry_run and creates and path.parent.is_dir():
-        # Nothing is made, not even an empty file.
+    missing = _missing_file(db.engine.url)
+    if missing is not None:
         await db.close()
-        db = Database(":memory:")
-    elif missing and not creates:
-        await db.close()
-        raise ConnectionError(
-            f"there is no database file {address.database}",
-            hint="look at the path; deebase table create and deebase data import make a new one",
-        )
+        if not creates:
+            raise ConnectionError(
+                f"there is no database file {missing}",
+                hint="look at the path; deebase table create and deebase data import make a new one",
+            )
+        # A change that is only shown makes nothing, not even an empty file.
+        in_memory = invocation().dry_run and _has_directory(missing)
+        db = Database(":memory:" if in_memory else url)
     try:
-        with warnings.catch_warnings():
-            await db.reflect()
+        await db.reflect()
     except BaseException:
         await db.close()
         raise
     return db
+
+
+def _missing_file(url: URL) -> str | None:
+    """Return the path of a SQLite file that is not there."""
+    path = url.database or ""
+    return path if url.get_backend_name() == "sqlite" and not url.query and not os.path.exists(path) else None
+
+
+def _has_directory(path: str) -> bool:
+    return os.path.isdir(os.path.dirname(path) or ".")
 
 
 async def _awaited(work: Awaitable[T]) -> T:

@@ -27,7 +27,9 @@ for command in table_changes.COMMANDS:
     table.add_command(command)
 
 
-@table.command("create", example="deebase table create post id:int author_id:int:fk=user title:str 'views:int:default=0'")
+@table.command(
+    "create", example="deebase table create post id:int author_id:int:fk=user title:str 'views:int:default=0'"
+)
 @click.argument("name")
 @click.argument("texts", metavar="FIELD...", nargs=-1, required=True)
 @click.option("--pk", multiple=True, metavar="COLUMNS", help="The key, id by default; a,b for a composite one.")
@@ -95,7 +97,9 @@ async def _create(
         )
     except TableExistsError as error:
         raise TableExistsError(
-            error.message, table_name=name, hint="--if-not-exists leaves it as it is; deebase table transform changes it"
+            error.message,
+            table_name=name,
+            hint="--if-not-exists leaves it as it is; deebase table transform changes it",
         ) from error
 
 

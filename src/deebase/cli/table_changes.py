@@ -112,7 +112,9 @@ def _arguments(table: Table[Any], given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of ``Table.transform`` that the options stand for."""
     from deebase.cli.values import value
 
-    types = {column: fields.parse(f"{_escaped(column)}:{kind}") for column, kind in named(given["types"], "--type").items()}
+    types = {
+        column: fields.parse(f"{_escaped(column)}:{kind}") for column, kind in named(given["types"], "--type").items()
+    }
     defaults = {
         column: value(table, column, text) if column not in types else _typed_default(types[column], text)
         for column, text in named(given["defaults"], "--default").items()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Values may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import base64
 import binascii
 import json
@@ -10,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from deebase.errors import ValidationError
@@ -23,23 +25,22 @@ Convert = Callable[[str], Any]
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON can say it: dates as ISO 8601, Decimals and UUIDs as text, bytes as base64, durations in
-    seconds."""
-    if value is None or isinstance(value, (bool, int, str)) and not isinstance(value, Enum):
+    """Return a value as JSON says it: dates in ISO 8601, Decimals and UUIDs as text, bytes in base64."""
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in cast("Mapping[Any, Any]", value).items()}
+        return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in cast("Iterable[Any]", value)]
-    if isinstance(value, Enum):
-        return plain(value.value)
+        return [plain(item) for item in value]
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, (bytes, bytearray, memoryview)):
+    if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     return str(value)
 
@@ -97,8 +98,9 @@ def record(table: Table[Any] | View[Any], texts: Mapping[str, str], nulls: Itera
 def record_of_json(table: Table[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return values by column from a JSON object; texts become what the column's type says."""
     return {
-        name: value(table, name, item, json_text=False) if isinstance(item, str) and name in table.columns else
-        _number(table, name, item)
+        name: value(table, name, item, json_text=False)
+        if isinstance(item, str) and name in table.columns
+        else _number(table, name, item)
         for name, item in given.items()
     }
 

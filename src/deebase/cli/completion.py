@@ -1,0 +1,27 @@
+"""`deebase completion`: what a shell needs to complete commands."""
+
+from __future__ import annotations
+
+import click
+
+from deebase.cli.frame import Command
+
+_HOW = {
+    "bash": 'eval "$(deebase completion bash)" in .bashrc',
+    "zsh": 'eval "$(deebase completion zsh)" in .zshrc',
+    "fish": "deebase completion fish > ~/.config/fish/completions/deebase.fish",
+}
+
+
+@click.command(cls=Command, example="\n".join(_HOW.values()))
+@click.argument("shell", type=click.Choice(tuple(_HOW)))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script that completes commands and options in a shell."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    # Not source(), which runs a bash to find out its version: the script need not run where it is made.
+    made = kind(ctx.find_root().command, {}, "deebase", "_DEEBASE_COMPLETE")
+    click.echo(made.source_template % made.source_vars())

@@ -1,0 +1,107 @@
+"""`deebase shell`: a Python prompt that awaits, with the database and its tables at hand."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import code
+import inspect
+import keyword
+import sys
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deebase.cli.frame import Command
+from deebase.cli.invocation import database_options, say
+from deebase.cli.session import Session, session
+
+if TYPE_CHECKING:
+    from deebase.database import Database
+
+
+@click.command(cls=Command, example="deebase shell --url app.db")
+@database_options
+def shell() -> None:
+    """Open a Python prompt with top-level await, in which db and the tables and views are known by name."""
+    with session() as s:
+        console = Console(s, namespace(s.db))
+        _complete_in(console)
+        banner = f"DeeBase on {s.db!r}\ndb, {_listed(s.db)} are at hand: await db.q('SELECT 1')"
+        console.interact(banner=banner, exitmsg="")
+
+
+def namespace(db: Database) -> dict[str, Any]:
+    """Return what is known at the prompt: db, the public names of deebase, and tables and views by name."""
+    import deebase
+
+    known: dict[str, Any] = {"deebase": deebase, "sa": _sqlalchemy()}
+    for name in deebase.__all__:
+        known[name] = getattr(deebase, name)
+    handles: list[Any] = [*db.v, *db.t]
+    for handle in handles:
+        name = handle.name
+        # What would hide a word of Python is there as db.t["name"].
+        if name.isidentifier() and not keyword.iskeyword(name) and not hasattr(builtins, name) and name not in known:
+            known[name] = handle
+    return {"__name__": "__console__", "__doc__": None, **known, "db": db}
+
+
+def _sqlalchemy() -> Any:
+    import sqlalchemy
+
+    return sqlalchemy
+
+
+def _listed(db: Database) -> str:
+    names = [handle.name for handle in db.t]
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return shown or "and no tables yet,"
+
+
+class Console(code.InteractiveConsole):
+    """A prompt whose statements run inside of an event loop, one at a time.
+
+    Args:
+        session: the loop.
+        known: the names at the prompt.
+    """
+
+    def __init__(self, session: Session, known: dict[str, Any]) -> None:
+        super().__init__(known)
+        self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        self._session = session
+
+    def runcode(self, code: CodeType) -> None:
+        """Run a statement; what it raises is shown, and the prompt goes on."""
+        try:
+            self._session.run(self._run(code))
+        except SystemExit:
+            raise
+        except KeyboardInterrupt:
+            say("KeyboardInterrupt")
+        except BaseException:
+            self.showtraceback()
+
+    async def _run(self, code: CodeType) -> None:
+        # A function without arguments whose globals are the names of the prompt, as a statement at top level has them.
+        result = FunctionType(code, self.locals)()
+        if inspect.iscoroutine(result):
+            await result
+
+
+def _complete_in(console: Console) -> None:
+    """Let the tab key complete names, where the prompt can edit lines."""
+    if not sys.stdin.isatty():
+        return
+    try:
+        import readline
+    except ImportError:
+        return
+    import rlcompleter
+
+    readline.set_completer(rlcompleter.Completer(console.locals).complete)
+    # What libedit calls readline has a language of its own.
+    libedit = "libedit" in (readline.__doc__ or "")
+    readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
