@@ -223,7 +223,8 @@ class BulkInsert:
             values, prepared = self._stored(first)
             names = prepared.columns
             if not names or len(names) != len(first) or not all(name in first and name in values for name in names):
-                # The scope, a factory or a key of None makes the row another one than the record; an empty one has none.
+                # The scope, a factory or a key of None makes the row another one than the record; an empty one has
+                # none.
                 return None
             rows = list(map(itemgetter(*names), chunk))
         except (DeeBaseError, KeyError):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from deebase._paging import Page, page_of
 from deebase._pictures.notebook import table_html
@@ -222,6 +222,67 @@ class Readable(Generic[R]):
             for_update=for_update,
             skip_locked=skip_locked,
         )
+
+    async def export_file(
+        self,
+        target: Any,
+        *conditions_: Any,
+        where: str | None = None,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        order_by: Any = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        select: Sequence[str] | None = None,
+        format: Literal["csv", "tsv", "json", "ndjson"] | None = None,
+        delimiter: str | None = None,
+        overwrite: bool = False,
+        progress: Callable[[int], object] | None = None,
+        **keywords: Any,
+    ) -> int:
+        """Write rows to a CSV, TSV, JSON or NDJSON file, which is there whole or not at all.
+
+        Args:
+            target: a path (``people.csv``, ``people.json.gz``, ``people.csv.zip``), a binary or text file object, or
+                "-" for standard output.
+            *conditions_: as in a call of the table, like all up to ``select``.
+            where: see there.
+            params: see there.
+            order_by: see there; the key by default.
+            limit: see there.
+            offset: see there.
+            select: see there.
+            format: told by the file's name by default.
+            delimiter: between fields; a comma, or a tab for TSV, by default.
+            overwrite: replace a file that is there.
+            progress: called now and then with the number of rows.
+            **keywords: ``column=value``.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            InvalidOperationError: the file exists, or cannot be written.
+            ValidationError: the format is not known.
+
+        Example:
+            ```python
+            await users.export_file("adults.csv", users.c.age >= 18, overwrite=True)
+            ```
+        """
+        # Here: zip archives and the like are loaded by those who export files.
+        from deebase._transfer.exporting import Export
+
+        model = self._model
+        file = Export(target, format=format, delimiter=delimiter, overwrite=overwrite, table=model.sa_table.name)
+        query = Query[dict[str, Any]](
+            self._source.with_rows(dict),
+            conditions(self._source, conditions_, where, params, keywords),
+            order_by=list(model.pks) if order_by is None else order_by,
+            limit=limit,
+            offset=offset,
+            select=select,
+        )
+        return await file.write(list(model.names if select is None else select), query, progress)
 
     async def count(self, *where: Any, **keywords: Any) -> int:
         """Return the number of rows that match.

@@ -6,6 +6,7 @@ import importlib
 import sys
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -23,7 +24,7 @@ from deebase._reflection import reflect
 from deebase._schema.build import Design, design
 from deebase._schema.catalog import Catalog
 from deebase._views import ViewMaker
-from deebase.errors import ValidationError
+from deebase.errors import DeeBaseError, ValidationError
 from deebase.query import STREAM_ROWS
 from deebase.table import Table
 from deebase.types import ForeignKeyMark, Index, SqlExpression
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from deebase._rows.model import TableModel
+    from deebase._transfer.importing import Import
     from deebase.migrations import Migrator
 
 T = TypeVar("T")
@@ -528,6 +530,102 @@ class Database:
             ```
         """
         return {table.name: table.dataclass() for table in self.t}
+
+    # -- files ---------------------------------------------------------------------------------
+
+    async def import_file(
+        self,
+        source: Any,
+        table: str | None = None,
+        *,
+        pk: str | Sequence[str] | None = None,
+        format: Literal["csv", "tsv", "json", "ndjson"] | None = None,
+        encoding: str = "utf-8-sig",
+        delimiter: str | None = None,
+        header: bool | Sequence[str] = True,
+        null: str | Iterable[str] = "",
+        types: Mapping[str, Any] | None = None,
+        on_conflict: Literal["ignore", "update"] | None = None,
+        on: str | Sequence[str] | None = None,
+        progress: Callable[[int, int, int], object] | None = None,
+    ) -> Table[Row]:
+        """Import a CSV, TSV, JSON or NDJSON file, all or nothing, and return its table.
+
+        A table that is not there is made: the whole file is looked at for the types of its columns. Texts with a
+        leading zero or plus, and numbers with more digits than are kept, stay text. Memory does not grow with the file.
+
+        Args:
+            source: a path, bytes, a binary or text file object, or "-" for standard input; packed by gzip, or the only
+                file of a zip archive.
+            table: its name; that of the file by default. One that is there gets the rows, in its own types.
+            pk: the key of a new table; a column ``id`` by default, else one is added.
+            format: told by the file's name, or by how it begins, by default.
+            encoding: of the text.
+            delimiter: between fields; what the first line has most of , ; tab | by default.
+            header: whether the first line names the columns, or their names.
+            null: texts that mean NULL, of delimited files: ``null=["", "NA"]``. An empty field in quotes is a text.
+            types: types of columns of a new table, as annotations, in place of those that were found.
+            on_conflict: as in ``insert_all``.
+            on: as in ``insert_all``.
+            progress: called now and then with the number of rows, the bytes that were read and those of the file.
+
+        Raises:
+            ValidationError: the file is broken, or a value does not fit; names file, line and column.
+            InvalidOperationError: the file cannot be opened.
+            ColumnNotFoundError: the table that is there lacks a column of the file.
+            IntegrityError: a row is refused by a constraint; names file and line.
+
+        Example:
+            ```python
+            people = await db.import_file("people.csv", pk="email", null=["", "NA"])
+            ```
+        """
+        # Here: zip archives and the like are loaded by those who import files.
+        from deebase._transfer.importing import Import
+
+        with ExitStack() as stack:
+            found = Import(
+                source,
+                format=format,
+                encoding=encoding,
+                delimiter=delimiter,
+                header=header,
+                null=null,
+                progress=progress,
+                stack=stack,
+            )
+            name = found.table_name if table is None else table
+            async with self.transaction():
+                target = await self._table_for(found, name, pk, types or {})
+                records = found.records(self._catalog.model(name))
+                try:
+                    await target.insert_all(records, on_conflict=on_conflict, on=on)
+                except DeeBaseError as error:
+                    raise found.located(error) from error
+                finally:
+                    await records.aclose()
+        return target
+
+    async def _table_for(
+        self, found: Import, name: str, pk: str | Sequence[str] | None, types: Mapping[str, Any]
+    ) -> Table[Row]:
+        """Return the table that is there, or a new one for a file."""
+        from deebase._transfer.importing import annotations_of
+
+        await reflect(self._executor, self._catalog, None, name)
+        if name in self.t:
+            if types or pk is not None:
+                raise ValidationError(
+                    f"table {name} is there, and has its own key and types",
+                    field="types" if types else "pk",
+                    hint="leave pk and types out, or import into another table",
+                )
+            return self.t[name].rows_as(dict)
+        await found.look()
+        keys = (pk,) if isinstance(pk, str) else ("id",) if pk is None and "id" in found.columns else tuple(pk or ())
+        annotations = annotations_of(found.columns, types, keys)
+        made = type("Imported", (), {"__annotations__": annotations})
+        return await self.create(made, name=name, pk=keys or "id")
 
     # -- what is there already -----------------------------------------------------------------
 

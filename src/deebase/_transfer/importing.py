@@ -1,0 +1,280 @@
+"""A file on its way into a table: looked at from end to end first, then read again row by row."""
+
+from __future__ import annotations
+
+# Values of a JSON file may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+import asyncio
+import csv
+import re
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import repeat
+from typing import Any, NoReturn, Optional, cast
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
+
+from deebase._rows.model import TableModel
+from deebase._schema.types import JSON
+from deebase._transfer.converting import MISREAD, Convert, reader
+from deebase._transfer.delimited import QUOTED_EMPTY, DelimitedReader
+from deebase._transfer.faults import Fault, moved
+from deebase._transfer.formats import checked_delimiter, checked_format, format_of, parse_name, table_name
+from deebase._transfer.inputs import Input, Opened, Undecodable, make_input, reading
+from deebase._transfer.objects import ArrayReader, LineReader
+from deebase._transfer.sniffing import ColumnGuess, guessed_objects, guessed_texts
+from deebase.errors import DeeBaseError, ValidationError
+
+#: Called with rows, bytes of the file that were read, and bytes that it has.
+Progress = Callable[[int, int, int], object]
+Reader = DelimitedReader | LineReader | ArrayReader
+Record = dict[str, Any]
+
+#: Values of a column that are kept by their texts.
+_KEPT_VALUES = 50_000
+_ROW = re.compile(r"row ([0-9]+): ")
+
+
+class Import:
+    """One file.
+
+    Args:
+        source: what to read.
+        format: of it, None to tell it by its name or its beginning.
+        encoding: of its text.
+        delimiter: of a delimited file, None to tell it by the first line.
+        header: whether the first line names the columns, or their names.
+        null: texts that mean NULL.
+        progress: told how far it is.
+        stack: what is to be closed at the end is put here.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        format: Any,
+        encoding: str,
+        delimiter: Any,
+        header: bool | Sequence[str],
+        null: Iterable[str],
+        progress: Progress | None,
+        stack: ExitStack,
+    ) -> None:
+        self._format = checked_format(format)
+        self._delimiter = checked_delimiter(delimiter)
+        self._header = header
+        texts: tuple[Any, ...] = (null,) if isinstance(null, str) else tuple(null)
+        if not all(isinstance(text, str) for text in texts):
+            raise ValidationError("null takes texts that mean NULL", field="null", hint='null=["", "NA"]')
+        self._null = frozenset(texts)
+        self._progress = progress
+        #: Names and types of the columns, once the file was looked at.
+        self.columns: dict[str, ColumnGuess] = {}
+        with self._located():
+            self._input: Input = make_input(source, encoding, stack)
+
+    @property
+    def name(self) -> str:
+        """What the file is called in messages."""
+        return self._input.name if hasattr(self, "_input") else "<file>"
+
+    @property
+    def table_name(self) -> str:
+        """The name of the table for it: its own, without what a table's is not."""
+        stem = self._input.parts.stem if self._input.parts is not None else ""
+        name = table_name(stem)
+        if not name:
+            raise ValidationError("the file has no name to call the table after", field="table", hint="table='people'")
+        return name
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def _reader(self, opened: Opened) -> Reader:
+        known = self._format
+        if known is None and opened.member is not None:
+            known = parse_name(opened.member).format
+        if known is None and self._input.parts is not None:
+            known = self._input.parts.format
+        if known is None:
+            known = format_of(opened.start.decode("latin-1"))
+        if known == "json":
+            return ArrayReader(opened, exact=True)
+        if known == "ndjson":
+            return LineReader(opened, exact=True)
+        made = DelimitedReader(
+            opened, "\t" if known == "tsv" and self._delimiter is None else self._delimiter, self._header
+        )
+        _must_differ(made.columns)
+        return made
+
+    async def look(self) -> None:
+        """Read all of it, to know the columns."""
+        with self._located():
+            opened = self._input.open()
+            made = self._reader(opened)
+            if isinstance(made, DelimitedReader):
+                self.columns = {name: ColumnGuess() for name in made.columns}
+                guesses = list(self.columns.values())
+                while texts := made.read():
+                    guessed_texts(guesses, texts, self._null)
+                    await asyncio.sleep(0)
+            else:
+                before = 0
+                while objects := made.read():
+                    guessed_objects(self.columns, objects, before)
+                    before = made.count
+                    await asyncio.sleep(0)
+            opened.close()
+        if not self.columns:
+            raise ValidationError(
+                f"{self.name}: there are no rows to tell the columns by", hint="is it the right file?"
+            )
+
+    async def records(self, model: TableModel) -> AsyncGenerator[Record, None]:
+        """Yield the rows as records of a table."""
+        with self._located():
+            opened = self._input.open()
+            made = self._reader(opened)
+            columns: list[_Texts] = []
+            if isinstance(made, DelimitedReader):
+                columns = [_Texts(name, model.column(name).sa_type, self._null) for name in made.columns]
+            while batch := made.read():
+                first = made.count - len(batch)
+                rows: Iterable[Record]
+                if isinstance(made, DelimitedReader):
+                    rows = self._of_texts(cast("list[list[str]]", batch), columns, first)
+                else:
+                    rows = self._of_objects(cast("list[Record]", batch), model, first)
+                if self._progress is not None:
+                    self._progress(made.count, opened.position, self._input.size)
+                for row in rows:
+                    yield row
+                await asyncio.sleep(0)
+            opened.close()
+
+    def _of_texts(self, rows: list[list[str]], columns: Sequence[_Texts], first: int) -> Iterable[Record]:
+        names = [column.name for column in columns]
+        values = [column.read(texts, first) for column, texts in zip(columns, zip(*rows, strict=True), strict=True)]
+        return map(dict, map(zip, repeat(names), zip(*values, strict=True)))
+
+    def _of_objects(self, rows: list[Record], model: TableModel, first: int) -> list[Record]:
+        readers = {name: reader(model.column(name).sa_type) for name in dict.fromkeys(n for row in rows for n in row)}
+        return [
+            {
+                name: None if value is None else _read_or_fault(readers[name], value, name, number)
+                for name, value in row.items()
+            }
+            for number, row in enumerate(rows, first)
+        ]
+
+    # -- errors --------------------------------------------------------------------------------
+
+    @contextmanager
+    def _located(self) -> Generator[None, None, None]:
+        """Turn a fault into an error that names file, line and column."""
+        try:
+            with reading():
+                yield
+        except Undecodable as fault:
+            self._raise(self._input.undecodable(fault))
+        except Fault as fault:
+            self._raise(fault)
+
+    def _raise(self, fault: Fault) -> NoReturn:
+        cause = fault.__cause__
+        if fault.line is None and (fault.row is not None or isinstance(cause, csv.Error)):
+            fault = fault.at(line=self._line_of(fault.row))
+        raise fault.error(self.name) from cause
+
+    def located(self, error: DeeBaseError) -> DeeBaseError:
+        """Return an error of a row with its place in the file."""
+        found = _ROW.match(error.message)
+        if found is None:
+            return error
+        line = self._line_of(int(found[1]))
+        return moved(error, found[0], f"{self.name}, line {line}: ")
+
+    def _line_of(self, row: int | None) -> int | None:
+        """Return the line on which a row of data begins, by reading the file once more; None: the first broken row."""
+        opened = self._input.open("replace")
+        line: int | None = None
+        try:
+            for number, line in enumerate(self._reader(opened).starts()):
+                if number == row:
+                    return line
+        except Fault:
+            return None
+        finally:
+            opened.close()
+        return line if row is None else None
+
+
+class _Texts(dict[str, Any]):
+    """The values of the texts of a column, each read when it comes first."""
+
+    def __init__(self, name: str, sa_type: TypeEngine[Any], null: frozenset[str]) -> None:
+        super().__init__(dict.fromkeys(null))
+        self.name = name
+        self._null = null
+        self._read, self._what = reader(sa_type)
+        # Values that can be changed are no row's but one's.
+        self._keeps = not isinstance(sa_type, (JSON, sa.ARRAY))
+
+    def __missing__(self, text: str) -> Any:
+        value = self._read("" if text == QUOTED_EMPTY else text)
+        if self._keeps:
+            self[text] = value
+        return value
+
+    def read(self, texts: Sequence[str], first: int) -> list[Any]:
+        """Return the values of some rows; ``first`` is the number of the first one."""
+        if len(self) > _KEPT_VALUES:
+            self.clear()
+            self.update(dict.fromkeys(self._null))
+        try:
+            return list(map(self.__getitem__, texts))
+        except MISREAD:
+            for row, text in enumerate(texts, first):
+                if text not in self._null:
+                    text = "" if text == QUOTED_EMPTY else text
+                    _read_or_fault((self._read, self._what), text, self.name, row)
+            raise
+
+
+def _read_or_fault(known: tuple[Convert, str], value: Any, name: str, row: int) -> Any:
+    read, what = known
+    try:
+        return read(value)
+    except MISREAD as error:
+        raise Fault(f"is not {what}", "correct it; what means NULL is named by null=", row=row, column=name) from error
+
+
+def _must_differ(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise Fault(f"two columns are called {name!r}", "rename one: header=[...] names them all", line=1)
+
+
+def annotations_of(columns: Mapping[str, ColumnGuess], given: Mapping[str, Any], pk: Sequence[str]) -> dict[str, Any]:
+    """Return the columns of the new table as annotations.
+
+    Args:
+        columns: what was found in the file.
+        given: types that were asked for by column.
+        pk: columns of the key, which take no NULL.
+    """
+    unknown = [name for name in (*given, *pk) if name not in columns]
+    if unknown:
+        raise ValidationError(
+            f"the file has no column {unknown[0]!r}", field="types", hint=f"its columns are {', '.join(columns)}"
+        )
+    return {
+        name: given[name]
+        if name in given
+        else Optional[guess.type]  # noqa: UP045
+        if guess.has_null and name not in pk
+        else guess.type
+        for name, guess in columns.items()
+    }

@@ -1,0 +1,352 @@
+"""Files in and out: what was exported is imported as it was; what is wrong with a file is named by its place."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from deebase import (
+    ColumnNotFoundError,
+    Database,
+    ForeignKey,
+    ForeignKeyViolationError,
+    InvalidOperationError,
+    NotNullViolationError,
+    Text,
+    UniqueViolationError,
+    UTCDateTime,
+    ValidationError,
+)
+
+FORMS = ["csv", "tsv", "json", "ndjson", "csv.gz", "json.zip", "ndjson.gz", "tsv.zip"]
+
+
+class Color(Enum):
+    RED = "red"
+    BLUE = "it's, blue"
+
+
+@dataclass
+class Everything:
+    id: int
+    n: int | None
+    x: float | None
+    flag: bool | None
+    name: str | None
+    note: Text | None
+    raw: bytes | None
+    doc: dict[str, Any] | None
+    day: date | None
+    at: datetime | None
+    clock: time | None
+    utc: UTCDateTime | None
+    span: timedelta | None
+    price: Decimal | None
+    uid: UUID | None
+    color: Color | None
+
+
+FULL: dict[str, Any] = {
+    "n": -(2**63),
+    "x": 0.1,
+    "flag": False,
+    "name": 'a "quoted", name;\twith\r\nlines',
+    "note": "",
+    "raw": b"\x00\xff,",
+    "doc": {"a": [1, None, "x"], "ü": {"b": 1.5}},
+    "day": date(2024, 2, 29),
+    "at": datetime(2024, 2, 29, 12, 30, 1, 5),
+    "clock": time(23, 59, 59, 1),
+    "utc": datetime(2024, 2, 29, 12, 30, tzinfo=UTC),
+    "span": timedelta(days=-3, microseconds=1),
+    "price": Decimal("12345678901234567890.10"),
+    "uid": UUID("12345678-1234-5678-1234-567812345678"),
+    "color": Color.BLUE,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_every_type_comes_back(db: Database, tmp_path: Path, form: str) -> None:
+    table = await db.create(Everything)
+    rows = [FULL, dict.fromkeys(FULL), {**FULL, "name": " spaces ", "note": None, "color": Color.RED, "doc": {}}]
+    await table.insert_all(rows)
+    before = await table(order_by="id")
+    path = tmp_path / f"everything.{form}"
+    assert await table.export_file(path) == 3
+    await table.truncate()
+    back = await db.import_file(path)
+    assert back.name == "everything"
+    assert await table(order_by="id") == before
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+async def test_a_new_table_has_the_types_of_the_file(db: Database, tmp_path: Path, form: str) -> None:
+    table = await db.create(Everything)
+    await table.insert_all([FULL, dict.fromkeys(FULL)])
+    path = tmp_path / f"New People-1.{form}"
+    await table.export_file(path, select=["id", "n", "x", "flag", "name", "day", "at", "utc"])
+    made = await db.import_file(path)
+    assert made.name == "new_people_1"
+    assert made.pks == ("id",)
+    rows = await made(order_by="id")
+    assert rows[0] == {
+        "id": 1,
+        **{name: FULL[name] for name in ("n", "x", "flag", "name", "day", "at", "utc")},
+    }
+    assert set(rows[1].values()) == {2, None}
+
+
+CSV = "id,code,phone,big,n,mixed,when\n7,007,+49123,99999999999999999999,NA,1,2024-01-02\n8,8,5,1,2,x,\n"
+
+
+async def test_what_only_looks_like_a_number_stays_text(db: Database) -> None:
+    table = await db.import_file(CSV.encode(), "people", null=["", "NA"])
+    rows = await table(order_by="id")
+    assert rows[0] == {
+        "id": 7,
+        "code": "007",
+        "phone": "+49123",
+        "big": "99999999999999999999",
+        "n": None,
+        "mixed": "1",
+        "when": date(2024, 1, 2),
+    }
+    assert rows[1]["when"] is None
+    assert rows[1]["code"] == "8"
+
+
+async def test_null_and_the_empty_text(db: Database) -> None:
+    table = await db.import_file(b'a,b\n,""\n"x",y\n"",\n', "t")
+    rows = await table.rows_as(dict)(order_by="id", select=["a", "b"])
+    assert rows == [{"a": None, "b": ""}, {"a": "x", "b": "y"}, {"a": "", "b": None}]
+
+
+async def test_keys_types_headers_and_delimiters(db: Database) -> None:
+    people = await db.import_file(b"mail;age\na@x;1\nb@x;2\n", "people", pk="mail", types={"age": float})
+    assert people.pks == ("mail",)
+    assert await people["a@x"] == {"mail": "a@x", "age": 1.0}
+    plain = await db.import_file(b"1|x\n2|y\n", "plain", header=["id", "name"])
+    assert await plain[2] == {"id": 2, "name": "y"}
+    bare = await db.import_file(b"1\tx\n", "bare", header=False)
+    assert await bare() == [{"id": 1, "column_1": 1, "column_2": "x"}]
+    with pytest.raises(ValidationError, match="no column 'nope'"):
+        await db.import_file(b"a\n1\n", "t", pk="nope")
+    with pytest.raises(ValidationError, match="is there"):
+        await db.import_file(b"mail,age\nc@x,3\n", "people", types={"age": int})
+    assert "t" not in db.t
+
+
+async def test_rows_of_a_table_that_is_there(db: Database) -> None:
+    people = await db.import_file(b"mail,age\na@x,1\nb@x,2\n", "people", pk="mail")
+    again = await db.import_file(b"age,mail\n7,c@x\n9,a@x\n", "people", on_conflict="update")
+    assert again.name == people.name
+    assert {row["mail"]: row["age"] for row in await people()} == {"a@x": 9, "b@x": 2, "c@x": 7}
+    await db.import_file(b"age,mail\n5,a@x\n6,d@x\n", "people", on_conflict="ignore")
+    assert (await people["a@x"])["age"] == 9
+    assert await people.count() == 4
+    with pytest.raises(ColumnNotFoundError, match="'nope'"):
+        await db.import_file(b"mail,nope\ne@x,1\n", "people")
+
+
+def zipped(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, "id,n\n1,2\n")
+    return file.getvalue()
+
+
+LONG = "id,n\n" + "".join(f"{n},{n}\n" for n in range(2, 3002))
+FAULTS: dict[str, tuple[bytes, str]] = {
+    "ragged": (b"id,n\n1,2\n3\n", "line 3: 1 fields, and there are 2 columns"),
+    "ragged far away": (f"{LONG}1,2,3\n".encode(), "line 3002: 3 fields"),
+    "lines in a field": (b'id,n\n1,"a\nb"\n2\n', "line 4: 1 fields"),
+    "quote": (b'id,n\n1,2\n2,"x\n3,4\n', "line 3: a quote is opened here and never closed"),
+    "bytes": (b"id,n\n1,a\n2,\xff\n", "line 3, character 3: is no text in utf-8"),
+    "utf-16": ("id,n\n1,2\n".encode("utf-16"), "encoding='utf-16'"),
+    "nul": (b"id,n\n1,\0\n", "line 2: the text holds a NUL byte"),
+    "empty": (b"", "is empty"),
+    "twice": (b"id,id\n1,2\n", "line 1: two columns are called 'id'"),
+    "json": (b'[{"a": 1},\n {"a" 2}]', "line 2, character 7: no JSON"),
+    "no object": (b'[{"a": 1},\n 2]', "line 2: a row is a JSON object"),
+    "array that does not end": (b'[{"a": 1}', "the array does not end"),
+    "gzip": (gzip.compress(b"id,n\n1,2\n")[:-6], "damaged, or cut off"),
+    "several members": (zipped("a.csv", "b.csv"), "holds 2 files, and one is imported at a time: 'a.csv', 'b.csv'"),
+    "no members": (zipped(), "the archive holds no file"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_a_broken_file_is_refused_by_its_place(db: Database, name: str) -> None:
+    data, message = FAULTS[name]
+    with pytest.raises(ValidationError) as caught:
+        await db.import_file(data, "t")
+    assert message in f"{caught.value.message} {caught.value.hint}"
+    assert caught.value.hint
+    await db.reflect()
+    assert "t" not in db.t
+
+
+async def test_a_value_that_does_not_fit_is_named_by_line_and_column(db: Database) -> None:
+    people = await db.import_file(b"mail,age\na@x,1\n", "people", pk="mail")
+    rows = "".join(f"m{n}@x,{n}\n" for n in range(1500))
+    with pytest.raises(ValidationError, match=r"line 1502, column 'age': is not a whole number") as caught:
+        await db.import_file(f"mail,age\n{rows}b@x,old\n".encode(), "people")
+    assert caught.value.field == "age"
+    assert "old" not in str(caught.value)
+    with pytest.raises(UniqueViolationError, match=r"line 4: people\.mail"):
+        await db.import_file(b'mail,age\nb@x,2\n"c@x",4\na@x,3\n', "people")
+    with pytest.raises(NotNullViolationError, match=r"line 3: people\.age"):
+        await db.import_file(b'mail,age\nb@x,2\n"c@x",\n', "people")
+    with pytest.raises(ValidationError, match="line 2, column 'age'"):
+        await db.import_file(b'[{"mail": "d@x", "age": 1},\n{"mail": "e@x", "age": 1.5}]', "people")
+    assert await people.count() == 1
+
+
+async def test_a_foreign_key_is_named_by_the_line(db: Database) -> None:
+    class Team:
+        id: int
+
+    class Player:
+        id: int
+        team_id: ForeignKey[int, "team"]
+
+    await db.create_all(Team, Player)
+    await db.t.team.insert({})
+    with pytest.raises(ForeignKeyViolationError, match=r"line 3: player\.team_id refers to a row of team"):
+        await db.import_file(b"team_id\n1\n9\n", "player")
+
+
+async def test_an_import_is_part_of_the_transaction(db: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with db.transaction():
+            await db.import_file(b"id,n\n1,2\n", "t")
+            raise ZeroDivisionError
+    assert "t" not in db.t
+    await db.reflect()
+    assert "t" not in db.t
+
+
+async def test_where_a_file_comes_from(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(b"id,n\n1,2\n")
+    for number, source in enumerate(
+        (str(path), path, path.read_bytes(), io.BytesIO(path.read_bytes()), io.StringIO("id,n\n1,2\n"), path.open("rb"))
+    ):
+        table = await db.import_file(source, f"t{number}")
+        assert await table() == [{"id": 1, "n": 2}]
+        if hasattr(source, "close"):
+            assert not source.closed
+            source.close()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"id": 1}\n{"id": 2}\n')))
+    assert await (await db.import_file("-", "typed")).count() == 2
+    with pytest.raises(InvalidOperationError, match="does not exist"):
+        await db.import_file(tmp_path / "missing.csv")
+    with pytest.raises(InvalidOperationError, match="is a directory"):
+        await db.import_file(tmp_path)
+    with pytest.raises(ValidationError, match="not int"):
+        await db.import_file(7)
+    with pytest.raises(ValidationError, match="no name"):
+        await db.import_file(b"a\n1\n")
+    with pytest.raises(ValidationError, match="format"):
+        await db.import_file(path, format="xml")  # type: ignore[arg-type]
+
+
+async def test_progress_is_told(db: Database, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(LONG)
+    seen: list[tuple[int, int, int]] = []
+    table = await db.import_file(path, progress=lambda *told: seen.append(told))
+    assert seen[-1] == (3000, len(LONG), len(LONG))
+    assert 2 < len(seen) < 10
+    rows: list[int] = []
+    await table.export_file(tmp_path / "out.csv", progress=rows.append)
+    assert rows[-1] == 3000
+    assert len(rows) == 7
+
+
+# -- exporting ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def people(db: Database) -> Any:
+    return await db.import_file(b"id,name,age\n1,Ada,36\n2,Bob,\n3,Cyd,5\n", "people")
+
+
+async def test_conditions_columns_and_order(db: Database, people: Any, tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    assert await people.export_file(path, people.c.age > 4, order_by="-age", select=["name", "age"]) == 2
+    assert path.read_text() == "name,age\nAda,36\nCyd,5\n"
+    assert await people.xtra(name="Bob").export_file(path, overwrite=True) == 1
+    assert path.read_text() == "id,name,age\n2,Bob,\n"
+    assert await people.export_file(path, id=99, overwrite=True) == 0
+    assert path.read_text() == "id,name,age\n"
+    view = await db.create_view("old", "SELECT name FROM people WHERE age > 10")
+    assert await view.export_file(path, overwrite=True) == 1
+
+
+async def test_a_file_is_there_whole_or_not_at_all(people: Any, tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    await people.export_file(path)
+    assert json.loads(path.read_text())[1] == {"id": 2, "name": "Bob", "age": None}
+    with pytest.raises(InvalidOperationError, match="exists"):
+        await people.export_file(path)
+
+    def stop(_: int) -> None:
+        raise ZeroDivisionError
+
+    before = path.read_text()
+    with pytest.raises(ZeroDivisionError):
+        await people.export_file(path, overwrite=True, progress=stop)
+    assert path.read_text() == before
+    assert [name for name in os.listdir(tmp_path) if "test.db" not in name] == ["p.json"]
+    with pytest.raises(InvalidOperationError, match="cannot be written"):
+        await people.export_file(tmp_path / "no" / "p.json")
+    with pytest.raises(ValidationError, match="not told by its name"):
+        await people.export_file(tmp_path / "p.txt")
+
+
+async def test_where_rows_go(people: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    binary, text = io.BytesIO(), io.StringIO()
+    await people.export_file(binary, format="ndjson", limit=1)
+    assert binary.getvalue() == b'{"id": 1, "name": "Ada", "age": 36}\n'
+    await people.export_file(text, format="tsv", limit=1)
+    assert text.getvalue() == "id\tname\tage\n1\tAda\t36\n"
+    await people.export_file("-", format="csv", delimiter=";", limit=1)
+    assert capsys.readouterr().out == "id;name;age\n1;Ada;36\n"
+    assert not binary.closed
+    with pytest.raises(ValidationError):
+        await people.export_file(7, format="csv")
+
+
+HOSTILE = ["a b", 'qu"ote', "select", "semi;colon", "ünï", "per%cent", "co:lon", "a,b", "new\nline", " lead"]
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+async def test_any_names_of_columns(db: Database, tmp_path: Path, form: str) -> None:
+    record: dict[str, Any] = {name: f"{name}!" for name in HOSTILE if form == "json" or name.strip() == name}
+    path = tmp_path / f"t.{form}"
+    if form == "json":
+        path.write_text(json.dumps([record]))
+    else:
+        quoted: Callable[[str], str] = lambda text: '"' + text.replace('"', '""') + '"'  # noqa: E731
+        path.write_text(",".join(map(quoted, record)) + "\n" + ",".join(map(quoted, record.values())) + "\n")
+    table = await db.import_file(path)
+    assert await table() == [{"id": 1, **record}]
+    await table.export_file(tmp_path / f"out.{form}")
+    await table.drop()
+    assert await (await db.import_file(tmp_path / f"out.{form}"))() == [{"id": 1, **record}]
