@@ -172,6 +172,8 @@ def _check_directory(settings: Settings) -> None:
             f"the directory {directory} of the database {os.path.basename(settings.path)} does not exist",
             hint="make the directory first: a database never makes one for itself",
         )
+    if os.path.isdir(settings.path):
+        raise ConnectionError(f"{settings.path} is a directory, not a database", hint="name a file in it")
     if not os.path.exists(settings.path):
         # Made by us rather than by SQLite so that nobody else can read it, whatever the umask.
         os.close(os.open(settings.path, os.O_CREAT | os.O_RDWR, 0o600))

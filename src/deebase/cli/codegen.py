@@ -23,7 +23,10 @@ from deebase.errors import InvalidOperationError
 @click.option("--check", is_flag=True, help="Write nothing; exit with 4 if the file differs, and show how.")
 @database_options
 def codegen(tables: Sequence[str], file: Path | None, overwrite: bool, check: bool) -> None:
-    """Write a module with a dataclass for each table, or for all of them."""
+    """Write models from the database.
+
+    A module with a dataclass for each of the tables, or for all, and a function that creates them again.
+    """
     from deebase.codegen import create_mod_from_tables
 
     if check and file is None:

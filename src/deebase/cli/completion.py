@@ -17,7 +17,7 @@ _HOW = {
 @click.argument("shell", type=click.Choice(tuple(_HOW)))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that completes commands and options in a shell."""
+    """Print what a shell needs to complete commands."""
     from click.shell_completion import get_completion_class
 
     kind = get_completion_class(shell)

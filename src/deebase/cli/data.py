@@ -85,7 +85,7 @@ def insert(table: str, fields: Sequence[str], nulls: Sequence[str]) -> None:
     with session() as s:
         item = s.table(table)
         if fields or nulls:
-            _show_change(s, item.insert(record(item, named(fields, "-f"), nulls)))
+            _show_change(s, item.insert(record(item, named(fields, "-f", item.columns), nulls)))
         else:
             _count(s, item.insert_all(read_records(item)), "inserted", f"into {table}")
 
@@ -116,7 +116,7 @@ def update(
             _only_one("update", keys, where, everything, needed=False)
             _count(s, item.update_all(read_records(item)), "updated", f"of {table}")
             return
-        values = record(item, named(fields, "-f"), nulls)
+        values = record(item, named(fields, "-f", item.columns), nulls)
         _only_one("update", keys, where, everything)
         if keys:
             _show_change(s, item.update(values, pk=key(item, keys)))
@@ -137,7 +137,7 @@ def upsert(table: str, fields: Sequence[str], nulls: Sequence[str], on: Sequence
         item = s.table(table)
         target = list(on) or None
         if fields or nulls:
-            _show_change(s, item.upsert(record(item, named(fields, "-f"), nulls), on=target))
+            _show_change(s, item.upsert(record(item, named(fields, "-f", item.columns), nulls), on=target))
         else:
             _count(s, item.upsert_all(read_records(item), on=target), "upserted", f"into {table}")
 

@@ -17,7 +17,7 @@ from deebase.errors import DeeBaseError
 
 FAILED, USAGE, PENDING, ATTENTION, INTERRUPTED = 1, 2, 3, 4, 130
 
-_PASSWORD = re.compile(r"(?P<before>://[^\s:/@]*):[^\s@/]*(?=@)|(?P<query>[?&]password)=[^&\s'\")]*", re.IGNORECASE)
+_PASSWORD = re.compile(r"(?P<before>//[^\s:/@]*):[^\s@]*(?=@)|(?P<query>[?&]password)=[^&\s'\")]*", re.IGNORECASE)
 
 
 class Refusal(click.ClickException):

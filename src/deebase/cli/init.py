@@ -46,7 +46,10 @@ class _File:
 @click.option("--new-package", metavar="NAME", help="Make a package for models.py.")
 @click.option("--postgres", is_flag=True, help="A PostgreSQL database, instead of a SQLite file.")
 def init(directory: Path, package: str | None, new_package: str | None, postgres: bool) -> None:
-    """Make deebase.toml, .env with DATABASE_URL, migrations/ and models.py; what is there is never overwritten."""
+    """Make the files of a project.
+
+    deebase.toml, .env with DATABASE_URL, migrations/ and models.py; what is there is never overwritten.
+    """
     if package is not None and new_package is not None:
         raise Refusal("--package is for a package that is there, --new-package for one that is not: give one of them.")
     place = _package(directory, package, new_package)

@@ -8,6 +8,7 @@ import code
 import inspect
 import keyword
 import sys
+import traceback
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import click
 from deebase.cli.frame import Command
 from deebase.cli.invocation import database_options, say
 from deebase.cli.session import Session, session
+from deebase.errors import DeeBaseError
 
 if TYPE_CHECKING:
     from deebase.database import Database
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 @click.command(cls=Command, example="deebase shell --url app.db")
 @database_options
 def shell() -> None:
-    """Open a Python prompt with top-level await, in which db and the tables and views are known by name."""
+    """Open a Python prompt with the database at hand.
+
+    It awaits, and knows db and the tables and views by name.
+    """
     with session() as s:
         console = Console(s, namespace(s.db))
         _complete_in(console)
@@ -81,8 +86,17 @@ class Console(code.InteractiveConsole):
             raise
         except KeyboardInterrupt:
             say("KeyboardInterrupt")
-        except BaseException:
-            self.showtraceback()
+        except DeeBaseError as error:
+            # Where inside of the library it was raised helps nobody here.
+            say(f"{type(error).__name__}: {error}")
+        except BaseException as error:
+            self._show(error)
+
+    def _show(self, error: BaseException) -> None:
+        frame = error.__traceback__
+        while frame is not None and frame.tb_frame.f_code.co_filename != self.filename:
+            frame = frame.tb_next
+        say("".join(traceback.format_exception(error.with_traceback(frame))).rstrip())
 
     async def _run(self, code: CodeType) -> None:
         # A function without arguments whose globals are the names of the prompt, as a statement at top level has them.

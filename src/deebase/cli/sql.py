@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 @click.option("--explain", is_flag=True, help="Show the plan of the database instead of running it.")
 @reading
 def sql(statement: str | None, params: Sequence[str], file: str | None, write: bool, explain: bool) -> None:
-    """Run SQL and show its rows; - reads it from stdin.
+    """Run SQL and show its rows.
 
-    It runs in a read-only transaction unless --write is given. Several statements, which need --write, are one
-    transaction. The value of a parameter is a number, true, false or null where it looks like one, and a text
-    otherwise; '"30"' is a text in any case.
+    In place of SQL, - reads it from stdin. It runs in a read-only transaction unless --write is given. Several
+    statements, which need --write, are one transaction. The value of a parameter is a number, true, false or null where
+    it looks like one, and a text otherwise; '"30"' is a text in any case.
     """
     text = _text(statement, file)
     values = {name: guessed(value) for name, value in named(params, "-p").items()}

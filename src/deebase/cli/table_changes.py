@@ -113,22 +113,23 @@ def _arguments(table: Table[Any], given: dict[str, Any]) -> dict[str, Any]:
     from deebase.cli.values import value
 
     types = {
-        column: fields.parse(f"{_escaped(column)}:{kind}") for column, kind in named(given["types"], "--type").items()
+        column: fields.parse(f"{_escaped(column)}:{kind}")
+        for column, kind in named(given["types"], "--type", table.columns).items()
     }
     defaults = {
         column: value(table, column, text) if column not in types else _typed_default(types[column], text)
-        for column, text in named(given["defaults"], "--default").items()
+        for column, text in named(given["defaults"], "--default", table.columns).items()
     }
     arguments: dict[str, Any] = {
         "types": {
             column: spec.annotation if not _may_be_null(table, column) else spec.annotation | None
             for column, spec in types.items()
         },
-        "rename": named(given["rename"], "--rename"),
+        "rename": named(given["rename"], "--rename", table.columns),
         "drop": list(given["drop"]),
         "not_null": {**dict.fromkeys(given["not_null"], True), **dict.fromkeys(given["null"], False)},
         "defaults": {**defaults, **dict.fromkeys(given["no_default"])},
-        "add_foreign_keys": named(given["add_fk"], "--add-fk"),
+        "add_foreign_keys": named(given["add_fk"], "--add-fk", table.columns),
         "drop_foreign_keys": list(given["drop_fk"]),
         "column_order": list(given["order"]),
     }

@@ -65,18 +65,27 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def named(items: Iterable[str], option: str) -> dict[str, str]:
+def named(items: Iterable[str], option: str, known: Iterable[str] = ()) -> dict[str, str]:
     """Return ``name=value`` options by name.
+
+    Args:
+        items: what was given.
+        option: the option, for the error.
+        known: names, which may hold an "=" themselves.
 
     Raises:
         ValidationError: one has no "=".
     """
     found: dict[str, str] = {}
     for item in items:
-        name, separator, value = item.partition("=")
+        name, separator, text = item.partition("=")
         if not separator or not name:
             raise ValidationError(f"{option} takes name=value", field=option, hint=f"{option} age=30")
-        found[name] = value
+        longer = [other for other in known if item.startswith(f"{other}=")]
+        if longer:
+            name = max(longer, key=len)
+            text = item[len(name) + 1 :]
+        found[name] = text
     return found
 
 
