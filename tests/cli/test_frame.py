@@ -249,7 +249,7 @@ def everything(commands: Commands) -> object:
 def test_on_a_terminal_the_answer_counts(users: Commands) -> None:
     code, shown = users.on_terminal("table", "drop", "user", answer="n")
     assert code == 1
-    assert "Drop table user with 3 row(s)? [y/N]: n" in shown
+    assert "Drop table user with 3 rows? [y/N]: n" in shown
     assert "Nothing was changed." in shown
     code, shown = users.on_terminal("table", "drop", "user", answer="y")
     assert code == 0, shown
@@ -349,4 +349,4 @@ def test_a_pipe_that_is_closed_early_is_no_error(users: Commands) -> None:
 def test_json_is_one_document_and_messages_are_apart(users: Commands) -> None:
     result = users.run("data", "insert", "user", "--json", stdin='{"name": "Dee", "email": "d@x"}')
     assert json.loads(result.stdout) == {"inserted": 1}
-    assert result.stderr == "1 row(s) inserted into user.\n"
+    assert result.stderr == "1 row inserted into user.\n"

@@ -57,10 +57,16 @@ class Commands:
         assert len(lines) == 1, result.stderr
         return lines[0].removeprefix("Error: ")
 
+    def fails_last(self, *arguments: str, code: int = 1) -> str:
+        """Return the last line of a command that does not work, and may warn before."""
+        result = self.run(*arguments)
+        assert result.exit_code == code, result.output
+        return result.stderr.splitlines()[-1]
+
     def process(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start a command in a process of its own."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen([*PROGRAM, *arguments], env=self._variables(), text=True, **pipes)
+        return subprocess.Popen([*PROGRAM, *arguments], text=True, **{"env": self._variables(), **pipes})
 
     def on_terminal(self, *arguments: str, answer: str = "", columns: int = 100) -> tuple[int, str]:
         """Run a command on a terminal of its own; return its exit code and all that it showed.

@@ -14,6 +14,7 @@ _COMMANDS = {
     "completion": ("deebase.cli.completion:completion", "Print what a shell needs to complete commands."),
     "data": ("deebase.cli.data:data", "Read and write rows."),
     "db": ("deebase.cli.db:db", "Look at a database as a whole."),
+    "diagram": ("deebase.cli.diagram:diagram", "Draw the tables and their foreign keys."),
     "index": ("deebase.cli.index:index", "Create, list and drop indexes."),
     "init": ("deebase.cli.init:init", "Make the files of a project."),
     "shell": ("deebase.cli.shell:shell", "Open a Python prompt with the database at hand."),

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from deebase.cli import files
 from deebase.cli.frame import Group, Refusal
 from deebase.cli.invocation import changing, destroying, invocation, output_options, reading, say
-from deebase.cli.output import show_object, show_stream
+from deebase.cli.output import counted, show_object, show_stream
 from deebase.cli.records import read_records
 from deebase.cli.session import Session, ask, session
 from deebase.cli.values import guessed, key, named, record
@@ -18,6 +19,10 @@ from deebase.cli.values import guessed, key, named, record
 @click.group(cls=Group, example="deebase data list user --order-by name --limit 10")
 def data() -> None:
     """Read and write rows."""
+
+
+for command in files.COMMANDS:
+    data.add_command(command)
 
 
 _WHERE = click.option("--where", metavar="SQL", help="A condition, with :NAME for values.")
@@ -53,8 +58,7 @@ def list_rows(
     with session() as s:
         item = s.readable(table)
         query = item(
-            where=where,
-            params=_values(params) or None,
+            *_condition(where, params),
             order_by=list(order_by) or None,
             limit=limit,
             offset=offset,
@@ -163,7 +167,7 @@ def delete(table: str, keys: Sequence[str], where: str | None, params: Sequence[
             _say_count(1, "deleted", f"of {table}")
             return
         condition = _condition(where, params)
-        ask(f"Delete {s.run(item.count(*condition))} row(s) of {table}?")
+        ask(f"Delete {counted(s.run(item.count(*condition)), 'row')} of {table}?")
         _count(s, item.delete_where(*condition, all=everything), "deleted", f"of {table}")
 
 
@@ -198,6 +202,6 @@ def _count(s: Session, work: Any, done: str, where: str) -> None:
 def _say_count(count: int, done: str, where: str) -> None:
     if invocation().dry_run:
         return
-    say(f"{count} row(s) {done} {where}.")
+    say(f"{counted(count, 'row')} {done} {where}.")
     if invocation().output is not None:
         show_object({done: count})

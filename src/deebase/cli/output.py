@@ -53,8 +53,11 @@ async def show_stream(rows: AsyncIterable[Row], columns: Sequence[str] = ()) -> 
 def show_object(found: Row) -> None:
     """Give out one object: as JSON it is no array, as a table a line for each key."""
     form = output_format()
-    if form in ("json", "ndjson"):
-        click.echo(json.dumps(plain(found), ensure_ascii=False, indent=2 if form == "json" else None))
+    if form == "json":
+        lines = [f"  {_dumped(name)}: {_nested(value)}" for name, value in found.items()]
+        click.echo(",\n".join(lines).join(("{\n", "\n}")))
+    elif form == "ndjson":
+        click.echo(_dumped(found))
     elif form in ("csv", "tsv"):
         show([found])
     else:
@@ -63,6 +66,14 @@ def show_object(found: Row) -> None:
         for name, value in parts.items():
             click.echo(f"{name}:" if form == "table" else f"\n{name}:\n")
             show(value)
+
+
+def _nested(value: Any) -> str:
+    """Return the JSON of a part of an object; of rows, each on a line of its own."""
+    if not _is_rows(value):
+        return _dumped(value)
+    lines = [f"    {_dumped(row)}" for row in value]
+    return ",\n".join(lines).join(("[\n", "\n  ]"))
 
 
 def _is_rows(value: Any) -> bool:
@@ -201,5 +212,10 @@ def _marked(text: str) -> str:
     return "<br>".join(escaped.splitlines())
 
 
-def _dumped(row: Row) -> str:
-    return json.dumps(plain(row), ensure_ascii=False)
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words: 1 row, 2 rows."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(plain(value), ensure_ascii=False)

@@ -10,7 +10,7 @@ import click
 from deebase.cli import fields, table_changes
 from deebase.cli.frame import Group
 from deebase.cli.invocation import changing, destroying, reading
-from deebase.cli.output import show, show_object
+from deebase.cli.output import counted, show, show_object
 from deebase.cli.session import Session, ask, session
 from deebase.errors import TableExistsError, ValidationError
 
@@ -198,5 +198,5 @@ def drop(name: str) -> None:
     """Drop a table with its rows."""
     with session() as s:
         item = s.table(name)
-        ask(f"Drop table {name} with {s.run(item.count())} row(s)?")
+        ask(f"Drop table {name} with {counted(s.run(item.count()), 'row')}?")
         s.change(item.drop(), f"Dropped table {name}.")

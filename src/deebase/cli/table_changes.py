@@ -10,6 +10,7 @@ import click
 from deebase.cli import fields
 from deebase.cli.frame import Command
 from deebase.cli.invocation import changing, destroying, invocation
+from deebase.cli.output import counted
 from deebase.cli.session import Session, ask, session
 from deebase.cli.values import named
 from deebase.errors import ValidationError
@@ -72,7 +73,7 @@ def drop_column(name: str, column: str) -> None:
 
 def _ask_to_drop(s: Session, table: Table[Any], names: Sequence[str]) -> None:
     for name in names:
-        ask(f"Drop column {name} of {table.name} with {s.run(_count_of(table, name))} value(s)?")
+        ask(f"Drop column {name} of {table.name} with {counted(s.run(_count_of(table, name)), 'value')}?")
 
 
 async def _count_of(table: Table[Any], name: str) -> int:

@@ -11,7 +11,7 @@ from deebase.cli.invocation import changing, destroying, reading
 from deebase.cli.output import show, show_object
 from deebase.cli.session import ask, session
 from deebase.cli.table import columns
-from deebase.errors import TableExistsError
+from deebase.errors import InvalidOperationError, TableExistsError
 
 #: What the database keeps of a view, by dialect.
 _DEFINITION = {
@@ -72,7 +72,11 @@ def show_view(name: str) -> None:
 def refresh(name: str, concurrently: bool) -> None:
     """Compute a materialized view anew (PostgreSQL)."""
     with session() as s:
-        s.change(s.view(name).refresh(concurrently=concurrently), f"Refreshed view {name}.")
+        try:
+            s.change(s.view(name).refresh(concurrently=concurrently), f"Refreshed view {name}.")
+        except InvalidOperationError as error:
+            hint = "on PostgreSQL, deebase view create --materialized makes one that is not"
+            raise InvalidOperationError(error.message, target=name, hint=hint) from error
 
 
 @view.command("drop", example="deebase view drop adult --yes")

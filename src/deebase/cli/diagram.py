@@ -1,0 +1,48 @@
+"""`deebase diagram`: a picture of the tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deebase.cli.frame import Command, Refusal
+from deebase.cli.invocation import database_options, say
+from deebase.cli.session import session
+from deebase.errors import InvalidOperationError
+
+#: Suffix of a file -> the attribute of a diagram that holds its text.
+_TEXTS = {".mmd": "mermaid", ".svg": "svg", ".dot": "dot"}
+
+
+@click.command(cls=Command, example="deebase diagram -o schema.svg")
+@click.option("-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path), help="FILE.svg, .mmd or .dot.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+@database_options
+def diagram(file: Path | None, overwrite: bool) -> None:
+    """Draw the tables and their foreign keys.
+
+    Mermaid text on stdout, or what the suffix of the file says.
+    """
+    if file is not None and file.suffix.lower() not in _TEXTS:
+        raise Refusal(f"{file} has none of the suffixes of a diagram: {', '.join(_TEXTS)}.")
+    with session() as s:
+        # Of any type: what it holds is told by its documentation.
+        db: Any = s.db
+        drawn = db.diagram()
+    if file is None:
+        click.echo(str(drawn))
+        return
+    try:
+        with file.open("w" if overwrite else "x", encoding="utf-8", newline="\n") as opened:
+            opened.write(getattr(drawn, _TEXTS[file.suffix.lower()]))
+    except FileExistsError:
+        raise InvalidOperationError(
+            f"{file} exists", operation="diagram", target=str(file), hint="--overwrite replaces it"
+        ) from None
+    except OSError as error:
+        raise InvalidOperationError(
+            f"{file} cannot be written: {error.strerror}", operation="diagram", target=str(file), hint="choose another"
+        ) from error
+    say(f"Wrote {file}.")

@@ -1,0 +1,153 @@
+"""`deebase init`, `codegen`, `completion`, `db info` and `diagram`."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import Commands
+
+
+USES_THE_MODELS = """
+import asyncio, models
+from deebase import Database
+
+async def main():
+    async with Database(":memory:") as db:
+        print(await (await db.create(models.Note)).insert(text="x"))
+
+asyncio.run(main())
+"""
+
+
+def files_in(directory: Path) -> set[str]:
+    return {path.relative_to(directory).as_posix() for path in directory.rglob("*")}
+
+
+def test_a_project_works_as_it_is_made(nowhere: Commands, directory: Path) -> None:
+    nowhere.ok("init")
+    assert files_in(directory) == {".env", ".gitignore", "deebase.toml", "migrations", "models.py"}
+    assert stat.S_IMODE((directory / ".env").stat().st_mode) == 0o600
+    assert (directory / ".gitignore").read_text() == ".env\n"
+    assert (directory / ".env").read_text() == "DATABASE_URL=sqlite:///shop.db\n"
+    nowhere.ok("table", "create", "note", "id:int", "text:str")
+    assert nowhere.ok("table", "list") == [{"name": "note", "columns": 2, "key": ["id"]}]
+    run = subprocess.run(
+        [sys.executable, "-c", USES_THE_MODELS], cwd=directory, capture_output=True, text=True, timeout=20
+    )
+    assert run.stdout == "Note(id=1, text='x')\n", run.stderr
+
+
+def test_models_come_into_a_new_package(nowhere: Commands, directory: Path) -> None:
+    nowhere.ok("init", "deep/shop", "--new-package", "my_shop")
+    made = files_in(directory / "deep" / "shop")
+    assert {"my_shop/__init__.py", "my_shop/models.py", "deebase.toml", "migrations"} <= made
+    assert 'models = "my_shop.models"' in (directory / "deep/shop/deebase.toml").read_text()
+
+
+@pytest.mark.parametrize("place", ["app", "src/app"])
+def test_models_come_into_a_package_that_is_there(nowhere: Commands, directory: Path, place: str) -> None:
+    (directory / place).mkdir(parents=True)
+    (directory / place / "__init__.py").write_text("x = 1\n")
+    nowhere.ok("init", "--package", "app", "--postgres")
+    assert (directory / place / "models.py").exists()
+    assert (directory / place / "__init__.py").read_text() == "x = 1\n"
+    assert (directory / ".env").read_text().startswith("DATABASE_URL=postgresql://")
+
+
+@pytest.mark.parametrize("name", ["deebase.toml", ".env", "models.py", "migrations/0001-x.py"])
+def test_nothing_is_overwritten_and_nothing_made(nowhere: Commands, directory: Path, name: str) -> None:
+    (directory / name).parent.mkdir(exist_ok=True)
+    (directory / name).write_text("mine")
+    before = files_in(directory)
+    assert name.partition("/")[0] in nowhere.fails("init")
+    assert files_in(directory) == before
+    assert (directory / name).read_text() == "mine"
+
+
+def test_a_link_is_not_followed(nowhere: Commands, directory: Path, tmp_path: Path) -> None:
+    (directory / ".env").symlink_to(tmp_path / "elsewhere")
+    assert ".env" in nowhere.fails("init")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_project_that_cannot_be_made_leaves_nothing(nowhere: Commands, directory: Path) -> None:
+    (directory / "app").write_text("a file where a package should be")
+    message = nowhere.fails("init", "--new-package", "app.sub")
+    assert "cannot be made" in message
+    assert files_in(directory) == {"app"}
+
+
+@pytest.mark.parametrize("name", ["../x", "a-b", "class", "", "x/y", "a..b"])
+def test_a_package_has_a_name_of_python(nowhere: Commands, directory: Path, name: str) -> None:
+    assert "package" in nowhere.fails("init", "--new-package", name, code=2)
+    assert files_in(directory) == set()
+
+
+def test_git_ignores_the_password_once(nowhere: Commands, directory: Path) -> None:
+    (directory / ".gitignore").write_text("*.pyc")
+    nowhere.ok("init")
+    assert (directory / ".gitignore").read_text() == "*.pyc\n.env\n"
+
+
+def test_models_are_written_and_compared(users: Commands, directory: Path) -> None:
+    whole = users.ok("codegen")
+    assert "class User:" in whole
+    assert "class Post:" in whole
+    assert "class Post:" not in users.ok("codegen", "user")
+    users.ok("codegen", "-o", "m.py")
+    assert (directory / "m.py").read_text() == whole
+    users.ok("codegen", "-o", "m.py", "--check")
+    assert "--overwrite" in users.fails_last("codegen", "-o", "m.py")
+    users.ok("table", "add-column", "post", "likes:int:default=0")
+    result = users.run("codegen", "-o", "m.py", "--check")
+    assert result.exit_code == 4
+    assert "+    likes: int = 0" in result.stdout
+    assert (directory / "m.py").read_text() == whole
+    users.ok("codegen", "-o", "m.py", "--overwrite")
+    users.ok("codegen", "-o", "m.py", "--check")
+    assert users.run("codegen", "-o", "gone.py", "--check").exit_code == 4
+    assert users.run("codegen", "--check").exit_code == 2
+
+
+def test_the_info_says_which_database_it_is(users: Commands, backend_name: str) -> None:
+    info = users.ok("db", "info")
+    assert list(info) == ["kind", "version", "database", "host", "size_bytes", "tables", "views"]
+    assert info["kind"] == ("sqlite" if backend_name == "sqlite-file" else "postgresql")
+    assert (info["tables"], info["views"]) == (2, 0)
+    assert info["size_bytes"] > 1000
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_of_a_shell_is_a_script(nowhere: Commands, shell: str) -> None:
+    assert f"_DEEBASE_COMPLETE={shell}_complete" in nowhere.ok("completion", shell)
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("deebase t", {"table", "tour"}), ("deebase table c", {"create"}), ("deebase data list --wh", {"--where"})],
+)
+def test_commands_and_options_are_completed(nowhere: Commands, words: str, completed: set[str]) -> None:
+    variables = {"_DEEBASE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    process = nowhere.process(env={**os.environ, **variables})
+    said, _ = process.communicate(timeout=20)
+    assert {line.partition(",")[2] for line in said.splitlines()} == completed
+
+
+def test_a_diagram_is_drawn(users: Commands, directory: Path) -> None:
+    from deebase import Database
+
+    if not hasattr(Database, "diagram"):
+        pytest.skip("diagrams are not drawn yet")
+    assert users.ok("diagram").startswith("erDiagram")
+    for name in ("a.svg", "a.mmd", "a.dot"):
+        users.ok("diagram", "-o", name)
+        assert "user" in (directory / name).read_text()
+    assert "--overwrite" in users.fails("diagram", "-o", "a.svg")
+    users.ok("diagram", "-o", "a.svg", "--overwrite")
+    assert users.fails("diagram", "-o", "a.png", code=2)
