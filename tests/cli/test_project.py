@@ -12,7 +12,6 @@ import pytest
 
 from tests.support.commands import Commands
 
-
 USES_THE_MODELS = """
 import asyncio, models
 from deebase import Database

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import rlcompleter
 import signal
 from pathlib import Path
 
 import pytest
 
 from deebase.cli.session import session
-from deebase.cli.shell import namespace
+from deebase.cli.shell import Completer, namespace
 from tests.support.commands import Commands
 
 TYPED = """\
@@ -58,7 +57,7 @@ def test_tables_are_known_by_name_where_they_can_be(users: Commands, monkeypatch
         assert known["db"] is s.db
         assert known["Table"].__name__ == "Table"
         assert not {"list", "class", "a b"} & known.keys()
-        complete = rlcompleter.Completer(known).complete
+        complete = Completer(known).complete
         for text, whole in {"use": "user", "db.t.po": "db.t.post", "user.c.ema": "user.c.email"}.items():
             assert str(complete(text, 0)).rstrip("(") == whole
 

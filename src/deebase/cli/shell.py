@@ -7,6 +7,7 @@ import builtins
 import code
 import inspect
 import keyword
+import rlcompleter
 import sys
 import traceback
 from types import CodeType, FunctionType
@@ -75,6 +76,7 @@ class Console(code.InteractiveConsole):
 
     def __init__(self, session: Session, known: dict[str, Any]) -> None:
         super().__init__(known)
+        self.known = known
         self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         self._session = session
 
@@ -100,9 +102,37 @@ class Console(code.InteractiveConsole):
 
     async def _run(self, code: CodeType) -> None:
         # A function without arguments whose globals are the names of the prompt, as a statement at top level has them.
-        result = FunctionType(code, self.locals)()
+        result = FunctionType(code, self.known)()
         if inspect.iscoroutine(result):
             await result
+
+
+class Completer(rlcompleter.Completer):
+    """Completes names of Python, of tables (``db.t.``) and of columns (``user.c.``).
+
+    Args:
+        known: the names at the prompt.
+    """
+
+    def __init__(self, known: dict[str, Any]) -> None:
+        super().__init__(known)
+        self._known = known
+
+    def attr_matches(self, text: str) -> list[str]:
+        """Return what a dotted name may go on with."""
+        before, _, begun = text.rpartition(".")
+        columns = self._columns(before) if before.endswith(".c") else ()
+        if not columns:
+            return super().attr_matches(text)
+        return [f"{before}.{name}" for name in columns if name.startswith(begun) and name.isidentifier()]
+
+    def _columns(self, dotted: str) -> tuple[str, ...]:
+        first, *rest = dotted.split(".")
+        found: Any = self._known.get(first)
+        # The table, whose columns are behind its c.
+        for name in rest[:-1]:
+            found = getattr(found, name, None)
+        return getattr(found, "columns", ()) if hasattr(found, "sa_table") else ()
 
 
 def _complete_in(console: Console) -> None:
@@ -113,9 +143,7 @@ def _complete_in(console: Console) -> None:
         import readline
     except ImportError:
         return
-    import rlcompleter
-
-    readline.set_completer(rlcompleter.Completer(console.locals).complete)
+    readline.set_completer(Completer(console.known).complete)
     # What libedit calls readline has a language of its own.
     libedit = "libedit" in (readline.__doc__ or "")
     readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
