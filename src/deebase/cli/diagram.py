@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -19,8 +18,9 @@ _TEXTS = {".mmd": "mermaid", ".svg": "svg", ".dot": "dot"}
 @click.command(cls=Command, example="deebase diagram -o schema.svg")
 @click.option("-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path), help="FILE.svg, .mmd or .dot.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+@click.option("--views", is_flag=True, help="Draw views, too.")
 @database_options
-def diagram(file: Path | None, overwrite: bool) -> None:
+def diagram(file: Path | None, overwrite: bool, views: bool) -> None:
     """Draw the tables and their foreign keys.
 
     Mermaid text on stdout, or what the suffix of the file says.
@@ -28,9 +28,7 @@ def diagram(file: Path | None, overwrite: bool) -> None:
     if file is not None and file.suffix.lower() not in _TEXTS:
         raise Refusal(f"{file} has none of the suffixes of a diagram: {', '.join(_TEXTS)}.")
     with session() as s:
-        # Of any type: what it holds is told by its documentation.
-        db: Any = s.db
-        drawn = db.diagram()
+        drawn = s.db.diagram(views=views)
     if file is None:
         click.echo(str(drawn))
         return
