@@ -17,6 +17,8 @@ from typing import Any
 DOCS = Path(__file__).parent
 PYPROJECT = DOCS.parent / "pyproject.toml"
 
+STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+
 Nav = list[Any]
 
 
@@ -51,7 +53,12 @@ def _entries(nav: Nav) -> Iterator[str]:
             yield entry
         else:
             for below in entry.values():
-                yield from _entries([below] if isinstance(below, str) else below)
+                yield from _entries(_listed(below))
+
+
+def _listed(below: str | Nav) -> Nav:
+    """Return what stands under a title: several pages, or the one that has it."""
+    return [below] if isinstance(below, str) else below
 
 
 def _filled(nav: Nav, found: dict[str, list[str]]) -> Nav:
@@ -60,7 +67,9 @@ def _filled(nav: Nav, found: dict[str, list[str]]) -> Nav:
         if isinstance(entry, str):
             filled += found.get(entry, [entry])
         else:
-            filled.append({name: _filled(below, found) for name, below in entry.items()})
+            filled.append(
+                {name: below if isinstance(below, str) else _filled(below, found) for name, below in entry.items()}
+            )
     return filled
 
 
@@ -83,24 +92,30 @@ def layers() -> str:
 
 def _modules(row: str) -> str:
     # A name in parentheses is a module that may be absent.
-    return ", ".join(f"`{name.strip().strip('()')}`" for name in row.split("|"))
+    names = [name.strip() for name in row.split("|")]
+    return ", ".join(f"`{name.strip('()')}`" for name in names if name[0] != "(" or _exists(name.strip("()")))
 
 
-def api(path: str, variable: str) -> str:
+def _exists(module: str) -> bool:
+    return any((PYPROJECT.parent / "src" / "deebase").glob(f"{module}*"))
+
+
+def api(path: str, variable: str, page: str) -> str:
     """Return a table of the public members of a class.
 
     Args:
         path: where it is imported from: ``deebase.Database``.
         variable: what an instance is called in the table.
+        page: where its docstrings are.
     """
     module, _, name = path.rpartition(".")
     cls = getattr(import_module(module), name)
     rows = [
-        f"| `{_call(variable, name, member)}` | {_summary(member)} |"
-        for name, member in _members(cls).items()
-        if not name.startswith("_") or name in ("__call__", "__getitem__")
+        f"| `{_call(variable, called, member)}` | {_summary(member)} |"
+        for called, member in _members(cls).items()
+        if not called.startswith("_") or called in ("__call__", "__getitem__")
     ]
-    return "\n".join([f"## {cls.__name__}", "", "| call | |", "|---|---|", *rows])
+    return "\n".join([f"## {cls.__name__}", "", f"| call | in full: [{name}]({page}) |", "|---|---|", *rows])
 
 
 def _members(cls: type) -> dict[str, Any]:
@@ -133,8 +148,13 @@ def _arguments(parameters: list[inspect.Parameter]) -> Iterator[str]:
             yield "*"
         if parameter.kind is parameter.VAR_POSITIONAL:
             starred = True
-        plain = parameter.replace(annotation=parameter.empty)
-        yield str(plain)
+        default = parameter.default
+        shown = (
+            f"={default.__name__ if isinstance(default, type) else repr(default)}"
+            if default is not parameter.empty
+            else ""
+        )
+        yield f"{STARS.get(parameter.kind, '')}{parameter.name}{shown}"
 
 
 def _summary(member: Any) -> str:
@@ -168,7 +188,7 @@ def on_post_build(config: Any) -> None:
     for entry in config["nav"]:
         section, below = next(iter(entry.items())) if isinstance(entry, dict) else ("Start", [entry])
         # The pages of api/ are made from docstrings, which the API card sums up.
-        texts = {page: as_text(page) for page in below if not page.startswith("api/")}
+        texts = {page: as_text(page) for page in _entries(_listed(below)) if not page.startswith("api/")}
         rows = [f"- [{_title(text)}]({page}): {_first_paragraph(text)}" for page, text in texts.items()]
         listed.append("\n".join([f"## {section}\n", *rows]))
         full += texts.values()
