@@ -40,14 +40,14 @@ def definition_of(name: str, definition: Any, dialect: Dialect) -> str:
         statements = split_script(definition, dialect.name)
         if len(statements) != 1 or classify(statements[0], dialect.name) is not StatementKind.READ:
             raise ValidationError(
-                f"view {name}: a view is defined by one SELECT", field="definition", hint="'SELECT id, name FROM user'"
+                f"view {name}: a view is defined by one SELECT", field="definition", hint="'SELECT id, title FROM post'"
             )
         return statements[0]
     if not isinstance(definition, sa.SelectBase):
         raise ValidationError(
             f"view {name}: a view is defined by SQL text or a SQLAlchemy select, not {type(definition).__name__}",
             field="definition",
-            hint="'SELECT id, name FROM user'",
+            hint="'SELECT id, title FROM post'",
         )
     try:
         return str(definition.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))

@@ -209,7 +209,7 @@ class Database:
 
         Example:
             ```python
-            rows = await db.q("SELECT * FROM user WHERE age > ?", [30])
+            rows = await db.q("SELECT * FROM post WHERE views > ?", [30])
             ```
         """
         return await self._raw.rows(sql, params, row_type)
@@ -224,7 +224,7 @@ class Database:
 
         Example:
             ```python
-            n = await db.item("SELECT count(*) FROM user")
+            n = await db.item("SELECT count(*) FROM post")
             ```
         """
         return await self._raw.item(sql, params)
@@ -247,7 +247,7 @@ class Database:
 
         Example:
             ```python
-            async for row in db.stream("SELECT * FROM user"):
+            async for row in db.stream("SELECT * FROM post"):
                 print(row)
             ```
         """
@@ -677,7 +677,7 @@ class Database:
 
         Example:
             ```python
-            adults = await db.reflect_view("adult")
+            popular = await db.reflect_view("popular")
             ```
         """
         await reflect(self._executor, self._catalog, schema, name)
@@ -702,7 +702,7 @@ class Database:
 
         Example:
             ```python
-            adults = await db.create_view("adult", "SELECT id, name FROM user WHERE age >= 18")
+            popular = await db.create_view("popular", "SELECT id, title FROM post WHERE views >= 100")
             ```
         """
         maker = ViewMaker(self._executor, self._catalog.dialect, name)

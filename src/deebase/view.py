@@ -36,9 +36,9 @@ class View(Readable[R]):
 
     Example:
         ```python
-        adults = await db.create_view("adult", "SELECT id, name FROM user WHERE age >= 18")
-        rows = await adults(order_by="name")
-        row = await adults[1]
+        popular = await db.create_view("popular", "SELECT id, title FROM post WHERE views >= 100")
+        rows = await popular(order_by="title")
+        row = await popular[1]
         ```
     """
 
@@ -53,7 +53,7 @@ class View(Readable[R]):
 
         Example:
             ```python
-            plain = adults.rows_as(dict)
+            plain = popular.rows_as(dict)
             ```
         """
         return View(self._source.with_rows(row_type))
@@ -69,7 +69,7 @@ class View(Readable[R]):
 
         Example:
             ```python
-            mine = adults.xtra(owner_id=7)
+            mine = popular.xtra(author_id=7)
             ```
         """
         source = self._source
@@ -83,7 +83,7 @@ class View(Readable[R]):
 
         Example:
             ```python
-            await adults.drop()
+            await popular.drop()
             ```
         """
         await self._maker().drop()

@@ -92,17 +92,16 @@ def run_blocks(chosen: Iterable[Block]) -> None:
         try:
             for block in chosen:
                 if block.reason is None:
-                    _run_block(block, namespace, runner)
+                    runner.run(run_block(block, namespace))
         finally:
             runner.run(_close_databases(namespace))
 
 
-def _run_block(block: Block, namespace: dict[str, Any], runner: asyncio.Runner) -> None:
-    code = block.compile()
-    if code.co_flags & inspect.CO_COROUTINE:
-        runner.run(eval(code, namespace))  # eval of a code object of ours: gives the coroutine of the block
-    else:
-        exec(code, namespace)
+async def run_block(block: Block, namespace: dict[str, Any]) -> None:
+    """Run a block, which may await at top level."""
+    result = eval(block.compile(), namespace)  # eval of a code object of ours: gives the coroutine of one that awaits
+    if inspect.iscoroutine(result):
+        await result
 
 
 async def _close_databases(namespace: dict[str, Any]) -> None:

@@ -1,0 +1,135 @@
+"""The world of the examples in docstrings: the tables, rows and names that they take for granted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import deebase
+from deebase import Database, ForeignKey
+from deebase.migrations import Migrator, irreversible
+
+
+class User:
+    id: int
+    name: str
+    email: str | None
+    age: int | None
+    status: str = "active"
+    visits: int = 0
+
+
+@dataclass
+class Post:
+    id: int | None
+    author_id: ForeignKey[int, "user"]
+    title: str
+    slug: str | None = None
+    views: int = 0
+
+
+class Note:
+    id: int
+    owner_id: int
+    text: str
+
+
+class Account:
+    id: int
+    balance: int
+
+
+class Session:
+    id: int
+
+
+class Line:
+    order_no: int
+    number: int
+
+
+MIGRATION = """
+async def upgrade(db):
+    await db.q("CREATE TABLE step (n int)")
+
+
+async def downgrade(db):
+    await db.q("DROP TABLE step")
+"""
+
+#: Examples that begin with an empty database.
+EMPTY = {"Database", "Database.create", "Database.create_all", "Database.script", "Table"}
+
+
+@asynccontextmanager
+async def world(db: Database, name: str) -> AsyncIterator[dict[str, Any]]:
+    """Give the names that the example of a member may use.
+
+    Args:
+        db: an empty database.
+        name: of the member: ``Table.insert``.
+    """
+    names: dict[str, Any] = {
+        "db": db,
+        "asyncio": asyncio,
+        "User": User,
+        "Post": Post,
+        "irreversible": irreversible,
+        "Migrator": Migrator,
+    }
+    names |= {public: getattr(deebase, public) for public in deebase.__all__}
+    if name.startswith("Migrator"):
+        names["migrator"] = await _migrator(db, name)
+    elif name == "Index":
+        await db.create(User)
+    elif name not in EMPTY:
+        names |= await _tables(db, name)
+    yield names
+
+
+async def _tables(db: Database, name: str) -> dict[str, Any]:
+    users = await db.create(User, indexes=[deebase.Index("ix_user_email", "email", unique=True)])
+    if name in ("Structure.drop_column", "Structure.transform_sql"):
+        users = await users.add_column("city", str | None)
+    posts = await db.create(Post)
+    notes, accounts, sessions = await db.create_all(Note, Account, Session)
+    lines = await db.create(Line, pk=["order_no", "number"])
+    await users.insert_all({"name": f"u{n}", "email": f"u{n}@example.com", "age": 30 + n} for n in range(3))
+    if name in ("Query.one", "Readable.lookup"):
+        await users.insert(name="Ada", email="ada@example.com", age=36)
+    await accounts.insert_all([{"balance": 10}, {"balance": 0}])
+    await lines.insert(order_no=1, number=2)
+    post = await posts.insert(author_id=1, title="First", views=100)
+    made = {"users": users, "posts": posts, "notes": notes, "accounts": accounts, "sessions": sessions, "lines": lines}
+    made |= {"post": post, "rows": [post], "user": await users[1], "order": 1, "number": 2, "names": ["Bob", "Cy"]}
+    if name.startswith("View.") or name == "Database.reflect_view":
+        made["popular"] = await db.create_view("popular", "SELECT * FROM post WHERE views >= 100")
+    if name == "View.refresh":
+        made["totals"] = await db.create_view("totals", "SELECT 1 AS id", key="id", materialized=True)
+    if name == "Structure.create_index":
+        await users.drop_index("ix_user_email")
+    if name in ("Table.delete", "Table.delete_all"):
+        await posts.truncate()
+
+    async def transfer() -> None:
+        await accounts.update({"id": 1, "balance": 5})
+
+    return {**made, "transfer": transfer}
+
+
+async def _migrator(db: Database, name: str) -> Migrator:
+    migrator = Migrator(db, "migrations")
+    if name in ("Migrator.new", "Migrator.record"):
+        return migrator
+    titles = [f"step {number}" for number in range(1, 7)] if name == "Migrator.rerecord" else []
+    for title in [*titles, "add age"]:
+        path = await migrator.new(title)
+        path.write_text(MIGRATION.replace("step", title.replace(" ", "_")), encoding="utf-8")
+        if name != "Migrator.seal":
+            await migrator.seal()
+    if name not in ("Migrator", "Migrator.up", "Migrator.seal"):
+        await migrator.up()
+    return migrator
