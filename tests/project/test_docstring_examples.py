@@ -12,7 +12,7 @@ import deebase
 from deebase import Database
 from deebase.migrations import Migrator, irreversible
 from tests.project.test_docstrings import OWN_SPECIALS, example_of
-from tests.support.docs import Block, run_block
+from tests.support.docs import Block, start_block
 from tests.support.examples import world
 
 CLASSES = (deebase.Database, deebase.Table, deebase.Query, deebase.View, deebase.Transaction, Migrator)
@@ -52,7 +52,9 @@ EXAMPLES = examples()
 async def run(name: str, db: Database) -> None:
     async with world(db, name) as names:
         try:
-            await run_block(Block(Path(f"<example of {name}>"), 1, EXAMPLES[name], None), names)
+            started = start_block(Block(Path(f"<example of {name}>"), 1, EXAMPLES[name], None), names)
+            if started is not None:
+                await started
         finally:
             for value in names.values():
                 if isinstance(value, Database) and value is not db:

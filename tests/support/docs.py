@@ -7,7 +7,7 @@ import asyncio
 import inspect
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -92,16 +92,18 @@ def run_blocks(chosen: Iterable[Block]) -> None:
         try:
             for block in chosen:
                 if block.reason is None:
-                    runner.run(run_block(block, namespace))
+                    started = start_block(block, namespace)
+                    if started is not None:
+                        runner.run(started)
         finally:
             runner.run(_close_databases(namespace))
 
 
-async def run_block(block: Block, namespace: dict[str, Any]) -> None:
-    """Run a block, which may await at top level."""
-    result = eval(block.compile(), namespace)  # eval of a code object of ours: gives the coroutine of one that awaits
-    if inspect.iscoroutine(result):
-        await result
+def start_block(block: Block, namespace: dict[str, Any]) -> Coroutine[Any, Any, None] | None:
+    """Run a block that does not await at top level; return the coroutine of one that does."""
+    code = block.compile()
+    started: Coroutine[Any, Any, None] | None = eval(code, namespace)  # of a code object: exec, or its coroutine
+    return started if code.co_flags & inspect.CO_COROUTINE else None
 
 
 async def _close_databases(namespace: dict[str, Any]) -> None:
