@@ -55,6 +55,9 @@ async def run(name: str, db: Database) -> None:
             started = start_block(Block(Path(f"<example of {name}>"), 1, EXAMPLES[name], None), names)
             if started is not None:
                 await started
+        except Exception as error:
+            error.add_note(f"in the example of {name}: tests/support/examples.py makes what it takes for granted")
+            raise
         finally:
             for value in names.values():
                 if isinstance(value, Database) and value is not db:
@@ -77,11 +80,7 @@ async def test_the_examples_run_on_postgres(postgres_url: str, tmp_path: Path, m
         monkeypatch.chdir(directory)
         async with Database(postgres_url) as db:
             await db.script("DROP SCHEMA public CASCADE; CREATE SCHEMA public;")
-            try:
-                await run(name, db)
-            except Exception as error:
-                error.add_note(f"in the example of {name}")
-                raise
+            await run(name, db)
 
 
 def test_what_is_not_run_is_there_and_says_why() -> None:

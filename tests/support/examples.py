@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import deebase
@@ -79,9 +80,10 @@ async def world(db: Database, name: str) -> AsyncIterator[dict[str, Any]]:
         "Post": Post,
         "irreversible": irreversible,
         "Migrator": Migrator,
+        "Path": Path,
     }
     names |= {public: getattr(deebase, public) for public in deebase.__all__}
-    if name.startswith("Migrator"):
+    if name.startswith("Migrator") or name == "Database.migrate":
         names["migrator"] = await _migrator(db, name)
     elif name == "Index":
         await db.create(User)
