@@ -41,5 +41,5 @@ def test_the_cells_of_a_notebook_run_in_order(notebook: Path, db_url: str, monke
 @pytest.mark.parametrize("notebook", [pytest.param(path, id=relative(path)) for path in NOTEBOOKS])
 def test_a_notebook_is_kept_with_what_it_showed(notebook: Path) -> None:
     text = notebook.read_text(encoding="utf-8")
-    assert '"text/markdown"' in text
+    assert '"text/html"' in text
     assert '"output_type": "error"' not in text
