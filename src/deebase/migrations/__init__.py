@@ -7,9 +7,26 @@ await Migrator(db, "migrations").up()
 ```
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from deebase.migrations.loading import Irreversible, irreversible
 from deebase.migrations.migrator import Migrator
+from deebase.migrations.rules import Hazard
 from deebase.migrations.runner import Step
 from deebase.migrations.states import Status
 
-__all__ = ["Irreversible", "Migrator", "Status", "Step", "irreversible"]
+if TYPE_CHECKING:
+    from deebase.migrations.changes import Difference
+    from deebase.migrations.trials import Finding
+
+__all__ = ["Difference", "Finding", "Hazard", "Irreversible", "Migrator", "Status", "Step", "irreversible"]
+
+#: What only comparisons give: a program which applies migrations does not load what they need.
+_OF_COMPARISONS = {"Difference": "changes", "Finding": "trials"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_COMPARISONS:
+        return getattr(importlib.import_module(f"deebase.migrations.{_OF_COMPARISONS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

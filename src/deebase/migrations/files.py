@@ -24,6 +24,8 @@ _NUMBERED = re.compile(r"(?P<number>\d{4,9})-[\w-]+")
 _DRAFT = re.compile(r"draft(?:-(?P<title>[\w-]+))?")
 _SEAL = re.compile(r"(?:#|--) sealed: sha256:(?P<checksum>[0-9a-f]{64})[ \t]*\n")
 
+_REPLACES = re.compile(r"(?:#|--) replaces: (?P<names>[^\n]+)\n")
+
 #: Longest slug in characters: with four bytes each, the name still fits every file system.
 _SLUG_LENGTH = 50
 
@@ -65,6 +67,12 @@ class MigrationFile:
         """The description in its name, empty for a draft that has none."""
         found = _DRAFT.fullmatch(self.name)
         return (found["title"] or "") if found else self.name.partition("-")[2]
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """The names of the migrations that it was squashed from."""
+        found = _REPLACES.match(self.text)
+        return tuple(found["names"].split()) if found else ()
 
     @cached_property
     def checksum(self) -> str:
@@ -185,6 +193,18 @@ def rename(path: Path, name: str) -> Path:
     except OSError as error:
         raise _unwritable(target, error) from error
     return target
+
+
+def remove(path: Path) -> None:
+    """Remove a migration.
+
+    Raises:
+        MigrationError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def make_directory(directory: Path) -> None:

@@ -141,6 +141,20 @@ class Ledger:
         """Give the row of a migration another name."""
         await self.change(old, name=new)
 
+    async def replace(self, file: MigrationFile, last: str) -> None:
+        """Put one migration in the place of those that it was squashed from.
+
+        Args:
+            file: the one.
+            last: the name of the one of them that was applied last.
+        """
+        async with self._db.transaction():
+            for name in file.replaces:
+                if name != last:
+                    await self.remove(name)
+            values = {"name": file.name, "suffix": file.suffix, "checksum": file.checksum, "source": file.text}
+            await self.change(last, **values)
+
     async def remove(self, name: str) -> None:
         """Remove the row of a migration."""
         await self._db.q(sa.delete(_table).where(_table.c.name == name))

@@ -9,8 +9,9 @@ from pathlib import Path
 from deebase.errors import MigrationError
 from deebase.migrations import files
 from deebase.migrations.files import COMMENTS, MigrationFile
+from deebase.migrations.hazards import writes_rows
 from deebase.migrations.ledger import Entry, Ledger
-from deebase.migrations.states import Status
+from deebase.migrations.states import Status, first_problem
 
 
 async def repair(ledger: Ledger, directory: Path, found: list[Status], applied: bool | None) -> list[str]:
@@ -91,3 +92,27 @@ async def renumber(ledger: Ledger, found: list[Status]) -> list[tuple[str, str]]
 
 def _seniority(status: Status) -> tuple[bool, int, str]:
     return status.entry is None, status.entry.position if status.entry is not None else 0, status.name
+
+
+def to_squash(
+    found: list[Status], first: int, last: int, dialect: str
+) -> tuple[list[MigrationFile], list[MigrationFile]]:
+    """Return the migrations before those that become one, and those."""
+    if problem := first_problem(found):
+        raise problem
+    numbered = [(status.number, status, status.file) for status in found if status.number is not None and status.file]
+    before = [file for number, _, file in numbered if number < first]
+    chosen = [(status, file) for number, status, file in numbered if first <= number <= last]
+    if len(chosen) < 2 or chosen[-1][0].number != last:
+        raise MigrationError(
+            f"from {first} to {last} there are no two migrations", hint="squash(first, last, name) takes their numbers"
+        )
+    if len({status.state for status, _ in chosen}) > 1:
+        raise MigrationError("some of them are applied here, and others are not", hint="await migrator.up()")
+    writing = [file.name for _, file in chosen if writes_rows(file, dialect)]
+    if writing:
+        raise MigrationError(
+            f"{', '.join(writing)} changes rows, which one migration made of the schemas would not do",
+            hint="squash those before and behind it",
+        )
+    return before, [file for _, file in chosen]

@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING
 from deebase.errors import InvalidOperationError, MigrationError, ValidationError
 from deebase.migrations import config, drafts, files, history, mending, models, states
 from deebase.migrations.files import DRAFT, MigrationFile
+from deebase.migrations.hazards import counted, hazards_of
 from deebase.migrations.ledger import Entry, Ledger
 from deebase.migrations.lock import runner_lock
 from deebase.migrations.models import Models
+from deebase.migrations.rules import Hazard
 from deebase.migrations.runner import Runner, Step, log
 from deebase.migrations.scratch import scratch
 from deebase.migrations.states import Status
 
 if TYPE_CHECKING:
     from deebase.database import Database
+    from deebase.migrations.changes import Difference
     from deebase.migrations.proposals import Renames
+    from deebase.migrations.trials import Finding
 
 #: Seconds to wait for another program that runs migrations of the same database.
 LOCK_TIMEOUT = 60.0
@@ -128,14 +132,22 @@ class Migrator:
 
     # -- running -------------------------------------------------------------------------------
 
-    async def up(self, to: int | None = None, *, plan: bool = False, lock_timeout: float = LOCK_TIMEOUT) -> list[Step]:
+    async def up(
+        self,
+        to: int | None = None,
+        *,
+        plan: bool = False,
+        allow_destructive: bool = False,
+        lock_timeout: float = LOCK_TIMEOUT,
+    ) -> list[Step]:
         """Apply what is sealed and pending, in the order of numbers; each in a transaction of its own.
 
         A migration with a lower number than one that is applied is applied too, and said to be late.
 
         Args:
             to: the number of the last one to apply; all of them by default.
-            plan: change nothing; return what would be applied.
+            plan: change nothing; return what would be applied, with what is to be looked at first.
+            allow_destructive: apply also what loses rows or values that this database has, as far as its text tells.
             lock_timeout: seconds to wait for another program that runs migrations of this database.
 
         Returns:
@@ -143,7 +155,7 @@ class Migrator:
 
         Raises:
             MigrationError: a migration failed, and nothing of it was kept; or one was edited since it was applied, is
-                half done, has the number of another, is not sealed. The message holds what mends it.
+                half done, has the number of another, is not sealed; or it loses rows. The message holds what mends it.
             BusyError: another program ran migrations all the time; the message names it.
 
         Example:
@@ -154,17 +166,26 @@ class Migrator:
         """
         self._check_outside("up")
         if plan:
-            found = await self.status()
-            return [Step(status.name, status.late, None, file.text) for status, file in _to_apply(found, to)]
+            pending = _to_apply(await self.status(), to)
+            return [
+                Step(status.name, status.late, None, file.text, tuple(await self._hazards(file)))
+                for status, file in pending
+            ]
         async with self._alone(lock_timeout):
             # Read where nobody else changes it: whoever waited for another runner finds its work done.
             found = await self.status()
             chosen = _to_apply(found, to)
+            if not allow_destructive:
+                for _, file in chosen:
+                    await self._check_losses(file)
             await self._adopt(found)
             if chosen:
                 await self._ledger.make()
             steps: list[Step] = []
             for status, file in chosen:
+                if steps and not allow_destructive:
+                    # Those before it may have written rows since.
+                    await self._check_losses(file)
                 if status.late:
                     log.warning("%s is applied late: a higher number was applied before", status.name)
                 step = await self._runner.apply(file, late=status.late)
@@ -199,6 +220,17 @@ class Migrator:
             steps = [await self._runner.undo(file) for file in chosen]
             return [step for step in steps if step is not None]
 
+    async def _hazards(self, file: MigrationFile) -> list[Hazard]:
+        return await counted(self._db, hazards_of(file, self._executor.settings.name))
+
+    async def _check_losses(self, file: MigrationFile) -> None:
+        losses = [str(hazard) for hazard in await self._hazards(file) if hazard.destructive]
+        if losses:
+            raise MigrationError(
+                f"{file.name} would lose what is there: {'; '.join(losses)}",
+                hint="make a backup, then up(allow_destructive=True)",
+            )
+
     def _check_outside(self, operation: str) -> None:
         if self._executor.current.get() is not None:
             raise InvalidOperationError(
@@ -227,10 +259,15 @@ class Migrator:
         return undone
 
     async def _adopt(self, found: list[Status]) -> None:
-        """Count a sealed draft as applied where its steps were recorded as they were run."""
+        """Count as applied a sealed draft whose steps were recorded as they were run, and what was squashed."""
         for status in found:
-            if status.entry is not None and status.entry.name == DRAFT and status.state == "applied":
+            file, entry = status.file, status.entry
+            if status.state != "applied" or file is None or entry is None or entry.name == status.name:
+                continue
+            if entry.name == DRAFT:
                 await self._ledger.rename(DRAFT, status.name)
+            else:
+                await self._ledger.replace(file, entry.name)
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -400,6 +437,113 @@ class Migrator:
                     raise status.error()
                 return status.file
         return None
+
+    # -- trying --------------------------------------------------------------------------------
+
+    async def check(self) -> list[Finding]:
+        """Try the migrations in a scratch database, the draft included, and return what is wrong with them.
+
+        Names, numbers and seals are sound; each migration runs, and its downgrade leads back to where it began; models
+        and migrations make the same schema. What this database has of them does not matter.
+
+        Returns:
+            What was found; an empty list when all is well.
+
+        Raises:
+            MigrationError: there is no directory, or no scratch database can be made.
+
+        Example:
+            ```python
+            assert await migrator.check() == []
+            ```
+        """
+        # Here, as in all that compares: a program which only applies migrations does not load Alembic.
+        from deebase.migrations import trials
+
+        return await trials.check(self._db, self.directory, self._models, self._root)
+
+    async def drift(self) -> list[Difference]:
+        """Return how this database differs from what the migrations that it has make.
+
+        Nothing is changed. What somebody did by hand is undone by hand, or made a migration of.
+
+        Returns:
+            What is different, in words; an empty list when nothing is.
+
+        Raises:
+            MigrationError: a migration is half done, or does not run any more.
+
+        Example:
+            ```python
+            for difference in await migrator.drift():
+                print(difference)
+            ```
+        """
+        from deebase.migrations import trials
+
+        return await trials.drift(self._db, self.directory, await self._ledger.entries())
+
+    async def baseline(self, name: str = "baseline") -> str:
+        """Write the first migration from what this database has, and take it for applied here.
+
+        It is tried in a scratch database first, and makes the same schema there.
+
+        Args:
+            name: what it is called.
+
+        Returns:
+            The name of the migration: ``0001-baseline``.
+
+        Raises:
+            MigrationError: there are migrations already, or the database has what they cannot say.
+
+        Example:
+            ```python
+            name = await migrator.baseline()
+            ```
+        """
+        from deebase.migrations import trials
+
+        files.make_directory(self.directory)
+        async with self._alone(LOCK_TIMEOUT):
+            return await trials.baseline(self._db, self._ledger, self.directory, name)
+
+    async def squash(self, first: int, last: int, name: str) -> str:
+        """Make one migration of several, which takes their place, and the number of the last.
+
+        A database that has all of them has the new one too. Their files are removed.
+
+        Args:
+            first: the number of the first of them.
+            last: the number of the last.
+            name: what the new one is called.
+
+        Returns:
+            The name of the new migration.
+
+        Raises:
+            MigrationError: one of them changes rows, which a comparison of schemas does not see; or some are applied
+                here and others are not; or one has to be looked at first.
+
+        Example:
+            ```python
+            name = await migrator.squash(3, 7, "orders")
+            ```
+        """
+        from deebase.migrations import trials
+
+        async with self._alone(LOCK_TIMEOUT):
+            found = await self.status()
+            before, chosen = mending.to_squash(found, first, last, self._executor.settings.name)
+            new = files.name_for(last, files.slug(name))
+            if new in [file.name for file in chosen]:
+                raise MigrationError(f"one of them is called {new}", hint="squash(first, last, 'another name')")
+            text = await trials.squashed(self._db, before, chosen, name)
+            files.write(self.directory / f"{new}.py", text, sealed=True, new=True)
+            for file in chosen:
+                files.remove(file.path)
+            await self._adopt(await self.status())
+            return new
 
     # -- mending -------------------------------------------------------------------------------
 

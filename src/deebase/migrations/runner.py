@@ -23,6 +23,7 @@ from deebase.errors import (
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.ledger import Ledger
 from deebase.migrations.loading import Script, loaded
+from deebase.migrations.rules import Hazard
 
 if TYPE_CHECKING:
     from deebase._engine.executor import Executor
@@ -40,12 +41,14 @@ class Step:
         late: its number is lower than one that had been applied.
         seconds: how long it took, None in a plan.
         source: the text of the file.
+        hazards: in a plan, what is to be looked at before it is applied.
     """
 
     name: str
     late: bool
     seconds: float | None
     source: str
+    hazards: tuple[Hazard, ...] = ()
 
 
 def separate(db: Database, executor: Executor) -> Database:

@@ -90,6 +90,7 @@ def compare(directory: Path, entries: Mapping[str, Entry]) -> list[Status]:
     ]
     statuses += [_strange(path) for path in strange]
     by_name = {status.name for status in statuses if status.entry is not None}
+    by_name |= {name for file in found for name in file.replaces}
     statuses += [_missing(entry) for name, entry in entries.items() if name not in by_name and name != DRAFT]
     statuses = _renamed(_drafts(statuses))
     last = max((files.number_of(name) or 0 for name in entries if name != DRAFT), default=0)
@@ -108,11 +109,28 @@ def _of_file(file: MigrationFile, entries: Mapping[str, Entry]) -> Status:
         # Its steps were recorded as they were run here, before it was sealed.
         entry = entries[DRAFT]
     if entry is None:
-        return _unapplied(file)
+        return _squashed(file, entries) or _unapplied(file)
     status = Status(file.name, "applied", file=file, entry=entry)
     if entry.finished_at is None:
         return _half_done(status, entry)
     return status if entry.checksum == file.checksum else _edited(status, entry, file)
+
+
+def _squashed(file: MigrationFile, entries: Mapping[str, Entry]) -> Status | None:
+    """Return the state of a migration that stands for others; None where the database has none of them."""
+    there = [entries[name] for name in file.replaces if name in entries]
+    if not there:
+        return None
+    status = Status(file.name, "applied", file=file, entry=max(there, key=lambda entry: entry.position))
+    if len(there) == len(file.replaces) and file.seal == file.checksum:
+        return status
+    names = ", ".join([name for name in file.replaces if name not in entries])
+    return replace(
+        status,
+        state="refused",
+        note=f"{file.name} stands for {', '.join(file.replaces)}, and the database lacks {names}",
+        hint="apply those with the files of before, then take this one",
+    )
 
 
 def _unapplied(file: MigrationFile) -> Status:
