@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +234,45 @@ async def test_a_scratch_database_needs_the_right_to_make_one(db: Database, migr
         assert "CREATEDB" in (caught.value.hint or "")
     finally:
         await db.q("DROP ROLE without_rights")
+
+
+# -- SQL by hand -------------------------------------------------------------------------------------
+
+
+async def test_the_script_does_what_up_does(migrator: Migrator, db: Database, add: Add) -> None:
+    await written(migrator)
+
+    async def fewer(db: Database) -> None:
+        class Person:
+            id: int
+            size: float
+            city_id: ForeignKey[int, "city"] | None
+
+        await db.create(City)
+        await db.create(Person)
+
+    await Migrator(db, migrator.directory, models=fewer).new("it's changed")
+    await migrator.seal()
+    add("0003-view", "CREATE VIEW v AS SELECT id FROM city;", "DROP VIEW v;")
+    script = await migrator.script()
+    assert "-- 0002-it-s-changed\nBEGIN;" in script
+    assert await migrator.script(1) == ""
+    async with scratch(db) as other:
+        await Migrator(other, migrator.directory).up(1)
+        for part in script.split("BEGIN;"):
+            await run_by_hand(other, part.partition("COMMIT;")[0])
+        await Migrator(other, migrator.directory).require_current()
+        await migrator.up()
+        assert not await compare(other, db)
+    assert await migrator.script() == ""
+
+
+async def run_by_hand(db: Database, part: str) -> None:
+    """Run SQL as a program of the database does, which knows nothing of DeeBase."""
+    if db.engine.dialect.name == "postgresql":
+        await db.script(part)
+        return
+    path = db._settings.path
+    assert path is not None
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(part)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
+from deebase._schema.defaults import literal
 from deebase._schema.types import AwareDateTime
 from deebase._sql.statement import Statement
 from deebase.migrations.files import DRAFT, MigrationFile
@@ -132,6 +133,24 @@ class Ledger:
                 version=version("deebase"),
             )
         )
+
+    def ddl(self) -> str:
+        """Return the statement that creates the ledger."""
+        made = CreateTable(_table, if_not_exists=True).compile(dialect=self._executor.settings.dialect)
+        return str(made).strip()
+
+    def insert(self, file: MigrationFile) -> str:
+        """Return the statement that adds the row of a migration, for who runs it by hand."""
+        dialect = self._executor.settings.dialect
+        now = "CURRENT_TIMESTAMP"
+        values = {
+            **{"name": file.name, "suffix": file.suffix, "checksum": file.checksum, "source": file.text},
+            "version": version("deebase"),
+        }
+        columns = ", ".join([*values, "position", "started_at", "finished_at", "seconds"])
+        listed = ", ".join([literal(value, dialect) for value in values.values()])
+        last = f"SELECT coalesce(max(position), 0) + 1 FROM {TABLE}"
+        return f"INSERT INTO {TABLE} ({columns}) VALUES ({listed}, ({last}), {now}, {now}, 0)"
 
     async def change(self, key: str, **values: Any) -> None:
         """Change columns of a row."""

@@ -462,6 +462,33 @@ class Migrator:
 
         return await trials.check(self._db, self.directory, self._models, self._root)
 
+    async def script(self, to: int | None = None) -> str:
+        """Return the SQL of what ``up`` would apply, for somebody who runs it by hand.
+
+        It holds the rows of the ledger too. The migrations are run in a scratch database for it: values that they bind
+        are not in it, and what depends on rows is as for tables without any.
+
+        Args:
+            to: the number of the last one; all of them by default.
+
+        Returns:
+            A script, empty where nothing is pending.
+
+        Raises:
+            MigrationError: what ``up`` would refuse; or one of them fails.
+
+        Example:
+            ```python
+            Path("pending.sql").write_text(await migrator.script())
+            ```
+        """
+        from deebase.migrations import scripts
+
+        found = await self.status()
+        pending = [file for _, file in _to_apply(found, to)]
+        done = sorted([status for status in found if status.state == "applied"], key=_position)
+        return await scripts.script(self._db, [status.file for status in done if status.file], pending)
+
     async def drift(self) -> list[Difference]:
         """Return how this database differs from what the migrations that it has make.
 
@@ -613,6 +640,10 @@ class Migrator:
         if name is not None and not chosen:
             raise _unknown(f"there is no migration {name!r}", found)
         return chosen
+
+
+def _position(status: Status) -> int:
+    return 0 if status.entry is None else status.entry.position
 
 
 def _to_apply(found: list[Status], to: int | None) -> list[tuple[Status, MigrationFile]]:
