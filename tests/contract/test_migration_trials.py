@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -276,3 +280,43 @@ async def run_by_hand(db: Database, part: str) -> None:
     assert path is not None
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(part)
+
+
+# -- leaving -----------------------------------------------------------------------------------------
+
+
+async def test_what_is_ejected_needs_alembic_alone(migrator: Migrator, db: Database, tmp_path: Path) -> None:
+    async def more(db: Database) -> None:
+        await models(db)
+        await db.create_view("v", "SELECT id FROM city WHERE name <> 'a:b % c'")
+
+    await Migrator(db, migrator.directory, models=more).new("all")
+    await migrator.seal()
+    await migrator.up()
+    path = await migrator.eject(tmp_path / "out" / "alembic")
+    assert "deebase" not in path.read_text(encoding="utf-8")
+    with pytest.raises(MigrationError, match="exists"):
+        await migrator.eject(tmp_path / "out" / "alembic")
+    async with scratch(db) as other:
+        url = other._settings.sa_url.set(drivername=db.engine.url.drivername).render_as_string(hide_password=False)
+        url = url.replace("%", "%%")
+        ini = tmp_path / "out" / "alembic.ini"
+        ini.write_text(re.sub("(?m)^sqlalchemy.url = .*$", lambda _: f"sqlalchemy.url = {url}", ini.read_text()))
+        await alembic(ini, "upgrade", "head")
+        await other.q("DROP TABLE alembic_version")
+        assert not await compare(other, db)
+        await other.script(
+            "CREATE TABLE alembic_version (version_num varchar(32)); INSERT INTO alembic_version VALUES ('0001')"
+        )
+        await alembic(ini, "downgrade", "base")
+        assert await other.q("SELECT * FROM alembic_version") == []
+        await other.reflect()
+        assert [table.name for table in other.t] == ["alembic_version"]
+
+
+async def alembic(ini: Path, *command: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "alembic", "-c", str(ini), *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0, out.decode()

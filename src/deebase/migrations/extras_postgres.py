@@ -139,7 +139,7 @@ class Extras:
             text += f" DEFAULT {column.default}"
         return text + (" NOT NULL" if column.not_null else "")
 
-    def view(self, row: Sequence[Any]) -> tuple[str, str | None, str, bool, str]:
+    def view(self, row: Sequence[Any]) -> tuple[str, str | None, tuple[str, ...], bool, str]:
         """Return name, SELECT, SQL, whether it is materialized, and the key of a view."""
         name, materialized, definition, indexes = row
         select = str(definition).strip().removesuffix(";")
@@ -147,8 +147,8 @@ class Extras:
         key = "\n".join([kind, select, *indexes])
         # create_view makes no index by its definition alone.
         plain = None if indexes else select
-        sql = ";\n".join([f"CREATE {kind} {self._quote(name)} AS {select}", *indexes])
-        return name, plain, sql, bool(materialized), key
+        made = (f"CREATE {kind} {self._quote(name)} AS {select}", *indexes)
+        return name, plain, made, bool(materialized), key
 
     def trigger(self, row: Sequence[Any]) -> tuple[str, str, str, str, str]:
         """Return name, table, SQL, the SQL that drops it, and the key of a trigger."""

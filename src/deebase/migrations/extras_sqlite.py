@@ -108,14 +108,14 @@ def ddl(facts: TableFacts) -> tuple[list[str], list[str], dict[str, str]]:
     return made, [], {column.name: table.sql[column.start : column.end] for column in table.columns}
 
 
-def view(sql: str) -> tuple[str | None, str, bool, str]:
+def view(sql: str) -> tuple[str | None, tuple[str, ...], bool, str]:
     """Return the SELECT of a view (None if its columns have names of their own), its SQL, False, and its key."""
     found = tokens(sql)
     start = next((place for place, token in enumerate(found) if token.word == "AS"), None)
     listed = any(token.text == "(" for token in found[:start])
     if start is None or listed:
-        return None, sql, False, key_of(sql)
-    return sql[found[start].end :].strip(), sql, False, joined(found[start + 1 :])
+        return None, (sql,), False, key_of(sql)
+    return sql[found[start].end :].strip(), (sql,), False, joined(found[start + 1 :])
 
 
 def trigger(row: Sequence[object]) -> tuple[str, str, str, str, str]:

@@ -572,6 +572,30 @@ class Migrator:
             await self._adopt(await self.status())
             return new
 
+    async def eject(self, directory: str | os.PathLike[str] = "alembic") -> Path:
+        """Write a plain Alembic environment, for a program that goes on without DeeBase's migrations.
+
+        It has one revision, which makes the schema that all sealed migrations make, as SQL; ``alembic stamp head``
+        tells a database that it has that already. Nothing here is changed.
+
+        Args:
+            directory: where it is written, with ``alembic.ini`` beside it.
+
+        Returns:
+            The path of the revision.
+
+        Raises:
+            MigrationError: the directory or ``alembic.ini`` is there already, or cannot be written.
+
+        Example:
+            ```python
+            path = await migrator.eject()
+            ```
+        """
+        from deebase.migrations import ejection
+
+        return await ejection.eject(self._db, self.directory, Path(directory))
+
     # -- mending -------------------------------------------------------------------------------
 
     async def repair(self, name: str | None = None, *, applied: bool | None = None) -> list[str]:

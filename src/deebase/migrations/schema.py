@@ -81,16 +81,26 @@ class ViewState:
     Attributes:
         name: its name.
         select: its definition, None where it is more than a SELECT.
-        sql: the statement that makes it again.
+        statements: those that make it again, with its indexes.
         materialized: whether it keeps its rows.
         key: what two definitions of it are compared by.
     """
 
     name: str
     select: str | None
-    sql: str
+    statements: tuple[str, ...]
     materialized: bool
     key: str
+
+    @property
+    def sql(self) -> str:
+        """All of its SQL."""
+        return "\n".join(self.statements)
+
+    @property
+    def kind(self) -> str:
+        """What SQL calls it."""
+        return "MATERIALIZED VIEW" if self.materialized else "VIEW"
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ class Steps:
 
     def _create_view(self, view: ViewState) -> None:
         if view.select is None:
-            for statement in view.sql.split(";\n") if view.materialized else [view.sql]:
+            for statement in view.statements:
                 self._body.sql(statement)
             return
         more = {"materialized": Piece("True")} if view.materialized else {}
