@@ -17,6 +17,7 @@ _COMMANDS = {
     "diagram": ("deebase.cli.diagram:diagram", "Draw the tables and their foreign keys."),
     "index": ("deebase.cli.index:index", "Create, list and drop indexes."),
     "init": ("deebase.cli.init:init", "Make the files of a project."),
+    "migrate": ("deebase.cli.migrate:migrate", "Write, apply and undo migrations."),
     "shell": ("deebase.cli.shell:shell", "Open a Python prompt with the database at hand."),
     "sql": ("deebase.cli.sql:sql", "Run SQL and show its rows."),
     "table": ("deebase.cli.table:table", "Create, show and change tables."),

@@ -228,7 +228,7 @@ class Migrator:
         if losses:
             raise MigrationError(
                 f"{file.name} would lose what is there: {'; '.join(losses)}",
-                hint="make a backup, then up(allow_destructive=True)",
+                hint="make a backup, then up(allow_destructive=True), or deebase migrate up --allow-destructive",
             )
 
     def _check_outside(self, operation: str) -> None:
