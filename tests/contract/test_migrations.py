@@ -647,3 +647,56 @@ async def test_a_runner_whose_lock_was_lost_does_not_apply_twice(
     async with Database(db_url) as other:
         first, second = await asyncio.gather(migrator.up(), lose_the_lock(other))
     assert ([step.name for step in first], second) == (["0001-a"], [])
+
+
+# -- locks of others ---------------------------------------------------------------------------------
+
+
+class Heard(logging.Handler):
+    """Sets an event as soon as a migration is to be tried again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.event = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "it is tried again" in record.getMessage():
+            self.event.set()
+
+
+async def test_a_migration_gives_way_to_who_holds_a_table_and_comes_again(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deebase.migrations.runner._PAUSE", 0.01)
+    heard = Heard()
+    logging.getLogger("deebase.migrations").addHandler(heard)
+    files.make_directory(tmp_path / "migrations")
+    text = "-- upgrade\nALTER TABLE t ADD COLUMN n integer;\n-- downgrade\nALTER TABLE t DROP COLUMN n;\n"
+    files.write(tmp_path / "migrations" / "0001-a.sql", text, sealed=True)
+    try:
+        async with Database(postgres_url) as other, Database(postgres_url, lock_timeout=0.2) as db:
+            await other.q("CREATE TABLE t (id integer)")
+            async with asyncio.timeout(20), asyncio.TaskGroup() as group, other.transaction():
+                await other.q("SELECT * FROM t")
+                task = group.create_task(Migrator(db, tmp_path / "migrations").up())
+                await heard.event.wait()
+            assert [step.name for step in task.result()] == ["0001-a"]
+    finally:
+        logging.getLogger("deebase.migrations").removeHandler(heard)
+
+
+async def test_it_does_not_come_again_for_ever(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("deebase.migrations.runner._PAUSE", 0.01)
+    files.make_directory(tmp_path / "migrations")
+    text = "-- upgrade\nDROP TABLE t;\n-- downgrade\nCREATE TABLE t (id integer);\n"
+    files.write(tmp_path / "migrations" / "0001-a.sql", text, sealed=True)
+    async with Database(postgres_url) as other, Database(postgres_url, lock_timeout=0.05) as db:
+        await other.q("CREATE TABLE t (id integer)")
+        async with other.transaction():
+            await other.q("SELECT * FROM t")
+            with pytest.raises(MigrationError, match="BusyError") as caught:
+                await Migrator(db, tmp_path / "migrations").up()
+    assert "run it again" in (caught.value.hint or "")
+    assert len([record for record in caplog.records if "tried again" in record.getMessage()]) == 4

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,6 +31,9 @@ _BOTH = "deebase"
 _PLUGIN = "deebase.schema"
 #: Of Alembic's own comparators those that find tables and columns; what is in them has comparators here.
 _PLUGINS = ["alembic.autogenerate.schemas", "alembic.autogenerate.tables", _PLUGIN]
+
+#: One comparison at a time: the filters of warnings, which belong to all tasks, are put back in their order.
+_locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
 
 _REVERSE = {"add": "drop", "drop": "add", "create": "drop"}
 
@@ -61,7 +66,8 @@ async def compare(source: Database, target: Database | Schema) -> Changes:
         target: as it is to be.
     """
     both = await read(source), target if isinstance(target, Schema) else await read(target)
-    async with source.transaction(read_only=True) as transaction:
+    lock = _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+    async with lock, source.transaction(read_only=True) as transaction:
         found: list[ops.MigrateOperation] = await transaction.connection.run_sync(_operations, *both)
     return _changes(both, found)
 

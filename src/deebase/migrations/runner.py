@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import logging
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from deebase.database import Database
 
 log = logging.getLogger("deebase.migrations")
+
+#: How often a migration is begun that meets a lock of somebody else, and the seconds between, at most.
+_ATTEMPTS = 5
+_PAUSE = 1.0
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,25 @@ class Runner:
     async def _together(
         self, file: MigrationFile, script: Script, work: Callable[[Database], Awaitable[None]], *, applied: bool
     ) -> bool:
-        """Run one direction of a migration and write the ledger, in one transaction."""
+        """Run one direction of a migration and write the ledger, in one transaction; again if a lock is not to be had.
+
+        Who waits for a lock on a table keeps all others waiting who come later, so it is given up after a while
+        (``lock_timeout`` of the database), and they go first.
+        """
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                return await self._once(file, script, work, applied=applied)
+            except DeeBaseError as error:
+                passing = error.retryable or getattr(error.__cause__, "retryable", False)
+                if not passing or left == 0:
+                    raise
+                log.warning("%s waits for what somebody else holds: %s; it is tried again", file.name, error.message)
+                await asyncio.sleep(random.uniform(_PAUSE / 4, _PAUSE))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _once(
+        self, file: MigrationFile, script: Script, work: Callable[[Database], Awaitable[None]], *, applied: bool
+    ) -> bool:
         try:
             async with self._db.transaction():
                 # Looked at again where nobody else can write it: a lock may get lost with its connection.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deebase._reflection import inventory
 from deebase._schema.catalog import Catalog
 from deebase._schema.columns import ColumnSpec
 from deebase._schema.facts import TableFacts
@@ -18,7 +18,6 @@ from deebase.codegen.tables import TableReader
 from deebase.errors import DeeBaseError
 from deebase.migrations import extras_postgres, extras_sqlite
 from deebase.migrations.ledger import TABLE as LEDGER
-from deebase.migrations.runner import separate
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -156,12 +155,9 @@ async def read(db: Database) -> Schema:
         DeeBaseError: the database does not answer.
     """
     executor = db._executor  # pyright: ignore[reportPrivateUsage]
-    own = separate(db, executor)
-    catalog = own._catalog  # pyright: ignore[reportPrivateUsage]
-    with warnings.catch_warnings():
-        # Columns without a counterpart in Python are compared by their types all the same.
-        warnings.simplefilter("ignore", UserWarning)
-        await own.reflect()
+    catalog = Catalog(executor.settings.dialect)
+    # Not reflect(), which warns of columns without a counterpart in Python: they are compared by their types.
+    catalog.learn(await inventory(executor, None), schema=None)
     found = {name: facts for name in (*catalog.names(), *catalog.names(views=True)) if (facts := catalog.facts(name))}
     tables = {name: facts for name, facts in found.items() if facts.kind == "table" and name != LEDGER}
     views = [facts for facts in found.values() if facts.kind != "table"]
