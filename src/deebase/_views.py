@@ -10,7 +10,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import SQLAlchemyError
 
 from deebase._engine.executor import Executor
-from deebase._schema.scalars import text_fault
+from deebase._schema.build import check_name
 from deebase._sql.statement import Statement
 from deebase._sql.text import StatementKind, classify, split_script
 from deebase.errors import InvalidOperationError, QueryError, TableExistsError, ValidationError
@@ -61,8 +61,7 @@ class ViewMaker:
     """Changes one view, in a transaction (the one of the task if there is one)."""
 
     def __init__(self, executor: Executor, dialect: Dialect, name: str, schema: str | None = None) -> None:
-        if not name or text_fault(name) is not None:
-            raise ValidationError("a view has a name that a database can store", field="name", hint="name='adults'")
+        check_name("the name of the view", name, dialect)
         self._executor = executor
         self._dialect = dialect
         self._name = name

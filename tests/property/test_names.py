@@ -11,7 +11,15 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from deebase import Database, Index, SchemaError, UniqueViolationError, ValidationError
+from deebase import (
+    CheckViolationError,
+    Database,
+    ForeignKey,
+    Index,
+    SchemaError,
+    UniqueViolationError,
+    ValidationError,
+)
 from tests.conftest import BACKENDS
 
 HOSTILE = [
@@ -167,6 +175,61 @@ def test_hostile_names_work_everywhere_and_the_canary_lives(opened: Opened, name
     opened.use(name, name, f"{name[:30]} ix")
 
 
+class Owner:
+    id: int
+
+
+async def use_elsewhere(db: Database, name: str) -> None:
+    """Use a name for a view, a schema, a key, a reference, and in every change of a table."""
+    quoted = '"' + name.replace('"', '""') + '"'
+    await db.create(Owner)
+    child = type("Child", (), {"__annotations__": {name: str, "parent": ForeignKey[int, "owner"] | None}})
+    table = await db.create(child, pk=name)
+    await db.t["owner"].insert(id=1)
+    await table.insert({name: "k", "parent": 1})
+    assert await table.fk.parent(await table.get("k")) == {"id": 1}
+    view = await db.create_view(f"v {name[:25]}", f"SELECT {quoted}, parent FROM child")
+    assert await view.xtra(parent=1).lookup(**{name: "k"}) == {name: "k", "parent": 1} == await view["k"]
+    assert (await view.page(size=5, order_by=f"-{name}")).rows == await view()
+    await view.drop()
+    table = await table.rename_column("parent", f"{name[:20]}3")
+    table = await table.add_column(f"{name[:20]}4", str, default=name)
+    assert (await table.get("k"))[f"{name[:20]}4"] == name
+    table = await table.drop_column(f"{name[:20]}3")
+    table = await table.rename(f"r {name[:25]}")
+    assert await table.exists("k")
+    if db.engine.dialect.name == "postgresql":
+        await db.q(f"CREATE SCHEMA {quoted}")
+        await db.q(f"CREATE TABLE {quoted}.inside (id int PRIMARY KEY, CONSTRAINT {quoted} CHECK (id < 5))")
+        inside = await db.reflect_table("inside", schema=name)
+        assert await inside.insert(id=1) == {"id": 1} == await inside[1]
+        with pytest.raises(CheckViolationError) as caught:
+            async with db.transaction():
+                await inside.insert(id=9)
+        assert caught.value.constraint_name == name
+
+
+ELSEWHERE = [name for name in HOSTILE if name not in ("where", "limit")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.long if place % 4 else ()) for place, name in enumerate(ELSEWHERE)],
+)
+def test_hostile_names_work_as_views_schemas_keys_and_references(opened: Opened, name: str) -> None:
+    async def work() -> None:
+        db = opened.db
+        async with db.transaction() as tx:
+            await use_elsewhere(db, name)
+            assert await db.q("SELECT * FROM canary") == [{"id": 1, "word": "sings"}]
+            await tx.rollback()
+        for made in [name for name in [*db.t._names(), *db.v._names()] if name != "canary"]:
+            db._catalog.forget(made)
+        assert await db.q("SELECT * FROM canary") == [{"id": 1, "word": "sings"}]
+
+    opened.runner.run(work())
+
+
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
 
 
@@ -219,6 +282,7 @@ def test_names_that_postgresql_would_cut_are_refused_there(opened: Opened) -> No
             lambda: db.create(table_class("x", "y"), name=long),
             lambda: db.create(table_class(long, "y"), name="t"),
             lambda: db.create(table_class("x", "y"), name="t", indexes=[Index(long, "x")]),
+            lambda: db.create_view(long, "SELECT id FROM canary WHERE id > 1"),
         ]
         for call in calls:
             async with db.transaction() as tx:
