@@ -21,6 +21,13 @@ from deebase.types import SqlExpression
 
 _COLLECTIONS = (list, tuple, set, frozenset)
 
+#: Values of one condition: a statement has 32,766 at most on SQLite, 32,767 on PostgreSQL.
+MAX_VALUES = 30_000
+#: Elements of one expression (a comparison has three), and how deep they may be nested. Beyond that, SQLAlchemy would
+#: hold up the event loop, and overflow the stack.
+MAX_ELEMENTS = 10_000
+MAX_DEPTH = 100
+
 
 class Fragment(ColumnElement[bool]):
     """A SQL condition of the user's own: literal text with bound values in between."""
@@ -115,6 +122,7 @@ class Where:
 
     def _contained(self, column: ColumnModel, source: str, values: list[Any]) -> None:
         present = [value for value in values if value is not None]
+        self._refuse_many(len(present))
         for position, value in enumerate(present):
             _refuse_expression(column.name, value)
             self.values[f"{source}_{position}"] = value
@@ -138,8 +146,31 @@ class Where:
                 hint="write t.c.age > 30, or 'age > ?' followed by [30], or age=30",
             )
         condition: ColumnElement[bool] = element
+        if not _is_comparison(condition):
+            self._refuse_huge(condition)
         self._clauses.append(condition)
         self._add_expression_shape(condition)
+
+    def _refuse_many(self, values: int) -> None:
+        if values > MAX_VALUES:
+            raise ValidationError(
+                f"{self.model.name}: a condition has {MAX_VALUES} values at most",
+                hint="read in several pieces, or put the values into a table and join it",
+            )
+
+    def _refuse_huge(self, element: ColumnElement[bool]) -> None:
+        """Refuse an expression that is too large, without recursion: it may be one that was built to be."""
+        waiting: list[tuple[Any, int]] = [(element, 1)]
+        seen = 0
+        while waiting:
+            part, depth = waiting.pop()
+            seen += 1
+            if seen > MAX_ELEMENTS or depth > MAX_DEPTH:
+                raise ValidationError(
+                    f"{self.model.name}: a condition is too large or too deeply nested",
+                    hint="write many alternatives for one column as a list: t(id=[1, 2, 3])",
+                )
+            waiting.extend([(child, depth + 1) for child in part.get_children()])
 
     def _add_expression_shape(self, element: Any) -> None:
         """Let a statement with this expression be kept: its values are taken out of the expression each time.
@@ -159,6 +190,8 @@ class Where:
     def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: str) -> None:
         """Add a condition in SQL text, with its values bound."""
         check_fragment(text, dialect, scoped=bool(self.scope))
+        if params is not None and hasattr(params, "__len__"):
+            self._refuse_many(len(params))
         parts: list[str | sa.BindParameter[Any]] = []
         for part in fragment_parts(text, params, dialect):
             parts.append(part if isinstance(part, str) else sa.bindparam(None, adapt(part.value, dialect), unique=True))
@@ -194,6 +227,12 @@ def _keyed(clause: tuple[Any, ...], parameters: Parameters) -> ColumnElement[boo
     members = [parameters.add(f"{source}_{n}", column.sa_type, bind) for n in range(clause[3])]
     contained = sa_column.in_(members) if members else sa.false()
     return sa.or_(contained, sa_column.is_(None)) if kind == "in or null" else contained
+
+
+def _is_comparison(element: Any) -> bool:
+    """Whether it is a column beside a value, as nearly all are."""
+    left, right = getattr(element, "left", None), getattr(element, "right", None)
+    return isinstance(left, sa.Column) and isinstance(right, sa.BindParameter)
 
 
 def _refuse_expression(name: str, value: Any) -> None:
