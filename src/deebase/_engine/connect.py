@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 import math
 import os
 import sqlite3
@@ -14,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from deebase._backends.known_risks import unverified_host, wal_reset_notice
 from deebase._backends.settings import Settings, quote_keywords
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
@@ -22,6 +25,8 @@ from deebase._engine.sqlite_lane import SqliteLane
 from deebase._schema.stored_form import FITS, STORED, fits, stored
 from deebase._schema.types import compare_decimals
 from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError, TransactionError
+
+log = logging.getLogger("deebase")
 
 #: Marks a connection whose transactions DeeBase begins and ends itself.
 LANE = "deebase_lane"
@@ -46,8 +51,30 @@ def make_engine(settings: Settings) -> AsyncEngine:
         raise ConfigurationError("engine_options holds something SQLAlchemy does not take", hint=str(error)) from error
     if settings.name == "sqlite":
         _prepare_sqlite(engine, settings)
+        if settings.path is not None:
+            _note_sqlite_bugs()
+    else:
+        _warn_of_unverified(settings, options["connect_args"])
     _guard_lanes(engine)
     return engine
+
+
+@functools.cache
+def _note_sqlite_bugs() -> None:
+    """Tell once per process; at level INFO, as most distributions ship such a build."""
+    notice = wal_reset_notice(sqlite3.sqlite_version_info)
+    if notice is not None:
+        log.info("%s", notice)
+
+
+def _warn_of_unverified(settings: Settings, connect_args: dict[str, Any]) -> None:
+    host = unverified_host(settings.sa_url, connect_args)
+    if host is not None:
+        log.warning(
+            "the certificate of the server %s is not verified: anybody between may read and change what is sent; "
+            "engine_options={'connect_args': {'ssl': True}} has it verified",
+            host,
+        )
 
 
 def _prepare_sqlite(engine: AsyncEngine, settings: Settings) -> None:
