@@ -82,6 +82,34 @@ def common(error: BaseException) -> DeeBaseError | None:
     return None
 
 
+_DRIVERS = ("asyncpg", "sqlalchemy", "sqlite3", "aiosqlite")
+
+
+def conceal(error: BaseException, ours: DeeBaseError) -> None:
+    """Let a driver's error say what ours says: it is the cause of ours, and a traceback prints causes.
+
+    Its own text may quote values (``Key (email)=(...) already exists``, ``[parameters: ...]``). What it tells in
+    attributes that hold names stays: SQLSTATE, constraint, table, column.
+    """
+    waiting: list[Any] = [error]
+    seen: set[int] = set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen or not type(part).__module__.startswith(_DRIVERS):
+            continue
+        seen.add(id(part))
+        part.args = (ours.message,)
+        if _is_adapted(part):
+            part.hide_parameters = True
+        else:
+            part.detail = None
+        waiting += [part.__cause__, part.__context__, getattr(part, "orig", None)]
+        if isinstance(ours, DataError):
+            # Of Python's own, from encoding the value that it quotes.
+            part.__cause__ = part.__cause__ if type(part.__cause__).__module__.startswith(_DRIVERS) else None
+            part.__suppress_context__ = True
+
+
 CONSTRAINT_HINTS = {
     "unique": "change the value, or use upsert(on=...)",
     "primary_key": "give another key (a generated one is left out), or use upsert",

@@ -1,4 +1,4 @@
-"""What is worth a line in the log when a database is opened: SQLite builds with a known bug, servers nobody verifies."""
+"""What is worth a line in the log when a database is opened: builds of SQLite with a bug, unverified servers."""
 
 from __future__ import annotations
 

@@ -146,7 +146,8 @@ class Block:
         """Take note of an error in a statement that SQLAlchemy ran on our connection."""
         unit = self._unit
         if unit is not None and unit.blocks:
-            unit.blocks[-1].poison(self._executor.translate(error, None) or error)
+            # Not to be changed: SQLAlchemy has yet to raise it.
+            unit.blocks[-1].poison(self._executor.backend.translate(error, None) or error)
 
     def leave(self) -> NoReturn:
         """Leave the block from wherever its code is, undoing it."""

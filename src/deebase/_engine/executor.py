@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deebase._backends.base import Backend
+from deebase._backends.base import Backend, conceal
 from deebase._backends.settings import Settings
 from deebase._engine.block import Block, raise_translated
 from deebase._engine.coalesce import Coalescer
@@ -170,10 +170,12 @@ class Executor:
     # -- statements ----------------------------------------------------------------------------
 
     def translate(self, error: BaseException, statement: Statement | None) -> DeeBaseError | None:
-        """Return our error for one of a driver; None for what is not the database's (a cancellation)."""
+        """Return our error for one of a driver, which becomes its cause; None for what is not the database's."""
         if isinstance(error, DeeBaseError):
             return error
         ours = self.backend.translate(error, None if statement is None else statement.sql)
+        if ours is not None and ours is not error:
+            conceal(error, ours)
         if statement is None or statement.writes is None or not isinstance(ours, ForeignKeyViolationError):
             return ours
         return statement.writes.violation(ours)

@@ -174,10 +174,10 @@ class TableModel:
         Raises:
             ColumnNotFoundError: there is none; the nearest name is suggested.
         """
-        column = self.columns.get(name)
-        if column is None:
-            raise self.unknown_column(name)
-        return column
+        try:
+            return self.columns[name]
+        except (KeyError, TypeError):  # a list has no hash
+            raise self.unknown_column(name) from None
 
     def unknown_column(self, name: Any) -> ColumnNotFoundError:
         """Return the error for a column that is not there."""

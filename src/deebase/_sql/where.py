@@ -189,9 +189,9 @@ class Where:
 
     def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: str) -> None:
         """Add a condition in SQL text, with its values bound."""
-        check_fragment(text, dialect, scoped=bool(self.scope))
         if params is not None and hasattr(params, "__len__"):
             self._refuse_many(len(params))
+        check_fragment(text, dialect, scoped=bool(self.scope))
         parts: list[str | sa.BindParameter[Any]] = []
         for part in fragment_parts(text, params, dialect):
             parts.append(part if isinstance(part, str) else sa.bindparam(None, adapt(part.value, dialect), unique=True))
