@@ -58,9 +58,9 @@ def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
         raise ConfigurationError("pool_size is a whole number from 1", hint="pool_size=10")
     scheme, found, _ = text.partition("://") if isinstance(target, str) else ("", "", "")
     scheme = scheme.lower()
-    if isinstance(target, str) and re.match(r"(sqlite|postgres)\w*(\+\w+)?:(?!//)", text, re.IGNORECASE):
-        # Not echoed: a URL that lacks its slashes may hold a password.
-        raise ConfigurationError("this URL is malformed: // is missing behind the scheme", hint=f"give {ACCEPTED}")
+    if isinstance(target, str) and re.match(r"(sqlite|postgres)\w*(\+\w+)?(:(?!//)|//)", text, re.IGNORECASE):
+        # Not echoed: a URL that lacks its colon or slashes may hold a password.
+        raise ConfigurationError("this URL is malformed: :// does not follow the scheme", hint=f"give {ACCEPTED}")
     if text == ":memory:" or not found:
         return _sqlite(text, options)
     if scheme in _SQLITE:
