@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.support.commands import Commands
 
+_COMMAND = re.compile(r"^\$ (?P<text>[^\n]*)\n(?P<shown>(?:(?!\$ )[^\n]*\n)*)", re.MULTILINE)
 _BLOCK = re.compile(r"^```(?P<language>console|sh)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -51,7 +52,7 @@ def typed(page: Path) -> Iterator[Typed]:
             lines = enumerate(block["text"].splitlines(), first)
             yield from (Typed(number, line, None) for number, line in lines if "deebase" in line)
             continue
-        for command in re.finditer(r"^\$ (?P<text>[^\n]*)\n(?P<shown>(?:(?!\$ )[^\n]*\n)*)", block["text"], re.MULTILINE):
+        for command in _COMMAND.finditer(block["text"]):
             number = first + block["text"].count("\n", 0, command.start())
             yield Typed(number, command["text"], command["shown"])
 
