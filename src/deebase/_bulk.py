@@ -9,6 +9,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
+from deebase._rows.batch import ColumnBatch
 from deebase._rows.model import TableModel
 from deebase._source import Source
 from deebase._sql import statements
@@ -41,8 +42,8 @@ _NO_VALUES = (Unset, SqlExpression)
 _OF_A_ROW = (IntegrityError, DataError, QueryError, NotFoundError)
 
 
-async def _chunks(rows: Iterable[Any] | AsyncIterable[Any], size: int) -> AsyncIterator[list[Any]]:
-    """Yield the rows in lists of at most ``size``."""
+async def _chunks(rows: Iterable[Any] | AsyncIterable[Any], size: int) -> AsyncIterator[list[Any] | ColumnBatch]:
+    """Yield the rows in lists of at most ``size``; what comes by column is handed on as it is."""
     if not isinstance(rows, AsyncIterable):
         remaining = iter(rows)
         while chunk := list(islice(remaining, size)):
@@ -50,6 +51,9 @@ async def _chunks(rows: Iterable[Any] | AsyncIterable[Any], size: int) -> AsyncI
         return
     chunk = []
     async for row in rows:
+        if isinstance(row, ColumnBatch):
+            yield row
+            continue
         chunk.append(row)
         if len(chunk) == size:
             yield chunk
@@ -122,7 +126,7 @@ async def _run(
     source: Source,
     operation: str,
     rows: Any,
-    take: Callable[[list[Any], int], Awaitable[None]],
+    take: Callable[[Any, int], Awaitable[None]],
     finish: Callable[[], Awaitable[None]],
 ) -> None:
     """Take every row, in chunks with the position of their first, in one transaction (or the one of the task)."""
@@ -141,7 +145,7 @@ async def _run(
         await finish()
 
 
-async def _one_by_one(chunk: list[Any], start: int, take: Callable[[Any], Awaitable[None]]) -> None:
+async def _one_by_one(chunk: Iterable[Any], start: int, take: Callable[[Any], Awaitable[None]]) -> None:
     for position, row in enumerate(chunk, start):
         try:
             await take(row)
@@ -191,7 +195,7 @@ class BulkInsert:
         await _run(self._source, operation, rows, self._take, self._finish)
         return self._batches.count
 
-    async def _take(self, chunk: list[Any], start: int) -> None:
+    async def _take(self, chunk: list[Any] | ColumnBatch, start: int) -> None:
         quick = self._columnwise(chunk)
         if quick is None:
             await _one_by_one(chunk, start, self._take_one)
@@ -210,14 +214,15 @@ class BulkInsert:
         if given:
             self._highest = max(given) if self._highest is None else max(self._highest, *given)
 
-    def _columnwise(self, chunk: list[Any]) -> tuple[Prepared, list[Any]] | None:
+    def _columnwise(self, chunk: list[Any] | ColumnBatch) -> tuple[Prepared, list[Any]] | None:
         """Return statement and parameters of records that are dicts with the same keys and plain values.
 
         Whole columns are checked at once, which costs a fraction of looking at each value. None for
         everything else: row by row it is taken, or refused with its position.
         """
-        first = chunk[0]
-        if set(map(type, chunk)) != {dict} or set(map(len, chunk)) != {len(first)}:
+        by_column = isinstance(chunk, ColumnBatch)
+        first = chunk.first() if isinstance(chunk, ColumnBatch) else chunk[0]
+        if not by_column and (set(map(type, chunk)) != {dict} or set(map(len, chunk)) != {len(first)}):
             return None
         try:
             values, prepared = self._stored(first)
@@ -226,16 +231,21 @@ class BulkInsert:
                 # The scope, a factory or a key of None makes the row another one than the record; an empty one has
                 # none.
                 return None
-            rows = list(map(itemgetter(*names), chunk))
+            rows: list[Any] | None = None
+            if isinstance(chunk, ColumnBatch):
+                given = [chunk[name] for name in names]
+            else:
+                rows = list(map(itemgetter(*names), chunk))
+                given = [rows] if len(names) == 1 else list(zip(*rows, strict=True))
         except (DeeBaseError, KeyError):
             return None
-        given = [rows] if len(names) == 1 else list(zip(*rows, strict=True))
         columns = [self._bound(name, column) for name, column in zip(names, given, strict=True)]
         if any(column is None for column in columns):
             return None
         if self._model.generated in names:
             self._note_keys(columns[names.index(self._model.generated)] or ())
-        return prepared, list(zip(*columns, strict=True)) if columns != given or len(names) == 1 else rows
+        unchanged = rows is not None and len(names) > 1 and columns == given
+        return prepared, rows if unchanged and rows is not None else list(zip(*columns, strict=True))
 
     def _bound(self, name: str, values: Sequence[Any]) -> Sequence[Any] | None:
         """Return the values of a column as they are bound, or None if one of them needs a closer look."""

@@ -24,7 +24,7 @@ from deebase._reflection import reflect
 from deebase._schema.build import Design, design
 from deebase._schema.catalog import Catalog
 from deebase._views import ViewMaker
-from deebase.errors import DeeBaseError, ValidationError
+from deebase.errors import ValidationError
 from deebase.query import STREAM_ROWS
 from deebase.table import Table
 from deebase.types import ForeignKeyMark, Index, SqlExpression
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from deebase._rows.model import TableModel
-    from deebase._transfer.importing import Import
     from deebase.migrations import Migrator
 
 T = TypeVar("T")
@@ -581,6 +580,7 @@ class Database:
             ```
         """
         # Here: zip archives and the like are loaded by those who import files.
+        from deebase._importing import import_into
         from deebase._transfer.importing import Import
 
         with ExitStack() as stack:
@@ -594,38 +594,9 @@ class Database:
                 progress=progress,
                 stack=stack,
             )
-            name = found.table_name if table is None else table
-            async with self.transaction():
-                target = await self._table_for(found, name, pk, types or {})
-                records = found.records(self._catalog.model(name))
-                try:
-                    await target.insert_all(records, on_conflict=on_conflict, on=on)
-                except DeeBaseError as error:
-                    raise found.located(error) from error
-                finally:
-                    await records.aclose()
-        return target
-
-    async def _table_for(
-        self, found: Import, name: str, pk: str | Sequence[str] | None, types: Mapping[str, Any]
-    ) -> Table[Row]:
-        """Return the table that is there, or a new one for a file."""
-        from deebase._transfer.importing import annotations_of
-
-        await reflect(self._executor, self._catalog, None, name)
-        if name in self.t:
-            if types or pk is not None:
-                raise ValidationError(
-                    f"table {name} is there, and has its own key and types",
-                    field="types" if types else "pk",
-                    hint="leave pk and types out, or import into another table",
-                )
-            return self.t[name].rows_as(dict)
-        await found.look()
-        keys = (pk,) if isinstance(pk, str) else ("id",) if pk is None and "id" in found.columns else tuple(pk or ())
-        annotations = annotations_of(found.columns, types, keys)
-        made = type("Imported", (), {"__annotations__": annotations})
-        return await self.create(made, name=name, pk=keys or "id")
+            return await import_into(
+                found, self._executor, self._catalog, self.t, self.create, table, pk, types or {}, on_conflict, on
+            )
 
     # -- what is there already -----------------------------------------------------------------
 

@@ -129,6 +129,34 @@ async def test_what_only_looks_like_a_number_stays_text(db: Database) -> None:
     assert rows[1]["code"] == "8"
 
 
+MANY = 6_000
+LATE: dict[str, tuple[str, Any, Any]] = {
+    # What the column holds at first, what comes at the end, and what the first value is then.
+    "a code": ("1", "007", "1"),
+    "a fraction": ("1", "1.5", 1.0),
+    "NULL": ("1", "", 1),
+    "a word": ("true", "perhaps", "true"),
+    "text behind nothing": ("", "x", None),
+    "a number behind nothing": ("", "7", None),
+    "a time": ("2024-01-02", "2024-01-02 10:00", "2024-01-02"),
+    "nothing else": ("1", "2", 1),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+async def test_the_last_row_counts_as_much_as_the_first(db: Database, name: str) -> None:
+    usual, last, first_value = LATE[name]
+    lines = "".join(f"{n},{usual}\n" for n in range(1, MANY))
+    table = await db.import_file(f"id,x\n{lines}{MANY},{last}\n".encode(), "t")
+    assert await table.count() == MANY
+    assert (await table[1])["x"] == first_value
+    value = (await table[MANY])["x"]
+    assert (value if isinstance(value, str) else {"1.5": 1.5, "": None, "7": 7, "2": 2}[last]) == value
+    await db.reflect()
+    nullable = db.t.t.c.x.nullable
+    assert nullable == ("" in (usual, last))
+
+
 async def test_null_and_the_empty_text(db: Database) -> None:
     table = await db.import_file(b'a,b\n,""\n"x",y\n"",\n', "t")
     rows = await table.rows_as(dict)(order_by="id", select=["a", "b"])

@@ -15,6 +15,8 @@ from deebase.errors import DataError, InvalidOperationError
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+#: Shapes of COPY whose types are remembered.
+KEPT_SHAPES = 500
 #: A lane idle for longer (seconds) is asked whether it lives before it is lent.
 IDLE_CHECK = 5.0
 
@@ -26,10 +28,15 @@ _CLIENT_COPY = re.compile(r"\s*COPY\b.*\bSTD(?:IN|OUT)\b", re.IGNORECASE | re.DO
 READ_ONLY_SERVER = "25006"
 
 
+def quoted_name(name: str) -> str:
+    """Return a name as PostgreSQL reads nothing but a name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 class PostgresLane:
     """One connection; ``driver`` is asyncpg's, ``connection`` SQLAlchemy's view of the same."""
 
-    __slots__ = ("broken", "connection", "driver", "holder", "on_error", "opened", "since", "unclean")
+    __slots__ = ("_copied", "broken", "connection", "driver", "holder", "on_error", "opened", "since", "unclean")
 
     def __init__(self, connection: AsyncConnection, driver: Any) -> None:
         self.connection = connection
@@ -40,6 +47,8 @@ class PostgresLane:
         self.since = 0.0
         #: Told of errors that SQLAlchemy meets on the connection, while a transaction lends it out.
         self.on_error: Callable[[BaseException], None] | None = None
+        #: Types of columns by table and columns, as asyncpg knows them from its first COPY into them.
+        self._copied: dict[tuple[str, str], tuple[int, ...]] = {}
         #: Something of the user's own may have changed the session: reset before the next use.
         self.unclean = False
         #: A statement was cancelled or the link failed: a late cancel could hit the next statement.
@@ -71,12 +80,30 @@ class PostgresLane:
         await self.driver.executemany(statement.sql, rows)
 
     async def copy(self, table: str, schema: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Store rows of bound values by a binary COPY."""
+        """Store rows of bound values by a binary COPY, inside of a transaction."""
+        await self._know_types(table, schema, columns)
         try:
             await self.driver.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
         except (TypeError, ValueError, IndexError, ArithmeticError) as error:
             # What asyncpg finds while it encodes rows has no class of its own.
             raise DataError(f"a row does not fit the columns of {table}", hint="check its values") from error
+
+    async def _know_types(self, table: str, schema: str | None, columns: Sequence[str]) -> None:
+        """See to it that asyncpg encodes for the types that the columns have now.
+
+        It asks once per connection and keeps the answer: rows encoded for the types of before would be stored as
+        other values, without an error. What is asked here locks the table against changes of others until the end of
+        the transaction.
+        """
+        place = ".".join([quoted_name(part) for part in (schema, table) if part is not None])
+        listed = ", ".join(map(quoted_name, columns))
+        asked = await self.driver.prepare(f"SELECT {listed} FROM {place} LIMIT 0", name="")
+        types = tuple([attribute.type.oid for attribute in asked.get_attributes()])
+        if len(self._copied) > KEPT_SHAPES:
+            self._copied.clear()
+        if self._copied.setdefault((place, listed), types) != types:
+            self._copied.clear()
+            await self.driver.reload_schema_state()
 
     async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Run a statement once per row of parameters and return all their rows, in that order."""

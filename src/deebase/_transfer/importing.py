@@ -7,14 +7,14 @@ from __future__ import annotations
 import asyncio
 import csv
 import re
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import repeat
 from typing import Any, NoReturn, Optional, cast
 
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
+from deebase._rows.batch import ColumnBatch
 from deebase._rows.model import TableModel
 from deebase._schema.types import JSON
 from deebase._transfer.converting import MISREAD, Convert, reader
@@ -31,6 +31,8 @@ Progress = Callable[[int, int, int], object]
 Reader = DelimitedReader | LineReader | ArrayReader
 Record = dict[str, Any]
 
+#: Rows that are looked at before the rest is read as if it were alike.
+_START_ROWS = 5_000
 #: Values of a column that are kept by their texts.
 _KEPT_VALUES = 50_000
 _ROW = re.compile(r"row ([0-9]+): ")
@@ -109,6 +111,23 @@ class Import:
         _must_differ(made.columns)
         return made
 
+    async def look_at_start(self) -> bool:
+        """Read the first rows of a delimited file; True if they tell the type of each column.
+
+        Most files go on as they begin: the rest is then read once, and not for its types first.
+        """
+        with self._located():
+            opened = self._input.open()
+            made = self._reader(opened)
+            if not isinstance(made, DelimitedReader):
+                opened.close()
+                return False
+            self.columns = {name: ColumnGuess() for name in made.columns}
+            while made.count < _START_ROWS and (texts := made.read()):
+                guessed_texts(list(self.columns.values()), texts, self._null)
+            opened.close()
+        return bool(self.columns) and all(guess.certain for guess in self.columns.values())
+
     async def look(self) -> None:
         """Read all of it, to know the columns."""
         with self._located():
@@ -132,32 +151,35 @@ class Import:
                 f"{self.name}: there are no rows to tell the columns by", hint="is it the right file?"
             )
 
-    async def records(self, model: TableModel) -> AsyncGenerator[Record, None]:
-        """Yield the rows as records of a table."""
+    async def records(
+        self, model: TableModel, *, alike: Collection[str] = ()
+    ) -> AsyncGenerator[Record | ColumnBatch, None]:
+        """Yield the rows as records of a table, or by column.
+
+        Args:
+            model: the table.
+            alike: columns whose texts have to be of the type that was found at the start, to the letter.
+        """
         with self._located():
             opened = self._input.open()
             made = self._reader(opened)
             columns: list[_Texts] = []
             if isinstance(made, DelimitedReader):
                 columns = [_Texts(name, model.column(name).sa_type, self._null) for name in made.columns]
+                for column in columns:
+                    if column.name in alike:
+                        column.accepts = self.columns[column.name].accepts
             while batch := made.read():
                 first = made.count - len(batch)
-                rows: Iterable[Record]
-                if isinstance(made, DelimitedReader):
-                    rows = self._of_texts(cast("list[list[str]]", batch), columns, first)
-                else:
-                    rows = self._of_objects(cast("list[Record]", batch), model, first)
                 if self._progress is not None:
                     self._progress(made.count, opened.position, self._input.size)
-                for row in rows:
-                    yield row
+                if isinstance(made, DelimitedReader):
+                    yield _by_column(cast("list[list[str]]", batch), columns, first)
+                else:
+                    for row in self._of_objects(cast("list[Record]", batch), model, first):
+                        yield row
                 await asyncio.sleep(0)
             opened.close()
-
-    def _of_texts(self, rows: list[list[str]], columns: Sequence[_Texts], first: int) -> Iterable[Record]:
-        names = [column.name for column in columns]
-        values = [column.read(texts, first) for column, texts in zip(columns, zip(*rows, strict=True), strict=True)]
-        return map(dict, map(zip, repeat(names), zip(*values, strict=True)))
 
     def _of_objects(self, rows: list[Record], model: TableModel, first: int) -> list[Record]:
         readers = {name: reader(model.column(name).sa_type) for name in dict.fromkeys(n for row in rows for n in row)}
@@ -211,6 +233,11 @@ class Import:
         return line if row is None else None
 
 
+def _by_column(rows: list[list[str]], columns: Sequence[_Texts], first: int) -> ColumnBatch:
+    values = [column.read(texts, first) for column, texts in zip(columns, zip(*rows, strict=True), strict=True)]
+    return ColumnBatch([column.name for column in columns], values, len(rows))
+
+
 class _Texts(dict[str, Any]):
     """The values of the texts of a column, each read when it comes first."""
 
@@ -221,9 +248,14 @@ class _Texts(dict[str, Any]):
         self._read, self._what = reader(sa_type)
         # Values that can be changed are no row's but one's.
         self._keeps = not isinstance(sa_type, (JSON, sa.ARRAY))
+        #: Tells whether a text may be read at all.
+        self.accepts: Callable[[str], bool] | None = None
 
     def __missing__(self, text: str) -> Any:
-        value = self._read("" if text == QUOTED_EMPTY else text)
+        bare = "" if text == QUOTED_EMPTY else text
+        if self.accepts is not None and not self.accepts(bare):
+            raise ValueError
+        value = self._read(bare)
         if self._keeps:
             self[text] = value
         return value
@@ -240,7 +272,8 @@ class _Texts(dict[str, Any]):
                 if text not in self._null:
                     text = "" if text == QUOTED_EMPTY else text
                     _read_or_fault((self._read, self._what), text, self.name, row)
-            raise
+            # No text of the type that the file begins with.
+            raise Fault(f"is not {self._what} as those before it", "give its type: types=", column=self.name) from None
 
 
 def _read_or_fault(known: tuple[Convert, str], value: Any, name: str, row: int) -> Any:

@@ -102,6 +102,15 @@ class ColumnGuess:
                 self._others.add(float if isinstance(value, Decimal) else type(value))
 
     @property
+    def certain(self) -> bool:
+        """Whether there was a value that says something of the type."""
+        return self._has_text
+
+    def accepts(self, text: str) -> bool:
+        """Whether a text, not NULL, is of the type that was found."""
+        return not self._texts or self._texts[0][1](text)
+
+    @property
     def type(self) -> Any:
         """The type of the column as an annotation."""
         if self._others & {dict, list}:
