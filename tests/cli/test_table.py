@@ -9,20 +9,20 @@ import pytest
 from tests.support.commands import Commands
 
 TYPES = {
-    "int": ("INTEGER", "BIGINT"),
-    "str": ("VARCHAR", "VARCHAR"),
-    "text": ("TEXT", "TEXT"),
-    "bool": ("BOOLEAN", "BOOLEAN"),
-    "float": ("REAL", "DOUBLE PRECISION"),
-    "bytes": ("BLOB", "BYTEA"),
-    "datetime": ("DATETIME", "TIMESTAMP WITHOUT TIME ZONE"),
-    "utcdatetime": ("DATETIME UTC TEXT", "TIMESTAMP WITH TIME ZONE"),
-    "date": ("DATE", "DATE"),
-    "time": ("TIME", "TIME WITHOUT TIME ZONE"),
-    "timedelta": ("DURATION REAL", "INTERVAL"),
-    "decimal": ("DECIMAL TEXT", "NUMERIC"),
-    "uuid": ("UUID CHAR(32)", "UUID"),
-    "json": ("JSON", "JSONB"),
+    "int": ("INTEGER", "bigint"),
+    "str": ("VARCHAR", "character varying"),
+    "text": ("TEXT", "text"),
+    "bool": ("BOOLEAN", "boolean"),
+    "float": ("REAL", "double precision"),
+    "bytes": ("BLOB", "bytea"),
+    "datetime": ("DATETIME", "timestamp without time zone"),
+    "utcdatetime": ("DATETIME UTC TEXT", "timestamp with time zone"),
+    "date": ("DATE", "date"),
+    "time": ("TIME", "time without time zone"),
+    "timedelta": ("DURATION REAL", "interval"),
+    "decimal": ("DECIMAL TEXT", "numeric"),
+    "uuid": ("UUID CHAR(32)", "uuid"),
+    "json": ("JSON", "jsonb"),
 }
 DEFAULTS = {
     "int": "7",
@@ -83,6 +83,16 @@ def test_modifiers_make_constraints(users: Commands) -> None:
     ]
 
 
+def test_a_decimal_has_no_more_digits_than_it_may(cli: Commands) -> None:
+    cli.ok("table", "create", "item", "id:int", "a price:decimal(5,2):nullable")
+    for text in ("999.99", "-999.99", "1.500", "0", "7"):
+        assert cli.ok("data", "insert", "item", "-f", f"a price={text}")["a price"] == text
+    cli.ok("data", "insert", "item", "--null", "a price")
+    for text in ("1000", "-1000.00", "0.001", "999.995"):
+        assert "check" in cli.fails("data", "insert", "item", "-f", f"a price={text}")
+    assert "check" in cli.fails("table", "add-column", "item", "other:decimal(5,2):nullable")
+
+
 def test_a_composite_key_and_an_index_over_two_columns(cli: Commands) -> None:
     cli.ok(
         "table",
@@ -119,6 +129,9 @@ def test_a_table_that_exists_is_left_alone_when_that_is_said(users: Commands) ->
         ("name", "name:type"),
         (":int", "name:type"),
         ("a:integer", "unknown type 'integer'"),
+        ("a:int(5,2)", "unknown type 'int(5,2)'"),
+        ("a:decimal(5)", "unknown type 'decimal(5)'"),
+        ("a:decimal(2,5)", "number of digits"),
         ("a:int:uniqe", "unknown modifier 'uniqe'"),
         ("a:int:default=x", "the default of a is no int"),
         ("a:bool:default=maybe", "the default of a is no bool"),

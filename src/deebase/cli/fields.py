@@ -10,6 +10,8 @@ from deebase.cli.values import Convert, reader
 from deebase.errors import UnsupportedTypeError, ValidationError
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
     from deebase.types import ForeignKeyMark
 
 #: Type of a field -> which text is a value of it, as in ``default=...``.
@@ -31,6 +33,7 @@ _KINDS = {
 }
 _FLAGS = ("unique", "nullable")
 _VALUES = ("default", "fk", "check")
+_TYPE = re.compile(r"(?P<name>[a-z]+)(?:\((?P<digits>\d{1,4}),\s*(?P<places>\d{1,4})\))?")
 #: A colon that does not have a backslash before it.
 _COLON = re.compile(r"(?<!\\):")
 
@@ -47,6 +50,7 @@ class FieldSpec:
         default: the text of the default, None for none.
         fk: the target of the foreign key.
         check: a condition in SQL.
+        digits: of a decimal, how many it may have, and how many of them behind the point.
     """
 
     name: str
@@ -56,6 +60,7 @@ class FieldSpec:
     default: str | None = None
     fk: str | None = None
     check: str | None = None
+    digits: tuple[int, int] | None = None
     given: list[str] = field(default_factory=lambda: list[str]())
 
     @property
@@ -79,6 +84,20 @@ class FieldSpec:
             raise ValidationError(
                 f"the default of {self.name} is no {self.type}", field=self.name, hint=f"{self.name}:{self.type}"
             ) from None
+
+    def checks(self, dialect: Dialect) -> list[str]:
+        """Return the conditions that rows must fulfil, in SQL."""
+        own = [] if self.check is None else [self.check]
+        if self.digits is None:
+            return own
+        digits, places = self.digits
+        name = dialect.identifier_preparer.quote(self.name)
+        if dialect.name == "sqlite":
+            # Decimals are text there, and may have zeros at the end.
+            behind = f"length(rtrim(substr({name}, instr({name}, '.') + 1), '0'))"
+            fits = f"(instr({name}, '.') = 0 OR {behind} <= {places})"
+            return [*own, f"{fits} AND abs(CAST({name} AS REAL)) < 1e{digits - places}"]
+        return [*own, f"{name} = round({name}, {places}) AND abs({name}) < 1e{digits - places}"]
 
     @property
     def mark(self) -> ForeignKeyMark | None:
@@ -127,14 +146,29 @@ def parse(text: str) -> FieldSpec:
     if not name or not rest:
         raise ValidationError(f"the field {text!r} is not of the form name:type", field=name or None, hint="age:int")
     kind, *modifiers = rest
-    if kind.lower() not in _KINDS:
+    match = _TYPE.fullmatch(kind.lower())
+    if match is None or match["name"] not in _KINDS or (match["digits"] and match["name"] != "decimal"):
         raise UnsupportedTypeError(
-            f"the field {name!r} has the unknown type {kind!r}", column_name=name, hint=f"one of {', '.join(_KINDS)}"
+            f"the field {name!r} has the unknown type {kind!r}",
+            column_name=name,
+            hint=f"one of {', '.join(_KINDS)}; decimal(10,2) has at most 10 digits, 2 of them behind the point",
         )
-    found = FieldSpec(name, kind.lower())
+    found = FieldSpec(name, match["name"])
+    if match["digits"]:
+        found.digits = int(match["digits"]), int(match["places"])
+        _check_digits(found)
     for modifier in modifiers:
         _modify(found, modifier)
     return found
+
+
+def _check_digits(found: FieldSpec) -> None:
+    digits, places = found.digits or (1, 0)
+    # What PostgreSQL's NUMERIC takes (manual, "Numeric Types").
+    if not (0 < digits <= 1000 and places <= digits):
+        raise ValidationError(
+            f"the field {found.name!r} has a number of digits that cannot be", field=found.name, hint="decimal(10,2)"
+        )
 
 
 def _modify(found: FieldSpec, modifier: str) -> None:

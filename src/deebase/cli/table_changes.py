@@ -29,14 +29,18 @@ def add_column(name: str, text: str) -> None:
     FIELD is as in table create. One that is not nullable needs a default, which the rows that are there get.
     """
     spec = fields.parse(text)
-    if spec.check is not None:
-        raise ValidationError(
-            f"{name}.{spec.name}: a check belongs to the whole table and is made with it",
-            field=spec.name,
-            hint="leave check= out",
-        )
+    _refuse_check(name, spec)
     with session() as s:
         s.change(_add(s.table(name), spec), f"Added column {spec.name} to {name}.")
+
+
+def _refuse_check(table: str, spec: fields.FieldSpec) -> None:
+    if spec.check is not None or spec.digits is not None:
+        raise ValidationError(
+            f"{table}.{spec.name}: a check, as of decimal(10,2), belongs to the whole table and is made with it",
+            field=spec.name,
+            hint="leave it out",
+        )
 
 
 async def _add(table: Table[Any], spec: fields.FieldSpec) -> None:
@@ -117,6 +121,8 @@ def _arguments(table: Table[Any], given: dict[str, Any]) -> dict[str, Any]:
         column: fields.parse(f"{_escaped(column)}:{kind}")
         for column, kind in named(given["types"], "--type", table.columns).items()
     }
+    for spec in types.values():
+        _refuse_check(table.name, spec)
     defaults = {
         column: value(table, column, text) if column not in types else _typed_default(types[column], text)
         for column, text in named(given["defaults"], "--default", table.columns).items()

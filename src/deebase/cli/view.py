@@ -61,7 +61,7 @@ def show_view(name: str) -> None:
     with session() as s:
         item = s.view(name)
         sql = s.run(s.db.item(_DEFINITION[s.dialect.name], [name]))
-        listed = [{key: column[key] for key in ("name", "type")} for column in columns(s, item)]
+        listed = [{key: column[key] for key in ("name", "type")} for column in columns(item)]
         show_object({"name": name, "columns": listed, "sql": str(sql).strip(), "rows": s.run(item.count())})
 
 
