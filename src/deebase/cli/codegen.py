@@ -32,7 +32,7 @@ def codegen(tables: Sequence[str], file: Path | None, overwrite: bool, check: bo
     if check and file is None:
         raise Refusal("--check compares with a file: give it with -o.")
     with session() as s:
-        chosen = [s.table(name) for name in tables] or list(s.db.t)
+        chosen = [s.table(name) for name in tables] or s.tables
         if not chosen:
             raise InvalidOperationError("the database has no tables", operation="codegen", hint="deebase table create")
         if file is None:

@@ -132,6 +132,11 @@ def _annotation(kind: str) -> Any:
     }[kind]
 
 
+def unique_index(table: str, spec: FieldSpec) -> str:
+    """Return the name of the index that keeps the values of a unique field apart."""
+    return f"ux_{table}_{spec.name}"
+
+
 def parse(text: str) -> FieldSpec:
     r"""Return the field that a text describes.
 

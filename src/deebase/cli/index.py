@@ -7,11 +7,17 @@ from typing import Any
 import click
 
 from deebase.cli.frame import Group
-from deebase.cli.invocation import changing, destroying, reading
+from deebase.cli.invocation import changing, destroying, reading, recording
 from deebase.cli.output import show
 from deebase.cli.session import Session, ask, session
 from deebase.cli.table import columns_of
 from deebase.errors import SchemaError
+
+#: What makes an index again.
+_DEFINITION = {
+    "sqlite": "SELECT sql AS definition FROM sqlite_master WHERE type = 'index' AND name = ?",
+    "postgresql": "SELECT pg_get_indexdef(to_regclass(quote_ident(?))) AS definition",
+}
 
 
 @click.group(cls=Group, example="deebase index create user email --unique")
@@ -26,6 +32,7 @@ def index() -> None:
 @click.option("--unique", is_flag=True, help="Refuse two rows with the same values.")
 @click.option("--where", metavar="SQL", help="A condition, for an index over part of the rows.")
 @click.option("--if-not-exists", is_flag=True, help="An index of this name is no error.")
+@recording
 @changing
 def create(table: str, columns: str, name: str | None, unique: bool, where: str | None, if_not_exists: bool) -> None:
     """Create an index over COLUMNS: one, or several as a,b."""
@@ -33,7 +40,9 @@ def create(table: str, columns: str, name: str | None, unique: bool, where: str 
         item = s.table(table)
         names = columns_of(columns, item.columns)
         work = item.create_index(names, name=name, unique=unique, where=where, if_not_exists=if_not_exists)
-        s.change(work, f"Created an index over {', '.join(names)} of {table}.")
+        made = name or f"ix_{item.sa_table.name}_{'_'.join(names)}"
+        undo = [f"DROP INDEX {s.quoted(made)}"]
+        s.change_schema(work, f"Created index {made} of {table}.", undo=undo)
 
 
 @index.command("list", example="deebase index list user")
@@ -42,7 +51,7 @@ def create(table: str, columns: str, name: str | None, unique: bool, where: str 
 def list_indexes(table: str | None) -> None:
     """List the indexes of a table, or of all."""
     with session() as s:
-        chosen = [s.table(table)] if table is not None else list(s.db.t)
+        chosen = [s.table(table)] if table is not None else s.tables
         found = [{"table": item.name, **entry} for item in chosen for entry in item.indexes]
     show(found, ("table", "name", "columns", "unique"))
 
@@ -50,13 +59,16 @@ def list_indexes(table: str | None) -> None:
 @index.command("drop", example="deebase index drop ix_user_email --yes")
 @click.argument("name")
 @click.option("--table", help="Its table, where several have an index of this name.")
+@recording
 @destroying
 def drop(name: str, table: str | None) -> None:
     """Drop an index; no row goes with it."""
     with session() as s:
         item = s.table(table) if table is not None else _table_of(s, name)
         ask(f"Drop index {name} of {item.name}?")
-        s.change(item.drop_index(name), f"Dropped index {name} of {item.name}.")
+        found = s.run(s.db.q(_DEFINITION[s.dialect.name], [name]))
+        undo = [str(row["definition"]) for row in found]
+        s.change_schema(item.drop_index(name), f"Dropped index {name} of {item.name}.", undo=undo)
 
 
 def _table_of(s: Session, name: str) -> Any:

@@ -10,7 +10,7 @@ import click
 from deebase.cli.frame import Command
 from deebase.cli.invocation import reading
 from deebase.cli.output import show_object
-from deebase.cli.session import session
+from deebase.cli.session import is_own, session
 
 if TYPE_CHECKING:
     from deebase.database import Database
@@ -38,7 +38,7 @@ async def _describe(db: Database) -> dict[str, Any]:
         "database": _place(url.database) if kind == "sqlite" and not url.query else url.database,
         "host": url.host,
         "size_bytes": await db.item(_SIZE[kind]),
-        "tables": len(db.t),
+        "tables": len([table for table in db.t if not is_own(table.name)]),
         "views": len(db.v),
     }
 

@@ -24,6 +24,7 @@ class Invocation:
         output: a format of ``FORMATS``, None for the one that fits where it goes.
         dry_run: whether a change is only shown.
         yes: whether questions are taken as answered.
+        no_record: whether a change of the schema stays out of the open draft migration.
     """
 
     url: str | None = None
@@ -31,6 +32,7 @@ class Invocation:
     output: str | None = None
     dry_run: bool = False
     yes: bool = False
+    no_record: bool = False
 
 
 def invocation() -> Invocation:
@@ -104,6 +106,18 @@ def changing(command: F) -> F:
         help="Print the SQL for this database, and change nothing.",
     )
     return dry_run(database_options(command))
+
+
+def recording(command: F) -> F:
+    """Add what a command takes that changes the schema: --no-record, besides what it takes already."""
+    no_record = click.option(
+        "--no-record",
+        is_flag=True,
+        expose_value=False,
+        callback=_kept("no_record"),
+        help="Leave the change out of the draft migration of the project.",
+    )
+    return no_record(command)
 
 
 def destroying(command: F) -> F:

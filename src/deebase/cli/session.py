@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import logging
 import os
 import sys
-from collections.abc import Awaitable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Coroutine, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +15,7 @@ import click
 from deebase._project import find_url
 from deebase.cli.frame import FAILED, Refusal
 from deebase.cli.invocation import invocation, say
+from deebase.cli.recording import recorded, recording_migrator, rehearsed
 from deebase.errors import ConnectionError, TableNotFoundError
 
 if TYPE_CHECKING:
@@ -54,18 +54,44 @@ class Session:
             What the call gave; None for a change that was only shown.
         """
         if invocation().dry_run:
-            self.print_sql(self.run(_rehearsed(self.db, work)))
+            self.print_sql(self.run(rehearsed(self.db, work)))
             return None
         result = self.run(_awaited(work))
         if done is not None:
             say(done)
         return result
 
+    def change_schema(self, work: Awaitable[T], done: str, *, undo: Sequence[str] = ()) -> None:
+        """Change the schema as ``change`` does, and record it in the open draft migration of the project.
+
+        Args:
+            work: the call of the API.
+            done: the message.
+            undo: for each statement of the change, what undoes it; without one, the migration is irreversible.
+        """
+        migrator = None if invocation().dry_run else recording_migrator(self.db)
+        if migrator is None:
+            self.change(work, done)
+            return
+        message = self.run(recorded(self.db, migrator, work, undo))
+        say(done)
+        if message is not None:
+            say(message)
+
+    def quoted(self, name: str) -> str:
+        """Return a name as SQL takes it."""
+        return self.dialect.identifier_preparer.quote(name)
+
     @staticmethod
     def print_sql(statements: Iterable[str]) -> None:
         """Print the statements of a change that is only shown."""
         for sql in statements:
             click.echo(f"{sql.strip().rstrip(';')};")
+
+    @property
+    def tables(self) -> list[Table[dict[str, Any]]]:
+        """The tables, without those that the library keeps for itself."""
+        return [table for table in self.db.t if not is_own(table.name)]
 
     def table(self, name: str) -> Table[dict[str, Any]]:
         """Return a table by name.
@@ -74,7 +100,7 @@ class Session:
             TableNotFoundError: there is none, and what to do.
         """
         if name not in self.db.t:
-            raise _unknown("table", name, [table.name for table in self.db.t], also=name in self.db.v)
+            raise _unknown("table", name, [table.name for table in self.tables], also=name in self.db.v)
         return self.db.t[name]
 
     def view(self, name: str) -> View[dict[str, Any]]:
@@ -148,6 +174,11 @@ def ask(question: str) -> None:
         click.get_current_context().exit(FAILED)
 
 
+def is_own(name: str) -> bool:
+    """Whether a table is one that the library keeps for itself, as the ledger of migrations is."""
+    return name.startswith("_deebase_")
+
+
 async def _opened(url: str, creates: bool) -> Database:
     from deebase import Database
 
@@ -188,36 +219,6 @@ async def _awaited(work: Awaitable[T]) -> T:
 async def _dialect(db: Database) -> Dialect:
     # The engine is that of the running event loop.
     return db.engine.dialect
-
-
-class _Recorder(logging.Handler):
-    """Keeps the statements that the library logs."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.statements: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.statements.append(record.getMessage())
-
-
-async def _rehearsed(db: Database, work: Awaitable[Any]) -> list[str]:
-    """Return the SQL of a change, made in a transaction that is rolled back: what it would be refused is refused."""
-    from deebase._sql.text import StatementKind, classify
-
-    logger, recorder = logging.getLogger("deebase.sql"), _Recorder()
-    level = logger.level
-    logger.addHandler(recorder)
-    logger.setLevel(logging.DEBUG)
-    try:
-        async with db.transaction() as transaction:
-            await work
-            await transaction.rollback()
-    finally:
-        logger.setLevel(level)
-        logger.removeHandler(recorder)
-    dialect = db.engine.dialect.name
-    return [sql for sql in recorder.statements if classify(sql, dialect) is not StatementKind.READ]
 
 
 def _unknown(kind: str, name: str, known: list[str], *, also: bool) -> TableNotFoundError:

@@ -17,7 +17,7 @@ import click
 
 from deebase.cli.frame import Command
 from deebase.cli.invocation import database_options, say
-from deebase.cli.session import Session, session
+from deebase.cli.session import Session, is_own, session
 from deebase.errors import DeeBaseError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def namespace(db: Database) -> dict[str, Any]:
     known: dict[str, Any] = {"deebase": deebase, "sa": _sqlalchemy()}
     for name in deebase.__all__:
         known[name] = getattr(deebase, name)
-    handles: list[Any] = [*db.v, *db.t]
+    handles: list[Any] = [*db.v, *_tables(db)]
     for handle in handles:
         name = handle.name
         # What would hide a word of Python is there as db.t["name"].
@@ -60,8 +60,12 @@ def _sqlalchemy() -> Any:
     return sqlalchemy
 
 
+def _tables(db: Database) -> list[Any]:
+    return [table for table in db.t if not is_own(table.name)]
+
+
 def _listed(db: Database) -> str:
-    names = [handle.name for handle in db.t]
+    names = [handle.name for handle in _tables(db)]
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     return shown or "and no tables yet,"
 

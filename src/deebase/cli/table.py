@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deebase.cli import fields, table_changes
+from deebase.cli.fields import unique_index
 from deebase.cli.frame import Group
-from deebase.cli.invocation import changing, destroying, reading
+from deebase.cli.invocation import changing, destroying, reading, recording
 from deebase.cli.output import counted, show, show_object
 from deebase.cli.session import Session, ask, session
 from deebase.errors import TableExistsError, ValidationError
@@ -36,6 +37,7 @@ for command in table_changes.COMMANDS:
 @click.option("--pk", multiple=True, metavar="COLUMNS", help="The key, id by default; a,b for a composite one.")
 @click.option("--index", "indexes", multiple=True, metavar="COLUMNS", help="An index over these columns: a or a,b.")
 @click.option("--if-not-exists", is_flag=True, help="Leave a table of this name as it is.")
+@recording
 @changing
 def create(name: str, texts: Sequence[str], pk: Sequence[str], indexes: Sequence[str], if_not_exists: bool) -> None:
     r"""Create a table.
@@ -47,16 +49,21 @@ def create(name: str, texts: Sequence[str], pk: Sequence[str], indexes: Sequence
     specs = [fields.parse(text) for text in texts]
     _check_fields(name, specs)
     known = [spec.name for spec in specs]
+    over = [tuple(columns_of(given, known)) for given in indexes]
     with session(creates=True) as s:
         work = _create(
             s,
             name,
             specs,
             pk=[column for given in pk for column in columns_of(given, known)] or ["id"],
-            indexes=[tuple(columns_of(given, known)) for given in indexes],
+            indexes=over,
             if_not_exists=if_not_exists,
         )
-        s.change(work, f"Created table {name}.")
+        made = [f"ix_{name}_{'_'.join(given)}" for given in over] + [
+            unique_index(name, spec) for spec in specs if spec.unique
+        ]
+        undo = [f"DROP TABLE {s.quoted(name)}", *[f"DROP INDEX {s.quoted(index)}" for index in made]]
+        s.change_schema(work, f"Created table {name}.", undo=undo)
 
 
 def _check_fields(name: str, specs: Sequence[fields.FieldSpec]) -> None:
@@ -84,7 +91,7 @@ async def _create(
     from deebase import Index
 
     cls = type("Row", (), {"__annotations__": {spec.name: spec.annotation for spec in specs}})
-    unique = [Index(f"ux_{name}_{spec.name}", spec.name, unique=True) for spec in specs if spec.unique]
+    unique = [Index(unique_index(name, spec), spec.name, unique=True) for spec in specs if spec.unique]
     try:
         await s.db.create(
             cls,
@@ -116,7 +123,7 @@ def list_tables(counts: bool) -> None:
     """List the tables."""
     with session() as s:
         found: list[dict[str, Any]] = []
-        for item in s.db.t:
+        for item in s.tables:
             line: dict[str, Any] = {"name": item.name, "columns": len(item.columns), "key": list(item.pks)}
             found.append({**line, "rows": s.run(item.count())} if counts else line)
     show(found, ("name", "columns", "key", "rows") if counts else ("name", "columns", "key"))
@@ -176,19 +183,22 @@ def schema(name: str) -> None:
 @table.command("rename", example="deebase table rename user person")
 @click.argument("name")
 @click.argument("new")
+@recording
 @changing
 def rename(name: str, new: str) -> None:
     """Rename a table; foreign keys of others follow."""
     with session() as s:
-        s.change(s.table(name).rename(new), f"Renamed table {name} to {new}.")
+        undo = [f"ALTER TABLE {s.quoted(new)} RENAME TO {s.quoted(name)}"]
+        s.change_schema(s.table(name).rename(new), f"Renamed table {name} to {new}.", undo=undo)
 
 
 @table.command("drop", example="deebase table drop user --yes")
 @click.argument("name")
+@recording
 @destroying
 def drop(name: str) -> None:
     """Drop a table with its rows."""
     with session() as s:
         item = s.table(name)
         ask(f"Drop table {name} with {counted(s.run(item.count()), 'row')}?")
-        s.change(item.drop(), f"Dropped table {name}.")
+        s.change_schema(item.drop(), f"Dropped table {name}.")

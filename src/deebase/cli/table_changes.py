@@ -9,7 +9,7 @@ import click
 
 from deebase.cli import fields
 from deebase.cli.frame import Command
-from deebase.cli.invocation import changing, destroying, invocation
+from deebase.cli.invocation import changing, destroying, invocation, recording
 from deebase.cli.output import counted
 from deebase.cli.session import Session, ask, session
 from deebase.cli.values import named
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.command("add-column", cls=Command, example="deebase table add-column user city:str:nullable")
 @click.argument("name", metavar="TABLE")
 @click.argument("text", metavar="FIELD")
+@recording
 @changing
 def add_column(name: str, text: str) -> None:
     """Add a column.
@@ -31,7 +32,10 @@ def add_column(name: str, text: str) -> None:
     spec = fields.parse(text)
     _refuse_check(name, spec)
     with session() as s:
-        s.change(_add(s.table(name), spec), f"Added column {spec.name} to {name}.")
+        table = s.table(name)
+        undo = [f"ALTER TABLE {s.quoted(name)} DROP COLUMN {s.quoted(spec.name)}"]
+        undo += [f"DROP INDEX {s.quoted(fields.unique_index(table.sa_table.name, spec))}"] if spec.unique else []
+        s.change_schema(_add(table, spec), f"Added column {spec.name} to {name}.", undo=undo)
 
 
 def _refuse_check(table: str, spec: fields.FieldSpec) -> None:
@@ -49,23 +53,26 @@ async def _add(table: Table[Any], spec: fields.FieldSpec) -> None:
     default = UNSET if spec.default is None else spec.default_value
     changed = await table.add_column(spec.name, spec.annotation, default=default, fk=spec.mark)
     if spec.unique:
-        await changed.create_index(spec.name, name=f"ux_{table.sa_table.name}_{spec.name}", unique=True)
+        await changed.create_index(spec.name, name=fields.unique_index(table.sa_table.name, spec), unique=True)
 
 
 @click.command("rename-column", cls=Command, example="deebase table rename-column user name full_name")
 @click.argument("name", metavar="TABLE")
 @click.argument("old")
 @click.argument("new")
+@recording
 @changing
 def rename_column(name: str, old: str, new: str) -> None:
     """Rename a column, also where indexes, views and foreign keys use it."""
     with session() as s:
-        _transform(s, s.table(name), f"Renamed column {old} of {name} to {new}.", rename={old: new})
+        undo = [f"ALTER TABLE {s.quoted(name)} RENAME COLUMN {s.quoted(new)} TO {s.quoted(old)}"]
+        _transform(s, s.table(name), f"Renamed column {old} of {name} to {new}.", undo, rename={old: new})
 
 
 @click.command("drop-column", cls=Command, example="deebase table drop-column user city --yes")
 @click.argument("name", metavar="TABLE")
 @click.argument("column")
+@recording
 @destroying
 def drop_column(name: str, column: str) -> None:
     """Drop a column with its values."""
@@ -99,6 +106,7 @@ async def _count_of(table: Table[Any], name: str) -> int:
 @click.option("--add-fk", metavar="COLUMN=TABLE[.COLUMN]", multiple=True, help="A foreign key.")
 @click.option("--drop-fk", metavar="COLUMN", multiple=True, help="Drop the foreign key of a column.")
 @click.option("--order", metavar="COLUMN", multiple=True, help="The columns that come first (SQLite).")
+@recording
 @destroying
 def transform(name: str, **given: Any) -> None:
     """Change a table, all of it or nothing.
@@ -159,11 +167,11 @@ def _may_be_null(table: Table[Any], column: str) -> bool:
     return column in table.columns and bool(table.c[column].nullable)
 
 
-def _transform(s: Session, table: Table[Any], done: str, **arguments: Any) -> None:
+def _transform(s: Session, table: Table[Any], done: str, undo: Sequence[str] = (), /, **arguments: Any) -> None:
     if invocation().dry_run:
         s.print_sql(s.run(table.transform_sql(**arguments)))
     else:
-        s.change(table.transform(**arguments), done)
+        s.change_schema(table.transform(**arguments), done, undo=undo)
 
 
 COMMANDS = (add_column, rename_column, drop_column, transform)

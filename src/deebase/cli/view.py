@@ -7,7 +7,7 @@ import sys
 import click
 
 from deebase.cli.frame import Group
-from deebase.cli.invocation import changing, destroying, reading
+from deebase.cli.invocation import changing, destroying, reading, recording
 from deebase.cli.output import show, show_object
 from deebase.cli.session import ask, session
 from deebase.cli.table import columns
@@ -31,6 +31,7 @@ def view() -> None:
 @click.option("--key", metavar="COLUMN", help="The column that rows are asked for by; the first one by default.")
 @click.option("--replace", is_flag=True, help="Replace a view of this name.")
 @click.option("--materialized", is_flag=True, help="Keep the rows until deebase view refresh (PostgreSQL).")
+@recording
 @changing
 def create(name: str, sql: str, key: str | None, replace: bool, materialized: bool) -> None:
     """Create a view."""
@@ -38,7 +39,8 @@ def create(name: str, sql: str, key: str | None, replace: bool, materialized: bo
     with session() as s:
         work = s.db.create_view(name, text, key=key, replace=replace, materialized=materialized)
         try:
-            s.change(work, f"Created view {name}.")
+            undo = [f"DROP {'MATERIALIZED ' if materialized else ''}VIEW {s.quoted(name)}"]
+            s.change_schema(work, f"Created view {name}.", undo=undo)
         except TableExistsError as error:
             hint = "--replace replaces it" if name in s.db.v else "choose another name"
             raise TableExistsError(error.message, table_name=name, hint=hint) from error
@@ -81,10 +83,11 @@ def refresh(name: str, concurrently: bool) -> None:
 
 @view.command("drop", example="deebase view drop adult --yes")
 @click.argument("name")
+@recording
 @destroying
 def drop(name: str) -> None:
     """Drop a view; no row of any table goes with it."""
     with session() as s:
         item = s.view(name)
         ask(f"Drop view {name}?")
-        s.change(item.drop(), f"Dropped view {name}.")
+        s.change_schema(item.drop(), f"Dropped view {name}.")
