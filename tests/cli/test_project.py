@@ -94,6 +94,7 @@ def test_git_ignores_the_password_once(nowhere: Commands, directory: Path) -> No
     assert (directory / ".gitignore").read_text() == "*.pyc\n.env\n"
 
 
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
 def test_models_are_written_and_compared(users: Commands, directory: Path) -> None:
     whole = users.ok("codegen")
     assert "class User:" in whole
@@ -138,6 +139,7 @@ def test_commands_and_options_are_completed(nowhere: Commands, words: str, compl
     assert {line.partition(",")[2] for line in said.splitlines()} == completed
 
 
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
 def test_a_diagram_is_drawn(users: Commands, directory: Path) -> None:
     users.ok("view", "create", "adult", "--sql", 'SELECT id FROM "user"')
     assert users.ok("diagram").startswith("erDiagram")

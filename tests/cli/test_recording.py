@@ -68,6 +68,7 @@ def test_what_was_recorded_makes_the_same_database_and_undoes_it(
     assert [project.ok(*arguments) for arguments in asked] == made
 
 
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
 def test_what_has_no_way_back_says_so(project: Commands, directory: Path) -> None:
     project.ok("table", "create", "user", "id:int", "name:str")
     project.ok("table", "drop", "user", "--yes")
@@ -76,6 +77,7 @@ def test_what_has_no_way_back_says_so(project: Commands, directory: Path) -> Non
     assert "irreversible" in draft
 
 
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
 def test_nothing_is_recorded_that_is_not_meant_to_be(project: Commands, directory: Path) -> None:
     project.ok("table", "create", "a", "id:int", "--no-record")
     project.ok("table", "create", "b", "id:int", "--url", str(project.url))

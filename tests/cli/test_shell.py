@@ -46,6 +46,7 @@ def test_statements_await_and_errors_do_not_end_the_prompt(users: Commands) -> N
     assert "runners.py" not in said, "frames of the library are no help"
 
 
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
 def test_tables_are_known_by_name_where_they_can_be(users: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("list", "class", "a b", "db", "Table", "view"):
         users.ok("table", "create", name, "id:int")

@@ -114,6 +114,7 @@ def test_a_composite_key_and_an_index_over_two_columns(cli: Commands) -> None:
     assert "order, number" in cli.fails("data", "get", "line", "1")
 
 
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
 def test_a_table_that_exists_is_left_alone_when_that_is_said(users: Commands) -> None:
     message = users.fails("table", "create", "user", "id:int")
     assert message.startswith("table user exists (--if-not-exists")
@@ -194,6 +195,7 @@ def test_a_transform_of_nothing_or_of_what_is_not_there_says_so(users: Commands)
     assert "unknown type" in users.fails("table", "transform", "user", "--type", "age=number")
 
 
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
 def test_a_table_is_renamed_and_dropped(users: Commands) -> None:
     users.ok("table", "rename", "post", "article")
     users.ok("table", "drop", "article", "--yes")
@@ -201,6 +203,7 @@ def test_a_table_is_renamed_and_dropped(users: Commands) -> None:
     assert users.ok("table", "list", "--counts") == [{"name": "user", "columns": 4, "key": ["id"], "rows": 3}]
 
 
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
 def test_a_table_that_others_refer_to_is_not_dropped(users: Commands) -> None:
     users.ok("data", "insert", "post", "-f", "author_id=1", "-f", "title=x")
     assert "post" in users.fails("table", "drop", "user", "--yes")
