@@ -174,7 +174,12 @@ def errors() -> str:
     return "\n".join(["## Errors", "", *rows(DeeBaseError, 0)])
 
 
-PARTS: dict[str, Callable[..., str]] = {"layers": layers, "api:": api, "errors": errors}
+def file(path: str) -> str:
+    """Return a file of the repository as a block of code."""
+    return f"```python\n{(DOCS.parent / path).read_text(encoding='utf-8').strip()}\n```"
+
+
+PARTS: dict[str, Callable[..., str]] = {"layers": layers, "api:": api, "errors": errors, "file:": file}
 
 
 # -- for readers that are programs -------------------------------------------------------------
@@ -201,8 +206,7 @@ def on_post_build(config: Any) -> None:
 def as_text(page: str) -> str:
     """Return a page as Markdown, with all that is put in when it is built."""
     text = on_page_markdown((DOCS / page).read_text(encoding="utf-8"))
-    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).strip()
-    return re.sub(r'--8<-- "(.+?)"', lambda found: (DOCS.parent / found[1]).read_text(encoding="utf-8"), text) + "\n"
+    return re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).strip() + "\n"
 
 
 def _title(text: str) -> str:

@@ -100,7 +100,7 @@ def test_every_pragma_that_is_set_is_explained() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="paths are written with slashes")
 def test_a_page_as_text_has_what_is_put_in(hooks: ModuleType) -> None:
     text = hooks.as_text("examples.md")
-    assert "--8<--" not in text
+    assert "<!-- file:" not in text
     assert (ROOT / "examples" / "worker.py").read_text(encoding="utf-8").strip() in text
 
 
