@@ -111,6 +111,8 @@ async def _tables(db: Database, name: str) -> dict[str, Any]:
         made["popular"] = await db.create_view("popular", "SELECT * FROM post WHERE views >= 100")
     if name == "View.refresh":
         made["totals"] = await db.create_view("totals", "SELECT 1 AS id", key="id", materialized=True)
+    if name == "Database.import_file":
+        Path("people.csv").write_text("email,name\na@example.com,Ada\n", encoding="utf-8")
     if name == "Structure.create_index":
         await users.drop_index("ix_user_email")
     if name in ("Table.delete", "Table.delete_all"):
@@ -124,9 +126,11 @@ async def _tables(db: Database, name: str) -> dict[str, Any]:
 
 async def _migrator(db: Database, name: str) -> Migrator:
     migrator = Migrator(db, "migrations")
-    if name in ("Migrator.new", "Migrator.record"):
+    if name == "Migrator.baseline":
+        await db.create(User)
+    if name in ("Migrator.new", "Migrator.record", "Migrator.baseline"):
         return migrator
-    titles = [f"step {number}" for number in range(1, 7)] if name == "Migrator.rerecord" else []
+    titles = [f"step {number}" for number in range(1, 7)] if name in ("Migrator.rerecord", "Migrator.squash") else []
     for title in [*titles, "add age"]:
         path = await migrator.new(title)
         path.write_text(MIGRATION.replace("step", title.replace(" ", "_")), encoding="utf-8")
