@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.docs import URL_VARIABLE, Block, blocks, pages, run_page
+from tests.support.docs import URL_VARIABLE, Block, blocks, pages, run_blocks, run_page
+from tests.support.postgres import PostgresTestServer
 from tests.support.tree import ROOT, relative
 
 PAGES = pages()
@@ -38,6 +41,22 @@ def test_the_blocks_of_a_page_run_in_order(
     monkeypatch.chdir(directory)
     monkeypatch.setenv(URL_VARIABLE, db_url)
     run_page(page)
+
+
+def test_the_readme_runs_on_postgres_too(
+    postgres_server: PostgresTestServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run it with a database of a server in the place of each file."""
+    monkeypatch.chdir(tmp_path)
+    found = [block for block in blocks(ROOT / "README.md") if block.reason is None]
+    files = {name for block in found for name in re.findall(r'Database\("(\w+\.db)"\)', block.code)}
+    assert files
+    with ExitStack() as stack:
+        for name in files:
+            url = stack.enter_context(postgres_server.fresh_database())
+            found = [replace(block, code=block.code.replace(f'"{name}"', repr(url))) for block in found]
+        run_blocks(found)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=block.where) for block in BLOCKS])
