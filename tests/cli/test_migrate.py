@@ -86,6 +86,8 @@ def test_from_models_to_a_database_and_back(run: Run, project: Path) -> None:
     assert (status["state"], status["late"], status["note"]) == ("applied", False, None)
     assert rows(run("check")) == rows(run("drift")) == []
     assert "--yes" in run("down", code=2).stderr
+    assert "DROP TABLE" in run("down", "--dry-run").stdout
+    assert rows(run("status"))[0]["state"] == "applied"
     assert run("down", "--yes").stderr == "Undid 0001-first-models.\n"
     assert rows(run("status", code=3))[0]["state"] == "pending"
 
@@ -94,6 +96,7 @@ def test_sql_is_printed_and_not_run(run: Run) -> None:
     run("new", "first models")
     run("seal")
     script = run("up", "--sql").stdout
+    assert re.sub("version.*", "", run("up", "--dry-run").stdout) == re.sub("version.*", "", script)
     assert "CREATE TABLE post" in script
     assert "INSERT INTO _deebase_migrations" in script
     run("status", code=3)

@@ -268,7 +268,13 @@ async def test_the_script_does_what_up_does(migrator: Migrator, db: Database, ad
         await Migrator(other, migrator.directory).require_current()
         await migrator.up()
         assert not await compare(other, db)
-    assert await migrator.script() == ""
+        for part in (await migrator.script(1, down=True)).split("BEGIN;"):
+            await run_by_hand(other, part.partition("COMMIT;")[0])
+        assert list(await states(Migrator(other, migrator.directory))) == list(await states(migrator))
+        await migrator.down(1)
+        assert not await compare(other, db)
+        assert await states(Migrator(other, migrator.directory)) == await states(migrator)
+    assert await migrator.script(1) == ""
 
 
 async def run_by_hand(db: Database, part: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from deebase.cli.frame import ATTENTION, PENDING, Group, Refusal
-from deebase.cli.invocation import database_options, destroying, invocation, reading, say
+from deebase.cli.invocation import changing, database_options, destroying, invocation, output_options, reading, say
 from deebase.cli.output import show
 from deebase.cli.session import Session, ask, session
 
@@ -112,15 +112,16 @@ def seal(name: str | None, applied: bool | None) -> None:
 @migrate.command("up", example="deebase migrate up --plan\ndeebase migrate up")
 @click.option("--to", type=int, metavar="N", help="The number of the last one; all of them by default.")
 @click.option("--plan", is_flag=True, help="Show what would be applied and what to look at first; change nothing.")
-@click.option("--sql", is_flag=True, help="Print what would be applied as SQL; change nothing.")
+@click.option("--sql", is_flag=True, help="Print what would be applied as SQL, as --dry-run does.")
 @click.option("--allow-destructive", is_flag=True, help="Apply also what loses rows that are there.")
 @click.option("--lock-timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for another runner.")
 @_in_directory
-@reading
+@output_options
+@changing
 def up(to: int | None, plan: bool, sql: bool, allow_destructive: bool, lock_timeout: float) -> None:
     """Apply what is sealed and pending, each migration in a transaction of its own."""
     with _opened(creates=True) as o:
-        if sql:
+        if sql or invocation().dry_run:
             click.echo(o.run(o.migrator.script(to)), nl=False)
             return
         steps = o.run(o.migrator.up(to, plan=plan, allow_destructive=allow_destructive, lock_timeout=lock_timeout))
@@ -146,9 +147,10 @@ def _done(step: Step) -> dict[str, Any]:
 @destroying
 def down(to: int | None, lock_timeout: float) -> None:
     """Undo the migration that was applied last, or several."""
-    if invocation().dry_run:
-        raise Refusal("migrate down has no --dry-run; deebase migrate status shows what was applied.")
     with _opened() as o:
+        if invocation().dry_run:
+            click.echo(o.run(o.migrator.script(to, down=True)), nl=False)
+            return
         ask("Undo the last migration?" if to is None else f"Undo all migrations above {to}?")
         for step in o.run(o.migrator.down(to, lock_timeout=lock_timeout)):
             say(f"Undid {step.name}.")

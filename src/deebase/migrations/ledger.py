@@ -152,6 +152,10 @@ class Ledger:
         last = f"SELECT coalesce(max(position), 0) + 1 FROM {TABLE}"
         return f"INSERT INTO {TABLE} ({columns}) VALUES ({listed}, ({last}), {now}, {now}, 0)"
 
+    def delete(self, file: MigrationFile) -> str:
+        """Return the statement that removes the row of a migration, for who undoes it by hand."""
+        return f"DELETE FROM {TABLE} WHERE name = {literal(file.name, self._executor.settings.dialect)}"
+
     async def change(self, key: str, **values: Any) -> None:
         """Change columns of a row."""
         await self._db.q(sa.update(_table).where(_table.c.name == key).values(**values))

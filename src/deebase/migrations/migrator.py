@@ -462,20 +462,21 @@ class Migrator:
 
         return await trials.check(self._db, self.directory, self._models, self._root)
 
-    async def script(self, to: int | None = None) -> str:
-        """Return the SQL of what ``up`` would apply, for somebody who runs it by hand.
+    async def script(self, to: int | None = None, *, down: bool = False) -> str:
+        """Return the SQL of what ``up`` would apply, or ``down`` undo, for somebody who runs it by hand.
 
-        It holds the rows of the ledger too. The migrations are run in a scratch database for it: values that they bind
-        are not in it, and what depends on rows is as for tables without any.
+        It changes the ledger too. The migrations are run in a scratch database for it: values that they bind are not in
+        it, and what depends on rows is as for tables without any.
 
         Args:
-            to: the number of the last one; all of them by default.
+            to: as in ``up`` or ``down``.
+            down: of what ``down`` would undo.
 
         Returns:
-            A script, empty where nothing is pending.
+            A script, empty where there is nothing to do.
 
         Raises:
-            MigrationError: what ``up`` would refuse; or one of them fails.
+            MigrationError: what ``up`` or ``down`` would refuse; or one of them fails.
 
         Example:
             ```python
@@ -485,9 +486,11 @@ class Migrator:
         from deebase.migrations import scripts
 
         found = await self.status()
-        pending = [file for _, file in _to_apply(found, to)]
         done = sorted([status for status in found if status.state == "applied"], key=_position)
-        return await scripts.script(self._db, [status.file for status in done if status.file], pending)
+        applied = [status.file for status in done if status.file is not None]
+        if down:
+            return await scripts.undoing(self._db, applied, self._to_undo(found, to))
+        return await scripts.script(self._db, applied, [file for _, file in _to_apply(found, to)])
 
     async def drift(self) -> list[Difference]:
         """Return how this database differs from what the migrations that it has make.

@@ -48,6 +48,31 @@ async def script(db: Database, applied: Sequence[MigrationFile], pending: Sequen
     return "\n\n".join(parts) + "\n" if parts else ""
 
 
+async def undoing(db: Database, applied: Sequence[MigrationFile], undone: Sequence[MigrationFile]) -> str:
+    """Return the SQL that undoes migrations, each in its transaction with its row of the ledger.
+
+    Args:
+        db: the database that it is for.
+        applied: what it has.
+        undone: what it is to lose, in the order in which that happens.
+
+    Raises:
+        MigrationError: one of them fails.
+    """
+    name = db._executor.settings.name  # pyright: ignore[reportPrivateUsage]
+    ledger = Ledger(db, db._executor)  # pyright: ignore[reportPrivateUsage]
+    parts: list[str] = []
+    async with scratch(db) as made:
+        await history.replay(made, applied)
+        runner = history.runner_of(made)
+        for file in undone:
+            with _recorded(made) as statements:
+                await runner.undo(file)
+            with loaded(file, name) as found:
+                parts.append(_part(file, [*_as_written(statements, name), ledger.delete(file)], found.transactional))
+    return "\n\n".join(parts) + "\n" if parts else ""
+
+
 def _part(file: MigrationFile, statements: Sequence[str], transactional: bool) -> str:
     lines = [f"{sql.strip().rstrip(';')};" for sql in statements]
     return "\n".join([f"-- {file.name}", *(["BEGIN;", *lines, "COMMIT;"] if transactional else lines)])
