@@ -104,6 +104,12 @@ async def nothing(db: Database) -> None:
     pass
 
 
+@pytest.fixture(params=["sqlite-file", "postgres"])
+def backend_name(request: pytest.FixtureRequest) -> str:
+    """Each database; scratch databases are files, whatever they are for."""
+    return str(request.param)
+
+
 @pytest.fixture
 def migrator(db: Database, tmp_path: Path) -> Migrator:
     return Migrator(db, tmp_path / "migrations")
@@ -118,7 +124,7 @@ async def step(migrator: Migrator, make: Make, **options: Any) -> str:
     path = await wanting(migrator, make).new("a step", **options)
     text = path.read_text(encoding="utf-8")
     await migrator.seal()
-    await migrator.up()
+    await migrator.up(allow_destructive=True)
     return text
 
 

@@ -38,6 +38,16 @@ async def models(db: Database) -> None:
     await db.create(Person, indexes=["name"])
 
 
+@pytest.fixture(params=["sqlite-file", "postgres"])
+def backend_name(request: pytest.FixtureRequest) -> str:
+    """Each database; scratch databases are files, whatever they are for."""
+    return str(request.param)
+
+
+#: What is about files and the ledger, which are the same everywhere.
+on_one = pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
+
+
 @pytest.fixture
 def migrator(db: Database, tmp_path: Path) -> Migrator:
     return Migrator(db, tmp_path / "migrations", models=models)
@@ -87,6 +97,7 @@ async def test_all_that_is_wrong_is_told(migrator: Migrator, add: Add) -> None:
     assert {finding.kind for finding in await migrator.check()} == {"files"}
 
 
+@on_one
 async def test_one_that_does_not_run_is_told(migrator: Migrator, add: Add) -> None:
     add("0001-a", "CREATE TABLE city (id integer PRIMARY KEY); SELECT nothing FROM nowhere;", "SELECT 1;")
     (finding,) = await migrator.check()
@@ -94,6 +105,7 @@ async def test_one_that_does_not_run_is_told(migrator: Migrator, add: Add) -> No
     assert "0001-a.sql failed at statement 2" in finding.text
 
 
+@on_one
 async def test_one_that_cannot_be_undone_ends_the_way_back(migrator: Migrator, add: Add) -> None:
     own = Migrator(migrator._db, migrator.directory)
     add("0001-a", "CREATE TABLE a (id integer);", "SELECT 'not undone';")
@@ -120,6 +132,7 @@ async def test_what_was_done_by_hand_is_told_and_left(migrator: Migrator, db: Da
     assert await db.q("SELECT * FROM other") == []
 
 
+@on_one
 async def test_drift_goes_by_what_was_applied(migrator: Migrator, add: Add) -> None:
     await written(migrator)
     add("0002-later", "CREATE TABLE later (id integer);", "DROP TABLE later;")
@@ -172,6 +185,7 @@ async def test_several_become_one_for_every_database(migrator: Migrator, db: Dat
     assert [row["name"] for row in await db.q("SELECT name FROM _deebase_migrations")] == ["0001-a"]
 
 
+@on_one
 @pytest.mark.usefixtures("four")
 async def test_one_that_has_the_old_ones_takes_the_new_one_for_applied(migrator: Migrator, db: Database) -> None:
     async with scratch(db) as other:
@@ -184,6 +198,7 @@ async def test_one_that_has_the_old_ones_takes_the_new_one_for_applied(migrator:
         assert [step.name for step in await here.down()] == ["0004-all"]
 
 
+@on_one
 @pytest.mark.usefixtures("four")
 async def test_what_cannot_be_squashed_is_refused(migrator: Migrator, add: Add) -> None:
     await migrator.up(2)
@@ -218,6 +233,7 @@ async def test_rows_are_lost_only_on_purpose(migrator: Migrator, add: Add, db: D
     assert len(await migrator.up(allow_destructive=True)) == 2
 
 
+@on_one
 async def test_what_an_earlier_one_wrote_is_not_lost_unnoticed(migrator: Migrator, add: Add) -> None:
     add("0001-a", "CREATE TABLE a (id integer); INSERT INTO a VALUES (1);", "DROP TABLE a;")
     add("0002-b", "DROP TABLE a;", "CREATE TABLE a (id integer);")
@@ -226,9 +242,8 @@ async def test_what_an_earlier_one_wrote_is_not_lost_unnoticed(migrator: Migrato
     assert await states(migrator) == {"0001-a": "applied", "0002-b": "pending"}
 
 
+@pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
 async def test_a_scratch_database_needs_the_right_to_make_one(db: Database, migrator: Migrator, db_url: str) -> None:
-    if db.engine.dialect.name != "postgresql":
-        return
     await db.q("CREATE ROLE without_rights LOGIN")
     try:
         url: Any = db.engine.url.set(drivername="postgresql", username="without_rights")
