@@ -298,7 +298,7 @@ def test_showing_a_change_makes_no_database(directory: Path) -> None:
 
 def test_all_commands_that_change_something_can_only_show_it() -> None:
     reading = {"codegen", "completion", "init", "shell", "sql", "tour", "diagram", "show", "list", "get", "schema"}
-    reading |= {"info", "import", "export"}
+    reading |= {"info", "import", "export", "backup", "copy", "doctor"}
     # What is about files and the ledger.
     reading |= {
         "new",

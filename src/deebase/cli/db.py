@@ -2,15 +2,99 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
 import click
 
-from deebase.cli.frame import Group
+from deebase.cli.frame import ATTENTION, Command, Group
 from deebase.cli.info import info
+from deebase.cli.invocation import database_options, destroying, invocation, reading, say
+from deebase.cli.output import counted, show
+from deebase.cli.session import ask, session
 
 
 @click.group(cls=Group, example="deebase db info")
 def db() -> None:
     """Look at a database as a whole."""
+
+
+@db.command(cls=Command, example="deebase db backup --output app-backup.db")
+@click.option("--output", "file", type=click.Path(dir_okay=False, path_type=Path), help="The file; named by the time.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+@database_options
+def backup(file: Path | None, overwrite: bool) -> None:
+    """Write a copy of the database to a file, while it is in use.
+
+    SQLite: a database file, checked to be sound. PostgreSQL: an archive of pg_dump.
+    """
+    from deebase.backup import backup as write
+
+    with session() as s:
+        sqlite = s.db.engine.dialect.name == "sqlite"
+        name = f"backup-{datetime.now():%Y%m%d-%H%M%S}.{'db' if sqlite else 'dump'}"
+        made = s.run(write(s.db, file or Path(name), overwrite=overwrite))
+        say(f"Wrote {made}, {made.stat().st_size:,} bytes.")
+
+
+@db.command(cls=Command, example="deebase db restore app-backup.db --replace")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="Take the place of what is there, which is lost.")
+@destroying
+def restore(file: Path, replace: bool) -> None:
+    """Fill the database with what a backup holds."""
+    from deebase.backup import restore as read
+
+    with session(creates=True) as s:
+        lost = len(s.db.t)
+        if replace and lost:
+            ask(f"Replace {counted(lost, 'table')} of this database by those of {file}?")
+        if invocation().dry_run:
+            say(f"Would replace {counted(lost, 'table')} by those of {file}.")
+            return
+        s.run(read(s.db, file, replace=replace))
+        say(f"Restored {counted(len(s.db.t), 'table')} from {file}.")
+
+
+@db.command(cls=Command, example="deebase db copy app.db postgresql://localhost/app")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--table", "tables", multiple=True, help="A table to copy; all, and the views, by default.")
+@reading
+def copy(source: str, target: str, tables: Sequence[str]) -> None:
+    """Copy tables, rows, keys, indexes and views from one database to another, and compare both.
+
+    All of it or nothing. What the target does not take is listed.
+    """
+    from deebase.copying import CopyReport, copy_database
+    from deebase.database import Database
+
+    async def work() -> CopyReport:
+        async with Database(source) as one, Database(target) as other:
+            return await copy_database(one, other, tables=tables or None)
+
+    report = asyncio.run(work())
+    show([asdict(table) for table in report.tables], ("name", "rows", "checksum"))
+    for view in report.views:
+        say(f"Made view {view}.")
+    for note in report.left_out:
+        say(f"Left out: {note}")
+
+
+@db.command(cls=Command, example="deebase db doctor")
+@reading
+def doctor() -> None:
+    """Examine settings, keys, indexes and the file itself; exit with 4 if something is wrong."""
+    from deebase.doctor import examine
+
+    with session() as s:
+        found = s.run(examine(s.db))
+    show([asdict(finding) for finding in found], ("rule", "severity", "table", "message", "fix"))
+    if any(finding.severity == "error" for finding in found):
+        click.get_current_context().exit(ATTENTION)
 
 
 db.add_command(info)

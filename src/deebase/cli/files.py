@@ -81,7 +81,7 @@ def _progress(what: str) -> Generator[dict[str, Progress]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None, rows="")
 
-        def advance(rows: int, done: int, total: int | None) -> None:
+        def advance(rows: int, done: int = 0, total: int | None = None) -> None:
             seconds = bar.tasks[0].elapsed or 0
             speed = f", {rows / seconds:,.0f} a second" if seconds else ""
             bar.update(task, completed=done, total=total, rows=f"{rows:,} rows{speed}")

@@ -1,0 +1,221 @@
+"""A copy of a whole database in one file, and the way back: SQLite's online backup, PostgreSQL's pg_dump."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from deebase._engine.block import raise_translated
+from deebase.database import Database
+from deebase.errors import DatabaseError, InvalidOperationError
+
+__all__ = ["backup", "restore"]
+
+#: How a file of SQLite begins (sqlite.org/fileformat2.html).
+_SQLITE_FILE = b"SQLite format 3\0"
+
+
+async def backup(db: Database, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write a copy of the database to a file, while it is in use, and make sure that it is sound.
+
+    SQLite: a database file, as of one moment; its integrity is checked. PostgreSQL: an archive of ``pg_dump``, which
+    has to be installed. The file is there whole or not at all.
+
+    Args:
+        db: the database.
+        path: the file.
+        overwrite: replace a file that is there.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        InvalidOperationError: the file exists, or cannot be written; pg_dump is not installed.
+        DatabaseError: the copy is not sound, or pg_dump failed.
+
+    Example:
+        ```python
+        await backup(db, "app-backup.db", overwrite=True)
+        ```
+    """
+    target = Path(path)
+    name = _beside(target, overwrite=overwrite)
+    try:
+        if db.engine.dialect.name == "sqlite":
+            await _from_sqlite(db, name)
+            _must_be_sound(name)
+        else:
+            with _environment(db) as (environment, arguments):
+                await _run("pg_dump", "--format=custom", f"--file={name}", *arguments, environment=environment)
+        os.replace(name, target)
+    finally:
+        for left in (name, f"{name}-journal"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(left)
+    return target
+
+
+def _beside(target: Path, *, overwrite: bool) -> str:
+    """Make an empty file beside the one that is to be written, and return its name."""
+    if target.exists() and not overwrite:
+        raise _refused(f"{target} exists", "overwrite=True replaces it", str(target))
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
+    except OSError as error:
+        raise _refused(f"{target} cannot be written: {error.strerror}", "choose another place", str(target)) from error
+    os.close(descriptor)
+    return name
+
+
+def _begin(source: Path) -> bytes:
+    try:
+        with source.open("rb") as file:
+            return file.read(len(_SQLITE_FILE))
+    except OSError as error:
+        raise _refused(f"{source} cannot be read: {error.strerror}", "name a backup", str(source)) from error
+
+
+async def restore(db: Database, path: str | os.PathLike[str], *, replace: bool = False) -> None:
+    """Fill a database with what ``backup`` has written.
+
+    Args:
+        db: the database; it is to be empty.
+        path: the file.
+        replace: take the place of what is there, which is lost.
+
+    Raises:
+        InvalidOperationError: the database is not empty, the file is no backup of this kind of database, or pg_restore
+            is not installed.
+        DatabaseError: pg_restore failed; nothing is changed.
+
+    Example:
+        ```python
+        await restore(db, "app-backup.db", replace=True)
+        ```
+    """
+    source = Path(path)
+    await db.reflect()
+    there = [*dir(db.t), *dir(db.v)]
+    if there and not replace:
+        raise _refused(
+            f"the database is not empty: it has {', '.join(there[:3])}", "replace=True takes their place", str(source)
+        )
+    begin = _begin(source)
+    sqlite = db.engine.dialect.name == "sqlite"
+    if (begin == _SQLITE_FILE) is not sqlite or (not sqlite and not begin.startswith(b"PGDMP")):
+        kind = "a SQLite database" if sqlite else "an archive of pg_dump"
+        raise _refused(f"{source} is not {kind}", "`deebase db copy` goes from one kind to the other", str(source))
+    if sqlite:
+        _must_be_sound(str(source))
+        await _into_sqlite(db, source)
+    else:
+        with _environment(db) as (environment, arguments):
+            options = ["--single-transaction", "--exit-on-error", "--no-owner", *arguments]
+            options += ["--clean", "--if-exists"] if replace else []
+            await _run("pg_restore", *options, str(source), environment=environment)
+    await db.reflect()
+
+
+async def _from_sqlite(db: Database, name: str) -> None:
+    """Copy a database, as of one moment, with a connection of its own for reading: writers go on."""
+
+    def copy(raw: sqlite3.Connection) -> None:
+        with closing(sqlite3.connect(name)) as file:
+            raw.backup(file)
+            # One file, without a log beside it.
+            file.execute("PRAGMA journal_mode = DELETE")
+
+    await _with_connection(db, copy, write=False)
+
+
+async def _into_sqlite(db: Database, source: Path) -> None:
+    """Fill a database through the connection that writes, so that nobody is in between."""
+
+    def copy(raw: sqlite3.Connection) -> None:
+        with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as file:
+            file.backup(raw)
+
+    await _with_connection(db, copy, write=True)
+
+
+async def _with_connection(db: Database, function: Callable[[sqlite3.Connection], None], *, write: bool) -> None:
+    executor = db._executor  # pyright: ignore[reportPrivateUsage]
+    lanes = executor.lanes()
+    lane = await lanes.acquire("a backup", write=write)
+    try:
+        await lane.call(function)
+    except BaseException as error:
+        raise_translated(executor, error, None)
+    finally:
+        lanes.release(lane, write=write)
+
+
+def _must_be_sound(name: str) -> None:
+    with closing(sqlite3.connect(f"{Path(name).resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise DatabaseError("the file is not sound", hint="take another backup") from error
+    if found != "ok":
+        raise DatabaseError(f"the file is not sound: {found}", hint="look at the disk, and at the database itself")
+
+
+# -- programs of PostgreSQL ---------------------------------------------------------------------
+
+
+@contextmanager
+def _environment(db: Database) -> Generator[tuple[dict[str, str], list[str]], None, None]:
+    """Give the environment and the arguments by which PostgreSQL's programs find the database.
+
+    The password is in a file of its own, which is no one else's to read; it is in no list of processes.
+    """
+    url = db.engine.url
+    host, port = url.host or url.query.get("host"), url.port or url.query.get("port")
+    host = host[0] if isinstance(host, tuple) else host
+    arguments = [f"--dbname={url.database or 'postgres'}", "--no-password"]
+    for option, value in (("--host", host), ("--port", port), ("--username", url.username)):
+        if value is not None:
+            arguments.append(f"{option}={value}")
+    with tempfile.TemporaryDirectory(prefix="deebase-") as directory:
+        environment = dict(os.environ)
+        if url.password is not None:
+            file = Path(directory) / "pass"
+            file.touch(mode=0o600)
+            password = str(url.password).replace("\\", "\\\\").replace(":", "\\:")
+            file.write_text(f"*:*:*:*:{password}\n", encoding="utf-8")
+            environment["PGPASSFILE"] = str(file)
+        yield environment, arguments
+
+
+async def _run(program: str, *arguments: str, environment: dict[str, str]) -> None:
+    found = shutil.which(program)
+    if found is None:
+        raise _refused(f"{program} is not installed", "install PostgreSQL's client programs", program)
+    process = await asyncio.create_subprocess_exec(
+        found, *arguments, env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        _, errors = await process.communicate()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        raise
+    if process.returncode:
+        text = _last_line(errors.decode(errors="replace").splitlines())
+        raise DatabaseError(f"{program} failed: {text}", hint="its version must not be older than the server's")
+
+
+def _last_line(lines: Sequence[str]) -> str:
+    return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _refused(message: str, hint: str, target: str) -> InvalidOperationError:
+    return InvalidOperationError(message, operation="backup", target=target, hint=hint)

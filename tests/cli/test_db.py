@@ -1,0 +1,38 @@
+"""`deebase db`: backups, copies, the doctor."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import Commands
+from tests.support.own_server import _programs  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.fixture(autouse=True)
+def programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pg_dump and pg_restore of the server's version."""
+    monkeypatch.setenv("PATH", f"{_programs()}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_a_backup_and_the_way_back(users: Commands, directory: Path) -> None:
+    users.ok("db", "backup", "--output", "all.backup")
+    assert (directory / "all.backup").stat().st_size > 0
+    assert "exists" in users.fails("db", "backup", "--output", "all.backup")
+    users.ok("data", "delete", "user", "1", "--yes")
+    assert "not empty" in users.fails("db", "restore", "all.backup")
+    users.ok("db", "restore", "all.backup", "--replace", "--yes")
+    assert len(users.ok("data", "list", "user")) == 3
+
+
+def test_a_copy_to_another_file(users: Commands, db_url: str) -> None:
+    copied = users.ok("db", "copy", db_url, "copy.db")
+    assert {(table["name"], table["rows"]) for table in copied} == {("user", 3), ("post", 0)}
+    assert "has a table" in users.fails("db", "copy", db_url, "copy.db")
+
+
+def test_the_doctor(users: Commands) -> None:
+    found = users.ok("db", "doctor")
+    assert ("foreign-key-without-index", "post") in {(finding["rule"], finding["table"]) for finding in found}

@@ -1,0 +1,219 @@
+"""Copies of databases, backups and the way back, and what the doctor finds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deebase import Database, DatabaseError, ForeignKey, IntegrityError, InvalidOperationError, SchemaError
+from deebase.backup import backup, restore
+from deebase.copying import CopyReport, copy_database
+from deebase.doctor import examine
+from deebase.types import ForeignKeyMark
+from tests.contract.test_files import FULL, Everything
+from tests.support.own_server import _programs  # pyright: ignore[reportPrivateUsage]
+
+
+class Team:
+    id: int
+    captain_id: ForeignKey[int, "player"] | None
+    name: str
+
+
+class Player:
+    id: int
+    team_id: ForeignKey[int, "team"]
+    mentor_id: ForeignKey[int, "player"] | None
+    number: int = 7
+
+
+async def fill(db: Database) -> None:
+    """Tables that refer to each other in a circle, every type, a view of a view."""
+    teams, players = await db.create_all(
+        Team,
+        Player,
+        options={
+            Team: {"indexes": ["name"]},
+            Player: {"foreign_keys": {"team_id": ForeignKeyMark("team.id", on_delete="cascade")}},
+        },
+    )
+    await teams.insert_all([{"id": 1, "name": "a"}, {"id": 9, "name": "b"}])
+    await players.insert_all({"id": n, "team_id": 1, "mentor_id": None} for n in range(1, 2500))
+    await players.update_where({"mentor_id": 2499}, id=1)
+    await teams.update(id=1, captain_id=2)
+    everything = await db.create(Everything)
+    await everything.insert_all([FULL, dict.fromkeys(FULL), {**FULL, "price": None}])
+    await db.create_view("grown", "SELECT id, name FROM team WHERE id > 1")
+    await db.create_view("all_grown", "SELECT * FROM grown")
+
+
+@pytest.fixture
+async def other(postgres_url: str, tmp_path: Path, backend_name: str) -> AsyncIterator[Database]:
+    """A database of the other kind."""
+    url = str(tmp_path / "other.db") if backend_name == "postgres" else postgres_url
+    async with Database(url) as database:
+        yield database
+
+
+async def rows_of(db: Database) -> dict[str, Any]:
+    await db.reflect()
+    return {table.name: await table.rows_as(dict)(order_by="id") for table in db.t}
+
+
+async def test_a_database_is_the_same_on_the_other_side_and_back(db: Database, other: Database, tmp_path: Path) -> None:
+    await fill(db)
+    told: list[tuple[str, int, int]] = []
+    report = await copy_database(db, other, progress=lambda *step: told.append(step))
+    assert {table.name: table.rows for table in report.tables} == {"everything": 3, "player": 2499, "team": 2}
+    assert set(report.views) == {"grown", "all_grown"}
+    assert ("player", 2499, 2499) in told
+    async with Database(tmp_path / "back.db") as back:
+        again: CopyReport = await copy_database(other, back)
+        assert [table.checksum for table in again.tables] == [table.checksum for table in report.tables]
+        assert await rows_of(back) == await rows_of(db) if db.engine.dialect.name == "sqlite" else True
+    assert await other.v.all_grown() == [{"id": 9, "name": "b"}]
+    players = other.t.player
+    assert players.foreign_keys == db.t.player.foreign_keys
+    assert [index["columns"] for index in other.t.team.indexes] == [["name"]]
+    # Keys go on behind the highest one, and foreign keys are looked at again.
+    assert (await players.insert(team_id=9))["id"] == 2500
+    with pytest.raises(IntegrityError):
+        await players.insert(team_id=77)
+    await other.t.team.update(id=1, captain_id=None)
+    await players.update(id=1, mentor_id=None)
+    await other.t.team.delete(1)
+    assert await players.count() == 1
+
+
+async def test_a_copy_is_there_whole_or_not_at_all(db: Database, other: Database) -> None:
+    await fill(db)
+
+    def stop(table: str, rows: int, total: int) -> None:
+        if table == "team":
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await copy_database(db, other, progress=stop)
+    await other.reflect()
+    assert dir(other.t) == []
+    await copy_database(db, other, tables=["everything"])
+    with pytest.raises(SchemaError, match="has a table everything"):
+        await copy_database(db, other)
+    with pytest.raises(SchemaError, match="nowhere"):
+        await copy_database(db, other, tables=["nowhere"])
+    assert dir(other.t) == ["everything"]
+
+
+async def test_what_the_target_does_not_have_is_told(db: Database, other: Database) -> None:
+    if db.engine.dialect.name == "sqlite":
+        await db.script(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT CHECK (n > 0), twice INT AS (n * 2));"
+            "CREATE VIEW odd AS SELECT strftime('%Y', 'now') AS y FROM t; INSERT INTO t VALUES (1, 4);"
+        )
+    else:
+        await db.script(
+            "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n > 0), twice int GENERATED ALWAYS AS (n * 2) STORED);"
+            "CREATE VIEW odd AS SELECT to_char(now(), 'YYYY') AS y FROM t; INSERT INTO t VALUES (1, 4);"
+        )
+    report = await copy_database(db, other)
+    notes = "\n".join(report.left_out)
+    assert all(text in notes for text in ("CHECK", "twice is computed", "view odd: the target does not take its SQL"))
+    assert await other.t.t[1] == {"id": 1, "n": 4, "twice": 8}
+
+
+# -- backups -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def programs(backend_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pg_dump and pg_restore of the server's version on PATH; libpq needs no more than the socket."""
+    if backend_name == "postgres":
+        monkeypatch.setenv("PATH", f"{_programs()}{os.pathsep}{os.environ['PATH']}")
+
+
+async def test_a_backup_of_a_database_in_use_is_one_moment_of_it(db: Database, tmp_path: Path, programs: None) -> None:
+    await fill(db)
+    done = asyncio.Event()
+
+    async def write() -> None:
+        while not done.is_set():
+            # Both rows or none.
+            async with db.transaction():
+                await db.t.team.insert(name="pair")
+                await db.t.team.insert(name="pair")
+            await asyncio.sleep(0)
+
+    writer = asyncio.create_task(write())
+    path = await backup(db, tmp_path / "one.backup")
+    done.set()
+    await writer
+    with pytest.raises(InvalidOperationError, match="exists"):
+        await backup(db, path)
+    with pytest.raises(InvalidOperationError, match="not empty"):
+        await restore(db, path)
+    await restore(db, path, replace=True)
+    assert await db.t.team.count(name="pair") % 2 == 0
+    assert await db.t.player.count() == 2499
+    assert (await db.t.player.insert(team_id=1))["id"] == 2500
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+
+
+async def test_what_is_no_backup_is_refused(db: Database, tmp_path: Path) -> None:
+    await fill(db)
+    before = await rows_of(db)
+    bad = tmp_path / "bad"
+    bad.write_bytes(b"not a backup at all")
+    for path in (bad, tmp_path / "missing"):
+        with pytest.raises(InvalidOperationError):
+            await restore(db, path, replace=True)
+    if db.engine.dialect.name == "sqlite":
+        good = await backup(db, tmp_path / "good")
+        data = bytearray(good.read_bytes())
+        data[4096 : 4096 + 2000] = os.urandom(2000)
+        bad.write_bytes(bytes(data))
+        with pytest.raises(DatabaseError, match="not sound"):
+            await restore(db, bad, replace=True)
+    assert await rows_of(db) == before
+
+
+async def test_without_the_programs_it_says_so(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if db.engine.dialect.name == "postgresql":
+        monkeypatch.setattr(shutil, "which", lambda _: None)
+        with pytest.raises(InvalidOperationError, match="pg_dump is not installed"):
+            await backup(db, tmp_path / "x")
+        assert os.listdir(tmp_path) == []
+    else:
+        assert (await backup(db, tmp_path / "x")).stat().st_size > 0
+
+
+# -- the doctor --------------------------------------------------------------------------------
+
+
+async def test_the_doctor_finds_what_is_wrong(db: Database) -> None:
+    assert [finding for finding in await examine(db) if finding.table is not None] == []
+    await db.script(
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (parent_id INTEGER REFERENCES parent (id));"
+        "CREATE TABLE fine (id INTEGER PRIMARY KEY, parent_id INTEGER REFERENCES parent (id));"
+        "CREATE INDEX one ON fine (parent_id); CREATE INDEX two ON fine (parent_id);"
+    )
+    if db.engine.dialect.name == "sqlite":
+        for statement in ("PRAGMA foreign_keys = OFF", "INSERT INTO child VALUES (7)", "PRAGMA foreign_keys = ON"):
+            await db.q(statement)
+    else:
+        await db.script("ALTER TABLE fine ADD CONSTRAINT big CHECK (id > 1) NOT VALID")
+    found = {(finding.rule, finding.table): finding for finding in await examine(db)}
+    assert ("no-key", "child") in found
+    assert ("foreign-key-without-index", "child") in found
+    assert ("foreign-key-without-index", "fine") not in found
+    assert found["duplicate-index", "fine"].fix == "drop_index('two')"
+    special = ("dangling-rows", "child") if db.engine.dialect.name == "sqlite" else ("unchecked-constraint", "fine")
+    assert found[special].fix
+    assert [finding.severity for finding in await examine(db)] == sorted(
+        [finding.severity for finding in found.values()], key=["error", "warning", "advice"].index
+    )
