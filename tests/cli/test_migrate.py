@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deebase.cli import main
+from tests.support.commands import Commands
 
 MODELS = """
 class User:
@@ -126,6 +127,19 @@ def test_a_rename_is_said(applied: Run, project: Path) -> None:
     text = (project / "steps" / "draft-full-names.py").read_text(encoding="utf-8")
     assert 'rename_column("name", "full_name")' in text
     assert "drop" not in text
+
+
+@pytest.mark.parametrize(("answer", "renames"), [("y", True), ("n", False)])
+def test_on_a_terminal_a_rename_is_asked_for(
+    applied: Run, project: Path, db_url: str, answer: str, renames: bool
+) -> None:
+    module = next(project.glob("models_*.py"))
+    module.write_text(MODELS.replace("name: str", "full_name: str"), encoding="utf-8")
+    code, shown = Commands(db_url).on_terminal("migrate", "new", "full names", answer=answer)
+    assert (code, "Is user.name called full_name now? [y/N]" in shown) == (0, True), shown
+    text = (project / "steps" / "draft-full-names.py").read_text(encoding="utf-8")
+    assert ("rename_column" in text) is renames
+    assert ('drop=["name"]' in text) is not renames
 
 
 def test_what_needs_attention_is_told_and_mended(applied: Run, project: Path) -> None:

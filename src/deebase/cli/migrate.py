@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,10 +80,27 @@ def migrate() -> None:
 @_in_directory
 @database_options
 def new(name: str, empty: bool, sql: bool, data: bool, renames: tuple[str, ...]) -> None:
-    """Open a draft with what makes the migrations so far into the models, and the way back."""
+    """Open a draft with what makes the migrations so far into the models, and the way back.
+
+    On a terminal it asks whether what goes and what comes is one thing with another name.
+    """
+    chosen = _renames(renames)
     with _opened(creates=True) as o:
-        path = o.run(o.migrator.new(name, empty=empty, sql=sql, data=data, renames=_renames(renames)))
+        if not (chosen or empty or sql or data) and sys.stdin.isatty():
+            chosen = _asked(o.run(o.migrator.possible_renames()))
+        path = o.run(o.migrator.new(name, empty=empty, sql=sql, data=data, renames=chosen))
     say(f"Wrote {os.path.relpath(path)}; deebase migrate seal fixes it.")
+
+
+def _asked(candidates: Iterable[tuple[str, str]]) -> dict[str | tuple[str, str], str]:
+    """Ask which of what goes and comes is one thing with another name."""
+    found: dict[str | tuple[str, str], str] = {}
+    for old, to in candidates:
+        table = old.rpartition(".")[0]
+        taken = {(known.rpartition(".")[0], name) for known, name in found.items() if isinstance(known, str)}
+        if old not in found and (table, to) not in taken and click.confirm(f"Is {old} called {to} now?", err=True):
+            found[old] = to
+    return found
 
 
 def _renames(given: Iterable[str]) -> dict[str | tuple[str, str], str]:

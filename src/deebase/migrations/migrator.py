@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -315,14 +315,42 @@ class Migrator:
         # Here, so that a program which only applies migrations does not load Alembic.
         from deebase.migrations.proposals import propose
 
-        before = history.sealed_files(self.directory)
-        async with scratch(self._db) as ours, scratch(self._db) as target:
-            await history.replay(ours, before)
-            await models.create(target, wanted, self._root)
+        async with self._beside(wanted) as (ours, target):
             proposal = await propose(name, ours, target, renames, path)
         for note in proposal.notes:
             log.warning("%s: %s", path, note)
         return proposal.text
+
+    @asynccontextmanager
+    async def _beside(self, wanted: Models) -> AsyncGenerator[tuple[Database, Database], None]:
+        """Give scratch databases with what the migrations so far make, and with what the models make."""
+        before = history.sealed_files(self.directory)
+        async with scratch(self._db) as ours, scratch(self._db) as target:
+            await history.replay(ours, before)
+            await models.create(target, wanted, self._root)
+            yield ours, target
+
+    async def possible_renames(self) -> list[tuple[str, str]]:
+        """Return what would go and what would come by ``new`` that may be one thing with another name.
+
+        Returns:
+            Pairs of the old name and the new one, ``("user.name", "full_name")``, columns of one type and tables with
+            the same columns; none where no models are known.
+
+        Raises:
+            MigrationError: as for ``new``.
+
+        Example:
+            ```python
+            candidates = await migrator.possible_renames()
+            ```
+        """
+        from deebase.migrations.comparison import compare
+
+        if self._models is None:
+            return []
+        async with self._beside(self._models) as (ours, target):
+            return (await compare(ours, target)).possible_renames()
 
     async def record(self, sql_up: str, sql_down: str | None) -> Path:
         """Add a schema command to the open draft, and open one if there is none.
