@@ -339,6 +339,20 @@ async def test_scratch_databases_are_gone_afterwards(db: Database) -> None:
         assert found == []
 
 
+@pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
+async def test_what_a_killed_program_has_left_behind_is_dropped(db: Database) -> None:
+    old, young = f"{PREFIX}12_ab", f"{PREFIX}999999_ab"
+    await db.q(f'CREATE DATABASE "{old}"')
+    await db.q(f'CREATE DATABASE "{young}"')
+    try:
+        async with scratch(db):
+            pass
+        found = await db.q("SELECT datname FROM pg_database WHERE starts_with(datname, ?)", [PREFIX])
+        assert found == [{"datname": young}]
+    finally:
+        await db.q(f'DROP DATABASE "{young}"')
+
+
 async def test_nothing_of_the_real_database_is_touched(migrator: Migrator, db: Database) -> None:
     await wanting(migrator, everything_but_functions).new("first")
     assert await differences(db, nothing) == []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import secrets
 import tempfile
+import time
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -11,14 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 from deebase._engine.block import raise_translated
 from deebase._engine.shield import finish
+from deebase._sql.statement import Statement
 from deebase.database import Database
 from deebase.errors import DeeBaseError, MigrationError
 
 if TYPE_CHECKING:
     from deebase._engine.executor import Executor
 
-#: What their names begin with, so that one which a killed program has left behind is known.
+#: What their names begin with; on a server the hour of their birth comes next, so that one which a killed program has
+#: left behind is known.
 PREFIX = "deebase_scratch_"
+_LEFT_BEHIND = 24  # hours
+
+_LISTED = Statement(
+    "SELECT datname::text FROM pg_database WHERE starts_with(datname, $1) AND NOT EXISTS"
+    " (SELECT FROM pg_stat_activity WHERE pg_stat_activity.datname = pg_database.datname)",
+    reads=True,
+)
 
 
 def scratch(db: Database) -> AbstractAsyncContextManager[Database]:
@@ -49,7 +61,8 @@ async def _file(executor: Executor) -> AsyncGenerator[Database, None]:
 @asynccontextmanager
 async def _of_server(executor: Executor) -> AsyncGenerator[Database, None]:
     settings = executor.settings
-    name = f"{PREFIX}{secrets.token_hex(8)}"
+    await _sweep(executor)
+    name = f"{PREFIX}{_hour()}_{secrets.token_hex(8)}"
     url = settings.sa_url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
     options: dict[str, Any] = dict(settings.engine_options)
     options["connect_args"] = {**settings.connect_args, **options.get("connect_args", {})}
@@ -65,6 +78,20 @@ async def _of_server(executor: Executor) -> AsyncGenerator[Database, None]:
             yield made
     finally:
         await finish(_run(executor, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
+def _hour() -> int:
+    return int(time.time() // 3600)
+
+
+async def _sweep(executor: Executor) -> None:
+    """Drop what programs that were killed have left behind."""
+    for (name,) in await executor.fetch(_LISTED, [PREFIX]):
+        found = re.fullmatch(rf"{PREFIX}(\d+)_[0-9a-f]+", name)
+        if found is not None and int(found[1]) < _hour() - _LEFT_BEHIND:
+            # Another program may do the same just now.
+            with contextlib.suppress(DeeBaseError):
+                await _run(executor, f'DROP DATABASE IF EXISTS "{name}"')
 
 
 async def _run(executor: Executor, sql: str) -> None:
