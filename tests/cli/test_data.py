@@ -210,11 +210,10 @@ def test_on_a_terminal_rows_are_a_table(users: Commands) -> None:
 
 
 def test_files_are_read_and_written(users: Commands, directory: Path) -> None:
-    from deebase import Database
-
-    if not hasattr(Database, "import_file"):
-        pytest.skip("files are not read yet")
     (directory / "city.csv").write_text("name,people\nBonn,330000\nUlm,128000\n")
+    shown = users.ok("data", "import", "city.csv", "--pk", "name", "--dry-run")
+    assert shown.startswith("CREATE TABLE city")
+    assert "city" not in [row["name"] for row in users.ok("table", "list")]
     users.ok("data", "import", "city.csv", "--pk", "name")
     assert users.ok("data", "get", "city", "Ulm") == {"name": "Ulm", "people": 128000}
     (directory / "city.csv").write_text("name,people\nUlm,129000\n")
@@ -225,4 +224,8 @@ def test_files_are_read_and_written(users: Commands, directory: Path) -> None:
     rows: list[Any] = [json.loads(line) for line in (directory / "out.ndjson").read_text().splitlines()]
     assert {"name": "Ulm", "people": 129000} in rows
     assert "--overwrite" in users.fails("data", "export", "city", "out.ndjson")
+    assert users.run("data", "export", "city", "--format", "tsv").stdout.splitlines()[0] == "name\tpeople"
     assert users.fails("data", "import", "-", code=2)
+    users.ok("data", "import", "-", "--table", "plz", "--type", "code=str", "--delimiter", ";", stdin="code;n\n1;2\n")
+    assert users.ok("data", "list", "plz") == [{"id": 1, "code": "1", "n": 2}]
+    assert "gone.csv" in users.fails("data", "import", "gone.csv")

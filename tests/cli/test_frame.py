@@ -298,22 +298,11 @@ def test_showing_a_change_makes_no_database(directory: Path) -> None:
 
 def test_all_commands_that_change_something_can_only_show_it() -> None:
     reading = {"codegen", "completion", "init", "shell", "sql", "tour", "diagram", "show", "list", "get", "schema"}
-    reading |= {"info", "import", "export", "backup", "copy", "doctor"}
-    # What is about files and the ledger.
-    reading |= {
-        "new",
-        "seal",
-        "status",
-        "check",
-        "drift",
-        "baseline",
-        "squash",
-        "renumber",
-        "rerecord",
-        "repair",
-        "eject",
-    }
+    reading |= {"info", "export"}
+    # What becomes of migrations is planned, and a database as a whole copied, in ways of their own.
     for name, command in LEAVES.items():
+        if name.startswith(("deebase migrate", "deebase db")):
+            continue
         options = {option for parameter in command.params for option in parameter.opts}
         assert ("--dry-run" in options) != (name.split()[-1] in reading), name
 

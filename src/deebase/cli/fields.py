@@ -132,6 +132,11 @@ def _annotation(kind: str) -> Any:
     }[kind]
 
 
+def escaped(name: str) -> str:
+    """Return a name as it stands in a field."""
+    return name.replace(":", "\\:")
+
+
 def unique_index(table: str, spec: FieldSpec) -> str:
     """Return the name of the index that keeps the values of a unique field apart."""
     return f"ux_{table}_{spec.name}"

@@ -5,88 +5,133 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import click
 
+from deebase.cli import fields
 from deebase.cli.frame import Command, Refusal
-from deebase.cli.invocation import database_options, say
+from deebase.cli.invocation import changing, database_options, invocation, say
+from deebase.cli.output import counted
 from deebase.cli.session import session
+from deebase.cli.values import named
+from deebase.errors import InvalidOperationError, ValidationError
 
-_FORMATS = click.Choice(("csv", "tsv", "json", "ndjson"))
-_FORMAT = click.option("--format", "form", type=_FORMATS, help="The format, where the name of the file does not tell.")
+Format = Literal["csv", "tsv", "json", "ndjson"]
 
-#: What the API calls with the rows so far, and the bytes of how many.
-Progress = Callable[[int, int, int | None], None]
+_FORMAT = click.option(
+    "--format",
+    "form",
+    type=click.Choice(("csv", "tsv", "json", "ndjson")),
+    help="The format, where the name of the file does not tell.",
+)
+_DELIMITER = click.option("--delimiter", metavar="CHARACTER", help="Between fields of CSV; found out by default.")
 
 
-@click.command("import", cls=Command, example="deebase data import people.csv --pk id")
+@click.command("import", cls=Command, example="deebase data import people.csv --pk id --type zip=str")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--table", help="The table; named after the file by default.")
-@click.option("--pk", metavar="COLUMN", help="The key of a table that is made; id by default, where there is one.")
+@click.option("--pk", metavar="COLUMN", multiple=True, help="The key of a table that is made; id by default.")
+@click.option("--type", "types", metavar="COLUMN=TYPE", multiple=True, help="The type of a column of a new table.")
 @click.option(
     "--upsert", is_flag=True, help="Change the rows whose key is there already, instead of refusing the file."
 )
+@click.option("--null", "nulls", metavar="TEXT", multiple=True, help="A text of CSV that means NULL, besides nothing.")
+@click.option("--encoding", default="utf-8-sig", show_default=True, help="Of the text.")
+@_DELIMITER
 @_FORMAT
-@database_options
-def import_files(files: Sequence[str], table: str | None, pk: str | None, upsert: bool, form: str | None) -> None:
-    """Import files: CSV, TSV, JSON or NDJSON, also packed with gzip or zip; - is stdin.
+@changing
+def import_files(
+    files: Sequence[str], table: str | None, pk: Sequence[str], types: Sequence[str], **given: Any
+) -> None:
+    """Import files: CSV, TSV, JSON or NDJSON, also packed by gzip or zip; - is stdin.
 
     A table that is not there is made, with types that fit the values. Each file is taken whole or not at all.
     """
     if "-" in files and table is None:
         raise Refusal("What comes from stdin has no name: give --table.")
-    options: dict[str, Any] = {"pk": pk, "on_conflict": "update" if upsert else None, "format": form}
-    given = {name: value for name, value in options.items() if value is not None}
+    annotations = {name: _type(name, kind) for name, kind in named(types, "--type").items()}
     with session(creates=True) as s:
-        # Of any type: what a call takes is told by its documentation.
-        db: Any = s.db
         for file in files:
-            source: Any = sys.stdin.buffer if file == "-" else file
-            with _progress(file) as progress:
-                item = s.run(db.import_file(source, table, **given, **progress))
-            say(f"Imported {file} into {item.name}.")
+            with _bar(file) as advance:
+                work = s.db.import_file(
+                    file,
+                    table,
+                    pk=list(pk) or None,
+                    types=annotations or None,
+                    on_conflict="update" if given["upsert"] else None,
+                    null=["", *given["nulls"]],
+                    encoding=given["encoding"],
+                    delimiter=_tab(given["delimiter"]),
+                    format=given["form"],
+                    progress=advance,
+                )
+                item = s.change(work)
+            if item is not None:
+                say(f"Imported {file} into {item.name}, which has {counted(s.run(item.count()), 'row')} now.")
+
+
+def _type(name: str, kind: str) -> Any:
+    spec = fields.parse(f"{fields.escaped(name)}:{kind}")
+    if spec.digits is not None:
+        raise ValidationError(
+            f"--type {name}: decimal alone; it keeps any number of digits", field=name, hint="decimal"
+        )
+    # Values may be missing in any column of a file.
+    return spec.annotation | None
+
+
+def _tab(delimiter: str | None) -> str | None:
+    return "\t" if delimiter in ("\\t", "tab") else delimiter
 
 
 @click.command("export", cls=Command, example="deebase data export user users.csv")
 @click.argument("table")
 @click.argument("file", default="-")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+@_DELIMITER
 @_FORMAT
 @database_options
-def export_file(table: str, file: str, overwrite: bool, form: str | None) -> None:
+def export_file(table: str, file: str, overwrite: bool, delimiter: str | None, form: Format | None) -> None:
     """Export a table or view to a file: CSV, TSV, JSON or NDJSON, also .gz and .zip; to stdout without one."""
-    given: dict[str, Any] = {"overwrite": True} if overwrite else {}
-    if form is not None or file == "-":
-        given["format"] = form or "csv"
     with session() as s:
-        item: Any = s.readable(table)
-        target: Any = sys.stdout.buffer if file == "-" else file
-        with _progress(table) as progress:
-            s.run(item.export_file(target, **given, **progress))
+        with _bar(table) as advance:
+            work = s.readable(table).export_file(
+                file,
+                delimiter=_tab(delimiter),
+                format=form or ("csv" if file == "-" else None),
+                overwrite=overwrite,
+                progress=advance,
+            )
+            try:
+                count = s.run(work)
+            except InvalidOperationError as error:
+                hint = "--overwrite replaces it" if error.hint and "overwrite" in error.hint else error.hint
+                raise InvalidOperationError(error.message, target=error.target, hint=hint) from error
         if file != "-":
-            say(f"Exported {table} to {file}.")
+            say(f"Exported {counted(count, 'row')} of {table} to {file}.")
 
 
 @contextmanager
-def _progress(what: str) -> Generator[dict[str, Progress]]:
-    """Show how far it is, with rows per second, on a terminal; yield what the call takes for that."""
-    if not sys.stderr.isatty():
-        yield {}
+def _bar(what: str) -> Generator[Callable[..., object] | None]:
+    """Show how far it is, with rows per second, on a terminal; yield what the call tells it to."""
+    if not sys.stderr.isatty() or invocation().dry_run:
+        yield None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None, rows="")
+        # Markup would be read in the name of a file.
+        task = bar.add_task(what.replace("[", "\\["), total=None, rows="")
 
         def advance(rows: int, done: int = 0, total: int | None = None) -> None:
-            seconds = bar.tasks[0].elapsed or 0
+            seconds = bar.tasks[0].elapsed or 0.0
             speed = f", {rows / seconds:,.0f} a second" if seconds else ""
             bar.update(task, completed=done, total=total, rows=f"{rows:,} rows{speed}")
 
-        yield {"progress": advance}
+        yield advance
 
 
 COMMANDS = (import_files, export_file)

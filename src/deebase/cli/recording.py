@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Awaitable, Generator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,8 @@ async def rehearsed(db: Database, work: Awaitable[Any]) -> list[str]:
         async with db.transaction() as transaction:
             await work
             await transaction.rollback()
-    return _changes(recorder, db)
+    # A statement that is run for many rows is shown once.
+    return [sql for sql, _ in groupby(_changes(recorder, db))]
 
 
 def recording_migrator(db: Database) -> Migrator | None:

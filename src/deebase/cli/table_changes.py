@@ -126,7 +126,7 @@ def _arguments(table: Table[Any], given: dict[str, Any]) -> dict[str, Any]:
     from deebase.cli.values import value
 
     types = {
-        column: fields.parse(f"{_escaped(column)}:{kind}")
+        column: fields.parse(f"{fields.escaped(column)}:{kind}")
         for column, kind in named(given["types"], "--type", table.columns).items()
     }
     for spec in types.values():
@@ -152,10 +152,6 @@ def _arguments(table: Table[Any], given: dict[str, Any]) -> dict[str, Any]:
     if given["pk"] or given["no_pk"]:
         wanted["pk"] = list(given["pk"]) or None
     return wanted
-
-
-def _escaped(column: str) -> str:
-    return column.replace(":", "\\:")
 
 
 def _typed_default(spec: fields.FieldSpec, text: str) -> Any:
