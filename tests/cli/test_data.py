@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import uuid
 from pathlib import Path
 from typing import Any
@@ -229,3 +230,29 @@ def test_files_are_read_and_written(users: Commands, directory: Path) -> None:
     users.ok("data", "import", "-", "--table", "plz", "--type", "code=str", "--delimiter", ";", stdin="code;n\n1;2\n")
     assert users.ok("data", "list", "plz") == [{"id": 1, "code": "1", "n": 2}]
     assert "gone.csv" in users.fails("data", "import", "gone.csv")
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
+def test_on_a_terminal_an_import_shows_how_far_it_is(cli: Commands, directory: Path) -> None:
+    (directory / "[city].csv").write_text("name,people\nBonn,330000\n")
+    code, shown = cli.on_terminal("data", "import", "[city].csv", "--table", "city")
+    assert code == 0, shown
+    assert "[city].csv" in shown
+    assert "Imported [city].csv into city, which has 1 row now." in shown
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
+def test_an_interrupted_import_leaves_nothing(cli: Commands, directory: Path) -> None:
+    with (directory / "big.csv").open("w") as file:
+        file.write("name,people\n")
+        file.writelines(f"a name of some length {n},{n}\n" for n in range(600_000))
+    process = cli.process("data", "import", "big.csv")
+    try:
+        cli.wait_for_writing()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=15)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, said) == (130, "Interrupted.\n")
+    assert cli.ok("table", "list") == []

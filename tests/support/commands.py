@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -67,6 +68,16 @@ class Commands:
         """Start a command in a process of its own."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         return subprocess.Popen([*PROGRAM, *arguments], text=True, **{"env": self._variables(), **pipes})
+
+    def wait_for_writing(self) -> None:
+        """Return when another process has written a megabyte to the SQLite file, which is not committed yet."""
+        log = Path(f"{self.url}-wal")
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            if log.exists() and log.stat().st_size > 1_000_000:
+                return
+            time.sleep(0.02)
+        raise AssertionError("nothing was written")
 
     def on_terminal(self, *arguments: str, answer: str = "", columns: int = 100) -> tuple[int, str]:
         """Run a command on a terminal of its own; return its exit code and all that it showed.

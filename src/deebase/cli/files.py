@@ -50,6 +50,8 @@ def import_files(
     """
     if "-" in files and table is None:
         raise Refusal("What comes from stdin has no name: give --table.")
+    if "-" in files and sys.stdin.isatty():
+        raise Refusal("There is nothing on stdin: pipe a file into it, or give its name.")
     annotations = {name: _type(name, kind) for name, kind in named(types, "--type").items()}
     with session(creates=True) as s:
         for file in files:
