@@ -57,6 +57,9 @@ def test_write_changes_something_all_or_nothing(users: Commands, directory: Path
     assert users.fails("sql", "--write", 'DELETE FROM "user"; SELECT nonsense FROM nowhere')
     assert len(users.ok("data", "list", "user")) == 1
     assert users.fails("sql", "--write", "SELECT 1; SELECT 2", "-p", "a=1", code=2)
+    shown = users.ok("sql", "--write", "--dry-run", 'DELETE FROM "user"; DROP TABLE x')
+    assert shown == 'DELETE FROM "user";\nDROP TABLE x;\n'
+    assert len(users.ok("data", "list", "user")) == 1
 
 
 def test_a_plan_is_shown_and_nothing_run(users: Commands) -> None:

@@ -697,3 +697,43 @@ async def test_a_strict_table_refuses_what_does_not_fit_whoever_writes_it(db: Da
     with pytest.raises(ForeignKeyViolationError):
         await notes.insert(sample_id=2, on=True)
     assert await table[1] == row
+
+
+class Stock:
+    id: int
+    pieces: int
+    label: str
+
+
+async def test_a_check_refuses_rows_whoever_writes_them(db: Database) -> None:
+    stock = await db.create(Stock, checks=["pieces >= 0", "label <> '5%:x?'"])
+    await stock.insert(pieces=0, label="a")
+    with pytest.raises(CheckViolationError):
+        await stock.insert(pieces=-1, label="a")
+    with pytest.raises(CheckViolationError):
+        await db.q("UPDATE stock SET label = '5%:x?'")
+    assert await stock.count() == 1
+
+
+async def test_checks_are_options_of_a_class_among_several(db: Database) -> None:
+    _, stock = await db.create_all(User, Stock, options={Stock: {"checks": ["pieces < 5"]}})
+    with pytest.raises(CheckViolationError):
+        await stock.insert(pieces=5, label="a")
+
+
+@pytest.mark.parametrize("checks", ["pieces > 0", [""], ["  "], [5], ["a\0b"]])
+async def test_a_check_is_a_condition_in_sql(db: Database, checks: Any) -> None:
+    if isinstance(checks, str):
+        stock = await db.create(Stock, checks=checks)
+        with pytest.raises(CheckViolationError):
+            await stock.insert(pieces=0, label="a")
+        return
+    with pytest.raises(ValidationError) as caught:
+        await db.create(Stock, checks=checks)
+    assert caught.value.field == "checks"
+
+
+async def test_a_check_that_is_no_condition_makes_no_table(db: Database) -> None:
+    with pytest.raises(QueryError):
+        await db.create(Stock, checks=["nonsense >"])
+    assert await (await db.create(Stock)).count() == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deebase.cli.frame import Command, Refusal
-from deebase.cli.invocation import reading, say
+from deebase.cli.invocation import changing, invocation, output_options, say
 from deebase.cli.output import show, show_stream
 from deebase.cli.session import Session, session
 from deebase.cli.values import guessed, named
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 @click.option("-f", "--file", "file", type=click.Path(dir_okay=False), help="Read the SQL from a file.")
 @click.option("--write", is_flag=True, help="Allow it to change something.")
 @click.option("--explain", is_flag=True, help="Show the plan of the database instead of running it.")
-@reading
+@output_options
+@changing
 def sql(statement: str | None, params: Sequence[str], file: str | None, write: bool, explain: bool) -> None:
     """Run SQL and show its rows.
 
@@ -84,11 +85,10 @@ def _write(s: Session, text: str, values: dict[str, Any]) -> None:
     if len(_statements(s, text)) > 1:
         if values:
             raise Refusal("Several statements take no parameters: run them one by one, or leave -p out.")
-        s.run(s.db.script(text))
-        say("Done.")
+        s.change(s.db.script(text), "Done.")
         return
-    rows = s.run(s.db.q(text, values or None))
+    rows = s.change(s.db.q(text, values or None))
     if rows:
         show(rows)
-    else:
+    elif not invocation().dry_run:
         say("Done.")
