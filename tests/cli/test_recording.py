@@ -102,3 +102,10 @@ def test_a_table_that_is_made_anew_is_recorded_or_the_gap_is_told(
         assert "write the step into the draft" in result.stderr
     else:
         assert "ALTER" in drafts(directory)[0]
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
+def test_broken_settings_are_told_before_anything_is_changed(project: Commands, directory: Path) -> None:
+    (directory / "deebase.toml").write_text("migrations = 5")
+    assert "migrations in" in project.fails("table", "create", "user", "id:int")
+    assert project.ok("table", "list") == []

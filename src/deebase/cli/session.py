@@ -6,8 +6,8 @@ import asyncio
 import difflib
 import os
 import sys
-from collections.abc import Awaitable, Coroutine, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Coroutine, Generator, Iterable, Sequence
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -43,7 +43,7 @@ class Session:
         """Return what a call of the API gives."""
         return self._runner.run(work)
 
-    def change(self, work: Awaitable[T], done: str | None = None) -> T | None:
+    def change(self, work: Coroutine[Any, Any, T], done: str | None = None) -> T | None:
         """Change the database, or with --dry-run print how; then say that it is done.
 
         Args:
@@ -53,15 +53,16 @@ class Session:
         Returns:
             What the call gave; None for a change that was only shown.
         """
-        if invocation().dry_run:
-            self.print_sql(self.run(rehearsed(self.db, work)))
-            return None
-        result = self.run(_awaited(work))
+        with closing(work):
+            if invocation().dry_run:
+                self.print_sql(self.run(rehearsed(self.db, work)))
+                return None
+            result = self.run(work)
         if done is not None:
             say(done)
         return result
 
-    def change_schema(self, work: Awaitable[T], done: str, *, undo: Sequence[str] = ()) -> None:
+    def change_schema(self, work: Coroutine[Any, Any, Any], done: str, *, undo: Sequence[str] = ()) -> None:
         """Change the schema as ``change`` does, and record it in the open draft migration of the project.
 
         Args:
@@ -69,11 +70,13 @@ class Session:
             done: the message.
             undo: for each statement of the change, what undoes it; without one, the migration is irreversible.
         """
-        migrator = None if invocation().dry_run else recording_migrator(self.db)
-        if migrator is None:
-            self.change(work, done)
-            return
-        message = self.run(recorded(self.db, migrator, work, undo))
+        # Closed, so that a call that was never begun is not complained of besides.
+        with closing(work):
+            migrator = None if invocation().dry_run else recording_migrator(self.db)
+            if migrator is None:
+                self.change(work, done)
+                return
+            message = self.run(recorded(self.db, migrator, work, undo))
         say(done)
         if message is not None:
             say(message)
@@ -210,10 +213,6 @@ def _missing_file(url: URL) -> str | None:
 
 def _has_directory(path: str) -> bool:
     return os.path.isdir(os.path.dirname(path) or ".")
-
-
-async def _awaited(work: Awaitable[T]) -> T:
-    return await work
 
 
 async def _dialect(db: Database) -> Dialect:
