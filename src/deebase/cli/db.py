@@ -34,7 +34,7 @@ def backup(file: Path | None, overwrite: bool) -> None:
     from deebase.backup import backup as write
 
     with session() as s:
-        sqlite = s.db.engine.dialect.name == "sqlite"
+        sqlite = s.dialect.name == "sqlite"
         name = f"backup-{datetime.now():%Y%m%d-%H%M%S}.{'db' if sqlite else 'dump'}"
         made = s.run(write(s.db, file or Path(name), overwrite=overwrite))
         say(f"Wrote {made}, {made.stat().st_size:,} bytes.")
