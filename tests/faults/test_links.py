@@ -55,7 +55,7 @@ async def test_links_that_are_reset_every_150_ms_lose_nothing(proxy: Proxy, post
     async with Database(proxy.url, pool_size=5) as db:
         load = await Load.prepare(db)
         async with load.running(tasks=16):
-            for _ in range(130 if long_run else 8):
+            for _ in range(130 if long_run else 5):
                 await asyncio.sleep(0.15)
                 proxy.reset()
         assert load.errors <= {"ConnectionError", "CommitOutcomeUnknownError", "TransactionAbortedError"}
@@ -73,7 +73,7 @@ async def test_backends_that_are_ended_under_load_lose_nothing(
         killer = await asyncpg.connect(postgres_server.url)
         ended = 0
         async with load.running(tasks=16):
-            while ended < (60 if long_run else 12):
+            while ended < (60 if long_run else 6):
                 pids = await killer.fetch(
                     "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'",
                     postgres_url.partition("?")[0].rpartition("/")[2],
@@ -202,6 +202,7 @@ async def test_cancelling_on_a_dead_link_takes_two_seconds_at_most(proxy: Proxy)
         assert db._executor.lanes_in_use == 0
 
 
+@pytest.mark.long
 async def test_a_database_on_a_dead_link_closes_in_time(proxy: Proxy) -> None:
     db = Database(proxy.url, pool_size=2)
     await asyncio.gather(db.q("SELECT 1"), db.q("SELECT 2"))

@@ -189,7 +189,7 @@ async def explain(lists: tuple[Database, Table[Any]], data: tuple[Any, Any, Any]
 cases = st.tuples(programs, schedules, faults)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases)
 async def test_one_history_explains_what_all_tasks_saw(lists: Any, data: Any) -> None:
     await explain(lists, data)

@@ -320,7 +320,7 @@ def run(world: World, examples: int, steps: int, *phases: Phase) -> None:
 
 def test_the_databases_agree_with_each_other_and_with_a_dictionary(world: World) -> None:
     # Without the phase that looks for the shortest way to a failure, which takes minutes.
-    run(world, 12, 25)
+    run(world, 8, 20)
 
 
 @pytest.mark.long
