@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable
@@ -108,21 +109,20 @@ async def test_a_link_cut_at_commit_is_never_taken_for_an_outcome(
 
 async def test_commits_that_are_cancelled_are_whole_or_not_there(proxy: Proxy, long_run: bool) -> None:
     proxy.delay = 0.001
-    outcomes: set[str | None] = set()
+    outcomes: set[str] = set()
     async with Database(proxy.url, pool_size=4) as db:
         load = await Load.prepare(db)
 
         async def commit(turns: int) -> None:
-            tx = db.transaction()
-            async with tx:
+            me = asyncio.current_task()
+            assert me is not None
+            async with db.transaction():
                 keys = await load.write_pair()
                 # The last await of the block has returned: what is cancelled from here on is its end.
-                asyncio.get_running_loop().call_later(turns * 0.0005, task.cancel)
+                asyncio.get_running_loop().call_later(turns * 0.0005, me.cancel)
             load.acknowledge(keys)
 
         for turn in range(200 if long_run else 30):
-            task = asyncio.current_task()
-            assert task is not None
             task = asyncio.create_task(commit(turn % 10))
             await asyncio.wait([task])
             outcomes.add("cancelled" if task.cancelled() else "committed")
@@ -233,8 +233,6 @@ async def test_a_wait_for_a_row_lock_of_our_own_is_bounded(postgres_url: str) ->
 
         async def change() -> None:
             await db.q("UPDATE t SET n = n + 1 WHERE id = 1")
-
-        import contextvars
 
         outside = contextvars.copy_context()
         async with db.transaction():

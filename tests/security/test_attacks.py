@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from deebase import Database, DeeBaseError, Index, ScopeError, Table, ValidationError
+from deebase import BusyError, Database, DeeBaseError, Index, ScopeError, Table, ValidationError
 
 pytestmark = pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 
@@ -320,8 +320,6 @@ async def test_a_list_of_many_values_is_still_a_condition(target: Target) -> Non
 
 
 async def test_waiting_callers_are_bounded(db_url: str) -> None:
-    from deebase import BusyError
-
     async with Database(db_url, pool_size=1, timeout=0.5) as db:
         await db.q("SELECT 1")
         entered, leave = asyncio.Event(), asyncio.Event()
