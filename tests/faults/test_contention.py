@@ -63,6 +63,29 @@ async def test_320_increments_at_serializable_are_all_done_by_retry(db: Database
     assert (await counters[1])["n"] == 320
 
 
+@pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
+async def test_tasks_that_deadlock_are_all_done_by_retry(db_url: str) -> None:
+    options = {"connect_args": {"server_settings": {"deadlock_timeout": "20ms"}}}
+    async with Database(db_url, engine_options=options) as db:
+        counters = await db.create(Counter)
+        await counters.insert_all([{"id": 1, "n": 0}, {"id": 2, "n": 0}])
+        attempts = 0
+        each_holds_one = asyncio.Barrier(2)
+
+        async def both(one: int, other: int) -> None:
+            nonlocal attempts
+            attempts += 1
+            first = attempts <= 2
+            await counters.update(id=one, n=db.sql(counters.c.n + 1))
+            if first:
+                await each_holds_one.wait()
+            await counters.update(id=other, n=db.sql(counters.c.n + 1))
+
+        await asyncio.gather(db.retry(lambda: both(1, 2)), db.retry(lambda: both(2, 1)))
+        assert attempts > 2, "no deadlock was met"
+        assert await counters(order_by="id").scalars("n") == [2, 2]
+
+
 @everywhere
 async def test_rows_that_are_rolled_back_are_never_seen_by_others(db: Database, counters: Table) -> None:
     class Undone(Exception):
