@@ -376,8 +376,13 @@ def _walk(kind: type[DeeBaseError]) -> Iterator[type[DeeBaseError]]:
         yield from _walk(child)
 
 
-_BY_SQLSTATE: dict[str, type[DeeBaseError]] = {code: kind for kind in _walk(DeeBaseError) for code in kind.sqlstates}
-_BY_SQLITE: dict[int, type[DeeBaseError]] = {code: kind for kind in _walk(DeeBaseError) for code in kind.sqlite_codes}
+# Of each class its own codes: those that it inherits are another one's.
+_BY_SQLSTATE: dict[str, type[DeeBaseError]] = {
+    code: kind for kind in _walk(DeeBaseError) for code in vars(kind).get("sqlstates", ())
+}
+_BY_SQLITE: dict[int, type[DeeBaseError]] = {
+    code: kind for kind in _walk(DeeBaseError) for code in vars(kind).get("sqlite_codes", ())
+}
 
 
 def class_for_sqlstate(state: str) -> type[DeeBaseError] | None:

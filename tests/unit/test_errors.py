@@ -15,6 +15,7 @@ from deebase.errors import (
     BusyError,
     CheckViolationError,
     ConnectionError,
+    DatabaseError,
     DataError,
     DeadlockError,
     DeeBaseError,
@@ -147,6 +148,10 @@ def test_well_known_sqlstates(state: str, kind: type[DeeBaseError]) -> None:
         (sqlite3.SQLITE_INTERRUPT, QueryTimeoutError),
         (sqlite3.SQLITE_CANTOPEN, ConnectionError),
         (sqlite3.SQLITE_ERROR, QueryError),
+        (sqlite3.SQLITE_FULL, DatabaseError),
+        (sqlite3.SQLITE_CORRUPT, DatabaseError),
+        (sqlite3.SQLITE_NOTADB, DatabaseError),
+        (sqlite3.SQLITE_IOERR, DatabaseError),
     ],
 )
 def test_well_known_sqlite_codes(code: int, kind: type[DeeBaseError]) -> None:
