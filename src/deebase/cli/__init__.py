@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import click
 
-from deebase.cli.frame import RootGroup, one_line
-
-__all__ = ["main", "one_line"]
+from deebase.cli.frame import RootGroup
 
 #: Command -> where it is, and what the list of commands says of it. No module imports SQLAlchemy before it must.
 _COMMANDS = {
