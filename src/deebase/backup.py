@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import os
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from deebase._engine.block import raise_translated
+from deebase._engine.sqlite_files import copy_in, copy_out, damage
 from deebase.database import Database
 from deebase.errors import DatabaseError, InvalidOperationError
 
@@ -49,8 +50,8 @@ async def backup(db: Database, path: str | os.PathLike[str], *, overwrite: bool 
     name = _beside(target, overwrite=overwrite)
     try:
         if db.engine.dialect.name == "sqlite":
-            await _from_sqlite(db, name)
-            _must_be_sound(name)
+            await _with_connection(db, lambda raw: copy_out(raw, name), write=False)
+            _must_be_sound(Path(name))
         else:
             with _environment(db) as (environment, arguments):
                 await _run("pg_dump", "--format=custom", f"--file={name}", *arguments, environment=environment)
@@ -113,8 +114,8 @@ async def restore(db: Database, path: str | os.PathLike[str], *, replace: bool =
         kind = "a SQLite database" if sqlite else "an archive of pg_dump"
         raise _refused(f"{source} is not {kind}", "`deebase db copy` goes from one kind to the other", str(source))
     if sqlite:
-        _must_be_sound(str(source))
-        await _into_sqlite(db, source)
+        _must_be_sound(source)
+        await _with_connection(db, lambda raw: copy_in(raw, source), write=True)
     else:
         with _environment(db) as (environment, arguments):
             options = ["--single-transaction", "--exit-on-error", "--no-owner", *arguments]
@@ -123,29 +124,8 @@ async def restore(db: Database, path: str | os.PathLike[str], *, replace: bool =
     await db.reflect()
 
 
-async def _from_sqlite(db: Database, name: str) -> None:
-    """Copy a database, as of one moment, with a connection of its own for reading: writers go on."""
-
-    def copy(raw: sqlite3.Connection) -> None:
-        with closing(sqlite3.connect(name)) as file:
-            raw.backup(file)
-            # One file, without a log beside it.
-            file.execute("PRAGMA journal_mode = DELETE")
-
-    await _with_connection(db, copy, write=False)
-
-
-async def _into_sqlite(db: Database, source: Path) -> None:
-    """Fill a database through the connection that writes, so that nobody is in between."""
-
-    def copy(raw: sqlite3.Connection) -> None:
-        with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as file:
-            file.backup(raw)
-
-    await _with_connection(db, copy, write=True)
-
-
-async def _with_connection(db: Database, function: Callable[[sqlite3.Connection], None], *, write: bool) -> None:
+async def _with_connection(db: Database, function: Callable[[Any], None], *, write: bool) -> None:
+    """Run a function of a SQLite connection, of one that reads (so that writers go on) or of the one that writes."""
     executor = db._executor  # pyright: ignore[reportPrivateUsage]
     lanes = executor.lanes()
     lane = await lanes.acquire("a backup", write=write)
@@ -157,14 +137,10 @@ async def _with_connection(db: Database, function: Callable[[sqlite3.Connection]
         lanes.release(lane, write=write)
 
 
-def _must_be_sound(name: str) -> None:
-    with closing(sqlite3.connect(f"{Path(name).resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        try:
-            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-        except sqlite3.DatabaseError as error:
-            raise DatabaseError("the file is not sound", hint="take another backup") from error
-    if found != "ok":
-        raise DatabaseError(f"the file is not sound: {found}", hint="look at the disk, and at the database itself")
+def _must_be_sound(source: Path) -> None:
+    found = damage(source)
+    if found is not None:
+        raise DatabaseError(f"the file is not sound: {found}", hint="take another backup; look at the disk")
 
 
 # -- programs of PostgreSQL ---------------------------------------------------------------------
