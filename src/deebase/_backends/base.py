@@ -85,12 +85,23 @@ def common(error: BaseException) -> DeeBaseError | None:
 _DRIVERS = ("asyncpg", "sqlalchemy", "sqlite3", "aiosqlite")
 
 
+#: The attribute of a driver's error that holds ours.
+_OURS = "deebase_error"
+
+
+def concealed(error: BaseException) -> DeeBaseError | None:
+    """Return our error again for a driver's that several callers meet, whose own text is gone by now."""
+    ours: DeeBaseError | None = error.__dict__.get(_OURS)
+    return None if ours is None else ours.with_prefix("")
+
+
 def conceal(error: BaseException, ours: DeeBaseError) -> None:
     """Let a driver's error say what ours says: it is the cause of ours, and a traceback prints causes.
 
     Its own text may quote values (``Key (email)=(...) already exists``, ``[parameters: ...]``). What it tells in
     attributes that hold names stays: SQLSTATE, constraint, table, column.
     """
+    error.__dict__[_OURS] = ours
     waiting: list[Any] = [error]
     seen: set[int] = set()
     while waiting:

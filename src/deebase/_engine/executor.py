@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deebase._backends.base import Backend, conceal
+from deebase._backends.base import Backend, conceal, concealed
 from deebase._backends.settings import Settings
 from deebase._engine.block import Block, raise_translated
 from deebase._engine.coalesce import Coalescer
@@ -173,9 +173,11 @@ class Executor:
         """Return our error for one of a driver, which becomes its cause; None for what is not the database's."""
         if isinstance(error, DeeBaseError):
             return error
-        ours = self.backend.translate(error, None if statement is None else statement.sql)
-        if ours is not None and ours is not error:
-            conceal(error, ours)
+        ours = concealed(error)
+        if ours is None:
+            ours = self.backend.translate(error, None if statement is None else statement.sql)
+            if ours is not None and ours is not error:
+                conceal(error, ours)
         if statement is None or statement.writes is None or not isinstance(ours, ForeignKeyViolationError):
             return ours
         return statement.writes.violation(ours)
