@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import Commands
-from tests.support.own_server import _programs  # pyright: ignore[reportPrivateUsage]
+from tests.support.own_server import programs_directory
 
 
 @pytest.fixture(autouse=True)
 def programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """pg_dump and pg_restore of the server's version."""
-    monkeypatch.setenv("PATH", f"{_programs()}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{programs_directory()}{os.pathsep}{os.environ['PATH']}")
 
 
 def test_a_backup_and_the_way_back(users: Commands, directory: Path) -> None:

@@ -17,7 +17,7 @@ from deebase.copying import CopyReport, copy_database
 from deebase.doctor import examine
 from deebase.types import ForeignKeyMark
 from tests.contract.test_files import FULL, Everything
-from tests.support.own_server import _programs  # pyright: ignore[reportPrivateUsage]
+from tests.support.own_server import programs_directory
 
 
 class Team:
@@ -134,7 +134,7 @@ async def test_what_the_target_does_not_have_is_told(db: Database, other: Databa
 def programs(backend_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """pg_dump and pg_restore of the server's version on PATH; libpq needs no more than the socket."""
     if backend_name == "postgres":
-        monkeypatch.setenv("PATH", f"{_programs()}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.setenv("PATH", f"{programs_directory()}{os.pathsep}{os.environ['PATH']}")
 
 
 async def test_a_backup_of_a_database_in_use_is_one_moment_of_it(db: Database, tmp_path: Path, programs: None) -> None:

