@@ -26,7 +26,6 @@ BACKENDS = ("sqlite-memory", "sqlite-file", "postgres")
 # Fixtures are shared by all examples of a property, so its body leaves the database as it found it.
 _SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 settings.register_profile("default", max_examples=50, deadline=None, suppress_health_check=_SHARED)
-settings.register_profile("ci", max_examples=200, deadline=None, suppress_health_check=_SHARED)
 
 
 def in_ci() -> bool:
@@ -45,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # As in the background of a shell; programs that tests start would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not config.getoption("--hypothesis-profile", default=None):
-        settings.load_profile("ci" if in_ci() else "default")
+        settings.load_profile("default")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
