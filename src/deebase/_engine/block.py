@@ -181,6 +181,7 @@ class Block:
         except TransactionError:
             raise
         except BaseException as error:
+            unit.lane.failed(error)
             if getattr(error, "sqlstate", None) == READ_ONLY_SERVER and not self._root._read_only:
                 unit.lanes.retire()
             # One object for both: what the caller meets now is the cause of the abort later.

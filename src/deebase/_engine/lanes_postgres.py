@@ -54,6 +54,10 @@ class PostgresLane:
         #: A statement was cancelled or the link failed: a late cancel could hit the next statement.
         self.broken = False
 
+    def failed(self, error: BaseException) -> None:
+        """Take note of an error: whether the connection may be used after it."""
+        self.broken = self.broken or not _leaves_sound(error)
+
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
         """Return the rows of a statement as asyncpg records."""
         rows: list[Any] = await self.driver.fetch(statement.sql, *args)
@@ -115,7 +119,7 @@ class PostgresLane:
         try:
             tag: str = await self.driver.execute("; ".join([statement.sql for statement in statements]))
         except BaseException as error:
-            self.broken = self.broken or not _leaves_sound(error)
+            self.failed(error)
             raise
         if statements[0].sql == "COMMIT" and tag != "COMMIT":
             # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, without an error.
@@ -268,9 +272,8 @@ class PostgresLanes:
             self._pool.release(lane)
 
     def _failed(self, lane: PostgresLane, error: BaseException) -> None:
-        if not _leaves_sound(error):
-            lane.broken = True
-        elif getattr(error, "sqlstate", None) == READ_ONLY_SERVER:
+        lane.failed(error)
+        if getattr(error, "sqlstate", None) == READ_ONLY_SERVER:
             self.retire()
         self.release(lane)
 

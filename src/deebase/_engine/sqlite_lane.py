@@ -290,6 +290,9 @@ class SqliteLane:
         """Whether the connection is gone."""
         return self.closed or self.driver._connection is None
 
+    def failed(self, error: BaseException) -> None:
+        """Take note of an error: none of a statement makes a connection to a file useless."""
+
     def cut_off(self) -> None:
         """End what runs in the thread, and refuse what comes."""
         self.closed = True
