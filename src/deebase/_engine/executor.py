@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from deebase._engine.lanes_postgres import PostgresLanes
+    from deebase._engine.lanes_sqlite import SqliteLanes
+
 T = TypeVar("T")
 
 log = logging.getLogger("deebase.sql")
@@ -55,9 +58,9 @@ class _Home:
         from deebase._engine.connect import make_engine, make_lanes
 
         self.loop = loop
-        self.engine = make_engine(settings)
-        self.lanes = make_lanes(self.engine, settings, loop)
-        self.coalescer = Coalescer(loop, self.lanes.fetch, note, translate)
+        self.engine: AsyncEngine = make_engine(settings)
+        self.lanes: SqliteLanes | PostgresLanes = make_lanes(self.engine, settings, loop)
+        self.coalescer: Coalescer = Coalescer(loop, self.lanes.fetch, note, translate)
         self._patience = 1.0
         # A loop that shuts down closes its async generators: that is the moment at which lanes
         # must be closed when nobody called close() (`asyncio.run` twice, pytest).
@@ -84,11 +87,11 @@ class Executor:
     def __init__(self, settings: Settings, backend: Backend, *, echo: bool = False, coalesce: bool = True) -> None:
         self.settings = settings
         self.backend = backend
-        self.timeout = settings.timeout
+        self.timeout: float = settings.timeout
         self.current: ContextVar[Block | None] = ContextVar("deebase_transaction", default=None)
         #: A PostgreSQL lane whose statement was cancelled may be hit by a late cancel.
-        self.discards_cancelled = settings.name == "postgresql"
-        self.closed = False
+        self.discards_cancelled: bool = settings.name == "postgresql"
+        self.closed: bool = False
         self.coalesces = coalesce
         self._level = logging.INFO if echo else logging.DEBUG
         self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}

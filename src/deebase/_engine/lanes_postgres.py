@@ -39,20 +39,20 @@ class PostgresLane:
     __slots__ = ("_copied", "broken", "connection", "driver", "holder", "on_error", "opened", "since", "unclean")
 
     def __init__(self, connection: AsyncConnection, driver: Any) -> None:
-        self.connection = connection
+        self.connection: AsyncConnection = connection
         #: When it was connected, in seconds of the monotonic clock.
-        self.opened = time.monotonic()
-        self.driver = driver
-        self.holder = ""
-        self.since = 0.0
+        self.opened: float = time.monotonic()
+        self.driver: Any = driver
+        self.holder: str = ""
+        self.since: float = 0.0
         #: Told of errors that SQLAlchemy meets on the connection, while a transaction lends it out.
         self.on_error: Callable[[BaseException], None] | None = None
         #: Types of columns by table and columns, as asyncpg knows them from its first COPY into them.
         self._copied: dict[tuple[str, str], tuple[int, ...]] = {}
         #: Something of the user's own may have changed the session: reset before the next use.
-        self.unclean = False
+        self.unclean: bool = False
         #: A statement was cancelled or the link failed: a late cancel could hit the next statement.
-        self.broken = False
+        self.broken: bool = False
 
     def failed(self, error: BaseException) -> None:
         """Take note of an error: whether the connection may be used after it."""

@@ -41,8 +41,8 @@ class Waiter:
     __slots__ = ("deadline", "future")
 
     def __init__(self, future: asyncio.Future[Any]) -> None:
-        self.future = future
-        self.deadline = 0.0
+        self.future: asyncio.Future[Any] = future
+        self.deadline: float = 0.0
 
 
 class LanePool(Generic[L]):

@@ -24,10 +24,10 @@ class Job(Waiter):
 
     def __init__(self, future: asyncio.Future[Any], statement: Statement, args: Any, mode: int) -> None:
         super().__init__(future)
-        self.statement = statement
-        self.args = args
-        self.mode = mode
-        self.cancelled = False
+        self.statement: Statement = statement
+        self.args: Any = args
+        self.mode: int = mode
+        self.cancelled: bool = False
         self.result: Any = None
         self.error: BaseException | None = None
 

@@ -49,23 +49,23 @@ class SqliteLane:
     def __init__(
         self, connection: AsyncConnection, driver: Any, loop: asyncio.AbstractEventLoop, timeout: float
     ) -> None:
-        self.connection = connection
-        self.driver = driver
+        self.connection: AsyncConnection = connection
+        self.driver: Any = driver
         self.raw: sqlite3.Connection = driver._conn
         # aiosqlite's own work queue (SQLAlchemy's dialect uses it too): whatever is put there runs
         # in the connection's thread, in order.
         self._put = driver._tx.put_nowait
         self._loop = loop
-        self.timeout = timeout or math.inf
+        self.timeout: float = timeout or math.inf
         self.current: Job | None = None
-        self.holder = ""
-        self.since = 0.0
+        self.holder: str = ""
+        self.since: float = 0.0
         #: Told of errors that SQLAlchemy meets on the connection, while a transaction lends it out.
         self.on_error: Callable[[BaseException], None] | None = None
-        self.session = 0
-        self.broken = False
+        self.session: int = 0
+        self.broken: bool = False
         #: The thread takes nothing any more: what is sent there now would never be answered.
-        self.closed = False
+        self.closed: bool = False
 
     def watch(self) -> None:
         """Install the handler that ends a statement whose caller went away."""

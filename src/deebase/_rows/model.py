@@ -47,26 +47,26 @@ class ColumnModel:
         default_factory: Callable[[], Any] | None = None,
         order_column: Any = None,
     ) -> None:
-        self.name = sa_column.name
-        self.sa_column = sa_column
-        self.sa_type = sa_column.type
-        self.nullable = bool(sa_column.nullable)
+        self.name: str = sa_column.name
+        self.sa_column: sa.Column[Any] = sa_column
+        self.sa_type: sa.types.TypeEngine[Any] = sa_column.type
+        self.nullable: bool = bool(sa_column.nullable)
         #: The database computes it from other columns (GENERATED ALWAYS AS): never written.
-        self.computed = sa_column.computed is not None
-        self.is_text = isinstance(sa_column.type, sa.String)
+        self.computed: bool = sa_column.computed is not None
+        self.is_text: bool = isinstance(sa_column.type, sa.String)
         #: Checks a value and turns it into what the driver takes.
-        self.bind = bind
+        self.bind: Convert | None = bind
         #: Whether all of these values may be sent as they are; None where that cannot be told quickly.
-        self.passes = passes
+        self.passes: Callable[[Sequence[Any]], bool] | None = passes
         #: Turns what the driver returns (never None) into the value; None where they are the same.
-        self.read = read
+        self.read: Convert | None = read
         #: The same for a value that RETURNING gives, which SQLite may give in another form.
-        self.read_returned = read if read_returned is None else read_returned
+        self.read_returned: Convert | None = read if read_returned is None else read_returned
         #: A list is a value of this column (JSON, arrays), not a set of values to compare with.
-        self.takes_collections = takes_collections
-        self.default_factory = default_factory
+        self.takes_collections: bool = takes_collections
+        self.default_factory: Callable[[], Any] | None = default_factory
         #: What ORDER BY sorts by, where the stored form would sort differently from the value.
-        self.order_column = sa_column if order_column is None else order_column
+        self.order_column: Any = sa_column if order_column is None else order_column
 
 
 @dataclass(frozen=True)
@@ -133,29 +133,29 @@ class TableModel:
         uniques: Mapping[str, UniqueModel],
         foreign_keys: Iterable[ForeignKeyModel] = (),
     ) -> None:
-        self.sa_table = sa_table
+        self.sa_table: sa.Table = sa_table
         self.name: str = sa_table.name if sa_table.schema is None else f"{sa_table.schema}.{sa_table.name}"
         self.columns: dict[str, ColumnModel] = {column.name: column for column in columns}
-        self.names = tuple(self.columns)
+        self.names: tuple[str, ...] = tuple(self.columns)
         #: Whether the database computes any column.
-        self.computes = any(column.computed for column in self.columns.values())
+        self.computes: bool = any(column.computed for column in self.columns.values())
         self.pks: tuple[str, ...] = tuple(column.name for column in sa_table.primary_key.columns)
         #: The key column whose values the database makes, if there is one.
-        self.generated = generated
+        self.generated: str | None = generated
         #: Unique constraints and indexes by name.
-        self.uniques = dict(uniques)
-        self.foreign_keys = tuple(foreign_keys)
-        self.factories = {
+        self.uniques: dict[str, UniqueModel] = dict(uniques)
+        self.foreign_keys: tuple[ForeignKeyModel, ...] = tuple(foreign_keys)
+        self.factories: dict[str, Callable[[], Any]] = {
             name: column.default_factory for name, column in self.columns.items() if column.default_factory is not None
         }
         #: The key columns that nobody makes values for: a new row has to bring them.
-        self.given_keys = tuple(
+        self.given_keys: tuple[str, ...] = tuple(
             name
             for name in self.pks
             if name != generated and name not in self.factories and self.columns[name].sa_column.server_default is None
         )
         #: Whether a row may be inserted without any value.
-        self.optional = all(
+        self.optional: bool = all(
             column.nullable
             or column.computed
             or column.default_factory is not None

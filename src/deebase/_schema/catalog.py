@@ -24,7 +24,7 @@ class Catalog:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self.metadata = sa.MetaData()
+        self.metadata: sa.MetaData = sa.MetaData()
         self._models: dict[str, TableModel] = {}
         self._classes: dict[str, type] = {}
         self._facts: dict[str, TableFacts] = {}

@@ -50,8 +50,8 @@ class KeyedRead:
         self._binds = [column.bind for column in [*[model.column(name) for name in key], *held]]
         self.key_of: Callable[[Sequence[Any]], Any] = itemgetter(*[self._columns.index(name) for name in key])
         self._many: dict[int, Statement] = {}
-        self.width = len(self._key)
-        self.statement = self._build(None)
+        self.width: int = len(self._key)
+        self.statement: Statement = self._build(None)
 
     def args(self, key: Sequence[Any], scope: Scope) -> list[Any]:
         """Return the parameters of the statement, checked and converted."""

@@ -21,16 +21,16 @@ class Statement:
         keeps_session: bool = True,
         writes: Written | None = None,
     ) -> None:
-        self.sql = sql
+        self.sql: str = sql
         #: Plainly a read: may go to a lane that cannot write.
-        self.reads = reads
+        self.reads: bool = reads
         #: Seconds its last run took in SQLite's thread; unknown counts as long.
-        self.cost = 0.0 if quick else 1.0
+        self.cost: float = 0.0 if quick else 1.0
         #: Writes one row: may be committed together with others that wait for SQLite's writer.
-        self.shares_commit = shares_commit
+        self.shares_commit: bool = shares_commit
         #: Changes settings of the connection (PRAGMA x = y, ATTACH): every SQLite lane repeats it.
-        self.changes_session = changes_session
+        self.changes_session: bool = changes_session
         #: Leaves no trace in the session of a PostgreSQL connection.
-        self.keeps_session = keeps_session
+        self.keeps_session: bool = keeps_session
         #: The table that it changes, where it is a statement of ours.
-        self.writes = writes
+        self.writes: Written | None = writes

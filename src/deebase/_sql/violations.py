@@ -15,8 +15,8 @@ class Written:
     __slots__ = ("table", "verb")
 
     def __init__(self, verb: str, table: sa.Table) -> None:
-        self.verb = verb
-        self.table = table
+        self.verb: str = verb
+        self.table: sa.Table = table
 
     def violation(self, error: ForeignKeyViolationError) -> ForeignKeyViolationError:
         """Return the same error, with the columns and the tables that it can only be about.

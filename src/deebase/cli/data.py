@@ -21,8 +21,8 @@ def data() -> None:
     """Read and write rows."""
 
 
-for command in files.COMMANDS:
-    data.add_command(command)
+for _command in files.COMMANDS:
+    data.add_command(_command)
 
 
 _WHERE = click.option("--where", metavar="SQL", help="A condition, with :NAME for values.")

@@ -50,8 +50,8 @@ class Group(click.Group):
         example: as in ``Command``.
     """
 
-    command_class = Command
-    group_class = type
+    command_class: type[click.Command] | None = Command
+    group_class: type[click.Group] | type[type] | None = type
 
     def __init__(self, *args: Any, example: str, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -25,8 +25,8 @@ def table() -> None:
     """Create, show and change tables."""
 
 
-for command in table_changes.COMMANDS:
-    table.add_command(command)
+for _command in table_changes.COMMANDS:
+    table.add_command(_command)
 
 
 @table.command(

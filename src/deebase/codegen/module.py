@@ -83,18 +83,18 @@ class Module:
         own = [outline.cls for outline in outlines if outline.cls is not None]
         needed = [kind for outline in outlines for spec in outline.columns for kind in self._needed(spec)]
         self._others = [kind for kind in dict.fromkeys(needed) if kind not in own]
-        self.names = Names(_field_names(outlines, self._others, localns))
+        self.names: Names = Names(_field_names(outlines, self._others, localns))
         self._called = {kind: self.names.define(kind.__name__) for kind in self._others}
         self._undefined = set(self._others)
         #: What the source of nested classes leaves out.
         self.nested_notes: list[str] = []
         # A class that others are made of comes before them.
         ordered = sorted(outlines, key=lambda outline: outline.cls not in needed)
-        self.classes = [Written(self.names.define(outline.wanted), outline) for outline in ordered]
+        self.classes: list[Written] = [Written(self.names.define(outline.wanted), outline) for outline in ordered]
         self._called.update({made.outline.cls: made.name for made in self.classes if made.outline.cls is not None})
-        self.hints = Hints(self.names, self._class)
-        self.values = Values(self.names, self._class)
-        self.nested = [self._nested(kind) for kind in self._others]
+        self.hints: Hints = Hints(self.names, self._class)
+        self.values: Values = Values(self.names, self._class)
+        self.nested: list[str] = [self._nested(kind) for kind in self._others]
         for made in self.classes:
             self._write(made)
 

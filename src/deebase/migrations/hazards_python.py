@@ -31,7 +31,7 @@ class Reader:
         kept = [node for node in body if getattr(node, "name", None) != "downgrade"]
         self._calls = [node for part in kept for node in ast.walk(part) if isinstance(node, ast.Call)]
         #: The tables that the migration makes itself.
-        self.created = {
+        self.created: set[str] = {
             name for call in self._calls if not _is_true(_keyword(call, "replace")) for name in self._created(call)
         }
 

@@ -59,7 +59,7 @@ class Migrator:
         models: Models | None = None,
         root: Path | None = None,
     ) -> None:
-        self.directory = Path(directory)
+        self.directory: Path = Path(directory)
         self._models = models
         self._root = root
         self._db = db

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from deebase._engine.executor import Executor
     from deebase.database import Database
 
-log = logging.getLogger("deebase.migrations")
+log: logging.Logger = logging.getLogger("deebase.migrations")
 
 #: How often a migration is begun that meets a lock of somebody else, and the seconds between, at most.
 _ATTEMPTS = 5
