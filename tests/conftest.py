@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 BACKENDS = ("sqlite-memory", "sqlite-file", "postgres")
 
+#: A file system in memory, and what has to be free in it for a run.
+_MEMORY, _ROOM = "/dev/shm", 3 << 30
+
 # Fixtures are shared by all examples of a property, so its body leaves the database as it found it.
 _SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 settings.register_profile("default", max_examples=50, deadline=None, suppress_health_check=_SHARED)
@@ -38,8 +43,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run load and fault tests with their full figures")
 
 
+def _use_memory_for_files(config: pytest.Config) -> None:
+    """Keep the files of this run in memory, where nothing waits for a disk.
+
+    No promise that a test can check depends on it: what a killed process wrote is there in both.
+    """
+    try:
+        enough = shutil.disk_usage(_MEMORY).free >= _ROOM and os.access(_MEMORY, os.W_OK)
+    except OSError:
+        return
+    if not enough or "TMPDIR" in os.environ or config.getoption("--basetemp"):
+        return
+    # Short: the path of a socket has 107 bytes at most.
+    own = tempfile.mkdtemp(prefix="dbt-", dir=_MEMORY)
+    os.environ["TMPDIR"] = tempfile.tempdir = own
+
+    def undo() -> None:
+        del os.environ["TMPDIR"]
+        tempfile.tempdir = None
+        shutil.rmtree(own, ignore_errors=True)
+
+    config.add_cleanup(undo)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the Hypothesis profile, and let the programs of tests be interrupted."""
+    """Choose the Hypothesis profile and the place of files, and let the programs of tests be interrupted."""
+    _use_memory_for_files(config)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As in the background of a shell; programs that tests start would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -279,19 +279,19 @@ async def test_composite_keys_that_are_missing_or_equal(db: Database) -> None:
     assert first is not second
 
 
-async def test_more_keys_than_a_statement_has_parameters(
+async def test_many_statements_of_keys_with_gaps_and_of_pairs(
     db: Database, items: Table[Item], caplog: pytest.LogCaptureFixture
 ) -> None:
     lines = await db.create(Line, pk=["order_id", "number"])
-    await lines.insert_all(Line(order, number, "") for order in range(200) for number in range(100))
+    await lines.insert_all(Line(order, number, "") for order in range(40) for number in range(100))
     await crowd(items)
     sent = Sent(caplog)
-    rows = await asyncio.gather(*(items.get(n, default=None) for n in range(1, 40_001)))
+    rows = await asyncio.gather(*(items.get(n, default=None) for n in range(1, 4_001)))
     assert [row.id for row in rows if row is not None] == list(range(1, 1201))
-    assert sent.count == 80
-    found = await asyncio.gather(*(lines[order, number] for order in range(200) for number in range(100)))
-    assert [(line.order_id, line.number) for line in found] == [(o, n) for o in range(200) for n in range(100)]
-    assert sent.count == 120
+    assert sent.count == 8
+    found = await asyncio.gather(*(lines[order, number] for order in range(40) for number in range(100)))
+    assert [(line.order_id, line.number) for line in found] == [(o, n) for o in range(40) for n in range(100)]
+    assert sent.count == 16
 
 
 async def test_more_keys_than_one_statement_takes(items: Table[Item], caplog: pytest.LogCaptureFixture) -> None:

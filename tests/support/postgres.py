@@ -23,7 +23,7 @@ T = TypeVar("T")
 SERVER_VARIABLE = "DEEBASE_TEST_POSTGRES_URL"
 
 #: The server is thrown away after the run, so it need not survive a power cut.
-_FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+_FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "'256MB'"}
 
 
 @dataclass
