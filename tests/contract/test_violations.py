@@ -1,4 +1,4 @@
-"""What a violated foreign key says: which column, which table, what to do; never a value."""
+"""What a violated foreign key or CHECK says: which column, which table, what to do; never a value."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deebase import Database, ForeignKey, ForeignKeyViolationError
+from deebase import CheckViolationError, Database, ForeignKey, ForeignKeyViolationError
 
 
 class Author:
@@ -89,3 +89,22 @@ async def test_of_several_foreign_keys_all_that_it_may_be_are_named(books: Datab
 async def test_a_statement_of_the_users_own_says_what_the_database_tells(books: Database) -> None:
     with pytest.raises(ForeignKeyViolationError, match="a row that is referred to is missing"):
         await books.q("INSERT INTO book (author_id) VALUES (5)")
+
+
+async def test_a_check_of_another_table_is_not_said_to_be_of_this_one(db: Database) -> None:
+    await db.create_all(Author, Book)
+    check = "CREATE TABLE audit (name TEXT CONSTRAINT short CHECK (length(name) < 5))"
+    if db.engine.dialect.name == "sqlite":
+        await db.q(check)
+        await db.q("CREATE TRIGGER noted AFTER INSERT ON author BEGIN INSERT INTO audit VALUES (new.name); END")
+    else:
+        await db.q(check)
+        await db.q(
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$BEGIN INSERT INTO audit VALUES (new.name); RETURN new; END$$"
+        )
+        await db.q("CREATE TRIGGER noted AFTER INSERT ON author FOR EACH ROW EXECUTE FUNCTION note()")
+    with pytest.raises(CheckViolationError, match=r"\(constraint short\)") as caught:
+        await db.t.author.insert(name="Augusta Ada")
+    assert caught.value.table_name in (None, "audit")
+    assert "Augusta" not in str(caught.value)

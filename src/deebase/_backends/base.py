@@ -126,7 +126,7 @@ CONSTRAINT_HINTS = {
     "primary_key": "give another key (a generated one is left out), or use upsert",
     "foreign_key": "insert the row that is referred to first, or delete those that refer to it",
     "not_null": "give the column a value, or a default",
-    "check": "the row breaks a rule of the table",
+    "check": "change the values so that they meet the condition; `deebase table schema` shows it",
     "exclusion": "change the values that the constraint compares",
 }
 _WHAT = {

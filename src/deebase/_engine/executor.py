@@ -24,7 +24,7 @@ from deebase._sql.violations import Written
 from deebase.errors import (
     ConnectionError,
     DeeBaseError,
-    ForeignKeyViolationError,
+    IntegrityError,
     TransactionAbortedError,
     TransactionError,
 )
@@ -181,7 +181,7 @@ class Executor:
             ours = self.backend.translate(error, None if statement is None else statement.sql)
             if ours is not None and ours is not error:
                 conceal(error, ours)
-        if statement is None or statement.writes is None or not isinstance(ours, ForeignKeyViolationError):
+        if statement is None or statement.writes is None or not isinstance(ours, IntegrityError):
             return ours
         return statement.writes.violation(ours)
 

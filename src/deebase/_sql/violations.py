@@ -1,4 +1,4 @@
-"""Which foreign key a statement of ours has violated, as far as the statement itself tells."""
+"""Which constraint of which table a statement of ours has violated, as far as the statement itself tells."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from deebase.errors import ForeignKeyViolationError
+from deebase.errors import CheckViolationError, ForeignKeyViolationError, IntegrityError
 
 
 class Written:
@@ -18,11 +18,31 @@ class Written:
         self.verb: str = verb
         self.table: sa.Table = table
 
-    def violation(self, error: ForeignKeyViolationError) -> ForeignKeyViolationError:
+    def violation(self, error: IntegrityError) -> IntegrityError:
         """Return the same error, with the columns and the tables that it can only be about.
 
-        SQLite tells nothing of a violated foreign key, PostgreSQL the name of the constraint and of its table.
+        SQLite tells nothing of a violated foreign key, and of a CHECK only its name or condition; PostgreSQL the name
+        of the constraint and of its table.
         """
+        if isinstance(error, ForeignKeyViolationError):
+            return self._foreign_key(error)
+        return self._check(error) if isinstance(error, CheckViolationError) and error.table_name is None else error
+
+    def _check(self, error: CheckViolationError) -> CheckViolationError:
+        condition = error.constraint_name
+        own = any(
+            isinstance(one, sa.CheckConstraint) and str(one.sqltext) == condition for one in self.table.constraints
+        )
+        place = self.table.fullname if own else f"{self.table.fullname}, or a table that its triggers write"
+        return CheckViolationError(
+            f"{place}: a check refuses the row{_named(error)}",
+            hint=error.hint,
+            constraint=error.constraint,
+            constraint_name=condition,
+            table_name=self.table.fullname if own else None,
+        )
+
+    def _foreign_key(self, error: ForeignKeyViolationError) -> ForeignKeyViolationError:
         name = error.constraint_name
         own = [key for key in _keys(self.table) if _may_be(key, name)]
         others = [key for key in _referring(self.table) if _may_be(key, name)]
@@ -85,12 +105,15 @@ def _may_be(key: Any, name: str | None) -> bool:
 def _same(
     error: ForeignKeyViolationError, message: str, hint: str, table: str, columns: tuple[str, ...]
 ) -> ForeignKeyViolationError:
-    named = f" (constraint {error.constraint_name})" if error.constraint_name else ""
     return ForeignKeyViolationError(
-        f"{message}{named}",
+        f"{message}{_named(error)}",
         hint=hint,
         constraint=error.constraint,
         constraint_name=error.constraint_name,
         table_name=table,
         columns=columns,
     )
+
+
+def _named(error: IntegrityError) -> str:
+    return f" (constraint {error.constraint_name})" if error.constraint_name else ""
