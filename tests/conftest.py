@@ -30,7 +30,8 @@ _MEMORY, _ROOM = "/dev/shm", 3 << 30
 
 # Fixtures are shared by all examples of a property, so its body leaves the database as it found it.
 _SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-settings.register_profile("default", max_examples=50, deadline=None, suppress_health_check=_SHARED)
+for _profile, _examples in (("default", 25), ("long", 200)):
+    settings.register_profile(_profile, max_examples=_examples, deadline=None, suppress_health_check=_SHARED)
 
 
 def in_ci() -> bool:
@@ -73,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # As in the background of a shell; programs that tests start would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not config.getoption("--hypothesis-profile", default=None):
-        settings.load_profile("default")
+        settings.load_profile("long" if config.getoption("--long") else "default")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -167,7 +167,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path / "migrations"
 
 
-@pytest.mark.parametrize("direction", ["up", "down"])
+@pytest.mark.parametrize("direction", ["up", pytest.param("down", marks=pytest.mark.long)])
 def test_a_kill_at_each_statement_leaves_all_of_a_migration_or_none(
     db_url: str, run_script: Run, directory: Path, direction: str
 ) -> None:
