@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 
 import anyio
@@ -125,6 +126,20 @@ async def test_cancelled_operations_lose_no_lane_and_no_write(
     assert t._executor.lanes_in_use == 0
     await asyncio.gather(*(work.run(number) for number in range(operations, operations + 30)))
     await work.check(operations + 30)
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file", "postgres"], indirect=True)
+async def test_cancelling_half_of_the_operations_takes_less_than_three_times_the_work(
+    t: Database, long_run: bool
+) -> None:
+    operations = 2000 if long_run else 400
+    work = Operations(t)
+    seconds: list[float] = []
+    for first, share in ((0, 0.0), (operations, 0.5)):
+        started = time.process_time()
+        await cancel_plain(work, list(range(first, first + operations)), share, random.Random(7))
+        seconds.append(time.process_time() - started)
+    assert seconds[1] < 3 * seconds[0]
 
 
 async def test_nested_calls_never_deadlock_on_a_small_pool(db_url: str) -> None:
