@@ -452,14 +452,20 @@ async def test_a_batch_waits_for_the_lock_of_another_process(db: Database, db_ur
 async def test_a_write_that_had_to_wait_is_not_taken_for_a_slow_one(
     db: Database, db_url: str, items: Table[Item]
 ) -> None:
-    with locked_by_another_process(db_url) as let_go:
-        first = asyncio.create_task(items.insert(name="first", n=0))
-        await asyncio.wait([first], timeout=0.1)
-        let_go()
-        await first
-    writer = Writer(db)
-    await writer.together(inserts(items))
-    assert writer.count("COMMIT") == 1
+    commits = []
+    # A busy machine may make any one of them slow indeed, but not each time.
+    for _ in range(5):
+        with locked_by_another_process(db_url) as let_go:
+            first = asyncio.create_task(items.insert(name="first", n=0))
+            await asyncio.wait([first], timeout=0.1)
+            let_go()
+            await first
+        writer = Writer(db)
+        await writer.together(inserts(items))
+        commits.append(writer.count("COMMIT"))
+        if commits[-1] == 1:
+            return
+    raise AssertionError(commits)
 
 
 @file_only
