@@ -13,13 +13,21 @@ from deebase._engine.executor import Executor
 from deebase._schema import ddl, reflect
 from deebase._schema.build import Design, check_names, sa_tables, table_model
 from deebase._schema.catalog import Catalog
+from deebase._schema.checks import stored_keys, written_key
 from deebase._sql.statement import Statement
-from deebase.errors import InvalidOperationError, TableExistsError, ValidationError
+from deebase.errors import InvalidOperationError, QueryError, SchemaError, TableExistsError, ValidationError
 
 #: Two programs that start at once must not both find a table missing (PostgreSQL).
 _ONE_AT_A_TIME = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
 
 _REPLACE = "create(replace=True)"
+
+#: Where PostgreSQL writes a condition in its own way, so that it can be compared.
+_WRITTEN = "pg_temp.deebase_checks"
+_DEFINITIONS = Statement(
+    "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c' AND conrelid = to_regclass($1)"
+)
+_STORED = Statement("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", reads=True)
 
 
 class _Creation:
@@ -32,6 +40,8 @@ class _Creation:
         self.designs = designs
         #: The columns of every table that was looked at, empty for one that is not there.
         self.found: dict[str, list[reflect.Found]] = {}
+        #: The conditions that tables which are there lack.
+        self.lacking: dict[str, list[str]] = {}
 
     async def look_around(self) -> None:
         """Find out which of the tables, and of those they refer to, are there."""
@@ -49,10 +59,42 @@ class _Creation:
                 reflect.stub(name, found, metadata, self.dialect)
         return sa_tables(self.designs, metadata, self.dialect)
 
+    async def look_at_checks(self, names: Sequence[str]) -> None:
+        """Find out which of the wanted conditions the tables that are there lack."""
+        for made in self.designs:
+            if made.name in names:
+                self.lacking[made.name] = await missing_checks(self.executor, self.dialect, made)
+
     async def run(self, statements: Sequence[str]) -> None:
         """Run DDL."""
         for text in statements:
             await self.executor.fetch(Statement(text), [])
+
+
+async def missing_checks(executor: Executor, dialect: Dialect, made: Design) -> list[str]:
+    """Return the conditions of a design that its table, which is there, lacks."""
+    wanted = made.checks
+    if not wanted:
+        return []
+    if dialect.name == "sqlite":
+        rows = await executor.fetch(_STORED, [made.name])
+        stored = stored_keys(str(rows[0][0])) if rows else set[str]()
+        return [condition for condition in wanted if written_key(condition) not in stored]
+    table = dialect.identifier_preparer.quote(made.name)
+    there = [str(row[0]) for row in await executor.fetch(_DEFINITIONS, [table])]
+    return [condition for condition in wanted if await _written(executor, table, condition) not in there]
+
+
+async def _written(executor: Executor, table: str, condition: str) -> str | None:
+    """Return a CHECK as PostgreSQL writes it; None if it is about columns that the table does not have."""
+    try:
+        async with executor.transaction():
+            await executor.fetch(Statement(f"CREATE TABLE {_WRITTEN} (LIKE {table}, CHECK ({condition}))"), [])
+            rows = await executor.fetch(_DEFINITIONS, [_WRITTEN])
+            await executor.fetch(Statement(f"DROP TABLE {_WRITTEN}"), [])
+    except (QueryError, SchemaError):
+        return None
+    return str(rows[0][0])
 
 
 async def drop_table(
@@ -121,6 +163,8 @@ async def create_tables(
                 table_name=existing[0],
                 hint="if_not_exists=True takes it as it is, replace=True drops it",
             )
+        if not replace:
+            await work.look_at_checks(existing)
         drawn = work.draw(sa.MetaData())
         if replace:
             for name in existing:
@@ -147,6 +191,7 @@ def _remember(work: _Creation, *, kept: Sequence[str]) -> list[tuple[Design, lis
         table = drawn[made.name]
         found = work.found[made.name]
         different = reflect.differences(made, table, found, dialect) if made.name in kept else []
+        different += [f"CHECK ({condition}) is missing" for condition in work.lacking.get(made.name, ())]
         if different:
             differing.append((made, different))
             catalog.metadata.remove(table)

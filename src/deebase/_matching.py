@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from deebase._creation import missing_checks
 from deebase._engine.executor import Executor
 from deebase._reflection import reflect
 from deebase._schema.alter import create_index
@@ -30,8 +31,8 @@ _CAST = re.compile(r"::[a-z][a-z ]*(?:\(\d+(?:,\d+)?\))?\Z")
 async def match(executor: Executor, catalog: Catalog, made: Design) -> None:
     """Change the table of a class to what the class says, if it is there.
 
-    Columns that the class lacks are dropped, unless a row has a value in them. Indexes that it does not name, foreign
-    keys over several columns, and everything a class cannot say stay.
+    Columns that the class lacks are dropped, unless a row has a value in them. Checks and indexes that it does not
+    name, foreign keys over several columns, and everything a class cannot say stay.
 
     Raises:
         InvalidOperationError: a column that the class lacks holds values, or something else uses it.
@@ -67,6 +68,7 @@ class _Matching:
             pk=None if facts.pks == self.made.pks else self.made.pks,
             add_foreign_keys=tuple(self._missing_keys(facts)),
             drop_foreign_keys=tuple(self._extra_keys(facts)),
+            add_checks=tuple(await missing_checks(self.executor, self.dialect, self.made)),
         )
         if change != Change():
             await self.work.make(facts, change)

@@ -400,8 +400,8 @@ class Database:
             if_not_exists: take the table as it is when it exists; a warning lists how it differs.
             replace: drop the table first when it exists.
             transform: change the table to what the class says when it exists, rows kept: columns are added, and
-                dropped unless rows have values in them; types, NOT NULL, defaults, the key, foreign keys and the
-                indexes named here follow the class.
+                dropped unless rows have values in them; types, NOT NULL, defaults, the key, foreign keys, and the
+                indexes and checks named here follow the class.
             strict: a STRICT table: SQLite itself refuses values of other types, whoever writes them. Its columns
                 are INTEGER, REAL, TEXT or BLOB, so that reflection cannot tell dates and decimals from text.
                 PostgreSQL is always strict.

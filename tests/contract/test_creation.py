@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -720,6 +721,37 @@ async def test_checks_are_options_of_a_class_among_several(db: Database) -> None
     _, stock = await db.create_all(User, Stock, options={Stock: {"checks": ["pieces < 5"]}})
     with pytest.raises(CheckViolationError):
         await stock.insert(pieces=5, label="a")
+
+
+async def test_a_check_that_a_table_lacks_is_told_and_shown_by_neither_schema(db: Database) -> None:
+    await db.create(Stock, checks="pieces >= 0")
+    wanted = ["pieces>=0", "label <> ':x'", "nowhere > 1"]
+    with pytest.warns(UserWarning, match="stock exists and differs from Stock") as told:
+        stock = await db.create(Stock, checks=wanted, if_not_exists=True)
+    message = str(told[0].message)
+    assert "CHECK (label <> ':x') is missing; CHECK (nowhere > 1) is missing" in message
+    assert ">=0" not in message
+    assert "label <>" not in stock.schema
+    await db.q("CREATE TABLE made_by_others (id INTEGER PRIMARY KEY, n INTEGER CHECK (n > 0))")
+    assert re.search(r"CHECK \(+n > 0\)", (await db.reflect_table("made_by_others")).schema)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        await db.create(Stock, checks="pieces >= 0", if_not_exists=True)
+
+
+async def test_checks_that_are_new_in_a_class_are_added_to_its_table(db: Database) -> None:
+    stock = await db.create(Stock, checks="pieces >= 0")
+    await stock.insert(pieces=4, label="a")
+    for _ in range(2):
+        stock = await db.create(Stock, checks=["pieces >= 0", "label <> '5%:x?'"], transform=True)
+    with pytest.raises(CheckViolationError):
+        await stock.insert(pieces=1, label="5%:x?")
+    assert stock.schema.count("CHECK") == 2
+    await db.reflect()
+    assert db.t.stock.schema.count("CHECK") == 2
+    with pytest.raises(CheckViolationError, match=r"stock: 1 row does not meet the check pieces > 9"):
+        await db.create(Stock, checks="pieces > 9", transform=True)
+    assert await stock() == [{"id": 1, "pieces": 4, "label": "a"}]
 
 
 @pytest.mark.parametrize("checks", ["pieces > 0", [""], ["  "], [5], ["a\0b"]])

@@ -78,6 +78,8 @@ def _actions(facts: TableFacts, constraints: Sequence[Constraint], change: Chang
         yield f"ADD PRIMARY KEY ({', '.join(map(quote, change.pk))})"
     for key in change.add_foreign_keys:
         yield f"ADD {_foreign_key(key, facts.schema, dialect)}"
+    for condition in change.add_checks:
+        yield f"ADD CHECK ({condition})"
 
 
 def _goes(constraint: Constraint, change: Change) -> bool:

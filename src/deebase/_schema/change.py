@@ -61,6 +61,7 @@ class Change:
         pk: the new key; None leaves it as it is.
         add_foreign_keys: those to make.
         drop_foreign_keys: the columns of each one to drop.
+        add_checks: conditions in SQL.
         column_order: all columns that stay, in their new order; empty leaves it as it is.
     """
 
@@ -72,6 +73,7 @@ class Change:
     pk: tuple[str, ...] | None = None
     add_foreign_keys: tuple[NewKey, ...] = ()
     drop_foreign_keys: tuple[tuple[str, ...], ...] = ()
+    add_checks: tuple[str, ...] = ()
     column_order: tuple[str, ...] = ()
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Sequence
 from typing import NamedTuple
 
 # sqlite.org/lang.html and tokenize.c: white space is these five characters alone, every character beyond ASCII may be
@@ -67,6 +68,11 @@ def tokens(sql: str) -> list[Token]:
         for match in _TOKEN.finditer(sql)
         if match.lastgroup != "gap"
     ]
+
+
+def joined(found: Sequence[Token]) -> str:
+    """Return tokens in the form in which two texts of one meaning are the same; SQLite quotes names when it renames."""
+    return " ".join([folded(token.name) if token.kind in ("word", "quoted") else token.text for token in found])
 
 
 def mentions(sql: str, *names: str) -> bool:

@@ -173,6 +173,8 @@ def edited(sql: str, change: Change, dialect: Dialect) -> str:
         sql = edit.with_default(sql, name, literal)
     for key in change.add_foreign_keys:
         sql = edit.with_constraint(sql, foreign_key(key))
+    for condition in change.add_checks:
+        sql = edit.with_constraint(sql, f"CHECK ({condition})")
     return edit.in_order(sql, change.column_order) if change.column_order else sql
 
 

@@ -22,6 +22,7 @@ _CHOICES_SQLITE = re.compile(r"""CHECK \((?:"((?:[^"]|"")+)"|(\w+)) IN \(('(?:[^
 _CHOICES_POSTGRES = re.compile(
     r"""CHECK \(\(\((?:"((?:[^"]|"")+)"|(\w+))\)::text = ANY \(\(ARRAY\[(.*)\]\)::text\[\]\)\)\)""", re.DOTALL
 )
+_CHECK = re.compile(r"\ACHECK \((.*)\)(?: NO INHERIT)?(?: NOT VALID)?\Z", re.DOTALL)
 _TEXT = re.compile(r"'((?:[^']|'')*)'")
 
 
@@ -37,13 +38,23 @@ def column_types(facts: TableFacts, dialect: Dialect) -> dict[str, sa.types.Type
 
 def _choices(facts: TableFacts, dialect: Dialect) -> dict[str, list[str]]:
     """Return the columns that are held to a list of texts."""
+    in_text = dialect.name == "sqlite"
     found: dict[str, list[str]] = {}
-    sources = [facts.sql or ""] if dialect.name == "sqlite" else list(facts.checks)
-    pattern = _CHOICES_SQLITE if dialect.name == "sqlite" else _CHOICES_POSTGRES
-    for source in sources:
-        for quoted, plain, listed in pattern.findall(source):
-            name = quoted.replace('""', '"') or plain
-            found[name] = [text.replace("''", "'") for text in _TEXT.findall(listed)]
+    for source in [facts.sql or ""] if in_text else facts.checks:
+        found.update(choice_columns(source, in_text=in_text))
+    return found
+
+
+def choice_columns(source: str, *, in_text: bool) -> dict[str, list[str]]:
+    """Return the columns that CHECKs hold to a list of texts.
+
+    Args:
+        source: the CHECKs.
+        in_text: as ``create`` writes them, and SQLite keeps them; not as PostgreSQL shows them.
+    """
+    found: dict[str, list[str]] = {}
+    for quoted, plain, listed in (_CHOICES_SQLITE if in_text else _CHOICES_POSTGRES).findall(source):
+        found[quoted.replace('""', '"') or plain] = [text.replace("''", "'") for text in _TEXT.findall(listed)]
     return found
 
 
@@ -90,6 +101,10 @@ def sa_table(
         table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in keys]))
         for name, was in nullable.items():
             table.c[name].nullable = was
+    for check in facts.checks:
+        # Not sa.text, which takes a colon before a word for a parameter.
+        condition: Any = sa.literal_column(_CHECK.sub(r"\1", check))
+        table.append_constraint(sa.CheckConstraint(condition))
     for index in facts.indexes:
         if index.columns and None not in index.columns and not index.partial:
             sa.Index(index.name, *[table.c[str(name)] for name in index.columns], unique=index.unique)

@@ -12,6 +12,7 @@ from deebase._schema.change import Change, NewKey
 from deebase._schema.facts import ColumnFacts, TableFacts
 from deebase._schema.stored_form import FITS
 from deebase.errors import (
+    CheckViolationError,
     DataError,
     DeeBaseError,
     ForeignKeyViolationError,
@@ -52,6 +53,8 @@ def row_checks(facts: TableFacts, change: Change, written: dict[str, str], diale
             yield found
     for key in change.add_foreign_keys:
         yield checks.dangling(key)
+    for condition in change.add_checks:
+        yield checks.refused(condition)
 
 
 class _Checks:
@@ -100,6 +103,18 @@ class _Checks:
                 table_name=self.name,
                 columns=(key.column,),
                 hint="delete those rows, set the column to NULL in them, or add what they refer to first",
+            ),
+        )
+
+    def refused(self, condition: str) -> RowCheck:
+        return RowCheck(
+            f"SELECT count(*) FROM {self.table} WHERE NOT ({condition})",
+            lambda n: CheckViolationError(
+                f"{self.name}: {_rows(n)} {'does' if n == 1 else 'do'} not meet the check {condition}",
+                constraint="check",
+                constraint_name=condition,
+                table_name=self.name,
+                hint="correct those rows first",
             ),
         )
 

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
 from deebase._schema import types as ours
+from deebase._schema.checks import conditions
 from deebase._schema.facts import IndexFacts, TableFacts
 from deebase._sql.text import BLANK, Token, tokens
 from deebase.types import Index
@@ -103,15 +104,27 @@ def _words(found: list[Token]) -> list[str]:
 _OPTIONS = ("COLLATE", "AUTOINCREMENT", "STRICT", "WITHOUT", "DEFERRABLE", "CONFLICT")
 
 
+def checks_of(model: TableModel, facts: TableFacts | None) -> list[str]:
+    """Return the conditions of CHECKs, without those of Enum and Literal columns."""
+    if facts is not None:
+        return [condition.sql for condition in conditions(facts, _choices(model))]
+    declared = [one.sqltext for one in model.sa_table.constraints if isinstance(one, sa.CheckConstraint)]
+    return sorted([str(condition) for condition in declared if isinstance(condition, sa.ColumnClause)])
+
+
+def _choices(model: TableModel) -> list[str]:
+    return [name for name, column in model.columns.items() if isinstance(column.sa_type, ours.Choice)]
+
+
 def unsaid(model: TableModel, facts: TableFacts | None) -> Iterator[str]:
     """Yield what else the table has and the class does not say."""
     if facts is None:
         return
-    choices = sum(1 for column in model.columns.values() if isinstance(column.sa_type, ours.Choice))
+    said = len(_choices(model)) + len(checks_of(model, facts))
     words = (
         [] if facts.sql is None else _words([token for token in tokens(facts.sql, "sqlite") if token.kind not in BLANK])
     )
     checks = words.count("CHECK") if facts.sql is not None else len(facts.checks)
-    if checks > choices:
+    if checks > said:
         yield "CHECK constraints" + "".join([f"; {re.sub(r'^CHECK ', '', check)}" for check in facts.checks])
     yield from [option for option in _OPTIONS if option in words]

@@ -85,6 +85,8 @@ def _options(written: Written, names: Names) -> dict[str, Piece]:
         options["pk"] = keys[0] if len(keys) == 1 else listed(keys)
     if design.indexes:
         options["indexes"] = listed([_index(index, design.name, names) for index in design.indexes])
+    if design.checks:
+        options["checks"] = listed([Piece(quoted(condition)) for condition in design.checks])
     if written.defaults:
         options["defaults"] = mapped([(Piece(quoted(name)), value) for name, value in written.defaults.items()])
     return options

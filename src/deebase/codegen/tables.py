@@ -21,7 +21,7 @@ from deebase._schema.build import Design, design
 from deebase._schema.catalog import same_type
 from deebase._schema.columns import ColumnSpec
 from deebase._schema.facts import TableFacts
-from deebase.codegen.constraints import indexes_of, unsaid
+from deebase.codegen.constraints import checks_of, indexes_of, unsaid
 from deebase.codegen.literals import NoLiteral, value_of
 from deebase.codegen.module import Outline
 from deebase.codegen.names import class_name, is_attribute
@@ -92,10 +92,11 @@ class TableReader:
         defaults = {column: value for column in model.names if (value := self._default(column)) is not UNSET}
         hints = {column: self._hint(column, keys.get(column), defaults.get(column)) for column in model.names}
         indexes = indexes_of(model.sa_table, self.facts, self.dialect, self.notes)
+        checks = checks_of(model, self.facts)
         while True:
             cls = type(class_name(name), (), {"__annotations__": hints, **defaults})
             try:
-                return design(cls, name=name, pk=list(model.pks) or model.names[0], indexes=indexes)
+                return design(cls, name=name, pk=list(model.pks) or model.names[0], indexes=indexes, checks=checks)
             except ValidationError as error:
                 if error.field not in defaults:
                     raise

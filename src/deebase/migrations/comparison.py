@@ -19,11 +19,10 @@ from sqlalchemy.exc import SAWarning
 
 from deebase._rows.model import ForeignKeyModel
 from deebase._schema.catalog import same_type
-from deebase._schema.ddl_tokens import tokens
+from deebase._schema.ddl_tokens import joined, tokens
 from deebase._schema.facts import ColumnFacts, IndexFacts
 from deebase.database import Database
 from deebase.migrations.changes import Changes, TableChange
-from deebase.migrations.extras_sqlite import joined
 from deebase.migrations.schema import Feature, Schema, TableState, read
 
 #: The key of Alembic's options under which comparators find the two schemas.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from deebase._schema.ddl_text import Clause, ColumnText, TableText, parse
-from deebase._schema.ddl_tokens import Token, folded, quoted, tokens
+from deebase._schema.ddl_tokens import folded, joined, quoted, tokens
 from deebase._schema.facts import TableFacts
 from deebase.errors import InvalidOperationError
 
@@ -17,13 +17,8 @@ _FOREIGN = ("REFERENCES", "FOREIGN KEY")
 
 
 def key_of(sql: str) -> str:
-    """Return SQL in the form in which two texts of one meaning are the same; SQLite quotes names when it renames."""
+    """Return SQL in the form in which two texts of one meaning are the same."""
     return joined(tokens(sql))
-
-
-def joined(found: Sequence[Token]) -> str:
-    """Return tokens in that form."""
-    return " ".join([folded(token.name) if token.kind in ("word", "quoted") else token.text for token in found])
 
 
 def features(facts: TableFacts, choices: Mapping[str, Sequence[str]]) -> list[tuple[str, str | None]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deebase._reflection import inventory
 from deebase._schema.catalog import Catalog
+from deebase._schema.checks import conditions
 from deebase._schema.columns import ColumnSpec
 from deebase._schema.facts import TableFacts
 from deebase._schema.types import Choice
@@ -218,7 +219,8 @@ def _table(
     # Where a name is one that no class can have, the table is written as SQL.
     with contextlib.suppress(DeeBaseError):
         outline = TableReader(catalog.model(facts.name), facts, catalog.dialect).outline()
-    unsaid = any(not feature.said for feature in features)
+    checks = {condition.key for condition in conditions(facts, choices_of(catalog, facts.name))}
+    unsaid = any(not feature.said and feature.text not in checks for feature in features)
     whole = outline is not None and outline.design is not None and not outline.notes and not unsaid
     specs = {spec.name: spec for spec in outline.columns} if outline is not None else {}
     return TableState(facts, tuple(features), tuple(ddl[0]), tuple(ddl[1]), outline if whole else None, specs, ddl[2])
