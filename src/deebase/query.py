@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -92,13 +92,19 @@ class Query(Generic[R]):
         return Rows(self._made(rows, columns))
 
     async def __aiter__(self) -> AsyncIterator[R]:
-        prepared, columns = self._prepared(self._limit, self._offset)
-        args = prepared.args(self._values(self._limit, self._offset))
         # Closed with this generator, not some time later: it holds a connection.
-        async with aclosing(self._source.executor.stream(prepared.statement, args, STREAM_ROWS)) as pieces:
-            async for _, rows in pieces:
+        async with aclosing(self._stored(STREAM_ROWS)) as pieces:
+            async for columns, rows in pieces:
                 for row in self._made(rows, columns):
                     yield row
+
+    async def _stored(self, size: int) -> AsyncGenerator[tuple[tuple[str, ...], list[Any]], None]:
+        """Yield (columns, rows) as the driver gives them, in pieces of at most ``size`` rows."""
+        prepared, columns = self._prepared(self._limit, self._offset)
+        args = prepared.args(self._values(self._limit, self._offset))
+        async with aclosing(self._source.executor.stream(prepared.statement, args, size)) as pieces:
+            async for _, rows in pieces:
+                yield columns, rows
 
     async def first(self) -> R | None:
         """Return the first row, or None.

@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from deebase import Database, DatabaseError, ForeignKey, IntegrityError, InvalidOperationError, SchemaError
+from deebase import (
+    CheckViolationError,
+    Database,
+    DatabaseError,
+    ForeignKey,
+    IntegrityError,
+    InvalidOperationError,
+    SchemaError,
+    ValidationError,
+)
 from deebase.backup import backup, restore
 from deebase.copying import CopyReport, copy_database
 from deebase.doctor import examine
@@ -91,17 +100,69 @@ async def test_a_database_is_the_same_on_the_other_side_and_back(db: Database, o
     assert await players.count() == 1
 
 
-async def test_a_copy_is_there_whole_or_not_at_all(db: Database, other: Database) -> None:
-    await fill(db)
+def stopping_at(name: str) -> Any:
+    """Return a progress callback that ends the copy within a table."""
 
     def stop(table: str, rows: int, total: int) -> None:
-        if table == "team":
+        if table == name:
             raise ZeroDivisionError
 
+    return stop
+
+
+async def cut_off(db: Database, other: Database) -> None:
+    """Fill a database, and begin a copy of it that ends after some of its tables."""
+    await fill(db)
     with pytest.raises(ZeroDivisionError):
-        await copy_database(db, other, progress=stop)
+        await copy_database(db, other, progress=stopping_at("player"))
+
+
+async def test_a_copy_that_was_cut_off_goes_on_with_the_table_that_it_was_at(db: Database, other: Database) -> None:
+    await cut_off(db, other)
     await other.reflect()
-    assert dir(other.t) == []
+    assert await other.t._deebase_copy.count(name="everything", rows=3) == 1
+    assert await other.t.player.count() == 0
+    with pytest.raises(InvalidOperationError, match="was not finished") as caught:
+        await copy_database(db, other)
+    assert "--resume" in str(caught.value)
+    told: list[str] = []
+    report = await copy_database(db, other, resume=True, progress=lambda table, *_: told.append(table))
+    assert {table.name: table.rows for table in report.tables} == {"everything": 3, "player": 2499, "team": 2}
+    assert set(told) == {"player", "team"}
+    assert "_deebase_copy" not in other.t
+    assert other.t.player.foreign_keys == db.t.player.foreign_keys
+    assert [index["columns"] for index in other.t.team.indexes] == [["name"]]
+    with pytest.raises(IntegrityError):
+        await other.t.player.insert(team_id=77)
+    assert await other.v.all_grown() == [{"id": 9, "name": "b"}]
+
+
+async def test_a_copy_goes_on_only_with_a_source_that_is_the_same(db: Database, other: Database) -> None:
+    await cut_off(db, other)
+    with pytest.raises(ValidationError, match="resume excludes restart"):
+        await copy_database(db, other, resume=True, restart=True)
+    with pytest.raises(InvalidOperationError, match="of other tables: everything, player, team"):
+        await copy_database(db, other, resume=True, tables=["team", "player"])
+    await db.t.everything.delete(1)
+    with pytest.raises(InvalidOperationError, match="everything of the source has changed") as caught:
+        await copy_database(db, other, resume=True)
+    assert "--restart" in str(caught.value)
+    report = await copy_database(db, other, restart=True)
+    assert {table.name: table.rows for table in report.tables} == {"everything": 2, "player": 2499, "team": 2}
+    assert await rows_of(other) == await rows_of(db)
+
+
+async def test_documents_of_any_kind_are_copied(db: Database, other: Database) -> None:
+    key, kind = ("INTEGER", "JSON") if db.engine.dialect.name == "sqlite" else ("BIGINT", "JSONB")
+    await db.script(f"""CREATE TABLE t (id {key} PRIMARY KEY, d {kind});
+        INSERT INTO t VALUES (1, '[1, {{"a": null}}]'), (2, '{{"b": [2.5]}}'), (3, '"x"'), (4, NULL), (5, '7')""")
+    report = await copy_database(db, other)
+    assert report.left_out == ()
+    assert await other.t.t(order_by="id").scalars("d") == [[1, {"a": None}], {"b": [2.5]}, "x", None, 7]
+
+
+async def test_a_copy_without_what_is_there_already(db: Database, other: Database) -> None:
+    await fill(db)
     await copy_database(db, other, tables=["everything"])
     with pytest.raises(SchemaError, match="has a table everything"):
         await copy_database(db, other)
@@ -113,18 +174,23 @@ async def test_a_copy_is_there_whole_or_not_at_all(db: Database, other: Database
 async def test_what_the_target_does_not_have_is_told(db: Database, other: Database) -> None:
     if db.engine.dialect.name == "sqlite":
         await db.script(
-            "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT CHECK (n > 0), twice INT AS (n * 2));"
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT CHECK (n > 0) CHECK (n GLOB '*'), twice INT AS (n * 2));"
             "CREATE VIEW odd AS SELECT strftime('%Y', 'now') AS y FROM t; INSERT INTO t VALUES (1, 4);"
         )
     else:
         await db.script(
-            "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n > 0), twice int GENERATED ALWAYS AS (n * 2) STORED);"
+            "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n > 0) CHECK (n::text ~ '.'),"
+            " twice int GENERATED ALWAYS AS (n * 2) STORED);"
             "CREATE VIEW odd AS SELECT to_char(now(), 'YYYY') AS y FROM t; INSERT INTO t VALUES (1, 4);"
         )
     report = await copy_database(db, other)
     notes = "\n".join(report.left_out)
-    assert all(text in notes for text in ("CHECK", "twice is computed", "view odd: the target does not take its SQL"))
+    foreign = "GLOB" if db.engine.dialect.name == "sqlite" else "~"
+    assert all(text in notes for text in (foreign, "t: CHECK (", "twice is computed", "view odd: the target does not"))
+    assert "n > 0" not in notes
     assert await other.t.t[1] == {"id": 1, "n": 4, "twice": 8}
+    with pytest.raises(CheckViolationError):
+        await other.t.t.insert(n=-1)
 
 
 # -- backups -----------------------------------------------------------------------------------

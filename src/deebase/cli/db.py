@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from deebase.cli.frame import ATTENTION, Command, Group
 from deebase.cli.info import info
 from deebase.cli.invocation import database_options, destroying, invocation, reading, say
 from deebase.cli.output import counted, show
+from deebase.cli.progress import bar
 from deebase.cli.session import ask, session
 
 
@@ -63,20 +64,27 @@ def restore(file: Path, replace: bool) -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.option("--table", "tables", multiple=True, help="A table to copy; all, and the views, by default.")
+@click.option("--resume", is_flag=True, help="Go on with a copy that was cut off.")
+@click.option("--restart", is_flag=True, help="Drop what a copy that was cut off has left behind, and begin anew.")
 @reading
-def copy(source: str, target: str, tables: Sequence[str]) -> None:
+def copy(source: str, target: str, tables: Sequence[str], resume: bool, restart: bool) -> None:
     """Copy tables, rows, keys, indexes and views from one database to another, and compare both.
 
-    All of it or nothing. What the target does not take is listed.
+    A copy that was cut off goes on with --resume. What the target does not take is listed.
     """
     from deebase.copying import CopyReport, copy_database
     from deebase.database import Database
 
-    async def work() -> CopyReport:
-        async with Database(source) as one, Database(target) as other:
-            return await copy_database(one, other, tables=tables or None)
+    async def work(advance: Callable[..., object] | None) -> CopyReport:
+        def tell(_: str, rows: int, total: int) -> None:
+            if advance is not None:
+                advance(rows, rows, total)
 
-    report = asyncio.run(work())
+        async with Database(source) as one, Database(target) as other:
+            return await copy_database(one, other, tables=tables or None, progress=tell, resume=resume, restart=restart)
+
+    with bar("copy") as advance:
+        report = asyncio.run(work(advance))
     show([asdict(table) for table in report.tables], ("name", "rows", "checksum"))
     for view in report.views:
         say(f"Made view {view}.")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import click
 
 from deebase.cli import fields
 from deebase.cli.frame import Command, Refusal
-from deebase.cli.invocation import changing, database_options, invocation, say
+from deebase.cli.invocation import changing, database_options, say
 from deebase.cli.output import counted
+from deebase.cli.progress import bar
 from deebase.cli.session import session
 from deebase.cli.values import named
 from deebase.errors import InvalidOperationError, ValidationError
@@ -55,7 +55,7 @@ def import_files(
     annotations = {name: _type(name, kind) for name, kind in named(types, "--type").items()}
     with session(creates=True) as s:
         for file in files:
-            with _bar(file) as advance:
+            with bar(file) as advance:
                 work = s.db.import_file(
                     file,
                     table,
@@ -97,7 +97,7 @@ def _tab(delimiter: str | None) -> str | None:
 def export_file(table: str, file: str, overwrite: bool, delimiter: str | None, form: Format | None) -> None:
     """Export a table or view to a file: CSV, TSV, JSON or NDJSON, also .gz and .zip; to stdout without one."""
     with session() as s:
-        with _bar(table) as advance:
+        with bar(table) as advance:
             work = s.readable(table).export_file(
                 file,
                 delimiter=_tab(delimiter),
@@ -112,28 +112,6 @@ def export_file(table: str, file: str, overwrite: bool, delimiter: str | None, f
                 raise InvalidOperationError(error.message, target=error.target, hint=hint) from error
         if file != "-":
             say(f"Exported {counted(count, 'row')} of {table} to {file}.")
-
-
-@contextmanager
-def _bar(what: str) -> Generator[Callable[..., object] | None]:
-    """Show how far it is, with rows per second, on a terminal; yield what the call tells it to."""
-    if not sys.stderr.isatty() or invocation().dry_run:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        # Markup would be read in the name of a file.
-        task = bar.add_task(what.replace("[", "\\["), total=None, rows="")
-
-        def advance(rows: int, done: int = 0, total: int | None = None) -> None:
-            seconds = bar.tasks[0].elapsed or 0.0
-            speed = f", {rows / seconds:,.0f} a second" if seconds else ""
-            bar.update(task, completed=done, total=total, rows=f"{rows:,} rows{speed}")
-
-        yield advance
 
 
 COMMANDS = (import_files, export_file)

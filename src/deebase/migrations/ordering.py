@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Sequence
 
 from deebase._schema.ddl_tokens import mentions
+from deebase._schema.ordering import groups
 from deebase.migrations.schema import TableState, ViewState
-
-T = TypeVar("T", TableState, ViewState)
-
-
-def groups(items: Iterable[T], needs: Callable[[T], Collection[str]]) -> Iterator[list[T]]:
-    """Yield items one by one, those that others need first, and at the end those in cycles together."""
-    waiting = {item.name: item for item in items}
-    while waiting:
-        free = [item for item in waiting.values() if not any(name in waiting for name in needs(item))]
-        if not free:
-            yield list(waiting.values())
-            return
-        for item in free:
-            del waiting[item.name]
-            yield [item]
 
 
 def tables(items: Iterable[TableState]) -> list[list[TableState]]:
