@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from deebase.cli import main
 from tests.support.commands import Commands
+from tests.support.own_server import programs_directory
 
 MODELS = """
 class User:
@@ -78,7 +80,14 @@ def test_from_models_to_a_database_and_back(run: Run, project: Path) -> None:
     assert rows(run("status"))[0]["state"] == "draft"
     assert run("seal").stderr == "Sealed 0001-first-models.\n"
     assert rows(run("status", code=3))[0]["state"] == "pending"
-    assert rows(run("up", "--plan")) == [{"name": "0001-first-models", "late": False, "look_at": None}]
+    (planned,) = rows(run("up", "--plan"))
+    assert list(planned) == ["name", "late", "operations", "sql", "rows", "look_at"]
+    assert planned["operations"] == ["creates table post", "creates table user"]
+    assert sorted(sql.replace('"', "").split(" (")[0] for sql in planned["sql"]) == [
+        "CREATE TABLE post",
+        "CREATE TABLE user",
+    ]
+    assert (planned["rows"], planned["look_at"]) == ({}, None)
     (done,) = rows(run("up"))
     assert (done["name"], done["late"], done["seconds"] > 0) == ("0001-first-models", False, True)
     assert run("up").stderr == "Nothing is pending.\n"
@@ -101,6 +110,32 @@ def test_sql_is_printed_and_not_run(run: Run) -> None:
     assert "CREATE TABLE post" in script
     assert "INSERT INTO _deebase_migrations" in script
     run("status", code=3)
+
+
+def test_a_plan_is_read_on_a_terminal(applied: Run, project: Path, db_url: str) -> None:
+    sql(project, "more", "ALTER TABLE post ADD COLUMN tag integer;", "ALTER TABLE post DROP COLUMN tag;")
+    applied("seal")
+    code, shown = Commands(db_url).on_terminal("migrate", "up", "--plan", "--directory", "steps")
+    assert code == 0
+    assert shown.lower().splitlines() == [
+        "0002-more",
+        "  adds column post.tag integer",
+        "  0 rows in post",
+        "    alter table post add column tag integer;",
+        "",
+    ]
+
+
+def test_a_backup_comes_first_where_there_is_something_to_do(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{programs_directory()}{os.pathsep}{os.environ['PATH']}")
+    run("new", "first models")
+    run("seal")
+    message = run("up", "--backup").stderr
+    path = Path(message.removeprefix("Wrote the backup ").removesuffix(".\n"))
+    assert path.stat().st_size > 0
+    assert run("up", "--backup").stderr == "Nothing is pending.\n"
 
 
 def test_what_loses_rows_needs_a_flag(applied: Run, project: Path, db_url: str) -> None:

@@ -13,7 +13,7 @@ import click
 
 from deebase.cli.frame import ATTENTION, PENDING, Group, Refusal
 from deebase.cli.invocation import changing, database_options, destroying, invocation, output_options, reading, say
-from deebase.cli.output import show
+from deebase.cli.output import counted, output_format, printable, show
 from deebase.cli.session import Session, ask, session
 
 if TYPE_CHECKING:
@@ -132,26 +132,54 @@ def seal(name: str | None, applied: bool | None) -> None:
 @click.option("--plan", is_flag=True, help="Show what would be applied and what to look at first; change nothing.")
 @click.option("--sql", is_flag=True, help="Print what would be applied as SQL, as --dry-run does.")
 @click.option("--allow-destructive", is_flag=True, help="Apply also what loses rows that are there.")
+@click.option("--backup", is_flag=True, help="Write a backup first, beside the SQLite file or in this directory.")
 @click.option("--lock-timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for another runner.")
 @_in_directory
 @output_options
 @changing
-def up(to: int | None, plan: bool, sql: bool, allow_destructive: bool, lock_timeout: float) -> None:
+def up(to: int | None, plan: bool, sql: bool, allow_destructive: bool, backup: bool, lock_timeout: float) -> None:
     """Apply what is sealed and pending, each migration in a transaction of its own."""
     with _opened(creates=True) as o:
         if sql or invocation().dry_run:
             click.echo(o.run(o.migrator.script(to)), nl=False)
             return
-        steps = o.run(o.migrator.up(to, plan=plan, allow_destructive=allow_destructive, lock_timeout=lock_timeout))
-    show(
-        [_planned(step) if plan else _done(step) for step in steps], ("name", "late", "look_at" if plan else "seconds")
-    )
+        if plan:
+            _show_plan(o.run(o.migrator.up(to, plan=True)))
+            return
+        work = o.migrator.up(to, allow_destructive=allow_destructive, backup=backup, lock_timeout=lock_timeout)
+        steps: list[Step] = o.run(work)
+    if steps and steps[0].backup is not None:
+        say(f"Wrote the backup {steps[0].backup}.")
+    show([_done(step) for step in steps], ("name", "late", "seconds"))
+    if not steps:
+        say("Nothing is pending.")
+
+
+def _show_plan(steps: list[Step]) -> None:
+    for step in steps if output_format() == "table" else []:
+        lines = [f"{step.name} is applied late" if step.late else step.name]
+        lines += [f"  {operation}" for operation in step.operations]
+        lines += [f"  {counted(rows, 'row')} in {table}" for table, rows in step.rows.items()]
+        lines += [f"  look at {hazard}" for hazard in step.hazards]
+        lines += [f"    {line}" for sql in step.statements for line in f"{sql.strip().rstrip(';')};".split("\n")]
+        click.echo(printable("\n".join([*lines, ""])))
+    if output_format() != "table":
+        show([_planned(step) for step in steps], ("name", "late", "operations", "sql", "rows", "look_at"))
+    for note in dict.fromkeys(step.note for step in steps if step.note):
+        say(f"Warning: {note}")
     if not steps:
         say("Nothing is pending.")
 
 
 def _planned(step: Step) -> dict[str, Any]:
-    return {"name": step.name, "late": step.late, "look_at": "; ".join(map(str, step.hazards)) or None}
+    return {
+        "name": step.name,
+        "late": step.late,
+        "operations": list(step.operations),
+        "sql": list(step.statements),
+        "rows": dict(step.rows),
+        "look_at": "; ".join(map(str, step.hazards)) or None,
+    }
 
 
 def _done(step: Step) -> dict[str, Any]:

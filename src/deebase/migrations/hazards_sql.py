@@ -76,7 +76,8 @@ def _of_alter(words: _Words) -> Iterator[Hazard]:
     if words.has("SET", "NOT", "NULL"):
         yield hazard(rules.SET_NOT_NULL, table, words.name(after="COLUMN"))
     if "RENAME" in words.upper:
-        yield hazard(rules.RENAME, table)
+        whole = words.has("RENAME", "TO") or words.has("RENAME", "CONSTRAINT")
+        yield hazard(rules.RENAME, table, None if whole else words.name(after="RENAME"))
     if "TYPE" in words.upper and "ALTER" in words.upper[1:]:
         yield hazard(rules.CHANGE_TYPE, table, words.name(after="COLUMN"))
     if words.has("FOREIGN", "KEY") and not words.has("NOT", "VALID"):

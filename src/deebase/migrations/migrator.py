@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,6 +139,7 @@ class Migrator:
         *,
         plan: bool = False,
         allow_destructive: bool = False,
+        backup: bool | str | os.PathLike[str] = False,
         lock_timeout: float = LOCK_TIMEOUT,
     ) -> list[Step]:
         """Apply what is sealed and pending, in the order of numbers; each in a transaction of its own.
@@ -146,8 +148,12 @@ class Migrator:
 
         Args:
             to: the number of the last one to apply; all of them by default.
-            plan: change nothing; return what would be applied, with what is to be looked at first.
+            plan: change nothing; return what would be applied, with what is to be looked at first. It is run in a
+                scratch database for its operations and SQL.
             allow_destructive: apply also what loses rows or values that this database has, as far as its text tells.
+            backup: write a backup before anything is applied, to this file; True for a dated one, beside the file of
+                SQLite, else in the current directory. PostgreSQL's is one of ``pg_dump``. If it fails, nothing is
+                applied; if nothing is pending, none is written.
             lock_timeout: seconds to wait for another program that runs migrations of this database.
 
         Returns:
@@ -166,11 +172,7 @@ class Migrator:
         """
         self._check_outside("up")
         if plan:
-            pending = _to_apply(await self.status(), to)
-            return [
-                Step(status.name, status.late, None, file.text, tuple(await self._hazards(file)))
-                for status, file in pending
-            ]
+            return await self._plan(to)
         async with self._alone(lock_timeout):
             # Read where nobody else changes it: whoever waited for another runner finds its work done.
             found = await self.status()
@@ -178,19 +180,48 @@ class Migrator:
             if not allow_destructive:
                 for _, file in chosen:
                     await self._check_losses(file)
-            await self._adopt(found)
-            if chosen:
-                await self._ledger.make()
-            steps: list[Step] = []
-            for status, file in chosen:
-                if steps and not allow_destructive:
-                    # Those before it may have written rows since.
-                    await self._check_losses(file)
-                if status.late:
-                    log.warning("%s is applied late: a higher number was applied before", status.name)
-                step = await self._runner.apply(file, late=status.late)
-                steps += [step] if step is not None else []
-            return steps
+            saved = await self._back_up(backup) if backup and chosen else None
+            try:
+                return [replace(step, backup=saved) for step in await self._apply(found, chosen, allow_destructive)]
+            except MigrationError as error:
+                if saved is not None:
+                    error.hint = f"{error.hint}; the backup is {saved}"
+                raise
+
+    async def _apply(
+        self, found: list[Status], chosen: Sequence[tuple[Status, MigrationFile]], allow_destructive: bool
+    ) -> list[Step]:
+        await self._adopt(found)
+        if chosen:
+            await self._ledger.make()
+        steps: list[Step] = []
+        for status, file in chosen:
+            if steps and not allow_destructive:
+                # Those before it may have written rows since.
+                await self._check_losses(file)
+            if status.late:
+                log.warning("%s is applied late: a higher number was applied before", status.name)
+            step = await self._runner.apply(file, late=status.late)
+            steps += [step] if step is not None else []
+        return steps
+
+    async def _plan(self, to: int | None) -> list[Step]:
+        # Here, so that a program which only applies migrations does not load Alembic.
+        from deebase.migrations.plans import planned
+
+        found = await self.status()
+        steps = [
+            Step(status.name, status.late, None, file, tuple(await self._hazards(file)))
+            for status, file in _to_apply(found, to)
+        ]
+        return await planned(self._db, _applied(found), steps) if steps else []
+
+    async def _back_up(self, wanted: bool | str | os.PathLike[str]) -> Path:
+        from deebase.migrations.backups import back_up
+
+        path = await back_up(self._db, wanted)
+        log.info("wrote the backup %s", path)
+        return path
 
     async def down(self, to: int | None = None, *, lock_timeout: float = LOCK_TIMEOUT) -> list[Step]:
         """Undo the migration that was applied last, or all above a number, the last applied first.
@@ -514,11 +545,9 @@ class Migrator:
         from deebase.migrations import scripts
 
         found = await self.status()
-        done = sorted([status for status in found if status.state == "applied"], key=_position)
-        applied = [status.file for status in done if status.file is not None]
         if down:
-            return await scripts.undoing(self._db, applied, self._to_undo(found, to))
-        return await scripts.script(self._db, applied, [file for _, file in _to_apply(found, to)])
+            return await scripts.undoing(self._db, _applied(found), self._to_undo(found, to))
+        return await scripts.script(self._db, _applied(found), [file for _, file in _to_apply(found, to)])
 
     async def drift(self) -> list[Difference]:
         """Return how this database differs from what the migrations that it has make.
@@ -697,8 +726,10 @@ class Migrator:
         return chosen
 
 
-def _position(status: Status) -> int:
-    return 0 if status.entry is None else status.entry.position
+def _applied(found: Sequence[Status]) -> list[MigrationFile]:
+    """Return what a database has, in the order of application."""
+    done = [(status.entry.position, status.file) for status in found if status.state == "applied" and status.entry]
+    return [file for _, file in sorted(done, key=lambda pair: pair[0]) if file is not None]
 
 
 def _to_apply(found: list[Status], to: int | None) -> list[tuple[Status, MigrationFile]]:

@@ -7,9 +7,10 @@ import copy
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deebase._accessors import Tables, Views
@@ -46,15 +47,30 @@ class Step:
         name: without the suffix: ``0007-add-age``.
         late: its number is lower than one that had been applied.
         seconds: how long it took, None in a plan.
-        source: the text of the file.
+        file: as it was read.
         hazards: in a plan, what is to be looked at before it is applied.
+        operations: in a plan, what it does to the schema, in words: ``"adds column user.age BIGINT"``.
+        statements: in a plan, the SQL that it runs where tables have no rows.
+        rows: in a plan, how many rows the tables have that it changes or drops.
+        note: in a plan, why operations and SQL are not known, else empty.
+        backup: the file with what was there before, where one was asked for.
     """
 
     name: str
     late: bool
     seconds: float | None
-    source: str
+    file: MigrationFile = field(repr=False)
     hazards: tuple[Hazard, ...] = ()
+    operations: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
+    rows: Mapping[str, int] = field(default_factory=lambda: dict[str, int](), hash=False)
+    note: str = ""
+    backup: Path | None = None
+
+    @property
+    def source(self) -> str:
+        """The text of the file."""
+        return self.file.text
 
 
 def separate(db: Database, executor: Executor) -> Database:
@@ -94,7 +110,7 @@ class Runner:
                 return None
             seconds = time.perf_counter() - start
         log.info("applied %s in %.3f s", file.name, seconds)
-        return Step(file.name, late, seconds, file.text)
+        return Step(file.name, late, seconds, file)
 
     async def undo(self, file: MigrationFile) -> Step | None:
         """Undo a migration; None when somebody else has done so by now.
@@ -109,7 +125,7 @@ class Runner:
                 return None
             seconds = time.perf_counter() - start
         log.info("undid %s in %.3f s", file.name, seconds)
-        return Step(file.name, False, seconds, file.text)
+        return Step(file.name, False, seconds, file)
 
     def check_reversible(self, file: MigrationFile) -> None:
         """Refuse a migration that cannot be undone.

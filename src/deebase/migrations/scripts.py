@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from deebase._sql.text import StatementKind, classify
@@ -21,10 +21,51 @@ if TYPE_CHECKING:
 _EXCHANGE = "UPDATE sqlite_master"
 
 
+class Rehearsal:
+    """Migrations that are run in a scratch database, for the SQL that they send.
+
+    Args:
+        db: the scratch database.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self._dialect = db._executor.settings.name  # pyright: ignore[reportPrivateUsage]
+        self._runner = history.runner_of(db)
+
+    async def apply(self, file: MigrationFile) -> list[str]:
+        """Apply a migration, and return what it ran, as somebody would run it by hand; the ledger is left out."""
+        with _recorded(self.db) as statements:
+            await self._runner.apply(file, late=False)
+        return _as_written(statements, self._dialect)
+
+    async def undo(self, file: MigrationFile) -> list[str]:
+        """Undo a migration, and return what it ran."""
+        with _recorded(self.db) as statements:
+            await self._runner.undo(file)
+        return _as_written(statements, self._dialect)
+
+
+@asynccontextmanager
+async def rehearsal(db: Database, applied: Sequence[MigrationFile]) -> AsyncGenerator[Rehearsal, None]:
+    """Give a scratch database that has what a database has, for the length of the block.
+
+    Steps that depend on rows are as for tables without any.
+
+    Args:
+        db: the database.
+        applied: its migrations.
+
+    Raises:
+        MigrationError: no scratch database can be made, or one of them fails.
+    """
+    async with scratch(db) as made:
+        await history.replay(made, applied)
+        yield Rehearsal(made)
+
+
 async def script(db: Database, applied: Sequence[MigrationFile], pending: Sequence[MigrationFile]) -> str:
     """Return the SQL that migrations run, each in its transaction with its row of the ledger.
-
-    They are run in a scratch database, so that a step which depends on rows is as for a table without any.
 
     Args:
         db: the database that it is for.
@@ -34,18 +75,11 @@ async def script(db: Database, applied: Sequence[MigrationFile], pending: Sequen
     Raises:
         MigrationError: one of them fails.
     """
-    name = db._executor.settings.name  # pyright: ignore[reportPrivateUsage]
     ledger = Ledger(db, db._executor)  # pyright: ignore[reportPrivateUsage]
     parts: list[str] = [f"{ledger.ddl()};"] if pending else []
-    async with scratch(db) as made:
-        await history.replay(made, applied)
-        runner = history.runner_of(made)
-        for file in pending:
-            with _recorded(made) as statements:
-                await runner.apply(file, late=False)
-            with loaded(file, name) as found:
-                parts.append(_part(file, [*_as_written(statements, name), ledger.insert(file)], found.transactional))
-    return "\n\n".join(parts) + "\n" if parts else ""
+    async with rehearsal(db, applied) as tried:
+        parts += [_part(db, file, [*await tried.apply(file), ledger.insert(file)]) for file in pending]
+    return _joined(parts)
 
 
 async def undoing(db: Database, applied: Sequence[MigrationFile], undone: Sequence[MigrationFile]) -> str:
@@ -59,22 +93,19 @@ async def undoing(db: Database, applied: Sequence[MigrationFile], undone: Sequen
     Raises:
         MigrationError: one of them fails.
     """
-    name = db._executor.settings.name  # pyright: ignore[reportPrivateUsage]
     ledger = Ledger(db, db._executor)  # pyright: ignore[reportPrivateUsage]
-    parts: list[str] = []
-    async with scratch(db) as made:
-        await history.replay(made, applied)
-        runner = history.runner_of(made)
-        for file in undone:
-            with _recorded(made) as statements:
-                await runner.undo(file)
-            with loaded(file, name) as found:
-                parts.append(_part(file, [*_as_written(statements, name), ledger.delete(file)], found.transactional))
+    async with rehearsal(db, applied) as tried:
+        return _joined([_part(db, file, [*await tried.undo(file), ledger.delete(file)]) for file in undone])
+
+
+def _joined(parts: Sequence[str]) -> str:
     return "\n\n".join(parts) + "\n" if parts else ""
 
 
-def _part(file: MigrationFile, statements: Sequence[str], transactional: bool) -> str:
+def _part(db: Database, file: MigrationFile, statements: Sequence[str]) -> str:
     lines = [f"{sql.strip().rstrip(';')};" for sql in statements]
+    with loaded(file, db._executor.settings.name) as found:  # pyright: ignore[reportPrivateUsage]
+        transactional = found.transactional
     return "\n".join([f"-- {file.name}", *(["BEGIN;", *lines, "COMMIT;"] if transactional else lines)])
 
 

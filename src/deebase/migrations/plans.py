@@ -1,0 +1,59 @@
+"""What `up` would do: the operations, SQL and losses of each pending migration, from a run in a scratch database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from deebase.errors import DeeBaseError
+from deebase.migrations.comparison import compare
+from deebase.migrations.files import MigrationFile
+from deebase.migrations.hazards import hazards_of, writes_rows
+from deebase.migrations.operations import operations, touched
+from deebase.migrations.runner import Step, separate
+from deebase.migrations.schema import read
+from deebase.migrations.scripts import Rehearsal, rehearsal
+
+if TYPE_CHECKING:
+    from deebase.database import Database
+
+
+async def planned(db: Database, applied: Sequence[MigrationFile], steps: Sequence[Step]) -> list[Step]:
+    """Return steps with what they do to the schema, and with which SQL.
+
+    What cannot be tried, as where no scratch database can be made, is a note of the steps, not an error: what their
+    text tells is known all the same.
+
+    Args:
+        db: the database that they are for, which is only read.
+        applied: what it has.
+        steps: what is pending.
+    """
+    found: list[Step] = []
+    try:
+        async with rehearsal(db, applied) as tried:
+            for step in steps:
+                found.append(await _tried(db, tried, step))
+    except DeeBaseError as error:
+        note = f"its SQL is not known: {error.message}"
+        found += [replace(step, note=note) for step in steps[len(found) :]]
+    return found
+
+
+async def _tried(db: Database, tried: Rehearsal, step: Step) -> Step:
+    dialect = db._executor.settings.name  # pyright: ignore[reportPrivateUsage]
+    before = await read(tried.db)
+    statements = await tried.apply(step.file)
+    back = await compare(tried.db, before)
+    done = operations(back, hazards_of(step.file, dialect))
+    if writes_rows(step.file, dialect):
+        done.append("changes rows")
+    return replace(step, operations=tuple(done), statements=tuple(statements), rows=await _counted(db, touched(back)))
+
+
+async def _counted(db: Database, names: Iterable[str]) -> dict[str, int]:
+    """Return how many rows tables have, of those that are there already."""
+    own = separate(db, db._executor)  # pyright: ignore[reportPrivateUsage]
+    await own.reflect()
+    return {name: await own.t[name].count() for name in names if name in own.t}
