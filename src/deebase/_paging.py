@@ -127,9 +127,16 @@ def _untagged(value: Any) -> Any:
 
 
 async def page_of(
-    source: Source, where: Where, *, size: int, order: Any, after: str | None, select: Sequence[str] | None
+    source: Source,
+    where: Where,
+    *,
+    size: int,
+    order: Any,
+    after: str | None,
+    select: Sequence[str] | None,
+    locked: bool = False,
 ) -> Page[Any]:
-    """Return one page; see ``Readable.page``."""
+    """Return one page; see ``Readable.page``. ``locked`` locks its rows, and the one behind, as ``for_update`` does."""
     model = source.model
     if statements.whole_number("size", size) not in range(1, MAX_SIZE + 1):
         raise ValidationError(f"a page has 1 to {MAX_SIZE} rows", field="size", value=size, hint="size=50")
@@ -140,7 +147,7 @@ async def page_of(
         raise ValidationError("the cursor is broken", field="after", hint="give page.next or page.previous")
     shown = model.names if select is None else tuple([model.column(name).name for name in select])
     read = (*shown, *[name for name, _ in columns if name not in shown])
-    rows = await _read(source, where, read, columns, cursor, size + 1)
+    rows = await _read(source, where, read, columns, cursor, size + 1, locked)
     more = len(rows) > size
     rows = rows[:size]
     backwards = cursor is not None and cursor.backwards
@@ -197,6 +204,7 @@ async def _read(
     columns: tuple[tuple[str, bool], ...],
     cursor: _Cursor | None,
     limit: int,
+    locked: bool,
 ) -> list[Any]:
     values = () if cursor is None else cursor.values
     seek = Seek(
@@ -207,9 +215,10 @@ async def _read(
     )
 
     def build() -> Any:
-        return statements.keyset(source.model, source.dialect, read, where, seek, begins=cursor is None)
+        model, dialect = source.model, source.dialect
+        return statements.keyset(model, dialect, read, where, seek, begins=cursor is None, locked=locked)
 
-    prepared = build() if where.shape is None else source.kept(("page", where.shape, read, seek), build)
+    prepared = build() if where.shape is None else source.kept(("page", where.shape, read, seek, locked), build)
     places = {place_source(n): value for n, value in enumerate(values)}
     rows = await source.executor.fetch(prepared.statement, prepared.args({**where.values, **places, "limit": limit}))
     return list(rows)

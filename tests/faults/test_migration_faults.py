@@ -45,8 +45,8 @@ async def downgrade(db):
     await db.q("DROP TABLE child")
 """
 
-#: Runs `up` or `down` in forked processes of which the Nth kills itself at its Nth statement, until one lives.
-KILLED_AT_EACH_STATEMENT = """
+#: What the programs below have in common: a process of its own that kills itself at its Nth statement.
+KILLING = """
     import asyncio, itertools, os, signal, sys
     from asyncpg import Connection
     from asyncpg.prepared_stmt import PreparedStatement
@@ -54,15 +54,6 @@ KILLED_AT_EACH_STATEMENT = """
     from deebase import Database
     from deebase.errors import TableNotFoundError
     from deebase.migrations import Migrator
-
-    url, directory, direction = sys.argv[1:]
-    BEFORE = ([{"id": 1, "name": "a"}, {"id": 2, "name": "b"}], None, False, ["0001-first"])
-    AFTER = (
-        [{"id": 1, "name": "a", "age": 7}, {"id": 2, "name": "b!", "age": 7}],
-        [{"id": 10, "base_id": 1}, {"id": 20, "base_id": 2}],
-        True,
-        ["0001-first", "0002-five-steps"],
-    )
 
     def killer(number):
         counter = itertools.count(1)
@@ -90,14 +81,44 @@ KILLED_AT_EACH_STATEMENT = """
 
         return run
 
-    async def run(db):
-        migrator = Migrator(db, directory)
-        await (migrator.up() if direction == "up" else migrator.down())
-
     async def run_watched(number):
         async with Database(url) as db:
             watch(db, killer(number))
             await run(db)
+
+    def killed(number):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                asyncio.run(run_watched(number))
+                os._exit(0)
+            finally:
+                os._exit(1)
+        status = os.waitpid(pid, 0)[1]
+        if os.WIFSIGNALED(status):
+            assert os.WTERMSIG(status) == signal.SIGKILL
+            return True
+        assert os.WEXITSTATUS(status) == 0, number
+        return False
+
+    url, directory, direction = sys.argv[1:]
+
+    async def run(db):
+        migrator = Migrator(db, directory)
+        await (migrator.up() if direction == "up" else migrator.down())
+"""
+
+#: Runs `up` or `down` in forked processes of which the Nth kills itself at its Nth statement, until one lives.
+KILLED_AT_EACH_STATEMENT = (
+    KILLING
+    + """
+    BEFORE = ([{"id": 1, "name": "a"}, {"id": 2, "name": "b"}], None, False, ["0001-first"])
+    AFTER = (
+        [{"id": 1, "name": "a", "age": 7}, {"id": 2, "name": "b!", "age": 7}],
+        [{"id": 10, "base_id": 1}, {"id": 20, "base_id": 2}],
+        True,
+        ["0001-first", "0002-five-steps"],
+    )
 
     async def look(db):
         base = await db.reflect_table("base")
@@ -128,21 +149,6 @@ KILLED_AT_EACH_STATEMENT = """
             await db.q("DROP TABLE _deebase_migrations")
             return found == end
 
-    def killed(number):
-        pid = os.fork()
-        if pid == 0:
-            try:
-                asyncio.run(run_watched(number))
-                os._exit(0)
-            finally:
-                os._exit(1)
-        status = os.waitpid(pid, 0)[1]
-        if os.WIFSIGNALED(status):
-            assert os.WTERMSIG(status) == signal.SIGKILL
-            return True
-        assert os.WEXITSTATUS(status) == 0, number
-        return False
-
     start, end = (BEFORE, AFTER) if direction == "up" else (AFTER, BEFORE)
     seen, alive = [], False
     while not alive:
@@ -153,6 +159,73 @@ KILLED_AT_EACH_STATEMENT = """
     assert seen == sorted(seen), seen
     print("killed", len(seen) - 1, "before", seen.count(False))
 """
+)
+
+IN_CHUNKS = """
+from deebase.migrations import chunked
+
+resumable = True
+
+
+async def upgrade(db):
+    await add(db, 1)
+
+
+async def downgrade(db):
+    await add(db, -1)
+
+
+async def add(db, number):
+    await db.reflect()
+    async for rows in chunked(db.t["item"], size=2):
+        for row in rows:
+            await db.t["item"].update({"id": row["id"], "n": row["n"] + number})
+"""
+
+#: The same for a migration in chunks, of which each is there or not, and which goes on behind it.
+KILLED_IN_CHUNKS = (
+    KILLING
+    + """
+    async def prepare():
+        async with Database(url) as db:
+            await db.script("DROP TABLE IF EXISTS item; CREATE TABLE item (id INTEGER PRIMARY KEY, n INTEGER)")
+            await db.q("INSERT INTO item VALUES (1, 0), (2, 0), (3, 0)")
+            if direction == "down":
+                await Migrator(db, directory).up()
+
+    async def go_on():
+        async with Database(url) as db:
+            item = await db.reflect_table("item")
+            found = tuple(abs(n - old) for n in await item(order_by="id").scalars("n"))
+            # Of each chunk all or nothing, in their order.
+            assert found in ((0, 0, 0), (1, 1, 0), (1, 1, 1)), found
+            (status,) = await Migrator(db, directory).status()
+            if status.state not in ("applied", "pending"):
+                assert (status.state, status.half_undone) == expected, status
+                done = status.note.partition("with ")[2]
+                assert done == ("nothing done" if not any(found) else f"{sum(found)} rows of item done"), (done, found)
+                seen.append((found, status.state))
+            await run(db)
+            assert await item().scalars("n") == [1 - old] * 3
+            (status,) = await Migrator(db, directory).status()
+            assert status.state == ("applied" if direction == "up" else "pending")
+            await db.q("DROP TABLE _deebase_migrations")
+
+    old, expected = (0, ("unfinished", False)) if direction == "up" else (1, ("failed", True))
+    seen, number, alive = [], 0, False
+    while not alive:
+        number += 1
+        asyncio.run(prepare())
+        alive = not killed(number)
+        if alive and direction == "down":
+            break
+        asyncio.run(go_on())
+    # Killed before the first chunk, inside and between them, and behind the last one.
+    assert [found for found, _ in seen] == sorted(found for found, _ in seen)
+    assert len({found for found, _ in seen}) == 3, seen
+    print("killed", number - 1, "half done", len(seen))
+"""
+)
 
 
 def write(directory: Path, name: str, text: str) -> None:
@@ -176,6 +249,18 @@ def test_a_kill_at_each_statement_leaves_all_of_a_migration_or_none(
     # BEGIN, a look at the ledger, five steps, the row of the ledger, COMMIT.
     _, killed, _, before = done.stdout.split()
     assert 9 <= int(before) <= int(killed)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_kill_in_the_middle_of_chunks_has_each_row_changed_once(
+    db_url: str, run_script: Run, tmp_path: Path, direction: str
+) -> None:
+    write(tmp_path / "migrations", "0001-chunks.py", IN_CHUNKS)
+    done = run_script(KILLED_IN_CHUNKS, db_url, str(tmp_path / "migrations"), direction)
+    assert (done.returncode, done.stderr) == (0, "")
+    # Of two chunks: BEGIN, a look at the ledger, the rows, the ledger, the updates, COMMIT.
+    _, killed, _, _, half_done = done.stdout.split()
+    assert 11 <= int(half_done) < int(killed)
 
 
 SIGNAL = """

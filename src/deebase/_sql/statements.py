@@ -202,7 +202,14 @@ def select(
 
 
 def keyset(
-    model: TableModel, dialect: Dialect, columns: Iterable[str], where: Where, seek: Seek, *, begins: bool
+    model: TableModel,
+    dialect: Dialect,
+    columns: Iterable[str],
+    where: Where,
+    seek: Seek,
+    *,
+    begins: bool,
+    locked: bool = False,
 ) -> Prepared:
     """SELECT of the rows behind a place in an order, which ``seek`` describes (or of the first ones)."""
     parameters = Parameters()
@@ -210,7 +217,9 @@ def keyset(
     if not begins:
         element = element.where(seek.condition(model, parameters, dialect))
     element = element.order_by(*seek.order(model)).limit(parameters.add("limit", sa.BigInteger(), None))
-    return prepare(element, dialect, parameters, reads=True, quick=False)
+    if locked:
+        element = element.with_for_update()
+    return prepare(element, dialect, parameters, reads=not locked or dialect.name == "sqlite", quick=False)
 
 
 def count(model: TableModel, dialect: Dialect, where: Where) -> Prepared:

@@ -216,7 +216,7 @@ def status() -> None:
     states = {item.state for item in found}
     if states & {"edited", "failed", "refused", "missing"}:
         click.get_current_context().exit(ATTENTION)
-    if "pending" in states:
+    if states & {"pending", "unfinished"}:
         click.get_current_context().exit(PENDING)
 
 

@@ -10,6 +10,7 @@ await Migrator(db, "migrations").up()
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from deebase.migrations.chunks import chunked
 from deebase.migrations.loading import Irreversible, irreversible
 from deebase.migrations.migrator import Migrator
 from deebase.migrations.rules import Hazard
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from deebase.migrations.changes import Difference
     from deebase.migrations.trials import Finding
 
-__all__ = ["Difference", "Finding", "Hazard", "Irreversible", "Migrator", "Status", "Step", "irreversible"]
+__all__ = ["Difference", "Finding", "Hazard", "Irreversible", "Migrator", "Status", "Step", "chunked", "irreversible"]
 
 #: What only comparisons give: a program which applies migrations does not load what they need.
 _OF_COMPARISONS = {"Difference": "changes", "Finding": "trials"}

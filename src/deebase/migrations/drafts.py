@@ -26,11 +26,18 @@ async def downgrade(db: Database) -> None:
 _PYTHON_DATA = '''"""{title}."""
 
 from deebase import Database
-from deebase.migrations import irreversible
+from deebase.migrations import chunked, irreversible
+
+# Not one transaction: each chunk is saved with its place, and `up` goes on there if it was cut off. What stands
+# outside of the loop is run again then.
+resumable = True
 
 
 async def upgrade(db: Database) -> None:
     """Change the rows."""
+    # await db.reflect()
+    # async for rows in chunked(db.t["user"], size=1000):
+    #     await db.t["user"].update_all([{{"id": row["id"], "name": row["name"].strip()}} for row in rows])
 
 
 downgrade = irreversible("the rows as they were are not kept")

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from deebase.errors import MigrationError, ValidationError
+from deebase.migrations.remedies import either
 
 #: What the suffixes of migrations begin a comment with.
 COMMENTS = {".py": "#", ".sql": "--"}
@@ -105,7 +106,10 @@ def slug(title: str) -> str:
     found = "-".join(words)[:_SLUG_LENGTH].strip("-")
     if not found:
         raise ValidationError(
-            "the name of a migration has no letters", field="name", value=title, hint="new('add age')"
+            "the name of a migration has no letters",
+            field="name",
+            value=title,
+            hint=either("new('add age')", "new 'add age'"),
         )
     return found
 
@@ -126,7 +130,8 @@ def list_directory(directory: Path) -> tuple[list[Path], list[Path]]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MigrationError(
             f"there is no directory {directory} with migrations",
-            hint=f"Migrator(db, directory) names it; await migrator.new('first step') makes {directory}",
+            hint=either("new('first step')", "new 'first step'")
+            + " makes it; Migrator(db, directory) and --directory name another one",
         ) from error
     paths = [path for path in paths if not path.name.startswith(("_", "."))]
     good = [path for path in paths if is_numbered(path.stem) or _DRAFT.fullmatch(path.stem)]

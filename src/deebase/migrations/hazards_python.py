@@ -54,7 +54,9 @@ class Reader:
     def writes_rows(self) -> bool:
         """Whether rows are written."""
         return any(
-            _method(call) in _WRITING or (_method(call) in _SQL and writes(_text(_argument(call)) or "", self._dialect))
+            _method(call) in _WRITING
+            or (isinstance(call.func, ast.Name) and call.func.id == "chunked")
+            or (_method(call) in _SQL and writes(_text(_argument(call)) or "", self._dialect))
             for call in self._calls
         )
 

@@ -34,12 +34,17 @@ _table = sa.Table(
     sa.Column("finished_at", AwareDateTime()),
     sa.Column("seconds", sa.Float),
     sa.Column("version", sa.Text, nullable=False),
+    sa.Column("progress", sa.Text),
 )
 
-_EXISTS = {
-    "sqlite": Statement(f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{TABLE}'", reads=True),
-    "postgresql": Statement(f"SELECT 1 WHERE to_regclass('{TABLE}') IS NOT NULL", reads=True),
+_COLUMNS = {
+    "sqlite": Statement(f"SELECT name FROM pragma_table_info('{TABLE}')", reads=True),
+    "postgresql": Statement(
+        f"SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass('{TABLE}') AND attnum > 0", reads=True
+    ),
 }
+#: For a ledger that was made before there was such a column.
+_ADD_PROGRESS = Statement(f"ALTER TABLE {TABLE} ADD COLUMN progress TEXT")
 #: Two programs that record at once must not both find the ledger missing (PostgreSQL).
 _ONE_AT_A_TIME = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
 #: Readers go on; a runner that lost its lock on the way meets the one that got it here (PostgreSQL).
@@ -60,6 +65,7 @@ class Entry:
         finished_at: when, in UTC; None for one that runs, or was cut off, outside of a transaction.
         seconds: how long it took.
         version: of DeeBase.
+        progress: how far one has come that is applied in chunks, while it is half done.
     """
 
     name: str
@@ -71,6 +77,7 @@ class Entry:
     finished_at: datetime | None
     seconds: float | None
     version: str
+    progress: str | None = None
 
 
 class Ledger:
@@ -83,22 +90,28 @@ class Ledger:
 
     async def entries(self) -> dict[str, Entry]:
         """Return the rows by name, in the order of application; none when there is no ledger yet."""
-        if not await self._exists():
+        there = await self._columns()
+        if not there:
             return {}
-        rows = await self._db.q(sa.select(_table).order_by(_table.c.position, _table.c.name))
+        columns = [column for column in _table.c if column.name in there]
+        rows = await self._db.q(sa.select(*columns).order_by(_table.c.position, _table.c.name))
         return {row["name"]: Entry(**row) for row in rows}
 
-    async def _exists(self) -> bool:
-        return bool(await self._executor.fetch(_EXISTS[self._executor.settings.name], []))
+    async def _columns(self) -> set[str]:
+        """Return the columns of the ledger; none where there is no ledger yet."""
+        rows = await self._executor.fetch(_COLUMNS[self._executor.settings.name], [])
+        return {str(name) for (name,) in rows}
 
     async def make(self) -> None:
-        """Create the ledger unless it is there."""
+        """Create the ledger unless it is there, as it is today."""
         async with self._db.transaction():
-            if await self._exists():
+            if "progress" in await self._columns():
                 return
             if self._postgres:
                 await self._executor.fetch(_ONE_AT_A_TIME, [])
             await self._db.q(CreateTable(_table, if_not_exists=True))
+            if "progress" not in await self._columns():
+                await self._executor.fetch(_ADD_PROGRESS, [])
 
     async def lock(self) -> None:
         """Keep every other runner from the ledger until the transaction of this task ends."""
@@ -109,6 +122,17 @@ class Ledger:
     async def has(self, name: str) -> bool:
         """Whether there is a row of a migration."""
         return bool(await self._db.q(sa.select(_table.c.position).where(_table.c.name == name)))
+
+    async def find(self, name: str) -> Entry | None:
+        """Return the row of a migration, if there is one."""
+        rows = await self._db.q(sa.select(_table).where(_table.c.name == name))
+        return Entry(**rows[0]) if rows else None
+
+    async def progress_of(self, name: str) -> str | None:
+        """Return how far a half-done migration has come, and keep others from changing that in this transaction."""
+        asked = sa.select(_table.c.progress).where(_table.c.name == name, _table.c.finished_at.is_(None))
+        rows = await self._db.q(asked.with_for_update())
+        return rows[0]["progress"] if rows else None
 
     async def add(self, name: str, file: MigrationFile, *, started_at: datetime, seconds: float | None) -> None:
         """Add the row of a migration.

@@ -70,10 +70,12 @@ class Script(Protocol):
 
     Attributes:
         transactional: whether it runs in a transaction, with its row of the ledger.
+        resumable: whether it may be run again where it was cut off: its chunks are transactions of their own.
         final: why it cannot be undone, or None.
     """
 
     transactional: bool
+    resumable: bool
     final: str | None
 
     async def upgrade(self, db: Database) -> None:
@@ -112,7 +114,8 @@ class _PythonScript:
         self._upgrade = _function(file, module, "upgrade")
         self._downgrade = _function(file, module, "downgrade")
         self.final = self._downgrade.why if isinstance(self._downgrade, Irreversible) else None
-        self.transactional = getattr(module, "transactional", True) is not False
+        self.resumable = getattr(module, "resumable", False) is True
+        self.transactional = not self.resumable and getattr(module, "transactional", True) is not False
 
     async def upgrade(self, db: Database) -> None:
         await self._upgrade(db)
@@ -171,6 +174,7 @@ class _SqlScript:
     def __init__(self, file: MigrationFile, dialect: str) -> None:
         parts = sections(file)
         self.final = reason(parts["downgrade"])
+        self.resumable = False
         self.transactional = _NOT_TRANSACTIONAL.search(file.text) is None
         self._parts = parts
         self._dialect = dialect

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from deebase._engine.block import raise_translated
 from deebase._engine.shield import finish
 from deebase.errors import BusyError, MigrationError
+from deebase.migrations.remedies import either
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -72,7 +73,8 @@ async def _get(attempt: Attempt, timeout: float) -> None:
         if left <= 0:
             raise BusyError(
                 f"migrations of this database are being run by {holder}; waited {timeout:g} s for it",
-                hint="try again when it has ended, or wait longer: up(lock_timeout=600)",
+                hint="try again when it has ended, or wait longer: "
+                f"{either('up(lock_timeout=600)', 'up --lock-timeout 600')}",
             )
         # Asked again and again, because a call that waits in the server would hang what the holder does:
         # CREATE INDEX CONCURRENTLY waits for all transactions.

@@ -11,6 +11,7 @@ from deebase.migrations import files
 from deebase.migrations.files import COMMENTS, MigrationFile
 from deebase.migrations.hazards import writes_rows
 from deebase.migrations.ledger import Entry, Ledger
+from deebase.migrations.remedies import either
 from deebase.migrations.states import Status, first_problem
 
 
@@ -19,9 +20,13 @@ async def repair(ledger: Ledger, directory: Path, found: list[Status], applied: 
     done: list[str] = []
     for status in found:
         entry = status.entry
-        if entry is not None and entry.finished_at is None:
+        if entry is None:
+            continue
+        # What is in chunks goes on by itself, unless something else is wanted.
+        resumable = entry.progress is not None
+        if entry.finished_at is None and not (resumable and applied is None):
             done.append(await _settle(ledger, status, entry, applied))
-        if entry is not None and status.state == "missing":
+        if status.state == "missing" or (resumable and status.file is None):
             done.append(_restore(directory, entry))
     return done
 
@@ -30,7 +35,8 @@ async def _settle(ledger: Ledger, status: Status, entry: Entry, applied: bool | 
     if applied is None:
         raise status.error()
     if applied:
-        await ledger.change(entry.name, finished_at=datetime.now(UTC), seconds=entry.seconds or 0.0)
+        await ledger.make()
+        await ledger.change(entry.name, finished_at=datetime.now(UTC), seconds=entry.seconds or 0.0, progress=None)
         return f"{entry.name} counts as applied"
     await ledger.remove(entry.name)
     return f"{entry.name} counts as not applied"
@@ -105,10 +111,11 @@ def to_squash(
     chosen = [(status, file) for number, status, file in numbered if first <= number <= last]
     if len(chosen) < 2 or chosen[-1][0].number != last:
         raise MigrationError(
-            f"from {first} to {last} there are no two migrations", hint="squash(first, last, name) takes their numbers"
+            f"from {first} to {last} there are no two migrations",
+            hint=f"{either('squash(3, 7, name)', 'squash 3..7 NAME')} takes their numbers",
         )
     if len({status.state for status, _ in chosen}) > 1:
-        raise MigrationError("some of them are applied here, and others are not", hint="await migrator.up()")
+        raise MigrationError("some of them are applied here, and others are not", hint=f"{either('up()', 'up')} first")
     writing = [file.name for _, file in chosen if writes_rows(file, dialect)]
     if writing:
         raise MigrationError(

@@ -17,6 +17,7 @@ from deebase.migrations.hazards import counted, hazards_of
 from deebase.migrations.ledger import Entry, Ledger
 from deebase.migrations.lock import runner_lock
 from deebase.migrations.models import Models
+from deebase.migrations.remedies import either
 from deebase.migrations.rules import Hazard
 from deebase.migrations.runner import Runner, Step, log
 from deebase.migrations.scratch import scratch
@@ -125,10 +126,10 @@ class Migrator:
         found = await self.status()
         if problem := states.first_problem(found):
             raise problem
-        pending = [status.name for status in found if status.state == "pending"]
+        pending = [status.name for status in found if status.state in ("pending", "unfinished")]
         if pending:
             raise MigrationError(
-                f"the database lacks {len(pending)} migration(s): {', '.join(pending)}", hint="await migrator.up()"
+                f"the database lacks {len(pending)} migration(s): {', '.join(pending)}", hint=either("up()", "up")
             )
 
     # -- running -------------------------------------------------------------------------------
@@ -259,7 +260,8 @@ class Migrator:
         if losses:
             raise MigrationError(
                 f"{file.name} would lose what is there: {'; '.join(losses)}",
-                hint="make a backup, then up(allow_destructive=True), or deebase migrate up --allow-destructive",
+                hint="keep a backup: "
+                f"{either('up(allow_destructive=True, backup=True)', 'up --allow-destructive --backup')}",
             )
 
     def _check_outside(self, operation: str) -> None:
@@ -283,7 +285,7 @@ class Migrator:
             chosen = chosen[:1]
         undone: list[MigrationFile] = []
         for status in chosen:
-            if status.state != "applied" or status.file is None:
+            if (status.state != "applied" and not status.half_undone) or status.file is None:
                 raise status.error()
             self._runner.check_reversible(status.file)
             undone.append(status.file)
@@ -332,7 +334,7 @@ class Migrator:
         files.make_directory(self.directory)
         draft = await self._draft()
         if draft is not None:
-            raise MigrationError(f"{draft.path} is open", hint="await migrator.seal(), or remove the file")
+            raise MigrationError(f"{draft.path} is open", hint=f"{either('seal()', 'seal')}; or remove the file")
         path = self.directory / f"{drafts.draft_name(title)}{'.sql' if sql else '.py'}"
         if self._models is None or empty or sql or data:
             text = drafts.template(name, sql=sql, data=data)
@@ -449,11 +451,17 @@ class Migrator:
             return self._seal_numbered(name, found)
         draft = await self._draft()
         if draft is None:
-            raise MigrationError(f"there is no draft in {self.directory}", hint="await migrator.new('add age')")
+            raise MigrationError(
+                f"there is no draft in {self.directory}", hint=either("new('add age')", "new 'add age'")
+            )
         drafts.check_finished(draft)
         title = files.slug(name) if name is not None else draft.title
         if not title:
-            raise ValidationError("the draft has no name yet", field="name", hint="seal('initial schema')")
+            raise ValidationError(
+                "the draft has no name yet",
+                field="name",
+                hint=either("seal('initial schema')", "seal 'initial schema'"),
+            )
         await self._settle(draft, entries.get(DRAFT), applied)
         numbers = [status.number or 0 for status in found]
         sealed = files.name_for(max(numbers, default=0) + 1, title)
@@ -465,9 +473,14 @@ class Migrator:
     def _seal_numbered(self, name: str, found: list[Status]) -> str:
         status = next((status for status in found if status.name == name), None)
         if status is None or status.file is None:
-            raise MigrationError(f"there is no {name} in {self.directory}", hint="seal('add age') seals the draft")
+            raise MigrationError(
+                f"there is no {name} in {self.directory}",
+                hint=either("seal('add age')", "seal 'add age'") + " seals the draft",
+            )
         if status.entry is not None or status.file.seal is not None:
-            raise MigrationError(f"{name} is sealed already", hint="await migrator.rerecord() seals it as it is now")
+            raise MigrationError(
+                f"{name} is sealed already", hint=f"{either('rerecord()', 'rerecord')} seals it as it is now"
+            )
         drafts.check_finished(status.file)
         files.write(status.file.path, status.file.text, sealed=True)
         return name
@@ -624,7 +637,7 @@ class Migrator:
             before, chosen = mending.to_squash(found, first, last, self._executor.settings.name)
             new = files.name_for(last, files.slug(name))
             if new in [file.name for file in chosen]:
-                raise MigrationError(f"one of them is called {new}", hint="squash(first, last, 'another name')")
+                raise MigrationError(f"one of them is called {new}", hint="choose another name")
             text = await trials.squashed(self._db, before, chosen, name)
             files.write(self.directory / f"{new}.py", text, sealed=True, new=True)
             for file in chosen:
@@ -739,8 +752,9 @@ def _to_apply(found: list[Status], to: int | None) -> list[tuple[Status, Migrati
     for status in found:
         if status.state == "missing":
             log.warning("%s", status.note)
-    pending = [(status, status.file) for status in found if status.state == "pending" and status.file is not None]
-    return [(status, file) for status, file in pending if to is None or (status.number or 0) <= to]
+    pending = [status for status in found if status.state in ("pending", "unfinished")]
+    chosen = [status for status in pending if to is None or (status.number or 0) <= to]
+    return [(status, status.file) for status in chosen if status.file is not None]
 
 
 def _check_number(found: Sequence[Status], to: int | None) -> None:

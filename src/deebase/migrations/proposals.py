@@ -18,6 +18,7 @@ from deebase.migrations.comparison import compare
 from deebase.migrations.drafts import sentence
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.history import runner_of
+from deebase.migrations.remedies import either
 from deebase.migrations.runner import separate
 from deebase.migrations.schema import Schema, read
 from deebase.migrations.steps import Steps
@@ -115,7 +116,7 @@ async def propose(title: str, history: Database, target: Database, renames: Rena
     if not up and not renamed:
         raise MigrationError(
             "the migrations so far make what the models say: there is nothing to do",
-            hint="new(name, empty=True) opens an empty draft",
+            hint=f"{either('new(name, empty=True)', 'new NAME --empty')} opens an empty draft",
         )
     down = await compare(target, middle)
     notes = [

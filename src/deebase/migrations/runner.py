@@ -23,9 +23,12 @@ from deebase.errors import (
     QueryTimeoutError,
     TransactionAbortedError,
 )
+from deebase.migrations.chunks import Run
 from deebase.migrations.files import MigrationFile
-from deebase.migrations.ledger import Ledger
+from deebase.migrations.ledger import Entry, Ledger
 from deebase.migrations.loading import Script, loaded
+from deebase.migrations.progress import Direction, Progress
+from deebase.migrations.remedies import either, settling
 from deebase.migrations.rules import Hazard
 
 if TYPE_CHECKING:
@@ -105,8 +108,7 @@ class Runner:
         """
         with loaded(file, self._dialect) as script:
             start = time.perf_counter()
-            run = self._together if script.transactional else self._apart
-            if not await run(file, script, script.upgrade, applied=False):
+            if not await self._way(script)(file, script, script.upgrade, applied=False):
                 return None
             seconds = time.perf_counter() - start
         log.info("applied %s in %.3f s", file.name, seconds)
@@ -120,12 +122,17 @@ class Runner:
         """
         with loaded(file, self._dialect) as script:
             start = time.perf_counter()
-            run = self._together if script.transactional else self._apart
-            if not await run(file, script, script.downgrade, applied=True):
+            if not await self._way(script)(file, script, script.downgrade, applied=True):
                 return None
             seconds = time.perf_counter() - start
         log.info("undid %s in %.3f s", file.name, seconds)
         return Step(file.name, False, seconds, file)
+
+    def _way(self, script: Script) -> Callable[..., Awaitable[bool]]:
+        """Return how one direction of a migration is run."""
+        if script.transactional:
+            return self._together
+        return self._in_chunks if script.resumable else self._apart
 
     def check_reversible(self, file: MigrationFile) -> None:
         """Refuse a migration that cannot be undone.
@@ -154,11 +161,7 @@ class Runner:
             try:
                 return await self._once(file, script, work, applied=applied)
             except DeeBaseError as error:
-                passing = error.retryable or getattr(error.__cause__, "retryable", False)
-                if not passing or left == 0:
-                    raise
-                log.warning("%s waits for what somebody else holds: %s; it is tried again", file.name, error.message)
-                await asyncio.sleep(random.uniform(_PAUSE / 4, _PAUSE))
+                await _pause_before_another_attempt(file, error, left)
         raise AssertionError("the last attempt returns or raises")
 
     async def _once(
@@ -205,9 +208,7 @@ class Runner:
                 await self._ledger.change(file.name, started_at=started_at, finished_at=None)
             else:
                 await self._ledger.add(file.name, file, started_at=started_at, seconds=None)
-        await self._work(
-            file, script, work, f"it may be half done: await migrator.repair({file.name!r}, applied=False)"
-        )
+        await self._work(file, script, work, f"it may be half done: {settling(file.name)}")
         if applied:
             await self._ledger.remove(file.name)
         else:
@@ -215,8 +216,73 @@ class Runner:
             await self._ledger.change(file.name, finished_at=datetime.now(UTC), seconds=seconds)
         return True
 
+    # -- in chunks -----------------------------------------------------------------------------
+
+    async def _in_chunks(
+        self, file: MigrationFile, script: Script, work: Callable[[Database], Awaitable[None]], *, applied: bool
+    ) -> bool:
+        """Run one direction of a migration whose loops keep their places, from where it was cut off."""
+        direction: Direction = "down" if applied else "up"
+        await self._ledger.make()
+        left, reached = _ATTEMPTS, ""
+        while True:
+            entry = await self._taken(file, direction)
+            if entry is None or entry.progress is None:
+                return False
+            # As often as there is a way forward.
+            left, reached = (left - 1 if entry.progress == reached else _ATTEMPTS - 1), entry.progress
+            run = Run(self._executor, self._ledger, file.name, Progress.read(entry.progress))
+            start = time.perf_counter()
+            try:
+                await self._work(file, script, run.around(work), f"what its chunks had saved is kept: {_goes_on(run)}")
+            except DeeBaseError as error:
+                await _pause_before_another_attempt(file, error, left)
+                continue
+            await self._finished(file, run, time.perf_counter() - start)
+            return True
+
+    async def _taken(self, file: MigrationFile, direction: Direction) -> Entry | None:
+        """Return the row of a migration that is begun or gone on with; None when somebody else has finished it."""
+        async with self._db.transaction():
+            await self._ledger.lock()
+            entry = await self._ledger.find(file.name)
+            now, begun = datetime.now(UTC), Progress(direction).text
+            if entry is None and direction == "up":
+                await self._ledger.add(file.name, file, started_at=now, seconds=None)
+                await self._ledger.change(file.name, progress=begun)
+            elif entry is not None and entry.finished_at is not None and direction == "down":
+                await self._ledger.change(file.name, started_at=now, finished_at=None, progress=begun)
+            elif entry is None or entry.finished_at is not None:
+                return None
+            return await self._ledger.find(file.name)
+
+    async def _finished(self, file: MigrationFile, run: Run, seconds: float) -> None:
+        async with self._db.transaction():
+            await run.hold()
+            if run.progress.direction == "down":
+                await self._ledger.remove(file.name)
+            else:
+                await self._ledger.change(file.name, finished_at=datetime.now(UTC), seconds=seconds, progress=None)
+
 
 _UNDONE = "nothing of it was kept"
+
+
+def _goes_on(run: Run) -> str:
+    return f"{either(f'{run.progress.direction}()', run.progress.direction)} goes on from there"
+
+
+async def _pause_before_another_attempt(file: MigrationFile, error: DeeBaseError, left: int) -> None:
+    """Wait for a moment if it is what somebody else holds that a migration failed at.
+
+    Raises:
+        DeeBaseError: it is not, or there is no attempt left.
+    """
+    passing = error.retryable or getattr(error.__cause__, "retryable", False)
+    if not passing or left == 0:
+        raise error
+    log.warning("%s waits for what somebody else holds: %s; it is tried again", file.name, error.message)
+    await asyncio.sleep(random.uniform(_PAUSE / 4, _PAUSE))
 
 
 def _failed(file: MigrationFile, where: str, error: BaseException, left: str) -> MigrationError:
@@ -226,5 +292,5 @@ def _failed(file: MigrationFile, where: str, error: BaseException, left: str) ->
     if isinstance(error, QueryTimeoutError):
         hint = "a statement of a migration may take long: Database(..., command_timeout=0)"
     passing = isinstance(error, ConnectionError) or getattr(error, "retryable", False)
-    after = "run it again" if passing else "mend the file, await migrator.rerecord(), then run it again"
+    after = "run it again" if passing else f"mend the file, {either('rerecord()', 'rerecord')}, then run it again"
     return MigrationError(f"{file.path} failed{where}: {what}; {left}", hint=f"{hint}; {after}" if hint else after)

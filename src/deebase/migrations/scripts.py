@@ -78,7 +78,7 @@ async def script(db: Database, applied: Sequence[MigrationFile], pending: Sequen
     ledger = Ledger(db, db._executor)  # pyright: ignore[reportPrivateUsage]
     parts: list[str] = [f"{ledger.ddl()};"] if pending else []
     async with rehearsal(db, applied) as tried:
-        parts += [_part(db, file, [*await tried.apply(file), ledger.insert(file)]) for file in pending]
+        parts += [_part(db, file, await tried.apply(file), ledger.insert(file), "up") for file in pending]
     return _joined(parts)
 
 
@@ -95,17 +95,20 @@ async def undoing(db: Database, applied: Sequence[MigrationFile], undone: Sequen
     """
     ledger = Ledger(db, db._executor)  # pyright: ignore[reportPrivateUsage]
     async with rehearsal(db, applied) as tried:
-        return _joined([_part(db, file, [*await tried.undo(file), ledger.delete(file)]) for file in undone])
+        return _joined([_part(db, file, await tried.undo(file), ledger.delete(file), "down") for file in undone])
 
 
 def _joined(parts: Sequence[str]) -> str:
     return "\n\n".join(parts) + "\n" if parts else ""
 
 
-def _part(db: Database, file: MigrationFile, statements: Sequence[str]) -> str:
-    lines = [f"{sql.strip().rstrip(';')};" for sql in statements]
+def _part(db: Database, file: MigrationFile, statements: Sequence[str], noted: str, verb: str) -> str:
     with loaded(file, db._executor.settings.name) as found:  # pyright: ignore[reportPrivateUsage]
-        transactional = found.transactional
+        transactional, resumable = found.transactional, found.resumable
+    if resumable:
+        # Noted by hand it would count as done, with no row changed.
+        return f"-- {file.name} goes through rows in chunks, which no script says: here, run deebase migrate {verb}"
+    lines = [f"{sql.strip().rstrip(';')};" for sql in (*statements, noted)]
     return "\n".join([f"-- {file.name}", *(["BEGIN;", *lines, "COMMIT;"] if transactional else lines)])
 
 

@@ -13,8 +13,10 @@ from deebase.errors import MigrationError
 from deebase.migrations import files
 from deebase.migrations.files import DRAFT, MigrationFile
 from deebase.migrations.ledger import Entry
+from deebase.migrations.progress import Progress
+from deebase.migrations.remedies import either, settling
 
-State = Literal["draft", "pending", "applied", "edited", "missing", "failed", "refused"]
+State = Literal["draft", "pending", "unfinished", "applied", "edited", "missing", "failed", "refused"]
 
 #: States in which nothing may be applied or undone until somebody has looked.
 BLOCKING: tuple[State, ...] = ("edited", "failed", "refused")
@@ -27,7 +29,8 @@ class Status:
     Attributes:
         name: without the suffix: ``0007-add-age``.
         state: "draft", "pending", "applied", "edited" (since it was sealed or applied), "missing" (applied, but there
-            is no file), "failed" (half done, outside of a transaction) or "refused" (the file cannot be taken).
+            is no file), "unfinished" (half done in chunks, so that ``up`` goes on), "failed" (half done, outside of a
+            transaction) or "refused" (the file cannot be taken).
         late: pending, with a lower number than one that is applied.
         applied_at: when it was applied, in UTC.
         seconds: how long that took.
@@ -65,6 +68,11 @@ class Status:
     def version(self) -> str | None:
         """The version of DeeBase that applied it."""
         return None if self.entry is None or self.state == "draft" else self.entry.version
+
+    @property
+    def half_undone(self) -> bool:
+        """Whether ``down`` was cut off between chunks, so that it goes on there."""
+        return self.state == "failed" and self.file is not None and _progress(self.entry, "down") is not None
 
     def error(self) -> MigrationError:
         """Return the error for a state in which nothing can be done."""
@@ -111,7 +119,7 @@ def _of_file(file: MigrationFile, entries: Mapping[str, Entry]) -> Status:
     if entry is None:
         return _squashed(file, entries) or _unapplied(file)
     status = Status(file.name, "applied", file=file, entry=entry)
-    if entry.finished_at is None:
+    if entry.finished_at is None and (entry.progress is None or entry.checksum == file.checksum):
         return _half_done(status, entry)
     return status if entry.checksum == file.checksum else _edited(status, entry, file)
 
@@ -140,7 +148,7 @@ def _unapplied(file: MigrationFile) -> Status:
             "refused",
             file=file,
             note=f"{file.path} is not sealed: its contents are not fixed yet",
-            hint=f"await migrator.seal({file.name!r})",
+            hint=either(f"seal({file.name!r})", f"seal {file.name}"),
         )
     if file.seal != file.checksum:
         return Status(
@@ -148,21 +156,45 @@ def _unapplied(file: MigrationFile) -> Status:
             "edited",
             file=file,
             note=f"{file.path} was edited since it was sealed",
-            hint="undo the change, or await migrator.rerecord() to seal it as it is now",
+            hint=f"undo the change; or {either('rerecord()', 'rerecord')} seals it as it is now",
         )
     return Status(file.name, "pending", file=file)
 
 
+def _progress(entry: Entry | None, direction: str) -> Progress | None:
+    """Return how far a half-done migration has come in one direction, if it was in chunks."""
+    if entry is None or entry.progress is None:
+        return None
+    found = Progress.read(entry.progress)
+    return found if found.direction == direction else None
+
+
 def _half_done(status: Status, entry: Entry) -> Status:
     name = status.name
+    if entry.progress is not None:
+        return _in_chunks(status, entry, entry.progress)
     return replace(
         status,
         state="failed",
         note=f"{name} was started at {entry.started_at:%Y-%m-%d %H:%M:%S} UTC and has not finished: it runs outside of "
         "a transaction, so that it may be half done",
-        hint=f"if it does not run just now, look at the database, then: await migrator.repair({name!r}, applied=True), "
-        "or applied=False to have it run again",
+        hint=f"if it does not run just now, look at the database; then {settling(name)}",
     )
+
+
+def _in_chunks(status: Status, entry: Entry, progress: str) -> Status:
+    found = Progress.read(progress)
+    doing = f"half {'done' if found.direction == 'up' else 'undone'}"
+    note = f"{status.name} is {doing}: it was started at {entry.started_at:%Y-%m-%d %H:%M:%S} UTC, with {found}"
+    if status.file is None:
+        return replace(status, state="failed", note=f"{note}; its file is not there", hint=_REPAIR_FILE)
+    if found.direction == "down":
+        return replace(status, state="failed", note=note, hint=f"{either('down()', 'down')} goes on")
+    return replace(status, state="unfinished", note=note, hint=f"{either('up()', 'up')} goes on")
+
+
+#: What gets a lost file back.
+_REPAIR_FILE = f"get it back from version control; or {either('repair()', 'repair')} writes it as it was applied"
 
 
 def _edited(status: Status, entry: Entry, file: MigrationFile) -> Status:
@@ -170,7 +202,8 @@ def _edited(status: Status, entry: Entry, file: MigrationFile) -> Status:
         status,
         state="edited",
         note=f"{file.path} was edited since it was applied:\n{files.difference(entry.source, file.text)}",
-        hint="undo the change and write another migration, or await migrator.rerecord() if the change does nothing",
+        hint="undo the change and write another migration; or, if the change does nothing, "
+        f"{either('rerecord()', 'rerecord')} takes it",
     )
 
 
@@ -182,7 +215,7 @@ def _duplicate(file: MigrationFile, found: Iterable[MigrationFile], entries: Map
         file=file,
         entry=entries.get(file.name),
         note=f"{file.path} has the same number as {others}",
-        hint="await migrator.renumber() gives what is not applied yet a number of its own",
+        hint=f"{either('renumber()', 'renumber')} gives what is not applied yet a number of its own",
     )
 
 
@@ -203,7 +236,7 @@ def _missing(entry: Entry) -> Status:
     return replace(
         status,
         note=f"{entry.name} was applied, but its file is not there",
-        hint="get it back from version control, or await migrator.repair() to write it as it was applied",
+        hint=_REPAIR_FILE,
     )
 
 
@@ -228,7 +261,7 @@ def _renamed(statuses: list[Status]) -> list[Status]:
             status,
             state="refused",
             note=f"{status.name} was applied by the name {gone[status.file.checksum]}",
-            hint="await migrator.rerecord() has the ledger follow",
+            hint=f"{either('rerecord()', 'rerecord')} has the ledger follow",
         )
         if status.state == "pending" and status.file is not None and status.file.checksum in gone
         else status

@@ -17,6 +17,7 @@ from deebase.migrations.ledger import Entry, Ledger
 from deebase.migrations.loading import loaded
 from deebase.migrations.models import Models
 from deebase.migrations.proposals import Proposal, propose
+from deebase.migrations.remedies import either
 from deebase.migrations.schema import Schema, read
 from deebase.migrations.scratch import scratch
 
@@ -83,7 +84,7 @@ async def _as_models(db: Database, wanted: Models | None, root: Path | None) -> 
     async with scratch(db) as target:
         await models.create(target, wanted, root)
         differences = (await compare(db, target)).differences()
-    hint = "await migrator.new('what has changed')"
+    hint = either("new('what has changed')", "new 'what has changed'")
     return [
         Finding("models", f"the migrations make something else than the models: {difference}", hint=hint)
         for difference in differences
@@ -122,7 +123,7 @@ async def drift(db: Database, directory: Path, entries: Mapping[str, Entry]) -> 
     applied = [entry for entry in entries.values() if entry.name != files.DRAFT]
     unfinished = next((entry.name for entry in applied if entry.finished_at is None), None)
     if unfinished is not None:
-        raise MigrationError(f"{unfinished} is half done", hint="await migrator.repair()")
+        raise MigrationError(f"{unfinished} is half done", hint=f"{either('status()', 'status')} says how to go on")
     # As they were applied, in that order, whatever became of the files.
     sources = [MigrationFile(directory / f"{entry.name}{entry.suffix}", entry.source, None) for entry in applied]
     async with scratch(db) as made:
@@ -139,7 +140,7 @@ async def baseline(db: Database, ledger: Ledger, directory: Path, title: str) ->
     path = directory / f"{name}.py"
     if await ledger.entries() or any(files.list_directory(directory)):
         raise MigrationError(
-            "there are migrations already", hint="a baseline is the first one; await migrator.drift() compares"
+            "there are migrations already", hint=f"a baseline is the first one; {either('drift()', 'drift')} compares"
         )
     async with scratch(db) as empty:
         await history.replay(empty, [])
@@ -157,7 +158,7 @@ def _whole(proposal: Proposal, name: str) -> None:
     if proposal.notes:
         raise MigrationError(
             f"{name} would not make the same schema: {'; '.join(proposal.notes)}",
-            hint="write it by hand, as SQL: await migrator.new(name, sql=True)",
+            hint=f"write it by hand, as SQL: {either('new(name, sql=True)', 'new NAME --sql')}",
         )
 
 

@@ -1,0 +1,212 @@
+"""Changing many rows in a migration: in chunks, each of which is committed together with its place in the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from deebase._engine.block import Block
+from deebase._paging import page_of
+from deebase._source import conditions
+from deebase.errors import InvalidOperationError, MigrationError, ValidationError
+from deebase.migrations.ledger import Ledger
+from deebase.migrations.progress import Progress
+from deebase.migrations.remedies import either
+from deebase.table import Table
+
+if TYPE_CHECKING:
+    from deebase._engine.executor import Executor
+    from deebase._source import Source
+    from deebase._sql.where import Where
+    from deebase.database import Database
+
+R = TypeVar("R")
+
+#: The run that the code of a migration is part of.
+_running: ContextVar[Run | None] = ContextVar("deebase_migration_in_chunks", default=None)
+
+
+class Run:
+    """One run of a migration in chunks; a block of it ends what is left open.
+
+    Args:
+        executor: of the database.
+        ledger: where the places are kept.
+        name: of the migration.
+        progress: how far earlier runs have come.
+    """
+
+    def __init__(self, executor: Executor, ledger: Ledger, name: str, progress: Progress) -> None:
+        self.executor = executor
+        self.progress = progress
+        self.open: Chunks[Any] | None = None
+        self.task = asyncio.current_task()
+        self._ledger = ledger
+        self._name = name
+        self._loops: set[str] = set()
+
+    async def __aenter__(self) -> Run:
+        _running.set(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _running.set(None)
+        if self.open is None:
+            return
+        name = self.open.name
+        left = error or InvalidOperationError(
+            f"the loop over chunked() of {name} was left before its end, and its last chunk was not saved",
+            operation="chunked",
+            target=name,
+            hint="give conditions to chunked() instead of break or return",
+        )
+        await self.open.end(left)
+        if error is None:
+            raise left
+
+    def around(self, work: Callable[[Database], Awaitable[None]]) -> Callable[[Database], Awaitable[None]]:
+        """Return a function of a migration as a part of this run."""
+
+        async def within(db: Database) -> None:
+            async with self:
+                await work(db)
+
+        return within
+
+    def named(self, name: str | None, table: str) -> str:
+        """Return the name of a loop, under which its place is kept: the next one that is free if none is given."""
+        found = table if name is None else name
+        number = 2
+        while found in self._loops:
+            if name is not None:
+                raise ValidationError(
+                    f"two loops are called {name}", field="name", hint="chunked(table, name='second pass')"
+                )
+            found, number = f"{table} {number}", number + 1
+        self._loops.add(found)
+        return found
+
+    async def hold(self) -> None:
+        """Make sure that this migration is still ours, and have whoever takes it over wait for the transaction.
+
+        Raises:
+            MigrationError: another program goes on with it.
+        """
+        if await self._ledger.progress_of(self._name) != self.progress.text:
+            raise MigrationError(
+                f"another program goes on with {self._name}",
+                hint=f"let it finish; {either('status()', 'status')} tells",
+            )
+
+    async def advance(self, progress: Progress) -> None:
+        """Keep how far it has come, in the transaction of the chunk."""
+        await self._ledger.change(self._name, progress=progress.text)
+
+
+def chunked(
+    table: Table[R],
+    *conditions_: Any,
+    size: int = 1000,
+    name: str | None = None,
+    where: str | None = None,
+    params: Any = None,
+    **keywords: Any,
+) -> Chunks[R]:
+    """Go through the rows of a table in a migration that says ``resumable = True``, chunk by chunk.
+
+    What the body of the loop does with a chunk is one transaction, and so is its place in the ledger: a run that fails,
+    is cancelled or killed is taken up by the next ``up()`` with the chunk that it was at, and no chunk is done twice.
+    On PostgreSQL the rows of a chunk are locked until it is committed. What stands outside of loops is run again.
+
+    Args:
+        table: the table, which needs a key; its rows come in the order of that.
+        *conditions_: conditions, as in a call of the table.
+        size: rows of a chunk, 1 to 10,000.
+        name: under which the place is kept; by default the name of the table, with a number if it comes again.
+        where: SQL text, with ``params``.
+        params: the parameters of ``where``.
+        **keywords: conditions by column.
+
+    Returns:
+        What ``async for`` takes, and gives lists of rows.
+
+    Raises:
+        InvalidOperationError: the migration does not say ``resumable = True``; the table has no key; a loop in another
+            one, or in another task.
+        ValidationError: a size out of range, or two loops of one name.
+
+    Example:
+        ```python
+        async for rows in chunked(db.t["user"], size=1000):
+            await db.t["user"].update_all([{"id": row["id"], "name": row["name"].strip()} for row in rows])
+        ```
+    """
+    run = _running.get()
+    if run is None or table._source.executor is not run.executor:  # pyright: ignore[reportPrivateUsage]
+        raise InvalidOperationError(
+            "chunked() is for migrations that are not one transaction",
+            operation="chunked",
+            target=table.name,
+            hint="write `resumable = True` at the top level of its file, and use the database that it is given",
+        )
+    source = table._source  # pyright: ignore[reportPrivateUsage]
+    return Chunks(run, source, conditions(source, conditions_, where, params, keywords), size, name)
+
+
+class Chunks(Generic[R]):
+    """The chunks of a table, for ``async for``; made by ``chunked``."""
+
+    def __init__(self, run: Run, source: Source, where: Where, size: int, name: str | None) -> None:
+        self.name = run.named(name, source.model.name)
+        self._run = run
+        self._source = source
+        self._where = where
+        self._size = size
+        self._block: Block | None = None
+
+    def __aiter__(self) -> Chunks[R]:
+        return self
+
+    async def __anext__(self) -> list[R]:
+        run = self._run
+        if run.open is self:
+            await self.end(None)
+        if run.open is not None or asyncio.current_task() is not run.task or _running.get() is not run:
+            raise InvalidOperationError(
+                f"chunked() of {self.name} is used inside of another loop, or in another task",
+                operation="chunked",
+                target=self.name,
+                hint="run one loop after the other",
+            )
+        while not run.progress.loop(self.name).done:
+            if rows := await self._next():
+                return rows
+            await self.end(None)
+        raise StopAsyncIteration
+
+    async def _next(self) -> list[R]:
+        """Begin the transaction of the next chunk, and return its rows."""
+        run, block = self._run, Block(self._run.executor)
+        await block.enter()
+        run.open, self._block = self, block
+        await run.hold()
+        after = run.progress.loop(self.name).after
+        page = await page_of(
+            self._source, self._where, size=self._size, order=None, after=after, select=None, locked=True
+        )
+        self._then = run.progress.moved(self.name, page.next, len(page.rows))
+        await run.advance(self._then)
+        return page.rows
+
+    async def end(self, error: BaseException | None) -> None:
+        """Commit the chunk that is open, or roll it back."""
+        block, self._block, self._run.open = self._block, None, None
+        assert block is not None
+        await block.exit(error)
+        if error is None:
+            self._run.progress = self._then
