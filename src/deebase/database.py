@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from deebase.migrations import Migrator
 
 T = TypeVar("T")
+#: How the names of tables begin that the library keeps for itself, as the ledger of migrations is.
+OWN_TABLES = "_deebase_"
 #: What `create_all` takes for a single class.
 _OWN_OPTIONS = frozenset({"name", "pk", "indexes", "foreign_keys", "defaults", "checks"})
 
@@ -502,7 +504,7 @@ class Database:
             )
 
     def diagram(self, *, views: bool = False) -> Diagram:
-        """Draw the tables that this database knows, with their foreign keys.
+        """Draw the tables that this database knows, with their foreign keys; those of the library are left out.
 
         Args:
             views: draw views, too.
@@ -517,7 +519,8 @@ class Database:
             ```
         """
         shown = self._described(views=True) if views else []
-        return Diagram(self._described(views=False), shown, self._catalog.dialect)
+        tables = [model for model in self._described(views=False) if not model.name.startswith(OWN_TABLES)]
+        return Diagram(tables, shown, self._catalog.dialect)
 
     def dataclasses(self) -> dict[str, type[Any]]:
         """Return a dataclass for each table that this database knows, by the name of the table.

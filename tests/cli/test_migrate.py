@@ -92,7 +92,7 @@ def test_from_models_to_a_database_and_back(run: Run, project: Path) -> None:
     assert (done["name"], done["late"], done["seconds"] > 0) == ("0001-first-models", False, True)
     assert run("up").stderr == "Nothing is pending.\n"
     (status,) = rows(run("status", "--json"))
-    assert list(status) == ["name", "state", "late", "applied_at", "seconds", "note"]
+    assert list(status) == ["name", "state", "late", "applied_at", "seconds", "note", "hint"]
     assert (status["state"], status["late"], status["note"]) == ("applied", False, None)
     assert rows(run("check")) == rows(run("drift")) == []
     assert "--yes" in run("down", code=2).stderr

@@ -12,6 +12,7 @@ from tests.support.commands import Commands
 
 _COMMAND = re.compile(r"^\$ (?P<text>[^\n]*)\n(?P<shown>(?:(?!\$ )[^\n]*\n)*)", re.MULTILINE)
 _BLOCK = re.compile(r"^```(?P<language>console|sh)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r'^```\w+ title="(?P<path>[^"\n]+)"\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,30 @@ class Typed:
         """What is piped into it."""
         before, pipe, _ = self.text.rpartition(" | ")
         return f"{shlex.split(before)[1]}\n" if pipe else None
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that a page has its reader write: a block with its path as title.
+
+    Attributes:
+        line: of the page, from 1.
+        path: relative to the directory of the session.
+        text: what it holds.
+    """
+
+    line: int
+    path: str
+    text: str
+
+
+def steps(page: Path) -> list[Typed | Written]:
+    """Return the commands and the files of a page, in order."""
+    text = page.read_text(encoding="utf-8")
+    files = [
+        Written(text.count("\n", 0, match.start()) + 1, match["path"], match["text"]) for match in _FILE.finditer(text)
+    ]
+    return sorted([*typed(page), *files], key=lambda step: step.line)
 
 
 def typed(page: Path) -> Iterator[Typed]:

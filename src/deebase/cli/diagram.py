@@ -30,7 +30,7 @@ def diagram(file: Path | None, overwrite: bool, views: bool) -> None:
     with session() as s:
         drawn = s.db.diagram(views=views)
     if file is None:
-        click.echo(str(drawn))
+        click.echo(str(drawn).rstrip("\n"))
         return
     try:
         with file.open("w" if overwrite else "x", encoding="utf-8", newline="\n") as opened:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _DIRECTORY = "deebase.migrate.directory"
-_STATUS = ("name", "state", "late", "applied_at", "seconds", "note")
+_STATUS = ("name", "state", "late", "applied_at", "seconds", "note", "hint")
 
 
 class _Open(NamedTuple):

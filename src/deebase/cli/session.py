@@ -179,7 +179,9 @@ def ask(question: str) -> None:
 
 def is_own(name: str) -> bool:
     """Whether a table is one that the library keeps for itself, as the ledger of migrations is."""
-    return name.startswith("_deebase_")
+    from deebase.database import OWN_TABLES
+
+    return name.startswith(OWN_TABLES)
 
 
 async def _opened(url: str, creates: bool) -> Database:

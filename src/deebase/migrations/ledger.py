@@ -32,7 +32,7 @@ _table = sa.Table(
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("started_at", AwareDateTime(), nullable=False),
     sa.Column("finished_at", AwareDateTime()),
-    sa.Column("seconds", sa.Float),
+    sa.Column("seconds", sa.Double().with_variant(sa.REAL(), "sqlite")),
     sa.Column("version", sa.Text, nullable=False),
     sa.Column("progress", sa.Text),
 )
