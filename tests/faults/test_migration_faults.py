@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import subprocess
-import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +10,6 @@ import pytest
 
 from deebase import Database
 from deebase.migrations import Migrator, files
-from tests.support.tree import ROOT
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -311,78 +305,6 @@ async def test_an_interrupt_by_the_user_leaves_nothing_half_done(
     assert found == {"0001-first": "applied", "0002-five-steps": "applied", "0003-interrupted": "pending"}
     write(directory, "0003-interrupted.py", SIGNAL_IN_THE_MIDDLE.replace(SIGNAL, ""))
     assert len(await migrator.up(lock_timeout=0)) == 1
-
-
-NOTED = """
-import os, pathlib
-
-
-async def upgrade(db):
-    with pathlib.Path(__file__).with_suffix(".ran").open("a") as out:
-        out.write(f"{os.getpid()}\\n")
-    await db.q("CREATE TABLE step_NUMBER (id INTEGER PRIMARY KEY)")
-
-
-async def downgrade(db):
-    await db.q("DROP TABLE step_NUMBER")
-"""
-
-RUNNER = """
-import asyncio, json, sys
-from deebase import Database
-from deebase.migrations import Migrator
-
-async def main():
-    async with Database(sys.argv[1]) as db:
-        print("ready", flush=True)
-        sys.stdin.readline()
-        print(json.dumps([step.name for step in await Migrator(db, sys.argv[2]).up()]))
-
-asyncio.run(main())
-"""
-
-
-@pytest.mark.timeout(60)
-def test_eight_processes_that_start_together_apply_each_migration_once(
-    db_url: str, tmp_path: Path, runner: asyncio.Runner
-) -> None:
-    directory = tmp_path / "migrations"
-    names = [f"000{n}-step" for n in range(1, 6)]
-    for number, name in enumerate(names):
-        write(directory, f"{name}.py", NOTED.replace("NUMBER", str(number)))
-    command = [sys.executable, "-c", textwrap.dedent(RUNNER), db_url, str(directory)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    pipe = subprocess.PIPE
-    processes = [
-        subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(8)
-    ]
-    applied: list[str] = []
-    try:
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        for process in processes:
-            out, problems = process.communicate(timeout=30)
-            assert (process.returncode, problems) == (0, "")
-            applied += json.loads(out)
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
-    assert sorted(applied) == names
-    for name in names:
-        assert len((directory / f"{name}.ran").read_text().splitlines()) == 1
-
-    async def states() -> set[str]:
-        async with Database(db_url) as db:
-            return {status.state for status in await Migrator(db, directory).status()}
-
-    assert runner.run(states()) == {"applied"}
-    assert not list(tmp_path.glob("*-migrating"))
 
 
 async def test_a_lock_of_a_killed_process_is_free(db: Database, db_url: str, directory: Path, run_script: Run) -> None:

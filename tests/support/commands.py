@@ -67,7 +67,7 @@ class Commands:
     def process(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start a command in a process of its own."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen([*PROGRAM, *arguments], text=True, **{"env": self._variables(), **pipes})
+        return subprocess.Popen([*PROGRAM, *arguments], text=True, **{"env": self.variables(), **pipes})
 
     def wait_for_writing(self) -> None:
         """Return when another process has written a megabyte to the SQLite file, which is not committed yet."""
@@ -88,7 +88,7 @@ class Commands:
             columns: the width of the terminal.
         """
         ours, theirs = pty.openpty()
-        variables = {**self._variables(), "TERM": "dumb", "COLUMNS": str(columns)}
+        variables = {**self.variables(), "TERM": "dumb", "COLUMNS": str(columns)}
         try:
             process = subprocess.Popen(
                 [*PROGRAM, *arguments],
@@ -122,7 +122,8 @@ class Commands:
                 os.write(terminal, f"{answer}\n".encode())
         raise AssertionError(f"no end in time: {shown}")
 
-    def _variables(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
+        """Return the variables of a process that runs commands."""
         variables = {**os.environ, "PYTHONIOENCODING": "utf-8"}
         variables.pop("DATABASE_URL", None)
         return variables if self.url is None else {**variables, "DATABASE_URL": self.url}
