@@ -11,6 +11,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._schema.alter import choice_check, qualified, rename_columns
 from deebase._schema.change import Change, NewKey
+from deebase._schema.checks_postgres import settled
 from deebase._schema.facts import ColumnFacts, TableFacts
 from deebase._schema.types import Choice
 from deebase.errors import InvalidOperationError
@@ -37,7 +38,10 @@ class Constraint:
 
 def constraints_of(rows: Iterable[Sequence[object]]) -> list[Constraint]:
     """Read the answer to ``CONSTRAINTS``."""
-    return [Constraint(str(name), str(kind), str(sql), tuple(columns)) for name, kind, sql, columns in rows]  # type: ignore[arg-type]
+    return [
+        Constraint(str(name), str(kind), settled(str(sql)), tuple(columns))  # type: ignore[arg-type]
+        for name, kind, sql, columns in rows
+    ]
 
 
 def alter_statements(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deebase._rows.model import ForeignKeyModel
+from deebase._schema.checks_postgres import settled
 from deebase._schema.facts import ColumnFacts, IndexFacts, TableFacts
 
 # Partitions are reached through the table they are a part of.
@@ -87,7 +88,7 @@ def tables(
             columns=tuple([_column(row) for row in columns.get(oid, [])]),
             foreign_keys=tuple([_foreign_key(row) for row in constraints.get(oid, []) if row[0] == "f"]),
             indexes=tuple([_index(row) for row in indexes.get(oid, [])]),
-            checks=tuple([row[2] for row in constraints.get(oid, []) if row[0] == "c"]),
+            checks=tuple([settled(row[2]) for row in constraints.get(oid, []) if row[0] == "c"]),
         )
         for oid, name, kind in listed
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from deebase._rows.model import ForeignKeyModel
 from deebase._schema.facts import IndexFacts
-from deebase.migrations.schema import Feature, Schema, TableState, TriggerState, ViewState
+from deebase.migrations.schema import Feature, Schema, TableState, TriggerState, TypeState, ViewState
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,8 @@ class Changes:
     drop_views: list[ViewState] = field(default_factory=lambda: list[ViewState]())
     create_triggers: list[TriggerState] = field(default_factory=lambda: list[TriggerState]())
     drop_triggers: list[TriggerState] = field(default_factory=lambda: list[TriggerState]())
+    create_types: list[TypeState] = field(default_factory=lambda: list[TypeState]())
+    drop_types: list[TypeState] = field(default_factory=lambda: list[TypeState]())
 
     def __bool__(self) -> bool:
         return any(True for _ in self.differences())
@@ -147,6 +149,7 @@ class Changes:
         for change in self.alter:
             yield from change.differences()
         for kind, made, gone in (
+            ("type", self.create_types, self.drop_types),
             ("view", self.create_views, self.drop_views),
             ("trigger", self.create_triggers, self.drop_triggers),
         ):

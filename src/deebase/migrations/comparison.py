@@ -185,7 +185,12 @@ def _compare_others(
     context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[str | None]
 ) -> PriorityDispatchResult:
     old, new = _schemas(context)
-    for field, was, wanted in (("views", old.views, new.views), ("triggers", old.triggers, new.triggers)):
+    parts: list[tuple[str, Mapping[Any, Any], Mapping[Any, Any]]] = [
+        ("types", old.types, new.types),
+        ("views", old.views, new.views),
+        ("triggers", old.triggers, new.triggers),
+    ]
+    for field, was, wanted in parts:
         upgrade.ops.extend([PartOp("", f"drop_{field}", item) for item in _other_than(was, wanted)])
         upgrade.ops.extend([PartOp("", f"create_{field}", item) for item in _other_than(wanted, was)])
     return PriorityDispatchResult.CONTINUE

@@ -86,6 +86,7 @@ def _must_be_new(*paths: Path) -> None:
 
 
 def _made(schema: Schema) -> Iterator[str]:
+    yield from [made.sql for made in schema.types.values()]
     tables = [table for group in ordering.tables(schema.tables.values()) for table in group]
     for table in tables:
         yield from table.ddl

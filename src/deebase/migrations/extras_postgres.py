@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.engine import Dialect
 
+from deebase._schema.checks_postgres import again, settled
 from deebase._schema.facts import ColumnFacts, TableFacts
 
 _HERE = "n.nspname = current_schema() AND NOT c.relispartition"
@@ -60,8 +61,8 @@ class Extras:
         self._quote = dialect.identifier_preparer.quote_identifier
         self._constraints: defaultdict[str, list[Sequence[Any]]] = defaultdict(list)
         self._columns: defaultdict[str, dict[str, Sequence[Any]]] = defaultdict(dict)
-        for row in constraints:
-            self._constraints[row[0]].append(row[1:])
+        for table, name, kind, definition, names in constraints:
+            self._constraints[table].append((name, kind, settled(definition), names))
         for row in columns:
             self._columns[row[0]][row[1]] = row[2:]
 
@@ -83,7 +84,7 @@ class Extras:
                 constraint = self._quote(name)
                 yield (
                     definition,
-                    f"{alter} ADD CONSTRAINT {constraint} {definition}",
+                    f"{alter} ADD CONSTRAINT {constraint} {again(definition)}",
                     f"{alter} DROP CONSTRAINT {constraint}",
                     False,
                     None,
@@ -113,7 +114,7 @@ class Extras:
         columns = {column.name: self._column(facts, column) for column in facts.columns}
         constraints = self._constraints[facts.name]
         parts = [*columns.values()]
-        parts += [f"CONSTRAINT {self._quote(name)} {text}" for name, kind, text, _ in constraints if kind != "f"]
+        parts += [f"CONSTRAINT {self._quote(name)} {again(text)}" for name, kind, text, _ in constraints if kind != "f"]
         alter = f"ALTER TABLE {self._quote(facts.name)} ADD CONSTRAINT"
         keys = [f"{alter} {self._quote(name)} {text}" for name, kind, text, _ in constraints if kind == "f"]
         return (

@@ -24,6 +24,7 @@ def operations(back: Changes, hazards: Iterable[Hazard]) -> list[str]:
     for change in back.alter:
         found += _of_table(change, renamed)
     for kind, came, went in (
+        ("type", back.drop_types, back.create_types),
         ("view", back.drop_views, back.create_views),
         ("trigger", back.drop_triggers, back.create_triggers),
     ):

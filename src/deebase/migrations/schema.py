@@ -17,7 +17,7 @@ from deebase._sql.statement import Statement
 from deebase.codegen.module import Outline
 from deebase.codegen.tables import TableReader
 from deebase.errors import DeeBaseError
-from deebase.migrations import extras_postgres, extras_sqlite
+from deebase.migrations import extras_postgres, extras_sqlite, types_postgres
 from deebase.migrations.ledger import TABLE as LEDGER
 
 if TYPE_CHECKING:
@@ -104,6 +104,20 @@ class ViewState:
 
 
 @dataclass(frozen=True)
+class TypeState:
+    """A type that the schema makes itself (PostgreSQL): its name, the statements that make and drop it."""
+
+    name: str
+    sql: str
+    drop: str
+
+    @property
+    def key(self) -> str:
+        """What two definitions of it are compared by."""
+        return self.sql
+
+
+@dataclass(frozen=True)
 class TriggerState:
     """A trigger: its name, its table or view, the statements that make and drop it, what it is compared by."""
 
@@ -124,6 +138,7 @@ class Schema:
         tables: by name.
         views: by name.
         triggers: by table and name.
+        types: by name.
     """
 
     dialect: str
@@ -131,6 +146,7 @@ class Schema:
     tables: Mapping[str, TableState]
     views: Mapping[str, ViewState]
     triggers: Mapping[tuple[str, str], TriggerState]
+    types: Mapping[str, TypeState] = field(default_factory=lambda: dict[str, TypeState]())
 
     def sa_metadata(self) -> sa.MetaData:
         """Return SQLAlchemy's metadata of the tables."""
@@ -203,12 +219,14 @@ async def _of_postgres(executor: Executor, catalog: Catalog, tables: Mapping[str
         states[name] = _table(catalog, extras.without_constraints(facts), features, extras.ddl(facts))
     views = await _rows(executor, extras_postgres.VIEWS)
     triggers = await _rows(executor, extras_postgres.TRIGGERS)
+    types = await _rows(executor, types_postgres.TYPES)
     return Schema(
         "postgresql",
         catalog,
         states,
         {str(row[0]): ViewState(*extras.view(row)) for row in views},
         {(str(row[1]), str(row[0])): TriggerState(*extras.trigger(row)) for row in triggers},
+        {str(row[0]): TypeState(*types_postgres.made_again(catalog.dialect, row)) for row in types},
     )
 
 

@@ -33,6 +33,12 @@ class Steps:
     def body(self) -> Body:
         """Return the body of a function."""
         changes = self._changes
+        changed_types = {made.name for made in changes.create_types} & {gone.name for gone in changes.drop_types}
+        for name in sorted(changed_types):
+            self._body.leave(f"the type {name} is another one: ALTER TYPE ... ADD VALUE gives an enum one more label")
+        for made in changes.create_types:
+            if made.name not in changed_types:
+                self._body.sql(made.sql)
         again = self._views_in_the_way()
         triggers = [*self._triggers_in_the_way(again), *changes.drop_triggers]
         gone = {table.name for table in changes.drop}
@@ -56,6 +62,9 @@ class Steps:
             self._create_view(view)
         for trigger in [*self._triggers_in_the_way(again), *changes.create_triggers]:
             self._body.sql(trigger.sql)
+        for gone_type in reversed(changes.drop_types):
+            if gone_type.name not in changed_types:
+                self._body.sql(gone_type.drop)
         return self._body
 
     # -- tables --------------------------------------------------------------------------------
