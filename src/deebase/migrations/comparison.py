@@ -6,7 +6,7 @@ import asyncio
 import warnings
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from alembic.autogenerate import produce_migrations
@@ -14,7 +14,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.plugins import Plugin
-from alembic.util import PriorityDispatchResult
+from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy.exc import SAWarning
 
 from deebase._rows.model import ForeignKeyModel
@@ -23,6 +23,7 @@ from deebase._schema.ddl_tokens import joined, tokens
 from deebase._schema.facts import ColumnFacts, IndexFacts
 from deebase.database import Database
 from deebase.migrations.changes import Changes, TableChange
+from deebase.migrations.known import KnownTables
 from deebase.migrations.schema import Feature, Schema, TableState, read
 
 #: The key of Alembic's options under which comparators find the two schemas.
@@ -100,6 +101,15 @@ def _operations(connection: sa.Connection, before: Schema, after: Schema) -> lis
 def _schemas(context: AutogenContext) -> tuple[Schema, Schema]:
     both: tuple[Schema, Schema] = context.opts[_BOTH]
     return both
+
+
+def _answer_from_schema(
+    context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[str | None]
+) -> PriorityDispatchResult:
+    """Have the comparators behind this one ask the schema instead of the database."""
+    assert context.connection is not None
+    context.inspector = cast("Any", KnownTables(context.connection, _schemas(context)[0]))
+    return PriorityDispatchResult.CONTINUE
 
 
 def _compare_column(
@@ -201,6 +211,7 @@ def _other_than(some: Mapping[Any, Any], others: Mapping[Any, Any]) -> list[Any]
 
 
 _plugin = Plugin(_PLUGIN)
+_plugin.add_autogenerate_comparator(_answer_from_schema, "schema", _BOTH, priority=DispatchPriority.FIRST)
 _plugin.add_autogenerate_comparator(_compare_column, "column", _BOTH)
 _plugin.add_autogenerate_comparator(_compare_table, "table", _BOTH)
 _plugin.add_autogenerate_comparator(_compare_others, "schema", _BOTH)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
 from deebase._schema.defaults import literal
-from deebase._schema.types import AwareDateTime
+from deebase._schema.types import AwareDateTime, Float
 from deebase._sql.statement import Statement
 from deebase.migrations.files import DRAFT, MigrationFile
 
@@ -32,7 +32,7 @@ _table = sa.Table(
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("started_at", AwareDateTime(), nullable=False),
     sa.Column("finished_at", AwareDateTime()),
-    sa.Column("seconds", sa.Double().with_variant(sa.REAL(), "sqlite")),
+    sa.Column("seconds", Float()),
     sa.Column("version", sa.Text, nullable=False),
     sa.Column("progress", sa.Text),
 )
