@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, assert_type
 
 from deebase import Database, Query, Table, Transaction, View
+from deebase.migrations import Migrator, Step, chunked
 
 
 @dataclass
@@ -108,3 +109,12 @@ async def rejected(db: Database, users: Table[User]) -> None:
     users(limit="1")  # type: ignore[arg-type]
     await users.delete()  # type: ignore[call-arg]
     await db.retry(1)  # type: ignore[arg-type]
+
+
+async def migrations(db: Database) -> None:
+    async for rows in chunked(db.t["user"], size=100, active=True):
+        assert_type(rows, list[Row])
+    async for users in chunked(db.t[User], db.t[User].c.id > 3):
+        assert_type(users, list[User])
+    assert_type(await Migrator(db).up(plan=True), list[Step])
+    assert_type(await db.migrate.up(backup=True), list[Step])

@@ -331,6 +331,29 @@ async def test_a_script_does_not_pretend_to_change_rows(migrator: Migrator, writ
     assert "'0002-t'" in script
 
 
+async def test_it_is_tried_with_all_others(migrator: Migrator, db: Database, write: Write) -> None:
+    files.make_directory(migrator.directory)
+    table = 'CREATE TABLE "it; \'em" (id integer PRIMARY KEY, n integer)'
+    text = f'-- upgrade\n{table};\n-- downgrade\nDROP TABLE "it; \'em";\n'
+    files.write(migrator.directory / "0001-t.sql", text, sealed=True)
+    write(ADD_ONE.replace("STOP", "pass"), "0002-rows")
+    assert await migrator.check() == []
+    _, planned = await migrator.up(plan=True)
+    assert (planned.operations, planned.note) == (("changes rows",), "")
+    await migrator.up()
+    assert await migrator.drift() == []
+    with pytest.raises(MigrationError, match="0002-rows changes rows"):
+        await migrator.squash(1, 2, "both")
+
+
+async def test_what_a_half_done_one_will_make_is_not_known(migrator: Migrator, write: Write, items: Numbers) -> None:
+    write(failing(ADD_ONE, 8))
+    await upgrade_fails(migrator, "AssertionError")
+    with pytest.raises(MigrationError, match="0001-rows is half done") as caught:
+        await migrator.drift()
+    assert "deebase migrate status" in (caught.value.hint or "")
+
+
 async def test_a_ledger_of_before_is_read_and_extended(
     migrator: Migrator, db: Database, write: Write, items: Numbers
 ) -> None:
