@@ -22,6 +22,9 @@ SECOND = "-- upgrade\nCREATE TABLE second (id integer PRIMARY KEY);\n-- downgrad
 
 Write = Callable[..., Path]
 
+#: What is about files and the ledger, which are the same everywhere.
+on_one = pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
+
 
 @pytest.fixture
 def write(directory: Path) -> Write:
@@ -57,6 +60,7 @@ def told(cli: Commands, command: str, *arguments: str, code: int = 1) -> None:
 # -- what the messages name --------------------------------------------------------------------------
 
 
+@on_one
 def test_an_applied_file_that_was_edited(cli: Commands, write: Write) -> None:
     path = write("0001-first.sql", FIRST)
     up(cli)
@@ -67,6 +71,7 @@ def test_an_applied_file_that_was_edited(cli: Commands, write: Write) -> None:
     assert states(cli) == {"0001-first": "applied"}
 
 
+@on_one
 def test_a_sealed_file_that_was_edited(cli: Commands, write: Write) -> None:
     path = write("0001-first.sql", FIRST)
     path.write_text(path.read_text(encoding="utf-8") + "-- more\n", encoding="utf-8")
@@ -75,6 +80,7 @@ def test_a_sealed_file_that_was_edited(cli: Commands, write: Write) -> None:
     assert up(cli) == ["0001-first"]
 
 
+@on_one
 def test_a_file_that_is_missing(cli: Commands, write: Write) -> None:
     path = write("0001-first.sql", FIRST)
     up(cli)
@@ -85,6 +91,7 @@ def test_a_file_that_is_missing(cli: Commands, write: Write) -> None:
     assert states(cli) == {"0001-first": "applied"}
 
 
+@on_one
 def test_two_of_one_number(cli: Commands, write: Write) -> None:
     write("0001-first.sql", FIRST)
     up(cli)
@@ -94,6 +101,7 @@ def test_two_of_one_number(cli: Commands, write: Write) -> None:
     assert up(cli) == ["0002-second"]
 
 
+@on_one
 def test_one_that_comes_late(cli: Commands, write: Write) -> None:
     write("0002-second.sql", SECOND)
     up(cli)
@@ -105,6 +113,7 @@ def test_one_that_comes_late(cli: Commands, write: Write) -> None:
     assert states(cli) == {"0001-first": "applied", "0002-second": "applied"}
 
 
+@on_one
 def test_one_that_was_renamed(cli: Commands, write: Write) -> None:
     path = write("0001-first.sql", FIRST)
     up(cli)
@@ -114,6 +123,7 @@ def test_one_that_was_renamed(cli: Commands, write: Write) -> None:
     assert states(cli) == {"0003-other": "applied"}
 
 
+@on_one
 def test_one_that_is_not_sealed(cli: Commands, write: Write) -> None:
     write("0001-first.sql", FIRST, sealed=False)
     assert states(cli, 4) == {"0001-first": "refused"}
@@ -121,10 +131,23 @@ def test_one_that_is_not_sealed(cli: Commands, write: Write) -> None:
     assert up(cli) == ["0001-first"]
 
 
+@on_one
 def test_a_draft_that_is_open(cli: Commands, write: Write) -> None:
     write("draft-first.sql", FIRST, sealed=False)
     told(cli, "seal", "new", "more", "--empty")
     assert up(cli) == ["0001-first"]
+
+
+@on_one
+def test_a_draft_of_which_a_part_was_run(cli: Commands, write: Write, directory: Path) -> None:
+    (directory / "deebase.toml").write_text("", encoding="utf-8")
+    write("draft.sql", "-- upgrade\n-- downgrade\n", sealed=False)
+    cli.ok("table", "create", "first", "id:int")
+    path = directory / "migrations" / "draft.sql"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("-- downgrade", "SELECT 1;\n-- downgrade"), encoding="utf-8")
+    told(cli, "seal first-tables --applied", "seal", "first tables")
+    assert states(cli) == {"0001-first-tables": "applied"}
 
 
 @pytest.mark.parametrize(("flag", "state", "code"), [("--applied", "applied", 0), ("--not-applied", "pending", 3)])
@@ -139,7 +162,7 @@ def test_one_that_is_half_done_outside_of_a_transaction(
     assert states(cli, code) == {"0001-half": state}
 
 
-def test_what_loses_rows(cli: Commands, write: Write, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_loses_rows(cli: Commands, write: Write) -> None:
     write("0001-first.sql", FIRST.replace("PRIMARY KEY);", "PRIMARY KEY);\nINSERT INTO first VALUES (1);"))
     up(cli)
     write("0002-gone.sql", "-- upgrade\nDROP TABLE first;\n-- downgrade\n-- irreversible: gone\n")
@@ -148,6 +171,7 @@ def test_what_loses_rows(cli: Commands, write: Write, directory: Path, monkeypat
     assert states(cli) == {"0001-first": "applied", "0002-gone": "applied"}
 
 
+@on_one
 def test_numbers_and_names_that_are_not_there(cli: Commands, write: Write) -> None:
     write("0001-first.sql", FIRST)
     assert "there are 0001-first" in cli.fails("migrate", "up", "--to", "7")

@@ -15,6 +15,7 @@ from alembic.util import CommandError
 from deebase.errors import MigrationError
 from deebase.migrations import history, ordering
 from deebase.migrations.drafts import literal
+from deebase.migrations.remedies import either
 from deebase.migrations.schema import Schema, read
 from deebase.migrations.scratch import scratch
 
@@ -82,7 +83,7 @@ async def eject(db: Database, migrations: Path, target: Path) -> Path:
 def _must_be_new(*paths: Path) -> None:
     for path in paths:
         if path.exists():
-            raise MigrationError(f"{path} exists", hint="eject('other/alembic') writes to another directory")
+            raise MigrationError(f"{path} exists", hint=either("eject('other')", "eject other") + " writes elsewhere")
 
 
 def _made(schema: Schema) -> Iterator[str]:

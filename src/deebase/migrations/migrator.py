@@ -462,7 +462,7 @@ class Migrator:
                 field="name",
                 hint=either("seal('initial schema')", "seal 'initial schema'"),
             )
-        await self._settle(draft, entries.get(DRAFT), applied)
+        await self._settle(draft, title, entries.get(DRAFT), applied)
         numbers = [status.number or 0 for status in found]
         sealed = files.name_for(max(numbers, default=0) + 1, title)
         files.write(draft.path, draft.text, sealed=True)
@@ -485,14 +485,15 @@ class Migrator:
         files.write(status.file.path, status.file.text, sealed=True)
         return name
 
-    async def _settle(self, draft: MigrationFile, entry: Entry | None, applied: bool | None) -> None:
+    async def _settle(self, draft: MigrationFile, title: str, entry: Entry | None, applied: bool | None) -> None:
         """Have the ledger say whether this database has run all of a draft."""
         if applied is None:
             if entry is not None and entry.checksum != draft.checksum:
+                has = either(f"seal({title!r}, applied=True)", f"seal {title} --applied")
+                has_not = either(f"seal({title!r}, applied=False)", f"seal {title} --not-applied")
                 raise MigrationError(
                     f"steps of {draft.path} were run on this database as they were recorded, but others were not",
-                    hint="seal(name, applied=True) if the database has all of it; else undo what it has, then "
-                    "seal(name, applied=False)",
+                    hint=f"if the database has all of it, {has}; else undo what it has, then {has_not}",
                 )
             return
         async with self._db.transaction():
