@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.engine import Dialect
 
-from deebase._schema.checks_postgres import again, settled
+from deebase._schema.checks_postgres import settled
 from deebase._schema.facts import ColumnFacts, TableFacts
 
 _HERE = "n.nspname = current_schema() AND NOT c.relispartition"
@@ -84,7 +84,7 @@ class Extras:
                 constraint = self._quote(name)
                 yield (
                     definition,
-                    f"{alter} ADD CONSTRAINT {constraint} {again(definition)}",
+                    f"{alter} ADD CONSTRAINT {constraint} {definition}",
                     f"{alter} DROP CONSTRAINT {constraint}",
                     False,
                     None,
@@ -114,7 +114,7 @@ class Extras:
         columns = {column.name: self._column(facts, column) for column in facts.columns}
         constraints = self._constraints[facts.name]
         parts = [*columns.values()]
-        parts += [f"CONSTRAINT {self._quote(name)} {again(text)}" for name, kind, text, _ in constraints if kind != "f"]
+        parts += [f"CONSTRAINT {self._quote(name)} {text}" for name, kind, text, _ in constraints if kind != "f"]
         alter = f"ALTER TABLE {self._quote(facts.name)} ADD CONSTRAINT"
         keys = [f"{alter} {self._quote(name)} {text}" for name, kind, text, _ in constraints if kind == "f"]
         return (

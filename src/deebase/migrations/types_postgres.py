@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.engine import Dialect
 
-from deebase._schema.checks_postgres import again, settled
+from deebase._schema.checks_postgres import settled
 from deebase._schema.defaults import literal
 
 #: In the order in which they were made: a domain may be over an enum. Those of extensions come with these.
@@ -43,5 +43,5 @@ def made_again(dialect: Dialect, row: Sequence[Any]) -> tuple[str, str, str]:
     parts += [f"COLLATE {collation}"] if collation is not None else []
     parts += [f"DEFAULT {default}"] if default is not None else []
     parts += ["NOT NULL"] if not_null else []
-    parts += [again(settled(str(check))) for check in checks]
+    parts += [settled(str(check)) for check in checks]
     return str(name), " ".join(parts), f"DROP DOMAIN {quoted}"
