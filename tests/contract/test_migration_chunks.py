@@ -266,6 +266,19 @@ async def test_a_loop_is_run_to_its_end_and_alone(
         assert await db.item("SELECT 1") == 1
 
 
+async def test_a_chunk_is_part_of_no_other_transaction(migrator: Migrator, write: Write, items: Numbers) -> None:
+    text = ADD_ONE.replace("STOP", "pass").replace("async for", "async with db.transaction():\n      async for", 1)
+    write(text)
+    assert "each by itself" in await upgrade_fails(migrator, "InvalidOperationError")
+    assert await items() == [0] * 10
+
+
+async def test_a_table_without_a_key_has_no_chunks(migrator: Migrator, db: Database, write: Write) -> None:
+    await db.q("CREATE TABLE keyless (n integer)")
+    write(ADD_ONE.replace("it; 'em", "keyless").replace("STOP", "pass"))
+    assert "primary key" in await upgrade_fails(migrator, "InvalidOperationError")
+
+
 async def test_a_chunk_that_went_wrong_unnoticed_is_not_saved(migrator: Migrator, write: Write, items: Numbers) -> None:
     swallowed = "\n        ".join(
         [*("try:", "    await db.q('SELECT nothing FROM nowhere')", "except Exception:", "    pass")]

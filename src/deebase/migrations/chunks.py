@@ -137,7 +137,7 @@ def chunked(
 
     Raises:
         InvalidOperationError: the migration does not say ``resumable = True``; the table has no key; a loop in another
-            one, or in another task.
+            one, in a transaction or in another task.
         ValidationError: a size out of range, or two loops of one name.
 
     Example:
@@ -176,18 +176,24 @@ class Chunks(Generic[R]):
         run = self._run
         if run.open is self:
             await self.end(None)
-        if run.open is not None or asyncio.current_task() is not run.task or _running.get() is not run:
-            raise InvalidOperationError(
-                f"chunked() of {self.name} is used inside of another loop, or in another task",
-                operation="chunked",
-                target=self.name,
-                hint="run one loop after the other",
-            )
+        self._check_alone()
         while not run.progress.loop(self.name).done:
             if rows := await self._next():
                 return rows
             await self.end(None)
         raise StopAsyncIteration
+
+    def _check_alone(self) -> None:
+        """Refuse a place where a chunk would not be a transaction by itself."""
+        run = self._run
+        alone = run.open is None and run.executor.current.get() is None
+        if not alone or asyncio.current_task() is not run.task or _running.get() is not run:
+            raise InvalidOperationError(
+                f"chunked() of {self.name} is used inside of another loop or a transaction, or in another task",
+                operation="chunked",
+                target=self.name,
+                hint="run one loop after the other, each by itself",
+            )
 
     async def _next(self) -> list[R]:
         """Begin the transaction of the next chunk, and return its rows."""
