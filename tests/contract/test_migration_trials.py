@@ -243,14 +243,19 @@ async def test_what_an_earlier_one_wrote_is_not_lost_unnoticed(migrator: Migrato
 
 
 @pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
-async def test_a_scratch_database_needs_the_right_to_make_one(db: Database, migrator: Migrator, db_url: str) -> None:
+async def test_a_scratch_database_needs_the_right_to_make_one(db: Database, migrator: Migrator, add: Add) -> None:
+    add("0001-t", "CREATE TABLE t (id integer);", "DROP TABLE t;")
     await db.q("CREATE ROLE without_rights LOGIN")
     try:
         url: Any = db.engine.url.set(drivername="postgresql", username="without_rights")
         async with Database(url.render_as_string(hide_password=False)) as other:
             with pytest.raises(MigrationError, match="cannot be created") as caught:
                 await Migrator(other, migrator.directory, models=models).new("x")
+            (step,) = await Migrator(other, migrator.directory).up(plan=True)
         assert "CREATEDB" in (caught.value.hint or "")
+        # A plan is of use without.
+        assert (step.name, step.operations) == ("0001-t", ())
+        assert "cannot be created" in step.note
     finally:
         await db.q("DROP ROLE without_rights")
 
