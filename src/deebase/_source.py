@@ -13,6 +13,8 @@ from deebase._sql.where import Where
 from deebase.errors import NotFoundError, ValidationError
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
     from deebase._engine.executor import Executor
     from deebase._rows.model import TableModel
     from deebase._schema.catalog import Catalog
@@ -34,11 +36,11 @@ class Source:
         row_type: type[Any] | None = None,
         scope: Scope | None = None,
     ) -> None:
-        self.executor = executor
-        self.catalog = catalog
-        self.dialect = catalog.dialect
-        self.model = model
-        self.scope = no_scope() if scope is None else scope
+        self.executor: Executor = executor
+        self.catalog: Catalog = catalog
+        self.dialect: Dialect = catalog.dialect
+        self.model: TableModel = model
+        self.scope: Scope = no_scope() if scope is None else scope
         self._row_type = row_type
         #: The read of a whole row by key, once one was made.
         self.by_pk: KeyedRead | None = None

@@ -39,7 +39,7 @@ class _Leave(BaseException):
         self.block = block
 
 
-class _Unit:
+class Unit:
     """What the blocks of one database transaction share: the lane and whose turn it is."""
 
     __slots__ = ("_waiters", "blocks", "busy", "executor", "lane", "lanes", "lost", "write")
@@ -110,13 +110,18 @@ class Block:
         outcome: None while the block runs, then "committed", "rolled back" or "unknown".
     """
 
+    #: Whether what runs in it is to behave as if there were no transaction (``held.py``).
+    unseen = False
+
     def __init__(self, executor: Executor, *, read_only: bool = False, isolation: str | None = None) -> None:
         self.outcome: str | None = None
         self._executor = executor
         self._read_only = read_only
         self._isolation = isolation
         self._parent: Block | None = None
-        self._unit: _Unit | None = None
+        self._unit: Unit | None = None
+        #: What undoes the read-only mode of a block in an unseen one.
+        self._after: tuple[Statement, ...] = ()
         self._error: BaseException | None = None
         self._undo: list[Callable[[], None]] = []
 
@@ -149,6 +154,10 @@ class Block:
             # Not to be changed: SQLAlchemy has yet to raise it.
             unit.blocks[-1].poison(self._executor.backend.translate(error, None) or error)
 
+    def _reopen(self) -> None:
+        """Be as one that has not begun yet."""
+        self.outcome = self._unit = self._error = None
+
     def leave(self) -> NoReturn:
         """Leave the block from wherever its code is, undoing it."""
         if not self.open:
@@ -157,7 +166,7 @@ class Block:
 
     # -- statements ----------------------------------------------------------------------------
 
-    def _live(self) -> _Unit:
+    def _live(self) -> Unit:
         """Return the unit, or raise why no statement may run in this block any more."""
         unit = self._unit
         if unit is None or self.outcome is not None:
@@ -232,7 +241,7 @@ class Block:
             lane = await lanes.acquire(_holder(), write=write)
         except Exception as error:
             raise_translated(executor, error)
-        unit = _Unit(executor, lanes, lane, write=write)
+        unit = Unit(executor, lanes, lane, write=write)
         try:
             await lane.control(*executor.begin_statements(self._read_only, self._isolation))
         except BaseException as error:
@@ -242,18 +251,24 @@ class Block:
         unit.blocks.append(self)
         self._unit = unit
 
+    async def joined(self) -> Unit:
+        """Return what a block inside of this one shares with it."""
+        return self._live()
+
     async def _begin_nested(self, outer: Block) -> None:
-        if self._isolation is not None or (self._read_only and not outer._read_only):
+        if not outer.unseen and (self._isolation is not None or (self._read_only and not outer._read_only)):
             raise TransactionError(
                 "isolation and read_only belong to the outermost transaction block",
                 hint="leave them out of the nested one",
             )
-        unit = outer._live()
+        unit = await outer.joined()
         await unit.acquire(outer)
         try:
             outer._live()
             self._parent = outer
-            await unit.lane.control(Statement(f"SAVEPOINT {self._savepoint(unit)}"))
+            before, after = self._executor.read_only_statements() if outer.unseen and self._read_only else ((), ())
+            await unit.lane.control(Statement(f"SAVEPOINT {self._savepoint(unit)}"), *before)
+            self._after = after
             unit.blocks.append(self)
             self._unit = unit
         except TransactionError:
@@ -264,7 +279,7 @@ class Block:
         finally:
             unit.release()
 
-    def _savepoint(self, unit: _Unit) -> str:
+    def _savepoint(self, unit: Unit) -> str:
         depth = unit.blocks.index(self) if self in unit.blocks else len(unit.blocks)
         return f"deebase_{depth}"
 
@@ -288,7 +303,7 @@ class Block:
                 raise
         return leaving
 
-    async def _end(self, unit: _Unit, *, failed: bool) -> None:
+    async def _end(self, unit: Unit, *, failed: bool) -> None:
         """Commit or roll back, whatever becomes of the task; afterwards the block is over."""
         holding = False
         with contextlib.suppress(BusyError):
@@ -329,7 +344,7 @@ class Block:
             self._parent._undo += self._undo
         self._undo = []
 
-    async def _commit(self, unit: _Unit) -> None:
+    async def _commit(self, unit: Unit) -> None:
         lane = unit.lane
         if not lane.lost and not lane.in_transaction:
             raise TransactionAbortedError("the database ended the transaction before its COMMIT", hint=_ABORTED_HINT)
@@ -353,25 +368,26 @@ class Block:
             raise_translated(self._executor, error, _COMMIT)
         self.outcome = "committed"
 
-    async def _release_savepoint(self, unit: _Unit) -> None:
+    async def _release_savepoint(self, unit: Unit) -> None:
         try:
-            await unit.lane.control(Statement(f"RELEASE SAVEPOINT {self._savepoint(unit)}"))
+            await unit.lane.control(Statement(f"RELEASE SAVEPOINT {self._savepoint(unit)}"), *self._after)
         except BaseException as error:
             if self._parent is not None:
                 self._parent.poison(error)
             raise_translated(self._executor, error)
         self.outcome = "committed"
 
-    async def _roll_back_nested(self, unit: _Unit) -> None:
+    async def _roll_back_nested(self, unit: Unit) -> None:
         if unit.lost is not None:
             return
         name = self._savepoint(unit)
         try:
-            await unit.lane.control(Statement(f"ROLLBACK TO SAVEPOINT {name}"), Statement(f"RELEASE SAVEPOINT {name}"))
+            undo = Statement(f"ROLLBACK TO SAVEPOINT {name}"), Statement(f"RELEASE SAVEPOINT {name}")
+            await unit.lane.control(*undo, *self._after)
         except BaseException as error:
             unit.lost = self._error or error
 
-    async def _roll_back(self, unit: _Unit) -> None:
+    async def _roll_back(self, unit: Unit) -> None:
         lane = unit.lane
         if lane.lost or lane.broken or not lane.in_transaction:
             return
@@ -381,7 +397,7 @@ class Block:
             # A lane that cannot roll back is thrown away, and the database rolls back by itself.
             lane.broken = True
 
-    async def _give_back(self, unit: _Unit) -> None:
+    async def _give_back(self, unit: Unit) -> None:
         lane = unit.lane
         lane.on_error = None
         if lane.connection.get_transaction() is not None:
@@ -395,7 +411,7 @@ class Block:
         finally:
             unit.lanes.release(lane, write=unit.write)
 
-    async def _abandon(self, unit: _Unit) -> None:
+    async def _abandon(self, unit: Unit) -> None:
         """Give a lane back whose BEGIN failed or was cancelled, perhaps before it ran."""
         lane = unit.lane
         try:

@@ -170,6 +170,11 @@ class Executor:
             self._anchor.close()
             self._anchor = None
 
+    def close_from_outside(self, timeout: float) -> None:
+        """Close what event loops have that are neither closed nor running; `close` does the rest."""
+        for loop in [loop for loop in self._homes if not (loop.is_closed() or loop.is_running())]:
+            loop.run_until_complete(self._homes.pop(loop).close(timeout))
+
     # -- statements ----------------------------------------------------------------------------
 
     def translate(self, error: BaseException, statement: Statement | None) -> DeeBaseError | None:
@@ -344,11 +349,19 @@ class Executor:
         """Return what makes the lane of a read-only transaction writable again."""
         return (Statement("PRAGMA query_only = OFF"),) if self.settings.memory else ()
 
+    def read_only_statements(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+        """Return what makes a savepoint read-only, and what makes its transaction writable again behind it."""
+        if self.settings.name == "sqlite":
+            return (Statement("PRAGMA query_only = ON"),), (Statement("PRAGMA query_only = OFF"),)
+        # PostgreSQL gives the outer transaction its own mode back at the end of the savepoint.
+        return (Statement("SET TRANSACTION READ ONLY"),), ()
+
     async def retry(
         self, work: Callable[[], Awaitable[T]], *, attempts: int, isolation: str | None, timeout: float | None
     ) -> T:
         """Run ``work`` in a fresh transaction, again after a failure that a rerun can mend."""
-        if self.current.get() is not None:
+        block = self.current.get()
+        if block is not None and not block.unseen:
             raise TransactionError(
                 "retry cannot rerun a part of an open transaction", hint="call db.retry outside of db.transaction()"
             )

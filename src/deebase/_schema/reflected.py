@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -103,7 +103,7 @@ def sa_table(
             table.c[name].nullable = was
     for check in facts.checks:
         # Not sa.text, which takes a colon before a word for a parameter.
-        condition: Any = sa.literal_column(_CHECK.sub(r"\1", check))
+        condition = cast("Any", sa.literal_column(_CHECK.sub(r"\1", check)))
         table.append_constraint(sa.CheckConstraint(condition))
     for index in facts.indexes:
         if index.columns and None not in index.columns and not index.partial:

@@ -82,8 +82,8 @@ class Where:
     __slots__ = ("_clauses", "_sources", "embedded", "model", "scope", "shape", "values")
 
     def __init__(self, model: TableModel, scope: Scope | None = None) -> None:
-        self.model = model
-        self.scope = no_scope() if scope is None else scope
+        self.model: TableModel = model
+        self.scope: Scope = no_scope() if scope is None else scope
         # Not those of conditions on the same columns, whose values have other names.
         self.shape: tuple[Hashable, ...] | None = (self.scope.shape,) if self.scope else ()
         self.values: dict[str, Any] = dict(self.scope.values)

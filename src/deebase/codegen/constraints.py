@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -108,8 +109,9 @@ def checks_of(model: TableModel, facts: TableFacts | None) -> list[str]:
     """Return the conditions of CHECKs, without those of Enum and Literal columns."""
     if facts is not None:
         return [condition.sql for condition in conditions(facts, _choices(model))]
-    declared = [one.sqltext for one in model.sa_table.constraints if isinstance(one, sa.CheckConstraint)]
-    return sorted([str(condition) for condition in declared if isinstance(condition, sa.ColumnClause)])
+    declared: list[Any] = [one.sqltext for one in model.sa_table.constraints if isinstance(one, sa.CheckConstraint)]
+    # Those of an Enum or Literal are built, the others are text.
+    return sorted([str(condition) for condition in declared if hasattr(condition, "is_literal")])
 
 
 def _choices(model: TableModel) -> list[str]:

@@ -158,9 +158,13 @@ class _Copy:
 
     async def _send(self, table: Table[Any]) -> CopiedTable:
         total = await table.count()
-        tell = self._tell or (lambda *_: None)
-        sent = await send(table, self.target.t[table.name], lambda rows: tell(table.name, rows, total))
-        tell(table.name, sent.rows, total)
+
+        def tell(rows: int) -> None:
+            if self._tell is not None:
+                self._tell(table.name, rows, total)
+
+        sent = await send(table, self.target.t[table.name], tell)
+        tell(sent.rows)
         return CopiedTable(table.name, sent.rows, sent.text)
 
     async def _unchanged(self, table: Table[Any], before: CopiedTable) -> None:

@@ -43,7 +43,7 @@ class Run:
         self.executor = executor
         self.progress = progress
         self.open: Chunks[Any] | None = None
-        self.task = asyncio.current_task()
+        self.task: asyncio.Task[Any] | None = asyncio.current_task()
         self._ledger = ledger
         self._name = name
         self._loops: set[str] = set()
@@ -162,7 +162,7 @@ class Chunks(Generic[R]):
     """The chunks of a table, for ``async for``; made by ``chunked``."""
 
     def __init__(self, run: Run, source: Source, where: Where, size: int, name: str | None) -> None:
-        self.name = run.named(name, source.model.name)
+        self.name: str = run.named(name, source.model.name)
         self._run = run
         self._source = source
         self._where = where

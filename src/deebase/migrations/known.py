@@ -22,7 +22,7 @@ class KnownTables:
 
     def __init__(self, connection: sa.Connection, schema: Schema) -> None:
         self.bind = connection
-        self.dialect = connection.dialect
+        self.dialect: sa.Dialect = connection.dialect
         self.info_cache: dict[Any, Any] = {}
         self._tables = {name: schema.sa_metadata().tables[name] for name in schema.tables}
 

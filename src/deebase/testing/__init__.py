@@ -1,0 +1,11 @@
+"""What the tests of an application need: databases of their own, rollback per test, rows that just have to be there.
+
+Works with pytest-asyncio, with anyio's pytest plugin, with ``asyncio.run`` and with ``unittest``.
+"""
+
+from deebase.testing.databases import temporary_database, temporary_url
+from deebase.testing.fixtures import database_fixture
+from deebase.testing.rollback import rollback
+from deebase.testing.rows import build, build_many
+
+__all__ = ["build", "build_many", "database_fixture", "rollback", "temporary_database", "temporary_url"]

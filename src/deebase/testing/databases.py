@@ -1,0 +1,128 @@
+"""Databases that are made for a test and gone after it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from deebase.database import Database
+from deebase.errors import ConfigurationError, InvalidOperationError
+
+T = TypeVar("T")
+Setup = Callable[[Database], Awaitable[object]]
+
+
+def apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run async work in a thread and an event loop of its own: the loop of this thread may be running."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(lambda: asyncio.run(work())).result()
+
+
+async def set_up(db: Database, classes: Iterable[type[Any]], setup: Setup | None) -> None:
+    """Make the tables, then run what else belongs to the start."""
+    chosen = list(classes)
+    if chosen:
+        await db.create_all(*chosen)
+    if setup is not None:
+        await setup(db)
+
+
+@contextmanager
+def temporary_url(url: str | None = None) -> Generator[str]:
+    """Make an empty database, give its address for the block, and remove it at the end.
+
+    For programs that open their database themselves. Sessions that are still connected at the end are ended.
+
+    Args:
+        url: None for a SQLite file in a temporary directory; ``":memory:"``; or the URL of a PostgreSQL database,
+            on whose server a new one is made, by a role that may create databases.
+
+    Returns:
+        What to give to ``Database(...)``.
+
+    Raises:
+        ConfigurationError: the address of a SQLite file, or a role that may not create databases.
+        ConnectionError: no such server.
+
+    Example:
+        ```python
+        with temporary_url() as url:
+            app = create_app(url)
+        ```
+    """
+    if url is None:
+        with tempfile.TemporaryDirectory(prefix="deebase-") as directory:
+            yield str(Path(directory) / "test.db")
+    elif url == ":memory:":
+        yield url
+    else:
+        if not url.startswith(("postgres:", "postgresql:", "postgresql+asyncpg:")):
+            raise ConfigurationError(
+                "a temporary database is no file of yours",
+                hint="leave url out for a temporary file, or give ':memory:' or the URL of a PostgreSQL server",
+            )
+        name = f"deebase_test_{secrets.token_hex(6)}"
+        apart(lambda: _create(url, name))
+        try:
+            yield sa.make_url(url).set(database=name).render_as_string(hide_password=False)
+        finally:
+            apart(lambda: _drop(url, name))
+
+
+async def _create(url: str, name: str) -> None:
+    async with Database(url) as server:
+        try:
+            await server.q(f"CREATE DATABASE {name}")
+        except InvalidOperationError as error:
+            raise ConfigurationError(
+                "the role of this URL may not create databases", hint="as a superuser: ALTER ROLE ... CREATEDB"
+            ) from error
+
+
+async def _drop(url: str, name: str) -> None:
+    async with Database(url) as server:
+        await server.q(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@asynccontextmanager
+async def temporary_database(
+    url: str | None = None,
+    *,
+    classes: Iterable[type[Any]] = (),
+    setup: Setup | None = None,
+    **options: Any,
+) -> AsyncGenerator[Database]:
+    """Make an empty database, open it for the block, and remove it at the end.
+
+    Args:
+        url: as in ``temporary_url``: None for a SQLite file in a temporary directory, ``":memory:"``, or the URL of a
+            PostgreSQL database on whose server a new one is made.
+        classes: tables to create, as with ``create_all``.
+        setup: an async function of the database that makes the rest: tables with indexes, migrations, rows.
+        **options: those of ``Database``.
+
+    Returns:
+        The open database.
+
+    Raises:
+        ConfigurationError: the address of a SQLite file, or a role that may not create databases.
+        ConnectionError: no such server.
+
+    Example:
+        ```python
+        async with temporary_database(classes=[User, Post]) as db:
+            row = await db.t.user.insert(name="Ada", email="ada@example.com")
+        ```
+    """
+    with temporary_url(url) as place:
+        async with Database(place, **options) as db:
+            await set_up(db, classes, setup)
+            yield db

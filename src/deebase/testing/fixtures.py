@@ -1,0 +1,124 @@
+"""Fixtures for pytest, whatever runs its async tests.
+
+They are synchronous, so that they belong to no event loop: the database opens its connections in the loop of each test.
+"""
+
+from __future__ import annotations
+
+# pyright: reportPrivateUsage=false
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from deebase.database import Database
+from deebase.errors import ConfigurationError
+from deebase.testing.databases import Setup, apart, set_up, temporary_url
+from deebase.testing.rollback import hold
+
+if TYPE_CHECKING:
+    import pytest
+
+
+@contextmanager
+def opened(
+    url: str | None, classes: Iterable[type[Any]], setup: Setup | None, options: dict[str, Any]
+) -> Generator[Database]:
+    """Make a temporary database from outside of any event loop."""
+    with temporary_url(url) as place:
+        db = Database(place, **options)
+        try:
+            apart(lambda: set_up(db, classes, setup))
+            yield db
+        finally:
+            db._executor.close_from_outside(1.0)
+            apart(db.close)
+
+
+class Provider:
+    """Gives each test a database: one of its own, or one that all share and that is rolled back after each."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        classes: Iterable[type[Any]] = (),
+        setup: Setup | None = None,
+        rollback: bool = True,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        self._url = url
+        self._classes = list(classes)
+        self._setup = setup
+        self._rollback = rollback
+        self._options = options or {}
+        self._shared: Database | None = None
+
+    def __call__(self, request: pytest.FixtureRequest) -> Iterator[Database]:
+        """Yield the database of a test."""
+        url = request.config.getoption("--deebase-url", default=None) or self._url
+        if not self._rollback:
+            with opened(url, self._classes, self._setup, self._options) as db:
+                yield db
+            return
+        db = self._shared_one(url, request.session)
+        held = hold(db)
+        try:
+            yield db
+        finally:
+            held.let_go()
+
+    def _shared_one(self, url: str | None, session: pytest.Session) -> Database:
+        if self._shared is None:
+            stack = ExitStack()
+            self._shared = stack.enter_context(opened(url, self._classes, self._setup, self._options))
+            session.addfinalizer(stack.close)
+            session.addfinalizer(self._forget)
+        if self._shared._executor.closed:
+            raise ConfigurationError(
+                "a test closed the database that all tests share",
+                hint="where the code under test closes it, give each test its own: database_fixture(rollback=False)",
+            )
+        return self._shared
+
+    def _forget(self) -> None:
+        self._shared = None
+
+
+def database_fixture(
+    url: str | None = None,
+    *,
+    classes: Iterable[type[Any]] = (),
+    setup: Setup | None = None,
+    rollback: bool = True,
+    **options: Any,
+) -> Any:
+    """Make a pytest fixture that gives each test an open ``Database`` with these tables.
+
+    Its name is that of the variable it is assigned to. Tests may be async, run by pytest-asyncio or anyio, or
+    synchronous and call ``asyncio.run``. With pytest-xdist each worker has a database of its own.
+
+    Args:
+        url: where the database is made, as in ``temporary_url``; the option ``--deebase-url`` goes before it.
+        classes: tables to create, as with ``create_all``.
+        setup: an async function of the database that makes the rest: tables with indexes, migrations, rows.
+        rollback: make the database once per run, and undo after each test what it did (``rollback``). False makes
+            one for each test: slower, and right for tests that close the database, or use it from several event
+            loops or processes.
+        **options: those of ``Database``.
+
+    Returns:
+        The fixture, of function scope.
+
+    Example:
+        ```python
+        db = database_fixture(classes=[User, Post])
+        ```
+    """
+    import pytest
+
+    provide = Provider(url, classes, setup, rollback, options)
+
+    def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+        """A database with the tables of the application, as new for each test."""
+        yield from provide(request)
+
+    return pytest.fixture(database)
