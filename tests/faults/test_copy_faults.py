@@ -8,12 +8,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from deebase import Database, ForeignKey
+from deebase import ConnectionError, Database, ForeignKey, InvalidOperationError
 from deebase.backup import backup
 from deebase.copying import copy_database
 
@@ -90,6 +91,69 @@ async def test_a_copy_that_is_killed_again_and_again_comes_to_its_end(
         assert await other.t.book(order_by="id") == await one.t.book(order_by="id")
         assert [index["columns"] for index in other.t.book.indexes] == [["title"]]
         assert other.t.book.foreign_keys == one.t.book.foreign_keys
+
+
+INTERRUPTED_COPY = """
+    import asyncio, signal, sys
+    from deebase import Database
+    from deebase.copying import copy_database
+
+    def stop(table, rows, total):
+        if table == "book":
+            signal.raise_signal(signal.SIGINT)
+
+    async def main():
+        async with Database(sys.argv[1]) as source, Database(sys.argv[2]) as target:
+            await copy_database(source, target, progress=stop)
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    asyncio.run(main())
+"""
+
+
+async def goes_on(source: Path, target: str) -> None:
+    """A copy that was cut off in its second table says so, and goes on with that one when it is told to."""
+    told: set[str] = set()
+    async with Database(source) as one, Database(target) as other:
+        await other.reflect()
+        assert [await other.t[name].count() for name in ("author", "book")] == [ROWS, 0]
+        with pytest.raises(InvalidOperationError, match="--resume"):
+            await copy_database(one, other)
+        report = await copy_database(one, other, resume=True, progress=lambda table, *_: told.add(table))
+        assert {table.name: table.rows for table in report.tables} == {"author": ROWS, "book": ROWS}
+        assert told == {"book"}
+        assert dir(other.t) == ["author", "book"]
+
+
+async def test_a_copy_that_is_interrupted_leaves_whole_tables(source: Path, db_url: str, run_script: Run) -> None:
+    done = run_script(INTERRUPTED_COPY, str(source), db_url)
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr.rstrip().endswith("KeyboardInterrupt")
+    await goes_on(source, db_url)
+
+
+async def test_a_copy_whose_server_is_lost_goes_on(source: Path, postgres_url: str) -> None:
+    async def end_sessions() -> None:
+        async with Database(postgres_url) as third:
+            await third.q(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    def stop(table: str, rows: int, total: int) -> None:
+        if table == "book" and not ended.is_set():
+            ended.set()
+            # In a thread that is waited for: the copy is in the middle of a table, and stands still.
+            thread = threading.Thread(target=asyncio.run, args=(end_sessions(),))
+            thread.start()
+            thread.join()
+
+    ended = threading.Event()
+    async with Database(source) as one, Database(postgres_url) as other:
+        with pytest.raises(ConnectionError):
+            await copy_database(one, other, progress=stop)
+    assert ended.is_set()
+    await goes_on(source, postgres_url)
 
 
 FULL_DISK = """
