@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sqlite3
 import subprocess
@@ -265,3 +266,42 @@ async def test_a_backup_onto_a_full_disk_leaves_the_one_that_was_there(
     assert done.returncode == 1
     assert "deebase.errors." in done.stderr
     assert [(file.name, file.read_text()) for file in place.iterdir()] == [("app.backup", "the old one")]
+
+
+LOCKED_BACKUP = """
+    import asyncio, os, sys
+    from pathlib import Path
+    from deebase import Database, InvalidOperationError
+    from deebase.backup import backup
+
+    async def main():
+        place = Path(sys.argv[1])
+        async with Database(":memory:") as db:
+            await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+            # All that is imported is read before the rights to read it are given up.
+            await backup(db, place / "app.backup")
+            place.chmod(0o555)
+            if os.geteuid() == 0:
+                os.seteuid(65534)
+            for name in ("app.backup", "new.backup"):
+                try:
+                    await backup(db, place / name, overwrite=True)
+                except InvalidOperationError as error:
+                    print(error.hint)
+
+    asyncio.run(main())
+"""
+
+
+def test_a_backup_into_a_directory_that_is_read_only_is_refused(tmp_path: Path, run_script: Run) -> None:
+    place = tmp_path / "backups"
+    place.mkdir()
+    for parent in (place, *place.parents[:3]):
+        if parent.stat().st_uid == os.geteuid() and parent != Path("/tmp"):
+            parent.chmod(0o755)
+    done = run_script(LOCKED_BACKUP, str(place))
+    place.chmod(0o755)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "choose another place\n" * 2, "")
+    assert [file.name for file in place.iterdir()] == ["app.backup"]
+    with contextlib.closing(sqlite3.connect(place / "app.backup")) as kept:
+        assert kept.execute("SELECT name FROM sqlite_master").fetchall() == [("t",)]
