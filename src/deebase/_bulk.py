@@ -116,7 +116,7 @@ class _Batches:
                 return await self._send(self._shape, rows)
         except _OF_A_ROW as error:
             if len(rows) == 1:
-                raise at_row(error, start) from error
+                raise at_row(error, start) from error.__cause__
         middle = len(rows) // 2
         first = await self._send_located(rows[:middle], start)
         return first + await self._send_located(rows[middle:], start + middle)
@@ -150,7 +150,7 @@ async def _one_by_one(chunk: Iterable[Any], start: int, take: Callable[[Any], Aw
         try:
             await take(row)
         except (ValidationError, SchemaError) as error:
-            raise at_row(error, position) from error
+            raise at_row(error, position) from error.__cause__
 
 
 class BulkInsert:

@@ -163,8 +163,7 @@ class Database:
     @property
     def metadata(self) -> sa.MetaData:
         """SQLAlchemy's MetaData with the tables this database knows."""
-        for name in self._catalog.names():
-            self._catalog.model(name)  # a reflected table is built when it is first asked for
+        self._catalog.build_all()
         return self._catalog.metadata
 
     @property

@@ -140,7 +140,7 @@ def test_rows_are_updated_by_key_condition_or_all(users: Commands) -> None:
     assert users.ok("data", "update", "user", "--where", "age < :a", "-p", "a=40", "-f", "age=6", "--json") == {
         "updated": 2
     }
-    assert users.ok("data", "update", "user", "--all", "--null", "age", "--json") == {"updated": 3}
+    assert users.ok("data", "update", "user", "--all", "--null", "age", "--json", "--yes") == {"updated": 3}
     assert users.ok("data", "update", "user", "--json", stdin='[{"id": 1, "age": 9}]') == {"updated": 1}
     assert users.fails("data", "update", "user", "-f", "age=1", code=2)
     assert users.fails("data", "update", "user", "1", "--all", "-f", "age=1", code=2)

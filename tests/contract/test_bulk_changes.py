@@ -335,7 +335,8 @@ async def test_the_row_that_a_constraint_refuses_is_named(
     for options in ({}, {"returning": True}):
         with pytest.raises(kind, match=rf"^row {position}: ") as caught:
             await table.insert_all(rows, **options)
-        assert isinstance(caught.value.__cause__, kind)
+        # The driver's own, without our error for the row in between.
+        assert not isinstance(caught.value.__cause__, DeeBaseError)
         assert await table.count() == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Protocol
 
 from deebase.errors import (
@@ -11,7 +12,6 @@ from deebase.errors import (
     DataError,
     DeeBaseError,
     IntegrityError,
-    NotNullViolationError,
     QueryError,
     QueryTimeoutError,
     ValidationError,
@@ -80,6 +80,23 @@ def common(error: BaseException) -> DeeBaseError | None:
     if isinstance(error, (UnicodeError, OverflowError)):
         return ValidationError("a value cannot be stored: it is no valid text, or beyond 64 bits")
     return None
+
+
+#: Whether tracebacks show what lies between DeeBase and the server, too.
+_ALL_FRAMES = os.environ.get("DEEBASE_FULL_TRACEBACKS", "") not in ("", "0")
+
+
+def shown_cause(error: BaseException) -> BaseException:
+    """Return what a traceback is to show as the cause: the driver's own error, in one line.
+
+    The frames of SQLAlchemy and the driver tell users nothing, and their errors have the text of ours (``conceal``).
+    """
+    if _ALL_FRAMES:
+        return error
+    cause = original(error)
+    cause.__traceback__ = None
+    cause.__suppress_context__ = True
+    return cause
 
 
 _DRIVERS = ("asyncpg", "sqlalchemy", "sqlite3", "aiosqlite")
@@ -152,7 +169,8 @@ def integrity_error(
     if columns:
         place += f".{columns[0]}" if len(columns) == 1 else f" ({', '.join(columns)})"
     what = _WHAT.get(constraint or "", "a constraint refuses the row")
-    named = f" (constraint {constraint_name})" if constraint_name and kind is not NotNullViolationError else ""
+    # Where the columns are known the message is the same on both databases.
+    named = f" (constraint {constraint_name})" if constraint_name and not columns else ""
     return kind(
         f"{place}: {what}{named}",
         hint=CONSTRAINT_HINTS.get(constraint or ""),

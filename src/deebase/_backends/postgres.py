@@ -60,6 +60,10 @@ _PLAIN = {
 }
 _UNREADABLE = "a value is beyond what Python holds; a date outside of the years 1 to 9999 is read as CAST(... AS text)"
 _CHANGED = "a table was changed since this connection last used it"
+_HINTS = {
+    "3D000": "create it first, connected to another one: CREATE DATABASE ...; or correct the name in the URL",
+    "28P01": "correct user and password in the URL",
+}
 # Classes whose texts are made of names: wrong syntax, unknown or existing names, objects in use.
 _NAMING = ("0A", "26", "2B", "34", "3F", "42", "55")
 # Texts that quote names alone, whatever was sent: of a role, a database, an object, a command.
@@ -104,7 +108,9 @@ class PostgresBackend:
         kind = class_for_sqlstate(state) or DatabaseError
         if issubclass(kind, IntegrityError):
             return self._violation(kind, error)
-        return database_error(kind, _message(error, state, statement), code=state, statement=statement)
+        made = database_error(kind, _message(error, state, statement), code=state, statement=statement)
+        made.hint = _HINTS.get(state, made.hint)
+        return made
 
     def _violation(self, kind: type[IntegrityError], error: Any) -> IntegrityError:
         name, table, column = error.constraint_name, error.table_name, error.column_name

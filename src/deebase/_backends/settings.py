@@ -140,6 +140,9 @@ def _pragmas(options: Mapping[str, Any]) -> list[tuple[str, Any]]:
     for name, value in dict(options["pragmas"] or {}).items():
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_]+", name):
             raise ConfigurationError("a pragma is named by letters", hint="pragmas={'cache_size': -65536}")
+        if value is None:
+            pragmas.pop(name.lower(), None)
+            continue
         if isinstance(value, bool):
             value = int(value)
         if not isinstance(value, int) and not re.fullmatch(r"[A-Za-z_]+", str(value)):

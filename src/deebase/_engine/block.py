@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from deebase._backends.base import shown_cause
 from deebase._engine.lanes_postgres import READ_ONLY_SERVER, RolledBack
 from deebase._engine.shield import finish
 from deebase._sql.statement import Statement
@@ -198,7 +199,7 @@ class Block:
             self.poison(ours)
             if ours is error:
                 raise
-            raise ours from error
+            raise ours from shown_cause(error)
         finally:
             unit.release()
 
@@ -435,7 +436,7 @@ def raise_translated(executor: Executor, error: BaseException, statement: Statem
     translated = executor.translate(error, statement)
     if translated is None or translated is error:
         raise error
-    raise translated from error
+    raise translated from shown_cause(error)
 
 
 def _aborted(cause: BaseException) -> TransactionAbortedError:

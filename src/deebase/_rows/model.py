@@ -15,6 +15,9 @@ from deebase.errors import ColumnNotFoundError, InvalidOperationError, Validatio
 
 Convert = Callable[[Any], Any]
 
+#: Where SQLAlchemy's metadata keeps (in ``info``) what builds all tables that its database is known to have.
+BUILD_ALL = "deebase_build_all"
+
 
 class ColumnModel:
     """One column: how its values are checked, sent and read."""

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._rows.model import TableModel
+from deebase._rows.model import BUILD_ALL, TableModel
 from deebase._schema import reflected
 from deebase._schema.facts import TableFacts
 from deebase.errors import TableNotFoundError
@@ -24,12 +24,17 @@ class Catalog:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self.metadata: sa.MetaData = sa.MetaData()
+        self.metadata: sa.MetaData = sa.MetaData(info={BUILD_ALL: self.build_all})
         self._models: dict[str, TableModel] = {}
         self._classes: dict[str, type] = {}
         self._facts: dict[str, TableFacts] = {}
         #: Of views, the column that their rows are asked for by, where it is not the first.
         self._keys: dict[str, str] = {}
+
+    def build_all(self) -> None:
+        """Build the tables that were not asked for yet."""
+        for name in self.names():
+            self.model(name)
 
     def add(self, model: TableModel, row_class: type) -> None:
         """Remember a table that was made from a class; one of the same name is replaced."""

@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
+from deebase._schema.choices import choice_columns
 from deebase._schema.ddl_text import Clause, TableText, parse
 from deebase._schema.ddl_tokens import joined, tokens
 from deebase._schema.facts import TableFacts
-from deebase._schema.reflected import choice_columns
 from deebase.errors import InvalidOperationError
 
 #: What PostgreSQL shows of a CHECK without options (pg_get_constraintdef).
@@ -17,10 +17,11 @@ _PLAIN = re.compile(r"CHECK \((.*)\)", re.DOTALL)
 
 
 class Condition(NamedTuple):
-    """A condition, and the text by which it is compared with others of the same database."""
+    """A condition, the text by which it is compared with others of the same database, and its name on SQLite."""
 
     sql: str
     key: str
+    name: str | None = None
 
 
 def conditions(facts: TableFacts, choices: Collection[str]) -> list[Condition]:
@@ -30,6 +31,8 @@ def conditions(facts: TableFacts, choices: Collection[str]) -> list[Condition]:
         facts: the table.
         choices: its columns of an Enum or Literal, whose CHECK belongs to their type.
     """
+    if facts.kind != "table":
+        return []
     in_text = facts.sql is not None
     found = list(_of_text(facts.sql) if facts.sql is not None else _of_definitions(facts.checks))
     shown = [f"CHECK ({condition.sql})" if in_text else condition.key for condition in found]
@@ -50,7 +53,7 @@ def _of_text(sql: str) -> Iterator[Condition]:
         place = next(n for n, token in enumerate(clause.tokens) if token.word == "CHECK")
         inside = sql[clause.tokens[place + 1].end : clause.tokens[-1].start].strip()
         if clause.tokens[-1].text == ")":
-            yield Condition(inside, joined(clause.tokens[place:]))
+            yield Condition(inside, joined(clause.tokens[place:]), clause.tokens[1].name if place else None)
 
 
 def _checks(table: TableText) -> Iterator[Clause]:

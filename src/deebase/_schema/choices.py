@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from enum import Enum, Flag
 from typing import Any
@@ -12,6 +13,13 @@ from deebase.errors import UnsupportedTypeError, ValidationError
 
 #: Stored text and the member it stands for, in the order of definition.
 Pairs = tuple[tuple[str, Any], ...]
+
+# The CHECK of an Enum or Literal column, as `create` writes it, and as PostgreSQL shows it.
+_CHOICES_SQLITE = re.compile(r"""CHECK \((?:"((?:[^"]|"")+)"|(\w+)) IN \(('(?:[^']|'')*'(?:, '(?:[^']|'')*')*)\)\)""")
+_CHOICES_POSTGRES = re.compile(
+    r"""CHECK \(\(\((?:"((?:[^"]|"")+)"|(\w+))\)::text = ANY \(\(ARRAY\[(.*)\]\)::text\[\]\)\)\)""", re.DOTALL
+)
+_TEXT = re.compile(r"'((?:[^']|'')*)'")
 
 
 def enum_pairs(kind: type[Enum]) -> Pairs:
@@ -112,3 +120,16 @@ class Choices:
 
 def _key(value: Any) -> tuple[Any, Any]:
     return type(value), value  # pyright: ignore[reportUnknownVariableType]
+
+
+def choice_columns(source: str, *, in_text: bool) -> dict[str, list[str]]:
+    """Return the columns that CHECKs hold to a list of texts.
+
+    Args:
+        source: the CHECKs.
+        in_text: as ``create`` writes them, and SQLite keeps them; not as PostgreSQL shows them.
+    """
+    found: dict[str, list[str]] = {}
+    for quoted, plain, listed in (_CHOICES_SQLITE if in_text else _CHOICES_POSTGRES).findall(source):
+        found[quoted.replace('""', '"') or plain] = [text.replace("''", "'") for text in _TEXT.findall(listed)]
+    return found

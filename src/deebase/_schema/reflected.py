@@ -11,19 +11,12 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel, UniqueModel
 from deebase._schema.build import column_model
-from deebase._schema.choices import literal_pairs
+from deebase._schema.checks import conditions
+from deebase._schema.choices import choice_columns, literal_pairs
 from deebase._schema.facts import ColumnFacts, TableFacts
 from deebase._schema.native_postgres import is_foreign, postgres_type
 from deebase._schema.native_sqlite import sqlite_type
 from deebase._schema.types import Choice
-
-# The CHECK of an Enum or Literal column, as `create` writes it, and as PostgreSQL shows it.
-_CHOICES_SQLITE = re.compile(r"""CHECK \((?:"((?:[^"]|"")+)"|(\w+)) IN \(('(?:[^']|'')*'(?:, '(?:[^']|'')*')*)\)\)""")
-_CHOICES_POSTGRES = re.compile(
-    r"""CHECK \(\(\((?:"((?:[^"]|"")+)"|(\w+))\)::text = ANY \(\(ARRAY\[(.*)\]\)::text\[\]\)\)\)""", re.DOTALL
-)
-_CHECK = re.compile(r"\ACHECK \((.*)\)(?: NO INHERIT)?(?: NOT VALID)?\Z", re.DOTALL)
-_TEXT = re.compile(r"'((?:[^']|'')*)'")
 
 
 def column_types(facts: TableFacts, dialect: Dialect) -> dict[str, sa.types.TypeEngine[Any]]:
@@ -42,19 +35,6 @@ def _choices(facts: TableFacts, dialect: Dialect) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for source in [facts.sql or ""] if in_text else facts.checks:
         found.update(choice_columns(source, in_text=in_text))
-    return found
-
-
-def choice_columns(source: str, *, in_text: bool) -> dict[str, list[str]]:
-    """Return the columns that CHECKs hold to a list of texts.
-
-    Args:
-        source: the CHECKs.
-        in_text: as ``create`` writes them, and SQLite keeps them; not as PostgreSQL shows them.
-    """
-    found: dict[str, list[str]] = {}
-    for quoted, plain, listed in (_CHOICES_SQLITE if in_text else _CHOICES_POSTGRES).findall(source):
-        found[quoted.replace('""', '"') or plain] = [text.replace("''", "'") for text in _TEXT.findall(listed)]
     return found
 
 
@@ -101,10 +81,10 @@ def sa_table(
         table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in keys]))
         for name, was in nullable.items():
             table.c[name].nullable = was
-    for check in facts.checks:
+    for check in conditions(facts, ()):
         # Not sa.text, which takes a colon before a word for a parameter.
-        condition = cast("Any", sa.literal_column(_CHECK.sub(r"\1", check)))
-        table.append_constraint(sa.CheckConstraint(condition))
+        condition = cast("Any", sa.literal_column(check.sql))
+        table.append_constraint(sa.CheckConstraint(condition, name=check.name))
     for index in facts.indexes:
         if index.columns and None not in index.columns and not index.partial:
             sa.Index(index.name, *[table.c[str(name)] for name in index.columns], unique=index.unique)

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from deebase._rows.model import BUILD_ALL
 from deebase.errors import CheckViolationError, ForeignKeyViolationError, IntegrityError
 
 
@@ -33,9 +34,10 @@ class Written:
         own = any(
             isinstance(one, sa.CheckConstraint) and str(one.sqltext) == condition for one in self.table.constraints
         )
+        named = f" (constraint {condition})" if condition else ""
         place = self.table.fullname if own else f"{self.table.fullname}, or a table that its triggers write"
         return CheckViolationError(
-            f"{place}: a check refuses the row{_named(error)}",
+            f"{place}: a check refuses the row{named}",
             hint=error.hint,
             constraint=error.constraint,
             constraint_name=condition,
@@ -84,6 +86,10 @@ def _keys(table: sa.Table) -> list[Any]:
 
 def _referring(table: sa.Table) -> list[Any]:
     """Return the foreign keys of known tables that lead to this one."""
+    # A catalog builds tables when they are asked for.
+    build_all = table.metadata.info.get(BUILD_ALL)
+    if build_all is not None:
+        build_all()
     return [key for other in table.metadata.tables.values() for key in _keys(other) if _leads_to(key, table)]
 
 
@@ -106,14 +112,11 @@ def _same(
     error: ForeignKeyViolationError, message: str, hint: str, table: str, columns: tuple[str, ...]
 ) -> ForeignKeyViolationError:
     return ForeignKeyViolationError(
-        f"{message}{_named(error)}",
+        # Without the name of the constraint, so that it reads the same on both databases.
+        message,
         hint=hint,
         constraint=error.constraint,
         constraint_name=error.constraint_name,
         table_name=table,
         columns=columns,
     )
-
-
-def _named(error: IntegrityError) -> str:
-    return f" (constraint {error.constraint_name})" if error.constraint_name else ""

@@ -103,7 +103,7 @@ def insert(table: str, fields: Sequence[str], nulls: Sequence[str]) -> None:
 @_PARAMS
 @_ALL
 @output_options
-@changing
+@destroying
 def update(
     table: str,
     keys: Sequence[str],
@@ -125,6 +125,8 @@ def update(
         if keys:
             _show_change(s, item.update(values, pk=key(item, keys)))
         else:
+            if everything:
+                ask(f"Change {counted(s.run(item.count()), 'row')} of {table}?")
             _count(s, item.update_where(values, *_condition(where, params), all=everything), "updated", f"of {table}")
 
 

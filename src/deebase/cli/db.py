@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,10 @@ from deebase.cli.invocation import database_options, destroying, invocation, rea
 from deebase.cli.output import counted, show
 from deebase.cli.progress import bar
 from deebase.cli.session import ask, session
+
+if TYPE_CHECKING:
+    from deebase.database import Database
+    from deebase.doctor import Finding
 
 
 @click.group(cls=Group, example="deebase db info")
@@ -95,14 +100,33 @@ def copy(source: str, target: str, tables: Sequence[str], resume: bool, restart:
 @db.command(cls=Command, example="deebase db doctor")
 @reading
 def doctor() -> None:
-    """Examine settings, keys, indexes and the file itself; exit with 4 if something is wrong."""
+    """Examine settings, keys, indexes, migrations and the file itself; exit with 4 if something is wrong."""
     from deebase.doctor import examine
 
     with session() as s:
         found = s.run(examine(s.db))
+        found += s.run(of_migrations(s.db))
     show([asdict(finding) for finding in found], ("rule", "severity", "table", "message", "fix"))
     if any(finding.severity == "error" for finding in found):
         click.get_current_context().exit(ATTENTION)
+
+
+async def of_migrations(db: Database) -> list[Finding]:
+    """Return what migrations are pending, and whether the database is what they make."""
+    from deebase.doctor import Finding
+
+    if not db.migrate.directory.is_dir():
+        return []
+    found = [
+        Finding("migration", "warning", None, f"{item.name} is {item.state}", "deebase migrate status says what to do")
+        for item in await db.migrate.status()
+        if item.state not in ("applied", "draft")
+    ]
+    if not found:
+        drifted = len(await db.migrate.drift())
+        what = f"the schema differs in {counted(drifted, 'place')} from what the migrations make"
+        found += [Finding("drift", "warning", None, what, "deebase migrate drift shows them")] if drifted else []
+    return found
 
 
 db.add_command(info)

@@ -62,7 +62,7 @@ def init(directory: Path, package: str | None, new_package: str | None, postgres
     for file in files:
         say(f"Made {file.path}.")
     what = "Correct DATABASE_URL in .env" if postgres else "Write your tables into models.py"
-    say(f"{what}, then: deebase table create note id:int text:str")
+    say(f'{what}, then: deebase migrate new "first tables"')
 
 
 def _package(directory: Path, package: str | None, new_package: str | None) -> Path:

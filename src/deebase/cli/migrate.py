@@ -148,11 +148,14 @@ def up(to: int | None, plan: bool, sql: bool, allow_destructive: bool, backup: b
             return
         work = o.migrator.up(to, allow_destructive=allow_destructive, backup=backup, lock_timeout=lock_timeout)
         steps: list[Step] = o.run(work)
+        drafts = [item.name for item in o.run(o.migrator.status()) if item.state == "draft"]
     if steps and steps[0].backup is not None:
         say(f"Wrote the backup {steps[0].backup}.")
     show([_done(step) for step in steps], ("name", "late", "seconds"))
     if not steps:
         say("Nothing is pending.")
+    if drafts:
+        say(f"{drafts[0]} is not sealed, and so not applied: deebase migrate seal")
 
 
 def _show_plan(steps: list[Step]) -> None:
@@ -197,7 +200,8 @@ def down(to: int | None, lock_timeout: float) -> None:
         if invocation().dry_run:
             click.echo(o.run(o.migrator.script(to, down=True)), nl=False)
             return
-        ask("Undo the last migration?" if to is None else f"Undo all migrations above {to}?")
+        applied = [item.name for item in o.run(o.migrator.status()) if item.state in ("applied", "edited", "missing")]
+        ask(f"Undo {applied[-1] if applied else 'the last migration'}?" if to is None else f"Undo all above {to}?")
         for step in o.run(o.migrator.down(to, lock_timeout=lock_timeout)):
             say(f"Undid {step.name}.")
 

@@ -199,6 +199,10 @@ async def _opened(url: str, creates: bool) -> Database:
         # A change that is only shown makes nothing, not even an empty file.
         in_memory = invocation().dry_run and _has_directory(missing)
         db = Database(":memory:" if in_memory else url)
+    elif db.engine.dialect.name == "sqlite":
+        # A file of somebody else's stays in the journal mode that it has: looking at it is no change.
+        await db.close()
+        db = Database(url, pragmas={"journal_mode": None})
     try:
         await db.reflect()
     except BaseException:

@@ -47,9 +47,20 @@ class Reader:
 
     def hazards(self) -> Iterator[Hazard]:
         """Yield what is to be looked at, in the order of lines."""
+        #: The names of before, which a database that is to be migrated knows.
+        tables: dict[str | None, str | None] = {}
+        columns: dict[tuple[str | None, str | None], str | None] = {}
         for call in sorted(self._calls, key=lambda call: call.lineno):
             line = call.lineno + self._first_line - 1
-            yield from [replace(found, line=line) for found in self._of_call(call)]
+            for found in self._of_call(call):
+                column = columns.get((found.table, found.column), found.column)
+                yield replace(found, line=line, table=tables.get(found.table, found.table), column=column)
+            table, new = _accessed(call)[0], _text(_argument(call, 1))
+            if _method(call) == "rename_column":
+                old = _text(_argument(call))
+                columns[table, new] = columns.get((table, old), old)
+            elif _method(call) == "rename":
+                tables[_text(_argument(call))] = tables.get(table, table)
 
     def writes_rows(self) -> bool:
         """Whether rows are written."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from deebase.migrations.files import MigrationFile
 from deebase.migrations.history import runner_of
 from deebase.migrations.remedies import either
 from deebase.migrations.runner import separate
-from deebase.migrations.schema import Schema, read
+from deebase.migrations.schema import Schema, TableState, read
 from deebase.migrations.steps import Steps
 
 if TYPE_CHECKING:
@@ -81,6 +82,31 @@ def renames_of(given: Renames, schema: Schema) -> list[Rename]:
     return sorted(found, key=lambda rename: rename.column is None)
 
 
+def _must_be_wanted(renames: Sequence[Rename], wanted: Schema) -> None:
+    """Refuse new names that the models do not know: what was renamed would be dropped, with its values.
+
+    Raises:
+        ValidationError: there is one.
+    """
+    names = {rename.table: rename.new for rename in renames if rename.column is None}
+    for rename in renames:
+        table = wanted.tables.get(names.get(rename.table, rename.table))
+        known = list(wanted.tables) if rename.column is None else [] if table is None else _columns(table)
+        if rename.new in known:
+            continue
+        what = rename.table if rename.column is None else f"{rename.table}.{rename.column}"
+        near = difflib.get_close_matches(rename.new, known, n=1)
+        raise ValidationError(
+            f"{what} cannot be renamed to {rename.new}, which the models do not have",
+            field="renames",
+            hint=f"did you mean {near[0]!r}?" if near else "correct the new name, or the models",
+        )
+
+
+def _columns(table: TableState) -> list[str]:
+    return [column.name for column in table.facts.columns]
+
+
 @dataclass(frozen=True)
 class Proposal:
     """A migration that takes one schema to another, and back.
@@ -109,6 +135,7 @@ async def propose(title: str, history: Database, target: Database, renames: Rena
     """
     before = await read(history)
     renamed = renames_of(renames, before)
+    _must_be_wanted(renamed, await read(target))
     for rename in renamed:
         await rename.run(separate(history, history._executor))  # pyright: ignore[reportPrivateUsage]
     middle = await read(history)
