@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -140,6 +141,11 @@ async def db(db_url: str) -> AsyncIterator[Database]:
 
     async with Database(db_url) as database:
         yield database
+        # What was cancelled may run on for a moment.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                while database._executor.lanes_in_use:
+                    await asyncio.sleep(0.001)
         assert database._executor.lanes_in_use == 0, "a connection was never given back"
 
 

@@ -16,8 +16,8 @@ import pytest
 from deebase import Database
 from tests.support.tree import ROOT
 
-#: Seconds after which a process of a test counts as hanging.
-PROCESS_LIMIT = 20.0
+#: Seconds after which a process of a test counts as hanging, by default and with --long.
+PROCESS_LIMIT, LONG_PROCESS_LIMIT = 28.0, 300.0
 
 # In development mode asyncio complains of every callback slower than 0.1 s, the first import of a module included.
 _PREAMBLE = """
@@ -40,7 +40,7 @@ def backend_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def run_script(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def run_script(tmp_path: Path, long_run: bool) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a program in a process of its own, with every check of the interpreter on."""
 
     def run(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -51,7 +51,7 @@ def run_script(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
             env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
             capture_output=True,
             text=True,
-            timeout=PROCESS_LIMIT,
+            timeout=LONG_PROCESS_LIMIT if long_run else PROCESS_LIMIT,
             check=False,
         )
 

@@ -134,12 +134,14 @@ async def test_cancelling_half_of_the_operations_takes_less_than_three_times_the
 ) -> None:
     operations = 2000 if long_run else 400
     work = Operations(t)
-    seconds: list[float] = []
-    for first, share in ((0, 0.0), (operations, 0.5)):
+    seconds: dict[float, list[float]] = {0.0: [], 0.5: []}
+    # The best of three, as other processes take their share of the caches.
+    for number, share in enumerate([0.0, 0.5] * 3):
         started = time.process_time()
+        first = number * operations
         await cancel_plain(work, list(range(first, first + operations)), share, random.Random(7))
-        seconds.append(time.process_time() - started)
-    assert seconds[1] < 3 * seconds[0]
+        seconds[share].append(time.process_time() - started)
+    assert min(seconds[0.5]) < 3 * min(seconds[0.0])
 
 
 async def test_nested_calls_never_deadlock_on_a_small_pool(db_url: str) -> None:
