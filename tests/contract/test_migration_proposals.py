@@ -243,6 +243,11 @@ async def test_a_rename_is_said_and_never_guessed(
     await db.t["author"].insert(name="Ada")
     with pytest.raises(ValidationError, match=r"author\.nothing is no table or column"):
         await wanting(migrator, renamed).new("x", renames={"author.nothing": "x"})
+    # What is renamed to a name that nobody wants would be dropped, with its values.
+    for mistyped in ({"author.name": "ful_name", "author": "the writer's"}, {"author": "the writers"}):
+        with pytest.raises(ValidationError, match="which the models do not have") as caught:
+            await wanting(migrator, renamed).new("x", renames=mistyped)
+        assert "did you mean" in str(caught.value)
     text = await step(migrator, renamed, renames={"author.name": "full_name", "author": "the writer's"})
     assert ".drop" not in text
     assert await differences(db, renamed) == []

@@ -118,6 +118,14 @@ def test_lines_are_those_of_the_file_with_its_seal() -> None:
         assert str(hazard) == f"M101 t: drops a table with its rows (line {line})"
 
 
+def test_what_was_renamed_is_looked_for_by_its_old_name() -> None:
+    up = """await db.t.note.rename_column("text", "body")
+    await db.t.note.rename("memo")
+    await db.t.memo.rename_column("body", "content")
+    await db.t.memo.drop_column("content")"""
+    assert ("M102", "note", "text") in found(up)
+
+
 def test_locks_are_no_matter_on_sqlite() -> None:
     assert found("CREATE INDEX i ON t (x);", "sqlite", sql=True) == []
     assert found('await db.t["t"].transform(types={"a": int})', "sqlite") == []

@@ -31,9 +31,8 @@ class Written:
 
     def _check(self, error: CheckViolationError) -> CheckViolationError:
         condition = error.constraint_name
-        own = any(
-            isinstance(one, sa.CheckConstraint) and str(one.sqltext) == condition for one in self.table.constraints
-        )
+        checks = [one for one in self.table.constraints if isinstance(one, sa.CheckConstraint)]
+        own = any(condition in (check.name, str(check.sqltext)) for check in checks)
         named = f" (constraint {condition})" if condition else ""
         place = self.table.fullname if own else f"{self.table.fullname}, or a table that its triggers write"
         return CheckViolationError(

@@ -53,14 +53,15 @@ class Reader:
         for call in sorted(self._calls, key=lambda call: call.lineno):
             line = call.lineno + self._first_line - 1
             for found in self._of_call(call):
-                column = columns.get((found.table, found.column), found.column)
-                yield replace(found, line=line, table=tables.get(found.table, found.table), column=column)
-            table, new = _accessed(call)[0], _text(_argument(call, 1))
+                table = tables.get(found.table, found.table)
+                column = columns.get((table, found.column), found.column)
+                yield replace(found, line=line, table=table, column=column)
+            now = _accessed(call)[0]
+            table, first = tables.get(now, now), _text(_argument(call))
             if _method(call) == "rename_column":
-                old = _text(_argument(call))
-                columns[table, new] = columns.get((table, old), old)
+                columns[table, _text(_argument(call, 1))] = columns.get((table, first), first)
             elif _method(call) == "rename":
-                tables[_text(_argument(call))] = tables.get(table, table)
+                tables[first] = table
 
     def writes_rows(self) -> bool:
         """Whether rows are written."""

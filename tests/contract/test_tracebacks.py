@@ -1,0 +1,78 @@
+"""What a terminal shows of an error: the user's line, a few of ours, and the message."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.tree import ROOT
+
+PROGRAM = """
+import asyncio, sys
+from deebase import Database
+
+class User:
+    id: int
+    email: str
+
+async def main():
+    async with Database(sys.argv[1]) as db:
+        users = await db.create(User, if_not_exists=True)
+        await users.create_index("email", unique=True)
+        await users.insert(email="ada@example.com")
+        {work}  # the user's line
+
+asyncio.run(main())
+"""
+
+
+def shown(tmp_path: Path, url: str, work: str, **environment: str) -> list[str]:
+    """Return what a program prints that ends with an error."""
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM.format(work=work), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(program), url],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment},
+        capture_output=True,
+        text=True,
+        timeout=25,
+        check=False,
+    )
+    assert done.returncode == 1
+    return done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
+@pytest.mark.parametrize(
+    ("work", "message"),
+    [
+        ("await users[5]", "deebase.errors.NotFoundError: user: no row with this id"),
+        (
+            'await users.insert(email="ada@example.com")',
+            "deebase.errors.UniqueViolationError: user.email: a row with the same value exists",
+        ),
+        ("await users(emial=1)", "deebase.errors.ColumnNotFoundError: table user has no column 'emial'"),
+        ("await users.insert(email=5)", "deebase.errors.ValidationError: user.email: takes text, not int"),
+    ],
+)
+def test_an_error_is_read_without_scrolling(tmp_path: Path, db_url: str, work: str, message: str) -> None:
+    lines = shown(tmp_path, db_url, work)
+    assert message in lines
+    assert any(line.endswith("# the user's line") for line in lines)
+    # The frames of asyncio.run, those of the user, and at most six of ours.
+    assert len(lines) <= 36
+    assert not any("sqlalchemy" in line or "asyncpg/" in line for line in lines)
+
+
+def test_a_missing_database_says_how_it_is_made(tmp_path: Path, postgres_url: str) -> None:
+    missing = postgres_url.replace("/deebase_test_", "/missing_")
+    lines = shown(tmp_path, missing, "pass")
+    assert lines[-1].startswith("Hint: create it first")
+    assert len(lines) <= 40
+    every = shown(tmp_path, missing, "pass", DEEBASE_FULL_TRACEBACKS="1")
+    assert any("sqlalchemy" in line for line in every)
+    assert len(every) > 2 * len(lines)
