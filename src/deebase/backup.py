@@ -186,7 +186,7 @@ async def _run(program: str, *arguments: str, environment: dict[str, str]) -> No
         raise
     if process.returncode:
         text = _last_line(errors.decode(errors="replace").splitlines())
-        raise DatabaseError(f"{program} failed: {text}", hint="its version must not be older than the server's")
+        raise DatabaseError(f"{program} failed: {text}", hint="take the one that came with the server's version")
 
 
 def _last_line(lines: Sequence[str]) -> str:

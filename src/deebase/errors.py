@@ -65,6 +65,21 @@ class DeeBaseError(Exception):
         self.hint = hint
         for name, value in details.items():
             setattr(self, name, value)
+        # A note, so that tracebacks end with it while str() is the message and its hint alone.
+        self.add_note(f"See {self.reference}")
+
+    @property
+    def reference(self) -> str:
+        """Where the documentation tells of this error: a page and its anchor.
+
+        Example:
+            ```python
+            from deebase import NotFoundError
+
+            assert NotFoundError().reference == "docs/errors.md#notfounderror"
+            ```
+        """
+        return f"docs/errors.md#{type(self).__name__.lower()}"
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\nHint: {self.hint}"

@@ -51,6 +51,21 @@ def test_what_asks_no_database_loads_no_sqlalchemy(arguments: list[str]) -> None
     assert not loaded & {"sqlalchemy", "alembic", "rich", "asyncpg", "aiosqlite"}
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["tabel", "list"], "Error: No such command 'tabel'. Did you mean 'table'?"),
+        (["migrate", "stats"], "Error: No such command 'stats'. Did you mean 'status'?"),
+        (["zzz"], "Error: No such command 'zzz'."),
+        (["table", "list", "--ulr", "x"], "Error: No such option"),
+    ],
+)
+def test_a_mistyped_command_is_answered_with_the_nearest(typed: list[str], said: str) -> None:
+    result = Commands(None).run(*typed)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith(said)
+
+
 def test_the_list_of_commands_says_what_they_say_themselves() -> None:
     from deebase.cli import _COMMANDS
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from deebase import ConnectionError, Database
-from deebase._backends.known_risks import unverified_host, wal_reset_notice
+from deebase import ConfigurationError, ConnectionError, Database
+from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
 from deebase._engine import connect
 
 
@@ -25,6 +25,17 @@ def test_builds_of_sqlite_that_may_lose_commits_are_known(version: tuple[int, in
 @pytest.mark.parametrize("version", [(3, 6, 23), (3, 44, 6), (3, 44, 7), (3, 50, 7), (3, 51, 3), (3, 52, 0), (4, 0, 0)])
 def test_other_builds_are_not_complained_of(version: tuple[int, int, int]) -> None:
     assert wal_reset_notice(version) is None
+
+
+@pytest.mark.parametrize("version", [(3, 6, 23), (3, 35, 5), (3, 36, 0)])
+def test_a_sqlite_that_is_too_old_is_refused(version: tuple[int, int, int]) -> None:
+    with pytest.raises(ConfigurationError, match=rf"SQLite {'.'.join(map(str, version))}, and 3.37.0 is needed"):
+        refuse_old_sqlite(version)
+
+
+@pytest.mark.parametrize("version", [(3, 37, 0), (3, 40, 1), (4, 0, 0)])
+def test_a_sqlite_that_has_what_is_needed_is_taken(version: tuple[int, int, int]) -> None:
+    refuse_old_sqlite(version)
 
 
 async def test_the_bug_is_noted_once_in_the_log(

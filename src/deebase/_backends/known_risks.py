@@ -8,11 +8,36 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from deebase.errors import ConfigurationError
+
 Version = tuple[int, int, int]
 
 #: The first and the last build with the bug, and those of older branches in which it is mended (sqlite.org/wal.html).
 _WAL_RESET_BUG: tuple[Version, Version] = ((3, 7, 0), (3, 51, 2))
 _MENDED: tuple[Version, ...] = ((3, 44, 6), (3, 50, 7))
+
+
+#: What reflection asks for is not in older ones: PRAGMA table_list (sqlite.org/pragma.html#pragma_table_list).
+_OLDEST_SQLITE: Version = (3, 37, 0)
+
+
+def refuse_old_sqlite(version: Version) -> None:
+    """Raise for a build of SQLite that lacks what DeeBase needs, before a statement fails for no visible reason.
+
+    Raises:
+        ConfigurationError: it is too old.
+
+    Example:
+        ```python
+        refuse_old_sqlite((3, 37, 0))
+        ```
+    """
+    if version < _OLDEST_SQLITE:
+        found, needed = (".".join(map(str, one)) for one in (version, _OLDEST_SQLITE))
+        raise ConfigurationError(
+            f"this Python is linked with SQLite {found}, and {needed} is needed",
+            hint="take a Python with a newer SQLite: python -c 'import sqlite3; print(sqlite3.sqlite_version)'",
+        )
 
 
 def wal_reset_notice(version: Version) -> str | None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from deebase._backends.known_risks import unverified_host, wal_reset_notice
+from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
 from deebase._backends.settings import Settings, quote_keywords
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
@@ -50,6 +50,7 @@ def make_engine(settings: Settings) -> AsyncEngine:
     except TypeError as error:
         raise ConfigurationError("engine_options holds something SQLAlchemy does not take", hint=str(error)) from error
     if settings.name == "sqlite":
+        refuse_old_sqlite(sqlite3.sqlite_version_info)
         _prepare_sqlite(engine, settings)
         if settings.path is not None:
             _note_sqlite_bugs()

@@ -7,6 +7,7 @@ import traceback
 import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -61,6 +62,17 @@ class Group(click.Group):
         """Write the example, then what the commands are about."""
         write_example(self.example, formatter)
         super().format_help_text(ctx, formatter)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is named; for a name that is none the error tells the nearest."""
+        name, known = args[0], self.list_commands(ctx)
+        # What begins with a dash is an option, of which click says more.
+        if not (name in known or name.startswith("-") or ctx.resilient_parsing):
+            near = get_close_matches(name, known, 1)
+            ctx.fail(f"No such command {name!r}.{f' Did you mean {near[0]!r}?' if near else ''}")
+        return super().resolve_command(ctx, args)
 
 
 class RootGroup(Group):
