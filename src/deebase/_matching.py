@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
-from deebase._creation import missing_checks
+from deebase._creation import create_tables, missing_checks
 from deebase._engine.executor import Executor
 from deebase._reflection import reflect
 from deebase._schema.alter import create_index
@@ -28,21 +28,35 @@ _OPERATION = "create(transform=True)"
 _CAST = re.compile(r"::[a-z][a-z ]*(?:\(\d+(?:,\d+)?\))?\Z")
 
 
-async def match(executor: Executor, catalog: Catalog, made: Design) -> None:
-    """Change the table of a class to what the class says, if it is there.
+async def match(executor: Executor, catalog: Catalog, designs: Sequence[Design], *, strict: bool) -> None:
+    """Change the tables of classes to what the classes say, and make those that are missing beside them.
 
     Columns that the class lacks are dropped, unless a row has a value in them. Checks and indexes that it does not
     name, foreign keys over several columns, and everything a class cannot say stay.
+
+    Args:
+        executor: runs the statements, in one transaction.
+        catalog: the tables that are known.
+        designs: what the classes say.
+        strict: whether tables that are made are STRICT.
 
     Raises:
         InvalidOperationError: a column that the class lacks holds values, or something else uses it.
         IntegrityError: rows are there that the changed table would not take.
         DataError: a value cannot be converted to its new type.
     """
-    check_names([made], catalog.dialect)
+    check_names(designs, catalog.dialect)
+    there: list[Design] = []
     async with executor.transaction():
-        await reflect(executor, catalog, None, only=made.name)
-        if made.name in catalog and not catalog.is_view(made.name):
+        for made in designs:
+            await reflect(executor, catalog, None, only=made.name)
+            if made.name in catalog and not catalog.is_view(made.name):
+                there.append(made)
+        # First, because tables that are there may be to refer to them.
+        missing = [made for made in designs if made not in there]
+        if there and missing:
+            await create_tables(executor, catalog, missing, if_not_exists=False, replace=False, strict=strict)
+        for made in there:
             await _Matching(executor, catalog, made).run()
 
 

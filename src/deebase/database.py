@@ -434,20 +434,13 @@ class Database:
             checks=checks,
             localns=localns,
         )
-        if transform and (if_not_exists or replace):
-            raise ValidationError("transform excludes if_not_exists and replace", hint="give one of them")
-        if transform:
-            return self._create_or_match(made, strict=strict)
-        return self._create_one(made, if_not_exists=if_not_exists, replace=replace, strict=strict)
+        return self._create_one(made, if_not_exists=if_not_exists, replace=replace, transform=transform, strict=strict)
 
-    async def _create_one(self, made: Design, *, if_not_exists: bool, replace: bool, strict: bool) -> Table[Any]:
-        await self._create([made], if_not_exists=if_not_exists, replace=replace, strict=strict)
+    async def _create_one(
+        self, made: Design, *, if_not_exists: bool, replace: bool, transform: bool, strict: bool
+    ) -> Table[Any]:
+        await self._create([made], if_not_exists=if_not_exists, replace=replace, transform=transform, strict=strict)
         return self.t[made.name]
-
-    async def _create_or_match(self, made: Design, *, strict: bool) -> Table[Any]:
-        async with self._executor.transaction():
-            await match(self._executor, self._catalog, made)
-            return await self._create_one(made, if_not_exists=True, replace=False, strict=strict)
 
     def create_all(
         self,
@@ -456,6 +449,7 @@ class Database:
         options: Mapping[type[Any], Mapping[str, Any]] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
+        transform: bool = False,
     ) -> Coroutine[Any, Any, list[Table[Any]]]:
         """Create several tables in one transaction, whatever order their foreign keys need.
 
@@ -465,6 +459,7 @@ class Database:
             options: what single classes need of ``create``: ``{Post: {"pk": "slug", "indexes": ["title"]}}``.
             if_not_exists: as in ``create``.
             replace: as in ``create``.
+            transform: as in ``create``; tables that are missing are made first.
 
         Returns:
             The tables, in the order of the classes.
@@ -485,17 +480,28 @@ class Database:
             )
         shared: dict[str, Any] = {"name": None, "pk": pk, "localns": localns}
         designs = [design(cls, **{**shared, **own.get(cls, {})}) for cls in classes]
-        return self._create_several(designs, if_not_exists=if_not_exists, replace=replace)
+        return self._create_several(designs, if_not_exists=if_not_exists, replace=replace, transform=transform)
 
-    async def _create_several(self, designs: list[Design], *, if_not_exists: bool, replace: bool) -> list[Table[Any]]:
-        await self._create(designs, if_not_exists=if_not_exists, replace=replace)
+    async def _create_several(
+        self, designs: list[Design], *, if_not_exists: bool, replace: bool, transform: bool
+    ) -> list[Table[Any]]:
+        await self._create(designs, if_not_exists=if_not_exists, replace=replace, transform=transform)
         return [self.t[made.name] for made in designs]
 
-    async def _create(self, designs: list[Design], *, if_not_exists: bool, replace: bool, strict: bool = False) -> None:
-        if if_not_exists and replace:
-            raise ValidationError("if_not_exists and replace exclude each other", hint="give one of them")
+    async def _create(
+        self, designs: list[Design], *, if_not_exists: bool, replace: bool, transform: bool, strict: bool = False
+    ) -> None:
+        if if_not_exists + replace + transform > 1:
+            raise ValidationError("if_not_exists, replace and transform exclude each other", hint="give one of them")
+        if transform:
+            await match(self._executor, self._catalog, designs, strict=strict)
         differing = await create_tables(
-            self._executor, self._catalog, designs, if_not_exists=if_not_exists, replace=replace, strict=strict
+            self._executor,
+            self._catalog,
+            designs,
+            if_not_exists=if_not_exists or transform,
+            replace=replace,
+            strict=strict,
         )
         for made, found in differing:
             warnings.warn(

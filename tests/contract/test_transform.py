@@ -349,3 +349,47 @@ async def test_values_are_never_dropped_by_a_class(db: Database, people: Table[P
     assert (await facts(db, "team"))[0] == ("id", "code")
     with pytest.raises(ValidationError):
         await db.create(Team, transform=True, replace=True)
+
+
+async def test_several_tables_follow_their_classes(db: Database, people: Table[Person]) -> None:
+    @dataclass
+    class Club:
+        id: int
+        founder: ForeignKey[int, "person"] | None = None
+
+    @dataclass
+    class Person:
+        id: int
+        name: str
+        team_id: ForeignKey[int, "team"] | None = None
+        text: str | None = None
+        number: int | None = None
+        club_id: ForeignKey[int, "club"] | None = None
+
+    before = await people(order_by="id")
+    clubs, persons = await db.create_all(Club, Person, transform=True)
+    club = await clubs.insert(founder=1)
+    await persons.update(pk=1, club_id=club.id)
+    assert [row.name for row in await persons(order_by="id")] == [row.name for row in before]
+    assert {key["references"] for key in persons.foreign_keys} == {"team.id", "club.id"}
+
+    @dataclass
+    class Player:
+        id: int
+        club_id: ForeignKey[int, "club"]
+
+    class Other:
+        id: int
+        name: int
+        team_id: ForeignKey[int, "team"] | None
+        text: str | None
+        number: int | None
+        club_id: ForeignKey[int, "club"] | None
+
+    with pytest.raises(DataError):
+        await db.create_all(Player, Other, transform=True, options={Other: {"name": "person"}})
+    assert (await facts(db))[0] == ("id", "name", "team_id", "text", "number", "club_id")
+    await db.reflect()
+    assert "player" not in db.t
+    with pytest.raises(ValidationError, match="exclude each other"):
+        await db.create_all(Club, Person, transform=True, if_not_exists=True)
