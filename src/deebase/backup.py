@@ -102,12 +102,7 @@ async def restore(db: Database, path: str | os.PathLike[str], *, replace: bool =
         ```
     """
     source = Path(path)
-    await db.reflect()
-    there = [*dir(db.t), *dir(db.v)]
-    if there and not replace:
-        raise _refused(
-            f"the database is not empty: it has {', '.join(there[:3])}", "replace=True takes their place", str(source)
-        )
+    # The file first: what is refused for its sake does not so much as open the database.
     begin = _begin(source)
     sqlite = db.engine.dialect.name == "sqlite"
     if (begin == _SQLITE_FILE) is not sqlite or (not sqlite and not begin.startswith(b"PGDMP")):
@@ -115,6 +110,13 @@ async def restore(db: Database, path: str | os.PathLike[str], *, replace: bool =
         raise _refused(f"{source} is not {kind}", "`deebase db copy` goes from one kind to the other", str(source))
     if sqlite:
         _must_be_sound(source)
+    await db.reflect()
+    there = [*dir(db.t), *dir(db.v)]
+    if there and not replace:
+        raise _refused(
+            f"the database is not empty: it has {', '.join(there[:3])}", "replace=True takes their place", str(source)
+        )
+    if sqlite:
         await _with_connection(db, lambda raw: copy_in(raw, source), write=True)
     else:
         with _environment(db) as (environment, arguments):

@@ -9,8 +9,12 @@ from typing import Literal
 from deebase._reflection import inventory
 from deebase._schema.facts import TableFacts
 from deebase.database import Database
+from deebase.errors import DatabaseError
 
 __all__ = ["Finding", "examine"]
+
+#: CORRUPT and NOTADB (sqlite.org/rescode.html).
+_DAMAGED = (11, 26)
 
 Severity = Literal["error", "warning", "advice"]
 
@@ -46,9 +50,14 @@ async def examine(db: Database) -> list[Finding]:
             print(finding.severity, finding.message)
         ```
     """
+    sqlite = db.engine.dialect.name == "sqlite"
+    damaged = await _damage(db) if sqlite else []
+    if damaged:
+        # What else could be read of such a file is not to be relied on.
+        return damaged
     tables = await inventory(db._executor, None)  # pyright: ignore[reportPrivateUsage]
     found = [finding for table in tables if table.kind == "table" for finding in _of_table(table)]
-    found += await (_of_sqlite(db) if db.engine.dialect.name == "sqlite" else _of_postgresql(db))
+    found += await (_of_sqlite(db) if sqlite else _of_postgresql(db))
     order = ("error", "warning", "advice")
     return sorted(found, key=lambda finding: (order.index(finding.severity), finding.rule, finding.table or ""))
 
@@ -89,12 +98,21 @@ def _of_table(table: TableFacts) -> Iterable[Finding]:
         seen.setdefault(index.columns, index.name)
 
 
+async def _damage(db: Database) -> list[Finding]:
+    """Return what SQLite finds wrong with the file."""
+    try:
+        rows = await db.q("PRAGMA integrity_check(10)")
+    except DatabaseError as error:
+        if error.sqlstate is None or int(error.sqlstate) & 0xFF not in _DAMAGED:
+            raise
+        texts = [error.message]
+    else:
+        texts = [text for row in rows if (text := str(next(iter(row.values())))) != "ok"]
+    return [Finding("damaged", "error", None, text, "restore a backup; look at the disk") for text in texts]
+
+
 async def _of_sqlite(db: Database) -> list[Finding]:
     found: list[Finding] = []
-    for row in await db.q("PRAGMA integrity_check(10)"):
-        text = str(next(iter(row.values())))
-        if text != "ok":
-            found.append(Finding("damaged", "error", None, text, "restore a backup; look at the disk"))
     broken: dict[tuple[str, str], int] = {}
     for row in await db.q("PRAGMA foreign_key_check"):
         place = (str(row["table"]), str(row["parent"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -60,3 +61,57 @@ def test_a_change_of_all_rows_is_asked_for(foreign: Path) -> None:
     asked = commands.fails("data", "update", "member", "--all", "-f", "name=x", code=2)
     assert asked.startswith("Change 2 rows of member?")
     assert commands.ok("data", "update", "member", "--all", "-f", "name=x", "--yes", "--json") == {"updated": 2}
+
+
+def test_a_change_that_is_only_shown_says_of_how_many_rows(foreign: Path) -> None:
+    commands = Commands(str(foreign))
+    for arguments, said in (
+        (("update", "member", "--where", "id > 0", "-f", "name=x"), "2 rows would be updated of member."),
+        (("delete", "booking", "--all"), "1 row would be deleted of booking."),
+        (("delete", "booking", "1"), "1 row would be deleted of booking."),
+    ):
+        result = commands.run("data", *arguments, "--dry-run")
+        assert result.stderr.splitlines() == [said]
+        assert result.stdout.endswith(";\n")
+    assert len(commands.ok("data", "list", "booking")) == 1
+
+
+def test_hints_are_in_the_words_of_the_command(foreign: Path, directory: Path) -> None:
+    commands = Commands(str(foreign))
+    commands.ok("data", "export", "member", "member.csv")
+    assert "(--overwrite replaces it)" in commands.fails("data", "export", "member", "member.csv")
+    assert "give --on with unique columns" in commands.fails("data", "upsert", "member", "-f", "name=Ada")
+    commands.ok("db", "backup", "--output", "copy.backup")
+    assert "(--overwrite replaces it)" in commands.fails("db", "backup", "--output", "copy.backup")
+    assert "(--replace takes their place)" in commands.fails("db", "restore", "copy.backup")
+    commands.ok("view", "create", "names", "--sql", "SELECT name FROM member")
+    assert "(--replace replaces it)" in commands.fails("view", "create", "names", "--sql", "SELECT 1 AS x")
+
+
+def test_what_cannot_be_restored_leaves_nothing_behind(foreign: Path, directory: Path) -> None:
+    (directory / "notes.txt").write_text("no backup")
+    assert "is not a SQLite database" in Commands("new.db").fails("db", "restore", "notes.txt")
+    assert "cannot be read" in Commands("new.db").fails("db", "restore", "gone.backup")
+    assert [path.name for path in directory.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("damaged", ["header", "schema", "pages"])
+def test_a_damaged_file_is_a_finding(foreign: Path, damaged: str) -> None:
+    content = bytearray(foreign.read_bytes())
+    if damaged == "header":
+        content[:16] = b"no such database"
+    elif damaged == "schema":
+        content[100:108] = b"\xff" * 8
+    else:
+        content[4096:4104] = b"\xff" * 8
+    foreign.write_bytes(content)
+    result = Commands(str(foreign)).run("db", "doctor", "--json")
+    assert result.exit_code == 4, result.output
+    assert {finding["rule"] for finding in json.loads(result.stdout)} >= {"damaged"}
+
+
+def test_a_result_without_rows_says_so(foreign: Path) -> None:
+    commands = Commands(str(foreign))
+    for arguments in (("data", "list", "member", "--where", "id > 9"), ("sql", "SELECT 1 WHERE 1 = 0")):
+        assert commands.run(*arguments, "-o", "table").stderr == "No rows.\n"
+        assert (commands.run(*arguments).stdout, commands.run(*arguments).stderr) == ("[]\n", "")

@@ -32,7 +32,7 @@ def test_a_project_works_as_it_is_made(nowhere: Commands, directory: Path) -> No
     nowhere.ok("init")
     assert files_in(directory) == {".env", ".gitignore", "deebase.toml", "migrations", "models.py"}
     assert stat.S_IMODE((directory / ".env").stat().st_mode) == 0o600
-    assert (directory / ".gitignore").read_text() == ".env\n"
+    assert (directory / ".gitignore").read_text() == ".env\nshop.db*\n"
     assert (directory / ".env").read_text() == "DATABASE_URL=sqlite:///shop.db\n"
     nowhere.ok("table", "create", "note", "id:int", "text:str")
     assert nowhere.ok("table", "list") == [{"name": "note", "columns": 2, "key": ["id"]}]
@@ -91,7 +91,7 @@ def test_a_package_has_a_name_of_python(nowhere: Commands, directory: Path, name
 def test_git_ignores_the_password_once(nowhere: Commands, directory: Path) -> None:
     (directory / ".gitignore").write_text("*.pyc")
     nowhere.ok("init")
-    assert (directory / ".gitignore").read_text() == "*.pyc\n.env\n"
+    assert (directory / ".gitignore").read_text() == "*.pyc\n.env\nshop.db*\n"
 
 
 @pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)

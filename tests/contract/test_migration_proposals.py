@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from deebase import (
     UTCDateTime,
     ValidationError,
 )
-from deebase.migrations import Migrator
+from deebase.migrations import Migrator, models
 from deebase.migrations.comparison import compare
 from deebase.migrations.scratch import PREFIX, scratch
 
@@ -417,3 +418,14 @@ async def test_models_that_cannot_be_had_are_refused(
             await migrator.new("x")
     assert "secret" not in str(caught.value)
     sys.modules.pop("broken_models", None)
+
+
+async def test_a_class_that_is_taken_for_no_table_is_named() -> None:
+    module = ModuleType("shop_models")
+    source = "class User:\n    id: int\n\nclass Country:\n    code: str\n\nclass _Part:\n    code: str\n"
+    exec(source, vars(module))
+    async with Database(":memory:") as db:
+        with pytest.warns(UserWarning, match=r"shop_models\.Country has no id and is taken for no table") as seen:
+            await models.create(db, module, None)
+        assert len(seen) == 1
+        assert dir(db.t) == ["user"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -13,7 +13,7 @@ from deebase.cli.invocation import changing, destroying, invocation, output_opti
 from deebase.cli.output import counted, show_object, show_stream
 from deebase.cli.records import read_records
 from deebase.cli.session import Session, ask, session
-from deebase.cli.values import guessed, key, named, record
+from deebase.cli.values import guessed, key, named, record, text_of
 
 
 @click.group(cls=Group, example="deebase data list user --order-by name --limit 10")
@@ -89,7 +89,8 @@ def insert(table: str, fields: Sequence[str], nulls: Sequence[str]) -> None:
     with session() as s:
         item = s.table(table)
         if fields or nulls:
-            _show_change(s, item.insert(record(item, named(fields, "-f", item.columns), nulls)))
+            row = s.change(item.insert(record(item, named(fields, "-f", item.columns), nulls)))
+            _show_row(row, "inserted", f"into {table}")
         else:
             _count(s, item.insert_all(read_records(item)), "inserted", f"into {table}")
 
@@ -123,7 +124,7 @@ def update(
         values = record(item, named(fields, "-f", item.columns), nulls)
         _only_one("update", keys, where, everything)
         if keys:
-            _show_change(s, item.update(values, pk=key(item, keys)))
+            _show_row(s.change(item.update(values, pk=key(item, keys))), "updated", f"of {table}")
         else:
             if everything:
                 ask(f"Change {counted(s.run(item.count()), 'row')} of {table}?")
@@ -143,7 +144,8 @@ def upsert(table: str, fields: Sequence[str], nulls: Sequence[str], on: Sequence
         item = s.table(table)
         target = list(on) or None
         if fields or nulls:
-            _show_change(s, item.upsert(record(item, named(fields, "-f", item.columns), nulls), on=target))
+            row = s.change(item.upsert(record(item, named(fields, "-f", item.columns), nulls), on=target))
+            _show_row(row, "upserted", f"into {table}")
         else:
             _count(s, item.upsert_all(read_records(item), on=target), "upserted", f"into {table}")
 
@@ -189,20 +191,21 @@ def _only_one(command: str, keys: Iterable[str], where: str | None, everything: 
         raise Refusal(f"deebase data {command} needs {wanted}.")
 
 
-def _show_change(s: Session, work: Any) -> None:
-    row = s.change(work)
-    if row is not None:
+def _show_row(row: Mapping[str, Any], done: str, where: str) -> None:
+    """Give out a row as it is stored, or with --dry-run say how it would be."""
+    if invocation().dry_run:
+        say(f"1 row would be {done} {where}: {text_of(row)}")
+    else:
         show_object(row)
 
 
-def _count(s: Session, work: Any, done: str, where: str) -> None:
-    count = s.change(work)
-    if count is not None:
-        _say_count(count, done, where)
+def _count(s: Session, work: Coroutine[Any, Any, int], done: str, where: str) -> None:
+    _say_count(s.change(work), done, where)
 
 
 def _say_count(count: int, done: str, where: str) -> None:
     if invocation().dry_run:
+        say(f"{counted(count, 'row')} would be {done} {where}.")
         return
     say(f"{counted(count, 'row')} {done} {where}.")
     if invocation().output is not None:

@@ -103,9 +103,10 @@ def doctor() -> None:
     """Examine settings, keys, indexes, migrations and the file itself; exit with 4 if something is wrong."""
     from deebase.doctor import examine
 
-    with session() as s:
+    with session(reflects=False) as s:
         found = s.run(examine(s.db))
-        found += s.run(of_migrations(s.db))
+        if not any(finding.rule == "damaged" for finding in found):
+            found += s.run(of_migrations(s.db))
     show([asdict(finding) for finding in found], ("rule", "severity", "table", "message", "fix"))
     if any(finding.severity == "error" for finding in found):
         click.get_current_context().exit(ATTENTION)

@@ -10,12 +10,12 @@ import click
 
 from deebase.cli import fields
 from deebase.cli.frame import Command, Refusal
-from deebase.cli.invocation import changing, database_options, say
+from deebase.cli.invocation import changing, database_options, invocation, say
 from deebase.cli.output import counted
 from deebase.cli.progress import bar
 from deebase.cli.session import session
 from deebase.cli.values import named
-from deebase.errors import InvalidOperationError, ValidationError
+from deebase.errors import ValidationError
 
 Format = Literal["csv", "tsv", "json", "ndjson"]
 
@@ -69,7 +69,7 @@ def import_files(
                     progress=advance,
                 )
                 item = s.change(work)
-            if item is not None:
+            if not invocation().dry_run:
                 say(f"Imported {file} into {item.name}, which has {counted(s.run(item.count()), 'row')} now.")
 
 
@@ -105,11 +105,7 @@ def export_file(table: str, file: str, overwrite: bool, delimiter: str | None, f
                 overwrite=overwrite,
                 progress=advance,
             )
-            try:
-                count = s.run(work)
-            except InvalidOperationError as error:
-                hint = "--overwrite replaces it" if error.hint and "overwrite" in error.hint else error.hint
-                raise InvalidOperationError(error.message, target=error.target, hint=hint) from error
+            count = s.run(work)
         if file != "-":
             say(f"Exported {counted(count, 'row')} of {table} to {file}.")
 

@@ -21,6 +21,10 @@ FAILED, USAGE, PENDING, ATTENTION, INTERRUPTED = 1, 2, 3, 4, 130
 _PASSWORD = re.compile(r"(?P<before>//[^\s:/@]*):[^\s@]*(?=@)|(?P<query>[?&]password)=[^&\s'\")]*", re.IGNORECASE)
 
 
+#: How a hint of the library names an argument: ``overwrite=True``, ``on=...``.
+_ARGUMENT = re.compile(r"\b([a-z_]+)=(?:True|\.\.\.)")
+
+
 class Refusal(click.ClickException):
     """What was typed cannot be meant so; one line that says what to type instead."""
 
@@ -37,6 +41,23 @@ class Command(click.Command):
     def __init__(self, *args: Any, example: str, **options: Any) -> None:
         super().__init__(*args, **options)
         self.example = example
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what its errors hint at is said in options of this command."""
+        try:
+            return super().invoke(ctx)
+        except DeeBaseError as error:
+            error.hint = None if error.hint is None else self._in_options(error.hint)
+            raise
+
+    def _in_options(self, hint: str) -> str:
+        options = {name for parameter in self.params for name in parameter.opts}
+
+        def option(match: re.Match[str]) -> str:
+            name = f"--{match[1].replace('_', '-')}"
+            return name if name in options else match[0]
+
+        return _ARGUMENT.sub(option, hint)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example, then what the command does."""

@@ -58,7 +58,8 @@ def init(directory: Path, package: str | None, new_package: str | None, postgres
         files.insert(0, _File(place / "__init__.py", ""))
     _refuse_existing(files, directory)
     _make(files, directory / "migrations")
-    _ignore(directory / ".gitignore")
+    # With what SQLite keeps beside it.
+    _ignore(directory / ".gitignore", [ENVIRONMENT] if postgres else [ENVIRONMENT, f"{_name(directory)}.db*"])
     for file in files:
         say(f"Made {file.path}.")
     what = "Correct DATABASE_URL in .env" if postgres else "Write your tables into models.py"
@@ -79,8 +80,13 @@ def _package(directory: Path, package: str | None, new_package: str | None) -> P
     return (found or directory) / Path(*name.split("."))
 
 
+def _name(directory: Path) -> str:
+    """Return what the database is called."""
+    return re.sub(r"\W+", "_", directory.resolve().name).strip("_").lower() or "app"
+
+
 def _files(directory: Path, place: Path, package: str | None, *, postgres: bool) -> list[_File]:
-    name = re.sub(r"\W+", "_", directory.resolve().name).strip("_").lower() or "app"
+    name = _name(directory)
     url = f"postgresql://postgres:password@localhost/{name}" if postgres else f"sqlite:///{name}.db"
     models = "models" if package is None else f"{package}.models"
     settings = f'migrations = "migrations"\nmodels = "{models}"\n'
@@ -137,14 +143,15 @@ def _unmake(made: Sequence[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _ignore(path: Path) -> None:
-    """Keep the file with the password out of git."""
+def _ignore(path: Path, names: Sequence[str]) -> None:
+    """Keep the file with the password, and the database, out of git."""
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        if ENVIRONMENT in (line.strip() for line in text.splitlines()):
-            return
+        there = {line.strip() for line in text.splitlines()}
         end = "" if not text or text.endswith("\n") else "\n"
-        with path.open("a", encoding="utf-8", newline="\n") as opened:
-            opened.write(f"{end}{ENVIRONMENT}\n")
+        lines = [f"{name}\n" for name in names if name not in there]
+        if lines:
+            with path.open("a", encoding="utf-8", newline="\n") as opened:
+                opened.write(end + "".join(lines))
     except (OSError, UnicodeDecodeError):
         say(f"Warning: {path} cannot be written: keep {ENVIRONMENT}, which holds the password, out of git yourself.")

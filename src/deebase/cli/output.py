@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import click
 
-from deebase.cli.invocation import invocation
+from deebase.cli.invocation import invocation, say
 from deebase.cli.values import plain, text_of
 
 Row = Mapping[str, Any]
@@ -44,10 +44,13 @@ def show(rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
 
 async def show_stream(rows: AsyncIterable[Row], columns: Sequence[str] = ()) -> None:
     """Give out rows as they come, without keeping them where the format allows it."""
-    writer = _writer()
+    writer, found = _writer(), False
     async for row in rows:
+        found = True
         writer.row(row)
     writer.end(columns)
+    if not found and output_format() in ("table", "md"):
+        say("No rows.")
 
 
 def show_object(found: Row) -> None:

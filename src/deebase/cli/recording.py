@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Generator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deebase._project import find_project
 from deebase.cli.invocation import invocation
@@ -16,6 +16,8 @@ from deebase.cli.invocation import invocation
 if TYPE_CHECKING:
     from deebase.database import Database
     from deebase.migrations import Migrator
+
+T = TypeVar("T")
 
 
 class _Recorder(logging.Handler):
@@ -51,14 +53,17 @@ def _changes(recorder: _Recorder, db: Database) -> list[str]:
     return [sql for sql in recorder.statements if classify(sql, dialect) is not StatementKind.READ]
 
 
-async def rehearsed(db: Database, work: Awaitable[Any]) -> list[str]:
-    """Return the SQL of a change, made in a transaction that is rolled back: what it would be refused is refused."""
+async def rehearsed(db: Database, work: Awaitable[T]) -> tuple[list[str], T]:
+    """Return the SQL of a change and what it gave; the transaction is rolled back.
+
+    What would be refused is refused.
+    """
     with _listening() as recorder:
         async with db.transaction() as transaction:
-            await work
+            result = await work
             await transaction.rollback()
     # A statement that is run for many rows is shown once.
-    return [sql for sql, _ in groupby(_changes(recorder, db))]
+    return [sql for sql, _ in groupby(_changes(recorder, db))], result
 
 
 def recording_migrator(db: Database) -> Migrator | None:

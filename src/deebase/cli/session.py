@@ -43,7 +43,7 @@ class Session:
         """Return what a call of the API gives."""
         return self._runner.run(work)
 
-    def change(self, work: Coroutine[Any, Any, T], done: str | None = None) -> T | None:
+    def change(self, work: Coroutine[Any, Any, T], done: str | None = None) -> T:
         """Change the database, or with --dry-run print how; then say that it is done.
 
         Args:
@@ -51,12 +51,13 @@ class Session:
             done: the message.
 
         Returns:
-            What the call gave; None for a change that was only shown.
+            What the call gave, or with --dry-run would have given.
         """
         with closing(work):
             if invocation().dry_run:
-                self.print_sql(self.run(rehearsed(self.db, work)))
-                return None
+                statements, result = self.run(rehearsed(self.db, work))
+                self.print_sql(statements)
+                return result
             result = self.run(work)
         if done is not None:
             say(done)
@@ -127,11 +128,12 @@ class Session:
 
 
 @contextmanager
-def session(*, creates: bool = False) -> Generator[Session]:
+def session(*, creates: bool = False, reflects: bool = True) -> Generator[Session]:
     """Open the database that the command is for, and close it at the end.
 
     Args:
         creates: a SQLite file that is not there is made, instead of taken for a mistake.
+        reflects: its tables are looked at first.
 
     Raises:
         Refusal: no database is named.
@@ -139,7 +141,7 @@ def session(*, creates: bool = False) -> Generator[Session]:
     """
     url = database_url()
     with asyncio.Runner() as runner:
-        db = runner.run(_opened(url, creates))
+        db = runner.run(_opened(url, creates, reflects))
         try:
             yield Session(runner, db)
         finally:
@@ -184,7 +186,7 @@ def is_own(name: str) -> bool:
     return name.startswith(OWN_TABLES)
 
 
-async def _opened(url: str, creates: bool) -> Database:
+async def _opened(url: str, creates: bool, reflects: bool) -> Database:
     from deebase import Database
 
     db = Database(url)
@@ -203,11 +205,13 @@ async def _opened(url: str, creates: bool) -> Database:
         # A file of somebody else's stays in the journal mode that it has: looking at it is no change.
         await db.close()
         db = Database(url, pragmas={"journal_mode": None})
-    try:
-        await db.reflect()
-    except BaseException:
-        await db.close()
-        raise
+    # A file that is to be made has no tables, and is made when something comes into it.
+    if reflects and missing is None:
+        try:
+            await db.reflect()
+        except BaseException:
+            await db.close()
+            raise
     return db
 
 

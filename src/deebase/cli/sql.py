@@ -88,7 +88,9 @@ def _write(s: Session, text: str, values: dict[str, Any]) -> None:
         s.change(s.db.script(text), "Done.")
         return
     rows = s.change(s.db.q(text, values or None))
+    if invocation().dry_run:
+        return
     if rows:
         show(rows)
-    elif not invocation().dry_run:
+    else:
         say("Done.")

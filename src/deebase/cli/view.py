@@ -11,7 +11,7 @@ from deebase.cli.invocation import changing, destroying, reading, recording
 from deebase.cli.output import show, show_object
 from deebase.cli.session import ask, session
 from deebase.cli.table import columns
-from deebase.errors import InvalidOperationError, TableExistsError
+from deebase.errors import InvalidOperationError
 
 #: What the database keeps of a view, by dialect.
 _DEFINITION = {
@@ -38,12 +38,8 @@ def create(name: str, sql: str, key: str | None, replace: bool, materialized: bo
     text = sys.stdin.read() if sql == "-" else sql
     with session() as s:
         work = s.db.create_view(name, text, key=key, replace=replace, materialized=materialized)
-        try:
-            undo = [f"DROP {'MATERIALIZED ' if materialized else ''}VIEW {s.quoted(name)}"]
-            s.change_schema(work, f"Created view {name}.", undo=undo)
-        except TableExistsError as error:
-            hint = "--replace replaces it" if name in s.db.v else "choose another name"
-            raise TableExistsError(error.message, table_name=name, hint=hint) from error
+        undo = [f"DROP {'MATERIALIZED ' if materialized else ''}VIEW {s.quoted(name)}"]
+        s.change_schema(work, f"Created view {name}.", undo=undo)
 
 
 @view.command("list", example="deebase view list")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+import warnings
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
@@ -104,7 +105,16 @@ def _classes(module: ModuleType) -> list[type[Any]]:
     ]
     fields = {cls: fields_of(cls) for cls in own if not issubclass(cls, Enum) and not is_typeddict(cls)}
     used = {part for known in fields.values() for field in known for part in _parts(field.hint)}
-    return [cls for cls, known in fields.items() if cls not in used and any(field.name == "id" for field in known)]
+    found = [cls for cls, known in fields.items() if cls not in used and known]
+    keyed = [cls for cls in found if any(field.name == "id" for field in fields[cls])]
+    for cls in found if keyed else []:
+        if cls not in keyed:
+            warnings.warn(
+                f"{module.__name__}.{cls.__name__} has no id and is taken for no table: give it one, "
+                f"name all tables in TABLES = {{{cls.__name__}: {{'pk': ...}}, ...}}, or call it _{cls.__name__}",
+                stacklevel=2,
+            )
+    return keyed
 
 
 def _parts(hint: Any) -> Iterator[Any]:
