@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from deebase import BusyError, ConfigurationError, ConnectionError, Database, DatabaseError, DeeBaseError
+from tests.support.rights import let_others_in
 from tests.support.tree import ROOT
 
 PASSWORD = "canary-s3cret"
@@ -180,9 +181,7 @@ asyncio.run(main(sys.argv[1]))
     with sqlite3.connect(directory / "x.db") as raw:
         raw.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
     raw.close()
-    for parent in (directory, *directory.parents[:3]):
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/tmp"):
-            parent.chmod(0o755)
+    let_others_in(directory)
     done = subprocess.run(
         [sys.executable, "-c", source, str(directory / "x.db")],
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},

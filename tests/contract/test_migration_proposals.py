@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from deebase import (
     UTCDateTime,
     ValidationError,
 )
-from deebase.migrations import Migrator, models
+from deebase.migrations import Migrator
 from deebase.migrations.comparison import compare
 from deebase.migrations.scratch import PREFIX, scratch
 
@@ -388,8 +388,11 @@ async def test_models_are_a_module(kind: str, tmp_path: Path, monkeypatch: pytes
     (tmp_path / "src" / f"{name}.py").write_text(source + MODULES[kind], encoding="utf-8")
     (tmp_path / "deebase.toml").write_text(f'models = "{name}"', encoding="utf-8")
     path = list(sys.path)
-    async with Database(":memory:") as db:
-        text = (await Migrator.configured(db, tmp_path).new("first")).read_text(encoding="utf-8")
+    # Note is meant for a table in vain.
+    complaint = pytest.warns(UserWarning, match=rf"{name}\.Note has no id and is taken for no table")
+    with complaint if kind == "classes" else nullcontext():
+        async with Database(":memory:") as db:
+            text = (await Migrator.configured(db, tmp_path).new("first")).read_text(encoding="utf-8")
     assert "class User:" in text
     assert ("class Note:" in text) is (kind in ("function", "mapping"))
     assert "class Part:" not in text
@@ -418,14 +421,3 @@ async def test_models_that_cannot_be_had_are_refused(
             await migrator.new("x")
     assert "secret" not in str(caught.value)
     sys.modules.pop("broken_models", None)
-
-
-async def test_a_class_that_is_taken_for_no_table_is_named() -> None:
-    module = ModuleType("shop_models")
-    source = "class User:\n    id: int\n\nclass Country:\n    code: str\n\nclass _Part:\n    code: str\n"
-    exec(source, vars(module))
-    async with Database(":memory:") as db:
-        with pytest.warns(UserWarning, match=r"shop_models\.Country has no id and is taken for no table") as seen:
-            await models.create(db, module, None)
-        assert len(seen) == 1
-        assert dir(db.t) == ["user"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 from deebase import ConnectionError, Database, ForeignKey, InvalidOperationError
 from deebase.backup import backup
 from deebase.copying import copy_database
+from tests.support.rights import let_others_in
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 ROWS = 12_000
@@ -296,9 +296,7 @@ LOCKED_BACKUP = """
 def test_a_backup_into_a_directory_that_is_read_only_is_refused(tmp_path: Path, run_script: Run) -> None:
     place = tmp_path / "backups"
     place.mkdir()
-    for parent in (place, *place.parents[:3]):
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/tmp"):
-            parent.chmod(0o755)
+    let_others_in(place)
     done = run_script(LOCKED_BACKUP, str(place))
     place.chmod(0o755)
     assert (done.returncode, done.stdout, done.stderr) == (0, "choose another place\n" * 2, "")

@@ -54,7 +54,10 @@ def restore(file: Path, replace: bool) -> None:
     """Fill the database with what a backup holds."""
     from deebase.backup import restore as read
 
-    with session(creates=True) as s:
+    with session(creates=True, reflects=False) as s:
+        # A file that is not there is not made before it is known that there is something to put into it.
+        if not s.new:
+            s.run(s.db.reflect())
         lost = len(s.db.t)
         if replace and lost:
             ask(f"Replace {counted(lost, 'table')} of this database by those of {file}?")

@@ -33,11 +33,13 @@ class Session:
 
     Attributes:
         db: the database, whose tables and views are known.
+        new: whether it is a file that is not there yet.
     """
 
-    def __init__(self, runner: asyncio.Runner, db: Database) -> None:
+    def __init__(self, runner: asyncio.Runner, db: Database, *, new: bool) -> None:
         self._runner = runner
         self.db = db
+        self.new = new
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what a call of the API gives."""
@@ -141,9 +143,9 @@ def session(*, creates: bool = False, reflects: bool = True) -> Generator[Sessio
     """
     url = database_url()
     with asyncio.Runner() as runner:
-        db = runner.run(_opened(url, creates, reflects))
+        db, new = runner.run(_opened(url, creates, reflects))
         try:
-            yield Session(runner, db)
+            yield Session(runner, db, new=new)
         finally:
             runner.run(db.close())
 
@@ -186,7 +188,7 @@ def is_own(name: str) -> bool:
     return name.startswith(OWN_TABLES)
 
 
-async def _opened(url: str, creates: bool, reflects: bool) -> Database:
+async def _opened(url: str, creates: bool, reflects: bool) -> tuple[Database, bool]:
     from deebase import Database
 
     db = Database(url)
@@ -205,14 +207,13 @@ async def _opened(url: str, creates: bool, reflects: bool) -> Database:
         # A file of somebody else's stays in the journal mode that it has: looking at it is no change.
         await db.close()
         db = Database(url, pragmas={"journal_mode": None})
-    # A file that is to be made has no tables, and is made when something comes into it.
-    if reflects and missing is None:
+    if reflects:
         try:
             await db.reflect()
         except BaseException:
             await db.close()
             raise
-    return db
+    return db, missing is not None
 
 
 def _missing_file(url: URL) -> str | None:
