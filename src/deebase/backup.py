@@ -21,6 +21,36 @@ __all__ = ["backup", "restore"]
 
 #: How a file of SQLite begins (sqlite.org/fileformat2.html).
 _SQLITE_FILE = b"SQLite format 3\0"
+#: Drops all that is somebody's own: schemas, and what the schema public holds besides the parts of extensions (and
+#: sequences of identities, which go with their column). The names are collected first: each drop takes others with it.
+_EMPTY = """
+DO $$
+DECLARE
+  own oid := (SELECT oid FROM pg_namespace WHERE nspname = 'public');
+  drops text[] := ARRAY(
+    SELECT format('SCHEMA IF EXISTS %I', nspname) FROM pg_namespace n
+    WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = n.oid AND d.deptype = 'e')
+    UNION ALL
+    SELECT format('%s IF EXISTS public.%I', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+      WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'S' THEN 'SEQUENCE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, relname)
+    FROM pg_class c WHERE relnamespace = own AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('e', 'i'))
+    UNION ALL
+    SELECT format('TYPE IF EXISTS public.%I', typname) FROM pg_type t
+    WHERE typnamespace = own AND typtype IN ('e', 'd', 'r')
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
+    UNION ALL
+    SELECT format('ROUTINE IF EXISTS public.%I(%s)', proname, pg_get_function_identity_arguments(p.oid))
+    FROM pg_proc p WHERE pronamespace = own
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype IN ('e', 'i')));
+  dropped text;
+BEGIN
+  FOREACH dropped IN ARRAY drops LOOP
+    EXECUTE format('DROP %s CASCADE', dropped);
+  END LOOP;
+END $$;
+"""
 
 
 async def backup(db: Database, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -89,12 +119,12 @@ async def restore(db: Database, path: str | os.PathLike[str], *, replace: bool =
     Args:
         db: the database; it is to be empty.
         path: the file.
-        replace: take the place of what is there, which is lost.
+        replace: take the place of what is there, which is lost, also what came after the backup.
 
     Raises:
         InvalidOperationError: the database is not empty, the file is no backup of this kind of database, or pg_restore
-            is not installed.
-        DatabaseError: pg_restore failed; nothing is changed.
+            (with ``replace`` psql, too) is not installed.
+        DatabaseError: pg_restore or psql failed; nothing is changed.
 
     Example:
         ```python
@@ -120,9 +150,7 @@ async def restore(db: Database, path: str | os.PathLike[str], *, replace: bool =
         await _with_connection(db, lambda raw: copy_in(raw, source), write=True)
     else:
         with _environment(db) as (environment, arguments):
-            options = ["--single-transaction", "--exit-on-error", "--no-owner", *arguments]
-            options += ["--clean", "--if-exists"] if replace else []
-            await _run("pg_restore", *options, str(source), environment=environment)
+            await _read_archive(source, arguments, environment, empties=bool(there))
     await db.reflect()
 
 
@@ -170,6 +198,21 @@ def _environment(db: Database) -> Generator[tuple[dict[str, str], list[str]], No
             file.write_text(f"*:*:*:*:{password}\n", encoding="utf-8")
             environment["PGPASSFILE"] = str(file)
         yield environment, arguments
+
+
+async def _read_archive(source: Path, arguments: Sequence[str], environment: dict[str, str], *, empties: bool) -> None:
+    """Fill a database from an archive, in one transaction, in which it is emptied first."""
+    if not empties:
+        options = ["--single-transaction", "--exit-on-error", "--no-owner", *arguments]
+        await _run("pg_restore", *options, str(source), environment=environment)
+        return
+    # pg_restore drops no more than the archive holds; psql runs its SQL behind any other.
+    with tempfile.TemporaryDirectory(prefix="deebase-") as directory:
+        script = Path(directory, "archive.sql")
+        await _run("pg_restore", "--no-owner", f"--file={script}", str(source), environment=environment)
+        options = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse"]
+        commands = [f"--command={_EMPTY}", f"--file={script}"]
+        await _run("psql", *options, *arguments, *commands, environment=environment)
 
 
 async def _run(program: str, *arguments: str, environment: dict[str, str]) -> None:

@@ -230,6 +230,36 @@ async def test_a_backup_of_a_database_in_use_is_one_moment_of_it(db: Database, t
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
 
 
+async def test_what_came_after_the_backup_goes(db: Database, tmp_path: Path, programs: None) -> None:
+    await fill(db)
+    before, path = await rows_of(db), await backup(db, tmp_path / "one.backup")
+    await db.script(
+        "CREATE TABLE later (id INTEGER PRIMARY KEY, team_id INTEGER REFERENCES team (id)); "
+        "INSERT INTO later VALUES (1, 1); ALTER TABLE team ADD COLUMN later_id INTEGER REFERENCES later (id); "
+        "CREATE VIEW latest AS SELECT * FROM later"
+    )
+    if db.engine.dialect.name == "postgresql":
+        await db.script(
+            "CREATE TYPE mood AS ENUM ('fine'); CREATE SCHEMA more; CREATE TABLE more.one (m mood); "
+            "CREATE FUNCTION half(n integer) RETURNS integer LANGUAGE sql AS 'SELECT n / 2'; CREATE SEQUENCE counted; "
+            "CREATE DOMAIN name AS text CHECK (value <> ''); CREATE TYPE pair AS (a integer, b name)"
+        )
+    await restore(db, path, replace=True)
+    assert await rows_of(db) == before
+    assert "later_id" not in db.t.team.columns
+    if db.engine.dialect.name == "postgresql":
+        left = "SELECT count(*) FROM pg_type WHERE typname IN ('mood', 'name', 'pair') AND typnamespace = 2200"
+        assert await db.item(left) == 0
+        assert await db.item("SELECT count(*) FROM pg_namespace WHERE nspname = 'more'") == 0
+        assert await db.item("SELECT count(*) FROM pg_proc WHERE proname = 'half'") == 0
+        # All of it or nothing.
+        archive = bytearray(path.read_bytes())
+        path.write_bytes(bytes(archive[: len(archive) // 2]))
+        with pytest.raises(DatabaseError, match=r"pg_restore|psql"):
+            await restore(db, path, replace=True)
+        assert await rows_of(db) == before
+
+
 async def test_what_is_no_backup_is_refused(db: Database, tmp_path: Path) -> None:
     await fill(db)
     before = await rows_of(db)
