@@ -5,7 +5,7 @@ Works with pytest-asyncio, with anyio's pytest plugin, with ``asyncio.run`` and 
 
 from deebase.testing.databases import temporary_database, temporary_url
 from deebase.testing.fixtures import database_fixture
-from deebase.testing.rollback import rollback
 from deebase.testing.rows import build, build_many
+from deebase.testing.undoing import rollback
 
 __all__ = ["build", "build_many", "database_fixture", "rollback", "temporary_database", "temporary_url"]
