@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
 import shutil
@@ -59,11 +60,12 @@ def _use_memory_for_files(config: pytest.Config) -> None:
     # Short: the path of a socket has 107 bytes at most.
     own = tempfile.mkdtemp(prefix="dbt-", dir=_MEMORY)
     os.environ["TMPDIR"] = tempfile.tempdir = own
+    # At the very end: the wheel of the server writes something when the interpreter exits.
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
 
     def undo() -> None:
         del os.environ["TMPDIR"]
         tempfile.tempdir = None
-        shutil.rmtree(own, ignore_errors=True)
 
     config.add_cleanup(undo)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deebase._engine.transaction import Transaction as Transaction
+    from deebase._paging import Page as Page
     from deebase.codegen import create_mod as create_mod
     from deebase.codegen import create_mod_from_tables as create_mod_from_tables
     from deebase.codegen import dataclass_src as dataclass_src
@@ -74,6 +75,7 @@ __all__ = [
     "MultipleRowsError",
     "NotFoundError",
     "NotNullViolationError",
+    "Page",
     "Query",
     "QueryError",
     "QueryTimeoutError",
@@ -99,6 +101,7 @@ __all__ = [
 
 _PLACES = {
     "Database": "deebase.database",
+    "Page": "deebase._paging",
     "Query": "deebase.query",
     "Table": "deebase.table",
     "View": "deebase.view",

@@ -12,7 +12,19 @@ import pytest
 import deebase
 from deebase import errors
 
-NAMES = {"Database", "ForeignKey", "Index", "Query", "Table", "Text", "Transaction", "UNSET", "UTCDateTime", "View"}
+NAMES = {
+    "Database",
+    "ForeignKey",
+    "Index",
+    "Page",
+    "Query",
+    "Table",
+    "Text",
+    "Transaction",
+    "UNSET",
+    "UTCDateTime",
+    "View",
+}
 FUNCTIONS = {"create_mod", "create_mod_from_tables", "dataclass_src"}
 
 
