@@ -111,7 +111,8 @@ def compare(directory: Path, entries: Mapping[str, Entry]) -> list[Status]:
 
 def _of_file(file: MigrationFile, entries: Mapping[str, Entry]) -> Status:
     if file.number is None:
-        return Status(file.name, "draft", file=file, entry=entries.get(DRAFT))
+        hint = f"{either('seal()', 'seal')} fixes it"
+        return Status(file.name, "draft", hint=hint, file=file, entry=entries.get(DRAFT))
     entry = entries.get(file.name)
     if entry is None and DRAFT in entries and entries[DRAFT].checksum == file.checksum:
         # Its steps were recorded as they were run here, before it was sealed.
