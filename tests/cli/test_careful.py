@@ -81,6 +81,12 @@ def test_hints_are_in_the_words_of_the_command(foreign: Path, directory: Path) -
     commands.ok("data", "export", "member", "member.csv")
     assert "(--overwrite replaces it)" in commands.fails("data", "export", "member", "member.csv")
     assert "give --on with unique columns" in commands.fails("data", "upsert", "member", "-f", "name=Ada")
+    (directory / "bad.csv").write_text("member,hour\n1,noon\n1,night\n")
+    bad = commands.fails("data", "import", "bad.csv", "--table", "booking")
+    assert bad.startswith(
+        "bad.csv, line 2, column 'hour': is not a whole number (correct it; what means NULL is named by"
+    )
+    assert bad.rstrip().endswith("--null; the same goes for line 3 (hour))")
     commands.ok("db", "backup", "--output", "copy.backup")
     assert "(--overwrite replaces it)" in commands.fails("db", "backup", "--output", "copy.backup")
     assert "(--replace takes their place)" in commands.fails("db", "restore", "copy.backup")

@@ -236,6 +236,11 @@ async def test_a_value_that_does_not_fit_is_named_by_line_and_column(db: Databas
         await db.import_file(f"mail,age\n{rows}b@x,old\n".encode(), "people")
     assert caught.value.field == "age"
     assert "old" not in str(caught.value)
+    several = "mail,age\na@y,1\nb@y,old\n" + "c@y,2\n" * 1500 + "d@y,?\n" + "e@y,young\n" * 7
+    with pytest.raises(ValidationError, match=r"line 3, column 'age': is not a whole number") as caught:
+        await db.import_file(several.encode(), "people")
+    more = "".join(f", line {line} (age)" for line in range(1505, 1509))
+    assert str(caught.value.hint).endswith(f"; the same goes for line 1504 (age){more} and 3 others")
     with pytest.raises(UniqueViolationError, match=r"line 4: people\.mail"):
         await db.import_file(b'mail,age\nb@x,2\n"c@x",4\na@x,3\n', "people")
     with pytest.raises(NotNullViolationError, match=r"line 3: people\.age"):

@@ -9,21 +9,19 @@ import csv
 import re
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import Any, NoReturn, Optional, cast
-
-import sqlalchemy as sa
-from sqlalchemy.types import TypeEngine
 
 from deebase._rows.batch import ColumnBatch
 from deebase._rows.model import TableModel
-from deebase._schema.types import JSON
-from deebase._transfer.converting import MISREAD, Convert, reader
-from deebase._transfer.delimited import QUOTED_EMPTY, DelimitedReader
+from deebase._transfer.converting import reader
+from deebase._transfer.delimited import DelimitedReader
 from deebase._transfer.faults import Fault, moved
 from deebase._transfer.formats import checked_delimiter, checked_format, format_of, parse_name, table_name
 from deebase._transfer.inputs import Input, Opened, Undecodable, make_input, reading
 from deebase._transfer.objects import ArrayReader, LineReader
 from deebase._transfer.sniffing import ColumnGuess, guessed_objects, guessed_texts
+from deebase._transfer.texts import Texts, by_column, misread, read_or_fault
 from deebase.errors import DeeBaseError, ValidationError
 
 #: Called with rows, bytes of the file that were read, and bytes that it has.
@@ -33,8 +31,8 @@ Record = dict[str, Any]
 
 #: Rows that are looked at before the rest is read as if it were alike.
 _START_ROWS = 5_000
-#: Values of a column that are kept by their texts.
-_KEPT_VALUES = 50_000
+#: Other values that are named besides the first one that cannot be read, and how many are counted.
+_NAMED, _COUNTED = 5, 1_000
 _ROW = re.compile(r"row ([0-9]+): ")
 
 
@@ -72,6 +70,8 @@ class Import:
             raise ValidationError("null takes texts that mean NULL", field="null", hint='null=["", "NA"]')
         self._null = frozenset(texts)
         self._progress = progress
+        #: What reads the columns of a delimited file, once its rows are wanted.
+        self._texts: list[Texts] = []
         #: Names and types of the columns, once the file was looked at.
         self.columns: dict[str, ColumnGuess] = {}
         with self._located():
@@ -163,9 +163,9 @@ class Import:
         with self._located():
             opened = self._input.open()
             made = self._reader(opened)
-            columns: list[_Texts] = []
+            columns: list[Texts] = []
             if isinstance(made, DelimitedReader):
-                columns = [_Texts(name, model.column(name).sa_type, self._null) for name in made.columns]
+                self._texts = columns = [Texts(name, model.column(name).sa_type, self._null) for name in made.columns]
                 for column in columns:
                     if column.name in alike:
                         column.accepts = self.columns[column.name].accepts
@@ -174,7 +174,7 @@ class Import:
                 if self._progress is not None:
                     self._progress(made.count, opened.position, self._input.size)
                 if isinstance(made, DelimitedReader):
-                    yield _by_column(cast("list[list[str]]", batch), columns, first)
+                    yield by_column(cast("list[list[str]]", batch), columns, first)
                 else:
                     for row in self._of_objects(cast("list[Record]", batch), model, first):
                         yield row
@@ -185,7 +185,7 @@ class Import:
         readers = {name: reader(model.column(name).sa_type) for name in dict.fromkeys(n for row in rows for n in row)}
         return [
             {
-                name: None if value is None else _read_or_fault(readers[name], value, name, number)
+                name: None if value is None else read_or_fault(readers[name], value, name, number)
                 for name, value in row.items()
             }
             for number, row in enumerate(rows, first)
@@ -205,10 +205,32 @@ class Import:
             self._raise(fault)
 
     def _raise(self, fault: Fault) -> NoReturn:
-        cause = fault.__cause__
+        cause, others = fault.__cause__, ""
         if fault.line is None and (fault.row is not None or isinstance(cause, csv.Error)):
+            if fault.row is not None and fault.column is not None:
+                others = self._others(fault.row, fault.column)
             fault = fault.at(line=self._line_of(fault.row))
-        raise fault.error(self.name) from cause
+        error = fault.error(self.name)
+        error.hint = f"{error.hint}{others}"
+        raise error from cause
+
+    def _others(self, row: int, column: str) -> str:
+        """Return where else a delimited file has texts that are no values of their columns."""
+        opened = self._input.open("replace")
+        try:
+            made = self._reader(opened)
+            if not isinstance(made, DelimitedReader):
+                return ""
+            every = islice(misread(made, self._texts), _COUNTED)
+            found = [place for place in every if place != (row, column)]
+        finally:
+            opened.close()
+        if not found:
+            return ""
+        named = [f"line {self._line_of(number)} ({name})" for number, name in found[:_NAMED]]
+        more = len(found) - len(named)
+        also = f" and {more:,}{' or more' if len(found) >= _COUNTED - 1 else ''} others" if more else ""
+        return f"; the same goes for {', '.join(named)}{also}"
 
     def located(self, error: DeeBaseError) -> DeeBaseError:
         """Return an error of a row with its place in the file."""
@@ -231,57 +253,6 @@ class Import:
         finally:
             opened.close()
         return line if row is None else None
-
-
-def _by_column(rows: list[list[str]], columns: Sequence[_Texts], first: int) -> ColumnBatch:
-    values = [column.read(texts, first) for column, texts in zip(columns, zip(*rows, strict=True), strict=True)]
-    return ColumnBatch([column.name for column in columns], values, len(rows))
-
-
-class _Texts(dict[str, Any]):
-    """The values of the texts of a column, each read when it comes first."""
-
-    def __init__(self, name: str, sa_type: TypeEngine[Any], null: frozenset[str]) -> None:
-        super().__init__(dict.fromkeys(null))
-        self.name = name
-        self._null = null
-        self._read, self._what = reader(sa_type)
-        # Values that can be changed are no row's but one's.
-        self._keeps = not isinstance(sa_type, (JSON, sa.ARRAY))
-        #: Tells whether a text may be read at all.
-        self.accepts: Callable[[str], bool] | None = None
-
-    def __missing__(self, text: str) -> Any:
-        bare = "" if text == QUOTED_EMPTY else text
-        if self.accepts is not None and not self.accepts(bare):
-            raise ValueError
-        value = self._read(bare)
-        if self._keeps:
-            self[text] = value
-        return value
-
-    def read(self, texts: Sequence[str], first: int) -> list[Any]:
-        """Return the values of some rows; ``first`` is the number of the first one."""
-        if len(self) > _KEPT_VALUES:
-            self.clear()
-            self.update(dict.fromkeys(self._null))
-        try:
-            return list(map(self.__getitem__, texts))
-        except MISREAD:
-            for row, text in enumerate(texts, first):
-                if text not in self._null:
-                    text = "" if text == QUOTED_EMPTY else text
-                    _read_or_fault((self._read, self._what), text, self.name, row)
-            # No text of the type that the file begins with.
-            raise Fault(f"is not {self._what} as those before it", "give its type: types=", column=self.name) from None
-
-
-def _read_or_fault(known: tuple[Convert, str], value: Any, name: str, row: int) -> Any:
-    read, what = known
-    try:
-        return read(value)
-    except MISREAD as error:
-        raise Fault(f"is not {what}", "correct it; what means NULL is named by null=", row=row, column=name) from error
 
 
 def _must_differ(names: Sequence[str]) -> None:

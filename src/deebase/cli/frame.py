@@ -21,8 +21,8 @@ FAILED, USAGE, PENDING, ATTENTION, INTERRUPTED = 1, 2, 3, 4, 130
 _PASSWORD = re.compile(r"(?P<before>//[^\s:/@]*):[^\s@]*(?=@)|(?P<query>[?&]password)=[^&\s'\")]*", re.IGNORECASE)
 
 
-#: How a hint of the library names an argument: ``overwrite=True``, ``on=...``.
-_ARGUMENT = re.compile(r"\b([a-z_]+)=(?:True|\.\.\.)")
+#: How a hint of the library names an argument: ``overwrite=True``, ``on=...``, ``null=``.
+_ARGUMENT = re.compile(r"\b([a-z_]+)=(?:True\b|\.\.\.|(?![^\s;,)]))")
 
 
 class Refusal(click.ClickException):
@@ -55,7 +55,8 @@ class Command(click.Command):
 
         def option(match: re.Match[str]) -> str:
             name = f"--{match[1].replace('_', '-')}"
-            return name if name in options else match[0]
+            # What is one argument of several values may be an option that is given several times.
+            return next((known for known in (name, name.removesuffix("s")) if known in options), match[0])
 
         return _ARGUMENT.sub(option, hint)
 
