@@ -22,6 +22,7 @@ from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
 from deebase._engine.sqlite_job import is_busy
 from deebase._engine.sqlite_lane import SqliteLane
+from deebase._schema import exact
 from deebase._schema.stored_form import FITS, STORED, fits, stored
 from deebase._schema.types import compare_decimals
 from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError, TransactionError
@@ -117,6 +118,8 @@ def _configure_sqlite(raw: sqlite3.Connection, settings: Settings) -> None:
         # What is built so refuses changes of its schema table, which a rebuilt table needs.
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)
     raw.create_collation("deebase_decimal", compare_decimals)
+    raw.create_function(exact.COMPUTED, 3, exact.computed, deterministic=True)
+    raw.create_window_function(exact.SUM, 1, exact.Sum)
     raw.create_function(FITS, 2, fits, deterministic=True)
     raw.create_function(STORED, 2, stored, deterministic=True)
 

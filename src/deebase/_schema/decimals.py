@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -14,6 +14,7 @@ from sqlalchemy.types import TypeDecorator
 
 from deebase._schema import scalars
 from deebase._schema.column_type import ColumnType, Named, Processor, reading
+from deebase._schema.exact import SYMBOLS, Computed, is_exact
 
 #: SQLite's collation that orders stored Decimals by value; every connection registers it.
 DECIMAL_COLLATION = "deebase_decimal"
@@ -74,6 +75,15 @@ _BY_VALUE = frozenset(
 )
 
 
+def _operand(value: Any) -> ColumnElement[Any]:
+    """Return a number, or an expression, as one side of a computation."""
+    if hasattr(value, "__clause_element__"):
+        value = value.__clause_element__()
+    if isinstance(value, ColumnElement):
+        return cast("ColumnElement[Any]", value)
+    return sa.literal(None if value is None else scalars.exact_number(value), ExactNumber())
+
+
 def _written_out(value: Decimal) -> Decimal:
     exponent = value.as_tuple().exponent
     # NaN and the infinities, which others may have stored, have a letter for it.
@@ -87,15 +97,27 @@ class ExactNumber(ColumnType):
     impl = sa.Numeric
     sqlite_type = Named("DECIMAL TEXT")
 
+    #: Its expressions are compiled to functions that are exact.
+    computes_exactly = True
+
     class Comparator(TypeDecorator.Comparator[Any], sa.Numeric.Comparator[Any]):
-        """Compares by value."""
+        """Compares by value, and computes exactly."""
 
         __slots__ = ()
 
         def operate(self, op: Any, *other: Any, **options: Any) -> Any:
             if op in _BY_VALUE and not isinstance(self.expr, ByValue):
                 return op(ByValue(self.expr), *other, **options)
+            if op in SYMBOLS:
+                return Computed(SYMBOLS[op], self.expr, _operand(other[0]), ExactNumber())
+            if op is operators.neg:
+                return Computed("-", _operand(0), self.expr, ExactNumber())
             return super().operate(op, *other, **options)
+
+        def reverse_operate(self, op: Any, other: Any, **options: Any) -> Any:
+            if op in SYMBOLS:
+                return Computed(SYMBOLS[op], _operand(other), self.expr, ExactNumber())
+            return super().reverse_operate(op, other, **options)
 
     comparator_factory: Any = Comparator
 
@@ -114,6 +136,10 @@ class ExactNumber(ColumnType):
         if dialect.name == "sqlite":
             return super().result_processor(dialect, coltype)
         return reading(_written_out)
+
+    def keeps_digits(self, element: ColumnElement[Any]) -> bool:
+        """Whether SQLite computes an expression for such a column without binary fractions."""
+        return is_exact(element)
 
     def order_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return what ORDER BY sorts by."""

@@ -17,11 +17,25 @@ from deebase.errors import ValidationError
 from deebase.types import SqlExpression
 
 
-def _value(parameters: Parameters, model: TableModel, name: str, given: Any) -> Any:
-    if isinstance(given, SqlExpression):
-        return given.element
+def _bound(parameters: Parameters, model: TableModel, name: str) -> Any:
     column = model.column(name)
     return parameters.add(name, column.sa_type, column.bind)
+
+
+def _must_stay_exact(model: TableModel, name: str, given: SqlExpression, dialect: Dialect) -> None:
+    """Refuse to have SQLite compute a Decimal with binary fractions, which lose digits.
+
+    Raises:
+        ValidationError: an expression would.
+    """
+    keeps_digits = getattr(model.column(name).sa_type, "keeps_digits", None)
+    if dialect.name == "sqlite" and keeps_digits is not None and not keeps_digits(given.element):
+        raise ValidationError(
+            f"{model.name}.{name} is a Decimal, which SQLite would compute from this expression with binary fractions",
+            field=name,
+            hint=f"+ - * / of the column are exact: db.sql(t.c.{name} - Decimal('0.01')), the Decimal on the left; "
+            "or read the row with for_update=True in a transaction, and compute in Python",
+        )
 
 
 def insert(model: TableModel, dialect: Dialect, names: Collection[str]) -> Prepared:
@@ -46,7 +60,7 @@ def move_sequence_past(model: TableModel, dialect: Dialect) -> Prepared:
 
 
 def _insert(construct: Any, model: TableModel, parameters: Parameters, names: Collection[str]) -> Any:
-    values = {model.sa_table.c[name]: _value(parameters, model, name, None) for name in names}
+    values = {model.sa_table.c[name]: _bound(parameters, model, name) for name in names}
     # Inline: SQLAlchemy adds no RETURNING of its own for the key.
     return construct(model.sa_table).values(values).inline()
 
@@ -102,19 +116,26 @@ def move_sequence(model: TableModel, dialect: Dialect, key: Any = None) -> Any:
 def update(model: TableModel, dialect: Dialect, values: Mapping[str, Any], where: Where) -> Prepared:
     """UPDATE ... WHERE ... RETURNING every column."""
     parameters = Parameters()
-    element = _update(model, parameters, values, where)
+    element = _update(model, dialect, parameters, values, where)
     return _returning(element, model, dialect, parameters)
 
 
 def update_where(model: TableModel, dialect: Dialect, values: Mapping[str, Any], where: Where) -> Prepared:
     """UPDATE ... WHERE ..., for its row count."""
     parameters = Parameters()
-    return prepare(_update(model, parameters, values, where), dialect, parameters, reads=False, quick=False)
+    return prepare(_update(model, dialect, parameters, values, where), dialect, parameters, reads=False, quick=False)
 
 
-def _update(model: TableModel, parameters: Parameters, values: Mapping[str, Any], where: Where) -> Any:
-    columns = model.sa_table.c
-    sets = {columns[name]: _value(parameters, model, name, given) for name, given in values.items()}
+def _update(
+    model: TableModel, dialect: Dialect, parameters: Parameters, values: Mapping[str, Any], where: Where
+) -> Any:
+    sets: dict[Any, Any] = {}
+    for name, given in values.items():
+        if isinstance(given, SqlExpression):
+            _must_stay_exact(model, name, given, dialect)
+            sets[model.sa_table.c[name]] = given.element
+        else:
+            sets[model.sa_table.c[name]] = _bound(parameters, model, name)
     return sa.update(model.sa_table).values(sets).where(*where.clauses(parameters))
 
 
@@ -135,7 +156,7 @@ def upsert(
     sets = {name: element.excluded[name] for name in changed or target}
     if model.sa_table.name.lower() == "excluded":
         # In a table of this name `excluded` is the row that is there: the new values are bound once more.
-        sets = {name: _value(parameters, model, name, None) for name in sets}
+        sets = {name: _bound(parameters, model, name) for name in sets}
     element = element.on_conflict_do_update(
         index_elements=[model.sa_table.c[name] for name in target],
         set_=sets,

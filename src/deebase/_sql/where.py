@@ -277,11 +277,15 @@ def order_by(model: TableModel, order: Any) -> tuple[list[Any], tuple[str, ...] 
 
 
 def _by_value(model: TableModel, element: Any) -> Any:
-    """Return what sorts a column of the table by its values, however they are stored; other elements as they are."""
-    if isinstance(element, sa.Column):
-        column: Any = element
-        return model.columns[column.name].order_column if column.table is model.sa_table else column
-    return element
+    """Return what sorts a column, or an expression, by its values, however they are stored."""
+    if isinstance(element, sa.Column) and element.table is model.sa_table:
+        return model.columns[element.name].order_column
+    # What is ascending or descending has been made of it already.
+    if not isinstance(element, sa.ColumnElement) or getattr(element, "modifier", None) is not None:
+        return element
+    given: Any = element
+    sortable = getattr(given.type, "order_expression", None)
+    return given if sortable is None else sortable(given)
 
 
 def _ordered(model: TableModel, item: str) -> Any:

@@ -1,0 +1,143 @@
+"""Arithmetic of Decimals: that of NUMERIC on PostgreSQL, and as exact on SQLite, which has binary fractions alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Context, Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import ColumnElement, operators, visitors
+from sqlalchemy.sql.functions import sum as SumFunction
+from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy.types import TypeEngine
+
+#: Functions of SQLite that every connection registers; in SQL text they may be called, too.
+COMPUTED, SUM = "deebase_computed", "deebase_sum"
+
+#: More digits than a NUMERIC of PostgreSQL has, so that nothing but a quotient is rounded.
+_EXACT = Context(prec=150_000)
+#: Digits of a quotient: those that Python's Decimal has by default.
+_QUOTIENT = Context(prec=28)
+
+_FUNCTIONS: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
+    "+": _EXACT.add,
+    "-": _EXACT.subtract,
+    "*": _EXACT.multiply,
+    "/": _QUOTIENT.divide,
+}
+#: The operators whose result is computed from Decimals.
+SYMBOLS = {operators.add: "+", operators.sub: "-", operators.mul: "*", operators.truediv: "/"}
+
+
+class Computed(ColumnElement[Any]):
+    """Two numbers, one of which is a stored Decimal, and what is computed from them.
+
+    Args:
+        symbol: one of + - * and /.
+        left: on its left.
+        right: on its right.
+        type_: of the result.
+    """
+
+    __visit_name__ = "deebase_computed"
+    inherit_cache = True
+    _traverse_internals = [  # noqa: RUF012 - declared by SQLAlchemy
+        ("symbol", InternalTraversal.dp_string),
+        ("left", InternalTraversal.dp_clauseelement),
+        ("right", InternalTraversal.dp_clauseelement),
+    ]
+
+    def __init__(
+        self, symbol: str, left: ColumnElement[Any], right: ColumnElement[Any], type_: TypeEngine[Any]
+    ) -> None:
+        self.symbol = symbol
+        self.left = left
+        self.right = right
+        self.type = type_
+
+    @property
+    def _from_objects(self) -> Any:
+        return [*self.left._from_objects, *self.right._from_objects]
+
+
+@compiles(Computed)
+def _compile_computed(element: Computed, compiler: Any, **options: Any) -> str:
+    left, right = (compiler.process(side, **options) for side in (element.left, element.right))
+    return f"({left} {element.symbol} {right})"
+
+
+@compiles(Computed, "sqlite")
+def _compile_computed_sqlite(element: Computed, compiler: Any, **options: Any) -> str:
+    left, right = (compiler.process(side, **options) for side in (element.left, element.right))
+    return f"{COMPUTED}('{element.symbol}', {left}, {right})"
+
+
+@compiles(SumFunction, "sqlite")
+def _compile_sum(element: Any, compiler: Any, **options: Any) -> str:
+    text: str = compiler.visit_function(element, **options)
+    return f"{SUM}{text.removeprefix('sum')}" if _computes_exactly(element.type) else text
+
+
+def _computes_exactly(type_: TypeEngine[Any]) -> bool:
+    """Whether expressions of a type are computed by the functions of this module."""
+    return getattr(type_, "computes_exactly", False)
+
+
+def is_exact(element: ColumnElement[Any]) -> bool:
+    """Whether SQLite computes an expression without a binary fraction on the way, as far as it shows."""
+    if not (_computes_exactly(element.type) or isinstance(element.type, sa.Integer)):
+        return False
+    parts: list[Any] = [
+        part for part in visitors.iterate(element) if isinstance(part, (sa.BinaryExpression, sa.UnaryExpression))
+    ]
+    inexact = (*SYMBOLS, operators.neg, operators.mod)
+    return not any(part.operator in inexact and not isinstance(part.type, sa.Integer) for part in parts)
+
+
+def computed(symbol: str, left: str | float | None, right: str | float | None) -> str | None:
+    """Return what is computed from two numbers as SQLite stores them; None if one is NULL, or for a division by zero.
+
+    Example:
+        ```python
+        assert computed("-", "12345678901234567.89", "0.01") == "12345678901234567.88"
+        ```
+    """
+    if left is None or right is None:
+        return None
+    first, second = _number(left), _number(right)
+    if symbol == "/" and not second:
+        # As SQLite has it.
+        return None
+    return format(_FUNCTIONS[symbol](first, second), "f")
+
+
+def _number(stored: str | float) -> Decimal:
+    return Decimal(repr(stored) if isinstance(stored, float) else stored)
+
+
+class Sum:
+    """The sum of stored Decimals, also over a window; NULL for none."""
+
+    def __init__(self) -> None:
+        self._total = Decimal(0)
+        self._count = 0
+
+    def step(self, stored: str | float | None) -> None:
+        """Take a row in."""
+        if stored is not None:
+            self._total = _EXACT.add(self._total, _number(stored))
+            self._count += 1
+
+    def inverse(self, stored: str | float | None) -> None:
+        """Take a row out that has left the window."""
+        if stored is not None:
+            self._total = _EXACT.subtract(self._total, _number(stored))
+            self._count -= 1
+
+    def value(self) -> str | None:
+        """Return the sum of the rows that are in."""
+        return format(self._total, "f") if self._count else None
+
+    finalize = value
