@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where the databases of tests are made: ':memory:' or the URL of a PostgreSQL server "
         "(default: SQLite files in temporary directories)",
     )
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say where the databases of tests are made, if it was said.
+
+    Raises:
+        UsageError: an empty address, as of a variable that is not set: the tests would run elsewhere than was meant.
+    """
+    url = config.getoption("--deebase-url")
+    if url is None:
+        return None
+    if not url:
+        raise pytest.UsageError("--deebase-url is empty: give ':memory:' or the URL of a PostgreSQL server")
+    return f"deebase: databases of tests on {_without_password(url)}"
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(?<=//)([^/@:]*):[^/@]*(?=@)", r"\1:***", url)
 
 
 @pytest.fixture

@@ -117,6 +117,7 @@ class Readable(Generic[R]):
 
         Raises:
             NotFoundError: there is no such row and no default.
+            TransactionError: for_update, outside of a transaction.
 
         Example:
             ```python
@@ -139,6 +140,7 @@ class Readable(Generic[R]):
         return default
 
     async def _locked(self, key: tuple[Any, ...]) -> list[Any]:
+        self._executor.must_be_inside("for_update")
         where = self._source.where()
         for name, value in zip(self._model.pks, key, strict=True):
             where.equal(name, value)
@@ -197,8 +199,8 @@ class Readable(Generic[R]):
             offset: leave out so many rows first.
             select: only these columns.
             with_pk: pairs of (key, row) instead of rows.
-            for_update: lock the rows until the transaction ends (PostgreSQL).
-            skip_locked: leave out rows that another transaction has locked (PostgreSQL).
+            for_update: lock the rows until the transaction ends (PostgreSQL); inside of one alone.
+            skip_locked: leave out rows that another transaction has locked (PostgreSQL); inside of one alone.
             **keywords: ``column=value``; None means IS NULL; a list, tuple or set means IN.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, cast
 
 from deebase._pictures.notebook import Rows, query_html
 from deebase._source import Source
@@ -79,6 +79,25 @@ class Query(Generic[R]):
     def _repr_html_(self) -> str:
         prepared, _ = self._prepared(self._limit, self._offset)
         return query_html(self._source.model.name, prepared.statement.sql)
+
+    if not TYPE_CHECKING:
+        # What is easily written in their place; type checkers know that there is no such thing.
+
+        def __iter__(self) -> Never:
+            raise TypeError("a query is awaited first: rows = await users(...); or async for row in users(...)")
+
+        def __getitem__(self, _: object) -> Never:
+            """Refuse: a query has no rows before it is awaited.
+
+            Raises:
+                TypeError: always.
+
+            Example:
+                ```python
+                oldest = (await users(order_by="-age"))[0]
+                ```
+            """
+            raise TypeError("a query is awaited first: (await users(...))[0], or await users(...).first()")
 
     # -- running -------------------------------------------------------------------------------
 
@@ -224,6 +243,8 @@ class Query(Generic[R]):
             columns = (*columns, *[name for name in model.pks if name not in columns])
         order_shape = order_names(self._order)
         lock = ("skip locked" if self._skip_locked else "update") if self._for_update else None
+        if lock is not None:
+            source.executor.must_be_inside("skip_locked" if self._skip_locked else "for_update")
         shape = None if order_shape is None else self._where.shape
         key = ("select", shape, order_shape, columns, limit is None, offset is None, lock)
 

@@ -469,6 +469,8 @@ class Table(Readable[R], Navigable[R], Structure):
         return await self._executor.count(prepared.statement, prepared.args({**changed, **condition.values}))
 
     def _meant(self, operation: str, where: Sequence[Any], keywords: Mapping[str, Any], everything: bool) -> Where:
+        if type(everything) is not bool:
+            raise ValidationError(f"{operation}: all is True or False", field="all", hint="all=True means every row")
         condition = conditions(self._source, where, None, None, keywords)
         if not condition and not everything:
             raise ValidationError(

@@ -317,3 +317,80 @@ async def downgrade(db):
         assert len((directory / "migrations" / f"{name}.ran").read_text(encoding="utf-8").splitlines()) == 1
     assert set(states(cli).values()) == {"applied"}
     assert not list(directory.parent.rglob("*-migrating"))
+
+
+# -- what somebody writes by mistake -----------------------------------------------------------------
+
+
+@on_one
+@pytest.mark.filterwarnings("ignore:coroutine")
+def test_a_call_without_await_is_an_error_and_nothing_is_kept(cli: Commands, write: Write) -> None:
+    write("0001-first.sql", FIRST)
+    text = (
+        "async def upgrade(db):\n    await db.reflect()\n    await db.t.first.insert(id=1)\n"
+        "    db.t.first.insert(id=2)\n\n\nasync def downgrade(db):\n    db.q('DELETE FROM first')\n"
+    )
+    write("0002-rows.py", text)
+    up = cli.fails("migrate", "up")
+    assert "line 5: Table.insert is called without await, and does nothing; nothing of it was kept" in up
+    assert "Table.insert is called without await" in json.loads(cli.run("migrate", "check").stdout)[0]["text"]
+    assert states(cli, 3) == {"0001-first": "applied", "0002-rows": "pending"}
+    assert cli.ok("data", "list", "first") == []
+
+
+@on_one
+def test_an_error_in_code_is_told_unless_it_may_hold_values(cli: Commands, write: Write) -> None:
+    for error, said in (("nothing", "NameError: name 'nothing' is not defined"), ("{}['secret']", "KeyError;")):
+        path = write("0001-a.py", f"async def upgrade(db):\n    {error}\n\n\nasync def downgrade(db):\n    pass\n")
+        failed = cli.fails("migrate", "up")
+        assert f"failed at line 3: {said}" in failed
+        assert "secret" not in failed
+        path.unlink()
+
+
+@on_one
+def test_drafts_of_two_branches_are_sealed_one_after_the_other(cli: Commands, write: Write) -> None:
+    write("draft-city.sql", FIRST, sealed=False)
+    write("draft-other.sql", SECOND, sealed=False)
+    assert "deebase migrate seal" in cli.fails("migrate", "seal")
+    cli.ok("migrate", "seal", "other")
+    cli.ok("migrate", "seal")
+    assert list(states(cli, 3)) == ["0001-other", "0002-city"]
+
+
+@on_one
+def test_an_applied_file_that_another_renumbered(cli: Commands, write: Write) -> None:
+    path = write("0001-first.sql", FIRST)
+    up(cli)
+    path.rename(path.with_name("0002-first.sql"))
+    rows = json.loads(cli.run("migrate", "status").stdout)
+    assert [(row["name"], row["state"]) for row in rows] == [("0001-first", "missing"), ("0002-first", "refused")]
+    assert all("deebase migrate rerecord" in row["hint"] for row in rows)
+    assert "Nothing is to be mended" in cli.run("migrate", "repair").stderr
+    told(cli, "rerecord", "up")
+    assert states(cli) == {"0002-first": "applied"}
+
+
+def test_a_database_that_has_the_tables_already(cli: Commands, write: Write) -> None:
+    write("0001-first.py", CREATES)
+    cli.ok("table", "create", "first", "id:int")
+    told(cli, "repair 0001-first --applied", "up")
+    assert states(cli) == {"0001-first": "applied"}
+    assert up(cli) == []
+
+
+CREATES = """from deebase import Database
+
+
+class First:
+    id: int
+
+
+async def upgrade(db: Database) -> None:
+    await db.create(First)
+
+
+async def downgrade(db: Database) -> None:
+    await db.reflect()
+    await db.t.first.drop()
+"""

@@ -16,6 +16,7 @@ from deebase import (
     Database,
     Table,
     TableNotFoundError,
+    ValidationError,
 )
 
 
@@ -100,6 +101,21 @@ async def test_a_forgotten_await_warns_at_the_line_that_forgot_it(readers: Users
     (warning,) = [entry for entry in seen if entry.category is RuntimeWarning]
     assert "'Readable.get' was never awaited" in str(warning.message)
     assert (warning.filename, warning.lineno) == (__file__, line)
+
+
+async def test_what_is_written_by_mistake_says_what_was_meant(db: Database, readers: Users) -> None:
+    async def work() -> None:
+        raise AssertionError("it is not run")
+
+    with pytest.raises(TypeError, match="a query is awaited first"):
+        readers()[0]
+    with pytest.raises(TypeError, match="a query is awaited first"):
+        list(readers())  # type: ignore[call-overload]
+    with pytest.raises(ValidationError, match="retry takes a function"):
+        await db.retry(work())  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="all is True or False"):
+        await readers.delete_where(all="1")  # type: ignore[arg-type]
+    assert await readers.count() == 1
 
 
 async def test_what_is_printed_says_what_it_is(db: Database, readers: Users) -> None:

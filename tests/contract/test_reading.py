@@ -23,6 +23,7 @@ from deebase import (
     QueryError,
     SchemaError,
     Table,
+    TransactionError,
     ValidationError,
 )
 
@@ -84,7 +85,17 @@ async def test_get_by_key_and_default(people: Rows) -> None:
         await people[99]
     assert (caught.value.table_name, caught.value.filters) == ("person", {"id": 99})
     assert isinstance(caught.value, LookupError)
-    assert await people.get(1, for_update=True) == row
+
+
+async def test_a_lock_needs_a_transaction(db: Database, people: Rows) -> None:
+    async with db.transaction():
+        row = await people.get(1, for_update=True)
+        assert await people(id=1, for_update=True) == await people(id=1, skip_locked=True) == [row]
+    for work in (people.get(1, for_update=True), people(for_update=True).first(), people(skip_locked=True).one()):
+        with pytest.raises(TransactionError, match=r"(for_update|skip_locked) locks rows until the transaction ends"):
+            await work
+    with pytest.raises(TransactionError):
+        _ = [row async for row in people(for_update=True)]
 
 
 async def test_lookup_is_the_first_match_in_key_order(people: Rows) -> None:

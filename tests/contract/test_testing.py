@@ -373,3 +373,17 @@ def test_in_a_project_with_pytest(tmp_path: Path, db_url: str, backend_name: str
 @pytest.mark.timeout(90)
 def test_with_a_database_for_each_worker(tmp_path: Path, postgres_url: str) -> None:
     assert "14 passed" in project(tmp_path, "-n", "2", "--deebase-url", postgres_url)
+
+
+def test_an_empty_address_is_no_address(tmp_path: Path) -> None:
+    # As of a variable that is not set: tests that were meant for PostgreSQL would run on SQLite.
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--deebase-url", "", "-p", "no:randomly"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=25,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert "--deebase-url is empty" in done.stdout + done.stderr

@@ -364,8 +364,8 @@ def test_an_error_is_found_at_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("import nothing_of_this_name", "ModuleNotFoundError at line 1"),
-        ("x = 1\nx +", "SyntaxError at line 2"),
+        ("import nothing_of_this_name", "ModuleNotFoundError: No module named 'nothing_of_this_name' at line 1"),
+        ("x = 1\nx +", "SyntaxError: invalid syntax at line 2"),
         ("x = 1", "no function 'async def upgrade"),
         ("def upgrade(db): pass", "no function 'async def upgrade"),
         ("async def upgrade(db): pass\ndowngrade = None", "no function 'async def downgrade"),

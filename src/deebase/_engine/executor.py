@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import os
 import random
@@ -27,6 +28,7 @@ from deebase.errors import (
     IntegrityError,
     TransactionAbortedError,
     TransactionError,
+    ValidationError,
 )
 
 if TYPE_CHECKING:
@@ -331,6 +333,18 @@ class Executor:
         if block is not None:
             block.when_undone(undo)
 
+    def must_be_inside(self, what: str) -> None:
+        """Refuse what only a transaction gives a meaning to.
+
+        Raises:
+            TransactionError: there is none.
+        """
+        if self.current.get() is None:
+            raise TransactionError(
+                f"{what} locks rows until the transaction ends, and there is none: other tasks may change them at once",
+                hint="async with db.transaction(): ..., from the read to the write",
+            )
+
     def begin_statements(self, read_only: bool, isolation: str | None) -> tuple[Statement, ...]:
         """Return what begins a transaction on this database."""
         if self.settings.name == "sqlite":
@@ -360,6 +374,15 @@ class Executor:
         self, work: Callable[[], Awaitable[T]], *, attempts: int, isolation: str | None, timeout: float | None
     ) -> T:
         """Run ``work`` in a fresh transaction, again after a failure that a rerun can mend."""
+        given: Any = work
+        if not callable(given):
+            if inspect.iscoroutine(given):
+                given.close()
+            raise ValidationError(
+                "retry takes a function, which it may run several times, and not what calling it gave",
+                field="work",
+                hint="await db.retry(transfer), or await db.retry(lambda: transfer(1, 2))",
+            )
         block = self.current.get()
         if block is not None and not block.unseen:
             raise TransactionError(

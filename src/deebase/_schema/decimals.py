@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -80,7 +80,7 @@ def _operand(value: Any) -> ColumnElement[Any]:
     if hasattr(value, "__clause_element__"):
         value = value.__clause_element__()
     if isinstance(value, ColumnElement):
-        return cast("ColumnElement[Any]", value)
+        return value  # pyright: ignore[reportUnknownVariableType]
     return sa.literal(None if value is None else scalars.exact_number(value), ExactNumber())
 
 

@@ -24,6 +24,10 @@ _PASSWORD = re.compile(r"(?P<before>//[^\s:/@]*):[^\s@]*(?=@)|(?P<query>[?&]pass
 #: How a hint of the library names an argument: ``overwrite=True``, ``on=...``, ``null=``.
 _ARGUMENT = re.compile(r"\b([a-z_]+)=(?:True\b|\.\.\.|(?![^\s;,)]))")
 
+#: A call, with its arguments; one that is offered beside a command.
+_CALL = re.compile(r"(\w\([^()]*\))")
+_OR_COMMAND = re.compile(r"await migrator\.\w+\((?:[^()]|\([^()]*\))*\) or (?=deebase )")
+
 
 class Refusal(click.ClickException):
     """What was typed cannot be meant so; one line that says what to type instead."""
@@ -58,7 +62,9 @@ class Command(click.Command):
             # What is one argument of several values may be an option that is given several times.
             return next((known for known in (name, name.removesuffix("s")) if known in options), match[0])
 
-        return _ARGUMENT.sub(option, hint)
+        # A call is left as it is, or left out where the command follows that does the same.
+        parts = _CALL.split(_OR_COMMAND.sub("", hint))
+        return "".join([part if number % 2 else _ARGUMENT.sub(option, part) for number, part in enumerate(parts)])
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example, then what the command does."""

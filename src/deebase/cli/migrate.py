@@ -165,7 +165,7 @@ def _show_plan(steps: list[Step]) -> None:
         lines += [f"  {counted(rows, 'row')} in {table}" for table, rows in step.rows.items()]
         lines += [f"  look at {hazard}" for hazard in step.hazards]
         lines += [f"    {line}" for sql in step.statements for line in f"{sql.strip().rstrip(';')};".split("\n")]
-        click.echo(printable("\n".join([*lines, ""])))
+        click.echo(printable("\n".join([*lines, ""]).expandtabs(4)))
     if output_format() != "table":
         show([_planned(step) for step in steps], ("name", "late", "operations", "sql", "rows", "look_at"))
     for note in dict.fromkeys(step.note for step in steps if step.note):

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from deebase._creation import create_tables
+from deebase._creation import create_tables, missing_checks
 from deebase._schema.build import Design
 from deebase._schema.ddl_tokens import quoted
 from deebase._schema.types import JSON
@@ -80,7 +80,13 @@ class Structure:
         made = dataclasses.replace(outline.design, columns=tuple(columns))
         if of.dialect.name == self._target.engine.dialect.name:
             return made
-        taken = [condition for condition in made.checks if await self._takes(made, condition)]
+        if made.name in self._target.t:
+            # Made by a copy that was cut off.
+            target = self._target
+            missing = await missing_checks(target._executor, target.engine.dialect, made)
+            taken = [condition for condition in made.checks if condition not in missing]
+        else:
+            taken = [condition for condition in made.checks if await self._takes(made, condition)]
         self.left_out += [f"{table.name}: CHECK ({one})" for one in made.checks if one not in taken]
         return dataclasses.replace(made, checks=tuple(taken))
 

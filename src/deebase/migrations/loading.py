@@ -9,9 +9,10 @@ import itertools
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 
 from deebase._sql.text import split_script
 from deebase.errors import MigrationError
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 _MARKER = re.compile(r"--\s*(?P<section>upgrade|downgrade)\s*", re.IGNORECASE)
 _IRREVERSIBLE = re.compile(r"^--\s*irreversible:\s*(?P<why>.*\S)\s*$", re.IGNORECASE | re.MULTILINE)
 _NOT_TRANSACTIONAL = re.compile(r"^--\s*not transactional\s*$", re.IGNORECASE | re.MULTILINE)
+
+#: What Python says when a coroutine is thrown away that was never run.
+_FORGOTTEN = re.compile(r"coroutine '(?P<call>.*)' was never awaited")
 
 _numbers = itertools.count()
 
@@ -118,13 +122,52 @@ class _PythonScript:
         self.transactional = not self.resumable and getattr(module, "transactional", True) is not False
 
     async def upgrade(self, db: Database) -> None:
-        await self._upgrade(db)
+        await _with_all_awaited(self._upgrade(db))
 
     async def downgrade(self, db: Database) -> None:
-        await self._downgrade(db)
+        await _with_all_awaited(self._downgrade(db))
 
     def where(self, error: BaseException) -> str:
         return _line(self._path, error)
+
+
+async def _with_all_awaited(work: Awaitable[Any]) -> None:
+    """Run a migration; a call without ``await`` in it, which does nothing, is an error.
+
+    Raises:
+        MigrationError: there is one.
+    """
+    forgotten: list[str] = []
+    show = warnings.showwarning
+
+    def look(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        found = _FORGOTTEN.fullmatch(str(message))
+        if found is None:
+            show(message, category, filename, lineno, file, line)
+        else:
+            forgotten.append(f"line {lineno}: {found['call']} is called without await, and does nothing")
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", _FORGOTTEN.pattern, RuntimeWarning)
+        warnings.showwarning = look
+        await work
+    if forgotten:
+        raise MigrationError("; ".join(forgotten), hint="write await before it")
+
+
+def said_by(error: BaseException) -> str:
+    """Return the name of an error in code of the user, and its text if that can hold names alone, and no values."""
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg}"
+    kinds = (NameError, AttributeError, ImportError, TypeError)
+    return f"{type(error).__name__}: {error}" if isinstance(error, kinds) else type(error).__name__
 
 
 def _line(path: str, error: BaseException) -> str:
@@ -159,7 +202,7 @@ def _python(file: MigrationFile) -> Generator[Script, None, None]:
             spec.loader.exec_module(module)
         except Exception as error:
             raise MigrationError(
-                f"{file.path} cannot be loaded: {type(error).__name__}{_line(str(file.path), error)}",
+                f"{file.path} cannot be loaded: {said_by(error)}{_line(str(file.path), error)}",
                 hint="mend the file; nothing of it was run",
             ) from error
         yield _PythonScript(file, module)

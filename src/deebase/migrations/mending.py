@@ -12,21 +12,35 @@ from deebase.migrations.files import COMMENTS, MigrationFile
 from deebase.migrations.hazards import writes_rows
 from deebase.migrations.ledger import Entry, Ledger
 from deebase.migrations.remedies import either
-from deebase.migrations.states import Status, first_problem
+from deebase.migrations.states import REPAIR_FILE, Status, first_problem
 
 
-async def repair(ledger: Ledger, directory: Path, found: list[Status], applied: bool | None) -> list[str]:
-    """Settle what is half done, and write files that are missing; return what was done."""
+async def repair(
+    ledger: Ledger, directory: Path, found: list[Status], applied: bool | None, *, named: bool
+) -> list[str]:
+    """Settle what is half done, and write files that are missing; return what was done.
+
+    Args:
+        ledger: of the database.
+        directory: where the files are.
+        found: the migrations to look at.
+        applied: what is not settled yet counts as.
+        named: whether it was asked for by name; only then one that is pending is taken for applied.
+    """
     done: list[str] = []
     for status in found:
         entry = status.entry
         if entry is None:
+            if applied and named and status.state == "pending" and status.file is not None:
+                await ledger.make()
+                await ledger.add(status.name, status.file, started_at=datetime.now(UTC), seconds=0.0)
+                done.append(f"{status.name} counts as applied")
             continue
         # What is in chunks goes on by itself, unless something else is wanted.
         resumable = entry.progress is not None
         if entry.finished_at is None and not (resumable and applied is None):
             done.append(await _settle(ledger, status, entry, applied))
-        if status.state == "missing" or (resumable and status.file is None):
+        if (status.state == "missing" and status.hint == REPAIR_FILE) or (resumable and status.file is None):
             done.append(_restore(directory, entry))
     return done
 
@@ -53,13 +67,13 @@ def _restore(directory: Path, entry: Entry) -> str:
     return f"{path} was written as it was applied"
 
 
-async def rerecord(ledger: Ledger, found: list[Status]) -> list[str]:
-    """Take edited and renamed files for what they are now; return their names."""
+async def rerecord(ledger: Ledger, found: list[Status], name: str | None) -> list[str]:
+    """Take edited and renamed files, or the one of a name, for what they are now; return their names."""
     gone = {status.entry.checksum: status.name for status in found if status.state == "missing" and status.entry}
     taken: list[str] = []
     for status in found:
         file = status.file
-        if file is None:
+        if file is None or name not in (None, status.name):
             continue
         if status.state == "edited":
             await _take(ledger, status, file)

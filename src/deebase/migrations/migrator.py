@@ -332,7 +332,7 @@ class Migrator:
         """
         title = files.slug(name)
         files.make_directory(self.directory)
-        draft = await self._draft()
+        draft = self._draft()
         if draft is not None:
             raise MigrationError(f"{draft.path} is open", hint=f"{either('seal()', 'seal')}; or remove the file")
         path = self.directory / f"{drafts.draft_name(title)}{'.sql' if sql else '.py'}"
@@ -409,7 +409,7 @@ class Migrator:
             ```
         """
         files.make_directory(self.directory)
-        draft = await self._draft()
+        draft = self._draft()
         opened = draft is None
         if draft is None:
             path = self.directory / f"{drafts.draft_name('')}.py"
@@ -449,7 +449,7 @@ class Migrator:
         found = states.compare(self.directory, entries)
         if name is not None and files.is_numbered(name):
             return self._seal_numbered(name, found)
-        draft = await self._draft()
+        draft = self._draft(name)
         if draft is None:
             raise MigrationError(
                 f"there is no draft in {self.directory}", hint=either("new('add age')", "new 'add age'")
@@ -502,13 +502,16 @@ class Migrator:
             if applied:
                 await self._ledger.add(DRAFT, draft, started_at=datetime.now(UTC), seconds=0.0)
 
-    async def _draft(self) -> MigrationFile | None:
-        found = states.compare(self.directory, {})
-        for status in found:
+    def _draft(self, name: str | None = None) -> MigrationFile | None:
+        """Return the draft; of several, the one of this name."""
+        refused: MigrationError | None = None
+        for status in states.compare(self.directory, {}):
             if status.number is None and status.file is not None:
-                if status.state == "refused":
-                    raise status.error()
-                return status.file
+                if status.state == "draft" or (name is not None and status.file.title == files.slug(name)):
+                    return status.file
+                refused = status.error()
+        if refused is not None:
+            raise refused
         return None
 
     # -- trying --------------------------------------------------------------------------------
@@ -676,11 +679,12 @@ class Migrator:
         """Mend what a runner that was cut off, or a file that was lost, has left behind.
 
         A file that is missing is written again as it was applied; read it before you run it. A migration that is half
-        done outside of a transaction is taken for applied, or for not applied, as you say.
+        done outside of a transaction is taken for applied, or for not applied, as you say. One that is pending, where
+        the database has all that it makes already, is taken for applied if it is named.
 
         Args:
             name: one migration; all of them by default.
-            applied: what a half-done one counts as from now on.
+            applied: what a half-done one, or the pending one of this name, counts as from now on.
 
         Returns:
             What was done, a line for each migration.
@@ -694,7 +698,8 @@ class Migrator:
             ```
         """
         async with self._alone(LOCK_TIMEOUT):
-            return await mending.repair(self._ledger, self.directory, await self._chosen(name), applied)
+            found = await self._chosen(name)
+            return await mending.repair(self._ledger, self.directory, found, applied, named=name is not None)
 
     async def rerecord(self, name: str | None = None) -> list[str]:
         """Take files that were edited or renamed since they were sealed or applied for what they are now.
@@ -713,7 +718,8 @@ class Migrator:
             ```
         """
         async with self._alone(LOCK_TIMEOUT):
-            return await mending.rerecord(self._ledger, await self._chosen(name))
+            await self._chosen(name)
+            return await mending.rerecord(self._ledger, await self.status(), name)
 
     async def renumber(self) -> list[tuple[str, str]]:
         """Give migrations that share a number one of their own, behind all others.

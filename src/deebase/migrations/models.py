@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args, is_typeddict
 
 from deebase._schema.fields import fields_of
 from deebase.errors import ConfigurationError, MigrationError
+from deebase.migrations.loading import said_by
 
 if TYPE_CHECKING:
     from deebase.database import Database
@@ -64,7 +65,7 @@ def _imported(name: str, root: Path | None) -> ModuleType:
         ) from error
     except Exception as error:
         raise MigrationError(
-            f"the models in {name} cannot be imported: {type(error).__name__}", hint=f"python -c 'import {name}'"
+            f"the models in {name} cannot be imported: {said_by(error)}", hint=f"python -c 'import {name}'"
         ) from error
 
 

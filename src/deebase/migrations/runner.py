@@ -21,12 +21,13 @@ from deebase.errors import (
     IntegrityError,
     MigrationError,
     QueryTimeoutError,
+    TableExistsError,
     TransactionAbortedError,
 )
 from deebase.migrations.chunks import Run
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.ledger import Entry, Ledger
-from deebase.migrations.loading import Script, loaded
+from deebase.migrations.loading import Script, loaded, said_by
 from deebase.migrations.progress import Direction, Progress
 from deebase.migrations.remedies import either, settling
 from deebase.migrations.rules import Hazard
@@ -287,8 +288,11 @@ async def _pause_before_another_attempt(file: MigrationFile, error: DeeBaseError
 
 def _failed(file: MigrationFile, where: str, error: BaseException, left: str) -> MigrationError:
     """Return the error for one in a migration, whose own message is shown only if it can hold no values."""
-    what = f"{type(error).__name__}: {error.message}" if isinstance(error, DeeBaseError) else type(error).__name__
+    what = f"{type(error).__name__}: {error.message}" if isinstance(error, DeeBaseError) else said_by(error)
     hint = getattr(error, "hint", None)
+    if isinstance(error, TableExistsError):
+        counted = either(f"repair({file.name!r}, applied=True)", f"repair {file.name} --applied")
+        hint = f"if this database has all of it already, {counted} counts it as applied"
     if isinstance(error, QueryTimeoutError):
         hint = "a statement of a migration may take long: Database(..., command_timeout=0)"
     passing = isinstance(error, ConnectionError) or getattr(error, "retryable", False)

@@ -188,14 +188,14 @@ def _in_chunks(status: Status, entry: Entry, progress: str) -> Status:
     doing = f"half {'done' if found.direction == 'up' else 'undone'}"
     note = f"{status.name} is {doing}: it was started at {entry.started_at:%Y-%m-%d %H:%M:%S} UTC, with {found}"
     if status.file is None:
-        return replace(status, state="failed", note=f"{note}; its file is not there", hint=_REPAIR_FILE)
+        return replace(status, state="failed", note=f"{note}; its file is not there", hint=REPAIR_FILE)
     if found.direction == "down":
         return replace(status, state="failed", note=note, hint=f"{either('down()', 'down')} goes on")
     return replace(status, state="unfinished", note=note, hint=f"{either('up()', 'up')} goes on")
 
 
 #: What gets a lost file back.
-_REPAIR_FILE = f"get it back from version control; or {either('repair()', 'repair')} writes it as it was applied"
+REPAIR_FILE = f"get it back from version control; or {either('repair()', 'repair')} writes it as it was applied"
 
 
 def _edited(status: Status, entry: Entry, file: MigrationFile) -> Status:
@@ -237,7 +237,7 @@ def _missing(entry: Entry) -> Status:
     return replace(
         status,
         note=f"{entry.name} was applied, but its file is not there",
-        hint=_REPAIR_FILE,
+        hint=REPAIR_FILE,
     )
 
 
@@ -245,28 +245,38 @@ def _drafts(statuses: list[Status]) -> list[Status]:
     drafts = [status for status in statuses if status.state == "draft"]
     if len(drafts) < 2:
         return statuses
-    names = ", ".join(status.name for status in drafts)
+    note = f"there is more than one draft: {', '.join(status.name for status in drafts)}"
     return [
-        replace(status, state="refused", note=f"there is more than one draft: {names}", hint="leave one of them")
+        replace(status, state="refused", note=note, hint=_seal(status.file) if status.file is not None else status.hint)
         if status.state == "draft"
         else status
         for status in statuses
     ]
 
 
+def _seal(draft: MigrationFile) -> str:
+    return f"{either(f'seal({draft.title!r})', f'seal {draft.title}')} fixes this one"
+
+
 def _renamed(statuses: list[Status]) -> list[Status]:
     """Tell files that were applied by another name, and would be applied again."""
     gone = {status.entry.checksum: status.name for status in statuses if status.state == "missing" and status.entry}
+    hint = f"{either('rerecord()', 'rerecord')} has the ledger follow"
+    new: dict[str, str] = {}
+    result: list[Status] = []
+    for status in statuses:
+        old = gone.get(status.file.checksum) if status.state == "pending" and status.file is not None else None
+        if old is not None:
+            new[old] = status.name
+            note = f"{status.name} was applied by the name {old}"
+            result.append(replace(status, state="refused", note=note, hint=hint))
+        else:
+            result.append(status)
     return [
-        replace(
-            status,
-            state="refused",
-            note=f"{status.name} was applied by the name {gone[status.file.checksum]}",
-            hint=f"{either('rerecord()', 'rerecord')} has the ledger follow",
-        )
-        if status.state == "pending" and status.file is not None and status.file.checksum in gone
+        replace(status, note=f"{status.name} is called {new[status.name]} now", hint=hint)
+        if status.state == "missing" and status.name in new
         else status
-        for status in statuses
+        for status in result
     ]
 
 
