@@ -74,6 +74,7 @@ class _Matching:
             if spec.name not in there:
                 await self._add(spec)
         facts = await self.work.look()
+        self._must_have_composite_keys(facts)
         change = Change(
             types=self._types(facts),
             drop=tuple(await self._unnamed(facts)),
@@ -91,7 +92,7 @@ class _Matching:
     # -- columns -------------------------------------------------------------------------------
 
     async def _add(self, spec: ColumnSpec) -> None:
-        reference = next((known for known in self.made.references if known.column == spec.name), None)
+        reference = next((known for known in self.made.references if known.columns == (spec.name,)), None)
         if reference is None:
             await self.work.add_column(spec, None, None)
             return
@@ -150,23 +151,26 @@ class _Matching:
     # -- foreign keys and indexes --------------------------------------------------------------
 
     def _target(self, reference: Reference) -> str:
-        if reference.target is not None:
-            return reference.target
+        if reference.targets is not None:
+            return reference.targets[0]
         other = self.work.tables.get(reference.table)
         if other is None or len(other.pks) != 1:
             raise SchemaError(
-                f"{self.made.name}.{reference.column} refers to {reference.table}, "
+                f"{self.made.name}.{reference.written} refers to {reference.table}, "
                 f"{'which does not exist' if other is None else 'whose key is not one column'}",
                 table_name=self.made.name,
-                column_name=reference.column,
+                column_name=reference.columns[0],
                 hint=f"create it first, or name the column: ForeignKey('{reference.table}.column')",
             )
         return other.pks[0]
 
     def _wanted_keys(self) -> list[NewKey]:
         return [
-            NewKey(known.column, known.table, self._target(known), _action(known.on_delete), _action(known.on_update))
+            NewKey(
+                known.columns[0], known.table, self._target(known), _action(known.on_delete), _action(known.on_update)
+            )
             for known in self.made.references
+            if len(known.columns) == 1
         ]
 
     def _missing_keys(self, facts: TableFacts) -> Iterable[NewKey]:
@@ -176,6 +180,18 @@ class _Matching:
     def _extra_keys(self, facts: TableFacts) -> Iterable[tuple[str, ...]]:
         wanted = self._wanted_keys()
         return [(key.column,) for key in _single_keys(facts) if key not in wanted]
+
+    def _must_have_composite_keys(self, facts: TableFacts) -> None:
+        there = [(key.columns, key.table) for key in facts.foreign_keys]
+        for known in self.made.references:
+            if len(known.columns) > 1 and (known.columns, known.table) not in there:
+                raise InvalidOperationError(
+                    f"{self.made.name}.{known.written} should refer to {known.table}, and a foreign key of several "
+                    "columns is made with its table alone",
+                    operation=_OPERATION,
+                    target=self.made.name,
+                    hint="create the table by another name, copy the rows, and rename it",
+                )
 
     async def _index(self, facts: TableFacts) -> None:
         """Make the indexes of the class that are missing, and anew those that are others."""

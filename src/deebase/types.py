@@ -70,6 +70,8 @@ class ForeignKeyMark:
         on_delete: ``"cascade"``, ``"set null"``, ``"set default"``, ``"restrict"`` or ``"no action"``;
             None leaves it to the database, which is no action.
         on_update: the same, when the key of the parent changes.
+        columns: of the target, where the foreign key has several columns and these are not its key:
+            ``foreign_keys={("company_id", "project_id"): ForeignKey("project", columns=("company_id", "id"))}``.
 
     Raises:
         ValidationError: the target has another form, or an action is unknown.
@@ -85,9 +87,12 @@ class ForeignKeyMark:
     target: str
     on_delete: str | None = None
     on_update: str | None = None
+    columns: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         _check_target(self.target)
+        if self.columns is not None:
+            object.__setattr__(self, "columns", tuple(self.columns))
         for option in ("on_delete", "on_update"):
             action: Any = getattr(self, option)
             if action is None:
@@ -118,7 +123,7 @@ class ForeignKeyMark:
         return Annotated[kind, cls(target, **options)]  # pyright: ignore[reportUnknownArgumentType]
 
     def __repr__(self) -> str:
-        options = ((name, getattr(self, name)) for name in ("on_delete", "on_update"))
+        options = ((name, getattr(self, name)) for name in ("on_delete", "on_update", "columns"))
         given = "".join(f", {name}={value!r}" for name, value in options if value is not None)
         return f"ForeignKey({self.target!r}{given})"
 

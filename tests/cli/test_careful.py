@@ -121,3 +121,11 @@ def test_a_result_without_rows_says_so(foreign: Path) -> None:
     for arguments in (("data", "list", "member", "--where", "id > 9"), ("sql", "SELECT 1 WHERE 1 = 0")):
         assert commands.run(*arguments, "-o", "table").stderr == "No rows.\n"
         assert (commands.run(*arguments).stdout, commands.run(*arguments).stderr) == ("[]\n", "")
+
+
+def test_a_large_result_is_shown_in_several_tables(foreign: Path) -> None:
+    commands = Commands(str(foreign))
+    numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000) SELECT x FROM n"
+    lines = commands.run("sql", numbers, "-o", "table").stdout.split()
+    assert lines.count("x") == 2
+    assert [line for line in lines if line.isdecimal()] == [str(n) for n in range(1, 1001)]

@@ -20,13 +20,18 @@ from deebase.types import ForeignKeyMark, Index
 
 @dataclass(frozen=True)
 class Reference:
-    """A foreign key of one column: which table and column it points at."""
+    """A foreign key: which table it points at, and which columns of it; None for its key."""
 
-    column: str
+    columns: tuple[str, ...]
     table: str
-    target: str | None
+    targets: tuple[str, ...] | None
     on_delete: str | None
     on_update: str | None
+
+    @property
+    def written(self) -> str:
+        """Its columns as messages name them."""
+        return self.columns[0] if len(self.columns) == 1 else f"({', '.join(self.columns)})"
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ def design(
     name: str | None,
     pk: str | Sequence[str],
     indexes: Iterable[str | tuple[str, ...] | Index] = (),
-    foreign_keys: Mapping[str, ForeignKeyMark] | None = None,
+    foreign_keys: Mapping[str | tuple[str, ...], ForeignKeyMark] | None = None,
     defaults: Mapping[str, Any] | None = None,
     checks: Iterable[str] = (),
     localns: Mapping[str, Any] | None = None,
@@ -80,7 +85,8 @@ def design(
     known = {column.name for column in columns}
     columns = [ColumnSpec.key(key) for key in pks if key not in known] + columns
     known.update(pks)
-    _must_be_columns(table, [*(foreign_keys or {}), *(defaults or {})], known)
+    referring = [name for key in foreign_keys or {} for name in ((key,) if isinstance(key, str) else key)]
+    _must_be_columns(table, [*referring, *(defaults or {})], known)
     return Design(
         cls=cls,
         name=table,
@@ -147,12 +153,29 @@ def _must_be_columns(table: str, names: Iterable[str], known: Iterable[str]) -> 
             )
 
 
-def _references(table: str, columns: list[ColumnSpec], given: Mapping[str, ForeignKeyMark]) -> Iterable[Reference]:
+def _references(
+    table: str, columns: list[ColumnSpec], given: Mapping[str | tuple[str, ...], ForeignKeyMark]
+) -> Iterable[Reference]:
     for column in columns:
         mark = given.get(column.name, column.foreign_key)
         if mark is not None:
-            target, _, target_column = mark.target.partition(".")
-            yield Reference(column.name, target, target_column or None, mark.on_delete, mark.on_update)
+            yield _reference(table, (column.name,), mark)
+    for key, mark in given.items():
+        if not isinstance(key, str):
+            yield _reference(table, tuple(key), mark)
+
+
+def _reference(table: str, columns: tuple[str, ...], mark: ForeignKeyMark) -> Reference:
+    target, _, target_column = mark.target.partition(".")
+    targets = mark.columns if mark.columns is not None else (target_column,) if target_column else None
+    if targets is not None and len(targets) != len(columns):
+        raise SchemaError(
+            f"{table}: a foreign key of {len(columns)} columns refers to {len(targets)} of {target}",
+            table_name=table,
+            column_name=columns[0],
+            hint=f"ForeignKey({target!r}, columns=...) names as many as refer to them",
+        )
+    return Reference(columns, target, targets, mark.on_delete, mark.on_update)
 
 
 def _index(table: str, item: str | tuple[str, ...] | Index, known: set[str]) -> Index:
@@ -224,30 +247,33 @@ def _foreign_key(made: Design, reference: Reference, metadata: sa.MetaData) -> s
     target = metadata.tables.get(reference.table)
     if target is None:
         raise SchemaError(
-            f"{made.name}.{reference.column} refers to table {reference.table!r}, which does not exist",
+            f"{made.name}.{reference.written} refers to table {reference.table!r}, which does not exist",
             table_name=made.name,
-            column_name=reference.column,
+            column_name=reference.columns[0],
             hint=f"create {reference.table!r} first, or both together with db.create_all(...)",
         )
-    keys = [column.name for column in target.primary_key.columns]
-    if reference.target is None and len(keys) != 1:
+    names = reference.targets or tuple([column.name for column in target.primary_key.columns])
+    count = len(reference.columns)
+    if len(names) != count:
+        hint = f"name the column: ForeignKey[int, '{reference.table}.column']"
         raise SchemaError(
-            f"{made.name}.{reference.column}: {reference.table} has no key of one column to refer to",
+            f"{made.name}.{reference.written}: {reference.table} has no key of "
+            f"{'one column' if count == 1 else f'{count} columns'} to refer to",
             table_name=made.name,
-            column_name=reference.column,
-            hint=f"name the column: ForeignKey[int, '{reference.table}.column']",
+            column_name=reference.columns[0],
+            hint=hint if count == 1 else f"name them: ForeignKey({reference.table!r}, columns=...)",
         )
-    name = reference.target if reference.target is not None else keys[0]
-    if name not in target.c:
-        raise SchemaError(
-            f"{made.name}.{reference.column} refers to {reference.table}.{name}, which does not exist",
-            table_name=made.name,
-            column_name=reference.column,
-            hint=f"columns of {reference.table}: {', '.join(column.name for column in target.c)}",
-        )
+    for name in names:
+        if name not in target.c:
+            raise SchemaError(
+                f"{made.name}.{reference.written} refers to {reference.table}.{name}, which does not exist",
+                table_name=made.name,
+                column_name=reference.columns[0],
+                hint=f"columns of {reference.table}: {', '.join(column.name for column in target.c)}",
+            )
     return sa.ForeignKeyConstraint(
-        [reference.column],
-        [target.c[name]],
+        list(reference.columns),
+        [target.c[name] for name in names],
         ondelete=reference.on_delete.upper() if reference.on_delete else None,
         onupdate=reference.on_update.upper() if reference.on_update else None,
     )

@@ -14,8 +14,9 @@ from sqlalchemy.schema import sort_tables_and_constraints as sorted_tables  # py
 def create_statements(tables: Sequence[sa.Table], dialect: Dialect, *, strict: bool = False) -> list[str]:
     """Return the DDL for tables and their indexes, referred ones first.
 
-    Foreign keys of a cycle come last as ALTERs where the database can add them; SQLite cannot, and
-    does not mind a reference to a table that comes later. ``strict`` makes SQLite refuse values of other types.
+    Foreign keys of a cycle, and those that need a unique index, come last as ALTERs where the database can add them;
+    SQLite cannot, and does not mind a reference to what comes later. ``strict`` makes SQLite refuse values of other
+    types.
     """
     strict = strict and dialect.name == "sqlite"
     if strict:
@@ -23,19 +24,29 @@ def create_statements(tables: Sequence[sa.Table], dialect: Dialect, *, strict: b
     alters = dialect.supports_alter
     statements: list[str] = []
     late: list[sa.ForeignKeyConstraint] = []
-    for table, constraints in sorted_tables(tables):  # type: ignore[no-untyped-call]
+    found: list[Any] = list(sorted_tables(tables))  # type: ignore[no-untyped-call]
+    for table, constraints in found:
         if table is None:
             late.extend(constraints)
         else:
-            inline = constraints if alters else list(table.foreign_key_constraints)
+            inline: list[Any] = list(table.foreign_key_constraints)
+            if alters:
+                inline = [constraint for constraint in constraints if _is_to_key(constraint)]
+                late.extend([constraint for constraint in constraints if constraint not in inline])
             text = _text(CreateTable(table, include_foreign_key_constraints=inline), dialect)
             statements.append(f"{text} STRICT" if strict else text)
-    if alters:
-        statements.extend(_text(AddConstraint(constraint), dialect) for constraint in late)
     for table in tables:
         for index in sorted(table.indexes, key=lambda item: str(item.name)):
             statements.append(_text(CreateIndex(index), dialect))
+    if alters:
+        statements.extend(_text(AddConstraint(constraint), dialect) for constraint in late)
     return statements
+
+
+def _is_to_key(constraint: sa.ForeignKeyConstraint) -> bool:
+    """Whether a foreign key refers to the primary key of its target, which is there as soon as the table is."""
+    targets = [element.column for element in constraint.elements]
+    return set(targets) == set(targets[0].table.primary_key.columns)
 
 
 def _with_strict_types(tables: Sequence[sa.Table], dialect: Dialect) -> list[sa.Table]:

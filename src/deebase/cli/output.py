@@ -16,6 +16,9 @@ from deebase.cli.values import plain, text_of
 
 Row = Mapping[str, Any]
 
+#: Rows that a table for a terminal has at most.
+_GRID_ROWS = 500
+
 
 class _Writer(Protocol):
     """Takes rows one after another."""
@@ -173,15 +176,22 @@ class _Markdown:
 
 
 class _Grid:
-    """A table for a terminal."""
+    """A table for a terminal; after many rows another one is begun, as its columns are as wide as all of its rows."""
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
+        self._begun = False
 
     def row(self, row: Row) -> None:
         self._rows.append(row)
+        if len(self._rows) == _GRID_ROWS:
+            self._print(())
 
     def end(self, columns: Sequence[str]) -> None:
+        if self._rows or not self._begun:
+            self._print(columns)
+
+    def _print(self, columns: Sequence[str]) -> None:
         from rich.box import SIMPLE_HEAD
         from rich.console import Console
         from rich.table import Table
@@ -203,6 +213,7 @@ class _Grid:
                 ]
             )
         Console(highlight=False).print(grid)
+        self._rows, self._begun = [], True
 
 
 def printable(text: str) -> str:

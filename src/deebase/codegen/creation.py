@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from deebase._schema.build import Design
+from deebase._schema.build import Design, Reference
 from deebase._schema.columns import snake_case
 from deebase.codegen.layout import Piece, call, comment, listed, mapped
 from deebase.codegen.module import Module, Written
@@ -85,11 +85,27 @@ def _options(written: Written, names: Names) -> dict[str, Piece]:
         options["pk"] = keys[0] if len(keys) == 1 else listed(keys)
     if design.indexes:
         options["indexes"] = listed([_index(index, design.name, names) for index in design.indexes])
+    composite = [known for known in design.references if len(known.columns) > 1]
+    if composite:
+        options["foreign_keys"] = mapped([_foreign_key(known, names) for known in composite])
     if design.checks:
         options["checks"] = listed([Piece(quoted(condition)) for condition in design.checks])
     if written.defaults:
         options["defaults"] = mapped([(Piece(quoted(name)), value) for name, value in written.defaults.items()])
     return options
+
+
+def _foreign_key(known: Reference, names: Names) -> tuple[Piece, Piece]:
+    """Return a foreign key of several columns, which no annotation can say."""
+    actions = {"on_delete": known.on_delete, "on_update": known.on_update}
+    options = {name: Piece(quoted(action)) for name, action in actions.items() if action is not None}
+    if known.targets is not None:
+        options["columns"] = _tuple(known.targets)
+    return _tuple(known.columns), call(names.use("deebase", "ForeignKey"), Piece(quoted(known.table)), **options)
+
+
+def _tuple(names: Sequence[str]) -> Piece:
+    return Piece("(", tuple([Piece(quoted(name)) for name in names]), ")")
 
 
 def _index(index: Index, table: str, names: Names) -> Piece:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import re
-from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -88,7 +87,7 @@ class TableReader:
     def _design(self, name: str) -> Design:
         """Return the table as a class makes it; a default that is none in Python goes to the notes."""
         model = self.model
-        keys = dict(self._single_keys())
+        keys, composite = self._keys()
         defaults = {column: value for column in model.names if (value := self._default(column)) is not UNSET}
         hints = {column: self._hint(column, keys.get(column), defaults.get(column)) for column in model.names}
         indexes = indexes_of(model.sa_table, self.facts, self.dialect, self.notes)
@@ -96,7 +95,14 @@ class TableReader:
         while True:
             cls = type(class_name(name), (), {"__annotations__": hints, **defaults})
             try:
-                return design(cls, name=name, pk=list(model.pks) or model.names[0], indexes=indexes, checks=checks)
+                return design(
+                    cls,
+                    name=name,
+                    pk=list(model.pks) or model.names[0],
+                    indexes=indexes,
+                    foreign_keys=composite,
+                    checks=checks,
+                )
             except ValidationError as error:
                 if error.field not in defaults:
                     raise
@@ -183,25 +189,28 @@ class TableReader:
 
     # -- keys ----------------------------------------------------------------------------------
 
-    def _single_keys(self) -> Iterator[tuple[str, ForeignKeyMark]]:
-        """Yield the foreign keys that an annotation can say, and note the others."""
-        seen: set[str] = set()
+    def _keys(self) -> tuple[dict[str, ForeignKeyMark], dict[str | tuple[str, ...], ForeignKeyMark]]:
+        """Return the foreign keys that an annotation can say, and those of several columns; note the others."""
+        single: dict[str, ForeignKeyMark] = {}
+        composite: dict[str | tuple[str, ...], ForeignKeyMark] = {}
         for key in self.model.foreign_keys:
             mark = self._mark(key)
-            if mark is None or key.columns[0] in seen:
+            if mark is None or key.columns[0] in single or key.columns in composite:
                 columns, targets = ", ".join(key.columns), ", ".join(key.targets)
                 self.notes.append(f"the foreign key ({columns}) to {key.target} ({targets})")
+            elif len(key.columns) == 1:
+                single[key.columns[0]] = mark
             else:
-                seen.add(key.columns[0])
-                yield key.columns[0], mark
+                composite[key.columns] = mark
+        return single, composite
 
     def _mark(self, key: ForeignKeyModel) -> ForeignKeyMark | None:
-        if len(key.columns) != 1 or len(key.targets) != 1 or key.schema != self.model.sa_table.schema:
+        if len(key.columns) != len(key.targets) or key.schema != self.model.sa_table.schema or "." in key.table:
             return None
-        if "." in key.table or "." in key.targets[0]:
-            return None
-        actions = [None if action is None else action.lower() for action in (key.on_delete, key.on_update)]
-        return ForeignKeyMark(f"{key.table}.{key.targets[0]}", *actions)
+        if len(key.columns) > 1:
+            return ForeignKeyMark(key.table, key.on_delete, key.on_update, key.targets)
+        target = f"{key.table}.{key.targets[0]}"
+        return None if "." in key.targets[0] else ForeignKeyMark(target, key.on_delete, key.on_update)
 
 
 def hint_of(kind: sa.types.TypeEngine[Any]) -> Any:

@@ -266,8 +266,7 @@ def mark_of(key: ForeignKeyModel) -> ForeignKeyMark | None:
     """Return a foreign key as the API takes it; None for one of several columns."""
     if len(key.columns) != 1 or key.schema is not None or "." in key.table or "." in key.targets[0]:
         return None
-    actions = [None if action is None else action.lower() for action in (key.on_delete, key.on_update)]
-    return ForeignKeyMark(f"{key.table}.{key.targets[0]}", *actions)
+    return ForeignKeyMark(f"{key.table}.{key.targets[0]}", key.on_delete, key.on_update)
 
 
 def zero_of(hint: Any) -> Any:
