@@ -11,7 +11,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._engine.executor import Executor
 from deebase._schema import ddl, reflect
-from deebase._schema.build import Design, check_names, sa_tables, table_model
+from deebase._schema.build import Design, check_names, conditions_of, sa_tables, table_model
 from deebase._schema.catalog import Catalog
 from deebase._schema.checks import stored_keys, written_key
 from deebase._sql.statement import Statement
@@ -79,7 +79,8 @@ async def missing_checks(executor: Executor, dialect: Dialect, made: Design) -> 
     if dialect.name == "sqlite":
         rows = await executor.fetch(_STORED, [made.name])
         stored = stored_keys(str(rows[0][0])) if rows else set[str]()
-        return [condition for condition in wanted if written_key(condition) not in stored]
+        written = dict(zip(wanted, conditions_of(made, dialect), strict=True))
+        return [condition for condition in wanted if written_key(written[condition]) not in stored]
     table = dialect.identifier_preparer.quote(made.name)
     there = [str(row[0]) for row in await executor.fetch(_DEFINITIONS, [table])]
     return [condition for condition in wanted if await _written(executor, table, condition) not in there]

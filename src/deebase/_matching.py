@@ -11,7 +11,7 @@ from deebase._creation import create_tables, missing_checks
 from deebase._engine.executor import Executor
 from deebase._reflection import reflect
 from deebase._schema.alter import create_index
-from deebase._schema.build import Design, Reference, check_names
+from deebase._schema.build import Design, Reference, check_names, conditions_of
 from deebase._schema.catalog import Catalog, same_type
 from deebase._schema.change import Change, NewKey, Types
 from deebase._schema.columns import ColumnSpec, sql_default
@@ -83,7 +83,7 @@ class _Matching:
             pk=None if facts.pks == self.made.pks else self.made.pks,
             add_foreign_keys=tuple(self._missing_keys(facts)),
             drop_foreign_keys=tuple(self._extra_keys(facts)),
-            add_checks=tuple(await missing_checks(self.executor, self.dialect, self.made)),
+            add_checks=tuple(await self._missing_checks()),
         )
         if change != Change():
             await self.work.make(facts, change)
@@ -180,6 +180,11 @@ class _Matching:
     def _extra_keys(self, facts: TableFacts) -> Iterable[tuple[str, ...]]:
         wanted = self._wanted_keys()
         return [(key.column,) for key in _single_keys(facts) if key not in wanted]
+
+    async def _missing_checks(self) -> list[str]:
+        missing = await missing_checks(self.executor, self.dialect, self.made)
+        written = conditions_of(self.made, self.dialect)
+        return [sql for given, sql in zip(self.made.checks, written, strict=True) if given in missing]
 
     def _must_have_composite_keys(self, facts: TableFacts) -> None:
         there = [(key.columns, key.table) for key in facts.foreign_keys]

@@ -129,3 +129,29 @@ def test_a_large_result_is_shown_in_several_tables(foreign: Path) -> None:
     lines = commands.run("sql", numbers, "-o", "table").stdout.split()
     assert lines.count("x") == 2
     assert [line for line in lines if line.isdecimal()] == [str(n) for n in range(1, 1001)]
+
+
+def test_a_table_for_a_terminal_ends_after_many_rows(foreign: Path) -> None:
+    commands = Commands(str(foreign))
+    numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1500) "
+    commands.ok("sql", "--write", f"INSERT INTO member SELECT x, 'm' FROM ({numbers} SELECT x + 10 AS x FROM n)")
+    shown = commands.run("data", "list", "member", "-o", "table")
+    assert "These are the first 1,000 rows" in shown.stderr
+    assert shown.stdout.count(" m ") == 998
+    assert commands.run("data", "list", "member", "-o", "table", "--limit", "1200").stdout.count(" m ") == 1198
+    assert len(commands.run("data", "list", "member", "-o", "csv").stdout.splitlines()) == 1503
+
+
+def test_what_there_is_to_know_is_said(foreign: Path) -> None:
+    commands = Commands(str(foreign))
+    commands.ok("sql", "--write", "CREATE TABLE word (w TEXT)")
+    assert "word has no primary key" in commands.fails("db", "copy", str(foreign), "copy.db")
+    assert "booking.member refers to member already" in commands.fails(
+        "table", "transform", "booking", "--add-fk", "member=member", "--yes"
+    )
+    Path("tag.csv").write_text("id,word\n1,a\n")
+    assert commands.run("data", "import", "tag.csv").stderr.startswith("Made table tag.")
+    content = bytearray(foreign.read_bytes())
+    content[:16] = b"no such database"
+    foreign.write_bytes(content)
+    assert "deebase db doctor tells what is damaged" in commands.fails("table", "list")

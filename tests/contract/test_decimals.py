@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deebase import Database, Table, ValidationError
+from deebase import CheckViolationError, Database, Table, ValidationError
 from deebase._schema.exact import Sum, computed
 
 LONG = Decimal("12345678901234567.89")
@@ -119,3 +119,27 @@ def test_a_sum_over_a_window_forgets_what_has_left_it(values: list[Decimal | Non
     left = [value for value in values[gone:] if value is not None]
     found = total.value()
     assert (None if found is None else Decimal(found)) == (reduce(EXACT.add, left) if left else None)
+
+
+async def test_checks_compare_numbers(db: Database) -> None:
+    class Item:
+        id: int
+        price: Decimal
+        low: Decimal | None = None
+
+    checks = ["price < 100 AND price >= 0", "low IS NULL OR low BETWEEN 5 AND 20", "0 < price"]
+    items = await db.create(Item, checks=checks)
+    for price in ("20", "5", "99.5", "0.01"):
+        await items.insert(price=Decimal(price), low=Decimal("7.5"))
+    for price in ("100", "1000", "-1", "0", "0.00"):
+        with pytest.raises(CheckViolationError):
+            await items.insert(price=Decimal(price))
+    for low in ("4.99", "20.01", "100"):
+        with pytest.raises(CheckViolationError):
+            await items.insert(price=Decimal(1), low=Decimal(low))
+    # They are known again.
+    await db.create(Item, checks=checks, if_not_exists=True)
+    await db.create(Item, checks=[*checks, "price <> 13"], transform=True)
+    await db.create(Item, checks=[*checks, "price <> 13"], transform=True)
+    with pytest.raises(CheckViolationError):
+        await items.insert(price=Decimal("13.0"))

@@ -49,6 +49,8 @@ _QUOTING = {
     "malformed MATCH": "a full-text query is malformed",
     "unknown special query": "a full-text query is malformed",
 }
+#: CORRUPT and NOTADB.
+_DAMAGED = (11, 26)
 _UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '(.*?)' with text ", re.DOTALL)
 # What aiosqlite raises, as a ValueError, for a connection that is not open.
 _NOT_OPEN = ("no active connection", "Connection closed")
@@ -83,7 +85,10 @@ def _from_code(error: BaseException, code: int, statement: str | None) -> DeeBas
         # Syntax errors and unknown names: SQLite's text names them, and nearly always holds no values.
         text = str(error)
         message = next((plain for start, plain in _QUOTING.items() if text.startswith(start)), f"SQLite: {text}")
-    return database_error(kind, message, code=str(code), statement=statement)
+    made = database_error(kind, message, code=str(code), statement=statement)
+    if primary in _DAMAGED:
+        made.hint = "deebase db doctor tells what is damaged; restore a backup"
+    return made
 
 
 def _violation(kind: type[IntegrityError], code: int, message: str) -> IntegrityError:

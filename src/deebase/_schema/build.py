@@ -10,7 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, UniqueModel
+from deebase._schema.checks import by_value
+from deebase._schema.column_type import locate
 from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
+from deebase._schema.decimals import ExactNumber
 from deebase._schema.scalars import text_fault
 from deebase._schema.types import Float
 from deebase._schema.values import checker, passer
@@ -220,7 +223,7 @@ def _bare_table(made: Design, metadata: sa.MetaData, dialect: Dialect) -> sa.Tab
         columns.append(sa.Column(spec.name, spec.sa_type, *parts, **options))
     table = sa.Table(made.name, metadata, *columns)
     table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in made.pks]))
-    for check in _checks(made, table):
+    for check in _checks(made, table, dialect):
         table.append_constraint(check)
     for index in made.indexes:
         options = {}
@@ -232,15 +235,23 @@ def _bare_table(made: Design, metadata: sa.MetaData, dialect: Dialect) -> sa.Tab
     return table
 
 
-def _checks(made: Design, table: sa.Table) -> Iterable[sa.CheckConstraint]:
+def _checks(made: Design, table: sa.Table, dialect: Dialect) -> Iterable[sa.CheckConstraint]:
     for spec in made.columns:
         allowed = getattr(spec.sa_type, "allowed", None)
         if allowed:
             stored = sa.type_coerce(table.c[spec.name], sa.String())
             yield sa.CheckConstraint(stored.in_(list(allowed)))
-    for text in made.checks:
+    for text in conditions_of(made, dialect):
         # Not sa.text, as for the condition of an index.
         yield sa.CheckConstraint(cast("Any", sa.literal_column(text)))
+
+
+def conditions_of(made: Design, dialect: Dialect) -> list[str]:
+    """Return the conditions of a design as this database is to check them."""
+    if dialect.name != "sqlite":
+        return list(made.checks)
+    decimals = [spec.name for spec in made.columns if isinstance(spec.sa_type, ExactNumber)]
+    return [by_value(condition, decimals) for condition in made.checks]
 
 
 def _foreign_key(made: Design, reference: Reference, metadata: sa.MetaData) -> sa.ForeignKeyConstraint:
@@ -337,6 +348,7 @@ def column_model(
     check = checker(column.name, column.type, table_name=column.table.name)
     send = implementation.bind_processor(dialect)
     read: Any = implementation.result_processor(dialect, None)
+    locate(read, f"{column.table.name}.{column.name}")
     if lenient and read is not None:
         read = _lenient(read)
 

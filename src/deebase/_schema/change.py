@@ -276,6 +276,15 @@ class _Planning:
                     column_name=column,
                     hint=f"refer to the key of {table}, or make a unique index on {target}",
                 )
+            if ((column,), table) in [(there.columns, there.table) for there in self.facts.foreign_keys] and (
+                column,
+            ) not in change.drop_foreign_keys:
+                raise SchemaError(
+                    f"{self.name}.{column} refers to {table} already",
+                    table_name=self.name,
+                    column_name=column,
+                    hint=f"drop_foreign_keys=[{column!r}] takes the other one away",
+                )
             yield NewKey(column, table, target, mark.on_delete, mark.on_update)
 
     # -- contradictions ------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from deebase._schema.choices import choice_columns
 from deebase._schema.ddl_text import Clause, TableText, parse
-from deebase._schema.ddl_tokens import joined, tokens
+from deebase._schema.ddl_tokens import Token, folded, joined, spliced, tokens
 from deebase._schema.facts import TableFacts
 from deebase.errors import InvalidOperationError
 
@@ -77,6 +77,34 @@ def _bare(sql: str) -> str:
         if depth == 0 and place < len(found) - 1:
             return sql
     return sql[1:-1] if found[0].text == "(" else sql
+
+
+def by_value(condition: str, decimals: Collection[str]) -> str:
+    """Return a condition as SQLite has to check it: Decimals, which it stores as text, are compared as numbers.
+
+    Args:
+        condition: in SQL of any database.
+        decimals: columns of Decimals.
+
+    Example:
+        ```python
+        assert by_value("price < 5 AND kind = 'a'", ["price"]) == "(price + 0) < 5 AND kind = 'a'"
+        ```
+    """
+    found, names = tokens(condition), {folded(name) for name in decimals}
+    edits: list[tuple[int, int, str]] = []
+    for place, token in enumerate(found):
+        before = found[place - 1] if place else None
+        behind = found[place + 1] if place + 1 < len(found) else None
+        if token.kind in ("word", "quoted") and folded(token.name) in names and _is_compared(before, behind):
+            edits.append((token.start, token.end, f"({token.text} + 0)"))
+    return spliced(condition, *edits)
+
+
+def _is_compared(before: Token | None, behind: Token | None) -> bool:
+    if behind is not None and (behind.text[0] in "<>=!" or behind.word in ("BETWEEN", "IN", "NOT")):
+        return before is None or before.text != "."
+    return before is not None and (before.text[-1] in "<>=" or before.word == "BETWEEN")
 
 
 def stored_keys(sql: str) -> set[str]:

@@ -77,6 +77,10 @@ class ColumnType(TypeDecorator[Any]):
         return None if convert is None else reading(convert)
 
 
+#: Where a result processor keeps what it is for.
+_PLACE = "deebase_place"
+
+
 def sending(convert: Processor) -> Processor:
     """Return a bind processor; None is NULL."""
 
@@ -88,6 +92,7 @@ def sending(convert: Processor) -> Processor:
 
 def reading(convert: Processor) -> Processor:
     """Return a result processor whose failures say that the database holds something else."""
+    place = ["a column"]
 
     def process(value: Any) -> Any:
         if value is None:
@@ -97,7 +102,16 @@ def reading(convert: Processor) -> Processor:
         except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError):
             # Not chained: the message of the original holds the value.
             raise DataError(
-                "a stored value is not of the type of its column", hint="read it with SQL, and correct it"
+                f"{place[-1]}: a stored value is not of the type of its column",
+                hint="find it with SQL and correct it; a table that is reflected gives such values as they are stored",
             ) from None
 
+    setattr(process, _PLACE, place)
     return process
+
+
+def locate(read: Any, place: str) -> None:
+    """Have the failures of a result processor name the table and the column it is for."""
+    known: list[str] | None = getattr(read, _PLACE, None)
+    if known is not None:
+        known.append(place)

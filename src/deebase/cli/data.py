@@ -64,7 +64,7 @@ def list_rows(
             offset=offset,
             select=list(columns) or None,
         )
-        s.run(show_stream(query, columns or item.columns))
+        s.run(show_stream(query, columns or item.columns, every=limit is not None))
 
 
 @data.command("get", example="deebase data get user 1")

@@ -68,8 +68,11 @@ def import_files(
                     format=given["form"],
                     progress=advance,
                 )
+                there = {known.name for known in s.db.t}
                 item = s.change(work)
             if not invocation().dry_run:
+                if item.name not in there:
+                    say(f"Made table {item.name}.")
                 say(f"Imported {file} into {item.name}, which has {counted(s.run(item.count()), 'row')} now.")
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import json
 import sys
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import click
@@ -16,8 +17,8 @@ from deebase.cli.values import plain, text_of
 
 Row = Mapping[str, Any]
 
-#: Rows that a table for a terminal has at most.
-_GRID_ROWS = 500
+#: Rows that a table for a terminal has at most, and rows that are shown in such tables unless more are asked for.
+_GRID_ROWS, _SHOWN_ROWS = 500, 1_000
 
 
 class _Writer(Protocol):
@@ -45,15 +46,32 @@ def show(rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
     writer.end(columns)
 
 
-async def show_stream(rows: AsyncIterable[Row], columns: Sequence[str] = ()) -> None:
-    """Give out rows as they come, without keeping them where the format allows it."""
-    writer, found = _writer(), False
-    async for row in rows:
-        found = True
-        writer.row(row)
+async def show_stream(rows: AsyncIterable[Row], columns: Sequence[str] = (), *, every: bool = False) -> None:
+    """Give out rows as they come, without keeping them where the format allows it.
+
+    Args:
+        rows: all with the same keys.
+        columns: the keys, for the header of a result without rows.
+        every: a table for a terminal has all of them, and not only the first.
+    """
+    writer, found = _writer(), 0
+    most = None if every or output_format() != "table" else _SHOWN_ROWS
+    # Closed here, and not some time later: it holds a connection.
+    async with aclosing(_generated(rows)) as given:
+        async for row in given:
+            if found == most:
+                say(f"These are the first {most:,} rows: --limit of data list shows more, another format (-o csv) all.")
+                break
+            found += 1
+            writer.row(row)
     writer.end(columns)
     if not found and output_format() in ("table", "md"):
         say("No rows.")
+
+
+async def _generated(rows: AsyncIterable[Row]) -> AsyncGenerator[Row, None]:
+    async for row in rows:
+        yield row
 
 
 def show_object(found: Row) -> None:

@@ -79,6 +79,8 @@ class Console(code.InteractiveConsole):
     """
 
     def __init__(self, session: Session, known: dict[str, Any]) -> None:
+        # As in any namespace that code is run in: a warning of a forgotten await looks for them.
+        known.setdefault("__builtins__", builtins)
         super().__init__(known)
         self.known = known
         self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT

@@ -14,7 +14,7 @@ from deebase._schema.types import JSON
 from deebase._sql.statement import Statement
 from deebase.codegen.tables import TableReader
 from deebase.database import Database
-from deebase.errors import DeeBaseError
+from deebase.errors import DeeBaseError, SchemaError
 from deebase.table import Table
 
 _VIEWS = {
@@ -70,7 +70,12 @@ class Structure:
         of = table._source
         outline = TableReader(of.model, of.catalog.facts(table.name), of.dialect).outline()
         self.left_out += [f"{table.name}: {note}" for note in outline.notes]
-        assert outline.design is not None
+        if outline.design is None:
+            raise SchemaError(
+                f"{table.name} has no primary key, without which create makes no table",
+                table_name=table.name,
+                hint="give it one, as in transform(pk=...), or name the other tables: tables=[...] (--table)",
+            )
         # An annotation would say dict, but documents of a column without one may be of any kind.
         kinds = {name: column.sa_type for name, column in of.model.columns.items()}
         free = {name for name, kind in kinds.items() if isinstance(kind, JSON) and kind.hint is None}
