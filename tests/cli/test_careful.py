@@ -116,6 +116,26 @@ def test_a_damaged_file_is_a_finding(foreign: Path, damaged: str) -> None:
     assert {finding["rule"] for finding in json.loads(result.stdout)} >= {"damaged"}
 
 
+def test_a_way_back_says_what_it_takes_away(directory: Path) -> None:
+    commands = Commands("shop.db")
+    (directory / "migrations").mkdir()
+    draft = "-- upgrade\nCREATE TABLE tag (id INTEGER PRIMARY KEY, word TEXT);\n-- downgrade\nDROP TABLE tag;\n"
+    (directory / "migrations" / "draft-tags.sql").write_text(draft)
+    commands.ok("migrate", "seal")
+    commands.ok("migrate", "up")
+    assert "drops" not in commands.fails("migrate", "down", code=2)
+    commands.ok("data", "insert", "tag", "-f", "word=x")
+    (planned,) = commands.ok("migrate", "down", "--plan")
+    assert (planned["operations"], planned["rows"]) == (["drops table tag"], {"tag": 1})
+    refused = commands.run("migrate", "down")
+    assert refused.exit_code == 2
+    assert "0001-tags, undone, drops table tag; 1 row in tag" in refused.stderr
+    done = commands.run("migrate", "down", "--yes", "--backup").stderr
+    assert "Wrote the backup" in done
+    assert done.rstrip().endswith("Undid 0001-tags.")
+    assert len(list(directory.glob("shop-*.db"))) == 1
+
+
 def test_a_result_without_rows_says_so(foreign: Path) -> None:
     commands = Commands(str(foreign))
     for arguments in (("data", "list", "member", "--where", "id > 9"), ("sql", "SELECT 1 WHERE 1 = 0")):

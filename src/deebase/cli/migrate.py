@@ -144,7 +144,7 @@ def up(to: int | None, plan: bool, sql: bool, allow_destructive: bool, backup: b
             click.echo(o.run(o.migrator.script(to)), nl=False)
             return
         if plan:
-            _show_plan(o.run(o.migrator.up(to, plan=True)))
+            _show_plan(o.run(o.migrator.up(to, plan=True)), "Nothing is pending.")
             return
         work = o.migrator.up(to, allow_destructive=allow_destructive, backup=backup, lock_timeout=lock_timeout)
         steps: list[Step] = o.run(work)
@@ -158,7 +158,7 @@ def up(to: int | None, plan: bool, sql: bool, allow_destructive: bool, backup: b
         say(f"{drafts[0]} is not sealed, and so not applied: deebase migrate seal")
 
 
-def _show_plan(steps: list[Step]) -> None:
+def _show_plan(steps: list[Step], nothing: str) -> None:
     for step in steps if output_format() == "table" else []:
         lines = [f"{step.name} is applied late" if step.late else step.name]
         lines += [f"  {operation}" for operation in step.operations]
@@ -171,7 +171,7 @@ def _show_plan(steps: list[Step]) -> None:
     for note in dict.fromkeys(step.note for step in steps if step.note):
         say(f"Warning: {note}")
     if not steps:
-        say("Nothing is pending.")
+        say(nothing)
 
 
 def _planned(step: Step) -> dict[str, Any]:
@@ -191,18 +191,31 @@ def _done(step: Step) -> dict[str, Any]:
 
 @migrate.command("down", example="deebase migrate down --to 6")
 @click.option("--to", type=int, metavar="N", help="Undo all above this number; 0 undoes all. By default the last one.")
+@click.option("--plan", is_flag=True, help="Show what would be undone, and the rows of what goes; change nothing.")
+@click.option("--backup", is_flag=True, help="Write a backup first, beside the SQLite file or in this directory.")
 @click.option("--lock-timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for another runner.")
 @_in_directory
+@output_options
 @destroying
-def down(to: int | None, lock_timeout: float) -> None:
+def down(to: int | None, plan: bool, backup: bool, lock_timeout: float) -> None:
     """Undo the migration that was applied last, or several."""
     with _opened() as o:
         if invocation().dry_run:
             click.echo(o.run(o.migrator.script(to, down=True)), nl=False)
             return
-        applied = [item.name for item in o.run(o.migrator.status()) if item.state in ("applied", "edited", "missing")]
-        ask(f"Undo {applied[-1] if applied else 'the last migration'}?" if to is None else f"Undo all above {to}?")
-        for step in o.run(o.migrator.down(to, lock_timeout=lock_timeout)):
+        planned: list[Step] = o.run(o.migrator.down(to, plan=True))
+        if plan:
+            _show_plan(planned, "Nothing is applied.")
+            return
+        for step in planned:
+            rows = [f"{counted(rows, 'row')} in {table}" for table, rows in step.rows.items() if rows]
+            if rows:
+                say("; ".join([f"{step.name}, undone, {', '.join(step.operations)}", *rows]))
+        ask(f"Undo {', '.join(step.name for step in planned) or 'nothing'}?")
+        steps: list[Step] = o.run(o.migrator.down(to, backup=backup, lock_timeout=lock_timeout))
+        if steps and steps[0].backup is not None:
+            say(f"Wrote the backup {steps[0].backup}.")
+        for step in steps:
             say(f"Undid {step.name}.")
 
 

@@ -224,11 +224,20 @@ class Migrator:
         log.info("wrote the backup %s", path)
         return path
 
-    async def down(self, to: int | None = None, *, lock_timeout: float = LOCK_TIMEOUT) -> list[Step]:
+    async def down(
+        self,
+        to: int | None = None,
+        *,
+        plan: bool = False,
+        backup: bool | str | os.PathLike[str] = False,
+        lock_timeout: float = LOCK_TIMEOUT,
+    ) -> list[Step]:
         """Undo the migration that was applied last, or all above a number, the last applied first.
 
         Args:
             to: undo all with a higher number; 0 undoes all. One migration by default.
+            plan: change nothing; return what would be undone, with the rows that tables have which go or change.
+            backup: as in ``up``.
             lock_timeout: as in ``up``.
 
         Returns:
@@ -245,12 +254,22 @@ class Migrator:
             ```
         """
         self._check_outside("down")
+        if plan:
+            return await self._plan_down(to)
         async with self._alone(lock_timeout):
             found = await self.status()
             chosen = self._to_undo(found, to)
+            saved = await self._back_up(backup) if backup and chosen else None
             await self._adopt(found)
             steps = [await self._runner.undo(file) for file in chosen]
-            return [step for step in steps if step is not None]
+            return [replace(step, backup=saved) for step in steps if step is not None]
+
+    async def _plan_down(self, to: int | None) -> list[Step]:
+        from deebase.migrations.plans import planned
+
+        found = await self.status()
+        steps = [Step(file.name, False, None, file) for file in self._to_undo(found, to)]
+        return await planned(self._db, _applied(found), steps, down=True) if steps else []
 
     async def _hazards(self, file: MigrationFile) -> list[Hazard]:
         return await counted(self._db, hazards_of(file, self._executor.settings.name))

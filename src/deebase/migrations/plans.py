@@ -1,4 +1,4 @@
-"""What `up` would do: the operations, SQL and losses of each pending migration, from a run in a scratch database."""
+"""What `up` or `down` would do: operations, SQL and losses of each migration, from a run in a scratch database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from deebase.database import Database
 
 
-async def planned(db: Database, applied: Sequence[MigrationFile], steps: Sequence[Step]) -> list[Step]:
+async def planned(
+    db: Database, applied: Sequence[MigrationFile], steps: Sequence[Step], *, down: bool = False
+) -> list[Step]:
     """Return steps with what they do to the schema, and with which SQL.
 
     What cannot be tried, as where no scratch database can be made, is a note of the steps, not an error: what their
@@ -28,26 +30,28 @@ async def planned(db: Database, applied: Sequence[MigrationFile], steps: Sequenc
     Args:
         db: the database that they are for, which is only read.
         applied: what it has.
-        steps: what is pending.
+        steps: what is pending, or to be undone, in the order in which that happens.
+        down: they are undone.
     """
     found: list[Step] = []
     try:
         async with rehearsal(db, applied) as tried:
             for step in steps:
-                found.append(await _tried(db, tried, step))
+                found.append(await _tried(db, tried, step, down=down))
     except DeeBaseError as error:
         note = f"its SQL is not known: {error.message}"
         found += [replace(step, note=note) for step in steps[len(found) :]]
     return found
 
 
-async def _tried(db: Database, tried: Rehearsal, step: Step) -> Step:
+async def _tried(db: Database, tried: Rehearsal, step: Step, *, down: bool) -> Step:
     dialect = db._executor.settings.name  # pyright: ignore[reportPrivateUsage]
     before = await read(tried.db)
-    statements = await tried.apply(step.file)
+    statements = await (tried.undo(step.file) if down else tried.apply(step.file))
     back = await compare(tried.db, before)
-    done = operations(back, hazards_of(step.file, dialect))
-    if writes_rows(step.file, dialect):
+    # The hazards of a text are those of its way up.
+    done = operations(back, [] if down else hazards_of(step.file, dialect))
+    if not down and writes_rows(step.file, dialect):
         done.append("changes rows")
     return replace(step, operations=tuple(done), statements=tuple(statements), rows=await _counted(db, touched(back)))
 
