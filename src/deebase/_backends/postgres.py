@@ -171,6 +171,8 @@ def _from_client(error: BaseException, statement: str | None) -> DeeBaseError:
     # The server's last word, to a connection that was idle, leaves asyncpg's state machine where it can send nothing.
     if name == "InternalClientError" or "onnect" in name or "closed" in text or "connection" in text:
         return ConnectionError(
-            "the link to the server is broken", hint="check that it runs; the pool recovers by itself"
+            "the link to the server is broken",
+            hint="check that it runs; the pool recovers by itself. A transaction in which nothing is asked for longer than "
+            "idle_timeout is ended by the server, too",
         )
     return database_error(QueryError, f"asyncpg refused the statement ({name})", code=None, statement=statement)
