@@ -172,7 +172,7 @@ def _from_client(error: BaseException, statement: str | None) -> DeeBaseError:
     if name == "InternalClientError" or "onnect" in name or "closed" in text or "connection" in text:
         return ConnectionError(
             "the link to the server is broken",
-            hint="check that it runs; the pool recovers by itself. A transaction in which nothing is asked for longer than "
-            "idle_timeout is ended by the server, too",
+            hint="check that it runs; the pool recovers by itself. The server also ends a transaction in which "
+            "nothing is asked for longer than idle_timeout",
         )
     return database_error(QueryError, f"asyncpg refused the statement ({name})", code=None, statement=statement)
