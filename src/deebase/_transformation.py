@@ -23,6 +23,7 @@ from deebase.errors import (
     DatabaseError,
     DataError,
     ForeignKeyViolationError,
+    IntegrityError,
     InvalidOperationError,
     TableNotFoundError,
 )
@@ -184,7 +185,15 @@ class Transformation:
         """Run the statements; where values of keys may have changed, no reference may be broken by it."""
         judged = judged and self.sqlite
         before = await self._broken_references() if judged else {}
-        await self._run(planned.before)
+        try:
+            await self._run(planned.before)
+        except IntegrityError as error:
+            own = self.source.model.name
+            if planned.exchange and error.table_name is not None:
+                # What SQLite names is the table that was to take its place.
+                error.message = error.message.replace(error.table_name, own, 1)
+                error.table_name = own
+            raise
         if planned.exchange:
             await self.executor.write_schema([Statement(sql) for sql in planned.exchange])
         await self._run(planned.after)

@@ -393,3 +393,10 @@ async def test_several_tables_follow_their_classes(db: Database, people: Table[P
     assert "player" not in db.t
     with pytest.raises(ValidationError, match="exclude each other"):
         await db.create_all(Club, Person, transform=True, if_not_exists=True)
+
+
+async def test_a_row_that_the_changed_table_refuses_is_told_of_the_table(db: Database, people: Table[Person]) -> None:
+    with pytest.raises(NotNullViolationError) as caught:
+        await people.add_column("size", int)
+    assert caught.value.table_name == "person"
+    assert caught.value.message.startswith("person.size")
