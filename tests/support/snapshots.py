@@ -21,11 +21,21 @@ def opened(path: Any) -> sqlite3.Connection:
     return connection
 
 
+def _is_false_alarm(connection: sqlite3.Connection, text: str) -> bool:
+    """Whether SQLite complains of a NULL that is not there.
+
+    3.40 does of any WITHOUT ROWID table whose key is not its first column, also of one that was never changed.
+    """
+    _, separator, column = text.partition("NULL value in t.")
+    return bool(separator) and not connection.execute(f"SELECT 1 FROM t WHERE {quoted(column)} IS NULL").fetchall()
+
+
 def snapshot(path: Any) -> Snapshot:
     """Return schema, rows with their rowids, counters; the file has to be sound."""
     connection = opened(path)
     try:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
+        assert found == ["ok"] or all(_is_false_alarm(connection, text) for text in found), found
         listed = connection.execute(
             "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
         ).fetchall()
