@@ -18,6 +18,7 @@ import pytest
 
 from deebase import Database
 from tests.support.commands import PROGRAM, Commands, all_commands, parse
+from tests.support.rights import let_others_in
 
 COMMANDS = dict(all_commands())
 LEAVES = {name: command for name, command in COMMANDS.items() if not isinstance(command, click.Group)}
@@ -192,11 +193,35 @@ def test_a_directory_is_no_database(directory: Path) -> None:
     assert Commands("app.db").fails("table", "list") == "app.db is a directory, not a database (name a file in it)"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to a file whatever its mode says")
 def test_a_read_only_file_is_one_line(directory: Path) -> None:
     make("app.db")
-    (directory / "app.db").chmod(0o400)
-    assert "read-only" in Commands("app.db").fails("table", "create", "user", "id:int")
+    let_others_in(directory)
+    (directory / "app.db").chmod(0o444)
+    arguments = ["table", "create", "user", "id:int", "--url", str(directory / "app.db")]
+    done = subprocess.run(
+        [sys.executable, "-c", AS_ANOTHER, *arguments], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.returncode == 1
+    assert "read-only" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+#: Root may write to a file whatever its mode says. What is imported is read before the rights to read it are given up.
+AS_ANOTHER = """
+import os, sys
+from deebase.cli import main
+
+arguments = sys.argv[1:]
+if os.geteuid() == 0:
+    sys.argv = ["deebase", *arguments, "--dry-run"]
+    try:
+        main()
+    except SystemExit as end:
+        assert end.code == 0, end.code
+    os.seteuid(65534)
+sys.argv = ["deebase", *arguments]
+main()
+"""
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deebase import CheckViolationError, Database, Table, ValidationError
+from deebase import CheckViolationError, Database, DataError, QueryError, Table, ValidationError
 from deebase._schema.exact import Sum, computed
 
 LONG = Decimal("12345678901234567.89")
@@ -143,3 +143,20 @@ async def test_checks_compare_numbers(db: Database) -> None:
     await db.create(Item, checks=[*checks, "price <> 13"], transform=True)
     with pytest.raises(CheckViolationError):
         await items.insert(price=Decimal("13.0"))
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-memory"], indirect=True)
+@pytest.mark.parametrize("stored", ["abc", "", "NaN", "-Infinity", "1E+999999999", "1E-999999999", "1E+150000"])
+async def test_what_others_stored_is_no_number_to_compute_with(db: Database, accounts: Accounts, stored: str) -> None:
+    await db.q("INSERT INTO account (id, balance) VALUES (1, ?)", [stored])
+    c = accounts.c
+    too_much = c.balance * c.balance * c.balance
+    for expression in (too_much,) if stored == "1E+150000" else (c.balance + 1, 1 - c.balance, too_much, c.balance / 3):
+        with pytest.raises((DataError, QueryError)):
+            await db.q(sa.select(expression.label("x")))
+        with pytest.raises((DataError, QueryError)):
+            await accounts.update_where({"balance": db.sql(expression)}, all=True)
+    if stored != "1E+150000":
+        with pytest.raises((DataError, QueryError)):
+            await db.q(sa.select(sa.func.sum(c.balance)))
+    assert await db.item("SELECT balance FROM account") == stored

@@ -24,10 +24,14 @@ def opened(path: Any) -> sqlite3.Connection:
 def _is_false_alarm(connection: sqlite3.Connection, text: str) -> bool:
     """Whether SQLite complains of a NULL that is not there.
 
-    3.40 does of any WITHOUT ROWID table whose key is not its first column, also of one that was never changed.
+    3.40 does of any WITHOUT ROWID table whose key is not its first column, also of one that was never changed. IS NULL
+    would not tell: of a NOT NULL column SQLite takes it for false without looking.
     """
     _, separator, column = text.partition("NULL value in t.")
-    return bool(separator) and not connection.execute(f"SELECT 1 FROM t WHERE {quoted(column)} IS NULL").fetchall()
+    return (
+        bool(separator)
+        and not connection.execute(f"SELECT 1 FROM t WHERE typeof({quoted(column)}) = 'null'").fetchall()
+    )
 
 
 def snapshot(path: Any) -> Snapshot:

@@ -16,10 +16,12 @@ from sqlalchemy.types import TypeEngine
 #: Functions of SQLite that every connection registers; in SQL text they may be called, too.
 COMPUTED, SUM = "deebase_computed", "deebase_sum"
 
-#: More digits than a NUMERIC of PostgreSQL has, so that nothing but a quotient is rounded.
-_EXACT = Context(prec=150_000)
+#: More digits than a NUMERIC of PostgreSQL has, so that nothing but a quotient is rounded; and no more, as a short text
+#: that somebody has stored may stand for a number of as many digits as there is memory.
+_DIGITS = 150_000
+_EXACT = Context(prec=_DIGITS, Emax=_DIGITS, Emin=-_DIGITS)
 #: Digits of a quotient: those that Python's Decimal has by default.
-_QUOTIENT = Context(prec=28)
+_QUOTIENT = Context(prec=28, Emax=_DIGITS, Emin=-_DIGITS)
 
 _FUNCTIONS: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
     "+": _EXACT.add,
@@ -114,7 +116,10 @@ def computed(symbol: str, left: str | float | None, right: str | float | None) -
 
 
 def _number(stored: str | float) -> Decimal:
-    return Decimal(repr(stored) if isinstance(stored, float) else stored)
+    number = Decimal(repr(stored) if isinstance(stored, float) else stored)
+    if not number.is_finite() or abs(number.adjusted()) > _DIGITS:
+        raise OverflowError("no number that a column of Decimals can hold")
+    return number
 
 
 class Sum:
