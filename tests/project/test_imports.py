@@ -56,3 +56,21 @@ def test_the_command_line_starts_without_sqlalchemy() -> None:
 def test_making_a_database_object_opens_nothing() -> None:
     loaded = modules_loaded_by("import deebase\ndeebase.Database(':memory:')")
     assert not loaded & {"aiosqlite", "asyncpg", "sqlalchemy.ext.asyncio"}
+
+
+def test_an_import_changes_nothing_of_sqlalchemy() -> None:
+    code = """
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+total = sa.select(sa.func.sum(sa.column("n", sa.Numeric())))
+before = str(total.compile(dialect=sqlite.dialect()))
+import deebase
+for name in deebase.__all__: getattr(deebase, name)
+db = deebase.Database(":memory:")
+from deebase._schema.decimals import ExactNumber
+own = sa.select(sa.func.sum(sa.column("n", ExactNumber())))
+assert str(total.compile(dialect=sqlite.dialect())) == before
+assert "deebase" not in str(own.compile(dialect=sqlite.dialect())), "for every user of SQLAlchemy in the process"
+assert not [name for name in vars(sa.sql.functions.sum) if name.startswith("_compiler")]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError
 
+from deebase._backends.dialects import adapt
 from deebase.errors import ConfigurationError
 
 ACCEPTED = "a path, ':memory:', sqlite:///path, or postgresql://user:password@host/name"
@@ -113,15 +114,8 @@ def _dialect(url: sa.URL) -> Dialect:
     if dialect.name == "postgresql":
         # What a connection would find out: backslashes are plain in strings (the default since 9.1).
         dialect._backslash_escapes = False  # type: ignore[attr-defined]
-    quote_keywords(dialect)
+    adapt(dialect)
     return dialect
-
-
-def quote_keywords(dialect: Dialect) -> None:
-    """Have a dialect quote the keywords of SQLite that SQLAlchemy takes for plain names."""
-    if dialect.name == "sqlite":
-        preparer = dialect.identifier_preparer
-        preparer.reserved_words = {*preparer.reserved_words, "nothing", "returning"}
 
 
 def _pragmas(options: Mapping[str, Any]) -> list[tuple[str, Any]]:

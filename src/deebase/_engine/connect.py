@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from deebase._backends.dialects import SUM, adapt
 from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
-from deebase._backends.settings import Settings, quote_keywords
+from deebase._backends.settings import Settings
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
 from deebase._engine.sqlite_job import is_busy
@@ -80,7 +81,7 @@ def _warn_of_unverified(settings: Settings, connect_args: dict[str, Any]) -> Non
 
 
 def _prepare_sqlite(engine: AsyncEngine, settings: Settings) -> None:
-    quote_keywords(engine.dialect)
+    adapt(engine.dialect)
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -119,7 +120,7 @@ def _configure_sqlite(raw: sqlite3.Connection, settings: Settings) -> None:
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)
     raw.create_collation("deebase_decimal", compare_decimals)
     raw.create_function(exact.COMPUTED, 3, exact.computed, deterministic=True)
-    raw.create_window_function(exact.SUM, 1, exact.Sum)
+    raw.create_window_function(SUM, 1, exact.Sum)
     raw.create_function(FITS, 2, fits, deterministic=True)
     raw.create_function(STORED, 2, stored, deterministic=True)
 

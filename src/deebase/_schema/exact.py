@@ -9,12 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement, operators, visitors
-from sqlalchemy.sql.functions import sum as SumFunction
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeEngine
 
-#: Functions of SQLite that every connection registers; in SQL text they may be called, too.
-COMPUTED, SUM = "deebase_computed", "deebase_sum"
+#: A function of SQLite that every connection registers; in SQL text it may be called, too.
+COMPUTED = "deebase_computed"
 
 #: More digits than a NUMERIC of PostgreSQL has, so that nothing but a quotient is rounded; and no more, as a short text
 #: that somebody has stored may stand for a number of as many digits as there is memory.
@@ -74,12 +73,6 @@ def _compile_computed(element: Computed, compiler: Any, **options: Any) -> str:
 def _compile_computed_sqlite(element: Computed, compiler: Any, **options: Any) -> str:
     left, right = (compiler.process(side, **options) for side in (element.left, element.right))
     return f"{COMPUTED}('{element.symbol}', {left}, {right})"
-
-
-@compiles(SumFunction, "sqlite")
-def _compile_sum(element: Any, compiler: Any, **options: Any) -> str:
-    text: str = compiler.visit_function(element, **options)
-    return f"{SUM}{text.removeprefix('sum')}" if _computes_exactly(element.type) else text
 
 
 def _computes_exactly(type_: TypeEngine[Any]) -> bool:
