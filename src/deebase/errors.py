@@ -66,20 +66,21 @@ class DeeBaseError(Exception):
         for name, value in details.items():
             setattr(self, name, value)
         # A note, so that tracebacks end with it while str() is the message and its hint alone.
-        self.add_note(f"See {self.reference}")
+        self.add_note(f"{self.reference!r} explains this error.")
 
     @property
     def reference(self) -> str:
-        """Where the documentation tells of this error: a page and its anchor.
+        """The command that explains this error.
 
         Example:
             ```python
             from deebase import NotFoundError
 
-            assert NotFoundError().reference == "docs/errors.md#notfounderror"
+            assert NotFoundError().reference == "deebase help NotFoundError"
             ```
         """
-        return f"docs/errors.md#{type(self).__name__.lower()}"
+        known = next(kind for kind in type(self).__mro__ if kind.__name__ in __all__)
+        return f"deebase help {known.__name__}"
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\nHint: {self.hint}"

@@ -1,4 +1,4 @@
-"""`deebase init`, `codegen`, `completion`, `db info` and `diagram`."""
+"""`deebase init`, `codegen`, `completion`, `help`, `db info` and `diagram`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deebase import errors
 from tests.support.commands import Commands
 
 USES_THE_MODELS = """
@@ -151,3 +152,35 @@ def test_a_diagram_is_drawn(users: Commands, directory: Path) -> None:
     assert "--overwrite" in users.fails("diagram", "-o", "a.svg")
     users.ok("diagram", "-o", "a.svg", "--overwrite")
     assert users.fails("diagram", "-o", "a.png", code=2)
+
+
+def test_help_explains_a_command_as_its_option_does(nowhere: Commands) -> None:
+    assert nowhere.ok("help") == nowhere.ok("--help")
+    assert nowhere.ok("help", "migrate", "up") == nowhere.ok("migrate", "up", "--help")
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_help_explains_every_error(nowhere: Commands, name: str) -> None:
+    words = getattr(errors, name)("").reference.split()
+    shown = nowhere.ok(*words[1:])
+    assert shown.startswith(f"## {name}\n\n")
+    assert len(shown.split()) > 4
+    assert "](" not in shown
+
+
+def test_help_for_an_unknown_topic_suggests_the_nearest(nowhere: Commands) -> None:
+    assert "'NotFoundError'" in nowhere.fails("help", "NotFoundEror", code=2)
+    assert "'up'" in nowhere.fails("help", "migrate", "upp", code=2)
+    assert "deebase --help" in nowhere.fails("help", "qqqqq", code=2)
+
+
+def test_the_module_runs_as_a_program(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deebase", "help", "NotFoundError"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.stdout.startswith("## NotFoundError")

@@ -67,7 +67,8 @@ def frames(lines: list[str]) -> list[str]:
 def test_an_error_is_read_without_scrolling(tmp_path: Path, db_url: str, work: str, message: str) -> None:
     lines = shown(tmp_path, db_url, work)
     assert message in lines
-    assert lines[-1] == f"See docs/errors.md#{message.partition(':')[0].rpartition('.')[2].lower()}"
+    name = message.partition(":")[0].rpartition(".")[2]
+    assert lines[-1] == f"'deebase help {name}' explains this error."
     assert any(line.endswith("# the user's line") for line in lines)
     assert len(frames(lines)) <= 3 + 2 + 6  # of asyncio.run, of the user, of ours
     assert not any("sqlalchemy" in line or "asyncpg/" in line for line in lines)

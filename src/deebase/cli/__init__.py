@@ -13,6 +13,7 @@ _COMMANDS = {
     "data": ("deebase.cli.data:data", "Read and write rows."),
     "db": ("deebase.cli.db:db", "Look at a database as a whole."),
     "diagram": ("deebase.cli.diagram:diagram", "Draw the tables and their foreign keys."),
+    "help": ("deebase.cli.help:show_help", "Explain a command or an error."),
     "index": ("deebase.cli.index:index", "Create, list and drop indexes."),
     "init": ("deebase.cli.init:init", "Make the files of a project."),
     "migrate": ("deebase.cli.migrate:migrate", "Write, apply and undo migrations."),
