@@ -321,7 +321,6 @@ async def downgrade(db):
 
 
 @on_one
-@pytest.mark.filterwarnings("ignore:coroutine")
 def test_a_call_without_await_is_an_error_and_nothing_is_kept(cli: Commands, write: Write) -> None:
     write("0001-first.sql", FIRST)
     text = (
@@ -330,8 +329,10 @@ def test_a_call_without_await_is_an_error_and_nothing_is_kept(cli: Commands, wri
     )
     write("0002-rows.py", text)
     up = cli.fails("migrate", "up")
-    assert "line 5: Table.insert is called without await, and does nothing; nothing of it was kept" in up
-    assert "Table.insert is called without await" in json.loads(cli.run("migrate", "check").stdout)[0]["text"]
+    assert (
+        "line 5: db.t.first.insert is called without await; line 9: db.q is called without await: nothing was run" in up
+    )
+    assert "db.t.first.insert is called without await" in json.loads(cli.run("migrate", "check").stdout)[0]["text"]
     assert states(cli, 3) == {"0001-first": "applied", "0002-rows": "pending"}
     assert cli.ok("data", "list", "first") == []
 

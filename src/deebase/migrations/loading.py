@@ -9,14 +9,14 @@ import itertools
 import re
 import sys
 import traceback
-import warnings
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from deebase._sql.text import split_script
 from deebase.errors import MigrationError
 from deebase.migrations.files import MigrationFile
+from deebase.migrations.unawaited import unawaited_calls
 
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 _MARKER = re.compile(r"--\s*(?P<section>upgrade|downgrade)\s*", re.IGNORECASE)
 _IRREVERSIBLE = re.compile(r"^--\s*irreversible:\s*(?P<why>.*\S)\s*$", re.IGNORECASE | re.MULTILINE)
 _NOT_TRANSACTIONAL = re.compile(r"^--\s*not transactional\s*$", re.IGNORECASE | re.MULTILINE)
-
-#: What Python says when a coroutine is thrown away that was never run.
-_FORGOTTEN = re.compile(r"coroutine '(?P<call>.*)' was never awaited")
 
 _numbers = itertools.count()
 
@@ -122,44 +119,13 @@ class _PythonScript:
         self.transactional = not self.resumable and getattr(module, "transactional", True) is not False
 
     async def upgrade(self, db: Database) -> None:
-        await _with_all_awaited(self._upgrade(db))
+        await self._upgrade(db)
 
     async def downgrade(self, db: Database) -> None:
-        await _with_all_awaited(self._downgrade(db))
+        await self._downgrade(db)
 
     def where(self, error: BaseException) -> str:
         return _line(self._path, error)
-
-
-async def _with_all_awaited(work: Awaitable[Any]) -> None:
-    """Run a migration; a call without ``await`` in it, which does nothing, is an error.
-
-    Raises:
-        MigrationError: there is one.
-    """
-    forgotten: list[str] = []
-    show = warnings.showwarning
-
-    def look(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        found = _FORGOTTEN.fullmatch(str(message))
-        if found is None:
-            show(message, category, filename, lineno, file, line)
-        else:
-            forgotten.append(f"line {lineno}: {found['call']} is called without await, and does nothing")
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("always", _FORGOTTEN.pattern, RuntimeWarning)
-        warnings.showwarning = look
-        await work
-    if forgotten:
-        raise MigrationError("; ".join(forgotten), hint="write await before it")
 
 
 def said_by(error: BaseException) -> str:
@@ -188,8 +154,17 @@ def _function(file: MigrationFile, module: ModuleType, name: str) -> Callable[[D
     )
 
 
+def _refuse_unawaited(file: MigrationFile) -> None:
+    first_line = 1 if file.seal is None else 2
+    found = unawaited_calls(file.text)
+    if found:
+        calls = "; ".join(f"line {line + first_line - 1}: {call} is called without await" for line, call in found)
+        raise MigrationError(f"{file.path}, {calls}: nothing was run", hint="write await before the call")
+
+
 @contextmanager
 def _python(file: MigrationFile) -> Generator[Script, None, None]:
+    _refuse_unawaited(file)
     # Known to sys.modules while it runs, because dataclasses and annotations look for their module there.
     name = f"_deebase_migration_{next(_numbers)}"
     spec = importlib.util.spec_from_file_location(name, file.path, loader=_Loader(file))
