@@ -19,6 +19,7 @@ def found(body: str, *, more: str = "") -> list[str]:
     [
         ("db.q('SELECT 1')", "db.q"),
         ("db.t.user.insert(id=1)", "db.t.user.insert"),
+        ("db.create(User)", "db.create"),
         ("db.t['a b'].delete_where(all=True)", "db.t['a b'].delete_where"),
         ("db.t.user.xtra(owner=1).insert(id=1)", "db.t.user.xtra(owner=1).insert"),
         ("users = db.t.user\nusers.drop()", "users.drop"),

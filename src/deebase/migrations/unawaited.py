@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, NamedTuple, get_overloads
+from typing import NamedTuple, get_overloads
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+#: In the annotation of what a method returns.
+_HANDLE = re.compile(r"\b(Table|View)\[")
 
 
 class UnawaitedCall(NamedTuple):
@@ -60,14 +64,17 @@ def _api() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
         for name, method in inspect.getmembers(cls, inspect.isfunction)
         if not name.startswith("_")
     }
-    coroutines = frozenset(name for name, method in methods.items() if inspect.iscoroutinefunction(method))
-    makers = frozenset(name for name, method in methods.items() if _gives_handle(method))
+    returned = {
+        name: [str(signature.__annotations__.get("return", "")) for signature in (method, *get_overloads(method))]
+        for name, method in methods.items()
+    }
+    coroutines = frozenset(
+        name
+        for name, method in methods.items()
+        if inspect.iscoroutinefunction(method) or any(kind.startswith("Coroutine[") for kind in returned[name])
+    )
+    makers = frozenset(name for name, kinds in returned.items() if any(map(_HANDLE.search, kinds)))
     return coroutines, makers & coroutines, makers - coroutines
-
-
-def _gives_handle(method: Any) -> bool:
-    declared = [signature.__annotations__.get("return", "") for signature in (method, *get_overloads(method))]
-    return any(str(returned).startswith(("Table[", "View[", "tuple[Table[")) for returned in declared)
 
 
 def _handles(functions: dict[str, _Function]) -> dict[str, set[str]]:
