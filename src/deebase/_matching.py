@@ -12,10 +12,10 @@ from deebase._engine.executor import Executor
 from deebase._reflection import reflect
 from deebase._schema.alter import create_index
 from deebase._schema.build import Design, Reference, check_names, conditions_of
-from deebase._schema.catalog import Catalog, same_type
+from deebase._schema.catalog import Catalog
 from deebase._schema.change import Change, NewKey, Types
 from deebase._schema.columns import ColumnSpec, sql_default
-from deebase._schema.facts import ColumnFacts, TableFacts
+from deebase._schema.facts import ColumnFacts, TableFacts, same_type
 from deebase._schema.rebuild import declared
 from deebase._source import Source
 from deebase._sql.statement import Statement

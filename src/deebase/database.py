@@ -20,7 +20,7 @@ from deebase._matching import match
 from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import database_html
 from deebase._rawsql import RawSql
-from deebase._reflection import reflect
+from deebase._reflection import reflect, refresh
 from deebase._schema.build import Design, design
 from deebase._schema.catalog import Catalog
 from deebase._views import ViewMaker
@@ -114,7 +114,7 @@ class Database:
                 "engine_options": engine_options,
             },
         )
-        self._catalog = Catalog(self._settings.dialect)
+        self._catalog = Catalog(self._settings.dialect, lambda: self._executor.block())
         backend = make_backend(self._settings.name, self._catalog.unique_columns)
         self._executor = Executor(self._settings, backend, echo=echo, coalesce=coalesce)
         self._raw = RawSql(self._executor, self._catalog.dialect)
@@ -686,11 +686,8 @@ class Database:
             ```
         """
         maker = ViewMaker(self._executor, self._catalog.dialect, name)
-        before = self._catalog.facts(name)
         async with self._executor.transaction():
-            self._executor.when_undone(
-                lambda: self._catalog.forget(name) if before is None else self._catalog.learn_again(before)
-            )
             await maker.create(definition, replace=replace, materialized=materialized, key=key)
             await reflect(self._executor, self._catalog, None, name)
+            await refresh(self._executor, self._catalog, quiet=False)
             return self.v.handle(name, key=key)

@@ -327,11 +327,9 @@ class Executor:
         """Return a block: a transaction, or a savepoint inside the one of this task."""
         return Transaction(self, read_only=read_only, isolation=isolation)
 
-    def when_undone(self, undo: Callable[[], None]) -> None:
-        """Have something done should the transaction of this task not be saved; without one it is saved already."""
-        block = self.current.get()
-        if block is not None:
-            block.when_undone(undo)
+    def block(self) -> Block | None:
+        """Return the innermost transaction block of this task."""
+        return self.current.get()
 
     def must_be_inside(self, what: str) -> None:
         """Refuse what only a transaction gives a meaning to.

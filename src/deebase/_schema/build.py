@@ -9,11 +9,12 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, UniqueModel
+from deebase._rows.model import ColumnModel
 from deebase._schema.checks import by_value
 from deebase._schema.column_type import locate
 from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
 from deebase._schema.decimals import ExactNumber
+from deebase._schema.names import LONGEST, index_name
 from deebase._schema.scalars import text_fault
 from deebase._schema.types import Float
 from deebase._schema.values import checker, passer
@@ -132,8 +133,7 @@ def check_name(what: str, name: Any, dialect: Dialect) -> None:
     Raises:
         ValidationError: as for ``check_names``.
     """
-    # PostgreSQL keeps 63 bytes and drops the rest (manual, "Identifiers and Key Words").
-    most = 63 if dialect.name == "postgresql" else None
+    most = LONGEST if dialect.name == "postgresql" else None
     if not _is_name(name):
         raise ValidationError(f"{what} cannot be stored", field="name", value=name, hint="use other characters")
     if most is not None and len(name.encode()) > most:
@@ -186,7 +186,7 @@ def _index(table: str, item: str | tuple[str, ...] | Index, known: set[str]) -> 
         made = item
     else:
         names = (item,) if isinstance(item, str) else tuple(item)
-        made = Index(f"ix_{table}_{'_'.join(names)}", *names)
+        made = Index(index_name(table, names), *names)
     _must_be_columns(table, made.columns, known)
     return made
 
@@ -288,49 +288,6 @@ def _foreign_key(made: Design, reference: Reference, metadata: sa.MetaData) -> s
         ondelete=reference.on_delete.upper() if reference.on_delete else None,
         onupdate=reference.on_update.upper() if reference.on_update else None,
     )
-
-
-def table_model(
-    table: sa.Table,
-    dialect: Dialect,
-    *,
-    generated: str | None,
-    factories: Mapping[str, Callable[[], Any]] | None = None,
-) -> TableModel:
-    """Return what the statements need of a table."""
-    columns = [column_model(column, dialect, (factories or {}).get(column.name)) for column in table.c]
-    uniques = {
-        str(index.name): UniqueModel(
-            tuple(column.name for column in index.columns), index.dialect_options["sqlite"]["where"] is not None
-        )
-        for index in table.indexes
-        if index.unique
-    }
-    for constraint in table.constraints:
-        if isinstance(constraint, sa.UniqueConstraint):
-            names = tuple(column.name for column in constraint.columns)
-            uniques[str(constraint.name or "_".join(names))] = UniqueModel(names)
-    return TableModel(table, columns, generated=generated, uniques=uniques, foreign_keys=_foreign_key_models(table))
-
-
-def _foreign_key_models(table: sa.Table) -> list[ForeignKeyModel]:
-    """Return the foreign keys in the order of the columns they start at."""
-    places = {column: place for place, column in enumerate(table.c)}
-    constraints: list[Any] = sorted(
-        table.foreign_key_constraints, key=lambda constraint: [places[column] for column in constraint.columns]
-    )
-    return [
-        ForeignKeyModel(
-            name=None if constraint.name is None else str(constraint.name),
-            columns=tuple([column.name for column in constraint.columns]),
-            schema=constraint.referred_table.schema,
-            table=constraint.referred_table.name,
-            targets=tuple([element.column.name for element in constraint.elements]),
-            on_delete=constraint.ondelete,
-            on_update=constraint.onupdate,
-        )
-        for constraint in constraints
-    ]
 
 
 def column_model(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -96,10 +96,10 @@ def _escaped(sql: str) -> str:
     return re.sub(r"(?<![:\w]):(?=\w)", r"\\:", sql)
 
 
-def add_foreign_keys(table: sa.Table, facts: TableFacts, tables: Mapping[str, sa.Table]) -> None:
-    """Add the foreign keys whose targets are among the tables."""
+def add_foreign_keys(table: sa.Table, facts: TableFacts, find: Callable[[str], sa.Table | None]) -> None:
+    """Add the foreign keys whose targets are found."""
     for key in facts.foreign_keys:
-        target = tables.get(key.target)
+        target = find(key.target)
         if target is not None and all(name in target.c for name in key.targets):
             table.append_constraint(
                 sa.ForeignKeyConstraint(
@@ -112,10 +112,24 @@ def add_foreign_keys(table: sa.Table, facts: TableFacts, tables: Mapping[str, sa
             )
 
 
-def model_of(table: sa.Table, facts: TableFacts, dialect: Dialect) -> TableModel:
-    """Return the model of a table that was built from facts."""
-    # SQLite holds in a column whatever was put there.
-    columns = [column_model(column, dialect, lenient=dialect.name == "sqlite") for column in table.c]
+def model_of(
+    table: sa.Table,
+    facts: TableFacts,
+    dialect: Dialect,
+    *,
+    factories: Mapping[str, Callable[[], Any]],
+    lenient: bool,
+) -> TableModel:
+    """Return the model of a table that was built from facts.
+
+    Args:
+        table: what was built.
+        facts: what it was built from.
+        dialect: the database.
+        factories: what makes the values of columns that a new row leaves out.
+        lenient: a stored value of another type than its column's is returned as it is stored.
+    """
+    columns = [column_model(column, dialect, factories.get(column.name), lenient=lenient) for column in table.c]
     keys = facts.pks
     generated = next(
         (column.name for column in facts.columns if column.generated and keys == (column.name,)),
@@ -133,13 +147,15 @@ def uniques_of(facts: TableFacts) -> dict[str, UniqueModel]:
     }
 
 
-def closure(name: str, known: Mapping[str, TableFacts]) -> Iterable[TableFacts]:
+def closure(name: str, find: Callable[[str], TableFacts | None]) -> Iterable[TableFacts]:
     """Yield a table and those that its foreign keys lead to, however far."""
     waiting, seen = [name], {name}
     while waiting:
-        facts = known[waiting.pop()]
+        facts = find(waiting.pop())
+        if facts is None:
+            continue
         yield facts
         for key in facts.foreign_keys:
-            if key.target in known and key.target not in seen:
+            if key.target not in seen:
                 seen.add(key.target)
                 waiting.append(key.target)

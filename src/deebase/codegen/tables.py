@@ -17,9 +17,8 @@ from sqlalchemy.engine import Dialect
 from deebase._rows.model import ForeignKeyModel, TableModel
 from deebase._schema import types as ours
 from deebase._schema.build import Design, design
-from deebase._schema.catalog import same_type
 from deebase._schema.columns import ColumnSpec
-from deebase._schema.facts import TableFacts
+from deebase._schema.facts import TableFacts, same_type
 from deebase.codegen.constraints import checks_of, indexes_of, unsaid
 from deebase.codegen.literals import NoLiteral, value_of
 from deebase.codegen.module import Outline

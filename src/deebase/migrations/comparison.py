@@ -18,9 +18,8 @@ from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy.exc import SAWarning
 
 from deebase._rows.model import ForeignKeyModel
-from deebase._schema.catalog import same_type
 from deebase._schema.ddl_tokens import joined, tokens
-from deebase._schema.facts import ColumnFacts, IndexFacts
+from deebase._schema.facts import ColumnFacts, IndexFacts, same_type
 from deebase.database import Database
 from deebase.migrations.changes import Changes, TableChange
 from deebase.migrations.known import KnownTables
