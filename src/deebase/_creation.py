@@ -22,8 +22,6 @@ from deebase._schema.reflected import sa_table
 from deebase._sql.statement import Statement
 from deebase.errors import InvalidOperationError, QueryError, SchemaError, TableExistsError, ValidationError
 
-_ONE_AT_A_TIME = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
-
 _REPLACE = "create(replace=True)"
 
 #: The foreign keys of other tables to one (its name once or twice).
@@ -46,16 +44,6 @@ _DEFINITIONS = Statement(
     "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c' AND conrelid = to_regclass($1)"
 )
 _STORED = Statement("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", reads=True)
-
-
-async def one_at_a_time(executor: Executor) -> None:
-    """Wait until no other process changes a schema through DeeBase, until the transaction ends.
-
-    Two programs that start at once must not both find a table, view or index missing (PostgreSQL). SQLite has one
-    writer at a time.
-    """
-    if executor.settings.name == "postgresql":
-        await executor.fetch(_ONE_AT_A_TIME, [])
 
 
 class _Creation:
@@ -239,7 +227,7 @@ async def create_tables(
     check_names(designs, catalog.dialect)
     work = _Creation(executor, catalog, designs)
     async with executor.transaction():
-        await one_at_a_time(executor)
+        await executor.lock_schema()
         await work.look_around()
         existing = [name for name in names if name in work.found]
         if existing and not if_not_exists and not replace:

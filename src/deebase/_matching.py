@@ -48,6 +48,7 @@ async def match(executor: Executor, catalog: Catalog, designs: Sequence[Design],
     check_names(designs, catalog.dialect)
     there: list[Design] = []
     async with executor.transaction():
+        await executor.lock_schema()
         for made in designs:
             await reflect(executor, catalog, None, only=made.name)
             if made.name in catalog and not catalog.is_view(made.name):

@@ -9,7 +9,7 @@ from sqlalchemy import Column
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import ColumnElement, visitors
 
-from deebase._creation import drop_table, one_at_a_time
+from deebase._creation import drop_table
 from deebase._duplication import duplicate
 from deebase._reflection import inventory, refresh
 from deebase._schema import alter
@@ -157,7 +157,7 @@ class Structure:
         self._must_be_whole("create_index")
         executor = self._source.executor
         async with executor.transaction():
-            await one_at_a_time(executor)
+            await executor.lock_schema()
             await self._run(sql)
             await self._learn_indexes()
 

@@ -42,6 +42,8 @@ T = TypeVar("T")
 
 log = logging.getLogger("deebase.sql")
 
+_LOCK_SCHEMA = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
+
 #: Seconds of the longest pause between two attempts of ``retry`` (full jitter below it).
 RETRY_CAP = 1.0
 
@@ -326,6 +328,15 @@ class Executor:
     def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> Transaction:
         """Return a block: a transaction, or a savepoint inside the one of this task."""
         return Transaction(self, read_only=read_only, isolation=isolation)
+
+    async def lock_schema(self) -> None:
+        """Wait until no other process changes a schema through DeeBase; the lock ends with the transaction.
+
+        Two programs that start at once must not both find a table, view or index missing (PostgreSQL). SQLite has one
+        writer at a time.
+        """
+        if self.settings.name == "postgresql":
+            await self.fetch(_LOCK_SCHEMA, [])
 
     def block(self) -> Block | None:
         """Return the innermost transaction block of this task."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._rows.model import ColumnModel
+from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, UniqueModel
 from deebase._schema.checks import by_value
 from deebase._schema.column_type import locate
 from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
@@ -288,6 +288,32 @@ def _foreign_key(made: Design, reference: Reference, metadata: sa.MetaData) -> s
         ondelete=reference.on_delete.upper() if reference.on_delete else None,
         onupdate=reference.on_update.upper() if reference.on_update else None,
     )
+
+
+def table_model(
+    table: sa.Table,
+    dialect: Dialect,
+    *,
+    generated: str | None,
+    uniques: Mapping[str, UniqueModel] | None = None,
+    foreign_keys: Iterable[ForeignKeyModel] = (),
+    factories: Mapping[str, Callable[[], Any]] | None = None,
+    lenient: bool = False,
+) -> TableModel:
+    """Return what the statements need of a table.
+
+    Args:
+        table: the table.
+        dialect: the database.
+        generated: the key column whose values the database makes.
+        uniques: its unique constraints and indexes, by name.
+        foreign_keys: its foreign keys.
+        factories: what makes the values of columns that a new row leaves out.
+        lenient: a stored value of another type than its column's is returned as it is stored.
+    """
+    known = factories or {}
+    columns = [column_model(column, dialect, known.get(column.name), lenient=lenient) for column in table.c]
+    return TableModel(table, columns, generated=generated, uniques=uniques or {}, foreign_keys=foreign_keys)
 
 
 def column_model(

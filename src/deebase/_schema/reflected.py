@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel, UniqueModel
-from deebase._schema.build import column_model
+from deebase._schema.build import table_model
 from deebase._schema.checks import conditions
 from deebase._schema.choices import choice_columns, literal_pairs
 from deebase._schema.facts import ColumnFacts, TableFacts
@@ -120,22 +120,17 @@ def model_of(
     factories: Mapping[str, Callable[[], Any]],
     lenient: bool,
 ) -> TableModel:
-    """Return the model of a table that was built from facts.
-
-    Args:
-        table: what was built.
-        facts: what it was built from.
-        dialect: the database.
-        factories: what makes the values of columns that a new row leaves out.
-        lenient: a stored value of another type than its column's is returned as it is stored.
-    """
-    columns = [column_model(column, dialect, factories.get(column.name), lenient=lenient) for column in table.c]
+    """Return the model of a table that was built from facts; the other arguments are those of ``table_model``."""
     keys = facts.pks
-    generated = next(
-        (column.name for column in facts.columns if column.generated and keys == (column.name,)),
-        None,
+    return table_model(
+        table,
+        dialect,
+        generated=next((column.name for column in facts.columns if column.generated and keys == (column.name,)), None),
+        uniques=uniques_of(facts),
+        foreign_keys=facts.foreign_keys,
+        factories=factories,
+        lenient=lenient,
     )
-    return TableModel(table, columns, generated=generated, uniques=uniques_of(facts), foreign_keys=facts.foreign_keys)
 
 
 def uniques_of(facts: TableFacts) -> dict[str, UniqueModel]:
