@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from deebase._reflection import inventory
@@ -15,7 +15,7 @@ from deebase._schema.ddl_text import TableText
 from deebase._schema.ddl_tokens import quoted
 from deebase._schema.facts import TableFacts
 from deebase._schema.rebuild import ENTRIES, Entry, Rebuild, declared, rebuild, understood, with_added_column
-from deebase._schema.renames import index_renames, pinned_views, postgres_renames, renaming_entries
+from deebase._schema.renames import pinned_views, rename_steps
 from deebase._schema.row_checks import row_checks
 from deebase._schema.stored_form import STORED
 from deebase._source import Source
@@ -96,24 +96,21 @@ class Transformation:
         converted = await self._to_convert(facts, written)
         planned = rebuild(facts, entries, change, self.dialect, converted=converted)
         # Before SQLite's own renames, which would rename the columns of views too.
-        return replace(planned, entries=tuple(pinned_views(others, change.rename)))
+        return replace(planned, after=(*planned.after, *pinned_views(others, entries, change.rename)))
+
+    async def rename_steps(self, new: str) -> list[tuple[str, str]]:
+        """Return the statements that rename the table, with those indexes whose names were made from its own.
+
+        Each comes with the statement that undoes it.
+        """
+        facts = await self.look()
+        taken = [*self.tables, *[index.name for other in self.tables.values() for index in other.indexes]]
+        return rename_steps(facts, new, taken, self.dialect)
 
     async def rename(self, new: str) -> None:
-        """Rename the table, with the indexes whose names were made from its own."""
+        """Rename the table."""
         async with self.executor.transaction():
-            facts = await self.look()
-            names = tuple(self._index_renames(facts, new))
-            altered = f"ALTER TABLE {qualified(facts, self.dialect)} RENAME TO {self._quote(new)}"
-            planned = Rebuild(entries=names, renames=(altered,)) if self.sqlite else Rebuild((altered, *names))
-            await self._carry_out(planned, judged=False)
-
-    def _index_renames(self, facts: TableFacts, table: str) -> Iterable[str]:
-        taken = [*self.tables, *[index.name for other in self.tables.values() for index in other.indexes]]
-        renames = index_renames(facts, table, taken)
-        return renaming_entries(facts, renames) if self.sqlite else postgres_renames(facts, renames, self._quote)
-
-    def _quote(self, name: str) -> str:
-        return self.dialect.identifier_preparer.quote(name)
+            await self._run([sql for sql, _ in await self.rename_steps(new)])
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -218,8 +215,6 @@ class Transformation:
         if planned.exchange:
             await self.executor.write_schema([Statement(sql) for sql in planned.exchange])
         await self._run(planned.after)
-        if planned.entries:
-            await self.executor.write_schema([Statement(sql) for sql in planned.entries])
         await self._run(planned.renames)
         if not judged:
             return

@@ -45,28 +45,20 @@ class Rebuild:
     Attributes:
         before: make the new table, with the rows; drop what cannot move.
         exchange: what happens to sqlite_schema, which has to be writable for it.
-        after: drop the old table, make the indexes.
-        entries: what else happens to sqlite_schema.
+        after: drop the old table, make the indexes and views.
         renames: rename columns, or the table.
     """
 
     before: tuple[str, ...] = ()
     exchange: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
-    entries: tuple[str, ...] = ()
     renames: tuple[str, ...] = ()
 
     @property
     def statements(self) -> list[str]:
         """All of them, as a person would run them."""
-        return [*self.before, *_opened(self.exchange), *self.after, *_opened(self.entries), *self.renames]
-
-
-def _opened(statements: Sequence[str]) -> list[str]:
-    """Return statements that write to sqlite_schema with what lets them."""
-    if not statements:
-        return []
-    return ["PRAGMA writable_schema = ON", *statements, "PRAGMA writable_schema = RESET"]
+        opened = ["PRAGMA writable_schema = ON", *self.exchange, "PRAGMA writable_schema = RESET"]
+        return [*self.before, *(opened if self.exchange else []), *self.after, *self.renames]
 
 
 #: What gives the arguments of ``Entry``, in their order.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from itertools import pairwise
+
+from sqlalchemy.engine import Dialect
 
 from deebase._schema.ddl_edit import index_for
 from deebase._schema.ddl_tokens import folded, quoted, spliced, tokens
 from deebase._schema.facts import TableFacts
 from deebase._schema.names import index_name, shortened
+from deebase._schema.rebuild import Entry
 
 #: What comes before the star of a SELECT, unlike that of count(*) or of a product.
 _BEFORE_STAR = ("SELECT", "DISTINCT", "ALL", ",", ".")
@@ -39,25 +42,40 @@ def index_renames(facts: TableFacts, table: str, taken: Collection[str]) -> dict
     return result
 
 
-def renaming_entries(facts: TableFacts, renames: Mapping[str, str]) -> Iterable[str]:
-    """Yield the statements that rename indexes in SQLite's schema table, which no ALTER can do."""
-    for index in facts.indexes:
-        if index.name in renames and index.sql is not None:
-            new = renames[index.name]
-            sql = _text(index_for(index.sql, new, facts.name))
-            yield (
-                f"UPDATE sqlite_master SET name = {_text(new)}, sql = {sql}"
-                f" WHERE type = 'index' AND name = {_text(index.name)}"
-            )
+def rename_steps(facts: TableFacts, new: str, taken: Collection[str], dialect: Dialect) -> list[tuple[str, str]]:
+    """Return the statements that rename a table, each with the one that undoes it.
+
+    Args:
+        facts: the table before the change.
+        new: the name it gets.
+        taken: names that exist.
+        dialect: the database.
+    """
+    quote = dialect.identifier_preparer.quote
+    schema = "" if facts.schema is None else f"{quote(facts.schema)}."
+    old, after = f"{schema}{quote(facts.name)}", f"{schema}{quote(new)}"
+    steps = [(f"ALTER TABLE {old} RENAME TO {quote(new)}", f"ALTER TABLE {after} RENAME TO {quote(facts.name)}")]
+    definitions = {index.name: index.sql for index in facts.indexes}
+    for index, name in index_renames(facts, new, taken).items():
+        sql = definitions[index]
+        if dialect.name == "postgresql":
+            forth = f"ALTER INDEX {schema}{quote(index)} RENAME TO {quote(name)}"
+            steps.append((forth, f"ALTER INDEX {schema}{quote(name)} RENAME TO {quote(index)}"))
+        elif sql is not None:
+            # SQLite renames no index.
+            steps.append((f"DROP INDEX {quote(index)}", index_for(sql, index, new)))
+            steps.append((index_for(sql, name, new), f"DROP INDEX {quote(name)}"))
+    return steps
 
 
-def pinned_views(views: Iterable[TableFacts], columns: Collection[str]) -> Iterable[str]:
+def pinned_views(views: Iterable[TableFacts], entries: Iterable[Entry], columns: Collection[str]) -> Iterable[str]:
     """Yield the statements after which views keep the names of their columns, whatever SQLite renames in their SELECT.
 
     PostgreSQL notes the names when a view is made. A ``SELECT *`` follows the table on SQLite, and is left as it is.
 
     Args:
         views: all views.
+        entries: everything in SQLite's schema table.
         columns: the columns that get another name.
     """
     for view in views:
@@ -72,16 +90,7 @@ def pinned_views(views: Iterable[TableFacts], columns: Collection[str]) -> Itera
         if following.word != "AS" or starred:
             continue
         listed = ", ".join([quoted(column.name) for column in view.columns])
-        pinned = spliced(view.sql, (name.end, name.end, f" ({listed})"))
-        yield (f"UPDATE sqlite_master SET sql = {_text(pinned)} WHERE type = 'view' AND name = {_text(view.name)}")
-
-
-def postgres_renames(facts: TableFacts, renames: Mapping[str, str], quote: Callable[[str], str]) -> Iterable[str]:
-    """Yield the statements that rename indexes on PostgreSQL."""
-    schema = "" if facts.schema is None else f"{quote(facts.schema)}."
-    for old, new in renames.items():
-        yield f"ALTER INDEX {schema}{quote(old)} RENAME TO {quote(new)}"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+        yield f"DROP VIEW {quoted(view.name)}"
+        yield spliced(view.sql, (name.end, name.end, f" ({listed})"))
+        # They went with the view.
+        yield from [str(entry.sql) for entry in entries if entry.kind == "trigger" and entry.table == view.name]

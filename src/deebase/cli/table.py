@@ -187,9 +187,12 @@ def schema(name: str) -> None:
 @changing
 def rename(name: str, new: str) -> None:
     """Rename a table; foreign keys of others follow."""
+    from deebase._transformation import Transformation
+
     with session() as s:
-        undo = [f"ALTER TABLE {s.quoted(new)} RENAME TO {s.quoted(name)}"]
-        s.change_schema(s.table(name).rename(new), f"Renamed table {name} to {new}.", undo=undo)
+        item: Any = s.table(name)
+        steps = s.run(Transformation(item._source, "rename").rename_steps(new))
+        s.change_schema(item.rename(new), f"Renamed table {name} to {new}.", undo=[undo for _, undo in steps])
 
 
 @table.command("drop", example="deebase table drop user --yes")
