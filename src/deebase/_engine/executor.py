@@ -174,6 +174,13 @@ class Executor:
             self._anchor.close()
             self._anchor = None
 
+    async def reconnect(self) -> None:
+        """Close the connections of this event loop; the next statement opens new ones."""
+        home = self._homes.pop(asyncio.get_running_loop(), None)
+        self._home = None
+        if home is not None:
+            await finish(home.close(self.timeout))
+
     def close_from_outside(self, timeout: float) -> None:
         """Close what event loops have that are neither closed nor running; `close` does the rest."""
         for loop in [loop for loop in self._homes if not (loop.is_closed() or loop.is_running())]:
