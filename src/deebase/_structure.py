@@ -206,7 +206,15 @@ class Structure:
 
     # -- columns -------------------------------------------------------------------------------
 
-    async def add_column(self: S, name: str, type: Any, *, default: Any = UNSET, fk: ForeignKeyMark | None = None) -> S:
+    async def add_column(
+        self: S,
+        name: str,
+        type: Any,
+        *,
+        default: Any = UNSET,
+        fk: ForeignKeyMark | None = None,
+        index_foreign_keys: bool = True,
+    ) -> S:
         """Add a column and return the handle that knows it.
 
         Args:
@@ -214,6 +222,7 @@ class Structure:
             type: an annotation as in a class: ``int``, ``str | None``, ``ForeignKey[int, "user"]``.
             default: its default, which the rows that are there get too. A column that is NOT NULL needs one.
             fk: what the column refers to, with actions: ``ForeignKey("user.id", on_delete="cascade")``.
+            index_foreign_keys: make an index for a foreign key, as ``create`` does.
 
         Raises:
             SchemaError: a column of this name exists, or a foreign key to what does not.
@@ -243,7 +252,7 @@ class Structure:
             key = pks[0] if len(pks) == 1 else None
         self._must_be_whole("add_column")
         async with source.executor.transaction():
-            await Transformation(source, "add_column").add_column(spec, mark, key)
+            await Transformation(source, "add_column").add_column(spec, mark, key, indexes=index_foreign_keys)
             return await self._refreshed(types={name: spec.sa_type})
 
     async def rename_column(self: S, old: str, new: str) -> S:
@@ -289,6 +298,7 @@ class Structure:
         add_foreign_keys: Mapping[str, ForeignKeyMark | str] | None = None,
         drop_foreign_keys: str | Collection[str | tuple[str, ...]] | None = None,
         column_order: Sequence[str] | None = None,
+        index_foreign_keys: bool = True,
     ) -> S:
         """Change the table, all of it or nothing, and return the handle that knows it as it is then.
 
@@ -306,6 +316,8 @@ class Structure:
             add_foreign_keys: ``{"author_id": ForeignKey("user.id", on_delete="cascade")}``, or just the target.
             drop_foreign_keys: the column of each, or the tuple of its columns.
             column_order: the columns that come first, in their order (SQLite).
+            index_foreign_keys: make an index for each new foreign key, unless the key or another index begins with
+                its column.
 
         Raises:
             ColumnNotFoundError: a name that is no column.
@@ -321,7 +333,16 @@ class Structure:
             ```
         """
         arguments = Arguments(
-            types, rename, drop, not_null, defaults, pk, add_foreign_keys, drop_foreign_keys, column_order
+            types,
+            rename,
+            drop,
+            not_null,
+            defaults,
+            pk,
+            add_foreign_keys,
+            drop_foreign_keys,
+            column_order,
+            index_foreign_keys,
         )
         return await self._transformed("transform", arguments)
 
@@ -337,6 +358,7 @@ class Structure:
         add_foreign_keys: Mapping[str, ForeignKeyMark | str] | None = None,
         drop_foreign_keys: str | Collection[str | tuple[str, ...]] | None = None,
         column_order: Sequence[str] | None = None,
+        index_foreign_keys: bool = True,
     ) -> list[str]:
         """Return the statements that ``transform`` would run, in their order; nothing is changed.
 
@@ -352,6 +374,7 @@ class Structure:
             add_foreign_keys: see there.
             drop_foreign_keys: see there.
             column_order: see there.
+            index_foreign_keys: see there.
 
         Raises:
             DeeBaseError: whatever ``transform`` would refuse.
@@ -362,7 +385,16 @@ class Structure:
             ```
         """
         arguments = Arguments(
-            types, rename, drop, not_null, defaults, pk, add_foreign_keys, drop_foreign_keys, column_order
+            types,
+            rename,
+            drop,
+            not_null,
+            defaults,
+            pk,
+            add_foreign_keys,
+            drop_foreign_keys,
+            column_order,
+            index_foreign_keys,
         )
         self._must_be_whole("transform_sql")
         return await Transformation(self._source, "transform_sql").plan(arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from deebase._reflection import inventory
@@ -14,6 +14,7 @@ from deebase._schema.columns import ColumnSpec
 from deebase._schema.ddl_text import TableText
 from deebase._schema.ddl_tokens import quoted
 from deebase._schema.facts import TableFacts
+from deebase._schema.names import comes_with_key, foreign_key_index_name, serves
 from deebase._schema.rebuild import ENTRIES, Entry, Rebuild, declared, rebuild, understood, with_added_column
 from deebase._schema.renames import pinned_views, rename_steps
 from deebase._schema.row_checks import row_checks
@@ -79,6 +80,33 @@ class Transformation:
             ) from error
 
     async def _statements(self, facts: TableFacts, change: Change) -> Rebuild:
+        """Return the statements of a change, with those for the indexes that come with foreign keys."""
+        gone = [
+            index
+            for index in facts.indexes
+            if set(index.columns) & set(change.drop) and comes_with_key(index.name, index.columns, facts.foreign_keys)
+        ]
+        left = replace(facts, indexes=tuple([index for index in facts.indexes if index not in gone]))
+        planned = await self._changed(left, change, [index.name for index in gone])
+        schema = "" if facts.schema is None else f"{self._quote(facts.schema)}."
+        dropped = [f"DROP INDEX {schema}{self._quote(index.name)}" for index in gone]
+        indexed = [change.key(left), *[index.columns for index in left.indexes if not index.partial]]
+        made = [
+            self._key_index(facts, change.rename.get(key.column, key.column))
+            for key in change.add_foreign_keys
+            if change.index_foreign_keys and not serves([key.column], indexed)
+        ]
+        return replace(planned, before=(*dropped, *planned.before), renames=(*planned.renames, *made))
+
+    def _quote(self, name: str) -> str:
+        return self.dialect.identifier_preparer.quote(name)
+
+    def _key_index(self, facts: TableFacts, column: str) -> str:
+        """Return the statement that makes the index of a foreign key."""
+        name = self._quote(foreign_key_index_name(facts.name, [column]))
+        return f"CREATE INDEX {name} ON {qualified(facts, self.dialect)} ({self._quote(column)})"
+
+    async def _changed(self, facts: TableFacts, change: Change, gone: Collection[str]) -> Rebuild:
         if not self.sqlite:
             constraints = await self._constraints(facts)
             self._refuse_uses({name: postgres.dropped_with(constraints, facts, change, name) for name in change.drop})
@@ -87,7 +115,7 @@ class Transformation:
             )
             return Rebuild(tuple(postgres.alter_statements(facts, constraints, change, self.dialect)))
         table = self.understood(facts)
-        entries = await self._entries()
+        entries = [entry for entry in await self._entries() if entry.kind != "index" or entry.name not in gone]
         others = list(self.tables.values())
         self._refuse_uses({name: column_uses(facts, entries, others, name) for name in change.drop})
         self._refuse_key(facts, table, change)
@@ -250,8 +278,17 @@ class Transformation:
                 continue
         return result
 
-    async def add_column(self, spec: ColumnSpec, mark: ForeignKeyMark | None, key: str | None) -> None:
-        """Add a column; ``key`` is the key of the table that it refers to, if that has one column."""
+    async def add_column(
+        self, spec: ColumnSpec, mark: ForeignKeyMark | None, key: str | None, *, indexes: bool
+    ) -> None:
+        """Add a column.
+
+        Args:
+            spec: the column.
+            mark: what it refers to.
+            key: the key of the table that it refers to, if that has one column.
+            indexes: whether a foreign key gets an index.
+        """
         async with self.executor.transaction():
             facts = await self.look()
             strict = self.sqlite and self.understood(facts).strict
@@ -263,3 +300,5 @@ class Transformation:
                 await self._carry_out(with_added_column(facts, await self._entries(), declaration), judged=False)
             else:
                 await self._run([f"ALTER TABLE {qualified(facts, self.dialect)} ADD COLUMN {declaration}"])
+            if mark is not None and indexes:
+                await self._run([self._key_index(facts, spec.name)])

@@ -14,7 +14,7 @@ from deebase._schema.checks import by_value
 from deebase._schema.column_type import locate
 from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
 from deebase._schema.decimals import ExactNumber
-from deebase._schema.names import LONGEST, index_name
+from deebase._schema.names import LONGEST, foreign_key_index_name, index_name, serves
 from deebase._schema.scalars import text_fault
 from deebase._schema.types import Float
 from deebase._schema.values import checker, passer
@@ -49,6 +49,13 @@ class Design:
     references: tuple[Reference, ...]
     indexes: tuple[Index, ...]
     checks: tuple[str, ...] = ()
+    #: Those of foreign keys that nothing else serves.
+    key_indexes: tuple[Index, ...] = ()
+
+    @property
+    def all_indexes(self) -> tuple[Index, ...]:
+        """Every index that its table gets."""
+        return (*self.indexes, *self.key_indexes)
 
     @property
     def generated(self) -> str | None:
@@ -68,6 +75,7 @@ def design(
     foreign_keys: Mapping[str | tuple[str, ...], ForeignKeyMark] | None = None,
     defaults: Mapping[str, Any] | None = None,
     checks: Iterable[str] = (),
+    index_foreign_keys: bool = True,
     localns: Mapping[str, Any] | None = None,
 ) -> Design:
     """Read a class as a table.
@@ -91,15 +99,32 @@ def design(
     known.update(pks)
     referring = [name for key in foreign_keys or {} for name in ((key,) if isinstance(key, str) else key)]
     _must_be_columns(table, [*referring, *(defaults or {})], known)
+    references = tuple(_references(table, columns, foreign_keys or {}))
+    given = tuple(_index(table, item, known) for item in indexes)
     return Design(
         cls=cls,
         name=table,
         columns=tuple(columns),
         pks=pks,
-        references=tuple(_references(table, columns, foreign_keys or {})),
-        indexes=tuple(_index(table, item, known) for item in indexes),
+        references=references,
+        indexes=given,
+        key_indexes=tuple(_key_indexes(table, references, pks, given)) if index_foreign_keys else (),
         checks=tuple(_condition(table, item) for item in ((checks,) if isinstance(checks, str) else checks)),
     )
+
+
+def _key_indexes(
+    table: str, references: Iterable[Reference], pks: Sequence[str], indexes: Iterable[Index]
+) -> Iterable[Index]:
+    """Yield the indexes of foreign keys that neither the key nor another index serves.
+
+    Without one, each row that is deleted has the database read all rows that may refer to it.
+    """
+    indexed: list[Sequence[str]] = [pks, *[index.columns for index in indexes if index.where is None]]
+    for reference in references:
+        if not serves(reference.columns, indexed):
+            indexed.append(reference.columns)
+            yield Index(foreign_key_index_name(table, reference.columns), *reference.columns)
 
 
 def _condition(table: str, item: Any) -> str:
@@ -225,7 +250,7 @@ def _bare_table(made: Design, metadata: sa.MetaData, dialect: Dialect) -> sa.Tab
     table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in made.pks]))
     for check in _checks(made, table, dialect):
         table.append_constraint(check)
-    for index in made.indexes:
+    for index in made.all_indexes:
         options = {}
         if index.where is not None:
             # Not sa.text, which takes a colon before a word for a parameter, in a string as well.
