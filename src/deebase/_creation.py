@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._engine.executor import Executor
-from deebase._schema import ddl, reflect
-from deebase._schema.build import Design, check_names, conditions_of, sa_tables, table_model
+from deebase._reflection import inventory, refresh
+from deebase._schema import ddl
+from deebase._schema.build import Design, check_names, conditions_of, sa_tables
 from deebase._schema.catalog import Catalog
 from deebase._schema.checks import stored_keys, written_key
+from deebase._schema.ddl_tokens import folded
+from deebase._schema.differences import differences
+from deebase._schema.facts import TableFacts
+from deebase._schema.layer import Entry
+from deebase._schema.reflected import sa_table
 from deebase._sql.statement import Statement
 from deebase.errors import InvalidOperationError, QueryError, SchemaError, TableExistsError, ValidationError
 
-#: Two programs that start at once must not both find a table missing (PostgreSQL).
-_ONE_AT_A_TIME = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
-
 _REPLACE = "create(replace=True)"
+
+#: The foreign keys of other tables to one (its name once or twice).
+_REFERRING = {
+    "sqlite": """
+        SELECT m.name, f."from" FROM sqlite_schema m, pragma_foreign_key_list(m.name) f
+        WHERE m.type = 'table' AND lower(f."table") = lower(?) AND lower(m.name) <> lower(?)
+    """,
+    "postgresql": """
+        SELECT k.conrelid::regclass::text, a.attname, k.conname, pg_get_constraintdef(k.oid), c.relname::text
+        FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+        WHERE k.contype = 'f' AND k.confrelid = to_regclass($1) AND k.conrelid <> k.confrelid
+    """,
+}
 
 #: Where PostgreSQL writes a condition in its own way, so that it can be compared.
 _WRITTEN = "pg_temp.deebase_checks"
@@ -38,32 +54,83 @@ class _Creation:
         self.catalog = catalog
         self.dialect = catalog.dialect
         self.designs = designs
-        #: The columns of every table that was looked at, empty for one that is not there.
-        self.found: dict[str, list[reflect.Found]] = {}
-        #: The conditions that tables which are there lack.
+        #: The tables that exist, of those that are made and those they refer to.
+        self.found: dict[str, TableFacts] = {}
+        #: The conditions that existing tables lack.
         self.lacking: dict[str, list[str]] = {}
 
     async def look_around(self) -> None:
-        """Find out which of the tables, and of those they refer to, are there."""
-        statement = Statement(reflect.columns_query(self.dialect))
-        names = [made.name for made in self.designs]
-        names += [reference.table for made in self.designs for reference in made.references]
-        for name in dict.fromkeys(names):
-            self.found[name] = reflect.found_columns(await self.executor.fetch(statement, [name]))
+        """Find out which of the tables, and of those they refer to, exist.
 
-    def draw(self, metadata: sa.MetaData) -> dict[str, sa.Table]:
-        """Build the tables of all designs in the metadata, with those they refer to."""
+        Raises:
+            TableExistsError: one of the names is that of a view.
+        """
+        names = [made.name for made in self.designs]
+        self.found = await self._look_at(
+            [*names, *[reference.table for made in self.designs for reference in made.references]]
+        )
+        for name in names:
+            if name in self.found and self.found[name].kind != "table":
+                raise TableExistsError(f"{name} is a view", table_name=name, hint="choose another name")
+
+    async def _look_at(self, names: Iterable[str]) -> dict[str, TableFacts]:
+        """Return what the database says of tables, by the names that are asked for."""
+        wanted = list(dict.fromkeys(names))
+        found = await inventory(self.executor, None, wanted, quiet=True)
+        if self.dialect.name != "sqlite":
+            return {facts.name: facts for facts in found}
+        # SQLite does not tell names apart that differ in case alone.
+        by_name = {folded(facts.name): facts for facts in found}
+        return {name: replace(by_name[folded(name)], name=name) for name in wanted if folded(name) in by_name}
+
+    def draw(self) -> dict[str, sa.Table]:
+        """Build the tables of all designs, with those they refer to, as SQLAlchemy writes them."""
+        metadata = sa.MetaData()
         designed = {made.name for made in self.designs}
-        for name, found in self.found.items():
-            if found and name not in designed and name not in metadata.tables:
-                reflect.stub(name, found, metadata, self.dialect)
+        for name, facts in self.found.items():
+            if name not in designed:
+                sa_table(facts, metadata, self.dialect, {})
         return sa_tables(self.designs, metadata, self.dialect)
+
+    async def remember(self, *, replaced: bool) -> None:
+        """Put what was made, or found, into the catalog, and refresh what refers to it."""
+        names = [made.name for made in self.designs]
+        found = await self._look_at(names)
+        for made in self.designs:
+            facts = found[made.name]
+            columns = {column.name for column in facts.columns}
+            specs = [spec for spec in made.columns if spec.name in columns]
+            self.catalog.add(
+                Entry(
+                    facts,
+                    made.cls,
+                    {spec.name: spec.sa_type for spec in specs},
+                    {spec.name: spec.default_factory for spec in specs if spec.default_factory is not None},
+                    made.cls if hasattr(made.cls, "__dataclass_fields__") else dict,
+                )
+            )
+        for name, facts in self.found.items():
+            if name not in self.catalog:
+                self.catalog.add(Entry(facts))
+        if replaced or self.catalog.referring(names):
+            await refresh(self.executor, self.catalog)
 
     async def look_at_checks(self, names: Sequence[str]) -> None:
         """Find out which of the wanted conditions the tables that are there lack."""
         for made in self.designs:
             if made.name in names:
                 self.lacking[made.name] = await missing_checks(self.executor, self.dialect, made)
+
+    def differing(self, drawn: Mapping[str, sa.Table]) -> list[tuple[Design, list[str]]]:
+        """Return the designs whose table existed and differs, with the differences in words."""
+        result: list[tuple[Design, list[str]]] = []
+        for made in self.designs:
+            if made.name in self.found:
+                different = differences(drawn[made.name], self.found[made.name], self.dialect)
+                different += [f"CHECK ({condition}) is missing" for condition in self.lacking.get(made.name, ())]
+                if different:
+                    result.append((made, different))
+        return result
 
     async def run(self, statements: Sequence[str]) -> None:
         """Run DDL."""
@@ -100,7 +167,7 @@ async def _written(executor: Executor, table: str, condition: str) -> str | None
 
 async def drop_table(
     executor: Executor, table: sa.Table, dialect: Dialect, operation: str, *, rows_only: bool = False
-) -> None:
+) -> list[tuple[str, str]]:
     """Drop a table, or delete its rows, unless rows of other tables refer to it.
 
     SQLite's DROP TABLE deletes the rows first, and with them those of cascading children.
@@ -109,8 +176,11 @@ async def drop_table(
         executor: with the transaction in which this happens.
         table: the table.
         dialect: the database.
-        operation: what is refused; a replaced table is let go by the foreign keys of others.
+        operation: what is refused; the foreign keys of others to a replaced table are dropped with it.
         rows_only: leave the table.
+
+    Returns:
+        The dropped foreign keys: the table of each, and the statement that adds it again.
 
     Raises:
         InvalidOperationError: rows of another table refer to it.
@@ -118,7 +188,8 @@ async def drop_table(
     sqlite = dialect.name == "sqlite"
     preparer = dialect.identifier_preparer
     name = table.name if sqlite else preparer.format_table(table)
-    for row in await executor.fetch(Statement(reflect.referencing_query(dialect)), [name] * (2 if sqlite else 1)):
+    again: list[tuple[str, str]] = []
+    for row in await executor.fetch(Statement(_REFERRING[dialect.name]), [name] * (2 if sqlite else 1)):
         child, column = (preparer.quote(row[0]) if sqlite else row[0]), preparer.quote(row[1])
         if await executor.fetch(Statement(f"SELECT 1 FROM {child} WHERE {column} IS NOT NULL LIMIT 1"), []):
             raise InvalidOperationError(
@@ -128,10 +199,12 @@ async def drop_table(
                 hint=f"delete the rows of {row[0]}, or set their {row[1]} to NULL, first",
             )
         if not sqlite and not rows_only and operation == _REPLACE:
-            dropped = f"ALTER TABLE {child} DROP CONSTRAINT {preparer.quote(row[2])}"
-            await executor.fetch(Statement(dropped), [])
+            constraint = preparer.quote(row[2])
+            await executor.fetch(Statement(f"ALTER TABLE {child} DROP CONSTRAINT {constraint}"), [])
+            again.append((row[4], f"ALTER TABLE {child} ADD CONSTRAINT {constraint} {row[3]}"))
     text = f"DELETE FROM {preparer.format_table(table)}" if rows_only else ddl.drop_statement(table, dialect)
     await executor.fetch(Statement(text), [])
+    return again
 
 
 async def create_tables(
@@ -154,10 +227,9 @@ async def create_tables(
     check_names(designs, catalog.dialect)
     work = _Creation(executor, catalog, designs)
     async with executor.transaction():
-        if catalog.dialect.name == "postgresql":
-            await executor.fetch(_ONE_AT_A_TIME, [])
+        await executor.lock_schema()
         await work.look_around()
-        existing = [name for name in names if work.found[name]]
+        existing = [name for name in names if name in work.found]
         if existing and not if_not_exists and not replace:
             raise TableExistsError(
                 f"table {existing[0]} exists",
@@ -166,44 +238,13 @@ async def create_tables(
             )
         if not replace:
             await work.look_at_checks(existing)
-        drawn = work.draw(sa.MetaData())
+        drawn = work.draw()
+        again: list[tuple[str, str]] = []
         if replace:
             for name in existing:
-                await drop_table(executor, drawn[name], catalog.dialect, _REPLACE)
+                again += await drop_table(executor, drawn[name], catalog.dialect, _REPLACE)
         new = [drawn[name] for name in names if replace or name not in existing]
         await work.run(ddl.create_statements(new, catalog.dialect, strict=strict))
-    for table in new:
-        executor.when_undone(partial(catalog.forget, table.name))
-    return _remember(work, kept=existing if if_not_exists else [])
-
-
-def _remember(work: _Creation, *, kept: Sequence[str]) -> list[tuple[Design, list[str]]]:
-    """Put what was made, or found, into the catalog."""
-    catalog, dialect = work.catalog, work.dialect
-    differing: list[tuple[Design, list[str]]] = []
-    for made in work.designs:
-        catalog.forget(made.name)
-    for name in work.found:
-        if name in catalog:
-            # One that was reflected and not asked for yet is built now, or a stub of it would stand in its place.
-            catalog.model(name)
-    drawn = work.draw(catalog.metadata)
-    for made in work.designs:
-        table = drawn[made.name]
-        found = work.found[made.name]
-        different = reflect.differences(made, table, found, dialect) if made.name in kept else []
-        different += [f"CHECK ({condition}) is missing" for condition in work.lacking.get(made.name, ())]
-        if different:
-            differing.append((made, different))
-            catalog.metadata.remove(table)
-            table = reflect.as_found(made, table, found, catalog.metadata, dialect)
-        factories: dict[str, Any] = {
-            spec.name: spec.default_factory for spec in made.columns if spec.default_factory is not None
-        }
-        generated = made.generated if made.generated is not None and made.generated in table.c else None
-        model = table_model(table, dialect, generated=generated, factories=factories)
-        cls: type[Any] = made.cls
-        if hasattr(cls, "__dataclass_fields__"):
-            model.row_type = cls
-        catalog.add(model, cls)
-    return differing
+        await work.run([sql for child, sql in again if child not in names])
+        await work.remember(replaced=replace and bool(existing))
+    return work.differing(drawn) if if_not_exists else []

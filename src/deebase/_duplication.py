@@ -11,6 +11,7 @@ from deebase._schema.alter import qualified
 from deebase._schema.ddl_text import parse
 from deebase._schema.ddl_tokens import folded, quoted
 from deebase._schema.facts import TableFacts
+from deebase._schema.names import shortened
 from deebase._schema.rebuild import ENTRIES, Entry, counts, rowid_name
 from deebase._source import Source
 from deebase._sql.statement import Statement
@@ -84,7 +85,7 @@ async def _postgres(source: Source, facts: TableFacts, new: str) -> list[str]:
     for column in counted:
         if column.default is not None:
             # A serial column: the default that LIKE copies counts on with the sequence of the first table.
-            sequence = quote(f"{new[:28]}_{column.name[:28]}_seq")
+            sequence = quote(shortened(f"{new}_{column.name}_seq"))
             sequence = sequence if facts.schema is None else f"{quote(facts.schema)}.{sequence}"
             text = sequence.replace("'", "''")
             statements += [

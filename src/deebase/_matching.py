@@ -12,10 +12,11 @@ from deebase._engine.executor import Executor
 from deebase._reflection import reflect
 from deebase._schema.alter import create_index
 from deebase._schema.build import Design, Reference, check_names, conditions_of
-from deebase._schema.catalog import Catalog, same_type
+from deebase._schema.catalog import Catalog
 from deebase._schema.change import Change, NewKey, Types
 from deebase._schema.columns import ColumnSpec, sql_default
-from deebase._schema.facts import ColumnFacts, TableFacts
+from deebase._schema.facts import ColumnFacts, TableFacts, same_type
+from deebase._schema.names import serves
 from deebase._schema.rebuild import declared
 from deebase._source import Source
 from deebase._sql.statement import Statement
@@ -48,6 +49,7 @@ async def match(executor: Executor, catalog: Catalog, designs: Sequence[Design],
     check_names(designs, catalog.dialect)
     there: list[Design] = []
     async with executor.transaction():
+        await executor.lock_schema()
         for made in designs:
             await reflect(executor, catalog, None, only=made.name)
             if made.name in catalog and not catalog.is_view(made.name):
@@ -84,6 +86,8 @@ class _Matching:
             add_foreign_keys=tuple(self._missing_keys(facts)),
             drop_foreign_keys=tuple(self._extra_keys(facts)),
             add_checks=tuple(await self._missing_checks()),
+            # ``_index`` makes them, also those of keys that exist.
+            index_foreign_keys=False,
         )
         if change != Change():
             await self.work.make(facts, change)
@@ -94,13 +98,13 @@ class _Matching:
     async def _add(self, spec: ColumnSpec) -> None:
         reference = next((known for known in self.made.references if known.columns == (spec.name,)), None)
         if reference is None:
-            await self.work.add_column(spec, None, None)
+            await self.work.add_column(spec, None, None, indexes=False)
             return
         target = self._target(reference)
         mark = ForeignKeyMark(
             f"{reference.table}.{target}", on_delete=reference.on_delete, on_update=reference.on_update
         )
-        await self.work.add_column(spec, mark, target)
+        await self.work.add_column(spec, mark, target, indexes=False)
 
     async def _unnamed(self, facts: TableFacts) -> list[str]:
         """Return the columns that the class lacks, none of which has a value."""
@@ -203,7 +207,9 @@ class _Matching:
         quote = self.dialect.identifier_preparer.quote
         there = {index.name: index for index in facts.indexes}
         table = sa.Table(facts.name, sa.MetaData(), *[sa.Column(spec.name, spec.sa_type) for spec in self.made.columns])
-        for index in self.made.indexes:
+        indexed = [facts.pks, *[index.columns for index in facts.indexes if not index.partial]]
+        missing = [index for index in self.made.key_indexes if not serves(index.columns, indexed)]
+        for index in (*self.made.indexes, *missing):
             old = there.get(index.name)
             if old is not None:
                 if (old.columns, old.unique, old.partial) == (index.columns, index.unique, index.where is not None):

@@ -22,7 +22,7 @@ class Navigable(Generic[R]):
     @property
     def foreign_keys(self) -> list[dict[str, Any]]:
         """The foreign keys, ``[{"column": "author_id", "references": "user.id"}]``; lists where composite."""
-        return described(self._source.model)
+        return described(self._source)
 
     @property
     def fk(self) -> ForeignKeys:

@@ -84,7 +84,7 @@ class Readable(Generic[R]):
         """
         model = self._model
         if model.row_type is dict:
-            model.row_type = dataclass_of(model)
+            self._source.catalog.set_row_type(model, dataclass_of(model))
         return model.row_type
 
     # -- by key --------------------------------------------------------------------------------

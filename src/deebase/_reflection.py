@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
@@ -11,14 +12,23 @@ from deebase._engine.executor import Executor
 from deebase._schema import inventory_postgres as postgres
 from deebase._schema import inventory_sqlite as sqlite
 from deebase._schema.catalog import Catalog
+from deebase._schema.ddl_tokens import folded
 from deebase._schema.facts import TableFacts
 from deebase._schema.reflected import text_columns
 from deebase._sql.statement import Statement
 from deebase.errors import ConfigurationError, DatabaseError, SchemaError
 
 
-async def inventory(executor: Executor, schema: str | None) -> list[TableFacts]:
+async def inventory(
+    executor: Executor, schema: str | None, names: Sequence[str] | None = None, *, quiet: bool = False
+) -> list[TableFacts]:
     """Return what a schema holds, in a fixed number of statements.
+
+    Args:
+        executor: sends them.
+        schema: which schema.
+        names: the tables and views that are meant; all by default. SQLite does not mind the case of a name.
+        quiet: do not warn of views that do not work.
 
     Raises:
         ConfigurationError: a schema was named on SQLite, which has none.
@@ -29,7 +39,7 @@ async def inventory(executor: Executor, schema: str | None) -> list[TableFacts]:
         return await executor.fetch(Statement(sql, reads=True), args)
 
     if executor.settings.name == "postgresql":
-        listed = await fetch(postgres.LISTED, schema)
+        listed = await fetch(postgres.LISTED, schema, names)
         if schema is not None and not listed and not await fetch(postgres.SCHEMA, schema):
             raise SchemaError(f"there is no schema {schema!r}", hint="schemas are listed in pg_namespace")
         oids = [row[0] for row in listed]
@@ -38,15 +48,20 @@ async def inventory(executor: Executor, schema: str | None) -> list[TableFacts]:
         return postgres.tables(schema, listed, columns, constraints, await fetch(postgres.INDEXES, oids))
     if schema is not None:
         raise ConfigurationError("SQLite has no schemas", hint="leave schema out; ATTACH and db.q reach other files")
-    listed = await fetch(sqlite.LISTED)
-    columns = await fetch(sqlite.COLUMNS_OF_TABLES)
+    wanted = None if names is None else json.dumps([folded(name) for name in names])
+    keys = await fetch(sqlite.FOREIGN_KEYS, wanted)
+    listed = await fetch(sqlite.LISTED, wanted)
+    # A foreign key that names no columns refers to the key of its target.
+    targets = None if names is None else json.dumps([folded(str(name)) for name in [*names, *[key[2] for key in keys]]])
+    columns = await fetch(sqlite.COLUMNS_OF_TABLES, targets)
     try:
         async with _apart(executor):
-            columns += await fetch(sqlite.COLUMNS_OF_OTHERS)
+            columns += await fetch(sqlite.COLUMNS_OF_OTHERS, wanted)
     except DatabaseError:
         # One view whose tables are gone, or one virtual table of an extension, would hide all others.
-        columns += await _columns_one_by_one(executor, fetch, [(row[0], row[1]) for row in listed if not row[3]])
-    return sqlite.tables(listed, columns, await fetch(sqlite.FOREIGN_KEYS), await fetch(sqlite.INDEXES))
+        others = [(row[0], row[1]) for row in listed if not row[3]]
+        columns += await _columns_one_by_one(executor, fetch, others, quiet=quiet)
+    return sqlite.tables(listed, columns, keys, await fetch(sqlite.INDEXES, wanted))
 
 
 def _apart(executor: Executor) -> AbstractAsyncContextManager[Any]:
@@ -55,7 +70,7 @@ def _apart(executor: Executor) -> AbstractAsyncContextManager[Any]:
 
 
 async def _columns_one_by_one(
-    executor: Executor, fetch: Callable[..., Awaitable[list[Any]]], names: Iterable[tuple[str, str]]
+    executor: Executor, fetch: Callable[..., Awaitable[list[Any]]], names: Iterable[tuple[str, str]], *, quiet: bool
 ) -> list[Any]:
     """Return the columns of the views and virtual tables that work."""
     found: list[Any] = []
@@ -64,6 +79,8 @@ async def _columns_one_by_one(
             async with _apart(executor):
                 found += await fetch(sqlite.COLUMNS_OF_ONE, name)
         except DatabaseError:
+            if quiet:
+                continue
             missing = "what it selects from" if kind == "view" else "the extension that it needs"
             warnings.warn(f"{kind} {name} is left out: {missing} is not there", stacklevel=5)
     return found
@@ -71,10 +88,19 @@ async def _columns_one_by_one(
 
 async def reflect(executor: Executor, catalog: Catalog, schema: str | None, only: str | None = None) -> None:
     """Bring the catalog up to date with a schema, or with one table or view of it."""
-    found = await inventory(executor, schema)
+    found = await inventory(executor, schema, None if only is None else [only])
     known = only if only is None or schema is None else f"{schema}.{only}"
     for table in catalog.learn(found, schema=schema, only=known):
         _warn_of_text(table, catalog)
+
+
+async def refresh(executor: Executor, catalog: Catalog, *, quiet: bool = True) -> None:
+    """Bring what the catalog knows up to date: what a change of one table did to others, or to views.
+
+    Nothing is added. ``quiet`` is that of ``inventory``.
+    """
+    for schema in catalog.schemas():
+        catalog.learn(await inventory(executor, schema, quiet=quiet), schema=schema, known_only=True)
 
 
 def _warn_of_text(table: TableFacts, catalog: Catalog) -> None:

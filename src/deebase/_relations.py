@@ -40,28 +40,29 @@ class ForeignKeys:
         return self[column]
 
     def __getitem__(self, column: Columns) -> Callable[[Any], Awaitable[Any]]:
-        found = foreign_key(self._source.model, column)
+        found = foreign_key(self._source, column)
         return lambda row: parent_of(self._source, row, found)
 
     def __dir__(self) -> list[str]:
-        return [key.columns[0] for key in self._source.model.foreign_keys if len(key.columns) == 1]
+        return [key.columns[0] for key in self._source.foreign_keys if len(key.columns) == 1]
 
 
-def foreign_key(model: TableModel, column: Columns) -> ForeignKeyModel:
+def foreign_key(source: Source, column: Columns) -> ForeignKeyModel:
     """Return the foreign key of a column, or of all columns of a composite key.
 
     Raises:
         SchemaError: there is none; the message lists those that are.
     """
     names = (column,) if isinstance(column, str) else tuple(column)
-    for key in model.foreign_keys:
+    keys, model = source.foreign_keys, source.model
+    for key in keys:
         if key.columns == names:
             return key
     # One column of a composite key is enough where only one key has it.
-    holding = [key for key in model.foreign_keys if len(names) == 1 and names[0] in key.columns]
+    holding = [key for key in keys if len(names) == 1 and names[0] in key.columns]
     if len(holding) == 1:
         return holding[0]
-    known = [", ".join(key.columns) for key in model.foreign_keys]
+    known = [", ".join(key.columns) for key in keys]
     raise SchemaError(
         f"{model.name}: {', '.join(names)} is no foreign key",
         table_name=model.name,
@@ -70,13 +71,13 @@ def foreign_key(model: TableModel, column: Columns) -> ForeignKeyModel:
     )
 
 
-def described(model: TableModel) -> list[dict[str, Any]]:
+def described(source: Source) -> list[dict[str, Any]]:
     """Return the foreign keys as ``[{"column": "author_id", "references": "user.id"}]``.
 
     Of a composite key both are lists.
     """
     result: list[dict[str, Any]] = []
-    for key in model.foreign_keys:
+    for key in source.foreign_keys:
         targets = [f"{key.target}.{name}" for name in key.targets]
         alone = len(targets) == 1
         entry: dict[str, Any] = {
@@ -123,9 +124,10 @@ def children_of(source: Source, children: Source, column: Columns | None) -> For
         SchemaError: none does, or several do and no column says which.
     """
     parent, child = source.model, children.model
-    leading = [key for key in child.foreign_keys if key.target == parent.name]
+    keys = children.foreign_keys
+    leading = [key for key in keys if key.target == parent.name]
     if column is not None:
-        key = foreign_key(child, column)
+        key = foreign_key(children, column)
         if key in leading:
             return key
         raise SchemaError(
@@ -139,7 +141,7 @@ def children_of(source: Source, children: Source, column: Columns | None) -> For
         raise SchemaError(
             f"{child.name} has {what} to {parent.name}",
             table_name=child.name,
-            hint=f"name one: {'; '.join(', '.join(key.columns) for key in leading or child.foreign_keys)}",
+            hint=f"name one: {'; '.join(', '.join(key.columns) for key in leading or keys)}",
         )
     return leading[0]
 
@@ -183,7 +185,7 @@ def children_query(
 
 async def with_parents(source: Source, rows: Any, column: Columns) -> list[tuple[Any, Any]]:
     """Return (row, parent or None) for each row; one statement for all parents."""
-    key = foreign_key(source.model, column)
+    key = foreign_key(source, column)
     parents = source.of_table(key.target)
     listed = await _listed(rows)
     found = await _related(source, listed, key.columns, parents, key.targets)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
     from deebase._engine.executor import Executor
-    from deebase._rows.model import TableModel
+    from deebase._rows.model import ForeignKeyModel, TableModel
     from deebase._schema.catalog import Catalog
 
 #: Shapes of statements that are kept for one table; expressions can make any number of them.
@@ -50,6 +50,12 @@ class Source:
     def row_type(self) -> type[Any]:
         """The type that was asked for, else the table's."""
         return self.model.row_type if self._row_type is None else self._row_type
+
+    @property
+    def foreign_keys(self) -> tuple[ForeignKeyModel, ...]:
+        """The foreign keys as they are now: a change of another table may have renamed what they refer to."""
+        facts = self.catalog.facts(self.model.name)
+        return self.model.foreign_keys if facts is None else facts.foreign_keys
 
     def with_rows(self, row_type: type[Any]) -> Source:
         """Return the same with another row type, which must fit the columns."""

@@ -11,11 +11,12 @@ from sqlalchemy.sql import ColumnElement, visitors
 
 from deebase._creation import drop_table
 from deebase._duplication import duplicate
-from deebase._reflection import inventory
+from deebase._reflection import inventory, refresh
 from deebase._schema import alter
 from deebase._schema.build import check_name
 from deebase._schema.change import Arguments
 from deebase._schema.facts import TableFacts
+from deebase._schema.names import index_name
 from deebase._source import Source
 from deebase._sql.statement import Statement
 from deebase._transformation import Transformation
@@ -47,13 +48,11 @@ class Structure:
         """
         source = self._source
         facts = source.catalog.facts(source.model.name)
-        if facts is None:
-            made = source.model.sa_table.indexes
-            entries = [(str(index.name), [column.name for column in index.columns], index.unique) for index in made]
-        else:
-            entries = [(index.name, list[Any](index.columns), index.unique) for index in facts.indexes]
-        entries.sort(key=lambda entry: entry[0])
-        return [{"name": name, "columns": columns, "unique": bool(unique)} for name, columns, unique in entries]
+        found = () if facts is None else facts.indexes
+        return [
+            {"name": index.name, "columns": list(index.columns), "unique": index.unique}
+            for index in sorted(found, key=lambda index: index.name)
+        ]
 
     def _must_be_whole(self, operation: str) -> None:
         if self._source.scope:
@@ -64,54 +63,41 @@ class Structure:
                 hint="use the handle without a scope",
             )
 
-    async def _change(self, operation: str, *statements: str) -> None:
-        self._must_be_whole(operation)
-        async with self._source.executor.transaction():
-            for statement in statements:
-                await self._source.executor.fetch(Statement(statement), [])
+    async def _run(self, statement: str) -> None:
+        await self._source.executor.fetch(Statement(statement), [])
 
-    async def _found(self, name: str | None = None) -> TableFacts:
-        """Return what the database says of the table now."""
+    async def _found(self, name: str) -> TableFacts:
+        """Return what the database says of a table in the schema of this one."""
         source = self._source
-        table = source.model.sa_table
-        wanted = table.name if name is None else name
-        return next(facts for facts in await inventory(source.executor, table.schema) if facts.name == wanted)
+        found = await inventory(source.executor, source.model.sa_table.schema, [name])
+        return next(facts for facts in found if facts.name == name)
 
-    async def _before(self) -> TableFacts | None:
-        """Return what the table is, if a transaction may yet take back what is done to it now."""
-        return None if self._source.executor.current.get() is None else await self._found()
+    async def _learn_indexes(self) -> None:
+        source = self._source
+        source.catalog.changed(source.model.name, await self._found(source.model.sa_table.name), renamed={}, types={})
 
-    async def _anew(
-        self: S, before: TableFacts | None, *, name: str | None = None, known: Mapping[str, Any] | None = None
+    async def _refreshed(
+        self: S,
+        *,
+        name: str | None = None,
+        renamed: Mapping[str, str] | None = None,
+        types: Mapping[str, Any] | None = None,
     ) -> S:
-        """Return the handle of the table as it is now, whose class it keeps."""
+        """Return the handle of the table as it is after a change, and refresh what else the change concerns.
+
+        Args:
+            name: the name it has now, if the change renamed it.
+            renamed: new names of columns, by their old ones.
+            types: the types of columns that the change names.
+        """
         source = self._source
-        catalog = source.catalog
-        types = {column: old.sa_type for column, old in source.model.columns.items()}
-        found = await self._found(name)
-        catalog.changed(source.model.name, found, known)
-        if before is not None:
-            source.executor.when_undone(lambda: catalog.changed(found.known_as, before, types))
+        found = await self._found(source.model.sa_table.name if name is None else name)
+        source.catalog.changed(source.model.name, found, renamed=renamed or {}, types=types or {})
+        await refresh(source.executor, source.catalog)
         return type(self)(source.anew(found.known_as))  # type: ignore[call-arg]
-
-    async def _learn_indexes(self, before: TableFacts | None = None) -> None:
-        catalog = self._source.catalog
-        catalog.learn_indexes(await self._found())
-        if before is not None:
-            self._source.executor.when_undone(lambda: catalog.learn_indexes(before))
-
-    def _taken(self, column: str) -> SchemaError:
-        name = self._source.model.name
-        return SchemaError(
-            f"{name} has a column {column!r}", table_name=name, column_name=column, hint="choose another name"
-        )
 
     def _quoted(self, name: str) -> str:
         return self._source.dialect.identifier_preparer.quote(name)
-
-    @property
-    def _table(self) -> str:
-        return self._source.dialect.identifier_preparer.format_table(self._source.model.sa_table)
 
     # -- indexes -------------------------------------------------------------------------------
 
@@ -153,26 +139,27 @@ class Structure:
         if name is None and len(names) < len(parts):
             raise ValidationError("an index over expressions needs a name", field="name", hint="name='ix_lower_email'")
         index = Index(
-            name or f"ix_{model.sa_table.name}_{'_'.join(names)}",
+            name or index_name(model.sa_table.name, names),
             *(names or ["expression"]),
             unique=unique,
             where=where,
         )
         check_name("the name of the index", index.name, self._source.dialect)
-        before = await self._before()
-        await self._change(
-            "create_index",
-            alter.create_index(
-                model.sa_table,
-                index.name,
-                parts,
-                self._source.dialect,
-                unique=unique,
-                where=where,
-                if_not_exists=if_not_exists,
-            ),
+        sql = alter.create_index(
+            model.sa_table,
+            index.name,
+            parts,
+            self._source.dialect,
+            unique=unique,
+            where=where,
+            if_not_exists=if_not_exists,
         )
-        await self._learn_indexes(before)
+        self._must_be_whole("create_index")
+        executor = self._source.executor
+        async with executor.transaction():
+            await executor.lock_schema()
+            await self._run(sql)
+            await self._learn_indexes()
 
     def _must_be_part(self, part: Any) -> None:
         """Refuse what no index of this table can be over."""
@@ -203,23 +190,31 @@ class Structure:
             await users.drop_index("ix_user_email")
             ```
         """
+        self._must_be_whole("drop_index")
         table = self._source.model.sa_table
-        await self._learn_indexes()
-        known = [index["name"] for index in self.indexes]
-        if name not in known:
-            raise SchemaError(
-                f"{self._source.model.name} has no index {name!r}",
-                table_name=self._source.model.name,
-                hint=f"its indexes are {', '.join(known)}" if known else "it has no indexes",
-            )
-        schema = "" if table.schema is None else f"{self._quoted(table.schema)}."
-        before = await self._before()
-        await self._change("drop_index", f"DROP INDEX {schema}{self._quoted(name)}")
-        await self._learn_indexes(before)
+        async with self._source.executor.transaction():
+            known = [index.name for index in (await self._found(table.name)).indexes]
+            if name not in known:
+                raise SchemaError(
+                    f"{self._source.model.name} has no index {name!r}",
+                    table_name=self._source.model.name,
+                    hint=f"its indexes are {', '.join(known)}" if known else "it has no indexes",
+                )
+            schema = "" if table.schema is None else f"{self._quoted(table.schema)}."
+            await self._run(f"DROP INDEX {schema}{self._quoted(name)}")
+            await self._learn_indexes()
 
     # -- columns -------------------------------------------------------------------------------
 
-    async def add_column(self: S, name: str, type: Any, *, default: Any = UNSET, fk: ForeignKeyMark | None = None) -> S:
+    async def add_column(
+        self: S,
+        name: str,
+        type: Any,
+        *,
+        default: Any = UNSET,
+        fk: ForeignKeyMark | None = None,
+        index_foreign_keys: bool = True,
+    ) -> S:
         """Add a column and return the handle that knows it.
 
         Args:
@@ -227,6 +222,7 @@ class Structure:
             type: an annotation as in a class: ``int``, ``str | None``, ``ForeignKey[int, "user"]``.
             default: its default, which the rows that are there get too. A column that is NOT NULL needs one.
             fk: what the column refers to, with actions: ``ForeignKey("user.id", on_delete="cascade")``.
+            index_foreign_keys: make an index for a foreign key, as ``create`` does.
 
         Raises:
             SchemaError: a column of this name exists, or a foreign key to what does not.
@@ -255,9 +251,9 @@ class Structure:
             pks = source.catalog.model(mark.target.partition(".")[0]).pks
             key = pks[0] if len(pks) == 1 else None
         self._must_be_whole("add_column")
-        before = await self._before()
-        await Transformation(source, "add_column").add_column(spec, mark, key)
-        return await self._anew(before, known={name: spec.sa_type})
+        async with source.executor.transaction():
+            await Transformation(source, "add_column").add_column(spec, mark, key, indexes=index_foreign_keys)
+            return await self._refreshed(types={name: spec.sa_type})
 
     async def rename_column(self: S, old: str, new: str) -> S:
         """Rename a column, also in the indexes, views and foreign keys that use it; return the handle that knows it.
@@ -302,6 +298,7 @@ class Structure:
         add_foreign_keys: Mapping[str, ForeignKeyMark | str] | None = None,
         drop_foreign_keys: str | Collection[str | tuple[str, ...]] | None = None,
         column_order: Sequence[str] | None = None,
+        index_foreign_keys: bool = True,
     ) -> S:
         """Change the table, all of it or nothing, and return the handle that knows it as it is then.
 
@@ -319,6 +316,8 @@ class Structure:
             add_foreign_keys: ``{"author_id": ForeignKey("user.id", on_delete="cascade")}``, or just the target.
             drop_foreign_keys: the column of each, or the tuple of its columns.
             column_order: the columns that come first, in their order (SQLite).
+            index_foreign_keys: make an index for each new foreign key, unless the key or another index begins with
+                its column.
 
         Raises:
             ColumnNotFoundError: a name that is no column.
@@ -334,7 +333,16 @@ class Structure:
             ```
         """
         arguments = Arguments(
-            types, rename, drop, not_null, defaults, pk, add_foreign_keys, drop_foreign_keys, column_order
+            types,
+            rename,
+            drop,
+            not_null,
+            defaults,
+            pk,
+            add_foreign_keys,
+            drop_foreign_keys,
+            column_order,
+            index_foreign_keys,
         )
         return await self._transformed("transform", arguments)
 
@@ -350,6 +358,7 @@ class Structure:
         add_foreign_keys: Mapping[str, ForeignKeyMark | str] | None = None,
         drop_foreign_keys: str | Collection[str | tuple[str, ...]] | None = None,
         column_order: Sequence[str] | None = None,
+        index_foreign_keys: bool = True,
     ) -> list[str]:
         """Return the statements that ``transform`` would run, in their order; nothing is changed.
 
@@ -365,6 +374,7 @@ class Structure:
             add_foreign_keys: see there.
             drop_foreign_keys: see there.
             column_order: see there.
+            index_foreign_keys: see there.
 
         Raises:
             DeeBaseError: whatever ``transform`` would refuse.
@@ -375,19 +385,26 @@ class Structure:
             ```
         """
         arguments = Arguments(
-            types, rename, drop, not_null, defaults, pk, add_foreign_keys, drop_foreign_keys, column_order
+            types,
+            rename,
+            drop,
+            not_null,
+            defaults,
+            pk,
+            add_foreign_keys,
+            drop_foreign_keys,
+            column_order,
+            index_foreign_keys,
         )
         self._must_be_whole("transform_sql")
         return await Transformation(self._source, "transform_sql").plan(arguments)
 
     async def _transformed(self: S, operation: str, arguments: Arguments) -> S:
         self._must_be_whole(operation)
-        before = await self._before()
-        change = await Transformation(self._source, operation).run(arguments)
-        columns = self._source.model.columns
-        # Types of renamed columns are known better than the database tells, too.
-        known = {new: columns[old].sa_type for old, new in change.rename.items()}
-        return await self._anew(before, known={**known, **change.known_types()})
+        source = self._source
+        async with source.executor.transaction():
+            change = await Transformation(source, operation).run(arguments)
+            return await self._refreshed(renamed=change.rename, types=change.known_types())
 
     # -- the table -----------------------------------------------------------------------------
 
@@ -404,9 +421,10 @@ class Structure:
             ```
         """
         check_name("the name of the table", new, self._source.dialect)
-        before = await self._before()
-        await self._change("rename", f"ALTER TABLE {self._table} RENAME TO {self._quoted(new)}")
-        return await self._anew(before, name=new)
+        self._must_be_whole("rename")
+        async with self._source.executor.transaction():
+            await Transformation(self._source, "rename").rename(new)
+            return await self._refreshed(name=new)
 
     async def duplicate(self: S, new: str) -> S:
         """Make a copy of the table with its rows, constraints and indexes, and return the copy's handle.
@@ -431,9 +449,9 @@ class Structure:
         source = self._source
         async with source.executor.transaction():
             found = await duplicate(source, new)
-        source.catalog.copied(source.model.name, found)
-        source.executor.when_undone(lambda: source.catalog.forget(found.known_as))
-        return type(self)(source.anew(found.known_as))  # type: ignore[call-arg]
+            source.catalog.copied(source.model.name, found)
+            await refresh(source.executor, source.catalog)
+            return type(self)(source.anew(found.known_as))  # type: ignore[call-arg]
 
     async def truncate(self) -> None:
         """Delete all rows; rows of others that refer to them refuse it, whatever their foreign key says.
@@ -465,10 +483,7 @@ class Structure:
         """
         self._must_be_whole("drop")
         source = self._source
-        before = await self._before()
         async with source.executor.transaction():
             await drop_table(source.executor, source.model.sa_table, source.dialect, "drop")
-        catalog = source.catalog
-        catalog.forget(source.model.name)
-        if before is not None:
-            source.executor.when_undone(lambda: catalog.learn_again(before))
+            source.catalog.forget(source.model.name)
+            await refresh(source.executor, source.catalog)

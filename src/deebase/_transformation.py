@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from deebase._reflection import inventory
 from deebase._schema import alter_postgres as postgres
@@ -13,7 +14,9 @@ from deebase._schema.columns import ColumnSpec
 from deebase._schema.ddl_text import TableText
 from deebase._schema.ddl_tokens import quoted
 from deebase._schema.facts import TableFacts
+from deebase._schema.names import comes_with_key, foreign_key_index_name, serves
 from deebase._schema.rebuild import ENTRIES, Entry, Rebuild, declared, rebuild, understood, with_added_column
+from deebase._schema.renames import pinned_views, rename_steps
 from deebase._schema.row_checks import row_checks
 from deebase._schema.stored_form import STORED
 from deebase._source import Source
@@ -77,22 +80,65 @@ class Transformation:
             ) from error
 
     async def _statements(self, facts: TableFacts, change: Change) -> Rebuild:
+        """Return the statements of a change, with those for the indexes that come with foreign keys."""
+        gone = [
+            index
+            for index in facts.indexes
+            if set(index.columns) & set(change.drop) and comes_with_key(index.name, index.columns, facts.foreign_keys)
+        ]
+        left = replace(facts, indexes=tuple([index for index in facts.indexes if index not in gone]))
+        planned = await self._changed(left, change, [index.name for index in gone])
+        schema = "" if facts.schema is None else f"{self._quote(facts.schema)}."
+        dropped = [f"DROP INDEX {schema}{self._quote(index.name)}" for index in gone]
+        indexed = [change.key(left), *[index.columns for index in left.indexes if not index.partial]]
+        made = [
+            self._key_index(facts, change.rename.get(key.column, key.column))
+            for key in change.add_foreign_keys
+            if change.index_foreign_keys and not serves([key.column], indexed)
+        ]
+        return replace(planned, before=(*dropped, *planned.before), renames=(*planned.renames, *made))
+
+    def _quote(self, name: str) -> str:
+        return self.dialect.identifier_preparer.quote(name)
+
+    def _key_index(self, facts: TableFacts, column: str) -> str:
+        """Return the statement that makes the index of a foreign key."""
+        name = self._quote(foreign_key_index_name(facts.name, [column]))
+        return f"CREATE INDEX {name} ON {qualified(facts, self.dialect)} ({self._quote(column)})"
+
+    async def _changed(self, facts: TableFacts, change: Change, gone: Collection[str]) -> Rebuild:
         if not self.sqlite:
             constraints = await self._constraints(facts)
             self._refuse_uses({name: postgres.dropped_with(constraints, facts, change, name) for name in change.drop})
             await self._judge_rows(
                 facts, change, {name: str(kind.compile(dialect=self.dialect)) for name, kind in change.types.items()}
             )
-            return Rebuild(tuple(postgres.alter_statements(facts, constraints, change, self.dialect)), (), ())
+            return Rebuild(tuple(postgres.alter_statements(facts, constraints, change, self.dialect)))
         table = self.understood(facts)
-        entries = await self._entries()
+        entries = [entry for entry in await self._entries() if entry.kind != "index" or entry.name not in gone]
         others = list(self.tables.values())
         self._refuse_uses({name: column_uses(facts, entries, others, name) for name in change.drop})
         self._refuse_key(facts, table, change)
         written = {name: declared(kind, self.dialect, strict=table.strict) for name, kind in change.types.items()}
         await self._judge_rows(facts, change, written)
         converted = await self._to_convert(facts, written)
-        return rebuild(facts, entries, change, self.dialect, converted=converted)
+        planned = rebuild(facts, entries, change, self.dialect, converted=converted)
+        # Before SQLite's own renames, which would rename the columns of views too.
+        return replace(planned, after=(*planned.after, *pinned_views(others, entries, change.rename)))
+
+    async def rename_steps(self, new: str) -> list[tuple[str, str]]:
+        """Return the statements that rename the table, with those indexes whose names were made from its own.
+
+        Each comes with the statement that undoes it.
+        """
+        facts = await self.look()
+        taken = [*self.tables, *[index.name for other in self.tables.values() for index in other.indexes]]
+        return rename_steps(facts, new, taken, self.dialect)
+
+    async def rename(self, new: str) -> None:
+        """Rename the table."""
+        async with self.executor.transaction():
+            await self._run([sql for sql, _ in await self.rename_steps(new)])
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -197,6 +243,7 @@ class Transformation:
         if planned.exchange:
             await self.executor.write_schema([Statement(sql) for sql in planned.exchange])
         await self._run(planned.after)
+        await self._run(planned.renames)
         if not judged:
             return
         for name, count in (await self._broken_references()).items():
@@ -231,8 +278,17 @@ class Transformation:
                 continue
         return result
 
-    async def add_column(self, spec: ColumnSpec, mark: ForeignKeyMark | None, key: str | None) -> None:
-        """Add a column; ``key`` is the key of the table that it refers to, if that has one column."""
+    async def add_column(
+        self, spec: ColumnSpec, mark: ForeignKeyMark | None, key: str | None, *, indexes: bool
+    ) -> None:
+        """Add a column.
+
+        Args:
+            spec: the column.
+            mark: what it refers to.
+            key: the key of the table that it refers to, if that has one column.
+            indexes: whether a foreign key gets an index.
+        """
         async with self.executor.transaction():
             facts = await self.look()
             strict = self.sqlite and self.understood(facts).strict
@@ -244,3 +300,5 @@ class Transformation:
                 await self._carry_out(with_added_column(facts, await self._entries(), declaration), judged=False)
             else:
                 await self._run([f"ALTER TABLE {qualified(facts, self.dialect)} ADD COLUMN {declaration}"])
+            if mark is not None and indexes:
+                await self._run([self._key_index(facts, spec.name)])

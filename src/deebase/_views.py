@@ -87,6 +87,7 @@ class ViewMaker:
                 hint="leave materialized out, or fill a table",
             )
         async with self._executor.transaction():
+            await self._executor.lock_schema()
             there = await self._kind()
             if there is not None and (there == "table" or not replace):
                 raise TableExistsError(

@@ -14,6 +14,7 @@ from typing import Any
 
 from deebase._engine.block import raise_translated
 from deebase._engine.sqlite_files import copy_in, copy_out, damage
+from deebase._sql.statement import Statement
 from deebase.database import Database
 from deebase.errors import DatabaseError, InvalidOperationError
 
@@ -21,34 +22,55 @@ __all__ = ["backup", "restore"]
 
 #: How a file of SQLite begins (sqlite.org/fileformat2.html).
 _SQLITE_FILE = b"SQLite format 3\0"
-#: Drops all that is somebody's own: schemas, and what the schema public holds besides the parts of extensions (and
-#: sequences of identities, which go with their column). The names are collected first: each drop takes others with it.
-_EMPTY = """
+#: All that is somebody's own, as what comes after DROP: schemas, what the schema public holds, and what belongs to no
+#: schema; without the parts of extensions, and of other objects. Event triggers come first: they see the other drops.
+_OBJECTS = """
+    WITH objects (class, oid) AS (
+        SELECT 'pg_event_trigger'::regclass, oid FROM pg_event_trigger
+        UNION ALL SELECT 'pg_publication'::regclass, oid FROM pg_publication
+        UNION ALL SELECT 'pg_namespace'::regclass, oid FROM pg_namespace
+            WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')
+        UNION ALL SELECT 'pg_class'::regclass, oid FROM pg_class
+            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+        UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_operator'::regclass, oid FROM pg_operator WHERE oprnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_opclass'::regclass, oid FROM pg_opclass WHERE opcnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_opfamily'::regclass, oid FROM pg_opfamily WHERE opfnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_collation'::regclass, oid FROM pg_collation WHERE collnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_conversion'::regclass, oid FROM pg_conversion WHERE connamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_ts_config'::regclass, oid FROM pg_ts_config WHERE cfgnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_ts_dict'::regclass, oid FROM pg_ts_dict WHERE dictnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_ts_parser'::regclass, oid FROM pg_ts_parser WHERE prsnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_ts_template'::regclass, oid FROM pg_ts_template
+            WHERE tmplnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext
+            WHERE stxnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_foreign_server'::regclass, oid FROM pg_foreign_server
+        UNION ALL SELECT 'pg_foreign_data_wrapper'::regclass, oid FROM pg_foreign_data_wrapper
+        UNION ALL SELECT 'pg_cast'::regclass, oid FROM pg_cast WHERE oid >= 16384
+        UNION ALL SELECT 'pg_transform'::regclass, oid FROM pg_transform
+        UNION ALL SELECT 'pg_language'::regclass, oid FROM pg_language WHERE oid >= 16384
+        UNION ALL SELECT 'pg_am'::regclass, oid FROM pg_am WHERE oid >= 16384
+    )
+    SELECT CASE WHEN i.type IN ('function', 'procedure', 'aggregate', 'window function') THEN 'ROUTINE'
+                WHEN i.type = 'statistics object' THEN 'STATISTICS'
+                ELSE upper(replace(i.type, '-', ' ')) END AS kind, i.identity AS name
+    FROM objects o, pg_identify_object(o.class, o.oid, 0) i
+    WHERE NOT EXISTS (SELECT FROM pg_depend d
+                      WHERE d.classid = o.class AND d.objid = o.oid AND d.objsubid = 0 AND d.deptype IN ('e', 'i'))
+"""
+#: The names are collected first, since each drop takes others with it.
+_EMPTY = f"""
 DO $$
 DECLARE
-  own oid := (SELECT oid FROM pg_namespace WHERE nspname = 'public');
-  drops text[] := ARRAY(
-    SELECT format('SCHEMA IF EXISTS %I', nspname) FROM pg_namespace n
-    WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = n.oid AND d.deptype = 'e')
-    UNION ALL
-    SELECT format('%s IF EXISTS public.%I', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
-      WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'S' THEN 'SEQUENCE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, relname)
-    FROM pg_class c WHERE relnamespace = own AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('e', 'i'))
-    UNION ALL
-    SELECT format('TYPE IF EXISTS public.%I', typname) FROM pg_type t
-    WHERE typnamespace = own AND typtype IN ('e', 'd', 'r')
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
-    UNION ALL
-    SELECT format('ROUTINE IF EXISTS public.%I(%s)', proname, pg_get_function_identity_arguments(p.oid))
-    FROM pg_proc p WHERE pronamespace = own
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype IN ('e', 'i')));
+  drops text[] := ARRAY(SELECT format('DROP %s IF EXISTS %s CASCADE', kind, name) FROM ({_OBJECTS}) AS found);
   dropped text;
 BEGIN
   FOREACH dropped IN ARRAY drops LOOP
-    EXECUTE format('DROP %s CASCADE', dropped);
+    EXECUTE dropped;
   END LOOP;
+  PERFORM lo_unlink(oid) FROM pg_largeobject_metadata;
 END $$;
 """
 
@@ -140,18 +162,29 @@ async def restore(db: Database, path: str | os.PathLike[str], *, replace: bool =
         raise _refused(f"{source} is not {kind}", "`deebase db copy` goes from one kind to the other", str(source))
     if sqlite:
         _must_be_sound(source)
-    await db.reflect()
-    there = [*dir(db.t), *dir(db.v)]
-    if there and not replace:
+    found = await _objects(db)
+    if found and not replace:
         raise _refused(
-            f"the database is not empty: it has {', '.join(there[:3])}", "replace=True takes their place", str(source)
+            f"the database is not empty: it has {', '.join(found[:3])}", "replace=True takes their place", str(source)
         )
     if sqlite:
         await _with_connection(db, lambda raw: copy_in(raw, source), write=True)
+        # A connection that has read a schema takes no other encoding of texts.
+        await db._executor.reconnect()  # pyright: ignore[reportPrivateUsage]
     else:
         with _environment(db) as (environment, arguments):
-            await _read_archive(source, arguments, environment, empties=bool(there))
+            await _read_archive(source, arguments, environment, empties=bool(found))
     await db.reflect()
+
+
+async def _objects(db: Database) -> list[str]:
+    """Return the names of what a database holds."""
+    executor = db._executor  # pyright: ignore[reportPrivateUsage]
+    if executor.settings.name == "sqlite":
+        await db.reflect()
+        return [*dir(db.t), *dir(db.v)]
+    rows = await executor.fetch(Statement(f"SELECT name FROM ({_OBJECTS}) AS found", reads=True), [])
+    return [str(name).removeprefix("public.") for (name,) in rows]
 
 
 async def _with_connection(db: Database, function: Callable[[Any], None], *, write: bool) -> None:

@@ -20,7 +20,7 @@ from deebase._matching import match
 from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import database_html
 from deebase._rawsql import RawSql
-from deebase._reflection import reflect
+from deebase._reflection import reflect, refresh
 from deebase._schema.build import Design, design
 from deebase._schema.catalog import Catalog
 from deebase._views import ViewMaker
@@ -43,7 +43,7 @@ T = TypeVar("T")
 #: How the names of tables begin that the library keeps for itself, as the ledger of migrations is.
 OWN_TABLES = "_deebase_"
 #: What `create_all` takes for a single class.
-_OWN_OPTIONS = frozenset({"name", "pk", "indexes", "foreign_keys", "defaults", "checks"})
+_OWN_OPTIONS = frozenset({"name", "pk", "indexes", "foreign_keys", "defaults", "checks", "index_foreign_keys"})
 
 
 class Database:
@@ -114,7 +114,7 @@ class Database:
                 "engine_options": engine_options,
             },
         )
-        self._catalog = Catalog(self._settings.dialect)
+        self._catalog = Catalog(self._settings.dialect, lambda: self._executor.block())
         backend = make_backend(self._settings.name, self._catalog.unique_columns)
         self._executor = Executor(self._settings, backend, echo=echo, coalesce=coalesce)
         self._raw = RawSql(self._executor, self._catalog.dialect)
@@ -348,6 +348,7 @@ class Database:
         foreign_keys: Mapping[str | tuple[str, ...], ForeignKeyMark] | None = None,
         defaults: Mapping[str, Any] | None = None,
         checks: Iterable[str] = (),
+        index_foreign_keys: bool = True,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -365,6 +366,7 @@ class Database:
         foreign_keys: Mapping[str | tuple[str, ...], ForeignKeyMark] | None = None,
         defaults: Mapping[str, Any] | None = None,
         checks: Iterable[str] = (),
+        index_foreign_keys: bool = True,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -381,6 +383,7 @@ class Database:
         foreign_keys: Mapping[str | tuple[str, ...], ForeignKeyMark] | None = None,
         defaults: Mapping[str, Any] | None = None,
         checks: Iterable[str] = (),
+        index_foreign_keys: bool = True,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -399,6 +402,8 @@ class Database:
                 ``{("company_id", "project_id"): ForeignKey("project", columns=("company_id", "id"))}``.
             defaults: values by column, on top of those of the class.
             checks: conditions in SQL (trusted code) that each row must fulfil: ``["age >= 0"]``.
+            index_foreign_keys: make an index for each foreign key, unless the key or another index begins with its
+                columns. Without one, deleting a row that others may refer to reads all of those.
             if_not_exists: take the table as it is when it exists; a warning lists how it differs.
             replace: drop the table first when it exists.
             transform: change the table to what the class says when it exists, rows kept: columns are added, and
@@ -433,6 +438,7 @@ class Database:
             foreign_keys=foreign_keys,
             defaults=defaults,
             checks=checks,
+            index_foreign_keys=index_foreign_keys,
             localns=localns,
         )
         return self._create_one(made, if_not_exists=if_not_exists, replace=replace, transform=transform, strict=strict)
@@ -686,11 +692,8 @@ class Database:
             ```
         """
         maker = ViewMaker(self._executor, self._catalog.dialect, name)
-        before = self._catalog.facts(name)
         async with self._executor.transaction():
-            self._executor.when_undone(
-                lambda: self._catalog.forget(name) if before is None else self._catalog.learn_again(before)
-            )
             await maker.create(definition, replace=replace, materialized=materialized, key=key)
             await reflect(self._executor, self._catalog, None, name)
+            await refresh(self._executor, self._catalog, quiet=False)
             return self.v.handle(name, key=key)

@@ -86,8 +86,9 @@ class View(Readable[R]):
             await popular.drop()
             ```
         """
-        await self._maker().drop()
-        self._source.catalog.forget(self.name)
+        async with self._executor.transaction():
+            await self._maker().drop()
+            self._source.catalog.forget(self.name)
 
     async def refresh(self, *, concurrently: bool = False) -> None:
         """Compute a materialized view anew (PostgreSQL).

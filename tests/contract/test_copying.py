@@ -260,6 +260,111 @@ async def test_what_came_after_the_backup_goes(db: Database, tmp_path: Path, pro
         assert await rows_of(db) == before
 
 
+#: One of each kind of object that a schema, or a database, can hold.
+OBJECTS = [
+    "CREATE TYPE pair AS (a integer, b text)",
+    "CREATE TYPE mood AS ENUM ('fine', 'sad')",
+    "CREATE DOMAIN positive AS integer CHECK (value > 0)",
+    "CREATE TYPE span AS RANGE (subtype = float8)",
+    "CREATE TYPE shell",
+    "CREATE FUNCTION twice(n integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT n * 2'",
+    "CREATE FUNCTION swapped(p pair) RETURNS text LANGUAGE sql AS 'SELECT p.b'",
+    "CREATE PROCEDURE nothing(n integer) LANGUAGE sql AS 'SELECT n'",
+    "CREATE AGGREGATE total(integer) (sfunc = int4pl, stype = integer)",
+    "CREATE AGGREGATE rows_of(*) (sfunc = int8inc, stype = bigint, initcond = '0')",
+    "CREATE FUNCTION same(a pair, b pair) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT a.a = b.a'",
+    "CREATE OPERATOR === (function = same, leftarg = pair, rightarg = pair)",
+    "CREATE OPERATOR FAMILY ways USING btree",
+    "CREATE FUNCTION compared(a mood, b mood) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 0'",
+    "CREATE OPERATOR CLASS by_mood FOR TYPE mood USING btree AS OPERATOR 3 = (anyenum, anyenum), "
+    "FUNCTION 1 compared(mood, mood)",
+    "CREATE SEQUENCE counted START 5",
+    "CREATE COLLATION own (locale = 'C')",
+    "CREATE CONVERSION converted FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8",
+    "CREATE TEXT SEARCH CONFIGURATION searched (copy = simple)",
+    "CREATE TEXT SEARCH DICTIONARY words (template = simple)",
+    "CREATE CAST (pair AS text) WITH FUNCTION swapped(pair)",
+    "CREATE FOREIGN DATA WRAPPER wrapper",
+    "CREATE SERVER elsewhere FOREIGN DATA WRAPPER wrapper",
+    "CREATE FOREIGN TABLE remote (id integer) SERVER elsewhere",
+    "CREATE TABLE plain (id serial PRIMARY KEY, m mood, p pair, d positive, s span)",
+    "INSERT INTO plain (m, p, d, s) VALUES ('fine', (1, 'x'), 3, '[1,2]')",
+    "CREATE TABLE split (id integer) PARTITION BY RANGE (id)",
+    "CREATE TABLE split_1 PARTITION OF split FOR VALUES FROM (1) TO (10)",
+    "CREATE STATISTICS correlated ON id, d FROM plain",
+    "CREATE VIEW seen AS SELECT id FROM plain",
+    "CREATE MATERIALIZED VIEW summed AS SELECT count(*) AS n FROM plain",
+    "CREATE FUNCTION noticed() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN RAISE DEBUG ''seen''; END'",
+    "CREATE EVENT TRIGGER watched ON ddl_command_end EXECUTE FUNCTION noticed()",
+    "CREATE PUBLICATION told FOR TABLE plain",
+    "CREATE SCHEMA apart",
+    "CREATE TABLE apart.one (p pair)",
+    "SELECT lo_create(4711)",
+]
+_KINDS = [
+    *["pg_class", "pg_proc", "pg_type", "pg_operator", "pg_opclass", "pg_opfamily", "pg_collation", "pg_conversion"],
+    *["pg_ts_config", "pg_ts_dict", "pg_statistic_ext", "pg_foreign_server", "pg_foreign_data_wrapper", "pg_cast"],
+    *["pg_event_trigger", "pg_publication", "pg_namespace", "pg_constraint"],
+]
+
+
+async def _objects_of(db: Database) -> list[str]:
+    """Return every object that is not one of PostgreSQL's own."""
+    found: list[str] = []
+    for catalog in _KINDS:
+        rows = await db.q(
+            f"SELECT i.type || ' ' || i.identity AS name FROM {catalog} c, "
+            f"pg_identify_object('{catalog}'::regclass, c.oid, 0) i WHERE c.oid >= 16384 AND i.identity NOT LIKE 'pg_%'"
+        )
+        found += [str(row["name"]) for row in rows]
+    return sorted(name for name in found if "toast" not in name)
+
+
+@pytest.mark.filterwarnings("ignore:.*Python has no type for")
+@pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
+async def test_every_kind_of_object_is_emptied_and_restored(db: Database, tmp_path: Path, programs: None) -> None:
+    empty = await backup(db, tmp_path / "empty.backup")
+    nothing = await _objects_of(db)
+    for statement in OBJECTS:
+        await db.q(statement)
+    before = await _objects_of(db)
+    whole = await backup(db, tmp_path / "whole.backup")
+    with pytest.raises(InvalidOperationError, match="not empty"):
+        await restore(db, empty)
+    await restore(db, empty, replace=True)
+    assert await _objects_of(db) == nothing
+    assert dir(db.t) == []
+    await restore(db, whole)
+    assert await _objects_of(db) == before
+    await restore(db, whole, replace=True)
+    assert await _objects_of(db) == before
+    assert await db.item("SELECT count(*) FROM plain WHERE m = 'fine' AND (p).b = 'x'") == 1
+    assert await db.item("SELECT nextval('counted')") == 5
+
+
+@pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
+@pytest.mark.parametrize("statement", ["CREATE TYPE pair AS (a integer)", "CREATE FUNCTION f() RETURNS int RETURN 1"])
+async def test_a_database_with_no_table_is_not_empty(
+    db: Database, tmp_path: Path, programs: None, statement: str
+) -> None:
+    await db.q(statement)
+    path = await backup(db, tmp_path / "one.backup")
+    with pytest.raises(InvalidOperationError, match="not empty"):
+        await restore(db, path)
+    await restore(db, path, replace=True)
+
+
+@pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
+async def test_an_extension_stays_where_it_is(db: Database, tmp_path: Path, programs: None) -> None:
+    await db.q("CREATE EXTENSION citext")
+    await db.q("CREATE TABLE word (w citext)")
+    path = await backup(db, tmp_path / "one.backup")
+    await db.q("INSERT INTO word VALUES ('A')")
+    await restore(db, path, replace=True)
+    assert await db.item("SELECT count(*) FROM word WHERE w = 'a'") == 0
+    assert await db.item("SELECT 'A'::citext = 'a'::citext") is True
+
+
 async def test_what_is_no_backup_is_refused(db: Database, tmp_path: Path) -> None:
     await fill(db)
     before = await rows_of(db)

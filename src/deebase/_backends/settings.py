@@ -37,6 +37,8 @@ class Settings:
     pool_size: int
     timeout: float
     pragmas: Sequence[tuple[str, Any]] = ()
+    #: Whether a SQLite file whose schema is harmless gets trust when it needs it: no pragma says otherwise.
+    trusts_harmless: bool = False
     connect_args: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
     engine_options: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
 
@@ -103,6 +105,7 @@ def _sqlite(path: str, options: Mapping[str, Any]) -> Settings:
         pool_size=options["pool_size"] or 4,
         timeout=float(options["timeout"]),
         pragmas=_pragmas(options),
+        trusts_harmless="trusted_schema" not in {str(name).lower() for name in options["pragmas"] or {}},
         connect_args={"isolation_level": None, "timeout": 0.05},
         engine_options=dict(options["engine_options"] or {}),
     )

@@ -49,6 +49,8 @@ _QUOTING = {
     "malformed MATCH": "a full-text query is malformed",
     "unknown special query": "a full-text query is malformed",
 }
+#: How SQLite refuses what a schema calls (sqlite.org/pragma.html#pragma_trusted_schema).
+_UNSAFE = "unsafe use of "
 #: CORRUPT and NOTADB.
 _DAMAGED = (11, 26)
 _UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '(.*?)' with text ", re.DOTALL)
@@ -77,6 +79,17 @@ class SqliteBackend:
 
 def _from_code(error: BaseException, code: int, statement: str | None) -> DeeBaseError:
     kind = class_for_sqlite(code) or DatabaseError
+    unsafe = str(error).partition(_UNSAFE)[2]
+    if unsafe:
+        # Its code is that of a damaged file where it is met while the schema is read.
+        made = database_error(
+            QueryError,
+            f"SQLite: the schema of the file calls {unsafe}, which only a trusted schema may",
+            code=str(code),
+            statement=statement,
+        )
+        made.hint = "if the file is no stranger's: Database(path, pragmas={'trusted_schema': 'ON'}), or --trust-schema"
+        return made
     if issubclass(kind, IntegrityError):
         return _violation(kind, code, str(error))
     primary = code & 0xFF

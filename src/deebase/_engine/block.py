@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from deebase._backends.base import shown_cause
 from deebase._engine.lanes_postgres import READ_ONLY_SERVER, RolledBack
@@ -104,6 +104,14 @@ def _ended() -> TransactionError:
     )
 
 
+class Part(Protocol):
+    """What a block has a version of its own of."""
+
+    def publish(self) -> None:
+        """Make it the version of the block around it, or of all tasks."""
+        ...
+
+
 class Block:
     """One block: the transaction itself, or a savepoint in it.
 
@@ -124,12 +132,18 @@ class Block:
         #: What undoes the read-only mode of a block in an unseen one.
         self._after: tuple[Statement, ...] = ()
         self._error: BaseException | None = None
-        self._undo: list[Callable[[], None]] = []
+        #: What takes part in the block besides the database, by its owner.
+        self.parts: dict[Any, Part] = {}
 
     @property
     def open(self) -> bool:
         """Whether the block has begun and not ended."""
         return self._unit is not None and self.outcome is None
+
+    @property
+    def parent(self) -> Block | None:
+        """The block around it, which it is a savepoint of."""
+        return self._parent
 
     @property
     def nested(self) -> bool:
@@ -333,17 +347,12 @@ class Block:
                 unit.lost = unit.lost or _ended()
                 await self._give_back(unit)
 
-    def when_undone(self, undo: Callable[[], None]) -> None:
-        """Have something done when what the block has done is not saved, now or with an outer block."""
-        self._undo.append(undo)
-
     def _settle(self) -> None:
-        if self.outcome != "committed":
-            for undo in reversed(self._undo):
-                undo()
-        elif self._parent is not None:
-            self._parent._undo += self._undo
-        self._undo = []
+        """Publish what takes part in the block if it was committed, else discard it."""
+        parts, self.parts = self.parts, {}
+        if self.outcome == "committed":
+            for part in parts.values():
+                part.publish()
 
     async def _commit(self, unit: Unit) -> None:
         lane = unit.lane

@@ -16,16 +16,15 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from deebase._backends.dialects import SUM, adapt
+from deebase._backends.dialects import adapt
 from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
 from deebase._backends.settings import Settings
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
+from deebase._engine.sqlite_functions import add_functions
 from deebase._engine.sqlite_job import is_busy
 from deebase._engine.sqlite_lane import SqliteLane
-from deebase._schema import exact
-from deebase._schema.stored_form import FITS, STORED, fits, stored
-from deebase._schema.types import compare_decimals
+from deebase._engine.sqlite_trust import refuses_its_own, trust_if_needed
 from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError, TransactionError
 
 log = logging.getLogger("deebase")
@@ -112,17 +111,15 @@ def _configure_sqlite(raw: sqlite3.Connection, settings: Settings) -> None:
                 f"this file system cannot give SQLite journal_mode={value} (it stays {row[0]})",
                 hint="put the file on a local disk, or pass pragmas={'journal_mode': 'DELETE'}",
             )
+    if settings.trusts_harmless and refuses_its_own():
+        trust_if_needed(raw)
     if sys.version_info >= (3, 12):
         # Python 3.12+: a misspelt "column" is an error, not a string.
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DDL, False)
         # What is built so refuses changes of its schema table, which a rebuilt table needs.
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)
-    raw.create_collation("deebase_decimal", compare_decimals)
-    raw.create_function(exact.COMPUTED, 3, exact.computed, deterministic=True)
-    raw.create_window_function(SUM, 1, exact.Sum)
-    raw.create_function(FITS, 2, fits, deterministic=True)
-    raw.create_function(STORED, 2, stored, deterministic=True)
+    add_functions(raw)
 
 
 def _set_pragma(raw: sqlite3.Connection, sql: str, deadline: float) -> Any:
@@ -181,6 +178,7 @@ async def open_sqlite(engine: AsyncEngine, settings: Settings, *, reader: bool) 
     try:
         driver = (await connection.get_raw_connection()).driver_connection
         lane = SqliteLane(connection, driver, loop, settings.timeout)
+        lane.trusts = settings.trusts_harmless and refuses_its_own()
         await connection.execution_options(**{LANE: lane})
 
         def prepare(raw: sqlite3.Connection) -> None:

@@ -42,6 +42,8 @@ T = TypeVar("T")
 
 log = logging.getLogger("deebase.sql")
 
+_LOCK_SCHEMA = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
+
 #: Seconds of the longest pause between two attempts of ``retry`` (full jitter below it).
 RETRY_CAP = 1.0
 
@@ -171,6 +173,13 @@ class Executor:
         if self._anchor is not None:
             self._anchor.close()
             self._anchor = None
+
+    async def reconnect(self) -> None:
+        """Close the connections of this event loop; the next statement opens new ones."""
+        home = self._homes.pop(asyncio.get_running_loop(), None)
+        self._home = None
+        if home is not None:
+            await finish(home.close(self.timeout))
 
     def close_from_outside(self, timeout: float) -> None:
         """Close what event loops have that are neither closed nor running; `close` does the rest."""
@@ -327,11 +336,18 @@ class Executor:
         """Return a block: a transaction, or a savepoint inside the one of this task."""
         return Transaction(self, read_only=read_only, isolation=isolation)
 
-    def when_undone(self, undo: Callable[[], None]) -> None:
-        """Have something done should the transaction of this task not be saved; without one it is saved already."""
-        block = self.current.get()
-        if block is not None:
-            block.when_undone(undo)
+    async def lock_schema(self) -> None:
+        """Wait until no other process changes a schema through DeeBase; the lock ends with the transaction.
+
+        Two programs that start at once must not both find a table, view or index missing (PostgreSQL). SQLite has one
+        writer at a time.
+        """
+        if self.settings.name == "postgresql":
+            await self.fetch(_LOCK_SCHEMA, [])
+
+    def block(self) -> Block | None:
+        """Return the innermost transaction block of this task."""
+        return self.current.get()
 
     def must_be_inside(self, what: str) -> None:
         """Refuse what only a transaction gives a meaning to.

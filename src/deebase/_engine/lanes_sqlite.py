@@ -24,6 +24,9 @@ QUICK = 0.001
 GROW_AFTER = 0.004
 
 
+_DISTRUST = Statement("PRAGMA trusted_schema = OFF")
+
+
 class SqlitePool(LanePool[SqliteLane]):
     """Lanes that take all statements that wait, in one hop."""
 
@@ -224,6 +227,11 @@ class SqliteLanes:
             # All other lanes run it before their next use; this one has.
             self._session.append((statement, args))
             lane.session = len(self._session)
+            if lane.trusts and statement.sql.lstrip()[:6].upper() == "ATTACH":
+                # The schema of another file was not looked at.
+                await lane.control(_DISTRUST)
+                self._session.append((_DISTRUST, ()))
+                lane.session = len(self._session)
         finally:
             self.release(lane, write=True)
         return result

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deebase._engine.shield import finish
 from deebase._engine.sqlite_job import CALL, COUNT, MANY, RAW, ROWS, Cancelled, Job, is_busy
+from deebase._engine.sqlite_trust import is_unsafe, trust_if_harmless
 from deebase._sql.statement import Statement
 from deebase.errors import ConnectionError
 
@@ -44,6 +45,7 @@ class SqliteLane:
         "session",
         "since",
         "timeout",
+        "trusts",
     )
 
     def __init__(
@@ -64,6 +66,8 @@ class SqliteLane:
         self.on_error: Callable[[BaseException], None] | None = None
         self.session: int = 0
         self.broken: bool = False
+        #: Whether a harmless schema gets trust when it needs it (``sqlite_trust``).
+        self.trusts: bool = False
         #: The thread takes nothing any more: what is sent there now would never be answered.
         self.closed: bool = False
 
@@ -127,7 +131,10 @@ class SqliteLane:
             while True:
                 try:
                     return job.perform(raw)
-                except sqlite3.OperationalError as error:
+                except sqlite3.DatabaseError as error:
+                    # Refused before anything was done; a function of ours may have run statements before.
+                    if self.trusts and job.mode != CALL and is_unsafe(error) and trust_if_harmless(raw):
+                        continue
                     waits = not raw.in_transaction or job.statement.sql == "COMMIT"
                     if not (waits and is_busy(error)) or time.monotonic() >= job.deadline:
                         raise

@@ -14,6 +14,7 @@ from deebase._schema.checks import by_value
 from deebase._schema.column_type import locate
 from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
 from deebase._schema.decimals import ExactNumber
+from deebase._schema.names import LONGEST, foreign_key_index_name, index_name, serves
 from deebase._schema.scalars import text_fault
 from deebase._schema.types import Float
 from deebase._schema.values import checker, passer
@@ -48,6 +49,13 @@ class Design:
     references: tuple[Reference, ...]
     indexes: tuple[Index, ...]
     checks: tuple[str, ...] = ()
+    #: Those of foreign keys that nothing else serves.
+    key_indexes: tuple[Index, ...] = ()
+
+    @property
+    def all_indexes(self) -> tuple[Index, ...]:
+        """Every index that its table gets."""
+        return (*self.indexes, *self.key_indexes)
 
     @property
     def generated(self) -> str | None:
@@ -67,6 +75,7 @@ def design(
     foreign_keys: Mapping[str | tuple[str, ...], ForeignKeyMark] | None = None,
     defaults: Mapping[str, Any] | None = None,
     checks: Iterable[str] = (),
+    index_foreign_keys: bool = True,
     localns: Mapping[str, Any] | None = None,
 ) -> Design:
     """Read a class as a table.
@@ -90,15 +99,32 @@ def design(
     known.update(pks)
     referring = [name for key in foreign_keys or {} for name in ((key,) if isinstance(key, str) else key)]
     _must_be_columns(table, [*referring, *(defaults or {})], known)
+    references = tuple(_references(table, columns, foreign_keys or {}))
+    given = tuple(_index(table, item, known) for item in indexes)
     return Design(
         cls=cls,
         name=table,
         columns=tuple(columns),
         pks=pks,
-        references=tuple(_references(table, columns, foreign_keys or {})),
-        indexes=tuple(_index(table, item, known) for item in indexes),
+        references=references,
+        indexes=given,
+        key_indexes=tuple(_key_indexes(table, references, pks, given)) if index_foreign_keys else (),
         checks=tuple(_condition(table, item) for item in ((checks,) if isinstance(checks, str) else checks)),
     )
+
+
+def _key_indexes(
+    table: str, references: Iterable[Reference], pks: Sequence[str], indexes: Iterable[Index]
+) -> Iterable[Index]:
+    """Yield the indexes of foreign keys that neither the key nor another index serves.
+
+    Without one, each row that is deleted has the database read all rows that may refer to it.
+    """
+    indexed: list[Sequence[str]] = [pks, *[index.columns for index in indexes if index.where is None]]
+    for reference in references:
+        if not serves(reference.columns, indexed):
+            indexed.append(reference.columns)
+            yield Index(foreign_key_index_name(table, reference.columns), *reference.columns)
 
 
 def _condition(table: str, item: Any) -> str:
@@ -132,8 +158,7 @@ def check_name(what: str, name: Any, dialect: Dialect) -> None:
     Raises:
         ValidationError: as for ``check_names``.
     """
-    # PostgreSQL keeps 63 bytes and drops the rest (manual, "Identifiers and Key Words").
-    most = 63 if dialect.name == "postgresql" else None
+    most = LONGEST if dialect.name == "postgresql" else None
     if not _is_name(name):
         raise ValidationError(f"{what} cannot be stored", field="name", value=name, hint="use other characters")
     if most is not None and len(name.encode()) > most:
@@ -186,7 +211,7 @@ def _index(table: str, item: str | tuple[str, ...] | Index, known: set[str]) -> 
         made = item
     else:
         names = (item,) if isinstance(item, str) else tuple(item)
-        made = Index(f"ix_{table}_{'_'.join(names)}", *names)
+        made = Index(index_name(table, names), *names)
     _must_be_columns(table, made.columns, known)
     return made
 
@@ -225,7 +250,7 @@ def _bare_table(made: Design, metadata: sa.MetaData, dialect: Dialect) -> sa.Tab
     table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in made.pks]))
     for check in _checks(made, table, dialect):
         table.append_constraint(check)
-    for index in made.indexes:
+    for index in made.all_indexes:
         options = {}
         if index.where is not None:
             # Not sa.text, which takes a colon before a word for a parameter, in a string as well.
@@ -295,42 +320,25 @@ def table_model(
     dialect: Dialect,
     *,
     generated: str | None,
+    uniques: Mapping[str, UniqueModel] | None = None,
+    foreign_keys: Iterable[ForeignKeyModel] = (),
     factories: Mapping[str, Callable[[], Any]] | None = None,
+    lenient: bool = False,
 ) -> TableModel:
-    """Return what the statements need of a table."""
-    columns = [column_model(column, dialect, (factories or {}).get(column.name)) for column in table.c]
-    uniques = {
-        str(index.name): UniqueModel(
-            tuple(column.name for column in index.columns), index.dialect_options["sqlite"]["where"] is not None
-        )
-        for index in table.indexes
-        if index.unique
-    }
-    for constraint in table.constraints:
-        if isinstance(constraint, sa.UniqueConstraint):
-            names = tuple(column.name for column in constraint.columns)
-            uniques[str(constraint.name or "_".join(names))] = UniqueModel(names)
-    return TableModel(table, columns, generated=generated, uniques=uniques, foreign_keys=_foreign_key_models(table))
+    """Return what the statements need of a table.
 
-
-def _foreign_key_models(table: sa.Table) -> list[ForeignKeyModel]:
-    """Return the foreign keys in the order of the columns they start at."""
-    places = {column: place for place, column in enumerate(table.c)}
-    constraints: list[Any] = sorted(
-        table.foreign_key_constraints, key=lambda constraint: [places[column] for column in constraint.columns]
-    )
-    return [
-        ForeignKeyModel(
-            name=None if constraint.name is None else str(constraint.name),
-            columns=tuple([column.name for column in constraint.columns]),
-            schema=constraint.referred_table.schema,
-            table=constraint.referred_table.name,
-            targets=tuple([element.column.name for element in constraint.elements]),
-            on_delete=constraint.ondelete,
-            on_update=constraint.onupdate,
-        )
-        for constraint in constraints
-    ]
+    Args:
+        table: the table.
+        dialect: the database.
+        generated: the key column whose values the database makes.
+        uniques: its unique constraints and indexes, by name.
+        foreign_keys: its foreign keys.
+        factories: what makes the values of columns that a new row leaves out.
+        lenient: a stored value of another type than its column's is returned as it is stored.
+    """
+    known = factories or {}
+    columns = [column_model(column, dialect, known.get(column.name), lenient=lenient) for column in table.c]
+    return TableModel(table, columns, generated=generated, uniques=uniques or {}, foreign_keys=foreign_keys)
 
 
 def column_model(

@@ -2,186 +2,173 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._rows.model import BUILD_ALL, TableModel
+from deebase._rows.model import TableModel
 from deebase._schema import reflected
 from deebase._schema.facts import TableFacts
+from deebase._schema.layer import Entry, Layer, facts_of
 from deebase.errors import TableNotFoundError
+
+Types = Mapping[str, sa.types.TypeEngine[Any]]
+
+
+class Scope(Protocol):
+    """A transaction block, as far as the catalog takes part in it.
+
+    Attributes:
+        parts: what takes part in the block, by its owner: published when the block commits, else discarded.
+    """
+
+    parts: dict[Any, Any]
+
+    @property
+    def open(self) -> bool:
+        """Whether the block has begun and not ended."""
+        ...
+
+    @property
+    def parent(self) -> Scope | None:
+        """The block around it."""
+        ...
+
+
+def _no_scope() -> Scope | None:
+    return None
 
 
 class Catalog:
-    """SQLAlchemy's metadata of a database, and the model and row type of each table.
+    """What is known of the tables of one database.
 
-    What reflection found is kept as facts; a table is built from them when it is first asked for.
+    It takes part in transactions: what a block changes is known to the tasks of this block alone, until the commit
+    makes it known to all. After a rollback it was never there.
+
+    Args:
+        dialect: the database.
+        scope: returns the transaction block of the current task.
     """
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, scope: Callable[[], Scope | None] = _no_scope) -> None:
         self.dialect = dialect
-        self.metadata: sa.MetaData = sa.MetaData(info={BUILD_ALL: self.build_all})
-        self._models: dict[str, TableModel] = {}
-        self._classes: dict[str, type] = {}
-        self._facts: dict[str, TableFacts] = {}
-        #: Of views, the column that their rows are asked for by, where it is not the first.
-        self._keys: dict[str, str] = {}
+        self._scope = scope
+        self._shared = Layer(dialect)
+
+    @property
+    def _layer(self) -> Layer:
+        """What the current task knows."""
+        scope = self._scope()
+        while scope is not None:
+            layer: Layer | None = scope.parts.get(self)
+            if layer is not None:
+                return layer
+            scope = scope.parent
+        return self._shared
+
+    def _own_layer(self, scope: Scope | None) -> Layer:
+        """Return where what a block changes is noted."""
+        if scope is None:
+            return self._shared
+        if not scope.open:
+            return self._own_layer(scope.parent)
+        layer: Layer | None = scope.parts.get(self)
+        if layer is None:
+            layer = scope.parts[self] = Layer(self.dialect, self._own_layer(scope.parent))
+        return layer
+
+    def _put(self, name: str, entry: Entry | None) -> None:
+        if self._layer.entry(name) != entry:
+            self._own_layer(self._scope()).put(name, entry)
+
+    @property
+    def metadata(self) -> sa.MetaData:
+        """SQLAlchemy's metadata with the tables and views that were asked for."""
+        return self._layer.metadata
 
     def build_all(self) -> None:
         """Build the tables that were not asked for yet."""
-        for name in self.names():
-            self.model(name)
+        self._layer.build_all()
 
-    def add(self, model: TableModel, row_class: type) -> None:
-        """Remember a table that was made from a class; one of the same name is replaced."""
-        self._models[model.name] = model
-        self._classes[model.name] = row_class
-        self._facts.pop(model.name, None)
+    # -- changes -------------------------------------------------------------------------------
+
+    def add(self, entry: Entry) -> None:
+        """Note a table that was made, or found, for a class; one of the same name is replaced."""
+        known = self._layer.entry(entry.facts.known_as)
+        # The types are made again at each call, but say the same.
+        if known is None or known.cls is not entry.cls or known.facts != entry.facts:
+            self._put(entry.facts.known_as, entry)
 
     def forget(self, name: str) -> None:
         """Drop what is known of a table."""
-        self._facts.pop(name, None)
-        self._classes.pop(name, None)
-        self._keys.pop(name, None)
-        self._unbuild(name)
+        self._put(name, None)
 
-    def _unbuild(self, name: str) -> None:
-        self._models.pop(name, None)
-        table = self.metadata.tables.get(name)
-        if table is not None:
-            self.metadata.remove(table)
+    def learn(
+        self, found: Iterable[TableFacts], *, schema: str | None, only: str | None = None, known_only: bool = False
+    ) -> list[TableFacts]:
+        """Take in what a schema holds: what changed is refreshed, what is gone is forgotten.
 
-    # -- reflection ----------------------------------------------------------------------------
-
-    def learn(self, found: Iterable[TableFacts], *, schema: str | None, only: str | None = None) -> list[TableFacts]:
-        """Take in what a schema holds, or one table of it: what changed is seen anew, what is gone is dropped.
+        Args:
+            found: all tables and views of the schema.
+            schema: which schema.
+            only: the one table or view that is meant.
+            known_only: nothing that is not known yet is added.
 
         Returns:
             What is new or was changed.
         """
+        layer = self._layer
         facts = {table.known_as: table for table in found if only is None or table.known_as == only}
-        names = [only] if only is not None else [name for name in self._known() if self._schema_of(name) == schema]
-        for name in names:
+        known = [table.known_as for table in facts_of(layer) if table.schema == schema]
+        for name in known if only is None else [only]:
             if name not in facts:
-                self.forget(name)
-        changed = {name: table for name, table in facts.items() if not self._unchanged(name, table)}
+                self._put(name, None)
+        changed: list[TableFacts] = []
         for name, table in facts.items():
-            if name in changed:
-                self._change(name, table, {})
-            self._facts[name] = table
-        return list(changed.values())
+            entry = layer.entry(name)
+            if (entry is None and known_only) or (entry is not None and entry.facts == table):
+                continue
+            self._put(name, Entry(table) if entry is None else entry.revised(table, {}, {}))
+            changed.append(table)
+        return changed
 
-    def learn_again(self, found: TableFacts) -> None:
-        """Take in one table as it is, whatever was known of it."""
-        self.forget(found.known_as)
-        self._facts[found.known_as] = found
+    def schemas(self) -> set[str | None]:
+        """Return the schemas of what is known."""
+        return {facts.schema for facts in facts_of(self._layer)}
 
-    def _known(self) -> list[str]:
-        return list({**self._models, **self._facts})
-
-    def _schema_of(self, name: str) -> str | None:
-        model = self._models.get(name)
-        return model.sa_table.schema if model is not None else self._facts[name].schema
-
-    def _unchanged(self, name: str, found: TableFacts) -> bool:
-        known = self._facts.get(name)
-        if known is not None:
-            return known == found
-        model = self._models.get(name)
-        return model is not None and self._fits(model, found)
-
-    def _fits(self, model: TableModel, found: TableFacts) -> bool:
-        """Whether a table that was made from a class is what was found."""
-        columns = [
-            (column.name, same_type(column.type.compile(dialect=self.dialect)), not column.nullable)
-            for column in model.sa_table.c
-        ]
-        there = [(column.name, same_type(column.type), column.not_null) for column in found.columns]
-        return model.pks == found.pks and columns == there and _references(model) == _references(found)
-
-    def learn_indexes(self, found: TableFacts) -> None:
-        """Take in the indexes of a table whose columns did not change: its model stays."""
-        self._facts[found.known_as] = found
-        model = self._models.get(found.known_as)
-        if model is not None:
-            model.uniques = reflected.uniques_of(found)
-
-    def changed(self, name: str, found: TableFacts, known: Mapping[str, Any] | None = None) -> None:
-        """Take in that a table was changed by its own handle.
+    def changed(self, name: str, found: TableFacts, *, renamed: Mapping[str, str], types: Types) -> None:
+        """Note that a table was changed by its own handle.
 
         Args:
             name: the name it had.
             found: what it is now, maybe by another name.
-            known: types of columns that are known better than the database tells.
+            renamed: new names of columns, by their old ones.
+            types: the types of columns that the change names.
         """
-        self._change(name, found, known or {})
-        self._facts[found.known_as] = found
+        entry = self._layer.entry(name)
+        if name != found.known_as:
+            self._put(name, None)
+        self._put(found.known_as, Entry(found) if entry is None else entry.revised(found, renamed, types))
 
     def copied(self, name: str, found: TableFacts) -> None:
-        """Take in a copy of a table: what is known of the columns of the one is known of those of the other."""
-        old = self.model(name)
-        self._facts[found.known_as] = found
-        model = self._build(found.known_as, {column: known.sa_type for column, known in old.columns.items()})
-        model.factories = dict(old.factories)
-        model.row_type = old.row_type
-
-    def _change(self, name: str, found: TableFacts, known: Mapping[str, Any]) -> None:
-        """Forget a table that is another one now, but not what its class knows better than the database."""
-        old = self._models.get(name)
-        cls = self._classes.pop(name, None)
-        new = found.known_as
-        self.forget(name)
-        if old is None or (cls is None and not known):
-            return
-        self._facts[new] = found
-        kept = {
-            column.name: old.columns[column.name].sa_type
-            for column in found.columns
-            if column.name in old.columns
-            and same_type(old.columns[column.name].sa_type.compile(dialect=self.dialect)) == same_type(column.type)
-        }
-        model = self._build(new, {**kept, **known})
-        model.factories = {column: make for column, make in old.factories.items() if column in model.columns}
-        if cls is None:
-            return
-        self._classes[new] = cls
-        if dataclasses.is_dataclass(cls) and {field.name for field in dataclasses.fields(cls)} <= set(model.names):
-            model.row_type = cls
-
-    def _build(self, name: str, kept: Mapping[str, Any] | None = None) -> TableModel:
-        """Build a table from its facts, with those its foreign keys lead to."""
-        built: dict[str, TableFacts] = {}
-        for facts in reflected.closure(name, self._facts):
-            if facts.known_as not in self.metadata.tables:
-                own: Mapping[str, Any] = kept if facts.known_as == name and kept is not None else {}
-                key = self.key_of_view(facts) if facts.kind != "table" else None
-                reflected.sa_table(facts, self.metadata, self.dialect, own, key)
-                built[facts.known_as] = facts
-        for table_name, facts in built.items():
-            reflected.add_foreign_keys(self.metadata.tables[table_name], facts, self.metadata.tables)
-        for table_name, facts in built.items():
-            table = self.metadata.tables[table_name]
-            self._models[table_name] = reflected.model_of(table, facts, self.dialect)
-        return self._models[name]
-
-    def key_of_view(self, facts: TableFacts) -> str | None:
-        """Return the column that rows of a view are asked for by."""
-        first = facts.columns[0].name if facts.columns else None
-        return self._keys.get(facts.known_as, first)
+        """Note a copy of a table: what is known of the columns of the one is known of those of the other."""
+        model = self.model(name)
+        types = {column: known.sa_type for column, known in model.columns.items()}
+        self._put(found.known_as, Entry(found, None, types, dict(model.factories), model.row_type))
 
     def set_key(self, name: str, column: str) -> None:
-        """Let rows of a view be asked for by a column."""
-        if self._keys.get(name) != column:
-            self._keys[name] = column
-            self._unbuild(name)
+        """Let rows of a view be read by a column."""
+        entry = self._layer.entry(name)
+        if entry is not None:
+            self._put(name, Entry(entry.facts, row_type=entry.row_type, key=column))
 
-    def facts(self, name: str) -> TableFacts | None:
-        """Return what reflection found of a table, if it was reflected."""
-        return self._facts.get(name)
+    def set_row_type(self, model: TableModel, row_type: type) -> None:
+        """Let rows of a table be of a type, those of handles that exist too."""
+        model.row_type = row_type
+        self._layer.keep_beside(model.name, row_type=row_type)
 
     # -- asking --------------------------------------------------------------------------------
 
@@ -191,16 +178,18 @@ class Catalog:
         Raises:
             TableNotFoundError: it is not known here; the nearest name is suggested.
         """
-        model = self._models.get(name)
-        if model is not None:
-            return model
-        if name in self._facts:
-            return self._build(name)
-        raise self.unknown(name)
+        model = self._layer.model(name)
+        if model is None:
+            raise self.unknown(name)
+        return model
+
+    def facts(self, name: str) -> TableFacts | None:
+        """Return what the database says of a table or view, if it is known."""
+        return self._layer.facts(name)
 
     def unknown(self, name: str) -> TableNotFoundError:
         """Return the error for a table or view that is not known."""
-        known = {other.lower(): other for other in self._known()}
+        known = {other.lower(): other for other in sorted(self._layer.names())}
         near = difflib.get_close_matches(name.lower(), known, n=1)
         guess = f"did you mean {known[near[0]]!r}? Else make" if near else "make"
         return TableNotFoundError(
@@ -211,39 +200,40 @@ class Catalog:
 
     def is_view(self, name: str) -> bool:
         """Whether what is known under a name is a view."""
-        facts = self._facts.get(name)
+        facts = self._layer.facts(name)
         return facts is not None and facts.kind != "table"
 
     def name_of(self, cls: type) -> str | None:
         """Return the table that was created from a class."""
-        for name, known in self._classes.items():
-            if known is cls:
+        layer = self._layer
+        for name in sorted(layer.names()):
+            entry = layer.entry(name)
+            if entry is not None and entry.cls is cls:
                 return name
         return None
 
     def names(self, *, views: bool = False) -> list[str]:
         """Return the names of all known tables, or of all views, sorted."""
-        return sorted([name for name in self._known() if self.is_view(name) is views])
+        return sorted([facts.known_as for facts in facts_of(self._layer) if (facts.kind != "table") is views])
+
+    def referring(self, names: Iterable[str]) -> list[str]:
+        """Return the known tables with foreign keys to one of these tables."""
+        targets = set(names)
+        return [
+            facts.known_as
+            for facts in facts_of(self._layer)
+            if any(key.target in targets for key in facts.foreign_keys)
+        ]
 
     def unique_columns(self, constraint: str | None) -> tuple[str, tuple[str, ...]] | None:
         """Return table and columns of a unique constraint, for the message of its violation."""
-        for model in self._models.values():
-            if constraint == f"{model.name}_pkey":
-                return model.name, model.pks
-            unique = model.uniques.get(constraint or "")
+        for facts in facts_of(self._layer):
+            if constraint == f"{facts.known_as}_pkey":
+                return facts.known_as, facts.pks
+            unique = reflected.uniques_of(facts).get(constraint or "")
             if unique is not None:
-                return model.name, unique.columns
+                return facts.known_as, unique.columns
         return None
 
     def __contains__(self, name: Any) -> bool:
-        return name in self._models or name in self._facts
-
-
-def _references(table: TableModel | TableFacts) -> set[tuple[Any, ...]]:
-    return {(key.columns, key.target, key.targets) for key in table.foreign_keys}
-
-
-def same_type(written: str) -> str:
-    """Return a type name in the form in which two of them can be compared."""
-    # PostgreSQL writes VARCHAR as "character varying", and adds the default of TIMESTAMP and TIME.
-    return written.upper().replace("CHARACTER VARYING", "VARCHAR").replace(" WITHOUT TIME ZONE", "")
+        return self._layer.entry(name) is not None

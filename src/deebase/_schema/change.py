@@ -46,6 +46,7 @@ class Arguments:
     add_foreign_keys: Mapping[str, ForeignKeyMark | str] | None = None
     drop_foreign_keys: Collection[str | tuple[str, ...]] | str | None = None
     column_order: Sequence[str] | None = None
+    index_foreign_keys: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Change:
         drop_foreign_keys: the columns of each one to drop.
         add_checks: conditions in SQL.
         column_order: all columns that stay, in their new order; empty leaves it as it is.
+        index_foreign_keys: whether new foreign keys get an index.
     """
 
     types: Types = field(default_factory=dict[str, TypeEngine[Any]])
@@ -75,6 +77,7 @@ class Change:
     drop_foreign_keys: tuple[tuple[str, ...], ...] = ()
     add_checks: tuple[str, ...] = ()
     column_order: tuple[str, ...] = ()
+    index_foreign_keys: bool = field(default=True, compare=False)
 
     @property
     def only_names(self) -> bool:
@@ -143,6 +146,7 @@ class _Planning:
             made,
             add_foreign_keys=tuple(self._new_keys(given.add_foreign_keys or {}, made)),
             column_order=self._order(given.column_order or (), drop),
+            index_foreign_keys=given.index_foreign_keys,
         )
         if made == Change():
             raise ValidationError(f"{self.operation} of {self.name} without a change", hint="say what is to change")

@@ -96,3 +96,9 @@ class TableFacts:
         """The columns of the key, in its order."""
         keys = sorted([column for column in self.columns if column.key], key=lambda column: column.key)
         return tuple([column.name for column in keys])
+
+
+def same_type(written: str) -> str:
+    """Return a type name in the form in which two of them can be compared."""
+    # PostgreSQL writes VARCHAR as "character varying", and adds the default of TIMESTAMP and TIME.
+    return written.upper().replace("CHARACTER VARYING", "VARCHAR").replace(" WITHOUT TIME ZONE", "")

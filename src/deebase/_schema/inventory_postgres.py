@@ -10,11 +10,14 @@ from deebase._rows.model import ForeignKeyModel
 from deebase._schema.checks_postgres import settled
 from deebase._schema.facts import ColumnFacts, IndexFacts, TableFacts
 
-# Partitions are reached through the table they are a part of.
+# Partitions are reached through the table they are a part of. What an extension made belongs to it.
 LISTED = """
     SELECT c.oid, c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'table' END
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = coalesce($1, current_schema()) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+        AND ($2::text[] IS NULL OR c.relname = ANY($2))
+        AND NOT EXISTS (SELECT FROM pg_depend d
+                        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     ORDER BY c.relname
 """
 SCHEMA = "SELECT FROM pg_namespace WHERE nspname = $1"

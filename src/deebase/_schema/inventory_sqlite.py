@@ -9,33 +9,35 @@ from typing import Any
 from deebase._rows.model import ForeignKeyModel
 from deebase._schema.facts import ColumnFacts, IndexFacts, TableFacts
 
+#: The names in lower case that are meant, as a JSON array; NULL for all.
+_WANTED = "(?1 IS NULL OR lower(m.name) IN (SELECT value FROM json_each(?1)))"
 # Shadow tables belong to virtual ones (sqlite.org/pragma.html#pragma_table_list); sqlite_% is SQLite's own.
-LISTED = """
+LISTED = f"""
     SELECT m.name, m.type, m.sql, m.rootpage FROM sqlite_master m
     JOIN pragma_table_list l ON l.name = m.name AND l.schema = 'main'
     WHERE m.type IN ('table', 'view') AND l.type <> 'shadow' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-    ORDER BY m.name
+        AND {_WANTED} ORDER BY m.name
 """
 # hidden: 1 of a virtual table, 2 and 3 computed (sqlite.org/pragma.html#pragma_table_xinfo).
 _COLUMNS = """
     SELECT m.name, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden
     FROM sqlite_master m, pragma_table_xinfo(m.name, 'main') x
-    WHERE {which} AND m.type IN ('table', 'view') AND x.hidden <> 1 ORDER BY m.name, x.cid
+    WHERE {which} AND {wanted} AND m.type IN ('table', 'view') AND x.hidden <> 1 ORDER BY m.name, x.cid
 """
 #: Views and virtual tables have no pages of their own, and may need what is not there.
-COLUMNS_OF_TABLES = _COLUMNS.format(which="m.rootpage > 0")
-COLUMNS_OF_OTHERS = _COLUMNS.format(which="m.rootpage = 0")
-COLUMNS_OF_ONE = _COLUMNS.format(which="m.name = ?")
-FOREIGN_KEYS = """
+COLUMNS_OF_TABLES = _COLUMNS.format(which="m.rootpage > 0", wanted=_WANTED)
+COLUMNS_OF_OTHERS = _COLUMNS.format(which="m.rootpage = 0", wanted=_WANTED)
+COLUMNS_OF_ONE = _COLUMNS.format(which="m.rootpage = 0", wanted="m.name = ?1")
+FOREIGN_KEYS = f"""
     SELECT m.name, f.id, f."table", f."from", f."to", f.on_update, f.on_delete
     FROM sqlite_master m, pragma_foreign_key_list(m.name, 'main') f
-    WHERE m.rootpage > 0 AND m.type = 'table' ORDER BY m.name, f.id, f.seq
+    WHERE m.rootpage > 0 AND m.type = 'table' AND {_WANTED} ORDER BY m.name, f.id, f.seq
 """
-INDEXES = """
+INDEXES = f"""
     SELECT m.name, l.name, l."unique", l.partial, i.name, s.sql, l.origin = 'pk'
     FROM sqlite_master m, pragma_index_list(m.name, 'main') l, pragma_index_xinfo(l.name, 'main') i
     LEFT JOIN sqlite_master s ON s.type = 'index' AND s.name = l.name
-    WHERE m.rootpage > 0 AND m.type = 'table' AND i.key = 1 ORDER BY m.name, l.name, i.seqno
+    WHERE m.rootpage > 0 AND m.type = 'table' AND i.key = 1 AND {_WANTED} ORDER BY m.name, l.name, i.seqno
 """
 _COMPUTED = (2, 3)
 

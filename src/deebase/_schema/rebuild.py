@@ -45,20 +45,20 @@ class Rebuild:
     Attributes:
         before: make the new table, with the rows; drop what cannot move.
         exchange: what happens to sqlite_schema, which has to be writable for it.
-        after: drop the old table, make the indexes, rename columns.
+        after: drop the old table, make the indexes and views.
+        renames: rename columns, or the table.
     """
 
-    before: tuple[str, ...]
-    exchange: tuple[str, ...]
-    after: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    exchange: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    renames: tuple[str, ...] = ()
 
     @property
     def statements(self) -> list[str]:
         """All of them, as a person would run them."""
-        if not self.exchange:
-            return [*self.before, *self.after]
         opened = ["PRAGMA writable_schema = ON", *self.exchange, "PRAGMA writable_schema = RESET"]
-        return [*self.before, *opened, *self.after]
+        return [*self.before, *(opened if self.exchange else []), *self.after, *self.renames]
 
 
 #: What gives the arguments of ``Entry``, in their order.
@@ -106,10 +106,10 @@ def rebuild(
     renames = rename_columns(facts, change.rename, dialect)
     table = parse(facts.sql or "")
     if change.only_names:
-        return Rebuild((), (), tuple(renames))
+        return Rebuild(renames=tuple(renames))
     if change.only_names_and_drops and all(_drops_alone(table, name) for name in change.drop):
         drops = [f"ALTER TABLE {quoted(facts.name)} DROP COLUMN {quoted(name)}" for name in change.drop]
-        return Rebuild((), (), (*drops, *renames))
+        return Rebuild(after=tuple(drops), renames=tuple(renames))
     return _exchanged(facts, entries, edited(facts.sql or "", change, dialect), change, converted, renames)
 
 
@@ -140,7 +140,7 @@ def _exchanged(
     if counts(parse(facts.sql or "")) and not counts(parse(sql)):
         after.append(f"DELETE FROM sqlite_sequence WHERE name = {_text(old)}")
     left = edit.without_foreign_keys(edit.renamed(facts.sql or "", new))
-    return Rebuild(tuple(before), _exchange(old, new, sql, left), (*after, *renames))
+    return Rebuild(tuple(before), _exchange(old, new, sql, left), tuple(after), renames=tuple(renames))
 
 
 def _free_name(name: str, entries: Sequence[Entry]) -> str:

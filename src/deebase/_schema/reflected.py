@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel, UniqueModel
-from deebase._schema.build import column_model
+from deebase._schema.build import table_model
 from deebase._schema.checks import conditions
 from deebase._schema.choices import choice_columns, literal_pairs
 from deebase._schema.facts import ColumnFacts, TableFacts
@@ -96,10 +96,10 @@ def _escaped(sql: str) -> str:
     return re.sub(r"(?<![:\w]):(?=\w)", r"\\:", sql)
 
 
-def add_foreign_keys(table: sa.Table, facts: TableFacts, tables: Mapping[str, sa.Table]) -> None:
-    """Add the foreign keys whose targets are among the tables."""
+def add_foreign_keys(table: sa.Table, facts: TableFacts, find: Callable[[str], sa.Table | None]) -> None:
+    """Add the foreign keys whose targets are found."""
     for key in facts.foreign_keys:
-        target = tables.get(key.target)
+        target = find(key.target)
         if target is not None and all(name in target.c for name in key.targets):
             table.append_constraint(
                 sa.ForeignKeyConstraint(
@@ -112,16 +112,25 @@ def add_foreign_keys(table: sa.Table, facts: TableFacts, tables: Mapping[str, sa
             )
 
 
-def model_of(table: sa.Table, facts: TableFacts, dialect: Dialect) -> TableModel:
-    """Return the model of a table that was built from facts."""
-    # SQLite holds in a column whatever was put there.
-    columns = [column_model(column, dialect, lenient=dialect.name == "sqlite") for column in table.c]
+def model_of(
+    table: sa.Table,
+    facts: TableFacts,
+    dialect: Dialect,
+    *,
+    factories: Mapping[str, Callable[[], Any]],
+    lenient: bool,
+) -> TableModel:
+    """Return the model of a table that was built from facts; the other arguments are those of ``table_model``."""
     keys = facts.pks
-    generated = next(
-        (column.name for column in facts.columns if column.generated and keys == (column.name,)),
-        None,
+    return table_model(
+        table,
+        dialect,
+        generated=next((column.name for column in facts.columns if column.generated and keys == (column.name,)), None),
+        uniques=uniques_of(facts),
+        foreign_keys=facts.foreign_keys,
+        factories=factories,
+        lenient=lenient,
     )
-    return TableModel(table, columns, generated=generated, uniques=uniques_of(facts), foreign_keys=facts.foreign_keys)
 
 
 def uniques_of(facts: TableFacts) -> dict[str, UniqueModel]:
@@ -133,13 +142,15 @@ def uniques_of(facts: TableFacts) -> dict[str, UniqueModel]:
     }
 
 
-def closure(name: str, known: Mapping[str, TableFacts]) -> Iterable[TableFacts]:
+def closure(name: str, find: Callable[[str], TableFacts | None]) -> Iterable[TableFacts]:
     """Yield a table and those that its foreign keys lead to, however far."""
     waiting, seen = [name], {name}
     while waiting:
-        facts = known[waiting.pop()]
+        facts = find(waiting.pop())
+        if facts is None:
+            continue
         yield facts
         for key in facts.foreign_keys:
-            if key.target in known and key.target not in seen:
+            if key.target not in seen:
                 seen.add(key.target)
                 waiting.append(key.target)

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import visitors
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, Prepared, prepare
@@ -75,11 +76,34 @@ class RelatedRead:
     def _build(self, bound: int) -> Prepared:
         parameters = Parameters()
         number, values = self._bound(bound, parameters) if bound else self._listed(parameters)
-        table = self._model.sa_table
-        matches = [column.sa_column == value for column, value in zip(self._columns, values, strict=True)]
         held = Where(self._model, self._scope).clauses(parameters)
-        element = sa.select(number, *table.c).where(*matches, *held).order_by(number, *self._order)
+        table: Any = self._model.sa_table
+        order = self._order
+        if not bound and self._dialect.name == "sqlite" and not self._has_index():
+            table = self._matching(parameters, held)
+            held, order = [], [_moved(part, self._model.sa_table, table) for part in order]
+        matches = [table.c[column.name] == value for column, value in zip(self._columns, values, strict=True)]
+        element = sa.select(number, *table.c).where(*matches, *held).order_by(number, *order)
         return prepare(element, self._dialect, parameters, reads=True, quick=False)
+
+    def _has_index(self) -> bool:
+        """Whether the columns are the first of the key or of an index, so that rows are found by them."""
+        table = self._model.sa_table
+        wanted = {column.name for column in self._columns}
+        indexes: list[Any] = [table.primary_key, *table.indexes]
+        return any({column.name for column in list(index.columns)[: len(wanted)]} == wanted for index in indexes)
+
+    def _matching(self, parameters: Parameters, held: Sequence[Any]) -> sa.CTE:
+        """Return the rows that have any of the keys, in a table of the statement's own.
+
+        SQLite makes an index for that one, with which the keys are joined; without it each key would read all rows.
+        """
+        table = self._model.sa_table
+        _, values = self._listed(parameters)
+        columns = [column.sa_column for column in self._columns]
+        left: Any = columns[0] if len(columns) == 1 else sa.tuple_(*columns)
+        found = sa.select(*table.c).where(left.in_(sa.select(*values)), *held)
+        return found.cte("matching").prefix_with("MATERIALIZED")
 
     def _listed(self, parameters: Parameters) -> tuple[Any, list[Any]]:
         """Return number and values of keys that are one parameter (SQLite), or one for each column (PostgreSQL)."""
@@ -108,3 +132,12 @@ class RelatedRead:
         names = [sa.column(f"v{place}", kind) for place, kind in enumerate(types)]
         keys: Any = sa.values(sa.column("n", sa.Integer()), *names, name="keys").data(rows).cte()
         return keys.c.n, [keys.c[f"v{place}"] for place in range(len(types))]
+
+
+def _moved(clause: Any, table: sa.Table, target: sa.CTE) -> Any:
+    """Return an expression of columns of a table as one of the same columns of another."""
+
+    def replace(element: Any, **_: Any) -> Any:
+        return target.c[element.name] if isinstance(element, sa.Column) and element.table is table else None
+
+    return visitors.replacement_traverse(clause, {}, replace)

@@ -88,7 +88,8 @@ def copy(source: str, target: str, tables: Sequence[str], resume: bool, restart:
             if advance is not None:
                 advance(rows, rows, total)
 
-        async with Database(source) as one, Database(target) as other:
+        pragmas = invocation().pragmas
+        async with Database(source, pragmas=pragmas) as one, Database(target, pragmas=pragmas) as other:
             return await copy_database(one, other, tables=tables or None, progress=tell, resume=resume, restart=restart)
 
     with bar("copy") as advance:

@@ -25,6 +25,7 @@ class Invocation:
         dry_run: whether a change is only shown.
         yes: whether questions are taken as answered.
         no_record: whether a change of the schema stays out of the open draft migration.
+        trust_schema: whether views and triggers of a SQLite file may call what a stranger's file could misuse.
     """
 
     url: str | None = None
@@ -33,6 +34,12 @@ class Invocation:
     dry_run: bool = False
     yes: bool = False
     no_record: bool = False
+    trust_schema: bool = False
+
+    @property
+    def pragmas(self) -> dict[str, str]:
+        """The settings of SQLite that were asked for."""
+        return {"trusted_schema": "ON"} if self.trust_schema else {}
 
 
 def invocation() -> Invocation:
@@ -62,7 +69,7 @@ def _json(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
 
 
 def database_options(command: F) -> F:
-    """Add --url and --debug."""
+    """Add --url, --trust-schema and --debug."""
     url = click.option(
         "--url",
         metavar="URL",
@@ -74,7 +81,14 @@ def database_options(command: F) -> F:
     debug = click.option(
         "--debug", is_flag=True, expose_value=False, callback=_kept("debug"), help="Show the traceback of an error."
     )
-    return url(debug(command))
+    trust = click.option(
+        "--trust-schema",
+        is_flag=True,
+        expose_value=False,
+        callback=_kept("trust_schema"),
+        help="Let views, triggers and checks of a SQLite file call any function: for files that are no stranger's.",
+    )
+    return url(trust(debug(command)))
 
 
 def output_options(command: F) -> F:

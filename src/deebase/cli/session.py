@@ -191,7 +191,8 @@ def is_own(name: str) -> bool:
 async def _opened(url: str, creates: bool, reflects: bool) -> tuple[Database, bool]:
     from deebase import Database
 
-    db = Database(url)
+    given = invocation().pragmas
+    db = Database(url, pragmas=given)
     missing = _missing_file(db.engine.url)
     if missing is not None:
         await db.close()
@@ -202,11 +203,11 @@ async def _opened(url: str, creates: bool, reflects: bool) -> tuple[Database, bo
             )
         # A change that is only shown makes nothing, not even an empty file.
         in_memory = invocation().dry_run and _has_directory(missing)
-        db = Database(":memory:" if in_memory else url)
+        db = Database(":memory:" if in_memory else url, pragmas=given)
     elif db.engine.dialect.name == "sqlite":
         # A file of somebody else's stays in the journal mode that it has: looking at it is no change.
         await db.close()
-        db = Database(url, pragmas={"journal_mode": None})
+        db = Database(url, pragmas={"journal_mode": None, **given})
     if reflects:
         try:
             await db.reflect()

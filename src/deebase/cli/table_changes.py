@@ -29,12 +29,16 @@ def add_column(name: str, text: str) -> None:
 
     FIELD is as in table create. One that is not nullable needs a default, which the rows that are there get.
     """
+    from deebase._schema.names import foreign_key_index_name
+
     spec = fields.parse(text)
     _refuse_check(name, spec)
     with session() as s:
         table = s.table(name)
         undo = [f"ALTER TABLE {s.quoted(name)} DROP COLUMN {s.quoted(spec.name)}"]
-        undo += [f"DROP INDEX {s.quoted(fields.unique_index(table.sa_table.name, spec))}"] if spec.unique else []
+        indexes = [foreign_key_index_name(table.sa_table.name, [spec.name])] if spec.mark is not None else []
+        indexes += [fields.unique_index(table.sa_table.name, spec)] if spec.unique else []
+        undo += [f"DROP INDEX {s.quoted(index)}" for index in indexes]
         s.change_schema(_add(table, spec), f"Added column {spec.name} to {name}.", undo=undo)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from deebase._schema.build import Design, Reference
 from deebase._schema.columns import snake_case
+from deebase._schema.names import index_name, serves
 from deebase.codegen.layout import Piece, call, comment, listed, mapped
 from deebase.codegen.module import Module, Written
 from deebase.codegen.names import Names
@@ -88,11 +89,19 @@ def _options(written: Written, names: Names) -> dict[str, Piece]:
     composite = [known for known in design.references if len(known.columns) > 1]
     if composite:
         options["foreign_keys"] = mapped([_foreign_key(known, names) for known in composite])
+    if not design.key_indexes and _lacks_index(design):
+        options["index_foreign_keys"] = Piece("False")
     if design.checks:
         options["checks"] = listed([Piece(quoted(condition)) for condition in design.checks])
     if written.defaults:
         options["defaults"] = mapped([(Piece(quoted(name)), value) for name, value in written.defaults.items()])
     return options
+
+
+def _lacks_index(design: Design) -> bool:
+    """Whether a foreign key of the table has no index."""
+    indexed = [design.pks, *[index.columns for index in design.indexes if index.where is None]]
+    return not all(serves(reference.columns, indexed) for reference in design.references)
 
 
 def _foreign_key(known: Reference, names: Names) -> tuple[Piece, Piece]:
@@ -110,7 +119,7 @@ def _tuple(names: Sequence[str]) -> Piece:
 
 def _index(index: Index, table: str, names: Names) -> Piece:
     columns = [Piece(quoted(name)) for name in index.columns]
-    if index.name == f"ix_{table}_{'_'.join(index.columns)}" and not index.unique and index.where is None:
+    if index.name == index_name(table, index.columns) and not index.unique and index.where is None:
         return columns[0] if len(columns) == 1 else Piece("(", tuple(columns), ")")
     options: dict[str, Piece] = {}
     if index.unique:

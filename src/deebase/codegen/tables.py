@@ -17,9 +17,9 @@ from sqlalchemy.engine import Dialect
 from deebase._rows.model import ForeignKeyModel, TableModel
 from deebase._schema import types as ours
 from deebase._schema.build import Design, design
-from deebase._schema.catalog import same_type
 from deebase._schema.columns import ColumnSpec
-from deebase._schema.facts import TableFacts
+from deebase._schema.facts import TableFacts, same_type
+from deebase._schema.names import comes_with_key, serves
 from deebase.codegen.constraints import checks_of, indexes_of, unsaid
 from deebase.codegen.literals import NoLiteral, value_of
 from deebase.codegen.module import Outline
@@ -92,6 +92,10 @@ class TableReader:
         hints = {column: self._hint(column, keys.get(column), defaults.get(column)) for column in model.names}
         indexes = indexes_of(model.sa_table, self.facts, self.dialect, self.notes)
         checks = checks_of(model, self.facts)
+        # Those that come with foreign keys are not repeated, unless only some of the keys have one.
+        others = [index for index in indexes if not comes_with_key(index.name, index.columns, model.foreign_keys)]
+        indexed = [model.pks, *[index.columns for index in indexes if index.where is None]]
+        all_indexed = all(serves(key.columns, indexed) for key in model.foreign_keys)
         while True:
             cls = type(class_name(name), (), {"__annotations__": hints, **defaults})
             try:
@@ -99,9 +103,10 @@ class TableReader:
                     cls,
                     name=name,
                     pk=list(model.pks) or model.names[0],
-                    indexes=indexes,
+                    indexes=others if all_indexed else indexes,
                     foreign_keys=composite,
                     checks=checks,
+                    index_foreign_keys=all_indexed,
                 )
             except ValidationError as error:
                 if error.field not in defaults:

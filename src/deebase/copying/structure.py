@@ -22,7 +22,9 @@ _VIEWS = {
     "postgresql": """
         SELECT c.relname::text AS name, pg_get_viewdef(c.oid) AS sql
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('v', 'm') AND n.nspname = current_schema() ORDER BY c.oid
+        WHERE c.relkind IN ('v', 'm') AND n.nspname = current_schema() AND NOT EXISTS (
+            SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+        ORDER BY c.oid
     """,
 }
 #: The statements that drop and make them; foreign keys after the indexes that they may need.

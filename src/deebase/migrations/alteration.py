@@ -10,9 +10,8 @@ from typing import Any, Literal, get_args, get_origin
 from uuid import UUID
 
 from deebase._rows.model import ForeignKeyModel
-from deebase._schema.catalog import same_type
 from deebase._schema.columns import ColumnSpec
-from deebase._schema.facts import ColumnFacts, IndexFacts
+from deebase._schema.facts import ColumnFacts, IndexFacts, same_type
 from deebase.codegen.constraints import plain_index
 from deebase.codegen.layout import Piece, call, listed, mapped
 from deebase.codegen.values import quoted

@@ -18,9 +18,9 @@ from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy.exc import SAWarning
 
 from deebase._rows.model import ForeignKeyModel
-from deebase._schema.catalog import same_type
 from deebase._schema.ddl_tokens import joined, tokens
-from deebase._schema.facts import ColumnFacts, IndexFacts
+from deebase._schema.facts import ColumnFacts, IndexFacts, TableFacts, same_type
+from deebase._schema.names import comes_with_key
 from deebase.database import Database
 from deebase.migrations.changes import Changes, TableChange
 from deebase.migrations.known import KnownTables
@@ -155,7 +155,7 @@ def _compare_table(
     old, new = (both.tables[name] for both in _schemas(context))
     parts: list[tuple[str, Mapping[object, object], Mapping[object, object]]] = [
         ("keys", _by_key(old.facts.foreign_keys), _by_key(new.facts.foreign_keys)),
-        ("indexes", _by_definition(old.facts.indexes), _by_definition(new.facts.indexes)),
+        ("indexes", _by_definition(old.facts), _by_definition(new.facts)),
         ("features", _by_text(old.features), _by_text(new.features)),
     ]
     if old.facts.pks != new.facts.pks:
@@ -171,12 +171,13 @@ def _by_key(keys: Sequence[ForeignKeyModel]) -> dict[object, ForeignKeyModel]:
     return {(key.columns, key.schema, key.table, key.targets, key.on_delete, key.on_update): key for key in keys}
 
 
-def _by_definition(indexes: Sequence[IndexFacts]) -> dict[object, IndexFacts]:
-    # Those without SQL belong to constraints of SQLite, which are features.
+def _by_definition(table: TableFacts) -> dict[object, IndexFacts]:
+    # Those without SQL belong to constraints of SQLite, which are features. Those that come with foreign keys are no
+    # difference: a table that was made before there were any stays as it is.
     return {
         (index.name, index.columns, index.unique, _index_key(index)): index
-        for index in indexes
-        if index.sql is not None
+        for index in table.indexes
+        if index.sql is not None and not comes_with_key(index.name, index.columns, table.foreign_keys)
     }
 
 

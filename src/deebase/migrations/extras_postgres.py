@@ -12,7 +12,9 @@ from sqlalchemy.engine import Dialect
 from deebase._schema.checks_postgres import settled
 from deebase._schema.facts import ColumnFacts, TableFacts
 
-_HERE = "n.nspname = current_schema() AND NOT c.relispartition"
+#: What an extension made belongs to it, not to the schema.
+_HERE = """n.nspname = current_schema() AND NOT c.relispartition AND NOT EXISTS (
+        SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"""
 #: contype: p key, u unique, c check, f foreign key, x exclusion (manual, pg_constraint).
 CONSTRAINTS = f"""
     SELECT c.relname::text, k.conname::text, k.contype::text, pg_get_constraintdef(k.oid),
@@ -40,7 +42,9 @@ VIEWS = f"""
 TRIGGERS = f"""
     SELECT g.tgname::text, c.relname::text, pg_get_triggerdef(g.oid)
     FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE {_HERE} AND NOT g.tgisinternal ORDER BY c.relname, g.tgname
+    WHERE {_HERE} AND NOT g.tgisinternal AND NOT EXISTS (
+        SELECT FROM pg_depend e WHERE e.classid = 'pg_trigger'::regclass AND e.objid = g.oid AND e.deptype = 'e')
+    ORDER BY c.relname, g.tgname
 """
 _IDENTITY = {"a": "ALWAYS", "d": "BY DEFAULT"}
 _SERIAL = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}

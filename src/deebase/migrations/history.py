@@ -10,6 +10,7 @@ from deebase.migrations import states
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.ledger import Ledger
 from deebase.migrations.runner import Runner
+from deebase.migrations.scratch import leave_out_extensions
 
 if TYPE_CHECKING:
     from deebase.database import Database
@@ -39,7 +40,9 @@ async def replay(db: Database, files: Iterable[MigrationFile]) -> None:
     Raises:
         MigrationError: one of them fails.
     """
+    listed = list(files)
+    await leave_out_extensions(db, listed)
     runner = runner_of(db)
     await Ledger(db, db._executor).make()  # pyright: ignore[reportPrivateUsage]
-    for file in files:
+    for file in listed:
         await runner.apply(file, late=False)

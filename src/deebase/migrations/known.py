@@ -43,4 +43,6 @@ class KnownTables:
         def nothing(*args: Any, schema: str | None = None, **options: Any) -> Mapping[Any, Any]:
             return {(schema, table): [] for table in self._tables} if name.startswith("get_multi_") else {}
 
+        # Of more than 100 tables Alembic asks the dialect whether it has a method of this name.
+        nothing.__name__ = name
         return nothing

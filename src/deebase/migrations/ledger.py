@@ -45,8 +45,6 @@ _COLUMNS = {
 }
 #: For a ledger that was made before there was such a column.
 _ADD_PROGRESS = Statement(f"ALTER TABLE {TABLE} ADD COLUMN progress TEXT")
-#: Two programs that record at once must not both find the ledger missing (PostgreSQL).
-_ONE_AT_A_TIME = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
 #: Readers go on; a runner that lost its lock on the way meets the one that got it here (PostgreSQL).
 _LOCK = Statement(f"LOCK TABLE {TABLE} IN SHARE ROW EXCLUSIVE MODE", keeps_session=True)
 
@@ -107,8 +105,8 @@ class Ledger:
         async with self._db.transaction():
             if "progress" in await self._columns():
                 return
-            if self._postgres:
-                await self._executor.fetch(_ONE_AT_A_TIME, [])
+            # Two programs that record at once must not both find the ledger missing.
+            await self._executor.lock_schema()
             await self._db.q(CreateTable(_table, if_not_exists=True))
             if "progress" not in await self._columns():
                 await self._executor.fetch(_ADD_PROGRESS, [])

@@ -84,7 +84,7 @@ def separate(db: Database, executor: Executor) -> Database:
     nothing behind in the program's handles.
     """
     own = copy.copy(db)
-    catalog = Catalog(executor.settings.dialect)
+    catalog = Catalog(executor.settings.dialect, executor.block)
     own._catalog = catalog  # pyright: ignore[reportPrivateUsage]
     own._raw = RawSql(executor, catalog.dialect)  # pyright: ignore[reportPrivateUsage]
     own.t = Tables(catalog, executor)

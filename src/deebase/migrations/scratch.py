@@ -7,7 +7,7 @@ import re
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from deebase.errors import DeeBaseError, MigrationError
 
 if TYPE_CHECKING:
     from deebase._engine.executor import Executor
+    from deebase.migrations.files import MigrationFile
 
 #: What their names begin with; on a server the hour of their birth comes next, so that one which a killed program has
 #: left behind is known.
@@ -31,6 +32,15 @@ _LISTED = Statement(
     " (SELECT FROM pg_stat_activity WHERE pg_stat_activity.datname = pg_database.datname)",
     reads=True,
 )
+
+
+#: In the order in which they were made: one may need another. The language PL/pgSQL is in every database.
+_EXTENSIONS = Statement(
+    "SELECT e.extname::text, n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
+    " WHERE e.extname <> 'plpgsql' ORDER BY e.oid",
+    reads=True,
+)
+_CREATES_EXTENSION = re.compile(r"""create\s+extension\s+(?:if\s+not\s+exists\s+)?\\?"?([\w-]+)""", re.IGNORECASE)
 
 
 def scratch(db: Database) -> AbstractAsyncContextManager[Database]:
@@ -75,9 +85,37 @@ async def _of_server(executor: Executor) -> AsyncGenerator[Database, None]:
                 hint="ALTER ROLE ... CREATEDB lets the user do so; or do this with a server of your own",
             ) from error
         async with Database(url, pool_size=2, timeout=settings.timeout, engine_options=options) as made:
+            await _create_extensions(executor, made)
             yield made
     finally:
         await finish(_run(executor, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
+async def _create_extensions(executor: Executor, made: Database) -> None:
+    """Create the extensions of the real database in one that is to be like it."""
+    own = made._executor  # pyright: ignore[reportPrivateUsage]
+    quote = executor.settings.dialect.identifier_preparer.quote_identifier
+    for name, schema in await executor.fetch(_EXTENSIONS, []):
+        await own.fetch(Statement(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}"), [])
+        try:
+            await own.fetch(Statement(f"CREATE EXTENSION IF NOT EXISTS {quote(name)} WITH SCHEMA {quote(schema)}"), [])
+        except DeeBaseError as error:
+            raise MigrationError(
+                f"the extension {name} cannot be created in a database to try migrations in",
+                hint="let the user create it, or do this with a server of your own",
+            ) from error
+
+
+async def leave_out_extensions(made: Database, files: Iterable[MigrationFile]) -> None:
+    """Drop the extensions from a scratch database that migrations create themselves."""
+    executor = made._executor  # pyright: ignore[reportPrivateUsage]
+    if executor.settings.name == "sqlite":
+        return
+    quote = executor.settings.dialect.identifier_preparer.quote_identifier
+    named = {name for file in files for name in _CREATES_EXTENSION.findall(file.text)}
+    for name, _ in await executor.fetch(_EXTENSIONS, []):
+        if name in named:
+            await executor.fetch(Statement(f"DROP EXTENSION IF EXISTS {quote(name)} CASCADE"), [])
 
 
 def _hour() -> int:

@@ -19,7 +19,7 @@ from deebase.migrations.models import Models
 from deebase.migrations.proposals import Proposal, propose
 from deebase.migrations.remedies import either
 from deebase.migrations.schema import Schema, read
-from deebase.migrations.scratch import scratch
+from deebase.migrations.scratch import leave_out_extensions, scratch
 
 if TYPE_CHECKING:
     from deebase.database import Database
@@ -71,6 +71,7 @@ async def _applied(db: Database, ordered: Sequence[MigrationFile]) -> list[Schem
     """Run migrations one after another, and return the schema before each."""
     runner = history.runner_of(db)
     await history.replay(db, [])
+    await leave_out_extensions(db, ordered)
     before: list[Schema] = []
     for file in ordered:
         before.append(await read(db))

@@ -1,0 +1,19 @@
+"""The collation and functions that DeeBase adds to every connection to SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from deebase._backends.dialects import SUM
+from deebase._schema import exact
+from deebase._schema.stored_form import FITS, STORED, fits, stored
+from deebase._schema.types import compare_decimals
+
+
+def add_functions(raw: sqlite3.Connection) -> None:
+    """Add what tables and statements of ours use."""
+    raw.create_collation("deebase_decimal", compare_decimals)
+    raw.create_function(exact.COMPUTED, 3, exact.computed, deterministic=True)
+    raw.create_window_function(SUM, 1, exact.Sum)
+    raw.create_function(FITS, 2, fits, deterministic=True)
+    raw.create_function(STORED, 2, stored, deterministic=True)

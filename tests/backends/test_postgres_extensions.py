@@ -1,0 +1,79 @@
+"""What an extension makes is not part of the user's schema (PostgreSQL)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deebase import Database
+from deebase.copying import copy_database
+from deebase.migrations import Migrator
+from tests.support.postgres import PostgresTestServer
+
+#: Extensions that make tables or views, types, functions and sequences.
+EXTENSIONS = ["pg_stat_statements", "pg_buffercache", "citext", "hstore", "ltree", "seg"]
+
+
+@pytest.fixture
+def backend_name() -> str:
+    """One database alone has extensions."""
+    return "postgres"
+
+
+@pytest.fixture
+async def extended(db: Database) -> Database:
+    for name in EXTENSIONS:
+        await db.q(f"CREATE EXTENSION {name}")
+    await db.q("CREATE SCHEMA parts")
+    await db.q("CREATE EXTENSION tablefunc SCHEMA parts")
+    await db.script(
+        "CREATE TABLE word (id integer PRIMARY KEY, name text); CREATE VIEW named AS SELECT name FROM word; "
+        "CREATE TYPE mood AS ENUM ('fine', 'sad')"
+    )
+    return db
+
+
+async def test_reflection_leaves_it_out(extended: Database) -> None:
+    await extended.reflect()
+    assert dir(extended.t) == ["word"]
+    assert dir(extended.v) == ["named"]
+
+
+async def test_migrations_leave_it_out(extended: Database, tmp_path: Path) -> None:
+    await extended.q("ALTER TABLE word ADD COLUMN folded citext")
+    migrator = Migrator(extended, tmp_path / "migrations")
+    name = await migrator.baseline()
+    text = next((tmp_path / "migrations").glob("*.py")).read_text()
+    assert name
+    assert "pg_stat_statements" not in text
+    assert "hstore" not in text
+    assert await migrator.drift() == []
+    assert await migrator.check() == []
+    await extended.q("CREATE EXTENSION unaccent")
+    await extended.q("DROP EXTENSION pg_buffercache")
+    assert await migrator.drift() == []
+
+
+async def test_a_migration_may_create_an_extension(db: Database, tmp_path: Path) -> None:
+    migrations = tmp_path / "migrations"
+    migrator = Migrator(db, migrations)
+    migrations.mkdir()
+    (migrations / "0001-words.sql").write_text(
+        "-- upgrade\nCREATE EXTENSION citext;\nCREATE TABLE word (id integer PRIMARY KEY, name citext);\n"
+        "-- downgrade\nDROP TABLE word;\nDROP EXTENSION citext;\n"
+    )
+    await migrator.seal("0001-words")
+    await migrator.up()
+    assert await migrator.drift() == []
+    assert await migrator.check() == []
+
+
+async def test_a_copy_leaves_it_out(extended: Database, postgres_server: PostgresTestServer, tmp_path: Path) -> None:
+    await extended.q("INSERT INTO word VALUES (1, 'a')")
+    async with Database(tmp_path / "copy.db") as target:
+        report = await copy_database(extended, target)
+        await target.reflect()
+        assert dir(target.t) == ["word"]
+        assert dir(target.v) == ["named"]
+    assert "pg_stat_statements" not in repr(report)
