@@ -124,3 +124,19 @@ async def test_nothing_of_a_session_is_left_behind(bouncer: str) -> None:
         async for row in db.stream("SELECT generate_series(1, 3000) AS n"):
             last = row["n"]
         assert last == 3000
+
+
+async def test_backslashes_stay_plain_whatever_the_database_says(bouncer: str, postgres_url: str) -> None:
+    async with Database(postgres_url) as admin:
+        name = await admin.item("SELECT quote_ident(current_database())")
+        await admin.q(f"ALTER DATABASE {name} SET standard_conforming_strings = off")
+        try:
+            async with Database(bouncer, pgbouncer=True) as db:
+                assert await db.item(r"SELECT '\' || 'x'") == r"\x"
+                # Another server connection, on which no client has set anything.
+                async with db.transaction():
+                    assert await db.item(r"SELECT '\' || 'x'") == r"\x"
+                    async for row in db.stream(r"SELECT '\' || 'y' AS y"):
+                        assert row == {"y": r"\y"}
+        finally:
+            await admin.q(f"ALTER DATABASE {name} RESET ALL")

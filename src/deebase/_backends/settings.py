@@ -174,6 +174,8 @@ def _postgres(text: str, options: Mapping[str, Any]) -> Settings:
         url = url.set(username=str(user))
     _server_options(query, connect_args)
     url = url.set(query=query)
+    engine_options = dict(options["engine_options"] or {})
+    _require_standard_strings(engine_options)
     return Settings(
         sa_url=url,
         name="postgresql",
@@ -184,7 +186,7 @@ def _postgres(text: str, options: Mapping[str, Any]) -> Settings:
         pool_size=options["pool_size"] or 10,
         timeout=float(options["timeout"]),
         connect_args=connect_args,
-        engine_options=dict(options["engine_options"] or {}),
+        engine_options=engine_options,
     )
 
 
@@ -222,6 +224,27 @@ def _server_options(query: dict[str, Any], connect_args: dict[str, Any]) -> None
         )
 
 
+# The scanner of SQL text reads a backslash in a string as the plain character that it is by default.
+_STANDARD_STRINGS = {"standard_conforming_strings": "on"}
+# What the text of a default, a view or an index says must not depend on the settings of a role or a database.
+_FORMATS = {
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "quote_all_identifiers": "off",
+}
+
+
+def _require_standard_strings(engine_options: Mapping[str, Any]) -> None:
+    given: Mapping[str, Any] = engine_options.get("connect_args", {}).get("server_settings", {})
+    if any(name.lower() in _STANDARD_STRINGS and str(value).lower() != "on" for name, value in given.items()):
+        raise ConfigurationError(
+            "standard_conforming_strings cannot be switched off: SQL text would be misread",
+            hint="write E'...' for strings with escapes",
+        )
+
+
 def _postgres_connect_args(options: Mapping[str, Any]) -> dict[str, Any]:
     args: dict[str, Any] = {
         "timeout": options["connect_timeout"] or None,
@@ -234,13 +257,13 @@ def _postgres_connect_args(options: Mapping[str, Any]) -> dict[str, Any]:
             "statement_cache_size": 0,
             "prepared_statement_cache_size": 0,
             "prepared_statement_name_func": lambda: "",
+            # PgBouncer sets these two on each server that it lends, and refuses parameters that it does not know.
+            "server_settings": {**_STANDARD_STRINGS, "DateStyle": "ISO"},
         }
     milliseconds = {
         "statement_timeout": options["command_timeout"],
         "lock_timeout": options["lock_timeout"],
         "idle_in_transaction_session_timeout": options["idle_timeout"],
     }
-    settings = {name: str(round(seconds * 1000)) for name, seconds in milliseconds.items()}
-    # The scanner of SQL text reads a backslash in a string as the plain character it is by default.
-    fixed = {"application_name": "deebase", "standard_conforming_strings": "on"}
-    return {**args, "server_settings": {**fixed, **settings}}
+    limits = {name: str(round(seconds * 1000)) for name, seconds in milliseconds.items()}
+    return {**args, "server_settings": {"application_name": "deebase", **_STANDARD_STRINGS, **_FORMATS, **limits}}

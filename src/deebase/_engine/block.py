@@ -144,7 +144,7 @@ class Block:
             TransactionError: the block has ended or was aborted by an error.
         """
         lane = self._live().lane
-        lane.on_error = self._failed_outside
+        lane.lend(self._failed_outside)
         connection: AsyncConnection = lane.connection
         return connection
 
@@ -407,6 +407,7 @@ class Block:
                 await lane.connection.rollback()
         try:
             await self._make_writable(lane)
+            await lane.settle()
         except BaseException:
             lane.broken = True
         finally:

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
 from deebase._backends.settings import Settings, quote_keywords
-from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
+from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes, require_standard_strings
 from deebase._engine.lanes_sqlite import SqliteLanes
 from deebase._engine.sqlite_job import is_busy
 from deebase._engine.sqlite_lane import SqliteLane
@@ -41,7 +41,7 @@ def make_engine(settings: Settings) -> AsyncEngine:
         "max_overflow": settings.pool_size,
         **settings.engine_options,
     }
-    options["connect_args"] = {**settings.connect_args, **settings.engine_options.get("connect_args", {})}
+    options["connect_args"] = _connect_args(settings)
     try:
         engine = create_async_engine(settings.sa_url, **options)
     except ImportError as error:
@@ -57,8 +57,22 @@ def make_engine(settings: Settings) -> AsyncEngine:
             _note_sqlite_bugs()
     else:
         _warn_of_unverified(settings, options["connect_args"])
+        _watch_session(engine)
     _guard_lanes(engine)
     return engine
+
+
+def _connect_args(settings: Settings) -> dict[str, Any]:
+    """Return what the driver is given: our arguments, and on top of them the caller's."""
+    given: dict[str, Any] = settings.engine_options.get("connect_args", {})
+    args = {**settings.connect_args, **given}
+    if settings.name == "postgresql":
+        # The driver is loaded for a database that needs it alone.
+        from deebase._engine.session_postgres import Session
+
+        args.setdefault("connection_class", Session)
+        args["server_settings"] = {**settings.connect_args["server_settings"], **given.get("server_settings", {})}
+    return args
 
 
 @functools.cache
@@ -141,6 +155,17 @@ def _has_journal(settings: Settings) -> bool:
     return os.access(settings.path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
+def _watch_session(engine: AsyncEngine) -> None:
+    """Tell a lane of PostgreSQL what SQLAlchemy sends on its connection."""
+
+    def sends(connection: sa.Connection, _cursor: Any, sql: str, *_: Any) -> None:
+        lane = connection.get_execution_options().get(LANE)
+        if lane is not None:
+            lane.sends(sql)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", sends)
+
+
 def _guard_lanes(engine: AsyncEngine) -> None:
     """Tie what users do on ``tx.connection`` to the transaction it belongs to."""
 
@@ -220,6 +245,7 @@ async def open_postgres(engine: AsyncEngine) -> PostgresLane:
         ) from error
     try:
         driver = (await connection.get_raw_connection()).driver_connection
+        require_standard_strings(driver)
         lane = PostgresLane(connection, driver)
         await connection.execution_options(isolation_level="AUTOCOMMIT", **{LANE: lane})
     except BaseException:

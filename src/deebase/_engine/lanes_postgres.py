@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deebase._engine.pool import LanePool
+from deebase._sql.session import keeps_session
 from deebase._sql.statement import Statement
 from deebase.errors import DataError, InvalidOperationError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+log = logging.getLogger("deebase")
 
 #: Shapes of COPY whose types are remembered.
 KEPT_SHAPES = 500
@@ -26,6 +30,24 @@ _CLIENT_COPY = re.compile(r"\s*COPY\b.*\bSTD(?:IN|OUT)\b", re.IGNORECASE | re.DO
 #: read_only_sql_transaction: outside of a read-only transaction it is the server that takes no writes, as after a
 #: failover (manual, appendix A).
 READ_ONLY_SERVER = "25006"
+
+
+def require_standard_strings(driver: Any) -> None:
+    r"""Refuse a session in which a backslash is more than a character of a string.
+
+    Every text that DeeBase writes or reads takes it for one. Otherwise ``'\'`` does not end where it seems to, and
+    what follows leaves its quotes and its scope.
+
+    Raises:
+        InvalidOperationError: the server reports ``standard_conforming_strings=off`` for the session.
+    """
+    if driver.get_settings().standard_conforming_strings != "on":
+        raise InvalidOperationError(
+            "standard_conforming_strings is off in this session: SQL text would be misread",
+            operation="connect",
+            hint="leave the setting on, and write E'...' for strings with escapes; behind a connection pooler, "
+            "let it pass the parameter of the client on",
+        )
 
 
 def quoted_name(name: str) -> str:
@@ -58,22 +80,50 @@ class PostgresLane:
         """Take note of an error: whether the connection may be used after it."""
         self.broken = self.broken or not _leaves_sound(error)
 
+    def lend(self, on_error: Callable[[BaseException], None]) -> None:
+        """Prepare for statements that do not go through the lane, and may change the session."""
+        self.on_error = on_error
+        self.unclean = True
+
+    def sends(self, sql: str) -> None:
+        """Take note of a statement that SQLAlchemy sends on the connection."""
+        self.unclean = self.unclean or not keeps_session(sql)
+
+    def _begin(self, statement: Statement) -> None:
+        """Prepare for a statement of ours on the session as it is now."""
+        if self.unclean:
+            require_standard_strings(self.driver)
+        if not statement.keeps_session:
+            self.unclean = True
+
+    async def settle(self) -> None:
+        """Undo what statements changed in the session, so that the next task finds it as it was at first."""
+        if self.unclean and not self.broken and not self.lost:
+            try:
+                await self.driver.reset()
+            except BaseException:
+                self.broken = True
+                raise
+            self.unclean = False
+
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
         """Return the rows of a statement as asyncpg records."""
+        self._begin(statement)
         rows: list[Any] = await self.driver.fetch(statement.sql, *args)
         return rows
 
     async def count(self, statement: Statement, args: Sequence[Any]) -> int:
         """Return the number of rows a statement changed, from its command tag (``UPDATE 3``)."""
+        self._begin(statement)
         status: str = await self.driver.execute(statement.sql, *args)
         tail = status.rpartition(" ")[2]
         return int(tail) if tail.isdigit() else 0
 
     async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Return the columns (asyncpg attributes: name and type) and the rows of a statement."""
+        self._begin(statement)
         if not statement.keeps_session:
             _refuse_copy(statement)
-            self.unclean = True
         prepared = await self.driver.prepare(statement.sql)
         attributes = prepared.get_attributes()
         rows = await prepared.fetch(*args)
@@ -81,6 +131,7 @@ class PostgresLane:
 
     async def many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once per row of parameters, all or nothing."""
+        self._begin(statement)
         await self.driver.executemany(statement.sql, rows)
 
     async def copy(self, table: str, schema: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -111,6 +162,7 @@ class PostgresLane:
 
     async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Run a statement once per row of parameters and return all their rows, in that order."""
+        self._begin(statement)
         fetched: list[Any] = await self.driver.fetchmany(statement.sql, rows)
         return fetched
 
@@ -131,6 +183,7 @@ class PostgresLane:
 
     async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int) -> PostgresCursor:
         """Open a server-side cursor, read in pieces of ``size`` rows; a transaction must be open."""
+        self._begin(statement)
         if not statement.keeps_session:
             _refuse_copy(statement)
         prepared = await self.driver.prepare(statement.sql)
@@ -243,8 +296,7 @@ class PostgresLanes:
         """Reset a lane whose session was changed, and see whether one that was idle still lives."""
         try:
             if lane.unclean:
-                await lane.driver.reset()
-                lane.unclean = False
+                await lane.settle()
             else:
                 await lane.driver.execute("SELECT")
         except BaseException as error:
@@ -271,21 +323,36 @@ class PostgresLanes:
             lane.since = self._pool.loop.time()
             self._pool.release(lane)
 
-    def _failed(self, lane: PostgresLane, error: BaseException) -> None:
+    async def _settle(self, lane: PostgresLane) -> None:
+        """Take a lane back whose statement may have changed the session, as good as new."""
+        try:
+            await lane.settle()
+        except Exception:
+            # The statement itself is done, and has its answer. The connection is thrown away.
+            log.debug("a connection could not be reset", exc_info=True)
+        finally:
+            self.release(lane)
+
+    async def _failed(self, lane: PostgresLane, error: BaseException) -> None:
         lane.failed(error)
         if getattr(error, "sqlstate", None) == READ_ONLY_SERVER:
             self.retire()
-        self.release(lane)
+        await self._settle(lane)
 
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
         """Run one statement that returns rows, and commit it: one round trip."""
         lane = await self.acquire(statement.sql)
+        if not statement.keeps_session:
+            lane.unclean = True
         try:
             rows: list[Any] = await lane.driver.fetch(statement.sql, *args)
         except BaseException as error:
-            self._failed(lane, error)
+            await self._failed(lane, error)
             raise
-        self.release(lane)
+        if lane.unclean:
+            await self._settle(lane)
+        else:
+            self.release(lane)
         return rows
 
     async def count(self, statement: Statement, args: Sequence[Any]) -> int:
@@ -294,9 +361,12 @@ class PostgresLanes:
         try:
             count = await lane.count(statement, args)
         except BaseException as error:
-            self._failed(lane, error)
+            await self._failed(lane, error)
             raise
-        self.release(lane)
+        if lane.unclean:
+            await self._settle(lane)
+        else:
+            self.release(lane)
         return count
 
     async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -305,9 +375,12 @@ class PostgresLanes:
         try:
             result = await lane.raw_fetch(statement, args)
         except BaseException as error:
-            self._failed(lane, error)
+            await self._failed(lane, error)
             raise
-        self.release(lane)
+        if lane.unclean:
+            await self._settle(lane)
+        else:
+            self.release(lane)
         return result
 
     async def close(self, timeout: float) -> None:

@@ -290,6 +290,13 @@ class SqliteLane:
         """Whether the connection is gone."""
         return self.closed or self.driver._connection is None
 
+    def lend(self, on_error: Callable[[BaseException], None]) -> None:
+        """Prepare for statements that do not go through the lane."""
+        self.on_error = on_error
+
+    async def settle(self) -> None:
+        """Do nothing: what changes the session of SQLite is meant for every connection."""
+
     def failed(self, error: BaseException) -> None:
         """Take note of an error: none of a statement makes a connection to a file useless."""
 
