@@ -144,7 +144,7 @@ async def test_sqlalchemy_expressions_leave_no_trace(one: Database) -> None:
     assert await one.q(STATE) == before
     assert [row async for row in one.stream(f"SELECT {SET} AS owner")] == [{"owner": "8"}]
     assert await one.q(STATE) == before
-    await t.update_where(chosen == "8", n=one.sql(sa.func.length(chosen)))
+    await t.update_where({"n": one.sql(sa.func.length(chosen))}, chosen == "8")
     assert await one.q(STATE) == before
     await t.delete_where(chosen == "9")
     assert await one.q(STATE) == before

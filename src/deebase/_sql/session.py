@@ -11,34 +11,35 @@ from deebase._sql.text import BLANK, StatementKind, classify, tokens
 _FUNCTIONS = frozenset(
     """
     abs age array_agg array_append array_cat array_length array_position array_prepend array_remove array_replace
-    array_to_json array_to_string array_upper avg bit_length bool_and bool_or btrim cardinality ceil ceiling char_length
-    chr clock_timestamp coalesce concat concat_ws count cume_dist current_database current_schema current_schemas
-    current_setting date_part date_trunc dense_rank every first_value floor format format_type gen_random_uuid
-    generate_series generate_subscripts greatest has_table_privilege initcap isfinite json_agg json_array_elements
-    json_array_elements_text json_array_length json_build_array json_build_object json_each json_each_text
-    json_extract_path json_extract_path_text json_object_agg json_object_keys json_populate_record
+    array_to_json array_to_string array_upper avg bit_length bool_and bool_or btrim cardinality ceil ceiling
+    char_length chr clock_timestamp coalesce concat concat_ws count cume_dist current_database current_schema
+    current_schemas current_setting date_part date_trunc dense_rank every first_value floor format format_type
+    gen_random_uuid generate_series generate_subscripts greatest has_table_privilege initcap isfinite json_agg
+    json_array_elements json_array_elements_text json_array_length json_build_array json_build_object json_each
+    json_each_text json_extract_path json_extract_path_text json_object_agg json_object_keys json_populate_record
     json_populate_recordset json_to_record json_to_recordset json_typeof jsonb_agg jsonb_array_elements
     jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each jsonb_each_text
     jsonb_extract_path jsonb_extract_path_text jsonb_object_agg jsonb_object_keys jsonb_path_exists jsonb_path_query
     jsonb_path_query_array jsonb_path_query_first jsonb_pretty jsonb_set jsonb_strip_nulls jsonb_to_record
     jsonb_to_recordset jsonb_typeof justify_days justify_hours justify_interval lag last_value lead least left length
-    ln log lower lpad ltrim make_date make_interval make_time make_timestamp make_timestamptz max md5 min mod mode nextval now
-    nth_value ntile nullif octet_length percent_rank percentile_cont percentile_disc pg_advisory_xact_lock pg_backend_pid pg_get_constraintdef
-    pg_get_expr pg_get_indexdef pg_get_serial_sequence pg_get_viewdef pg_is_in_recovery pg_relation_size
-    pg_sequence_last_value pg_size_pretty pg_sleep pg_table_size pg_total_relation_size pg_typeof phraseto_tsquery
-    plainto_tsquery position power quote_ident quote_literal quote_nullable random rank regexp_match regexp_matches
-    regexp_replace regexp_split_to_array regexp_split_to_table repeat replace reverse right round row_number
-    row_to_json rpad rtrim setval setweight sign split_part sqrt starts_with statement_timestamp stddev string_agg
-    string_to_array string_to_table strpos substr substring sum timezone to_char to_date to_json to_jsonb to_number
-    to_regclass to_timestamp to_tsquery to_tsvector transaction_timestamp translate trim trunc ts_headline ts_rank
-    ts_rank_cd unnest upper variance version websearch_to_tsquery width_bucket
+    ln log lower lpad ltrim make_date make_interval make_time make_timestamp make_timestamptz max md5 min mod mode
+    nextval now nth_value ntile nullif octet_length percent_rank percentile_cont percentile_disc pg_advisory_xact_lock
+    pg_backend_pid pg_get_constraintdef pg_get_expr pg_get_indexdef pg_get_serial_sequence pg_get_viewdef
+    pg_is_in_recovery pg_relation_size pg_sequence_last_value pg_size_pretty pg_sleep pg_table_size
+    pg_total_relation_size pg_typeof phraseto_tsquery plainto_tsquery position power quote_ident quote_literal
+    quote_nullable random rank regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table
+    repeat replace reverse right round row_number row_to_json rpad rtrim setval setweight sign split_part sqrt
+    starts_with statement_timestamp stddev string_agg string_to_array string_to_table strpos substr substring sum
+    timezone to_char to_date to_json to_jsonb to_number to_regclass to_timestamp to_tsquery to_tsvector
+    transaction_timestamp translate trim trunc ts_headline ts_rank ts_rank_cd unnest upper variance version
+    websearch_to_tsquery width_bucket
     """.upper().split()
 )
 # Words of the grammar that a parenthesis may follow, types with a modifier among them.
 _GRAMMAR = frozenset(
     """
-    all and any array as asymmetric between bit by case cast char character check collate conflict cross cube
-    decimal delete distinct else end escape except exists explain extract fetch filter first float for from full group
+    all and any array as asymmetric between bit by case cast char character check collate conflict cross cube decimal
+    delete distinct else end escape except exists explain extract fetch filter first float for from full group
     grouping having ilike in inner insert intersect interval is isnull join key lateral left like limit materialized
     natural next not notnull null numeric offset on only or order outer over overlay partition precision range
     recursive returning right rollup row rows select set sets similar some symmetric table then time timestamp
