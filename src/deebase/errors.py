@@ -53,8 +53,11 @@ class DeeBaseError(Exception):
         message: what failed and where.
         hint: what to do next, or None.
         retryable: whether running the whole transaction again may succeed.
+        outcome: "unknown" when what was sent may be stored all the same: the answer to a write outside of a
+            transaction never came, or the answer to COMMIT. Else None, or what became of the transaction.
     """
 
+    outcome: str | None = None
     retryable: ClassVar[bool] = False
     sqlstates: ClassVar[tuple[str, ...]] = ()
     sqlite_codes: ClassVar[tuple[int, ...]] = ()
@@ -366,7 +369,8 @@ class TransactionError(DeeBaseError):
 
     def __init__(self, message: str = "", *, hint: str | None = None, outcome: str | None = None) -> None:
         super().__init__(message, hint=hint)
-        self.outcome = outcome
+        if outcome is not None:
+            self.outcome = outcome
 
 
 class TransactionAbortedError(TransactionError):
@@ -378,6 +382,7 @@ class TransactionAbortedError(TransactionError):
 class CommitOutcomeUnknownError(TransactionError):
     """The link was lost at COMMIT: the transaction is saved, or it is not."""
 
+    outcome: str | None = "unknown"
     sqlstates: ClassVar[tuple[str, ...]] = ("08007", "40003")
 
 

@@ -99,6 +99,25 @@ def shown_cause(error: BaseException) -> BaseException:
     return cause
 
 
+#: What is said of a write that no transaction of ours holds, when its answer never comes.
+_MAYBE_STORED = "the write may be stored all the same: read it back before doing it again"
+
+
+def leave_open(error: BaseException) -> None:
+    """Mark an error that ended a write of its own: whether the write is stored is not known."""
+    error.__dict__["outcome"] = "unknown"
+    if not isinstance(error, Exception):
+        # A cancellation has no translation that could carry the hint.
+        error.add_note(_MAYBE_STORED)
+
+
+def carry_outcome(error: BaseException, ours: DeeBaseError) -> None:
+    """Have our error tell what is known of the outcome of what the driver's ended."""
+    if error.__dict__.get("outcome") == "unknown" and ours.outcome is None:
+        ours.outcome = "unknown"
+        ours.hint = _MAYBE_STORED if ours.hint is None else f"{_MAYBE_STORED}; {ours.hint}"
+
+
 _DRIVERS = ("asyncpg", "sqlalchemy", "sqlite3", "aiosqlite")
 
 

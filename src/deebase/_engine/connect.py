@@ -18,8 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
 from deebase._backends.settings import Settings, quote_keywords
-from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes, require_standard_strings
+from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
+from deebase._engine.session_postgres import require_standard_strings
 from deebase._engine.sqlite_job import is_busy
 from deebase._engine.sqlite_lane import SqliteLane
 from deebase._schema import exact
@@ -67,10 +68,6 @@ def _connect_args(settings: Settings) -> dict[str, Any]:
     given: dict[str, Any] = settings.engine_options.get("connect_args", {})
     args = {**settings.connect_args, **given}
     if settings.name == "postgresql":
-        # The driver is loaded for a database that needs it alone.
-        from deebase._engine.session_postgres import Session
-
-        args.setdefault("connection_class", Session)
         args["server_settings"] = {**settings.connect_args["server_settings"], **given.get("server_settings", {})}
     return args
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deebase._backends.base import Backend, conceal, concealed
+from deebase._backends.base import Backend, carry_outcome, conceal, concealed
 from deebase._backends.settings import Settings
 from deebase._engine.block import Block, raise_translated
 from deebase._engine.coalesce import Coalescer
@@ -187,6 +187,7 @@ class Executor:
         if ours is None:
             ours = self.backend.translate(error, None if statement is None else statement.sql)
             if ours is not None and ours is not error:
+                carry_outcome(error, ours)
                 conceal(error, ours)
         if statement is None or statement.writes is None or not isinstance(ours, IntegrityError):
             return ours
@@ -405,7 +406,11 @@ class Executor:
 
 
 def _mends_by_rerun(error: DeeBaseError) -> bool:
-    """Whether the failure is of the moment: serialization, deadlock, busy, a link lost before COMMIT."""
+    """Whether the failure is of the moment: serialization, deadlock, busy, a link lost before COMMIT.
+
+    A write outside of the transaction, such as one of another database, may be stored when its answer is lost: doing
+    it again could store it twice.
+    """
     if isinstance(error, TransactionAbortedError) and isinstance(error.__cause__, DeeBaseError):
         error = error.__cause__
-    return error.retryable or isinstance(error, ConnectionError)
+    return error.outcome != "unknown" and (error.retryable or isinstance(error, ConnectionError))

@@ -9,7 +9,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from deebase._backends.base import leave_open
 from deebase._engine.pool import LanePool
+from deebase._engine.session_postgres import RESET, require_standard_strings
 from deebase._sql.session import keeps_session
 from deebase._sql.statement import Statement
 from deebase.errors import DataError, InvalidOperationError
@@ -30,24 +32,8 @@ _CLIENT_COPY = re.compile(r"\s*COPY\b.*\bSTD(?:IN|OUT)\b", re.IGNORECASE | re.DO
 #: read_only_sql_transaction: outside of a read-only transaction it is the server that takes no writes, as after a
 #: failover (manual, appendix A).
 READ_ONLY_SERVER = "25006"
-
-
-def require_standard_strings(driver: Any) -> None:
-    r"""Refuse a session in which a backslash is more than a character of a string.
-
-    Every text that DeeBase writes or reads takes it for one. Otherwise ``'\'`` does not end where it seems to, and
-    what follows leaves its quotes and its scope.
-
-    Raises:
-        InvalidOperationError: the server reports ``standard_conforming_strings=off`` for the session.
-    """
-    if driver.get_settings().standard_conforming_strings != "on":
-        raise InvalidOperationError(
-            "standard_conforming_strings is off in this session: SQL text would be misread",
-            operation="connect",
-            hint="leave the setting on, and write E'...' for strings with escapes; behind a connection pooler, "
-            "let it pass the parameter of the client on",
-        )
+#: idle_in_transaction_session_timeout: the server ended the session, and the transaction with it, before it read COMMIT.
+IDLE_TOO_LONG = "25P03"
 
 
 def quoted_name(name: str) -> str:
@@ -58,7 +44,18 @@ def quoted_name(name: str) -> str:
 class PostgresLane:
     """One connection; ``driver`` is asyncpg's, ``connection`` SQLAlchemy's view of the same."""
 
-    __slots__ = ("_copied", "broken", "connection", "driver", "holder", "on_error", "opened", "since", "unclean")
+    __slots__ = (
+        "_copied",
+        "_lent",
+        "broken",
+        "connection",
+        "driver",
+        "holder",
+        "on_error",
+        "opened",
+        "since",
+        "unclean",
+    )
 
     def __init__(self, connection: AsyncConnection, driver: Any) -> None:
         self.connection: AsyncConnection = connection
@@ -73,6 +70,8 @@ class PostgresLane:
         self._copied: dict[tuple[str, str], tuple[int, ...]] = {}
         #: Something of the user's own may have changed the session: reset before the next use.
         self.unclean: bool = False
+        #: The caller was given the connection of SQLAlchemy.
+        self._lent: bool = False
         #: A statement was cancelled or the link failed: a late cancel could hit the next statement.
         self.broken: bool = False
 
@@ -83,7 +82,7 @@ class PostgresLane:
     def lend(self, on_error: Callable[[BaseException], None]) -> None:
         """Prepare for statements that do not go through the lane, and may change the session."""
         self.on_error = on_error
-        self.unclean = True
+        self.unclean = self._lent = True
 
     def sends(self, sql: str) -> None:
         """Take note of a statement that SQLAlchemy sends on the connection."""
@@ -100,11 +99,14 @@ class PostgresLane:
         """Undo what statements changed in the session, so that the next task finds it as it was at first."""
         if self.unclean and not self.broken and not self.lost:
             try:
-                await self.driver.reset()
+                if self._lent:
+                    # It also takes the callbacks of listeners away.
+                    await self.driver.reset()
+                await self.driver.execute(RESET)
             except BaseException:
                 self.broken = True
                 raise
-            self.unclean = False
+            self.unclean = self._lent = False
 
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
         """Return the rows of a statement as asyncpg records."""
@@ -234,6 +236,19 @@ def _leaves_sound(error: BaseException) -> bool:
     return not confused and getattr(error, "severity_en", None) not in ("FATAL", "PANIC")
 
 
+def unsent(error: BaseException) -> bool:
+    """Whether nothing was sent, as the link was lost before: the driver or the system refused to send.
+
+    A pipe is broken when it is written to, never when it is read, and a message that is cut short is not carried out.
+    """
+    kind, text = type(error).__name__, str(error)
+    return (
+        isinstance(error.__cause__, BrokenPipeError)
+        or (kind == "InternalClientError" and text.startswith("cannot switch to state"))
+        or (kind == "InterfaceError" and "connection is closed" in text)
+    )
+
+
 class RolledBack(Exception):
     """A COMMIT was answered with ROLLBACK."""
 
@@ -333,8 +348,11 @@ class PostgresLanes:
         finally:
             self.release(lane)
 
-    async def _failed(self, lane: PostgresLane, error: BaseException) -> None:
+    async def _failed(self, lane: PostgresLane, error: BaseException, statement: Statement) -> None:
         lane.failed(error)
+        reads = statement.reads and statement.keeps_session
+        if (lane.broken or lane.lost) and not reads and not unsent(error):
+            leave_open(error)
         if getattr(error, "sqlstate", None) == READ_ONLY_SERVER:
             self.retire()
         await self._settle(lane)
@@ -347,7 +365,7 @@ class PostgresLanes:
         try:
             rows: list[Any] = await lane.driver.fetch(statement.sql, *args)
         except BaseException as error:
-            await self._failed(lane, error)
+            await self._failed(lane, error, statement)
             raise
         if lane.unclean:
             await self._settle(lane)
@@ -361,7 +379,7 @@ class PostgresLanes:
         try:
             count = await lane.count(statement, args)
         except BaseException as error:
-            await self._failed(lane, error)
+            await self._failed(lane, error, statement)
             raise
         if lane.unclean:
             await self._settle(lane)
@@ -375,7 +393,7 @@ class PostgresLanes:
         try:
             result = await lane.raw_fetch(statement, args)
         except BaseException as error:
-            await self._failed(lane, error)
+            await self._failed(lane, error, statement)
             raise
         if lane.unclean:
             await self._settle(lane)
