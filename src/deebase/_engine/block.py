@@ -153,8 +153,8 @@ class Block:
         """Take note of an error in a statement that SQLAlchemy ran on our connection."""
         unit = self._unit
         if unit is not None and unit.blocks:
-            # Not to be changed: SQLAlchemy has yet to raise it.
-            unit.blocks[-1].poison(self._executor.backend.translate(error, None) or error)
+            # SQLAlchemy raises its own, with the text of ours.
+            unit.blocks[-1].poison(self._executor.translate(error, None) or error)
 
     def _reopen(self) -> None:
         """Be as one that has not begun yet."""

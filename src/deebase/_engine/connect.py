@@ -10,6 +10,7 @@ import os
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,20 +27,36 @@ from deebase._engine.sqlite_lane import SqliteLane
 from deebase._schema import exact
 from deebase._schema.stored_form import FITS, STORED, fits, stored
 from deebase._schema.types import compare_decimals
-from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError, TransactionError
+from deebase._sql.statement import Statement
+from deebase.errors import (
+    ConfigurationError,
+    ConnectionError,
+    DeeBaseError,
+    InvalidOperationError,
+    TransactionError,
+)
 
 log = logging.getLogger("deebase")
+
+Translate = Callable[[BaseException, Statement | None], DeeBaseError | None]
 
 #: Marks a connection whose transactions DeeBase begins and ends itself.
 LANE = "deebase_lane"
 
 
-def make_engine(settings: Settings) -> AsyncEngine:
-    """Make SQLAlchemy's engine; nothing is opened yet."""
+def make_engine(settings: Settings, translate: Translate) -> AsyncEngine:
+    """Make SQLAlchemy's engine; nothing is opened yet.
+
+    Args:
+        settings: where the database is.
+        translate: returns our error for one of the driver, and conceals the values in that.
+    """
     options: dict[str, Any] = {
         # Lanes stay checked out; the overflow is for connections users take from db.engine.
         "pool_size": settings.pool_size + 1,
         "max_overflow": settings.pool_size,
+        # Neither errors nor the log of the engine quote values.
+        "hide_parameters": True,
         **settings.engine_options,
     }
     options["connect_args"] = _connect_args(settings)
@@ -59,7 +76,7 @@ def make_engine(settings: Settings) -> AsyncEngine:
     else:
         _warn_of_unverified(settings, options["connect_args"])
         _watch_session(engine)
-    _guard_lanes(engine)
+    _guard_lanes(engine, translate)
     return engine
 
 
@@ -163,7 +180,7 @@ def _watch_session(engine: AsyncEngine) -> None:
     event.listen(engine.sync_engine, "before_cursor_execute", sends)
 
 
-def _guard_lanes(engine: AsyncEngine) -> None:
+def _guard_lanes(engine: AsyncEngine, translate: Translate) -> None:
     """Tie what users do on ``tx.connection`` to the transaction it belongs to."""
 
     def refuse(connection: sa.Connection) -> None:
@@ -185,9 +202,13 @@ def _guard_lanes(engine: AsyncEngine) -> None:
 
     def failed(context: sa.engine.ExceptionContext) -> None:
         connection = context.connection
+        error = context.sqlalchemy_exception or context.original_exception
+        if connection is not None:
+            # The driver's own words may quote values: they are replaced by ours, whatever the class.
+            translate(error, None)
         lane: Any = None if connection is None else connection.get_execution_options().get(LANE)
         if lane is not None and lane.on_error is not None:
-            lane.on_error(context.original_exception)
+            lane.on_error(error)
 
     event.listen(engine.sync_engine, "commit", refuse)
     event.listen(engine.sync_engine, "rollback", undone)

@@ -60,7 +60,7 @@ class _Home:
         from deebase._engine.connect import make_engine, make_lanes
 
         self.loop = loop
-        self.engine: AsyncEngine = make_engine(settings)
+        self.engine: AsyncEngine = make_engine(settings, translate)
         self.lanes: SqliteLanes | PostgresLanes = make_lanes(self.engine, settings, loop)
         self.coalescer: Coalescer = Coalescer(loop, self.lanes.fetch, note, translate)
         self._patience = 1.0

@@ -32,7 +32,7 @@ _CLIENT_COPY = re.compile(r"\s*COPY\b.*\bSTD(?:IN|OUT)\b", re.IGNORECASE | re.DO
 #: read_only_sql_transaction: outside of a read-only transaction it is the server that takes no writes, as after a
 #: failover (manual, appendix A).
 READ_ONLY_SERVER = "25006"
-#: idle_in_transaction_session_timeout: the server ended the session, and the transaction with it, before it read COMMIT.
+#: idle_in_transaction_session_timeout: the server ended session and transaction before it read COMMIT.
 IDLE_TOO_LONG = "25P03"
 
 
