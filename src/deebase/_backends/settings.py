@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import ArgumentError
 
+from deebase._backends.postgres_url import postgres_url, take_options
+from deebase._backends.sqlite_url import SqliteTarget, is_uri, sqlite_file, sqlite_target
 from deebase.errors import ConfigurationError
 
-ACCEPTED = "a path, ':memory:', sqlite:///path, or postgresql://user:password@host/name"
+ACCEPTED = "a path, ':memory:', sqlite:///path, file:path?mode=ro, or postgresql://user:password@host/name"
 _SQLITE = ("sqlite", "sqlite+aiosqlite")
 _POSTGRES = ("postgresql", "postgres", "postgresql+asyncpg")
-
-#: asyncpg knows libpq's modes under another name of the option.
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,9 @@ class Settings:
     dialect: Dialect
     pool_size: int
     timeout: float
+    #: Of a SQLite file: whether it is only read, and whether a missing one is made.
+    read_only: bool = False
+    creates: bool = True
     pragmas: Sequence[tuple[str, Any]] = ()
     connect_args: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
     engine_options: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
@@ -61,11 +61,10 @@ def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
     if isinstance(target, str) and re.match(r"(sqlite|postgres)\w*(\+\w+)?(:(?!//)|//)", text, re.IGNORECASE):
         # Not echoed: a URL that lacks its colon or slashes may hold a password.
         raise ConfigurationError("this URL is malformed: :// does not follow the scheme", hint=f"give {ACCEPTED}")
+    if isinstance(target, str) and (scheme in _SQLITE or is_uri(text)):
+        return _sqlite(sqlite_target(text), options)
     if text == ":memory:" or not found:
-        return _sqlite(text, options)
-    if scheme in _SQLITE:
-        path = text.partition("://")[2].partition("?")[0]
-        return _sqlite(path.removeprefix("/") or ":memory:", options)
+        return _sqlite(sqlite_file(text), options)
     if scheme in _POSTGRES:
         return _postgres(text, options)
     raise ConfigurationError(
@@ -81,24 +80,16 @@ def _seconds(name: str, value: Any) -> None:
         raise ConfigurationError(f"{name} is a number of seconds", hint=f"{name}=10, or 0 for none")
 
 
-def _sqlite(path: str, options: Mapping[str, Any]) -> Settings:
-    memory = path == ":memory:"
-    if memory:
-        # One memory database for several connections: db.engine gives the same as the lanes.
-        database: str = f"file:/deebase-{uuid.uuid4().hex}"
-        url = sa.URL.create("sqlite+aiosqlite", database=database, query={"vfs": "memdb", "uri": "true"})
-        display = ":memory:"
-    else:
-        database = os.path.expanduser(path)
-        url = sa.URL.create("sqlite+aiosqlite", database=database)
-        display = path
+def _sqlite(target: SqliteTarget, options: Mapping[str, Any]) -> Settings:
     return Settings(
-        sa_url=url,
+        sa_url=target.sa_url,
         name="sqlite",
-        display=display,
-        path=None if memory else database,
-        memory=memory,
-        dialect=_dialect(url),
+        display=target.display,
+        path=target.path,
+        memory=target.path is None,
+        read_only=target.read_only,
+        creates=target.creates,
+        dialect=_dialect(target.sa_url),
         pool_size=options["pool_size"] or 4,
         timeout=float(options["timeout"]),
         pragmas=_pragmas(options),
@@ -152,28 +143,8 @@ def _pragmas(options: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _postgres(text: str, options: Mapping[str, Any]) -> Settings:
-    try:
-        url = sa.make_url(text).set(drivername="postgresql+asyncpg")
-        query: dict[str, Any] = dict(url.query)
-    except (ArgumentError, ValueError):
-        # Not chained: the original quotes the URL, password and all.
-        raise ConfigurationError(
-            "this PostgreSQL URL is malformed", hint="postgresql://user:password@host:5432/name, with %-codes for @ : /"
-        ) from None
     connect_args = _postgres_connect_args(options)
-    mode = query.pop("sslmode", None)
-    if mode is not None:
-        if mode not in _SSL_MODES:
-            raise ConfigurationError("the sslmode of the URL is unknown", hint=f"one of {', '.join(_SSL_MODES)}")
-        connect_args["ssl"] = mode
-    password = query.pop("password", None)
-    if password is not None:
-        url = url.set(password=str(password))
-    user = query.pop("user", None)
-    if user is not None:
-        url = url.set(username=str(user))
-    _server_options(query, connect_args)
-    url = url.set(query=query)
+    url = take_options(postgres_url(text), connect_args)
     engine_options = dict(options["engine_options"] or {})
     _require_standard_strings(engine_options)
     return Settings(
@@ -188,40 +159,6 @@ def _postgres(text: str, options: Mapping[str, Any]) -> Settings:
         connect_args=connect_args,
         engine_options=engine_options,
     )
-
-
-#: What asyncpg and SQLAlchemy's dialect take from a URL besides what is translated here.
-_URL_OPTIONS = {
-    "host",
-    "port",
-    "ssl",
-    "passfile",
-    "service",
-    "target_session_attrs",
-    "gsslib",
-    "krbsrvname",
-    "direct_tls",
-    "statement_cache_size",
-    "prepared_statement_cache_size",
-}
-
-
-def _server_options(query: dict[str, Any], connect_args: dict[str, Any]) -> None:
-    """Take libpq's options out of a URL's query, and refuse those nobody would read."""
-    name = query.pop("application_name", None)
-    if name is not None:
-        connect_args["server_settings"] = {**connect_args.get("server_settings", {}), "application_name": str(name)}
-    seconds = query.pop("connect_timeout", None)
-    if seconds is not None:
-        if not re.fullmatch(r"\d{1,6}", str(seconds)):
-            raise ConfigurationError("connect_timeout of the URL is a number of seconds", hint="connect_timeout=10")
-        connect_args["timeout"] = int(seconds) or None
-    unknown = sorted(set(query) - _URL_OPTIONS)
-    if unknown:
-        raise ConfigurationError(
-            f"the option {unknown[0][:40]!r} of the URL is not known",
-            hint="sslmode, application_name, connect_timeout, host are; else engine_options={'connect_args': ...}",
-        )
 
 
 # The scanner of SQL text reads a backslash in a string as the plain character that it is by default.

@@ -164,7 +164,7 @@ def _set_pragma(raw: sqlite3.Connection, sql: str, deadline: float) -> Any:
 
 def _has_journal(settings: Settings) -> bool:
     """Whether this is a file that the process may write; one it may only read stays in its journal mode."""
-    if settings.path is None:
+    if settings.path is None or settings.read_only:
         return False
     return os.access(settings.path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
@@ -215,9 +215,9 @@ def _guard_lanes(engine: AsyncEngine, translate: Translate) -> None:
     event.listen(engine.sync_engine, "handle_error", failed)
 
 
-async def open_sqlite(engine: AsyncEngine, settings: Settings, *, reader: bool) -> SqliteLane:
+async def open_sqlite(engine: AsyncEngine, settings: Settings, file: _File, *, reader: bool) -> SqliteLane:
     """Open one SQLite lane; a reader cannot write past the writer."""
-    _check_directory(settings)
+    file.check()
     loop = asyncio.get_running_loop()
     connection = await engine.connect()
     try:
@@ -237,20 +237,60 @@ async def open_sqlite(engine: AsyncEngine, settings: Settings, *, reader: bool) 
     return lane
 
 
-def _check_directory(settings: Settings) -> None:
-    if settings.path is None or settings.memory:
-        return
-    directory = os.path.dirname(os.path.abspath(settings.path))
+class _File:
+    """The file of a SQLite database: every connection of an event loop leads to the same one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._identity: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """Make the file if it is new, and raise why a connection would not lead to it."""
+        path = self._settings.path
+        if path is None:
+            return
+        _check_directory(path)
+        if not os.path.exists(path):
+            self._make(path)
+        status = os.stat(path)
+        identity = status.st_dev, status.st_ino
+        if self._identity not in (None, identity):
+            raise _replaced(path)
+        self._identity = identity
+
+    def _make(self, path: str) -> None:
+        if self._identity is not None:
+            raise _replaced(path)
+        if not self._settings.creates:
+            raise ConnectionError(
+                f"the database {path} does not exist",
+                hint="correct the path, or leave mode= and immutable= out to have the file made",
+            )
+        try:
+            # Made by us rather than by SQLite so that nobody else can read it, whatever the umask.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise ConnectionError(
+                f"the database {path} cannot be made: {error.strerror}", hint="check the rights on its directory"
+            ) from error
+
+
+def _replaced(path: str) -> ConnectionError:
+    return ConnectionError(
+        f"the file {path} was deleted or replaced while the database was open",
+        hint="put the file back, or close this Database and open a new one",
+    )
+
+
+def _check_directory(path: str) -> None:
+    directory = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(directory):
         raise ConnectionError(
-            f"the directory {directory} of the database {os.path.basename(settings.path)} does not exist",
+            f"the directory {directory} of the database {os.path.basename(path)} does not exist",
             hint="make the directory first: a database never makes one for itself",
         )
-    if os.path.isdir(settings.path):
-        raise ConnectionError(f"{settings.path} is a directory, not a database", hint="name a file in it")
-    if not os.path.exists(settings.path):
-        # Made by us rather than by SQLite so that nobody else can read it, whatever the umask.
-        os.close(os.open(settings.path, os.O_CREAT | os.O_RDWR, 0o600))
+    if os.path.isdir(path):
+        raise ConnectionError(f"{path} is a directory, not a database", hint="name a file in it")
 
 
 async def open_postgres(engine: AsyncEngine) -> PostgresLane:
@@ -275,9 +315,10 @@ async def open_postgres(engine: AsyncEngine) -> PostgresLane:
 def make_lanes(engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop) -> SqliteLanes | PostgresLanes:
     """Make the lanes of one event loop; they open when they are needed."""
     if settings.name == "sqlite":
+        file = _File(settings)
         return SqliteLanes(
             loop,
-            lambda reader: open_sqlite(engine, settings, reader=reader),
+            lambda reader: open_sqlite(engine, settings, file, reader=reader),
             readers=0 if settings.memory else settings.pool_size,
             timeout=settings.timeout,
         )
