@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from deebase import Database
+from deebase import ConnectionError, Database
 from tests.support.tree import ROOT
 
 BOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
@@ -38,7 +38,7 @@ logfile = {directory}/log
 CLIENT = """
 import asyncio, sys
 from dataclasses import dataclass
-from deebase import Database
+from deebase import ConnectionError, Database
 
 @dataclass
 class Item:
@@ -140,3 +140,10 @@ async def test_backslashes_stay_plain_whatever_the_database_says(bouncer: str, p
                         assert row == {"y": r"\y"}
         finally:
             await admin.q(f"ALTER DATABASE {name} RESET ALL")
+
+
+async def test_the_missing_option_is_named(bouncer: str) -> None:
+    async with Database(bouncer) as db:
+        with pytest.raises(ConnectionError, match="unsupported startup parameter") as refused:
+            await db.item("SELECT 1")
+    assert "pgbouncer=True" in str(refused.value.hint)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from deebase._backends.base import shown_cause
-from deebase._engine.lanes_postgres import IDLE_TOO_LONG, READ_ONLY_SERVER, RolledBack, unsent
+from deebase._engine.lanes_postgres import READ_ONLY_SERVER, RolledBack, idled_too_long, unsent
 from deebase._engine.shield import finish
 from deebase._sql.statement import Statement
 from deebase.errors import (
@@ -365,7 +365,7 @@ class Block:
             # Broken before it is seen to be lost: the last word of a server that goes down is no answer to COMMIT.
             unsure = lane.lost or lane.broken or not isinstance(error, Exception)
             unsure = unsure or isinstance(error, (TimeoutError, OSError))
-            if unsure and getattr(error, "sqlstate", None) != IDLE_TOO_LONG:
+            if unsure and not idled_too_long(error):
                 lane.broken = True
                 self.outcome = "unknown"
                 raise CommitOutcomeUnknownError(

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from deebase._backends.base import original
 from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
 from deebase._backends.settings import Settings, quote_keywords
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
@@ -293,7 +294,7 @@ def _check_directory(path: str) -> None:
         raise ConnectionError(f"{path} is a directory, not a database", hint="name a file in it")
 
 
-async def open_postgres(engine: AsyncEngine) -> PostgresLane:
+async def open_postgres(engine: AsyncEngine, settings: Settings, translate: Translate) -> PostgresLane:
     """Open one PostgreSQL lane."""
     try:
         connection = await engine.connect()
@@ -301,6 +302,19 @@ async def open_postgres(engine: AsyncEngine) -> PostgresLane:
         raise ConnectionError(
             "the server did not accept a connection in time", hint="check host and port, or raise connect_timeout="
         ) from error
+    except Exception as error:
+        cause, query = original(error), settings.sa_url.query
+        choosing = "target_session_attrs" in query or isinstance(query.get("host"), tuple)
+        unmatched = type(cause).__name__ == "TargetServerAttributeNotMatched"
+        if not (unmatched or (choosing and isinstance(cause, OSError))):
+            raise
+        # The driver is loaded by now, which says of one host alone what failed.
+        from deebase._engine.hosts import no_host
+
+        def reason(failure: BaseException) -> str:
+            return (translate(failure, None) or failure).args[0]  # type: ignore[no-any-return]
+
+        raise await no_host(engine, _connect_args(settings), reason) from error
     try:
         driver = (await connection.get_raw_connection()).driver_connection
         require_standard_strings(driver)
@@ -312,7 +326,9 @@ async def open_postgres(engine: AsyncEngine) -> PostgresLane:
     return lane
 
 
-def make_lanes(engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop) -> SqliteLanes | PostgresLanes:
+def make_lanes(
+    engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop, translate: Translate
+) -> SqliteLanes | PostgresLanes:
     """Make the lanes of one event loop; they open when they are needed."""
     if settings.name == "sqlite":
         file = _File(settings)
@@ -322,4 +338,6 @@ def make_lanes(engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEv
             readers=0 if settings.memory else settings.pool_size,
             timeout=settings.timeout,
         )
-    return PostgresLanes(loop, lambda: open_postgres(engine), limit=settings.pool_size, timeout=settings.timeout)
+    return PostgresLanes(
+        loop, lambda: open_postgres(engine, settings, translate), limit=settings.pool_size, timeout=settings.timeout
+    )

@@ -17,6 +17,7 @@ from deebase._backends.base import Backend, carry_outcome, conceal, concealed
 from deebase._backends.settings import Settings
 from deebase._engine.block import Block, raise_translated
 from deebase._engine.coalesce import Coalescer
+from deebase._engine.pool import closed_while_running
 from deebase._engine.shield import finish
 from deebase._engine.transaction import Transaction
 from deebase._sql.keyed import KeyedRead
@@ -26,6 +27,7 @@ from deebase.errors import (
     ConnectionError,
     DeeBaseError,
     IntegrityError,
+    QueryTimeoutError,
     TransactionAbortedError,
     TransactionError,
     ValidationError,
@@ -61,7 +63,7 @@ class _Home:
 
         self.loop = loop
         self.engine: AsyncEngine = make_engine(settings, translate)
-        self.lanes: SqliteLanes | PostgresLanes = make_lanes(self.engine, settings, loop)
+        self.lanes: SqliteLanes | PostgresLanes = make_lanes(self.engine, settings, loop, translate)
         self.coalescer: Coalescer = Coalescer(loop, self.lanes.fetch, note, translate)
         self._patience = 1.0
         # A loop that shuts down closes its async generators: that is the moment at which lanes
@@ -186,6 +188,9 @@ class Executor:
         ours = concealed(error)
         if ours is None:
             ours = self.backend.translate(error, None if statement is None else statement.sql)
+            if self.closed and isinstance(ours, (ConnectionError, QueryTimeoutError)):
+                # Cut off by us: the link was sound, and no limit was reached.
+                ours = closed_while_running()
             if ours is not None and ours is not error:
                 carry_outcome(error, ours)
                 conceal(error, ours)

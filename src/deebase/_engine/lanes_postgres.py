@@ -32,8 +32,6 @@ _CLIENT_COPY = re.compile(r"\s*COPY\b.*\bSTD(?:IN|OUT)\b", re.IGNORECASE | re.DO
 #: read_only_sql_transaction: outside of a read-only transaction it is the server that takes no writes, as after a
 #: failover (manual, appendix A).
 READ_ONLY_SERVER = "25006"
-#: idle_in_transaction_session_timeout: the server ended session and transaction before it read COMMIT.
-IDLE_TOO_LONG = "25P03"
 
 
 def quoted_name(name: str) -> str:
@@ -242,11 +240,18 @@ def unsent(error: BaseException) -> bool:
     A pipe is broken when it is written to, never when it is read, and a message that is cut short is not carried out.
     """
     kind, text = type(error).__name__, str(error)
+    causes = error.__cause__, getattr(error.__cause__, "__cause__", None)
     return (
-        isinstance(error.__cause__, BrokenPipeError)
+        any(isinstance(cause, BrokenPipeError) for cause in causes)
         or (kind == "InternalClientError" and text.startswith("cannot switch to state"))
         or (kind == "InterfaceError" and "connection is closed" in text)
     )
+
+
+def idled_too_long(error: BaseException) -> bool:
+    """Whether the server ended session and transaction for idling, which it did before it read what was sent."""
+    # idle_in_transaction_session_timeout; the driver has what the server said last as the cause of the lost link.
+    return "25P03" in (getattr(part, "sqlstate", None) for part in (error, error.__cause__))
 
 
 class RolledBack(Exception):
