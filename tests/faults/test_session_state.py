@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -169,6 +171,56 @@ async def test_a_task_that_is_cancelled_or_fails_leaves_no_trace(one: Database, 
     with pytest.raises(Exception, match="division by zero"):
         await change("SELECT 1 / (SELECT n FROM t WHERE id = 0)")
     assert await one.q(STATE) == before
+
+
+#: What the database runs by itself when a row is written or read: no text of the statement shows it.
+STORED = {
+    "a trigger": """
+        CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $f$
+            BEGIN PERFORM set_config('app.owner', NEW.id::text, false); RETURN NEW; END $f$;
+        CREATE TRIGGER noted BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION noted();
+    """,
+    "a trigger with SET": """
+        CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN SET app.owner = '8'; RETURN NEW; END $f$;
+        CREATE TRIGGER noted BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION noted();
+    """,
+    "a view": f"CREATE VIEW chosen AS SELECT {SET} AS owner",
+    "a view of a function": "CREATE VIEW chosen AS SELECT choose_owner() AS owner",
+    "a default": "ALTER TABLE t ADD COLUMN owner text DEFAULT choose_owner()",
+    "a check": "ALTER TABLE t ADD CHECK (choose_owner() IS NOT NULL)",
+    "a policy": """
+        ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE t FORCE ROW LEVEL SECURITY;
+        CREATE POLICY chosen ON t USING (choose_owner() IS NOT NULL);
+    """,
+}
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["defined before", "defined here"])
+@pytest.mark.parametrize("name", STORED)
+async def test_what_the_database_runs_by_itself_leaves_no_trace(
+    one: Database, db_url: str, name: str, known: bool
+) -> None:
+    await one.script(STORED[name])
+    async with contextlib.AsyncExitStack() as stack:
+        db = one if known else await stack.enter_async_context(Database(db_url, pool_size=1))
+        await db.reflect()
+        before = await db.q(STATE)
+        assert before[0]["owner"] == ""
+        keys = itertools.count(7)
+        uses: list[Callable[[], Awaitable[object]]] = [
+            lambda: db.t.t.insert(id=next(keys), n=1),
+            lambda: db.t.t.update({"id": 0, "n": 2}),
+            lambda: db.t.t.update_where({"n": 3}, id=0),
+            lambda: db.t.t.upsert({"id": 0, "n": 4}),
+            lambda: db.t.t.insert_all([{"id": next(keys), "n": 4}]),
+            lambda: db.v.chosen() if "chosen" in db.v else db.t.t(),
+        ]
+        for number, use in enumerate(uses):
+            await use()
+            assert await db.q(STATE) == before, number
+            async with db.transaction():
+                await use()
+            assert await db.q(STATE) == before, number
 
 
 async def test_a_lock_of_the_session_is_free_when_the_call_returns(t: Database) -> None:

@@ -22,7 +22,7 @@ from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wa
 from deebase._backends.settings import Settings, quote_keywords
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
-from deebase._engine.session_postgres import require_standard_strings
+from deebase._engine.session_postgres import StoredCode, require_standard_strings
 from deebase._engine.sqlite_job import is_busy
 from deebase._engine.sqlite_lane import SqliteLane
 from deebase._schema import exact
@@ -294,7 +294,9 @@ def _check_directory(path: str) -> None:
         raise ConnectionError(f"{path} is a directory, not a database", hint="name a file in it")
 
 
-async def open_postgres(engine: AsyncEngine, settings: Settings, translate: Translate) -> PostgresLane:
+async def open_postgres(
+    engine: AsyncEngine, settings: Settings, translate: Translate, code: StoredCode
+) -> PostgresLane:
     """Open one PostgreSQL lane."""
     try:
         connection = await engine.connect()
@@ -318,7 +320,8 @@ async def open_postgres(engine: AsyncEngine, settings: Settings, translate: Tran
     try:
         driver = (await connection.get_raw_connection()).driver_connection
         require_standard_strings(driver)
-        lane = PostgresLane(connection, driver)
+        await code.look(driver, again=False)
+        lane = PostgresLane(connection, driver, code)
         await connection.execution_options(isolation_level="AUTOCOMMIT", **{LANE: lane})
     except BaseException:
         await connection.close()
@@ -338,6 +341,10 @@ def make_lanes(
             readers=0 if settings.memory else settings.pool_size,
             timeout=settings.timeout,
         )
+    code = StoredCode()
     return PostgresLanes(
-        loop, lambda: open_postgres(engine, settings, translate), limit=settings.pool_size, timeout=settings.timeout
+        loop,
+        lambda: open_postgres(engine, settings, translate, code),
+        limit=settings.pool_size,
+        timeout=settings.timeout,
     )

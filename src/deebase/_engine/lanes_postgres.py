@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from deebase._backends.base import leave_open
 from deebase._engine.pool import LanePool
-from deebase._engine.session_postgres import RESET, require_standard_strings
+from deebase._engine.session_postgres import RESET, StoredCode, require_standard_strings
 from deebase._sql.session import keeps_session
 from deebase._sql.statement import Statement
 from deebase.errors import DataError, InvalidOperationError
@@ -26,8 +26,12 @@ KEPT_SHAPES = 500
 #: A lane idle for longer (seconds) is asked whether it lives before it is lent.
 IDLE_CHECK = 5.0
 
+#: What may define a function, or have a table or view call one.
+_DEFINES = re.compile(r"\b(?:CREATE|ALTER|DO|CALL|EXECUTE)\b", re.IGNORECASE)
 _CLIENT_COPY = re.compile(r"\s*COPY\b.*\bSTD(?:IN|OUT)\b", re.IGNORECASE | re.DOTALL)
 
+
+_COPY = Statement("COPY")
 
 #: read_only_sql_transaction: outside of a read-only transaction it is the server that takes no writes, as after a
 #: failover (manual, appendix A).
@@ -44,8 +48,10 @@ class PostgresLane:
 
     __slots__ = (
         "_copied",
+        "_defined",
         "_lent",
         "broken",
+        "code",
         "connection",
         "driver",
         "holder",
@@ -55,7 +61,7 @@ class PostgresLane:
         "unclean",
     )
 
-    def __init__(self, connection: AsyncConnection, driver: Any) -> None:
+    def __init__(self, connection: AsyncConnection, driver: Any, code: StoredCode) -> None:
         self.connection: AsyncConnection = connection
         #: When it was connected, in seconds of the monotonic clock.
         self.opened: float = time.monotonic()
@@ -68,6 +74,10 @@ class PostgresLane:
         self._copied: dict[tuple[str, str], tuple[int, ...]] = {}
         #: Something of the user's own may have changed the session: reset before the next use.
         self.unclean: bool = False
+        #: What the database runs by itself, which is the same for all lanes.
+        self.code: StoredCode = code
+        #: A statement may have defined a function, or what calls one.
+        self._defined: bool = False
         #: The caller was given the connection of SQLAlchemy.
         self._lent: bool = False
         #: A statement was cancelled or the link failed: a late cancel could hit the next statement.
@@ -80,18 +90,24 @@ class PostgresLane:
     def lend(self, on_error: Callable[[BaseException], None]) -> None:
         """Prepare for statements that do not go through the lane, and may change the session."""
         self.on_error = on_error
-        self.unclean = self._lent = True
+        self.unclean = self._lent = self._defined = True
 
     def sends(self, sql: str) -> None:
         """Take note of a statement that SQLAlchemy sends on the connection."""
-        self.unclean = self.unclean or not keeps_session(sql)
+        if self.code.changes_sessions or not keeps_session(sql):
+            self._note(sql)
 
     def _begin(self, statement: Statement) -> None:
         """Prepare for a statement of ours on the session as it is now."""
         if self.unclean:
             require_standard_strings(self.driver)
-        if not statement.keeps_session:
-            self.unclean = True
+        if self.code.changes_sessions or not statement.keeps_session:
+            self._note(statement.sql)
+
+    def _note(self, sql: str) -> None:
+        """Take note of a statement that may change the session, or what all sessions run."""
+        self.unclean = True
+        self._defined = self._defined or _DEFINES.search(sql) is not None
 
     async def settle(self) -> None:
         """Undo what statements changed in the session, so that the next task finds it as it was at first."""
@@ -101,10 +117,12 @@ class PostgresLane:
                     # It also takes the callbacks of listeners away.
                     await self.driver.reset()
                 await self.driver.execute(RESET)
+                if self._defined:
+                    await self.code.look(self.driver, again=True)
             except BaseException:
                 self.broken = True
                 raise
-            self.unclean = self._lent = False
+            self.unclean = self._lent = self._defined = False
 
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
         """Return the rows of a statement as asyncpg records."""
@@ -136,6 +154,7 @@ class PostgresLane:
 
     async def copy(self, table: str, schema: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Store rows of bound values by a binary COPY, inside of a transaction."""
+        self._begin(_COPY)
         await self._know_types(table, schema, columns)
         try:
             await self.driver.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
@@ -365,7 +384,7 @@ class PostgresLanes:
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
         """Run one statement that returns rows, and commit it: one round trip."""
         lane = await self.acquire(statement.sql)
-        if not statement.keeps_session:
+        if lane.code.changes_sessions or not statement.keeps_session:
             lane.unclean = True
         try:
             rows: list[Any] = await lane.driver.fetch(statement.sql, *args)

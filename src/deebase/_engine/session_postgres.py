@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
 from deebase.errors import InvalidOperationError
@@ -26,6 +28,49 @@ BEGIN
 END
 $$;
 """
+
+
+# Triggers, views, policies and defaults run code that no text of a statement shows. A function is suspect for what it
+# is made of, where something of a table leads to it; calls of built-in functions are found by their numbers alone.
+_SUSPECT = r"""
+SELECT EXISTS (
+  SELECT FROM pg_catalog.pg_proc AS p
+  WHERE p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+    AND coalesce(p.prosrc, '') || coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), '') ~*
+      'set_config(?!\s*\([^;]*,\s*true\s*\))|advisory_lock|\m(listen|temp|temporary)\M|(;|\m(begin|then|else|loop))\s*set\s'
+    AND (p.prorettype = 'pg_catalog.trigger'::regtype OR EXISTS (
+      SELECT FROM pg_catalog.pg_depend AS d
+      WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid = p.oid
+        AND d.classid <> 'pg_catalog.pg_proc'::regclass AND d.deptype IN ('n', 'a')))
+) OR EXISTS (
+  SELECT FROM pg_catalog.pg_rewrite AS r
+  WHERE r.oid >= 16384 AND r.ev_action::text ~ (
+    SELECT ':funcid (' || string_agg(f.oid::text, '|') || ') ' FROM pg_catalog.pg_proc AS f
+    WHERE f.proname ~ '^(set_config|pg_(try_)?advisory_lock(_shared)?)$')
+)
+"""
+#: Seconds for which the answer of one connection is taken by others that are opened.
+_FRESH = 10.0
+
+
+class StoredCode:
+    """What is known of the code that a database itself runs: whether it changes sessions for longer than a transaction.
+
+    Where it does, every statement may have changed its session.
+    """
+
+    __slots__ = ("_looked", "changes_sessions")
+
+    def __init__(self) -> None:
+        self.changes_sessions = False
+        self._looked = -math.inf
+
+    async def look(self, driver: Any, *, again: bool) -> None:
+        """Ask the database, unless it was asked a moment ago and nothing of ours was defined since."""
+        now = time.monotonic()
+        if again or now - self._looked > _FRESH:
+            self.changes_sessions = await driver.fetchval(_SUSPECT)
+            self._looked = now
 
 
 def require_standard_strings(driver: Any) -> None:
