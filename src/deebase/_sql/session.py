@@ -10,29 +10,34 @@ from deebase._sql.text import BLANK, StatementKind, classify, tokens
 # set_config(), takes a lock of the session or runs SQL of its own: a reset too many costs one round trip.
 _FUNCTIONS = frozenset(
     """
-    abs age array_agg array_append array_cat array_length array_position array_prepend array_remove array_replace
-    array_to_json array_to_string array_upper avg bit_length bool_and bool_or btrim cardinality ceil ceiling
-    char_length chr clock_timestamp coalesce concat concat_ws count cume_dist current_database current_schema
-    current_schemas current_setting date_part date_trunc dense_rank every first_value floor format format_type
-    gen_random_uuid generate_series generate_subscripts greatest has_table_privilege initcap isfinite json_agg
-    json_array_elements json_array_elements_text json_array_length json_build_array json_build_object json_each
-    json_each_text json_extract_path json_extract_path_text json_object_agg json_object_keys json_populate_record
+    abs age any_value array_agg array_append array_cat array_dims array_length array_lower array_ndims array_position
+    array_prepend array_remove array_replace array_to_json array_to_string array_upper ascii avg bit_and bit_length
+    bit_or bool_and bool_or btrim cardinality ceil ceiling char_length chr clock_timestamp coalesce col_description
+    concat concat_ws corr count cume_dist current_database current_schema current_schemas current_setting currval date
+    date_bin date_part date_trunc decode degrees dense_rank div encode every exp first_value floor format format_type
+    gen_random_uuid generate_series generate_subscripts greatest has_column_privilege has_schema_privilege
+    has_table_privilege inet_client_addr inet_server_addr initcap isfinite json_agg json_array json_array_elements
+    json_array_elements_text json_array_length json_build_array json_build_object json_each json_each_text
+    json_extract_path json_extract_path_text json_object json_object_agg json_object_keys json_populate_record
     json_populate_recordset json_to_record json_to_recordset json_typeof jsonb_agg jsonb_array_elements
     jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each jsonb_each_text
-    jsonb_extract_path jsonb_extract_path_text jsonb_object_agg jsonb_object_keys jsonb_path_exists jsonb_path_query
-    jsonb_path_query_array jsonb_path_query_first jsonb_pretty jsonb_set jsonb_strip_nulls jsonb_to_record
-    jsonb_to_recordset jsonb_typeof justify_days justify_hours justify_interval lag last_value lead least left length
-    ln log lower lpad ltrim make_date make_interval make_time make_timestamp make_timestamptz max md5 min mod mode
-    nextval now nth_value ntile nullif octet_length percent_rank percentile_cont percentile_disc pg_advisory_xact_lock
-    pg_backend_pid pg_get_constraintdef pg_get_expr pg_get_indexdef pg_get_serial_sequence pg_get_viewdef
-    pg_is_in_recovery pg_relation_size pg_sequence_last_value pg_size_pretty pg_sleep pg_table_size
-    pg_total_relation_size pg_typeof phraseto_tsquery plainto_tsquery position power quote_ident quote_literal
-    quote_nullable random rank regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table
-    repeat replace reverse right round row_number row_to_json rpad rtrim setval setweight sign split_part sqrt
-    starts_with statement_timestamp stddev string_agg string_to_array string_to_table strpos substr substring sum
-    timezone to_char to_date to_json to_jsonb to_number to_regclass to_timestamp to_tsquery to_tsvector
-    transaction_timestamp translate trim trunc ts_headline ts_rank ts_rank_cd unnest upper variance version
-    websearch_to_tsquery width_bucket
+    jsonb_extract_path jsonb_extract_path_text jsonb_insert jsonb_object jsonb_object_agg jsonb_object_keys
+    jsonb_path_exists jsonb_path_query jsonb_path_query_array jsonb_path_query_first jsonb_pretty jsonb_set
+    jsonb_set_lax jsonb_strip_nulls jsonb_to_record jsonb_to_recordset jsonb_typeof justify_days justify_hours
+    justify_interval lag last_value lastval lead least left length ln log log10 lower lower_inf lpad ltrim make_date
+    make_interval make_time make_timestamp make_timestamptz max md5 min mod mode nextval now nth_value ntile nullif
+    num_nonnulls num_nulls obj_description octet_length percent_rank percentile_cont percentile_disc
+    pg_advisory_xact_lock pg_backend_pid pg_cancel_backend pg_current_wal_flush_lsn pg_current_wal_lsn
+    pg_get_constraintdef pg_get_expr pg_get_functiondef pg_get_indexdef pg_get_serial_sequence pg_get_triggerdef
+    pg_get_viewdef pg_is_in_recovery pg_notify pg_relation_size pg_reload_conf pg_sequence_last_value pg_size_pretty
+    pg_sleep pg_table_is_visible pg_table_size pg_terminate_backend pg_total_relation_size pg_try_advisory_xact_lock
+    pg_typeof phraseto_tsquery pi plainto_tsquery position power quote_ident quote_literal quote_nullable radians
+    random rank regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table repeat replace
+    reverse right round row_number row_to_json rpad rtrim setval setweight sha256 sign split_part sqrt starts_with
+    statement_timestamp stddev stddev_pop stddev_samp string_agg string_to_array string_to_table strpos substr
+    substring sum timeofday timezone to_char to_date to_hex to_json to_jsonb to_number to_regclass to_timestamp
+    to_tsquery to_tsvector transaction_timestamp translate trim trunc ts_headline ts_rank ts_rank_cd txid_current
+    unnest upper upper_inf uuidv7 var_pop var_samp variance version websearch_to_tsquery width_bucket
     """.upper().split()
 )
 # Words of the grammar that a parenthesis may follow, types with a modifier among them.
