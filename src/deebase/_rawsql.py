@@ -15,6 +15,7 @@ from deebase._rows.makers import converted, row_maker
 from deebase._sql.binding import bind_text
 from deebase._sql.compiled import Parameters, prepare
 from deebase._sql.raw import adapt, described, unique_names
+from deebase._sql.session import keeps_session
 from deebase._sql.statement import Statement
 from deebase._sql.text import StatementKind, classify, split_script
 from deebase.errors import InvalidOperationError, MultipleRowsError, NotFoundError, ValidationError
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 #: Texts whose statement (and what it cost) is remembered.
 KEPT_TEXTS = 500
-
-_KEEPS_SESSION = (StatementKind.READ, StatementKind.WRITE)
 
 
 class RawSql:
@@ -50,11 +49,12 @@ class RawSql:
         bound, values = bind_text(sql, params, self._dialect.name)
         statement = self._statements.get(bound)
         if statement is None:
+            postgres = self._dialect.name == "postgresql"
             statement = Statement(
                 bound,
                 reads=kind is StatementKind.READ,
-                changes_session=kind is StatementKind.SESSION and self._dialect.name == "sqlite",
-                keeps_session=kind in _KEEPS_SESSION,
+                changes_session=kind is StatementKind.SESSION and not postgres,
+                keeps_session=not postgres or keeps_session(sql),
             )
             if len(self._statements) >= KEPT_TEXTS:
                 self._statements.clear()

@@ -53,8 +53,14 @@ class DeeBaseError(Exception):
         message: what failed and where.
         hint: what to do next, or None.
         retryable: whether running the whole transaction again may succeed.
+        outcome: "unknown" when what was sent may be stored all the same: the answer to a write outside of a
+            transaction never came, or the answer to COMMIT. Else None, or what became of the transaction.
+        server_message: the text that a trigger or function of the database raised by itself, or None. It may hold
+            values, so that it is no part of the message.
     """
 
+    outcome: str | None = None
+    server_message: str | None = None
     retryable: ClassVar[bool] = False
     sqlstates: ClassVar[tuple[str, ...]] = ()
     sqlite_codes: ClassVar[tuple[int, ...]] = ()
@@ -108,7 +114,8 @@ class ConnectionError(DeeBaseError, builtins.ConnectionError):
     """The database cannot be reached, or the link to it was lost."""
 
     sqlstates: ClassVar[tuple[str, ...]] = ("08", "28", "3D000", "53300", "57P01", "57P02", "57P03", "57P04", "57P05")
-    sqlite_codes: ClassVar[tuple[int, ...]] = (14,)  # CANTOPEN
+    # CANTOPEN, and of READONLY what a reader meets: _RECOVERY, _CANTLOCK, _ROLLBACK, _DBMOVED, _CANTINIT
+    sqlite_codes: ClassVar[tuple[int, ...]] = (14, 264, 520, 776, 1032, 1288)
 
 
 class SchemaError(DeeBaseError):
@@ -367,7 +374,8 @@ class TransactionError(DeeBaseError):
 
     def __init__(self, message: str = "", *, hint: str | None = None, outcome: str | None = None) -> None:
         super().__init__(message, hint=hint)
-        self.outcome = outcome
+        if outcome is not None:
+            self.outcome = outcome
 
 
 class TransactionAbortedError(TransactionError):
@@ -379,6 +387,7 @@ class TransactionAbortedError(TransactionError):
 class CommitOutcomeUnknownError(TransactionError):
     """The link was lost at COMMIT: the transaction is saved, or it is not."""
 
+    outcome: str | None = "unknown"
     sqlstates: ClassVar[tuple[str, ...]] = ("08007", "40003")
 
 

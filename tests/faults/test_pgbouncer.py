@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from deebase import Database
+from deebase import ConnectionError, Database
 from tests.support.tree import ROOT
 
 BOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
@@ -38,7 +38,7 @@ logfile = {directory}/log
 CLIENT = """
 import asyncio, sys
 from dataclasses import dataclass
-from deebase import Database
+from deebase import ConnectionError, Database
 
 @dataclass
 class Item:
@@ -124,3 +124,26 @@ async def test_nothing_of_a_session_is_left_behind(bouncer: str) -> None:
         async for row in db.stream("SELECT generate_series(1, 3000) AS n"):
             last = row["n"]
         assert last == 3000
+
+
+async def test_backslashes_stay_plain_whatever_the_database_says(bouncer: str, postgres_url: str) -> None:
+    async with Database(postgres_url) as admin:
+        name = await admin.item("SELECT quote_ident(current_database())")
+        await admin.q(f"ALTER DATABASE {name} SET standard_conforming_strings = off")
+        try:
+            async with Database(bouncer, pgbouncer=True) as db:
+                assert await db.item(r"SELECT '\' || 'x'") == r"\x"
+                # Another server connection, on which no client has set anything.
+                async with db.transaction():
+                    assert await db.item(r"SELECT '\' || 'x'") == r"\x"
+                    async for row in db.stream(r"SELECT '\' || 'y' AS y"):
+                        assert row == {"y": r"\y"}
+        finally:
+            await admin.q(f"ALTER DATABASE {name} RESET ALL")
+
+
+async def test_the_missing_option_is_named(bouncer: str) -> None:
+    async with Database(bouncer) as db:
+        with pytest.raises(ConnectionError, match="unsupported startup parameter") as refused:
+            await db.item("SELECT 1")
+    assert "pgbouncer=True" in str(refused.value.hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import os
@@ -102,6 +103,45 @@ async def test_a_value_is_in_nothing_that_a_failure_prints(
     logged = [record.getMessage() for record in caplog.records if record.name != "aiosqlite"]
     assert logged
     assert CANARY[:6] not in "".join(logged)
+
+
+@each_database
+@pytest.mark.parametrize("way", ["tx.connection", "db.engine"])
+async def test_a_value_is_in_no_error_or_log_of_sqlalchemy(
+    db: Database, notes: Table[Any], caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    table, text = notes.sa_table, sa.bindparam("a", CANARY, sa.Text())
+    statements = [
+        sa.insert(table).values(title=CANARY),
+        sa.select(table.c.id).where(sa.func.no_such(text) == 1),
+        sa.text("INSERT INTO strict_one (a, b) VALUES (:a, NULL)").bindparams(a=CANARY[:5]),
+        sa.text("INSERT INTO no_such_table VALUES (:a)").bindparams(a=CANARY),
+        sa.select(sa.cast(sa.cast(text, sa.Text()), sa.JSON())),
+    ]
+    printed: list[str] = []
+    for statement in statements:
+        with contextlib.suppress(DeeBaseError, sa.exc.SQLAlchemyError):
+            if way == "db.engine":
+                async with db.engine.connect() as connection:
+                    printed.append(await printed_failure(connection, statement))
+            else:
+                async with db.transaction() as tx:
+                    printed.append(await printed_failure(tx.connection, statement))
+    assert len(list(filter(None, printed))) >= 4
+    assert CANARY[:5] not in "".join(printed)
+    logged = [record.getMessage() for record in caplog.records if record.name != "aiosqlite"]
+    assert CANARY[:6] not in "".join(logged)
+
+
+async def printed_failure(connection: Any, statement: Any) -> str:
+    """Run a statement, and return all that its failure prints."""
+    try:
+        await connection.execute(statement)
+    except sa.exc.SQLAlchemyError as error:
+        orig = getattr(error, "orig", None)
+        return f"{''.join(traceback.format_exception(error))} {error} {error.args} {orig!r}"
+    return ""
 
 
 def spelled(port: int) -> list[str]:

@@ -263,10 +263,10 @@ def test_a_violation_of_postgres_names_what_it_can(
         ("53100", DatabaseError, "disk"),
         ("53300", ConnectionError, "no connection left"),
         ("55P03", BusyError, "lock"),
-        ("57014", QueryTimeoutError, "took too long"),
+        ("57014", QueryTimeoutError, "longer than its limit"),
         ("57P01", ConnectionError, "ended the connection"),
         ("P0001", DatabaseError, "function or trigger"),
-        ("XX000", DatabaseError, "XX000"),
+        ("XX000", DatabaseError, "internal error"),
         ("ZZ999", DatabaseError, "ZZ999"),
     ],
 )

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from deebase._engine.lanes_postgres import PostgresLane
+from deebase._engine.session_postgres import StoredCode
 
 
 def answer(state: str, severity: str) -> Any:
@@ -37,7 +38,7 @@ def answer(state: str, severity: str) -> Any:
 )
 def test_a_connection_is_used_again_only_when_it_is_fit(error: BaseException, broken: bool) -> None:
     connection: Any = None
-    lane = PostgresLane(connection, None)
+    lane = PostgresLane(connection, None, StoredCode())
     lane.failed(error)
     assert lane.broken is broken
     lane.failed(answer("23505", "ERROR"))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
+import traceback
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -150,7 +154,8 @@ def test_pgbouncer_keeps_no_state_on_the_server() -> None:
     found = settings("postgresql://h/x", pgbouncer=True).connect_args
     assert (found["statement_cache_size"], found["prepared_statement_cache_size"]) == (0, 0)
     assert found["prepared_statement_name_func"]() == ""
-    assert "server_settings" not in found
+    # PgBouncer itself gives these to every server that it lends.
+    assert found["server_settings"] == {"standard_conforming_strings": "on", "DateStyle": "ISO"}
 
 
 def test_pool_sizes() -> None:
@@ -173,3 +178,117 @@ def test_options_of_libpq_in_the_url_are_translated() -> None:
     assert settings.connect_args["ssl"] == "require"
     with pytest.raises(ConfigurationError, match="colour"):
         settings_for("postgresql://h/x?colour=red", OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        ("sqlite:///app.db?mode=ro", "app.db", {"mode": "ro"}),
+        ("sqlite:////abs/app.db?mode=rw", "/abs/app.db", {"mode": "rw"}),
+        ("sqlite+aiosqlite:///app.db?mode=rwc&vfs=unix-none", "app.db", {"mode": "rwc", "vfs": "unix-none"}),
+        ("sqlite:///file:app.db?mode=ro&uri=true", "app.db", {"mode": "ro"}),
+        ("file:app.db?immutable=1", "app.db", {"immutable": "1"}),
+        ("file:a%20b%3f.db?mode=ro", "a b?.db", {"mode": "ro"}),
+        ("file:///abs/a%23b.db?mode=ro#part", "/abs/a#b.db", {"mode": "ro"}),
+        ("file://localhost/abs/app.db?mode=ro", "/abs/app.db", {"mode": "ro"}),
+        ("FILE:app.db", "app.db", {}),
+        ("file:app.db?cache=private", "app.db", {}),
+        ("file:app.db?immutable=off", "app.db", {}),
+    ],
+)
+def test_options_of_sqlite_reach_sqlite(target: str, path: str, query: dict[str, str]) -> None:
+    found = settings(target)
+    assert (found.path, found.memory) == (path, False)
+    opened = dict(found.sa_url.query)
+    assert opened == ({**query, "uri": "true"} if query else {})
+    if query:
+        assert found.sa_url.database == "file:" + quote(os.path.abspath(path))
+    assert found.read_only == (query.get("mode") == "ro" or "immutable" in query)
+    assert found.creates == (query.get("mode", "rwc") == "rwc" and "immutable" not in query)
+
+
+@pytest.mark.parametrize("target", ["file::memory:", "file:x?mode=memory", "sqlite:///file:x?mode=memory&uri=true"])
+def test_a_uri_may_name_a_database_in_memory(target: str) -> None:
+    one, other = settings(target), settings(target)
+    assert (one.memory, one.path, one.sa_url == other.sa_url) == (True, None, False)
+    shared = f"{target}{'&' if '?' in target else '?'}cache=shared"
+    assert settings(shared).memory
+    assert settings(shared).sa_url == settings(shared).sa_url
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "sqlite:///app.db?mode=readonly",
+        "sqlite:///app.db?mod=ro",
+        "sqlite:///app.db?timeout=5",
+        "sqlite:///app.db?mode=ro&colour=red",
+        "sqlite:///app.db?immutable=maybe",
+        "sqlite:///app.db?cache=shared",
+        "sqlite:///app.db?vfs=a/b",
+        "sqlite:///:memory:?mode=ro",
+        "file:app.db?nolock=1",
+        "file://host/app.db",
+        "file::memory:?immutable=1",
+    ],
+)
+def test_options_of_sqlite_that_cannot_be_met_are_refused(target: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        settings(target)
+    assert refused.value.hint
+
+
+def test_a_path_is_no_uri() -> None:
+    assert settings(Path("file:app.db")).path == "file:app.db"
+    assert settings("app.db?mode=ro").path == "app.db?mode=ro"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:canary@s3cret@db.example/app",
+        "postgresql://me:canary@s3cret@db.example:5432/app",
+        "postgresql://me:canary@s3/cret@db.example/app",
+        "postgres://me:@s3cret@db.example/app",
+        "postgresql://me:canary@s3cret@",
+    ],
+)
+def test_an_at_sign_in_a_password_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="%40") as refused:
+        settings(url)
+    printed = "".join(traceback.format_exception(refused.value)[1:])
+    assert not {"canary", "s3cret", "s3", "cret"} & set(re.findall(r"\w+", f"{printed} {refused.value!r}"))
+
+
+def test_an_at_sign_elsewhere_is_what_it_was() -> None:
+    found = settings("postgresql://me@server:p%40ss@db.example/app")
+    assert (found.sa_url.username, found.sa_url.password, found.sa_url.host) == ("me@server", "p@ss", "db.example")
+    assert found.display == "postgresql://me%40server:***@db.example/app"
+    assert settings("postgresql://me@db.example/my@app").sa_url.database == "my@app"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://me@%2Ftmp%2Fpg/app", "postgresql:///app?host=/tmp/pg&user=me", "postgresql://me@/app?host=/tmp/pg"],
+)
+def test_a_directory_as_host_is_a_socket(url: str) -> None:
+    found = settings(url).sa_url
+    assert (found.host, found.query["host"], found.username, found.database) == (None, "/tmp/pg", "me", "app")
+
+
+def test_harmless_options_of_libpq_are_left_out_with_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="deebase")
+    names = ["channel_binding", "client_encoding", "gssencmode", "keepalives", "keepalives_idle", "tcp_user_timeout"]
+    found = settings(f"postgresql://h/x?{'&'.join(f'{name}=prefer' for name in names)}&target_session_attrs=primary")
+    assert dict(found.sa_url.query) == {"target_session_attrs": "primary"}
+    assert all(name in caplog.text for name in names)
+    options = settings("postgresql://h/x?options=-c%20search_path%3Dshop").connect_args["server_settings"]["options"]
+    assert options == "-c search_path=shop"
+
+
+@pytest.mark.parametrize(
+    "option", ["target_session_attrs=writable", "gssencmode=require", "require_auth=none", "requirepeer=root"]
+)
+def test_options_of_libpq_that_cannot_be_met_are_refused(option: str) -> None:
+    with pytest.raises(ConfigurationError, match=option.partition("=")[0]):
+        settings(f"postgresql://h/x?{option}")

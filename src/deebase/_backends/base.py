@@ -94,9 +94,33 @@ def shown_cause(error: BaseException) -> BaseException:
     if _ALL_FRAMES:
         return error
     cause = original(error)
-    cause.__traceback__ = None
-    cause.__suppress_context__ = True
+    _set(cause, __traceback__=None, __suppress_context__=True)
     return cause
+
+
+def _set(error: BaseException, **attributes: Any) -> None:
+    """Set attributes, also of those classes of asyncpg (warnings) whose instances are immutable."""
+    for name, value in attributes.items():
+        object.__setattr__(error, name, value)
+
+
+#: What is said of a write that no transaction of ours holds, when its answer never comes.
+_MAYBE_STORED = "the write may be stored all the same: read it back before doing it again"
+
+
+def leave_open(error: BaseException) -> None:
+    """Mark an error that ended a write of its own: whether the write is stored is not known."""
+    error.__dict__["outcome"] = "unknown"
+    if not isinstance(error, Exception):
+        # A cancellation has no translation that could carry the hint.
+        error.add_note(_MAYBE_STORED)
+
+
+def carry_outcome(error: BaseException, ours: DeeBaseError) -> None:
+    """Have our error tell what is known of the outcome of what the driver's ended."""
+    if error.__dict__.get("outcome") == "unknown" and ours.outcome is None:
+        ours.outcome = "unknown"
+        ours.hint = _MAYBE_STORED if ours.hint is None else f"{_MAYBE_STORED}; {ours.hint}"
 
 
 _DRIVERS = ("asyncpg", "sqlalchemy", "sqlite3", "aiosqlite")
@@ -126,16 +150,13 @@ def conceal(error: BaseException, ours: DeeBaseError) -> None:
         if id(part) in seen or not type(part).__module__.startswith(_DRIVERS):
             continue
         seen.add(id(part))
-        part.args = (ours.message,)
-        if _is_adapted(part):
-            part.hide_parameters = True
-        else:
-            part.detail = None
+        _set(part, args=(ours.message,))
+        _set(part, **({"hide_parameters": True} if _is_adapted(part) else {"detail": None}))
         waiting += [part.__cause__, part.__context__, getattr(part, "orig", None)]
         if isinstance(ours, DataError):
             # Of Python's own, from encoding the value that it quotes.
-            part.__cause__ = part.__cause__ if type(part.__cause__).__module__.startswith(_DRIVERS) else None
-            part.__suppress_context__ = True
+            cause = part.__cause__ if type(part.__cause__).__module__.startswith(_DRIVERS) else None
+            _set(part, __cause__=cause, __suppress_context__=True)
 
 
 CONSTRAINT_HINTS = {

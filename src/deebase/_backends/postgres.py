@@ -14,7 +14,9 @@ from deebase._backends.base import (
     refused_by_sqlalchemy,
     statement_of,
 )
+from deebase._backends.postgres_texts import CANCELLED, HINTS, MEANINGS, by_state
 from deebase.errors import (
+    CommitOutcomeUnknownError,
     ConfigurationError,
     ConnectionError,
     DatabaseError,
@@ -29,45 +31,19 @@ from deebase.errors import (
     class_for_sqlstate,
 )
 
-# What is said where the server's own text may quote a value: by SQLSTATE, else by its first three or two characters.
-_PLAIN = {
-    "0A": "the server does not support what the statement asks for",
-    "21": "a row would be changed twice, or a sub-select gave several rows",
-    "22": "a value cannot be what the statement makes of it",
-    "22001": "a text is too long for its column",
-    "22003": "a number is out of the range of its type",
-    "22012": "a division by zero",
-    "22P02": "a text cannot be read as the type the statement needs",
-    "25P02": "an earlier error aborted the transaction",
-    "25P03": "the transaction was idle for too long and was ended",
-    "25P04": "the transaction took too long and was ended",
-    "25006": "the database, or this transaction, is read-only",
-    "28": "the server refuses this user or password",
-    "3D000": "there is no such database on the server",
-    "40001": "another transaction changed what this one had read",
-    "40P01": "two transactions waited for each other",
-    "42": "the statement is wrong, or names something that does not exist",
-    "428C9": "the database alone makes the values of a column (GENERATED ALWAYS)",
-    "42P10": "no unique constraint or index covers the columns of ON CONFLICT",
-    "53100": "the disk of the server is full",
-    "53200": "the server is out of memory",
-    "53300": "the server has no connection left",
-    "55P03": "somebody else holds the lock",
-    "57014": "the statement took too long and was ended",
-    "57P": "the server ended the connection",
-    "08": "the link to the server is broken",
-    "P0": "a function or trigger of the database raised an error",
-}
 _UNREADABLE = "a value is beyond what Python holds; a date outside of the years 1 to 9999 is read as CAST(... AS text)"
 _CHANGED = "a table was changed since this connection last used it"
-_HINTS = {
-    "3D000": "create it first, connected to another one: CREATE DATABASE ...; or correct the name in the URL",
-    "28P01": "correct user and password in the URL",
-}
 # Classes whose texts are made of names: wrong syntax, unknown or existing names, objects in use.
 _NAMING = ("0A", "26", "2B", "34", "3F", "42", "55")
 # Texts that quote names alone, whatever was sent: of a role, a database, an object, a command.
-_ALWAYS_NAMING = ("25001", "25P01", "28", "3D000", "42501")
+_ALWAYS_NAMING = ("08", "25001", "25P01", "28", "3D000", "42501", "54", "55000")
+#: What raises the errors of PL/pgSQL, and the codes of other languages' errors: their text is the user's own.
+_RAISING = ("exec_stmt_raise", "exec_stmt_assert")
+_RAISED = ("P0", "38", "39")
+#: What the server answers with to a parameter of the start-up that it does not know, or whose value it does not take.
+_SETTING = ("22", "42704", "42602")
+# A quoted part of a text; other languages have other quotes, which are not looked for.
+_QUOTED = re.compile('"([^"]*)"')
 # Commands that take no parameters, so that no value can be in what the server says of them.
 _UTILITY = re.compile(
     r"\s*(?:ALTER|ANALYZE|CLOSE|CLUSTER|COMMENT|COPY|CREATE|DROP|FETCH|GRANT|LOCK|REFRESH|REINDEX|RELEASE|RESET|REVOKE"
@@ -87,10 +63,10 @@ class PostgresBackend:
     def __init__(self, uniques: Callable[[str | None], tuple[str, tuple[str, ...]] | None]) -> None:
         self._uniques = uniques
 
-    def translate(self, error: BaseException, statement: str | None) -> DeeBaseError | None:
+    def translate(self, error: Any, statement: str | None) -> DeeBaseError | None:
         """Return our error, its class from the SQLSTATE alone."""
         outer, statement = error, statement_of(error, statement)
-        error = original(error)
+        error = _last_words(original(error))
         if isinstance(error, DeeBaseError):
             return error
         if statement is not None and type(error) in (ValueError, OverflowError):
@@ -105,11 +81,24 @@ class PostgresBackend:
         if type(error).__name__ == "InvalidCachedStatementError":
             # asyncpg has thrown its prepared statements away by now; outside of a transaction it tried again by itself.
             return database_error(SerializationError, _CHANGED, code=state, statement=statement)
+        if error.severity_en == "FATAL" and state.startswith(_SETTING):
+            return _refused_setting(error)
+        return self._from_server(error, state, statement)
+
+    def _from_server(self, error: Any, state: str, statement: str | None) -> DeeBaseError:
         kind = class_for_sqlstate(state) or DatabaseError
+        raised = state.startswith(_RAISED) or error.server_source_function in _RAISING
+        if raised and issubclass(kind, (ConnectionError, CommitOutcomeUnknownError)):
+            # The link is sound: a function chose the code.
+            kind = DatabaseError
         if issubclass(kind, IntegrityError):
-            return self._violation(kind, error)
-        made = database_error(kind, _message(error, state, statement), code=state, statement=statement)
-        made.hint = _HINTS.get(state, made.hint)
+            made: DeeBaseError = self._violation(kind, error)
+        else:
+            described = (MEANINGS["P0"], HINTS["P0"]) if raised else _described(error, state, statement)
+            made = database_error(kind, described[0], code=state, statement=statement)
+            made.hint = described[1] or made.hint
+        if raised:
+            made.server_message = error.message
         return made
 
     def _violation(self, kind: type[IntegrityError], error: Any) -> IntegrityError:
@@ -127,13 +116,33 @@ class PostgresBackend:
         return integrity_error(kind, constraint or None, constraint_name=name, table_name=table, columns=columns)
 
 
-def _message(error: Any, state: str, statement: str | None) -> str:
+def _last_words(error: BaseException) -> Any:
+    """Return the answer after which the server ended the link, which the driver has as the cause of a lost link."""
+    said = error.__cause__
+    is_lost = type(error).__name__ == "ConnectionDoesNotExistError"
+    return said if is_lost and getattr(said, "severity", None) is not None else error
+
+
+def _described(error: Any, state: str, statement: str | None) -> tuple[str, str | None]:
+    """Return what is said of an error, and what to do; None for what its class says."""
+    hint = by_state(HINTS, state)
+    if state == "57014":
+        return next((said for text, said in CANCELLED.items() if text in error.message), (MEANINGS[state], None))
     if error.message and _names_only(error, state, statement):
-        return f"PostgreSQL: {error.message}"
-    for key in (state, state[:3], state[:2]):
-        if key in _PLAIN:
-            return _PLAIN[key]
-    return f"PostgreSQL reported SQLSTATE {state}"
+        if "REFRESH MATERIALIZED VIEW" in (error.hint or ""):
+            hint = "fill it first: await view.refresh(), or REFRESH MATERIALIZED VIEW"
+        return f"PostgreSQL: {error.message}", hint if error.hint is None else hint or error.hint
+    return by_state(MEANINGS, state) or f"PostgreSQL reported SQLSTATE {state}", hint
+
+
+def _refused_setting(error: Any) -> ConfigurationError:
+    """Return the error of a connection whose settings the server does not take; their values stay unsaid."""
+    named = re.search(r'parameter "([\w.]+)"', error.message)
+    which = f" ({named.group(1)})" if named is not None else ""
+    return ConfigurationError(
+        f"the server refuses a setting of the connection{which}",
+        hint="check options= of the URL, and server_settings in engine_options={'connect_args': ...}",
+    )
 
 
 def _names_only(error: Any, state: str, statement: str | None) -> bool:
@@ -147,6 +156,9 @@ def _names_only(error: Any, state: str, statement: str | None) -> bool:
         return True
     if not state.startswith(_NAMING) or error.context:
         return False
+    if state.startswith("0A") and statement is not None and error.message.isascii():
+        # Found without a position: names of the statement's own are no secret, and texts without names are none.
+        return all(name in statement for name in _QUOTED.findall(error.message))
     return error.position is not None or (statement is not None and _UTILITY.match(statement) is not None)
 
 

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import ArgumentError
 
 from deebase._backends.dialects import adapt
+from deebase._backends.postgres_url import postgres_url, take_options
+from deebase._backends.sqlite_url import SqliteTarget, is_uri, sqlite_file, sqlite_target
 from deebase.errors import ConfigurationError
 
-ACCEPTED = "a path, ':memory:', sqlite:///path, or postgresql://user:password@host/name"
+ACCEPTED = "a path, ':memory:', sqlite:///path, file:path?mode=ro, or postgresql://user:password@host/name"
 _SQLITE = ("sqlite", "sqlite+aiosqlite")
 _POSTGRES = ("postgresql", "postgres", "postgresql+asyncpg")
-
-#: asyncpg knows libpq's modes under another name of the option.
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,9 @@ class Settings:
     dialect: Dialect
     pool_size: int
     timeout: float
+    #: Of a SQLite file: whether it is only read, and whether a missing one is made.
+    read_only: bool = False
+    creates: bool = True
     pragmas: Sequence[tuple[str, Any]] = ()
     #: Whether a SQLite file whose schema is harmless gets trust when it needs it: no pragma says otherwise.
     trusts_harmless: bool = False
@@ -64,11 +64,10 @@ def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
     if isinstance(target, str) and re.match(r"(sqlite|postgres)\w*(\+\w+)?(:(?!//)|//)", text, re.IGNORECASE):
         # Not echoed: a URL that lacks its colon or slashes may hold a password.
         raise ConfigurationError("this URL is malformed: :// does not follow the scheme", hint=f"give {ACCEPTED}")
+    if isinstance(target, str) and (scheme in _SQLITE or is_uri(text)):
+        return _sqlite(sqlite_target(text), options)
     if text == ":memory:" or not found:
-        return _sqlite(text, options)
-    if scheme in _SQLITE:
-        path = text.partition("://")[2].partition("?")[0]
-        return _sqlite(path.removeprefix("/") or ":memory:", options)
+        return _sqlite(sqlite_file(text), options)
     if scheme in _POSTGRES:
         return _postgres(text, options)
     raise ConfigurationError(
@@ -84,24 +83,16 @@ def _seconds(name: str, value: Any) -> None:
         raise ConfigurationError(f"{name} is a number of seconds", hint=f"{name}=10, or 0 for none")
 
 
-def _sqlite(path: str, options: Mapping[str, Any]) -> Settings:
-    memory = path == ":memory:"
-    if memory:
-        # One memory database for several connections: db.engine gives the same as the lanes.
-        database: str = f"file:/deebase-{uuid.uuid4().hex}"
-        url = sa.URL.create("sqlite+aiosqlite", database=database, query={"vfs": "memdb", "uri": "true"})
-        display = ":memory:"
-    else:
-        database = os.path.expanduser(path)
-        url = sa.URL.create("sqlite+aiosqlite", database=database)
-        display = path
+def _sqlite(target: SqliteTarget, options: Mapping[str, Any]) -> Settings:
     return Settings(
-        sa_url=url,
+        sa_url=target.sa_url,
         name="sqlite",
-        display=display,
-        path=None if memory else database,
-        memory=memory,
-        dialect=_dialect(url),
+        display=target.display,
+        path=target.path,
+        memory=target.path is None,
+        read_only=target.read_only,
+        creates=target.creates,
+        dialect=_dialect(target.sa_url),
         pool_size=options["pool_size"] or 4,
         timeout=float(options["timeout"]),
         pragmas=_pragmas(options),
@@ -149,28 +140,10 @@ def _pragmas(options: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _postgres(text: str, options: Mapping[str, Any]) -> Settings:
-    try:
-        url = sa.make_url(text).set(drivername="postgresql+asyncpg")
-        query: dict[str, Any] = dict(url.query)
-    except (ArgumentError, ValueError):
-        # Not chained: the original quotes the URL, password and all.
-        raise ConfigurationError(
-            "this PostgreSQL URL is malformed", hint="postgresql://user:password@host:5432/name, with %-codes for @ : /"
-        ) from None
     connect_args = _postgres_connect_args(options)
-    mode = query.pop("sslmode", None)
-    if mode is not None:
-        if mode not in _SSL_MODES:
-            raise ConfigurationError("the sslmode of the URL is unknown", hint=f"one of {', '.join(_SSL_MODES)}")
-        connect_args["ssl"] = mode
-    password = query.pop("password", None)
-    if password is not None:
-        url = url.set(password=str(password))
-    user = query.pop("user", None)
-    if user is not None:
-        url = url.set(username=str(user))
-    _server_options(query, connect_args)
-    url = url.set(query=query)
+    url = take_options(postgres_url(text), connect_args)
+    engine_options = dict(options["engine_options"] or {})
+    _require_standard_strings(engine_options)
     return Settings(
         sa_url=url,
         name="postgresql",
@@ -181,41 +154,28 @@ def _postgres(text: str, options: Mapping[str, Any]) -> Settings:
         pool_size=options["pool_size"] or 10,
         timeout=float(options["timeout"]),
         connect_args=connect_args,
-        engine_options=dict(options["engine_options"] or {}),
+        engine_options=engine_options,
     )
 
 
-#: What asyncpg and SQLAlchemy's dialect take from a URL besides what is translated here.
-_URL_OPTIONS = {
-    "host",
-    "port",
-    "ssl",
-    "passfile",
-    "service",
-    "target_session_attrs",
-    "gsslib",
-    "krbsrvname",
-    "direct_tls",
-    "statement_cache_size",
-    "prepared_statement_cache_size",
+# The scanner of SQL text reads a backslash in a string as the plain character that it is by default.
+_STANDARD_STRINGS = {"standard_conforming_strings": "on"}
+# What the text of a default, a view or an index says must not depend on the settings of a role or a database.
+_FORMATS = {
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "quote_all_identifiers": "off",
 }
 
 
-def _server_options(query: dict[str, Any], connect_args: dict[str, Any]) -> None:
-    """Take libpq's options out of a URL's query, and refuse those nobody would read."""
-    name = query.pop("application_name", None)
-    if name is not None:
-        connect_args["server_settings"] = {**connect_args.get("server_settings", {}), "application_name": str(name)}
-    seconds = query.pop("connect_timeout", None)
-    if seconds is not None:
-        if not re.fullmatch(r"\d{1,6}", str(seconds)):
-            raise ConfigurationError("connect_timeout of the URL is a number of seconds", hint="connect_timeout=10")
-        connect_args["timeout"] = int(seconds) or None
-    unknown = sorted(set(query) - _URL_OPTIONS)
-    if unknown:
+def _require_standard_strings(engine_options: Mapping[str, Any]) -> None:
+    given: Mapping[str, Any] = engine_options.get("connect_args", {}).get("server_settings", {})
+    if any(name.lower() in _STANDARD_STRINGS and str(value).lower() != "on" for name, value in given.items()):
         raise ConfigurationError(
-            f"the option {unknown[0][:40]!r} of the URL is not known",
-            hint="sslmode, application_name, connect_timeout, host are; else engine_options={'connect_args': ...}",
+            "standard_conforming_strings cannot be switched off: SQL text would be misread",
+            hint="write E'...' for strings with escapes",
         )
 
 
@@ -231,13 +191,13 @@ def _postgres_connect_args(options: Mapping[str, Any]) -> dict[str, Any]:
             "statement_cache_size": 0,
             "prepared_statement_cache_size": 0,
             "prepared_statement_name_func": lambda: "",
+            # PgBouncer sets these two on each server that it lends, and refuses parameters that it does not know.
+            "server_settings": {**_STANDARD_STRINGS, "DateStyle": "ISO"},
         }
     milliseconds = {
         "statement_timeout": options["command_timeout"],
         "lock_timeout": options["lock_timeout"],
         "idle_in_transaction_session_timeout": options["idle_timeout"],
     }
-    settings = {name: str(round(seconds * 1000)) for name, seconds in milliseconds.items()}
-    # The scanner of SQL text reads a backslash in a string as the plain character it is by default.
-    fixed = {"application_name": "deebase", "standard_conforming_strings": "on"}
-    return {**args, "server_settings": {**fixed, **settings}}
+    limits = {name: str(round(seconds * 1000)) for name, seconds in milliseconds.items()}
+    return {**args, "server_settings": {"application_name": "deebase", **_STANDARD_STRINGS, **_FORMATS, **limits}}

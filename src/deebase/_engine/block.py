@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from deebase._backends.base import shown_cause
-from deebase._engine.lanes_postgres import READ_ONLY_SERVER, RolledBack
+from deebase._engine.lanes_postgres import READ_ONLY_SERVER, RolledBack, idled_too_long, unsent
 from deebase._engine.shield import finish
 from deebase._sql.statement import Statement
 from deebase.errors import (
     BusyError,
     CommitOutcomeUnknownError,
+    ConnectionError,
     TransactionAbortedError,
     TransactionError,
 )
@@ -158,7 +159,7 @@ class Block:
             TransactionError: the block has ended or was aborted by an error.
         """
         lane = self._live().lane
-        lane.on_error = self._failed_outside
+        lane.lend(self._failed_outside)
         connection: AsyncConnection = lane.connection
         return connection
 
@@ -166,8 +167,8 @@ class Block:
         """Take note of an error in a statement that SQLAlchemy ran on our connection."""
         unit = self._unit
         if unit is not None and unit.blocks:
-            # Not to be changed: SQLAlchemy has yet to raise it.
-            unit.blocks[-1].poison(self._executor.backend.translate(error, None) or error)
+            # SQLAlchemy raises its own, with the text of ours.
+            unit.blocks[-1].poison(self._executor.translate(error, None) or error)
 
     def _reopen(self) -> None:
         """Be as one that has not begun yet."""
@@ -356,7 +357,9 @@ class Block:
 
     async def _commit(self, unit: Unit) -> None:
         lane = unit.lane
-        if not lane.lost and not lane.in_transaction:
+        if lane.lost or lane.broken:
+            raise _aborted(_link_lost())
+        if not lane.in_transaction:
             raise TransactionAbortedError("the database ended the transaction before its COMMIT", hint=_ABORTED_HINT)
         try:
             await lane.control(_COMMIT)
@@ -365,9 +368,13 @@ class Block:
                 "a failed statement aborted the transaction: nothing was saved", hint=_ABORTED_HINT
             ) from error
         except BaseException as error:
+            if unsent(error):
+                lost = _link_lost()
+                raise _aborted(lost) from lost
             # Broken before it is seen to be lost: the last word of a server that goes down is no answer to COMMIT.
             unsure = lane.lost or lane.broken or not isinstance(error, Exception)
-            if unsure or isinstance(error, (TimeoutError, OSError)):
+            unsure = unsure or isinstance(error, (TimeoutError, OSError))
+            if unsure and not idled_too_long(error):
                 lane.broken = True
                 self.outcome = "unknown"
                 raise CommitOutcomeUnknownError(
@@ -416,6 +423,7 @@ class Block:
                 await lane.connection.rollback()
         try:
             await self._make_writable(lane)
+            await lane.settle()
         except BaseException:
             lane.broken = True
         finally:
@@ -446,6 +454,14 @@ def raise_translated(executor: Executor, error: BaseException, statement: Statem
     if translated is None or translated is error:
         raise error
     raise translated from shown_cause(error)
+
+
+def _link_lost() -> ConnectionError:
+    return ConnectionError(
+        "the link to the database was lost before COMMIT",
+        hint="run the whole transaction again, or use db.retry; the server also ends a transaction in which nothing "
+        "is asked for longer than idle_timeout",
+    )
 
 
 def _aborted(cause: BaseException) -> TransactionAbortedError:

@@ -10,38 +10,57 @@ import os
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from deebase._backends.base import original
 from deebase._backends.dialects import adapt
 from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
 from deebase._backends.settings import Settings
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
+from deebase._engine.session_postgres import StoredCode, require_standard_strings
 from deebase._engine.sqlite_functions import add_functions
 from deebase._engine.sqlite_job import is_busy
 from deebase._engine.sqlite_lane import SqliteLane
 from deebase._engine.sqlite_trust import refuses_its_own, trust_if_needed
-from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError, TransactionError
+from deebase._sql.statement import Statement
+from deebase.errors import (
+    ConfigurationError,
+    ConnectionError,
+    DeeBaseError,
+    InvalidOperationError,
+    TransactionError,
+)
 
 log = logging.getLogger("deebase")
+
+Translate = Callable[[BaseException, Statement | None], DeeBaseError | None]
 
 #: Marks a connection whose transactions DeeBase begins and ends itself.
 LANE = "deebase_lane"
 
 
-def make_engine(settings: Settings) -> AsyncEngine:
-    """Make SQLAlchemy's engine; nothing is opened yet."""
+def make_engine(settings: Settings, translate: Translate) -> AsyncEngine:
+    """Make SQLAlchemy's engine; nothing is opened yet.
+
+    Args:
+        settings: where the database is.
+        translate: returns our error for one of the driver, and conceals the values in that.
+    """
     options: dict[str, Any] = {
         # Lanes stay checked out; the overflow is for connections users take from db.engine.
         "pool_size": settings.pool_size + 1,
         "max_overflow": settings.pool_size,
+        # Neither errors nor the log of the engine quote values.
+        "hide_parameters": True,
         **settings.engine_options,
     }
-    options["connect_args"] = {**settings.connect_args, **settings.engine_options.get("connect_args", {})}
+    options["connect_args"] = _connect_args(settings)
     try:
         engine = create_async_engine(settings.sa_url, **options)
     except ImportError as error:
@@ -57,8 +76,18 @@ def make_engine(settings: Settings) -> AsyncEngine:
             _note_sqlite_bugs()
     else:
         _warn_of_unverified(settings, options["connect_args"])
-    _guard_lanes(engine)
+        _watch_session(engine)
+    _guard_lanes(engine, translate)
     return engine
+
+
+def _connect_args(settings: Settings) -> dict[str, Any]:
+    """Return what the driver is given: our arguments, and on top of them the caller's."""
+    given: dict[str, Any] = settings.engine_options.get("connect_args", {})
+    args = {**settings.connect_args, **given}
+    if settings.name == "postgresql":
+        args["server_settings"] = {**settings.connect_args["server_settings"], **given.get("server_settings", {})}
+    return args
 
 
 @functools.cache
@@ -134,12 +163,23 @@ def _set_pragma(raw: sqlite3.Connection, sql: str, deadline: float) -> Any:
 
 def _has_journal(settings: Settings) -> bool:
     """Whether this is a file that the process may write; one it may only read stays in its journal mode."""
-    if settings.path is None:
+    if settings.path is None or settings.read_only:
         return False
     return os.access(settings.path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _guard_lanes(engine: AsyncEngine) -> None:
+def _watch_session(engine: AsyncEngine) -> None:
+    """Tell a lane of PostgreSQL what SQLAlchemy sends on its connection."""
+
+    def sends(connection: sa.Connection, _cursor: Any, sql: str, *_: Any) -> None:
+        lane = connection.get_execution_options().get(LANE)
+        if lane is not None:
+            lane.sends(sql)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", sends)
+
+
+def _guard_lanes(engine: AsyncEngine, translate: Translate) -> None:
     """Tie what users do on ``tx.connection`` to the transaction it belongs to."""
 
     def refuse(connection: sa.Connection) -> None:
@@ -161,18 +201,22 @@ def _guard_lanes(engine: AsyncEngine) -> None:
 
     def failed(context: sa.engine.ExceptionContext) -> None:
         connection = context.connection
+        error = context.sqlalchemy_exception or context.original_exception
+        if connection is not None:
+            # The driver's own words may quote values: they are replaced by ours, whatever the class.
+            translate(error, None)
         lane: Any = None if connection is None else connection.get_execution_options().get(LANE)
         if lane is not None and lane.on_error is not None:
-            lane.on_error(context.original_exception)
+            lane.on_error(error)
 
     event.listen(engine.sync_engine, "commit", refuse)
     event.listen(engine.sync_engine, "rollback", undone)
     event.listen(engine.sync_engine, "handle_error", failed)
 
 
-async def open_sqlite(engine: AsyncEngine, settings: Settings, *, reader: bool) -> SqliteLane:
+async def open_sqlite(engine: AsyncEngine, settings: Settings, file: _File, *, reader: bool) -> SqliteLane:
     """Open one SQLite lane; a reader cannot write past the writer."""
-    _check_directory(settings)
+    file.check()
     loop = asyncio.get_running_loop()
     connection = await engine.connect()
     try:
@@ -193,23 +237,65 @@ async def open_sqlite(engine: AsyncEngine, settings: Settings, *, reader: bool) 
     return lane
 
 
-def _check_directory(settings: Settings) -> None:
-    if settings.path is None or settings.memory:
-        return
-    directory = os.path.dirname(os.path.abspath(settings.path))
+class _File:
+    """The file of a SQLite database: every connection of an event loop leads to the same one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._identity: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """Make the file if it is new, and raise why a connection would not lead to it."""
+        path = self._settings.path
+        if path is None:
+            return
+        _check_directory(path)
+        if not os.path.exists(path):
+            self._make(path)
+        status = os.stat(path)
+        identity = status.st_dev, status.st_ino
+        if self._identity not in (None, identity):
+            raise _replaced(path)
+        self._identity = identity
+
+    def _make(self, path: str) -> None:
+        if self._identity is not None:
+            raise _replaced(path)
+        if not self._settings.creates:
+            raise ConnectionError(
+                f"the database {path} does not exist",
+                hint="correct the path, or leave mode= and immutable= out to have the file made",
+            )
+        try:
+            # Made by us rather than by SQLite so that nobody else can read it, whatever the umask.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise ConnectionError(
+                f"the database {path} cannot be made: {error.strerror}", hint="check the rights on its directory"
+            ) from error
+
+
+def _replaced(path: str) -> ConnectionError:
+    return ConnectionError(
+        f"the file {path} was deleted or replaced while the database was open",
+        hint="put the file back, or close this Database and open a new one",
+    )
+
+
+def _check_directory(path: str) -> None:
+    directory = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(directory):
         raise ConnectionError(
-            f"the directory {directory} of the database {os.path.basename(settings.path)} does not exist",
+            f"the directory {directory} of the database {os.path.basename(path)} does not exist",
             hint="make the directory first: a database never makes one for itself",
         )
-    if os.path.isdir(settings.path):
-        raise ConnectionError(f"{settings.path} is a directory, not a database", hint="name a file in it")
-    if not os.path.exists(settings.path):
-        # Made by us rather than by SQLite so that nobody else can read it, whatever the umask.
-        os.close(os.open(settings.path, os.O_CREAT | os.O_RDWR, 0o600))
+    if os.path.isdir(path):
+        raise ConnectionError(f"{path} is a directory, not a database", hint="name a file in it")
 
 
-async def open_postgres(engine: AsyncEngine) -> PostgresLane:
+async def open_postgres(
+    engine: AsyncEngine, settings: Settings, translate: Translate, code: StoredCode
+) -> PostgresLane:
     """Open one PostgreSQL lane."""
     try:
         connection = await engine.connect()
@@ -217,9 +303,24 @@ async def open_postgres(engine: AsyncEngine) -> PostgresLane:
         raise ConnectionError(
             "the server did not accept a connection in time", hint="check host and port, or raise connect_timeout="
         ) from error
+    except Exception as error:
+        cause, query = original(error), settings.sa_url.query
+        choosing = "target_session_attrs" in query or isinstance(query.get("host"), tuple)
+        unmatched = type(cause).__name__ == "TargetServerAttributeNotMatched"
+        if not (unmatched or (choosing and isinstance(cause, OSError))):
+            raise
+        # The driver is loaded by now, which says of one host alone what failed.
+        from deebase._engine.hosts import no_host
+
+        def reason(failure: BaseException) -> str:
+            return (translate(failure, None) or failure).args[0]  # type: ignore[no-any-return]
+
+        raise await no_host(engine, _connect_args(settings), reason) from error
     try:
         driver = (await connection.get_raw_connection()).driver_connection
-        lane = PostgresLane(connection, driver)
+        require_standard_strings(driver)
+        await code.look(driver, again=False)
+        lane = PostgresLane(connection, driver, code)
         await connection.execution_options(isolation_level="AUTOCOMMIT", **{LANE: lane})
     except BaseException:
         await connection.close()
@@ -227,13 +328,22 @@ async def open_postgres(engine: AsyncEngine) -> PostgresLane:
     return lane
 
 
-def make_lanes(engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop) -> SqliteLanes | PostgresLanes:
+def make_lanes(
+    engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop, translate: Translate
+) -> SqliteLanes | PostgresLanes:
     """Make the lanes of one event loop; they open when they are needed."""
     if settings.name == "sqlite":
+        file = _File(settings)
         return SqliteLanes(
             loop,
-            lambda reader: open_sqlite(engine, settings, reader=reader),
+            lambda reader: open_sqlite(engine, settings, file, reader=reader),
             readers=0 if settings.memory else settings.pool_size,
             timeout=settings.timeout,
         )
-    return PostgresLanes(loop, lambda: open_postgres(engine), limit=settings.pool_size, timeout=settings.timeout)
+    code = StoredCode()
+    return PostgresLanes(
+        loop,
+        lambda: open_postgres(engine, settings, translate, code),
+        limit=settings.pool_size,
+        timeout=settings.timeout,
+    )

@@ -13,10 +13,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deebase._backends.base import Backend, conceal, concealed
+from deebase._backends.base import Backend, carry_outcome, conceal, concealed
 from deebase._backends.settings import Settings
 from deebase._engine.block import Block, raise_translated
 from deebase._engine.coalesce import Coalescer
+from deebase._engine.pool import closed_while_running
 from deebase._engine.shield import finish
 from deebase._engine.transaction import Transaction
 from deebase._sql.keyed import KeyedRead
@@ -26,6 +27,7 @@ from deebase.errors import (
     ConnectionError,
     DeeBaseError,
     IntegrityError,
+    QueryTimeoutError,
     TransactionAbortedError,
     TransactionError,
     ValidationError,
@@ -62,8 +64,8 @@ class _Home:
         from deebase._engine.connect import make_engine, make_lanes
 
         self.loop = loop
-        self.engine: AsyncEngine = make_engine(settings)
-        self.lanes: SqliteLanes | PostgresLanes = make_lanes(self.engine, settings, loop)
+        self.engine: AsyncEngine = make_engine(settings, translate)
+        self.lanes: SqliteLanes | PostgresLanes = make_lanes(self.engine, settings, loop, translate)
         self.coalescer: Coalescer = Coalescer(loop, self.lanes.fetch, note, translate)
         self._patience = 1.0
         # A loop that shuts down closes its async generators: that is the moment at which lanes
@@ -195,7 +197,11 @@ class Executor:
         ours = concealed(error)
         if ours is None:
             ours = self.backend.translate(error, None if statement is None else statement.sql)
+            if self.closed and isinstance(ours, (ConnectionError, QueryTimeoutError)):
+                # Cut off by us: the link was sound, and no limit was reached.
+                ours = closed_while_running()
             if ours is not None and ours is not error:
+                carry_outcome(error, ours)
                 conceal(error, ours)
         if statement is None or statement.writes is None or not isinstance(ours, IntegrityError):
             return ours
@@ -421,7 +427,11 @@ class Executor:
 
 
 def _mends_by_rerun(error: DeeBaseError) -> bool:
-    """Whether the failure is of the moment: serialization, deadlock, busy, a link lost before COMMIT."""
+    """Whether the failure is of the moment: serialization, deadlock, busy, a link lost before COMMIT.
+
+    A write outside of the transaction, such as one of another database, may be stored when its answer is lost: doing
+    it again could store it twice.
+    """
     if isinstance(error, TransactionAbortedError) and isinstance(error.__cause__, DeeBaseError):
         error = error.__cause__
-    return error.retryable or isinstance(error, ConnectionError)
+    return error.outcome != "unknown" and (error.retryable or isinstance(error, ConnectionError))

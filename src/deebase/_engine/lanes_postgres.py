@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from deebase._backends.base import leave_open
 from deebase._engine.pool import LanePool
+from deebase._engine.session_postgres import RESET, StoredCode, require_standard_strings
+from deebase._sql.session import keeps_session
 from deebase._sql.statement import Statement
 from deebase.errors import DataError, InvalidOperationError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+log = logging.getLogger("deebase")
+
 #: Shapes of COPY whose types are remembered.
 KEPT_SHAPES = 500
 #: A lane idle for longer (seconds) is asked whether it lives before it is lent.
 IDLE_CHECK = 5.0
 
+#: What may define a function, or have a table or view call one.
+_DEFINES = re.compile(r"\b(?:CREATE|ALTER|DO|CALL|EXECUTE)\b", re.IGNORECASE)
 _CLIENT_COPY = re.compile(r"\s*COPY\b.*\bSTD(?:IN|OUT)\b", re.IGNORECASE | re.DOTALL)
 
+
+_COPY = Statement("COPY")
 
 #: read_only_sql_transaction: outside of a read-only transaction it is the server that takes no writes, as after a
 #: failover (manual, appendix A).
@@ -36,9 +46,22 @@ def quoted_name(name: str) -> str:
 class PostgresLane:
     """One connection; ``driver`` is asyncpg's, ``connection`` SQLAlchemy's view of the same."""
 
-    __slots__ = ("_copied", "broken", "connection", "driver", "holder", "on_error", "opened", "since", "unclean")
+    __slots__ = (
+        "_copied",
+        "_defined",
+        "_lent",
+        "broken",
+        "code",
+        "connection",
+        "driver",
+        "holder",
+        "on_error",
+        "opened",
+        "since",
+        "unclean",
+    )
 
-    def __init__(self, connection: AsyncConnection, driver: Any) -> None:
+    def __init__(self, connection: AsyncConnection, driver: Any, code: StoredCode) -> None:
         self.connection: AsyncConnection = connection
         #: When it was connected, in seconds of the monotonic clock.
         self.opened: float = time.monotonic()
@@ -51,6 +74,12 @@ class PostgresLane:
         self._copied: dict[tuple[str, str], tuple[int, ...]] = {}
         #: Something of the user's own may have changed the session: reset before the next use.
         self.unclean: bool = False
+        #: What the database runs by itself, which is the same for all lanes.
+        self.code: StoredCode = code
+        #: A statement may have defined a function, or what calls one.
+        self._defined: bool = False
+        #: The caller was given the connection of SQLAlchemy.
+        self._lent: bool = False
         #: A statement was cancelled or the link failed: a late cancel could hit the next statement.
         self.broken: bool = False
 
@@ -58,22 +87,61 @@ class PostgresLane:
         """Take note of an error: whether the connection may be used after it."""
         self.broken = self.broken or not _leaves_sound(error)
 
+    def lend(self, on_error: Callable[[BaseException], None]) -> None:
+        """Prepare for statements that do not go through the lane, and may change the session."""
+        self.on_error = on_error
+        self.unclean = self._lent = self._defined = True
+
+    def sends(self, sql: str) -> None:
+        """Take note of a statement that SQLAlchemy sends on the connection."""
+        if self.code.changes_sessions or not keeps_session(sql):
+            self._note(sql)
+
+    def _begin(self, statement: Statement) -> None:
+        """Prepare for a statement of ours on the session as it is now."""
+        if self.unclean:
+            require_standard_strings(self.driver)
+        if self.code.changes_sessions or not statement.keeps_session:
+            self._note(statement.sql)
+
+    def _note(self, sql: str) -> None:
+        """Take note of a statement that may change the session, or what all sessions run."""
+        self.unclean = True
+        self._defined = self._defined or _DEFINES.search(sql) is not None
+
+    async def settle(self) -> None:
+        """Undo what statements changed in the session, so that the next task finds it as it was at first."""
+        if self.unclean and not self.broken and not self.lost:
+            try:
+                if self._lent:
+                    # It also takes the callbacks of listeners away.
+                    await self.driver.reset()
+                await self.driver.execute(RESET)
+                if self._defined:
+                    await self.code.look(self.driver, again=True)
+            except BaseException:
+                self.broken = True
+                raise
+            self.unclean = self._lent = self._defined = False
+
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
         """Return the rows of a statement as asyncpg records."""
+        self._begin(statement)
         rows: list[Any] = await self.driver.fetch(statement.sql, *args)
         return rows
 
     async def count(self, statement: Statement, args: Sequence[Any]) -> int:
         """Return the number of rows a statement changed, from its command tag (``UPDATE 3``)."""
+        self._begin(statement)
         status: str = await self.driver.execute(statement.sql, *args)
         tail = status.rpartition(" ")[2]
         return int(tail) if tail.isdigit() else 0
 
     async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Return the columns (asyncpg attributes: name and type) and the rows of a statement."""
+        self._begin(statement)
         if not statement.keeps_session:
             _refuse_copy(statement)
-            self.unclean = True
         prepared = await self.driver.prepare(statement.sql)
         attributes = prepared.get_attributes()
         rows = await prepared.fetch(*args)
@@ -81,10 +149,12 @@ class PostgresLane:
 
     async def many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once per row of parameters, all or nothing."""
+        self._begin(statement)
         await self.driver.executemany(statement.sql, rows)
 
     async def copy(self, table: str, schema: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Store rows of bound values by a binary COPY, inside of a transaction."""
+        self._begin(_COPY)
         await self._know_types(table, schema, columns)
         try:
             await self.driver.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
@@ -111,6 +181,7 @@ class PostgresLane:
 
     async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Run a statement once per row of parameters and return all their rows, in that order."""
+        self._begin(statement)
         fetched: list[Any] = await self.driver.fetchmany(statement.sql, rows)
         return fetched
 
@@ -131,6 +202,7 @@ class PostgresLane:
 
     async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int) -> PostgresCursor:
         """Open a server-side cursor, read in pieces of ``size`` rows; a transaction must be open."""
+        self._begin(statement)
         if not statement.keeps_session:
             _refuse_copy(statement)
         prepared = await self.driver.prepare(statement.sql)
@@ -179,6 +251,26 @@ def _leaves_sound(error: BaseException) -> bool:
         return False
     confused = type(error).__name__ == "InternalClientError"
     return not confused and getattr(error, "severity_en", None) not in ("FATAL", "PANIC")
+
+
+def unsent(error: BaseException) -> bool:
+    """Whether nothing was sent, as the link was lost before: the driver or the system refused to send.
+
+    A pipe is broken when it is written to, never when it is read, and a message that is cut short is not carried out.
+    """
+    kind, text = type(error).__name__, str(error)
+    causes = error.__cause__, getattr(error.__cause__, "__cause__", None)
+    return (
+        any(isinstance(cause, BrokenPipeError) for cause in causes)
+        or (kind == "InternalClientError" and text.startswith("cannot switch to state"))
+        or (kind == "InterfaceError" and "connection is closed" in text)
+    )
+
+
+def idled_too_long(error: BaseException) -> bool:
+    """Whether the server ended session and transaction for idling, which it did before it read what was sent."""
+    # idle_in_transaction_session_timeout; the driver has what the server said last as the cause of the lost link.
+    return "25P03" in (getattr(part, "sqlstate", None) for part in (error, error.__cause__))
 
 
 class RolledBack(Exception):
@@ -243,8 +335,7 @@ class PostgresLanes:
         """Reset a lane whose session was changed, and see whether one that was idle still lives."""
         try:
             if lane.unclean:
-                await lane.driver.reset()
-                lane.unclean = False
+                await lane.settle()
             else:
                 await lane.driver.execute("SELECT")
         except BaseException as error:
@@ -271,21 +362,39 @@ class PostgresLanes:
             lane.since = self._pool.loop.time()
             self._pool.release(lane)
 
-    def _failed(self, lane: PostgresLane, error: BaseException) -> None:
+    async def _settle(self, lane: PostgresLane) -> None:
+        """Take a lane back whose statement may have changed the session, as good as new."""
+        try:
+            await lane.settle()
+        except Exception:
+            # The statement itself is done, and has its answer. The connection is thrown away.
+            log.debug("a connection could not be reset", exc_info=True)
+        finally:
+            self.release(lane)
+
+    async def _failed(self, lane: PostgresLane, error: BaseException, statement: Statement) -> None:
         lane.failed(error)
+        reads = statement.reads and statement.keeps_session
+        if (lane.broken or lane.lost) and not reads and not unsent(error):
+            leave_open(error)
         if getattr(error, "sqlstate", None) == READ_ONLY_SERVER:
             self.retire()
-        self.release(lane)
+        await self._settle(lane)
 
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
         """Run one statement that returns rows, and commit it: one round trip."""
         lane = await self.acquire(statement.sql)
+        if lane.code.changes_sessions or not statement.keeps_session:
+            lane.unclean = True
         try:
             rows: list[Any] = await lane.driver.fetch(statement.sql, *args)
         except BaseException as error:
-            self._failed(lane, error)
+            await self._failed(lane, error, statement)
             raise
-        self.release(lane)
+        if lane.unclean:
+            await self._settle(lane)
+        else:
+            self.release(lane)
         return rows
 
     async def count(self, statement: Statement, args: Sequence[Any]) -> int:
@@ -294,9 +403,12 @@ class PostgresLanes:
         try:
             count = await lane.count(statement, args)
         except BaseException as error:
-            self._failed(lane, error)
+            await self._failed(lane, error, statement)
             raise
-        self.release(lane)
+        if lane.unclean:
+            await self._settle(lane)
+        else:
+            self.release(lane)
         return count
 
     async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -305,9 +417,12 @@ class PostgresLanes:
         try:
             result = await lane.raw_fetch(statement, args)
         except BaseException as error:
-            self._failed(lane, error)
+            await self._failed(lane, error, statement)
             raise
-        self.release(lane)
+        if lane.unclean:
+            await self._settle(lane)
+        else:
+            self.release(lane)
         return result
 
     async def close(self, timeout: float) -> None:

@@ -17,6 +17,11 @@ from deebase.errors import BusyError, ConnectionError
 MAX_WAITING = 100_000
 
 
+def closed_while_running() -> ConnectionError:
+    """Return the error of an operation that the end of its database cut off."""
+    return ConnectionError("this database was closed while the operation ran", hint="close it when all work is done")
+
+
 class Lane(Protocol):
     """What the pool needs to know of a lane."""
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from deebase._engine.pool import closed_while_running
 from deebase._engine.shield import finish
 from deebase._engine.sqlite_job import CALL, COUNT, MANY, RAW, ROWS, Cancelled, Job, is_busy
 from deebase._engine.sqlite_trust import is_unsafe, trust_if_harmless
 from deebase._sql.statement import Statement
-from deebase.errors import ConnectionError
 
 #: Instructions of SQLite's virtual machine between two looks at the cancel token.
 PROGRESS_STEPS = 10_000
@@ -93,7 +93,7 @@ class SqliteLane:
             self.broken = True
             for job in jobs:
                 if job.result is None and job.error is None:
-                    job.error = _closed() if self.closed else error
+                    job.error = closed_while_running() if self.closed else error
 
     def _run_all(self, jobs: list[Job], alone: bool) -> None:
         for shares, group in groupby(jobs, lambda job: alone and job.statement.shares_commit):
@@ -110,7 +110,7 @@ class SqliteLane:
         if job.cancelled:
             return
         if self.closed:
-            job.error = _closed()
+            job.error = closed_while_running()
             return
         started = time.perf_counter()
         try:
@@ -145,7 +145,7 @@ class SqliteLane:
 
     def _failure(self, error: BaseException) -> BaseException:
         # A statement that was ended because the lane closes failed for that reason.
-        return _closed() if self.closed else error
+        return closed_while_running() if self.closed else error
 
     def _run_shared(self, jobs: list[Job]) -> None:
         """Run writes of one row each in one transaction, or each in its own when that cannot be saved.
@@ -206,7 +206,7 @@ class SqliteLane:
     async def _do(self, statement: Statement, args: Any, mode: int) -> Any:
         """Run one statement on this lane, which the caller holds."""
         if self.closed:
-            raise _closed()
+            raise closed_while_running()
         job = Job(self._loop.create_future(), statement, args, mode)
         job.deadline = time.monotonic() + self.timeout
         self.hop([job], _deliver, alone=False)
@@ -297,6 +297,13 @@ class SqliteLane:
         """Whether the connection is gone."""
         return self.closed or self.driver._connection is None
 
+    def lend(self, on_error: Callable[[BaseException], None]) -> None:
+        """Prepare for statements that do not go through the lane."""
+        self.on_error = on_error
+
+    async def settle(self) -> None:
+        """Do nothing: what changes the session of SQLite is meant for every connection."""
+
     def failed(self, error: BaseException) -> None:
         """Take note of an error: none of a statement makes a connection to a file useless."""
 
@@ -340,10 +347,6 @@ class SqliteCursor:
     def _close(self, _raw: sqlite3.Connection) -> None:
         if self._cursor is not None:
             self._cursor.close()
-
-
-def _closed() -> ConnectionError:
-    return ConnectionError("this database was closed while the operation ran", hint="close it when all work is done")
 
 
 _CALLED = Statement("-- function")

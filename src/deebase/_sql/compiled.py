@@ -10,6 +10,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
 
+from deebase._sql.session import keeps_session
 from deebase._sql.statement import Statement
 from deebase._sql.violations import Written
 from deebase.errors import ValidationError
@@ -101,7 +102,12 @@ def prepare(
     fixed = len(sources) < len(parameters.sources) + len(parameters.embedded)
     return Prepared(
         Statement(
-            state.statement, reads=reads, quick=quick, shares_commit=quick and not reads, writes=_written(element)
+            state.statement,
+            reads=reads,
+            quick=quick,
+            shares_commit=quick and not reads,
+            keeps_session=dialect.name != "postgresql" or keeps_session(state.statement),
+            writes=_written(element),
         ),
         slots,
         hidden,

@@ -1,0 +1,124 @@
+"""What the options of a PostgreSQL URL mean, which are those of libpq, to asyncpg."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+from urllib.parse import unquote
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError
+
+from deebase.errors import ConfigurationError
+
+log = logging.getLogger("deebase")
+
+#: asyncpg knows libpq's modes under another name of the option.
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_SESSION_ATTRIBUTES = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
+#: What asyncpg and SQLAlchemy's dialect take from a URL besides what is translated here.
+_TAKEN = {
+    "host",
+    "port",
+    "ssl",
+    "passfile",
+    "service",
+    "target_session_attrs",
+    "gsslib",
+    "krbsrvname",
+    "direct_tls",
+    "statement_cache_size",
+    "prepared_statement_cache_size",
+}
+#: Options of libpq (manual, 34.1.2) that asyncpg has nothing for, and without which a connection means the same.
+_IGNORED = {
+    "channel_binding",
+    "client_encoding",
+    "fallback_application_name",
+    "gssdelegation",
+    "gssencmode",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "sslcompression",
+    "sslsni",
+    "tcp_user_timeout",
+}
+
+
+def postgres_url(text: str) -> sa.URL:
+    """Return the parts of a URL.
+
+    Raises:
+        ConfigurationError: it cannot be read; nothing of it is quoted, as a password may be anywhere.
+    """
+    try:
+        url = sa.make_url(text).set(drivername="postgresql+asyncpg")
+    except (ArgumentError, ValueError):
+        # Not chained: the original quotes the URL, password and all.
+        raise ConfigurationError(
+            "this PostgreSQL URL is malformed", hint="postgresql://user:password@host:5432/name, with %-codes for @ : /"
+        ) from None
+    if url.password is not None and "@" in f"{url.host}{url.database}":
+        # Where the password ends is a guess: what is taken for host or database may be a part of it.
+        raise ConfigurationError(
+            "this PostgreSQL URL has more than one @ behind the user", hint="write %40 for an @ in the password"
+        )
+    host = unquote(url.host or "")
+    if host.startswith(("/", "@")):
+        # A socket, as libpq spells it in a URL; the driver takes it from the query alone.
+        return url._replace(host=None).update_query_dict({"host": host})
+    return url.set(host=host or None)
+
+
+def take_options(url: sa.URL, connect_args: dict[str, Any]) -> sa.URL:
+    """Translate the query of a URL into arguments of the driver, and return the URL without what was translated.
+
+    Raises:
+        ConfigurationError: an option is unknown, or its value cannot be right.
+    """
+    query: dict[str, Any] = dict(url.query)
+    mode = query.pop("sslmode", None)
+    if mode is not None:
+        connect_args["ssl"] = _one_of("sslmode", mode, _SSL_MODES)
+    if "target_session_attrs" in query:
+        _one_of("target_session_attrs", query["target_session_attrs"], _SESSION_ATTRIBUTES)
+    password, user = query.pop("password", None), query.pop("user", None)
+    if password is not None:
+        url = url.set(password=str(password))
+    if user is not None:
+        url = url.set(username=str(user))
+    settings = {name: str(query.pop(name)) for name in ("application_name", "options") if name in query}
+    connect_args["server_settings"] = {**connect_args["server_settings"], **settings}
+    seconds = query.pop("connect_timeout", None)
+    if seconds is not None:
+        if not re.fullmatch(r"\d{1,6}", str(seconds)):
+            raise ConfigurationError("connect_timeout of the URL is a number of seconds", hint="connect_timeout=10")
+        connect_args["timeout"] = int(seconds) or None
+    ignored = sorted(_IGNORED & query.keys())
+    if ignored:
+        log.debug("the driver does not know these options of the URL, which are left out: %s", ", ".join(ignored))
+    _refuse_unknown(query)
+    return url.set(query={name: value for name, value in query.items() if name not in _IGNORED})
+
+
+def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ConfigurationError(f"the {name} of the URL is unknown", hint=f"one of {', '.join(allowed)}")
+    return str(value)
+
+
+def _refuse_unknown(query: dict[str, Any]) -> None:
+    if query.get("gssencmode") == "require":
+        raise ConfigurationError(
+            "gssencmode=require cannot be met: the driver encrypts by TLS alone", hint="sslmode=verify-full"
+        )
+    unknown = sorted(query.keys() - _TAKEN - _IGNORED)
+    if unknown:
+        raise ConfigurationError(
+            f"the option {unknown[0][:40]!r} of the URL is not known",
+            hint="sslmode, application_name, connect_timeout, options, host are; else "
+            "engine_options={'connect_args': ...}",
+        )

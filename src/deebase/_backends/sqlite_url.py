@@ -1,0 +1,127 @@
+"""Where a SQLite database is, read from a path, a ``sqlite:`` URL or a ``file:`` URI."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+import sqlalchemy as sa
+
+from deebase.errors import ConfigurationError
+
+_MODES = ("ro", "rw", "rwc", "memory")
+_SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+#: What SQLite itself reads from the query of a URI (sqlite.org/uri.html), and the flag of SQLAlchemy for URIs.
+_OPTIONS = ("cache", "immutable", "mode", "uri", "vfs")
+
+
+@dataclass(frozen=True)
+class SqliteTarget:
+    """A SQLite database.
+
+    Attributes:
+        path: the file; None for a database in memory.
+        sa_url: what SQLAlchemy opens.
+        display: how the database is shown.
+        read_only: whether the file is opened for reading alone.
+        creates: whether a missing file is made.
+    """
+
+    path: str | None
+    sa_url: sa.URL
+    display: str
+    read_only: bool = False
+    creates: bool = True
+
+
+def is_uri(text: str) -> bool:
+    """Whether a text is a URI of SQLite's own kind."""
+    return text[:5].lower() == "file:"
+
+
+def sqlite_file(path: str) -> SqliteTarget:
+    """Return what a path names, whatever characters it is made of."""
+    return _in_memory(path, {}, shared=False) if path == ":memory:" else _file(path, "rwc", {})
+
+
+def sqlite_target(text: str) -> SqliteTarget:
+    """Return what a ``sqlite:`` URL or a ``file:`` URI names.
+
+    Raises:
+        ConfigurationError: an option is unknown, or cannot be what it is.
+    """
+    query = ""
+    if text[:6].lower() == "sqlite":
+        name, _, query = text.partition("://")[2].partition("?")
+        text = name.removeprefix("/") or ":memory:"
+    if is_uri(text):
+        text, _, own = text.partition("#")[0].partition("?")
+        text, query = _path_of_uri(text), own or query
+    options = _options(query)
+    mode, shared = options.get("mode", "rwc"), options.get("cache") == "shared"
+    if text == ":memory:" or mode == "memory":
+        return _in_memory(text, options, shared=shared)
+    if shared:
+        raise ConfigurationError(
+            "cache=shared is not supported for files: their connections would lock each other's tables",
+            hint="leave it out; the connections of a Database share one writer",
+        )
+    return _file(text, mode, options)
+
+
+def _path_of_uri(text: str) -> str:
+    rest = text[5:]
+    if rest.startswith("//"):
+        host = urlsplit(rest).netloc
+        if host not in ("", "localhost"):
+            raise ConfigurationError("a file: URI names no host", hint="file:///abs/app.db, or file:app.db")
+        rest = rest[2 + len(host) :]
+    return unquote(rest)
+
+
+def _options(query: str) -> dict[str, str]:
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    for name, value in options.items():
+        if name not in _OPTIONS:
+            raise ConfigurationError(
+                f"the option {name[:40]!r} of the SQLite URL is not known",
+                hint="mode, immutable, cache and vfs are; others are arguments of Database(...), such as timeout=10",
+            )
+        allowed = {"mode": _MODES, "cache": ("shared", "private"), "immutable": _SWITCHES, "uri": _SWITCHES}.get(name)
+        if (allowed is not None and value not in allowed) or (name == "vfs" and not re.fullmatch(r"[\w.-]+", value)):
+            listed = ", ".join(allowed) if allowed is not None else "the name of a VFS of SQLite"
+            raise ConfigurationError(f"the option {name} of the SQLite URL is not valid", hint=f"one of {listed}")
+    return options
+
+
+def _in_memory(name: str, options: dict[str, str], *, shared: bool) -> SqliteTarget:
+    if options.get("mode", "memory") != "memory" or {"immutable", "vfs"} & options.keys():
+        raise ConfigurationError(
+            "a database in memory has no mode, immutable or vfs", hint="name a file, or leave the option out"
+        )
+    # One memory database for several connections: db.engine gives the same as the lanes.
+    known = f"shared-{quote(name, safe='')}" if shared else uuid.uuid4().hex
+    query = {"vfs": "memdb", "uri": "true"}
+    url = sa.URL.create("sqlite+aiosqlite", database=f"file:/deebase-{known}", query=query)
+    return SqliteTarget(None, url, f"{name}?mode=memory&cache=shared" if shared else ":memory:")
+
+
+def _file(text: str, mode: str, options: dict[str, str]) -> SqliteTarget:
+    path = os.path.expanduser(text)
+    immutable = _SWITCHES[options.get("immutable", "0")]
+    given: dict[str, str] = {name: options[name] for name in ("mode", "vfs") if name in options}
+    if immutable:
+        given["immutable"] = "1"
+    if not given:
+        return SqliteTarget(path, sa.URL.create("sqlite+aiosqlite", database=path), text)
+    place = "file:" + quote(os.path.abspath(path))
+    return SqliteTarget(
+        path=path,
+        sa_url=sa.URL.create("sqlite+aiosqlite", database=place, query={**given, "uri": "true"}),
+        display=f"{text}?{'&'.join(f'{name}={value}' for name, value in given.items())}",
+        read_only=immutable or mode == "ro",
+        creates=mode == "rwc" and not immutable,
+    )

@@ -1,0 +1,61 @@
+"""Why none of the hosts of a PostgreSQL URL can be used."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from deebase.errors import ConnectionError
+
+#: Seconds for the reason of a host: the connection itself has failed, and the caller waits.
+_PATIENCE = 2.0
+#: What SQLAlchemy's dialect takes out of the arguments before the driver gets them.
+_OF_THE_DIALECT = ("async_creator_fn", "prepared_statement_cache_size", "prepared_statement_name_func")
+
+Reason = Callable[[BaseException], str]
+
+
+async def no_host(engine: AsyncEngine, connect_args: dict[str, Any], reason: Reason) -> ConnectionError:
+    """Ask each host what it is, and return the error that says so.
+
+    Args:
+        engine: whose connection failed.
+        connect_args: what the driver was given besides the URL.
+        reason: returns the message for an error of the driver.
+    """
+    (), options = engine.dialect.create_connect_args(engine.url)
+    options = {name: value for name, value in {**options, **connect_args}.items() if name not in _OF_THE_DIALECT}
+    wanted = options.pop("target_session_attrs", "any")
+    hosts, ports = _listed(options.pop("host", "localhost")), _listed(options.pop("port", 5432))
+    places = zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True)
+    found = await asyncio.gather(*(_state(host, port, options, reason) for host, port in places))
+    return ConnectionError(
+        f"no host is what target_session_attrs={wanted} asks for: {'; '.join(found)}",
+        hint="during a failover try again in a moment; else correct the hosts, or target_session_attrs",
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+async def _state(host: str, port: int, options: dict[str, Any], reason: Reason) -> str:
+    place = f"{host}:{port}"
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            connection = await asyncpg.connect(host=host, port=port, **options)
+            try:
+                standby, read_only = await connection.fetchrow(
+                    "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean"
+                )
+            finally:
+                connection.terminate()
+    except Exception as error:
+        return f"{place}: {reason(error)}"
+    if standby:
+        return f"{place} is a standby"
+    return f"{place} is a primary that takes {'no ' if read_only else ''}writes"

@@ -1,0 +1,91 @@
+"""The session of a PostgreSQL connection: what sets it back between two tasks, and what it has to be like."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from deebase.errors import InvalidOperationError
+
+# DISCARD ALL, but for the statements that the driver has prepared and goes on using. The user comes first, as the
+# statements behind it run with that user's rights; RESET ALL goes back to what the connection was opened with.
+RESET = """
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
+RESET ALL;
+SELECT pg_advisory_unlock_all();
+CLOSE ALL;
+UNLISTEN *;
+DISCARD TEMP;
+DISCARD SEQUENCES;
+DO $$
+DECLARE prepared text;
+BEGIN
+  FOR prepared IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP
+    EXECUTE 'DEALLOCATE ' || pg_catalog.quote_ident(prepared);
+  END LOOP;
+END
+$$;
+"""
+
+
+# Triggers, views, policies and defaults run code that no text of a statement shows. A function is suspect for what it
+# is made of, where something of a table leads to it; calls of built-in functions are found by their numbers alone.
+_SUSPECT = r"""
+SELECT EXISTS (
+  SELECT FROM pg_catalog.pg_proc AS p
+  WHERE p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+    AND coalesce(p.prosrc, '') || coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), '') ~*
+      'set_config(?!\s*\([^;]*,\s*true\s*\))|advisory_lock|\m(listen|temp|temporary)\M|(;|\m(begin|then|else|loop))\s*set\s'
+    AND (p.prorettype = 'pg_catalog.trigger'::regtype OR EXISTS (
+      SELECT FROM pg_catalog.pg_depend AS d
+      WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid = p.oid
+        AND d.classid <> 'pg_catalog.pg_proc'::regclass AND d.deptype IN ('n', 'a')))
+) OR EXISTS (
+  SELECT FROM pg_catalog.pg_rewrite AS r
+  WHERE r.oid >= 16384 AND r.ev_action::text ~ (
+    SELECT ':funcid (' || string_agg(f.oid::text, '|') || ') ' FROM pg_catalog.pg_proc AS f
+    WHERE f.proname ~ '^(set_config|pg_(try_)?advisory_lock(_shared)?)$')
+)
+"""
+#: Seconds for which the answer of one connection is taken by others that are opened.
+_FRESH = 10.0
+
+
+class StoredCode:
+    """What is known of the code that a database itself runs: whether it changes sessions for longer than a transaction.
+
+    Where it does, every statement may have changed its session.
+    """
+
+    __slots__ = ("_looked", "changes_sessions")
+
+    def __init__(self) -> None:
+        self.changes_sessions = False
+        self._looked = -math.inf
+
+    async def look(self, driver: Any, *, again: bool) -> None:
+        """Ask the database, unless it was asked a moment ago and nothing of ours was defined since."""
+        now = time.monotonic()
+        if again or now - self._looked > _FRESH:
+            self.changes_sessions = await driver.fetchval(_SUSPECT)
+            self._looked = now
+
+
+def require_standard_strings(driver: Any) -> None:
+    r"""Refuse a session in which a backslash is more than a character of a string.
+
+    Every text that DeeBase writes or reads takes it for one. Otherwise ``'\'`` does not end where it seems to, and
+    what follows leaves its quotes and its scope.
+
+    Raises:
+        InvalidOperationError: the server reports ``standard_conforming_strings=off`` for the session.
+    """
+    if driver.get_settings().standard_conforming_strings != "on":
+        raise InvalidOperationError(
+            "standard_conforming_strings is off in this session: SQL text would be misread",
+            operation="connect",
+            hint="leave the setting on, and write E'...' for strings with escapes; behind a connection pooler, "
+            "let it pass the parameter of the client on",
+        )
