@@ -51,7 +51,7 @@ async def inventory(executor: Executor, schema: str | None) -> list[TableFacts]:
 
 def _apart(executor: Executor) -> AbstractAsyncContextManager[Any]:
     """Return a savepoint, so that an error does not end the transaction of the task, if there is one."""
-    return nullcontext() if executor.current.get() is None else executor.transaction()
+    return nullcontext() if executor.block() is None else executor.transaction()
 
 
 async def _columns_one_by_one(

@@ -79,7 +79,7 @@ class Structure:
 
     async def _before(self) -> TableFacts | None:
         """Return what the table is, if a transaction may yet take back what is done to it now."""
-        return None if self._source.executor.current.get() is None else await self._found()
+        return None if self._source.executor.block() is None else await self._found()
 
     async def _anew(
         self: S, before: TableFacts | None, *, name: str | None = None, known: Mapping[str, Any] | None = None

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deebase._engine.block import Block, Unit, raise_translated
+from deebase._engine.block import Block, raise_translated
+from deebase._engine.unit import Unit
 from deebase._sql.statement import Statement
 from deebase.errors import TransactionError
 

@@ -214,15 +214,33 @@ class PostgresLanes:
         timeout: float,
     ) -> None:
         self.loop = loop
-        self._pool: LanePool[PostgresLane] = LanePool(loop, open_lane, limit, timeout, "database")
+        self._open_lane = open_lane
+        self._pool: LanePool[PostgresLane] = LanePool(loop, self._open, limit, timeout, "database")
         self._retired = 0.0
+
+    async def _open(self) -> PostgresLane:
+        lane = await self._open_lane()
+
+        def ended(_: Any) -> None:
+            self._pool.lost(lane)
+
+        lane.driver.add_termination_listener(ended)
+        return lane
 
     @property
     def in_use(self) -> int:
         """Number of lanes that are lent now."""
         return len(self._pool.busy)
 
-    async def acquire(self, holder: str, *, write: bool = True) -> PostgresLane:
+    async def acquire(self, holder: str, *, write: bool = True, streams: bool = False) -> PostgresLane:
+        """Lend a lane of its own to a transaction or a stream."""
+        return await self._pool.lend(lambda: self._sound(holder), holder, streams=streams)
+
+    def ends(self, lane: PostgresLane, *, write: bool = True) -> None:
+        """Note that a lane is about to be given back."""
+        self._pool.holders.ends(lane)
+
+    async def _sound(self, holder: str) -> PostgresLane:
         """Lend a lane that is alive and in its first state."""
         pool = self._pool
         while True:
@@ -279,7 +297,7 @@ class PostgresLanes:
 
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
         """Run one statement that returns rows, and commit it: one round trip."""
-        lane = await self.acquire(statement.sql)
+        lane = await self._sound(statement.sql)
         try:
             rows: list[Any] = await lane.driver.fetch(statement.sql, *args)
         except BaseException as error:
@@ -290,7 +308,7 @@ class PostgresLanes:
 
     async def count(self, statement: Statement, args: Sequence[Any]) -> int:
         """Run one statement that changes rows, commit it, and return their number."""
-        lane = await self.acquire(statement.sql)
+        lane = await self._sound(statement.sql)
         try:
             count = await lane.count(statement, args)
         except BaseException as error:
@@ -301,7 +319,7 @@ class PostgresLanes:
 
     async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Run a statement of the user's own."""
-        lane = await self.acquire(statement.sql)
+        lane = await self._sound(statement.sql)
         try:
             result = await lane.raw_fetch(statement, args)
         except BaseException as error:
