@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from deebase._sql.violations import Written
+
+if TYPE_CHECKING:
+    from deebase._sql.reread import Reread
 
 
 class Statement:
     """Native SQL text with what the engine has to know of it; kept per shape, so made rarely."""
 
-    __slots__ = ("changes_session", "cost", "keeps_session", "reads", "shares_commit", "sql", "writes")
+    __slots__ = ("changes_session", "cost", "keeps_session", "reads", "reread", "shares_commit", "sql", "writes")
 
     def __init__(
         self,
@@ -34,3 +39,5 @@ class Statement:
         self.keeps_session: bool = keeps_session
         #: The table that it changes, where it is a statement of ours.
         self.writes: Written | None = writes
+        #: How to find the rows that it returns once more, where triggers may change them behind it.
+        self.reread: Reread | None = None
