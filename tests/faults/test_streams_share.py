@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deebase import BusyError, Database, Table
+from deebase import BusyError, Database, QueryError, Table
 from deebase import ConnectionError as LostConnection
 
 
@@ -105,3 +105,14 @@ async def test_a_stream_whose_session_ended_frees_its_place(db_url: str) -> None
                     pass
             assert len([row async for row in w()]) == 3000
         assert db._executor.lanes_in_use == 0
+
+
+@pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
+async def test_a_table_that_a_stream_still_reads_is_refused_with_what_to_do(db: Database) -> None:
+    await filled(db, 3)
+    with pytest.raises(QueryError, match="active queries") as caught:
+        async with db.transaction():
+            async for _ in db.stream("SELECT * FROM w"):
+                await db.q("ALTER TABLE w ADD COLUMN more integer")
+    assert "leave the loop over a stream" in str(caught.value)
+    assert not caught.value.retryable

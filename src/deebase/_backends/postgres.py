@@ -64,6 +64,7 @@ _HINTS = {
     "3D000": "create it first, connected to another one: CREATE DATABASE ...; or correct the name in the URL",
     "28P01": "correct user and password in the URL",
 }
+_IN_USE_BY_ITSELF = "leave the loop over a stream that reads the table first; change it in a transaction of its own"
 # Classes whose texts are made of names: wrong syntax, unknown or existing names, objects in use.
 _NAMING = ("0A", "26", "2B", "34", "3F", "42", "55")
 # Texts that quote names alone, whatever was sent: of a role, a database, an object, a command.
@@ -108,6 +109,11 @@ class PostgresBackend:
         kind = class_for_sqlstate(state) or DatabaseError
         if issubclass(kind, IntegrityError):
             return self._violation(kind, error)
+        if getattr(error, "server_source_function", None) == "CheckTableNotInUse":
+            # By this very session: no rerun helps. Another session is waited for.
+            made = database_error(QueryError, _message(error, state, statement), code=state, statement=statement)
+            made.hint = _IN_USE_BY_ITSELF
+            return made
         made = database_error(kind, _message(error, state, statement), code=state, statement=statement)
         made.hint = _HINTS.get(state, made.hint)
         return made

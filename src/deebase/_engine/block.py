@@ -7,14 +7,14 @@ import contextlib
 import logging
 import sys
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from deebase._backends.base import shown_cause
 from deebase._engine.generators import Home, home_of
 from deebase._engine.lanes_postgres import READ_ONLY_SERVER, RolledBack
 from deebase._engine.shield import finish
-from deebase._engine.unit import Unit, ended
+from deebase._engine.unit import TURNS_TO_CLOSE, Unit, ended
 from deebase._sql.statement import Statement
 from deebase.errors import (
     BusyError,
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 log = logging.getLogger("deebase")
-
-#: Turns of the event loop in which asyncio closes a generator that nobody refers to any more, and those inside of it.
-TURNS_TO_CLOSE = 20
 
 _COMMIT = Statement("COMMIT")
 _ABORTED_HINT = (
@@ -133,6 +130,8 @@ class Block:
     async def run(self, action: Callable[[Any], Awaitable[T]], statement: Statement | None = None) -> T:
         """Run one statement on the lane of the transaction; a database error aborts the block."""
         unit = self._live()
+        if unit.cursors and (statement is None or statement.changes_schema):
+            await unit.close_left_cursors()
         await unit.acquire(self)
         try:
             self._live()
@@ -151,6 +150,27 @@ class Block:
             raise ours from shown_cause(error)
         finally:
             unit.release()
+
+    async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int) -> Any:
+        """Start reading a result in pieces."""
+        cursor = await self.run(lambda lane: lane.open_cursor(statement, args, size), statement)
+        if self._unit is not None:
+            self._unit.cursors += 1
+        return cursor
+
+    async def close_cursor(self, cursor: Any, *, last: bool) -> None:
+        """End reading a result; ``last`` where the transaction ends with it."""
+        unit = self._unit
+        if unit is None:
+            return
+        unit.cursors -= 1
+        if not cursor.ends_by_itself:
+            await cursor.close()
+        elif not last and await unit.acquire_last():
+            try:
+                await cursor.close()
+            finally:
+                unit.release()
 
     def poison(self, error: BaseException) -> None:
         """Remember the error after which nothing of the block may be saved."""

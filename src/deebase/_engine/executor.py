@@ -333,7 +333,7 @@ class Executor:
             block = own = Block(self, read_only=statement.reads)
             await own.begin(streams=True)
         try:
-            cursor = await block.run(lambda lane: lane.open_cursor(statement, args, size), statement)
+            cursor = await block.open_cursor(statement, args, size)
             try:
                 more = True
                 while more:
@@ -342,7 +342,7 @@ class Executor:
                     yield cursor.columns, rows
             finally:
                 # A statement that is left open would keep the file open behind its closed connection.
-                await finish(cursor.close())
+                await finish(block.close_cursor(cursor, last=own is not None))
         except BaseException as error:
             failed = error
             raise

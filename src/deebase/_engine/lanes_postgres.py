@@ -135,7 +135,7 @@ class PostgresLane:
             _refuse_copy(statement)
         prepared = await self.driver.prepare(statement.sql)
         cursor = await prepared.cursor(*args)
-        return PostgresCursor(cursor, list(prepared.get_attributes()), size)
+        return PostgresCursor(self, cursor, list(prepared.get_attributes()), size)
 
     @property
     def in_transaction(self) -> bool:
@@ -188,7 +188,11 @@ class RolledBack(Exception):
 class PostgresCursor:
     """A server-side cursor that is read in pieces."""
 
-    def __init__(self, cursor: Any, columns: list[Any], size: int) -> None:
+    #: It ends with its transaction. Until then, it keeps its tables from being changed.
+    ends_by_itself = True
+
+    def __init__(self, lane: PostgresLane, cursor: Any, columns: list[Any], size: int) -> None:
+        self._lane = lane
         self._cursor = cursor
         self._size = size
         self.columns = columns
@@ -199,7 +203,16 @@ class PostgresCursor:
         return rows
 
     async def close(self) -> None:
-        """Nothing to do: the portal ends with its transaction."""
+        """Close the portal, on a connection whose turn it is."""
+        lane = self._lane
+        if lane.broken or lane.lost or not self._cursor._portal_name:
+            return
+        try:
+            # asyncpg does so itself where it iterates over single rows, and has no public way to do it.
+            await self._cursor._close_portal(None)
+        except BaseException as error:
+            lane.failed(error)
+            raise
 
 
 class PostgresLanes:

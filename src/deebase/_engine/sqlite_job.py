@@ -53,14 +53,6 @@ class Job(Waiter):
             return raw.execute("SELECT changes()").fetchone()[0] if uncounted else cursor.rowcount
         return [column[0] for column in cursor.description or ()], rows
 
-    @property
-    def may_change_schema(self) -> bool:
-        """Whether it is a statement of the user's own, or one of ours, that may make or drop something."""
-        statement = self.statement
-        if self.mode == RAW:
-            return not statement.keeps_session
-        return self.mode == ROWS and statement.writes is None and not statement.reads
-
     def deliver(self) -> None:
         """Answer the caller, in the event loop."""
         if not self.future.done():

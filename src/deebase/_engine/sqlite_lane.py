@@ -116,7 +116,7 @@ class SqliteLane:
             job.result = self._perform_patiently(job, [job])
             if job.statement.reread is not None and job.mode == ROWS:
                 job.result = self.triggers.stored(self.raw, job.statement, job.result)
-            elif job.may_change_schema:
+            elif job.mode in (ROWS, RAW) and job.statement.changes_schema:
                 self.triggers.forget()
         except BaseException as error:  # whatever it is, it belongs to the caller
             job.error = self._failure(error)
@@ -316,6 +316,9 @@ class SqliteLane:
 
 class SqliteCursor:
     """A result that is read in pieces."""
+
+    #: It ends with its transaction.
+    ends_by_itself = False
 
     def __init__(self, lane: SqliteLane, size: int) -> None:
         self._lane = lane

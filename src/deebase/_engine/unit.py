@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,14 @@ if TYPE_CHECKING:
     from deebase._engine.executor import Executor
 
 
+#: Turns of the event loop in which asyncio closes a generator that nobody refers to any more, and those inside of it.
+TURNS_TO_CLOSE = 20
+
+
 class Unit:
     """What the blocks of one database transaction share: the lane and whose turn it is."""
 
-    __slots__ = ("_waiters", "blocks", "busy", "executor", "lane", "lanes", "lost", "write")
+    __slots__ = ("_waiters", "blocks", "busy", "cursors", "executor", "lane", "lanes", "lost", "write")
 
     def __init__(self, executor: Executor, lanes: Any, lane: Any, *, write: bool) -> None:
         self.executor = executor
@@ -25,6 +30,8 @@ class Unit:
         self.write = write
         self.blocks: list[Block] = []
         self.busy = False
+        #: Open cursors of streams.
+        self.cursors = 0
         #: The error that ended the whole transaction in the database, if one did.
         self.lost: BaseException | None = None
         self._waiters: deque[tuple[Block, asyncio.Future[None]]] = deque()
@@ -51,6 +58,24 @@ class Unit:
                     hint="do not wait inside a nested db.transaction() for a task of the outer block",
                 ) from error
             raise
+
+    async def acquire_last(self) -> bool:
+        """Wait until no statement runs, whichever block is the innermost one; False when the transaction is over."""
+        while self.blocks and self.lost is None:
+            with contextlib.suppress(TransactionError):
+                await self.acquire(self.blocks[-1])
+                return True
+        return False
+
+    async def close_left_cursors(self) -> None:
+        """Wait until the streams have closed their cursors whose loops were left.
+
+        Nothing refers to those any more, and asyncio closes them in one of the next turns.
+        """
+        for _ in range(TURNS_TO_CLOSE):
+            if not self.cursors:
+                return
+            await asyncio.sleep(0)
 
     def release(self) -> None:
         """Let the next one have its turn."""
