@@ -81,7 +81,7 @@ class RawSql:
             raise ValidationError(
                 f"q takes SQL text or a SQLAlchemy statement, not {type(element).__name__}", hint="db.q('SELECT 1')"
             )
-        block = self._executor.current.get()
+        block = self._executor.block()
         if block is None:
             reads = isinstance(element, (sa.Select, sa.CompoundSelect))
             async with self._executor.transaction(read_only=reads):

@@ -377,3 +377,25 @@ async def test_many_tasks_read_and_write_at_once(items: Table[Item]) -> None:
     await asyncio.gather(*(work(n) for n in range(1, 33)))
     rows = await asyncio.gather(*(items[n] for n in range(1, 33)))
     assert [row.name for row in rows] == [f"item {n}" + "." * 10 for n in range(1, 33)]
+
+
+async def test_keys_that_no_row_has_cost_one_more_statement_at_most(
+    db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = await db.create(Coded, pk="code")
+    await table.insert_all({"code": f"c{n}", "name": "x"} for n in range(10))
+    await asyncio.gather(*(table.get(f"c{n}", default=None) for n in range(40)))
+    sent = Sent(caplog)
+    rows = await asyncio.gather(*(table.get(f"c{n}", default=None) for n in range(40)))
+    assert [row is not None for row in rows] == [n < 10 for n in range(40)]
+    assert sent.count == 2
+
+
+async def test_whole_numbers_that_no_row_has_cost_no_further_statement(
+    items: Table[Item], caplog: pytest.LogCaptureFixture
+) -> None:
+    await crowd(items)
+    sent = Sent(caplog)
+    rows = await asyncio.gather(*(items.get(n, default=None) for n in range(1191, 1211)))
+    assert [row is not None for row in rows] == [n <= 1200 for n in range(1191, 1211)]
+    assert sent.count == 1

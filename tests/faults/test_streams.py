@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
@@ -74,6 +75,36 @@ async def test_a_stream_inside_a_transaction_sees_it_and_leaves_it_usable(t: Dat
             break
         await t.q("INSERT INTO t (id, n) VALUES (4, 4)")
     assert await t.item("SELECT sum(n) FROM t") == 9
+
+
+async def through(rows: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+    async for row in rows:
+        yield row
+
+
+@pytest.mark.parametrize("size", [3, 1000, 2500])
+@pytest.mark.parametrize("leaving", ["end", "break", "break of a generator around it", "error"])
+async def test_a_table_can_be_changed_in_the_transaction_once_its_stream_is_left(
+    t: Database, leaving: str, size: int
+) -> None:
+    await t.q(
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?) "
+        "INSERT INTO t (id, n) SELECT n, n FROM c",
+        [size],
+    )
+    table = await t.reflect_table("t")
+    async with t.transaction():
+        # Nothing may refer to the stream behind its loop: it could go on.
+        for stream in (lambda: aiter(table()), lambda: t.stream("SELECT * FROM t")):
+            with contextlib.suppress(ZeroDivisionError):
+                async for _ in through(stream()) if "generator" in leaving else stream():
+                    if leaving.startswith("break"):
+                        break
+                    if leaving == "error":
+                        raise ZeroDivisionError
+        await t.q("ALTER TABLE t ADD COLUMN more integer")
+        await t.q("DROP TABLE t")
+    assert t._executor.lanes_in_use == 0
 
 
 async def test_memory_is_flat_however_long_the_result(t: Database, long_run: bool) -> None:

@@ -33,6 +33,7 @@ from deebase.errors import (
 
 _UNREADABLE = "a value is beyond what Python holds; a date outside of the years 1 to 9999 is read as CAST(... AS text)"
 _CHANGED = "a table was changed since this connection last used it"
+_IN_USE_BY_ITSELF = "leave the loop over a stream that reads the table first; change it in a transaction of its own"
 # Classes whose texts are made of names: wrong syntax, unknown or existing names, objects in use.
 _NAMING = ("0A", "26", "2B", "34", "3F", "42", "55")
 # Texts that quote names alone, whatever was sent: of a role, a database, an object, a command.
@@ -93,6 +94,10 @@ class PostgresBackend:
             kind = DatabaseError
         if issubclass(kind, IntegrityError):
             made: DeeBaseError = self._violation(kind, error)
+        elif error.server_source_function == "CheckTableNotInUse":
+            # By this very session: no rerun helps. Another session is waited for.
+            made = database_error(QueryError, _described(error, state, statement)[0], code=state, statement=statement)
+            made.hint = _IN_USE_BY_ITSELF
         else:
             described = (MEANINGS["P0"], HINTS["P0"]) if raised else _described(error, state, statement)
             made = database_error(kind, described[0], code=state, statement=statement)

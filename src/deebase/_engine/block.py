@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import Awaitable, Callable
+import logging
+import sys
+import weakref
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 from deebase._backends.base import shown_cause
+from deebase._engine.generators import Home, home_of
 from deebase._engine.lanes_postgres import READ_ONLY_SERVER, RolledBack, idled_too_long, unsent
 from deebase._engine.shield import finish
+from deebase._engine.unit import TURNS_TO_CLOSE, Unit, ended
 from deebase._sql.statement import Statement
 from deebase.errors import (
     BusyError,
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+log = logging.getLogger("deebase")
+
 _COMMIT = Statement("COMMIT")
 _ABORTED_HINT = (
     "to survive an expected failure put the statement in a nested `async with db.transaction():` "
@@ -39,70 +45,6 @@ class _Leave(BaseException):
 
     def __init__(self, block: Block) -> None:
         self.block = block
-
-
-class Unit:
-    """What the blocks of one database transaction share: the lane and whose turn it is."""
-
-    __slots__ = ("_waiters", "blocks", "busy", "executor", "lane", "lanes", "lost", "write")
-
-    def __init__(self, executor: Executor, lanes: Any, lane: Any, *, write: bool) -> None:
-        self.executor = executor
-        self.lanes = lanes
-        self.lane = lane
-        self.write = write
-        self.blocks: list[Block] = []
-        self.busy = False
-        #: The error that ended the whole transaction in the database, if one did.
-        self.lost: BaseException | None = None
-        self._waiters: deque[tuple[Block, asyncio.Future[None]]] = deque()
-
-    async def acquire(self, block: Block) -> None:
-        """Wait until no statement runs and ``block`` is the innermost one."""
-        if not self.busy and self.blocks[-1] is block and not self._waiters:
-            self.busy = True
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append((block, future))
-        self._wake()
-        try:
-            async with asyncio.timeout(self.executor.timeout or None):
-                await future
-        except BaseException as error:
-            if future.done() and not future.cancelled() and future.exception() is None:
-                self.release()
-            if isinstance(error, TimeoutError):
-                raise BusyError(
-                    f"a statement waited {self.executor.timeout:g} s for its turn in the transaction",
-                    hint="do not wait inside a nested db.transaction() for a task of the outer block",
-                ) from error
-            raise
-
-    def release(self) -> None:
-        """Let the next one have its turn."""
-        self.busy = False
-        if self._waiters:
-            self._wake()
-
-    def _wake(self) -> None:
-        waiting, self._waiters = self._waiters, deque()
-        for block, future in waiting:
-            if future.done():
-                continue
-            if block not in self.blocks:
-                future.set_exception(_ended())
-            elif not self.busy and self.blocks[-1] is block:
-                self.busy = True
-                future.set_result(None)
-            else:
-                self._waiters.append((block, future))
-
-
-def _ended() -> TransactionError:
-    return TransactionError(
-        "the transaction of this task has ended: nothing was done",
-        hint="await the task inside the block, or start it outside so that it commits on its own",
-    )
 
 
 class Part(Protocol):
@@ -130,6 +72,10 @@ class Block:
         self._isolation = isolation
         self._parent: Block | None = None
         self._unit: Unit | None = None
+        #: The task that entered it, and the generator that keeps it open over a ``yield``.
+        self._task: weakref.ref[asyncio.Task[Any]] | None = None
+        self._home: Home | None = None
+        self._ending = False
         #: What undoes the read-only mode of a block in an unseen one.
         self._after: tuple[Statement, ...] = ()
         self._error: BaseException | None = None
@@ -177,7 +123,7 @@ class Block:
     def leave(self) -> NoReturn:
         """Leave the block from wherever its code is, undoing it."""
         if not self.open:
-            raise _ended()
+            raise ended()
         raise _Leave(self)
 
     # -- statements ----------------------------------------------------------------------------
@@ -186,7 +132,7 @@ class Block:
         """Return the unit, or raise why no statement may run in this block any more."""
         unit = self._unit
         if unit is None or self.outcome is not None:
-            raise _ended()
+            raise ended()
         cause = unit.lost
         block: Block | None = self
         while cause is None and block is not None:
@@ -199,6 +145,8 @@ class Block:
     async def run(self, action: Callable[[Any], Awaitable[T]], statement: Statement | None = None) -> T:
         """Run one statement on the lane of the transaction; a database error aborts the block."""
         unit = self._live()
+        if unit.cursors and (statement is None or statement.changes_schema):
+            await unit.close_left_cursors()
         await unit.acquire(self)
         try:
             self._live()
@@ -218,6 +166,27 @@ class Block:
         finally:
             unit.release()
 
+    async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int) -> Any:
+        """Start reading a result in pieces."""
+        cursor = await self.run(lambda lane: lane.open_cursor(statement, args, size), statement)
+        if self._unit is not None:
+            self._unit.cursors += 1
+        return cursor
+
+    async def close_cursor(self, cursor: Any, *, last: bool) -> None:
+        """End reading a result; ``last`` where the transaction ends with it."""
+        unit = self._unit
+        if unit is None:
+            return
+        unit.cursors -= 1
+        if not cursor.ends_by_itself:
+            await cursor.close()
+        elif not last and await unit.acquire_last():
+            try:
+                await cursor.close()
+            finally:
+                unit.release()
+
     def poison(self, error: BaseException) -> None:
         """Remember the error after which nothing of the block may be saved."""
         unit = self._unit
@@ -235,26 +204,108 @@ class Block:
         """The outermost block."""
         return self if self._parent is None else self._parent._root
 
+    # -- whose block it is ---------------------------------------------------------------------
+
+    def is_within(self, outer: Block) -> bool:
+        """Whether it is open, and another block itself or a savepoint inside of that."""
+        block: Block | None = self if self.open else None
+        while block is not None and block is not outer:
+            block = block._parent
+        return block is outer
+
+    def seen_from_outside(self) -> Block | None:
+        """Return the block of a statement in whose context this one was entered last, but not in its generator.
+
+        Raises:
+            TransactionError: the task was started while a generator's block was open.
+        """
+        block: Block | None = self
+        while block is not None and block._over_for_caller():
+            block = block._parent
+        if block is not self:
+            self._executor.current.set(block)
+        if block is None or not block._private:
+            return block
+        if not block._entered_by_caller():
+            raise TransactionError(
+                "this task was started while a generator held a transaction open, which belongs to the generator alone",
+                hint="start tasks outside of the loop over the generator, or have it yield outside of its transaction",
+            )
+        return block._parent
+
+    async def settle(self) -> None:
+        """Wait for the end of a generator's block that is about to be closed: its loop was left.
+
+        Nothing refers to the generator then, and asyncio closes it in one of the next turns.
+        """
+        if not self._private or self._entered_by_caller():
+            return
+        await self._close_to_end()
+
+    async def _close_to_end(self) -> None:
+        for _ in range(TURNS_TO_CLOSE):
+            if self._ending:
+                return
+            await asyncio.sleep(0)
+
+    @property
+    def _private(self) -> bool:
+        return self._home is not None and self._home.private
+
+    def _over_for_caller(self) -> bool:
+        """Whether the block has ended and its end is no news: for the task that entered it, not for late children."""
+        return self._ending if self._private else self.outcome is not None and self._entered_by_caller()
+
+    def _entered_by_caller(self) -> bool:
+        return self._task is not None and self._task() is asyncio.current_task()
+
+    async def refuse_consumer(self) -> None:
+        """Refuse a statement of an outer block in the body of a loop over the generator that holds this one.
+
+        Raises:
+            TransactionError: the generator waits for the end of the loop's body, which waits for the generator.
+        """
+        if not self._private or not self._entered_by_caller():
+            return
+        await self._close_to_end()
+        if self._ending:
+            return
+        raise TransactionError(
+            "a generator holds a nested transaction open over its yield: the body of its loop cannot use the outer one",
+            hint="have the generator yield outside of its nested transaction, or collect its rows first",
+        )
+
     # -- the block -----------------------------------------------------------------------------
 
     async def enter(self) -> None:
         """Begin, inside the block of this task if it has one, and become the block of this task."""
         if self._unit is not None:
             raise TransactionError("a transaction object is used once", hint="call db.transaction() again")
-        outer = self._executor.current.get()
+        executor = self._executor
+        outer = await executor.settled_block()
+        home = home_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
         if outer is None:
-            await self.begin()
+            await self.begin(streams=home is not None and home.private)
         else:
             await self._begin_nested(outer)
-        self._executor.current.set(self)
+        task = asyncio.current_task()
+        self._task = None if task is None else weakref.ref(task)
+        self._home = home
+        if home is not None:
+            executor.homes[home.frame] = self
+        executor.current.set(self)
 
-    async def begin(self) -> None:
-        """Open the transaction without making it the one of this task."""
+    async def begin(self, *, streams: bool = False) -> None:
+        """Open the transaction without making it the one of this task.
+
+        Args:
+            streams: it is there for a stream, or is a generator's: its lane is held while the code of others runs.
+        """
         executor = self._executor
         write = not self._read_only
         lanes = executor.lanes()
         try:
-            lane = await lanes.acquire(_holder(), write=write)
+            lane = await lanes.acquire(_holder(streams=streams), write=write, streams=streams)
         except Exception as error:
             raise_translated(executor, error)
         unit = Unit(executor, lanes, lane, write=write)
@@ -301,15 +352,35 @@ class Block:
 
     async def exit(self, error: BaseException | None) -> bool:
         """End the block, and give the task its outer one back; True when the error has done its work."""
+        executor = self._executor
         # Set rather than reset by token: the block of an async generator may end in another context.
-        self._executor.current.set(self._parent)
+        if executor.current.get() is self:
+            executor.current.set(self._parent)
+        home = self._home
+        if home is not None:
+            self._leave_home(home, error)
         return await self.end(error)
+
+    def _leave_home(self, home: Home, error: BaseException | None) -> None:
+        homes, outer = self._executor.homes, self._parent
+        if outer is not None and outer._home is not None and outer._home.frame is home.frame:
+            homes[home.frame] = outer
+        else:
+            homes.pop(home.frame, None)
+        if isinstance(error, GeneratorExit) and not home.private:
+            log.warning(
+                "a transaction is rolled back because the generator %s was closed before its end",
+                home.frame.f_code.co_qualname,
+            )
 
     async def end(self, error: BaseException | None) -> bool:
         """Commit, or roll back after ``error``; True when the error has done its work here."""
         unit = self._unit
         if unit is None:
-            raise _ended()
+            raise ended()
+        self._ending = True
+        if self._parent is None:
+            unit.lanes.ends(unit.lane, write=unit.write)
         leaving = isinstance(error, _Leave) and error.block is self
         try:
             await finish(self._end(unit, failed=error is not None))
@@ -345,7 +416,7 @@ class Block:
                 del unit.blocks[unit.blocks.index(self) :]
             unit.release()
             if self._parent is None:
-                unit.lost = unit.lost or _ended()
+                unit.lost = unit.lost or ended()
                 await self._give_back(unit)
 
     def _settle(self) -> None:
@@ -473,6 +544,7 @@ def _aborted(cause: BaseException) -> TransactionAbortedError:
     return error
 
 
-def _holder() -> str:
+def _holder(*, streams: bool) -> str:
+    what = "a stream" if streams else "a transaction"
     task = asyncio.current_task()
-    return f"a transaction of task {task.get_name()!r}" if task is not None else "a transaction"
+    return f"{what} of task {task.get_name()!r}" if task is not None else what

@@ -100,14 +100,32 @@ class Coalescer:
                 return
             key_of = read.key_of
             found = {key_of(row): [row] for row in rows}
-            # A row under another key than the one asked for (a collation that ignores case): ask again.
-            unclear = len(found) < len(keys) and not found.keys() <= set(keys)
+            missing = [key for key in keys if key not in found]
+            unclear = bool(missing and rows) and await self._may_be_spelled_otherwise(read, missing, held)
             for key, future in waiting:
                 if not future.done() and (not unclear or key in found):
                     future.set_result(found.get(key, []))
             if not unclear:
                 return
         await self._serve_each(group, waiting)
+
+    async def _may_be_spelled_otherwise(self, read: KeyedRead, missing: list[Any], held: Sequence[Any]) -> bool:
+        """Whether the database may find a row under a key that equals no stored key in Python.
+
+        A collation that ignores case, padding or a type with several spellings of one value make such keys. A row that
+        another key of the same read found can be the row of this key too.
+        """
+        if read.exact:
+            return False
+        if len(missing) == 1:
+            return True
+        try:
+            statement, args = read.many(missing, held)
+            self._note(statement)
+            return bool(await self._fetch(statement, args))
+        except Exception:
+            # Sent alone, each key shows whose failure it is.
+            return True
 
     async def _serve_each(self, group: Group, waiting: list[Member]) -> None:
         """Answer those who have no answer yet, each by a statement of its own (one for equal keys)."""

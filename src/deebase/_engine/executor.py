@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 import random
+import sys
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -34,6 +35,8 @@ from deebase.errors import (
 )
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -95,6 +98,8 @@ class Executor:
         self.backend = backend
         self.timeout: float = settings.timeout
         self.current: ContextVar[Block | None] = ContextVar("deebase_transaction", default=None)
+        #: The innermost block of each async generator that holds one open over a ``yield``, by its frame.
+        self.homes: dict[FrameType, Block] = {}
         #: A PostgreSQL lane whose statement was cancelled may be hit by a late cancel.
         self.discards_cancelled: bool = settings.name == "postgresql"
         self.closed: bool = False
@@ -107,6 +112,27 @@ class Executor:
         self._anchor: Any = None
 
     # -- where statements run ------------------------------------------------------------------
+
+    def block(self) -> Block | None:
+        """Return the block that a statement of the caller belongs to.
+
+        A generator finds its own block, whatever task asks for its next item; for its consumer there is none.
+        """
+        block = self.current.get()
+        frame: FrameType | None = sys._getframe(1) if self.homes else None  # pyright: ignore[reportPrivateUsage]
+        while frame is not None:
+            held = self.homes.get(frame)
+            if held is not None:
+                return block if block is not None and block.is_within(held) else held
+            frame = frame.f_back
+        return None if block is None else block.seen_from_outside()
+
+    async def settled_block(self) -> Block | None:
+        """Return the block that a statement of the caller belongs to, as soon as that is certain."""
+        block = self.current.get()
+        if block is not None:
+            await block.settle()
+        return self.block()
 
     def lanes(self) -> Any:
         """Return the lanes of the running event loop."""
@@ -215,7 +241,8 @@ class Executor:
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
         """Run one statement and return its rows as the driver gives them (tuples, records)."""
         self._note(statement)
-        block = self.current.get()
+        # Nearly always there is none, which takes no further call to know.
+        block = await self.settled_block() if self.current.get() is not None or self.homes else None
         if block is not None:
             return await block.run(lambda lane: lane.fetch(statement, args), statement)
         try:
@@ -232,7 +259,8 @@ class Executor:
             args: the key, and what the scope holds.
             waits: others of this turn are to be expected: do not go ahead of them.
         """
-        if self.coalesces and self.current.get() is None and read.joins(args):
+        outside = self.current.get() is None and not self.homes
+        if self.coalesces and (outside or self.block() is None) and read.joins(args):
             future = self.home().coalescer.join(read, args, waits=waits)
             if future is not None:
                 return future
@@ -241,7 +269,8 @@ class Executor:
     async def count(self, statement: Statement, args: Sequence[Any]) -> int:
         """Run one statement and return the number of rows it changed."""
         self._note(statement)
-        block = self.current.get()
+        # Nearly always there is none, which takes no further call to know.
+        block = await self.settled_block() if self.current.get() is not None or self.homes else None
         if block is not None:
             return await block.run(lambda lane: lane.count(statement, args), statement)
         try:
@@ -253,7 +282,7 @@ class Executor:
     async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Run a statement of the user's own and return its columns and rows."""
         self._note(statement)
-        block = self.current.get()
+        block = await self.settled_block()
         if block is not None:
             return await block.run(lambda lane: lane.raw_fetch(statement, args), statement)
         try:
@@ -264,7 +293,7 @@ class Executor:
 
     async def many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement per row of parameters, inside the transaction of this task."""
-        block = self.current.get()
+        block = await self.settled_block()
         if block is None:
             async with self.transaction():
                 await self.many(statement, rows)
@@ -274,7 +303,7 @@ class Executor:
 
     async def copy(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Store rows by COPY (PostgreSQL), inside the transaction of this task."""
-        block = self.current.get()
+        block = await self.settled_block()
         if block is None:
             async with self.transaction():
                 await self.copy(table, columns, rows)
@@ -286,7 +315,7 @@ class Executor:
 
     async def write_schema(self, statements: Sequence[Statement]) -> None:
         """Run statements that change SQLite's schema table itself, inside the transaction of this task."""
-        block = self.current.get()
+        block = await self.settled_block()
         if block is None:
             async with self.transaction():
                 await self.write_schema(statements)
@@ -297,7 +326,7 @@ class Executor:
 
     async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Run one statement per row of parameters, and return the rows of all, in that order."""
-        block = self.current.get()
+        block = await self.settled_block()
         if block is None:
             async with self.transaction():
                 return await self.fetch_many(statement, rows)
@@ -312,14 +341,14 @@ class Executor:
         The lane is held while the caller iterates, and given back when the iteration ends, however.
         """
         self._note(statement)
-        block, own = self.current.get(), None
+        block, own = await self.settled_block(), None
         failed: BaseException | None = None
         if block is None:
             # Not made the block of the task: what the body of the loop does commits on its own.
             block = own = Block(self, read_only=statement.reads)
-            await own.begin()
+            await own.begin(streams=True)
         try:
-            cursor = await block.run(lambda lane: lane.open_cursor(statement, args, size), statement)
+            cursor = await block.open_cursor(statement, args, size)
             try:
                 more = True
                 while more:
@@ -328,7 +357,7 @@ class Executor:
                     yield cursor.columns, rows
             finally:
                 # A statement that is left open would keep the file open behind its closed connection.
-                await finish(cursor.close())
+                await finish(block.close_cursor(cursor, last=own is not None))
         except BaseException as error:
             failed = error
             raise
@@ -351,17 +380,13 @@ class Executor:
         if self.settings.name == "postgresql":
             await self.fetch(_LOCK_SCHEMA, [])
 
-    def block(self) -> Block | None:
-        """Return the innermost transaction block of this task."""
-        return self.current.get()
-
     def must_be_inside(self, what: str) -> None:
         """Refuse what only a transaction gives a meaning to.
 
         Raises:
             TransactionError: there is none.
         """
-        if self.current.get() is None:
+        if self.block() is None:
             raise TransactionError(
                 f"{what} locks rows until the transaction ends, and there is none: other tasks may change them at once",
                 hint="async with db.transaction(): ..., from the read to the write",
@@ -405,7 +430,7 @@ class Executor:
                 field="work",
                 hint="await db.retry(transfer), or await db.retry(lambda: transfer(1, 2))",
             )
-        block = self.current.get()
+        block = self.block()
         if block is not None and not block.unseen:
             raise TransactionError(
                 "retry cannot rerun a part of an open transaction", hint="call db.retry outside of db.transaction()"

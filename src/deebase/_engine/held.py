@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deebase._engine.block import Block, Unit, raise_translated
+from deebase._engine.block import Block, raise_translated
+from deebase._engine.unit import Unit
 from deebase._sql.statement import Statement
 from deebase.errors import TransactionError
 
@@ -112,6 +113,8 @@ class HeldBlock(Block):
     async def run(self, action: Callable[[Any], Awaitable[T]], statement: Statement | None = None) -> T:
         """Run one statement as if it had a transaction of its own."""
         unit = await self.joined()
+        if unit.cursors and (statement is None or statement.changes_schema):
+            await unit.close_left_cursors()
         await unit.acquire(self)
         # Not ended with its caller: what is left half done would end the transaction of the whole test.
         task = asyncio.get_running_loop().create_task(self._alone(unit, action, statement))

@@ -207,7 +207,7 @@ class PostgresLane:
             _refuse_copy(statement)
         prepared = await self.driver.prepare(statement.sql)
         cursor = await prepared.cursor(*args)
-        return PostgresCursor(cursor, list(prepared.get_attributes()), size)
+        return PostgresCursor(self, cursor, list(prepared.get_attributes()), size)
 
     @property
     def in_transaction(self) -> bool:
@@ -280,7 +280,11 @@ class RolledBack(Exception):
 class PostgresCursor:
     """A server-side cursor that is read in pieces."""
 
-    def __init__(self, cursor: Any, columns: list[Any], size: int) -> None:
+    #: It ends with its transaction. Until then, it keeps its tables from being changed.
+    ends_by_itself = True
+
+    def __init__(self, lane: PostgresLane, cursor: Any, columns: list[Any], size: int) -> None:
+        self._lane = lane
         self._cursor = cursor
         self._size = size
         self.columns = columns
@@ -291,7 +295,16 @@ class PostgresCursor:
         return rows
 
     async def close(self) -> None:
-        """Nothing to do: the portal ends with its transaction."""
+        """Close the portal, on a connection whose turn it is."""
+        lane = self._lane
+        if lane.broken or lane.lost or not self._cursor._portal_name:
+            return
+        try:
+            # asyncpg does so itself where it iterates over single rows, and has no public way to do it.
+            await self._cursor._close_portal(None)
+        except BaseException as error:
+            lane.failed(error)
+            raise
 
 
 class PostgresLanes:
@@ -306,15 +319,33 @@ class PostgresLanes:
         timeout: float,
     ) -> None:
         self.loop = loop
-        self._pool: LanePool[PostgresLane] = LanePool(loop, open_lane, limit, timeout, "database")
+        self._open_lane = open_lane
+        self._pool: LanePool[PostgresLane] = LanePool(loop, self._open, limit, timeout, "database")
         self._retired = 0.0
+
+    async def _open(self) -> PostgresLane:
+        lane = await self._open_lane()
+
+        def ended(_: Any) -> None:
+            self._pool.lost(lane)
+
+        lane.driver.add_termination_listener(ended)
+        return lane
 
     @property
     def in_use(self) -> int:
         """Number of lanes that are lent now."""
         return len(self._pool.busy)
 
-    async def acquire(self, holder: str, *, write: bool = True) -> PostgresLane:
+    async def acquire(self, holder: str, *, write: bool = True, streams: bool = False) -> PostgresLane:
+        """Lend a lane of its own to a transaction or a stream."""
+        return await self._pool.lend(lambda: self._sound(holder), holder, streams=streams)
+
+    def ends(self, lane: PostgresLane, *, write: bool = True) -> None:
+        """Note that a lane is about to be given back."""
+        self._pool.holders.ends(lane)
+
+    async def _sound(self, holder: str) -> PostgresLane:
         """Lend a lane that is alive and in its first state."""
         pool = self._pool
         while True:
@@ -383,7 +414,7 @@ class PostgresLanes:
 
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
         """Run one statement that returns rows, and commit it: one round trip."""
-        lane = await self.acquire(statement.sql)
+        lane = await self._sound(statement.sql)
         if lane.code.changes_sessions or not statement.keeps_session:
             lane.unclean = True
         try:
@@ -399,7 +430,7 @@ class PostgresLanes:
 
     async def count(self, statement: Statement, args: Sequence[Any]) -> int:
         """Run one statement that changes rows, commit it, and return their number."""
-        lane = await self.acquire(statement.sql)
+        lane = await self._sound(statement.sql)
         try:
             count = await lane.count(statement, args)
         except BaseException as error:
@@ -413,7 +444,7 @@ class PostgresLanes:
 
     async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Run a statement of the user's own."""
-        lane = await self.acquire(statement.sql)
+        lane = await self._sound(statement.sql)
         try:
             result = await lane.raw_fetch(statement, args)
         except BaseException as error:

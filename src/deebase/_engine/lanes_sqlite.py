@@ -67,6 +67,8 @@ class SqlitePool(LanePool[SqliteLane]):
         """Run one statement outside of a transaction on whichever lane is free first."""
         job = Job(self.loop.create_future(), statement, args, mode)
         self._enqueue(job)
+        if len(self.busy) >= self.limit:
+            self.watch(job)
         self._serve()
         try:
             return await job.future
@@ -236,9 +238,14 @@ class SqliteLanes:
             self.release(lane, write=True)
         return result
 
-    async def acquire(self, holder: str, *, write: bool) -> SqliteLane:
+    async def acquire(self, holder: str, *, write: bool, streams: bool = False) -> SqliteLane:
         """Lend a lane of its own to a transaction or a stream."""
-        return await (self._writer if write else self._reader).acquire(holder)
+        pool = self._writer if write else self._reader
+        return await pool.lend(lambda: pool.acquire(holder), holder, streams=streams)
+
+    def ends(self, lane: SqliteLane, *, write: bool) -> None:
+        """Note that a lane is about to be given back."""
+        (self._writer if write else self._reader).holders.ends(lane)
 
     def release(self, lane: SqliteLane, *, write: bool) -> None:
         """Take it back."""

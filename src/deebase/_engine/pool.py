@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, Protocol, TypeVar
 
+from deebase._engine.holders import Holders
 from deebase.errors import BusyError, ConnectionError
 
 #: Room for what waits; beyond it callers are refused at once instead of filling the memory.
@@ -67,6 +68,9 @@ class LanePool(Generic[L]):
         self.kind = kind
         self.idle: list[L] = []
         self.busy: set[L] = set()
+        #: Lent lanes whose connection is gone: they are thrown away when they are given back.
+        self.gone: set[L] = set()
+        self.holders: Holders[L] = Holders(loop, limit, timeout, kind)
         self.closed = False
         self._open_lane = open_lane
         self._queue: deque[Waiter] = deque()
@@ -83,6 +87,8 @@ class LanePool(Generic[L]):
         waiter = Waiter(self.loop.create_future())
         self._enqueue(waiter)
         self._serve()
+        if len(self.busy) >= self.limit:
+            self.watch(waiter)
         try:
             lane: L = await waiter.future
         except asyncio.CancelledError:
@@ -94,9 +100,43 @@ class LanePool(Generic[L]):
         lane.since = self.loop.time()
         return lane
 
+    async def lend(self, acquire: Callable[[], Awaitable[L]], holder: str, *, streams: bool) -> L:
+        """Lend a lane that is held while the code of a transaction, or of a stream's consumer, runs.
+
+        Args:
+            acquire: lends a lane of this pool.
+            holder: what holds it, for messages.
+            streams: it is held by a stream; those leave one lane to everything else.
+        """
+        if streams:
+            await self.holders.take_place()
+        try:
+            lane = await acquire()
+        except BaseException:
+            if streams:
+                self.holders.free_place()
+            raise
+        self.holders.hold(lane, holder, streams=streams)
+        return lane
+
+    def watch(self, waiter: Waiter) -> None:
+        """Have a wait ended at once that could end with the timeout alone."""
+        self.holders.watch(waiter.future, lambda: self.busy, self.limit)
+
+    def lost(self, lane: L) -> None:
+        """Let another lane take the place of a lent one whose connection ended."""
+        if lane in self.busy:
+            self.busy.discard(lane)
+            self.gone.add(lane)
+            self.holders.gave_back(lane)
+            self._serve()
+            self._check_drained()
+
     def release(self, lane: L) -> None:
         """Take a lane back and serve who waits."""
         self.busy.discard(lane)
+        if lane in self.holders.lanes:
+            self.holders.gave_back(lane)
         self.idle.append(lane)
         if self._queue:
             self._serve()
@@ -109,6 +149,8 @@ class LanePool(Generic[L]):
             # Cut off, and closed by the pool already.
             return
         self.busy.discard(lane)
+        self.gone.discard(lane)
+        self.holders.gave_back(lane)
         self._closing += 1
         self._spawn(self._close_lane(lane))
 
@@ -220,11 +262,12 @@ class LanePool(Generic[L]):
             self._timer.cancel()
         self._fail_all(ConnectionError("this database was closed while the operation waited"))
         await self._end_tasks(timeout)
-        lanes = [*self.idle, *self.busy]
+        lanes = [*self.idle, *self.busy, *self.gone]
         for lane in self.busy:
             lane.cut_off()
         self.idle.clear()
         self.busy.clear()
+        self.gone.clear()
         await asyncio.gather(*(lane.close() for lane in lanes))
 
     async def _end_tasks(self, timeout: float) -> None:

@@ -48,7 +48,9 @@ class Job(Waiter):
         if mode == ROWS:
             return rows
         if mode == COUNT:
-            return cursor.rowcount
+            # The module counts what begins with UPDATE or DELETE, not with the WITH of a common table expression.
+            uncounted = cursor.rowcount < 0 and self.statement.writes is not None
+            return raw.execute("SELECT changes()").fetchone()[0] if uncounted else cursor.rowcount
         return [column[0] for column in cursor.description or ()], rows
 
     def deliver(self) -> None:

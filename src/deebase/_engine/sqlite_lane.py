@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from deebase._engine.pool import closed_while_running
 from deebase._engine.shield import finish
 from deebase._engine.sqlite_job import CALL, COUNT, MANY, RAW, ROWS, Cancelled, Job, is_busy
+from deebase._engine.sqlite_triggers import Triggers
 from deebase._engine.sqlite_trust import is_unsafe, trust_if_harmless
 from deebase._sql.statement import Statement
 
@@ -45,6 +46,7 @@ class SqliteLane:
         "session",
         "since",
         "timeout",
+        "triggers",
         "trusts",
     )
 
@@ -65,6 +67,7 @@ class SqliteLane:
         #: Told of errors that SQLAlchemy meets on the connection, while a transaction lends it out.
         self.on_error: Callable[[BaseException], None] | None = None
         self.session: int = 0
+        self.triggers: Triggers = Triggers()
         self.broken: bool = False
         #: Whether a harmless schema gets trust when it needs it (``sqlite_trust``).
         self.trusts: bool = False
@@ -115,6 +118,10 @@ class SqliteLane:
         started = time.perf_counter()
         try:
             job.result = self._perform_patiently(job, [job])
+            if job.statement.reread is not None and job.mode == ROWS:
+                job.result = self.triggers.stored(self.raw, job.statement, job.result)
+            elif job.mode in (ROWS, RAW) and job.statement.changes_schema:
+                self.triggers.forget()
         except BaseException as error:  # whatever it is, it belongs to the caller
             job.error = self._failure(error)
         job.statement.cost = time.perf_counter() - started
@@ -179,6 +186,8 @@ class SqliteLane:
         """
         try:
             self._perform_patiently(_control(_BEGIN, jobs), jobs)
+            self.triggers.look(self.raw)
+            self.triggers.looked = True
             for job in jobs:
                 self._run_row(job, lone=len(jobs) == 1)
             self._perform_patiently(_control(_COMMIT, jobs), jobs)
@@ -188,6 +197,8 @@ class SqliteLane:
             if self.raw.in_transaction:
                 self.raw.rollback()
             return error
+        finally:
+            self.triggers.looked = False
         return None
 
     def _run_row(self, job: Job, *, lone: bool) -> None:
@@ -242,7 +253,7 @@ class SqliteLane:
             result: list[Any] = []
             for args in rows:
                 result.extend(raw.execute(statement.sql, args).fetchall())
-            return result
+            return list(self.triggers.stored(raw, statement, result))
 
         fetched: list[Any] = await self.call(run)
         return fetched
@@ -319,6 +330,9 @@ class SqliteLane:
 
 class SqliteCursor:
     """A result that is read in pieces."""
+
+    #: It ends with its transaction.
+    ends_by_itself = False
 
     def __init__(self, lane: SqliteLane, size: int) -> None:
         self._lane = lane

@@ -67,9 +67,10 @@ class Parameters:
     def add(self, source: Hashable, column_type: sa.types.TypeEngine[Any], bind: Bind | None) -> sa.BindParameter[Any]:
         """Return a parameter whose value is ``values[source]`` at each run.
 
-        The name is ours: names of columns may hold anything, parameter names may not.
+        The name begins with a character that no name of a column has, and no parameter in an expression of the
+        caller's: two parameters of one name would get one value.
         """
-        name = f"p{len(self.sources)}"
+        name = f"\0p{len(self.sources)}"
         self.sources[name] = (source, bind)
         return sa.bindparam(name, None, type_=column_type)
 

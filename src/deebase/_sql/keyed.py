@@ -32,10 +32,23 @@ class KeyedRead:
     Attributes:
         statement: reads the row of one key.
         key_of: returns the key of a driver's row, as it was stored; a tuple when it has several columns.
+        exact: whether keys that differ in Python are different keys in the database, too.
         width: how many of its parameters are the key.
     """
 
-    __slots__ = ("_binds", "_columns", "_dialect", "_key", "_many", "_model", "_scope", "key_of", "statement", "width")
+    __slots__ = (
+        "_binds",
+        "_columns",
+        "_dialect",
+        "_key",
+        "_many",
+        "_model",
+        "_scope",
+        "exact",
+        "key_of",
+        "statement",
+        "width",
+    )
 
     def __init__(
         self, model: TableModel, key: Sequence[str], columns: Sequence[str], dialect: Dialect, scope: Scope
@@ -49,6 +62,7 @@ class KeyedRead:
         held = [model.columns[name] for kind, name in scope.shape if kind == "equal"]
         self._binds = [column.bind for column in [*[model.column(name) for name in key], *held]]
         self.key_of: Callable[[Sequence[Any]], Any] = itemgetter(*[self._columns.index(name) for name in key])
+        self.exact: bool = all(_compares_exactly(model.columns[name].sa_type, dialect) for name in key)
         self._many: dict[int, Statement] = {}
         self.width: int = len(self._key)
         self.statement: Statement = self._build(None)
@@ -108,3 +122,11 @@ class KeyedRead:
         held = Where(self._model, self._scope).clauses(parameters)
         element = sa.select(*[table.c[name] for name in self._columns]).where(condition, *held)
         return prepare(element, self._dialect, parameters, reads=True, quick=True).statement
+
+
+def _compares_exactly(kind: Any, dialect: Dialect) -> bool:
+    """Whether values of a type are equal in the database only where they are equal in Python.
+
+    Text may have a collation of any kind, which its type does not tell.
+    """
+    return isinstance(kind, sa.Integer) or (isinstance(kind, sa.Uuid) and dialect.name == "postgresql")

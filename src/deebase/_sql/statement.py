@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from deebase._sql.violations import Written
+
+if TYPE_CHECKING:
+    from deebase._sql.reread import Reread
+
+#: How statements begin that change rows alone.
+_OF_ROWS = ("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "WITH")
 
 
 class Statement:
     """Native SQL text with what the engine has to know of it; kept per shape, so made rarely."""
 
-    __slots__ = ("changes_session", "cost", "keeps_session", "reads", "shares_commit", "sql", "writes")
+    __slots__ = (
+        "changes_schema",
+        "changes_session",
+        "cost",
+        "keeps_session",
+        "reads",
+        "reread",
+        "shares_commit",
+        "sql",
+        "writes",
+    )
 
     def __init__(
         self,
@@ -34,3 +52,7 @@ class Statement:
         self.keeps_session: bool = keeps_session
         #: The table that it changes, where it is a statement of ours.
         self.writes: Written | None = writes
+        #: May make, change or drop a table, as everything may that is no plain read or write of rows.
+        self.changes_schema: bool = not reads and writes is None and not sql.lstrip()[:7].upper().startswith(_OF_ROWS)
+        #: How to find the rows that it returns once more, where triggers may change them behind it.
+        self.reread: Reread | None = None

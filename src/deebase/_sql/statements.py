@@ -11,6 +11,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, Prepared, prepare
+from deebase._sql.reread import Reread, hidden_rowid
 from deebase._sql.seek import Seek
 from deebase._sql.where import Where, order_by
 from deebase.errors import ValidationError
@@ -72,11 +73,18 @@ def _returning(
     if dialect.name == "sqlite" and _is_real(columns[0], dialect):
         # SQLite's RETURNING makes floats of all numbers of such a table (seen in 3.40), but not of a function's.
         columns[1:] = [sa.func.ifnull(column, sa.null(), type_=column.type) for column in columns[1:]]
-    hidden = 0
+    hidden: list[Any] = []
     if moves and dialect.name == "postgresql":
-        columns.append(move_sequence(model, dialect))
-        hidden = 1
-    return prepare(element.returning(*columns), dialect, parameters, reads=False, quick=True, hidden=hidden)
+        hidden = [move_sequence(model, dialect)]
+    elif dialect.name == "sqlite":
+        rowid = hidden_rowid(model)
+        hidden = [] if rowid is None else [rowid]
+    prepared = prepare(
+        element.returning(*columns, *hidden), dialect, parameters, reads=False, quick=True, hidden=len(hidden)
+    )
+    if dialect.name == "sqlite":
+        prepared.statement.reread = Reread(model, dialect)
+    return prepared
 
 
 def _is_real(column: sa.Column[Any], dialect: Dialect) -> bool:

@@ -178,7 +178,7 @@ class Where:
         SQLAlchemy's own cache key tells which expressions compile to the same text.
         """
         key = None if self.shape is None else element._generate_cache_key()
-        if key is None or any(value.expanding or value.callable is not None for value in key.bindparams):
+        if key is None or any(_is_part_of_the_text(value) for value in key.bindparams):
             self.shape = None
             return
         for value in key.bindparams:
@@ -233,6 +233,11 @@ def _is_comparison(element: Any) -> bool:
     """Whether it is a column beside a value, as nearly all are."""
     left, right = getattr(element, "left", None), getattr(element, "right", None)
     return isinstance(left, sa.Column) and isinstance(right, sa.BindParameter)
+
+
+def _is_part_of_the_text(value: sa.BindParameter[Any]) -> bool:
+    """Whether a text with this value is good for one run: it holds the value, or as many parameters as it has."""
+    return value.expanding or value.literal_execute or value.callable is not None
 
 
 def _refuse_expression(name: str, value: Any) -> None:

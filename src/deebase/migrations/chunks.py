@@ -186,7 +186,7 @@ class Chunks(Generic[R]):
     def _check_alone(self) -> None:
         """Refuse a place where a chunk would not be a transaction by itself."""
         run = self._run
-        alone = run.open is None and run.executor.current.get() is None
+        alone = run.open is None and run.executor.block() is None
         if not alone or asyncio.current_task() is not run.task or _running.get() is not run:
             raise InvalidOperationError(
                 f"chunked() of {self.name} is used inside of another loop or a transaction, or in another task",

@@ -284,7 +284,7 @@ class Migrator:
             )
 
     def _check_outside(self, operation: str) -> None:
-        if self._executor.current.get() is not None:
+        if self._executor.block() is not None:
             raise InvalidOperationError(
                 f"{operation} is called inside of a transaction, but each migration is one of its own",
                 operation=operation,

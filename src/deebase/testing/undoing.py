@@ -13,7 +13,7 @@ from deebase.errors import TransactionError
 
 def hold(db: Database) -> HeldBlock:
     """Have everything done with a database go into one transaction, and return that."""
-    if db._executor.current.get() is not None:
+    if db._executor.block() is not None:
         raise TransactionError(
             "this database is in a transaction already",
             hint="begin the rollback outside of db.transaction(), and once",
