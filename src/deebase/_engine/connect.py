@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
 from deebase._backends.settings import Settings, quote_keywords
+from deebase._engine.codecs_postgres import set_codecs
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
 from deebase._engine.sqlite_job import is_busy
@@ -57,8 +58,13 @@ def make_engine(settings: Settings) -> AsyncEngine:
             _note_sqlite_bugs()
     else:
         _warn_of_unverified(settings, options["connect_args"])
+        event.listen(engine.sync_engine, "connect", _set_codecs)
     _guard_lanes(engine)
     return engine
+
+
+def _set_codecs(connection: Any, _record: Any) -> None:
+    connection.run_async(set_codecs)
 
 
 @functools.cache

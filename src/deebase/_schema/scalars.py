@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from deebase._schema.infinite import StoredInterval
 from deebase.errors import ValidationError
 
 LOWEST_INTEGER = -(2**63)
@@ -150,7 +151,9 @@ def clock_time(value: Any) -> time:
 
 
 def duration(value: Any) -> timedelta:
-    """A timedelta that is the same after its seconds were a float, as SQLite stores it."""
+    """A timedelta that is the same after its seconds were a float, as SQLite stores it; what PostgreSQL stored."""
+    if type(value) is StoredInterval:
+        return value
     if not isinstance(value, timedelta):
         raise misfit(value, "a timedelta", "timedelta(seconds=value)" if isinstance(value, (int, float)) else None)
     try:

@@ -131,15 +131,6 @@ class AwareDateTime(ColumnType):
     def from_sqlite(self) -> Processor:
         return _in_utc
 
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
-        """Return what turns the driver's value into the value."""
-        # asyncpg sends the first and the last datetime as infinities, and gives infinities without a zone.
-        return super().result_processor(dialect, coltype) if dialect.name == "sqlite" else reading(_with_zone)
-
-
-def _with_zone(value: datetime) -> datetime:
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-
 
 #: Of "YYYY-MM-DD HH:MM:SS.ffffff", without the zone behind it.
 _STORED_LENGTH = 26
