@@ -18,6 +18,7 @@ from deebase._sql import statements
 from deebase._sql.compiled import Prepared
 from deebase._sql.where import Where, key_source
 from deebase._structure import Structure
+from deebase._unchanged import misfits, without_unchanged
 from deebase.errors import InvalidOperationError, ValidationError
 from deebase.query import Query
 from deebase.types import UNSET, SqlExpression, Unset
@@ -96,13 +97,16 @@ class Table(Readable[R], Navigable[R], Structure):
         """Return the row that a statement stores."""
         rows = self._rows(await self._executor.fetch(prepared.statement, prepared.args(values)))
         if not rows:
-            raise InvalidOperationError(
-                f"{self._model.name}: the database stored no row: a trigger of the table left it out",
-                operation="insert",
-                target=self._model.name,
-                hint="look at the triggers of the table",
-            )
+            raise self._stored_nothing()
         return rows[0]
+
+    def _stored_nothing(self) -> InvalidOperationError:
+        return InvalidOperationError(
+            f"{self._model.name}: the database stored no row: a trigger of the table left it out",
+            operation="insert",
+            target=self._model.name,
+            hint="look at the triggers of the table",
+        )
 
     def _values(self, record: Any, keywords: Mapping[str, Any], *, expressions: bool = False) -> dict[str, Any]:
         """Return the given values by column; those that the database computes are left out of a record."""
@@ -309,6 +313,12 @@ class Table(Readable[R], Navigable[R], Structure):
                 return new, self._ignore_shape(new, on)
             return new, self._insert_shape(new, returning=counts_rows)
 
+        async def merged(record: Any) -> list[Any]:
+            given = self._given(record, {})
+            return await self._merged(
+                self._new_row(given), on, given if update is None else self._updated(given, update)
+            )
+
         bulk = BulkInsert(
             source,
             stored,
@@ -321,6 +331,7 @@ class Table(Readable[R], Navigable[R], Structure):
             and on_conflict is None
             and not any(isinstance(column.sa_type, NativeText) for column in self._model.columns.values()),
             needed=(*self._model.given_keys, *(self._target_names(on) if on_conflict == "update" or on else ())),
+            merged=merged if on_conflict == "update" else None,
         )
         count = await bulk.run(operation, rows)
         return self._rows(bulk.rows) if returning else count
@@ -368,6 +379,13 @@ class Table(Readable[R], Navigable[R], Structure):
         changed = self._values(record, values, expressions=True)
         key = self._key_of(changed) if isinstance(pk, Unset) else self._model.key_values(pk)
         self._must_change(changed)
+        rows = self._rows(await self._changed(keys, key, changed))
+        if not rows:
+            raise self._source.not_found(keys, key)
+        return rows[0]
+
+    async def _changed(self, keys: tuple[str, ...], key: Sequence[Any], changed: Mapping[str, Any]) -> list[Any]:
+        """Return the driver's row with these unique values after the change, if there is one."""
 
         def build() -> Prepared:
             return statements.update(self._model, self._source.dialect, changed, self._by_key(keys))
@@ -375,12 +393,19 @@ class Table(Readable[R], Navigable[R], Structure):
         if any(isinstance(value, SqlExpression) for value in changed.values()):
             prepared = build()
         else:
-            prepared = self._source.kept(("update", self._source.scope.shape, *changed), build)
-        args = prepared.args({**changed, **self._key_values(key)})
-        rows = self._rows(await self._executor.fetch(prepared.statement, args))
-        if not rows:
-            raise self._source.not_found(keys, key)
-        return rows[0]
+            prepared = self._source.kept(("update", self._source.scope.shape, keys, *changed), build)
+        try:
+            args = prepared.args({**changed, **self._key_values(key)})
+        except ValidationError:
+            rest = await without_unchanged(self._source, keys, key, changed, misfits(self._model.columns, changed))
+            if rest is None:
+                raise
+            return await self._changed_rest(keys, key, rest)
+        return await self._executor.fetch(prepared.statement, args)
+
+    async def _changed_rest(self, keys: tuple[str, ...], key: Sequence[Any], rest: Mapping[str, Any]) -> list[Any]:
+        """Change what is left of a row after its unchanged values, which may be nothing."""
+        return await (self._changed(keys, key, rest) if rest else self._source.by_key(keys, key, self._model.names))
 
     def _by_key(self, keys: Sequence[str]) -> Where:
         """Return the condition of one row within the scope, whose key comes with each run."""
@@ -511,15 +536,41 @@ class Table(Readable[R], Navigable[R], Structure):
         """
         given = self._given(record, values)
         new = self._new_row(given)
-        prepared = self._upsert_shape(new, on, given if update is None else self._updated(given, update))
+        changed = given if update is None else self._updated(given, update)
+        prepared = self._upsert_shape(new, on, changed)
         source = self._source
-        if not source.scope:
-            return await self._one(prepared, new)
-        args = prepared.args({**new, **source.scope.values})
+        try:
+            args = prepared.args({**new, **source.scope.values})
+        except ValidationError:
+            rows = self._rows(await self._merged(new, on, changed))
+            if not rows:
+                raise
+            return rows[0]
+        if self._model.lacks_documents(new):
+            rows = self._rows(await self._merged(new, on, changed))
+            if rows:
+                return rows[0]
         rows = self._rows(await self._executor.fetch(prepared.statement, args))
         if not rows:
-            raise taken_elsewhere(self._model)
+            raise taken_elsewhere(self._model) if source.scope else self._stored_nothing()
         return rows[0]
+
+    async def _merged(
+        self, new: Mapping[str, Any], on: str | Sequence[str] | None, changed: Iterable[str]
+    ) -> list[Any]:
+        """Return the driver's row of an upsert that cannot insert, if the row is there and has what cannot be sent."""
+        model, target = self._model, self._target(new, on)
+        names = [*misfits(model.columns, new), *model.lacks_documents(new)]
+        key = [new[name] for name in target]
+        if not names or not set(target).isdisjoint(names):
+            return []
+        rest = await without_unchanged(self._source, target, key, new, names)
+        if rest is None:
+            return []
+        held = {*target, *self._source.scope.held}
+        return await self._changed_rest(
+            target, key, {name: rest[name] for name in changed if name in rest.keys() - held}
+        )
 
     def _updated(self, given: Mapping[str, Any], update: str | Sequence[str]) -> list[str]:
         names = [self._model.column(name).name for name in ([update] if isinstance(update, str) else update)]

@@ -24,7 +24,9 @@ from deebase._engine.lanes_sqlite import SqliteLanes
 from deebase._engine.sqlite_job import is_busy
 from deebase._engine.sqlite_lane import SqliteLane
 from deebase._schema import exact
-from deebase._schema.stored_form import FITS, STORED, fits, stored
+from deebase._schema.documents import loads
+from deebase._schema.kept import KEPT
+from deebase._schema.stored_form import FITS, STORED, fits, kept, stored
 from deebase._schema.types import compare_decimals
 from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError, TransactionError
 
@@ -40,6 +42,7 @@ def make_engine(settings: Settings) -> AsyncEngine:
         # Lanes stay checked out; the overflow is for connections users take from db.engine.
         "pool_size": settings.pool_size + 1,
         "max_overflow": settings.pool_size,
+        **({"json_deserializer": loads} if settings.name == "postgresql" else {}),
         **settings.engine_options,
     }
     options["connect_args"] = {**settings.connect_args, **settings.engine_options.get("connect_args", {})}
@@ -128,6 +131,7 @@ def _configure_sqlite(raw: sqlite3.Connection, settings: Settings) -> None:
     raw.create_window_function(exact.SUM, 1, exact.Sum)
     raw.create_function(FITS, 2, fits, deterministic=True)
     raw.create_function(STORED, 2, stored, deterministic=True)
+    raw.create_function(KEPT, 3, kept, deterministic=True)
 
 
 def _set_pragma(raw: sqlite3.Connection, sql: str, deadline: float) -> Any:

@@ -15,6 +15,7 @@ from sqlalchemy.types import TypeDecorator
 from deebase._schema import scalars
 from deebase._schema.column_type import ColumnType, Named, Processor, reading
 from deebase._schema.exact import SYMBOLS, Computed, is_exact
+from deebase._schema.kept import kept_on_sqlite
 
 #: SQLite's collation that orders stored Decimals by value; every connection registers it.
 DECIMAL_COLLATION = "deebase_decimal"
@@ -136,6 +137,10 @@ class ExactNumber(ColumnType):
         if dialect.name == "sqlite":
             return super().result_processor(dialect, coltype)
         return reading(_written_out)
+
+    def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
+        """Return what an UPDATE stores."""
+        return kept_on_sqlite("DECIMAL TEXT", stored, new) if dialect.name == "sqlite" else new
 
     def keeps_digits(self, element: ColumnElement[Any]) -> bool:
         """Whether SQLite computes an expression for such a column without binary fractions."""

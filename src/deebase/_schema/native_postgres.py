@@ -20,6 +20,7 @@ from deebase._schema.choices import Choices, literal_pairs
 from deebase._schema.column_type import ColumnType, Named, Processor, sending
 from deebase._schema.decimals import ExactNumber
 from deebase._schema.facts import ColumnFacts
+from deebase._schema.kept import kept_bounds, kept_documents
 
 Made = TypeEngine[Any]
 
@@ -122,6 +123,10 @@ class Array(postgresql.ARRAY[Any]):
         # The driver takes a tuple inside of an array for a composite value.
         return sending(lambda value: tuple(each(value, process, self.item_type)))
 
+    def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
+        """Return what an UPDATE stores."""
+        return (kept_documents if isinstance(self.item_type, types.JSON) else kept_bounds)(stored, new)
+
 
 def each(value: Any, convert: Processor, item_type: Made) -> list[Any]:
     """Return the elements of an array converted, those of its inner arrays in their place."""
@@ -139,6 +144,10 @@ class PlainJson(types.JSON):
     cache_ok = True
     postgresql_type: ClassVar[Any] = postgresql.JSON(none_as_null=True)
 
+    def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
+        """Return what an UPDATE stores."""
+        return kept_documents(stored, new)
+
 
 class _Real(Named):
     """REAL by its name, as SQLAlchemy's driver takes all floats for double precision."""
@@ -146,7 +155,14 @@ class _Real(Named):
     render_bind_cast = True
 
 
-class SingleFloat(types.Float):
+class SignedFloat(types.Float):
+    """DOUBLE PRECISION that keeps the sign of a zero that others stored."""
+
+    cache_ok = True
+    signed = True
+
+
+class SingleFloat(SignedFloat):
     """REAL: compared as one, so that what was stored is found again."""
 
     cache_ok = True
@@ -201,7 +217,7 @@ _KNOWN: dict[str, Callable[[], Made]] = {
     "bigint": sa.BigInteger,
     "oid": sa.BigInteger,
     "real": SingleFloat,
-    "double precision": types.Float,
+    "double precision": SignedFloat,
     "text": sa.Text,
     "name": sa.Text,
     "boolean": types.Boolean,

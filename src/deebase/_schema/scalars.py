@@ -52,10 +52,15 @@ def real(value: Any) -> float:
 
     -0.0 becomes 0.0, which it equals: SQLite stores no sign of zero.
     """
+    return signed_real(value) + 0.0
+
+
+def signed_real(value: Any) -> float:
+    """The same, for a column that stores the sign of zero."""
     if isinstance(value, float):
         if value != value:
             raise refused(value, "NaN is no value of a column", "use None for a missing number")
-        return float(value) + 0.0
+        return float(value)
     if isinstance(value, int) and not isinstance(value, bool):
         try:
             made = float(value)
@@ -201,7 +206,7 @@ def storable(value: Any) -> Any:
     if isinstance(value, int):
         return integer(value)
     if isinstance(value, float):
-        return real(value)
+        return signed_real(value)
     if is_a(value, (bytes, bytearray, memoryview)):
         return binary(value)
     raise misfit(value, "an int, a float, a str or bytes", "str(value)")

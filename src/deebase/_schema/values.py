@@ -51,7 +51,7 @@ def checker(column_name: str, sa_type: TypeEngine[Any], *, table_name: str | Non
 
     if accept is scalars.integer:
         return _quick_integer(check)
-    if accept is scalars.real:
+    if accept in (scalars.real, scalars.signed_real):
         return _quick_real(check)
     return _quick_text(check) if accept is scalars.text else check
 
@@ -128,12 +128,13 @@ _PASSERS: dict[Check, Passes] = {
     scalars.integer: _integers_pass,
     scalars.text: _texts_pass,
     scalars.real: _reals_pass,
+    scalars.signed_real: _reals_pass,
 }
 
 
 def _acceptor(sa_type: TypeEngine[Any]) -> Check:
     if isinstance(sa_type, Float):
-        return scalars.real
+        return scalars.signed_real if sa_type.signed else scalars.real
     if isinstance(sa_type, (ColumnType, NativeEnum)):
         return sa_type.accept
     if scalars.is_a(sa_type, sa.ARRAY):

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
+from deebase._sql.assigned import assigned
 from deebase._sql.compiled import Parameters, Prepared, prepare
 from deebase._sql.seek import Seek
 from deebase._sql.where import Where, order_by
@@ -135,7 +136,8 @@ def _update(
             _must_stay_exact(model, name, given, dialect)
             sets[model.sa_table.c[name]] = given.element
         else:
-            sets[model.sa_table.c[name]] = _bound(parameters, model, name)
+            column = model.sa_table.c[name]
+            sets[column] = assigned(column, _bound(parameters, model, name))
     return sa.update(model.sa_table).values(sets).where(*where.clauses(parameters))
 
 
@@ -157,6 +159,7 @@ def upsert(
     if model.sa_table.name.lower() == "excluded":
         # In a table of this name `excluded` is the row that is there: the new values are bound once more.
         sets = {name: _bound(parameters, model, name) for name in sets}
+    sets = {name: assigned(model.sa_table.c[name], new) for name, new in sets.items()}
     element = element.on_conflict_do_update(
         index_elements=[model.sa_table.c[name] for name in target],
         set_=sets,
