@@ -9,13 +9,13 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
+from deebase._changes import misfits, without_unchanged
 from deebase._rows.batch import ColumnBatch
 from deebase._rows.model import TableModel
 from deebase._source import Source
 from deebase._sql import statements
 from deebase._sql.batch import Batch, delete_rows, update_rows
 from deebase._sql.compiled import Prepared
-from deebase._unchanged import misfits, without_unchanged
 from deebase.errors import (
     DataError,
     DeeBaseError,

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, overload
 from uuid import UUID
 
 from deebase._bulk import BulkInsert, delete_many, taken_elsewhere, update_many
+from deebase._changes import by_key, change, key_values, merge
 from deebase._navigation import Navigable
 from deebase._readable import Readable
 from deebase._rows.records import values_of
@@ -16,9 +17,8 @@ from deebase._schema.native_postgres import NativeText
 from deebase._source import Source, conditions
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
-from deebase._sql.where import Where, key_source
+from deebase._sql.where import Where
 from deebase._structure import Structure
-from deebase._unchanged import misfits, without_unchanged
 from deebase.errors import InvalidOperationError, ValidationError
 from deebase.query import Query
 from deebase.types import UNSET, SqlExpression, Unset
@@ -315,9 +315,8 @@ class Table(Readable[R], Navigable[R], Structure):
 
         async def merged(record: Any) -> list[Any]:
             given = self._given(record, {})
-            return await self._merged(
-                self._new_row(given), on, given if update is None else self._updated(given, update)
-            )
+            changed = given if update is None else self._updated(given, update)
+            return await merge(source, self._target(given, on), self._new_row(given), changed)
 
         bulk = BulkInsert(
             source,
@@ -379,43 +378,10 @@ class Table(Readable[R], Navigable[R], Structure):
         changed = self._values(record, values, expressions=True)
         key = self._key_of(changed) if isinstance(pk, Unset) else self._model.key_values(pk)
         self._must_change(changed)
-        rows = self._rows(await self._changed(keys, key, changed))
+        rows = self._rows(await change(self._source, keys, key, changed))
         if not rows:
             raise self._source.not_found(keys, key)
         return rows[0]
-
-    async def _changed(self, keys: tuple[str, ...], key: Sequence[Any], changed: Mapping[str, Any]) -> list[Any]:
-        """Return the driver's row with these unique values after the change, if there is one."""
-
-        def build() -> Prepared:
-            return statements.update(self._model, self._source.dialect, changed, self._by_key(keys))
-
-        if any(isinstance(value, SqlExpression) for value in changed.values()):
-            prepared = build()
-        else:
-            prepared = self._source.kept(("update", self._source.scope.shape, keys, *changed), build)
-        try:
-            args = prepared.args({**changed, **self._key_values(key)})
-        except ValidationError:
-            rest = await without_unchanged(self._source, keys, key, changed, misfits(self._model.columns, changed))
-            if rest is None:
-                raise
-            return await self._changed_rest(keys, key, rest)
-        return await self._executor.fetch(prepared.statement, args)
-
-    async def _changed_rest(self, keys: tuple[str, ...], key: Sequence[Any], rest: Mapping[str, Any]) -> list[Any]:
-        """Change what is left of a row after its unchanged values, which may be nothing."""
-        return await (self._changed(keys, key, rest) if rest else self._source.by_key(keys, key, self._model.names))
-
-    def _by_key(self, keys: Sequence[str]) -> Where:
-        """Return the condition of one row within the scope, whose key comes with each run."""
-        where = self._source.where()
-        where.match(keys)
-        return where
-
-    def _key_values(self, key: Sequence[Any]) -> dict[str, Any]:
-        values = {key_source(n): value for n, value in enumerate(key)}
-        return {**values, **self._source.scope.values}
 
     def _must_change(self, changed: Mapping[str, Any]) -> None:
         if not changed:
@@ -542,35 +508,18 @@ class Table(Readable[R], Navigable[R], Structure):
         try:
             args = prepared.args({**new, **source.scope.values})
         except ValidationError:
-            rows = self._rows(await self._merged(new, on, changed))
+            rows = self._rows(await merge(source, self._target(new, on), new, changed))
             if not rows:
                 raise
             return rows[0]
         if self._model.lacks_documents(new):
-            rows = self._rows(await self._merged(new, on, changed))
+            rows = self._rows(await merge(source, self._target(new, on), new, changed))
             if rows:
                 return rows[0]
         rows = self._rows(await self._executor.fetch(prepared.statement, args))
         if not rows:
             raise taken_elsewhere(self._model) if source.scope else self._stored_nothing()
         return rows[0]
-
-    async def _merged(
-        self, new: Mapping[str, Any], on: str | Sequence[str] | None, changed: Iterable[str]
-    ) -> list[Any]:
-        """Return the driver's row of an upsert that cannot insert, if the row is there and has what cannot be sent."""
-        model, target = self._model, self._target(new, on)
-        names = [*misfits(model.columns, new), *model.lacks_documents(new)]
-        key = [new[name] for name in target]
-        if not names or not set(target).isdisjoint(names):
-            return []
-        rest = await without_unchanged(self._source, target, key, new, names)
-        if rest is None:
-            return []
-        held = {*target, *self._source.scope.held}
-        return await self._changed_rest(
-            target, key, {name: rest[name] for name in changed if name in rest.keys() - held}
-        )
 
     def _updated(self, given: Mapping[str, Any], update: str | Sequence[str]) -> list[str]:
         names = [self._model.column(name).name for name in ([update] if isinstance(update, str) else update)]
@@ -685,9 +634,9 @@ class Table(Readable[R], Navigable[R], Structure):
         key = self._model.key_values(pk)
         prepared = self._source.kept(
             ("delete", self._source.scope.shape),
-            lambda: statements.delete(self._model, self._source.dialect, self._by_key(keys), quick=True),
+            lambda: statements.delete(self._model, self._source.dialect, by_key(self._source, keys), quick=True),
         )
-        if not await self._executor.count(prepared.statement, prepared.args(self._key_values(key))):
+        if not await self._executor.count(prepared.statement, prepared.args(key_values(self._source, key))):
             raise self._source.not_found(keys, key)
 
     async def delete_all(self, keys: Iterable[Any] | AsyncIterable[Any]) -> int:
