@@ -27,6 +27,7 @@ class ColumnModel:
         "computed",
         "default_factory",
         "is_text",
+        "listable",
         "name",
         "nullable",
         "order_column",
@@ -57,6 +58,8 @@ class ColumnModel:
         #: The database computes it from other columns (GENERATED ALWAYS AS): never written.
         self.computed: bool = sa_column.computed is not None
         self.is_text: bool = isinstance(sa_column.type, sa.String)
+        #: Whether many values of the column can be sent as one array (PostgreSQL).
+        self.listable: bool = getattr(sa_column.type, "listable", True)
         #: Checks a value and turns it into what the driver takes.
         self.bind: Convert | None = bind
         #: Whether all of these values may be sent as they are; None where that cannot be told quickly.

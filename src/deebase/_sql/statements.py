@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
-from deebase._sql.assigned import assigned
 from deebase._sql.compiled import Parameters, Prepared, prepare
+from deebase._sql.operands import assigned
 from deebase._sql.seek import Seek
 from deebase._sql.where import Where, order_by
 from deebase.errors import ValidationError

@@ -1,4 +1,4 @@
-"""What an UPDATE sets columns to whose values are stored in more than one form."""
+"""Columns whose types have to say how they are compared, or what an UPDATE sets them to."""
 
 from __future__ import annotations
 
@@ -29,3 +29,9 @@ def _compile_kept(element: Any, compiler: Any, **options: Any) -> str:
 def assigned(column: sa.Column[Any], new: Any) -> Any:
     """Return what an UPDATE sets a column to."""
     return Kept(column, new) if hasattr(column.type, "kept") else new
+
+
+def compared(column: sa.Column[Any]) -> ColumnElement[Any]:
+    """Return a column as it is compared inside of a row of columns, where SQLAlchemy does not ask its type."""
+    compare = getattr(column.type, "compared", None)
+    return column if compare is None else compare(column)
