@@ -11,6 +11,7 @@ from typing import Any
 
 from deebase._changes import misfits, without_unchanged
 from deebase._rows.batch import ColumnBatch
+from deebase._rows.foreign import python_value
 from deebase._rows.model import TableModel
 from deebase._source import Source
 from deebase._sql import statements
@@ -238,7 +239,7 @@ class BulkInsert:
         return bool(rows)
 
     def _note_keys(self, keys: Sequence[Any]) -> None:
-        given = [key for key in keys if isinstance(key, int)]
+        given = [key for key in map(python_value, keys) if isinstance(key, int)]
         if given:
             self._highest = max(given) if self._highest is None else max(self._highest, *given)
 

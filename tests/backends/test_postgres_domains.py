@@ -128,7 +128,7 @@ async def composite_keys(db: Database, kind: str) -> None:
     first, second = KINDS[kind]
     await table.insert_all([{"v": first, "id": 1, "n": 1}, {"v": second, "id": 1, "n": 2}])
     rows = await table(order_by="n")
-    assert await asyncio.gather(table.get((first, 1)), table.get((second, 1))) == rows
+    assert await asyncio.gather(*(table.get((value, 1)) for value in (first, second))) == rows
     assert await table.update_all(rows) == 2
     if not isinstance(first, (list, dict)):
         page = await table.page(size=1)

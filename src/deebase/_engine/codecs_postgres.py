@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from deebase._schema.infinite import (
+from deebase._rows.moments import (
     AWARE_TIMESTAMPS,
     DATES,
     TIMESTAMPS,

@@ -23,6 +23,7 @@ from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
 from deebase._engine.sqlite_job import is_busy
 from deebase._engine.sqlite_lane import SqliteLane
+from deebase._rows.foreign import OWN, sendable
 from deebase._schema import exact
 from deebase._schema.documents import loads
 from deebase._schema.kept import KEPT
@@ -62,8 +63,20 @@ def make_engine(settings: Settings) -> AsyncEngine:
     else:
         _warn_of_unverified(settings, options["connect_args"])
         event.listen(engine.sync_engine, "connect", _set_codecs)
+    event.listen(engine.sync_engine, "before_cursor_execute", _send_own_values, retval=True)
     _guard_lanes(engine)
     return engine
+
+
+def _send_own_values(
+    _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool
+) -> tuple[str, Any]:
+    """Let SQLAlchemy send values of other libraries as DeeBase does: sqlite3 takes an int of numpy for bytes."""
+    rows: list[Any] = parameters if many else [parameters]
+    if all(OWN.issuperset(map(type, row)) for row in rows):
+        return statement, parameters
+    made = [tuple(map(sendable, row)) for row in rows]
+    return statement, made if many else made[0]
 
 
 def _set_codecs(connection: Any, _record: Any) -> None:

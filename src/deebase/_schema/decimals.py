@@ -12,6 +12,7 @@ from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator
 
+from deebase._rows.foreign import python_value
 from deebase._schema import scalars
 from deebase._schema.column_type import ColumnType, Named, Processor, reading
 from deebase._schema.exact import SYMBOLS, Computed, is_exact
@@ -82,7 +83,8 @@ def _operand(value: Any) -> ColumnElement[Any]:
         value = value.__clause_element__()
     if isinstance(value, ColumnElement):
         return value  # pyright: ignore[reportUnknownVariableType]
-    return sa.literal(None if value is None else scalars.exact_number(value), ExactNumber())
+    number = None if value is None else scalars.exact_number(python_value(value))
+    return sa.literal(number, ExactNumber())
 
 
 def _written_out(value: Decimal) -> Decimal:

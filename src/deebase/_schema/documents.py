@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from deebase._rows.foreign import python_value
 from deebase._schema.scalars import misfit, refused, text_fault
 from deebase.errors import DataError, DeeBaseError, ValidationError
 
@@ -108,6 +109,9 @@ def _plain_subclass(value: Any) -> Any:
         for base in bases:
             if isinstance(value, base):
                 return plain(base(value))
+    other = python_value(value)
+    if other is not value:
+        return plain(other)
     hint = (
         "list(value)"
         if isinstance(value, (tuple, set, frozenset))

@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from deebase._schema.infinite import StoredInterval
+from deebase._rows.foreign import as_bytes
+from deebase._rows.moments import StoredInterval
 from deebase.errors import ValidationError
 
 LOWEST_INTEGER = -(2**63)
@@ -102,9 +103,12 @@ def boolean(value: Any) -> bool:
 
 
 def binary(value: Any) -> bytes:
-    """Bytes, or a bytearray or memoryview, which are stored as bytes."""
-    if is_a(value, (bytes, bytearray, memoryview)):
+    """Bytes, or a bytearray, memoryview or array of bytes, which are stored as bytes."""
+    if is_a(value, bytes):
         return value if type(value) is bytes else bytes(value)
+    made = as_bytes(value)
+    if made is not None:
+        return made
     raise misfit(value, "bytes", "value.encode()" if isinstance(value, str) else None)
 
 
@@ -207,7 +211,7 @@ def storable(value: Any) -> Any:
         return integer(value)
     if isinstance(value, float):
         return signed_real(value)
-    if is_a(value, (bytes, bytearray, memoryview)):
+    if is_a(value, bytes) or as_bytes(value) is not None:
         return binary(value)
     raise misfit(value, "an int, a float, a str or bytes", "str(value)")
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import Dialect
 
+from deebase._rows.foreign import python_value
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, Prepared, prepare
 from deebase._sql.operands import assigned
@@ -281,8 +282,9 @@ def is_there(model: TableModel, dialect: Dialect) -> Prepared:
 
 def whole_number(name: str, value: Any) -> int:
     """Return a limit or offset, or refuse it."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    given = python_value(value)
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
         raise ValidationError(
             f"{name} is a whole number that is not negative", field=name, value=value, hint=f"{name}=20"
         )
-    return min(value, 2**63 - 1)
+    return min(given, 2**63 - 1)
