@@ -9,7 +9,9 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
+from deebase._changes import misfits, without_unchanged
 from deebase._rows.batch import ColumnBatch
+from deebase._rows.foreign import python_value
 from deebase._rows.model import TableModel
 from deebase._source import Source
 from deebase._sql import statements
@@ -103,6 +105,11 @@ class _Batches:
         await self.flush()
         self._shape, self._most = shape, self._size(shape)
 
+    def note_stored(self) -> None:
+        """Count a row that was stored by other means."""
+        self._taken += 1
+        self.count += 1
+
     async def flush(self) -> None:
         """Send what was collected."""
         rows, self._rows = self._rows, []
@@ -164,6 +171,7 @@ class BulkInsert:
         takes_all: fewer are an error: a row of another scope is in the way.
         copies: send the rows by COPY.
         needed: columns that no record may lack.
+        merged: changes the row of a record with values that cannot be sent, and returns it, if it has them already.
     """
 
     def __init__(
@@ -176,6 +184,7 @@ class BulkInsert:
         takes_all: bool,
         copies: bool,
         needed: Sequence[str],
+        merged: Callable[[Any], Awaitable[list[Any]]] | None = None,
     ) -> None:
         self._source = source
         self._model: TableModel = source.model
@@ -185,7 +194,8 @@ class BulkInsert:
         self._takes_all = takes_all
         self._copies = copies
         self._highest: int | None = None
-        self._needed = frozenset(needed)
+        self._merged = merged
+        self._needed = frozenset(needed if merged is None else (*needed, *source.model.required_documents))
         size = BATCH_ROWS if counts_rows else SENT_ROWS
         self._batches = _Batches(source, self._send, lambda _: size)
         self.rows: list[Any] = []
@@ -204,13 +214,32 @@ class BulkInsert:
 
     async def _take_one(self, record: Any) -> None:
         values, prepared = self._stored(record)
-        args = prepared.args(values)
+        try:
+            args = prepared.args(values)
+        except ValidationError:
+            if not await self._take_merged(record):
+                raise
+            return
+        if self._model.lacks_documents(values) and await self._take_merged(record):
+            return
         if self._model.generated is not None:
             self._note_keys([values.get(self._model.generated)])
         await self._batches.add(prepared, args)
 
+    async def _take_merged(self, record: Any) -> bool:
+        """Store a record by changing its row, if that has what cannot be sent."""
+        if self._merged is None:
+            return False
+        # In the order of the records, of which an earlier one may be about the same row.
+        await self._batches.flush()
+        rows = await self._merged(record)
+        if rows:
+            self._batches.note_stored()
+            self.rows.extend(rows if self._keep_rows else ())
+        return bool(rows)
+
     def _note_keys(self, keys: Sequence[Any]) -> None:
-        given = [key for key in keys if isinstance(key, int)]
+        given = [key for key in map(python_value, keys) if isinstance(key, int)]
         if given:
             self._highest = max(given) if self._highest is None else max(self._highest, *given)
 
@@ -319,7 +348,18 @@ async def update_many(
             ("update all", source.scope.shape, names),
             lambda: Batch(model, names, source.dialect, source.scope, update_rows),
         )
-        row = shape.bind([*key, *values.values()])
+        try:
+            row = shape.bind([*key, *values.values()])
+        except ValidationError:
+            await batches.flush()
+            rest = await without_unchanged(source, model.pks, key, values, misfits(model.columns, values))
+            if rest is None:
+                raise
+            if rest:
+                await take({**dict(zip(model.pks, key, strict=True)), **rest})
+            else:
+                batches.note_stored()
+            return
         if row[:width] in seen:
             # Of two changes of one row the later one comes later.
             await batches.flush()

@@ -138,7 +138,8 @@ async def page_of(
 ) -> Page[Any]:
     """Return one page; see ``Readable.page``. ``locked`` locks its rows, and the one behind, as ``for_update`` does."""
     model = source.model
-    if statements.whole_number("size", size) not in range(1, MAX_SIZE + 1):
+    size = statements.whole_number("size", size)
+    if size not in range(1, MAX_SIZE + 1):
         raise ValidationError(f"a page has 1 to {MAX_SIZE} rows", field="size", value=size, hint="size=50")
     columns = _total_order(source, order)
     title = json.dumps([model.name, columns])

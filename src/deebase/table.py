@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, overload
 from uuid import UUID
 
 from deebase._bulk import BulkInsert, delete_many, taken_elsewhere, update_many
+from deebase._changes import by_key, change, key_values, merge
 from deebase._navigation import Navigable
 from deebase._readable import Readable
 from deebase._rows.records import values_of
@@ -16,7 +17,7 @@ from deebase._schema.native_postgres import NativeText
 from deebase._source import Source, conditions
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
-from deebase._sql.where import Where, key_source
+from deebase._sql.where import Where
 from deebase._structure import Structure
 from deebase.errors import InvalidOperationError, ValidationError
 from deebase.query import Query
@@ -96,13 +97,16 @@ class Table(Readable[R], Navigable[R], Structure):
         """Return the row that a statement stores."""
         rows = self._rows(await self._executor.fetch(prepared.statement, prepared.args(values)))
         if not rows:
-            raise InvalidOperationError(
-                f"{self._model.name}: the database stored no row: a trigger of the table left it out",
-                operation="insert",
-                target=self._model.name,
-                hint="look at the triggers of the table",
-            )
+            raise self._stored_nothing()
         return rows[0]
+
+    def _stored_nothing(self) -> InvalidOperationError:
+        return InvalidOperationError(
+            f"{self._model.name}: the database stored no row: a trigger of the table left it out",
+            operation="insert",
+            target=self._model.name,
+            hint="look at the triggers of the table",
+        )
 
     def _values(self, record: Any, keywords: Mapping[str, Any], *, expressions: bool = False) -> dict[str, Any]:
         """Return the given values by column; those that the database computes are left out of a record."""
@@ -309,6 +313,11 @@ class Table(Readable[R], Navigable[R], Structure):
                 return new, self._ignore_shape(new, on)
             return new, self._insert_shape(new, returning=counts_rows)
 
+        async def merged(record: Any) -> list[Any]:
+            given = self._given(record, {})
+            changed = given if update is None else self._updated(given, update)
+            return await merge(source, self._target(given, on), self._new_row(given), changed)
+
         bulk = BulkInsert(
             source,
             stored,
@@ -321,6 +330,7 @@ class Table(Readable[R], Navigable[R], Structure):
             and on_conflict is None
             and not any(isinstance(column.sa_type, NativeText) for column in self._model.columns.values()),
             needed=(*self._model.given_keys, *(self._target_names(on) if on_conflict == "update" or on else ())),
+            merged=merged if on_conflict == "update" else None,
         )
         count = await bulk.run(operation, rows)
         return self._rows(bulk.rows) if returning else count
@@ -368,29 +378,10 @@ class Table(Readable[R], Navigable[R], Structure):
         changed = self._values(record, values, expressions=True)
         key = self._key_of(changed) if isinstance(pk, Unset) else self._model.key_values(pk)
         self._must_change(changed)
-
-        def build() -> Prepared:
-            return statements.update(self._model, self._source.dialect, changed, self._by_key(keys))
-
-        if any(isinstance(value, SqlExpression) for value in changed.values()):
-            prepared = build()
-        else:
-            prepared = self._source.kept(("update", self._source.scope.shape, *changed), build)
-        args = prepared.args({**changed, **self._key_values(key)})
-        rows = self._rows(await self._executor.fetch(prepared.statement, args))
+        rows = self._rows(await change(self._source, keys, key, changed))
         if not rows:
             raise self._source.not_found(keys, key)
         return rows[0]
-
-    def _by_key(self, keys: Sequence[str]) -> Where:
-        """Return the condition of one row within the scope, whose key comes with each run."""
-        where = self._source.where()
-        where.match(keys)
-        return where
-
-    def _key_values(self, key: Sequence[Any]) -> dict[str, Any]:
-        values = {key_source(n): value for n, value in enumerate(key)}
-        return {**values, **self._source.scope.values}
 
     def _must_change(self, changed: Mapping[str, Any]) -> None:
         if not changed:
@@ -511,14 +502,23 @@ class Table(Readable[R], Navigable[R], Structure):
         """
         given = self._given(record, values)
         new = self._new_row(given)
-        prepared = self._upsert_shape(new, on, given if update is None else self._updated(given, update))
+        changed = given if update is None else self._updated(given, update)
+        prepared = self._upsert_shape(new, on, changed)
         source = self._source
-        if not source.scope:
-            return await self._one(prepared, new)
-        args = prepared.args({**new, **source.scope.values})
+        try:
+            args = prepared.args({**new, **source.scope.values})
+        except ValidationError:
+            rows = self._rows(await merge(source, self._target(new, on), new, changed))
+            if not rows:
+                raise
+            return rows[0]
+        if self._model.lacks_documents(new):
+            rows = self._rows(await merge(source, self._target(new, on), new, changed))
+            if rows:
+                return rows[0]
         rows = self._rows(await self._executor.fetch(prepared.statement, args))
         if not rows:
-            raise taken_elsewhere(self._model)
+            raise taken_elsewhere(self._model) if source.scope else self._stored_nothing()
         return rows[0]
 
     def _updated(self, given: Mapping[str, Any], update: str | Sequence[str]) -> list[str]:
@@ -634,9 +634,9 @@ class Table(Readable[R], Navigable[R], Structure):
         key = self._model.key_values(pk)
         prepared = self._source.kept(
             ("delete", self._source.scope.shape),
-            lambda: statements.delete(self._model, self._source.dialect, self._by_key(keys), quick=True),
+            lambda: statements.delete(self._model, self._source.dialect, by_key(self._source, keys), quick=True),
         )
-        if not await self._executor.count(prepared.statement, prepared.args(self._key_values(key))):
+        if not await self._executor.count(prepared.statement, prepared.args(key_values(self._source, key))):
             raise self._source.not_found(keys, key)
 
     async def delete_all(self, keys: Iterable[Any] | AsyncIterable[Any]) -> int:

@@ -46,3 +46,15 @@ async def test_a_type_that_this_program_does_not_know_of_yet(postgres_url: str) 
         await db.reflect()
         await db.t.t.insert_all({"id": n, "x": "1"} for n in range(10, 20))
         assert await other.item("SELECT count(*) FROM t WHERE x = '1'") == 20
+
+
+async def test_types_that_are_changed_again_and_again(postgres_url: str) -> None:
+    async with Database(postgres_url, pool_size=1) as db:
+        await db.q("CREATE TABLE t (id bigint PRIMARY KEY, x bigint)")
+        for n, (kind, value) in enumerate(
+            [("bigint", 1), ("double precision", 1.0), ("bigint", 1), ("numeric", 1)] * 2
+        ):
+            await db.q(f"ALTER TABLE t ALTER COLUMN x TYPE {kind}")
+            await db.reflect()
+            await db.t.t.insert_all([{"id": n, "x": value}])
+        assert await db.t.t(x=1).count() == 8

@@ -299,10 +299,6 @@ def test_an_aware_datetime_comes_back_in_utc(dialect: Dialect, value: datetime) 
     assert found.tzinfo is UTC
 
 
-def test_infinite_datetimes_of_asyncpg_get_their_zone() -> None:
-    assert read(AwareDateTime(), datetime.max, POSTGRESQL) == datetime.max.replace(tzinfo=UTC)
-
-
 def test_sqlite_stores_text_that_sorts_and_that_sqlalchemy_reads() -> None:
     assert stored(DateTime(), datetime(2024, 1, 2, 3), SQLITE) == "2024-01-02 03:00:00.000000"
     assert stored(AwareDateTime(), datetime(2024, 1, 2, 3, tzinfo=timezone(timedelta(hours=1))), SQLITE) == (

@@ -21,6 +21,7 @@ from deebase._backends.base import original
 from deebase._backends.dialects import adapt
 from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
 from deebase._backends.settings import Settings
+from deebase._engine.codecs_postgres import set_codecs
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
 from deebase._engine.session_postgres import StoredCode, require_standard_strings
@@ -28,6 +29,8 @@ from deebase._engine.sqlite_functions import add_functions
 from deebase._engine.sqlite_job import is_busy
 from deebase._engine.sqlite_lane import SqliteLane
 from deebase._engine.sqlite_trust import refuses_its_own, trust_if_needed
+from deebase._rows.foreign import OWN, sendable
+from deebase._schema.documents import loads
 from deebase._sql.statement import Statement
 from deebase.errors import (
     ConfigurationError,
@@ -58,6 +61,7 @@ def make_engine(settings: Settings, translate: Translate) -> AsyncEngine:
         "max_overflow": settings.pool_size,
         # Neither errors nor the log of the engine quote values.
         "hide_parameters": True,
+        **({"json_deserializer": loads} if settings.name == "postgresql" else {}),
         **settings.engine_options,
     }
     options["connect_args"] = _connect_args(settings)
@@ -77,8 +81,25 @@ def make_engine(settings: Settings, translate: Translate) -> AsyncEngine:
     else:
         _warn_of_unverified(settings, options["connect_args"])
         _watch_session(engine)
+        event.listen(engine.sync_engine, "connect", _set_codecs)
+    event.listen(engine.sync_engine, "before_cursor_execute", _send_own_values, retval=True)
     _guard_lanes(engine, translate)
     return engine
+
+
+def _send_own_values(
+    _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool
+) -> tuple[str, Any]:
+    """Let SQLAlchemy send values of other libraries as DeeBase does: sqlite3 takes an int of numpy for bytes."""
+    rows: list[Any] = parameters if many else [parameters]
+    if all(OWN.issuperset(map(type, row)) for row in rows):
+        return statement, parameters
+    made = [tuple(map(sendable, row)) for row in rows]
+    return statement, made if many else made[0]
+
+
+def _set_codecs(connection: Any, _record: Any) -> None:
+    connection.run_async(set_codecs)
 
 
 def _connect_args(settings: Settings) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class PostgresLane:
         await self._know_types(table, schema, columns)
         try:
             await self.driver.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
-        except (TypeError, ValueError, IndexError, ArithmeticError) as error:
+        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
             # What asyncpg finds while it encodes rows has no class of its own.
             raise DataError(f"a row does not fit the columns of {table}", hint="check its values") from error
 
@@ -173,11 +173,11 @@ class PostgresLane:
         listed = ", ".join(map(quoted_name, columns))
         asked = await self.driver.prepare(f"SELECT {listed} FROM {place} LIMIT 0", name="")
         types = tuple([attribute.type.oid for attribute in asked.get_attributes()])
-        if len(self._copied) > KEPT_SHAPES:
-            self._copied.clear()
-        if self._copied.setdefault((place, listed), types) != types:
+        if self._copied.get((place, listed), types) != types or len(self._copied) > KEPT_SHAPES:
+            # asyncpg forgets its answers then, and so does this.
             self._copied.clear()
             await self.driver.reload_schema_state()
+        self._copied[place, listed] = types
 
     async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Run a statement once per row of parameters and return all their rows, in that order."""

@@ -6,7 +6,8 @@ import sqlite3
 
 from deebase._backends.dialects import SUM
 from deebase._schema import exact
-from deebase._schema.stored_form import FITS, STORED, fits, stored
+from deebase._schema.kept import KEPT
+from deebase._schema.stored_form import FITS, STORED, fits, kept, stored
 from deebase._schema.types import compare_decimals
 
 
@@ -17,3 +18,4 @@ def add_functions(raw: sqlite3.Connection) -> None:
     raw.create_window_function(SUM, 1, exact.Sum)
     raw.create_function(FITS, 2, fits, deterministic=True)
     raw.create_function(STORED, 2, stored, deterministic=True)
+    raw.create_function(KEPT, 3, kept, deterministic=True)

@@ -27,6 +27,7 @@ class ColumnModel:
         "computed",
         "default_factory",
         "is_text",
+        "listable",
         "name",
         "nullable",
         "order_column",
@@ -57,6 +58,8 @@ class ColumnModel:
         #: The database computes it from other columns (GENERATED ALWAYS AS): never written.
         self.computed: bool = sa_column.computed is not None
         self.is_text: bool = isinstance(sa_column.type, sa.String)
+        #: Whether many values of the column can be sent as one array (PostgreSQL).
+        self.listable: bool = getattr(sa_column.type, "listable", True)
         #: Checks a value and turns it into what the driver takes.
         self.bind: Convert | None = bind
         #: Whether all of these values may be sent as they are; None where that cannot be told quickly.
@@ -121,6 +124,7 @@ class TableModel:
         "names",
         "optional",
         "pks",
+        "required_documents",
         "row_type",
         "sa_table",
         "statements",
@@ -166,6 +170,10 @@ class TableModel:
             for column in self.columns.values()
             if column.name != generated
         )
+        #: Documents that are never NULL; ``null`` inside of one is read as None as well.
+        self.required_documents: tuple[str, ...] = tuple(
+            name for name, column in self.columns.items() if column.takes_collections and not column.nullable
+        )
         #: The type of a row of handles that ask for no other.
         self.row_type: type[Any] = dict
         #: Compiled statements, by shape.
@@ -181,6 +189,10 @@ class TableModel:
             return self.columns[name]
         except (KeyError, TypeError):  # a list has no hash
             raise self.unknown_column(name) from None
+
+    def lacks_documents(self, values: Mapping[str, Any]) -> list[str]:
+        """Return the columns that values of a new row have None for, and that take a document."""
+        return [name for name in self.required_documents if name in values and values[name] is None]
 
     def unknown_column(self, name: Any) -> ColumnNotFoundError:
         """Return the error for a column that is not there."""

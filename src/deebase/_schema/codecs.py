@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from deebase._schema.documents import Codec, Convert, plain
+from deebase._schema.documents import Codec, Convert, JsonNumber, plain
 from deebase._schema.scalars import is_a, misfit, refused
 from deebase.errors import UnsupportedTypeError
 
@@ -223,14 +223,18 @@ def _one_of(kinds: tuple[Any, ...]) -> Convert:
 def _float(value: Any) -> Any:
     if type(value) is int and float(value) == value:
         return float(value)
-    if type(value) is not float:
+    if type(value) not in (float, JsonNumber):
         raise misfit(value, "float")
     return plain(value)
 
 
+def _read_float(value: Any) -> float:
+    return value if type(value) is JsonNumber else float(value)
+
+
 _SCALARS: dict[Any, Codec] = {
     **{kind: Codec(_one_of((kind,)), None) for kind in (str, int, bool, type(None))},
-    float: Codec(_float, float),
+    float: Codec(_float, _read_float),
 }
 
 

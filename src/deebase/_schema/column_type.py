@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
+from deebase._rows.foreign import OWN, python_value
 from deebase.errors import DataError
 
 Processor = Callable[[Any], Any]
@@ -85,7 +86,7 @@ def sending(convert: Processor) -> Processor:
     """Return a bind processor; None is NULL."""
 
     def process(value: Any) -> Any:
-        return None if value is None else convert(value)
+        return None if value is None else convert(value if type(value) in OWN else python_value(value))
 
     return process
 

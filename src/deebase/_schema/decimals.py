@@ -12,9 +12,11 @@ from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator
 
+from deebase._rows.foreign import python_value
 from deebase._schema import scalars
 from deebase._schema.column_type import ColumnType, Named, Processor, reading
 from deebase._schema.exact import SYMBOLS, Computed, is_exact
+from deebase._schema.kept import kept_on_sqlite
 
 #: SQLite's collation that orders stored Decimals by value; every connection registers it.
 DECIMAL_COLLATION = "deebase_decimal"
@@ -81,7 +83,8 @@ def _operand(value: Any) -> ColumnElement[Any]:
         value = value.__clause_element__()
     if isinstance(value, ColumnElement):
         return value  # pyright: ignore[reportUnknownVariableType]
-    return sa.literal(None if value is None else scalars.exact_number(value), ExactNumber())
+    number = None if value is None else scalars.exact_number(python_value(value))
+    return sa.literal(number, ExactNumber())
 
 
 def _written_out(value: Decimal) -> Decimal:
@@ -136,6 +139,10 @@ class ExactNumber(ColumnType):
         if dialect.name == "sqlite":
             return super().result_processor(dialect, coltype)
         return reading(_written_out)
+
+    def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
+        """Return what an UPDATE stores."""
+        return kept_on_sqlite("DECIMAL TEXT", stored, new) if dialect.name == "sqlite" else new
 
     def keeps_digits(self, element: ColumnElement[Any]) -> bool:
         """Whether SQLite computes an expression for such a column without binary fractions."""

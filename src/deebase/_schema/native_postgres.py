@@ -20,6 +20,7 @@ from deebase._schema.choices import Choices, literal_pairs
 from deebase._schema.column_type import ColumnType, Named, Processor, sending
 from deebase._schema.decimals import ExactNumber
 from deebase._schema.facts import ColumnFacts
+from deebase._schema.kept import kept_bounds, kept_documents
 
 Made = TypeEngine[Any]
 
@@ -32,6 +33,8 @@ class NativeText(ColumnType):
     """
 
     cache_ok = True
+    #: Whether many values are sent as one array: the driver takes elements in its own types, not as text.
+    listable = False
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -102,11 +105,40 @@ class NativeEnum(postgresql.ENUM):
         return None
 
 
+class DomainEnum(NativeEnum):
+    """A domain over an enum, for which PostgreSQL has no operators: the column is compared as the enum."""
+
+    cache_ok = True
+
+    class Comparator(NativeEnum.Comparator):
+        """Compares the column as the enum."""
+
+        __slots__ = ()
+
+        def operate(self, op: Any, *other: Any, **options: Any) -> Any:
+            element: Any = self.expr
+            kind: Any = self.type
+            if scalars.is_a(element, sa.Column):
+                return op(kind.compared(element), *other, **options)
+            return super().operate(op, *other, **options)
+
+    comparator_factory: Any = Comparator
+
+    def compared(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Return the column as it is compared."""
+        made: Any = NativeEnum(*self.enums, name=self.name, schema=self.schema, create_type=False)  # pyright: ignore[reportUnknownMemberType]
+        return sa.cast(column, made)
+
+    order_expression = compared
+
+
 class Array(postgresql.ARRAY[Any]):
     """An array of the database, read as a list; bound as a tuple, so that keys may hold one."""
 
     cache_ok = True
     render_bind_cast = True
+    #: There are no arrays of arrays.
+    listable = False
 
     def adapt(self, cls: Any, **kw: Any) -> Any:
         """Keep to this type: what the driver's dialect would put in its place binds lists."""
@@ -121,6 +153,10 @@ class Array(postgresql.ARRAY[Any]):
 
         # The driver takes a tuple inside of an array for a composite value.
         return sending(lambda value: tuple(each(value, process, self.item_type)))
+
+    def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
+        """Return what an UPDATE stores."""
+        return (kept_documents if isinstance(self.item_type, types.JSON) else kept_bounds)(stored, new)
 
 
 def each(value: Any, convert: Processor, item_type: Made) -> list[Any]:
@@ -139,6 +175,10 @@ class PlainJson(types.JSON):
     cache_ok = True
     postgresql_type: ClassVar[Any] = postgresql.JSON(none_as_null=True)
 
+    def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
+        """Return what an UPDATE stores."""
+        return kept_documents(stored, new)
+
 
 class _Real(Named):
     """REAL by its name, as SQLAlchemy's driver takes all floats for double precision."""
@@ -146,7 +186,14 @@ class _Real(Named):
     render_bind_cast = True
 
 
-class SingleFloat(types.Float):
+class SignedFloat(types.Float):
+    """DOUBLE PRECISION that keeps the sign of a zero that others stored."""
+
+    cache_ok = True
+    signed = True
+
+
+class SingleFloat(SignedFloat):
     """REAL: compared as one, so that what was stored is found again."""
 
     cache_ok = True
@@ -177,7 +224,9 @@ _TEXTS = frozenset({"citext"})
 def _single(written: str, column: ColumnFacts) -> Made:
     if column.labels and column.enum is not None:
         schema, name = column.enum
-        return NativeEnum(*column.labels, name=name, schema=schema, create_type=False)
+        is_domain = column.base is not None and not column.array
+        kind = DomainEnum if is_domain else NativeEnum
+        return kind(*column.labels, name=name, schema=schema, create_type=False)
     base, _, rest = written.partition("(")
     arguments = [int(part) for part in re.findall(r"\d+", rest.partition(")")[0])]
     base = (base.strip() + rest.partition(")")[2]).strip()
@@ -201,7 +250,7 @@ _KNOWN: dict[str, Callable[[], Made]] = {
     "bigint": sa.BigInteger,
     "oid": sa.BigInteger,
     "real": SingleFloat,
-    "double precision": types.Float,
+    "double precision": SignedFloat,
     "text": sa.Text,
     "name": sa.Text,
     "boolean": types.Boolean,

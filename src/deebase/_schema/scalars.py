@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from deebase._rows.foreign import as_bytes
+from deebase._rows.moments import StoredInterval
 from deebase.errors import ValidationError
 
 LOWEST_INTEGER = -(2**63)
@@ -51,10 +53,15 @@ def real(value: Any) -> float:
 
     -0.0 becomes 0.0, which it equals: SQLite stores no sign of zero.
     """
+    return signed_real(value) + 0.0
+
+
+def signed_real(value: Any) -> float:
+    """The same, for a column that stores the sign of zero."""
     if isinstance(value, float):
         if value != value:
             raise refused(value, "NaN is no value of a column", "use None for a missing number")
-        return float(value) + 0.0
+        return float(value)
     if isinstance(value, int) and not isinstance(value, bool):
         try:
             made = float(value)
@@ -96,9 +103,12 @@ def boolean(value: Any) -> bool:
 
 
 def binary(value: Any) -> bytes:
-    """Bytes, or a bytearray or memoryview, which are stored as bytes."""
-    if is_a(value, (bytes, bytearray, memoryview)):
+    """Bytes, or a bytearray, memoryview or array of bytes, which are stored as bytes."""
+    if is_a(value, bytes):
         return value if type(value) is bytes else bytes(value)
+    made = as_bytes(value)
+    if made is not None:
+        return made
     raise misfit(value, "bytes", "value.encode()" if isinstance(value, str) else None)
 
 
@@ -150,7 +160,9 @@ def clock_time(value: Any) -> time:
 
 
 def duration(value: Any) -> timedelta:
-    """A timedelta that is the same after its seconds were a float, as SQLite stores it."""
+    """A timedelta that is the same after its seconds were a float, as SQLite stores it; what PostgreSQL stored."""
+    if type(value) is StoredInterval:
+        return value
     if not isinstance(value, timedelta):
         raise misfit(value, "a timedelta", "timedelta(seconds=value)" if isinstance(value, (int, float)) else None)
     try:
@@ -198,8 +210,8 @@ def storable(value: Any) -> Any:
     if isinstance(value, int):
         return integer(value)
     if isinstance(value, float):
-        return real(value)
-    if is_a(value, (bytes, bytearray, memoryview)):
+        return signed_real(value)
+    if is_a(value, bytes) or as_bytes(value) is not None:
         return binary(value)
     raise misfit(value, "an int, a float, a str or bytes", "str(value)")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -50,6 +51,23 @@ def stored(written: str, value: Any) -> Any:
         return _converted(written, value)
     except (ValueError, TypeError, DeeBaseError, OverflowError):
         return value
+
+
+def kept(written: str, value: Any, new: Any) -> Any:
+    """Return what an UPDATE stores in a column of this type that has a value: the value, if it reads as the new one.
+
+    Example:
+        ```python
+        assert kept("JSON", '{"a":1}', '{"a": 1}') == '{"a":1}'
+        ```
+    """
+    if value is None:
+        return new
+    form = stored(written, value)
+    if form is value and isinstance(value, str) and written == "JSON" and form != new:
+        # Text that is no JSON is read as it is.
+        form = json.dumps(value, ensure_ascii=False)
+    return value if type(form) is type(new) and form == new else new
 
 
 def _converted(written: str, value: Any) -> Any:

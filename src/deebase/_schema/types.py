@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from deebase._schema import documents, scalars
 from deebase._schema.choices import Choices, Pairs
 from deebase._schema.column_type import ColumnType, Named, Processor, reading, sending
 from deebase._schema.decimals import ExactNumber, compare_decimals
+from deebase._schema.kept import kept_null, kept_on_sqlite
 
 __all__ = [
     "JSON",
@@ -54,6 +55,8 @@ class Float(ColumnType):
     cache_ok = True
     impl = sa.Double
     sqlite_type = sa.REAL()
+    #: Whether the sign of a zero is stored.
+    signed: ClassVar[bool] = False
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return super().load_dialect_impl(dialect) if dialect.name == "sqlite" else _Double()
@@ -63,7 +66,7 @@ class Float(ColumnType):
         return float
 
     def accept(self, value: Any) -> float:
-        return scalars.real(value)
+        return scalars.signed_real(value) if self.signed else scalars.real(value)
 
 
 class Boolean(ColumnType):
@@ -130,15 +133,6 @@ class AwareDateTime(ColumnType):
 
     def from_sqlite(self) -> Processor:
         return _in_utc
-
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
-        """Return what turns the driver's value into the value."""
-        # asyncpg sends the first and the last datetime as infinities, and gives infinities without a zone.
-        return super().result_processor(dialect, coltype) if dialect.name == "sqlite" else reading(_with_zone)
-
-
-def _with_zone(value: datetime) -> datetime:
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
 #: Of "YYYY-MM-DD HH:MM:SS.ffffff", without the zone behind it.
@@ -218,6 +212,10 @@ class Uuid(ColumnType):
     def from_sqlite(self) -> Processor:
         # Twice as fast as UUID(text), which looks for braces and hyphens first.
         return lambda text: UUID(int=int(text, 16)) if len(text) == 32 else UUID(text)
+
+    def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
+        """Return what an UPDATE stores."""
+        return kept_on_sqlite("UUID CHAR", stored, new) if dialect.name == "sqlite" else new
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
         if dialect.name == "sqlite":
@@ -314,13 +312,17 @@ class JSON(ColumnType):
         return process
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
-        # SQLAlchemy gives asyncpg codecs that parse JSON.
+        # The driver's codecs parse JSON.
         parsed = dialect.name == "postgresql"
 
         def process(value: Any) -> Any:
             return None if value is None else documents.decode(self._codec, value, parsed=parsed)
 
         return process
+
+    def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
+        """Return what an UPDATE stores."""
+        return kept_on_sqlite("JSON", stored, new) if dialect.name == "sqlite" else kept_null(stored, new)
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
         """What a document is compared with is a document; a path or key is not."""

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
+from deebase._rows.foreign import OWN, python_value
 from deebase._schema import scalars
 from deebase._schema.native_postgres import NativeEnum, each
 from deebase._schema.scalars import HIGHEST_INTEGER, LOWEST_INTEGER
-from deebase._schema.types import ColumnType, Float
+from deebase._schema.types import JSON, ColumnType, Float
 from deebase.errors import ValidationError
 
 Check = Callable[[Any], Any]
@@ -37,13 +38,15 @@ def checker(column_name: str, sa_type: TypeEngine[Any], *, table_name: str | Non
             of value, never the value.
     """
     accept = _acceptor(sa_type)
+    # Of documents the annotation alone tells what they are made of.
+    own = None if isinstance(sa_type, JSON) else OWN
     place = column_name if table_name is None else f"{table_name}.{column_name}"
 
     def check(value: Any) -> Any:
         if value is None:
             return None
         try:
-            return accept(value)
+            return accept(value if own is None or type(value) in own else python_value(value))
         except ValidationError as error:
             raise ValidationError(
                 f"{place}: {error.message}", hint=error.hint, field=column_name, value=value
@@ -51,7 +54,7 @@ def checker(column_name: str, sa_type: TypeEngine[Any], *, table_name: str | Non
 
     if accept is scalars.integer:
         return _quick_integer(check)
-    if accept is scalars.real:
+    if accept in (scalars.real, scalars.signed_real):
         return _quick_real(check)
     return _quick_text(check) if accept is scalars.text else check
 
@@ -128,12 +131,13 @@ _PASSERS: dict[Check, Passes] = {
     scalars.integer: _integers_pass,
     scalars.text: _texts_pass,
     scalars.real: _reals_pass,
+    scalars.signed_real: _reals_pass,
 }
 
 
 def _acceptor(sa_type: TypeEngine[Any]) -> Check:
     if isinstance(sa_type, Float):
-        return scalars.real
+        return scalars.signed_real if sa_type.signed else scalars.real
     if isinstance(sa_type, (ColumnType, NativeEnum)):
         return sa_type.accept
     if scalars.is_a(sa_type, sa.ARRAY):
@@ -152,7 +156,7 @@ def _array_acceptor(sa_type: Any) -> Check:
     accept = _acceptor(sa_type.item_type)
 
     def element(value: Any) -> Any:
-        return None if value is None else accept(value)
+        return None if value is None else accept(python_value(value))
 
     def array_of(value: Any) -> Any:
         if not scalars.is_a(value, (list, tuple)):

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, Prepared, prepare
+from deebase._sql.operands import assigned, compared
 from deebase._sql.scope import Scope
 from deebase._sql.where import Where
 
@@ -72,7 +73,7 @@ def update_rows(model: TableModel, names: Sequence[str], rows: Sequence[Sequence
     given: Any = sa.select(new.data([tuple(row) for row in rows]).cte(nesting=True)).subquery("given")
     width = len(model.pks)
     keys = [table.c[name] == given.c[f"c{n}"] for n, name in enumerate(names[:width])]
-    sets = {table.c[name]: given.c[f"c{n}"] for n, name in enumerate(names) if n >= width}
+    sets = {table.c[name]: assigned(table.c[name], given.c[f"c{n}"]) for n, name in enumerate(names) if n >= width}
     return sa.update(table).values(sets).where(*keys, *held)
 
 
@@ -82,5 +83,5 @@ def delete_rows(model: TableModel, names: Sequence[str], rows: Sequence[Sequence
     if len(keys) == 1:
         condition: Any = keys[0].in_([row[0] for row in rows])
     else:
-        condition = sa.tuple_(*keys).in_([sa.tuple_(*row) for row in rows])
+        condition = sa.tuple_(*map(compared, keys)).in_([sa.tuple_(*row) for row in rows])
     return sa.delete(model.sa_table).where(condition, *held)

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
 
+from deebase._rows.foreign import sendable
 from deebase._sql.session import keeps_session
 from deebase._sql.statement import Statement
 from deebase._sql.violations import Written
@@ -128,4 +129,5 @@ def _bind_processor(parameter: sa.BindParameter[Any], dialect: Dialect) -> Bind 
 
 
 def _processed(value: Any, processor: Bind | None) -> Any:
-    return value if processor is None else processor(value)
+    given = sendable(value)
+    return given if processor is None else processor(given)

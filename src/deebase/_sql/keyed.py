@@ -13,6 +13,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, prepare
+from deebase._sql.operands import compared
 from deebase._sql.scope import Scope
 from deebase._sql.statement import Statement
 from deebase._sql.where import Where
@@ -44,6 +45,7 @@ class KeyedRead:
         "_many",
         "_model",
         "_scope",
+        "_shared",
         "exact",
         "key_of",
         "statement",
@@ -63,6 +65,8 @@ class KeyedRead:
         self._binds = [column.bind for column in [*[model.column(name) for name in key], *held]]
         self.key_of: Callable[[Sequence[Any]], Any] = itemgetter(*[self._columns.index(name) for name in key])
         self.exact: bool = all(_compares_exactly(model.columns[name].sa_type, dialect) for name in key)
+        # A document is sent as text, and comes back as what it says.
+        self._shared = not any(model.column(name).takes_collections for name in key)
         self._many: dict[int, Statement] = {}
         self.width: int = len(self._key)
         self.statement: Statement = self._build(None)
@@ -76,12 +80,11 @@ class KeyedRead:
             return [key[0] if bind is None else bind(key[0])]
         return [value if bind is None else bind(value) for bind, value in zip(self._binds, key, strict=True)]
 
-    @staticmethod
-    def joins(args: Sequence[Any]) -> bool:
+    def joins(self, args: Sequence[Any]) -> bool:
         """Whether a row can be told by its key alone: a float or a decimal may be found as another equal one."""
         if len(args) == 1:
-            return type(args[0]) in _COMPARABLE
-        return all(type(value) in _COMPARABLE for value in args)
+            return self._shared and type(args[0]) in _COMPARABLE
+        return self._shared and all(type(value) in _COMPARABLE for value in args)
 
     def many(self, keys: Sequence[Any], held: Sequence[Any]) -> tuple[Statement, list[Any]]:
         """Return the statement for up to ``MAX_KEYS`` keys (as of ``key_of``) of one scope, and its parameters."""
@@ -118,7 +121,7 @@ class KeyedRead:
                 sa.tuple_(*[parameters.add(f"k{n}_{place}", key.type, None) for place, key in enumerate(keys)])
                 for n in range(size)
             ]
-            condition = sa.tuple_(*keys).in_(rows)
+            condition = sa.tuple_(*map(compared, keys)).in_(rows)
         held = Where(self._model, self._scope).clauses(parameters)
         element = sa.select(*[table.c[name] for name in self._columns]).where(condition, *held)
         return prepare(element, self._dialect, parameters, reads=True, quick=True).statement

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from deebase._rows.foreign import sendable
 from deebase.errors import ValidationError
 from deebase.types import UNSET, SqlExpression
 
@@ -32,7 +33,8 @@ def adapt(value: Any, dialect: str) -> Any:
         return adapt(value.value, dialect)
     if isinstance(value, dict):
         return _document(value)
-    return _adapt_for_sqlite(value) if dialect == "sqlite" else value
+    given = sendable(value)
+    return _adapt_for_sqlite(given) if dialect == "sqlite" else given
 
 
 def _adapt_for_sqlite(value: Any) -> Any:

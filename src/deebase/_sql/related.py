@@ -52,14 +52,14 @@ class RelatedRead:
         """Yield statement, parameters, and the number that its first key has among all."""
         if not keys:
             return
-        if self._dialect.name == "postgresql":
+        if self._dialect.name == "postgresql" and all(column.listable for column in self._columns):
             lists = {f"k{n}": list(column) for n, column in enumerate(zip(*keys, strict=True))}
             yield self._ready(0, {**lists, **scope.values}, 0)
-        elif all(type(value) in (int, str) for key in keys for value in key):
+        elif self._dialect.name == "sqlite" and all(type(value) in (int, str) for key in keys for value in key):
             text = json.dumps([key if len(key) > 1 else next(iter(key)) for key in keys], ensure_ascii=False)
             yield self._ready(0, {"keys": text, **scope.values}, 0)
         else:
-            # JSON has no bytes, and not every float.
+            # JSON has no bytes, and not every float; some types of PostgreSQL have no arrays that can be sent.
             for start in range(0, len(keys), MOST_BOUND):
                 part = keys[start : start + MOST_BOUND]
                 cells: dict[Any, Any] = {

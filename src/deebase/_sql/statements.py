@@ -9,8 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import Dialect
 
+from deebase._rows.foreign import python_value
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, Prepared, prepare
+from deebase._sql.operands import assigned
 from deebase._sql.reread import Reread, hidden_rowid
 from deebase._sql.seek import Seek
 from deebase._sql.where import Where, order_by
@@ -143,7 +145,8 @@ def _update(
             _must_stay_exact(model, name, given, dialect)
             sets[model.sa_table.c[name]] = given.element
         else:
-            sets[model.sa_table.c[name]] = _bound(parameters, model, name)
+            column = model.sa_table.c[name]
+            sets[column] = assigned(column, _bound(parameters, model, name))
     return sa.update(model.sa_table).values(sets).where(*where.clauses(parameters))
 
 
@@ -165,6 +168,7 @@ def upsert(
     if model.sa_table.name.lower() == "excluded":
         # In a table of this name `excluded` is the row that is there: the new values are bound once more.
         sets = {name: _bound(parameters, model, name) for name in sets}
+    sets = {name: assigned(model.sa_table.c[name], new) for name, new in sets.items()}
     element = element.on_conflict_do_update(
         index_elements=[model.sa_table.c[name] for name in target],
         set_=sets,
@@ -286,8 +290,9 @@ def is_there(model: TableModel, dialect: Dialect) -> Prepared:
 
 def whole_number(name: str, value: Any) -> int:
     """Return a limit or offset, or refuse it."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    given = python_value(value)
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
         raise ValidationError(
             f"{name} is a whole number that is not negative", field=name, value=value, hint=f"{name}=20"
         )
-    return min(value, 2**63 - 1)
+    return min(given, 2**63 - 1)

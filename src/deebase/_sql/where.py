@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
 
+from deebase._rows.foreign import OWN, sendable
 from deebase._rows.model import ColumnModel, TableModel
 from deebase._sql.binding import check_enclosed, check_fragment, fragment_parts
 from deebase._sql.compiled import Parameters
@@ -184,7 +185,8 @@ class Where:
         for value in key.bindparams:
             source = f"\0e{len(self.embedded)}"
             self.embedded[value] = source
-            self.values[source] = value.value
+            given = value.value
+            self.values[source] = given if type(given) in OWN else sendable(given)
         self.shape = (*(self.shape or ()), ("expression", key.key))
 
     def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: str) -> None:
