@@ -24,6 +24,7 @@ from deebase._engine.sqlite_job import is_busy
 from deebase._engine.sqlite_lane import SqliteLane
 from deebase._schema import exact
 from deebase._schema.stored_form import FITS, STORED, fits, stored
+from deebase._schema.moments import KINDS
 from deebase._schema.types import compare_decimals
 from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError, TransactionError
 
@@ -120,6 +121,8 @@ def _configure_sqlite(raw: sqlite3.Connection, settings: Settings) -> None:
     raw.create_collation("deebase_decimal", compare_decimals)
     raw.create_function(exact.COMPUTED, 3, exact.computed, deterministic=True)
     raw.create_window_function(exact.SUM, 1, exact.Sum)
+    for kind in KINDS:
+        raw.create_function(kind.name, 1, kind.normal, deterministic=True)
     raw.create_function(FITS, 2, fits, deterministic=True)
     raw.create_function(STORED, 2, stored, deterministic=True)
 

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, Prepared, prepare
+from deebase._sql.own_form import bound_type, kept
 from deebase._sql.scope import Scope
 from deebase._sql.where import Where
 
@@ -67,12 +68,12 @@ def update_rows(model: TableModel, names: Sequence[str], rows: Sequence[Sequence
     """UPDATE ... FROM (VALUES ...); the first columns are those of the key."""
     table = model.sa_table
     # Names of our own: those of columns may be anything.
-    new = sa.values(*[sa.column(f"c{n}", model.columns[name].sa_type) for n, name in enumerate(names)], name="new")
+    new = sa.values(*[sa.column(f"c{n}", bound_type(model, name)) for n, name in enumerate(names)], name="new")
     # Inside of FROM: behind a WITH in front, sqlite3 would not count the rows.
     given: Any = sa.select(new.data([tuple(row) for row in rows]).cte(nesting=True)).subquery("given")
     width = len(model.pks)
     keys = [table.c[name] == given.c[f"c{n}"] for n, name in enumerate(names[:width])]
-    sets = {table.c[name]: given.c[f"c{n}"] for n, name in enumerate(names) if n >= width}
+    sets = {table.c[name]: kept(model, name, given.c[f"c{n}"]) for n, name in enumerate(names) if n >= width}
     return sa.update(table).values(sets).where(*keys, *held)
 
 
@@ -82,5 +83,6 @@ def delete_rows(model: TableModel, names: Sequence[str], rows: Sequence[Sequence
     if len(keys) == 1:
         condition: Any = keys[0].in_([row[0] for row in rows])
     else:
-        condition = sa.tuple_(*keys).in_([sa.tuple_(*row) for row in rows])
+        by_value = [model.columns[name].order_column for name in names]
+        condition = sa.tuple_(*by_value).in_([sa.tuple_(*row) for row in rows])
     return sa.delete(model.sa_table).where(condition, *held)

@@ -35,7 +35,19 @@ class KeyedRead:
         width: how many of its parameters are the key.
     """
 
-    __slots__ = ("_binds", "_columns", "_dialect", "_key", "_many", "_model", "_scope", "key_of", "statement", "width")
+    __slots__ = (
+        "_binds",
+        "_columns",
+        "_dialect",
+        "_key",
+        "_many",
+        "_model",
+        "_scope",
+        "_searched",
+        "key_of",
+        "statement",
+        "width",
+    )
 
     def __init__(
         self, model: TableModel, key: Sequence[str], columns: Sequence[str], dialect: Dialect, scope: Scope
@@ -48,7 +60,9 @@ class KeyedRead:
         self._scope = scope
         held = [model.columns[name] for kind, name in scope.shape if kind == "equal"]
         self._binds = [column.bind for column in [*[model.column(name) for name in key], *held]]
-        self.key_of: Callable[[Sequence[Any]], Any] = itemgetter(*[self._columns.index(name) for name in key])
+        self.key_of: Callable[[Sequence[Any]], Any] = self._getter()
+        # SQLite finds a moment by an index on its own, and not as a part of a row value.
+        self._searched = len(key) > 1 and any(model.columns[name].normal for name in key)
         self._many: dict[int, Statement] = {}
         self.width: int = len(self._key)
         self.statement: Statement = self._build(None)
@@ -62,9 +76,17 @@ class KeyedRead:
             return [key[0] if bind is None else bind(key[0])]
         return [value if bind is None else bind(value) for bind, value in zip(self._binds, key, strict=True)]
 
-    @staticmethod
-    def joins(args: Sequence[Any]) -> bool:
+    def _getter(self) -> Callable[[Sequence[Any]], Any]:
+        places = [self._columns.index(name) for name in self._key]
+        getter = itemgetter(*places)
+        normal = self._model.columns[self._key[0]].normal
+        # A moment may be stored in another form than the one it is asked for in.
+        return getter if normal is None else lambda row: normal(getter(row))
+
+    def joins(self, args: Sequence[Any]) -> bool:
         """Whether a row can be told by its key alone: a float or a decimal may be found as another equal one."""
+        if self._searched:
+            return False
         if len(args) == 1:
             return type(args[0]) in _COMPARABLE
         return all(type(value) in _COMPARABLE for value in args)
