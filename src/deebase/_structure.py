@@ -9,6 +9,7 @@ from sqlalchemy import Column
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import ColumnElement, visitors
 
+from deebase._backends.moment_sql import other_forms_indexes
 from deebase._creation import drop_table
 from deebase._duplication import duplicate
 from deebase._reflection import inventory
@@ -171,6 +172,11 @@ class Structure:
                 where=where,
                 if_not_exists=if_not_exists,
             ),
+            *other_forms_indexes(
+                model.sa_table,
+                [part if isinstance(part, str) else part.name for part in parts if isinstance(part, (str, Column))],
+                self._source.dialect,
+            ),
         )
         await self._learn_indexes(before)
 
@@ -214,7 +220,12 @@ class Structure:
             )
         schema = "" if table.schema is None else f"{self._quoted(table.schema)}."
         before = await self._before()
-        await self._change("drop_index", f"DROP INDEX {schema}{self._quoted(name)}")
+        facts = await self._found()
+        used = {*facts.pks, *[column for index in facts.indexes if index.name != name for column in index.columns]}
+        unused = [index.name for index in facts.other_forms if index.columns[0] not in used]
+        await self._change(
+            "drop_index", *[f"DROP INDEX {schema}{self._quoted(dropped)}" for dropped in (name, *unused)]
+        )
         await self._learn_indexes(before)
 
     # -- columns -------------------------------------------------------------------------------

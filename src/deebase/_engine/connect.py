@@ -17,6 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
+from deebase._backends.moments import KINDS
 from deebase._backends.settings import Settings, quote_keywords
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
@@ -24,7 +25,6 @@ from deebase._engine.sqlite_job import is_busy
 from deebase._engine.sqlite_lane import SqliteLane
 from deebase._schema import exact
 from deebase._schema.stored_form import FITS, STORED, fits, stored
-from deebase._schema.moments import KINDS
 from deebase._schema.types import compare_decimals
 from deebase.errors import ConfigurationError, ConnectionError, InvalidOperationError, TransactionError
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from deebase._backends.moment_sql import HELPED, indexed_moments
 from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, UniqueModel
 from deebase._schema.checks import by_value
 from deebase._schema.column_type import locate
@@ -300,6 +301,8 @@ def table_model(
 ) -> TableModel:
     """Return what the statements need of a table."""
     columns = [column_model(column, dialect, (factories or {}).get(column.name)) for column in table.c]
+    if dialect.name == "sqlite":
+        table.info.setdefault(HELPED, frozenset(indexed_moments(table)))
     uniques = {
         str(index.name): UniqueModel(
             tuple(column.name for column in index.columns), index.dialect_options["sqlite"]["where"] is not None

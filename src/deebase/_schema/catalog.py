@@ -109,6 +109,9 @@ class Catalog:
         model = self._models.get(found.known_as)
         if model is not None:
             model.uniques = reflected.uniques_of(found)
+            reflected.note_other_forms(model.sa_table, found)
+            # How a moment is looked for depends on the indexes.
+            model.statements.clear()
 
     def changed(self, name: str, found: TableFacts, known: Mapping[str, Any] | None = None) -> None:
         """Take in that a table was changed by its own handle.

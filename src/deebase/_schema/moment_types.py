@@ -12,10 +12,11 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.types import TypeDecorator
 
-from deebase._schema import moments, scalars
+from deebase._backends import moments
+from deebase._backends.moment_sql import SEARCHES, Compared, Normal, common_kind
+from deebase._backends.moments import Kind
+from deebase._schema import scalars
 from deebase._schema.column_type import ColumnType, Named, Processor, reading
-from deebase._schema.moment_sql import SEARCHES, Compared, Normal, common_kind
-from deebase._schema.moments import Kind
 
 _BY_VALUE = frozenset(
     {
@@ -64,12 +65,15 @@ def _is_column(expression: Any) -> bool:
     return isinstance(expression, sa.Column) or isinstance(getattr(expression, "table", None), sa.Alias)
 
 
-def _listed(value: Any, kind: Any) -> Any:
+def _listed(given: Any, kind: Any) -> Any:
     """Return the values of an IN as parameters, one each."""
-    if not isinstance(value, (list, tuple, set, frozenset)):
-        return value
-    return [item if hasattr(item, "__clause_element__") or isinstance(item, sa.ClauseElement) else sa.literal(item, kind)
-            for item in value]
+    if not isinstance(given, (list, tuple, set, frozenset)):
+        return given
+    return [value if _is_expression(value) else sa.literal(value, kind) for value in given]
+
+
+def _is_expression(value: Any) -> bool:
+    return hasattr(value, "__clause_element__") or isinstance(value, sa.ClauseElement)
 
 
 def _is_search(made: Any) -> bool:

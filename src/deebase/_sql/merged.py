@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from deebase._backends.moment_sql import Form, Plain, is_in_an_index
 from deebase._rows.model import TableModel
-from deebase._schema.moment_sql import Form, Plain, is_in_an_index
 
 #: Columns and whether they are descending.
 Order = Sequence[tuple[str, bool]]
@@ -45,9 +45,9 @@ def branches(model: TableModel, order: Order) -> list[Branch]:
     own: list[Any] = []
     for name in moments:
         column: Any = table.c[name]
-        result.append(Branch(dict(columns), [*own, Form(column, column.type.kind, own=False)]))
+        result.append(Branch(dict(columns), [*own, Form(column, own=False)]))
         columns[name] = Plain(column)
-        own.append(Form(column, column.type.kind, own=True))
+        own.append(Form(column, own=True))
     return [Branch(columns, own), *result]
 
 
@@ -67,10 +67,8 @@ def merged(
         read: returns the SELECT of a part, without order.
         limited: returns a SELECT with its limit and offset.
     """
-    selects = [
-        read(part).add_columns(*[_sorted_by(model, part, name).label(f"deebase_k{n}") for n, (name, _) in enumerate(order)])
-        for part in parts
-    ]
+    names = [name for name, _ in order]
+    selects = [read(part).add_columns(*_keys(model, part, names)) for part in parts]
     width = len(selects[0].selected_columns) - len(order)
     # By number: a compound SELECT sorts by its columns alone.
     places = [
@@ -83,8 +81,9 @@ def merged(
     return sa.select(*columns[:width]).order_by(*again)
 
 
-def _sorted_by(model: TableModel, part: Branch, name: str) -> Any:
-    return part.columns.get(name, model.columns[name].order_column)
+def _keys(model: TableModel, part: Branch, names: Sequence[str]) -> list[Any]:
+    sorted_by = [part.columns.get(name, model.columns[name].order_column) for name in names]
+    return [column.label(f"deebase_k{n}") for n, column in enumerate(sorted_by)]
 
 
 def _directed(column: Any, *, descending: bool) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from deebase._backends.moment_sql import Kept, Taken
 from deebase._rows.model import TableModel
-from deebase._schema.moment_sql import Kept, Taken
 
 
 def kept(model: TableModel, name: str, value: Any) -> Any:

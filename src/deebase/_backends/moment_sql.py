@@ -9,21 +9,27 @@ from __future__ import annotations
 
 # SQLAlchemy's expressions are typed loosely.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from deebase._schema.moments import DATE, DATETIME, Kind
+from deebase._backends.moments import DATE, DATETIME, Kind
 
 #: Begins the names of the indexes over rows of other forms, which are no part of a table's own.
 OTHER_FORMS = "deebase_other_forms_"
 #: Where a SQLAlchemy table keeps (in ``info``) the columns that have such an index.
 HELPED = "deebase_helped"
+
+
+def kind_of(element: Any) -> Any:
+    """Return the kind of moments that an expression has; None for anything else."""
+    return getattr(element.type, "kind", None)
 
 
 class _Wrapped(ColumnElement[Any]):
@@ -96,10 +102,10 @@ class Form(_Wrapped):
         ("own", InternalTraversal.dp_boolean),
     ]
 
-    def __init__(self, element: Any, kind: Kind, *, own: bool) -> None:
+    def __init__(self, element: Any, *, own: bool) -> None:
         super().__init__(element)
         self.type = sa.Boolean()
-        self.pattern = kind.pattern
+        self.pattern: str = kind_of(element).pattern
         self.own = own
 
 
@@ -128,8 +134,10 @@ class Kept(ColumnElement[Any]):
 @compiles(Kept)
 def _compile_kept(element: Kept, compiler: Any, **options: Any) -> str:
     value: str = compiler.process(element.value, **options)
-    column, kind = compiler.process(element.column, **options), element.column.type.kind
-    return f"CASE WHEN {_normal(column, kind)} = {_same_form(element.value, value, kind)} THEN {column} ELSE {value} END"
+    column, kind = compiler.process(element.column, **options), kind_of(element.column)
+    return (
+        f"CASE WHEN {_normal(column, kind)} = {_same_form(element.value, value, kind)} THEN {column} ELSE {value} END"
+    )
 
 
 class Taken(ColumnElement[Any]):
@@ -168,10 +176,10 @@ def _compile_taken(element: Taken, compiler: Any, **options: Any) -> str:
     def there(column: Any) -> str:
         return f"deebase_there.{preparer.quote(column.name)}"
 
-    place = _Place(table, preparer.quote(element.column.name), element.column.type.kind)
+    place = _Place(table, preparer.quote(element.column.name), kind_of(element.column))
     conditions = [place.among(there(element.column), "SELECT x FROM deebase_new")]
     for column, value in zip(element.columns, element.values, strict=True):
-        text, kind = compiler.process(value, **options), getattr(column.type, "kind", None)
+        text, kind = compiler.process(value, **options), kind_of(column)
         conditions.append(f"{there(column) if kind is None else _normal(there(column), kind)} = {text}")
     # The value stands here once: so many rows at a time stay one parameter per column.
     return (
@@ -190,7 +198,8 @@ class Compared(_Wrapped):
     def __init__(self, element: Any) -> None:
         super().__init__(element)
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
+        # As of SQLAlchemy's own comparisons: whether both sides are one object.
         return bool(self.element)
 
     def self_group(self, against: Any = None) -> Any:
@@ -214,7 +223,7 @@ def _compile_compared(element: Compared, compiler: Any, **options: Any) -> str:
         plain: str = compiler.process(element.element, **options)
         return plain
     column, operator, right = element.left, element.element.operator, element.right
-    kind: Kind = column.type.kind
+    kind: Kind = kind_of(column)
     text = compiler.process(column, **options)
     listed = [right] if operator is not operators.in_op else list(getattr(right, "element", right).clauses)
     values = [_same_form(value, compiler.process(value, **options), kind) for value in listed]
@@ -239,7 +248,7 @@ def _normal(text: str, kind: Kind) -> str:
 
 def _same_form(value: Any, text: str, kind: Kind) -> str:
     """Return a value in our form: what is bound has it, what is stored may have another."""
-    if isinstance(value, (sa.BindParameter, Normal, Plain)) or getattr(value.type, "kind", None) is None:
+    if isinstance(value, (sa.BindParameter, Normal, Plain)) or kind_of(value) is None:
         return text
     return _normal(text, kind)
 
@@ -261,7 +270,8 @@ class _Place:
         column, kind = self._column, self._kind
         same = f"{kind.name}({column}) IN (SELECT x FROM deebase_v)"
         parts = [f"SELECT {column} {self._from} AND {where} AND {same}" for where in self._near()]
-        return f"{text} IN (WITH deebase_v (x) AS ({values}) SELECT x FROM deebase_v UNION ALL {' UNION ALL '.join(parts)})"
+        found = " UNION ALL ".join(["SELECT x FROM deebase_v", *parts])
+        return f"{text} IN (WITH deebase_v (x) AS ({values}) {found})"
 
     def _near(self) -> list[str]:
         """Return where rows of other forms with the moments of ``deebase_v`` can be, as ranges of an index."""
@@ -321,7 +331,7 @@ def _place_of(column: Any, compiler: Any) -> _Place | None:
     if not isinstance(table, sa.Table) or column.name not in table.c or not is_indexed(table, column.name):
         return None
     preparer = compiler.preparer
-    return _Place(preparer.format_table(table), preparer.quote(column.name), column.type.kind)
+    return _Place(preparer.format_table(table), preparer.quote(column.name), kind_of(column))
 
 
 def is_indexed(table: sa.Table, name: str) -> bool:
@@ -331,7 +341,7 @@ def is_indexed(table: sa.Table, name: str) -> bool:
 
 def is_in_an_index(table: sa.Table, name: str) -> bool:
     """Whether an index has a column, at any place."""
-    return any(name in names for names in _indexes(table))
+    return name in table.info.get(HELPED, ()) or any(name in names for names in _indexes(table))
 
 
 def _indexes(table: sa.Table) -> list[list[str]]:
@@ -342,25 +352,29 @@ def _indexes(table: sa.Table) -> list[list[str]]:
     return [names for names in found if names]
 
 
-def other_forms_indexes(table: sa.Table, names: Sequence[str] | None, dialect: Any) -> list[str]:
-    """Return the statements that make the indexes over rows of other forms; none on PostgreSQL.
+def indexed_moments(table: sa.Table) -> list[str]:
+    """Return the columns of moments that an index has."""
+    return moments_of(table, [name for names in _indexes(table) for name in names])
 
-    Args:
-        table: the table, which gets note of them.
-        names: the columns of a new index; None for those of all indexes and keys of the table.
-        dialect: the database.
-    """
+
+def moments_of(table: sa.Table, names: Iterable[str]) -> list[str]:
+    """Return those of some columns that hold moments, each once."""
+    return [name for name in dict.fromkeys(names) if kind_of(table.c[name]) is not None]
+
+
+def other_forms_index(table: str, column: sa.Column[Any], dialect: Dialect) -> str:
+    """Return the statement that makes the index over rows of other forms, for a table with such a column."""
+    quote = dialect.identifier_preparer.quote
+    name, kind = quote(column.name), kind_of(column)
+    made = f"CREATE INDEX IF NOT EXISTS {quote(f'{OTHER_FORMS}{table}_{column.name}')} ON {quote(table)} ({name})"
+    return f"{made} WHERE {name} NOT GLOB '{kind.pattern}'"
+
+
+def other_forms_indexes(table: sa.Table, names: Iterable[str], dialect: Dialect) -> list[str]:
+    """Return the statements that make such indexes beside one over some columns; none on PostgreSQL."""
     if dialect.name != "sqlite":
         return []
-    indexed = dict.fromkeys([name for group in _indexes(table) for name in group] if names is None else names)
-    moments = [name for name in indexed if getattr(table.c[name].type, "kind", None) is not None]
-    table.info[HELPED] = frozenset(table.info.get(HELPED, ())) | set(moments)
-    quote = dialect.identifier_preparer.quote
-    return [
-        f"CREATE INDEX IF NOT EXISTS {quote(f'{OTHER_FORMS}{table.name}_{name}')} ON {quote(table.name)} "
-        f"({quote(name)}) WHERE {quote(name)} NOT GLOB '{table.c[name].type.kind.pattern}'"
-        for name in moments
-    ]
+    return [other_forms_index(table.name, table.c[name], dialect) for name in moments_of(table, names)]
 
 
 def common_kind(one: Kind, other: Any) -> Kind:
