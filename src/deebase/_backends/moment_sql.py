@@ -313,7 +313,7 @@ class _Place:
 #: Ranges of an index. A column of the affinity NUMERIC makes numbers of such literals where it can: '/' is none, and is
 #: the character before '0'. SQLite sorts numbers before all text.
 _LOW = "{0} < '/'"
-#: Unix times as text (the affinity TEXT) of the years 2001 to 2033, and texts of the years 1000 to 1999.
+#: Unix times as text, and texts of the years 1000 to 1999.
 _DIGITS = "{0} >= '1' AND {0} < '2'"
 _ANY = "{0} < 'a'"
 

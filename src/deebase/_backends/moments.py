@@ -21,8 +21,9 @@ _DATETIME: Final = re.compile(
     r"\s*(?:Z|z|UTC|GMT|([+-])(\d\d):?(\d\d)?(?::?(\d\d))?)?)?",
     re.ASCII,
 )
-#: A number as text: columns with the affinity TEXT make text of numbers. Four digits are rather a year.
-_NUMBER: Final = re.compile(r"-?\d{5,}(?:\.\d*)?", re.ASCII)
+#: A Unix time as text, which columns with the affinity TEXT make of a number: seconds, milli- or microseconds of the
+#: years 2001 to 2033. These have their own range in an index; others would stand among the years of dates.
+_NUMBER: Final = re.compile(r"1\d{9}(?:\d{3}|\d{6})?(?:\.\d*)?", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1)
 
 #: Of "YYYY-MM-DD HH:MM:SS.ffffff".

@@ -58,7 +58,7 @@ def merged(
     read: Callable[[Branch], Any],
     limited: Callable[[Any], Any],
 ) -> Any:
-    """Return the SELECT of the first rows of all parts.
+    """Return the SELECT of the first rows of all parts, with the values that they are sorted by behind their columns.
 
     Args:
         model: the table.
@@ -75,8 +75,14 @@ def merged(
         _directed(sa.literal_column(str(width + n + 1)), descending=descending)
         for n, (_, descending) in enumerate(order)
     ]
-    rows = limited(sa.union_all(*selects).order_by(*places)).subquery("deebase_rows")
+    return limited(sa.union_all(*selects).order_by(*places))
+
+
+def without_keys(element: Any, order: Order) -> Any:
+    """Return a merged SELECT without the columns that it is sorted by."""
+    rows = element.subquery("deebase_rows")
     columns: list[Any] = list(rows.c)
+    width = len(columns) - len(order)
     again = [_directed(Plain(columns[width + n]), descending=descending) for n, (_, descending) in enumerate(order)]
     return sa.select(*columns[:width]).order_by(*again)
 

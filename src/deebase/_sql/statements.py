@@ -11,7 +11,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, Prepared, prepare
-from deebase._sql.merged import WHOLE, Branch, branches, merged
+from deebase._sql.merged import WHOLE, Branch, branches, merged, without_keys
 from deebase._sql.own_form import kept, taken
 from deebase._sql.seek import Seek
 from deebase._sql.where import Where, order_by, plain_order
@@ -228,7 +228,7 @@ def select(
     names = plain_order(model, order) if limit else ()
     parts = branches(model, names)
     if len(parts) > 1:
-        element = merged(model, parts, names, read, limited)
+        element = without_keys(merged(model, parts, names, read, limited), names)
     else:
         element = limited(read(WHOLE).order_by(*order_by(model, order)[0]))
     if lock is not None:
@@ -247,7 +247,10 @@ def keyset(
     begins: bool,
     locked: bool = False,
 ) -> Prepared:
-    """SELECT of the rows behind a place in an order, which ``seek`` describes (or of the first ones)."""
+    """SELECT of the rows behind a place in an order, which ``seek`` describes (or of the first ones).
+
+    Behind the columns there may be others, which the rows are sorted by.
+    """
     parameters = Parameters()
     listed = list(columns)
 
