@@ -37,9 +37,13 @@ def _of_datetime(value: datetime) -> list[Any]:
         f"{day} {seconds} UTC",
         f"{east.isoformat(' ', 'microseconds')}+02:00",
         f"{west.isoformat('T', 'microseconds')}000-0530",
-        micros // 1_000_000 if micros % 1_000_000 == 0 else micros / 1_000_000,
         micros,
     ]
+    if micros % 1_000_000 == 0:
+        forms.append(micros // 1_000_000)
+    elif abs(micros) < 2**32 * 1_000_000:
+        # A float of more seconds has no place for microseconds.
+        forms.append(micros / 1_000_000)
     if micros % 1_000 == 0:
         forms.append(micros // 1_000)
     if not fraction and value.second == 0:

@@ -26,6 +26,9 @@ _BY_VALUE = frozenset(
     }
 )
 
+#: Values of an IN that an index finds. SQLAlchemy has more of them as one element, which is compared with every row.
+_MOST_ELEMENTS = 1000
+
 
 class Moment(ColumnType):
     """Base of the types whose values SQLite files hold in many forms."""
@@ -47,7 +50,7 @@ class Moment(ColumnType):
                 return sa.and_(expression >= other[0], expression <= other[1])
             kind: Kind = expression.type.kind
             kinds = {common_kind(kind, getattr(getattr(value, "type", None), "kind", None)) for value in other}
-            if op in SEARCHES and kinds == {kind} and _is_column(expression):
+            if op in SEARCHES and kinds == {kind} and _is_column(expression) and not _is_long(other[0]):
                 made = super().operate(op, *[_listed(value, expression.type) for value in other], **options)
                 if _is_search(made):
                     return Compared(made)
@@ -63,6 +66,15 @@ class Moment(ColumnType):
 
 def _is_column(expression: Any) -> bool:
     return isinstance(expression, sa.Column) or isinstance(getattr(expression, "table", None), sa.Alias)
+
+
+def _is_long(given: Any) -> bool:
+    """Whether values are too many for an expression that has each of them as an element."""
+    return (
+        isinstance(given, (list, tuple, set, frozenset))
+        and len(given) > _MOST_ELEMENTS
+        and not any(map(_is_expression, given))
+    )
 
 
 def _listed(given: Any, kind: Any) -> Any:
