@@ -55,39 +55,6 @@ def _of_datetime(value: datetime) -> list[Any]:
     return forms
 
 
-def _of_datetime(value: datetime) -> list[Any]:
-    fraction = _fraction(value.microsecond)
-    seconds = f"{value:%H:%M:%S}{fraction}"
-    day = value.date().isoformat()
-    east, west = value + timedelta(hours=2), value - timedelta(hours=5, minutes=30)
-    micros = (value - _EPOCH) // timedelta(microseconds=1)
-    forms = [
-        value.isoformat(" ", "microseconds"),
-        f"{day} {seconds}",
-        f"{day}T{seconds}",
-        f"{day}T{seconds}Z",
-        f"{day} {seconds} UTC",
-        f"{east.isoformat(' ', 'microseconds')}+02:00",
-        f"{west.isoformat('T', 'microseconds')}000-0530",
-    ]
-    # How large a number is tells its unit.
-    if abs(micros) >= 10**14:
-        forms.append(micros)
-    if micros % 1_000_000 == 0:
-        forms.append(micros // 1_000_000)
-    elif abs(micros) < 2**32 * 1_000_000:
-        # A float of more seconds has no place for microseconds.
-        forms.append(micros / 1_000_000)
-    if micros % 1_000 == 0 and abs(micros) >= 10**14:
-        forms.append(micros // 1_000)
-    if not fraction and value.second == 0:
-        forms += [f"{day} {value:%H:%M}", f"{day}T{value:%H:%M}+00:00"]
-        if value.time() == time():
-            forms.append(day)
-    # Small numbers are seconds.
-    return [form for form in forms if not isinstance(form, int) or micros // 1_000_000 == form or abs(form) >= 10**11]
-
-
 def _of_date(value: date) -> list[Any]:
     day = value.isoformat()
     return [
