@@ -14,8 +14,10 @@ def forms_of(value: Any) -> list[Any]:
         if value.tzinfo is None:
             return _of_datetime(value)
         forms = _of_datetime(value.astimezone(UTC).replace(tzinfo=None))
-        # Such a column makes text of numbers, which is known for a time from 2001 to 2033 alone.
-        return [form for form in forms if isinstance(form, str) or 2001 < value.year < 2033]
+        # Such a column makes text of numbers, without the last digits of a float. It is known for a time from 2001 to
+        # 2033 alone.
+        known = (str, int) if 2001 < value.year < 2033 else str
+        return [form for form in forms if isinstance(form, known)]
     return _of_time(value) if isinstance(value, time) else _of_date(value)
 
 

@@ -25,6 +25,8 @@ from deebase._backends.moments import DATE, DATETIME, Kind
 OTHER_FORMS = "deebase_other_forms_"
 #: Where a SQLAlchemy table keeps (in ``info``) the columns that have such an index.
 HELPED = "deebase_helped"
+#: And that it is a view, which has no index, though it may have a key.
+IS_VIEW = "deebase_is_view"
 
 
 def kind_of(element: Any) -> Any:
@@ -287,8 +289,7 @@ class _Place:
         # Numbers of seconds, milli- and microseconds; behind them what begins with a blank, and numbers as text.
         units = (1, 1_000, 1_000_000)
         numbers = [f"{column} >= ({first} - 1) * {n} AND {column} <= ({last} + 1) * {n}" for n in units]
-        texts = [f"{column} >= '' AND {column} < '/'", f"{column} >= {first} AND {column} < {last} || ':'"]
-        return [dashed, *numbers, *texts]
+        return [dashed, *numbers, f"{column} >= '' AND {column} < '/'", _DIGITS.format(column)]
 
     def bound(self, text: str, sign: str, value: str) -> str:
         """Return the condition that leaves out what no row with the moment can be beyond, as text."""
@@ -313,7 +314,8 @@ class _Place:
 #: Ranges of an index. A column of the affinity NUMERIC makes numbers of such literals where it can: '/' is none, and is
 #: the character before '0'. SQLite sorts numbers before all text.
 _LOW = "{0} < '/'"
-#: Unix times as text, and texts of the years 1000 to 1999.
+#: Unix times as text, and texts of the years 1000 to 1999. In a column of the affinity NUMERIC, where neither is text,
+#: the range is one of small numbers.
 _DIGITS = "{0} >= '1' AND {0} < '2'"
 _ANY = "{0} < 'a'"
 
@@ -346,7 +348,7 @@ def is_in_an_index(table: sa.Table, name: str) -> bool:
 
 def _indexes(table: sa.Table) -> list[list[str]]:
     """Return the columns of all indexes, those of constraints included."""
-    listed: list[Any] = [*table.indexes, *table.constraints]
+    listed: list[Any] = [] if table.info.get(IS_VIEW) else [*table.indexes, *table.constraints]
     kinds = (sa.Index, sa.UniqueConstraint, sa.PrimaryKeyConstraint)
     found = [[column.name for column in item.columns] for item in listed if isinstance(item, kinds)]
     return [names for names in found if names]

@@ -9,7 +9,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._backends.moment_sql import HELPED
+from deebase._backends.moment_sql import HELPED, IS_VIEW
 from deebase._rows.model import TableModel, UniqueModel
 from deebase._schema.build import column_model
 from deebase._schema.checks import conditions
@@ -95,6 +95,7 @@ def sa_table(
 
 def note_other_forms(table: sa.Table, facts: TableFacts) -> None:
     """Note with a table of which columns SQLite finds the rows of other forms."""
+    table.info[IS_VIEW] = facts.kind != "table"
     table.info[HELPED] = frozenset([str(index.columns[0]) for index in facts.other_forms])
 
 
