@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from deebase._backends.moment_sql import moments_of, other_forms_index
 from deebase._schema import alter_postgres as postgres
 from deebase._schema import ddl_edit as edit
 from deebase._schema.alter import qualified
@@ -39,7 +40,7 @@ async def duplicate(source: Source, new: str) -> TableFacts:
     if (folded(new) if sqlite else new) in taken:
         raise TableExistsError(f"table {new} exists", table_name=new, hint="choose another name")
     if sqlite:
-        statements = _sqlite(work.understood(facts).sql, facts, new, taken)
+        statements = [*_sqlite(work.understood(facts).sql, facts, new, taken), *_beside(source, facts, new)]
     else:
         statements = await _postgres(source, facts, new)
     for sql in statements:
@@ -50,6 +51,13 @@ async def duplicate(source: Source, new: str) -> TableFacts:
 
 async def _rows(source: Source, sql: str, *args: Any) -> Sequence[Any]:
     return await source.executor.fetch(Statement(sql), args)
+
+
+def _beside(source: Source, facts: TableFacts, new: str) -> Iterable[str]:
+    columns = [str(index.columns[0]) for index in facts.other_forms]
+    table = source.model.sa_table
+    for name in moments_of(table, columns):
+        yield other_forms_index(new, table.c[name], source.dialect)
 
 
 def _sqlite(sql: str, facts: TableFacts, new: str, taken: set[str]) -> Iterable[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
+from deebase._backends.moment_sql import other_forms_indexes
 from deebase._creation import create_tables, missing_checks
 from deebase._engine.executor import Executor
 from deebase._reflection import reflect
@@ -216,7 +217,8 @@ class _Matching:
                     continue
                 await self.executor.fetch(Statement(f"DROP INDEX {quote(old.name)}"), [])
             sql = create_index(table, index.name, index.columns, self.dialect, unique=index.unique, where=index.where)
-            await self.executor.fetch(Statement(sql), [])
+            for made in (sql, *other_forms_indexes(table, index.columns, self.dialect)):
+                await self.executor.fetch(Statement(made), [])
 
 
 def _single_keys(facts: TableFacts) -> list[NewKey]:

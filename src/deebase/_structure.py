@@ -9,6 +9,7 @@ from sqlalchemy import Column
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import ColumnElement, visitors
 
+from deebase._backends.moment_sql import other_forms_indexes
 from deebase._creation import drop_table
 from deebase._duplication import duplicate
 from deebase._reflection import inventory, refresh
@@ -154,11 +155,14 @@ class Structure:
             where=where,
             if_not_exists=if_not_exists,
         )
+        named = [part if isinstance(part, str) else part.name for part in parts if isinstance(part, (str, Column))]
+        beside = other_forms_indexes(model.sa_table, named, self._source.dialect)
         self._must_be_whole("create_index")
         executor = self._source.executor
         async with executor.transaction():
             await executor.lock_schema()
-            await self._run(sql)
+            for statement in (sql, *beside):
+                await self._run(statement)
             await self._learn_indexes()
 
     def _must_be_part(self, part: Any) -> None:
@@ -193,15 +197,19 @@ class Structure:
         self._must_be_whole("drop_index")
         table = self._source.model.sa_table
         async with self._source.executor.transaction():
-            known = [index.name for index in (await self._found(table.name)).indexes]
+            facts = await self._found(table.name)
+            known = [index.name for index in facts.indexes]
             if name not in known:
                 raise SchemaError(
                     f"{self._source.model.name} has no index {name!r}",
                     table_name=self._source.model.name,
                     hint=f"its indexes are {', '.join(known)}" if known else "it has no indexes",
                 )
+            used = {*facts.pks, *[column for index in facts.indexes if index.name != name for column in index.columns]}
+            unused = [index.name for index in facts.other_forms if index.columns[0] not in used]
             schema = "" if table.schema is None else f"{self._quoted(table.schema)}."
-            await self._run(f"DROP INDEX {schema}{self._quoted(name)}")
+            for dropped in (name, *unused):
+                await self._run(f"DROP INDEX {schema}{self._quoted(dropped)}")
             await self._learn_indexes()
 
     # -- columns -------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from deebase._backends.dialects import SUM
+from deebase._backends.moments import KINDS
 from deebase._schema import exact
 from deebase._schema.kept import KEPT
 from deebase._schema.stored_form import FITS, STORED, fits, kept, stored
@@ -16,6 +17,8 @@ def add_functions(raw: sqlite3.Connection) -> None:
     raw.create_collation("deebase_decimal", compare_decimals)
     raw.create_function(exact.COMPUTED, 3, exact.computed, deterministic=True)
     raw.create_window_function(SUM, 1, exact.Sum)
+    for kind in KINDS:
+        raw.create_function(kind.name, 1, kind.normal, deterministic=True)
     raw.create_function(FITS, 2, fits, deterministic=True)
     raw.create_function(STORED, 2, stored, deterministic=True)
     raw.create_function(KEPT, 3, kept, deterministic=True)

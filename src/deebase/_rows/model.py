@@ -29,6 +29,7 @@ class ColumnModel:
         "is_text",
         "listable",
         "name",
+        "normal",
         "nullable",
         "order_column",
         "passes",
@@ -50,6 +51,7 @@ class ColumnModel:
         takes_collections: bool = False,
         default_factory: Callable[[], Any] | None = None,
         order_column: Any = None,
+        normal: Convert | None = None,
     ) -> None:
         self.name: str = sa_column.name
         self.sa_column: sa.Column[Any] = sa_column
@@ -73,6 +75,17 @@ class ColumnModel:
         self.default_factory: Callable[[], Any] | None = default_factory
         #: What ORDER BY sorts by, where the stored form would sort differently from the value.
         self.order_column: Any = sa_column if order_column is None else order_column
+        #: Turns a stored value into the one form that equal values have; None where there is only one.
+        self.normal: Convert | None = normal
+
+    @property
+    def bind_place(self) -> Convert | None:
+        """What turns the value of a row, by which rows are sorted, into what the driver takes."""
+        normal, bind = self.normal, self.bind
+        if normal is None or bind is None:
+            return bind
+        # What names no moment is read as it is stored, and has its place nevertheless.
+        return lambda value: normal(value) if isinstance(value, (str, int, float, bytes)) else bind(value)
 
 
 @dataclass(frozen=True)

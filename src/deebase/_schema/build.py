@@ -14,6 +14,7 @@ from deebase._schema.checks import by_value
 from deebase._schema.column_type import locate
 from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
 from deebase._schema.decimals import ExactNumber
+from deebase._schema.moment_types import Moment
 from deebase._schema.names import LONGEST, foreign_key_index_name, index_name, serves
 from deebase._schema.scalars import text_fault
 from deebase._schema.types import Float
@@ -375,6 +376,7 @@ def column_model(
         or getattr(column.type, "takes_collections", False),
         default_factory=factory,
         order_column=_order_column(column),
+        normal=column.type.kind.normal if dialect.name == "sqlite" and isinstance(column.type, Moment) else None,
     )
 
 

@@ -10,6 +10,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropTable
 from sqlalchemy.schema import sort_tables_and_constraints as sorted_tables  # pyright: ignore[reportUnknownVariableType]
 
+from deebase._backends.moment_sql import indexed_moments, other_forms_indexes
+
 
 def create_statements(tables: Sequence[sa.Table], dialect: Dialect, *, strict: bool = False) -> list[str]:
     """Return the DDL for tables and their indexes, referred ones first.
@@ -19,6 +21,7 @@ def create_statements(tables: Sequence[sa.Table], dialect: Dialect, *, strict: b
     types.
     """
     strict = strict and dialect.name == "sqlite"
+    beside = [sql for table in tables for sql in other_forms_indexes(table, indexed_moments(table), dialect)]
     if strict:
         tables = _with_strict_types(tables, dialect)
     alters = dialect.supports_alter
@@ -38,6 +41,7 @@ def create_statements(tables: Sequence[sa.Table], dialect: Dialect, *, strict: b
     for table in tables:
         for index in sorted(table.indexes, key=lambda item: str(item.name)):
             statements.append(_text(CreateIndex(index), dialect))
+    statements += beside
     if alters:
         statements.extend(_text(AddConstraint(constraint), dialect) for constraint in late)
     return statements

@@ -75,6 +75,7 @@ class TableFacts:
         indexes: by name.
         checks: the conditions of CHECK constraints on PostgreSQL; on SQLite they are in ``sql``.
         sql: the statement that made it, on SQLite.
+        other_forms: indexes of DeeBase's own over moments in other forms than ours, on SQLite.
     """
 
     name: str
@@ -85,6 +86,7 @@ class TableFacts:
     indexes: tuple[IndexFacts, ...] = ()
     checks: tuple[str, ...] = ()
     sql: str | None = None
+    other_forms: tuple[IndexFacts, ...] = ()
 
     @property
     def known_as(self) -> str:

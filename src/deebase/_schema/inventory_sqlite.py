@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from deebase._backends.moment_sql import OTHER_FORMS
 from deebase._rows.model import ForeignKeyModel
 from deebase._schema.facts import ColumnFacts, IndexFacts, TableFacts
 
@@ -51,6 +52,7 @@ def tables(
     """Return all tables and views from the answers of the statements."""
     columns, foreign_keys, indexes = _grouped(column_rows), _grouped(foreign_key_rows), _grouped(index_rows)
     names = _Names(columns)
+    found = {name: _indexes([row for row in rows if not row[-1]]) for name, rows in indexes.items()}
     return [
         TableFacts(
             name=name,
@@ -58,8 +60,9 @@ def tables(
             kind=kind,
             columns=_columns(columns[name], key_is_index=any(row[-1] for row in indexes.get(name, []))),
             foreign_keys=tuple([names.foreign_key(name, rows) for rows in _by_number(foreign_keys.get(name, []))]),
-            indexes=_indexes([row for row in indexes.get(name, []) if not row[-1]]),
+            indexes=tuple([index for index in found.get(name, ()) if not index.name.startswith(OTHER_FORMS)]),
             sql=sql,
+            other_forms=tuple([index for index in found.get(name, ()) if index.name.startswith(OTHER_FORMS)]),
         )
         for name, kind, sql, _ in listed
         if name in columns

@@ -114,6 +114,9 @@ class Layer:
         if model is not None and entry is not None and before is not None and _same_but_indexes(before, entry):
             # Handles that exist stay those of the table.
             model.uniques = reflected.uniques_of(entry.facts)
+            reflected.note_other_forms(model.sa_table, entry.facts)
+            # How a moment is looked for depends on the indexes.
+            model.statements.clear()
         else:
             self._unbuild(name)
 
@@ -228,7 +231,11 @@ class Layer:
 
 
 def _same_but_indexes(one: Entry, other: Entry) -> bool:
-    return replace(one, facts=replace(one.facts, indexes=())) == replace(other, facts=replace(other.facts, indexes=()))
+    return _without_indexes(one) == _without_indexes(other)
+
+
+def _without_indexes(entry: Entry) -> Entry:
+    return replace(entry, facts=replace(entry.facts, indexes=(), other_forms=()))
 
 
 def facts_of(layer: Layer) -> Iterator[TableFacts]:

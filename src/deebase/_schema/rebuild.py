@@ -8,7 +8,7 @@ that none of them is touched, inside of a transaction or not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ from deebase._schema.change import Change, NewKey
 from deebase._schema.ddl import strict_type
 from deebase._schema.ddl_text import TableText, parse
 from deebase._schema.ddl_tokens import folded, quoted
-from deebase._schema.facts import TableFacts
+from deebase._schema.facts import IndexFacts, TableFacts
 from deebase._schema.stored_form import STORED
 from deebase.errors import InvalidOperationError
 
@@ -108,7 +108,8 @@ def rebuild(
     if change.only_names:
         return Rebuild(renames=tuple(renames))
     if change.only_names_and_drops and all(_drops_alone(table, name) for name in change.drop):
-        drops = [f"ALTER TABLE {quoted(facts.name)} DROP COLUMN {quoted(name)}" for name in change.drop]
+        drops = [f"DROP INDEX {quoted(index.name)}" for index in _beside(facts, change.drop)]
+        drops += [f"ALTER TABLE {quoted(facts.name)} DROP COLUMN {quoted(name)}" for name in change.drop]
         return Rebuild(after=tuple(drops), renames=tuple(renames))
     return _exchanged(facts, entries, edited(facts.sql or "", change, dialect), change, converted, renames)
 
@@ -136,11 +137,18 @@ def _exchanged(
         _copy(facts, parse(sql), new, change, converted),
         *[f"DROP INDEX {quoted(index.name)}" for index in indexes],
     ]
-    after = [f"DROP TABLE {quoted(new)}", *[str(index.sql) for index in indexes]]
+    gone = {index.name for index in _beside(facts, (*change.drop, *change.types))}
+    after = [f"DROP TABLE {quoted(new)}", *[str(index.sql) for index in indexes if index.name not in gone]]
     if counts(parse(facts.sql or "")) and not counts(parse(sql)):
         after.append(f"DELETE FROM sqlite_sequence WHERE name = {_text(old)}")
     left = edit.without_foreign_keys(edit.renamed(facts.sql or "", new))
     return Rebuild(tuple(before), _exchange(old, new, sql, left), tuple(after), renames=tuple(renames))
+
+
+def _beside(facts: TableFacts, columns: Iterable[str]) -> list[IndexFacts]:
+    """Return the indexes over rows of other forms of some columns."""
+    named = set(columns)
+    return [index for index in facts.other_forms if index.columns[0] in named]
 
 
 def _free_name(name: str, entries: Sequence[Entry]) -> str:

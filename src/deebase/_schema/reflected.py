@@ -9,6 +9,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from deebase._backends.moment_sql import HELPED, IS_VIEW
 from deebase._rows.model import TableModel, UniqueModel
 from deebase._schema.build import table_model
 from deebase._schema.checks import conditions
@@ -76,6 +77,7 @@ def sa_table(
             options["server_default"] = sa.text(_escaped(column.default))
         columns.append(sa.Column(column.name, types[column.name], *parts, **options))
     table = sa.Table(facts.name, metadata, *columns, schema=facts.schema)
+    note_other_forms(table, facts)
     if keys:
         nullable = {name: table.c[name].nullable for name in keys}
         table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in keys]))
@@ -89,6 +91,12 @@ def sa_table(
         if index.columns and None not in index.columns and not index.partial:
             sa.Index(index.name, *[table.c[str(name)] for name in index.columns], unique=index.unique)
     return table
+
+
+def note_other_forms(table: sa.Table, facts: TableFacts) -> None:
+    """Note with a table of which columns SQLite finds the rows of other forms."""
+    table.info[IS_VIEW] = facts.kind != "table"
+    table.info[HELPED] = frozenset([str(index.columns[0]) for index in facts.other_forms])
 
 
 def _escaped(sql: str) -> str:

@@ -6,11 +6,13 @@ import functools
 import json
 import re
 from collections.abc import Callable
+from datetime import date, time
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
+from deebase._backends.moments import read_naive, write_datetime, write_time
 from deebase._schema import types
 from deebase._schema.facts import ColumnFacts
 from deebase._schema.native_sqlite import sqlite_type
@@ -128,7 +130,22 @@ def _boolean(value: Any) -> int:
     return known
 
 
+def _whole(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return what takes text that says just a moment of a type: nothing is lost, and no number is taken for one."""
+
+    def converted(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise TypeError
+        return read(value)
+
+    return converted
+
+
 _OWN: dict[type[Any], Callable[[Any], Any]] = {
+    types.DateTime: _whole(lambda text: write_datetime(read_naive(text))),
+    types.AwareDateTime: _whole(lambda text: write_datetime(read_naive(text))),
+    types.Date: _whole(lambda text: date.fromisoformat(text).isoformat()),
+    types.Time: _whole(lambda text: write_time(time.fromisoformat(text))),
     types.Float: _real,
     types.Binary: _binary,
     types.Boolean: _boolean,

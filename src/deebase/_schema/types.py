@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from deebase._schema.choices import Choices, Pairs
 from deebase._schema.column_type import ColumnType, Named, Processor, reading, sending
 from deebase._schema.decimals import ExactNumber, compare_decimals
 from deebase._schema.kept import kept_null, kept_on_sqlite
+from deebase._schema.moment_types import AwareDateTime, Date, DateTime, Time
 
 __all__ = [
     "JSON",
@@ -99,83 +100,6 @@ class Binary(ColumnType):
 
     def accept(self, value: Any) -> bytes:
         return scalars.binary(value)
-
-
-class DateTime(ColumnType):
-    """A datetime without a time zone: text that SQLAlchemy's own type would store, TIMESTAMP. ``fold`` is not kept."""
-
-    cache_ok = True
-    impl = sa.DateTime
-
-    def accept(self, value: Any) -> datetime:
-        return scalars.naive_datetime(value)
-
-    def to_sqlite(self) -> Processor:
-        return lambda value: datetime.isoformat(scalars.naive_datetime(value), " ", "microseconds")
-
-    def from_sqlite(self) -> Processor:
-        return datetime.fromisoformat
-
-
-class AwareDateTime(ColumnType):
-    """A datetime in UTC: text without the zone, which sorts by time; TIMESTAMPTZ."""
-
-    cache_ok = True
-    impl = sa.DateTime
-    sqlite_type = Named("DATETIME UTC TEXT")
-    postgresql_type = sa.DateTime(timezone=True)
-
-    def accept(self, value: Any) -> datetime:
-        return scalars.aware_datetime(value)
-
-    def to_sqlite(self) -> Processor:
-        return lambda value: datetime.isoformat(scalars.aware_datetime(value), " ", "microseconds")[:_STORED_LENGTH]
-
-    def from_sqlite(self) -> Processor:
-        return _in_utc
-
-
-#: Of "YYYY-MM-DD HH:MM:SS.ffffff", without the zone behind it.
-_STORED_LENGTH = 26
-
-
-def _in_utc(text: str) -> datetime:
-    if len(text) == _STORED_LENGTH:
-        return datetime.fromisoformat(text + "+00:00")  # three times as fast as replace(tzinfo=UTC)
-    value = datetime.fromisoformat(text)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Date(ColumnType):
-    """DATE; SQLite stores ISO 8601 text."""
-
-    cache_ok = True
-    impl = sa.Date
-
-    def accept(self, value: Any) -> date:
-        return scalars.calendar_date(value)
-
-    def to_sqlite(self) -> Processor:
-        return lambda value: date.isoformat(scalars.calendar_date(value))
-
-    def from_sqlite(self) -> Processor:
-        return date.fromisoformat
-
-
-class Time(ColumnType):
-    """TIME without a zone; SQLite stores HH:MM:SS.ffffff. ``fold`` is not kept."""
-
-    cache_ok = True
-    impl = sa.Time
-
-    def accept(self, value: Any) -> time:
-        return scalars.clock_time(value)
-
-    def to_sqlite(self) -> Processor:
-        return lambda value: time.isoformat(scalars.clock_time(value), "microseconds")
-
-    def from_sqlite(self) -> Processor:
-        return time.fromisoformat
 
 
 class Interval(ColumnType):

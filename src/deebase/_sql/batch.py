@@ -11,6 +11,7 @@ from sqlalchemy.engine import Dialect
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, Prepared, prepare
 from deebase._sql.operands import assigned, compared
+from deebase._sql.own_form import bound_type
 from deebase._sql.scope import Scope
 from deebase._sql.where import Where
 
@@ -68,7 +69,7 @@ def update_rows(model: TableModel, names: Sequence[str], rows: Sequence[Sequence
     """UPDATE ... FROM (VALUES ...); the first columns are those of the key."""
     table = model.sa_table
     # Names of our own: those of columns may be anything.
-    new = sa.values(*[sa.column(f"c{n}", model.columns[name].sa_type) for n, name in enumerate(names)], name="new")
+    new = sa.values(*[sa.column(f"c{n}", bound_type(model, name)) for n, name in enumerate(names)], name="new")
     # Inside of FROM: behind a WITH in front, sqlite3 would not count the rows.
     given: Any = sa.select(new.data([tuple(row) for row in rows]).cte(nesting=True)).subquery("given")
     width = len(model.pks)

@@ -63,10 +63,13 @@ class KeyedRead:
         self._scope = scope
         held = [model.columns[name] for kind, name in scope.shape if kind == "equal"]
         self._binds = [column.bind for column in [*[model.column(name) for name in key], *held]]
-        self.key_of: Callable[[Sequence[Any]], Any] = itemgetter(*[self._columns.index(name) for name in key])
+        self.key_of: Callable[[Sequence[Any]], Any] = self._getter()
         self.exact: bool = all(_compares_exactly(model.columns[name].sa_type, dialect) for name in key)
-        # A document is sent as text, and comes back as what it says.
-        self._shared = not any(model.column(name).takes_collections for name in key)
+        # A document is sent as text, and comes back as what it says. SQLite finds a moment by an index on its own, and
+        # not as a part of a row value.
+        self._shared = not any(
+            model.columns[name].takes_collections or (len(key) > 1 and model.columns[name].normal) for name in key
+        )
         self._many: dict[int, Statement] = {}
         self.width: int = len(self._key)
         self.statement: Statement = self._build(None)
@@ -79,6 +82,13 @@ class KeyedRead:
             bind = self._binds[0]
             return [key[0] if bind is None else bind(key[0])]
         return [value if bind is None else bind(value) for bind, value in zip(self._binds, key, strict=True)]
+
+    def _getter(self) -> Callable[[Sequence[Any]], Any]:
+        places = [self._columns.index(name) for name in self._key]
+        getter = itemgetter(*places)
+        normal = self._model.columns[self._key[0]].normal
+        # A moment may be stored in another form than the one it is asked for in.
+        return getter if normal is None else lambda row: normal(getter(row))
 
     def joins(self, args: Sequence[Any]) -> bool:
         """Whether a row can be told by its key alone: a float or a decimal may be found as another equal one."""

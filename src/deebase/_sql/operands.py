@@ -33,5 +33,5 @@ def assigned(column: sa.Column[Any], new: Any) -> Any:
 
 def compared(column: sa.Column[Any]) -> ColumnElement[Any]:
     """Return a column as it is compared inside of a row of columns, where SQLAlchemy does not ask its type."""
-    compare = getattr(column.type, "compared", None)
+    compare = getattr(column.type, "compared", None) or getattr(column.type, "order_expression", None)
     return column if compare is None else compare(column)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,19 +37,33 @@ class Seek:
     inclusive: bool
     nulls: tuple[bool, ...]
 
+    @property
+    def directions(self) -> list[tuple[str, bool]]:
+        """The columns, and whether they are descending in the direction of reading."""
+        return [(name, descending != self.backwards) for name, descending in self.columns]
+
     def order(self, model: TableModel) -> list[Any]:
         """Return the ORDER BY, in the direction of reading."""
         result: list[Any] = []
-        for name, descending in self.columns:
+        for name, descending in self.directions:
             column = model.columns[name].order_column
-            result.append(column.desc() if descending != self.backwards else column.asc())
+            result.append(column.desc() if descending else column.asc())
         return result
 
-    def condition(self, model: TableModel, parameters: Parameters, dialect: Dialect) -> Condition:
-        """Return the condition of the rows behind the place."""
+    def condition(
+        self, model: TableModel, parameters: Parameters, dialect: Dialect, columns: Mapping[str, Any]
+    ) -> Condition:
+        """Return the condition of the rows behind the place.
+
+        Args:
+            model: the table.
+            parameters: of the statement.
+            dialect: the database.
+            columns: what is compared, by column, where it is not the column's own ``order_column``.
+        """
         steps = [
-            _Step(model, parameters, n, name, descending != self.backwards, self.nulls[n], dialect)
-            for n, (name, descending) in enumerate(self.columns)
+            _Step(model, parameters, n, name, descending, self.nulls[n], dialect, columns.get(name))
+            for n, (name, descending) in enumerate(self.directions)
         ]
         directions = {step.descending for step in steps}
         if len(directions) == 1 and not any(step.nullable for step in steps):
@@ -95,15 +109,16 @@ class _Step:
         descending: bool,
         null: bool,
         dialect: Dialect,
+        column: Any,
     ) -> None:
         known = model.columns[name]
-        self.column: Any = known.order_column
+        self.column: Any = known.order_column if column is None else column
         self.descending = descending
         self.nullable = known.nullable
         self.null = null
         # SQLite sorts NULL below every value, PostgreSQL above.
         self._nulls_behind = (dialect.name == "postgresql") != descending
-        self._parameter = (place_source(n), known.sa_type, known.bind)
+        self._parameter = (place_source(n), known.sa_type, known.bind_place)
         self._parameters = parameters
 
     @property

@@ -12,10 +12,12 @@ from sqlalchemy.engine import Dialect
 from deebase._rows.foreign import python_value
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, Prepared, prepare
+from deebase._sql.merged import WHOLE, Branch, branches, merged, without_keys
 from deebase._sql.operands import assigned
+from deebase._sql.own_form import taken
 from deebase._sql.reread import Reread, hidden_rowid
 from deebase._sql.seek import Seek
-from deebase._sql.where import Where, order_by
+from deebase._sql.where import Where, order_by, plain_order
 from deebase.errors import ValidationError
 from deebase.types import SqlExpression
 
@@ -63,7 +65,8 @@ def move_sequence_past(model: TableModel, dialect: Dialect) -> Prepared:
 
 
 def _insert(construct: Any, model: TableModel, parameters: Parameters, names: Collection[str]) -> Any:
-    values = {model.sa_table.c[name]: _bound(parameters, model, name) for name in names}
+    bound = {name: _bound(parameters, model, name) for name in names}
+    values = {model.sa_table.c[name]: taken(model, name, bound) for name in names}
     # Inline: SQLAlchemy adds no RETURNING of its own for the key.
     return construct(model.sa_table).values(values).inline()
 
@@ -222,12 +225,23 @@ def select(
 ) -> Prepared:
     """SELECT columns FROM table; limit and offset are the values "limit" and "offset"."""
     parameters = Parameters()
-    element: Any = sa.select(*[model.sa_table.c[name] for name in columns]).where(*where.clauses(parameters))
-    element = element.order_by(*order_by(model, order)[0])
-    if limit:
-        element = element.limit(parameters.add("limit", sa.BigInteger(), None))
-    if offset:
-        element = element.offset(parameters.add("offset", sa.BigInteger(), None))
+    listed = list(columns)
+
+    def read(part: Branch) -> Any:
+        chosen = sa.select(*[model.sa_table.c[name] for name in listed])
+        return chosen.where(*where.clauses(parameters), *part.forms)
+
+    def limited(element: Any) -> Any:
+        if limit:
+            element = element.limit(parameters.add("limit", sa.BigInteger(), None))
+        return element.offset(parameters.add("offset", sa.BigInteger(), None)) if offset else element
+
+    names = plain_order(model, order) if limit else ()
+    parts = branches(model, names)
+    if len(parts) > 1:
+        element = without_keys(merged(model, parts, names, read, limited), names)
+    else:
+        element = limited(read(WHOLE).order_by(*order_by(model, order)[0]))
     if lock is not None:
         element = element.with_for_update(skip_locked=lock == "skip locked")
     reads = lock is None or dialect.name == "sqlite"
@@ -244,12 +258,26 @@ def keyset(
     begins: bool,
     locked: bool = False,
 ) -> Prepared:
-    """SELECT of the rows behind a place in an order, which ``seek`` describes (or of the first ones)."""
+    """SELECT of the rows behind a place in an order, which ``seek`` describes (or of the first ones).
+
+    Behind the columns there may be others, which the rows are sorted by.
+    """
     parameters = Parameters()
-    element: Any = sa.select(*[model.sa_table.c[name] for name in columns]).where(*where.clauses(parameters))
-    if not begins:
-        element = element.where(seek.condition(model, parameters, dialect))
-    element = element.order_by(*seek.order(model)).limit(parameters.add("limit", sa.BigInteger(), None))
+    listed = list(columns)
+
+    def read(part: Branch) -> Any:
+        chosen = sa.select(*[model.sa_table.c[name] for name in listed])
+        element = chosen.where(*where.clauses(parameters), *part.forms)
+        return element if begins else element.where(seek.condition(model, parameters, dialect, part.columns))
+
+    def limited(element: Any) -> Any:
+        return element.limit(parameters.add("limit", sa.BigInteger(), None))
+
+    parts = branches(model, seek.directions)
+    if len(parts) > 1:
+        element = merged(model, parts, seek.directions, read, limited)
+    else:
+        element = limited(read(WHOLE).order_by(*seek.order(model)))
     if locked:
         element = element.with_for_update()
     return prepare(element, dialect, parameters, reads=not locked or dialect.name == "sqlite", quick=False)

@@ -317,6 +317,12 @@ def _named(model: TableModel, item: str) -> tuple[str, bool]:
     raise model.unknown_column(readings[-1][0])
 
 
+def plain_order(model: TableModel, order: Any) -> tuple[tuple[str, bool], ...]:
+    """Return an order of names as (column, descending); nothing for an order of anything else."""
+    given: Any = () if order is None else order if isinstance(order, (list, tuple)) else [order]
+    return tuple([_named(model, item) for item in given]) if all(isinstance(item, str) for item in given) else ()
+
+
 def named_order(model: TableModel, order: Any) -> tuple[tuple[str, bool], ...]:
     """Return an order as (column, descending), each column once.
 

@@ -164,7 +164,9 @@ class Ledger:
     def insert(self, file: MigrationFile) -> str:
         """Return the statement that adds the row of a migration, for who runs it by hand."""
         dialect = self._executor.settings.dialect
-        now = "CURRENT_TIMESTAMP"
+        # SQLite's CURRENT_TIMESTAMP has another form than the other rows.
+        sqlite = dialect.name == "sqlite"
+        now = "strftime('%Y-%m-%d %H:%M:%f000', 'now')" if sqlite else "CURRENT_TIMESTAMP"
         values = {
             **{"name": file.name, "suffix": file.suffix, "checksum": file.checksum, "source": file.text},
             "version": version("deebase"),

@@ -1,0 +1,96 @@
+"""The first rows in an order that SQLite's index has for our own form of moments, and not for other forms.
+
+Rows in our form come from the index, in its order. Those of other forms, usually none, are sorted. SQLite merges the
+two, and stops at the limit: a page of a large table costs what it costs where all values have one form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from deebase._backends.moment_sql import Form, Plain, is_in_an_index
+from deebase._rows.model import TableModel
+
+#: Columns and whether they are descending.
+Order = Sequence[tuple[str, bool]]
+
+
+class Branch(NamedTuple):
+    """Some of the rows of a table.
+
+    Attributes:
+        columns: what these rows are sorted by, by column, where it is not the column's own ``order_column``.
+        forms: the conditions of these rows.
+    """
+
+    columns: dict[str, Any]
+    forms: list[Any]
+
+
+#: All rows, sorted by value.
+WHOLE = Branch({}, [])
+
+
+def branches(model: TableModel, order: Order) -> list[Branch]:
+    """Return the parts of a table that are merged into an order; one where an index is of no use."""
+    table = model.sa_table
+    moments = list(dict.fromkeys([name for name, _ in order if model.columns[name].normal is not None]))
+    if not any(is_in_an_index(table, name) for name in moments):
+        return [WHOLE]
+    result: list[Branch] = []
+    columns: dict[str, Any] = {}
+    own: list[Any] = []
+    for name in moments:
+        column: Any = table.c[name]
+        result.append(Branch(dict(columns), [*own, Form(column, own=False)]))
+        columns[name] = Plain(column)
+        own.append(Form(column, own=True))
+    return [Branch(columns, own), *result]
+
+
+def merged(
+    model: TableModel,
+    parts: Sequence[Branch],
+    order: Order,
+    read: Callable[[Branch], Any],
+    limited: Callable[[Any], Any],
+) -> Any:
+    """Return the SELECT of the first rows of all parts, with the values that they are sorted by behind their columns.
+
+    Args:
+        model: the table.
+        parts: its parts.
+        order: what the rows are sorted by.
+        read: returns the SELECT of a part, without order.
+        limited: returns a SELECT with its limit and offset.
+    """
+    names = [name for name, _ in order]
+    selects = [read(part).add_columns(*_keys(model, part, names)) for part in parts]
+    width = len(selects[0].selected_columns) - len(order)
+    # By number: a compound SELECT sorts by its columns alone.
+    places = [
+        _directed(sa.literal_column(str(width + n + 1)), descending=descending)
+        for n, (_, descending) in enumerate(order)
+    ]
+    return limited(sa.union_all(*selects).order_by(*places))
+
+
+def without_keys(element: Any, order: Order) -> Any:
+    """Return a merged SELECT without the columns that it is sorted by."""
+    rows = element.subquery("deebase_rows")
+    columns: list[Any] = list(rows.c)
+    width = len(columns) - len(order)
+    again = [_directed(Plain(columns[width + n]), descending=descending) for n, (_, descending) in enumerate(order)]
+    return sa.select(*columns[:width]).order_by(*again)
+
+
+def _keys(model: TableModel, part: Branch, names: Sequence[str]) -> list[Any]:
+    sorted_by = [part.columns.get(name, model.columns[name].order_column) for name in names]
+    return [column.label(f"deebase_k{n}") for n, column in enumerate(sorted_by)]
+
+
+def _directed(column: Any, *, descending: bool) -> Any:
+    return column.desc() if descending else column.asc()
