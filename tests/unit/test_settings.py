@@ -269,11 +269,11 @@ def test_an_at_sign_elsewhere_is_what_it_was() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["postgresql://me@%2Ftmp%2Fpg/app", "postgresql:///app?host=/tmp/pg&user=me", "postgresql://me@/app?host=/tmp/pg"],
+    ["postgresql://me@%2Frun%2Fpg/app", "postgresql:///app?host=/run/pg&user=me", "postgresql://me@/app?host=/run/pg"],
 )
 def test_a_directory_as_host_is_a_socket(url: str) -> None:
     found = settings(url).sa_url
-    assert (found.host, found.query["host"], found.username, found.database) == (None, "/tmp/pg", "me", "app")
+    assert (found.host, found.query["host"], found.username, found.database) == (None, "/run/pg", "me", "app")
 
 
 def test_harmless_options_of_libpq_are_left_out_with_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

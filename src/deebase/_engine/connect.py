@@ -22,6 +22,7 @@ from deebase._backends.dialects import adapt
 from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
 from deebase._backends.settings import Settings
 from deebase._engine.codecs_postgres import set_codecs
+from deebase._engine.hosts import no_host
 from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
 from deebase._engine.lanes_sqlite import SqliteLanes
 from deebase._engine.session_postgres import StoredCode, require_standard_strings
@@ -330,11 +331,9 @@ async def open_postgres(
         unmatched = type(cause).__name__ == "TargetServerAttributeNotMatched"
         if not (unmatched or (choosing and isinstance(cause, OSError))):
             raise
-        # The driver is loaded by now, which says of one host alone what failed.
-        from deebase._engine.hosts import no_host
 
         def reason(failure: BaseException) -> str:
-            return (translate(failure, None) or failure).args[0]  # type: ignore[no-any-return]
+            return str((translate(failure, None) or failure).args[0])
 
         raise await no_host(engine, _connect_args(settings), reason) from error
     try:

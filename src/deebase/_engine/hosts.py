@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deebase.errors import ConnectionError
@@ -27,12 +26,14 @@ async def no_host(engine: AsyncEngine, connect_args: dict[str, Any], reason: Rea
         connect_args: what the driver was given besides the URL.
         reason: returns the message for an error of the driver.
     """
-    (), options = engine.dialect.create_connect_args(engine.url)
-    options = {name: value for name, value in {**options, **connect_args}.items() if name not in _OF_THE_DIALECT}
+    given = {**engine.dialect.create_connect_args(engine.url)[1], **connect_args}
+    options: dict[str, Any] = {name: value for name, value in given.items() if name not in _OF_THE_DIALECT}
+    driver: Any = engine.dialect.loaded_dbapi
+    connect = driver.asyncpg.connect
     wanted = options.pop("target_session_attrs", "any")
     hosts, ports = _listed(options.pop("host", "localhost")), _listed(options.pop("port", 5432))
     places = zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True)
-    found = await asyncio.gather(*(_state(host, port, options, reason) for host, port in places))
+    found = await asyncio.gather(*(_state(connect, host, port, options, reason) for host, port in places))
     return ConnectionError(
         f"no host is what target_session_attrs={wanted} asks for: {'; '.join(found)}",
         hint="during a failover try again in a moment; else correct the hosts, or target_session_attrs",
@@ -40,14 +41,15 @@ async def no_host(engine: AsyncEngine, connect_args: dict[str, Any], reason: Rea
 
 
 def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
+    several: list[Any] = value
+    return several if isinstance(value, list) else [value]
 
 
-async def _state(host: str, port: int, options: dict[str, Any], reason: Reason) -> str:
+async def _state(connect: Any, host: str, port: int, options: dict[str, Any], reason: Reason) -> str:
     place = f"{host}:{port}"
     try:
         async with asyncio.timeout(_PATIENCE):
-            connection = await asyncpg.connect(host=host, port=port, **options)
+            connection = await connect(host=host, port=port, **options)
             try:
                 standby, read_only = await connection.fetchrow(
                     "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean"
