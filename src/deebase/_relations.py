@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import sqlalchemy as sa
+
 from deebase._rows.model import ForeignKeyModel, TableModel
 from deebase._source import Source, conditions
-from deebase._sql.related import RelatedRead
+from deebase._sql.related import RelatedRead, Within
 from deebase.errors import SchemaError, ValidationError
 from deebase.query import Query, order_names
 
@@ -154,8 +156,23 @@ def child_source(source: Source, child: Any) -> Source:
             f"the children are a table or the name of one, not {type(child).__name__}",
             hint="users.get_children(user, 'post', 'author_id')",
         )
-    held = source.scope.carried_to(given.model).held
-    return given.scoped(given.scope.narrowed(given.model, held)) if held else given
+    held = source.scope.carried_to(given.model, source.model).held
+    return given.scoped(given.scope.narrowed(given.model, held, writable=False)) if held else given
+
+
+def within_scope(source: Source, children: Source, key: ForeignKeyModel) -> Within | None:
+    """Return what holds a parent to the columns of its scope that its children lack; None where they lack none.
+
+    The rows may come from a request: without this, children of a row of another scope would be shown.
+    """
+    left = {name: value for name, value in source.scope.held.items() if name not in children.scope.held}
+    if not left:
+        return None
+    parent = source.model.sa_table.alias()
+    held = [parent.c[name] == value for name, value in left.items()]
+    return lambda values: sa.exists().where(
+        *[parent.c[name] == value for name, value in zip(key.targets, values, strict=True)], *held
+    )
 
 
 def children_query(
@@ -172,6 +189,9 @@ def children_query(
     key = children_of(source, children, column)
     values = values_in(row, key.targets, source.model)
     condition = conditions(children, where, None, None, keywords)
+    within = within_scope(source, children, key)
+    if within is not None:
+        condition.expression(within(values))
     for name, value in zip(key.columns, values, strict=True):
         if value is None:
             # Nothing refers to NULL.
@@ -197,7 +217,8 @@ async def with_children(
     children = child_source(source, child)
     key = children_of(source, children, column)
     listed = await _listed(rows)
-    found = await _related(source, listed, key.targets, children, key.columns, order_by)
+    within = within_scope(source, children, key)
+    found = await _related(source, listed, key.targets, children, key.columns, order_by, within)
     return list(zip(listed, found, strict=True))
 
 
@@ -221,6 +242,7 @@ async def _related(
     others: Source,
     matched: tuple[str, ...],
     order: Any = None,
+    within: Within | None = None,
 ) -> list[list[Any]]:
     """Return for each row the rows of another table whose ``matched`` columns equal its ``names``."""
     keys: dict[tuple[Any, ...], int] = {}
@@ -228,10 +250,12 @@ async def _related(
     names_of_order = order_names(order)
 
     def build() -> RelatedRead:
-        return RelatedRead(others.model, others.dialect, matched, others.scope, order)
+        return RelatedRead(others.model, others.dialect, matched, others.scope, order, within)
 
     shape = ("related", matched, names_of_order, others.scope.shape)
-    read: RelatedRead = build() if names_of_order is None else others.kept(shape, build)
+    # What holds the parents has values in it, which are those of this call.
+    once = names_of_order is None or within is not None
+    read: RelatedRead = build() if once else others.kept(shape, build)
     for row in rows:
         values = values_in(row, names, source.model)
         bound = None if any(value is None for value in values) else read.bind(values)

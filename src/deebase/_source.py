@@ -10,7 +10,7 @@ from deebase._sql.compiled import Prepared
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.scope import Scope, no_scope
 from deebase._sql.where import Where
-from deebase.errors import NotFoundError, ValidationError
+from deebase.errors import InvalidOperationError, NotFoundError, ValidationError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -72,7 +72,21 @@ class Source:
             TableNotFoundError: it is not known.
         """
         model = self.catalog.model(name)
-        return Source(self.executor, self.catalog, model, None, self.scope.carried_to(model))
+        return Source(self.executor, self.catalog, model, None, self.scope.carried_to(model, self.model))
+
+    def must_be_whole(self, operation: str) -> None:
+        """Refuse to change a table or view through a handle that stands for a part of its rows.
+
+        Raises:
+            InvalidOperationError: the handle has a scope.
+        """
+        if self.scope:
+            raise InvalidOperationError(
+                f"{operation} changes all of {self.model.name}, and this handle has a scope",
+                operation=operation,
+                target=self.model.name,
+                hint="use the handle without a scope",
+            )
 
     def where(self) -> Where:
         """Return conditions that begin with the scope."""

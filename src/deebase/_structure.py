@@ -19,7 +19,7 @@ from deebase._schema.facts import TableFacts
 from deebase._source import Source
 from deebase._sql.statement import Statement
 from deebase._transformation import Transformation
-from deebase.errors import InvalidOperationError, SchemaError, ValidationError
+from deebase.errors import SchemaError, ValidationError
 from deebase.types import UNSET, ForeignKeyMark, Index, Unset
 
 S = TypeVar("S", bound="Structure")
@@ -55,17 +55,7 @@ class Structure:
         entries.sort(key=lambda entry: entry[0])
         return [{"name": name, "columns": columns, "unique": bool(unique)} for name, columns, unique in entries]
 
-    def _must_be_whole(self, operation: str) -> None:
-        if self._source.scope:
-            raise InvalidOperationError(
-                f"{operation} changes all of {self._source.model.name}, and this handle has a scope",
-                operation=operation,
-                target=self._source.model.name,
-                hint="use the handle without a scope",
-            )
-
-    async def _change(self, operation: str, *statements: str) -> None:
-        self._must_be_whole(operation)
+    async def _change(self, *statements: str) -> None:
         async with self._source.executor.transaction():
             for statement in statements:
                 await self._source.executor.fetch(Statement(statement), [])
@@ -143,6 +133,7 @@ class Structure:
             await users.create_index("email", unique=True)
             ```
         """
+        self._source.must_be_whole("create_index")
         model = self._source.model
         parts = [columns] if isinstance(columns, (str, ColumnElement)) else list(columns)
         for part in parts:
@@ -161,7 +152,6 @@ class Structure:
         check_name("the name of the index", index.name, self._source.dialect)
         before = await self._before()
         await self._change(
-            "create_index",
             alter.create_index(
                 model.sa_table,
                 index.name,
@@ -203,6 +193,7 @@ class Structure:
             await users.drop_index("ix_user_email")
             ```
         """
+        self._source.must_be_whole("drop_index")
         table = self._source.model.sa_table
         await self._learn_indexes()
         known = [index["name"] for index in self.indexes]
@@ -214,7 +205,7 @@ class Structure:
             )
         schema = "" if table.schema is None else f"{self._quoted(table.schema)}."
         before = await self._before()
-        await self._change("drop_index", f"DROP INDEX {schema}{self._quoted(name)}")
+        await self._change(f"DROP INDEX {schema}{self._quoted(name)}")
         await self._learn_indexes(before)
 
     # -- columns -------------------------------------------------------------------------------
@@ -239,6 +230,7 @@ class Structure:
             ```
         """
         source = self._source
+        source.must_be_whole("add_column")
         model = source.model
         check_name("the name of the column", name, source.dialect)
         if name in model.columns:
@@ -254,7 +246,6 @@ class Structure:
         if mark is not None:
             pks = source.catalog.model(mark.target.partition(".")[0]).pks
             key = pks[0] if len(pks) == 1 else None
-        self._must_be_whole("add_column")
         before = await self._before()
         await Transformation(source, "add_column").add_column(spec, mark, key)
         return await self._anew(before, known={name: spec.sa_type})
@@ -377,11 +368,11 @@ class Structure:
         arguments = Arguments(
             types, rename, drop, not_null, defaults, pk, add_foreign_keys, drop_foreign_keys, column_order
         )
-        self._must_be_whole("transform_sql")
+        self._source.must_be_whole("transform_sql")
         return await Transformation(self._source, "transform_sql").plan(arguments)
 
     async def _transformed(self: S, operation: str, arguments: Arguments) -> S:
-        self._must_be_whole(operation)
+        self._source.must_be_whole(operation)
         before = await self._before()
         change = await Transformation(self._source, operation).run(arguments)
         columns = self._source.model.columns
@@ -403,9 +394,10 @@ class Structure:
             people = await users.rename("people")
             ```
         """
+        self._source.must_be_whole("rename")
         check_name("the name of the table", new, self._source.dialect)
         before = await self._before()
-        await self._change("rename", f"ALTER TABLE {self._table} RENAME TO {self._quoted(new)}")
+        await self._change(f"ALTER TABLE {self._table} RENAME TO {self._quoted(new)}")
         return await self._anew(before, name=new)
 
     async def duplicate(self: S, new: str) -> S:
@@ -426,8 +418,8 @@ class Structure:
             kept = await users.duplicate("user_before")
             ```
         """
+        self._source.must_be_whole("duplicate")
         check_name("the name of the table", new, self._source.dialect)
-        self._must_be_whole("duplicate")
         source = self._source
         async with source.executor.transaction():
             found = await duplicate(source, new)
@@ -446,7 +438,7 @@ class Structure:
             await sessions.truncate()
             ```
         """
-        self._must_be_whole("truncate")
+        self._source.must_be_whole("truncate")
         source = self._source
         async with source.executor.transaction():
             await drop_table(source.executor, source.model.sa_table, source.dialect, "truncate", rows_only=True)
@@ -463,7 +455,7 @@ class Structure:
             await sessions.drop()
             ```
         """
-        self._must_be_whole("drop")
+        self._source.must_be_whole("drop")
         source = self._source
         before = await self._before()
         async with source.executor.transaction():

@@ -80,12 +80,14 @@ class View(Readable[R]):
 
         Raises:
             QueryError: other views use it (PostgreSQL).
+            InvalidOperationError: the handle has a scope.
 
         Example:
             ```python
             await popular.drop()
             ```
         """
+        self._source.must_be_whole("drop")
         await self._maker().drop()
         self._source.catalog.forget(self.name)
 
@@ -97,12 +99,14 @@ class View(Readable[R]):
 
         Raises:
             InvalidOperationError: the view is not materialized, so that it is always current.
+            InvalidOperationError: the handle has a scope.
 
         Example:
             ```python
             await totals.refresh(concurrently=True)
             ```
         """
+        self._source.must_be_whole("refresh")
         await self._maker().refresh(concurrently=concurrently)
 
     def _maker(self) -> ViewMaker:

@@ -176,44 +176,64 @@ def check_fragment(sql: str, dialect: str, *, scoped: bool = False) -> None:
             the database knows, a NUL, no text at all.
     """
     check_characters(sql)
-    depth = 0
+    opened: list[str] = []
     empty = True
     for token in tokens(sql, dialect):
         empty = empty and token.kind in BLANK
-        depth = _still_enclosed(token, depth, comments=not scoped)
+        _still_enclosed(token, opened, comments=not scoped)
         if token.kind == "foreign" or (token.kind == "escaped" and dialect == "sqlite"):
             raise _refused(f"the placeholder {token.text}")
-    if depth or empty:
-        raise _refused("an unbalanced parenthesis" if depth else "no text")
+    if opened or empty:
+        raise _refused("an unbalanced parenthesis" if opened else "no text")
 
 
-def check_enclosed(sql: str, dialect: str) -> None:
+def check_enclosed(sql: str, dialect: str, *, value_of: str | None = None) -> None:
     """Refuse compiled text that could end the parentheses it is put in.
 
+    Args:
+        sql: a condition, or the new value of a column.
+        dialect: how it will be read.
+        value_of: the column whose value it is; a comma would begin the next assignment.
+
     Raises:
-        ValidationError: unbalanced quotes or parentheses, a semicolon, a comment.
+        ValidationError: unbalanced quotes, parentheses or brackets, a semicolon, a comment.
     """
-    depth = 0
-    for token in tokens(sql, dialect):
-        depth = _still_enclosed(token, depth, comments=False)
-    if depth:
-        raise _refused("an unbalanced parenthesis")
+    opened: list[str] = []
+    try:
+        for token in tokens(sql, dialect):
+            _still_enclosed(token, opened, comments=False)
+            if value_of is not None and not opened and token == ("other", ","):
+                raise _refused("a comma outside of parentheses")
+        if opened:
+            raise _refused("an unbalanced parenthesis")
+    except ValidationError as error:
+        if value_of is None:
+            raise
+        raise ValidationError(
+            error.message.replace("the condition", f"the expression for {value_of}"),
+            field=value_of,
+            hint="this handle has a scope: give one complete SQL expression, or use the handle without a scope",
+        ) from None
 
 
-def _still_enclosed(token: Token, depth: int, *, comments: bool) -> int:
-    """Return how many parentheses are open after a token that does not break out."""
+_CLOSES = {")": "(", "]": "["}
+
+
+def _still_enclosed(token: Token, opened: list[str], *, comments: bool) -> None:
+    """Refuse a token that breaks out; note the parentheses and brackets that are open after it."""
     kind, text = token
     if kind == "broken":
         raise _refused("an unclosed quote or comment")
     if kind == "comment" and not comments:
         raise _refused("a comment")
-    if kind == "other":
-        if text == ";":
-            raise _refused("a semicolon")
-        depth += (text == "(") - (text == ")")
-        if depth < 0:
-            raise _refused("an unbalanced parenthesis")
-    return depth
+    if kind != "other":
+        return
+    if text == ";":
+        raise _refused("a semicolon")
+    if text in ("(", "["):
+        opened.append(text)
+    elif text in _CLOSES and (not opened or opened.pop() != _CLOSES[text]):
+        raise _refused("an unbalanced parenthesis")
 
 
 def _refused(what: str) -> ValidationError:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Dialect
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, Prepared, prepare
 from deebase._sql.seek import Seek
-from deebase._sql.where import Where, order_by
+from deebase._sql.where import Assigned, Where, order_by
 from deebase.errors import ValidationError
 from deebase.types import SqlExpression
 
@@ -133,7 +133,7 @@ def _update(
     for name, given in values.items():
         if isinstance(given, SqlExpression):
             _must_stay_exact(model, name, given, dialect)
-            sets[model.sa_table.c[name]] = given.element
+            sets[model.sa_table.c[name]] = Assigned(name, given.element) if where.scope else given.element
         else:
             sets[model.sa_table.c[name]] = _bound(parameters, model, name)
     return sa.update(model.sa_table).values(sets).where(*where.clauses(parameters))

@@ -72,6 +72,26 @@ def _compile_enclosed(element: Enclosed, compiler: Any, **kwargs: Any) -> str:
     return f"({text})"
 
 
+class Assigned(ColumnElement[Any]):
+    """The new value of a column, written through a scoped handle: one expression that cannot end its assignment."""
+
+    __visit_name__ = "deebase_assigned"
+    inherit_cache = False
+
+    def __init__(self, column: str, element: ColumnElement[Any]) -> None:
+        self.column = column
+        self.element = element
+        self.type = element.type
+
+
+@compiles(Assigned)
+def _compile_assigned(element: Assigned, compiler: Any, **kwargs: Any) -> str:
+    text: str = compiler.process(element.element, **kwargs)
+    check_enclosed(text, compiler.dialect.name, value_of=element.column)
+    # The keyword DEFAULT is no expression: in parentheses it is a syntax error.
+    return text if text.strip().upper() == "DEFAULT" else f"({text})"
+
+
 class Where:
     """The conditions of one statement.
 
