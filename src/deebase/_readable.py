@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
 
 from deebase._paging import Page, page_of
 from deebase._pictures.notebook import table_html
@@ -33,6 +33,43 @@ class Readable(Generic[R]):
         self._source: Source = source
         self._model: TableModel = source.model
         self._executor: Executor = source.executor
+
+    def __aiter__(self) -> AsyncIterator[R]:
+        return aiter(self())
+
+    if not TYPE_CHECKING:
+        # With `__getitem__` alone, Python would ask for the keys 0, 1, 2 and so on, and never come to an end.
+        # A type checker is not told of these, so that it refuses them too.
+
+        def __iter__(self) -> Never:
+            raise self._needs_await("rows = await {0}(); or async for row in {0}: ...")
+
+        def __contains__(self, _: object) -> Never:
+            raise self._needs_await("await {0}.exists(key); or await {0}.exists(email=...)")
+
+        def __len__(self) -> Never:
+            raise self._needs_await("await {0}.count()")
+
+        def __bool__(self) -> bool:
+            # Without it Python would ask for the length.
+            return True
+
+        def __reversed__(self) -> Never:
+            raise self._needs_await("await {0}(order_by='-id')")
+
+        def __await__(self) -> Never:
+            raise self._needs_await("rows = await {0}(); row = await {0}[key]")
+
+        def __setitem__(self, _: object, __: object) -> Never:
+            raise self._needs_await("await {0}.update({{...}}, pk=key)")
+
+        def __delitem__(self, _: object) -> Never:
+            raise self._needs_await("await {0}.delete(key)")
+
+        def _needs_await(self, instead: str) -> TypeError:
+            kind = type(self).__name__.lower()
+            name = self.name if self.name.isidentifier() else kind
+            return TypeError(f"a {kind} holds no rows itself, it asks the database: {instead.format(name)}")
 
     def __repr__(self) -> str:
         model, scope = self._model, self._source.scope

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Rows are the user's own and may be of any type.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,6 +45,16 @@ class ForeignKeys:
         found = foreign_key(self._source.model, column)
         return lambda row: parent_of(self._source, row, found)
 
+    def __iter__(self) -> Iterator[Any]:
+        # As `__getitem__` takes them: a column, or the tuple of a composite key.
+        return (key.columns[0] if len(key.columns) == 1 else key.columns for key in self._source.model.foreign_keys)
+
+    def __len__(self) -> int:
+        return len(self._source.model.foreign_keys)
+
+    def __bool__(self) -> bool:
+        return True
+
     def __dir__(self) -> list[str]:
         return [key.columns[0] for key in self._source.model.foreign_keys if len(key.columns) == 1]
 
@@ -55,7 +65,7 @@ def foreign_key(model: TableModel, column: Columns) -> ForeignKeyModel:
     Raises:
         SchemaError: there is none; the message lists those that are.
     """
-    names = (column,) if isinstance(column, str) else tuple(column)
+    names = tuple(column) if isinstance(column, (list, tuple)) else (column,)
     for key in model.foreign_keys:
         if key.columns == names:
             return key
@@ -65,9 +75,9 @@ def foreign_key(model: TableModel, column: Columns) -> ForeignKeyModel:
         return holding[0]
     known = [", ".join(key.columns) for key in model.foreign_keys]
     raise SchemaError(
-        f"{model.name}: {', '.join(names)} is no foreign key",
+        f"{model.name}: {', '.join(map(str, names))} is no foreign key",
         table_name=model.name,
-        column_name=names[0] if names else None,
+        column_name=str(names[0]) if names else None,
         hint=f"the foreign keys are {'; '.join(known)}" if known else "the table has no foreign keys",
     )
 
@@ -223,10 +233,12 @@ async def with_children(
 
 
 async def _listed(rows: Any) -> list[Any]:
-    """Return rows as a list: of a query, awaited; of an iterable, as they are."""
+    """Return rows as a list: of a query, awaited; of a table or stream, read; of an iterable, as they are."""
     kind: type[Any] = type(rows)
     if isinstance(rows, Query):
         return list(await rows)
+    if isinstance(rows, AsyncIterable):
+        return [row async for row in rows]
     if issubclass(kind, (str, bytes, Mapping)) or not issubclass(kind, Iterable):
         raise ValidationError(
             f"rows are a query or an iterable of rows, not {kind.__name__}",
