@@ -17,7 +17,7 @@ from deebase._sql.compiled import Parameters, prepare
 from deebase._sql.raw import adapt, described, unique_names
 from deebase._sql.statement import Statement
 from deebase._sql.text import StatementKind, classify, split_script
-from deebase.errors import InvalidOperationError, MultipleRowsError, NotFoundError, ValidationError
+from deebase.errors import InvalidOperationError, MultipleRowsError, NotFoundError, QueryError, ValidationError
 from deebase.types import SqlExpression
 
 if TYPE_CHECKING:
@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 KEPT_TEXTS = 500
 
 _KEEPS_SESSION = (StatementKind.READ, StatementKind.WRITE)
+
+
+def loose_values(operation: str) -> ValidationError:
+    """Return the error for values of SQL text that are no one list or dict."""
+    return ValidationError(
+        f"{operation} takes the values of SQL text as one list or dict",
+        field="params",
+        hint=f"{operation}('SELECT ... WHERE age > ?', [30]), or {operation}('... > :age', {{'age': 30}})",
+    )
 
 
 class RawSql:
@@ -50,6 +59,7 @@ class RawSql:
         bound, values = bind_text(sql, params, self._dialect.name)
         statement = self._statements.get(bound)
         if statement is None:
+            self._must_be_one(sql)
             statement = Statement(
                 bound,
                 reads=kind is StatementKind.READ,
@@ -60,6 +70,15 @@ class RawSql:
                 self._statements.clear()
             self._statements[bound] = statement
         return statement, [adapt(value, self._dialect.name) for value in values]
+
+    def _must_be_one(self, sql: str) -> None:
+        # Most texts have no semicolon, and need not be read again.
+        if ";" in sql and len(split_script(sql, self._dialect.name)) > 1:
+            raise QueryError(
+                "the text has more than one statement",
+                statement=sql,
+                hint="await db.script(...) runs several, in one transaction",
+            )
 
     async def rows(self, sql: Any, params: Any, row_type: type) -> list[Any]:
         """Return the rows of a statement as ``row_type``."""
@@ -79,7 +98,9 @@ class RawSql:
         """Let SQLAlchemy run a statement of its own, on the connection of the transaction."""
         if not isinstance(element, sa.Executable):
             raise ValidationError(
-                f"q takes SQL text or a SQLAlchemy statement, not {type(element).__name__}", hint="db.q('SELECT 1')"
+                f"q takes SQL text or a SQLAlchemy statement, not {type(element).__name__}",
+                field="sql",
+                hint="db.q('SELECT 1'); a table or query is awaited itself: await users(...)",
             )
         block = self._executor.current.get()
         if block is None:
@@ -132,8 +153,14 @@ class RawSql:
                 for row in maker(rows):
                     yield row
 
-    async def script(self, sql: str) -> None:
+    async def script(self, sql: Any) -> None:
         """Run all statements of a script in one transaction."""
+        if not isinstance(sql, str):
+            raise ValidationError(
+                f"script takes SQL text, not {type(sql).__name__}",
+                field="sql",
+                hint="db.script('CREATE ...; INSERT ...;'); a SQLAlchemy statement goes to db.q",
+            )
         async with self._executor.transaction():
             for text in split_script(sql, self._dialect.name):
                 await self._run(text, None)

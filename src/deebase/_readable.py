@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overloa
 
 from deebase._paging import Page, page_of
 from deebase._pictures.notebook import table_html
+from deebase._rows.advice import refuse_attribute
 from deebase._rows.makers import dataclass_of
 from deebase._source import Source, conditions
 from deebase._sql import statements
@@ -40,6 +41,12 @@ class Readable(Generic[R]):
     if not TYPE_CHECKING:
         # With `__getitem__` alone, Python would ask for the keys 0, 1, 2 and so on, and never come to an end.
         # A type checker is not told of these, so that it refuses them too.
+
+        def __getattr__(self, name: str) -> Never:
+            if name.startswith("_"):
+                # What this uses itself is not there yet while a handle is copied.
+                refuse_attribute(self, name, "t")
+            refuse_attribute(self, name, self.name if self.name.isidentifier() else "t", self.columns)
 
         def __iter__(self) -> Never:
             raise self._needs_await("rows = await {0}(); or async for row in {0}: ...")
@@ -143,17 +150,19 @@ class Readable(Generic[R]):
     @overload
     async def get(self, pk: Any, /, *, default: D, for_update: bool = False) -> R | D: ...
 
-    async def get(self, pk: Any, /, *, default: Any = UNSET, for_update: bool = False) -> Any:
+    async def get(self, *keys: Any, default: Any = UNSET, for_update: bool = False, **columns: Any) -> Any:
         """Return the row with this key.
 
         Args:
-            pk: the key; a tuple for a composite key.
+            *keys: the key, alone; a tuple for a composite key.
             default: returned when there is no such row, instead of the error.
             for_update: lock the row until the transaction ends (PostgreSQL; SQLite's write
                 transactions hold the whole database anyway).
+            **columns: refused: ``lookup`` finds a row by its columns.
 
         Raises:
             NotFoundError: there is no such row and no default.
+            ValidationError: no key, several, or columns.
             TransactionError: for_update, outside of a transaction.
 
         Example:
@@ -162,6 +171,9 @@ class Readable(Generic[R]):
             ```
         """
         model, source = self._model, self._source
+        if columns or len(keys) != 1:
+            raise source.no_single_key("get", keys, columns)
+        pk = keys[0]
         key = model.key_values(pk)
         if for_update:
             rows = await self._locked(key)
@@ -191,7 +203,7 @@ class Readable(Generic[R]):
 
     # -- by condition --------------------------------------------------------------------------
 
-    async def lookup(self, *where: Any, **keywords: Any) -> R:
+    async def lookup(self, /, *where: Any, **keywords: Any) -> R:
         """Return the first row that matches, in key order.
 
         Raises:
@@ -206,12 +218,16 @@ class Readable(Generic[R]):
         row = await Query[R](self._source, condition, order_by=list(self._model.pks) or None).first()
         if row is None:
             raise NotFoundError(
-                f"{self._model.name}: no row matches", table_name=self._model.name, filters=dict(keywords)
+                f"{self._model.name}: no row matches",
+                table_name=self._model.name,
+                filters=dict(keywords),
+                hint="the conditions by keyword are in .filters of this error; t(...).first() returns None instead",
             )
         return row
 
     def __call__(
         self,
+        /,
         *conditions_: Any,
         where: str | None = None,
         params: Mapping[str, Any] | Sequence[Any] | None = None,
@@ -264,6 +280,7 @@ class Readable(Generic[R]):
 
     async def export_file(
         self,
+        /,
         target: Any,
         *conditions_: Any,
         where: str | None = None,
@@ -323,7 +340,7 @@ class Readable(Generic[R]):
         )
         return await file.write(list(model.names if select is None else select), query, progress)
 
-    async def count(self, *where: Any, **keywords: Any) -> int:
+    async def count(self, /, *where: Any, **keywords: Any) -> int:
         """Return the number of rows that match.
 
         Example:
@@ -333,7 +350,7 @@ class Readable(Generic[R]):
         """
         return await Query[R](self._source, conditions(self._source, where, None, None, keywords)).count()
 
-    async def exists(self, *where: Any, **keywords: Any) -> bool:
+    async def exists(self, /, *where: Any, **keywords: Any) -> bool:
         """Return whether a row is there: by key, or by conditions as in a call of the table.
 
         Without any condition: whether the table itself is in the database. ``users().exists()`` asks for any row.
@@ -355,6 +372,7 @@ class Readable(Generic[R]):
 
     async def page(
         self,
+        /,
         *conditions_: Any,
         size: int = 50,
         order_by: Any = None,

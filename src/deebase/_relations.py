@@ -78,8 +78,15 @@ def foreign_key(model: TableModel, column: Columns) -> ForeignKeyModel:
         f"{model.name}: {', '.join(map(str, names))} is no foreign key",
         table_name=model.name,
         column_name=str(names[0]) if names else None,
-        hint=f"the foreign keys are {'; '.join(known)}" if known else "the table has no foreign keys",
+        hint=f"the foreign keys are {'; '.join(known)}{_behind(names)}" if known else "the table has no foreign keys",
     )
+
+
+def _behind(names: Sequence[Any]) -> str:
+    """Return what to add where a condition stands in the place of the column."""
+    if all(isinstance(name, str) and name.isidentifier() for name in names):
+        return ""
+    return "; conditions come behind it: get_children(row, 'post', 'author_id', 'views > ?', [30])"
 
 
 def described(model: TableModel) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, cast
 
 from deebase._pictures.notebook import Rows, query_html
+from deebase._rows.advice import refuse_attribute
 from deebase._source import Source
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
@@ -95,6 +96,10 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         def __name__(self) -> str:
             # What the repr of a task shows.
             return f"Query of {self._source.model.name}"
+
+        def __getattr__(self, name: str) -> Never:
+            called = "t" if name.startswith("_") else self._source.model.name
+            refuse_attribute(self, name, called if called.isidentifier() else "t")
 
         # What is easily written in their place; type checkers know that there is no such thing.
 
