@@ -117,7 +117,7 @@ class Database:
             },
         )
         self._catalog = Catalog(self._settings.dialect)
-        backend = make_backend(self._settings.name, self._catalog.unique_columns)
+        backend = make_backend(self._settings.name, self._catalog.unique_columns, self._catalog.explained)
         self._executor = Executor(self._settings, backend, echo=echo, coalesce=coalesce)
         self._raw = RawSql(self._executor, self._catalog.dialect)
         self.t: Tables = Tables(self._catalog, self._executor)
