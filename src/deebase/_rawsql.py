@@ -31,15 +31,6 @@ KEPT_TEXTS = 500
 _KEEPS_SESSION = (StatementKind.READ, StatementKind.WRITE)
 
 
-def loose_values(operation: str) -> ValidationError:
-    """Return the error for values of SQL text that are no one list or dict."""
-    return ValidationError(
-        f"{operation} takes the values of SQL text as one list or dict",
-        field="params",
-        hint=f"{operation}('SELECT ... WHERE age > ?', [30]), or {operation}('... > :age', {{'age': 30}})",
-    )
-
-
 class RawSql:
     """Runs ``q``, ``item``, ``stream`` and ``script`` of one database."""
 

@@ -150,15 +150,22 @@ class Readable(Generic[R]):
     @overload
     async def get(self, pk: Any, /, *, default: D, for_update: bool = False) -> R | D: ...
 
-    async def get(self, *keys: Any, default: Any = UNSET, for_update: bool = False, **columns: Any) -> Any:
+    async def get(
+        self,
+        pk: Any = UNSET,
+        /,
+        *surplus: Never,
+        default: Any = UNSET,
+        for_update: bool = False,
+        **columns: Never,
+    ) -> Any:
         """Return the row with this key.
 
         Args:
-            *keys: the key, alone; a tuple for a composite key.
+            pk: the key; a tuple for a composite key.
             default: returned when there is no such row, instead of the error.
             for_update: lock the row until the transaction ends (PostgreSQL; SQLite's write
                 transactions hold the whole database anyway).
-            **columns: refused: ``lookup`` finds a row by its columns.
 
         Raises:
             NotFoundError: there is no such row and no default.
@@ -171,9 +178,8 @@ class Readable(Generic[R]):
             ```
         """
         model, source = self._model, self._source
-        if columns or len(keys) != 1:
-            raise source.no_single_key("get", keys, columns)
-        pk = keys[0]
+        if columns or surplus or pk is UNSET:
+            raise source.no_single_key("get", (pk, *surplus), columns)
         key = model.key_values(pk)
         if for_update:
             rows = await self._locked(key)

@@ -13,7 +13,7 @@ from deebase._sql.keyed import KeyedRead
 from deebase._sql.scope import Scope, no_scope
 from deebase._sql.where import Where
 from deebase.errors import InvalidOperationError, NotFoundError, ValidationError
-from deebase.types import SqlExpression
+from deebase.types import UNSET, SqlExpression
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -106,7 +106,7 @@ class Source:
             given = ", ".join(f"{name}=..." for name in columns)
             message = f"{operation} of {model.name} takes a key, not columns"
             hint = f"the key itself: {example}; other columns: {other}({given})"
-        elif not keys:
+        elif keys[0] is UNSET:
             message, hint = f"{operation} of {model.name} was given no key", example
         else:
             message = f"{operation} of {model.name} takes one key, not {len(keys)} values"

@@ -19,7 +19,7 @@ from deebase._engine.transaction import Transaction
 from deebase._matching import match
 from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import database_html
-from deebase._rawsql import RawSql, loose_values
+from deebase._rawsql import RawSql
 from deebase._reflection import reflect
 from deebase._rows.advice import refuse_attribute
 from deebase._schema.build import Design, design
@@ -218,17 +218,13 @@ class Database:
     @overload
     async def q(self, sql: Any, params: Any = None, *, row_type: type[T]) -> list[T]: ...
 
-    async def q(
-        self, sql: Any, params: Any = None, *surplus: Any, row_type: type[Any] = dict, **named: Any
-    ) -> list[Any]:
+    async def q(self, sql: Any, params: Any = None, *, row_type: type[Any] = dict) -> list[Any]:
         """Run SQL text or a SQLAlchemy Core statement and return its rows.
 
         Args:
             sql: one statement. Its parameters are ``?`` or ``:name``, on both databases; ``??`` is a
                 literal question mark.
             params: a list for ``?``, a dict for ``:name``.
-            *surplus: refused: the values are one list.
-            **named: refused: the values are one dict.
             row_type: dict, a dataclass, or a pydantic, attrs or msgspec class.
 
         Returns:
@@ -244,11 +240,9 @@ class Database:
             rows = await db.q("SELECT * FROM post WHERE views > ?", [30])
             ```
         """
-        if surplus or named:
-            raise loose_values("q")
         return await self._raw.rows(sql, params, row_type)
 
-    async def item(self, sql: Any, params: Any = None, *surplus: Never, **named: Never) -> Any:
+    async def item(self, sql: Any, params: Any = None) -> Any:
         """Return the one value of a query: exactly one row with one column.
 
         Raises:
@@ -261,8 +255,6 @@ class Database:
             n = await db.item("SELECT count(*) FROM post")
             ```
         """
-        if surplus or named:
-            raise loose_values("item")
         return await self._raw.item(sql, params)
 
     @overload
@@ -516,16 +508,16 @@ class Database:
                 field="options",
                 hint="{Post: {'pk': 'slug'}}",
             )
-        own = {**{cls: some for cls, some in tables.items() if some}, **(options or {})}
+        own = {**{cls: some for cls, some in tables if some}, **(options or {})}
         unknown = {str(name) for given in own.values() for name in given} - _OWN_OPTIONS
-        if unknown or not own.keys() <= tables.keys():
+        if unknown or not own.keys() <= {cls for cls, _ in tables}:
             raise ValidationError(
                 f"options are by class, and take no {', '.join(sorted(unknown)) or 'class that is not created'}",
                 field="options",
                 hint=f"{{Post: {{'pk': 'slug'}}}}; of each class {', '.join(sorted(_OWN_OPTIONS))}",
             )
         shared: dict[str, Any] = {"name": None, "pk": pk, "localns": localns}
-        designs = [design(cls, **{**shared, **own.get(cls, {})}) for cls in tables]
+        designs = [design(cls, **{**shared, **own.get(cls, {})}) for cls, _ in tables]
         return self._create_several(designs, if_not_exists=if_not_exists, replace=replace, transform=transform)
 
     async def _create_several(

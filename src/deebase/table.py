@@ -16,6 +16,7 @@ from deebase._schema.native_postgres import NativeText
 from deebase._source import Source, conditions
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
+from deebase._sql.violations import no_target
 from deebase._sql.where import Where, key_source
 from deebase._structure import Structure
 from deebase.errors import InvalidOperationError, QueryError, ValidationError
@@ -330,7 +331,7 @@ class Table(Readable[R], Navigable[R], Structure):
         try:
             count = await bulk.run(operation, rows)
         except QueryError as error:
-            raise self._no_target(on, error) from error.__cause__
+            raise no_target(self._model, self._target_names(on), error) from error.__cause__
         return self._rows(bulk.rows) if returning else count
 
     def _insert_shape(self, new: Mapping[str, Any], *, returning: bool = True) -> Prepared:
@@ -531,31 +532,13 @@ class Table(Readable[R], Navigable[R], Structure):
             args = prepared.args({**new, **source.scope.values})
             rows = self._rows(await self._executor.fetch(prepared.statement, args))
         except QueryError as error:
-            raise self._no_target(on, error) from error.__cause__
+            raise no_target(self._model, self._target_names(on), error) from error.__cause__
         if not rows:
             raise taken_elsewhere(self._model)
         return rows[0]
 
-    def _no_target(self, on: str | Sequence[str] | None, error: QueryError) -> QueryError:
-        """Return the error that names table and columns, where no unique index covers those of ``on``."""
-        if error.sqlstate != "42P10" and "ON CONFLICT clause does not match" not in error.message:
-            return error
-        model, names = self._model, self._target_names(on)
-        partial = [name for name, unique in model.uniques.items() if unique.partial and set(unique.columns) == {*names}]
-        listed = ", ".join(names)
-        columns = repr(names[0]) if len(names) == 1 else repr(list(names))
-        what = f"no unique constraint or index covers {listed}"
-        if partial:
-            what = f"the unique index {partial[0]} over {listed} covers only the rows that meet its condition"
-        return QueryError(
-            f"{model.name}: {what}, so the database cannot tell a conflict",
-            hint=f"await t.create_index({columns}, unique=True), or give the columns of another one as on=",
-            sqlstate=error.sqlstate,
-            statement=error.statement,
-        )
-
     def _updated(self, given: Mapping[str, Any], update: str | Sequence[str]) -> tuple[str, ...]:
-        names = self._named("update", update)
+        names = self._model.listed("update", update)
         for name in names:
             if name not in given:
                 raise ValidationError(
@@ -596,19 +579,7 @@ class Table(Readable[R], Navigable[R], Structure):
     def _target_names(self, on: str | Sequence[str] | None) -> tuple[str, ...]:
         if on is None:
             return self._model.key_columns("upsert")
-        return self._named("on", on)
-
-    def _named(self, argument: str, given: Any) -> tuple[str, ...]:
-        """Return the columns that an argument names: one, or a list of them."""
-        names: Any = [given] if isinstance(given, str) else given
-        if not isinstance(names, (list, tuple, set, frozenset)) or (argument == "on" and not names):
-            raise ValidationError(
-                f"{self._model.name}: {argument} is the name of a column or a list of names",
-                field=argument,
-                hint=f"{argument}='email', or {argument}=['tenant', 'email']",
-            )
-        listed: list[Any] = list(names)  # pyright: ignore[reportUnknownArgumentType]
-        return tuple([self._model.column(name).name for name in listed])
+        return self._model.listed("on", on)
 
     async def get_or_create(
         self, record: Any = None, /, *surplus: Never, defaults: Mapping[str, Any] | None = None, **values: Any
@@ -679,7 +650,7 @@ class Table(Readable[R], Navigable[R], Structure):
 
     else:
 
-        async def delete(self, *key: Any, **columns: Any) -> None:
+        async def delete(self, pk: Any = UNSET, /, *surplus: Never, **columns: Never) -> None:
             """Delete one row by key (a tuple for a composite key).
 
             Raises:
@@ -691,9 +662,9 @@ class Table(Readable[R], Navigable[R], Structure):
                 await users.delete(1)
                 ```
             """
-            if columns or len(key) != 1:
-                raise self._source.no_single_key("delete", key, columns)
-            await self._delete(key[0])
+            if columns or surplus or pk is UNSET:
+                raise self._source.no_single_key("delete", (pk, *surplus), columns)
+            await self._delete(pk)
 
     async def _delete(self, pk: Any) -> None:
         keys = self._model.key_columns("delete")

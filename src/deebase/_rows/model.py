@@ -195,6 +195,22 @@ class TableModel:
             hint=hint_for_column(str(name), self.names),
         )
 
+    def listed(self, argument: str, given: Any) -> tuple[str, ...]:
+        """Return the columns that an argument names: one, or a list of them.
+
+        Raises:
+            ValidationError: it is neither.
+            ColumnNotFoundError: a name that is no column.
+        """
+        names: Any = [given] if isinstance(given, str) else given
+        if not isinstance(names, (list, tuple, set, frozenset)) or (argument == "on" and not names):
+            raise ValidationError(
+                f"{self.name}: {argument} is the name of a column or a list of names",
+                field=argument,
+                hint=f"{argument}='email', or {argument}=['tenant', 'email']",
+            )
+        return tuple([self.column(name).name for name in names])
+
     def key_columns(self, operation: str) -> tuple[str, ...]:
         """Return the key's columns, refusing ``operation`` on a table without a key."""
         if not self.pks:

@@ -14,7 +14,7 @@ from deebase._schema.fields import fields_of
 from deebase.errors import ConfigurationError, ValidationError
 
 #: Classes with what each needs of ``create``.
-Tables: TypeAlias = "dict[type[Any], Mapping[str, Any]]"
+Tables: TypeAlias = "list[tuple[type[Any], Mapping[str, Any]]]"
 
 #: What a module calls its tables, with the options of `create`.
 _TABLES = "TABLES"
@@ -28,16 +28,16 @@ def tables_of(given: Iterable[Any]) -> Tables:
         ValidationError: something else.
         ConfigurationError: a module without tables.
     """
-    found: Tables = {}
+    found: Tables = []
     for item in given:
         if isinstance(item, type):
-            found.setdefault(item, {})
+            found.append((item, {}))
         elif isinstance(item, Mapping):
-            found.update(_with_options(item))
+            found += _with_options(item)
         elif isinstance(item, ModuleType):
-            found.update(tables_in(item))
-        elif isinstance(item, (list, tuple, set, frozenset)):
-            found.update(tables_of(item))
+            found += tables_in(item)
+        elif isinstance(item, Iterable) and not isinstance(item, (str, bytes)):
+            found += tables_of(item)
         else:
             raise ValidationError(
                 f"tables are created from classes, not from {type(item).__name__}", field="classes", hint=_HINT
@@ -51,7 +51,7 @@ def _with_options(given: Mapping[Any, Any]) -> Tables:
             raise ValidationError(
                 "a dict of tables has a class and the dict of its options in each entry", field="classes", hint=_HINT
             )
-    return dict(given)
+    return list(given.items())
 
 
 def tables_in(module: ModuleType) -> Tables:

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from deebase._schema.classes import tables_in
 from deebase.errors import ConfigurationError, MigrationError
 from deebase.migrations.loading import said_by
 
@@ -46,7 +45,7 @@ async def create(db: Database, models: Models, root: Path | None) -> None:
     if inspect.iscoroutinefunction(function):
         await function(db)
         return
-    await db.create_all(tables_in(module))
+    await db.create_all(module)
 
 
 def _imported(name: str, root: Path | None) -> ModuleType:
