@@ -46,7 +46,8 @@ class Readable(Generic[R]):
             if name.startswith("_"):
                 # What this uses itself is not there yet while a handle is copied.
                 refuse_attribute(self, name, "t")
-            refuse_attribute(self, name, self.name if self.name.isidentifier() else "t", self.columns)
+            model = self._model
+            refuse_attribute(self, name, model.name if model.name.isidentifier() else "t", model.names)
 
         def __iter__(self) -> Never:
             raise self._needs_await("rows = await {0}(); or async for row in {0}: ...")
