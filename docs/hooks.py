@@ -143,12 +143,17 @@ def _call(variable: str, name: str, member: Any) -> str:
 def _arguments(parameters: list[inspect.Parameter]) -> Iterator[str]:
     starred = False
     for parameter in parameters:
+        if parameter.annotation == "Never":
+            # There only for the message of a wrong call.
+            continue
         if parameter.kind is parameter.KEYWORD_ONLY and not starred:
             starred = True
             yield "*"
         if parameter.kind is parameter.VAR_POSITIONAL:
             starred = True
         default = parameter.default
+        if parameter.kind is parameter.POSITIONAL_ONLY and repr(default) == "UNSET":
+            default = parameter.empty
         shown = (
             f"={default.__name__ if isinstance(default, type) else repr(default)}"
             if default is not parameter.empty

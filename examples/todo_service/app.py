@@ -5,6 +5,7 @@ Run it with ``DATABASE_URL=todo.db uvicorn app:app`` in this directory. ``main.p
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,7 @@ from deebase import (
 )
 from deebase.migrations import Migrator
 
+log = logging.getLogger(__name__)
 MIGRATIONS = Path(__file__).parent / "migrations"
 STATUS = {NotFoundError: 404, ValidationError: 422, IntegrityError: 409}
 
@@ -79,6 +81,8 @@ app = FastAPI(title="To-do", lifespan=lifespan)
 async def refused(request: Request, error: DeeBaseError) -> JSONResponse:
     """Answer with the status that fits the error."""
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    if status >= 500:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return JSONResponse({"detail": error.message if status < 500 else "server error"}, status)
 
 

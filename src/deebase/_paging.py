@@ -5,7 +5,6 @@ from __future__ import annotations
 # What a cursor holds may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 from deebase._source import Source
@@ -21,6 +20,9 @@ from deebase._sql import statements
 from deebase._sql.seek import Seek, place_source
 from deebase._sql.where import Where, named_order
 from deebase.errors import InvalidOperationError, ValidationError
+
+if TYPE_CHECKING:
+    from deebase._rows.model import TableModel
 
 R = TypeVar("R")
 
@@ -73,13 +75,38 @@ class _Cursor:
             if raw[:_CHECK_BYTES] != _check(order, raw[_CHECK_BYTES:]):
                 raise ValueError
             flags, values = json.loads(raw[_CHECK_BYTES:])
+            if flags not in ("", "b", "i", "bi") or not isinstance(values, list):
+                raise ValueError
             return cls(tuple([_untagged(value) for value in values]), "b" in flags, "i" in flags)
-        except (ValueError, TypeError, KeyError, ArithmeticError, binascii.Error, RecursionError) as error:
-            raise ValidationError(
-                "the cursor is broken, or belongs to another table or order",
-                field="after",
-                hint="give page.next or page.previous of a page with the same order_by, unchanged",
-            ) from error
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise _broken() from error
+
+    def must_fit(self, model: TableModel, columns: Sequence[tuple[str, bool]]) -> None:
+        """Refuse values that no row can have at this place of the order: anybody can compute the check of a cursor.
+
+        Raises:
+            ValidationError: there are more or fewer than columns, or one is not of its column's type.
+        """
+        if len(self.values) != len(columns):
+            raise _broken()
+        for (name, _), value in zip(columns, self.values, strict=True):
+            column = model.columns[name]
+            if value is None:
+                if not column.nullable:
+                    raise _broken()
+            elif column.bind is not None:
+                try:
+                    column.bind(value)
+                except (ValidationError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+                    raise _broken() from error
+
+
+def _broken() -> ValidationError:
+    return ValidationError(
+        "the cursor is broken, or belongs to another table or order",
+        field="after",
+        hint="give page.next or page.previous of a page with the same order_by, unchanged",
+    )
 
 
 _CHECK_BYTES = 6
@@ -144,8 +171,8 @@ async def page_of(
     columns = _total_order(source, order)
     title = json.dumps([model.name, columns])
     cursor = None if after is None else _Cursor.read(after, title)
-    if cursor is not None and len(cursor.values) != len(columns):
-        raise ValidationError("the cursor is broken", field="after", hint="give page.next or page.previous")
+    if cursor is not None:
+        cursor.must_fit(model, columns)
     shown = model.names if select is None else tuple([model.column(name).name for name in select])
     read = (*shown, *[name for name, _ in columns if name not in shown])
     rows = await _read(source, where, read, columns, cursor, size + 1, locked)

@@ -18,7 +18,7 @@ from deebase._sql.raw import adapt, described, unique_names
 from deebase._sql.session import keeps_session
 from deebase._sql.statement import Statement
 from deebase._sql.text import StatementKind, classify, split_script
-from deebase.errors import InvalidOperationError, MultipleRowsError, NotFoundError, ValidationError
+from deebase.errors import InvalidOperationError, MultipleRowsError, NotFoundError, QueryError, ValidationError
 from deebase.types import SqlExpression
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class RawSql:
         bound, values = bind_text(sql, params, self._dialect.name)
         statement = self._statements.get(bound)
         if statement is None:
+            self._must_be_one(sql)
             postgres = self._dialect.name == "postgresql"
             statement = Statement(
                 bound,
@@ -60,6 +61,15 @@ class RawSql:
                 self._statements.clear()
             self._statements[bound] = statement
         return statement, [adapt(value, self._dialect.name) for value in values]
+
+    def _must_be_one(self, sql: str) -> None:
+        # Most texts have no semicolon, and need not be read again.
+        if ";" in sql and len(split_script(sql, self._dialect.name)) > 1:
+            raise QueryError(
+                "the text has more than one statement",
+                statement=sql,
+                hint="await db.script(...) runs several, in one transaction",
+            )
 
     async def rows(self, sql: Any, params: Any, row_type: type) -> list[Any]:
         """Return the rows of a statement as ``row_type``."""
@@ -79,7 +89,9 @@ class RawSql:
         """Let SQLAlchemy run a statement of its own, on the connection of the transaction."""
         if not isinstance(element, sa.Executable):
             raise ValidationError(
-                f"q takes SQL text or a SQLAlchemy statement, not {type(element).__name__}", hint="db.q('SELECT 1')"
+                f"q takes SQL text or a SQLAlchemy statement, not {type(element).__name__}",
+                field="sql",
+                hint="db.q('SELECT 1'); a table or query is awaited itself: await users(...)",
             )
         block = self._executor.block()
         if block is None:
@@ -132,8 +144,14 @@ class RawSql:
                 for row in maker(rows):
                     yield row
 
-    async def script(self, sql: str) -> None:
+    async def script(self, sql: Any) -> None:
         """Run all statements of a script in one transaction."""
+        if not isinstance(sql, str):
+            raise ValidationError(
+                f"script takes SQL text, not {type(sql).__name__}",
+                field="sql",
+                hint="db.script('CREATE ...; INSERT ...;'); a SQLAlchemy statement goes to db.q",
+            )
         async with self._executor.transaction():
             for text in split_script(sql, self._dialect.name):
                 await self._run(text, None)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
 
 from deebase._paging import Page, page_of
 from deebase._pictures.notebook import table_html
+from deebase._rows.advice import refuse_attribute
 from deebase._rows.makers import dataclass_of
 from deebase._source import Source, conditions
 from deebase._sql import statements
@@ -33,6 +34,50 @@ class Readable(Generic[R]):
         self._source: Source = source
         self._model: TableModel = source.model
         self._executor: Executor = source.executor
+
+    def __aiter__(self) -> AsyncIterator[R]:
+        return aiter(self())
+
+    if not TYPE_CHECKING:
+        # With `__getitem__` alone, Python would ask for the keys 0, 1, 2 and so on, and never come to an end.
+        # A type checker is not told of these, so that it refuses them too.
+
+        def __getattr__(self, name: str) -> Never:
+            if name.startswith("_"):
+                # What this uses itself is not there yet while a handle is copied.
+                refuse_attribute(self, name, "t")
+            model = self._model
+            refuse_attribute(self, name, model.name if model.name.isidentifier() else "t", model.names)
+
+        def __iter__(self) -> Never:
+            raise self._needs_await("rows = await {0}(); or async for row in {0}: ...")
+
+        def __contains__(self, _: object) -> Never:
+            raise self._needs_await("await {0}.exists(key); or await {0}.exists(email=...)")
+
+        def __len__(self) -> Never:
+            raise self._needs_await("await {0}.count()")
+
+        def __bool__(self) -> bool:
+            # Without it Python would ask for the length.
+            return True
+
+        def __reversed__(self) -> Never:
+            raise self._needs_await("await {0}(order_by='-id')")
+
+        def __await__(self) -> Never:
+            raise self._needs_await("rows = await {0}(); row = await {0}[key]")
+
+        def __setitem__(self, _: object, __: object) -> Never:
+            raise self._needs_await("await {0}.update({{...}}, pk=key)")
+
+        def __delitem__(self, _: object) -> Never:
+            raise self._needs_await("await {0}.delete(key)")
+
+        def _needs_await(self, instead: str) -> TypeError:
+            kind = type(self).__name__.lower()
+            name = self.name if self.name.isidentifier() else kind
+            return TypeError(f"a {kind} holds no rows itself, it asks the database: {instead.format(name)}")
 
     def __repr__(self) -> str:
         model, scope = self._model, self._source.scope
@@ -106,7 +151,15 @@ class Readable(Generic[R]):
     @overload
     async def get(self, pk: Any, /, *, default: D, for_update: bool = False) -> R | D: ...
 
-    async def get(self, pk: Any, /, *, default: Any = UNSET, for_update: bool = False) -> Any:
+    async def get(
+        self,
+        pk: Any = UNSET,
+        /,
+        *surplus: Never,
+        default: Any = UNSET,
+        for_update: bool = False,
+        **columns: Never,
+    ) -> Any:
         """Return the row with this key.
 
         Args:
@@ -117,6 +170,7 @@ class Readable(Generic[R]):
 
         Raises:
             NotFoundError: there is no such row and no default.
+            ValidationError: no key, several, or columns.
             TransactionError: for_update, outside of a transaction.
 
         Example:
@@ -125,6 +179,8 @@ class Readable(Generic[R]):
             ```
         """
         model, source = self._model, self._source
+        if columns or surplus or pk is UNSET:
+            raise source.no_single_key("get", (pk, *surplus), columns)
         key = model.key_values(pk)
         if for_update:
             rows = await self._locked(key)
@@ -154,7 +210,7 @@ class Readable(Generic[R]):
 
     # -- by condition --------------------------------------------------------------------------
 
-    async def lookup(self, *where: Any, **keywords: Any) -> R:
+    async def lookup(self, /, *where: Any, **keywords: Any) -> R:
         """Return the first row that matches, in key order.
 
         Raises:
@@ -169,12 +225,16 @@ class Readable(Generic[R]):
         row = await Query[R](self._source, condition, order_by=list(self._model.pks) or None).first()
         if row is None:
             raise NotFoundError(
-                f"{self._model.name}: no row matches", table_name=self._model.name, filters=dict(keywords)
+                f"{self._model.name}: no row matches",
+                table_name=self._model.name,
+                filters=dict(keywords),
+                hint="the conditions by keyword are in .filters of this error; t(...).first() returns None instead",
             )
         return row
 
     def __call__(
         self,
+        /,
         *conditions_: Any,
         where: str | None = None,
         params: Mapping[str, Any] | Sequence[Any] | None = None,
@@ -227,6 +287,7 @@ class Readable(Generic[R]):
 
     async def export_file(
         self,
+        /,
         target: Any,
         *conditions_: Any,
         where: str | None = None,
@@ -286,7 +347,7 @@ class Readable(Generic[R]):
         )
         return await file.write(list(model.names if select is None else select), query, progress)
 
-    async def count(self, *where: Any, **keywords: Any) -> int:
+    async def count(self, /, *where: Any, **keywords: Any) -> int:
         """Return the number of rows that match.
 
         Example:
@@ -296,7 +357,7 @@ class Readable(Generic[R]):
         """
         return await Query[R](self._source, conditions(self._source, where, None, None, keywords)).count()
 
-    async def exists(self, *where: Any, **keywords: Any) -> bool:
+    async def exists(self, /, *where: Any, **keywords: Any) -> bool:
         """Return whether a row is there: by key, or by conditions as in a call of the table.
 
         Without any condition: whether the table itself is in the database. ``users().exists()`` asks for any row.
@@ -318,6 +379,7 @@ class Readable(Generic[R]):
 
     async def page(
         self,
+        /,
         *conditions_: Any,
         size: int = 50,
         order_by: Any = None,

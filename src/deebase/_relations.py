@@ -4,12 +4,14 @@ from __future__ import annotations
 
 # Rows are the user's own and may be of any type.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+import sqlalchemy as sa
 
 from deebase._rows.model import ForeignKeyModel, TableModel
 from deebase._source import Source, conditions
-from deebase._sql.related import RelatedRead
+from deebase._sql.related import RelatedRead, Within
 from deebase.errors import SchemaError, ValidationError
 from deebase.query import Query, order_names
 
@@ -43,6 +45,16 @@ class ForeignKeys:
         found = foreign_key(self._source, column)
         return lambda row: parent_of(self._source, row, found)
 
+    def __iter__(self) -> Iterator[Any]:
+        # As `__getitem__` takes them: a column, or the tuple of a composite key.
+        return (key.columns[0] if len(key.columns) == 1 else key.columns for key in self._source.foreign_keys)
+
+    def __len__(self) -> int:
+        return len(self._source.foreign_keys)
+
+    def __bool__(self) -> bool:
+        return True
+
     def __dir__(self) -> list[str]:
         return [key.columns[0] for key in self._source.foreign_keys if len(key.columns) == 1]
 
@@ -53,7 +65,7 @@ def foreign_key(source: Source, column: Columns) -> ForeignKeyModel:
     Raises:
         SchemaError: there is none; the message lists those that are.
     """
-    names = (column,) if isinstance(column, str) else tuple(column)
+    names = tuple(column) if isinstance(column, (list, tuple)) else (column,)
     keys, model = source.foreign_keys, source.model
     for key in keys:
         if key.columns == names:
@@ -64,11 +76,18 @@ def foreign_key(source: Source, column: Columns) -> ForeignKeyModel:
         return holding[0]
     known = [", ".join(key.columns) for key in keys]
     raise SchemaError(
-        f"{model.name}: {', '.join(names)} is no foreign key",
+        f"{model.name}: {', '.join(map(str, names))} is no foreign key",
         table_name=model.name,
-        column_name=names[0] if names else None,
-        hint=f"the foreign keys are {'; '.join(known)}" if known else "the table has no foreign keys",
+        column_name=str(names[0]) if names else None,
+        hint=f"the foreign keys are {'; '.join(known)}{_behind(names)}" if known else "the table has no foreign keys",
     )
+
+
+def _behind(names: Sequence[Any]) -> str:
+    """Return what to add where a condition stands in the place of the column."""
+    if all(isinstance(name, str) and name.isidentifier() for name in names):
+        return ""
+    return "; conditions come after it: get_children(row, 'post', 'author_id', 'views > ?', [30])"
 
 
 def described(source: Source) -> list[dict[str, Any]]:
@@ -156,8 +175,23 @@ def child_source(source: Source, child: Any) -> Source:
             f"the children are a table or the name of one, not {type(child).__name__}",
             hint="users.get_children(user, 'post', 'author_id')",
         )
-    held = source.scope.carried_to(given.model).held
-    return given.scoped(given.scope.narrowed(given.model, held)) if held else given
+    held = source.scope.carried_to(given.model, source.model).held
+    return given.scoped(given.scope.narrowed(given.model, held, writable=False)) if held else given
+
+
+def within_scope(source: Source, children: Source, key: ForeignKeyModel) -> Within | None:
+    """Return what holds a parent to the columns of its scope that its children lack; None where they lack none.
+
+    The rows may come from a request: without this, children of a row of another scope would be shown.
+    """
+    left = {name: value for name, value in source.scope.held.items() if name not in children.scope.held}
+    if not left:
+        return None
+    parent = source.model.sa_table.alias()
+    held = [parent.c[name] == value for name, value in left.items()]
+    return lambda values: sa.exists().where(
+        *[parent.c[name] == value for name, value in zip(key.targets, values, strict=True)], *held
+    )
 
 
 def children_query(
@@ -174,6 +208,9 @@ def children_query(
     key = children_of(source, children, column)
     values = values_in(row, key.targets, source.model)
     condition = conditions(children, where, None, None, keywords)
+    within = within_scope(source, children, key)
+    if within is not None:
+        condition.expression(within(values))
     for name, value in zip(key.columns, values, strict=True):
         if value is None:
             # Nothing refers to NULL.
@@ -199,15 +236,18 @@ async def with_children(
     children = child_source(source, child)
     key = children_of(source, children, column)
     listed = await _listed(rows)
-    found = await _related(source, listed, key.targets, children, key.columns, order_by)
+    within = within_scope(source, children, key)
+    found = await _related(source, listed, key.targets, children, key.columns, order_by, within)
     return list(zip(listed, found, strict=True))
 
 
 async def _listed(rows: Any) -> list[Any]:
-    """Return rows as a list: of a query, awaited; of an iterable, as they are."""
+    """Return rows as a list: of a query, awaited; of a table or stream, read; of an iterable, as they are."""
     kind: type[Any] = type(rows)
     if isinstance(rows, Query):
         return list(await rows)
+    if isinstance(rows, AsyncIterable):
+        return [row async for row in rows]
     if issubclass(kind, (str, bytes, Mapping)) or not issubclass(kind, Iterable):
         raise ValidationError(
             f"rows are a query or an iterable of rows, not {kind.__name__}",
@@ -223,6 +263,7 @@ async def _related(
     others: Source,
     matched: tuple[str, ...],
     order: Any = None,
+    within: Within | None = None,
 ) -> list[list[Any]]:
     """Return for each row the rows of another table whose ``matched`` columns equal its ``names``."""
     keys: dict[tuple[Any, ...], int] = {}
@@ -230,10 +271,12 @@ async def _related(
     names_of_order = order_names(order)
 
     def build() -> RelatedRead:
-        return RelatedRead(others.model, others.dialect, matched, others.scope, order)
+        return RelatedRead(others.model, others.dialect, matched, others.scope, order, within)
 
     shape = ("related", matched, names_of_order, others.scope.shape)
-    read: RelatedRead = build() if names_of_order is None else others.kept(shape, build)
+    # What holds the parents has values in it, which are those of this call.
+    once = names_of_order is None or within is not None
+    read: RelatedRead = build() if once else others.kept(shape, build)
     for row in rows:
         values = values_in(row, names, source.model)
         bound = None if any(value is None for value in values) else read.bind(values)

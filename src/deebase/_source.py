@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
 from deebase._rows.makers import Maker, OneMaker, one_maker, row_maker
 from deebase._sql.compiled import Prepared
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.scope import Scope, no_scope
 from deebase._sql.where import Where
-from deebase.errors import NotFoundError, ValidationError
+from deebase.errors import InvalidOperationError, NotFoundError, ValidationError
+from deebase.types import UNSET, SqlExpression
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -78,7 +81,49 @@ class Source:
             TableNotFoundError: it is not known.
         """
         model = self.catalog.model(name)
-        return Source(self.executor, self.catalog, model, None, self.scope.carried_to(model))
+        return Source(self.executor, self.catalog, model, None, self.scope.carried_to(model, self.model))
+
+    def must_be_whole(self, operation: str) -> None:
+        """Refuse to change a table or view through a handle that stands for a part of its rows.
+
+        Raises:
+            InvalidOperationError: the handle has a scope.
+        """
+        if self.scope:
+            raise InvalidOperationError(
+                f"{operation} changes all of {self.model.name}, and this handle has a scope",
+                operation=operation,
+                target=self.model.name,
+                hint="use the handle without a scope",
+            )
+
+    def no_single_key(self, operation: str, keys: Sequence[Any], columns: Mapping[str, Any]) -> ValidationError:
+        """Return the error of ``get`` or ``delete`` that was not given just a key.
+
+        Args:
+            operation: which of them.
+            keys: what was given by position.
+            columns: what was given by keyword.
+        """
+        model = self.model
+        example = f"{operation}(1)" if len(model.pks) < 2 else f"{operation}(({', '.join(model.pks)}))"
+        if columns:
+            other = "lookup" if operation == "get" else "delete_where"
+            given = ", ".join(f"{name}=..." for name in columns)
+            message = f"{operation} of {model.name} takes a key, not columns"
+            hint = f"the key itself: {example}; other columns: {other}({given})"
+        elif keys[0] is UNSET:
+            message, hint = f"{operation} of {model.name} was given no key", example
+        else:
+            message = f"{operation} of {model.name} takes one key, not {len(keys)} values"
+            many = "get(key, default=None)" if operation == "get" else "several rows: delete_all([1, 2])"
+            hint = f"a composite key is a tuple: {operation}((a, b)); {many}"
+        return ValidationError(message, field=model.pks[0] if model.pks else None, hint=hint)
+
+    def surplus(self, operation: str, values: Sequence[Any], hint: str) -> ValidationError:
+        """Return the error for values by position that a method does not take."""
+        kinds = ", ".join(type(value).__name__ for value in values)
+        return ValidationError(f"{operation} of {self.model.name} was given too much: {kinds}", hint=hint)
 
     def where(self) -> Where:
         """Return conditions that begin with the scope."""
@@ -151,8 +196,36 @@ class Source:
         model = self.model
         filters = dict(zip(names, model.key_values(key), strict=True))
         return NotFoundError(
-            f"{model.name}: no row with this {', '.join(names)}", table_name=model.name, filters=filters
+            f"{model.name}: no row with this {', '.join(names)}",
+            table_name=model.name,
+            filters=filters,
+            hint="the key is in .filters of this error; get(key, default=None) returns None instead",
         )
+
+
+def _stray(source: Source, item: Any) -> ValidationError:
+    """Return the error for a list or dict that follows no SQL text."""
+    name = source.model.name
+    if isinstance(item, dict):
+        return ValidationError(
+            f"{name}: a dict is no condition; behind SQL text it holds the values of :name",
+            hint="conditions by column are keywords: t(name='Ada'), or t(**conditions)",
+        )
+    return ValidationError(
+        f"{name}: a {type(item).__name__} is no condition; it holds the values of the SQL text right before it",
+        hint=f"t('age > ?', [30]); several rows by key are t({(source.model.pks or ('id',))[0]}=[1, 2])",
+    )
+
+
+def _must_be_condition(source: Source, item: Any) -> None:
+    """Refuse a bare value behind SQL text, where its values would stand."""
+    if hasattr(item, "__clause_element__") or isinstance(item, (str, sa.ClauseElement, SqlExpression)):
+        return
+    raise ValidationError(
+        f"{source.model.name}: the values of SQL text come as a list or dict, not as {type(item).__name__}",
+        field="params",
+        hint="t('age > ?', [30]), or t('age > :age', {'age': 30})",
+    )
 
 
 def conditions(
@@ -170,9 +243,11 @@ def conditions(
         item = pending.pop(0)
         if isinstance(item, str):
             following = pending.pop(0) if pending and isinstance(pending[0], (list, tuple, dict)) else None
+            if pending and following is None:
+                _must_be_condition(source, pending[0])
             result.fragment(item, following, dialect)
         elif isinstance(item, (list, tuple, dict)):
-            raise ValidationError("parameters come right after the SQL text they belong to", hint="t('age > ?', [30])")
+            raise _stray(source, item)
         else:
             result.expression(item)
     if where is not None:

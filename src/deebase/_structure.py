@@ -21,7 +21,7 @@ from deebase._schema.names import index_name
 from deebase._source import Source
 from deebase._sql.statement import Statement
 from deebase._transformation import Transformation
-from deebase.errors import InvalidOperationError, SchemaError, ValidationError
+from deebase.errors import SchemaError, ValidationError
 from deebase.types import UNSET, ForeignKeyMark, Index, Unset
 
 S = TypeVar("S", bound="Structure")
@@ -54,15 +54,6 @@ class Structure:
             {"name": index.name, "columns": list(index.columns), "unique": index.unique}
             for index in sorted(found, key=lambda index: index.name)
         ]
-
-    def _must_be_whole(self, operation: str) -> None:
-        if self._source.scope:
-            raise InvalidOperationError(
-                f"{operation} changes all of {self._source.model.name}, and this handle has a scope",
-                operation=operation,
-                target=self._source.model.name,
-                hint="use the handle without a scope",
-            )
 
     async def _run(self, statement: str) -> None:
         await self._source.executor.fetch(Statement(statement), [])
@@ -130,6 +121,7 @@ class Structure:
             await users.create_index("email", unique=True)
             ```
         """
+        self._source.must_be_whole("create_index")
         model = self._source.model
         parts = [columns] if isinstance(columns, (str, ColumnElement)) else list(columns)
         for part in parts:
@@ -157,7 +149,6 @@ class Structure:
         )
         named = [part if isinstance(part, str) else part.name for part in parts if isinstance(part, (str, Column))]
         beside = other_forms_indexes(model.sa_table, named, self._source.dialect)
-        self._must_be_whole("create_index")
         executor = self._source.executor
         async with executor.transaction():
             await executor.lock_schema()
@@ -194,7 +185,7 @@ class Structure:
             await users.drop_index("ix_user_email")
             ```
         """
-        self._must_be_whole("drop_index")
+        self._source.must_be_whole("drop_index")
         table = self._source.model.sa_table
         async with self._source.executor.transaction():
             facts = await self._found(table.name)
@@ -243,6 +234,7 @@ class Structure:
             ```
         """
         source = self._source
+        source.must_be_whole("add_column")
         model = source.model
         check_name("the name of the column", name, source.dialect)
         if name in model.columns:
@@ -258,7 +250,6 @@ class Structure:
         if mark is not None:
             pks = source.catalog.model(mark.target.partition(".")[0]).pks
             key = pks[0] if len(pks) == 1 else None
-        self._must_be_whole("add_column")
         async with source.executor.transaction():
             await Transformation(source, "add_column").add_column(spec, mark, key, indexes=index_foreign_keys)
             return await self._refreshed(types={name: spec.sa_type})
@@ -404,11 +395,11 @@ class Structure:
             column_order,
             index_foreign_keys,
         )
-        self._must_be_whole("transform_sql")
+        self._source.must_be_whole("transform_sql")
         return await Transformation(self._source, "transform_sql").plan(arguments)
 
     async def _transformed(self: S, operation: str, arguments: Arguments) -> S:
-        self._must_be_whole(operation)
+        self._source.must_be_whole(operation)
         source = self._source
         async with source.executor.transaction():
             change = await Transformation(source, operation).run(arguments)
@@ -428,8 +419,8 @@ class Structure:
             people = await users.rename("people")
             ```
         """
+        self._source.must_be_whole("rename")
         check_name("the name of the table", new, self._source.dialect)
-        self._must_be_whole("rename")
         async with self._source.executor.transaction():
             await Transformation(self._source, "rename").rename(new)
             return await self._refreshed(name=new)
@@ -452,8 +443,8 @@ class Structure:
             kept = await users.duplicate("user_before")
             ```
         """
+        self._source.must_be_whole("duplicate")
         check_name("the name of the table", new, self._source.dialect)
-        self._must_be_whole("duplicate")
         source = self._source
         async with source.executor.transaction():
             found = await duplicate(source, new)
@@ -472,7 +463,7 @@ class Structure:
             await sessions.truncate()
             ```
         """
-        self._must_be_whole("truncate")
+        self._source.must_be_whole("truncate")
         source = self._source
         async with source.executor.transaction():
             await drop_table(source.executor, source.model.sa_table, source.dialect, "truncate", rows_only=True)
@@ -489,7 +480,7 @@ class Structure:
             await sessions.drop()
             ```
         """
-        self._must_be_whole("drop")
+        self._source.must_be_whole("drop")
         source = self._source
         async with source.executor.transaction():
             await drop_table(source.executor, source.model.sa_table, source.dialect, "drop")

@@ -7,8 +7,8 @@ import sys
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
 from deebase._accessors import DC, Row, Tables, Views
 from deebase._backends import make_backend
@@ -21,8 +21,10 @@ from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import database_html
 from deebase._rawsql import RawSql
 from deebase._reflection import reflect, refresh
+from deebase._rows.advice import refuse_attribute
 from deebase._schema.build import Design, design
 from deebase._schema.catalog import Catalog
+from deebase._schema.classes import tables_of
 from deebase._views import ViewMaker
 from deebase.errors import ValidationError
 from deebase.query import STREAM_ROWS
@@ -115,7 +117,7 @@ class Database:
             },
         )
         self._catalog = Catalog(self._settings.dialect, lambda: self._executor.block())
-        backend = make_backend(self._settings.name, self._catalog.unique_columns)
+        backend = make_backend(self._settings.name, self._catalog.unique_columns, self._catalog.explained)
         self._executor = Executor(self._settings, backend, echo=echo, coalesce=coalesce)
         self._raw = RawSql(self._executor, self._catalog.dialect)
         self.t: Tables = Tables(self._catalog, self._executor)
@@ -124,6 +126,32 @@ class Database:
     def __repr__(self) -> str:
         state = " closed" if self._executor.closed else ""
         return f"<Database {self._settings.display}{state}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Never:
+            if name in self.__dict__.get("t", ()):
+                raise AttributeError(f"'Database' object has no attribute {name!r}: write db.t.{name}", name=name)
+            refuse_attribute(self, name, "db")
+
+        def __getitem__(self, name: object) -> Never:
+            """Refuse: tables are attributes and items of ``db.t``.
+
+            Raises:
+                TypeError: always.
+
+            Example:
+                ```python
+                users = db.t["user"]
+                ```
+            """
+            raise TypeError("a database is not indexed: tables are db.t['user'], views db.v['adult']")
+
+        def __iter__(self) -> Never:
+            raise TypeError("a database is not iterated over: its tables are db.t, its views db.v")
+
+        def __contains__(self, name: object) -> Never:
+            raise TypeError("a database is not searched: write 'user' in db.t, or in db.v for a view")
 
     def _repr_html_(self) -> str:
         tables, views = self._described(views=False), self._described(views=True)
@@ -451,7 +479,7 @@ class Database:
 
     def create_all(
         self,
-        *classes: type[Any],
+        *classes: type[Any] | Iterable[type[Any]] | Mapping[type[Any], Mapping[str, Any]] | ModuleType,
         pk: str | Sequence[str] = "id",
         options: Mapping[type[Any], Mapping[str, Any]] | None = None,
         if_not_exists: bool = False,
@@ -461,7 +489,8 @@ class Database:
         """Create several tables in one transaction, whatever order their foreign keys need.
 
         Args:
-            *classes: as in ``create``; they may refer to each other in cycles.
+            *classes: as in ``create``; they may refer to each other in cycles. Lists of classes, dicts of classes
+                and their options, and modules with models or ``TABLES`` are taken too.
             pk: the key of all of them.
             options: what single classes need of ``create``: ``{Post: {"pk": "slug", "indexes": ["title"]}}``.
             if_not_exists: as in ``create``.
@@ -477,16 +506,24 @@ class Database:
             ```
         """
         localns = sys._getframe(1).f_locals  # pyright: ignore[reportPrivateUsage]
-        own = options or {}
+        tables = tables_of(classes)
+        given: Any = options
+        if given is not None and not isinstance(given, Mapping):
+            raise ValidationError(
+                f"options are a dict by class, not {type(given).__name__}",
+                field="options",
+                hint="{Post: {'pk': 'slug'}}",
+            )
+        own = {**{cls: some for cls, some in tables if some}, **(options or {})}
         unknown = {str(name) for given in own.values() for name in given} - _OWN_OPTIONS
-        if unknown or not own.keys() <= set(classes):
+        if unknown or not own.keys() <= {cls for cls, _ in tables}:
             raise ValidationError(
                 f"options are by class, and take no {', '.join(sorted(unknown)) or 'class that is not created'}",
                 field="options",
                 hint=f"{{Post: {{'pk': 'slug'}}}}; of each class {', '.join(sorted(_OWN_OPTIONS))}",
             )
         shared: dict[str, Any] = {"name": None, "pk": pk, "localns": localns}
-        designs = [design(cls, **{**shared, **own.get(cls, {})}) for cls in classes]
+        designs = [design(cls, **{**shared, **own.get(cls, {})}) for cls, _ in tables]
         return self._create_several(designs, if_not_exists=if_not_exists, replace=replace, transform=transform)
 
     async def _create_several(
@@ -498,7 +535,12 @@ class Database:
     async def _create(
         self, designs: list[Design], *, if_not_exists: bool, replace: bool, transform: bool, strict: bool = False
     ) -> None:
-        if if_not_exists + replace + transform > 1:
+        flags: list[Any] = [if_not_exists, replace, transform]
+        if any(type(flag) is not bool for flag in flags):
+            raise ValidationError(
+                "if_not_exists, replace and transform are True or False", hint="create(cls, if_not_exists=True)"
+            )
+        if sum(flags) > 1:
             raise ValidationError("if_not_exists, replace and transform exclude each other", hint="give one of them")
         if transform:
             await match(self._executor, self._catalog, designs, strict=strict)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, cast
 
 from deebase._pictures.notebook import Rows, query_html
+from deebase._rows.advice import refuse_attribute
 from deebase._source import Source
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
@@ -23,8 +25,11 @@ R = TypeVar("R")
 STREAM_ROWS = 1000
 
 
-class Query(Generic[R]):
+class Query(Coroutine[Any, Any, list[R]], Generic[R]):
     """An immutable select: await it for a list, iterate it for a stream.
+
+    It may be awaited any number of times, and given to ``asyncio.create_task``, ``TaskGroup.create_task``,
+    ``asyncio.run`` and whatever else takes a coroutine.
 
     Example:
         ```python
@@ -32,10 +37,13 @@ class Query(Generic[R]):
         rows = await grown_up
         async for row in users(order_by="id"):
             print(row)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(grown_up)
         ```
     """
 
     __slots__ = (
+        "_driven",
         "_for_update",
         "_limit",
         "_offset",
@@ -70,6 +78,8 @@ class Query(Generic[R]):
         self._with_pk = with_pk
         self._for_update = for_update or skip_locked
         self._skip_locked = skip_locked
+        #: What runs on behalf of each task that was made of this query, and of None outside of any.
+        self._driven: dict[Any, Coroutine[Any, Any, list[R]]] = {}
         if with_pk:
             source.model.key_columns("with_pk")
 
@@ -81,6 +91,16 @@ class Query(Generic[R]):
         return query_html(self._source.model.name, prepared.statement.sql)
 
     if not TYPE_CHECKING:
+
+        @property
+        def __name__(self) -> str:
+            # What the repr of a task shows.
+            return f"Query of {self._source.model.name}"
+
+        def __getattr__(self, name: str) -> Never:
+            called = "t" if name.startswith("_") else self._source.model.name
+            refuse_attribute(self, name, called if called.isidentifier() else "t")
+
         # What is easily written in their place; type checkers know that there is no such thing.
 
         def __iter__(self) -> Never:
@@ -99,10 +119,76 @@ class Query(Generic[R]):
             """
             raise TypeError("a query is awaited first: (await users(...))[0], or await users(...).first()")
 
+        def __contains__(self, _: object) -> Never:
+            raise TypeError("a query is awaited first: await users(email=...).exists()")
+
+        def __len__(self) -> Never:
+            raise TypeError("a query is awaited first: await users(...).count(), or len(await users(...))")
+
+        def __bool__(self) -> Never:
+            raise TypeError("a query is awaited first: if await users(...).exists(): ...")
+
+        def __reversed__(self) -> Never:
+            raise TypeError("a query is awaited first: await users(order_by='-id')")
+
     # -- running -------------------------------------------------------------------------------
 
     def __await__(self) -> Generator[Any, None, list[R]]:
         return self._all().__await__()
+
+    def send(self, value: Any, /) -> Any:
+        """Run the query a step further, as event loops do with a coroutine that they were given as a task.
+
+        Each task runs the query on its own, from its beginning.
+
+        Example:
+            ```python
+            rows = await asyncio.create_task(users(order_by="id"))
+            ```
+        """
+        task = _task()
+        running = self._driven.get(task)
+        if running is None:
+            running = self._driven[task] = self._all()
+        return self._step(task, lambda: running.send(value))
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> Any:
+        """Raise an error where the query waits, as event loops do to cancel a task.
+
+        Example:
+            ```python
+            task = asyncio.create_task(users(order_by="id"))
+            task.cancel()
+            await asyncio.wait([task])
+            ```
+        """
+        error = kind if isinstance(kind, BaseException) else value if isinstance(value, BaseException) else kind()
+        task = _task()
+        running = self._driven.get(task)
+        if running is None:
+            # The task was cancelled before its first step.
+            raise error.with_traceback(traceback)
+        return self._step(task, lambda: running.throw(error))
+
+    def close(self) -> None:
+        """End what a task runs of the query; a query that no task runs is left as it is, to be awaited again.
+
+        Example:
+            ```python
+            users(order_by="id").close()
+            ```
+        """
+        running = self._driven.pop(_task(), None)
+        if running is not None:
+            running.close()
+
+    def _step(self, task: Any, step: Callable[[], Any]) -> Any:
+        try:
+            return step()
+        except BaseException:
+            # With StopIteration its rows are complete.
+            self._driven.pop(task, None)
+            raise
 
     async def _all(self) -> list[R]:
         prepared, columns = self._prepared(self._limit, self._offset)
@@ -279,6 +365,14 @@ class Query(Generic[R]):
         alone = len(places) == 1
         pairs: list[Any] = [(key[0] if alone else key, row) for key, row in zip(keys, made, strict=True)]
         return pairs
+
+
+def _task() -> asyncio.Task[Any] | None:
+    """Return the task that runs; None outside of any event loop."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
 
 
 def order_names(order: Any) -> tuple[str, ...] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 from uuid import UUID
 
 from deebase._bulk import BulkInsert, delete_many, taken_elsewhere, update_many
@@ -17,9 +17,10 @@ from deebase._schema.native_postgres import NativeText
 from deebase._source import Source, conditions
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared
+from deebase._sql.violations import no_target
 from deebase._sql.where import Where
 from deebase._structure import Structure
-from deebase.errors import InvalidOperationError, ValidationError
+from deebase.errors import InvalidOperationError, QueryError, ValidationError
 from deebase.query import Query
 from deebase.types import UNSET, SqlExpression, Unset
 
@@ -62,7 +63,7 @@ class Table(Readable[R], Navigable[R], Structure):
         """
         return Table(self._source.with_rows(row_type))
 
-    def xtra(self, **columns: Any) -> Table[R]:
+    def xtra(self, /, *surplus: Never, **columns: Any) -> Table[R]:
         """Return a new handle that sees and touches only the rows with these values, in every method.
 
         Inserts fill the values in. A record that contradicts them is refused; an update cannot move a
@@ -84,6 +85,8 @@ class Table(Readable[R], Navigable[R], Structure):
             ```
         """
         source = self._source
+        if surplus:
+            raise source.surplus("xtra", surplus, "the columns are keywords: t.xtra(owner_id=7), or t.xtra(**columns)")
         return Table(source.scoped(source.scope.narrowed(self._model, columns)))
 
     # -- shapes --------------------------------------------------------------------------------
@@ -108,9 +111,10 @@ class Table(Readable[R], Navigable[R], Structure):
             hint="look at the triggers of the table",
         )
 
-    def _values(self, record: Any, keywords: Mapping[str, Any], *, expressions: bool = False) -> dict[str, Any]:
+    def _values(self, operation: str, record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
         """Return the given values by column; those that the database computes are left out of a record."""
-        values = values_of(record, keywords)
+        values = values_of(record, keywords, operation)
+        expressions = operation in ("update", "update_where")
         model = self._model
         if not values.keys() <= model.columns.keys():
             raise model.unknown_column(next(name for name in values if name not in model.columns))
@@ -134,10 +138,10 @@ class Table(Readable[R], Navigable[R], Structure):
             del values[name]
         return values
 
-    def _given(self, record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    def _given(self, operation: str, record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is given of a row to insert, the scope's values included; a generated key of None is not."""
         model = self._model
-        values = self._source.scope.filled(model, self._values(record, keywords))
+        values = self._source.scope.filled(model, self._values(operation, record, keywords))
         if model.generated is not None and values.get(model.generated, UNSET) is None:
             del values[model.generated]
         return values
@@ -161,7 +165,7 @@ class Table(Readable[R], Navigable[R], Structure):
 
     # -- writing -------------------------------------------------------------------------------
 
-    async def insert(self, record: Any = None, /, **values: Any) -> R:
+    async def insert(self, record: Any = None, /, *surplus: Never, **values: Any) -> R:
         """Insert one row and return it as it is stored, defaults and key included.
 
         Args:
@@ -181,7 +185,9 @@ class Table(Readable[R], Navigable[R], Structure):
             row = await users.insert({"name": "Ada", "email": "ada@example.com"})
             ```
         """
-        new = self._new_row(self._given(record, values))
+        if surplus:
+            raise self._source.surplus("insert", surplus, "insert({...}); many rows go to insert_all([...])")
+        new = self._new_row(self._given("insert", record, values))
         return await self._one(self._insert_shape(new), new)
 
     @overload
@@ -303,7 +309,7 @@ class Table(Readable[R], Navigable[R], Structure):
         counts_rows = returning or on_conflict == "ignore" or (takes_all and bool(source.scope))
 
         def stored(record: Any) -> tuple[dict[str, Any], Prepared]:
-            given = self._given(record, {})
+            given = self._given(operation, record, {})
             new = self._new_row(given)
             if on_conflict == "update":
                 changed = given if update is None else self._updated(given, update)
@@ -314,7 +320,7 @@ class Table(Readable[R], Navigable[R], Structure):
             return new, self._insert_shape(new, returning=counts_rows)
 
         async def merged(record: Any) -> list[Any]:
-            given = self._given(record, {})
+            given = self._given(operation, record, {})
             changed = given if update is None else self._updated(given, update)
             return await merge(source, self._target(given, on), self._new_row(given), changed)
 
@@ -332,7 +338,10 @@ class Table(Readable[R], Navigable[R], Structure):
             needed=(*self._model.given_keys, *(self._target_names(on) if on_conflict == "update" or on else ())),
             merged=merged if on_conflict == "update" else None,
         )
-        count = await bulk.run(operation, rows)
+        try:
+            count = await bulk.run(operation, rows)
+        except QueryError as error:
+            raise no_target(self._model, self._target_names(on), error) from error.__cause__
         return self._rows(bulk.rows) if returning else count
 
     def _insert_shape(self, new: Mapping[str, Any], *, returning: bool = True) -> Prepared:
@@ -353,7 +362,7 @@ class Table(Readable[R], Navigable[R], Structure):
         )
         return shape
 
-    async def update(self, record: Any = None, /, *, pk: Any = UNSET, **values: Any) -> R:
+    async def update(self, record: Any = None, /, *surplus: Never, pk: Any = UNSET, **values: Any) -> R:
         """Change the given columns of one row and return the row as it is stored.
 
         Args:
@@ -374,8 +383,10 @@ class Table(Readable[R], Navigable[R], Structure):
             row = await users.update(pk=1, visits=db.sql(users.c.visits + 1))
             ```
         """
+        if surplus:
+            raise self._source.surplus("update", surplus, "update({...}, pk=1), or update({'id': 1, ...})")
         keys = self._model.key_columns("update")
-        changed = self._values(record, values, expressions=True)
+        changed = self._values("update", record, values)
         key = self._key_of(changed) if isinstance(pk, Unset) else self._model.key_values(pk)
         self._must_change(changed)
         rows = self._rows(await change(self._source, keys, key, changed))
@@ -429,7 +440,7 @@ class Table(Readable[R], Navigable[R], Structure):
         self._model.key_columns("update_all")
 
         def changed(record: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-            values = self._values(record, {})
+            values = self._values("update_all", record, {})
             key = self._key_of(values)
             self._must_change(values)
             return key, values
@@ -453,7 +464,7 @@ class Table(Readable[R], Navigable[R], Structure):
             n = await users.update_where({"status": "old"}, users.c.age > 90)
             ```
         """
-        changed = self._values(values, {}, expressions=True)
+        changed = self._values("update_where", values, {})
         self._must_change(changed)
         condition = self._meant("update_where", where, keywords, all)
         prepared = statements.update_where(self._model, self._source.dialect, changed, condition)
@@ -474,7 +485,7 @@ class Table(Readable[R], Navigable[R], Structure):
         self,
         record: Any = None,
         /,
-        *,
+        *surplus: Never,
         on: str | Sequence[str] | None = None,
         update: Sequence[str] | None = None,
         **values: Any,
@@ -500,7 +511,9 @@ class Table(Readable[R], Navigable[R], Structure):
             row = await users.upsert({"email": "ada@example.com", "name": "Ada"}, on="email")
             ```
         """
-        given = self._given(record, values)
+        if surplus:
+            raise self._source.surplus("upsert", surplus, "upsert({...}); many rows go to upsert_all([...])")
+        given = self._given("upsert", record, values)
         new = self._new_row(given)
         changed = given if update is None else self._updated(given, update)
         prepared = self._upsert_shape(new, on, changed)
@@ -516,13 +529,16 @@ class Table(Readable[R], Navigable[R], Structure):
             rows = self._rows(await merge(source, self._target(new, on), new, changed))
             if rows:
                 return rows[0]
-        rows = self._rows(await self._executor.fetch(prepared.statement, args))
+        try:
+            rows = self._rows(await self._executor.fetch(prepared.statement, args))
+        except QueryError as error:
+            raise no_target(self._model, self._target_names(on), error) from error.__cause__
         if not rows:
             raise taken_elsewhere(self._model) if source.scope else self._stored_nothing()
         return rows[0]
 
-    def _updated(self, given: Mapping[str, Any], update: str | Sequence[str]) -> list[str]:
-        names = [self._model.column(name).name for name in ([update] if isinstance(update, str) else update)]
+    def _updated(self, given: Mapping[str, Any], update: str | Sequence[str]) -> tuple[str, ...]:
+        names = self._model.listed("update", update)
         for name in names:
             if name not in given:
                 raise ValidationError(
@@ -563,10 +579,10 @@ class Table(Readable[R], Navigable[R], Structure):
     def _target_names(self, on: str | Sequence[str] | None) -> tuple[str, ...]:
         if on is None:
             return self._model.key_columns("upsert")
-        return tuple(self._model.column(name).name for name in ([on] if isinstance(on, str) else on))
+        return self._model.listed("on", on)
 
     async def get_or_create(
-        self, record: Any = None, /, *, defaults: Mapping[str, Any] | None = None, **values: Any
+        self, record: Any = None, /, *surplus: Never, defaults: Mapping[str, Any] | None = None, **values: Any
     ) -> tuple[R, bool]:
         """Return the row that equals the record, and whether it had to be made.
 
@@ -590,14 +606,23 @@ class Table(Readable[R], Navigable[R], Structure):
             row, made = await users.get_or_create({"email": "ada@example.com"}, defaults={"name": "Ada"})
             ```
         """
-        wanted = self._source.scope.filled(self._model, self._values(record, values))
+        if surplus:
+            raise self._source.surplus("get_or_create", surplus, "get_or_create({...}, defaults={...})")
+        given: Any = defaults
+        if given is not None and not isinstance(given, Mapping):
+            raise ValidationError(
+                f"{self._model.name}: defaults is a dict, not {type(given).__name__}",
+                field="defaults",
+                hint="get_or_create({'email': 'a@x'}, defaults={'name': 'Ada'})",
+            )
+        wanted = self._source.scope.filled(self._model, self._values("get_or_create", record, values))
         self._require_unique(wanted)
         self._source.scope.check(self._model, defaults or {})
         query = Query[R](self._source, conditions(self._source, (), None, None, wanted))
         found = await query.first()
         if found is not None:
             return found, False
-        new = self._new_row(self._given({**(defaults or {}), **wanted}, {}))
+        new = self._new_row(self._given("get_or_create", {**(defaults or {}), **wanted}, {}))
         prepared = self._ignore_shape(new, None)
         made = self._rows(await self._executor.fetch(prepared.statement, prepared.args(new)))
         if made:
@@ -619,17 +644,29 @@ class Table(Readable[R], Navigable[R], Structure):
                 hint=f"create the table with a unique Index over {', '.join(wanted)}",
             )
 
-    async def delete(self, pk: Any, /) -> None:
-        """Delete one row by key (a tuple for a composite key).
+    if TYPE_CHECKING:
 
-        Raises:
-            NotFoundError: there is no such row.
+        async def delete(self, pk: Any, /) -> None: ...
 
-        Example:
-            ```python
-            await users.delete(1)
-            ```
-        """
+    else:
+
+        async def delete(self, pk: Any = UNSET, /, *surplus: Never, **columns: Never) -> None:
+            """Delete one row by key (a tuple for a composite key).
+
+            Raises:
+                NotFoundError: there is no such row.
+                ValidationError: no key, or columns: ``delete_where`` takes conditions.
+
+            Example:
+                ```python
+                await users.delete(1)
+                ```
+            """
+            if columns or surplus or pk is UNSET:
+                raise self._source.no_single_key("delete", (pk, *surplus), columns)
+            await self._delete(pk)
+
+    async def _delete(self, pk: Any) -> None:
         keys = self._model.key_columns("delete")
         key = self._model.key_values(pk)
         prepared = self._source.kept(
@@ -660,7 +697,7 @@ class Table(Readable[R], Navigable[R], Structure):
         self._model.key_columns("delete_all")
         return await delete_many(self._source, keys)
 
-    async def delete_where(self, *where: Any, all: bool = False, **keywords: Any) -> int:
+    async def delete_where(self, /, *where: Any, all: bool = False, **keywords: Any) -> int:
         """Delete all rows that match and return their number.
 
         Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Never, NoReturn, TypeVar
 
 from deebase._readable import Readable
 from deebase._views import ViewMaker
@@ -58,7 +58,7 @@ class View(Readable[R]):
         """
         return View(self._source.with_rows(row_type))
 
-    def xtra(self, **columns: Any) -> View[R]:
+    def xtra(self, /, *surplus: Never, **columns: Any) -> View[R]:
         """Return a new handle that sees only the rows with these values; see ``Table.xtra``.
 
         Args:
@@ -73,6 +73,8 @@ class View(Readable[R]):
             ```
         """
         source = self._source
+        if surplus:
+            raise source.surplus("xtra", surplus, "the columns are keywords: v.xtra(owner_id=7), or v.xtra(**columns)")
         return View(source.scoped(source.scope.narrowed(self._model, columns, writable=False)))
 
     async def drop(self) -> None:
@@ -80,12 +82,14 @@ class View(Readable[R]):
 
         Raises:
             QueryError: other views use it (PostgreSQL).
+            InvalidOperationError: the handle has a scope.
 
         Example:
             ```python
             await popular.drop()
             ```
         """
+        self._source.must_be_whole("drop")
         async with self._executor.transaction():
             await self._maker().drop()
             self._source.catalog.forget(self.name)
@@ -98,12 +102,14 @@ class View(Readable[R]):
 
         Raises:
             InvalidOperationError: the view is not materialized, so that it is always current.
+            InvalidOperationError: the handle has a scope.
 
         Example:
             ```python
             await totals.refresh(concurrently=True)
             ```
         """
+        self._source.must_be_whole("refresh")
         await self._maker().refresh(concurrently=concurrently)
 
     def _maker(self) -> ViewMaker:
@@ -114,7 +120,7 @@ class View(Readable[R]):
 
         def __getattr__(self, name: str) -> Any:
             if name not in _WRITES:
-                raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+                super().__getattr__(name)
 
             def refuse(*_: Any, **__: Any) -> NoReturn:
                 raise InvalidOperationError(

@@ -343,6 +343,10 @@ async def test_a_query_is_lazy_immutable_and_may_be_awaited_again(people: Rows) 
         "first",
         "one",
         "scalars",
+        # Of a coroutine, for event loops.
+        "close",
+        "send",
+        "throw",
     }
 
 

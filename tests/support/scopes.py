@@ -289,11 +289,28 @@ async def _awaited(make: Callable[[], Any]) -> Any:
     return await make()
 
 
-@covers("Query.__aiter__", "View.__call__")
+@covers("Query.__aiter__", "View.__call__", "Table.__aiter__")
 async def iterate(w: World) -> Any:
     rows = [row async for row in w.mine("1 = 1 OR n = 0", order_by="id")]
     assert len(rows) == len(w.my_ids)
-    return rows
+    everything = [row async for row in w.mine]
+    assert len(everything) == len(w.my_ids)
+    return rows, everything
+
+
+@covers("Query.send", "Query.throw", "Query.close")
+async def as_tasks(w: World) -> Any:
+    import asyncio
+
+    mine, all_of_it = w.mine(order_by="id"), w.notes(order_by="id")
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(query) for query in (mine, all_of_it, mine)]
+    assert len(tasks[1].result()) == len(w.my_ids) + len(w.their_ids)
+    cancelled = asyncio.create_task(mine)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    mine.close()
+    return [tasks[0].result(), tasks[2].result(), await mine]
 
 
 @covers("Query.first")
@@ -613,6 +630,9 @@ async def with_children(w: World) -> Any:
     "View.rows_as",
     "View.dataclass",
     "View.xtra",
+    "View.__aiter__",
+    "View.drop",
+    "View.refresh",
 )
 async def views(w: World) -> Any:
     view = await w.db.create_view("note_view", "SELECT id, owner, title, n FROM note", replace=True)
@@ -624,17 +644,20 @@ async def views(w: World) -> Any:
     await refused(NotFoundError, by=mine.lookup(title=f"{THEIRS} 0"))
     await refused(ValidationError, by=_awaited(lambda: mine("1 = 1) OR (1 = 1")))
     await refused(ScopeError, by=_awaited(lambda: mine.xtra(owner=other)))
+    await refused(InvalidOperationError, by=mine.drop())
+    await refused(InvalidOperationError, by=mine.refresh())
     assert await mine.count("1 = 1 OR 1 = 1") == len(w.my_ids)
     assert not await mine.exists(w.their_ids[0])
     assert not await mine.exists(title=f"{THEIRS} 0")
     results = [
         await mine("1 = 1 OR 1 = 1"),
         [row async for row in mine(order_by="id")],
+        [row async for row in mine],
         [await mine[pk] for pk in w.my_ids],
         (await mine.page("1 = 1 OR 1 = 1", size=50, order_by="-n")).rows,
         await mine.rows_as(mine.dataclass())(),
     ]
-    assert [len(rows) for rows in results] == [len(w.my_ids)] * 5
+    assert [len(rows) for rows in results] == [len(w.my_ids)] * 6
     return results
 
 
@@ -679,6 +702,8 @@ async def structure(w: World) -> Any:
 
 #: Public names that show or change no rows of a scope, and why.
 EXEMPT = {
+    "Table.__await__": "raises always",
+    "View.__await__": "raises always",
     "Query.__getitem__": "raises always",
     "Table.name": "the table's name",
     "Table.c": "SQLAlchemy's columns",
@@ -693,6 +718,4 @@ EXEMPT = {
     "View.columns": "names",
     "View.pks": "names",
     "View.sa_table": "SQLAlchemy's table, which knows no scope; documented",
-    "View.drop": "changes no rows",
-    "View.refresh": "computes all rows anew, as the database has them",
 }

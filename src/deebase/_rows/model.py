@@ -4,16 +4,20 @@ from __future__ import annotations
 
 # What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from deebase._rows.advice import hint_for_column
 from deebase.errors import ColumnNotFoundError, InvalidOperationError, ValidationError
 
 Convert = Callable[[Any], Any]
+
+#: What is no key, however a column takes it: rows, ranges, conditions. A list may be a composite key.
+_NO_SEQUENCES = (Mapping, slice, set, frozenset, sa.ClauseElement)
+_NO_KEYS = (tuple, list, dict, *_NO_SEQUENCES[1:])
 
 #: Where SQLAlchemy's metadata keeps (in ``info``) what builds all tables that its database is known to have.
 BUILD_ALL = "deebase_build_all"
@@ -209,11 +213,28 @@ class TableModel:
 
     def unknown_column(self, name: Any) -> ColumnNotFoundError:
         """Return the error for a column that is not there."""
-        near = difflib.get_close_matches(str(name), self.columns, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the columns are {', '.join(self.columns)}"
         return ColumnNotFoundError(
-            f"table {self.name} has no column {str(name)!r}", table_name=self.name, column_name=str(name), hint=hint
+            f"table {self.name} has no column {str(name)!r}",
+            table_name=self.name,
+            column_name=str(name),
+            hint=hint_for_column(str(name), self.names),
         )
+
+    def listed(self, argument: str, given: Any) -> tuple[str, ...]:
+        """Return the columns that an argument names: one, or a list of them.
+
+        Raises:
+            ValidationError: it is neither.
+            ColumnNotFoundError: a name that is no column.
+        """
+        names: Any = [given] if isinstance(given, str) else given
+        if not isinstance(names, (list, tuple, set, frozenset)) or (argument == "on" and not names):
+            raise ValidationError(
+                f"{self.name}: {argument} is the name of a column or a list of names",
+                field=argument,
+                hint=f"{argument}='email', or {argument}=['tenant', 'email']",
+            )
+        return tuple([self.column(name).name for name in names])
 
     def key_columns(self, operation: str) -> tuple[str, ...]:
         """Return the key's columns, refusing ``operation`` on a table without a key."""
@@ -226,22 +247,44 @@ class TableModel:
             )
         return self.pks
 
+    def _no_key(self, key: Any) -> ValidationError:
+        alone = next(iter(self.pks)) if len(self.pks) == 1 else None
+        if isinstance(key, slice):
+            hint = "a range of rows: t(order_by='id', limit=20, offset=40)"
+        elif isinstance(key, Mapping):
+            hint = f"take it out of the row: row[{alone!r}]" if alone else "a tuple of its parts: (row['a'], row['b'])"
+        elif isinstance(key, (set, frozenset)):
+            hint = f"several rows: t({alone or 'id'}=[...])"
+        else:
+            hint = "conditions go into t(...), update_where and delete_where"
+        return ValidationError(
+            f"{self.name}: a key is the value of {', '.join(self.pks)}, not {type(key).__name__}",
+            field=alone,
+            hint=hint,
+        )
+
     def key_values(self, key: Any) -> tuple[Any, ...]:
         """Return a key as one value per key column.
 
         Raises:
             ValidationError: the key has another number of parts, or holds None.
         """
-        if len(self.pks) == 1 and key is not None and not isinstance(key, (tuple, list)):
+        if len(self.pks) == 1 and key is not None and not isinstance(key, _NO_KEYS):
             return (key,)
         self.key_columns("a key")
+        if isinstance(key, _NO_SEQUENCES):
+            if len(self.pks) == 1 and self.columns[self.pks[0]].takes_collections:
+                return (key,)
+            raise self._no_key(key)
         parts: Any = key if isinstance(key, (tuple, list)) else (key,)
         values: tuple[Any, ...] = tuple(parts)
         if len(values) != len(self.pks):
             raise ValidationError(
                 f"the key of {self.name} is ({', '.join(self.pks)}): {len(self.pks)} value(s), not {len(values)}",
                 field=self.pks[0] if self.pks else None,
-                hint=f"t[{', '.join(self.pks)}]",
+                hint=f"t[{', '.join(self.pks)}]"
+                if len(self.pks) > 1
+                else f"several rows: t({''.join(self.pks)}=[...])",
             )
         for name, value in zip(self.pks, values, strict=True):
             if value is None:

@@ -9,17 +9,27 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import sqlalchemy as sa
+
 from deebase.errors import ValidationError
 from deebase.types import UNSET
 
 Reader = Callable[[Any], dict[str, Any]]
 
+#: What has a ``__dict__``, or could have, and no fields in it.
+_NO_RECORDS = (str, bytes, int, float, list, tuple, set, frozenset, type, sa.ClauseElement)
+
 #: How instances of a class are read; filled as classes are met.
 _readers: dict[type, Reader] = {}
 
 
-def values_of(record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
+def values_of(record: Any, keywords: Mapping[str, Any], operation: str = "insert") -> dict[str, Any]:
     """Return the given values of a record and keywords by name; UNSET ones are left out.
+
+    Args:
+        record: the record.
+        keywords: values on top of it.
+        operation: the method it was given to, for the message of the error.
 
     Raises:
         ValidationError: there is no record at all, or it is of a kind that has no fields.
@@ -29,7 +39,7 @@ def values_of(record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
             raise ValidationError("no record was given", hint="pass a dict, an object or keyword arguments")
         values = dict(keywords)
     else:
-        values = _read(record)
+        values = _read(record, operation)
         if keywords:
             values.update(keywords)
     for value in values.values():
@@ -38,29 +48,43 @@ def values_of(record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _read(record: Any) -> dict[str, Any]:
+def _read(record: Any, operation: str) -> dict[str, Any]:
     kind: type[Any] = type(record)
     if kind is dict:
         return dict(record)
     reader = _readers.get(kind)
     if reader is None:
-        reader = _readers[kind] = _reader_for(kind, record)
+        reader = _readers[kind] = _reader_for(kind, record, operation)
     return reader(record)
 
 
-def _reader_for(kind: type, record: Any) -> Reader:
+#: How a record is given, where it is not the usual `method({...}) or method(name=...)`.
+_FORMS = {
+    "update": "update({'id': 1, 'name': 'Ada'}), or the key by keyword: update(pk=1, name='Ada')",
+    "update_where": "the new values come first, the conditions behind: update_where({'status': 'old'}, t.c.age > 90)",
+}
+
+
+def _not_a_record(kind: type, operation: str) -> ValidationError:
+    single = operation.removesuffix("_all")
+    hint = _FORMS.get(operation, f"{single}({{'name': 'Ada'}}) or {single}(name='Ada')")
+    if issubclass(kind, (list, tuple)) and operation in ("insert", "update", "upsert"):
+        hint = f"many rows go to {operation}_all([...]); one is a dict: {hint}"
+    elif issubclass(kind, type):
+        hint = f"an instance of the class; {hint}"
+    return ValidationError(
+        f"{operation} takes a dict, a Mapping or an object with fields, not {kind.__name__}", field="record", hint=hint
+    )
+
+
+def _reader_for(kind: type, record: Any, operation: str) -> Reader:
     if isinstance(record, Mapping):
         return dict
     names = field_names(kind)
     if names is not None:
         return _reader_of_fields(names)
-    if isinstance(record, (str, bytes, int, float, list, tuple, set, frozenset, type)) or not hasattr(
-        record, "__dict__"
-    ):
-        raise ValidationError(
-            f"a record is a dict, a Mapping or an object with fields, not {kind.__name__}",
-            hint="insert({'name': 'Ada'}) or insert(name='Ada')",
-        )
+    if isinstance(record, _NO_RECORDS) or not hasattr(record, "__dict__"):
+        raise _not_a_record(kind, operation)
     return lambda plain: {name: value for name, value in vars(plain).items() if not name.startswith("_")}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import difflib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,14 +13,14 @@ from sqlalchemy.engine import Dialect
 from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, UniqueModel
 from deebase._schema.checks import by_value
 from deebase._schema.column_type import locate
-from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
+from deebase._schema.columns import ColumnSpec, describe, refuse_options, snake_case, sql_default
 from deebase._schema.decimals import ExactNumber
 from deebase._schema.moment_types import Moment
 from deebase._schema.names import LONGEST, foreign_key_index_name, index_name, serves
 from deebase._schema.scalars import text_fault
 from deebase._schema.types import Float
 from deebase._schema.values import checker, passer
-from deebase.errors import DataError, SchemaError, ValidationError
+from deebase.errors import ColumnNotFoundError, DataError, SchemaError, ValidationError
 from deebase.types import ForeignKeyMark, Index
 
 
@@ -86,6 +87,9 @@ def design(
         ValidationError: a default does not fit its column, a condition is no text, or the key is empty.
         SchemaError: pk, indexes, foreign_keys or defaults name a column the class lacks.
     """
+    _must_be_class(cls)
+    _must_be_dict(cls, "foreign_keys", foreign_keys)
+    _must_be_dict(cls, "defaults", defaults)
     table = name if name is not None else snake_case(cls.__name__)
     if not _is_name(table):
         raise ValidationError(
@@ -94,14 +98,17 @@ def design(
     pks: tuple[Any, ...] = tuple(pk) if isinstance(pk, (list, tuple)) else (pk,)
     if not pks or not all(map(_is_name, pks)):
         raise ValidationError(f"{table}: pk is the name of a column, or a list of names", field="pk", hint="pk='id'")
+    refuse_options(cls, table)
     columns = list(describe(cls, localns, defaults=defaults))
     known = {column.name for column in columns}
+    for key in pks:
+        _must_be_meant(table, key, known)
     columns = [ColumnSpec.key(key) for key in pks if key not in known] + columns
     known.update(pks)
     referring = [name for key in foreign_keys or {} for name in ((key,) if isinstance(key, str) else key)]
     _must_be_columns(table, [*referring, *(defaults or {})], known)
     references = tuple(_references(table, columns, foreign_keys or {}))
-    given = tuple(_index(table, item, known) for item in indexes)
+    given = tuple(_index(table, item, known) for item in ((indexes,) if isinstance(indexes, str) else indexes))
     return Design(
         cls=cls,
         name=table,
@@ -126,6 +133,38 @@ def _key_indexes(
         if not serves(reference.columns, indexed):
             indexed.append(reference.columns)
             yield Index(foreign_key_index_name(table, reference.columns), *reference.columns)
+
+
+def _must_be_class(given: Any) -> None:
+    if isinstance(given, type):
+        return
+    kind = type(given).__name__
+    hint = f"give the class itself: db.create({kind})"
+    if isinstance(given, (str, dict)):
+        hint = "class User: with the columns as annotations, then db.create(User, name='users')"
+    raise ValidationError(f"a table is created from a class, not from {kind}", field="cls", hint=hint)
+
+
+def _must_be_dict(cls: type, argument: str, given: Any) -> None:
+    if given is not None and not isinstance(given, Mapping):
+        example = {"defaults": "{'status': 'new'}", "foreign_keys": "{'author_id': ForeignKey('user.id')}"}[argument]
+        raise ValidationError(
+            f"{cls.__name__}: {argument} is a dict by column, not {type(given).__name__}",
+            field=argument,
+            hint=f"{argument}={example}",
+        )
+
+
+def _must_be_meant(table: str, key: str, known: Collection[str]) -> None:
+    """Refuse a key that no field has, but nearly: it would be added beside that field."""
+    near = [] if key in known or key == "id" else difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+    if near:
+        raise ColumnNotFoundError(
+            f"{table} has no column {key!r} for its key",
+            table_name=table,
+            column_name=key,
+            hint=f"did you mean {near[0]!r}? Give the class a field {key}: int if not",
+        )
 
 
 def _condition(table: str, item: Any) -> str:
@@ -171,14 +210,15 @@ def check_name(what: str, name: Any, dialect: Dialect) -> None:
         )
 
 
-def _must_be_columns(table: str, names: Iterable[str], known: Iterable[str]) -> None:
+def _must_be_columns(table: str, names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
-            raise SchemaError(
+            near = difflib.get_close_matches(name, known, n=1)
+            raise ColumnNotFoundError(
                 f"{table} has no column {name!r}",
                 table_name=table,
                 column_name=name,
-                hint=f"columns: {', '.join(sorted(known))}",
+                hint=f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(sorted(known))}",
             )
 
 
@@ -194,7 +234,13 @@ def _references(
             yield _reference(table, tuple(key), mark)
 
 
-def _reference(table: str, columns: tuple[str, ...], mark: ForeignKeyMark) -> Reference:
+def _reference(table: str, columns: tuple[str, ...], mark: Any) -> Reference:
+    if not isinstance(mark, ForeignKeyMark):
+        raise ValidationError(
+            f"{table}: a foreign key is ForeignKey('user.id'), not {type(mark).__name__}",
+            field=columns[0],
+            hint=f"foreign_keys={{{columns[0]!r}: ForeignKey('user.id', on_delete='cascade')}}",
+        )
     target, _, target_column = mark.target.partition(".")
     targets = mark.columns if mark.columns is not None else (target_column,) if target_column else None
     if targets is not None and len(targets) != len(columns):
@@ -207,11 +253,17 @@ def _reference(table: str, columns: tuple[str, ...], mark: ForeignKeyMark) -> Re
     return Reference(columns, target, targets, mark.on_delete, mark.on_update)
 
 
-def _index(table: str, item: str | tuple[str, ...] | Index, known: set[str]) -> Index:
+def _index(table: str, item: Any, known: set[str]) -> Index:
     if isinstance(item, Index):
         made = item
+    elif not isinstance(item, (str, tuple, list)):
+        raise ValidationError(
+            f"{table}: an index is a column, a tuple of columns or Index(...), not {type(item).__name__}",
+            field="indexes",
+            hint="indexes=['title', ('author_id', 'created_at'), Index('ux_slug', 'slug', unique=True)]",
+        )
     else:
-        names = (item,) if isinstance(item, str) else tuple(item)
+        names: tuple[Any, ...] = (item,) if isinstance(item, str) else (*item,)  # pyright: ignore[reportUnknownVariableType]
         made = Index(index_name(table, names), *names)
     _must_be_columns(table, made.columns, known)
     return made

@@ -11,9 +11,9 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
 from deebase._schema import reflected
-from deebase._schema.facts import TableFacts
+from deebase._schema.facts import IndexFacts, TableFacts
 from deebase._schema.layer import Entry, Layer, facts_of
-from deebase.errors import TableNotFoundError
+from deebase.errors import TableNotFoundError, UniqueViolationError
 
 Types = Mapping[str, sa.types.TypeEngine[Any]]
 
@@ -233,6 +233,41 @@ class Catalog:
             unique = reflected.uniques_of(facts).get(constraint or "")
             if unique is not None:
                 return facts.known_as, unique.columns
+        return None
+
+    def explained(self, error: UniqueViolationError) -> UniqueViolationError:
+        """Return the error of a unique index over expressions, or over a part of the rows, with what is known of it.
+
+        SQLite tells the name of the first kind alone, and the columns of the second alone.
+        """
+        found = self._index_of(error)
+        if found is None:
+            return error
+        table, index = found
+        known = tuple([name for name in index.columns if name is not None])
+        over = ", ".join(["an expression" if name is None else name for name in index.columns])
+        part = ", among the rows that meet its condition" if index.partial else ""
+        return UniqueViolationError(
+            f"{table}: a row with the same value exists (unique index {index.name} over {over}{part})",
+            hint="change the value; upsert cannot tell a conflict by such an index",
+            constraint="unique",
+            constraint_name=index.name,
+            table_name=table,
+            columns=known,
+        )
+
+    def _index_of(self, error: UniqueViolationError) -> tuple[str, IndexFacts] | None:
+        """Return the index that was violated, and its table, if it is over expressions or a part of the rows."""
+        for facts in facts_of(self._layer):
+            table, indexes = facts.known_as, [index for index in facts.indexes if index.unique]
+            if error.constraint != "unique" or error.table_name not in (None, table, table.rpartition(".")[2]):
+                continue
+            by_name = [index for index in indexes if index.name == error.constraint_name]
+            # Without its name: by its columns, unless a constraint over all rows has the same.
+            like = [index for index in indexes if error.columns and index.columns == error.columns]
+            found = by_name or (like if all(index.partial for index in like) else [])
+            if found and not found[0].tells_rows:
+                return table, found[0]
         return None
 
     def __contains__(self, name: Any) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -23,7 +24,7 @@ from deebase._schema.defaults import sql_default
 from deebase._schema.fields import Field, fields_of, names_for
 from deebase._schema.values import checker
 from deebase.errors import UnsupportedTypeError, ValidationError
-from deebase.types import UNSET, ForeignKeyMark, TypeMark
+from deebase.types import UNSET, ForeignKeyMark, Index, TypeMark
 
 __all__ = ["ACCEPTED", "ColumnSpec", "describe", "snake_case", "sql_default"]
 
@@ -89,9 +90,84 @@ def describe(
     return columns
 
 
+#: Attributes by which other libraries, or a wish, give options of a table, and what takes their place.
+_OPTIONS = {
+    "__checks__": "db.create(cls, checks=['age >= 0'])",
+    "__constraints__": "db.create(cls, checks=[...], indexes=[...], foreign_keys={...})",
+    "__defaults__": "db.create(cls, defaults={'status': 'new'})",
+    "__foreign_keys__": "db.create(cls, foreign_keys={'author_id': ForeignKey('user.id')})",
+    "__index__": "db.create(cls, indexes=['email'])",
+    "__indexes__": "db.create(cls, indexes=['email'])",
+    "__indices__": "db.create(cls, indexes=['email'])",
+    "__name__": "db.create(cls, name='users')",
+    "__pk__": "db.create(cls, pk='id')",
+    "__pks__": "db.create(cls, pk=['a', 'b'])",
+    "__primary_key__": "db.create(cls, pk='id')",
+    "__table__": "db.create(cls, name='users')",
+    "__table_args__": "db.create(cls, indexes=[...], checks=[...])",
+    "__table_name__": "db.create(cls, name='users')",
+    "__tablename__": "db.create(cls, name='users')",
+    "__unique__": "db.create(cls, indexes=[Index('ux_email', 'email', unique=True)])",
+}
+
+
+def refuse_options(cls: type, table: str) -> None:
+    """Refuse options of a table inside of its class, which nothing would read.
+
+    Raises:
+        ValidationError: the class has one; that of the table's own name is no contradiction.
+    """
+    for owner in cls.__mro__[:-1]:
+        for name, value in vars(owner).items():
+            # Methods of Python's own protocols (`__index__`) are functions.
+            if name in _OPTIONS and value != table and not callable(value) and not hasattr(value, "__get__"):
+                raise ValidationError(
+                    f"{cls.__name__}: the attribute {name} of a class says nothing of its table",
+                    field=name,
+                    hint=f"write {_OPTIONS[name]}",
+                )
+
+
+#: Metadata of annotations that is meant for the table, and what takes its place.
+_MARKS = {
+    "autoincrement": "a single integer key is generated",
+    "check": "db.create(cls, checks=['age >= 0'])",
+    "foreign_key": 'ForeignKey[int, "user"]',
+    "index": "db.create(cls, indexes=['{0}'])",
+    "indexed": "db.create(cls, indexes=['{0}'])",
+    "not null": "an annotation without `| None` is NOT NULL",
+    "nullable": "an annotation with `| None` is nullable",
+    "pk": "db.create(cls, pk='{0}')",
+    "primary key": "db.create(cls, pk='{0}')",
+    "text": "{0}: Text",
+    "unique": "db.create(cls, indexes=[Index('ux_{0}', '{0}', unique=True)])",
+    "utc": "{0}: UTCDateTime",
+}
+
+
+def _refuse_marks(marks: Iterable[Any], name: str) -> None:
+    """Refuse metadata that is meant for the table, which nothing would read; other libraries have theirs beside it."""
+    for mark in marks:
+        advice: str | None = None
+        if isinstance(mark, str):
+            word = mark.strip().lower().replace("_", " ")
+            known = {key.replace("_", " "): text for key, text in _MARKS.items()}
+            advice = next((known[key] for key in difflib.get_close_matches(word, known, n=1, cutoff=0.85)), None)
+        elif mark is Index or isinstance(mark, Index):
+            advice = _MARKS["unique" if getattr(mark, "unique", False) is True else "index"]
+        elif mark is ForeignKeyMark or isinstance(mark, (sa.ForeignKey, sa.Column)):
+            advice = _MARKS["foreign_key"]
+        if advice is not None:
+            raise UnsupportedTypeError(
+                "its annotation holds metadata that says nothing of the column",
+                hint=f"write {advice.format(name)}",
+            )
+
+
 def _column(cls: type, item: Field, localns: Mapping[str, Any] | None) -> ColumnSpec:
     try:
         found = _unwrapped(item.hint)
+        _refuse_marks(found.marks, item.name)
         sa_type = _sa_type(found, lambda: names_for(cls, cls, localns))
     except UnsupportedTypeError as error:
         raise UnsupportedTypeError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,8 +46,10 @@ def bind_text(sql: str, params: Any, dialect: str) -> tuple[str, list[Any]]:
     style = _STYLES.get(type(params)) or _style(params)
     native = _native(sql, style, dialect)
     if style == "named":
-        return native.text, _by_name(native.order, native.names, params)
-    return native.text, [] if style == "none" else _by_position(len(native.order), params)
+        values = _by_name(native.order, native.names, params, sql)
+    else:
+        values = [] if style == "none" else _by_position(len(native.order), params, sql)
+    return native.text, values
 
 
 def _style(params: Any) -> str:
@@ -89,10 +92,18 @@ def _checked_scan(sql: str, style: str, dialect: str) -> Scan:
     if found.foreign is not None and (style != "none" or dialect == "sqlite"):
         raise ValidationError(f"the placeholder {found.foreign} is not taken", field="params", hint="write ? or :name")
     if style == "none" and names:
-        raise ValidationError(f"no value is given for {_listed(names)}", field=names[0], hint="params={...}")
+        raise ValidationError(
+            f"no value is given for {_listed(names)}",
+            field=names[0],
+            hint=f"they follow the text as a dict: {{{names[0]!r}: ...}}",
+        )
     # On PostgreSQL a question mark may be an operator of jsonb.
     if style == "none" and has_marks and dialect == "sqlite":
-        raise ValidationError("no values are given for ?", field="params", hint="params=[...], or ?? for a literal ?")
+        raise ValidationError(
+            "no values are given for ?",
+            field="params",
+            hint="they follow the text as a list: ('age > ?', [30]); ?? is a literal ?",
+        )
     if style == "listed" and names:
         raise ValidationError(
             f"the text has {_listed(names)}, but the parameters are a list", field="params", hint="use a dict, or ?"
@@ -104,11 +115,23 @@ def _checked_scan(sql: str, style: str, dialect: str) -> Scan:
     return found
 
 
+#: How other drivers write a parameter (PEP 249).
+_PERCENT = re.compile(r"%s|%\([A-Za-z_]\w*\)s")
+
+
+def _refuse_percent(text: str) -> None:
+    foreign = _PERCENT.search(text)
+    if foreign is not None:
+        raise ValidationError(
+            f"the placeholder {foreign.group()} is not taken", field="params", hint="write ? or :name, without quotes"
+        )
+
+
 def _listed(names: Iterable[object]) -> str:
     return ", ".join(f":{name}" for name in names)
 
 
-def _by_name(order: Iterable[Any], names: frozenset[str], params: Any) -> list[Any]:
+def _by_name(order: Iterable[Any], names: frozenset[str], params: Any, sql: str) -> list[Any]:
     # One comparison of sets in the usual case. A defaultdict is not asked for what it does not hold.
     if params.keys() != names:
         missing = [name for name in dict.fromkeys(order) if name not in params]
@@ -116,6 +139,7 @@ def _by_name(order: Iterable[Any], names: frozenset[str], params: Any) -> list[A
             raise ValidationError(
                 f"no value is given for {_listed(missing)}", field=missing[0], hint="add it to the dict"
             )
+        _refuse_percent(sql)
         extra = [name for name in params if name not in names]
         raise ValidationError(
             f"the text has no {_listed(extra)}", field=str(extra[0]), hint="leave it out of the dict; ? wants a list"
@@ -123,10 +147,13 @@ def _by_name(order: Iterable[Any], names: frozenset[str], params: Any) -> list[A
     return [params[name] for name in order]
 
 
-def _by_position(expected: int, params: Any) -> list[Any]:
+def _by_position(expected: int, params: Any, sql: str) -> list[Any]:
     if len(params) != expected:
+        _refuse_percent(sql)
         raise ValidationError(
-            f"the text has {expected} placeholder(s), {len(params)} value(s) are given", field="params", hint="one each"
+            f"the text has {expected} placeholder(s), {len(params)} value(s) are given",
+            field="params",
+            hint="one value for each ?; for IN (...) write a ? for each of them",
         )
     return list(params)
 
@@ -139,7 +166,7 @@ def fragment_parts(sql: str, params: Any, dialect: str) -> list[str | BoundValue
     """
     style = _STYLES.get(type(params)) or _style(params)
     found = _checked_scan(sql, style, dialect)
-    values = iter(_fragment_values(found, style, params))
+    values = iter(_fragment_values(found, style, params, sql))
     parts: list[str | BoundValue] = [found.pieces[0]]
     for hole, piece in zip(found.holes, found.pieces[1:], strict=True):
         literal = style == "none" or (style == "named" and hole is None)
@@ -154,13 +181,13 @@ def fragment_parts(sql: str, params: Any, dialect: str) -> list[str | BoundValue
     return parts
 
 
-def _fragment_values(found: Scan, style: str, params: Any) -> list[Any]:
+def _fragment_values(found: Scan, style: str, params: Any, sql: str) -> list[Any]:
     if style == "none":
         return []
     if style == "named":
         names = [hole for hole in found.holes if hole is not None]
-        return _by_name(names, frozenset(names), params)
-    return _by_position(len(found.holes), params)
+        return _by_name(names, frozenset(names), params, sql)
+    return _by_position(len(found.holes), params, sql)
 
 
 def check_fragment(sql: str, dialect: str, *, scoped: bool = False) -> None:
@@ -176,44 +203,86 @@ def check_fragment(sql: str, dialect: str, *, scoped: bool = False) -> None:
             the database knows, a NUL, no text at all.
     """
     check_characters(sql)
-    depth = 0
+    opened: list[str] = []
     empty = True
     for token in tokens(sql, dialect):
+        if token.kind == "word" and not opened:
+            _refuse_clause(token.text.upper(), first=empty)
         empty = empty and token.kind in BLANK
-        depth = _still_enclosed(token, depth, comments=not scoped)
+        _still_enclosed(token, opened, comments=not scoped)
         if token.kind == "foreign" or (token.kind == "escaped" and dialect == "sqlite"):
             raise _refused(f"the placeholder {token.text}")
-    if depth or empty:
-        raise _refused("an unbalanced parenthesis" if depth else "no text")
+    if opened or empty:
+        raise _refused("an unbalanced parenthesis" if opened else "no text")
 
 
-def check_enclosed(sql: str, dialect: str) -> None:
+#: Clauses of a statement, in words that both databases reserve, and where they go.
+_CLAUSES = {
+    "GROUP": "db.q(sa.select(...).group_by(...)) groups",
+    "HAVING": "db.q(sa.select(...).having(...))",
+    "LIMIT": "limit=20 and offset=40 are arguments of the call",
+    "ORDER": "order_by='-age' is an argument of the call",
+    "UNION": "db.q('SELECT ... UNION SELECT ...') takes whole statements",
+}
+_BEGINNINGS = {
+    **dict.fromkeys(("SELECT", "INSERT", "UPDATE", "DELETE"), "db.q('SELECT ...') takes whole statements"),
+    "WHERE": "leave the word out: t('age > ?', [30])",
+}
+
+
+def _refuse_clause(word: str, *, first: bool) -> None:
+    hint = _BEGINNINGS.get(word) if first else _CLAUSES.get(word)
+    if hint is not None:
+        raise ValidationError(f"{word} is no part of a condition", field="where", hint=hint)
+
+
+def check_enclosed(sql: str, dialect: str, *, value_of: str | None = None) -> None:
     """Refuse compiled text that could end the parentheses it is put in.
 
+    Args:
+        sql: a condition, or the new value of a column.
+        dialect: how it will be read.
+        value_of: the column whose value it is; a comma would begin the next assignment.
+
     Raises:
-        ValidationError: unbalanced quotes or parentheses, a semicolon, a comment.
+        ValidationError: unbalanced quotes, parentheses or brackets, a semicolon, a comment.
     """
-    depth = 0
-    for token in tokens(sql, dialect):
-        depth = _still_enclosed(token, depth, comments=False)
-    if depth:
-        raise _refused("an unbalanced parenthesis")
+    opened: list[str] = []
+    try:
+        for token in tokens(sql, dialect):
+            _still_enclosed(token, opened, comments=False)
+            if value_of is not None and not opened and token == ("other", ","):
+                raise _refused("a comma outside of parentheses")
+        if opened:
+            raise _refused("an unbalanced parenthesis")
+    except ValidationError as error:
+        if value_of is None:
+            raise
+        raise ValidationError(
+            error.message.replace("the condition", f"the expression for {value_of}"),
+            field=value_of,
+            hint="this handle has a scope: give one complete SQL expression, or use the handle without a scope",
+        ) from None
 
 
-def _still_enclosed(token: Token, depth: int, *, comments: bool) -> int:
-    """Return how many parentheses are open after a token that does not break out."""
+_CLOSES = {")": "(", "]": "["}
+
+
+def _still_enclosed(token: Token, opened: list[str], *, comments: bool) -> None:
+    """Refuse a token that breaks out; note the parentheses and brackets that are open after it."""
     kind, text = token
     if kind == "broken":
         raise _refused("an unclosed quote or comment")
     if kind == "comment" and not comments:
         raise _refused("a comment")
-    if kind == "other":
-        if text == ";":
-            raise _refused("a semicolon")
-        depth += (text == "(") - (text == ")")
-        if depth < 0:
-            raise _refused("an unbalanced parenthesis")
-    return depth
+    if kind != "other":
+        return
+    if text == ";":
+        raise _refused("a semicolon")
+    if text in ("(", "["):
+        opened.append(text)
+    elif text in _CLOSES and (not opened or opened.pop() != _CLOSES[text]):
+        raise _refused("an unbalanced parenthesis")
 
 
 def _refused(what: str) -> ValidationError:

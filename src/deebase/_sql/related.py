@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +21,8 @@ from deebase._sql.where import Where, order_by
 MOST_BOUND = 5000
 
 Key = tuple[Any, ...]
+#: Makes a condition from the SQL of a key's values.
+Within = Callable[[Sequence[Any]], Any]
 
 
 class RelatedRead:
@@ -30,12 +32,21 @@ class RelatedRead:
     way to write an equal number finds what a foreign key finds.
     """
 
-    def __init__(self, model: TableModel, dialect: Dialect, columns: Sequence[str], scope: Scope, order: Any) -> None:
+    def __init__(
+        self,
+        model: TableModel,
+        dialect: Dialect,
+        columns: Sequence[str],
+        scope: Scope,
+        order: Any,
+        within: Within | None = None,
+    ) -> None:
         self._model = model
         self._dialect = dialect
         self._columns = [model.column(name) for name in columns]
         # Of the scope the statements take the shape; its values come with each run.
         self._scope = scope
+        self._within = within
         self._order = order_by(model, order)[0]
         self._kept: dict[int, Prepared] = {}
 
@@ -83,6 +94,8 @@ class RelatedRead:
             table = self._matching(parameters, held)
             held, order = [], [_moved(part, self._model.sa_table, table) for part in order]
         matches = [table.c[column.name] == value for column, value in zip(self._columns, values, strict=True)]
+        if self._within is not None:
+            held.append(self._within(values))
         element = sa.select(number, *table.c).where(*matches, *held).order_by(number, *order)
         return prepare(element, self._dialect, parameters, reads=True, quick=False)
 

@@ -70,9 +70,24 @@ class Scope:
             held[name] = value
         return Scope(held)
 
-    def carried_to(self, model: TableModel) -> Scope:
-        """Return what of the scope the rows of another table are held to: the columns of the same name."""
-        common = {name: value for name, value in self.held.items() if name in model.columns}
+    def carried_to(self, model: TableModel, origin: TableModel) -> Scope:
+        """Return what of the scope the rows of another table are held to: the columns of the same name.
+
+        A column that identifies the rows of either table means another thing in the other one. A value that the
+        other column cannot hold is not carried either.
+
+        Args:
+            model: the other table.
+            origin: the table that the scope is of.
+        """
+        common = {
+            name: value
+            for name, value in self.held.items()
+            if name in model.columns
+            and not _identifies(origin, model, name)
+            and not _identifies(model, origin, name)
+            and _holds(model.columns[name], value)
+        }
         return Scope().narrowed(model, common, writable=False) if common else _EVERYTHING
 
     def filled(self, model: TableModel, given: dict[str, Any]) -> dict[str, Any]:
@@ -101,6 +116,30 @@ class Scope:
                     field=name,
                     hint=f"leave {name} out, the scope fills it in; or use the handle without a scope",
                 )
+
+
+def _identifies(model: TableModel, other: TableModel, name: str) -> bool:
+    """Whether a column tells the rows of a table apart, rather than saying whose they are.
+
+    It is the key, or a part of it to which the other table refers by another name: with
+    ``(tenant_id, order_id)`` that refers to ``(tenant_id, id)``, ``id`` is such a part and ``tenant_id`` is not.
+    """
+    if model.pks == (name,) or model.generated == name:
+        return True
+    return name in model.pks and any(
+        target == name and column != name
+        for key in other.foreign_keys
+        if key.target == model.name
+        for column, target in zip(key.columns, key.targets, strict=True)
+    )
+
+
+def _holds(column: ColumnModel, value: Any) -> bool:
+    try:
+        _bound(column, value)
+    except ValidationError:
+        return False
+    return True
 
 
 _EVERYTHING = Scope()

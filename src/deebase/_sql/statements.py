@@ -17,7 +17,7 @@ from deebase._sql.operands import assigned
 from deebase._sql.own_form import taken
 from deebase._sql.reread import Reread, hidden_rowid
 from deebase._sql.seek import Seek
-from deebase._sql.where import Where, order_by, plain_order
+from deebase._sql.where import Assigned, Where, order_by, plain_order
 from deebase.errors import ValidationError
 from deebase.types import SqlExpression
 
@@ -146,7 +146,7 @@ def _update(
     for name, given in values.items():
         if isinstance(given, SqlExpression):
             _must_stay_exact(model, name, given, dialect)
-            sets[model.sa_table.c[name]] = given.element
+            sets[model.sa_table.c[name]] = Assigned(name, given.element) if where.scope else given.element
         else:
             column = model.sa_table.c[name]
             sets[column] = assigned(column, _bound(parameters, model, name))

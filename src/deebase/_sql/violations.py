@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from deebase._rows.model import BUILD_ALL
-from deebase.errors import CheckViolationError, ForeignKeyViolationError, IntegrityError
+from deebase._rows.model import BUILD_ALL, TableModel
+from deebase.errors import CheckViolationError, ForeignKeyViolationError, IntegrityError, QueryError
 
 
 class Written:
@@ -118,4 +119,22 @@ def _same(
         constraint_name=error.constraint_name,
         table_name=table,
         columns=columns,
+    )
+
+
+def no_target(model: TableModel, names: Sequence[str], error: QueryError) -> QueryError:
+    """Return the error that names table and columns where no unique index covers those of ``on``; else the same."""
+    if error.sqlstate != "42P10" and "ON CONFLICT clause does not match" not in error.message:
+        return error
+    partial = [name for name, unique in model.uniques.items() if unique.partial and set(unique.columns) == {*names}]
+    listed = ", ".join(names)
+    what = f"no unique constraint or index covers {listed}"
+    if partial:
+        what = f"the unique index {partial[0]} over {listed} covers only the rows that meet its condition"
+    columns = repr(names[0]) if len(names) == 1 else repr(list(names))
+    return QueryError(
+        f"{model.name}: {what}, so the database cannot tell a conflict",
+        hint=f"await t.create_index({columns}, unique=True), or give the columns of another one as on=",
+        sqlstate=error.sqlstate,
+        statement=error.statement,
     )

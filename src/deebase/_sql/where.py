@@ -73,6 +73,26 @@ def _compile_enclosed(element: Enclosed, compiler: Any, **kwargs: Any) -> str:
     return f"({text})"
 
 
+class Assigned(ColumnElement[Any]):
+    """The new value of a column, written through a scoped handle: one expression that cannot end its assignment."""
+
+    __visit_name__ = "deebase_assigned"
+    inherit_cache = False
+
+    def __init__(self, column: str, element: ColumnElement[Any]) -> None:
+        self.column = column
+        self.element = element
+        self.type = element.type
+
+
+@compiles(Assigned)
+def _compile_assigned(element: Assigned, compiler: Any, **kwargs: Any) -> str:
+    text: str = compiler.process(element.element, **kwargs)
+    check_enclosed(text, compiler.dialect.name, value_of=element.column)
+    # The keyword DEFAULT is no expression: in parentheses it is a syntax error.
+    return text if text.strip().upper() == "DEFAULT" else f"({text})"
+
+
 class Where:
     """The conditions of one statement.
 
@@ -144,7 +164,7 @@ class Where:
             kind = type(element).__name__
             raise ValidationError(
                 f"{self.model.name}: a condition is a SQLAlchemy expression, SQL text or a keyword, not {kind}",
-                hint="write t.c.age > 30, or 'age > ?' followed by [30], or age=30",
+                hint=_condition_hint(element),
             )
         condition: ColumnElement[bool] = element
         if not _is_comparison(condition):
@@ -217,6 +237,19 @@ class Where:
         return result
 
 
+def _condition_hint(given: Any) -> str:
+    """Return what to write instead of what is no condition."""
+    if isinstance(given, sa.SelectBase):
+        return "a whole SELECT goes to db.q(select)"
+    if isinstance(given, sa.TextClause):
+        return "give the text itself: t('age > :age', {'age': 30})"
+    if isinstance(given, bool):
+        return "Python has evaluated it: write t.c.age > 30, t.c.age.in_([...]), sa.and_(...), sa.not_(...)"
+    if isinstance(given, int):
+        return "a row by its key is t[1], or await t.get(1)"
+    return "write t.c.age > 30, or 'age > ?' followed by [30], or age=30"
+
+
 def _keyed(clause: tuple[Any, ...], parameters: Parameters) -> ColumnElement[bool]:
     kind, source, column = clause[:3]
     sa_column, bind = column.sa_column, column.bind
@@ -275,10 +308,11 @@ def order_by(model: TableModel, order: Any) -> tuple[list[Any], tuple[str, ...] 
         elif isinstance(item, sa.ClauseElement) or hasattr(item, "__clause_element__"):
             elements.append(_by_value(model, item))
         else:
+            example = "call it: t.c.name.desc()" if callable(item) else "order_by='-created_at', or [t.c.name, 'id']"
             raise SchemaError(
                 f"{model.name}: order_by takes column names and SQLAlchemy expressions, not {type(item).__name__}",
                 table_name=model.name,
-                hint="order_by='-created_at' or order_by=[t.c.name, 'id']",
+                hint=example,
             )
     return elements, tuple(names) if len(names) == len(elements) else None
 
@@ -314,7 +348,22 @@ def _named(model: TableModel, item: str) -> tuple[str, bool]:
     for name, descending in readings:
         if name in model.columns:
             return name, descending
-    raise model.unknown_column(readings[-1][0])
+    raise _no_order(model, item, readings[-1][0])
+
+
+def _no_order(model: TableModel, item: str, name: str) -> SchemaError:
+    """Return the error for a text that names no column to sort by."""
+    error = model.unknown_column(name if name and name != "asc" else item)
+    if item.lower() in ("asc", "desc"):
+        error.hint = "the direction belongs to the name: order_by='age desc', or order_by='-age'"
+    elif "," in item:
+        parts = [part.strip() for part in item.split(",")]
+        error.hint = f"several columns are a list: order_by={parts!r}"
+    elif "(" in item or "nulls" in item.lower():
+        error.hint = "order_by takes SQLAlchemy expressions too: t.c.age.desc().nulls_last(), sa.func.lower(t.c.name)"
+    elif item.startswith("+"):
+        error.hint = f"ascending is the name alone: order_by={item[1:]!r}"
+    return error
 
 
 def plain_order(model: TableModel, order: Any) -> tuple[tuple[str, bool], ...]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from types import ModuleType
+from typing import Any, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,6 +19,8 @@ from deebase.errors import ConfigurationError, InvalidOperationError
 
 T = TypeVar("T")
 Setup = Callable[[Database], Awaitable[object]]
+#: As ``create_all`` takes them: classes, a dict of classes and their options, or a module.
+Classes: TypeAlias = Iterable[type[Any]] | Mapping[type[Any], Mapping[str, Any]] | ModuleType
 
 
 def apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -26,11 +29,9 @@ def apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return pool.submit(lambda: asyncio.run(work())).result()
 
 
-async def set_up(db: Database, classes: Iterable[type[Any]], setup: Setup | None) -> None:
+async def set_up(db: Database, classes: Classes, setup: Setup | None) -> None:
     """Make the tables, then run what else belongs to the start."""
-    chosen = list(classes)
-    if chosen:
-        await db.create_all(*chosen)
+    await db.create_all(classes)
     if setup is not None:
         await setup(db)
 
@@ -96,7 +97,7 @@ async def _drop(url: str, name: str) -> None:
 async def temporary_database(
     url: str | None = None,
     *,
-    classes: Iterable[type[Any]] = (),
+    classes: Classes = (),
     setup: Setup | None = None,
     **options: Any,
 ) -> AsyncGenerator[Database]:
@@ -105,7 +106,7 @@ async def temporary_database(
     Args:
         url: as in ``temporary_url``: None for a SQLite file in a temporary directory, ``":memory:"``, or the URL of a
             PostgreSQL database on whose server a new one is made.
-        classes: tables to create, as with ``create_all``.
+        classes: tables to create, as with ``create_all``: classes, ``{Post: {"pk": "slug"}}``, or a module of models.
         setup: an async function of the database that makes the rest: tables with indexes, migrations, rows.
         **options: those of ``Database``.
 

@@ -6,13 +6,13 @@ They are synchronous, so that they belong to no event loop: the database opens i
 from __future__ import annotations
 
 # pyright: reportPrivateUsage=false
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from deebase.database import Database
 from deebase.errors import ConfigurationError
-from deebase.testing.databases import Setup, apart, set_up, temporary_url
+from deebase.testing.databases import Classes, Setup, apart, set_up, temporary_url
 from deebase.testing.undoing import hold
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(
-    url: str | None, classes: Iterable[type[Any]], setup: Setup | None, options: dict[str, Any]
-) -> Generator[Database]:
+def opened(url: str | None, classes: Classes, setup: Setup | None, options: dict[str, Any]) -> Generator[Database]:
     """Make a temporary database from outside of any event loop."""
     with temporary_url(url) as place:
         db = Database(place, **options)
@@ -40,13 +38,13 @@ class Provider:
     def __init__(
         self,
         url: str | None = None,
-        classes: Iterable[type[Any]] = (),
+        classes: Classes = (),
         setup: Setup | None = None,
         rollback: bool = True,
         options: dict[str, Any] | None = None,
     ) -> None:
         self._url = url
-        self._classes = list(classes)
+        self._classes = classes
         self._setup = setup
         self._rollback = rollback
         self._options = options or {}
@@ -86,7 +84,7 @@ class Provider:
 def database_fixture(
     url: str | None = None,
     *,
-    classes: Iterable[type[Any]] = (),
+    classes: Classes = (),
     setup: Setup | None = None,
     rollback: bool = True,
     **options: Any,
@@ -98,7 +96,7 @@ def database_fixture(
 
     Args:
         url: where the database is made, as in ``temporary_url``; the option ``--deebase-url`` goes before it.
-        classes: tables to create, as with ``create_all``.
+        classes: tables to create, as with ``create_all``: classes, ``{Post: {"pk": "slug"}}``, or a module of models.
         setup: an async function of the database that makes the rest: tables with indexes, migrations, rows.
         rollback: make the database once per run, and undo after each test what it did (``rollback``). False makes
             one for each test: slower, and right for tests that close the database, or use it from several event
