@@ -604,8 +604,20 @@ class Database:
                 stack=stack,
             )
             return await import_into(
-                found, self._executor, self._catalog, self.t, self.create, table, pk, types or {}, on_conflict, on
+                found,
+                self._executor,
+                self._catalog,
+                self.t,
+                self._create_imported,
+                table,
+                pk,
+                types or {},
+                on_conflict,
+                on,
             )
+
+    def _create_imported(self, made: Design) -> Coroutine[Any, Any, Table[Row]]:
+        return self._create_one(made, if_not_exists=False, replace=False, transform=False, strict=False)
 
     # -- what is there already -----------------------------------------------------------------
 

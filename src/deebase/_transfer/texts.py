@@ -50,7 +50,7 @@ class Texts(dict[str, Any]):
         """Whether a text is no value of the column."""
         try:
             self[text]
-        except MISREAD:
+        except (*MISREAD, RecursionError):
             return True
         return False
 
@@ -61,7 +61,7 @@ class Texts(dict[str, Any]):
             self.update(dict.fromkeys(self._null))
         try:
             return list(map(self.__getitem__, texts))
-        except MISREAD:
+        except (*MISREAD, RecursionError):
             for row, text in enumerate(texts, first):
                 if text not in self._null:
                     text = "" if text == QUOTED_EMPTY else text
@@ -90,5 +90,7 @@ def read_or_fault(known: tuple[Convert, str], value: Any, name: str, row: int) -
     read, what = known
     try:
         return read(value)
+    except RecursionError:
+        raise Fault("the JSON is nested too deeply", "is it the right file?", row=row, column=name) from None
     except MISREAD as error:
         raise Fault(f"is not {what}", "correct it; what means NULL is named by null=", row=row, column=name) from error
