@@ -37,8 +37,8 @@ async def import_into(
     """Import a file, all or nothing; the arguments after ``create`` are those of ``Database.import_file``."""
     name = found.table_name if table is None else table
 
-    async def store(target: Table[Row], alike: Collection[str] = ()) -> Table[Row]:
-        records = found.records(catalog.model(name), alike=alike)
+    async def store(target: Table[Row], alike: Collection[str] = (), keys: Collection[str] = ()) -> Table[Row]:
+        records = found.records(catalog.model(name), alike=alike, required=keys)
         try:
             await target.insert_all(records, on_conflict=on_conflict, on=on)
         except DeeBaseError as error:
@@ -47,15 +47,14 @@ async def import_into(
             await records.aclose()
         return target
 
-    async def make() -> Table[Row]:
+    async def make(alike: Collection[str] = ()) -> Table[Row]:
         keys = _keys(pk, found.columns)
-        columns = columns_of(found.columns, types, keys)
-        made = design(Imported, name=name, pk=keys or "id", columns=columns)
+        made = design(Imported, name=name, pk=keys or "id", columns=columns_of(found.columns, types, keys))
         try:
             check_names([made], catalog.dialect)
         except ValidationError as error:
             raise found.renaming(error) from None
-        return await create(made)
+        return await store(await create(made), alike, keys)
 
     async with executor.transaction():
         await reflect(executor, catalog, None, name)
@@ -71,12 +70,12 @@ async def import_into(
         if await found.look_at_start(most):
             try:
                 async with executor.transaction():
-                    return await store(await make(), alike=found.columns.keys() - types.keys())
+                    return await make(alike=found.columns.keys() - types.keys())
             except DeeBaseError:
                 # The rest is not as the start, or is wrong: the whole file tells which, and where.
                 pass
         await found.look(most)
-        return await store(await make())
+        return await make()
 
 
 def _keys(pk: str | Sequence[str] | None, columns: Collection[str]) -> tuple[str, ...]:

@@ -179,7 +179,8 @@ def check_name(what: str, name: Any, dialect: Dialect) -> None:
     # PostgreSQL keeps 63 bytes and drops the rest (manual, "Identifiers and Key Words").
     most = 63 if dialect.name == "postgresql" else None
     if not _is_name(name):
-        raise ValidationError(f"{what} cannot be stored", field="name", value=name, hint="use other characters")
+        reason = "is empty" if name == "" else "holds a character that cannot be stored"
+        raise ValidationError(f"{what} {reason}", field="name", value=name, hint="choose another one")
     if most is not None and len(name.encode()) > most:
         raise ValidationError(
             f"{what} has more than the {most} bytes that PostgreSQL keeps: {name}",

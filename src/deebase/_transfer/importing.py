@@ -24,7 +24,7 @@ from deebase._transfer.formats import checked_delimiter, checked_format, format_
 from deebase._transfer.inputs import Input, Opened, Undecodable, make_input, reading
 from deebase._transfer.objects import ArrayReader, LineReader
 from deebase._transfer.sniffing import ColumnGuess, guessed_objects, guessed_texts, must_fit
-from deebase._transfer.texts import Texts, by_column, misread, read_or_fault
+from deebase._transfer.texts import Texts, by_column, misread, must_have_key, read_or_fault
 from deebase.errors import DeeBaseError, UnsupportedTypeError, ValidationError
 
 #: Called with rows, bytes of the file that were read, and bytes that it has.
@@ -161,20 +161,24 @@ class Import:
             )
 
     async def records(
-        self, model: TableModel, *, alike: Collection[str] = ()
+        self, model: TableModel, *, alike: Collection[str] = (), required: Collection[str] = ()
     ) -> AsyncGenerator[Record | ColumnBatch, None]:
         """Yield the rows as records of a table, or by column.
 
         Args:
             model: the table.
             alike: columns whose texts have to be of the type that was found at the start, to the letter.
+            required: columns that refuse NULL, which a key would take for a value to be generated.
         """
         with self._located():
             opened = self._input.open()
             made = self._reader(opened)
             columns: list[Texts] = []
             if isinstance(made, DelimitedReader):
-                self._texts = columns = [Texts(name, model.column(name).sa_type, self._null) for name in made.columns]
+                self._texts = columns = [
+                    Texts(name, model.column(name).sa_type, self._null, required=name in required)
+                    for name in made.columns
+                ]
                 for column in columns:
                     if column.name in alike:
                         column.accepts = self.columns[column.name].accepts
@@ -185,7 +189,11 @@ class Import:
                 if isinstance(made, DelimitedReader):
                     yield by_column(cast("list[list[str]]", batch), columns, first)
                 else:
-                    for row in self._of_objects(cast("list[Record]", batch), model, first):
+                    objects = cast("list[Record]", batch)
+                    for name in required:
+                        for number, row in enumerate(objects, first):
+                            must_have_key(row.get(name), name, number)
+                    for row in self._of_objects(objects, model, first):
                         yield row
                 await asyncio.sleep(0)
             opened.close()

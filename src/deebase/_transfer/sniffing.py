@@ -166,10 +166,10 @@ def guessed_objects(
     Raises:
         Fault: there are more than ``most`` columns.
     """
-    for name in dict.fromkeys(name for row in rows for name in row):
-        if name not in guesses:
-            guesses[name] = ColumnGuess(json=True)
-            guesses[name].has_null = before > 0
-    must_fit(len(guesses), most)
+    new = dict.fromkeys(name for row in rows for name in row if name not in guesses)
+    must_fit(len(guesses) + len(new), most)
+    for name in new:
+        guesses[name] = ColumnGuess(json=True)
+        guesses[name].has_null = before > 0
     for name, guess in guesses.items():
         guess.narrow_values([row.get(name) for row in rows])
