@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from deebase._engine.guard_postgres import check_reads
 from deebase._engine.pool import LanePool
 from deebase._sql.statement import Statement
 from deebase.errors import DataError, InvalidOperationError
@@ -129,8 +130,16 @@ class PostgresLane:
         """Undo the open transaction."""
         await self.driver.execute("ROLLBACK")
 
-    async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int) -> PostgresCursor:
-        """Open a server-side cursor, read in pieces of ``size`` rows; a transaction must be open."""
+    async def open_cursor(
+        self, statement: Statement, args: Sequence[Any], size: int, *, guarded: bool = False
+    ) -> PostgresCursor:
+        """Open a server-side cursor, read in pieces of ``size`` rows; a transaction must be open.
+
+        Guarded, the transaction is READ ONLY, and the statement can do nothing but read.
+        """
+        if guarded:
+            self.unclean = True
+            await check_reads(self.driver, statement.sql)
         if not statement.keeps_session:
             _refuse_copy(statement)
         prepared = await self.driver.prepare(statement.sql)
