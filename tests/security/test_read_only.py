@@ -198,7 +198,7 @@ async def test_what_reads_from_sqlite_is_run(db: Database) -> None:
     for sql, rows in SQLITE_READS.items():
         assert await guarded(db, sql) == rows, sql
     assert await guarded(db, "SELECT a FROM t WHERE a = :a", {"a": 2}) == [{"a": 2}]
-    assert await guarded(db, "EXPLAIN QUERY PLAN DELETE FROM t")
+    assert await guarded(db, "EXPLAIN QUERY PLAN DELETE FROM t WHERE a = 1")
     assert await db.q("SELECT count(*) AS n FROM t") == [{"n": 2}]
 
 
@@ -302,6 +302,8 @@ POSTGRES = [
     "SELECT 1 ~~~> 2",
     "SELECT 1 OPERATOR(public.~~~>) 2",
     "SELECT total(a) FROM t",
+    "SELECT of_others()",
+    "SELECT * FROM of_others() AS f",
     "WITH x AS (INSERT INTO t VALUES (9) RETURNING a) SELECT * FROM x",
     "WITH x AS (DELETE FROM t RETURNING a) TABLE x",
     "SELECT * INTO x FROM t",
@@ -371,6 +373,7 @@ CREATE FUNCTION of_row(t) RETURNS int LANGUAGE sql AS 'SELECT writes()';
 CREATE FUNCTION compared(int, int) RETURNS int LANGUAGE sql AS 'SELECT writes()';
 CREATE OPERATOR ~~~> (LEFTARG = int, RIGHTARG = int, FUNCTION = compared);
 CREATE AGGREGATE total (int) (SFUNC = compared, STYPE = int, INITCOND = 0);
+CREATE FUNCTION of_others() RETURNS text STABLE LANGUAGE sql AS 'SELECT pg_read_file(''/etc/hostname'')';
 CREATE PROCEDURE p() LANGUAGE sql AS 'DELETE FROM t';
 """
 
@@ -420,6 +423,24 @@ async def test_what_reads_from_postgresql_is_run(postgres_url: str) -> None:
             assert await guarded(db, sql), sql
         assert await guarded(db, "SELECT a FROM t WHERE a = :a AND 'x' = :b", {"a": 2, "b": "x"}) == [{"a": 2}]
         assert await db.q("SELECT count(*) AS n FROM t") == [{"n": 2}]
+
+
+async def test_a_role_without_special_rights_calls_functions_that_are_declared_stable(postgres_url: str) -> None:
+    role = f"deebase_reader_{os.getpid()}"
+    async with Database(postgres_url) as db:
+        await db.script(
+            "CREATE FUNCTION two() RETURNS int STABLE LANGUAGE sql AS 'SELECT 2';"
+            "CREATE FUNCTION three() RETURNS int LANGUAGE sql AS 'SELECT 3';"
+            f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA public TO {role}"
+        )
+    try:
+        async with Database(postgres_url.replace("postgres@", f"{role}@", 1)) as db:
+            assert await guarded(db, "SELECT two() AS n") == [{"n": 2}]
+            with pytest.raises(InvalidOperationError, match="three is volatile"):
+                await guarded(db, "SELECT three()")
+    finally:
+        async with Database(postgres_url) as db:
+            await db.script(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 async def test_a_server_that_takes_backslashes_for_escapes_hides_no_call(postgres_url: str) -> None:

@@ -2,7 +2,8 @@
 
 Such a transaction changes no rows, but it runs COPY ... TO PROGRAM, and functions that write files, end connections or
 change settings. So the parser of the server has to find a query, which rules out all commands, and the catalog has to
-know every function in it as one that cannot have side effects.
+know every function in it as one that cannot have side effects. A superuser, or a role that reaches files of the server,
+calls none but functions of the server and of extensions: any other may have been made by a role with fewer rights.
 """
 
 from __future__ import annotations
@@ -27,19 +28,30 @@ _HARMLESS = (
 #: Functions by the names in the text: called, or written as if they were a column of a row; aggregates by the
 #: functions that they consist of; operators by their symbols. Without a schema: any that has the name counts.
 _SUSPECTS = """
-SELECT DISTINCT 'the function ' || p.proname FROM pg_catalog.pg_proc p
- LEFT JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid
+WITH called AS (
+ SELECT p.* FROM pg_catalog.pg_proc p
+ WHERE p.proname = ANY ($1::text[])
+  OR (p.proname = ANY ($2::text[]) AND p.pronargs = 1
+      AND EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = p.proargtypes[0] AND t.typtype = 'c'))
+)
+SELECT 'the function ' || c.proname || ' is volatile' FROM called c
+ LEFT JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = c.oid
  LEFT JOIN pg_catalog.pg_proc f ON f.oid IN (a.aggtransfn, a.aggfinalfn, a.aggmtransfn, a.aggmfinalfn)
-WHERE (p.proname = ANY ($1::text[])
-   OR (p.proname = ANY ($2::text[]) AND p.pronargs = 1
-       AND EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = p.proargtypes[0] AND t.typtype = 'c')))
-  AND (p.provolatile = 'v' OR f.provolatile = 'v')
-  AND NOT (p.pronamespace = 'pg_catalog'::regnamespace AND p.proname = ANY ($3::text[]))
+WHERE (c.provolatile = 'v' OR f.provolatile = 'v')
+ AND NOT (c.pronamespace = 'pg_catalog'::regnamespace AND c.proname = ANY ($3::text[]))
 UNION ALL
-SELECT DISTINCT 'the operator ' || o.oprname FROM pg_catalog.pg_operator o
+SELECT 'the operator ' || o.oprname || ' is volatile' FROM pg_catalog.pg_operator o
  JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
 WHERE p.provolatile = 'v' AND strpos($4, o.oprname) > 0
-ORDER BY 1 LIMIT 1
+UNION ALL
+SELECT 'the function ' || c.proname || ' would run with the rights of a role that reaches files of the server'
+FROM called c
+WHERE c.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+ AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                 WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ AND (pg_has_role('pg_read_server_files', 'MEMBER') OR pg_has_role('pg_write_server_files', 'MEMBER')
+      OR pg_has_role('pg_execute_server_program', 'MEMBER'))
+LIMIT 1
 """
 
 
@@ -62,9 +74,9 @@ async def check_reads(driver: Any, sql: str) -> None:
     suspect = await driver.fetchval(_SUSPECTS, found.calls, found.names, _HARMLESS, sql)
     if suspect is not None:
         raise InvalidOperationError(
-            f"{suspect} is volatile, and may do more than read",
+            f"{suspect}, and may do more than read",
             operation=OPERATION,
-            hint="one of your own that only reads can be declared STABLE",
+            hint="one of your own can be declared STABLE, and be called by a role that is not a superuser",
         )
 
 

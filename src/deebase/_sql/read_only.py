@@ -13,10 +13,20 @@ OPERATION = "read"
 _HINT = "SELECT, VALUES, WITH ... SELECT and EXPLAIN of them only read"
 
 _QUERIES = {"SELECT", "VALUES", "WITH", "TABLE", "("}
-_FIRST_WORDS = {
-    "sqlite": {"SELECT", "VALUES", "WITH", "EXPLAIN", "PRAGMA"},
-    "postgresql": {*_QUERIES, "EXPLAIN", "SHOW"},
+#: Commands that read.
+_READING = {
+    "sqlite": {"EXPLAIN", "PRAGMA"},
+    "postgresql": {"EXPLAIN"},
 }
+#: Other commands, which the message names; whether a word that is none of them begins a query is left to the database.
+_COMMANDS = frozenset(
+    """
+    ABORT ALTER ANALYZE ATTACH BEGIN CALL CHECKPOINT CLOSE CLUSTER COMMENT COMMIT COPY CREATE DEALLOCATE DECLARE DELETE
+    DETACH DISCARD DO DROP END EXECUTE EXPLAIN FETCH GRANT IMPORT INSERT LISTEN LOAD LOCK MERGE MOVE NOTIFY PRAGMA PREPARE
+    REASSIGN REFRESH REINDEX RELEASE REPLACE RESET REVOKE ROLLBACK SAVEPOINT SECURITY SET START TRUNCATE UNLISTEN UPDATE
+    VACUUM
+    """.split()
+)
 #: What EXPLAIN shows the plan of without running it.
 _PLANNED = {"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE"}
 _ANALYZE = {"ANALYZE", "ANALYSE"}
@@ -70,14 +80,16 @@ def read_query(sql: str, dialect: str) -> ReadQuery:
         )
     parts = _parts(statements[0], dialect)
     first = parts[0].word
-    if first not in _FIRST_WORDS[dialect]:
+    if first in _COMMANDS - _READING[dialect]:
         raise refused(f"a statement that begins with {first[:30]}")
     if dialect == "sqlite":
         return ReadQuery(None, (), ())
     calls = [_name(before.token) for before, part in zip(parts, parts[1:], strict=False) if part.word == "("]
     names = [_name(part.token) for part in parts]
     _refuse_escapes(parts)
-    query = statements[0] if first in _QUERIES else _explained(statements[0], parts) if first == "EXPLAIN" else None
+    query: str | None = statements[0]
+    if first in ("EXPLAIN", "SHOW"):
+        query = _explained(statements[0], parts) if first == "EXPLAIN" else None
     return ReadQuery(query, tuple(filter(None, calls)), tuple(filter(None, names)))
 
 
