@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +151,9 @@ def backend_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
+    return tmp_path
 
 
 async def sqlite_state(db: Database) -> Any:
@@ -253,7 +252,7 @@ POSTGRES = [
     "SELECT set_config('app.owner', 'x', false)",
     "SELECT \"set_config\"('app.owner', 'x', false)",
     "SELECT pg_catalog.set_config('app.owner', 'x', false)",
-    'SELECT "pg_catalog" . "set_config" (\'app.owner\', \'x\', false)',
+    "SELECT \"pg_catalog\" . \"set_config\" ('app.owner', 'x', false)",
     "SELECT set_config/* */('app.owner', 'x', false)",
     "SELECT U&\"\\0073et_config\"('app.owner', 'x', false)",
     "SELECT SET_CONFIG('app.owner', 'x', false)",

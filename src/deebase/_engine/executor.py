@@ -310,9 +310,7 @@ class Executor:
             block = own = Block(self, read_only=statement.reads or guarded)
             await own.begin()
         try:
-            cursor = await block.run(
-                lambda lane: lane.open_cursor(statement, args, size, guarded=guarded), statement
-            )
+            cursor = await block.run(lambda lane: lane.open_cursor(statement, args, size, guarded=guarded), statement)
             try:
                 more = True
                 while more:

@@ -1,7 +1,7 @@
-"""SQLite's authorizer for statements that may only read: what is not listed here is refused when it is compiled.
+"""SQLite's authorizer for statements that may only read: it refuses, when they are compiled, what is not listed here.
 
-The connection is ``query_only`` besides, which keeps rows from being changed whatever is compiled. The authorizer is there
-for what that setting does not cover: ATTACH, which makes files, pragmas, and functions that reach beyond the database.
+The connection is also ``query_only``, which protects the rows whatever is compiled. The authorizer covers what that
+setting does not: ATTACH, which creates files, pragmas, and functions that reach beyond the database.
 """
 
 from __future__ import annotations
@@ -23,41 +23,219 @@ _OWN_TABLES = ("_node", "_rowid", "_parent", "sqlite_master", "sqlite_temp_maste
 #: Functions of SQLite itself that read nothing but their arguments and the rows of the statement (sqlite.org:
 #: lang_corefunc, lang_aggfunc, windowfunctions, lang_datefunc, lang_mathfunc, json1, fts3, fts5, rtree); and ours.
 _FUNCTIONS = frozenset(
-    """
-    abs changes char coalesce concat concat_ws format glob hex if ifnull iif instr last_insert_rowid length like
-    likelihood likely lower ltrim match max min nullif octet_length printf quote random randomblob regexp replace round
-    rtrim sign soundex sqlite_compileoption_get sqlite_compileoption_used sqlite_source_id sqlite_version substr
-    substring subtype total_changes trim typeof unhex unicode unistr unistr_quote unlikely upper zeroblob
-    avg count group_concat median percentile percentile_cont percentile_disc string_agg sum total
-    row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value
-    date time datetime julianday unixepoch strftime timediff current_date current_time current_timestamp
-    acos acosh asin asinh atan atan2 atanh ceil ceiling cos cosh degrees exp floor ln log log10 log2 mod pi pow power
-    radians sin sinh sqrt tan tanh trunc
-    json jsonb json_array jsonb_array json_array_length json_error_position json_extract jsonb_extract json_insert
-    jsonb_insert json_object jsonb_object json_patch jsonb_patch json_pretty json_quote json_remove jsonb_remove
-    json_replace jsonb_replace json_set jsonb_set json_type json_valid json_group_array jsonb_group_array
-    json_group_object jsonb_group_object -> ->>
-    bm25 highlight matchinfo offsets rtreedepth rtreenode snippet
-    """.split()
+    [
+        "abs",
+        "changes",
+        "char",
+        "coalesce",
+        "concat",
+        "concat_ws",
+        "format",
+        "glob",
+        "hex",
+        "if",
+        "ifnull",
+        "iif",
+        "instr",
+        "last_insert_rowid",
+        "length",
+        "like",
+        "likelihood",
+        "likely",
+        "lower",
+        "ltrim",
+        "match",
+        "max",
+        "min",
+        "nullif",
+        "octet_length",
+        "printf",
+        "quote",
+        "random",
+        "randomblob",
+        "regexp",
+        "replace",
+        "round",
+        "rtrim",
+        "sign",
+        "soundex",
+        "sqlite_compileoption_get",
+        "sqlite_compileoption_used",
+        "sqlite_source_id",
+        "sqlite_version",
+        "substr",
+        "substring",
+        "subtype",
+        "total_changes",
+        "trim",
+        "typeof",
+        "unhex",
+        "unicode",
+        "unistr",
+        "unistr_quote",
+        "unlikely",
+        "upper",
+        "zeroblob",
+        "avg",
+        "count",
+        "group_concat",
+        "median",
+        "percentile",
+        "percentile_cont",
+        "percentile_disc",
+        "string_agg",
+        "sum",
+        "total",
+        "row_number",
+        "rank",
+        "dense_rank",
+        "percent_rank",
+        "cume_dist",
+        "ntile",
+        "lag",
+        "lead",
+        "first_value",
+        "last_value",
+        "nth_value",
+        "date",
+        "time",
+        "datetime",
+        "julianday",
+        "unixepoch",
+        "strftime",
+        "timediff",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "acos",
+        "acosh",
+        "asin",
+        "asinh",
+        "atan",
+        "atan2",
+        "atanh",
+        "ceil",
+        "ceiling",
+        "cos",
+        "cosh",
+        "degrees",
+        "exp",
+        "floor",
+        "ln",
+        "log",
+        "log10",
+        "log2",
+        "mod",
+        "pi",
+        "pow",
+        "power",
+        "radians",
+        "sin",
+        "sinh",
+        "sqrt",
+        "tan",
+        "tanh",
+        "trunc",
+        "json",
+        "jsonb",
+        "json_array",
+        "jsonb_array",
+        "json_array_length",
+        "json_error_position",
+        "json_extract",
+        "jsonb_extract",
+        "json_insert",
+        "jsonb_insert",
+        "json_object",
+        "jsonb_object",
+        "json_patch",
+        "jsonb_patch",
+        "json_pretty",
+        "json_quote",
+        "json_remove",
+        "jsonb_remove",
+        "json_replace",
+        "jsonb_replace",
+        "json_set",
+        "jsonb_set",
+        "json_type",
+        "json_valid",
+        "json_group_array",
+        "jsonb_group_array",
+        "json_group_object",
+        "jsonb_group_object",
+        "->",
+        "->>",
+        "bm25",
+        "highlight",
+        "matchinfo",
+        "offsets",
+        "rtreedepth",
+        "rtreenode",
+        "snippet",
+    ]
 ) | {COMPUTED, SUM, FITS, STORED}
 
 #: Pragmas that are asked about what their argument names.
 _ASKING = frozenset(
-    """
-    foreign_key_check foreign_key_list index_info index_list index_xinfo integrity_check quick_check table_info table_list
-    table_xinfo
-    """.split()
+    [
+        "foreign_key_check",
+        "foreign_key_list",
+        "index_info",
+        "index_list",
+        "index_xinfo",
+        "integrity_check",
+        "quick_check",
+        "table_info",
+        "table_list",
+        "table_xinfo",
+    ]
 )
 #: Pragmas that give a list or a setting when they have no argument.
 _GIVING = frozenset(
-    """
-    application_id auto_vacuum automatic_index busy_timeout cache_size cell_size_check checkpoint_fullfsync
-    collation_list compile_options data_version database_list defer_foreign_keys encoding foreign_keys freelist_count
-    fullfsync function_list hard_heap_limit ignore_check_constraints journal_mode journal_size_limit locking_mode
-    max_page_count mmap_size module_list page_count page_size pragma_list query_only read_uncommitted recursive_triggers
-    schema_version secure_delete soft_heap_limit synchronous temp_store threads trusted_schema user_version
-    wal_autocheckpoint writable_schema
-    """.split()
+    [
+        "application_id",
+        "auto_vacuum",
+        "automatic_index",
+        "busy_timeout",
+        "cache_size",
+        "cell_size_check",
+        "checkpoint_fullfsync",
+        "collation_list",
+        "compile_options",
+        "data_version",
+        "database_list",
+        "defer_foreign_keys",
+        "encoding",
+        "foreign_keys",
+        "freelist_count",
+        "fullfsync",
+        "function_list",
+        "hard_heap_limit",
+        "ignore_check_constraints",
+        "journal_mode",
+        "journal_size_limit",
+        "locking_mode",
+        "max_page_count",
+        "mmap_size",
+        "module_list",
+        "page_count",
+        "page_size",
+        "pragma_list",
+        "query_only",
+        "read_uncommitted",
+        "recursive_triggers",
+        "schema_version",
+        "secure_delete",
+        "soft_heap_limit",
+        "synchronous",
+        "temp_store",
+        "threads",
+        "trusted_schema",
+        "user_version",
+        "wal_autocheckpoint",
+        "writable_schema",
+    ]
 )
 _NAMES = {
     sqlite3.SQLITE_ATTACH: "ATTACH",
@@ -78,7 +256,9 @@ class SqliteGuard:
         self._actions = _ALLOWED_ACTIONS | (_PLANNED_ACTIONS if explains(sql, "sqlite") else set[int]())
         self._refused: str | None = None
 
-    def __call__(self, action: int, first: str | None, second: str | None, _database: str | None, _by: str | None) -> int:
+    def __call__(
+        self, action: int, first: str | None, second: str | None, _database: str | None, _by: str | None
+    ) -> int:
         """Decide about one action (sqlite.org/c3ref/c_alter_table.html has the meaning of its arguments)."""
         if action in self._actions or (action in _PLANNED_ACTIONS and (first or "").endswith(_OWN_TABLES)):
             return sqlite3.SQLITE_OK

@@ -1,8 +1,9 @@
-"""What a text that may only read is allowed to be, as far as its tokens tell; the engine has the database decide the rest."""
+"""Which texts may only read, as far as their tokens show it; the engine has the database decide the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from deebase._sql.text import BLANK, Token, split_script, tokens
@@ -20,12 +21,59 @@ _READING = {
 }
 #: Other commands, which the message names; whether a word that is none of them begins a query is left to the database.
 _COMMANDS = frozenset(
-    """
-    ABORT ALTER ANALYZE ATTACH BEGIN CALL CHECKPOINT CLOSE CLUSTER COMMENT COMMIT COPY CREATE DEALLOCATE DECLARE DELETE
-    DETACH DISCARD DO DROP END EXECUTE EXPLAIN FETCH GRANT IMPORT INSERT LISTEN LOAD LOCK MERGE MOVE NOTIFY PRAGMA PREPARE
-    REASSIGN REFRESH REINDEX RELEASE REPLACE RESET REVOKE ROLLBACK SAVEPOINT SECURITY SET START TRUNCATE UNLISTEN UPDATE
-    VACUUM
-    """.split()
+    [
+        "ABORT",
+        "ALTER",
+        "ANALYZE",
+        "ATTACH",
+        "BEGIN",
+        "CALL",
+        "CHECKPOINT",
+        "CLOSE",
+        "CLUSTER",
+        "COMMENT",
+        "COMMIT",
+        "COPY",
+        "CREATE",
+        "DEALLOCATE",
+        "DECLARE",
+        "DELETE",
+        "DETACH",
+        "DISCARD",
+        "DO",
+        "DROP",
+        "END",
+        "EXECUTE",
+        "EXPLAIN",
+        "FETCH",
+        "GRANT",
+        "IMPORT",
+        "INSERT",
+        "LISTEN",
+        "LOAD",
+        "LOCK",
+        "MERGE",
+        "MOVE",
+        "NOTIFY",
+        "PRAGMA",
+        "PREPARE",
+        "REASSIGN",
+        "REFRESH",
+        "REINDEX",
+        "RELEASE",
+        "REPLACE",
+        "RESET",
+        "REVOKE",
+        "ROLLBACK",
+        "SAVEPOINT",
+        "SECURITY",
+        "SET",
+        "START",
+        "TRUNCATE",
+        "UNLISTEN",
+        "UPDATE",
+        "VACUUM",
+    ]
 )
 #: What EXPLAIN shows the plan of without running it.
 _PLANNED = {"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE"}
@@ -84,7 +132,7 @@ def read_query(sql: str, dialect: str) -> ReadQuery:
         raise refused(f"a statement that begins with {first[:30]}")
     if dialect == "sqlite":
         return ReadQuery(None, (), ())
-    calls = [_name(before.token) for before, part in zip(parts, parts[1:], strict=False) if part.word == "("]
+    calls = [_name(before.token) for before, part in pairwise(parts) if part.word == "("]
     names = [_name(part.token) for part in parts]
     _refuse_escapes(parts)
     query: str | None = statements[0]

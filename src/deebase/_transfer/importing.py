@@ -199,7 +199,9 @@ class Import:
             opened.close()
 
     def _of_objects(self, rows: list[Record], model: TableModel, first: int) -> list[Record]:
-        readers = {name: value_reader(model.column(name).sa_type) for name in dict.fromkeys(n for row in rows for n in row)}
+        readers = {
+            name: value_reader(model.column(name).sa_type) for name in dict.fromkeys(n for row in rows for n in row)
+        }
         return [
             {
                 name: None if value is None else read_or_fault(readers[name], value, name, number)

@@ -158,9 +158,7 @@ def guessed_texts(guesses: Sequence[ColumnGuess], rows: Sequence[Sequence[str]],
         guess.narrow(values)
 
 
-def guessed_objects(
-    guesses: dict[str, ColumnGuess], rows: Sequence[Mapping[str, Any]], before: int, most: int
-) -> None:
+def guessed_objects(guesses: dict[str, ColumnGuess], rows: Sequence[Mapping[str, Any]], before: int, most: int) -> None:
     """Narrow the columns of a JSON file by some rows; ``before`` rows came before them.
 
     Raises:
