@@ -104,11 +104,12 @@ class PostgresLane:
         listed = ", ".join(map(quoted_name, columns))
         asked = await self.driver.prepare(f"SELECT {listed} FROM {place} LIMIT 0", name="")
         types = tuple([attribute.type.oid for attribute in asked.get_attributes()])
-        if len(self._copied) > KEPT_SHAPES:
-            self._copied.clear()
-        if self._copied.setdefault((place, listed), types) != types:
+        shape = place, listed
+        if self._copied.get(shape, types) != types or len(self._copied) > KEPT_SHAPES:
             self._copied.clear()
             await self.driver.reload_schema_state()
+        # What asyncpg is about to ask for and keep.
+        self._copied[shape] = types
 
     async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Run a statement once per row of parameters and return all their rows, in that order."""

@@ -20,6 +20,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._schema import types
 from deebase._schema.decimals import ExactNumber
+from deebase._transfer.sniffing import is_number
 from deebase.errors import ValidationError
 
 Convert = Callable[[Any], Any]
@@ -175,9 +176,18 @@ def value_reader(sa_type: TypeEngine[Any]) -> tuple[Convert, str]:
                 # A column that does not take strings: the text of a document.
                 return read(value)
             return value
+        if _too_long(value):
+            raise ValueError
         return read(value)
 
-    return read_value, what
+    return read_value, f"{what} that a column holds: a number of 64 bits, or with the digits of a float"
+
+
+def _too_long(value: Any) -> bool:
+    """Whether a value is a number that SQLite, for which text in such a column is a number, would round."""
+    if isinstance(value, Decimal):
+        return not is_number(str(value))
+    return type(value) is int and not -(2**63) <= value < 2**63
 
 
 # -- and back ----------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ class DelimitedReader:
         if not first:
             raise Fault("is empty: it has not even a header", "is it the right file?")
         mark = re.escape(self._delimiter)
-        self._empty = re.compile(rf'(?:^|(?<={mark}))""(?=[{mark}\r\n]|$)', re.MULTILINE)
+        self._empty = re.compile(rf'(?:^|(?<=[{mark}\r]))""(?=[{mark}\r\n]|$)', re.MULTILINE)
         self._reader = _csv.reader(lines_of(self._marked(first)), delimiter=self._delimiter, strict=True)
         #: Rows of data that were given out.
         self.count = 0

@@ -36,9 +36,9 @@ def _decoder(exact: bool) -> json.JSONDecoder:
     )
 
 
-def _an_object(value: Any, row: int) -> Object:
+def _an_object(value: Any, line: int) -> Object:
     if not isinstance(value, dict):
-        raise Fault("a row is a JSON object, and this is something else", '[{"name": "Ada"}, ...]', row=row)
+        raise Fault("a row is a JSON object, and this is something else", '[{"name": "Ada"}, ...]', line=line)
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
@@ -104,7 +104,7 @@ class LineReader(_Objects):
             self._number = number
             self._characters += len(line)
             if not line.isspace():
-                return _an_object(self._decoded(line), self.count)
+                return _an_object(self._decoded(line), number)
         return None
 
     def _decoded(self, line: str) -> Any:
@@ -194,7 +194,7 @@ class ArrayReader(_Objects):
         value = self._value()
         self._characters += self._place - before
         self._empty = False
-        return _an_object(value, self.count)
+        return _an_object(value, self._found_at)
 
     def _separated(self, begin: str) -> str:
         """Go past the comma of an array; return "" behind its end."""

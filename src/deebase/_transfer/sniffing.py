@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # Values of a JSON file may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -34,10 +35,11 @@ def is_number(text: str) -> bool:
     if _NUMBER.fullmatch(text) is None:
         return False
     value = float(text)
-    # 15 digits always come back; up to 17 do where they are those of the float itself, and so do those of a number
-    # below the normal ones, which has fewer (IEEE 754).
-    certain = len(text) < 16 and abs(value) >= sys.float_info.min
-    return abs(value) != float("inf") and (certain or Decimal(f"{value:.17g}") == Decimal(text))
+    # 15 digits of a normal number always come back (IEEE 754). More do where they are those that stand for the float:
+    # the fewest that do, as Python and JavaScript write it, or 17, as C does.
+    if len(text) < 16 and sys.float_info.min <= abs(value) <= sys.float_info.max:
+        return True
+    return math.isfinite(value) and Decimal(text) in (Decimal(repr(value)), Decimal(f"{value:.17g}"))
 
 
 def is_boolean(text: str) -> bool:
