@@ -568,7 +568,7 @@ class Database:
             table: its name; that of the file by default. One that is there gets the rows, in its own types.
             pk: the key of a new table; a column ``id`` by default, else one is added.
             format: told by the file's name, or by how it begins, by default.
-            encoding: of the text.
+            encoding: of the text; a byte order mark takes precedence.
             delimiter: between fields; what the first line has most of , ; tab | by default.
             header: whether the first line names the columns, or their names.
             null: texts that mean NULL, of delimited files: ``null=["", "NA"]``. An empty field in quotes is a text.

@@ -38,7 +38,7 @@ _DELIMITER = click.option("--delimiter", metavar="CHARACTER", help="Between fiel
     "--upsert", is_flag=True, help="Change the rows whose key is there already, instead of refusing the file."
 )
 @click.option("--null", "nulls", metavar="TEXT", multiple=True, help="A text of CSV that means NULL, besides nothing.")
-@click.option("--encoding", default="utf-8-sig", show_default=True, help="Of the text.")
+@click.option("--encoding", default="utf-8-sig", show_default=True, help="Of the text; a byte order mark decides.")
 @_DELIMITER
 @_FORMAT
 @changing
