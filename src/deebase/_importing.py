@@ -8,8 +8,9 @@ from typing import Any, Literal
 from deebase._accessors import Tables
 from deebase._engine.executor import Executor
 from deebase._reflection import reflect
+from deebase._schema.build import Design, check_names, design, most_columns
 from deebase._schema.catalog import Catalog
-from deebase._transfer.importing import Import, annotations_of
+from deebase._transfer.importing import Import, columns_of
 from deebase.errors import DeeBaseError, ValidationError
 from deebase.table import Table
 
@@ -17,23 +18,27 @@ Row = dict[str, Any]
 Conflict = Literal["ignore", "update"] | None
 
 
+class Imported:
+    """What a table is created from whose columns a file tells."""
+
+
 async def import_into(
     found: Import,
     executor: Executor,
     catalog: Catalog,
     tables: Tables,
-    create: Callable[..., Awaitable[Table[Any]]],
+    create: Callable[[Design], Awaitable[Table[Row]]],
     table: str | None,
     pk: str | Sequence[str] | None,
     types: Mapping[str, Any],
     on_conflict: Conflict,
     on: str | Sequence[str] | None,
 ) -> Table[Row]:
-    """Import a file, all or nothing; the arguments behind ``create`` are those of ``Database.import_file``."""
+    """Import a file, all or nothing; the arguments after ``create`` are those of ``Database.import_file``."""
     name = found.table_name if table is None else table
 
-    async def store(target: Table[Row], alike: Collection[str] = ()) -> Table[Row]:
-        records = found.records(catalog.model(name), alike=alike)
+    async def store(target: Table[Row], alike: Collection[str] = (), keys: Collection[str] = ()) -> Table[Row]:
+        records = found.records(catalog.model(name), alike=alike, required=keys)
         try:
             await target.insert_all(records, on_conflict=on_conflict, on=on)
         except DeeBaseError as error:
@@ -42,11 +47,14 @@ async def import_into(
             await records.aclose()
         return target
 
-    async def make() -> Table[Row]:
-        keys = (pk,) if isinstance(pk, str) else ("id",) if pk is None and "id" in found.columns else tuple(pk or ())
-        made = type("Imported", (), {"__annotations__": annotations_of(found.columns, types, keys)})
-        target: Table[Row] = await create(made, name=name, pk=keys or "id")
-        return target
+    async def make(alike: Collection[str] = ()) -> Table[Row]:
+        keys = _keys(pk, found.columns)
+        made = design(Imported, name=name, pk=keys or "id", columns=columns_of(found.columns, types, keys))
+        try:
+            check_names([made], catalog.dialect)
+        except ValidationError as error:
+            raise found.renaming(error) from None
+        return await store(await create(made), alike, keys)
 
     async with executor.transaction():
         await reflect(executor, catalog, None, name)
@@ -58,12 +66,21 @@ async def import_into(
                     hint="leave pk and types out, or import into another table",
                 )
             return await store(tables[name].rows_as(dict))
-        if await found.look_at_start():
+        most = most_columns(catalog.dialect)
+        if await found.look_at_start(most):
             try:
                 async with executor.transaction():
-                    return await store(await make(), alike=found.columns.keys() - types.keys())
+                    return await make(alike=found.columns.keys() - types.keys())
             except DeeBaseError:
                 # The rest is not as the start, or is wrong: the whole file tells which, and where.
                 pass
-        await found.look()
-        return await store(await make())
+        await found.look(most)
+        return await make()
+
+
+def _keys(pk: str | Sequence[str] | None, columns: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of the key, none for a key that is added."""
+    if pk is not None:
+        return (pk,) if isinstance(pk, str) else tuple(pk)
+    # A second column "id" beside one called "ID" would be the same name to SQLite.
+    return ("id",) if "id" in columns else tuple([name for name in columns if name.lower() == "id"][:1])

@@ -15,6 +15,7 @@ from deebase._rows.makers import converted, row_maker
 from deebase._sql.binding import bind_text
 from deebase._sql.compiled import Parameters, prepare
 from deebase._sql.raw import adapt, described, unique_names
+from deebase._sql.read_only import read_query
 from deebase._sql.session import keeps_session
 from deebase._sql.statement import Statement
 from deebase._sql.text import StatementKind, classify, split_script
@@ -118,9 +119,24 @@ class RawSql:
             )
         return rows[0][0]
 
-    async def stream(self, sql: Any, params: Any, row_type: type, size: int) -> AsyncIterator[Any]:
-        """Yield the rows of a query from a cursor of the database."""
+    async def stream(
+        self, sql: Any, params: Any, row_type: type, size: int, *, guarded: bool = False
+    ) -> AsyncIterator[Any]:
+        """Yield the rows of a query from a cursor of the database.
+
+        Args:
+            sql: SQL text, or a SQLAlchemy select where the statement is trusted.
+            params: its parameters.
+            row_type: of the rows.
+            size: rows that are fetched at once.
+            guarded: the text is not trusted, and can do nothing but read.
+
+        Raises:
+            InvalidOperationError: a guarded text does more than read.
+        """
         fixed: tuple[list[str], list[Any]] | None = None
+        if guarded:
+            read_query(sql, self._dialect.name)
         if isinstance(sql, str):
             statement, args = self._text(sql, params)
         elif isinstance(sql, (sa.Select, sa.CompoundSelect)):
@@ -136,7 +152,7 @@ class RawSql:
             raise ValidationError("stream takes SQL text or a SQLAlchemy select", hint="db.stream('SELECT ...')")
         maker = None
         # Closed with this generator, not some time later: it holds a connection.
-        async with aclosing(self._executor.stream(statement, args, size)) as pieces:
+        async with aclosing(self._executor.stream(statement, args, size, guarded=guarded)) as pieces:
             async for described_columns, rows in pieces:
                 if maker is None:
                     names, converters = fixed or described(described_columns)

@@ -616,7 +616,7 @@ class Database:
             table: its name; that of the file by default. One that is there gets the rows, in its own types.
             pk: the key of a new table; a column ``id`` by default, else one is added.
             format: told by the file's name, or by how it begins, by default.
-            encoding: of the text.
+            encoding: of the text; a byte order mark takes precedence.
             delimiter: between fields; what the first line has most of , ; tab | by default.
             header: whether the first line names the columns, or their names.
             null: texts that mean NULL, of delimited files: ``null=["", "NA"]``. An empty field in quotes is a text.
@@ -652,8 +652,20 @@ class Database:
                 stack=stack,
             )
             return await import_into(
-                found, self._executor, self._catalog, self.t, self.create, table, pk, types or {}, on_conflict, on
+                found,
+                self._executor,
+                self._catalog,
+                self.t,
+                self._create_imported,
+                table,
+                pk,
+                types or {},
+                on_conflict,
+                on,
             )
+
+    def _create_imported(self, made: Design) -> Coroutine[Any, Any, Table[Row]]:
+        return self._create_one(made, if_not_exists=False, replace=False, transform=False, strict=False)
 
     # -- what is there already -----------------------------------------------------------------
 

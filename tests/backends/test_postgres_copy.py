@@ -34,6 +34,17 @@ async def test_a_type_that_somebody_changed(
         assert await db.t.t(x=value).count() == 20
 
 
+async def test_a_table_that_is_created_again_with_other_types(postgres_url: str) -> None:
+    async with Database(postgres_url, pool_size=1) as db:
+        for turn in range(2):
+            for kind, value in (("bigint", 1), ("text", "a"), ("bigint", 2), ("double precision", 0.5)):
+                await db.q(f"CREATE TABLE t (id bigint PRIMARY KEY, x {kind})")
+                await db.reflect()
+                await db.t.t.insert_all({"id": n, "x": value} for n in range(10))
+                assert await db.t.t(x=value).count() == 10, (turn, kind)
+                await db.t.t.drop()
+
+
 async def test_a_type_that_this_program_does_not_know_of_yet(postgres_url: str) -> None:
     async with Database(postgres_url, pool_size=1) as db, Database(postgres_url) as other:
         await db.q("CREATE TABLE t (id bigint PRIMARY KEY, x bigint)")

@@ -36,16 +36,38 @@ CHANGING = [
     "INSERT INTO \"user\" (name, email) VALUES ('q', 'q') RETURNING id",
     "COMMIT",
     'COMMIT; DELETE FROM "user"',
+    "ATTACH 'new.db' AS other",
+    "VACUUM INTO 'new.db'",
+    "PRAGMA writable_schema = ON",
+    "COPY (SELECT 1) TO PROGRAM 'touch new.db'",
+    "COPY (SELECT 1) TO '/new.db'",
+    "SELECT load_extension('x')",
+    "SELECT lo_export(1, 'new.db')",
 ]
 
 
-def test_what_would_change_something_needs_write(users: Commands) -> None:
+def test_what_would_change_something_needs_write(users: Commands, directory: Path) -> None:
     before = (users.ok("data", "list", "user"), users.ok("table", "list"))
     for statement in CHANGING:
         result = users.run("sql", statement)
         assert result.exit_code in (1, 2)
         assert len(result.stderr.splitlines()) == 1
         assert (users.ok("data", "list", "user"), users.ok("table", "list")) == before
+        assert not (directory / "new.db").exists()
+
+
+def test_what_is_refused_tells_how_it_is_allowed(users: Commands) -> None:
+    for statement in ('DELETE FROM "user"', "CREATE TABLE x (y int)", "COMMIT"):
+        assert "--write allows it" in users.fails("sql", statement)
+    assert "--write" not in users.fails("sql", "SELECT * FROM missing")
+
+
+def test_a_plan_runs_nothing(users: Commands, directory: Path) -> None:
+    assert users.run("sql", "--explain", 'DELETE FROM "user"').exit_code == 0
+    for text in ('ANALYZE DELETE FROM "user"', 'SELECT 1; DELETE FROM "user"', "ATTACH 'new.db' AS x"):
+        assert users.run("sql", "--explain", text).exit_code == 1
+    assert len(users.ok("data", "list", "user")) == 3
+    assert not (directory / "new.db").exists()
 
 
 def test_write_changes_something_all_or_nothing(users: Commands, directory: Path) -> None:

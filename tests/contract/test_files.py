@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import csv
 import gzip
 import io
 import json
@@ -205,7 +207,35 @@ FAULTS: dict[str, tuple[bytes, str]] = {
     "lines in a field": (b'id,n\n1,"a\nb"\n2\n', "line 4: 1 fields"),
     "quote": (b'id,n\n1,2\n2,"x\n3,4\n', "line 3: a quote is opened here and never closed"),
     "bytes": (b"id,n\n1,a\n2,\xff\n", "line 3, character 3: is no text in utf-8"),
-    "utf-16": ("id,n\n1,2\n".encode("utf-16"), "encoding='utf-16'"),
+    "utf-16 without a mark": ("id,n\n1,2\n".encode("utf-16-le"), "encoding='utf-16'"),
+    "nothing but a mark": (b"\xef\xbb\xbf", "is empty"),
+    "a number beyond Decimal": (b'[{"a": 1},\n {"a": 1e99999999999999999999}]', "line 2: a number has more digits"),
+    "a number beyond the databases": (b'[{"a": 1},\n {"a": 1e999999999}]', "line 2: t.a: holds up to 131072 digits"),
+    "a number beyond floats, inside": (b'[{"a": [1e999]}]', "line 1, column 'a': is not JSON"),
+    "4,301 digits": (b'[{"a": ' + b"9" * 4301 + b"}]", "line 1: a number has more digits"),
+    "nested": (b'[{"a":' + b"[" * 1500 + b"]" * 1500 + b"}]", "the JSON is nested too deeply"),
+    "nested lines": (b'{"a":1}\n{"a":' + b"[" * 1500 + b"]" * 1500 + b"}", "the JSON is nested too deeply"),
+    "NaN": (b'[{"a": NaN}]', "line 1: NaN is no JSON"),
+    "Infinity": (b'[{"a": -Infinity}]', "-Infinity is no JSON"),
+    "a key twice": (b'[{"a": 1},\n {"a": 1, "a": 2}]', "line 2: an object has the key 'a' twice"),
+    "a key twice, inside": (b'{"a": {"b": 1, "b": 2}}', "line 1: an object has the key 'b' twice"),
+    "half a surrogate": (b'[{"a": "\\ud800"}]', "line 1: t.a: the text holds half of a surrogate pair"),
+    "NUL in JSON": (b'[{"a": ["\\u0000"]}]', "line 1: t.a: inside JSON the text holds a NUL"),
+    "a name with NUL": (b'[{"\\u0000": 1}]', "the name of a column holds a character that cannot be stored"),
+    "no name": (b'[{"": 1}]', "the name of a column is empty"),
+    "scalars": (b"[1, 2]", "line 1: a row is a JSON object"),
+    "no rows": (b"[]", "there are no rows"),
+    "no columns": (b"[{}, {}]", "there are no rows"),
+    "blank lines": (b"\n\n", "there are no rows"),
+    "a trailing comma": (b'[{"a": 1},]', "line 1, character 11: no JSON"),
+    "a mark in the middle": (b'{"a": 1}\n\xef\xbb\xbf{"a": 2}', "line 2, character 1: no JSON"),
+    "a key that is NULL": (b'[{"id": 1},\n {"id": null}]', "line 2, column 'id': is NULL"),
+    "a key that is missing": (b'[{"id": 1},\n {"n": 2}]', "line 2, column 'id': is NULL"),
+    "a key that is NULL far away": (f"{LONG},7\n".encode(), "line 3002, column 'id': is NULL"),
+    "a line of sep=": (b"sep=;\nid;n\n1;2\n3\n", "line 4: 1 fields"),
+    "10,000 columns": (",".join(f"c{n}" for n in range(10_000)).encode(), "there are 10,000 columns"),
+    "100,000 columns": (",".join(f"c{n}" for n in range(100_000)).encode(), "there are 100,000 columns"),
+    "100,000 keys": (json.dumps([{f"c{n}": 1 for n in range(100_000)}]).encode(), "there are 100,000 columns"),
     "nul": (b"id,n\n1,\0\n", "line 2: the text holds a NUL byte"),
     "empty": (b"", "is empty"),
     "twice": (b"id,id\n1,2\n", "line 1: two columns are called 'id'"),
@@ -224,9 +254,188 @@ async def test_a_broken_file_is_refused_by_its_place(db: Database, name: str) ->
     with pytest.raises(ValidationError) as caught:
         await db.import_file(data, "t")
     assert message in f"{caught.value.message} {caught.value.hint}"
+    assert caught.value.hint or "holds up to" in caught.value.message
+    await db.reflect()
+    assert "t" not in db.t
+
+
+MARKS = {
+    "utf-8": codecs.BOM_UTF8,
+    "utf-16-le": codecs.BOM_UTF16_LE,
+    "utf-16-be": codecs.BOM_UTF16_BE,
+    "utf-32-le": codecs.BOM_UTF32_LE,
+    "utf-32-be": codecs.BOM_UTF32_BE,
+}
+MARKED = {
+    "json": '[{"id": 1, "n": "é"},\n{"id": 2, "n": "ü"}]',
+    "ndjson": '{"id": 1, "n": "é"}\n{"id": 2, "n": "ü"}\n',
+    "csv": "id;n\n1;é\n2;ü\n",
+    "tsv": "id\tn\r\n1\té\r\n2\tü\r\n",
+    "sep": "sep=;\r\nid;n\r\n1;é\r\n2;ü\r\n",
+    "one line end of two": "id|n\r1|é\r2|ü\r",
+}
+
+
+class Drip(io.RawIOBase):
+    """A stream that gives one byte at a time, and nothing twice."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._data.read(1 if size else 0)
+
+    def seekable(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-memory"], indirect=True)
+@pytest.mark.parametrize("encoding", MARKS)
+@pytest.mark.parametrize("name", MARKED)
+async def test_a_byte_order_mark_decides_before_anything_is_guessed(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, encoding: str
+) -> None:
+    data = MARKS[encoding] + MARKED[name].encode(encoding)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("data", data)
+    path = tmp_path / "data.txt"
+    path.write_bytes(data)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    # Two members, of which the first ends within the mark.
+    pieces = gzip.compress(data[:1]) + gzip.compress(data[1:])
+    text = io.StringIO(data.decode(encoding))
+    for source in (data, path, io.BytesIO(data), pieces, packed.getvalue(), Drip(data), "-", text):
+        table = await db.import_file(source, "t", encoding="utf-8" if source is path else "cp1252")
+        assert await table() == [{"id": 1, "n": "é"}, {"id": 2, "n": "ü"}]
+        await table.drop()
+
+
+async def test_a_format_may_begin_far_from_the_start(db: Database) -> None:
+    table = await db.import_file(b" \n" * 500 + b'{"a": 1}', "t")
+    assert await table(select=["a"]) == [{"a": 1}]
+    with pytest.raises(ValidationError, match="encoding is not an encoding"):
+        await db.import_file(b"a\n1\n", "u", encoding="hex")
+    named = await db.import_file(b"sep=;\n1;2\n", "v", delimiter=";", header=["x", "y"])
+    assert await named(select=["x", "y"]) == [{"x": 1, "y": 2}]
+    with pytest.raises(ValidationError, match="line 1: 1 fields"):
+        await db.import_file(b"sep=;\n1,2\n", "w", delimiter=",", header=["x", "y"])
+
+
+async def test_a_limit_that_other_code_sets_is_not_that_of_files(db: Database) -> None:
+    before = csv.field_size_limit(3)
+    try:
+        table = await db.import_file(b'a,b\n"' + b"x" * 200_000 + b'",2\n', "t")
+        assert csv.field_size_limit() == 3
+    finally:
+        csv.field_size_limit(before)
+    assert await table.count(a="x" * 200_000) == 1
+
+
+VALUES_OF_JSON: dict[str, tuple[list[Any], type]] = {
+    "lists": ([[1, 2], [], None, [{"a": None}]], list),
+    "objects": ([{"a": 1}, {}], dict),
+    "lists and objects": ([[1], {"a": 1}], object),
+    "several kinds": (["1", 1, True, None, [1], 1.5], object),
+    "numbers and words": ([1, "1"], object),
+    "numbers and truth": ([1, True], object),
+    "dates and numbers": (["2024-01-01", 1], object),
+    "more than 64 bits": ([10**30, 1, -1], Decimal),
+    "long integers and fractions": ([2**53 + 1, 1.5], Decimal),
+    "integers and fractions": ([2**53, 1.5], float),
+    "the first and last integer": ([-(2**63), 2**63 - 1], int),
+}
+
+
+@pytest.mark.parametrize("name", VALUES_OF_JSON)
+async def test_a_type_that_is_found_holds_every_value(db: Database, name: str) -> None:
+    values, kind = VALUES_OF_JSON[name]
+    table = await db.import_file(json.dumps([{"a": value} for value in values]).encode(), "t")
+    found = [row["a"] for row in await table(order_by="id")]
+    assert found == values
+    if kind is not object:
+        assert {type(value) for value in found} <= {kind, type(None)}
+    else:
+        assert list(map(type, found)) == list(map(type, values))
+
+
+async def test_numbers_keep_the_digits_that_they_are_written_with(db: Database) -> None:
+    text = b'[{"a": 0.1, "b": 0.12345678901234567890, "c": "x"}, {"a": 0.3333333333333333, "b": 1e-400, "c": 1.50}]'
+    table = await db.import_file(text.replace(b', "c": "x"', b"").replace(b', "c": 1.50', b""), "t")
+    rows = await table(order_by="id")
+    assert [row["a"] for row in rows] == [0.1, 0.3333333333333333]
+    assert [row["b"] for row in rows] == [Decimal("0.12345678901234567890"), Decimal("1e-400")]
+    lines = await db.import_file(b"a,b,c\n0.3333333333333333,1e-400,0.10000000000000001\n1.5,1,1\n", "u")
+    assert await lines(select=["a", "b", "c"], limit=1) == [{"a": 0.3333333333333333, "b": "1e-400", "c": 0.1}]
+
+    class Known:
+        id: int
+        text: str
+        number: float | None
+        whole: int | None
+
+    known = await db.create(Known)
+    await db.import_file(b'[{"text": 1.50, "number": 1}, {"text": {"a": 0.5}, "number": 1e3}]', "known")
+    assert [(row["text"], row["number"]) for row in await known(order_by="id")] == [
+        ("1.50", 1.0),
+        ('{"a": 0.5}', 1000.0),
+    ]
+    for column, value in (("number", "1e999"), ("whole", "1e999999999"), ("whole", "1.5")):
+        for data in (f'[{{"text": "x", "{column}": {value}}}]', f"text,{column}\nx,{value}\n"):
+            with pytest.raises(ValidationError, match=f"column '{column}'"):
+                await db.import_file(data.encode(), "known")
+
+
+NAMES = ["_a", "__b", "_id", "class", "None", "self", "a b", "%(x)s", ":x", "mro", "metadata", "rowid", "_rowid_"]
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+async def test_a_column_may_have_any_name_that_the_database_takes(db: Database, form: str) -> None:
+    record = {name: place for place, name in enumerate(NAMES)}
+    data = json.dumps([record]) if form == "json" else f"{','.join(record)}\n{','.join(map(str, record.values()))}\n"
+    table = await db.import_file(data.encode(), "t", format=form)  # type: ignore[arg-type]
+    assert await table() == [{"id": 1, **record}]
+
+
+@pytest.mark.parametrize("data", [b"ID,n\n7,1\n", b'[{"ID": 7, "n": 1}]'])
+async def test_a_key_may_be_written_in_capitals(db: Database, data: bytes) -> None:
+    table = await db.import_file(data, "t")
+    assert table.pks == ("ID",)
+    assert await table() == [{"ID": 7, "n": 1}]
+
+
+TAKEN = {
+    "case": (b"a,A\n1,2\n", ["sqlite-memory", "sqlite-file"], "'a' and 'A' for the same"),
+    "case in JSON": (b'[{"a": 1}, {"A": 2}]', ["sqlite-memory", "sqlite-file"], "'a' and 'A' for the same"),
+    "system column": (b"ctid,n\n1,2\n", ["postgres"], "a column ctid of its own"),
+    "long": ("é".encode() * 40 + b"\n1\n", ["postgres"], "more than the 63 bytes"),
+    "many": (",".join(f"c{n}" for n in range(1601)).encode() + b"\n", ["postgres"], "1,601 columns"),
+    "many for SQLite": (",".join(f"c{n}" for n in range(2000)).encode() + b"\n", ["sqlite-memory"], "2,001 columns"),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+async def test_names_that_one_database_refuses_are_refused_before_anything_is_made(
+    db: Database, backend_name: str, name: str
+) -> None:
+    data, backends, message = TAKEN[name]
+    if backend_name not in backends:
+        if not name.startswith("many"):
+            assert await (await db.import_file(data, "t")).count() > 0
+        return
+    with pytest.raises(ValidationError, match=message) as caught:
+        await db.import_file(data, "t")
     assert caught.value.hint
     await db.reflect()
     assert "t" not in db.t
+
+
+async def test_as_many_columns_as_a_table_takes_are_imported(db: Database, backend_name: str) -> None:
+    # A row of PostgreSQL is within a page: a boolean has one byte.
+    most = 1599 if backend_name == "postgres" else 1999
+    data = ",".join(f"c{n}" for n in range(most)) + "\n" + ",".join(["true"] * most) + "\n"
+    (row,) = await (await db.import_file(data.encode(), "t"))()
+    assert list(row.values()) == [1, *[True] * most]
 
 
 async def test_a_value_that_does_not_fit_is_named_by_line_and_column(db: Database) -> None:

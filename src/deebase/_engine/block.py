@@ -166,9 +166,9 @@ class Block:
         finally:
             unit.release()
 
-    async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int) -> Any:
-        """Start reading a result in pieces."""
-        cursor = await self.run(lambda lane: lane.open_cursor(statement, args, size), statement)
+    async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int, *, guarded: bool = False) -> Any:
+        """Start reading a result in pieces; guarded, the statement can do nothing but read."""
+        cursor = await self.run(lambda lane: lane.open_cursor(statement, args, size, guarded=guarded), statement)
         if self._unit is not None:
             self._unit.cursors += 1
         return cursor

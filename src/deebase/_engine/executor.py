@@ -334,21 +334,27 @@ class Executor:
         return await block.run(lambda lane: lane.fetch_many(statement, rows), statement)
 
     async def stream(
-        self, statement: Statement, args: Sequence[Any], size: int
+        self, statement: Statement, args: Sequence[Any], size: int, *, guarded: bool = False
     ) -> AsyncGenerator[tuple[list[Any], list[Any]], None]:
         """Yield (columns, rows) in pieces of at most ``size`` rows, from a cursor of the database.
 
         The lane is held while the caller iterates, and given back when the iteration ends, however.
+
+        Args:
+            statement: what is read.
+            args: its parameters.
+            size: of a piece.
+            guarded: the statement is not trusted: in a read-only transaction of its own, it can do nothing but read.
         """
         self._note(statement)
         block, own = await self.settled_block(), None
         failed: BaseException | None = None
-        if block is None:
+        if block is None or guarded:
             # Not made the block of the task: what the body of the loop does commits on its own.
-            block = own = Block(self, read_only=statement.reads)
+            block = own = Block(self, read_only=statement.reads or guarded)
             await own.begin(streams=True)
         try:
-            cursor = await block.open_cursor(statement, args, size)
+            cursor = await block.open_cursor(statement, args, size, guarded=guarded)
             try:
                 more = True
                 while more:

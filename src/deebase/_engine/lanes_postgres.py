@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from deebase._backends.base import leave_open
+from deebase._engine.guard_postgres import check_reads
 from deebase._engine.pool import LanePool
 from deebase._engine.session_postgres import RESET, StoredCode, require_standard_strings
 from deebase._sql.session import keeps_session
@@ -200,9 +201,17 @@ class PostgresLane:
         """Undo the open transaction."""
         await self.driver.execute("ROLLBACK")
 
-    async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int) -> PostgresCursor:
-        """Open a server-side cursor, read in pieces of ``size`` rows; a transaction must be open."""
+    async def open_cursor(
+        self, statement: Statement, args: Sequence[Any], size: int, *, guarded: bool = False
+    ) -> PostgresCursor:
+        """Open a server-side cursor, read in pieces of ``size`` rows; a transaction must be open.
+
+        Guarded, the transaction is READ ONLY, and the statement can do nothing but read.
+        """
         self._begin(statement)
+        if guarded:
+            self.unclean = True
+            await check_reads(self.driver, statement.sql)
         if not statement.keeps_session:
             _refuse_copy(statement)
         prepared = await self.driver.prepare(statement.sql)

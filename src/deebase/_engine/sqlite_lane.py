@@ -7,18 +7,21 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from deebase._engine.guard_sqlite import SqliteGuard
 from deebase._engine.pool import closed_while_running
 from deebase._engine.shield import finish
 from deebase._engine.sqlite_job import CALL, COUNT, MANY, RAW, ROWS, Cancelled, Job, is_busy
 from deebase._engine.sqlite_triggers import Triggers
 from deebase._engine.sqlite_trust import is_unsafe, trust_if_harmless
+from deebase._sql.read_only import read_query
 from deebase._sql.statement import Statement
 
 #: Instructions of SQLite's virtual machine between two looks at the cancel token.
@@ -287,9 +290,13 @@ class SqliteLane:
         """Undo the open transaction, if there still is one."""
         await self.call(lambda raw: raw.rollback())
 
-    async def open_cursor(self, statement: Statement, args: Sequence[Any], size: int) -> SqliteCursor:
-        """Start reading a result in pieces of ``size`` rows."""
-        cursor = SqliteCursor(self, size)
+    async def open_cursor(
+        self, statement: Statement, args: Sequence[Any], size: int, *, guarded: bool = False
+    ) -> SqliteCursor:
+        """Start reading a result in pieces of ``size`` rows; guarded, the statement can do nothing but read."""
+        if guarded:
+            read_query(statement.sql, "sqlite")
+        cursor = SqliteCursor(self, size, SqliteGuard(statement.sql) if guarded else None)
         try:
             await self.call(lambda raw: cursor.open(raw, statement.sql, args))
         except BaseException:
@@ -334,24 +341,45 @@ class SqliteCursor:
     #: It ends with its transaction.
     ends_by_itself = False
 
-    def __init__(self, lane: SqliteLane, size: int) -> None:
+    def __init__(self, lane: SqliteLane, size: int, guard: SqliteGuard | None = None) -> None:
         self._lane = lane
         self._size = size
+        self._guard = guard
         self._cursor: sqlite3.Cursor | None = None
         self.columns: list[str] = []
 
     def open(self, raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> None:
         """Start the statement, in the lane's thread."""
-        self._cursor = raw.execute(sql, args)
+        with self._guarded(raw):
+            self._cursor = raw.execute(sql, args)
         self.columns = [column[0] for column in self._cursor.description or ()]
+
+    @contextmanager
+    def _guarded(self, raw: sqlite3.Connection) -> Generator[None]:
+        """Have the guard decide about what is compiled, in the one hop in which that happens."""
+        if self._guard is None:
+            yield
+            return
+        # Statements that the connection has compiled before are compiled again.
+        raw.set_authorizer(self._guard)
+        try:
+            yield
+        except sqlite3.Error as error:
+            refusal = self._guard.refusal()
+            if refusal is None:
+                raise
+            raise refusal from error
+        finally:
+            raw.set_authorizer(None)
 
     async def fetch(self) -> list[Any]:
         """Return the next piece, empty at the end."""
         rows: list[Any] = await self._lane.call(self._fetch)
         return rows
 
-    def _fetch(self, _raw: sqlite3.Connection) -> list[Any]:
-        return [] if self._cursor is None else self._cursor.fetchmany(self._size)
+    def _fetch(self, raw: sqlite3.Connection) -> list[Any]:
+        with self._guarded(raw):
+            return [] if self._cursor is None else self._cursor.fetchmany(self._size)
 
     async def close(self) -> None:
         """End the statement, which ends its read of the database."""

@@ -14,6 +14,7 @@ from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, Unique
 from deebase._schema.checks import by_value
 from deebase._schema.column_type import locate
 from deebase._schema.columns import ColumnSpec, describe, refuse_options, snake_case, sql_default
+from deebase._schema.ddl_tokens import folded
 from deebase._schema.decimals import ExactNumber
 from deebase._schema.moment_types import Moment
 from deebase._schema.names import LONGEST, foreign_key_index_name, index_name, serves
@@ -79,8 +80,9 @@ def design(
     checks: Iterable[str] = (),
     index_foreign_keys: bool = True,
     localns: Mapping[str, Any] | None = None,
+    columns: Iterable[ColumnSpec] | None = None,
 ) -> Design:
-    """Read a class as a table.
+    """Read a class as a table; ``columns`` are given where they are not those of the class.
 
     Raises:
         UnsupportedTypeError: an annotation has no column type.
@@ -99,20 +101,20 @@ def design(
     if not pks or not all(map(_is_name, pks)):
         raise ValidationError(f"{table}: pk is the name of a column, or a list of names", field="pk", hint="pk='id'")
     refuse_options(cls, table)
-    columns = list(describe(cls, localns, defaults=defaults))
-    known = {column.name for column in columns}
+    described = list(describe(cls, localns, defaults=defaults) if columns is None else columns)
+    known = {column.name for column in described}
     for key in pks:
         _must_be_meant(table, key, known)
-    columns = [ColumnSpec.key(key) for key in pks if key not in known] + columns
+    specs = [ColumnSpec.key(key) for key in pks if key not in known] + described
     known.update(pks)
     referring = [name for key in foreign_keys or {} for name in ((key,) if isinstance(key, str) else key)]
     _must_be_columns(table, [*referring, *(defaults or {})], known)
-    references = tuple(_references(table, columns, foreign_keys or {}))
+    references = tuple(_references(table, specs, foreign_keys or {}))
     given = tuple(_index(table, item, known) for item in ((indexes,) if isinstance(indexes, str) else indexes))
     return Design(
         cls=cls,
         name=table,
-        columns=tuple(columns),
+        columns=tuple(specs),
         pks=pks,
         references=references,
         indexes=given,
@@ -180,16 +182,58 @@ def _is_name(name: Any) -> bool:
 
 
 def check_names(designs: Iterable[Design], dialect: Dialect) -> None:
-    """Refuse names that no database takes, and those that this one would cut.
+    """Refuse names that no database takes, those that this one would cut, and more columns than it takes.
 
     Raises:
-        ValidationError: a name is empty, holds NUL or a lone surrogate, or is too long; ``.value`` is the name.
+        ValidationError: a name is empty, holds NUL or a lone surrogate, is too long or taken; ``.value`` is the name.
     """
     for made in designs:
+        _check_columns(made, dialect)
         columns = [("the name of a column", column.name) for column in made.columns]
         indexes = [("the name of an index", index.name) for index in made.indexes]
         for what, name in [("the name of the table", made.name), *columns, *indexes]:
             check_name(what, name, dialect)
+
+
+#: Columns of a table at most (SQLITE_MAX_COLUMN at its default; the PostgreSQL manual, "PostgreSQL Limits").
+_MOST_COLUMNS = {"sqlite": 2000, "postgresql": 1600}
+#: Columns that every table of PostgreSQL has (manual, "System Columns").
+_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+
+
+def most_columns(dialect: Dialect) -> int:
+    """Return the number of columns that a table of this database can have."""
+    return _MOST_COLUMNS[dialect.name]
+
+
+def _check_columns(made: Design, dialect: Dialect) -> None:
+    most = most_columns(dialect)
+    if len(made.columns) > most:
+        raise ValidationError(
+            f"table {made.name} would have {len(made.columns):,} columns, and this database takes {most:,}",
+            field="name",
+            value=made.name,
+            hint="split it into several tables, or keep what belongs together in one JSON column",
+        )
+    known: dict[str, str] = {}
+    for column in made.columns:
+        name = column.name
+        if dialect.name == "postgresql" and name in _SYSTEM_COLUMNS:
+            raise ValidationError(
+                f"{made.name}: PostgreSQL has a column {name} of its own in every table",
+                field=name,
+                value=name,
+                hint="rename the column",
+            )
+        # SQLite takes names for the same that differ in the case of ASCII letters only.
+        key = folded(name) if dialect.name == "sqlite" else name
+        if known.setdefault(key, name) != name:
+            raise ValidationError(
+                f"{made.name}: SQLite takes the columns {known[key]!r} and {name!r} for the same",
+                field=name,
+                value=name,
+                hint="rename one of them",
+            )
 
 
 def check_name(what: str, name: Any, dialect: Dialect) -> None:
@@ -200,7 +244,8 @@ def check_name(what: str, name: Any, dialect: Dialect) -> None:
     """
     most = LONGEST if dialect.name == "postgresql" else None
     if not _is_name(name):
-        raise ValidationError(f"{what} cannot be stored", field="name", value=name, hint="use other characters")
+        reason = "is empty" if name == "" else "holds a character that cannot be stored"
+        raise ValidationError(f"{what} {reason}", field="name", value=name, hint="choose another one")
     if most is not None and len(name.encode()) > most:
         raise ValidationError(
             f"{what} has more than the {most} bytes that PostgreSQL keeps: {name}",

@@ -6,6 +6,7 @@ from __future__ import annotations
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 import base64
 import json
+import math
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
@@ -19,6 +20,8 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._schema import types
 from deebase._schema.decimals import ExactNumber
+from deebase._transfer.sniffing import is_number
+from deebase.errors import ValidationError
 
 Convert = Callable[[Any], Any]
 
@@ -26,26 +29,60 @@ _WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 _BOOLEANS = {"true": True, "t": True, "yes": True, "1": True, "false": False, "f": False, "no": False, "0": False}
 
 
+#: Digits of the longest number of 64 bits.
+_INTEGER_DIGITS = 19
+
+
+class RepeatedKey(ValueError):
+    """An object of JSON has two values under one key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object with these keys; of two values under one key the first would be lost without an error."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        known: set[str] = set()
+        for key, _ in pairs:
+            if key in known:
+                raise RepeatedKey(key)
+            known.add(key)
+    return made
+
+
 def _integer(value: Any) -> int:
     if isinstance(value, str):
         if _WHOLE.fullmatch(value) is None:
             raise ValueError
         return int(value)
-    if isinstance(value, bool) or int(value) != value:
+    # A short text stands for a Decimal of more digits than memory holds: 1e999999999.
+    too_large = isinstance(value, Decimal) and value.adjusted() > _INTEGER_DIGITS
+    if isinstance(value, bool) or too_large or int(value) != value:
         raise ValueError
     return int(value)
 
 
-def _float(value: Any) -> float:
-    if isinstance(value, bool):
+def _digits(value: Any) -> Any:
+    """Return a number or its text, without what only Python takes for a part of it."""
+    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
         raise ValueError
-    return float(value)
+    return value.strip() if isinstance(value, str) else value
+
+
+def _float(value: Any) -> float:
+    number = float(_digits(value))
+    if math.isinf(number) and not (isinstance(value, str) and "inf" in value.lower()):
+        # A number beyond those of a float.
+        raise ValueError
+    return number
 
 
 def _decimal(value: Any) -> Decimal:
-    if isinstance(value, bool):
-        raise ValueError
-    return Decimal(value.strip() if isinstance(value, str) else str(value))
+    digits = _digits(value)
+    return Decimal(digits if isinstance(digits, str) else str(digits))
 
 
 def _boolean(value: Any) -> bool:
@@ -57,7 +94,7 @@ def _boolean(value: Any) -> bool:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value) if isinstance(value, Decimal) else json.dumps(_plain(value), ensure_ascii=False)
 
 
 def _parsed(read: Callable[[str], Any]) -> Convert:
@@ -77,14 +114,17 @@ def _binary(value: Any) -> bytes:
     return base64.b64decode(value, validate=True)
 
 
+_DOCUMENTS = json.JSONDecoder(object_pairs_hook=distinct)
+
+
 def _document(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else _plain(value)
+    return _DOCUMENTS.decode(value) if isinstance(value, str) else _plain(value)
 
 
 def _plain(value: Any) -> Any:
     """Return a value of a JSON file with floats for the Decimals that it was read with."""
     if isinstance(value, Decimal):
-        return float(value)
+        return _float(value)
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, list) else value
@@ -120,6 +160,34 @@ def reader(sa_type: TypeEngine[Any]) -> tuple[Convert, str]:
         members = dict(sa_type.pairs)
         return lambda value: members[_text(value)], f"one of {', '.join(sa_type.allowed)}"
     return _plain, "a value of its type"
+
+
+def value_reader(sa_type: TypeEngine[Any]) -> tuple[Convert, str]:
+    """Return what reads the values of a JSON file, which are not None, for a column, and what they have to be."""
+    read, what = reader(sa_type)
+    if not isinstance(sa_type, types.JSON):
+        return read, what
+
+    def read_value(value: Any) -> Any:
+        if isinstance(value, str):
+            try:
+                sa_type.accept(value)
+            except ValidationError:
+                # A column that does not take strings: the text of a document.
+                return read(value)
+            return value
+        if _too_long(value):
+            raise ValueError
+        return read(value)
+
+    return read_value, f"{what} that a column holds: a number of 64 bits, or with the digits of a float"
+
+
+def _too_long(value: Any) -> bool:
+    """Whether a value is a number that SQLite, for which text in such a column is a number, would round."""
+    if isinstance(value, Decimal):
+        return not is_number(str(value))
+    return type(value) is int and not -(2**63) <= value < 2**63
 
 
 # -- and back ----------------------------------------------------------------------------------

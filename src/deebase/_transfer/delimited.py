@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec, module_from_spec
 from itertools import islice
+from typing import Any
 
 from deebase._transfer.faults import Fault
-from deebase._transfer.formats import delimiter_of
+from deebase._transfer.formats import delimiter_of, separator_line
 from deebase._transfer.inputs import Opened, lines_of
 
 #: Stands for an empty field in quotes, which is an empty text where one without them is NULL; no text that is
@@ -22,6 +23,24 @@ _FIRST_ROWS = 64
 LONGEST_FIELD = 16 * 1024 * 1024
 
 
+def _csv_module() -> Any:
+    """Return an instance of the module behind ``csv`` with a field size limit of its own.
+
+    The limit is state of the module, which other code in the process may change at any time.
+    """
+    spec = find_spec("_csv")
+    if spec is None or spec.loader is None:
+        raise ImportError("this build of Python has no module _csv", name="_csv")
+    module: Any = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.field_size_limit(LONGEST_FIELD)
+    return module
+
+
+_csv = _csv_module()
+CsvError: type[Exception] = _csv.Error
+
+
 class DelimitedReader:
     """Reads the rows of a delimited text.
 
@@ -32,23 +51,32 @@ class DelimitedReader:
     """
 
     def __init__(self, opened: Opened, delimiter: str | None, header: bool | Sequence[str]) -> None:
-        # csv's own limit is one of the process; only ever raised here.
-        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
         self._characters = 0
         self._quoted = False
+        #: Lines before the header.
+        self._skipped = 0
+        self._delimiter = self._found_delimiter(opened, delimiter)
         self._pieces = opened.pieces()
         first = next(self._pieces, "")
         if not first:
             raise Fault("is empty: it has not even a header", "is it the right file?")
-        self._delimiter = delimiter if delimiter is not None else delimiter_of(first.partition("\n")[0])
         mark = re.escape(self._delimiter)
-        self._empty = re.compile(rf'(?:^|(?<={mark}))""(?=[{mark}\r\n]|$)', re.MULTILINE)
-        self._reader = csv.reader(lines_of(self._marked(first)), delimiter=self._delimiter, strict=True)
+        self._empty = re.compile(rf'(?:^|(?<=[{mark}\r]))""(?=[{mark}\r\n]|$)', re.MULTILINE)
+        self._reader = _csv.reader(lines_of(self._marked(first)), delimiter=self._delimiter, strict=True)
         #: Rows of data that were given out.
         self.count = 0
         self._batch = _FIRST_ROWS
         self._waiting: list[list[str]] = []
         self.columns = self._columns(header)
+
+    def _found_delimiter(self, opened: Opened, given: str | None) -> str:
+        """Return the delimiter; a line that only names it is left out."""
+        named = separator_line(opened.start())
+        if named is None or given not in (None, named[1]):
+            return given or delimiter_of(opened.start())
+        opened.skip(named[0])
+        self._skipped = 1
+        return named[1]
 
     def _columns(self, header: bool | Sequence[str]) -> list[str]:
         if not isinstance(header, bool):
@@ -84,7 +112,7 @@ class DelimitedReader:
                 if not taken:
                     break
                 rows = taken if self._one_column else [row for row in taken if row]
-        except csv.Error as error:
+        except CsvError as error:
             raise _fault(error) from error
         return rows
 
@@ -137,19 +165,19 @@ class DelimitedReader:
 
     def starts(self) -> Iterator[int]:
         """Yield the line on which each row of data begins, and that of one that cannot be read."""
-        line = self._reader.line_num
+        line = self._reader.line_num + self._skipped
         if self._waiting:
-            yield 1
+            yield 1 + self._skipped
         try:
             for row in self._reader:
                 if row or self._one_column:
                     yield line + 1
-                line = self._reader.line_num
-        except csv.Error:
+                line = self._reader.line_num + self._skipped
+        except CsvError:
             yield line + 1
 
 
-def _fault(error: csv.Error) -> Fault:
+def _fault(error: Exception) -> Fault:
     text = str(error)
     if "field limit" in text or "unexpected end" in text:
         return Fault("a quote is opened here and never closed", 'close it; a quote inside of a field is doubled: ""')

@@ -25,15 +25,22 @@ _PACKING_BY_SUFFIX: dict[str, Packing] = {".gz": "gzip", ".zip": "zip"}
 
 #: How packed files begin (RFC 1952; APPNOTE.TXT of PKWARE, an empty archive has the end record alone).
 _MAGIC: tuple[tuple[bytes, Packing], ...] = ((b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"))
-#: How text of other encodings begins (Unicode standard, "Byte Order Mark"); the longer ones first.
+#: Bytes at the start of a text that identify its encoding (Unicode standard, "Byte Order Mark"); the longer ones first.
 _BYTE_ORDER_MARKS = (
     (b"\xff\xfe\x00\x00", "utf-32"),
     (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xef\xbb\xbf", "utf-8"),
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+#: A byte order mark, decoded.
+BYTE_ORDER_MARK = "\ufeff"
 #: Of delimiters that the first line has equally often, the first one.
 _DELIMITERS = ",;\t|"
+_QUOTED = re.compile(r'"(?:[^"]|"")*+"?')
+_LINE_END = re.compile(r"[\r\n]")
+#: A first line with which spreadsheets name the delimiter; it is not part of the data.
+_SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>[^\r\n\0\"])(?:\r\n|\r|\n)", re.IGNORECASE)
 
 
 class FileName(NamedTuple):
@@ -92,7 +99,7 @@ def packing_of(start: bytes) -> Packing | None:
 
 
 def marked_encoding(start: bytes) -> str | None:
-    """Return the encoding that the first bytes of a text name, if it is not UTF-8."""
+    """Return the encoding that a byte order mark identifies, None where a text begins without one."""
     return next((encoding for mark, encoding in _BYTE_ORDER_MARKS if start.startswith(mark)), None)
 
 
@@ -100,10 +107,16 @@ def format_of(start: str) -> Format:
     """Return the format of a text that begins so."""
     if start.lstrip()[:1] in ("[", "{"):
         return "json"
-    return "tsv" if delimiter_of(start.partition("\n")[0]) == "\t" else "csv"
+    return "tsv" if delimiter_of(start) == "\t" else "csv"
 
 
-def delimiter_of(line: str) -> str:
-    """Return what delimits the fields of a first line: the most frequent of , ; tab | outside of quotes."""
-    bare = re.sub(r'"(?:[^"]|"")*"?', "", line)
-    return max(_DELIMITERS, key=bare.count)
+def separator_line(start: str) -> tuple[int, str] | None:
+    """Return the length and the delimiter of the line ``sep=;`` that a text begins with, None where it has none."""
+    found = _SEPARATOR_LINE.match(start)
+    return None if found is None else (found.end(), found["delimiter"])
+
+
+def delimiter_of(start: str) -> str:
+    """Return the delimiter of a text that begins so: the most frequent of , ; tab | outside of quotes, in a line."""
+    bare = _QUOTED.sub("", start).lstrip("\r\n")
+    return max(_DELIMITERS, key=_LINE_END.split(bare, 1)[0].count)

@@ -5,24 +5,27 @@ from __future__ import annotations
 # Values of a JSON file may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 import asyncio
-import csv
+import codecs
 import re
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NoReturn, Optional, cast
 
 from deebase._rows.batch import ColumnBatch
 from deebase._rows.model import TableModel
-from deebase._transfer.converting import reader
-from deebase._transfer.delimited import DelimitedReader
+from deebase._schema.columns import ColumnSpec, describe
+from deebase._schema.types import JSON
+from deebase._transfer.converting import value_reader
+from deebase._transfer.delimited import CsvError, DelimitedReader
 from deebase._transfer.faults import Fault, moved
 from deebase._transfer.formats import checked_delimiter, checked_format, format_of, parse_name, table_name
 from deebase._transfer.inputs import Input, Opened, Undecodable, make_input, reading
 from deebase._transfer.objects import ArrayReader, LineReader
-from deebase._transfer.sniffing import ColumnGuess, guessed_objects, guessed_texts
-from deebase._transfer.texts import Texts, by_column, misread, read_or_fault
-from deebase.errors import DeeBaseError, ValidationError
+from deebase._transfer.sniffing import ColumnGuess, guessed_objects, guessed_texts, must_fit
+from deebase._transfer.texts import Texts, by_column, misread, must_have_key, read_or_fault
+from deebase.errors import DeeBaseError, UnsupportedTypeError, ValidationError
 
 #: Called with rows, bytes of the file that were read, and bytes that it has.
 Progress = Callable[[int, int, int], object]
@@ -69,6 +72,7 @@ class Import:
         if not all(isinstance(text, str) for text in texts):
             raise ValidationError("null takes texts that mean NULL", field="null", hint='null=["", "NA"]')
         self._null = frozenset(texts)
+        _check_encoding(encoding)
         self._progress = progress
         #: What reads the columns of a delimited file, once its rows are wanted.
         self._texts: list[Texts] = []
@@ -100,7 +104,7 @@ class Import:
         if known is None and self._input.parts is not None:
             known = self._input.parts.format
         if known is None:
-            known = format_of(opened.start.decode("latin-1"))
+            known = format_of(opened.start())
         if known == "json":
             return ArrayReader(opened, exact=True)
         if known == "ndjson":
@@ -111,10 +115,13 @@ class Import:
         _must_differ(made.columns)
         return made
 
-    async def look_at_start(self) -> bool:
+    async def look_at_start(self, most: int) -> bool:
         """Read the first rows of a delimited file; True if they tell the type of each column.
 
         Most files go on as they begin: the rest is then read once, and not for its types first.
+
+        Args:
+            most: the number of columns that a table can have.
         """
         with self._located():
             opened = self._input.open()
@@ -122,14 +129,16 @@ class Import:
             if not isinstance(made, DelimitedReader):
                 opened.close()
                 return False
+            must_fit(len(made.columns), most)
             self.columns = {name: ColumnGuess() for name in made.columns}
             while made.count < _START_ROWS and (texts := made.read()):
                 guessed_texts(list(self.columns.values()), texts, self._null)
+                await asyncio.sleep(0)
             opened.close()
         return bool(self.columns) and all(guess.certain for guess in self.columns.values())
 
-    async def look(self) -> None:
-        """Read all of it, to know the columns."""
+    async def look(self, most: int) -> None:
+        """Read all of it, to know the columns, of which a table can have so many."""
         with self._located():
             opened = self._input.open()
             made = self._reader(opened)
@@ -142,7 +151,7 @@ class Import:
             else:
                 before = 0
                 while objects := made.read():
-                    guessed_objects(self.columns, objects, before)
+                    guessed_objects(self.columns, objects, before, most)
                     before = made.count
                     await asyncio.sleep(0)
             opened.close()
@@ -152,20 +161,24 @@ class Import:
             )
 
     async def records(
-        self, model: TableModel, *, alike: Collection[str] = ()
+        self, model: TableModel, *, alike: Collection[str] = (), required: Collection[str] = ()
     ) -> AsyncGenerator[Record | ColumnBatch, None]:
         """Yield the rows as records of a table, or by column.
 
         Args:
             model: the table.
             alike: columns whose texts have to be of the type that was found at the start, to the letter.
+            required: columns that refuse NULL, which a key would take for a value to be generated.
         """
         with self._located():
             opened = self._input.open()
             made = self._reader(opened)
             columns: list[Texts] = []
             if isinstance(made, DelimitedReader):
-                self._texts = columns = [Texts(name, model.column(name).sa_type, self._null) for name in made.columns]
+                self._texts = columns = [
+                    Texts(name, model.column(name).sa_type, self._null, required=name in required)
+                    for name in made.columns
+                ]
                 for column in columns:
                     if column.name in alike:
                         column.accepts = self.columns[column.name].accepts
@@ -176,13 +189,19 @@ class Import:
                 if isinstance(made, DelimitedReader):
                     yield by_column(cast("list[list[str]]", batch), columns, first)
                 else:
-                    for row in self._of_objects(cast("list[Record]", batch), model, first):
+                    objects = cast("list[Record]", batch)
+                    for name in required:
+                        for number, row in enumerate(objects, first):
+                            must_have_key(row.get(name), name, number)
+                    for row in self._of_objects(objects, model, first):
                         yield row
                 await asyncio.sleep(0)
             opened.close()
 
     def _of_objects(self, rows: list[Record], model: TableModel, first: int) -> list[Record]:
-        readers = {name: reader(model.column(name).sa_type) for name in dict.fromkeys(n for row in rows for n in row)}
+        readers = {
+            name: value_reader(model.column(name).sa_type) for name in dict.fromkeys(n for row in rows for n in row)
+        }
         return [
             {
                 name: None if value is None else read_or_fault(readers[name], value, name, number)
@@ -206,7 +225,7 @@ class Import:
 
     def _raise(self, fault: Fault) -> NoReturn:
         cause, others = fault.__cause__, ""
-        if fault.line is None and (fault.row is not None or isinstance(cause, csv.Error)):
+        if fault.line is None and (fault.row is not None or isinstance(cause, CsvError)):
             if fault.row is not None and fault.column is not None:
                 others = self._others(fault.row, fault.column)
             fault = fault.at(line=self._line_of(fault.row))
@@ -240,6 +259,11 @@ class Import:
         line = self._line_of(int(found[1]))
         return moved(error, found[0], f"{self.name}, line {line}: ")
 
+    def renaming(self, error: ValidationError) -> ValidationError:
+        """Return an error about the name of a column with the file, and how an import changes it."""
+        hint = f"{error.hint}; header=[...] names the columns of a delimited file"
+        return ValidationError(f"{self.name}: {error.message}", field=error.field, value=error.value, hint=hint)
+
     def _line_of(self, row: int | None) -> int | None:
         """Return the line on which a row of data begins, by reading the file once more; None: the first broken row."""
         opened = self._input.open("replace")
@@ -255,18 +279,32 @@ class Import:
         return line if row is None else None
 
 
+def _check_encoding(encoding: Any) -> None:
+    try:
+        # Some codecs, such as hex, are not encodings of text; open() tells by the same attribute.
+        is_text = codecs.lookup(encoding)._is_text_encoding
+    except (LookupError, TypeError, ValueError):
+        is_text = False
+    if not is_text:
+        raise ValidationError(
+            "encoding is not an encoding that Python knows", field="encoding", value=encoding, hint="encoding='cp1252'"
+        )
+
+
 def _must_differ(names: Sequence[str]) -> None:
+    known: set[str] = set()
     for name in names:
-        if names.count(name) > 1:
+        if name in known:
             raise Fault(f"two columns are called {name!r}", "rename one: header=[...] names them all", line=1)
+        known.add(name)
 
 
-def annotations_of(columns: Mapping[str, ColumnGuess], given: Mapping[str, Any], pk: Sequence[str]) -> dict[str, Any]:
-    """Return the columns of the new table as annotations.
+def columns_of(columns: Mapping[str, ColumnGuess], given: Mapping[str, Any], pk: Sequence[str]) -> list[ColumnSpec]:
+    """Return the columns of the new table.
 
     Args:
         columns: what was found in the file.
-        given: types that were asked for by column.
+        given: types that were asked for by column, as annotations.
         pk: columns of the key, which take no NULL.
     """
     unknown = [name for name in (*given, *pk) if name not in columns]
@@ -274,11 +312,23 @@ def annotations_of(columns: Mapping[str, ColumnGuess], given: Mapping[str, Any],
         raise ValidationError(
             f"the file has no column {unknown[0]!r}", field="types", hint=f"its columns are {', '.join(columns)}"
         )
-    return {
-        name: given[name]
-        if name in given
-        else Optional[guess.type]  # noqa: UP045
-        if guess.has_null and name not in pk
-        else guess.type
+    return [
+        _column(name, given[name]) if name in given else _guessed(name, guess, nullable=name not in pk)
         for name, guess in columns.items()
-    }
+    ]
+
+
+def _guessed(name: str, guess: ColumnGuess, *, nullable: bool) -> ColumnSpec:
+    nullable = nullable and guess.has_null
+    if guess.type is Any:
+        return ColumnSpec(name, JSON(), nullable=nullable, python_type=Any)
+    return _column(name, Optional[guess.type] if nullable else guess.type)  # noqa: UP045
+
+
+def _column(name: str, annotation: Any) -> ColumnSpec:
+    # Not an attribute of that name: an underscore at its beginning would make it private.
+    try:
+        (spec,) = describe(type("Imported", (), {"__annotations__": {"column": annotation}}))
+    except UnsupportedTypeError as error:
+        raise UnsupportedTypeError(f"types: {name!r}: {error.message}", hint=error.hint, column_name=name) from error
+    return replace(spec, name=name)

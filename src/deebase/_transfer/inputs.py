@@ -20,7 +20,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from deebase._transfer.faults import Fault, refused
-from deebase._transfer.formats import FileName, marked_encoding, packing_of, parse_name
+from deebase._transfer.formats import BYTE_ORDER_MARK, FileName, marked_encoding, packing_of, parse_name
 from deebase.errors import ValidationError
 
 OPERATION = "import_file"
@@ -79,11 +79,13 @@ class Opened:
         #: The name of the only file in an archive.
         self.member: str | None = None
         binary = self._unpacked(io.BufferedReader(raw))
-        self.start = binary.peek(4)[:4]
-        self.text = stack.enter_context(io.TextIOWrapper(binary, encoding=encoding, errors=errors, newline=""))
+        #: Of the text; a byte order mark decides.
+        self.encoding = marked_encoding(_first_bytes(binary)) or encoding
+        self.text = stack.enter_context(io.TextIOWrapper(binary, encoding=self.encoding, errors=errors, newline=""))
+        self._ahead = ""
 
     def _unpacked(self, binary: io.BufferedReader) -> io.BufferedReader:
-        packing = packing_of(binary.peek(4)[:4])
+        packing = packing_of(_first_bytes(binary))
         if packing == "gzip":
             unpacked: Any = self._stack.enter_context(GzipFile(fileobj=binary, mode="rb"))
         elif packing == "zip":
@@ -99,10 +101,24 @@ class Opened:
         """How many bytes of the file were read, packed as it is."""
         return 0 if self._raw.closed else self._raw.tell()
 
+    def start(self) -> str:
+        """Return how the text begins, without a byte order mark; asked before the text is read."""
+        self._ahead = self._ahead or self.text.read(_PIECE_CHARACTERS).lstrip(BYTE_ORDER_MARK)
+        return self._ahead
+
+    def skip(self, characters: int) -> None:
+        """Leave out characters of the start."""
+        self._ahead = self._ahead[characters:]
+
+    def _read(self) -> str:
+        ahead, self._ahead = self._ahead, ""
+        return ahead or self.text.read(_PIECE_CHARACTERS)
+
     def pieces(self, *, whole_lines: bool = True) -> Iterator[str]:
         """Yield the text in pieces."""
         line = 1
-        while piece := self.text.read(_PIECE_CHARACTERS):
+        self.start()
+        while piece := self._read():
             if whole_lines and piece[-1] != "\n":
                 piece += self.text.readline(LONGEST_LINE)
             if "\0" in piece:
@@ -121,6 +137,13 @@ class Opened:
     def close(self) -> None:
         """Close what was opened for this reading."""
         self._stack.close()
+
+
+def _first_bytes(binary: io.BufferedReader) -> bytes:
+    # Not peek(), which may give fewer bytes than a mark has.
+    start = binary.read(4)
+    binary.seek(0)
+    return start
 
 
 def lines_of(pieces: Iterable[str]) -> Iterator[str]:
@@ -214,9 +237,6 @@ class Input:
     def undecodable(self, fault: Fault) -> Fault:
         """Return the fault of bytes that are no text, with the line they are in."""
         opened = self.open("surrogateescape")
-        marked = marked_encoding(opened.start)
-        if marked is not None:
-            return Fault(fault.reason, f"it begins like {marked}: encoding={marked!r}")
         try:
             for number, line in enumerate(opened.lines(), 1):
                 found = _ESCAPED_BYTE.search(line)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, NoReturn
 
+from deebase._transfer.converting import RepeatedKey, distinct
 from deebase._transfer.delimited import BATCH_CHARACTERS
 from deebase._transfer.faults import Fault
 from deebase._transfer.inputs import LONGEST_LINE, Opened
@@ -21,6 +22,8 @@ _PIECE = 64 * 1024
 #: Where an error is so near the end of what was read, the rest may be what is missing: "-Infinity" has 9 characters.
 _NEAR_THE_END = 16
 _SPACE = re.compile(r"[ \t\r\n]*")
+#: Raised for an integer of more digits than Python reads, and for an exponent beyond those of Decimal.
+_NO_NUMBERS = (ValueError, ArithmeticError)
 
 
 def _no_number(name: str) -> NoReturn:
@@ -28,12 +31,14 @@ def _no_number(name: str) -> NoReturn:
 
 
 def _decoder(exact: bool) -> json.JSONDecoder:
-    return json.JSONDecoder(parse_constant=_no_number, parse_float=Decimal if exact else None)
+    return json.JSONDecoder(
+        object_pairs_hook=distinct, parse_constant=_no_number, parse_float=Decimal if exact else None
+    )
 
 
-def _an_object(value: Any, row: int) -> Object:
+def _an_object(value: Any, line: int) -> Object:
     if not isinstance(value, dict):
-        raise Fault("a row is a JSON object, and this is something else", '[{"name": "Ada"}, ...]', row=row)
+        raise Fault("a row is a JSON object, and this is something else", '[{"name": "Ada"}, ...]', line=line)
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
@@ -99,7 +104,7 @@ class LineReader(_Objects):
             self._number = number
             self._characters += len(line)
             if not line.isspace():
-                return _an_object(self._decoded(line), self.count)
+                return _an_object(self._decoded(line), number)
         return None
 
     def _decoded(self, line: str) -> Any:
@@ -111,6 +116,10 @@ class LineReader(_Objects):
             raise fault.at(line=self._number) from None
         except RecursionError:
             raise _too_deep(self._number) from None
+        except RepeatedKey as error:
+            raise _repeated(error, self._number) from None
+        except _NO_NUMBERS:
+            raise _too_large(self._number) from None
 
 
 class ArrayReader(_Objects):
@@ -185,7 +194,7 @@ class ArrayReader(_Objects):
         value = self._value()
         self._characters += self._place - before
         self._empty = False
-        return _an_object(value, self.count)
+        return _an_object(value, self._found_at)
 
     def _separated(self, begin: str) -> str:
         """Go past the comma of an array; return "" behind its end."""
@@ -221,9 +230,13 @@ class ArrayReader(_Objects):
                 if len(self._text) > LONGEST_LINE:
                     raise self._broken_at(f"a row has more than {LONGEST_LINE} characters", self._place) from None
             except Fault as fault:
-                raise fault.at(row=self.count) from None
+                raise fault.at(line=self._found_at) from None
             except RecursionError:
                 raise _too_deep(self._found_at) from None
+            except RepeatedKey as error:
+                raise _repeated(error, self._found_at) from None
+            except _NO_NUMBERS:
+                raise _too_large(self._found_at) from None
 
     def _raise(self, error: json.JSONDecodeError) -> NoReturn:
         # What was read meanwhile has moved the text; it is parsed again for the place of the error in it.
@@ -244,6 +257,14 @@ def _broken(what: str, line: int, character: int) -> Fault:
     return Fault(
         f"no JSON: {what[:1].lower()}{what[1:]}", "correct it, or fetch the file again", line=line, character=character
     )
+
+
+def _repeated(error: RepeatedKey, line: int) -> Fault:
+    return Fault(f"an object has the key {error.key!r} twice", "rename one, or remove it", line=line)
+
+
+def _too_large(line: int) -> Fault:
+    return Fault("a number has more digits than can be read", "write it as text, in quotes", line=line)
 
 
 def _too_deep(line: int) -> Fault:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 # Values of a JSON file may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 from deebase._transfer.delimited import QUOTED_EMPTY
+from deebase._transfer.faults import Fault
 from deebase.types import UTCDateTime
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
@@ -32,8 +35,11 @@ def is_number(text: str) -> bool:
     if _NUMBER.fullmatch(text) is None:
         return False
     value = float(text)
-    # 15 digits always come back; up to 17 do where they are those of the float itself (IEEE 754).
-    return abs(value) != float("inf") and (len(text) < 16 or Decimal(f"{value:.17g}") == Decimal(text))
+    # 15 digits of a normal number always come back (IEEE 754). More do where they are those that stand for the float:
+    # the fewest that do, as Python and JavaScript write it, or 17, as C does.
+    if len(text) < 16 and sys.float_info.min <= abs(value) <= sys.float_info.max:
+        return True
+    return math.isfinite(value) and Decimal(text) in (Decimal(repr(value)), Decimal(f"{value:.17g}"))
 
 
 def is_boolean(text: str) -> bool:
@@ -47,11 +53,16 @@ def _readable(form: re.Pattern[str], read: Callable[[str], Any]) -> Callable[[st
             return False
         try:
             read(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return False
         return True
 
     return is_one
+
+
+def _instant(text: str) -> datetime:
+    """Return a point in time; that of the first or last day may lie outside of the calendar in UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 #: Texts of a column that are remembered.
@@ -63,7 +74,7 @@ _TEXT_KINDS: tuple[tuple[Any, Callable[[str], bool]], ...] = (
     (float, is_number),
     (date, _readable(_DATE, date.fromisoformat)),
     (datetime, _readable(_DATETIME, datetime.fromisoformat)),
-    (UTCDateTime, _readable(_AWARE, datetime.fromisoformat)),
+    (UTCDateTime, _readable(_AWARE, _instant)),
 )
 _IN_JSON = tuple([kind for kind in _TEXT_KINDS if kind[0] in (date, datetime, UTCDateTime)])
 
@@ -73,8 +84,10 @@ class ColumnGuess:
 
     def __init__(self, *, json: bool = False) -> None:
         self._texts = list(_IN_JSON if json else _TEXT_KINDS)
-        #: Types of the values of a JSON file that are no texts.
+        #: Types of the values of a JSON file that are not texts.
         self._others: set[type] = set()
+        #: Whether an integer has more digits than a float keeps.
+        self._has_long = False
         self._has_text = False
         #: Texts that were taken in: most come again and again.
         self._known: set[str] = set()
@@ -95,11 +108,13 @@ class ColumnGuess:
         for value in found:
             if value is None:
                 self.has_null = True
-            elif isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
-                # Beyond 64 bits: kept as text.
-                self._others.add(str)
+            elif isinstance(value, Decimal):
+                self._others.add(float if is_number(str(value)) else Decimal)
+            elif type(value) is int:
+                self._others.add(int if -(2**63) <= value < 2**63 else Decimal)
+                self._has_long = self._has_long or (abs(value) > 2**53 and not is_number(str(value)))
             elif not isinstance(value, str):
-                self._others.add(float if isinstance(value, Decimal) else type(value))
+                self._others.add(type(value))
 
     @property
     def certain(self) -> bool:
@@ -112,16 +127,25 @@ class ColumnGuess:
 
     @property
     def type(self) -> Any:
-        """The type of the column as an annotation."""
-        if self._others & {dict, list}:
-            return dict
-        if not self._others:
+        """The type of the column as an annotation; ``Any`` for values that only JSON holds side by side."""
+        kinds = self._others
+        if not kinds:
             return self._texts[0][0] if self._has_text and self._texts else str
-        if self._has_text or str in self._others:
-            return str
-        if self._others == {bool}:
-            return bool
-        return float if float in self._others and bool not in self._others else int if self._others == {int} else str
+        if self._has_text:
+            return Any
+        if kinds <= {int, float, Decimal}:
+            exact = Decimal in kinds or (float in kinds and self._has_long)
+            return Decimal if exact else float if float in kinds else int
+        return next(iter(kinds)) if len(kinds) == 1 else Any
+
+
+def must_fit(columns: int, most: int) -> None:
+    """Refuse more columns than a table of the database can have."""
+    if columns > most:
+        raise Fault(
+            f"there are {columns:,} columns, and a table of this database has {most:,} at most",
+            "split the file, or import rows of key and value",
+        )
 
 
 def guessed_texts(guesses: Sequence[ColumnGuess], rows: Sequence[Sequence[str]], null: frozenset[str]) -> None:
@@ -136,11 +160,16 @@ def guessed_texts(guesses: Sequence[ColumnGuess], rows: Sequence[Sequence[str]],
         guess.narrow(values)
 
 
-def guessed_objects(guesses: dict[str, ColumnGuess], rows: Sequence[Mapping[str, Any]], before: int) -> None:
-    """Narrow the columns of a JSON file by some rows; ``before`` rows came before them."""
-    for name in dict.fromkeys(name for row in rows for name in row):
-        if name not in guesses:
-            guesses[name] = ColumnGuess(json=True)
-            guesses[name].has_null = before > 0
+def guessed_objects(guesses: dict[str, ColumnGuess], rows: Sequence[Mapping[str, Any]], before: int, most: int) -> None:
+    """Narrow the columns of a JSON file by some rows; ``before`` rows came before them.
+
+    Raises:
+        Fault: there are more than ``most`` columns.
+    """
+    new = dict.fromkeys(name for row in rows for name in row if name not in guesses)
+    must_fit(len(guesses) + len(new), most)
+    for name in new:
+        guesses[name] = ColumnGuess(json=True)
+        guesses[name].has_null = before > 0
     for name, guess in guesses.items():
         guess.narrow_values([row.get(name) for row in rows])

@@ -14,6 +14,11 @@ from deebase._transfer.converting import MISREAD, Convert, reader
 from deebase._transfer.delimited import QUOTED_EMPTY, DelimitedReader
 from deebase._transfer.faults import Fault
 
+
+class MissingKey(ValueError):
+    """A key is NULL."""
+
+
 #: Values of a column that are kept by their texts.
 _KEPT_VALUES = 50_000
 
@@ -25,12 +30,20 @@ def by_column(rows: list[list[str]], columns: Sequence[Texts], first: int) -> Co
 
 
 class Texts(dict[str, Any]):
-    """The values of the texts of a column, each read when it comes first."""
+    """The values of the texts of a column, each read when it comes first.
 
-    def __init__(self, name: str, sa_type: TypeEngine[Any], null: frozenset[str]) -> None:
-        super().__init__(dict.fromkeys(null))
+    Args:
+        name: of the column.
+        sa_type: its type.
+        null: texts that mean NULL.
+        required: whether NULL is refused.
+    """
+
+    def __init__(self, name: str, sa_type: TypeEngine[Any], null: frozenset[str], *, required: bool = False) -> None:
+        super().__init__({} if required else dict.fromkeys(null))
         self.name = name
         self._null = null
+        self._required = required
         self._read, self._what = reader(sa_type)
         # Values that can be changed are no row's but one's.
         self._keeps = not isinstance(sa_type, (JSON, sa.ARRAY))
@@ -38,6 +51,9 @@ class Texts(dict[str, Any]):
         self.accepts: Callable[[str], bool] | None = None
 
     def __missing__(self, text: str) -> Any:
+        if text in self._null:
+            # Not found, so refused.
+            raise MissingKey
         bare = "" if text == QUOTED_EMPTY else text
         if self.accepts is not None and not self.accepts(bare):
             raise ValueError
@@ -50,7 +66,7 @@ class Texts(dict[str, Any]):
         """Whether a text is no value of the column."""
         try:
             self[text]
-        except MISREAD:
+        except (*MISREAD, RecursionError):
             return True
         return False
 
@@ -58,12 +74,14 @@ class Texts(dict[str, Any]):
         """Return the values of some rows; ``first`` is the number of the first one."""
         if len(self) > _KEPT_VALUES:
             self.clear()
-            self.update(dict.fromkeys(self._null))
+            self.update({} if self._required else dict.fromkeys(self._null))
         try:
             return list(map(self.__getitem__, texts))
-        except MISREAD:
+        except (*MISREAD, RecursionError):
             for row, text in enumerate(texts, first):
-                if text not in self._null:
+                if text in self._null:
+                    must_have_key(None if self._required else text, self.name, row)
+                else:
                     text = "" if text == QUOTED_EMPTY else text
                     read_or_fault((self._read, self._what), text, self.name, row)
             # No text of the type that the file begins with.
@@ -85,10 +103,19 @@ def misread(made: DelimitedReader, columns: Sequence[Texts]) -> Iterator[tuple[i
         return
 
 
+def must_have_key(value: Any, name: str, row: int) -> None:
+    """Refuse NULL as the key of a row."""
+    if value is None:
+        hint = "give each row a value; pk= names another key"
+        raise Fault("is NULL, and the column is the key of the table", hint, row=row, column=name)
+
+
 def read_or_fault(known: tuple[Convert, str], value: Any, name: str, row: int) -> Any:
     """Return what a function reads of a value, or raise the fault that names its place."""
     read, what = known
     try:
         return read(value)
+    except RecursionError:
+        raise Fault("the JSON is nested too deeply", "is it the right file?", row=row, column=name) from None
     except MISREAD as error:
         raise Fault(f"is not {what}", "correct it; what means NULL is named by null=", row=row, column=name) from error

@@ -29,8 +29,9 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, asked: bool)
     if not asked or ctx.resilient_parsing:
         return
     from deebase import __version__
+    from deebase.cli.terminal import echo
 
-    click.echo(f"deebase {__version__}")
+    echo(f"deebase {__version__}")
     ctx.exit()
 
 

@@ -13,6 +13,7 @@ import click
 from deebase.cli.frame import ATTENTION, Command, Refusal
 from deebase.cli.invocation import database_options, say
 from deebase.cli.session import session
+from deebase.cli.terminal import echo
 from deebase.errors import InvalidOperationError
 
 
@@ -36,7 +37,7 @@ def codegen(tables: Sequence[str], file: Path | None, overwrite: bool, check: bo
         if not chosen:
             raise InvalidOperationError("the database has no tables", operation="codegen", hint="deebase table create")
         if file is None:
-            click.echo(_source(chosen), nl=False)
+            echo(_source(chosen), nl=False)
         elif check:
             _compare(file, _source(chosen))
         else:
@@ -68,7 +69,7 @@ def _compare(file: Path, wanted: str) -> None:
     lines = difflib.unified_diff(there.splitlines(), wanted.splitlines(), str(file), "the database", lineterm="")
     difference = "\n".join(lines)
     if difference:
-        click.echo(difference)
+        echo(difference)
         say(f"{file} differs from the database: deebase codegen -o {file} --overwrite mends it.")
         click.get_current_context().exit(ATTENTION)
     say(f"{file} says what the database is.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from deebase.cli.frame import Command
+from deebase.cli.terminal import echo
 
 _HOW = {
     "bash": 'eval "$(deebase completion bash)" in .bashrc',
@@ -24,4 +25,4 @@ def completion(ctx: click.Context, shell: str) -> None:
     assert kind is not None
     # Not source(), which runs a bash to find out its version: the script need not run where it is made.
     made = kind(ctx.find_root().command, {}, "deebase", "_DEEBASE_COMPLETE")
-    click.echo(made.source_template % made.source_vars())
+    echo(made.source_template % made.source_vars())

@@ -9,6 +9,7 @@ import click
 from deebase.cli.frame import Command, Refusal
 from deebase.cli.invocation import database_options, say
 from deebase.cli.session import session
+from deebase.cli.terminal import echo
 from deebase.errors import InvalidOperationError
 
 #: Suffix of a file -> the attribute of a diagram that holds its text.
@@ -30,7 +31,7 @@ def diagram(file: Path | None, overwrite: bool, views: bool) -> None:
     with session() as s:
         drawn = s.db.diagram(views=views)
     if file is None:
-        click.echo(str(drawn).rstrip("\n"))
+        echo(str(drawn).rstrip("\n"))
         return
     try:
         with file.open("w" if overwrite else "x", encoding="utf-8", newline="\n") as opened:

@@ -14,6 +14,7 @@ from deebase.cli.invocation import changing, database_options, invocation, say
 from deebase.cli.output import counted
 from deebase.cli.progress import bar
 from deebase.cli.session import session
+from deebase.cli.terminal import Terminal
 from deebase.cli.values import named
 from deebase.errors import ValidationError
 
@@ -37,7 +38,7 @@ _DELIMITER = click.option("--delimiter", metavar="CHARACTER", help="Between fiel
     "--upsert", is_flag=True, help="Change the rows whose key is there already, instead of refusing the file."
 )
 @click.option("--null", "nulls", metavar="TEXT", multiple=True, help="A text of CSV that means NULL, besides nothing.")
-@click.option("--encoding", default="utf-8-sig", show_default=True, help="Of the text.")
+@click.option("--encoding", default="utf-8-sig", show_default=True, help="Of the text; a byte order mark decides.")
 @_DELIMITER
 @_FORMAT
 @changing
@@ -102,7 +103,8 @@ def export_file(table: str, file: str, overwrite: bool, delimiter: str | None, f
     with session() as s:
         with bar(table) as advance:
             work = s.readable(table).export_file(
-                file,
+                # The terminal is no file: it would obey what a row may hold.
+                Terminal(json=form in ("json", "ndjson")) if file == "-" and sys.stdout.isatty() else file,
                 delimiter=_tab(delimiter),
                 format=form or ("csv" if file == "-" else None),
                 overwrite=overwrite,

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from deebase.cli.invocation import invocation, say
+from deebase.cli.terminal import echo, shown_on_stderr
 from deebase.errors import DeeBaseError
 
 FAILED, USAGE, PENDING, ATTENTION, INTERRUPTED = 1, 2, 3, 4, 130
@@ -138,10 +139,11 @@ class RootGroup(Group):
             try:
                 return super().invoke(ctx)
             except click.ClickException as error:
-                # A URL that was given where none belongs would be quoted.
+                # A URL that was given where none belongs would be quoted; a name may come from the database.
                 message = error.format_message()
-                if hide_passwords(message) != message:
-                    raise Refusal(hide_passwords(message)) from None
+                shown = shown_on_stderr(hide_passwords(message))
+                if shown != message:
+                    raise Refusal(shown) from None
                 raise
             except DeeBaseError as error:
                 _report(error)
@@ -160,7 +162,7 @@ def write_example(example: str, formatter: click.HelpFormatter) -> None:
 
 def _report(error: DeeBaseError) -> None:
     if invocation().debug:
-        click.echo(hide_passwords("".join(traceback.format_exception(error))), err=True, nl=False)
+        echo(hide_passwords("".join(traceback.format_exception(error))), err=True, nl=False)
     say(f"Error: {hide_passwords(one_line(error))}")
 
 

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from deebase.cli.terminal import echo
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 FORMATS = ("table", "json", "ndjson", "csv", "tsv", "md")
@@ -52,7 +54,7 @@ def invocation() -> Invocation:
 
 def say(message: str) -> None:
     """Write a message to stderr; what commands give out goes to stdout."""
-    click.echo(message, err=True)
+    echo(message, err=True)
 
 
 def _kept(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:

@@ -13,8 +13,9 @@ import click
 
 from deebase.cli.frame import ATTENTION, PENDING, Group, Refusal
 from deebase.cli.invocation import changing, database_options, destroying, invocation, output_options, reading, say
-from deebase.cli.output import counted, output_format, printable, show
+from deebase.cli.output import counted, output_format, show
 from deebase.cli.session import Session, ask, session
+from deebase.cli.terminal import confirm, echo
 
 if TYPE_CHECKING:
     from deebase.migrations import Migrator, Step
@@ -98,7 +99,7 @@ def _asked(candidates: Iterable[tuple[str, str]]) -> dict[str | tuple[str, str],
     for old, to in candidates:
         table = old.rpartition(".")[0]
         taken = {(known.rpartition(".")[0], name) for known, name in found.items() if isinstance(known, str)}
-        if old not in found and (table, to) not in taken and click.confirm(f"Is {old} called {to} now?", err=True):
+        if old not in found and (table, to) not in taken and confirm(f"Is {old} called {to} now?"):
             found[old] = to
     return found
 
@@ -141,7 +142,7 @@ def up(to: int | None, plan: bool, sql: bool, allow_destructive: bool, backup: b
     """Apply what is sealed and pending, each migration in a transaction of its own."""
     with _opened(creates=True) as o:
         if sql or invocation().dry_run:
-            click.echo(o.run(o.migrator.script(to)), nl=False)
+            echo(o.run(o.migrator.script(to)), nl=False)
             return
         if plan:
             _show_plan(o.run(o.migrator.up(to, plan=True)), "Nothing is pending.")
@@ -165,7 +166,7 @@ def _show_plan(steps: list[Step], nothing: str) -> None:
         lines += [f"  {counted(rows, 'row')} in {table}" for table, rows in step.rows.items()]
         lines += [f"  look at {hazard}" for hazard in step.hazards]
         lines += [f"    {line}" for sql in step.statements for line in f"{sql.strip().rstrip(';')};".split("\n")]
-        click.echo(printable("\n".join([*lines, ""]).expandtabs(4)))
+        echo("\n".join([*lines, ""]).expandtabs(4))
     if output_format() != "table":
         show([_planned(step) for step in steps], ("name", "late", "operations", "sql", "rows", "look_at"))
     for note in dict.fromkeys(step.note for step in steps if step.note):
@@ -201,7 +202,7 @@ def down(to: int | None, plan: bool, backup: bool, lock_timeout: float) -> None:
     """Undo the migration that was applied last, or several."""
     with _opened() as o:
         if invocation().dry_run:
-            click.echo(o.run(o.migrator.script(to, down=True)), nl=False)
+            echo(o.run(o.migrator.script(to, down=True)), nl=False)
             return
         planned: list[Step] = o.run(o.migrator.down(to, plan=True))
         if plan:

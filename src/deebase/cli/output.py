@@ -10,9 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Se
 from contextlib import aclosing
 from typing import Any, Protocol
 
-import click
-
 from deebase.cli.invocation import invocation, say
+from deebase.cli.terminal import echo, printable, printable_json
 from deebase.cli.values import plain, text_of
 
 Row = Mapping[str, Any]
@@ -79,16 +78,16 @@ def show_object(found: Row) -> None:
     form = output_format()
     if form == "json":
         lines = [f"  {_dumped(name)}: {_nested(value)}" for name, value in found.items()]
-        click.echo(",\n".join(lines).join(("{\n", "\n}")))
+        echo(",\n".join(lines).join(("{\n", "\n}")))
     elif form == "ndjson":
-        click.echo(_dumped(found))
+        echo(_dumped(found))
     elif form in ("csv", "tsv"):
         show([found])
     else:
         parts = {name: value for name, value in found.items() if _is_rows(value)}
         show({"": name, "value": value} for name, value in found.items() if name not in parts)
         for name, value in parts.items():
-            click.echo(f"{name}:" if form == "table" else f"\n{name}:\n")
+            echo(f"{name}:" if form == "table" else f"\n{name}:\n")
             show(value)
 
 
@@ -124,18 +123,18 @@ class _Json:
         self._before = "[\n  "
 
     def row(self, row: Row) -> None:
-        click.echo(f"{self._before}{_dumped(row)}", nl=False)
+        echo(f"{self._before}{_dumped(row)}", nl=False)
         self._before = ",\n  "
 
     def end(self, columns: Sequence[str]) -> None:
-        click.echo("[]" if self._before.startswith("[") else "\n]")
+        echo("[]" if self._before.startswith("[") else "\n]")
 
 
 class _Lines:
     """An object on each line."""
 
     def row(self, row: Row) -> None:
-        click.echo(_dumped(row))
+        echo(_dumped(row))
 
     def end(self, columns: Sequence[str]) -> None:
         pass
@@ -155,7 +154,7 @@ class _Delimited:
         self._line([None if value is None else text_of(value) for value in row.values()])
 
     def _line(self, fields: Sequence[str | None]) -> None:
-        click.echo(self._delimiter.join([self._field(field) for field in fields]))
+        echo(self._delimiter.join([self._field(field) for field in fields]))
 
     def _field(self, field: str | None) -> str:
         if field is None:
@@ -186,7 +185,7 @@ class _Markdown:
             self._line(["---"] * len(columns))
 
     def _line(self, cells: Sequence[str]) -> None:
-        click.echo(f"| {' | '.join(cells)} |")
+        echo(f"| {' | '.join(cells)} |")
 
     def end(self, columns: Sequence[str]) -> None:
         if columns:
@@ -234,11 +233,6 @@ class _Grid:
         self._rows, self._begun = [], True
 
 
-def printable(text: str) -> str:
-    """Return a text without what a terminal would obey: control characters are written as escapes."""
-    return "".join([c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text])
-
-
 def _marked(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
     return "<br>".join(escaped.splitlines())
@@ -250,4 +244,5 @@ def counted(number: int, what: str) -> str:
 
 
 def _dumped(value: Any) -> str:
-    return json.dumps(plain(value), ensure_ascii=False)
+    text = json.dumps(plain(value), ensure_ascii=False)
+    return printable_json(text) if sys.stdout.isatty() else text

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from deebase.cli.invocation import invocation
+from deebase.cli.terminal import printable
 
 
 @contextmanager
@@ -21,7 +22,7 @@ def bar(what: str) -> Generator[Callable[..., object] | None]:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         # Markup would be read in the name of a file.
-        task = shown.add_task(what.replace("[", "\\["), total=None, rows="")
+        task = shown.add_task(printable(what, keep="").replace("[", "\\["), total=None, rows="")
 
         def advance(rows: int, done: int = 0, total: int | None = None) -> None:
             seconds = shown.tasks[0].elapsed or 0.0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 from deebase.cli.frame import Refusal
 from deebase.cli.values import record_of_json
@@ -16,62 +16,39 @@ if TYPE_CHECKING:
 
 
 def read_records(table: Table[Any]) -> Iterator[dict[str, Any]]:
-    """Yield the rows on stdin: an object, an array of objects, or an object on each line, which are read one by one.
+    """Yield the rows on stdin: an object, an array of objects, or one object after another.
 
     Args:
         table: to whose columns the values belong.
 
     Raises:
         Refusal: stdin is a terminal.
-        ValidationError: what comes is no JSON, or something else than objects.
+        ValidationError: it is not JSON, or something else than objects; names the line.
     """
     if sys.stdin.isatty():
         raise Refusal("Give values with -f COLUMN=VALUE, or rows as JSON on stdin.")
-    return (record_of_json(table, _an_object(item, number)) for number, item in enumerate(_items(), 1))
+    return _records(table)
 
 
-def _items() -> Iterator[Any]:
-    lines = iter(sys.stdin)
-    first = next((line for line in lines if line.strip()), "")
-    try:
-        begun = json.loads(first, parse_constant=_no_constant)
-    except ValueError:
-        # Not a line for itself: one document over several lines.
-        yield from _of_document(first + "".join(lines))
-        return
-    yield from _listed(begun)
-    for number, line in enumerate(lines, 2):
-        if line.strip():
-            yield _parsed(line, f"row {number}")
+def _records(table: Table[Any]) -> Iterator[dict[str, Any]]:
+    for number, row in enumerate(_objects(), 1):
+        try:
+            yield record_of_json(table, row)
+        except RecursionError:
+            raise ValidationError(f"row {number} is nested too deeply", hint="is it the right file?") from None
 
 
-def _of_document(text: str) -> list[Any]:
-    if not text.strip():
-        raise ValidationError("there is nothing on stdin", hint='echo \'{"name": "Ada"}\' | deebase data insert ...')
-    return _listed(_parsed(text, "stdin"))
+def _objects() -> Iterator[dict[str, Any]]:
+    # SQLAlchemy is loaded with the modules that read files.
+    from deebase._transfer.faults import Fault
+    from deebase._transfer.inputs import make_input, reading
+    from deebase._transfer.objects import ArrayReader
 
-
-def _listed(found: Any) -> list[Any]:
-    return found if isinstance(found, list) else [found]  # pyright: ignore[reportUnknownVariableType]
-
-
-def _parsed(text: str, where: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise ValidationError(
-            f"{where} is no JSON: {error.msg.lower()}, line {error.lineno}, character {error.colno}",
-            hint='an object {"name": "Ada"}, an array of them, or one on each line',
-        ) from None
-    except ValueError as error:
-        raise ValidationError(f"{where} is no JSON: {error} is no number", hint="use null") from None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-def _an_object(item: Any, number: int) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        raise ValidationError(f"row {number} is no JSON object", hint='{"name": "Ada"}')
-    return cast("dict[str, Any]", item)
+    with ExitStack() as stack:
+        try:
+            with reading():
+                found = ArrayReader(make_input("-", "utf-8-sig", stack).open(), exact=True)
+                while rows := found.read():
+                    yield from rows
+        except Fault as fault:
+            raise fault.error("stdin") from fault

@@ -16,6 +16,7 @@ from deebase._project import find_url
 from deebase.cli.frame import FAILED, Refusal
 from deebase.cli.invocation import invocation, say
 from deebase.cli.recording import recorded, recording_migrator, rehearsed
+from deebase.cli.terminal import confirm, echo
 from deebase.errors import ConnectionError, TableNotFoundError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Session:
     def print_sql(statements: Iterable[str]) -> None:
         """Print the statements of a change that is only shown."""
         for sql in statements:
-            click.echo(f"{sql.strip().rstrip(';')};")
+            echo(f"{sql.strip().rstrip(';')};")
 
     @property
     def tables(self) -> list[Table[dict[str, Any]]]:
@@ -176,7 +177,7 @@ def ask(question: str) -> None:
         return
     if not sys.stdin.isatty():
         raise Refusal(f"{question} There is no terminal to ask on: give --yes to mean it.")
-    if not click.confirm(question, err=True):
+    if not confirm(question):
         say("Nothing was changed.")
         click.get_current_context().exit(FAILED)
 

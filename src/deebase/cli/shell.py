@@ -10,6 +10,8 @@ import keyword
 import rlcompleter
 import sys
 import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ import click
 from deebase.cli.frame import Command
 from deebase.cli.invocation import database_options, say
 from deebase.cli.session import Session, is_own, session
+from deebase.cli.terminal import echo, shown_on_stderr
 from deebase.errors import DeeBaseError
 
 if TYPE_CHECKING:
@@ -35,7 +38,25 @@ def shell() -> None:
         console = Console(s, namespace(s.db))
         _complete_in(console)
         banner = f"DeeBase on {s.db!r}\ndb, {_listed(s.db)} are at hand: await db.q('SELECT 1')"
-        console.interact(banner=banner, exitmsg="")
+        with _displaying():
+            console.interact(banner=shown_on_stderr(banner), exitmsg="")
+
+
+@contextmanager
+def _displaying() -> Generator[None]:
+    """Show what a statement gives without what the terminal would obey: a name may come from anywhere."""
+    before = sys.displayhook
+
+    def display(value: Any) -> None:
+        if value is not None:
+            vars(builtins)["_"] = value
+            echo(repr(value))
+
+    sys.displayhook = display
+    try:
+        yield
+    finally:
+        sys.displayhook = before
 
 
 def namespace(db: Database) -> dict[str, Any]:

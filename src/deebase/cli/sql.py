@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from deebase._sql.read_only import OPERATION
 from deebase.cli.frame import Command, Refusal
 from deebase.cli.invocation import changing, invocation, output_options, say
 from deebase.cli.output import show, show_stream
@@ -18,6 +19,9 @@ from deebase.errors import InvalidOperationError
 
 if TYPE_CHECKING:
     from deebase.database import Database
+
+#: Rows that are fetched at once.
+_PIECE_ROWS = 500
 
 
 @click.command(cls=Command, example='deebase sql "SELECT * FROM user WHERE age > :age" -p age=30')
@@ -38,14 +42,10 @@ def sql(statement: str | None, params: Sequence[str], file: str | None, write: b
     text = _text(statement, file)
     values = {name: guessed(value) for name, value in named(params, "-p").items()}
     with session(creates=write) as s:
-        if explain:
-            show(s.run(_plan(s.db, text, values)))
-        elif write:
+        if write and not explain:
             _write(s, text, values)
         else:
-            if len(_statements(s, text)) > 1:
-                raise Refusal("Several statements are one transaction that may change something: --write allows it.")
-            s.run(_read(s.db, text, values))
+            s.run(_read(s.db, _plan(s, text) if explain else text, values))
 
 
 def _text(statement: str | None, file: str | None) -> str:
@@ -62,17 +62,19 @@ def _text(statement: str | None, file: str | None) -> str:
 
 
 async def _read(db: Database, text: str, values: dict[str, Any]) -> None:
+    rows = db._raw.stream(text, values or None, dict, _PIECE_ROWS, guarded=True)  # pyright: ignore[reportPrivateUsage]
     try:
-        async with db.transaction(read_only=True):
-            await show_stream(db.stream(text, values or None))
+        await show_stream(rows)
     except InvalidOperationError as error:
-        raise InvalidOperationError(error.message, hint="--write allows it to change something") from error
+        if error.operation == OPERATION:
+            raise InvalidOperationError(error.message, hint=f"--write allows it; {error.hint}") from error
+        if "read-only" in error.message:
+            raise InvalidOperationError(error.message, hint="--write allows it to change something") from error
+        raise
 
 
-async def _plan(db: Database, text: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-    explain = "EXPLAIN QUERY PLAN" if db.engine.dialect.name == "sqlite" else "EXPLAIN"
-    async with db.transaction(read_only=True):
-        return await db.q(f"{explain} {text}", values or None)
+def _plan(s: Session, text: str) -> str:
+    return f"{'EXPLAIN QUERY PLAN' if s.dialect.name == 'sqlite' else 'EXPLAIN'} {text}"
 
 
 def _statements(s: Session, text: str) -> list[str]:

@@ -13,6 +13,7 @@ from deebase.cli.frame import Group
 from deebase.cli.invocation import changing, destroying, reading, recording
 from deebase.cli.output import counted, show, show_object
 from deebase.cli.session import Session, ask, session
+from deebase.cli.terminal import echo
 from deebase.errors import TableExistsError, ValidationError
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def columns(item: Any) -> list[dict[str, Any]]:
 def schema(name: str) -> None:
     """Print the CREATE TABLE of a table, as text."""
     with session() as s:
-        click.echo(f"{s.table(name).schema};")
+        echo(f"{s.table(name).schema};")
 
 
 @table.command("rename", example="deebase table rename user person")

@@ -115,13 +115,21 @@ def record_of_json(table: Table[Any], given: Mapping[str, Any]) -> dict[str, Any
 
 
 def _number(table: Table[Any], name: str, item: Any) -> Any:
-    """Return a JSON number as columns of Decimals, floats and durations take it."""
-    if name not in table.columns or isinstance(item, bool) or not isinstance(item, (int, float)):
-        return item
-    kind = _kind(table.c[name].type)
-    if kind in ("decimal", "duration"):
-        return _READERS[kind](repr(item))
-    return float(item) if kind == "float" else item
+    """Return a JSON number as columns of Decimals, floats and durations take it; one with a point is a Decimal."""
+    if name in table.columns and isinstance(item, (int, Decimal)) and not isinstance(item, bool):
+        kind = _kind(table.c[name].type)
+        if kind in ("decimal", "duration", "float"):
+            return value(table, name, str(item))
+    return _floats(item)
+
+
+def _floats(item: Any) -> Any:
+    """Return a JSON value with floats for its Decimals, which columns of other types take."""
+    if isinstance(item, Decimal):
+        return float(item)
+    if isinstance(item, dict):
+        return {name: _floats(inner) for name, inner in item.items()}
+    return [_floats(inner) for inner in item] if isinstance(item, list) else item
 
 
 def value(table: Table[Any] | View[Any], name: str, text: str, *, json_text: bool = True) -> Any:
@@ -172,6 +180,14 @@ def _boolean(text: str) -> bool:
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number) and "inf" not in text.lower():
+        # A number beyond those of a float.
+        raise ValueError
+    return number
+
+
 def _bytes(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
@@ -181,7 +197,7 @@ def _bytes(text: str) -> bytes:
 
 _READERS: dict[str, Convert] = {
     "int": int,
-    "float": float,
+    "float": _finite,
     "decimal": Decimal,
     "bool": _boolean,
     "datetime": datetime.fromisoformat,

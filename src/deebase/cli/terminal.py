@@ -1,0 +1,86 @@
+"""Text on its way to a terminal, which would obey some of its characters: names and values may come from anywhere.
+
+A pipe or a file gets every text as it is.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+import unicodedata
+
+import click
+
+#: Not printable by the rules of Python, but harmless: they join or separate letters, or are wide blanks.
+_HARMLESS = "\u00ad\u200c\u200d"
+
+
+def printable(text: str, keep: str = "\n") -> str:
+    """Return a text without what a terminal would obey: control characters are written as escapes.
+
+    Those are the ones of ASCII and of C1, such as ESC and CSI, and those that change the direction of a line.
+
+    Args:
+        text: the text.
+        keep: control characters that stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join([c if c in keep or not _is_control(c) else c.encode("unicode_escape").decode() for c in text])
+
+
+def printable_json(text: str) -> str:
+    """Return a text of JSON with control characters as JSON escapes them, so that it stays JSON of the same value."""
+    if text.isprintable():
+        return text
+    return "".join([c if c == "\n" or not _is_control(c) else _escaped(c) for c in text])
+
+
+def _is_control(character: str) -> bool:
+    return not (character.isprintable() or character in _HARMLESS or unicodedata.category(character) == "Zs")
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return re.sub("(....)", r"\\u\1", units)
+
+
+def shown_on_stderr(text: str) -> str:
+    """Return a message as it is written to stderr."""
+    return printable(text, keep="\n\t") if sys.stderr.isatty() else text
+
+
+def echo(text: str, *, nl: bool = True, err: bool = False) -> None:
+    """Write a text to stdout, or to stderr."""
+    if err:
+        text = shown_on_stderr(text)
+    elif sys.stdout.isatty():
+        text = printable(text, keep="\n\t")
+    click.echo(text, nl=nl, err=err)
+
+
+def confirm(question: str) -> bool:
+    """Ask on the terminal, and return whether the answer is yes."""
+    return click.confirm(printable(question), err=True)
+
+
+class Terminal(io.TextIOBase):
+    """Standard output, a terminal, as a file to export to.
+
+    Args:
+        json: what is written is JSON.
+    """
+
+    def __init__(self, *, json: bool) -> None:
+        super().__init__()
+        self._json = json
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, text: str, /) -> int:
+        """Write a piece of a file."""
+        echo(printable_json(text) if self._json else text, nl=False)
+        return len(text)
