@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -37,9 +37,17 @@ class Run:
         ledger: where the places are kept.
         name: of the migration.
         progress: how far earlier runs have come.
+        may_lose: the tables that may lose what they hold; None for all.
     """
 
-    def __init__(self, executor: Executor, ledger: Ledger, name: str, progress: Progress) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        ledger: Ledger,
+        name: str,
+        progress: Progress,
+        may_lose: Collection[str] | None = None,
+    ) -> None:
         self.executor = executor
         self.progress = progress
         self.open: Chunks[Any] | None = None
@@ -47,6 +55,7 @@ class Run:
         self._ledger = ledger
         self._name = name
         self._loops: set[str] = set()
+        self.may_lose = may_lose
 
     async def __aenter__(self) -> Run:
         _running.set(self)

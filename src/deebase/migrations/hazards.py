@@ -17,23 +17,25 @@ if TYPE_CHECKING:
     from deebase.database import Database
 
 
-def hazards_of(file: MigrationFile, dialect: str) -> list[Hazard]:
-    """Return what is to be looked at in the upgrade of a migration.
+def hazards_of(file: MigrationFile, dialect: str, *, down: bool = False) -> list[Hazard]:
+    """Return what is to be looked at in one direction of a migration.
 
     Its text is read, nothing is run: what a helper of another module does is not seen.
 
     Args:
         file: the migration.
         dialect: "sqlite" or "postgresql".
+        down: read its downgrade.
 
     Raises:
         MigrationError: a file of SQL without its sections.
     """
     if file.suffix == ".sql":
-        found = list(of_sql(sections(file)["upgrade"], dialect, None))
-        created = set(created_by(sections(file)["upgrade"], dialect))
+        text = sections(file)["downgrade" if down else "upgrade"]
+        found = list(of_sql(text, dialect, None))
+        created = set(created_by(text, dialect))
     else:
-        reader = Reader(file, dialect)
+        reader = Reader(file, dialect, down=down)
         found, created = list(reader.hazards()), reader.created
     known = {rule.id: rule for rule in RULES}
     return [

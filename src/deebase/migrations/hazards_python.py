@@ -14,21 +14,23 @@ from deebase.migrations.rules import Hazard, hazard
 
 
 class Reader:
-    """Reads the calls of a module, those of its downgrade left out.
+    """Reads the calls of a module, those of its other direction left out.
 
     Args:
         file: the migration.
         dialect: "sqlite" or "postgresql".
+        down: read its downgrade, and leave its upgrade out.
     """
 
-    def __init__(self, file: MigrationFile, dialect: str) -> None:
+    def __init__(self, file: MigrationFile, dialect: str, *, down: bool = False) -> None:
         self._dialect = dialect
         self._first_line = 1 if file.seal is None else 2
         try:
             body = ast.parse(file.text).body
         except (SyntaxError, ValueError):
             body = []  # loading it tells where it is wrong
-        kept = [node for node in body if getattr(node, "name", None) != "downgrade"]
+        left_out = "upgrade" if down else "downgrade"
+        kept = [node for node in body if getattr(node, "name", None) != left_out]
         self._calls = [node for part in kept for node in ast.walk(part) if isinstance(node, ast.Call)]
         #: The tables that the migration makes itself.
         self.created: set[str] = {
