@@ -100,7 +100,7 @@ KILLING = """
 
     async def run(db):
         migrator = Migrator(db, directory)
-        await (migrator.up() if direction == "up" else migrator.down())
+        await (migrator.up() if direction == "up" else migrator.down(allow_destructive=True))
 """
 
 #: Runs `up` or `down` in forked processes of which the Nth kills itself at its Nth statement, until one lives.
@@ -140,7 +140,7 @@ KILLED_AT_EACH_STATEMENT = (
             if found == start:
                 await run(db)
             assert await look(db) == end
-            await Migrator(db, directory).down(to=0)
+            await Migrator(db, directory).down(to=0, allow_destructive=True)
             await db.q("DROP TABLE _deebase_migrations")
             return found == end
 

@@ -12,7 +12,7 @@ SETUP = {
             id integer PRIMARY KEY, name varchar(50) NOT NULL UNIQUE, size decimal(10, 2), founded timestamp, note text,
             country_id integer REFERENCES country (id) ON DELETE CASCADE
         );
-        CREATE TABLE nothing (id integer PRIMARY KEY, name text, size integer);
+        CREATE TABLE vacant (id integer PRIMARY KEY, name text, size integer);
         CREATE TABLE log (id integer PRIMARY KEY, city_id integer);
     """,
     "postgresql": """
@@ -22,7 +22,7 @@ SETUP = {
             id integer PRIMARY KEY, name varchar(50) NOT NULL UNIQUE, size numeric(10, 2), founded timestamp, note text,
             country_id integer REFERENCES country (id) ON DELETE CASCADE
         );
-        CREATE TABLE nothing (id integer PRIMARY KEY, name text, size integer);
+        CREATE TABLE vacant (id integer PRIMARY KEY, name text, size integer);
         CREATE TABLE log (id integer PRIMARY KEY, city_id integer);
         CREATE TABLE other.visit (id integer PRIMARY KEY);
         INSERT INTO other.visit VALUES (1), (2);
@@ -50,8 +50,8 @@ DESTRUCTIVE_SQL = {
     "quoted": 'DROP TABLE "city"',
     "if exists": "DROP TABLE IF EXISTS city",
     "with schema": {"sqlite": "DROP TABLE main.city", "postgresql": "DROP TABLE public.city"},
-    "after an empty table": "DROP TABLE nothing; DROP TABLE city",
-    "second of a list": {"postgresql": "DROP TABLE nothing, city"},
+    "after an empty table": "DROP TABLE vacant; DROP TABLE city",
+    "second of a list": {"postgresql": "DROP TABLE vacant, city"},
     "cascade": {"postgresql": "DROP TABLE country CASCADE; DELETE FROM city"},
     "created again": f"DROP TABLE city; CREATE TABLE city ({_SAME_COLUMNS})",
     "created in the same file": f"CREATE TABLE IF NOT EXISTS city ({_SAME_COLUMNS}); DROP TABLE city",
@@ -82,22 +82,18 @@ DESTRUCTIVE_SQL = {
     " INSERT INTO city (id, name, size, founded, note) VALUES (7, 'Berlin', 100, '2020-01-01', 'long note'),"
     " (8, 'Hamburg', 200, '2020-01-01', 'long note')",
     "truncate": {"postgresql": "TRUNCATE city", "sqlite": "DELETE FROM main.city"},
-    "truncate a list": {"postgresql": "TRUNCATE nothing, city"},
+    "truncate a list": {"postgresql": "TRUNCATE vacant, city"},
     "truncate with cascade": {"postgresql": "TRUNCATE country CASCADE"},
     "truncated and filled": {
         "postgresql": "TRUNCATE city; INSERT INTO city (id, name) VALUES (1, 'A'), (2, 'B'), (3, 'C')"
     },
-    "merge": {
-        "postgresql": "MERGE INTO city USING country ON country.id = city.country_id WHEN MATCHED THEN DELETE"
-    },
+    "merge": {"postgresql": "MERGE INTO city USING country ON country.id = city.country_id WHEN MATCHED THEN DELETE"},
     "do": {"postgresql": "DO $$ BEGIN DELETE FROM city; END $$"},
     "do with a text that is built": {"postgresql": "DO $$ BEGIN EXECUTE 'DR' || 'OP TABLE ci' || 'ty'; END $$"},
     "a function": {
         "postgresql": "CREATE FUNCTION clear() RETURNS void LANGUAGE sql AS 'DELETE FROM city'; SELECT clear()"
     },
-    "a procedure": {
-        "postgresql": "CREATE PROCEDURE clear() LANGUAGE sql AS 'DELETE FROM city'; CALL clear()"
-    },
+    "a procedure": {"postgresql": "CREATE PROCEDURE clear() LANGUAGE sql AS 'DELETE FROM city'; CALL clear()"},
     "a trigger": {
         "sqlite": "CREATE TRIGGER clear AFTER INSERT ON log BEGIN DELETE FROM city; END; INSERT INTO log VALUES (9, 9)",
         "postgresql": "CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS"
@@ -117,8 +113,8 @@ DESTRUCTIVE_SQL = {
         " DELETE FROM city WHERE id = OLD.id; END; DELETE FROM towns",
         "postgresql": "CREATE VIEW towns AS SELECT * FROM city; DELETE FROM towns",
     },
-    "replace into": "INSERT INTO nothing VALUES (1, 'x', 1); "
-    "UPDATE city SET note = NULL WHERE id IN (SELECT id FROM nothing)",
+    "replace into": "INSERT INTO vacant VALUES (1, 'x', 1); "
+    "UPDATE city SET note = NULL WHERE id IN (SELECT id FROM vacant)",
     "replace by key": {
         "sqlite": "REPLACE INTO city (id, name) VALUES (1, 'Ulm')",
         "postgresql": "INSERT INTO city (id, name) VALUES (1, 'Ulm')"
@@ -154,7 +150,9 @@ DESTRUCTIVE_SQL = {
     "rounded": {"postgresql": "ALTER TABLE city ALTER COLUMN size TYPE integer"},
     "rounded to one digit": {"postgresql": "ALTER TABLE city ALTER COLUMN size TYPE numeric(10, 1)"},
     "time to date": {"postgresql": "ALTER TABLE city ALTER COLUMN founded TYPE date"},
-    "time to time without seconds": {"postgresql": "ALTER TABLE city ALTER COLUMN founded TYPE time USING founded::time"},
+    "time to time without seconds": {
+        "postgresql": "ALTER TABLE city ALTER COLUMN founded TYPE time USING founded::time"
+    },
     "text to an empty document": {"postgresql": "ALTER TABLE city ALTER COLUMN note TYPE jsonb USING '{}'::jsonb"},
     "rebuilt with rounding": {
         "sqlite": f"CREATE TABLE town ({_SAME_COLUMNS});"
@@ -178,7 +176,7 @@ DESTRUCTIVE_SQL = {
 DESTRUCTIVE_PYTHON = {
     "drop": 'await db.reflect(); await db.t["city"].drop()',
     "a name that is built": 'await db.reflect(); await db.t["ci" + "ty"].drop()',
-    "a variable": 'await db.reflect(); table = db.t.city; await table.drop()',
+    "a variable": "await db.reflect(); table = db.t.city; await table.drop()",
     "getattr": 'await db.reflect(); await getattr(db.t.city, "dr" + "op")()',
     "text that is built": 'await db.q("DROP" + " TABLE " + "ci" + "ty")',
     "text that is formatted": 'await db.q(f"DELETE FROM {chr(99)}ity")',
@@ -196,13 +194,13 @@ DESTRUCTIVE_PYTHON = {
     "driver": """async with db.transaction() as tx:
         raw = await tx.connection.get_raw_connection()
         await raw.driver_connection.execute("DELETE FROM city")""",
-    "delete": 'await db.reflect(); await db.t.city.delete(1)',
-    "delete_where": 'await db.reflect(); await db.t.city.delete_where(all=True)',
-    "delete_where with a condition": 'await db.reflect(); await db.t.city.delete_where(id=1)',
+    "delete": "await db.reflect(); await db.t.city.delete(1)",
+    "delete_where": "await db.reflect(); await db.t.city.delete_where(all=True)",
+    "delete_where with a condition": "await db.reflect(); await db.t.city.delete_where(id=1)",
     "each row": """await db.reflect()
     for row in await db.t.city():
         await db.t.city.delete(row["id"])""",
-    "truncate": 'await db.reflect(); await db.t.city.truncate()',
+    "truncate": "await db.reflect(); await db.t.city.truncate()",
     "drop_column": 'await db.reflect(); await db.t.city.drop_column("note")',
     "drop_column of a name that is built": 'await db.reflect(); await db.t.city.drop_column("no" + "te")',
     "transform": 'await db.reflect(); await db.t.city.transform(drop=["note"])',
@@ -216,8 +214,8 @@ DESTRUCTIVE_PYTHON = {
         id: int
     await db.create(City, replace=True)""",
     "update": 'await db.reflect(); await db.t.city.update({"id": 1, "note": None})',
-    "update_where": 'await db.reflect(); await db.t.city.update_where(all=True, note=None)',
-    "update_where to an empty text": 'await db.reflect(); await db.t.city.update_where(id=1, note="")',
+    "update_where": 'await db.reflect(); await db.t.city.update_where({"note": None}, all=True)',
+    "update_where to an empty text": 'await db.reflect(); await db.t.city.update_where({"note": ""}, id=1)',
     "upsert": """await db.reflect()
     await db.t.city.upsert({"id": 1, "name": "Ulm", "size": None, "founded": None, "note": None, "country_id": 1})""",
     "an error that is swallowed": """try:
@@ -236,8 +234,8 @@ HARMLESS_SQL = {
     "new column with a default": "ALTER TABLE city ADD COLUMN x integer NOT NULL DEFAULT 3",
     "index": "CREATE INDEX ix ON city (size)",
     "view": "CREATE VIEW towns AS SELECT id FROM city; DROP VIEW towns",
-    "empty table": "DROP TABLE nothing",
-    "rows of an empty table": "DELETE FROM nothing; ALTER TABLE nothing DROP COLUMN name",
+    "empty table": "DROP TABLE vacant",
+    "rows of an empty table": "DELETE FROM vacant; ALTER TABLE vacant DROP COLUMN name",
     "rows that do not exist": "DELETE FROM city WHERE id = 99",
     "own table": "CREATE TABLE temporary_one AS SELECT * FROM city; DROP TABLE temporary_one",
     "temporary table": "CREATE TEMP TABLE t AS SELECT * FROM city; DELETE FROM t; DROP TABLE t",
@@ -265,9 +263,7 @@ HARMLESS_SQL = {
         "postgresql": "ALTER TABLE city ALTER id TYPE text; ALTER TABLE city ALTER id TYPE integer USING id::integer"
     },
     "text to a document": {
-        "postgresql": "ALTER TABLE city ALTER COLUMN note TYPE jsonb USING to_jsonb(note)#>>'{}' IS NOT NULL"
-        if False
-        else "UPDATE city SET note = '{\"a\":  1}' WHERE id = 1; UPDATE city SET note = '{\"b\": 2}' WHERE id = 2;"
+        "postgresql": "UPDATE city SET note = '{\"a\":  1}' WHERE id = 1; UPDATE city SET note = '{\"b\": 2}' WHERE id = 2;"
         " ALTER TABLE city ALTER COLUMN note TYPE jsonb USING note::jsonb"
     },
     "moved between partitions": {"postgresql": "UPDATE event SET at = '2024-01-01' WHERE id = 1"},
@@ -282,11 +278,9 @@ HARMLESS_SQL = {
 
 HARMLESS_PYTHON = {
     "new column": 'await db.reflect(); await db.t.city.add_column("x", int, default=3)',
-    "wider type": 'await db.reflect(); await db.t.nothing.transform(types={"size": str})',
+    "wider type": 'await db.reflect(); await db.t.vacant.transform(types={"size": str})',
     "rebuilt table": 'await db.reflect(); await db.t.city.transform(not_null={"country_id": True})',
-    "another type": 'await db.reflect(); await db.t.country.transform(types={"id": str})'
-    if False
-    else 'await db.reflect(); await db.t.log.transform(types={"city_id": float})',
+    "another type": 'await db.reflect(); await db.t.log.transform(types={"city_id": float})',
     "renamed column": 'await db.reflect(); await db.t.city.rename_column("note", "remark")',
     "renamed by transform": 'await db.reflect(); await db.t.city.transform(rename={"note": "remark"}, drop=[])',
     "renamed table": 'await db.reflect(); await db.t.city.rename("town")',

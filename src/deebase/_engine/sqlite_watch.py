@@ -12,7 +12,7 @@ _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
 class WriteWatch:
     """Records the tables that statements write to, those of triggers and of foreign key actions included.
 
-    While it is installed, no statement can commit: the transaction ends where our own code ends it.
+    While it is installed, no statement can end the transaction: that is left to the code which began it.
 
     Attributes:
         written: (schema, table) of each table that rows are inserted into, changed in or deleted from.
@@ -27,7 +27,7 @@ class WriteWatch:
 
     def __call__(self, action: int, first: str | None, second: str | None, schema: str | None, *_: Any) -> int:
         """Take note of one action of a statement (sqlite.org/c3ref/c_alter_table.html)."""
-        if action == sqlite3.SQLITE_TRANSACTION and first == "COMMIT":
+        if action == sqlite3.SQLITE_TRANSACTION and first != "BEGIN":
             return sqlite3.SQLITE_DENY
         table = (str(schema), str(first))
         if action in _CHANGES:

@@ -15,7 +15,7 @@ class Column:
         key: what stays the same while it exists.
         name: its name.
         type: its type, as the database writes it.
-        family: what kinds of types are told apart: "text", "number", "time", or the name of the type.
+        family: what kinds of types are told apart: "texts", "numbers", "moments", or the name of the type.
     """
 
     key: Hashable

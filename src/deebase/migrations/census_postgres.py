@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import event
+
 from deebase._sql.statement import Statement
+from deebase._sql.text import BLANK, tokens
+from deebase.errors import TransactionError
 from deebase.migrations.census import Column, Contents, Fate, Outcome, Profile, TableState, batches
 from deebase.migrations.ledger import TABLE
 
@@ -57,7 +61,7 @@ def _quoted(name: str) -> str:
 
 
 def _family(kind: str) -> str:
-    families = ((_NUMBERS, "number"), (_TIMES, "time"), (_TEXTS, "text"))
+    families = ((_NUMBERS, "numbers"), (_TIMES, "moments"), (_TEXTS, "texts"))
     return next((family for kinds, family in families if kind in kinds), kind)
 
 
@@ -65,9 +69,9 @@ def _text_of(column: Column) -> str:
     """Return the expression of a text that stays the same when a type changes and the value does not."""
     name = _quoted(column.name)
     forms = {
-        "number": f"trim_scale({name}::numeric)::text",
+        "numbers": f"trim_scale({name}::numeric)::text",
         "float4": f"trim_scale({name}::float8::numeric)::text",
-        "time": f"{name}::timestamp::text",
+        "moments": f"{name}::timestamp::text",
         "bool": f"{name}::int::text",
         "bytea": f"md5({name})",
     }
@@ -83,9 +87,14 @@ class PostgresCensus:
         self._executor = executor
         self._before: dict[Hashable, TableState] = {}
         self._counters: Mapping[Hashable, tuple[int, int, int]] = {}
+        self._connection: Any = None
 
     async def begin(self) -> Sequence[TableState]:
         """See ``Census``."""
+        block = self._executor.current.get()
+        assert block is not None
+        self._connection = (await block.run(_itself)).connection.sync_connection
+        event.listen(self._connection, "before_cursor_execute", _refuse_the_end)
         rows = await self._rows()
         self._before = {row[0]: _table(row) for row in rows}
         self._counters = _counters(rows)
@@ -154,6 +163,23 @@ class PostgresCensus:
 
     async def close(self) -> None:
         """See ``Census``."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            event.remove(connection, "before_cursor_execute", _refuse_the_end)
+
+
+async def _itself(lane: Any) -> Any:
+    return lane
+
+
+def _refuse_the_end(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+    """Refuse what SQLAlchemy sends to end the transaction, which is left to the code that began it."""
+    words = [token.text.upper() for token in tokens(sql, "postgresql") if token.kind not in BLANK]
+    if words[:1] in (["COMMIT"], ["END"], ["ABORT"]) or (words[:1] == ["ROLLBACK"] and "TO" not in words):
+        raise TransactionError(
+            "a migration cannot end its own transaction",
+            hint="transactional = False is for a migration whose statements no transaction takes",
+        )
 
 
 def _table(row: Sequence[Any]) -> TableState:

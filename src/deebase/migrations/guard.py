@@ -118,9 +118,7 @@ def refusal(name: str, texts: Iterable[str], verb: str) -> MigrationError:
         texts: what is lost.
         verb: "up" or "down".
     """
-    allowed = either(
-        f"{verb}(allow_destructive=True, backup=True)", f"{verb} --allow-destructive --backup"
-    )
+    allowed = either(f"{verb}(allow_destructive=True, backup=True)", f"{verb} --allow-destructive --backup")
     return MigrationError(
         f"{name} would lose what the database holds: {'; '.join(texts)}; nothing of it was kept",
         hint=f"if that is meant: {allowed}; allow_destructive=[TABLE] or --may-lose TABLE allows it for single tables",

@@ -53,7 +53,7 @@ def _lost(column: Column, was: Profile, same: Column, now: Profile, *, strict: b
     """Return which values of a column are lost, if any are."""
     if now.filled < was.filled:
         return f"{was.filled - now.filled} of {_counted(was.filled, 'value')}"
-    other_type = column.type != same.type and not (column.family == "text" and same.family in _PARSED)
+    other_type = column.type != same.type and not (column.family == "texts" and same.family in _PARSED)
     if (strict or other_type) and not _stays(was, now):
         return f"{_counted(was.filled, 'value')}, cut or changed with its type," if other_type else "values"
     if now.single and not was.single and now.present > 1:

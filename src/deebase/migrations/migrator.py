@@ -284,9 +284,7 @@ class Migrator:
     async def _hazards(self, file: MigrationFile, *, down: bool = False) -> list[Hazard]:
         return await counted(self._db, hazards_of(file, self._executor.settings.name, down=down))
 
-    async def _check_losses(
-        self, file: MigrationFile, may_lose: Collection[str] | None, *, down: bool = False
-    ) -> None:
+    async def _check_losses(self, file: MigrationFile, may_lose: Collection[str] | None, *, down: bool = False) -> None:
         """Refuse by its text what no transaction holds, and so no comparison can undo."""
         if may_lose is None or self._runner.is_transactional(file):
             return

@@ -127,9 +127,7 @@ class Runner:
         self._ledger = ledger
         self._dialect = executor.settings.name
 
-    async def apply(
-        self, file: MigrationFile, *, late: bool, may_lose: Collection[str] | None = None
-    ) -> Step | None:
+    async def apply(self, file: MigrationFile, *, late: bool, may_lose: Collection[str] | None = None) -> Step | None:
         """Apply a migration; None when somebody else has done so by now.
 
         Args:
