@@ -74,15 +74,23 @@ async def test_what_loses_rows_or_values_is_stopped(shop: Database, write: Write
     cases = of(DESTRUCTIVE_PYTHON if python else DESTRUCTIVE_SQL, shop.engine.dialect.name)
     for name, case in cases.items():
         migrator = write(case, python=python)
-        try:
-            await migrator.up()
+        refused = await _refused(migrator)
+        if refused is None:
             passed.append(name)
-        except MigrationError as error:
-            assert "would lose what the database holds: " in error.message, (name, error)
-            assert "allow_destructive=True" in (error.hint or "")
+            continue
+        assert "would lose what the database holds: " in refused.message, (name, refused)
+        assert "allow_destructive=True" in (refused.hint or "")
         assert await rows() == before, name
         assert [status.state for status in await migrator.status() if status.file] == ["pending"], name
     assert passed == []
+
+
+async def _refused(migrator: Migrator) -> MigrationError | None:
+    try:
+        await migrator.up()
+    except MigrationError as error:
+        return error
+    return None
 
 
 def test_the_ways_to_lose_rows_are_many_on_each_database() -> None:
@@ -169,7 +177,7 @@ async def test_what_is_counted_is_what_the_text_names_or_what_was_written_to(
         inserted = [record.getMessage() for record in caplog.records if "count(*)" in record.getMessage()]
     assert len(counted) == 2
     assert all('"city"' in sql for sql in counted)
-    assert all('"city"' in sql for sql in additive)
+    assert additive == []
     assert all('"log"' in sql for sql in inserted)
 
 

@@ -5,6 +5,8 @@ Each is SQL, or the body of ``upgrade(db)``; a case of one database alone has it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 SETUP = {
     "sqlite": """
         CREATE TABLE country (id integer PRIMARY KEY, code varchar(2));
@@ -69,7 +71,8 @@ DESTRUCTIVE_SQL = {
     "some rows": "DELETE FROM city WHERE size > 100",
     "one row": "DELETE FROM city WHERE id = 3",
     "by a subquery": "DELETE FROM city WHERE id IN (SELECT id FROM city)",
-    "by a common table expression": "WITH old AS (SELECT id FROM city) DELETE FROM city WHERE id IN (SELECT id FROM old)",
+    "by a common table expression": "WITH old AS (SELECT id FROM city) DELETE FROM city"
+    " WHERE id IN (SELECT id FROM old)",
     "inside of a common table expression": {"postgresql": "WITH gone AS (DELETE FROM city RETURNING id) SELECT 1"},
     "using": {"postgresql": "DELETE FROM city USING country WHERE country.id = country_id"},
     "explained and done": {"postgresql": "EXPLAIN ANALYZE DELETE FROM city"},
@@ -133,6 +136,8 @@ DESTRUCTIVE_SQL = {
     "second action": {"postgresql": "ALTER TABLE city DROP CONSTRAINT city_name_key, DROP COLUMN name"},
     "after a new column": {"postgresql": "ALTER TABLE city ADD COLUMN x integer, DROP COLUMN size"},
     "column, and another of its name": "ALTER TABLE city DROP COLUMN note; ALTER TABLE city ADD COLUMN note text",
+    "last column, and another of its name": "ALTER TABLE log DROP COLUMN city_id;"
+    " ALTER TABLE log ADD COLUMN city_id integer",
     "column renamed, then dropped": "ALTER TABLE city RENAME COLUMN note TO x; ALTER TABLE city DROP COLUMN x",
     "column that is split": "ALTER TABLE city ADD COLUMN first text; UPDATE city SET first = substr(note, 1, 1);"
     " ALTER TABLE city DROP COLUMN note",
@@ -263,7 +268,8 @@ HARMLESS_SQL = {
         "postgresql": "ALTER TABLE city ALTER id TYPE text; ALTER TABLE city ALTER id TYPE integer USING id::integer"
     },
     "text to a document": {
-        "postgresql": "UPDATE city SET note = '{\"a\":  1}' WHERE id = 1; UPDATE city SET note = '{\"b\": 2}' WHERE id = 2;"
+        "postgresql": "UPDATE city SET note = '{\"a\":  1}' WHERE id = 1;"
+        " UPDATE city SET note = '{\"b\": 2}' WHERE id = 2;"
         " ALTER TABLE city ALTER COLUMN note TYPE jsonb USING note::jsonb"
     },
     "moved between partitions": {"postgresql": "UPDATE event SET at = '2024-01-01' WHERE id = 1"},
@@ -298,7 +304,7 @@ HARMLESS_PYTHON = {
 }
 
 
-def of(cases: dict[str, str | dict[str, str]], dialect: str) -> dict[str, str]:
+def of(cases: Mapping[str, str | dict[str, str]], dialect: str) -> dict[str, str]:
     """Return the cases of one database."""
     found = {name: case if isinstance(case, str) else case.get(dialect, "") for name, case in cases.items()}
     return {name: case for name, case in found.items() if case}

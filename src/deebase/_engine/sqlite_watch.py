@@ -18,12 +18,14 @@ class WriteWatch:
         written: (schema, table) of each table that rows are inserted into, changed in or deleted from.
         deleted: the part of these that rows are deleted from.
         dropped: (schema, table) of each table that is dropped.
+        columns_dropped: whether a column is dropped.
     """
 
     def __init__(self) -> None:
         self.written: set[tuple[str, str]] = set()
         self.deleted: set[tuple[str, str]] = set()
         self.dropped: set[tuple[str, str]] = set()
+        self.columns_dropped: bool = False
 
     def __call__(self, action: int, first: str | None, second: str | None, schema: str | None, *_: Any) -> int:
         """Take note of one action of a statement (sqlite.org/c3ref/c_alter_table.html)."""
@@ -36,6 +38,10 @@ class WriteWatch:
             self.deleted.add(table)
         if action in _DROPS:
             self.dropped.add(table)
+        if action == sqlite3.SQLITE_ALTER_TABLE and schema is not None:
+            # The schema and the table come first here; a third name is that of a column which goes (alter.c).
+            self.columns_dropped = True
+            self.written.add((str(first), str(second)))
         return sqlite3.SQLITE_OK
 
     def install(self, raw: sqlite3.Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from deebase._engine.shield import finish
 from deebase._engine.sqlite_watch import WriteWatch
@@ -105,8 +105,16 @@ class SqliteCensus:
     def _fate(self, before: TableState, after: TableState | None) -> Fate:
         watch = self._watch
         names = {_name(table) for table in (before, after) if table is not None}
-        changed = after is None or after.storage != before.storage or bool(names & (watch.written | watch.dropped))
+        changed = after is None or bool(names & (watch.written | watch.dropped)) or not self._only_grew(before, after)
         return Fate(before, after, changed=changed, deleted=bool(names & (watch.deleted | watch.dropped)))
+
+    def _only_grew(self, before: TableState, after: TableState) -> bool:
+        """Whether a table has the columns that it had, and perhaps more."""
+        return after.storage == before.storage or (
+            not self._watch.columns_dropped
+            and after.key == before.key
+            and after.columns[: len(before.columns)] == before.columns
+        )
 
     async def close(self) -> None:
         """See ``Census``."""
@@ -122,11 +130,15 @@ def _table(schema: str, name: str, root: int, written: str, columns: tuple[Colum
     return TableState((schema, name, root), shown, f"{quoted(schema)}.{quoted(name)}", columns, written)
 
 
+def _key(table: TableState) -> tuple[str, str, int]:
+    return cast("tuple[str, str, int]", table.key)
+
+
 def _place(table: TableState) -> tuple[str, int]:
-    schema, _, root = table.key  # type: ignore[misc]
+    schema, _, root = _key(table)
     return schema, root
 
 
 def _name(table: TableState) -> tuple[str, str]:
-    schema, name, _ = table.key  # type: ignore[misc]
+    schema, name, _ = _key(table)
     return schema, name

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 #: Words without which few texts lose anything: a migration that only adds has no table counted.
 _RISKY = frozenset(
-    """alter delete do drop exec execute insert merge rename replace transform truncate type types update upsert
-    writable""".split()
+    {
+        *("delete", "do", "drop", "exec", "execute", "insert", "merge", "rename", "replace", "transform"),
+        *("truncate", "type", "types", "update", "upsert", "writable"),
+    }
 )
 
 
