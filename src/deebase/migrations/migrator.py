@@ -14,7 +14,7 @@ from deebase.errors import InvalidOperationError, MigrationError, ValidationErro
 from deebase.migrations import config, drafts, files, history, mending, models, states
 from deebase.migrations.files import DRAFT, MigrationFile
 from deebase.migrations.guard import refusal
-from deebase.migrations.hazards import counted, hazards_of
+from deebase.migrations.hazards import counted, has_lock_limit, hazards_of
 from deebase.migrations.ledger import Entry, Ledger
 from deebase.migrations.lock import runner_lock
 from deebase.migrations.models import Models
@@ -281,14 +281,16 @@ class Migrator:
         ]
         return await planned(self._db, _applied(found), steps, down=True) if steps else []
 
-    async def _hazards(self, file: MigrationFile, *, down: bool = False) -> list[Hazard]:
-        return await counted(self._db, hazards_of(file, self._executor.settings.name, down=down))
+    async def _hazards(self, file: MigrationFile, *, down: bool = False, allowed: bool = False) -> list[Hazard]:
+        settings = self._executor.settings
+        bounded = has_lock_limit(settings.connect_args)
+        return await counted(self._db, hazards_of(file, settings.name, down=down, bounded=bounded, allowed=allowed))
 
     async def _check_losses(self, file: MigrationFile, may_lose: Collection[str] | None, *, down: bool = False) -> None:
         """Refuse by its text what no transaction holds, and so no comparison can undo."""
         if may_lose is None or self._runner.is_transactional(file):
             return
-        found = [hazard for hazard in await self._hazards(file, down=down) if hazard.destructive]
+        found = [hazard for hazard in await self._hazards(file, down=down, allowed=True) if hazard.destructive]
         losses = [str(hazard) for hazard in found if hazard.table not in may_lose]
         if losses:
             raise refusal(file.name, losses, "down" if down else "up")
