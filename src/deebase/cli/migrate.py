@@ -176,7 +176,8 @@ def _show_plan(steps: list[Step], nothing: str) -> None:
         lines = [f"{step.name} is applied late" if step.late else step.name]
         lines += [f"  {operation}" for operation in step.operations]
         lines += [f"  {counted(rows, 'row')} in {table}" for table, rows in step.rows.items()]
-        lines += [f"  look at {hazard}" for hazard in step.hazards]
+        for hazard in step.hazards:
+            lines += [f"  look at {hazard}", *([f"    instead: {hazard.advice}"] if hazard.advice else [])]
         lines += [f"    {line}" for sql in step.statements for line in f"{sql.strip().rstrip(';')};".split("\n")]
         click.echo(printable("\n".join([*lines, ""]).expandtabs(4)))
     if output_format() != "table":
@@ -253,14 +254,20 @@ def status() -> None:
 
 
 @migrate.command("check", example="deebase migrate check")
+@click.option("--strict", is_flag=True, help="Exit with 4 for what lint finds, too.")
 @_in_directory
 @reading
-def check() -> None:
-    """Try all migrations in a scratch database, and compare with the models; exits with 4 if something is wrong."""
+def check(strict: bool) -> None:
+    """Try all migrations in a scratch database, and compare with the models; exits with 4 if something is wrong.
+
+    What lint finds in migrations that the database lacks is shown as well.
+    """
     with _opened(creates=True) as o:
-        found = o.run(o.migrator.check())
+        wrong, lint = o.run(o.migrator.check()), o.run(o.migrator.lint())
     columns = ("migration", "kind", "text", "hint")
-    _attention([{name: getattr(item, name) or None for name in columns} for item in found], columns)
+    show([{name: getattr(item, name) or None for name in columns} for item in (*wrong, *lint)], columns)
+    if wrong or (strict and lint):
+        click.get_current_context().exit(ATTENTION)
 
 
 @migrate.command("drift", example="deebase migrate drift")

@@ -134,7 +134,7 @@ def _of_column(table: str | None, action: Words) -> Iterator[Hazard]:
 def _is_volatile(column: Words) -> bool:
     """Whether a default calls a function that may give another value for each row."""
     place = column.find("DEFAULT")
-    if place is None:
+    if place is None or column.upper[place - 1] == "BY":
         return False
     rest = column.part(place + 1)
     end = next((n for n, word in enumerate(rest.outer) if word in _AFTER_DEFAULT and n > 0), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from deebase._sql.text import BLANK, Token, tokens
@@ -86,7 +87,7 @@ class Words:
     def split(self) -> list[Words]:
         """Return the parts between commas, outside of parentheses."""
         edges = [-1, *[place for place, word in enumerate(self.outer) if word == ","], len(self.texts)]
-        return [self.part(start + 1, end) for start, end in zip(edges, edges[1:], strict=False)]
+        return [self.part(start + 1, end) for start, end in itertools.pairwise(edges)]
 
 
 def _unquoted(text: str) -> str:

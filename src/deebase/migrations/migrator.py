@@ -569,6 +569,33 @@ class Migrator:
 
         return await trials.check(self._db, self.directory, self._models, self._root)
 
+    async def lint(self) -> list[Finding]:
+        """Return what is to be looked at in the migrations that this database lacks, the draft included.
+
+        Their text is read, nothing is run. A comment in a file allows a rule: ``-- deebase: allow M402 why``.
+
+        Returns:
+            A finding of the kind "lint" for each, with its rule, and what to do instead as its hint.
+
+        Raises:
+            MigrationError: the directory is not there, or a file cannot be read.
+
+        Example:
+            ```python
+            for finding in await migrator.lint():
+                print(finding)
+            ```
+        """
+        from deebase.migrations.trials import Finding
+
+        lacking = [status for status in await self.status() if status.state in ("draft", "pending", "unfinished")]
+        return [
+            Finding("lint", str(hazard), status.name, hazard.advice)
+            for status in lacking
+            if status.file is not None
+            for hazard in await self._hazards(status.file)
+        ]
+
     async def script(self, to: int | None = None, *, down: bool = False) -> str:
         """Return the SQL of what ``up`` would apply, or ``down`` undo, for somebody who runs it by hand.
 
