@@ -222,3 +222,81 @@ async def test_a_connection_is_as_it_was_after_a_migration(shop: Database, write
         await tx.connection.exec_driver_sql("COMMIT")
         await tx.connection.exec_driver_sql("BEGIN")
     assert await shop.q("SELECT count(*) AS n FROM city") == [{"n": 0}]
+
+
+# -- outside of one transaction ----------------------------------------------------------------------
+
+OUTSIDE = {
+    "delete": 'await db.q("DELETE FROM city WHERE 1 = 1")',
+    "a name that is built": 'await db.q("DROP TABLE ci" + "ty")',
+    "the API": "await db.reflect(); await db.t.city.delete_where(id=1)",
+    "a block": """async with db.transaction():
+        await db.q("UPDATE city SET note = NULL")""",
+    "a block that hides the name": """async with db.transaction():
+        await db.q("UPDATE ci" + "ty SET note = NULL")""",
+    "connection": """async with db.transaction() as tx:
+        await tx.connection.exec_driver_sql("DELETE FROM city")""",
+    "script": 'await db.script("SELECT 1; DELETE FROM city WHERE 1 = 1")',
+    "retry": """async def work():
+        await db.q("DELETE FROM log WHERE 1 = 1")
+    await db.retry(work)""",
+}
+
+
+@pytest.mark.parametrize("mark", ["transactional = False", "resumable = True"])
+async def test_statements_outside_of_a_transaction_are_stopped_one_by_one(
+    shop: Database, write: Write, rows: Rows, mark: str
+) -> None:
+    before = await rows()
+    for name, case in OUTSIDE.items():
+        migrator = write(case, python=True)
+        (path,) = migrator.directory.glob("*.py")
+        files.write(path, f"{mark}\n{files.read(path).text}", sealed=True)
+        with pytest.raises(MigrationError, match="would lose what the database holds"):
+            await migrator.up()
+        assert await rows() == before, name
+        assert [status.state for status in await migrator.status() if status.file] == ["pending"], name
+    sql = write("-- not transactional\nSELECT 1; DELETE FROM city WHERE 1 = 1")
+    with pytest.raises(MigrationError, match="3 of 3 rows of city"):
+        await sql.up()
+    assert await rows() == before
+
+
+async def test_what_loses_nothing_runs_outside_of_a_transaction(shop: Database, write: Write) -> None:
+    up = """await db.q("CREATE INDEX ix ON city (size)")
+    async with db.transaction():
+        await db.q("UPDATE city SET name = upper(name)")
+    await db.reflect()
+    await db.t.city.add_column("x", int, default=1)"""
+    migrator = write(up, python=True)
+    (path,) = migrator.directory.glob("*.py")
+    files.write(path, f"transactional = False\n{files.read(path).text}", sealed=True)
+    assert len(await migrator.up()) == 1
+    assert await shop.q("SELECT name, x FROM city WHERE id = 1") == [{"name": "ULM", "x": 1}]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ('await city.update_all([{"id": row["id"], "note": None} for row in rows])', "2 values of city.note"),
+        ('await city.update_all([{"id": row["id"], "note": ""} for row in rows])', "2 values of city.note"),
+        ("[row.update(note=None) for row in rows]; await city.update_all(rows)", "2 values of city.note"),
+        ('[await city.delete(row["id"]) for row in rows]', "rows of city"),
+        ('await db.q("DELETE FROM l" + "og")', "rows of log"),
+        ('await db.q("DROP TABLE IF EXISTS l" + "og")', "table log"),
+    ],
+)
+async def test_chunks_that_lose_rows_or_values_are_not_saved(
+    shop: Database, write: Write, rows: Rows, body: str, text: str
+) -> None:
+    before = await rows()
+    up = f"await db.reflect(); city = db.t.city\n    async for rows in chunked(city, size=2):\n        {body}"
+    migrator = write(up, python=True)
+    (path,) = migrator.directory.glob("*.py")
+    head = "from deebase.migrations import chunked\nresumable = True\n"
+    files.write(path, f"{head}{files.read(path).text}", sealed=True)
+    with pytest.raises(MigrationError, match=f"would lose what the database holds: .*{text}"):
+        await migrator.up()
+    assert await rows() == before
+    assert [status.state for status in await migrator.status()] == ["pending"]
+    assert len(await migrator.up(allow_destructive=True)) == 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from deebase.errors import MigrationError
 from deebase.migrations.census import Census, Contents, Fate, Profile, TableState
@@ -15,6 +15,8 @@ from deebase.migrations.remedies import either
 
 if TYPE_CHECKING:
     from deebase._engine.executor import Executor
+
+T = TypeVar("T")
 
 #: Words without which few texts lose anything: a migration that only adds has no table counted.
 _RISKY = frozenset(
@@ -42,10 +44,18 @@ class Guard:
         text: what it runs.
         allowed: tables that may lose what they hold; they are not counted.
         down: whether the migration is undone, for hints.
+        left: what is left of it when it is refused, for messages.
     """
 
     def __init__(
-        self, executor: Executor, name: str, text: str, allowed: Collection[str], *, down: bool = False
+        self,
+        executor: Executor,
+        name: str,
+        text: str,
+        allowed: Collection[str],
+        *,
+        down: bool = False,
+        left: str = "nothing of it was kept",
     ) -> None:
         postgres = executor.settings.name == "postgresql"
         self._census: Census = PostgresCensus(executor) if postgres else SqliteCensus(executor)
@@ -53,6 +63,7 @@ class Guard:
         self._text = text.lower()
         self._allowed = allowed
         self._verb = "down" if down else "up"
+        self._left = left
         self._counted: set[Hashable] = set()
         self._held: set[Hashable] = set()
         self._contents: dict[Hashable, Contents] = {}
@@ -71,8 +82,26 @@ class Guard:
             if table.key in self._counted and not table.is_called(self._allowed)
         }
 
-    async def check(self) -> None:
+    async def around(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run something, and see that nothing is lost by it.
+
+        Raises:
+            MigrationError: something is lost.
+            CountAgainError: figures are needed for the verdict.
+        """
+        try:
+            await self.begin()
+            result = await work()
+            await self.check()
+            return result
+        finally:
+            await self.close()
+
+    async def check(self, *, final: bool = False) -> None:
         """Compare with what is there after it.
+
+        Args:
+            final: there is no other run: what is not counted counts as lost.
 
         Raises:
             MigrationError: something is lost.
@@ -81,6 +110,9 @@ class Guard:
         outcome = await self._census.end()
         fates = [fate for fate in outcome.fates if fate.changed and not fate.before.is_called(self._allowed)]
         uncounted = {fate.before.key for fate in fates if fate.before.key not in self._contents}
+        if uncounted and final:
+            names = [fate.before.name for fate in fates if fate.before.key in uncounted]
+            raise self._error([f"perhaps rows of {name}, which its text does not name" for name in names])
         if uncounted:
             self._counted |= uncounted
             raise CountAgainError
@@ -88,10 +120,29 @@ class Guard:
         lost = {key: texts for key, texts in found.items() if texts}
         if not lost:
             return
-        if not self._census.alone and not lost.keys() <= self._held:
+        if not self._census.alone and not final and not lost.keys() <= self._held:
             self._held |= lost.keys()
             raise CountAgainError
         raise self._error([text for texts in lost.values() for text in texts])
+
+    async def watch(self) -> None:
+        """Look at which tables exist, and count nothing."""
+        await self._census.begin()
+
+    async def glance(self) -> None:
+        """Compare without figures: rows that are deleted, and tables and columns that go.
+
+        Raises:
+            MigrationError: there are some.
+        """
+        outcome = await self._census.end()
+        fates = [fate for fate in outcome.fates if not fate.before.is_called(self._allowed)]
+        if texts := [text for fate in fates for text in _at_a_glance(fate)]:
+            raise self._error(texts)
+
+    def refusal(self, texts: Iterable[str]) -> MigrationError:
+        """Return the error for something that is lost."""
+        return self._error(texts)
 
     async def _losses(self, fate: Fate, created: Sequence[TableState]) -> list[str]:
         before, was = fate.before, self._contents[fate.before.key]
@@ -105,24 +156,36 @@ class Guard:
         return [gone(before, was)] if found is None else found[1]
 
     def _error(self, texts: Iterable[str]) -> MigrationError:
-        return refusal(self._name, texts, self._verb)
+        return refusal(self._name, texts, self._verb, self._left)
 
     async def close(self) -> None:
         """Stop watching."""
         await self._census.close()
 
 
-def refusal(name: str, texts: Iterable[str], verb: str) -> MigrationError:
+def _at_a_glance(fate: Fate) -> list[str]:
+    before, after = fate.before, fate.after
+    if after is None:
+        return [f"table {before.name}"]
+    left = {column.key for column in after.columns}
+    return [
+        *([f"rows of {before.name}"] if fate.deleted else []),
+        *[f"column {before.name}.{column.name}" for column in before.columns if column.key not in left],
+    ]
+
+
+def refusal(name: str, texts: Iterable[str], verb: str, left: str = "nothing of it was kept") -> MigrationError:
     """Return the error for a migration that loses something.
 
     Args:
         name: of the migration.
         texts: what is lost.
         verb: "up" or "down".
+        left: what is left of it.
     """
     allowed = either(f"{verb}(allow_destructive=True, backup=True)", f"{verb} --allow-destructive --backup")
     return MigrationError(
-        f"{name} would lose what the database holds: {'; '.join(texts)}; nothing of it was kept",
+        f"{name} would lose what the database holds: {'; '.join(texts)}; {left}",
         hint=f"if that is meant: {allowed}; allow_destructive=[TABLE] or --may-lose TABLE allows it for single tables",
     )
 

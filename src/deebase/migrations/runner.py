@@ -27,6 +27,7 @@ from deebase.errors import (
 from deebase.migrations.chunks import Run as ChunkedRun
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.guard import CountAgainError, Guard
+from deebase.migrations.guarded import GuardedExecutor
 from deebase.migrations.ledger import Entry, Ledger
 from deebase.migrations.loading import Script, loaded, said_by
 from deebase.migrations.progress import Direction, Progress
@@ -86,6 +87,7 @@ def separate(db: Database, executor: Executor) -> Database:
     """
     own = copy.copy(db)
     catalog = Catalog(executor.settings.dialect)
+    own._executor = executor  # pyright: ignore[reportPrivateUsage]
     own._catalog = catalog  # pyright: ignore[reportPrivateUsage]
     own._raw = RawSql(executor, catalog.dialect)  # pyright: ignore[reportPrivateUsage]
     own.t = Tables(catalog, executor)
@@ -116,6 +118,16 @@ class _Run:
         if self.may_lose is None:
             return None
         return Guard(executor, self.file.name, self.file.text, self.may_lose, down=self.applied)
+
+    def guarded(self, executor: Executor) -> GuardedExecutor | None:
+        """Return an executor that looks at each statement by itself, where nothing may be lost."""
+        allowed, left = self.may_lose, "that statement or block was rolled back"
+        if allowed is None:
+            return None
+        name, down = self.file.name, self.applied
+        return GuardedExecutor(
+            executor, lambda text: Guard(executor, name, text, allowed, down=down, left=left), self.file.text
+        )
 
 
 class Runner:
@@ -238,16 +250,13 @@ class Runner:
         if guard is None:
             await self._work(run, run.work, _UNDONE)
             return
-        try:
-            await guard.begin()
-            await self._work(run, run.work, _UNDONE)
-            await guard.check()
-        finally:
-            await guard.close()
+        await guard.around(lambda: self._work(run, run.work, _UNDONE))
 
-    async def _work(self, run: _Run, work: Callable[[Database], Awaitable[None]], left: str) -> None:
+    async def _work(
+        self, run: _Run, work: Callable[[Database], Awaitable[None]], left: str, executor: Executor | None = None
+    ) -> None:
         try:
-            await work(separate(self._db, self._executor))
+            await work(separate(self._db, executor or self._executor))
         except Exception as error:
             raise _failed(run.file, run.script.where(error), error, left) from error
 
@@ -265,13 +274,27 @@ class Runner:
                 await self._ledger.change(file.name, started_at=started_at, finished_at=None)
             else:
                 await self._ledger.add(file.name, file, started_at=started_at, seconds=None)
-        await self._work(run, run.work, f"it may be half done: {settling(file.name)}")
+        guarded = run.guarded(self._executor)
+        try:
+            await self._work(run, run.work, f"it may be half done: {settling(file.name)}", guarded)
+        except MigrationError:
+            if guarded is None or guarded.refused is None or guarded.wrote:
+                raise
+            await self._not_begun(run)
+            raise guarded.refused from None
         if run.applied:
             await self._ledger.remove(file.name)
         else:
             seconds = time.perf_counter() - start
             await self._ledger.change(file.name, finished_at=datetime.now(UTC), seconds=seconds)
         return True
+
+    async def _not_begun(self, run: _Run) -> None:
+        """Write into the ledger that nothing of a migration was done."""
+        if run.applied:
+            await self._ledger.change(run.file.name, finished_at=datetime.now(UTC), progress=None)
+        else:
+            await self._ledger.remove(run.file.name)
 
     # -- in chunks -----------------------------------------------------------------------------
 
@@ -287,12 +310,17 @@ class Runner:
                 return False
             # As often as there is a way forward.
             left, reached = (left - 1 if entry.progress == reached else _ATTEMPTS - 1), entry.progress
-            chunks = ChunkedRun(self._executor, self._ledger, file.name, Progress.read(entry.progress), run.may_lose)
+            guarded = run.guarded(self._executor)
+            begun = Progress.read(entry.progress)
+            chunks = ChunkedRun(guarded or self._executor, self._ledger, file.name, begun)
             start = time.perf_counter()
             try:
                 kept = f"what its chunks had saved is kept: {_goes_on(chunks)}"
-                await self._work(run, chunks.around(run.work), kept)
+                await self._work(run, chunks.around(run.work), kept, guarded)
             except DeeBaseError as error:
+                if guarded is not None and guarded.refused and not guarded.wrote and not begun.loops:
+                    await self._not_begun(run)
+                    raise guarded.refused from None
                 await _pause_before_another_attempt(file, error, left)
                 continue
             await self._finished(file, chunks, time.perf_counter() - start)
