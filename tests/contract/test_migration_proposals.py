@@ -218,7 +218,9 @@ async def test_tables_are_changed_with_their_rows_and_back(migrator: Migrator, d
         ("b", Decimal(8), "a", "x", 0),
     ]
     assert [row["author_id"] for row in rows] == [author["id"], None]
-    await migrator.down()
+    with pytest.raises(MigrationError, match=r"column thing\.added with 2 values"):
+        await migrator.down()
+    await migrator.down(allow_destructive=True)
     assert await differences(db, before) == []
     rows = await db.q("SELECT name, size, gone FROM thing ORDER BY id")
     assert [tuple(row.values()) for row in rows] == [("a", 7, 1.5), ("b", 8, 1.5)]
@@ -421,3 +423,34 @@ async def test_models_that_cannot_be_had_are_refused(
             await migrator.new("x")
     assert "secret" not in str(caught.value)
     sys.modules.pop("broken_models", None)
+
+
+def thing(hint: Any) -> Any:
+    async def made(db: Database) -> None:
+        await db.create(type("Thing", (), {"__annotations__": {"id": int, "x": hint}}))
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(date, dict), (int, UUID), (int, date), (date, int), (dict, date), (date, float), (UUID, date)]
+)
+async def test_a_draft_between_types_that_never_convert_is_refused(
+    migrator: Migrator, db: Database, old: type, new: type
+) -> None:
+    await step(migrator, thing(old))
+    with pytest.raises(MigrationError, match=r"thing\.x cannot change from .* to .*: no value converts") as caught:
+        await wanting(migrator, thing(new)).new("other type")
+    assert "add a column of the new type under another name" in (caught.value.hint or "")
+    assert [status.state for status in await migrator.status()] == ["applied"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(int, str), (str, int), (bool, int), (int, bool), (date, datetime), (str, date), (int, Decimal)]
+)
+async def test_a_draft_between_types_that_convert_is_written(
+    migrator: Migrator, db: Database, old: type, new: type
+) -> None:
+    await step(migrator, thing(old))
+    await step(migrator, thing(new))
+    assert await differences(db, thing(new)) == []

@@ -227,7 +227,9 @@ async def test_rows_are_lost_only_on_purpose(migrator: Migrator, add: Add, db: D
     add("0004-d", "DROP TABLE a;", "CREATE TABLE a (id integer);")
     steps = await migrator.up(plan=True)
     assert [[(hazard.rule, hazard.rows) for hazard in step.hazards] for step in steps] == [[("M102", 2)], [("M101", 3)]]
-    with pytest.raises(MigrationError, match=r"0003-c would lose what is there: M102 a\.n: .*, 2 here") as caught:
+    with pytest.raises(
+        MigrationError, match=r"0003-c would lose what the database holds: column a\.n with 2 values"
+    ) as caught:
         await migrator.up()
     assert "allow_destructive" in (caught.value.hint or "")
     assert len(await migrator.up(allow_destructive=True)) == 2
@@ -237,7 +239,7 @@ async def test_rows_are_lost_only_on_purpose(migrator: Migrator, add: Add, db: D
 async def test_what_an_earlier_one_wrote_is_not_lost_unnoticed(migrator: Migrator, add: Add) -> None:
     add("0001-a", "CREATE TABLE a (id integer); INSERT INTO a VALUES (1);", "DROP TABLE a;")
     add("0002-b", "DROP TABLE a;", "CREATE TABLE a (id integer);")
-    with pytest.raises(MigrationError, match="0002-b would lose what is there"):
+    with pytest.raises(MigrationError, match="0002-b would lose what the database holds"):
         await migrator.up()
     assert await states(migrator) == {"0001-a": "applied", "0002-b": "pending"}
 

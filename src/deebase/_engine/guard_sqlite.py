@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 from deebase._backends.dialects import SUM
+from deebase._backends.moments import KINDS
 from deebase._schema.exact import COMPUTED
 from deebase._schema.stored_form import FITS, STORED
 from deebase._sql.read_only import OPERATION, explains
@@ -175,7 +176,7 @@ _FUNCTIONS = frozenset(
         "rtreenode",
         "snippet",
     ]
-) | {COMPUTED, SUM, FITS, STORED}
+) | {COMPUTED, SUM, FITS, STORED, KEPT, *[kind.name for kind in KINDS]}
 
 #: Pragmas that are asked about what their argument names.
 _ASKING = frozenset(

@@ -102,9 +102,9 @@ def _type(column: ColumnFacts, kind: TypeEngine[object], *, keeps_default: bool,
     # A default is of the old type, and not every type follows by itself.
     if column.default is not None:
         yield f"ALTER COLUMN {name} DROP DEFAULT"
-    yield f"ALTER COLUMN {name} TYPE {written} USING {_converted(name, column.type, written)}"
+    yield f"ALTER COLUMN {name} TYPE {written} USING {converted(name, column.type, written)}"
     if column.default is not None and keeps_default:
-        yield f"ALTER COLUMN {name} SET DEFAULT {_converted(f'({column.default})', column.type, written)}"
+        yield f"ALTER COLUMN {name} SET DEFAULT {converted(f'({column.default})', column.type, written)}"
     check = choice_check(sa.Column(column.name, kind), dialect) if isinstance(kind, Choice) else None
     if check is not None:
         yield f"ADD {check}"
@@ -113,7 +113,7 @@ def _type(column: ColumnFacts, kind: TypeEngine[object], *, keeps_default: bool,
 _WHOLE = ("smallint", "integer", "bigint")
 
 
-def _converted(value: str, old: str, new: str) -> str:
+def converted(value: str, old: str, new: str) -> str:
     """Return an expression of a new type; not every pair of types has a cast between them."""
     zones = ("without time zone", "with time zone")
     if old.startswith("timestamp") and new.startswith("TIMESTAMP") and zones[1] in old.lower() + new.lower():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Generator, Iterable
@@ -35,6 +36,18 @@ class _Open(NamedTuple):
     def run(self, work: Any) -> Any:
         """Return what a call of the API gives."""
         return self.session.run(work)
+
+
+def _losing(command: F) -> F:
+    """Add what allows a migration to lose rows; the command gets it as ``allow``: all tables, none or some."""
+
+    @click.option("--allow-destructive", is_flag=True, help="Run also what loses rows or values that are stored.")
+    @click.option("--may-lose", multiple=True, metavar="TABLE", help="Allow it for this table, which is not counted.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, allow_destructive: bool, may_lose: tuple[str, ...], **options: Any) -> Any:
+        return command(*args, allow=allow_destructive or may_lose, **options)
+
+    return wrapped  # type: ignore[return-value]
 
 
 def _in_directory(command: F) -> F:
@@ -132,13 +145,13 @@ def seal(name: str | None, applied: bool | None) -> None:
 @click.option("--to", type=int, metavar="N", help="The number of the last one; all of them by default.")
 @click.option("--plan", is_flag=True, help="Show what would be applied and what to look at first; change nothing.")
 @click.option("--sql", is_flag=True, help="Print what would be applied as SQL, as --dry-run does.")
-@click.option("--allow-destructive", is_flag=True, help="Apply also what loses rows that are there.")
+@_losing
 @click.option("--backup", is_flag=True, help="Write a backup first, beside the SQLite file or in this directory.")
 @click.option("--lock-timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for another runner.")
 @_in_directory
 @output_options
 @changing
-def up(to: int | None, plan: bool, sql: bool, allow_destructive: bool, backup: bool, lock_timeout: float) -> None:
+def up(to: int | None, plan: bool, sql: bool, backup: bool, lock_timeout: float, allow: bool | tuple[str, ...]) -> None:
     """Apply what is sealed and pending, each migration in a transaction of its own."""
     with _opened(creates=True) as o:
         if sql or invocation().dry_run:
@@ -147,7 +160,7 @@ def up(to: int | None, plan: bool, sql: bool, allow_destructive: bool, backup: b
         if plan:
             _show_plan(o.run(o.migrator.up(to, plan=True)), "Nothing is pending.")
             return
-        work = o.migrator.up(to, allow_destructive=allow_destructive, backup=backup, lock_timeout=lock_timeout)
+        work = o.migrator.up(to, allow_destructive=allow, backup=backup, lock_timeout=lock_timeout)
         steps: list[Step] = o.run(work)
         drafts = [item.name for item in o.run(o.migrator.status()) if item.state == "draft"]
     if steps and steps[0].backup is not None:
@@ -164,7 +177,8 @@ def _show_plan(steps: list[Step], nothing: str) -> None:
         lines = [f"{step.name} is applied late" if step.late else step.name]
         lines += [f"  {operation}" for operation in step.operations]
         lines += [f"  {counted(rows, 'row')} in {table}" for table, rows in step.rows.items()]
-        lines += [f"  look at {hazard}" for hazard in step.hazards]
+        for hazard in step.hazards:
+            lines += [f"  look at {hazard}", *([f"    instead: {hazard.advice}"] if hazard.advice else [])]
         lines += [f"    {line}" for sql in step.statements for line in f"{sql.strip().rstrip(';')};".split("\n")]
         echo("\n".join([*lines, ""]).expandtabs(4))
     if output_format() != "table":
@@ -193,12 +207,13 @@ def _done(step: Step) -> dict[str, Any]:
 @migrate.command("down", example="deebase migrate down --to 6")
 @click.option("--to", type=int, metavar="N", help="Undo all above this number; 0 undoes all. By default the last one.")
 @click.option("--plan", is_flag=True, help="Show what would be undone, and the rows of what goes; change nothing.")
+@_losing
 @click.option("--backup", is_flag=True, help="Write a backup first, beside the SQLite file or in this directory.")
 @click.option("--lock-timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for another runner.")
 @_in_directory
 @output_options
 @destroying
-def down(to: int | None, plan: bool, backup: bool, lock_timeout: float) -> None:
+def down(to: int | None, plan: bool, backup: bool, lock_timeout: float, allow: bool | tuple[str, ...]) -> None:
     """Undo the migration that was applied last, or several."""
     with _opened() as o:
         if invocation().dry_run:
@@ -213,7 +228,8 @@ def down(to: int | None, plan: bool, backup: bool, lock_timeout: float) -> None:
             if rows:
                 say("; ".join([f"{step.name}, undone, {', '.join(step.operations)}", *rows]))
         ask(f"Undo {', '.join(step.name for step in planned) or 'nothing'}?")
-        steps: list[Step] = o.run(o.migrator.down(to, backup=backup, lock_timeout=lock_timeout))
+        work = o.migrator.down(to, allow_destructive=allow, backup=backup, lock_timeout=lock_timeout)
+        steps: list[Step] = o.run(work)
         if steps and steps[0].backup is not None:
             say(f"Wrote the backup {steps[0].backup}.")
         for step in steps:
@@ -239,14 +255,20 @@ def status() -> None:
 
 
 @migrate.command("check", example="deebase migrate check")
+@click.option("--strict", is_flag=True, help="Exit with 4 for what lint finds, too.")
 @_in_directory
 @reading
-def check() -> None:
-    """Try all migrations in a scratch database, and compare with the models; exits with 4 if something is wrong."""
+def check(strict: bool) -> None:
+    """Try all migrations in a scratch database, and compare with the models; exits with 4 if something is wrong.
+
+    What lint finds in migrations that the database lacks is shown as well.
+    """
     with _opened(creates=True) as o:
-        found = o.run(o.migrator.check())
+        wrong, lint = o.run(o.migrator.check()), o.run(o.migrator.lint())
     columns = ("migration", "kind", "text", "hint")
-    _attention([{name: getattr(item, name) or None for name in columns} for item in found], columns)
+    show([{name: getattr(item, name) or None for name in columns} for item in (*wrong, *lint)], columns)
+    if wrong or (strict and lint):
+        click.get_current_context().exit(ATTENTION)
 
 
 @migrate.command("drift", example="deebase migrate drift")

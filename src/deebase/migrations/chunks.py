@@ -12,6 +12,8 @@ from deebase._engine.block import Block
 from deebase._paging import page_of
 from deebase._source import conditions
 from deebase.errors import InvalidOperationError, MigrationError, ValidationError
+from deebase.migrations.guarded import GuardedExecutor
+from deebase.migrations.guarded_rows import RowsGuard
 from deebase.migrations.ledger import Ledger
 from deebase.migrations.progress import Progress
 from deebase.migrations.remedies import either
@@ -168,6 +170,7 @@ class Chunks(Generic[R]):
         self._where = where
         self._size = size
         self._block: Block | None = None
+        self._guard: RowsGuard | None = None
 
     def __aiter__(self) -> Chunks[R]:
         return self
@@ -207,12 +210,22 @@ class Chunks(Generic[R]):
         )
         self._then = run.progress.moved(self.name, page.next, len(page.rows))
         await run.advance(self._then)
+        if isinstance(run.executor, GuardedExecutor):
+            self._guard = RowsGuard(run.executor, self._source)
+            await self._guard.begin(page.rows)
         return page.rows
 
     async def end(self, error: BaseException | None) -> None:
         """Commit the chunk that is open, or roll it back."""
         block, self._block, self._run.open = self._block, None, None
+        guard, self._guard = self._guard, None
         assert block is not None
+        try:
+            if guard is not None:
+                await guard.end(error)
+        except BaseException as lost:
+            await block.exit(lost)
+            raise
         await block.exit(error)
         if error is None:
             self._run.progress = self._then

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from deebase.migrations import comments
 from deebase.migrations.files import MigrationFile
-from deebase.migrations.hazards_python import Reader
-from deebase.migrations.hazards_sql import created_by, of_sql, writes
+from deebase.migrations.hazards_python import Reader, is_transactional
+from deebase.migrations.hazards_sql import SqlReader, writes
 from deebase.migrations.loading import sections
 from deebase.migrations.rules import RULES, Hazard
 from deebase.migrations.runner import separate
@@ -17,30 +18,47 @@ if TYPE_CHECKING:
     from deebase.database import Database
 
 
-def hazards_of(file: MigrationFile, dialect: str) -> list[Hazard]:
-    """Return what is to be looked at in the upgrade of a migration.
+def hazards_of(
+    file: MigrationFile, dialect: str, *, down: bool = False, bounded: bool = True, allowed: bool = False
+) -> list[Hazard]:
+    """Return what is to be looked at in one direction of a migration, except what a comment in it allows.
 
     Its text is read, nothing is run: what a helper of another module does is not seen.
 
     Args:
         file: the migration.
         dialect: "sqlite" or "postgresql".
+        down: read its downgrade.
+        bounded: whether the database limits waits for a lock by itself.
+        allowed: return what a comment allows, too.
 
     Raises:
         MigrationError: a file of SQL without its sections.
     """
+    transactional = is_transactional(file)
     if file.suffix == ".sql":
-        found = list(of_sql(sections(file)["upgrade"], dialect, None))
-        created = set(created_by(sections(file)["upgrade"], dialect))
+        sql = SqlReader(dialect, transactional=transactional, bounded=bounded)
+        found = list(sql.read(sections(file)["downgrade" if down else "upgrade"], None))
+        created = sql.created
     else:
-        reader = Reader(file, dialect)
-        found, created = list(reader.hazards()), reader.created
+        reader = Reader(file, dialect, down=down, transactional=transactional, bounded=bounded)
+        sql, found, created = reader.sql, list(reader.hazards()), reader.created
+    found += sql.together()
     known = {rule.id: rule for rule in RULES}
+    left_out = set[str]() if allowed else comments.allowed(file, dialect)
     return [
         hazard
         for hazard in found
-        if known[hazard.rule].dialect in ("", dialect) and (hazard.table is None or hazard.table not in created)
+        if known[hazard.rule].dialect in ("", dialect)
+        and hazard.rule not in left_out
+        and (hazard.table is None or hazard.table not in created)
     ]
+
+
+def has_lock_limit(connect_args: Mapping[str, Any]) -> bool:
+    """Whether connections limit waits for a lock by themselves."""
+    settings: Mapping[str, Any] = connect_args.get("server_settings", {})
+    return str(settings.get("lock_timeout", "0")) not in ("0", "0ms", "0s")
 
 
 def writes_rows(file: MigrationFile, dialect: str) -> bool:

@@ -9,26 +9,59 @@ from dataclasses import replace
 from deebase._schema.columns import snake_case
 from deebase.migrations import rules
 from deebase.migrations.files import MigrationFile
-from deebase.migrations.hazards_sql import created_by, of_sql, writes
+from deebase.migrations.hazards_sql import SqlReader, created_by, writes
+from deebase.migrations.loading import is_one_transaction
 from deebase.migrations.rules import Hazard, hazard
 
 
+def is_transactional(file: MigrationFile) -> bool:
+    """Whether a migration says nothing that keeps it from being one transaction, as far as its text tells."""
+    if file.suffix == ".sql":
+        return is_one_transaction(file)
+    try:
+        body = ast.parse(file.text).body
+    except (SyntaxError, ValueError):
+        return True
+    said = {
+        (target.id, node.value.value)
+        for node in body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return ("transactional", False) not in said and ("resumable", True) not in said
+
+
 class Reader:
-    """Reads the calls of a module, those of its downgrade left out.
+    """Reads the calls of a module, those of its other direction left out.
 
     Args:
         file: the migration.
         dialect: "sqlite" or "postgresql".
+        down: read its downgrade, and leave its upgrade out.
+        transactional: whether one transaction holds all of it.
+        bounded: whether waits for a lock have a limit.
     """
 
-    def __init__(self, file: MigrationFile, dialect: str) -> None:
+    def __init__(
+        self,
+        file: MigrationFile,
+        dialect: str,
+        *,
+        down: bool = False,
+        transactional: bool = True,
+        bounded: bool = True,
+    ) -> None:
         self._dialect = dialect
+        #: Reads the SQL in its calls.
+        self.sql: SqlReader = SqlReader(dialect, transactional=transactional, bounded=bounded)
         self._first_line = 1 if file.seal is None else 2
         try:
             body = ast.parse(file.text).body
         except (SyntaxError, ValueError):
             body = []  # loading it tells where it is wrong
-        kept = [node for node in body if getattr(node, "name", None) != "downgrade"]
+        left_out = "upgrade" if down else "downgrade"
+        kept = [node for node in body if getattr(node, "name", None) != left_out]
         self._calls = [node for part in kept for node in ast.walk(part) if isinstance(node, ast.Call)]
         #: The tables that the migration makes itself.
         self.created: set[str] = {
@@ -75,12 +108,12 @@ class Reader:
     def _of_call(self, call: ast.Call) -> Iterator[Hazard]:
         method = _method(call)
         if method in _SQL:
-            yield from of_sql(_text(_argument(call)) or "", self._dialect, None)
+            yield from self.sql.read(_text(_argument(call)) or "", call.lineno + self._first_line - 1)
             return
         table, is_view = _accessed(call)
         first = _text(_argument(call))
-        if method == "drop" and not is_view:
-            yield hazard(rules.DROP_TABLE, table)
+        if method == "drop":
+            yield hazard(rules.DROP_VIEW if is_view else rules.DROP_TABLE, table)
         elif method == "create" and _is_true(_keyword(call, "replace")):
             yield from [hazard(rules.DROP_TABLE, name) for name in self._created(call)]
         elif method == "drop_column":
@@ -91,6 +124,10 @@ class Reader:
             yield hazard(rules.RENAME, table, first if method == "rename_column" else None)
         elif method == "create_index":
             yield hazard(rules.INDEX, table)
+        elif method == "drop_index":
+            yield hazard(rules.DROP_INDEX, table)
+        elif method == "refresh" and is_view and not _is_true(_keyword(call, "concurrently")):
+            yield hazard(rules.REFRESH, table)
         elif method == "add_column":
             yield from _of_add_column(call, table, first)
         elif method == "transform":

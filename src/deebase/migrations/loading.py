@@ -193,7 +193,7 @@ class _SqlScript:
         parts = sections(file)
         self.final = reason(parts["downgrade"])
         self.resumable = False
-        self.transactional = _NOT_TRANSACTIONAL.search(file.text) is None
+        self.transactional = is_one_transaction(file)
         self._parts = parts
         self._dialect = dialect
         self._statement = 0
@@ -211,6 +211,11 @@ class _SqlScript:
 
     def where(self, error: BaseException) -> str:
         return f" at statement {self._statement}" if self._statement else ""
+
+
+def is_one_transaction(file: MigrationFile) -> bool:
+    """Whether a file of SQL does not say ``-- not transactional``."""
+    return _NOT_TRANSACTIONAL.search(file.text) is None
 
 
 def reason(downgrade: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from deebase.errors import InvalidOperationError, MigrationError, ValidationError
 from deebase.migrations import config, drafts, files, history, mending, models, states
 from deebase.migrations.files import DRAFT, MigrationFile
-from deebase.migrations.hazards import counted, hazards_of
+from deebase.migrations.guard import refusal
+from deebase.migrations.hazards import counted, has_lock_limit, hazards_of
 from deebase.migrations.ledger import Entry, Ledger
 from deebase.migrations.lock import runner_lock
 from deebase.migrations.models import Models
@@ -139,7 +140,7 @@ class Migrator:
         to: int | None = None,
         *,
         plan: bool = False,
-        allow_destructive: bool = False,
+        allow_destructive: bool | Collection[str] = False,
         backup: bool | str | os.PathLike[str] = False,
         lock_timeout: float = LOCK_TIMEOUT,
     ) -> list[Step]:
@@ -151,7 +152,9 @@ class Migrator:
             to: the number of the last one to apply; all of them by default.
             plan: change nothing; return what would be applied, with what is to be looked at first. It is run in a
                 scratch database for its operations and SQL.
-            allow_destructive: apply also what loses rows or values that this database has, as far as its text tells.
+            allow_destructive: apply also what loses rows or values that this database has. Without it, tables, columns,
+                rows and values are compared in the transaction of each migration, which is rolled back if it loses
+                any. The names of tables allow it for these alone; they are not counted.
             backup: write a backup before anything is applied, to this file; True for a dated one, beside the file of
                 SQLite, else in the current directory. PostgreSQL's is one of ``pg_dump``. If it fails, nothing is
                 applied; if nothing is pending, none is written.
@@ -178,31 +181,31 @@ class Migrator:
             # Read where nobody else changes it: whoever waited for another runner finds its work done.
             found = await self.status()
             chosen = _to_apply(found, to)
-            if not allow_destructive:
-                for _, file in chosen:
-                    await self._check_losses(file)
+            may_lose = _may_lose(allow_destructive)
+            for _, file in chosen:
+                await self._check_losses(file, may_lose)
             saved = await self._back_up(backup) if backup and chosen else None
             try:
-                return [replace(step, backup=saved) for step in await self._apply(found, chosen, allow_destructive)]
+                return [replace(step, backup=saved) for step in await self._apply(found, chosen, may_lose)]
             except MigrationError as error:
                 if saved is not None:
                     error.hint = f"{error.hint}; the backup is {saved}"
                 raise
 
     async def _apply(
-        self, found: list[Status], chosen: Sequence[tuple[Status, MigrationFile]], allow_destructive: bool
+        self, found: list[Status], chosen: Sequence[tuple[Status, MigrationFile]], may_lose: Collection[str] | None
     ) -> list[Step]:
         await self._adopt(found)
         if chosen:
             await self._ledger.make()
         steps: list[Step] = []
         for status, file in chosen:
-            if steps and not allow_destructive:
+            if steps:
                 # Those before it may have written rows since.
-                await self._check_losses(file)
+                await self._check_losses(file, may_lose)
             if status.late:
                 log.warning("%s is applied late: a higher number was applied before", status.name)
-            step = await self._runner.apply(file, late=status.late)
+            step = await self._runner.apply(file, late=status.late, may_lose=may_lose)
             steps += [step] if step is not None else []
         return steps
 
@@ -229,6 +232,7 @@ class Migrator:
         to: int | None = None,
         *,
         plan: bool = False,
+        allow_destructive: bool | Collection[str] = False,
         backup: bool | str | os.PathLike[str] = False,
         lock_timeout: float = LOCK_TIMEOUT,
     ) -> list[Step]:
@@ -237,6 +241,7 @@ class Migrator:
         Args:
             to: undo all with a higher number; 0 undoes all. One migration by default.
             plan: change nothing; return what would be undone, with the rows that tables have which go or change.
+            allow_destructive: as in ``up``: undo also what loses rows or values.
             backup: as in ``up``.
             lock_timeout: as in ``up``.
 
@@ -245,7 +250,7 @@ class Migrator:
 
         Raises:
             MigrationError: one of them cannot be undone, was edited since it was applied, or is missing: then none is
-                undone; or its downgrade failed, and nothing of that was kept.
+                undone; or its downgrade failed or would lose rows or values, and nothing of that was kept.
             BusyError: as in ``up``.
 
         Example:
@@ -258,30 +263,37 @@ class Migrator:
             return await self._plan_down(to)
         async with self._alone(lock_timeout):
             found = await self.status()
-            chosen = self._to_undo(found, to)
+            chosen, may_lose = self._to_undo(found, to), _may_lose(allow_destructive)
+            for file in chosen:
+                await self._check_losses(file, may_lose, down=True)
             saved = await self._back_up(backup) if backup and chosen else None
             await self._adopt(found)
-            steps = [await self._runner.undo(file) for file in chosen]
+            steps = [await self._runner.undo(file, may_lose=may_lose) for file in chosen]
             return [replace(step, backup=saved) for step in steps if step is not None]
 
     async def _plan_down(self, to: int | None) -> list[Step]:
         from deebase.migrations.plans import planned
 
         found = await self.status()
-        steps = [Step(file.name, False, None, file) for file in self._to_undo(found, to)]
+        steps = [
+            Step(file.name, False, None, file, tuple(await self._hazards(file, down=True)))
+            for file in self._to_undo(found, to)
+        ]
         return await planned(self._db, _applied(found), steps, down=True) if steps else []
 
-    async def _hazards(self, file: MigrationFile) -> list[Hazard]:
-        return await counted(self._db, hazards_of(file, self._executor.settings.name))
+    async def _hazards(self, file: MigrationFile, *, down: bool = False, allowed: bool = False) -> list[Hazard]:
+        settings = self._executor.settings
+        bounded = has_lock_limit(settings.connect_args)
+        return await counted(self._db, hazards_of(file, settings.name, down=down, bounded=bounded, allowed=allowed))
 
-    async def _check_losses(self, file: MigrationFile) -> None:
-        losses = [str(hazard) for hazard in await self._hazards(file) if hazard.destructive]
+    async def _check_losses(self, file: MigrationFile, may_lose: Collection[str] | None, *, down: bool = False) -> None:
+        """Refuse by its text what no transaction holds, and so no comparison can undo."""
+        if may_lose is None or self._runner.is_transactional(file):
+            return
+        found = [hazard for hazard in await self._hazards(file, down=down, allowed=True) if hazard.destructive]
+        losses = [str(hazard) for hazard in found if hazard.table not in may_lose]
         if losses:
-            raise MigrationError(
-                f"{file.name} would lose what is there: {'; '.join(losses)}",
-                hint="keep a backup: "
-                f"{either('up(allow_destructive=True, backup=True)', 'up --allow-destructive --backup')}",
-            )
+            raise refusal(file.name, losses, "down" if down else "up")
 
     def _check_outside(self, operation: str) -> None:
         if self._executor.block() is not None:
@@ -557,6 +569,33 @@ class Migrator:
 
         return await trials.check(self._db, self.directory, self._models, self._root)
 
+    async def lint(self) -> list[Finding]:
+        """Return what is to be looked at in the migrations that this database lacks, the draft included.
+
+        Their text is read, nothing is run. A comment in a file allows a rule: ``-- deebase: allow M402 why``.
+
+        Returns:
+            A finding of the kind "lint" for each, with its rule, and what to do instead as its hint.
+
+        Raises:
+            MigrationError: the directory is not there, or a file cannot be read.
+
+        Example:
+            ```python
+            for finding in await migrator.lint():
+                print(finding)
+            ```
+        """
+        from deebase.migrations.trials import Finding
+
+        lacking = [status for status in await self.status() if status.state in ("draft", "pending", "unfinished")]
+        return [
+            Finding("lint", str(hazard), status.name, hazard.advice)
+            for status in lacking
+            if status.file is not None
+            for hazard in await self._hazards(status.file)
+        ]
+
     async def script(self, to: int | None = None, *, down: bool = False) -> str:
         """Return the SQL of what ``up`` would apply, or ``down`` undo, for somebody who runs it by hand.
 
@@ -763,6 +802,13 @@ class Migrator:
         if name is not None and not chosen:
             raise _unknown(f"there is no migration {name!r}", found)
         return chosen
+
+
+def _may_lose(allowed: bool | Collection[str]) -> Collection[str] | None:
+    """Return the tables that may lose what they hold; None for all."""
+    if isinstance(allowed, bool):
+        return None if allowed else ()
+    return {allowed} if isinstance(allowed, str) else allowed
 
 
 def _applied(found: Sequence[Status]) -> list[MigrationFile]:

@@ -14,6 +14,7 @@ from deebase.codegen.module import Module
 from deebase.codegen.values import quoted
 from deebase.errors import DeeBaseError, MigrationError, ValidationError
 from deebase.migrations.body import INDENT, access
+from deebase.migrations.casts import check_casts
 from deebase.migrations.changes import Changes
 from deebase.migrations.comparison import compare
 from deebase.migrations.drafts import sentence
@@ -131,7 +132,7 @@ async def propose(title: str, history: Database, target: Database, renames: Rena
         path: of the file that it is going to be.
 
     Raises:
-        MigrationError: there is nothing to do.
+        MigrationError: there is nothing to do; or a column is to change between types without a cast.
     """
     before = await read(history)
     renamed = renames_of(renames, before)
@@ -145,6 +146,7 @@ async def propose(title: str, history: Database, target: Database, renames: Rena
             "the migrations so far make what the models say: there is nothing to do",
             hint=f"{either('new(name, empty=True)', 'new NAME --empty')} opens an empty draft",
         )
+    await check_casts(history, up)
     down = await compare(target, middle)
     notes = [
         f"{old} goes and {new} comes: if that is one thing with another name, write this anew with "

@@ -1,4 +1,4 @@
-"""The rules of lint, and what they find."""
+"""The rules of lint: what each finds, and what to do instead."""
 
 from __future__ import annotations
 
@@ -7,31 +7,263 @@ from typing import Final, NamedTuple
 
 
 class Rule(NamedTuple):
-    """A rule: its id, which is an anchor in the docs too, and what it says."""
+    """A rule.
+
+    Attributes:
+        id: its number, which never changes: "M402".
+        name: a short name, with which its section of the docs begins.
+        text: what it finds.
+        advice: what to do instead.
+        destructive: whether rows or values are lost.
+        dialect: the database that it is about; "" for both.
+    """
 
     id: str
+    name: str
     text: str
+    advice: str
     destructive: bool = False
-    #: The database where it matters; "" for both.
     dialect: str = ""
 
 
-DROP_TABLE = Rule("M101", "drops a table with its rows", True)
-DROP_COLUMN = Rule("M102", "drops a column with its values", True)
-DELETE_ROWS = Rule("M103", "deletes all rows", True)
-ADD_NOT_NULL = Rule("M201", "adds a column that is never NULL and has no default: it fails where rows are there")
-SET_NOT_NULL = Rule("M202", "has a column refuse NULL: it fails where one is, and reads all rows under a lock")
-RENAME = Rule("M301", "renames what programs that still run know by the old name")
-CHANGE_TYPE = Rule(
-    "M401", "changes a type: the table is written anew, and nobody reads it meanwhile", False, "postgresql"
-)
-INDEX = Rule("M402", "makes an index while nobody can write to the table", False, "postgresql")
-FOREIGN_KEY = Rule("M403", "adds a foreign key, which reads all rows while nobody can write", False, "postgresql")
+def _lock(number: str, name: str, text: str, advice: str) -> Rule:
+    return Rule(number, name, text, advice, dialect="postgresql")
 
-#: All rules, in the order of their ids.
+
+DROP_TABLE = Rule(
+    *("M101", "drop-table", "drops a table with its rows"),
+    "keep a backup, and drop it when no program uses it any more",
+    destructive=True,
+)
+DROP_COLUMN = Rule(
+    *("M102", "drop-column", "drops a column with its values"),
+    "deploy programs without it first, keep a backup, and drop it then",
+    destructive=True,
+)
+DELETE_ROWS = Rule(
+    *("M103", "delete-rows", "deletes all rows"), "give a condition, if not all rows are meant", destructive=True
+)
+
+ADD_NOT_NULL = Rule(
+    "M201",
+    "add-not-null",
+    "adds a column that is never NULL and has no default: it fails where the table has rows",
+    "give a default; or add it as nullable, fill it, and set NOT NULL in a later migration",
+)
+SET_NOT_NULL = Rule(
+    "M202",
+    "set-not-null",
+    "has a column refuse NULL: it fails where one is stored, and reads all rows under a lock",
+    "fill the column in a migration before; on a large table add CHECK (... IS NOT NULL) NOT VALID, validate it, then"
+    " set NOT NULL, which needs no scan any more",
+)
+
+RENAME = Rule(
+    "M301",
+    "rename",
+    "renames what running programs know by the old name",
+    "stop them first; or add the new one, copy the values, and drop the old one in a later deployment",
+)
+DROP_VIEW = Rule(
+    "M302", "drop-view", "drops a view that running programs may read", "CREATE OR REPLACE VIEW, or drop it later"
+)
+ALTER_TYPE = _lock(
+    "M303",
+    "alter-type",
+    "changes a type that columns use and running programs know",
+    "only add: ALTER TYPE ... ADD VALUE in a migration before the program that writes it; a value that is added cannot"
+    " be used in the same transaction",
+)
+
+CHANGE_TYPE = _lock(
+    "M401",
+    "change-type",
+    "changes the type of a column: the table is rewritten, and no other session can read it meanwhile",
+    "add a column of the new type, copy the values in chunks, then exchange the two",
+)
+INDEX = _lock(
+    "M402",
+    "create-index",
+    "creates an index while no other session can write to the table",
+    "CREATE INDEX CONCURRENTLY in a file that says -- not transactional",
+)
+FOREIGN_KEY = _lock(
+    "M403",
+    "add-foreign-key",
+    "adds a foreign key, which reads all rows while no other session can write to both tables",
+    "ADD CONSTRAINT ... NOT VALID, and VALIDATE CONSTRAINT in a later migration",
+)
+ADD_CHECK = _lock(
+    "M404",
+    "add-check",
+    "adds a CHECK, which reads all rows while no other session can read or write",
+    "ADD CONSTRAINT ... CHECK (...) NOT VALID, and VALIDATE CONSTRAINT in a later migration",
+)
+VALIDATE_AT_ONCE = _lock(
+    "M405",
+    "validate-at-once",
+    "validates a constraint in the transaction that adds it: the strong lock is held while all rows are read",
+    "VALIDATE CONSTRAINT in a migration of its own",
+)
+ADD_UNIQUE = _lock(
+    "M406",
+    "add-unique",
+    "adds a UNIQUE constraint, whose index is built while no other session can read or write",
+    "CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT ... UNIQUE USING INDEX",
+)
+ADD_PRIMARY_KEY = _lock(
+    "M407",
+    "add-primary-key",
+    "adds a primary key, whose index is built while no other session can read or write",
+    "CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT ... PRIMARY KEY USING INDEX",
+)
+ADD_EXCLUDE = _lock(
+    "M408",
+    "add-exclude",
+    "adds an EXCLUDE constraint, whose index is built while no other session can read or write",
+    "create the table with it; no index can be built for it beforehand, so choose a time without traffic",
+)
+ADD_REFERENCE = _lock(
+    "M409",
+    "add-column-references",
+    "adds a column with a foreign key, which locks both tables",
+    "add the column, then ADD CONSTRAINT ... FOREIGN KEY ... NOT VALID, and VALIDATE CONSTRAINT in a later migration",
+)
+VOLATILE_DEFAULT = _lock(
+    "M410",
+    "add-volatile-default",
+    "adds a column whose default is computed for each row: the table is rewritten under a lock",
+    "add the column without a default, SET DEFAULT, and fill old rows in chunks",
+)
+ADD_SERIAL = _lock(
+    "M411",
+    "add-serial",
+    "adds a serial column: the table is rewritten under a lock",
+    "add an integer column, create the sequence, SET DEFAULT nextval(...), and fill old rows in chunks",
+)
+ADD_IDENTITY = _lock(
+    "M412",
+    "add-identity",
+    "adds an identity column: the table is rewritten under a lock",
+    "add an integer column, fill old rows in chunks, then ADD GENERATED ... AS IDENTITY",
+)
+ADD_STORED = _lock(
+    "M413",
+    "add-stored-generated",
+    "adds a stored generated column: the table is rewritten under a lock",
+    "add a plain column that a trigger keeps, and fill old rows in chunks; or a virtual one, from PostgreSQL 18 on",
+)
+DROP_INDEX = _lock(
+    "M414",
+    "drop-index",
+    "drops an index while no other session can read or write the table",
+    "DROP INDEX CONCURRENTLY in a file that says -- not transactional",
+)
+REINDEX = _lock(
+    "M415",
+    "reindex",
+    "rebuilds an index while no other session can write to the table",
+    "REINDEX ... CONCURRENTLY in a file that says -- not transactional",
+)
+REWRITE = _lock(
+    "M416",
+    "rewrite-table",
+    "rewrites the table while no other session can read or write it",
+    "choose a time without traffic; pg_repack rewrites a table that stays in use",
+)
+SET_LOGGED = _lock(
+    "M417",
+    "set-logged",
+    "rewrites the table to make it logged or unlogged; an unlogged one is emptied by a crash",
+    "create another table, copy the rows in chunks, and exchange the two",
+)
+SET_TABLESPACE = _lock(
+    "M418",
+    "set-tablespace",
+    "moves the table to other storage while no other session can read or write it",
+    "choose a time without traffic; pg_repack moves a table that stays in use",
+)
+LOCK_TABLE = _lock(
+    "M419",
+    "lock-table",
+    "locks a table until the migration ends",
+    "let the statements take their own locks; SELECT ... FOR UPDATE locks rows",
+)
+REFRESH = _lock(
+    "M420",
+    "refresh-view",
+    "refreshes a materialized view while no other session can read it",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a unique index",
+)
+TRIGGER = _lock(
+    "M421",
+    "create-trigger",
+    "creates, changes or drops a trigger under a lock, and changes what each later write does",
+    "do it in a migration of its own, which holds the lock for a moment only",
+)
+DISABLE_TRIGGER = _lock(
+    "M422",
+    "disable-trigger",
+    "switches triggers of a table on or off for all sessions; foreign keys are triggers, too",
+    "have the trigger skip what the migration does, by its WHEN condition",
+)
+ROW_SECURITY = _lock(
+    "M423",
+    "row-security",
+    "changes row security: without a policy, other roles see no rows at all",
+    "create the policies first, and test them with the role of the program",
+)
+VACUUM_FULL = _lock(
+    "M424",
+    "vacuum-full",
+    "rewrites the table while no other session can read or write it",
+    "VACUUM without FULL; pg_repack where the space has to be given back",
+)
+ATTACH_PARTITION = _lock(
+    "M425",
+    "attach-partition",
+    "attaches or detaches a partition under a lock, and reads its rows",
+    "add a CHECK like the bounds of the partition beforehand; DETACH PARTITION ... CONCURRENTLY",
+)
+
+NO_COLUMN_WORD = Rule(
+    "M501",
+    "add-without-column",
+    "leaves out the word COLUMN, so that ADD may mean a constraint",
+    "ADD COLUMN name type",
+)
+SEVERAL_ACTIONS = _lock(
+    "M502",
+    "several-actions",
+    "has several actions in one ALTER TABLE: all of them run under the strongest lock, for as long as the slowest",
+    "one statement for each, and one migration for those that read or rewrite rows",
+)
+ROWS_BESIDE_SCHEMA = _lock(
+    "M503",
+    "rows-beside-schema",
+    "changes all rows in the transaction that changes the schema: its locks are held until the last row is done",
+    "change the schema in one migration, and the rows in another, in chunks",
+)
+CONCURRENTLY_INSIDE = _lock(
+    "M504",
+    "concurrently-inside",
+    "runs CONCURRENTLY inside a transaction, where it fails",
+    "a migration of its own that says -- not transactional (transactional = False in Python)",
+)
+NO_LOCK_TIMEOUT = _lock(
+    "M505",
+    "no-lock-timeout",
+    "waits for a lock without a limit, and all later sessions wait after it",
+    "SET LOCAL lock_timeout = '5s', or Database(..., lock_timeout=5)",
+)
+
+#: All rules, in the order of their numbers.
 RULES: Final = (
-    *(DROP_TABLE, DROP_COLUMN, DELETE_ROWS, ADD_NOT_NULL, SET_NOT_NULL),
-    *(RENAME, CHANGE_TYPE, INDEX, FOREIGN_KEY),
+    *(DROP_TABLE, DROP_COLUMN, DELETE_ROWS, ADD_NOT_NULL, SET_NOT_NULL, RENAME, DROP_VIEW, ALTER_TYPE),
+    *(CHANGE_TYPE, INDEX, FOREIGN_KEY, ADD_CHECK, VALIDATE_AT_ONCE, ADD_UNIQUE, ADD_PRIMARY_KEY, ADD_EXCLUDE),
+    *(ADD_REFERENCE, VOLATILE_DEFAULT, ADD_SERIAL, ADD_IDENTITY, ADD_STORED, DROP_INDEX, REINDEX, REWRITE),
+    *(SET_LOGGED, SET_TABLESPACE, LOCK_TABLE, REFRESH, TRIGGER, DISABLE_TRIGGER, ROW_SECURITY, VACUUM_FULL),
+    *(ATTACH_PARTITION, NO_COLUMN_WORD, SEVERAL_ACTIONS, ROWS_BESIDE_SCHEMA, CONCURRENTLY_INSIDE, NO_LOCK_TIMEOUT),
 )
 
 
@@ -40,13 +272,14 @@ class Hazard:
     """Something in a migration to look at before it is applied.
 
     Attributes:
-        rule: its id: "M102"; the docs explain each.
+        rule: its number: "M102"; the docs have a section for each.
         text: what it is.
         table: the table, None where the text does not tell.
         column: the column, where it is about one.
         line: of the file, None for SQL in it that has several.
         destructive: whether rows or values are lost.
         rows: how many are lost in this database, where that was counted.
+        advice: what to do instead.
     """
 
     rule: str
@@ -56,6 +289,7 @@ class Hazard:
     line: int | None = None
     destructive: bool = False
     rows: int | None = None
+    advice: str = ""
 
     def __str__(self) -> str:
         what = ".".join([name for name in (self.table, self.column) if name is not None])
@@ -66,4 +300,4 @@ class Hazard:
 
 def hazard(rule: Rule, table: str | None, column: str | None = None, line: int | None = None) -> Hazard:
     """Return what a rule finds."""
-    return Hazard(rule.id, rule.text, table, column, line, rule.destructive)
+    return Hazard(rule.id, rule.text, table, column, line, rule.destructive, advice=rule.advice)

@@ -7,7 +7,7 @@ import copy
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +24,10 @@ from deebase.errors import (
     TableExistsError,
     TransactionAbortedError,
 )
-from deebase.migrations.chunks import Run
+from deebase.migrations.chunks import Run as ChunkedRun
 from deebase.migrations.files import MigrationFile
+from deebase.migrations.guard import CountAgainError, Guard
+from deebase.migrations.guarded import GuardedExecutor
 from deebase.migrations.ledger import Entry, Ledger
 from deebase.migrations.loading import Script, loaded, said_by
 from deebase.migrations.progress import Direction, Progress
@@ -85,11 +87,47 @@ def separate(db: Database, executor: Executor) -> Database:
     """
     own = copy.copy(db)
     catalog = Catalog(executor.settings.dialect, executor.block)
+    own._executor = executor  # pyright: ignore[reportPrivateUsage]
     own._catalog = catalog  # pyright: ignore[reportPrivateUsage]
     own._raw = RawSql(executor, catalog.dialect)  # pyright: ignore[reportPrivateUsage]
     own.t = Tables(catalog, executor)
     own.v = Views(catalog, executor)
     return own
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One direction of a migration.
+
+    Attributes:
+        file: the migration.
+        script: what it does.
+        work: the direction that runs.
+        applied: whether the ledger has it before, so that it is undone.
+        may_lose: the tables that may lose what they hold; None for all.
+    """
+
+    file: MigrationFile
+    script: Script
+    work: Callable[[Database], Awaitable[None]]
+    applied: bool
+    may_lose: Collection[str] | None
+
+    def guard(self, executor: Executor) -> Guard | None:
+        """Return what sees to it that nothing is lost, where that is not allowed."""
+        if self.may_lose is None:
+            return None
+        return Guard(executor, self.file.name, self.file.text, self.may_lose, down=self.applied)
+
+    def guarded(self, executor: Executor) -> GuardedExecutor | None:
+        """Return an executor that looks at each statement by itself, where nothing may be lost."""
+        allowed, left = self.may_lose, "that statement or block was rolled back"
+        if allowed is None:
+            return None
+        name, down = self.file.name, self.applied
+        return GuardedExecutor(
+            executor, lambda text: Guard(executor, name, text, allowed, down=down, left=left), self.file.text
+        )
 
 
 class Runner:
@@ -101,39 +139,59 @@ class Runner:
         self._ledger = ledger
         self._dialect = executor.settings.name
 
-    async def apply(self, file: MigrationFile, *, late: bool) -> Step | None:
+    async def apply(self, file: MigrationFile, *, late: bool, may_lose: Collection[str] | None = None) -> Step | None:
         """Apply a migration; None when somebody else has done so by now.
 
+        Args:
+            file: the migration.
+            late: for the step.
+            may_lose: the tables that may lose what they hold; None for all.
+
         Raises:
-            MigrationError: it failed; the message says what is left of it.
+            MigrationError: it failed, or loses something; the message says what is left of it.
         """
         with loaded(file, self._dialect) as script:
             start = time.perf_counter()
-            if not await self._way(script)(file, script, script.upgrade, applied=False):
+            run = _Run(file, script, script.upgrade, False, may_lose)
+            if not await self._way(script)(run):
                 return None
             seconds = time.perf_counter() - start
         log.info("applied %s in %.3f s", file.name, seconds)
         return Step(file.name, late, seconds, file)
 
-    async def undo(self, file: MigrationFile) -> Step | None:
+    async def undo(self, file: MigrationFile, *, may_lose: Collection[str] | None = None) -> Step | None:
         """Undo a migration; None when somebody else has done so by now.
 
+        Args:
+            file: the migration.
+            may_lose: as for ``apply``.
+
         Raises:
-            MigrationError: it failed, or cannot be undone.
+            MigrationError: it failed, loses something, or cannot be undone.
         """
         with loaded(file, self._dialect) as script:
             start = time.perf_counter()
-            if not await self._way(script)(file, script, script.downgrade, applied=True):
+            run = _Run(file, script, script.downgrade, True, may_lose)
+            if not await self._way(script)(run):
                 return None
             seconds = time.perf_counter() - start
         log.info("undid %s in %.3f s", file.name, seconds)
         return Step(file.name, False, seconds, file)
 
-    def _way(self, script: Script) -> Callable[..., Awaitable[bool]]:
+    def _way(self, script: Script) -> Callable[[_Run], Awaitable[bool]]:
         """Return how one direction of a migration is run."""
         if script.transactional:
             return self._together
         return self._in_chunks if script.resumable else self._apart
+
+    def is_transactional(self, file: MigrationFile) -> bool:
+        """Whether one transaction holds all of a migration.
+
+        Raises:
+            MigrationError: it cannot be loaded.
+        """
+        with loaded(file, self._dialect) as script:
+            return script.transactional
 
     def check_reversible(self, file: MigrationFile) -> None:
         """Refuse a migration that cannot be undone.
@@ -150,33 +208,34 @@ class Runner:
 
     # -- in a transaction ----------------------------------------------------------------------
 
-    async def _together(
-        self, file: MigrationFile, script: Script, work: Callable[[Database], Awaitable[None]], *, applied: bool
-    ) -> bool:
+    async def _together(self, run: _Run) -> bool:
         """Run one direction of a migration and write the ledger, in one transaction; again if a lock is not to be had.
 
         Who waits for a lock on a table keeps all others waiting who come later, so it is given up after a while
         (``lock_timeout`` of the database), and they go first.
         """
-        for left in reversed(range(_ATTEMPTS)):
+        guard = run.guard(self._executor)
+        left = _ATTEMPTS
+        while True:
             try:
-                return await self._once(file, script, work, applied=applied)
+                return await self._once(run, guard)
+            except CountAgainError:
+                continue
             except DeeBaseError as error:
-                await _pause_before_another_attempt(file, error, left)
-        raise AssertionError("the last attempt returns or raises")
+                left -= 1
+                await _pause_before_another_attempt(run.file, error, left)
 
-    async def _once(
-        self, file: MigrationFile, script: Script, work: Callable[[Database], Awaitable[None]], *, applied: bool
-    ) -> bool:
+    async def _once(self, run: _Run, guard: Guard | None) -> bool:
+        file = run.file
         try:
             async with self._db.transaction():
                 # Looked at again where nobody else can write it: a lock may get lost with its connection.
                 await self._ledger.lock()
-                if await self._ledger.has(file.name) is not applied:
+                if await self._ledger.has(file.name) is not run.applied:
                     return False
                 started_at, start = datetime.now(UTC), time.perf_counter()
-                await self._work(file, script, work, _UNDONE)
-                if applied:
+                await self._guarded(run, guard)
+                if run.applied:
                     await self._ledger.remove(file.name)
                 else:
                     seconds = time.perf_counter() - start
@@ -186,44 +245,63 @@ class Runner:
             raise _failed(file, "", error, _UNDONE) from error
         return True
 
+    async def _guarded(self, run: _Run, guard: Guard | None) -> None:
+        """Run one direction of a migration, and see that nothing is lost by it."""
+        if guard is None:
+            await self._work(run, run.work, _UNDONE)
+            return
+        await guard.around(lambda: self._work(run, run.work, _UNDONE))
+
     async def _work(
-        self, file: MigrationFile, script: Script, work: Callable[[Database], Awaitable[None]], left: str
+        self, run: _Run, work: Callable[[Database], Awaitable[None]], left: str, executor: Executor | None = None
     ) -> None:
         try:
-            await work(separate(self._db, self._executor))
+            await work(separate(self._db, executor or self._executor))
         except Exception as error:
-            raise _failed(file, script.where(error), error, left) from error
+            raise _failed(run.file, run.script.where(error), error, left) from error
 
     # -- outside of a transaction --------------------------------------------------------------
 
-    async def _apart(
-        self, file: MigrationFile, script: Script, work: Callable[[Database], Awaitable[None]], *, applied: bool
-    ) -> bool:
+    async def _apart(self, run: _Run) -> bool:
         """Run one direction of a migration that no transaction can hold: begun, done and noted one after another."""
+        file = run.file
         async with self._db.transaction():
             await self._ledger.lock()
-            if await self._ledger.has(file.name) is not applied:
+            if await self._ledger.has(file.name) is not run.applied:
                 return False
             started_at, start = datetime.now(UTC), time.perf_counter()
-            if applied:
+            if run.applied:
                 await self._ledger.change(file.name, started_at=started_at, finished_at=None)
             else:
                 await self._ledger.add(file.name, file, started_at=started_at, seconds=None)
-        await self._work(file, script, work, f"it may be half done: {settling(file.name)}")
-        if applied:
+        guarded = run.guarded(self._executor)
+        try:
+            await self._work(run, run.work, f"it may be half done: {settling(file.name)}", guarded)
+        except MigrationError:
+            if guarded is None or guarded.refused is None or guarded.wrote:
+                raise
+            await self._not_begun(run)
+            raise guarded.refused from None
+        if run.applied:
             await self._ledger.remove(file.name)
         else:
             seconds = time.perf_counter() - start
             await self._ledger.change(file.name, finished_at=datetime.now(UTC), seconds=seconds)
         return True
 
+    async def _not_begun(self, run: _Run) -> None:
+        """Write into the ledger that nothing of a migration was done."""
+        if run.applied:
+            await self._ledger.change(run.file.name, finished_at=datetime.now(UTC), progress=None)
+        else:
+            await self._ledger.remove(run.file.name)
+
     # -- in chunks -----------------------------------------------------------------------------
 
-    async def _in_chunks(
-        self, file: MigrationFile, script: Script, work: Callable[[Database], Awaitable[None]], *, applied: bool
-    ) -> bool:
+    async def _in_chunks(self, run: _Run) -> bool:
         """Run one direction of a migration whose loops keep their places, from where it was cut off."""
-        direction: Direction = "down" if applied else "up"
+        file = run.file
+        direction: Direction = "down" if run.applied else "up"
         await self._ledger.make()
         left, reached = _ATTEMPTS, ""
         while True:
@@ -232,14 +310,20 @@ class Runner:
                 return False
             # As often as there is a way forward.
             left, reached = (left - 1 if entry.progress == reached else _ATTEMPTS - 1), entry.progress
-            run = Run(self._executor, self._ledger, file.name, Progress.read(entry.progress))
+            guarded = run.guarded(self._executor)
+            begun = Progress.read(entry.progress)
+            chunks = ChunkedRun(guarded or self._executor, self._ledger, file.name, begun)
             start = time.perf_counter()
             try:
-                await self._work(file, script, run.around(work), f"what its chunks had saved is kept: {_goes_on(run)}")
+                kept = f"what its chunks had saved is kept: {_goes_on(chunks)}"
+                await self._work(run, chunks.around(run.work), kept, guarded)
             except DeeBaseError as error:
+                if guarded is not None and guarded.refused and not guarded.wrote and not begun.loops:
+                    await self._not_begun(run)
+                    raise guarded.refused from None
                 await _pause_before_another_attempt(file, error, left)
                 continue
-            await self._finished(file, run, time.perf_counter() - start)
+            await self._finished(file, chunks, time.perf_counter() - start)
             return True
 
     async def _taken(self, file: MigrationFile, direction: Direction) -> Entry | None:
@@ -257,7 +341,7 @@ class Runner:
                 return None
             return await self._ledger.find(file.name)
 
-    async def _finished(self, file: MigrationFile, run: Run, seconds: float) -> None:
+    async def _finished(self, file: MigrationFile, run: ChunkedRun, seconds: float) -> None:
         async with self._db.transaction():
             await run.hold()
             if run.progress.direction == "down":
@@ -269,7 +353,7 @@ class Runner:
 _UNDONE = "nothing of it was kept"
 
 
-def _goes_on(run: Run) -> str:
+def _goes_on(run: ChunkedRun) -> str:
     return f"{either(f'{run.progress.direction}()', run.progress.direction)} goes on from there"
 
 

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that ``check`` does not like.
+    """Something that ``check`` or ``lint`` reports.
 
     Attributes:
         kind: "files" (names, numbers, seals), "failed" (a migration does not run), "models" (they and the migrations
-            differ) or "downgrade" (it does not lead back).
+            differ), "downgrade" (it does not lead back) or "lint" (what to look at before it is applied).
         text: what it is.
         migration: the name of the file, where it is about one.
         hint: what mends it.

@@ -1,0 +1,54 @@
+"""What statements of one SQLite connection write to, as SQLite itself reports it while it compiles them."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+_CHANGES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
+_DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
+
+
+class WriteWatch:
+    """Records the tables that statements write to, those of triggers and of foreign key actions included.
+
+    While it is installed, no statement can end the transaction: that is left to the code which began it.
+
+    Attributes:
+        written: (schema, table) of each table that rows are inserted into, changed in or deleted from.
+        deleted: the part of these that rows are deleted from.
+        dropped: (schema, table) of each table that is dropped.
+        columns_dropped: whether a column is dropped.
+    """
+
+    def __init__(self) -> None:
+        self.written: set[tuple[str, str]] = set()
+        self.deleted: set[tuple[str, str]] = set()
+        self.dropped: set[tuple[str, str]] = set()
+        self.columns_dropped: bool = False
+
+    def __call__(self, action: int, first: str | None, second: str | None, schema: str | None, *_: Any) -> int:
+        """Take note of one action of a statement (sqlite.org/c3ref/c_alter_table.html)."""
+        if action == sqlite3.SQLITE_TRANSACTION and first != "BEGIN":
+            return sqlite3.SQLITE_DENY
+        table = (str(schema), str(first))
+        if action in _CHANGES:
+            self.written.add(table)
+        if action == sqlite3.SQLITE_DELETE:
+            self.deleted.add(table)
+        if action in _DROPS:
+            self.dropped.add(table)
+        if action == sqlite3.SQLITE_ALTER_TABLE and schema is not None:
+            # The schema and the table come first here; a third name is that of a column which goes (alter.c).
+            self.columns_dropped = True
+            self.written.add((str(first), str(second)))
+        return sqlite3.SQLITE_OK
+
+    def install(self, raw: sqlite3.Connection) -> None:
+        """Begin; statements that the connection has cached are compiled again."""
+        raw.set_authorizer(self)
+
+    @staticmethod
+    def uninstall(raw: sqlite3.Connection) -> None:
+        """Stop."""
+        raw.set_authorizer(None)

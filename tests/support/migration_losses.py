@@ -1,0 +1,310 @@
+"""Migrations that lose rows or values, and migrations that lose none, for the tests of what is stopped.
+
+Each is SQL, or the body of ``upgrade(db)``; a case of one database alone has its name in front of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SETUP = {
+    "sqlite": """
+        CREATE TABLE country (id integer PRIMARY KEY, code varchar(2));
+        CREATE TABLE city (
+            id integer PRIMARY KEY, name varchar(50) NOT NULL UNIQUE, size decimal(10, 2), founded timestamp, note text,
+            country_id integer REFERENCES country (id) ON DELETE CASCADE
+        );
+        CREATE TABLE vacant (id integer PRIMARY KEY, name text, size integer);
+        CREATE TABLE log (id integer PRIMARY KEY, city_id integer);
+    """,
+    "postgresql": """
+        CREATE SCHEMA other;
+        CREATE TABLE country (id integer PRIMARY KEY, code varchar(2));
+        CREATE TABLE city (
+            id integer PRIMARY KEY, name varchar(50) NOT NULL UNIQUE, size numeric(10, 2), founded timestamp, note text,
+            country_id integer REFERENCES country (id) ON DELETE CASCADE
+        );
+        CREATE TABLE vacant (id integer PRIMARY KEY, name text, size integer);
+        CREATE TABLE log (id integer PRIMARY KEY, city_id integer);
+        CREATE TABLE other.visit (id integer PRIMARY KEY);
+        INSERT INTO other.visit VALUES (1), (2);
+        CREATE TABLE event (id integer, at date) PARTITION BY RANGE (at);
+        CREATE TABLE event_2023 PARTITION OF event FOR VALUES FROM ('2023-01-01') TO ('2024-01-01');
+        CREATE TABLE event_2024 PARTITION OF event FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+        INSERT INTO event VALUES (1, '2023-05-05'), (2, '2024-05-05');
+    """,
+}
+ROWS = """
+    INSERT INTO country VALUES (1, 'de'), (2, 'at');
+    INSERT INTO city VALUES
+        (1, 'Ulm', 12.25, '2020-01-02 03:04:05', 'old', 1), (2, 'Bonn', 33.5, '2021-02-03 04:05:06', 'new', 1),
+        (3, 'Wien', 190.75, '2022-03-04 05:06:07', NULL, 2);
+    INSERT INTO log VALUES (1, 1);
+"""
+TABLES = ("country", "city", "log")
+
+_SAME_COLUMNS = "id integer PRIMARY KEY, name text, size numeric, founded timestamp, note text, country_id integer"
+
+DESTRUCTIVE_SQL = {
+    "plain drop": "DROP TABLE city",
+    "other case": "drop Table CITY",
+    "comments between": "DROP /* no */ TABLE -- really\n city",
+    "quoted": 'DROP TABLE "city"',
+    "if exists": "DROP TABLE IF EXISTS city",
+    "with schema": {"sqlite": "DROP TABLE main.city", "postgresql": "DROP TABLE public.city"},
+    "after an empty table": "DROP TABLE vacant; DROP TABLE city",
+    "second of a list": {"postgresql": "DROP TABLE vacant, city"},
+    "cascade": {"postgresql": "DROP TABLE country CASCADE; DELETE FROM city"},
+    "created again": f"DROP TABLE city; CREATE TABLE city ({_SAME_COLUMNS})",
+    "created in the same file": f"CREATE TABLE IF NOT EXISTS city ({_SAME_COLUMNS}); DROP TABLE city",
+    "filled with others": f"DROP TABLE city; CREATE TABLE city ({_SAME_COLUMNS});"
+    " INSERT INTO city (id, name) VALUES (1, 'A'), (2, 'B'), (3, 'C')",
+    "renamed, then dropped": "ALTER TABLE city RENAME TO town; DROP TABLE town",
+    "renamed twice, then dropped": "ALTER TABLE city RENAME TO a; ALTER TABLE a RENAME TO b; DROP TABLE b",
+    "replaced by name": f"ALTER TABLE city RENAME TO town; CREATE TABLE city ({_SAME_COLUMNS}); DROP TABLE town",
+    "copied in part": "CREATE TABLE town AS SELECT * FROM city WHERE id < 3; DROP TABLE city",
+    "copied with less": "CREATE TABLE town AS SELECT id, substr(name, 1, 2) AS name, size, founded, note, country_id"
+    " FROM city; DROP TABLE city; ALTER TABLE town RENAME TO city",
+    "copied without a column": "CREATE TABLE town AS SELECT id, name FROM city; DROP TABLE city",
+    "all rows": "DELETE FROM city",
+    "all rows, with a condition": "DELETE FROM city WHERE 1 = 1",
+    "some rows": "DELETE FROM city WHERE size > 100",
+    "one row": "DELETE FROM city WHERE id = 3",
+    "by a subquery": "DELETE FROM city WHERE id IN (SELECT id FROM city)",
+    "by a common table expression": "WITH old AS (SELECT id FROM city) DELETE FROM city"
+    " WHERE id IN (SELECT id FROM old)",
+    "inside of a common table expression": {"postgresql": "WITH gone AS (DELETE FROM city RETURNING id) SELECT 1"},
+    "using": {"postgresql": "DELETE FROM city USING country WHERE country.id = country_id"},
+    "explained and done": {"postgresql": "EXPLAIN ANALYZE DELETE FROM city"},
+    "by a foreign key": "DELETE FROM country WHERE id = 2",
+    "moved to another table": "CREATE TABLE archive AS SELECT * FROM city; DELETE FROM city",
+    "deleted and others inserted": "DELETE FROM city; INSERT INTO city (id, name) VALUES (7, 'A'), (8, 'B'), (9, 'C')",
+    "same keys, other rows": "DELETE FROM city; INSERT INTO city (id, name, size, founded, note, country_id)"
+    " VALUES (1, 'A', 1, '2020-01-02', 'x', 1), (2, 'B', 2, '2020-01-02', 'y', 1), (3, 'C', 3, '2020-01-02', 'z', 1)",
+    "more inserted than deleted": "DELETE FROM city WHERE id = 1;"
+    " INSERT INTO city (id, name, size, founded, note) VALUES (7, 'Berlin', 100, '2020-01-01', 'long note'),"
+    " (8, 'Hamburg', 200, '2020-01-01', 'long note')",
+    "truncate": {"postgresql": "TRUNCATE city", "sqlite": "DELETE FROM main.city"},
+    "truncate a list": {"postgresql": "TRUNCATE vacant, city"},
+    "truncate with cascade": {"postgresql": "TRUNCATE country CASCADE"},
+    "truncated and filled": {
+        "postgresql": "TRUNCATE city; INSERT INTO city (id, name) VALUES (1, 'A'), (2, 'B'), (3, 'C')"
+    },
+    "merge": {"postgresql": "MERGE INTO city USING country ON country.id = city.country_id WHEN MATCHED THEN DELETE"},
+    "do": {"postgresql": "DO $$ BEGIN DELETE FROM city; END $$"},
+    "do with a text that is built": {"postgresql": "DO $$ BEGIN EXECUTE 'DR' || 'OP TABLE ci' || 'ty'; END $$"},
+    "a function": {
+        "postgresql": "CREATE FUNCTION clear() RETURNS void LANGUAGE sql AS 'DELETE FROM city'; SELECT clear()"
+    },
+    "a procedure": {"postgresql": "CREATE PROCEDURE clear() LANGUAGE sql AS 'DELETE FROM city'; CALL clear()"},
+    "a trigger": {
+        "sqlite": "CREATE TRIGGER clear AFTER INSERT ON log BEGIN DELETE FROM city; END; INSERT INTO log VALUES (9, 9)",
+        "postgresql": "CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN DELETE FROM city; RETURN NEW; END';"
+        "CREATE TRIGGER clear AFTER INSERT ON log FOR EACH ROW EXECUTE FUNCTION clear(); INSERT INTO log VALUES (9, 9)",
+    },
+    "a trigger at commit": {
+        "postgresql": "CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN DELETE FROM city; RETURN NEW; END'; CREATE CONSTRAINT TRIGGER clear AFTER INSERT ON log"
+        " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION clear(); INSERT INTO log VALUES (9, 9)",
+    },
+    "a rule": {
+        "postgresql": "CREATE RULE clear AS ON INSERT TO log DO ALSO DELETE FROM city; INSERT INTO log VALUES (9, 9)"
+    },
+    "a view": {
+        "sqlite": "CREATE VIEW towns AS SELECT * FROM city; CREATE TRIGGER clear INSTEAD OF DELETE ON towns BEGIN"
+        " DELETE FROM city WHERE id = OLD.id; END; DELETE FROM towns",
+        "postgresql": "CREATE VIEW towns AS SELECT * FROM city; DELETE FROM towns",
+    },
+    "replace into": "INSERT INTO vacant VALUES (1, 'x', 1); "
+    "UPDATE city SET note = NULL WHERE id IN (SELECT id FROM vacant)",
+    "replace by key": {
+        "sqlite": "REPLACE INTO city (id, name) VALUES (1, 'Ulm')",
+        "postgresql": "INSERT INTO city (id, name) VALUES (1, 'Ulm')"
+        " ON CONFLICT (id) DO UPDATE SET size = excluded.size, founded = excluded.founded",
+    },
+    "replace by another key": {"sqlite": "INSERT OR REPLACE INTO city (id, name) VALUES (2, 'Ulm')"},
+    "or replace": {"sqlite": "UPDATE OR REPLACE city SET name = 'Ulm' WHERE id = 2"},
+    "writable schema": {
+        "sqlite": "PRAGMA writable_schema = ON; DELETE FROM sqlite_master WHERE name = 'city'",
+    },
+    "column": "ALTER TABLE city DROP COLUMN note",
+    "column without the word": {
+        "sqlite": "alter table city drop note",
+        "postgresql": "alter table only city drop note",
+    },
+    "second action": {"postgresql": "ALTER TABLE city DROP CONSTRAINT city_name_key, DROP COLUMN name"},
+    "after a new column": {"postgresql": "ALTER TABLE city ADD COLUMN x integer, DROP COLUMN size"},
+    "column, and another of its name": "ALTER TABLE city DROP COLUMN note; ALTER TABLE city ADD COLUMN note text",
+    "last column, and another of its name": "ALTER TABLE log DROP COLUMN city_id;"
+    " ALTER TABLE log ADD COLUMN city_id integer",
+    "column renamed, then dropped": "ALTER TABLE city RENAME COLUMN note TO x; ALTER TABLE city DROP COLUMN x",
+    "column that is split": "ALTER TABLE city ADD COLUMN first text; UPDATE city SET first = substr(note, 1, 1);"
+    " ALTER TABLE city DROP COLUMN note",
+    "to NULL": "UPDATE city SET note = NULL",
+    "one to NULL": "UPDATE city SET size = NULL WHERE id = 1",
+    "NULL by an expression": "UPDATE city SET note = nullif(note, 'old')",
+    "to an empty text": "UPDATE city SET note = ''",
+    "one to an empty text": "UPDATE city SET name = '' WHERE id = 2",
+    "all to one text": "UPDATE city SET note = 'x' WHERE note IS NOT NULL",
+    "all to one number": "UPDATE city SET size = 0",
+    "using NULL": {"postgresql": "ALTER TABLE city ALTER COLUMN note TYPE text USING NULL"},
+    "using a constant": {"postgresql": "ALTER TABLE city ALTER COLUMN size TYPE integer USING 1"},
+    "cut": {"postgresql": "ALTER TABLE city ALTER COLUMN name TYPE varchar(3) USING left(name, 3)"},
+    "cut by a cast": {"postgresql": "ALTER TABLE city ALTER name SET DATA TYPE varchar(3) USING name::varchar(3)"},
+    "rounded": {"postgresql": "ALTER TABLE city ALTER COLUMN size TYPE integer"},
+    "rounded to one digit": {"postgresql": "ALTER TABLE city ALTER COLUMN size TYPE numeric(10, 1)"},
+    "time to date": {"postgresql": "ALTER TABLE city ALTER COLUMN founded TYPE date"},
+    "time to time without seconds": {
+        "postgresql": "ALTER TABLE city ALTER COLUMN founded TYPE time USING founded::time"
+    },
+    "text to an empty document": {"postgresql": "ALTER TABLE city ALTER COLUMN note TYPE jsonb USING '{}'::jsonb"},
+    "rebuilt with rounding": {
+        "sqlite": f"CREATE TABLE town ({_SAME_COLUMNS});"
+        " INSERT INTO town SELECT id, name, CAST(size AS INTEGER), founded, note, country_id FROM city;"
+        " DROP TABLE city; ALTER TABLE town RENAME TO city"
+    },
+    "rebuilt with dates": {
+        "sqlite": f"CREATE TABLE town ({_SAME_COLUMNS});"
+        " INSERT INTO town SELECT id, name, size, date(founded), note, country_id FROM city;"
+        " DROP TABLE city; ALTER TABLE town RENAME TO city"
+    },
+    "another schema": {"postgresql": "DELETE FROM other.visit"},
+    "a whole schema": {"postgresql": "DROP SCHEMA other CASCADE"},
+    "a partition": {"postgresql": "DROP TABLE event_2023"},
+    "a detached partition": {"postgresql": "ALTER TABLE event DETACH PARTITION event_2023; DROP TABLE event_2023"},
+    "rows of a partition": {"postgresql": "DELETE FROM event WHERE at < '2024-01-01'"},
+    "a truncated partition": {"postgresql": "TRUNCATE event_2023"},
+    "counters switched off": {"postgresql": "SET LOCAL track_counts = off; DELETE FROM city"},
+}
+
+DESTRUCTIVE_PYTHON = {
+    "drop": 'await db.reflect(); await db.t["city"].drop()',
+    "a name that is built": 'await db.reflect(); await db.t["ci" + "ty"].drop()',
+    "a variable": "await db.reflect(); table = db.t.city; await table.drop()",
+    "getattr": 'await db.reflect(); await getattr(db.t.city, "dr" + "op")()',
+    "text that is built": 'await db.q("DROP" + " TABLE " + "ci" + "ty")',
+    "text that is formatted": 'await db.q(f"DELETE FROM {chr(99)}ity")',
+    "text in reverse": 'await db.q("ytic MORF ETELED"[::-1])',
+    "text in base 64": 'import base64; await db.q(base64.b64decode("REVMRVRFIEZST00gY2l0eQ==").decode())',
+    "script": 'await db.script("SELECT 1; DELETE FROM city; SELECT 2")',
+    "nested transaction": 'async with db.transaction(): await db.q("DELETE FROM city")',
+    "connection": """async with db.transaction() as tx:
+        await tx.connection.exec_driver_sql("DELETE FROM city")""",
+    "core": """import sqlalchemy as sa
+    async with db.transaction() as tx:
+        await tx.connection.execute(sa.delete(sa.table("city")))""",
+    "core by q": """import sqlalchemy as sa
+    await db.q(sa.delete(sa.table("city")))""",
+    "driver": """async with db.transaction() as tx:
+        raw = await tx.connection.get_raw_connection()
+        await raw.driver_connection.execute("DELETE FROM city")""",
+    "delete": "await db.reflect(); await db.t.city.delete(1)",
+    "delete_where": "await db.reflect(); await db.t.city.delete_where(all=True)",
+    "delete_where with a condition": "await db.reflect(); await db.t.city.delete_where(id=1)",
+    "each row": """await db.reflect()
+    for row in await db.t.city():
+        await db.t.city.delete(row["id"])""",
+    "truncate": "await db.reflect(); await db.t.city.truncate()",
+    "drop_column": 'await db.reflect(); await db.t.city.drop_column("note")',
+    "drop_column of a name that is built": 'await db.reflect(); await db.t.city.drop_column("no" + "te")',
+    "transform": 'await db.reflect(); await db.t.city.transform(drop=["note"])',
+    "transform twice": """await db.reflect()
+    await db.t.city.transform(rename={"note": "remark"})
+    await db.t.city.transform(drop="remark")""",
+    "rename and drop": """await db.reflect()
+    await db.t.city.rename("town")
+    await db.t.town.drop()""",
+    "create with replace": """class City:
+        id: int
+    await db.create(City, replace=True)""",
+    "update": 'await db.reflect(); await db.t.city.update({"id": 1, "note": None})',
+    "update_where": 'await db.reflect(); await db.t.city.update_where({"note": None}, all=True)',
+    "update_where to an empty text": 'await db.reflect(); await db.t.city.update_where({"note": ""}, id=1)',
+    "upsert": """await db.reflect()
+    await db.t.city.upsert({"id": 1, "name": "Ulm", "size": None, "founded": None, "note": None, "country_id": 1})""",
+    "an error that is swallowed": """try:
+        async with db.transaction():
+            await db.q("SELECT * FROM missing")
+    except Exception:
+        pass
+    await db.q("DELETE FROM city")""",
+    "gather": """import asyncio
+    await asyncio.gather(*[db.q(f"DELETE FROM city WHERE id = {number}") for number in (1, 2)])""",
+}
+
+HARMLESS_SQL = {
+    "new table": "CREATE TABLE person (id integer PRIMARY KEY)",
+    "new column": "ALTER TABLE city ADD COLUMN x integer",
+    "new column with a default": "ALTER TABLE city ADD COLUMN x integer NOT NULL DEFAULT 3",
+    "index": "CREATE INDEX ix ON city (size)",
+    "view": "CREATE VIEW towns AS SELECT id FROM city; DROP VIEW towns",
+    "empty table": "DROP TABLE vacant",
+    "rows of an empty table": "DELETE FROM vacant; ALTER TABLE vacant DROP COLUMN name",
+    "rows that do not exist": "DELETE FROM city WHERE id = 99",
+    "own table": "CREATE TABLE temporary_one AS SELECT * FROM city; DROP TABLE temporary_one",
+    "temporary table": "CREATE TEMP TABLE t AS SELECT * FROM city; DELETE FROM t; DROP TABLE t",
+    "renamed table": "ALTER TABLE city RENAME TO town",
+    "renamed column": "ALTER TABLE city RENAME COLUMN note TO remark",
+    "renamed, and written to": "ALTER TABLE city RENAME TO town; UPDATE town SET name = upper(name)",
+    "filled": "UPDATE city SET note = 'none' WHERE note IS NULL",
+    "changed": "UPDATE city SET name = upper(name), size = size + 1",
+    "new column that is filled": "ALTER TABLE city ADD COLUMN x text; UPDATE city SET x = lower(name)",
+    "copied column": "ALTER TABLE city ADD COLUMN x text; UPDATE city SET x = note; ALTER TABLE city DROP COLUMN note",
+    "copied table": "CREATE TABLE town AS SELECT * FROM city; DROP TABLE city",
+    "rebuilt table": f"CREATE TABLE town ({_SAME_COLUMNS}, x integer);"
+    " INSERT INTO town (id, name, size, founded, note, country_id) SELECT * FROM city;"
+    " DROP TABLE city; ALTER TABLE town RENAME TO city",
+    "rebuilt and filled": f"CREATE TABLE town ({_SAME_COLUMNS}); INSERT INTO town"
+    " SELECT id, name, size, founded, coalesce(note, 'none'), country_id FROM city;"
+    " DROP TABLE city; ALTER TABLE town RENAME TO city",
+    "exchanged table": f"ALTER TABLE city RENAME TO town; CREATE TABLE city ({_SAME_COLUMNS})",
+    "inserted": "INSERT INTO country VALUES (7, 'fr')",
+    "upserted": "INSERT INTO country VALUES (1, 'fr') ON CONFLICT (id) DO UPDATE SET code = excluded.code",
+    "wider types": {
+        "postgresql": "ALTER TABLE city ALTER id TYPE bigint, ALTER name TYPE text, ALTER size TYPE numeric(20, 4)"
+    },
+    "number to text and back": {
+        "postgresql": "ALTER TABLE city ALTER id TYPE text; ALTER TABLE city ALTER id TYPE integer USING id::integer"
+    },
+    "text to a document": {
+        "postgresql": "UPDATE city SET note = '{\"a\":  1}' WHERE id = 1;"
+        " UPDATE city SET note = '{\"b\": 2}' WHERE id = 2;"
+        " ALTER TABLE city ALTER COLUMN note TYPE jsonb USING note::jsonb"
+    },
+    "moved between partitions": {"postgresql": "UPDATE event SET at = '2024-01-01' WHERE id = 1"},
+    "a detached partition": {"postgresql": "ALTER TABLE event DETACH PARTITION event_2023"},
+    "a new partition": {
+        "postgresql": "CREATE TABLE event_2025 PARTITION OF event FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')"
+    },
+    "another schema": {"postgresql": "ALTER TABLE city SET SCHEMA other"},
+    "rolled back": {"postgresql": "DO $$ BEGIN DELETE FROM city; RAISE 'no'; EXCEPTION WHEN OTHERS THEN NULL; END $$"},
+    "written again": {"postgresql": "CLUSTER city USING city_pkey; ALTER TABLE city SET UNLOGGED"},
+}
+
+HARMLESS_PYTHON = {
+    "new column": 'await db.reflect(); await db.t.city.add_column("x", int, default=3)',
+    "wider type": 'await db.reflect(); await db.t.vacant.transform(types={"size": str})',
+    "rebuilt table": 'await db.reflect(); await db.t.city.transform(not_null={"country_id": True})',
+    "another type": 'await db.reflect(); await db.t.log.transform(types={"city_id": float})',
+    "renamed column": 'await db.reflect(); await db.t.city.rename_column("note", "remark")',
+    "renamed by transform": 'await db.reflect(); await db.t.city.transform(rename={"note": "remark"}, drop=[])',
+    "renamed table": 'await db.reflect(); await db.t.city.rename("town")',
+    "changed rows": """await db.reflect()
+    for row in await db.t.city():
+        await db.t.city.update({"id": row["id"], "name": row["name"].upper()})""",
+    "inserted and deleted again": """await db.q("INSERT INTO log VALUES (5, 5)")
+    await db.q("SELECT 1")""",
+    "rolled back": """try:
+        async with db.transaction():
+            await db.q("DELETE FROM city")
+            raise KeyError
+    except KeyError:
+        pass""",
+}
+
+
+def of(cases: Mapping[str, str | dict[str, str]], dialect: str) -> dict[str, str]:
+    """Return the cases of one database."""
+    found = {name: case if isinstance(case, str) else case.get(dialect, "") for name, case in cases.items()}
+    return {name: case for name, case in found.items() if case}
