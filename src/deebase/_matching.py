@@ -92,6 +92,7 @@ class _Matching:
         )
         if change != Change():
             await self.work.make(facts, change)
+            facts = await self.work.look()
         await self._index(facts)
 
     # -- columns -------------------------------------------------------------------------------

@@ -84,7 +84,8 @@ class Transformation:
         gone = [
             index
             for index in facts.indexes
-            if set(index.columns) & set(change.drop) and comes_with_key(index.name, index.columns, facts.foreign_keys)
+            if (set(index.columns) & set(change.drop) or index.columns in change.drop_foreign_keys)
+            and comes_with_key(index.name, index.columns, facts.foreign_keys)
         ]
         left = replace(facts, indexes=tuple([index for index in facts.indexes if index not in gone]))
         planned = await self._changed(left, change, [index.name for index in gone])

@@ -34,5 +34,6 @@ def test_a_copy_to_another_file(users: Commands, db_url: str) -> None:
 
 
 def test_the_doctor(users: Commands) -> None:
+    users.ok("index", "drop", "ix_post_author_id_fk", "--yes")
     found = users.ok("db", "doctor")
     assert ("foreign-key-without-index", "post") in {(finding["rule"], finding["table"]) for finding in found}

@@ -228,7 +228,7 @@ def test_indexes_are_made_listed_and_dropped(users: Commands) -> None:
     assert "by age" in users.fails("index", "drop", "by age", "--yes")
     assert "by age" in users.fails("index", "drop", "by age", "--table", "user", "--yes")
     assert "nme" in users.fails("index", "create", "user", "nme")
-    assert len(users.ok("index", "list")) == 3
+    assert len(users.ok("index", "list")) == 4
 
 
 HOSTILE = [

@@ -79,6 +79,25 @@ async def test_new_columns_and_keys_are_indexed_and_dropped_again(db: Database) 
     assert names(posts) == []
 
 
+async def test_a_dropped_key_takes_its_index_along(db: Database) -> None:
+    _, posts = await db.create_all(User, Post)
+    posts = await posts.transform(drop_foreign_keys="editor_id")
+    assert names(posts) == ["ix_post_author_id_fk"]
+    posts = await posts.drop_column("editor_id")
+    posts = await posts.transform(
+        drop_foreign_keys="author_id", add_foreign_keys={"author_id": ForeignKey("user.id", on_delete="cascade")}
+    )
+    assert names(posts) == ["ix_post_author_id_fk"]
+
+
+async def test_a_key_with_another_action_keeps_its_index(db: Database) -> None:
+    await db.create_all(User, Post)
+    actions = ForeignKey("user.id", on_delete="cascade")
+    posts = await db.create(Post, transform=True, foreign_keys={"author_id": actions})
+    assert {"column": "author_id", "references": "user.id", "on_delete": "cascade"} in posts.foreign_keys
+    assert names(posts) == ["ix_post_author_id_fk", "ix_post_editor_id_fk"]
+
+
 async def test_a_key_whose_column_was_renamed_is_dropped_with_its_index(db: Database) -> None:
     _, posts = await db.create_all(User, Post)
     posts = await posts.rename_column("editor_id", "judge_id")

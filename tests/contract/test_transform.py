@@ -144,7 +144,7 @@ async def test_nothing_else_changes(db: Database, people: Table[Person]) -> None
         ("id", "name", "team_id", "text", "number"),
         ("id",),
         [{"column": "team_id", "references": "team.id", "on_delete": "cascade"}],
-        ["ix_person_name"],
+        ["ix_person_name", "ix_person_team_id_fk"],
     )
     assert (await changed.insert(name="new")).number == 5
     with pytest.raises(NotNullViolationError):
@@ -273,7 +273,7 @@ async def test_a_copy_has_rows_constraints_and_indexes(db: Database, people: Tab
     copy = await people.duplicate("before")
     assert await copy(order_by="id") == await people(order_by="id")
     assert copy.foreign_keys == people.foreign_keys
-    assert [(index["columns"], index["unique"]) for index in copy.indexes] == [(["name"], False)]
+    assert [(index["columns"], index["unique"]) for index in copy.indexes] == [(["name"], False), (["team_id"], False)]
     assert (await copy.insert(name="x", team_id=1)).id == 5
     assert await people.count() == 4
     with pytest.raises(ForeignKeyViolationError):
@@ -318,7 +318,7 @@ async def test_a_table_follows_its_class(db: Database, people: Table[Person]) ->
     table = await db.create(Person, transform=True, indexes=["name", ("name", "number")])
     assert set((await facts(db))[0]) == {"id", "name", "team_id", "number", "color", "chief"} == set(table.columns)
     assert table.foreign_keys == [{"column": "chief", "references": "person.id"}]
-    assert {index["name"] for index in table.indexes} == {"ix_person_name", "ix_person_name_number"}
+    assert {index["name"] for index in table.indexes} == {"ix_person_chief_fk", "ix_person_name", "ix_person_name_number"}
     rows = await table(order_by="id")
     assert [(row.name, row.number, row.color) for row in rows] == [(row.name, row.number, Color.RED) for row in before]
     again = await db.create(Person, transform=True, indexes=["name", ("name", "number")])

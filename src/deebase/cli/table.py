@@ -55,14 +55,6 @@ def create(name: str, texts: Sequence[str], pk: Sequence[str], indexes: Sequence
     over = [tuple(columns_of(given, known)) for given in indexes]
     keys = [column for given in pk for column in columns_of(given, known)] or ["id"]
     with session(creates=True) as s:
-        work = _create(
-            s,
-            name,
-            specs,
-            pk=keys,
-            indexes=over,
-            if_not_exists=if_not_exists,
-        )
         made = [index_name(name, given) for given in over]
         made += [unique_index(name, spec) for spec in specs if spec.unique]
         indexed = [keys, *over, *[(spec.name,) for spec in specs if spec.unique]]
@@ -71,6 +63,14 @@ def create(name: str, texts: Sequence[str], pk: Sequence[str], indexes: Sequence
             for spec in specs
             if spec.mark is not None and not serves([spec.name], indexed)
         ]
+        work = _create(
+            s,
+            name,
+            specs,
+            pk=keys,
+            indexes=over,
+            if_not_exists=if_not_exists,
+        )
         undo = [f"DROP TABLE {s.quoted(name)}", *[f"DROP INDEX {s.quoted(index)}" for index in made]]
         s.change_schema(work, f"Created table {name}.", undo=undo)
 
