@@ -75,6 +75,8 @@ class Block:
         #: The task that entered it, and the generator that keeps it open over a ``yield``.
         self._task: weakref.ref[asyncio.Task[Any]] | None = None
         self._home: Home | None = None
+        #: It belongs to a generator that is iterated, and to nobody else.
+        self.private = False
         self._ending = False
         #: What undoes the read-only mode of a block in an unseen one.
         self._after: tuple[Statement, ...] = ()
@@ -224,7 +226,7 @@ class Block:
             block = block._parent
         if block is not self:
             self._executor.current.set(block)
-        if block is None or not block._private:
+        if block is None or not block.private:
             return block
         if not block._entered_by_caller():
             raise TransactionError(
@@ -238,9 +240,8 @@ class Block:
 
         Nothing refers to the generator then, and asyncio closes it in one of the next turns.
         """
-        if not self._private or self._entered_by_caller():
-            return
-        await self._close_to_end()
+        if not self._entered_by_caller():
+            await self._close_to_end()
 
     async def _close_to_end(self) -> None:
         for _ in range(TURNS_TO_CLOSE):
@@ -248,13 +249,9 @@ class Block:
                 return
             await asyncio.sleep(0)
 
-    @property
-    def _private(self) -> bool:
-        return self._home is not None and self._home.private
-
     def _over_for_caller(self) -> bool:
         """Whether the block has ended and its end is no news: for the task that entered it, not for late children."""
-        return self._ending if self._private else self.outcome is not None and self._entered_by_caller()
+        return self._ending if self.private else self.outcome is not None and self._entered_by_caller()
 
     def _entered_by_caller(self) -> bool:
         return self._task is not None and self._task() is asyncio.current_task()
@@ -265,7 +262,7 @@ class Block:
         Raises:
             TransactionError: the generator waits for the end of the loop's body, which waits for the generator.
         """
-        if not self._private or not self._entered_by_caller():
+        if not self.private or not self._entered_by_caller():
             return
         await self._close_to_end()
         if self._ending:
@@ -292,6 +289,7 @@ class Block:
         self._task = None if task is None else weakref.ref(task)
         self._home = home
         if home is not None:
+            self.private = home.private
             executor.homes[home.frame] = self
         executor.current.set(self)
 

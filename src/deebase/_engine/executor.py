@@ -119,6 +119,8 @@ class Executor:
         A generator finds its own block, whatever task asks for its next item; for its consumer there is none.
         """
         block = self.current.get()
+        if not self.homes and (block is None or (block.outcome is None and not block.private)):
+            return block
         frame: FrameType | None = sys._getframe(1) if self.homes else None  # pyright: ignore[reportPrivateUsage]
         while frame is not None:
             held = self.homes.get(frame)
@@ -130,7 +132,7 @@ class Executor:
     async def settled_block(self) -> Block | None:
         """Return the block that a statement of the caller belongs to, as soon as that is certain."""
         block = self.current.get()
-        if block is not None:
+        if block is not None and block.private:
             await block.settle()
         return self.block()
 

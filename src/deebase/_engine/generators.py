@@ -11,7 +11,6 @@ from __future__ import annotations
 import dis
 import inspect
 import opcode
-from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, cast
 
@@ -23,6 +22,10 @@ _YIELD_VALUE = opcode.opmap["YIELD_VALUE"]
 _RESUME = opcode.opmap["RESUME"]
 #: The argument of RESUME behind a ``yield``; behind an ``await`` it is another one (library/dis.html).
 _AFTER_YIELD = 1
+
+
+#: Places in code that are remembered.
+_KEPT = 1000
 
 
 class Home(NamedTuple):
@@ -45,7 +48,7 @@ def home_of(frame: FrameType | None) -> Home | None:
     """
     inner: FrameType | None = None
     while frame is not None:
-        entered = _entered(frame.f_code, _at(frame))
+        entered = _entered(frame.f_code, frame.f_lasti)
         generator = bool(frame.f_code.co_flags & inspect.CO_ASYNC_GENERATOR)
         if entered is not None and not (generator and entered.yields):
             break
@@ -60,14 +63,14 @@ def home_of(frame: FrameType | None) -> Home | None:
 
 def _iterates(frame: FrameType) -> bool:
     """Whether a frame waits for the next item of an ``async for``."""
-    code, at = frame.f_code.co_code, _at(frame)
+    code = frame.f_code.co_code
+    at = _at(code, frame.f_lasti)
     # GET_ANEXT, LOAD_CONST (behind an EXTENDED_ARG where there are many constants), SEND.
     return code[at] == _SEND and _GET_ANEXT in (code[at - 4], code[at - 6])
 
 
-def _at(frame: FrameType) -> int:
-    """Return the offset of the instruction that a frame runs; Python 3.12 may tell that of its cache instead."""
-    code, at = frame.f_code.co_code, frame.f_lasti
+def _at(code: bytes, at: int) -> int:
+    """Return the offset of an instruction; Python 3.12 may tell that of its cache instead."""
     while code[at] == _CACHE:
         at -= 2
     return at
@@ -79,9 +82,21 @@ class _Body(NamedTuple):
     yields: bool
 
 
-@lru_cache(maxsize=500)
+_known: dict[tuple[int, int], tuple[CodeType, _Body | None]] = {}
+
+
 def _entered(code: CodeType, at: int) -> _Body | None:
     """Return the ``async with`` whose ``__aenter__`` is awaited at an instruction, if it is one."""
+    # By identity: the hash of a code object is computed from all that is in it. The reference keeps the identity.
+    known = _known.get((id(code), at))
+    if known is None:
+        if len(_known) >= _KEPT:
+            _known.clear()
+        known = _known[id(code), at] = code, _read(code, _at(code.co_code, at))
+    return known[1]
+
+
+def _read(code: CodeType, at: int) -> _Body | None:
     if code.co_code[at] != _SEND:
         return None
     begin = next(each.argval for each in dis.get_instructions(code) if each.offset == at)

@@ -67,7 +67,7 @@ class SqlitePool(LanePool[SqliteLane]):
         """Run one statement outside of a transaction on whichever lane is free first."""
         job = Job(self.loop.create_future(), statement, args, mode)
         self._enqueue(job)
-        if len(self.busy) >= self.limit:
+        if self.holders.lanes and len(self.busy) >= self.limit:
             self.watch(job)
         self._serve()
         try:

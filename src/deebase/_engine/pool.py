@@ -87,7 +87,7 @@ class LanePool(Generic[L]):
         waiter = Waiter(self.loop.create_future())
         self._enqueue(waiter)
         self._serve()
-        if len(self.busy) >= self.limit:
+        if self.holders.lanes and len(self.busy) >= self.limit:
             self.watch(waiter)
         try:
             lane: L = await waiter.future
