@@ -44,7 +44,7 @@ class Moment(ColumnType):
 
         def operate(self, op: Any, *other: Any, **options: Any) -> Any:
             expression: Any = self.expr
-            if op not in _BY_VALUE or isinstance(expression, Normal):
+            if op not in _BY_VALUE or isinstance(expression, Normal) or (other and other[0] is None):
                 return super().operate(op, *other, **options)
             if op is operators.between_op and not options.get("symmetric"):
                 return sa.and_(expression >= other[0], expression <= other[1])

@@ -14,7 +14,15 @@ from deebase._rows.model import TableModel
 def kept(model: TableModel, name: str, value: Any) -> Any:
     """Return what an UPDATE sets: a moment that does not change keeps the form in which it is stored."""
     column = model.columns[name]
-    return value if column.normal is None else Kept(column.sa_column, value)
+    return value if column.normal is None else Kept(column.sa_column, value, value)
+
+
+def changed(model: TableModel, name: str, value: Any) -> Any:
+    """Return the same for an UPDATE that may meet another row with the moment, where the column is unique."""
+    column = model.columns[name]
+    if column.normal is None or (name,) not in _keys(model):
+        return kept(model, name, value)
+    return Kept(column.sa_column, value, Taken(column.sa_column, value, ()))
 
 
 def taken(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:
@@ -25,11 +33,16 @@ def taken(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:
     column = model.columns[name]
     if column.normal is None:
         return bound[name]
-    for key in (model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]):
+    for key in _keys(model):
         if name in key and all(other in bound for other in key):
             beside = [(model.sa_table.c[other], bound[other]) for other in key if other != name]
             return Taken(column.sa_column, bound[name], beside)
     return bound[name]
+
+
+def _keys(model: TableModel) -> list[tuple[str, ...]]:
+    """Return the columns in whose values no two rows are alike."""
+    return [model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]]
 
 
 def bound_type(model: TableModel, name: str) -> sa.types.TypeEngine[Any]:

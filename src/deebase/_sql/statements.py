@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
+from deebase._sql import own_form
 from deebase._sql.compiled import Parameters, Prepared, prepare
 from deebase._sql.merged import WHOLE, Branch, branches, merged, without_keys
-from deebase._sql.own_form import kept, taken
 from deebase._sql.seek import Seek
 from deebase._sql.where import Where, order_by, plain_order
 from deebase.errors import ValidationError
@@ -63,7 +63,7 @@ def move_sequence_past(model: TableModel, dialect: Dialect) -> Prepared:
 
 def _insert(construct: Any, model: TableModel, parameters: Parameters, names: Collection[str]) -> Any:
     bound = {name: _bound(parameters, model, name) for name in names}
-    values = {model.sa_table.c[name]: taken(model, name, bound) for name in names}
+    values = {model.sa_table.c[name]: own_form.taken(model, name, bound) for name in names}
     # Inline: SQLAlchemy adds no RETURNING of its own for the key.
     return construct(model.sa_table).values(values).inline()
 
@@ -138,7 +138,7 @@ def _update(
             _must_stay_exact(model, name, given, dialect)
             sets[model.sa_table.c[name]] = given.element
         else:
-            sets[model.sa_table.c[name]] = kept(model, name, _bound(parameters, model, name))
+            sets[model.sa_table.c[name]] = own_form.changed(model, name, _bound(parameters, model, name))
     return sa.update(model.sa_table).values(sets).where(*where.clauses(parameters))
 
 
@@ -160,7 +160,7 @@ def upsert(
     if model.sa_table.name.lower() == "excluded":
         # In a table of this name `excluded` is the row that is there: the new values are bound once more.
         sets = {name: _bound(parameters, model, name) for name in sets}
-    sets = {name: kept(model, name, value) for name, value in sets.items()}
+    sets = {name: own_form.kept(model, name, value) for name, value in sets.items()}
     element = element.on_conflict_do_update(
         index_elements=[model.sa_table.c[name] for name in target],
         set_=sets,
