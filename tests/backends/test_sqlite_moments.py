@@ -151,6 +151,27 @@ async def test_a_unique_moment_is_stored_once(path: Path, by_hand: sqlite3.Conne
         assert stored(by_hand) == [form]
 
 
+async def test_a_moment_that_another_row_has_is_refused(path: Path, by_hand: sqlite3.Connection) -> None:
+    async with Database(path) as db:
+        events = await db.create(Event, indexes=[Index("ux_at", "at", unique=True)])
+        written(by_hand, "2024-01-01T00:00:00Z", "2024-01-02")
+        with pytest.raises(UniqueViolationError):
+            await events.update({"id": 2, "at": NEW_YEAR})
+        with pytest.raises(UniqueViolationError):
+            await events.update_all([{"id": 2, "at": NEW_YEAR}])
+        with pytest.raises(UniqueViolationError):
+            await events.update_where({"at": NEW_YEAR}, all=True)
+        assert stored(by_hand) == ["2024-01-01T00:00:00Z", "2024-01-02"]
+
+
+async def test_conditions_on_null_are_those_of_the_column(path: Path) -> None:
+    async with Database(path) as db:
+        c = (await db.create(Event, indexes=["at"])).c
+        dialect = db.engine.dialect
+        assert str((c.at == None).compile(dialect=dialect)) == "event.at IS NULL"  # noqa: E711
+        assert str((c.at != None).compile(dialect=dialect)) == "event.at IS NOT NULL"  # noqa: E711
+
+
 async def test_a_key_with_a_moment_in_it(path: Path, by_hand: sqlite3.Connection) -> None:
     class Event:
         device: int

@@ -446,6 +446,17 @@ async def keys(side: Side, case: Case) -> dict[str, Any]:
     for name, work in (("upsert", upserted), ("get_or_create", created), ("ignore", ignored), ("change", changed)):
         answers[name] = await undone(side, work)
     answers["refused"] = await undone(side, refused)
+
+    async def onto_another() -> Any:
+        await children.delete_where(all=True)
+        try:
+            async with side.db.transaction():
+                await table.update({"at": case.values[-1]}, pk=case.values[0])
+        except DeeBaseError as error:
+            return type(error).__name__
+        return await table.count()
+
+    answers["onto another"] = await undone(side, onto_another)
     if one not in case.values:
         answers["move"] = await undone(side, moved)
     return answers

@@ -118,28 +118,35 @@ def _compile_form(element: Form, compiler: Any, **options: Any) -> str:
 
 
 class Kept(ColumnElement[Any]):
-    """A new value, or what is stored where that is the same moment in another form."""
+    """What an UPDATE sets: what is stored, where a value is the same moment, and else another expression of the value.
+
+    Args:
+        column: of moments.
+        value: the new one.
+        new: the expression.
+    """
 
     __visit_name__ = "deebase_kept"
     inherit_cache = True
     _traverse_internals = [  # noqa: RUF012 - declared by SQLAlchemy
         ("column", InternalTraversal.dp_clauseelement),
         ("value", InternalTraversal.dp_clauseelement),
+        ("new", InternalTraversal.dp_clauseelement),
     ]
 
-    def __init__(self, column: Any, value: Any) -> None:
+    def __init__(self, column: Any, value: Any, new: Any) -> None:
         self.column = column
         self.value = value
+        self.new = new
         self.type = column.type
 
 
 @compiles(Kept)
 def _compile_kept(element: Kept, compiler: Any, **options: Any) -> str:
-    value: str = compiler.process(element.value, **options)
-    column, kind = compiler.process(element.column, **options), kind_of(element.column)
-    return (
-        f"CASE WHEN {_normal(column, kind)} = {_same_form(element.value, value, kind)} THEN {column} ELSE {value} END"
-    )
+    column, value, new = (compiler.process(part, **options) for part in (element.column, element.value, element.new))
+    kind = kind_of(element.column)
+    same = f"{_normal(column, kind)} = {_same_form(element.value, value, kind)}"
+    return f"CASE WHEN {same} THEN {column} ELSE {new} END"
 
 
 class Taken(ColumnElement[Any]):

@@ -11,6 +11,7 @@ import sqlite3
 from deebase._backends.dialects import SUM
 from deebase._backends.moments import KINDS
 from deebase._schema.exact import COMPUTED
+from deebase._schema.kept import KEPT
 from deebase._schema.stored_form import FITS, STORED
 from deebase._sql.read_only import OPERATION, explains
 from deebase.errors import InvalidOperationError

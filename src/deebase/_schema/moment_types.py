@@ -44,7 +44,7 @@ class Moment(ColumnType):
 
         def operate(self, op: Any, *other: Any, **options: Any) -> Any:
             expression: Any = self.expr
-            if op not in _BY_VALUE or isinstance(expression, Normal):
+            if op not in _BY_VALUE or isinstance(expression, Normal) or (other and other[0] is None):
                 return super().operate(op, *other, **options)
             if op is operators.between_op and not options.get("symmetric"):
                 return sa.and_(expression >= other[0], expression <= other[1])
@@ -61,7 +61,7 @@ class Moment(ColumnType):
 
     def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
         """Return what an UPDATE stores: a moment that does not change keeps the form in which it is stored."""
-        return Kept(stored, new) if dialect.name == "sqlite" else new
+        return Kept(stored, new, new) if dialect.name == "sqlite" else new
 
     def order_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return what ORDER BY sorts by."""

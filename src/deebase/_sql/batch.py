@@ -10,8 +10,8 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, Prepared, prepare
-from deebase._sql.operands import assigned, compared
-from deebase._sql.own_form import bound_type
+from deebase._sql.operands import compared
+from deebase._sql.own_form import bound_type, changed
 from deebase._sql.scope import Scope
 from deebase._sql.where import Where
 
@@ -74,7 +74,7 @@ def update_rows(model: TableModel, names: Sequence[str], rows: Sequence[Sequence
     given: Any = sa.select(new.data([tuple(row) for row in rows]).cte(nesting=True)).subquery("given")
     width = len(model.pks)
     keys = [table.c[name] == given.c[f"c{n}"] for n, name in enumerate(names[:width])]
-    sets = {table.c[name]: assigned(table.c[name], given.c[f"c{n}"]) for n, name in enumerate(names) if n >= width}
+    sets = {table.c[name]: changed(model, name, given.c[f"c{n}"]) for n, name in enumerate(names) if n >= width}
     return sa.update(table).values(sets).where(*keys, *held)
 
 

@@ -7,8 +7,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from deebase._backends.moment_sql import Taken
+from deebase._backends.moment_sql import Kept, Taken
 from deebase._rows.model import TableModel
+from deebase._sql.operands import assigned
+
+
+def changed(model: TableModel, name: str, value: Any) -> Any:
+    """Return what an UPDATE sets; a unique moment has the form of the row that has it already, as in an INSERT."""
+    column = model.columns[name]
+    if column.normal is None or (name,) not in _keys(model):
+        return assigned(column.sa_column, value)
+    return Kept(column.sa_column, value, Taken(column.sa_column, value, ()))
 
 
 def taken(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:
@@ -19,11 +28,16 @@ def taken(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:
     column = model.columns[name]
     if column.normal is None:
         return bound[name]
-    for key in (model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]):
+    for key in _keys(model):
         if name in key and all(other in bound for other in key):
             beside = [(model.sa_table.c[other], bound[other]) for other in key if other != name]
             return Taken(column.sa_column, bound[name], beside)
     return bound[name]
+
+
+def _keys(model: TableModel) -> list[tuple[str, ...]]:
+    """Return the columns in whose values no two rows are alike."""
+    return [model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]]
 
 
 def bound_type(model: TableModel, name: str) -> sa.types.TypeEngine[Any]:

@@ -11,10 +11,10 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.foreign import python_value
 from deebase._rows.model import TableModel
+from deebase._sql import own_form
 from deebase._sql.compiled import Parameters, Prepared, prepare
 from deebase._sql.merged import WHOLE, Branch, branches, merged, without_keys
 from deebase._sql.operands import assigned
-from deebase._sql.own_form import taken
 from deebase._sql.reread import Reread, hidden_rowid
 from deebase._sql.seek import Seek
 from deebase._sql.where import Assigned, Where, order_by, plain_order
@@ -66,7 +66,7 @@ def move_sequence_past(model: TableModel, dialect: Dialect) -> Prepared:
 
 def _insert(construct: Any, model: TableModel, parameters: Parameters, names: Collection[str]) -> Any:
     bound = {name: _bound(parameters, model, name) for name in names}
-    values = {model.sa_table.c[name]: taken(model, name, bound) for name in names}
+    values = {model.sa_table.c[name]: own_form.taken(model, name, bound) for name in names}
     # Inline: SQLAlchemy adds no RETURNING of its own for the key.
     return construct(model.sa_table).values(values).inline()
 
@@ -148,8 +148,7 @@ def _update(
             _must_stay_exact(model, name, given, dialect)
             sets[model.sa_table.c[name]] = Assigned(name, given.element) if where.scope else given.element
         else:
-            column = model.sa_table.c[name]
-            sets[column] = assigned(column, _bound(parameters, model, name))
+            sets[model.sa_table.c[name]] = own_form.changed(model, name, _bound(parameters, model, name))
     return sa.update(model.sa_table).values(sets).where(*where.clauses(parameters))
 
 
