@@ -318,7 +318,11 @@ async def test_a_table_follows_its_class(db: Database, people: Table[Person]) ->
     table = await db.create(Person, transform=True, indexes=["name", ("name", "number")])
     assert set((await facts(db))[0]) == {"id", "name", "team_id", "number", "color", "chief"} == set(table.columns)
     assert table.foreign_keys == [{"column": "chief", "references": "person.id"}]
-    assert {index["name"] for index in table.indexes} == {"ix_person_chief_fk", "ix_person_name", "ix_person_name_number"}
+    assert {index["name"] for index in table.indexes} == {
+        "ix_person_chief_fk",
+        "ix_person_name",
+        "ix_person_name_number",
+    }
     rows = await table(order_by="id")
     assert [(row.name, row.number, row.color) for row in rows] == [(row.name, row.number, Color.RED) for row in before]
     again = await db.create(Person, transform=True, indexes=["name", ("name", "number")])

@@ -140,4 +140,5 @@ def _moved(clause: Any, table: sa.Table, target: sa.CTE) -> Any:
     def replace(element: Any, **_: Any) -> Any:
         return target.c[element.name] if isinstance(element, sa.Column) and element.table is table else None
 
-    return visitors.replacement_traverse(clause, {}, replace)
+    moved: Any = visitors.replacement_traverse(clause, {}, replace)
+    return moved
