@@ -96,7 +96,8 @@ def _sqlite(target: SqliteTarget, options: Mapping[str, Any]) -> Settings:
         pool_size=options["pool_size"] or 4,
         timeout=float(options["timeout"]),
         pragmas=_pragmas(options),
-        trusts_harmless="trusted_schema" not in {str(name).lower() for name in options["pragmas"] or {}},
+        trusts_harmless="trusted_schema"
+        not in {str(name).lower() for name in cast("Mapping[str, Any]", options["pragmas"] or {})},
         connect_args={"isolation_level": None, "timeout": 0.05},
         engine_options=dict(options["engine_options"] or {}),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -153,4 +153,4 @@ def _moved(clause: Any, table: sa.Table, target: sa.CTE) -> Any:
     def replace(element: Any, **_: Any) -> Any:
         return target.c[element.name] if isinstance(element, sa.Column) and element.table is table else None
 
-    return visitors.replacement_traverse(clause, {}, replace)
+    return cast("Any", visitors.replacement_traverse(clause, {}, replace))
