@@ -62,7 +62,7 @@ class DelimitedReader:
             raise Fault("is empty: it has not even a header", "is it the right file?")
         mark = re.escape(self._delimiter)
         self._empty = re.compile(rf'(?:^|(?<=[{mark}\r]))""(?=[{mark}\r\n]|$)', re.MULTILINE)
-        self._reader = _csv.reader(lines_of(self._marked(first)), delimiter=self._delimiter, strict=True)
+        self._reader: Any = _csv.reader(lines_of(self._marked(first)), delimiter=self._delimiter, strict=True)
         #: Rows of data that were given out.
         self.count = 0
         self._batch = _FIRST_ROWS
@@ -108,7 +108,7 @@ class DelimitedReader:
         rows: list[list[str]] = []
         try:
             while not rows:
-                taken = list(islice(self._reader, most))
+                taken: list[list[str]] = list(islice(self._reader, most))
                 if not taken:
                     break
                 rows = taken if self._one_column else [row for row in taken if row]

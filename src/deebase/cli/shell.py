@@ -49,7 +49,7 @@ def _displaying() -> Generator[None]:
 
     def display(value: Any) -> None:
         if value is not None:
-            vars(builtins)["_"] = value
+            setattr(builtins, "_", value)  # noqa: B010 - checkers know no such name
             echo(repr(value))
 
     sys.displayhook = display
