@@ -317,7 +317,7 @@ def is_there(model: TableModel, dialect: Dialect) -> Prepared:
 
 def whole_number(name: str, value: Any) -> int:
     """Return a limit or offset, or refuse it."""
-    given = python_value(value)
+    given = value if type(value) is int else python_value(value)
     if isinstance(given, bool) or not isinstance(given, int) or given < 0:
         raise ValidationError(
             f"{name} is a whole number that is not negative", field=name, value=value, hint=f"{name}=20"
