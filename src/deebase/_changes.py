@@ -72,6 +72,9 @@ async def merge(source: Source, target: tuple[str, ...], new: Mapping[str, Any],
         target: the columns whose conflict is meant.
         new: the values of the row.
         changed: those that an existing row gets.
+
+    Raises:
+        ValidationError: a value that does not fit, and is not what the row holds.
     """
     model = source.model
     key = [new[name] for name in target]
@@ -81,6 +84,10 @@ async def merge(source: Source, target: tuple[str, ...], new: Mapping[str, Any],
     rest = await without_unchanged(source, target, key, new, names)
     if rest is None:
         return []
+    for name in names:
+        if name in rest:
+            _check(model.columns[name], rest[name])
+            return []
     fixed = {*target, *source.scope.held, *names}
     return await _change_rest(source, target, key, {name: rest[name] for name in changed if name not in fixed})
 
@@ -88,7 +95,7 @@ async def merge(source: Source, target: tuple[str, ...], new: Mapping[str, Any],
 async def without_unchanged(
     source: Source, key: Sequence[str], key_values: Sequence[Any], values: Mapping[str, Any], names: Sequence[str]
 ) -> dict[str, Any] | None:
-    """Return the values without the named ones, or None unless the row has exactly these.
+    """Return the values without those of the named ones that the row has; None if it has none of them.
 
     Args:
         source: the table, with its scope.
@@ -101,8 +108,9 @@ async def without_unchanged(
     rows = await source.by_key(tuple(key), key_values, columns)
     for row in rows:
         stored = {name: _read(source.model.columns[name], value) for name, value in zip(columns, row, strict=True)}
-        if all(_same(values[name], stored[name]) for name in names):
-            return {name: value for name, value in values.items() if name not in names}
+        unchanged = {name for name in names if _same(values[name], stored[name])}
+        if unchanged:
+            return {name: value for name, value in values.items() if name not in unchanged}
     return None
 
 
@@ -113,11 +121,15 @@ def misfits(columns: Mapping[str, ColumnModel], values: Mapping[str, Any]) -> li
 
 def _fits(column: ColumnModel, value: Any) -> bool:
     try:
-        if column.bind is not None and not isinstance(value, SqlExpression):
-            column.bind(value)
+        _check(column, value)
     except ValidationError:
         return False
     return True
+
+
+def _check(column: ColumnModel, value: Any) -> None:
+    if column.bind is not None and not isinstance(value, SqlExpression):
+        column.bind(value)
 
 
 def _read(column: ColumnModel, value: Any) -> Any:

@@ -145,3 +145,21 @@ async def test_intervals_keep_their_fields(db: Database, text: str) -> None:
 async def test_an_interval_beyond_a_timedelta_is_a_data_error(db: Database) -> None:
     with pytest.raises(DataError):
         await db.item("SELECT CAST('100000000 years' AS interval)")
+
+
+@pytest.mark.parametrize("column", ["day", "at", "zoned"])
+async def test_infinity_is_not_stored_in_sqlite(postgres_url: str, column: str) -> None:
+    kind = {"day": "date", "at": "timestamp", "zoned": "timestamptz"}[column]
+
+    class Span:
+        id: int
+        day: date | None
+        at: datetime | None
+        zoned: UTCDateTime | None
+
+    async with Database(postgres_url) as source, Database(":memory:") as target:
+        value = await source.item(f"SELECT 'infinity'::{kind}")
+        spans = await target.create(Span)
+        with pytest.raises(ValidationError, match=f"span.{column}: SQLite stores no infinity"):
+            await spans.insert({column: value})
+        assert await spans.count() == 0

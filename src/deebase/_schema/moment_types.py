@@ -15,6 +15,7 @@ from sqlalchemy.types import TypeDecorator
 from deebase._backends import moments
 from deebase._backends.moment_sql import SEARCHES, Compared, Kept, Normal, common_kind
 from deebase._backends.moments import Kind
+from deebase._rows.moments import InfiniteDate, InfiniteDateTime
 from deebase._schema import scalars
 from deebase._schema.column_type import ColumnType, Named, Processor
 
@@ -112,6 +113,12 @@ def _normal(value: Any, kind: Kind) -> Any:
     return Normal(value, kind) if stored and isinstance(value.type, Moment) else value
 
 
+def _refused(value: Any) -> Any:
+    raise scalars.refused(
+        value, "SQLite stores no infinity of dates", "use None, or the last or first date: datetime.max, date.min"
+    )
+
+
 class DateTime(Moment):
     """A datetime without a time zone: text that SQLAlchemy's own type would store, TIMESTAMP. ``fold`` is not kept."""
 
@@ -123,7 +130,11 @@ class DateTime(Moment):
         return scalars.naive_datetime(value)
 
     def to_sqlite(self) -> Processor:
-        return lambda value: datetime.isoformat(scalars.naive_datetime(value), " ", "microseconds")
+        return lambda value: (
+            _refused(value)
+            if type(value) is InfiniteDateTime
+            else datetime.isoformat(scalars.naive_datetime(value), " ", "microseconds")
+        )
 
     def from_sqlite(self) -> Processor:
         return moments.read_naive
@@ -142,7 +153,11 @@ class AwareDateTime(Moment):
         return scalars.aware_datetime(value)
 
     def to_sqlite(self) -> Processor:
-        return lambda value: moments.write_datetime(scalars.aware_datetime(value))
+        return lambda value: (
+            _refused(value)
+            if type(value) is InfiniteDateTime
+            else moments.write_datetime(scalars.aware_datetime(value))
+        )
 
     def from_sqlite(self) -> Processor:
         return moments.read_aware
@@ -159,7 +174,9 @@ class Date(Moment):
         return scalars.calendar_date(value)
 
     def to_sqlite(self) -> Processor:
-        return lambda value: date.isoformat(scalars.calendar_date(value))
+        return lambda value: (
+            _refused(value) if type(value) is InfiniteDate else date.isoformat(scalars.calendar_date(value))
+        )
 
     def from_sqlite(self) -> Processor:
         return moments.read_date

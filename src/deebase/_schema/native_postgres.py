@@ -154,6 +154,17 @@ class Array(postgresql.ARRAY[Any]):
         # The driver takes a tuple inside of an array for a composite value.
         return sending(lambda value: tuple(each(value, process, self.item_type)))
 
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        """Return what reads each element; SQLAlchemy's own takes a document that is a list for an inner array."""
+        convert = self.item_type.dialect_impl(dialect).result_processor(dialect, coltype)
+        if convert is None:
+            return None
+
+        def process(value: Any) -> list[Any] | None:
+            return None if value is None else each(value, convert, self.item_type)
+
+        return process
+
     def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
         """Return what an UPDATE stores."""
         return (kept_documents if isinstance(self.item_type, types.JSON) else kept_bounds)(stored, new)
@@ -186,14 +197,7 @@ class _Real(Named):
     render_bind_cast = True
 
 
-class SignedFloat(types.Float):
-    """DOUBLE PRECISION that keeps the sign of a zero that others stored."""
-
-    cache_ok = True
-    signed = True
-
-
-class SingleFloat(SignedFloat):
+class SingleFloat(types.Float):
     """REAL: compared as one, so that what was stored is found again."""
 
     cache_ok = True
@@ -249,8 +253,8 @@ _KNOWN: dict[str, Callable[[], Made]] = {
     "integer": sa.Integer,
     "bigint": sa.BigInteger,
     "oid": sa.BigInteger,
-    "real": SingleFloat,
-    "double precision": SignedFloat,
+    "real": lambda: SingleFloat(signed=True),
+    "double precision": lambda: types.Float(signed=True),
     "text": sa.Text,
     "name": sa.Text,
     "boolean": types.Boolean,

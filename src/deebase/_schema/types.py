@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -51,13 +51,19 @@ class _Double(sa.Double[float]):
 
 
 class Float(ColumnType):
-    """REAL, DOUBLE PRECISION."""
+    """REAL, DOUBLE PRECISION.
+
+    Args:
+        signed: the sign of a zero is stored, which others may have done.
+    """
 
     cache_ok = True
     impl = sa.Double
     sqlite_type = sa.REAL()
-    #: Whether the sign of a zero is stored.
-    signed: ClassVar[bool] = False
+
+    def __init__(self, signed: bool = False) -> None:
+        super().__init__()
+        self.signed = signed
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return super().load_dialect_impl(dialect) if dialect.name == "sqlite" else _Double()
@@ -118,6 +124,10 @@ class Interval(ColumnType):
 
     def from_sqlite(self) -> Processor:
         return lambda seconds: timedelta(seconds=seconds)
+
+    def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
+        """Return what an UPDATE stores."""
+        return kept_on_sqlite("DURATION REAL", stored, new) if dialect.name == "sqlite" else new
 
 
 class Uuid(ColumnType):
