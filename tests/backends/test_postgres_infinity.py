@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from deebase import Database, DataError
+from deebase import Database, DataError, UTCDateTime, ValidationError
 
 LAST, FIRST = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
 #: A type, its first or last value in Python, the text of that value, and the infinity of that side.

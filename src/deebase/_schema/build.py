@@ -20,7 +20,7 @@ from deebase._schema.moment_types import Moment
 from deebase._schema.names import LONGEST, foreign_key_index_name, index_name, serves
 from deebase._schema.scalars import text_fault
 from deebase._schema.types import Float
-from deebase._schema.values import checker, passer
+from deebase._schema.values import checker, located, passer
 from deebase.errors import ColumnNotFoundError, DataError, SchemaError, ValidationError
 from deebase.types import ForeignKeyMark, Index
 
@@ -460,7 +460,11 @@ def column_model(
 
     def bind(value: Any) -> Any:
         checked = check(value)
-        return checked if checked is None or send is None else send(checked)
+        try:
+            return checked if checked is None or send is None else send(checked)
+        except ValidationError as error:
+            # What one database alone does not store.
+            raise located(error, column.name, column.table.name, value) from None
 
     return ColumnModel(
         column,

@@ -40,7 +40,6 @@ def checker(column_name: str, sa_type: TypeEngine[Any], *, table_name: str | Non
     accept = _acceptor(sa_type)
     # Of documents the annotation alone tells what they are made of.
     own = None if isinstance(sa_type, JSON) else OWN
-    place = column_name if table_name is None else f"{table_name}.{column_name}"
 
     def check(value: Any) -> Any:
         if value is None:
@@ -48,15 +47,19 @@ def checker(column_name: str, sa_type: TypeEngine[Any], *, table_name: str | Non
         try:
             return accept(value if own is None or type(value) in own else python_value(value))
         except ValidationError as error:
-            raise ValidationError(
-                f"{place}: {error.message}", hint=error.hint, field=column_name, value=value
-            ) from error.__cause__
+            raise located(error, column_name, table_name, value) from error.__cause__
 
     if accept is scalars.integer:
         return _quick_integer(check)
     if accept in (scalars.real, scalars.signed_real):
         return _quick_real(check)
     return _quick_text(check) if accept is scalars.text else check
+
+
+def located(error: ValidationError, column_name: str, table_name: str | None, value: Any) -> ValidationError:
+    """Return the error of a value with the name of its column."""
+    place = column_name if table_name is None else f"{table_name}.{column_name}"
+    return ValidationError(f"{place}: {error.message}", hint=error.hint, field=column_name, value=value)
 
 
 def _quick_integer(check: Check) -> Check:
