@@ -108,7 +108,7 @@ class DelimitedReader:
         rows: list[list[str]] = []
         try:
             while not rows:
-                taken = list(islice(self._reader, most))
+                taken: list[list[str]] = list(islice(self._reader, most))
                 if not taken:
                     break
                 rows = taken if self._one_column else [row for row in taken if row]
