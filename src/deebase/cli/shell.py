@@ -38,18 +38,18 @@ def shell() -> None:
         console = Console(s, namespace(s.db))
         _complete_in(console)
         banner = f"DeeBase on {s.db!r}\ndb, {_listed(s.db)} are at hand: await db.q('SELECT 1')"
-        with _displaying():
+        with _displaying(console.known):
             console.interact(banner=shown_on_stderr(banner), exitmsg="")
 
 
 @contextmanager
-def _displaying() -> Generator[None]:
-    """Show what a statement gives without what the terminal would obey: a name may come from anywhere."""
+def _displaying(known: dict[str, Any]) -> Generator[None]:
+    """Show what a statement gives, without what a terminal would obey, and keep it as ``_``."""
     before = sys.displayhook
 
     def display(value: Any) -> None:
         if value is not None:
-            setattr(builtins, "_", value)  # noqa: B010 - checkers know no such name
+            known["_"] = value
             echo(repr(value))
 
     sys.displayhook = display
