@@ -251,6 +251,8 @@ async def open_sqlite(engine: AsyncEngine, settings: Settings, file: _File, *, r
             lane.watch()
             if reader:
                 raw.execute("PRAGMA query_only = ON")
+            else:
+                lane.triggers.watch(raw)
 
         await lane.call(prepare)
     except BaseException:

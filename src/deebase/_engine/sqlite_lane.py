@@ -120,11 +120,10 @@ class SqliteLane:
             return
         started = time.perf_counter()
         try:
-            job.result = self._perform_patiently(job, [job])
             if job.statement.reread is not None and job.mode == ROWS:
-                job.result = self.triggers.stored(self.raw, job.statement, job.result)
-            elif job.mode in (ROWS, RAW) and job.statement.changes_schema:
-                self.triggers.forget()
+                job.result = self.triggers.stored(self.raw, job.statement, lambda: self._perform_patiently(job, [job]))
+            else:
+                job.result = self._perform_patiently(job, [job])
         except BaseException as error:  # whatever it is, it belongs to the caller
             job.error = self._failure(error)
         job.statement.cost = time.perf_counter() - started
@@ -189,8 +188,6 @@ class SqliteLane:
         """
         try:
             self._perform_patiently(_control(_BEGIN, jobs), jobs)
-            self.triggers.look(self.raw)
-            self.triggers.looked = True
             for job in jobs:
                 self._run_row(job, lone=len(jobs) == 1)
             self._perform_patiently(_control(_COMMIT, jobs), jobs)
@@ -200,8 +197,6 @@ class SqliteLane:
             if self.raw.in_transaction:
                 self.raw.rollback()
             return error
-        finally:
-            self.triggers.looked = False
         return None
 
     def _run_row(self, job: Job, *, lone: bool) -> None:
@@ -256,9 +251,12 @@ class SqliteLane:
             result: list[Any] = []
             for args in rows:
                 result.extend(raw.execute(statement.sql, args).fetchall())
-            return list(self.triggers.stored(raw, statement, result))
+            return result
 
-        fetched: list[Any] = await self.call(run)
+        def run_and_read(raw: sqlite3.Connection) -> list[Any]:
+            return self.triggers.stored(raw, statement, lambda: run(raw))
+
+        fetched: list[Any] = await self.call(run_and_read)
         return fetched
 
     async def write_schema(self, statements: Sequence[Statement]) -> None:

@@ -3,55 +3,53 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
-from deebase._sql.reread import folded
 from deebase._sql.statement import Statement
 
-#: A changed key may come back to its own table by ON UPDATE, whose actions run as late as triggers do.
-_CHANGED_LATE = """
-    SELECT tbl_name FROM sqlite_master WHERE type = 'trigger'
-    UNION SELECT tbl_name FROM sqlite_temp_master WHERE type = 'trigger'
-    UNION SELECT f."table" FROM sqlite_master m, pragma_foreign_key_list(m.name) f
-    WHERE m.type = 'table' AND m.rootpage > 0 AND f.on_update NOT IN ('NO ACTION', 'RESTRICT')
-"""
+#: Texts that are remembered. One that is not known is taken for one that fires triggers.
+_KEPT = 2000
+#: RETURNING itself is a trigger of this name inside of SQLite.
+_RETURNING = "sqlite_returning"
 
 
 class Triggers:
-    """The tables of a connection whose rows triggers may change, whoever makes those.
+    """Which statements of a connection fire triggers, whoever makes those.
 
-    SQLite counts the changes of its schema. Asking for that number costs 2 microseconds inside of a transaction, so it
-    is asked for before each write that returns rows.
+    SQLite asks the authorizer while it compiles a statement, naming the trigger whose part it compiles. It compiles
+    again by itself what it finds outdated, so that a trigger made by another program is noticed at no cost.
     """
 
-    __slots__ = ("_tables", "_version", "looked")
+    __slots__ = ("_compiling", "_fires", "_fresh")
 
     def __init__(self) -> None:
-        self._tables: frozenset[str] = frozenset()
-        self._version: int | None = None
-        #: The schema cannot have changed since it was looked at: the writer's lock is held.
-        self.looked = False
+        self._fires: dict[str, bool] = {}
+        self._compiling: str | None = None
+        self._fresh = True
 
-    def look(self, raw: sqlite3.Connection) -> None:
-        """Take note of the triggers if the schema has changed."""
-        version = raw.execute("PRAGMA schema_version").fetchone()[0]
-        if version != self._version:
-            self._tables = frozenset([folded(table) for (table,) in raw.execute(_CHANGED_LATE)])
-            self._version = version
+    def watch(self, raw: sqlite3.Connection) -> None:
+        """Have SQLite tell what it compiles."""
+        raw.set_authorizer(self._note)
 
-    def forget(self) -> None:
-        """Read the schema again before the next write, after a statement that may have changed it.
+    def _note(self, _action: int, _first: str | None, _second: str | None, _schema: str | None, by: str | None) -> int:
+        sql = self._compiling
+        if sql is not None:
+            fires = by is not None and not by.startswith(_RETURNING)
+            self._fires[sql] = fires or (not self._fresh and self._fires[sql])
+            self._fresh = False
+        return sqlite3.SQLITE_OK
 
-        The number alone would not tell: a change that is rolled back and the next one get the same.
-        """
-        self._version = None
-
-    def stored(self, raw: sqlite3.Connection, statement: Statement, rows: list[Any]) -> Sequence[Any]:
-        """Return the rows that a statement wrote as they are stored."""
+    def stored(self, raw: sqlite3.Connection, statement: Statement, write: Callable[[], list[Any]]) -> list[Any]:
+        """Run a statement by ``write`` and return the rows that it wrote as they are stored."""
+        if len(self._fires) >= _KEPT:
+            self._fires.clear()
+        self._compiling, self._fresh = statement.sql, True
+        try:
+            rows = write()
+        finally:
+            self._compiling = None
         reread = statement.reread
-        if reread is None or not rows:
+        if reread is None or not (reread.always or self._fires.get(statement.sql, True)):
             return rows
-        if not self.looked:
-            self.look(raw)
-        return [reread.row(raw, row) for row in rows] if reread.table in self._tables else rows
+        return [reread.row(raw, row) for row in rows]

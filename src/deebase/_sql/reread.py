@@ -25,13 +25,16 @@ class Reread:
     """How to find a written row again: by its key, or by other unique columns if a trigger changed the key.
 
     Attributes:
-        table: the name of the table, in lower case.
+        always: a changed key comes back to the table by ON UPDATE, which runs as late as triggers do.
     """
 
-    __slots__ = ("_ways", "table")
+    __slots__ = ("_ways", "always")
 
     def __init__(self, model: TableModel, dialect: Dialect) -> None:
-        self.table: str = folded(model.sa_table.name)
+        self.always: bool = any(
+            key.on_update is not None and _folded(key.table) == _folded(model.sa_table.name)
+            for key in model.foreign_keys
+        )
         keys = [model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]]
         ways = [_Way(_select(model, dialect, key), tuple(map(model.names.index, key))) for key in keys if key]
         rowid = hidden_rowid(model)
@@ -52,12 +55,12 @@ class Reread:
 
 def hidden_rowid(model: TableModel) -> Any:
     """Return the column that tells the rows of a table without a key apart, if it has one."""
-    taken = {folded(name) for name in model.names}
+    taken = {_folded(name) for name in model.names}
     free = [name for name in _ROWIDS if name not in taken]
     return sa.literal_column(free[0], sa.Integer()) if free and not model.pks else None
 
 
-def folded(name: str) -> str:
+def _folded(name: str) -> str:
     """Return a name in the form in which SQLite compares it: of letters, it folds those of ASCII alone."""
     return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
