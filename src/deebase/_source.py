@@ -191,6 +191,15 @@ class Source:
         read = self.keyed_read(key, columns)
         return await self.executor.fetch_by_key(read, read.args(values, self.scope), waits=waits)
 
+    def stored_nothing(self) -> InvalidOperationError:
+        """Return the error of an insert that a trigger turned into nothing."""
+        return InvalidOperationError(
+            f"{self.model.name}: the database stored no row: a trigger of the table left it out",
+            operation="insert",
+            target=self.model.name,
+            hint="look at the triggers of the table",
+        )
+
     def not_found(self, names: Sequence[str], key: Any) -> NotFoundError:
         """Return the error for a key that no row has (or none within the scope)."""
         model = self.model

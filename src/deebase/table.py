@@ -100,16 +100,8 @@ class Table(Readable[R], Navigable[R], Structure):
         """Return the row that a statement stores."""
         rows = self._rows(await self._executor.fetch(prepared.statement, prepared.args(values)))
         if not rows:
-            raise self._stored_nothing()
+            raise self._source.stored_nothing()
         return rows[0]
-
-    def _stored_nothing(self) -> InvalidOperationError:
-        return InvalidOperationError(
-            f"{self._model.name}: the database stored no row: a trigger of the table left it out",
-            operation="insert",
-            target=self._model.name,
-            hint="look at the triggers of the table",
-        )
 
     def _values(self, operation: str, record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
         """Return the given values by column; those that the database computes are left out of a record."""
@@ -534,7 +526,7 @@ class Table(Readable[R], Navigable[R], Structure):
         except QueryError as error:
             raise no_target(self._model, self._target_names(on), error) from error.__cause__
         if not rows:
-            raise taken_elsewhere(self._model) if source.scope else self._stored_nothing()
+            raise taken_elsewhere(self._model) if source.scope else self._source.stored_nothing()
         return rows[0]
 
     def _updated(self, given: Mapping[str, Any], update: str | Sequence[str]) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ def test_a_way_back_says_what_it_takes_away(directory: Path) -> None:
     refused = commands.run("migrate", "down")
     assert refused.exit_code == 2
     assert "0001-tags, undone, drops table tag; 1 row in tag" in refused.stderr
-    done = commands.run("migrate", "down", "--yes", "--backup").stderr
+    done = commands.run("migrate", "down", "--yes", "--backup", "--allow-destructive").stderr
     assert "Wrote the backup" in done
     assert done.rstrip().endswith("Undid 0001-tags.")
     assert len(list(directory.glob("shop-*.db"))) == 1

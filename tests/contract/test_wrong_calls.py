@@ -131,7 +131,7 @@ CALLS: dict[str, tuple[Call, type[DeeBaseError], list[str]]] = {
     "conditions as foreign key": (
         lambda t: t.get_children({"id": 1}, "doc", "author_id > 3"),
         DeeBaseError,
-        ["author_id", "behind"],
+        ["author_id", "come after"],
     ),
 }
 

@@ -14,12 +14,11 @@ from deebase._backends.base import shown_cause
 from deebase._engine.generators import Home, home_of
 from deebase._engine.lanes_postgres import READ_ONLY_SERVER, RolledBack, idled_too_long, unsent
 from deebase._engine.shield import finish
-from deebase._engine.unit import TURNS_TO_CLOSE, Unit, ended
+from deebase._engine.unit import ABORTED_HINT, TURNS_TO_CLOSE, Unit, aborted, ended, link_lost
 from deebase._sql.statement import Statement
 from deebase.errors import (
     BusyError,
     CommitOutcomeUnknownError,
-    ConnectionError,
     TransactionAbortedError,
     TransactionError,
 )
@@ -34,10 +33,6 @@ T = TypeVar("T")
 log = logging.getLogger("deebase")
 
 _COMMIT = Statement("COMMIT")
-_ABORTED_HINT = (
-    "to survive an expected failure put the statement in a nested `async with db.transaction():` "
-    "and catch the error outside of that block"
-)
 
 
 class _Leave(BaseException):
@@ -141,7 +136,7 @@ class Block:
             cause = block._error
             block = block._parent
         if cause is not None:
-            raise _aborted(cause)
+            raise aborted(cause)
         return unit
 
     async def run(self, action: Callable[[Any], Awaitable[T]], statement: Statement | None = None) -> T:
@@ -401,7 +396,7 @@ class Block:
                 return
             await (self._roll_back(unit) if self._parent is None else self._roll_back_nested(unit))
             if cause is not None:
-                raise _aborted(cause)
+                raise aborted(cause)
             if not holding:
                 unit.lane.broken = True
                 raise TransactionAbortedError(
@@ -427,19 +422,19 @@ class Block:
     async def _commit(self, unit: Unit) -> None:
         lane = unit.lane
         if lane.lost or lane.broken:
-            raise _aborted(_link_lost())
+            raise aborted(link_lost())
         if not lane.in_transaction:
-            raise TransactionAbortedError("the database ended the transaction before its COMMIT", hint=_ABORTED_HINT)
+            raise TransactionAbortedError("the database ended the transaction before its COMMIT", hint=ABORTED_HINT)
         try:
             await lane.control(_COMMIT)
         except RolledBack as error:
             raise TransactionAbortedError(
-                "a failed statement aborted the transaction: nothing was saved", hint=_ABORTED_HINT
+                "a failed statement aborted the transaction: nothing was saved", hint=ABORTED_HINT
             ) from error
         except BaseException as error:
             if unsent(error):
-                lost = _link_lost()
-                raise _aborted(lost) from lost
+                lost = link_lost()
+                raise aborted(lost) from lost
             # Broken before it is seen to be lost: the last word of a server that goes down is no answer to COMMIT.
             unsure = lane.lost or lane.broken or not isinstance(error, Exception)
             unsure = unsure or isinstance(error, (TimeoutError, OSError))
@@ -523,23 +518,6 @@ def raise_translated(executor: Executor, error: BaseException, statement: Statem
     if translated is None or translated is error:
         raise error
     raise translated from shown_cause(error)
-
-
-def _link_lost() -> ConnectionError:
-    return ConnectionError(
-        "the link to the database was lost before COMMIT",
-        hint="run the whole transaction again, or use db.retry; the server also ends a transaction in which nothing "
-        "is asked for longer than idle_timeout",
-    )
-
-
-def _aborted(cause: BaseException) -> TransactionAbortedError:
-    error = TransactionAbortedError(
-        f"the transaction was aborted by an earlier error ({type(cause).__name__}): nothing of it is saved",
-        hint=_ABORTED_HINT,
-    )
-    error.__cause__ = cause
-    return error
 
 
 def _holder(*, streams: bool) -> str:

@@ -7,7 +7,7 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from deebase.errors import BusyError, TransactionError
+from deebase.errors import BusyError, ConnectionError, TransactionAbortedError, TransactionError
 
 if TYPE_CHECKING:
     from deebase._engine.block import Block
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 #: Turns of the event loop in which asyncio closes a generator that nobody refers to any more, and those inside of it.
 TURNS_TO_CLOSE = 20
+
+ABORTED_HINT = (
+    "to survive an expected failure put the statement in a nested `async with db.transaction():` "
+    "and catch the error outside of that block"
+)
 
 
 class Unit:
@@ -103,3 +108,22 @@ def ended() -> TransactionError:
         "the transaction of this task has ended: nothing was done",
         hint="await the task inside the block, or start it outside so that it commits on its own",
     )
+
+
+def link_lost() -> ConnectionError:
+    """Return the error of a transaction whose link was lost before its COMMIT."""
+    return ConnectionError(
+        "the link to the database was lost before COMMIT",
+        hint="run the whole transaction again, or use db.retry; the server also ends a transaction in which nothing "
+        "is asked for longer than idle_timeout",
+    )
+
+
+def aborted(cause: BaseException) -> TransactionAbortedError:
+    """Return the error of a transaction that an earlier error aborted."""
+    error = TransactionAbortedError(
+        f"the transaction was aborted by an earlier error ({type(cause).__name__}): nothing of it is saved",
+        hint=ABORTED_HINT,
+    )
+    error.__cause__ = cause
+    return error

@@ -12,6 +12,7 @@ import click
 
 from deebase import errors
 from deebase.cli.frame import Command, Refusal
+from deebase.cli.terminal import echo
 
 #: The page of errors: in the package where it is installed, beside the source in a checkout.
 _PAGES = (files("deebase") / "errors.md", Path(__file__).parents[3] / "docs" / "errors.md")
@@ -25,7 +26,7 @@ def show_help(ctx: click.Context, topic: tuple[str, ...]) -> None:
     if len(topic) == 1 and topic[0] in errors.__all__:
         _show_markdown(_section(topic[0]))
     else:
-        click.echo(_help_of_command(ctx.find_root(), topic))
+        echo(_help_of_command(ctx.find_root(), topic))
 
 
 def _help_of_command(root: click.Context, words: tuple[str, ...]) -> str:
@@ -62,4 +63,4 @@ def _show_markdown(text: str) -> None:
 
         Console().print(Markdown(text))
     else:
-        click.echo(text)
+        echo(text)
