@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
+from deebase._schema import scalars
 from deebase._source import Source
 from deebase._sql import statements
 from deebase._sql.seek import Seek, place_source
@@ -94,9 +95,9 @@ class _Cursor:
             if value is None:
                 if not column.nullable:
                     raise _broken()
-            elif column.bind is not None:
+            elif column.bind_place is not None:
                 try:
-                    column.bind(value)
+                    column.bind_place(scalars.anything(value))
                 except (ValidationError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
                     raise _broken() from error
 

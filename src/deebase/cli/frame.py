@@ -15,7 +15,7 @@ import click
 
 from deebase.cli.invocation import invocation, say
 from deebase.cli.terminal import echo, shown_on_stderr
-from deebase.errors import DeeBaseError
+from deebase.errors import DeeBaseError, NotFoundError
 
 FAILED, USAGE, PENDING, ATTENTION, INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -52,7 +52,9 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except DeeBaseError as error:
-            error.hint = None if error.hint is None else self._in_options(error.hint)
+            # Of a row that does not exist, the hint names attributes of the error.
+            without_hint = error.hint is None or type(error) is NotFoundError
+            error.hint = None if without_hint else self._in_options(str(error.hint))
             raise
 
     def _in_options(self, hint: str) -> str:
