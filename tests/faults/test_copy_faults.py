@@ -91,7 +91,7 @@ async def test_a_copy_that_is_killed_again_and_again_comes_to_its_end(
         await other.reflect()
         assert dir(other.t) == ["author", "book"]
         assert await other.t.book(order_by="id") == await one.t.book(order_by="id")
-        assert [index["columns"] for index in other.t.book.indexes] == [["title"]]
+        assert [index["columns"] for index in other.t.book.indexes] == [["author_id"], ["title"]]
         assert other.t.book.foreign_keys == one.t.book.foreign_keys
 
 
