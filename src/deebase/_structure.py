@@ -113,7 +113,7 @@ class Structure:
             if_not_exists: an index of this name is no error.
 
         Raises:
-            ColumnNotFoundError: a name that is no column.
+            ColumnNotFoundError: a name is not a column.
             UniqueViolationError: two rows have the same values already.
 
         Example:
@@ -319,7 +319,7 @@ class Structure:
                 its column.
 
         Raises:
-            ColumnNotFoundError: a name that is no column.
+            ColumnNotFoundError: a name is not a column.
             SchemaError: a new name is taken, a foreign key leads to what is not there, or there is none to drop.
             ValidationError: the arguments contradict each other, or ask for nothing.
             InvalidOperationError: something else uses a column that is dropped, or the key that is changed.

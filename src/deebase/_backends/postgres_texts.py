@@ -96,7 +96,7 @@ HINTS = {
 CANCELLED = {
     "user request": (
         "the statement was cancelled on request",
-        "somebody called pg_cancel_backend, or its like, for this session: no limit of the Database was reached",
+        "another session cancelled this statement, as pg_cancel_backend does: no limit of the Database was reached",
     ),
     "statement timeout": (
         "the statement took longer than statement_timeout and was ended",

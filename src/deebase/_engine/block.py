@@ -70,7 +70,7 @@ class Block:
         #: The task that entered it, and the generator that keeps it open over a ``yield``.
         self._task: weakref.ref[asyncio.Task[Any]] | None = None
         self._home: Home | None = None
-        #: It belongs to a generator that is iterated, and to nobody else.
+        #: It belongs to a generator that is iterated, and to no other task.
         self.private = False
         self._ending = False
         #: What undoes the read-only mode of a block in an unseen one.

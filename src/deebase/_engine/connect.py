@@ -291,7 +291,7 @@ class _File:
                 hint="correct the path, or leave mode= and immutable= out to have the file made",
             )
         try:
-            # Made by us rather than by SQLite so that nobody else can read it, whatever the umask.
+            # Made by us rather than by SQLite so that no other user can read it, whatever the umask.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
             raise ConnectionError(

@@ -81,7 +81,7 @@ class Holders(Generic[L]):
             self._streams.add(lane)
 
     def ends(self, lane: L) -> None:
-        """Note that a lane is about to be given back: nobody waits for it in vain."""
+        """Note that a lane is about to be returned, so that no task is told to give up waiting for it."""
         if lane in self.lanes:
             self.lanes[lane] = None, self.lanes[lane][1]
 

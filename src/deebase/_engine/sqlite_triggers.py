@@ -15,7 +15,7 @@ _RETURNING = "sqlite_returning"
 
 
 class Triggers:
-    """Which statements of a connection fire triggers, whoever makes those.
+    """Which statements of a connection fire triggers, also those that other connections created.
 
     SQLite asks the authorizer while it compiles a statement, naming the trigger whose part it compiles. It compiles
     again by itself what it finds outdated, so that a trigger made by another program is noticed at no cost.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from deebase._engine.executor import Executor
 
 
-#: Turns of the event loop in which asyncio closes a generator that nobody refers to any more, and those inside of it.
+#: Turns of the event loop in which asyncio closes a generator without references, and those inside of it.
 TURNS_TO_CLOSE = 20
 
 ABORTED_HINT = (

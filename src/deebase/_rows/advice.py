@@ -163,7 +163,7 @@ _OF_DATABASES = {
 
 
 def hint_for_column(name: str, columns: Sequence[str]) -> str:
-    """Return what to do about a name that is no column: the argument that is meant, else the nearest column."""
+    """Return the next step for an unknown column: the argument that is meant, else the nearest column."""
     if name in _KEYWORDS:
         return f"if it is meant as an argument: {_KEYWORDS[name]}"
     field, _, lookup = name.rpartition("__")

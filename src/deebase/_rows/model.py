@@ -15,7 +15,7 @@ from deebase.errors import ColumnNotFoundError, InvalidOperationError, Validatio
 
 Convert = Callable[[Any], Any]
 
-#: What is no key, however a column takes it: rows, ranges, conditions. A list may be a composite key.
+#: Never a key, though a column may take it: rows, ranges, conditions. A list may be a composite key.
 _NO_SEQUENCES = (Mapping, slice, set, frozenset, sa.ClauseElement)
 _NO_KEYS = (tuple, list, dict, *_NO_SEQUENCES[1:])
 
@@ -225,7 +225,7 @@ class TableModel:
 
         Raises:
             ValidationError: it is neither.
-            ColumnNotFoundError: a name that is no column.
+            ColumnNotFoundError: a name is not a column.
         """
         names: Any = [given] if isinstance(given, str) else given
         if not isinstance(names, (list, tuple, set, frozenset)) or (argument == "on" and not names):

@@ -111,7 +111,7 @@ def plan_change(
         operation: the method, for errors.
 
     Raises:
-        ColumnNotFoundError: a name that is no column.
+        ColumnNotFoundError: a name is not a column.
         SchemaError: a new name that is taken, a foreign key to what is not there, or none to drop.
         ValidationError: arguments that contradict each other, or nothing to do.
         UnsupportedTypeError: an annotation without a column type.

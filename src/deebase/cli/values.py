@@ -98,7 +98,7 @@ def record(table: Table[Any] | View[Any], texts: Mapping[str, str], nulls: Itera
         nulls: the columns that are to be NULL.
 
     Raises:
-        ColumnNotFoundError: a name that is no column.
+        ColumnNotFoundError: a name is not a column.
         ValidationError: a text that is no value of its column.
     """
     return {**{name: value(table, name, text) for name, text in texts.items()}, **dict.fromkeys(nulls)}

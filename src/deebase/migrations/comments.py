@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from deebase._sql.text import tokens
 from deebase.migrations.files import MigrationFile
 
-#: A reason belongs to it: whoever reads the file is to learn why.
+#: A reason is required, so that readers of the file learn why.
 _ALLOW = re.compile(r"(?:--|#|/\*)\s*deebase:\s*allow\s+(?P<rules>M[0-9]{3}(?:\s*,\s*M[0-9]{3})*)\s+\S", re.IGNORECASE)
 
 

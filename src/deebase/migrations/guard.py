@@ -69,7 +69,7 @@ class Guard:
         self._contents: dict[Hashable, Contents] = {}
 
     async def begin(self) -> None:
-        """Look at what is there before the migration."""
+        """Read the state before the migration."""
         tables = await self._census.begin()
         risky = not _RISKY.isdisjoint(re.findall("[a-z]+", self._text))
         self._counted |= {
@@ -98,7 +98,7 @@ class Guard:
             await self.close()
 
     async def check(self, *, final: bool = False) -> None:
-        """Compare with what is there after it.
+        """Compare with the state after it.
 
         Args:
             final: there is no other run: what is not counted counts as lost.
