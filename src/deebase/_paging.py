@@ -94,9 +94,9 @@ class _Cursor:
             if value is None:
                 if not column.nullable:
                     raise _broken()
-            elif column.bind is not None:
+            elif column.bind_place is not None:
                 try:
-                    column.bind(value)
+                    column.bind_place(value)
                 except (ValidationError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
                     raise _broken() from error
 

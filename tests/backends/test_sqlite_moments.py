@@ -164,6 +164,59 @@ async def test_a_moment_that_another_row_has_is_refused(path: Path, by_hand: sql
         assert stored(by_hand) == ["2024-01-01T00:00:00Z", "2024-01-02"]
 
 
+async def test_a_moment_in_a_unique_pair_is_stored_once(path: Path, by_hand: sqlite3.Connection) -> None:
+    by_hand.execute("CREATE TABLE event (id INTEGER PRIMARY KEY, kind INT, at DATETIME, x TEXT, UNIQUE (kind, at))")
+    forms = ["2024-01-01 00:00:00", "2024-01-02T00:00:00", "2024-01-01 00:00:00Z"]
+    by_hand.executemany("INSERT INTO event (kind, at) VALUES (?, ?)", zip([1, 1, 2], forms, strict=True))
+    async with Database(path) as db:
+        await db.reflect()
+        events = db.t.event
+        moved = {"id": 3, "kind": 1, "at": NEW_YEAR}
+        for change in (
+            events.update({"id": 2, "at": NEW_YEAR}),
+            events.update({"id": 2, "kind": 1, "at": NEW_YEAR}),
+            events.update_all([{"id": 2, "at": NEW_YEAR}]),
+            events.update_where({"at": NEW_YEAR}, id=2),
+            events.update(moved),
+            events.update_all([moved]),
+        ):
+            with pytest.raises(UniqueViolationError):
+                await change
+        for row in await events():
+            assert await events.update({**row, "x": "read"}) == {**row, "x": "read"}
+        await events.update({**moved, "kind": 3})
+        await events.update_all([{**moved, "kind": 4}])
+    assert stored(by_hand) == forms
+
+
+async def test_a_moment_in_a_compound_key_is_moved_onto_no_other(path: Path, by_hand: sqlite3.Connection) -> None:
+    by_hand.execute("CREATE TABLE event (day DATE, at DATETIME, PRIMARY KEY (day, at)) WITHOUT ROWID")
+    by_hand.execute("INSERT INTO event VALUES (20240101, '2024-01-01 00:00:00'), ('2024-01-01', '2024-01-02')")
+    async with Database(path) as db:
+        await db.reflect()
+        day = NEW_YEAR.date()
+        with pytest.raises(UniqueViolationError):
+            await db.t.event.update({"day": day, "at": NEW_YEAR}, pk=(day, datetime(2024, 1, 2)))
+
+
+async def test_a_moment_under_a_unique_index_with_a_condition_is_stored_once(
+    path: Path, by_hand: sqlite3.Connection
+) -> None:
+    by_hand.execute("CREATE TABLE event (id INTEGER PRIMARY KEY, at DATETIME, kind INT)")
+    by_hand.execute("CREATE UNIQUE INDEX live ON event (at) WHERE kind = 1")
+    by_hand.execute("INSERT INTO event (at, kind) VALUES ('2024-01-01 00:00:00', 1), ('2024-01-02', 1)")
+    async with Database(path) as db:
+        await db.reflect()
+        for change in (
+            db.t.event.insert(at=NEW_YEAR, kind=1),
+            db.t.event.insert_all([{"at": NEW_YEAR, "kind": 1}]),
+            db.t.event.update(id=2, at=NEW_YEAR),
+        ):
+            with pytest.raises(UniqueViolationError):
+                await change
+        assert (await db.t.event.insert(at=NEW_YEAR, kind=2))["id"] == 3
+
+
 async def test_conditions_on_null_are_those_of_the_column(path: Path) -> None:
     async with Database(path) as db:
         c = (await db.create(Event, indexes=["at"])).c
