@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement, operators
-from sqlalchemy.sql.elements import Grouping
+from sqlalchemy.sql.elements import Grouping, Null
 from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy.types import NullType
 
 from deebase._backends.moments import DATE, DATETIME, Kind
 
@@ -278,10 +279,19 @@ def _normal(text: str, kind: Kind) -> str:
 
 
 def _same_form(value: Any, text: str, kind: Kind) -> str:
-    """Return a value in our form: what is bound has it, what is stored may have another."""
-    if isinstance(value, (sa.BindParameter, Normal, Plain)) or kind_of(value) is None:
-        return text
-    return _normal(text, kind)
+    """Return a value in our form: what is bound has it, what is stored or computed may have another."""
+    return _normal(text, kind) if may_have_another_form(value) else text
+
+
+def may_have_another_form(value: Any) -> bool:
+    """Whether an expression may give a moment in another form than ours, as functions of SQLite do.
+
+    Text has it: DeeBase itself declares bound values as text.
+    """
+    if isinstance(value, (sa.BindParameter, Normal, Plain, Null)) or not isinstance(value, ColumnElement):
+        return False
+    kinds = (NullType, sa.DateTime, sa.Date, sa.Time)
+    return kind_of(value) is not None or isinstance(value.type, kinds)
 
 
 class _Place:
