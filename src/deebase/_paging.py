@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from operator import attrgetter, index
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
+from deebase._rows.moments import AWARE_TIMESTAMPS, DATES, TIMESTAMPS, InfiniteDate, InfiniteDateTime, StoredInterval
 from deebase._schema import scalars
 from deebase._source import Source
 from deebase._sql import statements
@@ -126,6 +128,11 @@ def _of_parts(parts: list[int]) -> timedelta:
     return timedelta(*parts)
 
 
+def _infinity(parts: list[Any]) -> InfiniteDateTime:
+    stored, aware = parts
+    return (AWARE_TIMESTAMPS if aware else TIMESTAMPS)[stored]
+
+
 #: Values that JSON lacks: the tag, how one is written, how it is read.
 _TAGS: dict[type, tuple[str, Any, Any]] = {
     bytes: ("x", bytes.hex, bytes.fromhex),
@@ -135,6 +142,9 @@ _TAGS: dict[type, tuple[str, Any, Any]] = {
     date: ("d", date.isoformat, date.fromisoformat),
     time: ("t", time.isoformat, time.fromisoformat),
     timedelta: ("i", _parts, _of_parts),
+    InfiniteDate: ("D", attrgetter("stored"), DATES.__getitem__),
+    InfiniteDateTime: ("S", lambda value: [value.stored, value.tzinfo is not None], _infinity),
+    StoredInterval: ("I", attrgetter("stored"), lambda parts: StoredInterval(*map(index, parts))),
 }
 _READERS = {tag: read for tag, _, read in _TAGS.values()}
 

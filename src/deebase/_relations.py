@@ -267,6 +267,7 @@ async def _related(
 ) -> list[list[Any]]:
     """Return for each row the rows of another table whose ``matched`` columns equal its ``names``."""
     keys: dict[tuple[Any, ...], int] = {}
+    bounds: list[tuple[Any, ...]] = []
     places: list[int | None] = []
     names_of_order = order_names(order)
 
@@ -280,11 +281,18 @@ async def _related(
     for row in rows:
         values = values_in(row, names, source.model)
         bound = None if any(value is None for value in values) else read.bind(values)
-        places.append(None if bound is None else keys.setdefault(bound, len(keys)))
-    found: list[list[Any]] = [[] for _ in keys]
+        if bound is None:
+            places.append(None)
+            continue
+        # Infinity equals the last date of Python, and not that of PostgreSQL.
+        place = keys.setdefault((bound, *[getattr(value, "stored", None) for value in bound]), len(keys))
+        if place == len(bounds):
+            bounds.append(bound)
+        places.append(place)
+    found: list[list[Any]] = [[] for _ in bounds]
     model = others.model
     maker = others.maker(model.names)
-    for statement, args, start in read.statements(list(keys), others.scope):
+    for statement, args, start in read.statements(bounds, others.scope):
         rows_ = await others.executor.fetch(statement, args)
         made = maker([row[1:] for row in rows_])
         for row, other in zip(rows_, made, strict=True):

@@ -108,6 +108,44 @@ async def test_ranges_hold_both(db: Database) -> None:
     assert await db.item("SELECT CAST(? AS tsrange) = tsrange('0001-01-01', 'infinity')", [found])
 
 
+@edges
+async def test_infinity_has_its_own_relatives_and_page(
+    db: Database, kind: str, edge: Any, text: str, infinity: str
+) -> None:
+    values = [text + ("+00" if kind == "timestamptz" else ""), infinity]
+    await db.script(f"""
+        CREATE TABLE parent (v {kind} PRIMARY KEY, n int);
+        CREATE TABLE child (id int PRIMARY KEY, v {kind} REFERENCES parent);
+        INSERT INTO parent VALUES ('{values[0]}', 1), ('{values[1]}', 2);
+        INSERT INTO child VALUES (1, '{values[0]}'), (2, '{values[1]}'), (3, '{values[0]}'), (4, '{values[1]}');
+    """)
+    await db.reflect()
+    parents, children = db.t.parent, db.t.child
+    groups = await parents.with_children(parents(order_by="n"), children, order_by="id")
+    assert [[child["id"] for child in group] for _, group in groups] == [[1, 3], [2, 4]]
+    pairs = await children.with_parents(children(order_by="id"), "v")
+    assert [parent["n"] for _, parent in pairs if parent] == [1, 2, 1, 2]
+    for order in ("v", "-v"):
+        whole = await children(order_by=[order, "id" if order == "v" else "-id"]).scalars("id")
+        page = await children.page(size=1, order_by=order)
+        walked = [page.rows[0]["id"]]
+        while page.next is not None and len(walked) < 9:
+            page = await children.page(size=1, order_by=order, after=page.next)
+            walked.append(page.rows[0]["id"])
+        assert walked == whole
+
+
+async def test_a_page_goes_on_behind_a_year(db: Database) -> None:
+    table = await table_of(db, "interval")
+    await db.q("INSERT INTO t (v) VALUES ('1 year'), ('361 days'), ('12 mons'), ('365 days')")
+    page = await table.page(size=1, order_by="v")
+    walked = [page.rows[0]["id"]]
+    while page.next is not None and len(walked) < 9:
+        page = await table.page(size=1, order_by="v", after=page.next)
+        walked.append(page.rows[0]["id"])
+    assert walked == [1, 3, 2, 4]
+
+
 async def test_what_the_driver_took_is_taken(db: Database) -> None:
     zone = timezone(timedelta(hours=5, minutes=30))
     assert await db.item("SELECT CAST(? AS timestamp)", [date(2024, 2, 29)]) == datetime(2024, 2, 29)

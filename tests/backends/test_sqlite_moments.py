@@ -164,6 +164,59 @@ async def test_a_moment_that_another_row_has_is_refused(path: Path, by_hand: sql
         assert stored(by_hand) == ["2024-01-01T00:00:00Z", "2024-01-02"]
 
 
+async def test_a_moment_in_a_unique_pair_is_stored_once(path: Path, by_hand: sqlite3.Connection) -> None:
+    by_hand.execute("CREATE TABLE event (id INTEGER PRIMARY KEY, kind INT, at DATETIME, x TEXT, UNIQUE (kind, at))")
+    forms = ["2024-01-01 00:00:00", "2024-01-02T00:00:00", "2024-01-01 00:00:00Z"]
+    by_hand.executemany("INSERT INTO event (kind, at) VALUES (?, ?)", zip([1, 1, 2], forms, strict=True))
+    async with Database(path) as db:
+        await db.reflect()
+        events = db.t.event
+        moved = {"id": 3, "kind": 1, "at": NEW_YEAR}
+        for change in (
+            events.update({"id": 2, "at": NEW_YEAR}),
+            events.update({"id": 2, "kind": 1, "at": NEW_YEAR}),
+            events.update_all([{"id": 2, "at": NEW_YEAR}]),
+            events.update_where({"at": NEW_YEAR}, id=2),
+            events.update(moved),
+            events.update_all([moved]),
+        ):
+            with pytest.raises(UniqueViolationError):
+                await change
+        for row in await events():
+            assert await events.update({**row, "x": "read"}) == {**row, "x": "read"}
+        await events.update({**moved, "kind": 3})
+        await events.update_all([{**moved, "kind": 4}])
+    assert stored(by_hand) == forms
+
+
+async def test_a_moment_in_a_compound_key_is_moved_onto_no_other(path: Path, by_hand: sqlite3.Connection) -> None:
+    by_hand.execute("CREATE TABLE event (day DATE, at DATETIME, PRIMARY KEY (day, at)) WITHOUT ROWID")
+    by_hand.execute("INSERT INTO event VALUES (20240101, '2024-01-01 00:00:00'), ('2024-01-01', '2024-01-02')")
+    async with Database(path) as db:
+        await db.reflect()
+        day = NEW_YEAR.date()
+        with pytest.raises(UniqueViolationError):
+            await db.t.event.update({"day": day, "at": NEW_YEAR}, pk=(day, datetime(2024, 1, 2)))
+
+
+async def test_a_moment_under_a_unique_index_with_a_condition_is_stored_once(
+    path: Path, by_hand: sqlite3.Connection
+) -> None:
+    by_hand.execute("CREATE TABLE event (id INTEGER PRIMARY KEY, at DATETIME, kind INT)")
+    by_hand.execute("CREATE UNIQUE INDEX live ON event (at) WHERE kind = 1")
+    by_hand.execute("INSERT INTO event (at, kind) VALUES ('2024-01-01 00:00:00', 1), ('2024-01-02', 1)")
+    async with Database(path) as db:
+        await db.reflect()
+        for change in (
+            db.t.event.insert(at=NEW_YEAR, kind=1),
+            db.t.event.insert_all([{"at": NEW_YEAR, "kind": 1}]),
+            db.t.event.update(id=2, at=NEW_YEAR),
+        ):
+            with pytest.raises(UniqueViolationError):
+                await change
+        assert (await db.t.event.insert(at=NEW_YEAR, kind=2))["id"] == 3
+
+
 async def test_conditions_on_null_are_those_of_the_column(path: Path) -> None:
     async with Database(path) as db:
         c = (await db.create(Event, indexes=["at"])).c
@@ -260,6 +313,60 @@ async def test_a_selection_of_moments_is_compared_by_value(path: Path, by_hand: 
         other = events.sa_table.alias()
         pairs = sa.select(sa.func.count()).select_from(events.sa_table.join(other, c.at == other.c.at))
         assert (await db.q(pairs))[0].popitem()[1] == len(FORMS) ** 2 + 1
+
+
+@pytest.mark.parametrize("index", ["", "CREATE INDEX ix ON event (at)"])
+async def test_moments_are_compared_with_what_the_database_computes(
+    path: Path, by_hand: sqlite3.Connection, index: str
+) -> None:
+    by_hand.execute("CREATE TABLE event (id INTEGER PRIMARY KEY, at DATETIME, day DATE, kind INT)")
+    by_hand.execute(index)
+    written(by_hand, *FORMS, "2024-01-02T00:00", None)
+    same, later = list(range(1, 8)), 8
+    async with Database(path) as db:
+        await db.reflect()
+        c = db.t.event.c
+        computed: Any = sa.func.datetime("2024-01-01")
+        for condition, found in (
+            (c.at == computed, same),
+            (c.at != computed, [later]),
+            (c.at <= computed, same),
+            (c.at > computed, [later]),
+            (c.at.in_([computed]), same),
+            (c.at.not_in([computed]), [later]),
+            (c.at.between(computed, computed), same),
+            (c.at <= sa.func.date("2024-01-01"), same),
+            (c.at == sa.literal_column("'2024-01-01T00:00'"), same),
+            (computed == c.at, same),
+            (sa.literal(NEW_YEAR) == c.at, same),
+            (sa.literal(NEW_YEAR) < c.at, [later]),
+            (sa.tuple_(c.at, c.kind).in_([(NEW_YEAR, 0)]), same),
+            (c.at == sa.null(), [9]),
+        ):
+            assert await db.t.event(condition, order_by="id").scalars("id") == found
+
+
+@pytest.mark.parametrize("declared", ["DATETIME", "DECIMAL TEXT"])
+async def test_statements_of_sqlalchemy_sort_by_value(path: Path, by_hand: sqlite3.Connection, declared: str) -> None:
+    by_hand.execute(f"CREATE TABLE event (id INTEGER PRIMARY KEY, at {declared}, kind INT)")
+    forms = ["2024-01-01T10:00", "2024-01-01 23:00:00", "2024-01-01 12:00:00.000000"]
+    written(by_hand, *(forms if declared == "DATETIME" else ["9", "100.0", "20"]), None)
+    async with Database(path) as db:
+        await db.reflect()
+        table = db.t.event.sa_table
+        c, other, rows = table.c, table.alias().c, sa.select(table).subquery().c
+        number = sa.func.row_number().over(order_by=[c.at, c.id])
+        for query in (
+            sa.select(c.id).order_by(c.at),
+            sa.select(c.id).order_by(c.at.nulls_first()),
+            sa.select(c.id).order_by(c.at.asc().nulls_first()),
+            sa.select(other.id).order_by(other.at),
+            sa.select(rows.id).order_by(rows.at),
+            sa.select(c.id).order_by(number),
+        ):
+            assert [row["id"] for row in await db.q(query)] == [4, 1, 3, 2]
+        for order in (c.at.nulls_last(), c.at.asc().nulls_last()):
+            assert await db.t.event(order_by=order).scalars("id") == [1, 3, 2, 4]
 
 
 async def test_many_moments_of_one_condition(path: Path, by_hand: sqlite3.Connection) -> None:

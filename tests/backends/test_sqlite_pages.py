@@ -26,3 +26,22 @@ async def test_a_page_begins_inside_an_index(tmp_path: Path, caplog: pytest.LogC
         sql = caplog.records[-1].getMessage()
         plan = await db.q(f"EXPLAIN QUERY PLAN {sql}", [1] * sql.count("?"))
     assert "SEARCH event USING" in plan[0]["detail"]
+
+
+@pytest.mark.parametrize(
+    "declared", ["INT", "REAL", "TEXT", "BOOLEAN", "DECIMAL TEXT", "UUID CHAR", "BLOB", "DURATION REAL"]
+)
+@pytest.mark.parametrize("sign", ["", "-"])
+async def test_pages_walk_over_values_of_other_types(tmp_path: Path, declared: str, sign: str) -> None:
+    async with Database(tmp_path / "test.db") as db:
+        await db.q(f"CREATE TABLE event (id INTEGER PRIMARY KEY, n {declared})")
+        await db.q("INSERT INTO event (n) VALUES (1), ('abc'), (1.5), (x'01'), (1e300), ('NaN'), (''), (NULL), (7)")
+        await db.reflect()
+        whole = [row["id"] for row in await db.t.event(order_by=[f"{sign}n", f"{sign}id"])]
+        page = await db.t.event.page(size=1, order_by=f"{sign}n")
+        walked = [page.rows[0]["id"]]
+        while page.next is not None:
+            page = await db.t.event.page(size=1, order_by=f"{sign}n", after=page.next)
+            walked.append(page.rows[0]["id"])
+            assert len(walked) < 20
+    assert walked == whole

@@ -6,13 +6,63 @@ from typing import Any
 
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import Select, operators, roles
+from sqlalchemy.sql.elements import BindParameter, ClauseList, ColumnClause, Label, _label_reference
+
+from deebase._backends.moment_sql import Normal, kind_of, may_have_another_form
 
 #: The aggregate that adds Decimals exactly; every SQLite connection registers it.
 SUM = "deebase_sum"
 
 
-class ExactSums(SQLiteCompiler):
-    """Compiles ``sum()`` over Decimals to the exact aggregate."""
+_COMPARISONS = frozenset({operators.eq, operators.ne, operators.lt, operators.le, operators.gt, operators.ge})
+
+
+def _by_value(element: Any) -> Any:
+    """Return what sorts a column by its values; anything else as it is."""
+    named = element.element if isinstance(element, _label_reference) else element
+    named = named.element if isinstance(named, Label) else named
+    sortable = getattr(getattr(named, "type", None), "order_expression", None)
+    return sortable(named) if isinstance(named, ColumnClause) and sortable is not None else element
+
+
+class ByValueCompiler(SQLiteCompiler):
+    """Compiles ``sum()`` over Decimals to the exact aggregate, and sorts what has many stored forms by value."""
+
+    def order_by_clause(self, select: Any, **options: Any) -> str:
+        """Return ORDER BY; a compound SELECT sorts by its columns alone."""
+        clauses = select._order_by_clauses
+        if isinstance(select, Select):
+            clauses = [_by_value(clause) for clause in clauses]
+        compiler: Any = self
+        listed = compiler._generate_delimited_list(clauses, ", ", **options)
+        return f" ORDER BY {listed}" if listed else ""
+
+    def visit_binary(self, binary: Any, *parts: Any, **options: Any) -> str:
+        """Return an operation; moments that stand at its right alone are compared by value, too."""
+        kind = kind_of(binary.right) if binary.operator in _COMPARISONS and kind_of(binary.left) is None else None
+        if kind is not None and not isinstance(binary.right, (BindParameter, Normal)):
+            binary = binary._clone()
+            binary.right = Normal(binary.right, kind)
+            if may_have_another_form(binary.left):
+                binary.left = Normal(binary.left, kind)
+        base: Any = super()
+        return str(base.visit_binary(binary, *parts, **options))
+
+    def visit_tuple(self, clauselist: Any, **options: Any) -> str:
+        """Return a row of values."""
+        clauselist = clauselist._clone()
+        clauselist.clauses = [_by_value(clause) for clause in clauselist.clauses]
+        base: Any = super()
+        return str(base.visit_tuple(clauselist, **options))
+
+    def visit_over(self, over: Any, **options: Any) -> str:
+        """Return the window."""
+        if over.order_by is not None:
+            over = over._clone()
+            over.order_by = ClauseList(*map(_by_value, over.order_by), _literal_as_text_role=roles.ByOfRole)
+        base: Any = super()
+        return str(base.visit_over(over, **options))
 
     def visit_sum_func(self, element: Any, **options: Any) -> str:
         """Return the call; SQLAlchemy looks for this method by the name of the function."""
@@ -24,6 +74,6 @@ class ExactSums(SQLiteCompiler):
 def adapt(dialect: Dialect) -> None:
     """Give a SQLite dialect exact sums, and the keywords that SQLAlchemy takes for plain names."""
     if dialect.name == "sqlite":
-        dialect.statement_compiler = ExactSums
+        dialect.statement_compiler = ByValueCompiler
         preparer = dialect.identifier_preparer
         preparer.reserved_words = {*preparer.reserved_words, "nothing", "returning"}

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement, operators
-from sqlalchemy.sql.elements import Grouping
+from sqlalchemy.sql.elements import Grouping, Null
 from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy.types import NullType
 
 from deebase._backends.moments import DATE, DATETIME, Kind
 
@@ -124,6 +125,7 @@ class Kept(ColumnElement[Any]):
         column: of moments.
         value: the new one.
         new: the expression.
+        beside: other columns that change with it, and their values: what is stored is kept if these are the same, too.
     """
 
     __visit_name__ = "deebase_kept"
@@ -132,21 +134,28 @@ class Kept(ColumnElement[Any]):
         ("column", InternalTraversal.dp_clauseelement),
         ("value", InternalTraversal.dp_clauseelement),
         ("new", InternalTraversal.dp_clauseelement),
+        ("columns", InternalTraversal.dp_clauseelement_list),
+        ("values", InternalTraversal.dp_clauseelement_list),
     ]
 
-    def __init__(self, column: Any, value: Any, new: Any) -> None:
+    def __init__(self, column: Any, value: Any, new: Any, beside: Sequence[tuple[Any, Any]] = ()) -> None:
         self.column = column
         self.value = value
         self.new = new
+        self.columns = [other for other, _ in beside]
+        self.values = [given for _, given in beside]
         self.type = column.type
 
 
 @compiles(Kept)
 def _compile_kept(element: Kept, compiler: Any, **options: Any) -> str:
-    column, value, new = (compiler.process(part, **options) for part in (element.column, element.value, element.new))
+    column, value = (compiler.process(part, **options) for part in (element.column, element.value))
     kind = kind_of(element.column)
-    same = f"{_normal(column, kind)} = {_same_form(element.value, value, kind)}"
-    return f"CASE WHEN {same} THEN {column} ELSE {new} END"
+    same = [f"{_normal(column, kind)} = {_same_form(element.value, value, kind)}"]
+    for other, given in zip(element.columns, element.values, strict=True):
+        text, beside = compiler.process(other, **options), kind_of(other)
+        same.append(f"{text if beside is None else _normal(text, beside)} IS {compiler.process(given, **options)}")
+    return f"CASE WHEN {' AND '.join(same)} THEN {column} ELSE {compiler.process(element.new, **options)} END"
 
 
 class Taken(ColumnElement[Any]):
@@ -157,7 +166,8 @@ class Taken(ColumnElement[Any]):
     Args:
         column: of moments.
         value: the new one.
-        beside: the other columns of the key, and their values.
+        beside: the other columns of the key, and their values; in an UPDATE that leaves one as it is, the column.
+        kept: whether the row that is updated keeps its form if no row is there.
     """
 
     __visit_name__ = "deebase_taken"
@@ -167,10 +177,12 @@ class Taken(ColumnElement[Any]):
         ("value", InternalTraversal.dp_clauseelement),
         ("columns", InternalTraversal.dp_clauseelement_list),
         ("values", InternalTraversal.dp_clauseelement_list),
+        ("kept", InternalTraversal.dp_boolean),
     ]
 
-    def __init__(self, column: Any, value: Any, beside: Sequence[tuple[Any, Any]]) -> None:
+    def __init__(self, column: Any, value: Any, beside: Sequence[tuple[Any, Any]], *, kept: bool = False) -> None:
         self.column = column
+        self.kept = kept
         self.value = value
         self.columns = [other for other, _ in beside]
         self.values = [given for _, given in beside]
@@ -185,16 +197,27 @@ def _compile_taken(element: Taken, compiler: Any, **options: Any) -> str:
     def there(column: Any) -> str:
         return f"deebase_there.{preparer.quote(column.name)}"
 
-    place = _Place(table, preparer.quote(element.column.name), kind_of(element.column))
+    def here(column: Any) -> str:
+        # Without its table, it would be a column of the row that is there.
+        return f"{table}.{preparer.quote(column.name)}"
+
+    kind: Kind = kind_of(element.column)
+    place = _Place(table, preparer.quote(element.column.name), kind)
     conditions = [place.among(there(element.column), "SELECT x FROM deebase_new")]
     for column, value in zip(element.columns, element.values, strict=True):
-        text, kind = compiler.process(value, **options), kind_of(column)
-        conditions.append(f"{there(column) if kind is None else _normal(there(column), kind)} = {text}")
+        beside = kind_of(column)
+        text = here(value) if value is column else compiler.process(value, **options)
+        one, other = there(column), text if beside is None else _same_form(value, text, beside)
+        conditions.append(f"{one if beside is None else _normal(one, beside)} = {other}")
+    new = "x"
+    if element.kept:
+        stored = here(element.column)
+        new = f"CASE WHEN {_normal(stored, kind)} = x THEN {stored} ELSE x END"
     # The value stands here once: so many rows at a time stay one parameter per column.
+    found = f"SELECT {there(element.column)} FROM {table} AS deebase_there WHERE {' AND '.join(conditions)} LIMIT 1"
     return (
-        f"(WITH deebase_new (x) AS (VALUES ({compiler.process(element.value, **options)})) SELECT coalesce("
-        f"(SELECT {there(element.column)} FROM {table} AS deebase_there WHERE {' AND '.join(conditions)} LIMIT 1), x) "
-        "FROM deebase_new)"
+        f"(WITH deebase_new (x) AS (VALUES ({compiler.process(element.value, **options)})) "
+        f"SELECT coalesce(({found}), {new}) FROM deebase_new)"
     )
 
 
@@ -256,10 +279,19 @@ def _normal(text: str, kind: Kind) -> str:
 
 
 def _same_form(value: Any, text: str, kind: Kind) -> str:
-    """Return a value in our form: what is bound has it, what is stored may have another."""
-    if isinstance(value, (sa.BindParameter, Normal, Plain)) or kind_of(value) is None:
-        return text
-    return _normal(text, kind)
+    """Return a value in our form: what is bound has it, what is stored or computed may have another."""
+    return _normal(text, kind) if may_have_another_form(value) else text
+
+
+def may_have_another_form(value: Any) -> bool:
+    """Whether an expression may give a moment in another form than ours, as functions of SQLite do.
+
+    Text has it: DeeBase itself declares bound values as text.
+    """
+    if isinstance(value, (sa.BindParameter, Normal, Plain, Null)) or not isinstance(value, ColumnElement):
+        return False
+    kinds = (NullType, sa.DateTime, sa.Date, sa.Time)
+    return kind_of(value) is not None or isinstance(value.type, kinds)
 
 
 class _Place:

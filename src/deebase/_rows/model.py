@@ -28,6 +28,7 @@ class ColumnModel:
 
     __slots__ = (
         "bind",
+        "bind_place",
         "computed",
         "default_factory",
         "is_text",
@@ -56,6 +57,7 @@ class ColumnModel:
         default_factory: Callable[[], Any] | None = None,
         order_column: Any = None,
         normal: Convert | None = None,
+        bind_place: Convert | None = None,
     ) -> None:
         self.name: str = sa_column.name
         self.sa_column: sa.Column[Any] = sa_column
@@ -68,6 +70,8 @@ class ColumnModel:
         self.listable: bool = getattr(sa_column.type, "listable", True)
         #: Checks a value and turns it into what the driver takes.
         self.bind: Convert | None = bind
+        #: The same for the value of a stored row, by which rows are sorted.
+        self.bind_place: Convert | None = bind if bind_place is None else bind_place
         #: Whether all of these values may be sent as they are; None where that cannot be told quickly.
         self.passes: Callable[[Sequence[Any]], bool] | None = passes
         #: Turns what the driver returns (never None) into the value; None where they are the same.
@@ -81,15 +85,6 @@ class ColumnModel:
         self.order_column: Any = sa_column if order_column is None else order_column
         #: Turns a stored value into the one form that equal values have; None where there is only one.
         self.normal: Convert | None = normal
-
-    @property
-    def bind_place(self) -> Convert | None:
-        """What turns the value of a row, by which rows are sorted, into what the driver takes."""
-        normal, bind = self.normal, self.bind
-        if normal is None or bind is None:
-            return bind
-        # What names no moment is read as it is stored, and has its place nevertheless.
-        return lambda value: normal(value) if isinstance(value, (str, int, float, bytes)) else bind(value)
 
 
 @dataclass(frozen=True)

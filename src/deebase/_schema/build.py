@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, UniqueModel
+from deebase._schema import scalars
 from deebase._schema.checks import by_value
 from deebase._schema.column_type import locate
 from deebase._schema.columns import ColumnSpec, describe, refuse_options, snake_case, sql_default
@@ -466,9 +468,11 @@ def column_model(
             # What one database alone does not store.
             raise located(error, column.name, column.table.name, value) from None
 
+    chosen = bind if send is not None else check
+    normal = column.type.kind.normal if dialect.name == "sqlite" and isinstance(column.type, Moment) else None
     return ColumnModel(
         column,
-        bind=bind if send is not None else check,
+        bind=chosen,
         passes=passer(column.type) if send is None else None,
         # SQLite's SELECT gives REAL as a float always; its RETURNING may give an int.
         read=None if isinstance(column.type, Float) else read,
@@ -477,8 +481,23 @@ def column_model(
         or getattr(column.type, "takes_collections", False),
         default_factory=factory,
         order_column=_order_column(column),
-        normal=column.type.kind.normal if dialect.name == "sqlite" and isinstance(column.type, Moment) else None,
+        normal=normal,
+        bind_place=_place(chosen, normal) if dialect.name == "sqlite" else None,
     )
+
+
+def _place(bind: Callable[[Any], Any], normal: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    """Return what sends the value of a row: one that does not fit its column was read as SQLite stores it."""
+
+    def process(value: Any) -> Any:
+        try:
+            return bind(value)
+        except ValidationError:
+            # A Decimal is stored as text, be it NaN.
+            stored = scalars.storable(str(value) if isinstance(value, Decimal) else value)
+            return stored if normal is None else normal(stored)
+
+    return process
 
 
 def _lenient(read: Callable[[Any], Any]) -> Callable[[Any], Any]:

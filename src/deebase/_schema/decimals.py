@@ -73,6 +73,7 @@ _BY_VALUE = frozenset(
         *(operators.lt, operators.le, operators.gt, operators.ge, operators.eq, operators.ne),
         *(operators.between_op, operators.not_between_op, operators.in_op, operators.not_in_op),
         *(operators.is_distinct_from, operators.is_not_distinct_from, operators.asc_op, operators.desc_op),
+        *(operators.nulls_first_op, operators.nulls_last_op),
     }
 )
 
@@ -109,7 +110,8 @@ class ExactNumber(ColumnType):
         __slots__ = ()
 
         def operate(self, op: Any, *other: Any, **options: Any) -> Any:
-            if op in _BY_VALUE and not isinstance(self.expr, ByValue):
+            done = isinstance(self.expr, ByValue) or getattr(self.expr, "modifier", None) is not None
+            if op in _BY_VALUE and not done:
                 return op(ByValue(self.expr), *other, **options)
             if op in SYMBOLS:
                 return Computed(SYMBOLS[op], self.expr, _operand(other[0]), ExactNumber())

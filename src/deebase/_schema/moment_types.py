@@ -13,7 +13,7 @@ from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.types import TypeDecorator
 
 from deebase._backends import moments
-from deebase._backends.moment_sql import SEARCHES, Compared, Kept, Normal, common_kind
+from deebase._backends.moment_sql import SEARCHES, Compared, Kept, Normal, common_kind, may_have_another_form
 from deebase._backends.moments import Kind
 from deebase._rows.moments import InfiniteDate, InfiniteDateTime
 from deebase._schema import scalars
@@ -24,6 +24,7 @@ _BY_VALUE = frozenset(
         *SEARCHES,
         *(operators.ne, operators.not_in_op, operators.between_op, operators.not_between_op),
         *(operators.is_distinct_from, operators.is_not_distinct_from, operators.asc_op, operators.desc_op),
+        *(operators.nulls_first_op, operators.nulls_last_op),
     }
 )
 
@@ -45,7 +46,8 @@ class Moment(ColumnType):
 
         def operate(self, op: Any, *other: Any, **options: Any) -> Any:
             expression: Any = self.expr
-            if op not in _BY_VALUE or isinstance(expression, Normal) or (other and other[0] is None):
+            done = isinstance(expression, Normal) or getattr(expression, "modifier", None) is not None
+            if op not in _BY_VALUE or done or (other and other[0] is None):
                 return super().operate(op, *other, **options)
             if op is operators.between_op and not options.get("symmetric"):
                 return sa.and_(expression >= other[0], expression <= other[1])
@@ -105,12 +107,13 @@ def _normal(value: Any, kind: Kind) -> Any:
     """Return what a moment is compared with: a stored one in our form."""
     if hasattr(value, "__clause_element__"):
         value = value.__clause_element__()
+    if isinstance(value, (list, tuple)):
+        return [_normal(each, kind) for each in value]
     if isinstance(value, sa.SelectBase):
         rows = value.subquery()
         first = next(iter(rows.c))
         return sa.select(_normal(first, kind)).select_from(rows)
-    stored = isinstance(value, ColumnElement) and not isinstance(value, (sa.BindParameter, Normal))
-    return Normal(value, kind) if stored and isinstance(value.type, Moment) else value
+    return Normal(value, kind) if may_have_another_form(value) else value
 
 
 def _refused(value: Any) -> Any:

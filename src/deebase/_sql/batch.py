@@ -74,7 +74,8 @@ def update_rows(model: TableModel, names: Sequence[str], rows: Sequence[Sequence
     given: Any = sa.select(new.data([tuple(row) for row in rows]).cte(nesting=True)).subquery("given")
     width = len(model.pks)
     keys = [table.c[name] == given.c[f"c{n}"] for n, name in enumerate(names[:width])]
-    sets = {table.c[name]: changed(model, name, given.c[f"c{n}"]) for n, name in enumerate(names) if n >= width}
+    bound = {name: given.c[f"c{n}"] for n, name in enumerate(names)}
+    sets = {table.c[name]: changed(model, name, bound) for name in names[width:]}
     return sa.update(table).values(sets).where(*keys, *held)
 
 

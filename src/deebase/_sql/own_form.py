@@ -12,12 +12,22 @@ from deebase._rows.model import TableModel
 from deebase._sql.operands import assigned
 
 
-def changed(model: TableModel, name: str, value: Any) -> Any:
-    """Return what an UPDATE sets; a unique moment has the form of the row that has it already, as in an INSERT."""
-    column = model.columns[name]
-    if column.normal is None or (name,) not in _keys(model):
+def changed(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:
+    """Return what an UPDATE sets; a unique moment has the form of the row that has it already, as in an INSERT.
+
+    Args:
+        model: the table.
+        name: the column.
+        bound: the new values of all columns that change.
+    """
+    column, value = model.columns[name], bound[name]
+    key = None if column.normal is None else next((key for key in _keys(model) if name in key), None)
+    if key is None:
         return assigned(column.sa_column, value)
-    return Kept(column.sa_column, value, Taken(column.sa_column, value, ()))
+    others = [other for other in key if other != name]
+    beside = [(model.sa_table.c[other], bound.get(other, model.sa_table.c[other])) for other in others]
+    moved = [(other, given) for other, given in beside if given is not other]
+    return Kept(column.sa_column, value, Taken(column.sa_column, value, beside, kept=bool(moved)), moved)
 
 
 def taken(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:
@@ -36,8 +46,9 @@ def taken(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:
 
 
 def _keys(model: TableModel) -> list[tuple[str, ...]]:
-    """Return the columns in whose values no two rows are alike."""
-    return [model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]]
+    """Return the columns in whose values no two rows are alike, those with a condition last."""
+    uniques = sorted(model.uniques.values(), key=lambda unique: unique.partial)
+    return [model.pks, *[unique.columns for unique in uniques]]
 
 
 def bound_type(model: TableModel, name: str) -> sa.types.TypeEngine[Any]:

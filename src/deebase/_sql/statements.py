@@ -143,12 +143,14 @@ def _update(
     model: TableModel, dialect: Dialect, parameters: Parameters, values: Mapping[str, Any], where: Where
 ) -> Any:
     sets: dict[Any, Any] = {}
+    plain = [name for name, given in values.items() if not isinstance(given, SqlExpression)]
+    bound = {name: _bound(parameters, model, name) for name in plain}
     for name, given in values.items():
         if isinstance(given, SqlExpression):
             _must_stay_exact(model, name, given, dialect)
             sets[model.sa_table.c[name]] = Assigned(name, given.element) if where.scope else given.element
         else:
-            sets[model.sa_table.c[name]] = own_form.changed(model, name, _bound(parameters, model, name))
+            sets[model.sa_table.c[name]] = own_form.changed(model, name, bound)
     return sa.update(model.sa_table).values(sets).where(*where.clauses(parameters))
 
 
