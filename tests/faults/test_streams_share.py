@@ -107,6 +107,22 @@ async def test_a_stream_whose_session_ended_frees_its_place(db_url: str) -> None
         assert db._executor.lanes_in_use == 0
 
 
+async def test_a_table_can_be_changed_in_nested_blocks_once_the_loop_over_it_was_left(db: Database) -> None:
+    w = await filled(db, 3000)
+    async with asyncio.timeout(20), db.transaction():
+        async for _ in w():
+            break
+        w = await w.add_column("more", int, default=1)
+        async for _ in w():
+            break
+        w = await w.transform(rename={"more": "most"})
+        async for _ in w():
+            break
+        async with db.transaction(), db.transaction():
+            await w.drop_column("most")
+    assert await db.t.w.get(1) == {"id": 1, "n": 0}
+
+
 @pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
 async def test_a_table_that_a_stream_still_reads_is_refused_with_what_to_do(db: Database) -> None:
     await filled(db, 3)
