@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from deebase import BusyError, Database, QueryError, Table
 from deebase import ConnectionError as LostConnection
@@ -121,6 +122,19 @@ async def test_a_table_can_be_changed_in_nested_blocks_once_the_loop_over_it_was
         async with db.transaction(), db.transaction():
             await w.drop_column("most")
     assert await db.t.w.get(1) == {"id": 1, "n": 0}
+
+
+@pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
+async def test_a_left_stream_ends_beside_a_statement_on_the_connection_of_sqlalchemy(db: Database) -> None:
+    w = await filled(db, 3000)
+    met: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: met.append(context))
+    async with asyncio.timeout(20), db.transaction() as tx:
+        async for _ in w():
+            break
+        await tx.connection.execute(sa.text("SELECT pg_sleep(0.1)"))
+        await w.drop()
+    assert not met
 
 
 @pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
