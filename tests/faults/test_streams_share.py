@@ -124,6 +124,17 @@ async def test_a_table_can_be_changed_in_nested_blocks_once_the_loop_over_it_was
     assert await db.t.w.get(1) == {"id": 1, "n": 0}
 
 
+async def test_a_stream_that_a_task_of_its_own_read_from_is_closed_when_it_is_left(db_url: str) -> None:
+    async with Database(db_url, pool_size=1, timeout=0.5) as db:
+        w = await filled(db, 3)
+        # A coroutine to asyncio, which makes it the code of the task.
+        first: Any = db.stream("SELECT id FROM w ORDER BY id").__aiter__().__anext__()
+        assert await asyncio.create_task(first) == {"id": 1}
+        del first
+        assert await w.count() == 3
+        assert db._executor.lanes_in_use == 0
+
+
 @pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
 async def test_a_left_stream_ends_beside_a_statement_on_the_connection_of_sqlalchemy(db: Database) -> None:
     w = await filled(db, 3000)
