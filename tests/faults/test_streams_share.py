@@ -135,6 +135,24 @@ async def test_a_stream_that_a_task_of_its_own_read_from_is_closed_when_it_is_le
         assert db._executor.lanes_in_use == 0
 
 
+async def test_streams_that_wait_for_a_place_end_with_the_database(db_url: str) -> None:
+    async with Database(db_url, pool_size=1, timeout=20) as db:
+        w = await filled(db, 3000)
+
+        async def read() -> None:
+            async for _ in w():
+                pass
+
+        async with aclosing(w().__aiter__()) as held:  # type: ignore[type-var]
+            assert await anext(held)
+            waiting = [asyncio.create_task(read()) for _ in range(2)]
+            await asyncio.sleep(0)
+            await db.close(timeout=0.1)
+            async with asyncio.timeout(10):
+                for error in await asyncio.gather(*waiting, return_exceptions=True):
+                    assert isinstance(error, LostConnection), error
+
+
 @pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
 async def test_a_left_stream_ends_beside_a_statement_on_the_connection_of_sqlalchemy(db: Database) -> None:
     w = await filled(db, 3000)

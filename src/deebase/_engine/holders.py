@@ -67,6 +67,13 @@ class Holders(Generic[L]):
                 return
         self._places -= 1
 
+    def fail_waiting(self, error: BaseException) -> None:
+        """Have no further stream wait for a place."""
+        while self._queue:
+            place = self._queue.popleft()
+            if not place.done():
+                place.set_exception(error)
+
     def _late(self) -> BusyError:
         return BusyError(
             f"no {self._kind} connection became free for a stream within {self._timeout:g} s "
