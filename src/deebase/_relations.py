@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from deebase._rows.model import ForeignKeyModel, TableModel
+from deebase._schema.ddl_text import collations
+from deebase._schema.ddl_tokens import folded
 from deebase._source import Source, conditions
 from deebase._sql.related import RelatedRead, Within
 from deebase.errors import SchemaError, ValidationError
@@ -194,6 +196,24 @@ def within_scope(source: Source, children: Source, key: ForeignKeyModel) -> With
     )
 
 
+def compared_by(source: Source, children: Source, key: ForeignKeyModel) -> dict[str, str]:
+    """Return the collations by which columns of a foreign key are compared, where those are not their own.
+
+    SQLite compares by the collation of the column that is referred to (sqlite.org/foreignkeys.html).
+    """
+
+    def found(table: Source) -> Mapping[str, str]:
+        facts = table.catalog.facts(table.model.name)
+        return {} if source.dialect.name != "sqlite" or facts is None else collations(facts.sql or "")
+
+    parents, own = found(source), found(children)
+    pairs = {
+        name: (parents.get(folded(target), "BINARY"), own.get(folded(name), "BINARY"))
+        for name, target in zip(key.columns, key.targets, strict=True)
+    }
+    return {name: parent for name, (parent, child) in pairs.items() if parent != child}
+
+
 def children_query(
     source: Source,
     row: Any,
@@ -211,10 +231,13 @@ def children_query(
     within = within_scope(source, children, key)
     if within is not None:
         condition.expression(within(values))
+    collated = compared_by(source, children, key)
     for name, value in zip(key.columns, values, strict=True):
         if value is None:
             # Nothing refers to NULL.
             condition.nothing()
+        elif name in collated:
+            condition.expression(sa.collate(children.model.column(name).sa_column, collated[name]) == value)
         else:
             condition.equal(name, value)
     return Query(children, condition, **options)
@@ -237,7 +260,8 @@ async def with_children(
     key = children_of(source, children, column)
     listed = await _listed(rows)
     within = within_scope(source, children, key)
-    found = await _related(source, listed, key.targets, children, key.columns, order_by, within)
+    collated = compared_by(source, children, key)
+    found = await _related(source, listed, key.targets, children, key.columns, order_by, within, collated)
     return list(zip(listed, found, strict=True))
 
 
@@ -264,6 +288,7 @@ async def _related(
     matched: tuple[str, ...],
     order: Any = None,
     within: Within | None = None,
+    collated: Mapping[str, str] | None = None,
 ) -> list[list[Any]]:
     """Return for each row the rows of another table whose ``matched`` columns equal its ``names``."""
     keys: dict[tuple[Any, ...], int] = {}
@@ -272,9 +297,9 @@ async def _related(
     names_of_order = order_names(order)
 
     def build() -> RelatedRead:
-        return RelatedRead(others.model, others.dialect, matched, others.scope, order, within)
+        return RelatedRead(others.model, others.dialect, matched, others.scope, order, within, collated)
 
-    shape = ("related", matched, names_of_order, others.scope.shape)
+    shape = ("related", matched, names_of_order, others.scope.shape, *(collated or {}).items())
     # What holds the parents has values in it, which are those of this call.
     once = names_of_order is None or within is not None
     read: RelatedRead = build() if once else others.kept(shape, build)

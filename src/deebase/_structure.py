@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Column
@@ -123,7 +123,9 @@ class Structure:
         """
         self._source.must_be_whole("create_index")
         model = self._source.model
-        parts = [columns] if isinstance(columns, (str, ColumnElement)) else list(columns)
+        given: Any = columns
+        several = isinstance(given, Iterable) and not isinstance(given, (str, ColumnElement))
+        parts: list[Any] = list(given) if several else [given]
         for part in parts:
             self._must_be_part(part)
         names = [part for part in parts if isinstance(part, str)]
@@ -245,7 +247,7 @@ class Structure:
                 hint="choose another name",
             )
         spec = alter.column_spec(name, type, default)
-        mark = fk if fk is not None else spec.foreign_key
+        mark = alter.reference_mark(fk, name) if fk is not None else spec.foreign_key
         key: str | None = None
         if mark is not None:
             pks = source.catalog.model(mark.target.partition(".")[0]).pks

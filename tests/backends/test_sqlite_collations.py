@@ -79,3 +79,26 @@ async def test_composite_keys_are_found_under_another_spelling() -> None:
         )
     assert shared == alone
     assert [row is None for row in shared] == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize("index", ["", "CREATE INDEX ix ON child (parent)"])
+async def test_children_under_another_spelling_are_found_by_each_way_to_ask_for_them(index: str) -> None:
+    """SQLite compares a foreign key by the collation of the column that it refers to, whatever its own is."""
+    async with Database(":memory:") as db:
+        await db.script(
+            "CREATE TABLE parent (code TEXT COLLATE NOCASE PRIMARY KEY);"
+            "CREATE TABLE child (id INTEGER PRIMARY KEY, parent TEXT REFERENCES parent (code));"
+            "CREATE TABLE loose (id INTEGER PRIMARY KEY, word TEXT COLLATE NOCASE REFERENCES exact (code));"
+            "CREATE TABLE exact (code TEXT PRIMARY KEY);"
+            "INSERT INTO parent VALUES ('a'), ('b'); INSERT INTO child VALUES (1, 'A'), (2, 'b'), (3, 'B'), (4, NULL);"
+            f"INSERT INTO exact VALUES ('a'), ('A'); INSERT INTO loose VALUES (1, 'a'), (2, 'A'); {index}"
+        )
+        await db.reflect()
+        for parent, child, expected in (("parent", "child", [[1], [2, 3]]), ("exact", "loose", [[1], [2]])):
+            table = db.t[parent]
+            rows = sorted(await table(), key=lambda row: str(row["code"]), reverse=parent == "exact")
+            single = [await table.get_children(row, child, order_by="id") for row in rows]
+            together = [children for _, children in await table.with_children(rows, child, order_by="id")]
+            assert [[row["id"] for row in children] for children in single] == expected
+            assert together == single
+            assert await table.get_children(rows[0], child).count() == len(expected[0])

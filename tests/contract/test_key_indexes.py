@@ -105,6 +105,17 @@ async def test_a_key_whose_column_was_renamed_is_dropped_with_its_index(db: Data
     assert names(posts) == ["ix_post_author_id_fk"]
 
 
+async def test_a_renamed_table_leaves_its_long_names_to_a_new_one(db: Database) -> None:
+    old, new = "x" * 58, "y" * 58
+    await db.create(User)
+    posts = await (await db.create(Post, name=old, indexes=["slug"])).rename(new)
+    again = await db.create(Post, name=old, indexes=["slug"])
+    assert len(posts.indexes) == len(again.indexes) == 3
+    assert all("_fk" in name or name.startswith(f"ix_{'y' * 40}") for name in names(posts))
+    await posts.transform(drop_foreign_keys=["author_id", "editor_id"])
+    assert len(names(db.t[new])) == 1
+
+
 async def test_a_class_brings_the_index_to_a_table_that_exists(db: Database) -> None:
     await db.create_all(User, Post, options={Post: {"index_foreign_keys": False}})
     posts = await db.create(Post, transform=True)

@@ -48,9 +48,26 @@ async def users(db: Database) -> Table[Any]:
 
 
 Call = Callable[[Any], Any]
+#: Not `ForeignKey("user")`, which a checker would read as the same.
+KEY_OF_USER: Any = ForeignKey[int, "user"]
 
 #: The call, the class of the error, and what its text must hold.
 CALLS: dict[str, tuple[Call, type[DeeBaseError], list[str]]] = {
+    "add_column with an annotation as fk": (
+        lambda t: t.add_column("boss", int | None, fk=KEY_OF_USER),
+        ValidationError,
+        ["'boss'", "ForeignKey('user')"],
+    ),
+    "add_column with a number as fk": (lambda t: t.add_column("boss", int | None, fk=5), ValidationError, ["int"]),
+    "add_foreign_keys with an annotation": (
+        lambda t: t.transform(add_foreign_keys={"age": KEY_OF_USER}),
+        ValidationError,
+        ["'age'", "ForeignKey('user')"],
+    ),
+    "add_foreign_keys of a list": (lambda t: t.transform(add_foreign_keys=["age"]), ValidationError, ["user", "dict"]),
+    "rename of a list": (lambda t: t.transform(rename=["age"]), ValidationError, ["user", "rename", "dict"]),
+    "drop of a number": (lambda t: t.transform(drop=5), ValidationError, ["user", "int", "columns"]),
+    "an index over None": (lambda t: t.create_index(None), ValidationError, ["NoneType"]),
     "a dict as condition": (lambda t: t({"name": "x"}), ValidationError, ["user", "t(name='Ada')"]),
     "count of a dict": (lambda t: t.count({"name": "x"}), ValidationError, ["user", "keywords"]),
     "delete_where of a dict": (lambda t: t.delete_where({"name": "x"}), ValidationError, ["user", "keywords"]),

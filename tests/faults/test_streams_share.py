@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from deebase import BusyError, Database, QueryError, Table
 from deebase import ConnectionError as LostConnection
@@ -105,6 +106,64 @@ async def test_a_stream_whose_session_ended_frees_its_place(db_url: str) -> None
                     pass
             assert len([row async for row in w()]) == 3000
         assert db._executor.lanes_in_use == 0
+
+
+async def test_a_table_can_be_changed_in_nested_blocks_once_the_loop_over_it_was_left(db: Database) -> None:
+    w = await filled(db, 3000)
+    async with asyncio.timeout(20), db.transaction():
+        async for _ in w():
+            break
+        w = await w.add_column("more", int, default=1)
+        async for _ in w():
+            break
+        w = await w.transform(rename={"more": "most"})
+        async for _ in w():
+            break
+        async with db.transaction(), db.transaction():
+            await w.drop_column("most")
+    assert await db.t.w.get(1) == {"id": 1, "n": 0}
+
+
+async def test_a_stream_that_a_task_of_its_own_read_from_is_closed_when_it_is_left(db_url: str) -> None:
+    async with Database(db_url, pool_size=1, timeout=0.5) as db:
+        w = await filled(db, 3)
+        # A coroutine to asyncio, which makes it the code of the task.
+        first: Any = db.stream("SELECT id FROM w ORDER BY id").__aiter__().__anext__()
+        assert await asyncio.create_task(first) == {"id": 1}
+        del first
+        assert await w.count() == 3
+        assert db._executor.lanes_in_use == 0
+
+
+async def test_streams_that_wait_for_a_place_end_with_the_database(db_url: str) -> None:
+    async with Database(db_url, pool_size=1, timeout=20) as db:
+        w = await filled(db, 3000)
+
+        async def read() -> None:
+            async for _ in w():
+                pass
+
+        async with aclosing(w().__aiter__()) as held:  # type: ignore[type-var]
+            assert await anext(held)
+            waiting = [asyncio.create_task(read()) for _ in range(2)]
+            await asyncio.sleep(0)
+            await db.close(timeout=0.1)
+            async with asyncio.timeout(10):
+                for error in await asyncio.gather(*waiting, return_exceptions=True):
+                    assert isinstance(error, LostConnection), error
+
+
+@pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
+async def test_a_left_stream_ends_beside_a_statement_on_the_connection_of_sqlalchemy(db: Database) -> None:
+    w = await filled(db, 3000)
+    met: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: met.append(context))
+    async with asyncio.timeout(20), db.transaction() as tx:
+        async for _ in w():
+            break
+        await tx.connection.execute(sa.text("SELECT pg_sleep(0.1)"))
+        await w.drop()
+    assert not met
 
 
 @pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)

@@ -7,6 +7,7 @@ would wait for each other until the timeout; one lane is therefore left to singl
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
@@ -29,8 +30,9 @@ class Holders(Generic[L]):
         self._kind = kind
         #: How many lanes streams may hold at once.
         self._most = max(1, limit - 1)
-        #: The task of each lane that is held, None once its end has begun, and what holds it.
-        self.lanes: dict[L, tuple[asyncio.Task[Any] | None, str]] = {}
+        #: The task of each lane that is held, None once its end has begun, and what holds it. A task keeps the
+        #: generator that it asked for an item (``create_task(anext(rows))``), so that nothing here keeps the task.
+        self.lanes: dict[L, tuple[weakref.ref[asyncio.Task[Any]] | None, str]] = {}
         self._streams: set[L] = set()
         self._places = 0
         self._queue: deque[asyncio.Future[None]] = deque()
@@ -65,6 +67,13 @@ class Holders(Generic[L]):
                 return
         self._places -= 1
 
+    def fail_waiting(self, error: BaseException) -> None:
+        """Have no further stream wait for a place."""
+        while self._queue:
+            place = self._queue.popleft()
+            if not place.done():
+                place.set_exception(error)
+
     def _late(self) -> BusyError:
         return BusyError(
             f"no {self._kind} connection became free for a stream within {self._timeout:g} s "
@@ -76,7 +85,8 @@ class Holders(Generic[L]):
 
     def hold(self, lane: L, holder: str, *, streams: bool) -> None:
         """Note that the current task holds a lane."""
-        self.lanes[lane] = asyncio.current_task(), holder
+        task = asyncio.current_task()
+        self.lanes[lane] = None if task is None else weakref.ref(task), holder
         if streams:
             self._streams.add(lane)
 
@@ -103,7 +113,7 @@ class Holders(Generic[L]):
             most: how many there can be.
         """
         task = asyncio.current_task()
-        if task is None or all(task is not holder for holder, _ in self.lanes.values()):
+        if task is None or all(task is not self._holder(lane) for lane in self.lanes):
             return
         self._blocked[future] = task
         future.add_done_callback(self._go_on)
@@ -116,7 +126,7 @@ class Holders(Generic[L]):
         # The last one to wait closes the circle, so that it is enough to look once for each.
         lanes = list(held())
         blocked = set(self._blocked.values())
-        if future.done() or len(lanes) < most or any(self.lanes.get(lane, (None,))[0] not in blocked for lane in lanes):
+        if future.done() or len(lanes) < most or any(self._holder(lane) not in blocked for lane in lanes):
             return
         future.set_exception(
             BusyError(
@@ -126,6 +136,11 @@ class Holders(Generic[L]):
                 "read the rows first (rows = await t(...)), page by page with t.page(...), or raise pool_size=",
             )
         )
+
+    def _holder(self, lane: L) -> asyncio.Task[Any] | None:
+        """Return the task that holds a lane, if it has not ended."""
+        task, _ = self.lanes.get(lane, (None, ""))
+        return None if task is None else task()
 
     def _named(self, lanes: Iterable[L]) -> str:
         return ", ".join(sorted({self.lanes[lane][1] for lane in lanes if lane in self.lanes})[:5]) or "others"

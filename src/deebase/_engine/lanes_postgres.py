@@ -309,8 +309,11 @@ class PostgresCursor:
         if lane.broken or lane.lost or not self._cursor._portal_name:
             return
         try:
-            # asyncpg does so itself where it iterates over single rows, and has no public way to do it.
-            await self._cursor._close_portal(None)
+            raw: Any = await lane.connection.get_raw_connection()
+            # asyncpg does so itself where it iterates over single rows, and has no public way to do it. What the
+            # caller sends on the connection does not wait for its turn, so that this waits for its end.
+            async with raw.dbapi_connection._execute_mutex:
+                await self._cursor._close_portal(None)
         except BaseException as error:
             lane.failed(error)
             raise

@@ -281,6 +281,7 @@ class LanePool(Generic[L]):
             await asyncio.wait(late, timeout=timeout)
 
     def _fail_all(self, error: BaseException) -> None:
+        self.holders.fail_waiting(error)
         while self._queue:
             waiter = self._queue.popleft()
             if not waiter.future.done():

@@ -381,7 +381,10 @@ class SqliteCursor:
 
     async def close(self) -> None:
         """End the statement, which ends its read of the database."""
-        if not self._lane.closed:
+        if self._lane.closed:
+            # Its thread is gone. The statement keeps the file open for as long as anything refers to it.
+            self._cursor = None
+        else:
             await self._lane.call(self._close)
 
     def _close(self, _raw: sqlite3.Connection) -> None:

@@ -39,14 +39,14 @@ class Unit:
         self.cursors = 0
         #: The error that ended the whole transaction in the database, if one did.
         self.lost: BaseException | None = None
-        self._waiters: deque[tuple[Block, asyncio.Future[None]]] = deque()
+        self._waiters: deque[tuple[Block | None, asyncio.Future[None]]] = deque()
 
-    async def acquire(self, block: Block) -> None:
-        """Wait until no statement runs and ``block`` is the innermost one."""
-        if not self.busy and self.blocks[-1] is block and not self._waiters:
+    async def acquire(self, block: Block | None) -> None:
+        """Wait until no statement runs and ``block`` is the innermost one; with None, whichever is."""
+        if not self.busy and block in (None, self.blocks[-1]) and not self._waiters:
             self.busy = True
             return
-        if self.blocks[-1] is not block:
+        if block not in (None, self.blocks[-1]):
             await self.blocks[-1].refuse_consumer()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append((block, future))
@@ -66,9 +66,10 @@ class Unit:
 
     async def acquire_last(self) -> bool:
         """Wait until no statement runs, whichever block is the innermost one; False when the transaction is over."""
-        while self.blocks and self.lost is None:
+        if self.blocks and self.lost is None:
             with contextlib.suppress(TransactionError):
-                await self.acquire(self.blocks[-1])
+                # Not for the block that is the innermost one now: a nested one may begin meanwhile, and last.
+                await self.acquire(None)
                 return True
         return False
 
@@ -93,9 +94,9 @@ class Unit:
         for block, future in waiting:
             if future.done():
                 continue
-            if block not in self.blocks:
+            if not self.blocks or block not in (None, *self.blocks):
                 future.set_exception(ended())
-            elif not self.busy and self.blocks[-1] is block:
+            elif not self.busy and block in (None, self.blocks[-1]):
                 self.busy = True
                 future.set_result(None)
             else:

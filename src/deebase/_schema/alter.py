@@ -92,6 +92,23 @@ def column_spec(name: str, annotation: Any, default: Any) -> ColumnSpec:
     return describe(made, defaults=defaults)[0]
 
 
+def reference_mark(given: Any, column: str) -> ForeignKeyMark:
+    """Return what a column is to refer to: as it was given, or of a table by its name.
+
+    Raises:
+        ValidationError: it is something else, such as the annotation of a column.
+    """
+    mark: Any = ForeignKeyMark(given) if isinstance(given, str) else given
+    if not isinstance(mark, ForeignKeyMark):
+        raise ValidationError(
+            f"the foreign key of {column!r} is the name of a table or ForeignKey('user.id'), "
+            f"not {type(given).__name__}",
+            field="foreign_key",
+            hint="ForeignKey[int, 'user'] is the annotation of a column; its value form is ForeignKey('user')",
+        )
+    return mark
+
+
 def _reference(mark: ForeignKeyMark, key: str | None, dialect: Dialect) -> str:
     table, _, column = mark.target.partition(".")
     column = column or (key or "")

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 from deebase._rows.model import TableModel
-from deebase._schema.alter import column_spec
+from deebase._schema.alter import column_spec, reference_mark
 from deebase._schema.build import check_name
 from deebase._schema.columns import ColumnSpec
 from deebase._schema.ddl_tokens import folded
@@ -131,6 +131,10 @@ class _Planning:
         self.operation = operation
 
     def change(self, given: Arguments) -> Change:
+        for argument in ("types", "rename", "defaults", "add_foreign_keys"):
+            value = getattr(given, argument)
+            if value is not None and not isinstance(value, Mapping):
+                raise self._contradiction(argument, f"it takes a dict of columns, not {type(value).__name__}")
         types = self._types(given.types or {})
         drop = self._columns(given.drop or ())
         made = Change(
@@ -156,6 +160,12 @@ class _Planning:
     # -- names ---------------------------------------------------------------------------------
 
     def _columns(self, names: str | Iterable[str]) -> tuple[str, ...]:
+        given: Any = names
+        if not isinstance(given, Iterable):
+            kind = type(given).__name__
+            raise ValidationError(
+                f"{self.operation} of {self.name} takes names of columns, not {kind}", field="columns", hint="as text"
+            )
         listed = (names,) if isinstance(names, str) else tuple(names)
         for name in listed:
             self._must_be_column(name)
@@ -253,8 +263,7 @@ class _Planning:
 
     def _new_keys(self, given: Mapping[str, ForeignKeyMark | str], change: Change) -> Iterable[NewKey]:
         for column in self._columns(given):
-            mark = given[column]
-            mark = ForeignKeyMark(mark) if isinstance(mark, str) else mark
+            mark = reference_mark(given[column], column)
             table, _, target = mark.target.partition(".")
             other = self.tables.get(table)
             if other is None or other.kind != "table":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from deebase._schema.ddl_tokens import Token, folded, tokens
 from deebase.errors import InvalidOperationError
@@ -153,6 +154,23 @@ def parse(sql: str) -> TableText:
         InvalidOperationError: it is a virtual table.
     """
     return _Parser(sql).table()
+
+
+@lru_cache(maxsize=1000)
+def collations(sql: str) -> Mapping[str, str]:
+    """Return the collations that a stored CREATE TABLE gives its columns, by their folded names.
+
+    Empty for a virtual table, and for a text that cannot be read.
+    """
+    if "collate" not in sql.lower():
+        return {}
+    try:
+        columns = parse(sql).columns
+    except (InvalidOperationError, IndexError, StopIteration):
+        return {}
+    return {
+        folded(column.name): clause.tokens[-1].name.upper() for column in columns for clause in column.of("COLLATE")
+    }
 
 
 class _Parser:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Dialect
 from deebase._schema.ddl_edit import index_for
 from deebase._schema.ddl_tokens import folded, quoted, spliced, tokens
 from deebase._schema.facts import TableFacts
-from deebase._schema.names import index_name, shortened
+from deebase._schema.names import foreign_key_index_name, index_name, shortened
 from deebase._schema.rebuild import Entry
 
 #: What comes before the star of a SELECT, unlike that of count(*) or of a product.
@@ -31,10 +31,12 @@ def index_renames(facts: TableFacts, table: str, taken: Collection[str]) -> dict
     start = f"ix_{facts.name}_"
     for index in facts.indexes:
         names = [name for name in index.columns if name is not None]
-        if index.name.startswith(start):
+        made = [make for make in (index_name, foreign_key_index_name) if make(facts.name, names) == index.name]
+        if made:
+            # Also of a name that was too long to be kept whole.
+            new = made[0](table, names)
+        elif index.name.startswith(start):
             new = shortened(f"ix_{table}_{index.name.removeprefix(start)}")
-        elif index.name == index_name(facts.name, names):
-            new = index_name(table, names)
         else:
             continue
         if new not in (*taken, *result.values()):

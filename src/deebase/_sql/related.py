@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -40,6 +40,7 @@ class RelatedRead:
         scope: Scope,
         order: Any,
         within: Within | None = None,
+        collated: Mapping[str, str] | None = None,
     ) -> None:
         self._model = model
         self._dialect = dialect
@@ -47,6 +48,8 @@ class RelatedRead:
         # Of the scope the statements take the shape; its values come with each run.
         self._scope = scope
         self._within = within
+        #: Collations by which columns are compared instead of by their own.
+        self._collated = collated or {}
         self._order = order_by(model, order)[0]
         self._kept: dict[int, Prepared] = {}
 
@@ -93,14 +96,23 @@ class RelatedRead:
         if not bound and self._dialect.name == "sqlite" and not self._has_index():
             table = self._matching(parameters, held)
             held, order = [], [_moved(part, self._model.sa_table, table) for part in order]
-        matches = [table.c[column.name] == value for column, value in zip(self._columns, values, strict=True)]
+        compared = self._compared(table)
+        matches = [column == value for column, value in zip(compared, values, strict=True)]
         if self._within is not None:
             held.append(self._within(values))
         element = sa.select(number, *table.c).where(*matches, *held).order_by(number, *order)
         return prepare(element, self._dialect, parameters, reads=True, quick=False)
 
+    def _compared(self, table: Any) -> list[Any]:
+        """Return the columns of the table, or of rows of it, as they are compared with keys."""
+        columns = [table.c[column.name] for column in self._columns]
+        return [sa.collate(c, self._collated[c.name]) if c.name in self._collated else c for c in columns]
+
     def _has_index(self) -> bool:
         """Whether the columns are the first of the key or of an index, so that rows are found by them."""
+        if self._collated:
+            # An index has the collation of its column.
+            return False
         table = self._model.sa_table
         wanted = {column.name for column in self._columns}
         indexes: list[Any] = [table.primary_key, *table.indexes]
@@ -113,7 +125,7 @@ class RelatedRead:
         """
         table = self._model.sa_table
         _, values = self._listed(parameters)
-        columns = [column.sa_column for column in self._columns]
+        columns = self._compared(table)
         left: Any = columns[0] if len(columns) == 1 else sa.tuple_(*columns)
         found = sa.select(*table.c).where(left.in_(sa.select(*values)), *held)
         return found.cte("matching").prefix_with("MATERIALIZED")
