@@ -262,6 +262,45 @@ async def test_statements_outside_of_a_transaction_are_stopped_one_by_one(
     assert await rows() == before
 
 
+@pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
+@pytest.mark.parametrize(
+    "case",
+    [
+        'await db.q("SELECT clear()")',
+        'await db.q("SELECT * FROM cleared")',
+        'await db.q("VALUES (clear())")',
+        '[row async for row in db.stream("WITH gone AS (DELETE FROM city RETURNING id) SELECT id FROM gone")]',
+    ],
+)
+async def test_what_a_select_deletes_outside_of_a_transaction_is_stopped(
+    shop: Database, write: Write, rows: Rows, case: str
+) -> None:
+    await shop.script(
+        "CREATE FUNCTION clear() RETURNS integer LANGUAGE sql AS 'DELETE FROM city; SELECT 1';"
+        " CREATE VIEW cleared AS SELECT 1 AS one, clear()"
+    )
+    before = await rows()
+    migrator = write(case, python=True)
+    (path,) = migrator.directory.glob("*.py")
+    files.write(path, f"transactional = False\n{files.read(path).text}", sealed=True)
+    with pytest.raises(MigrationError, match="3 of 3 rows of city"):
+        await migrator.up()
+    assert await rows() == before
+    assert [status.state for status in await migrator.status() if status.file] == ["pending"]
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file"], indirect=True)
+async def test_a_table_may_be_called_concurrently(db: Database, write: Write) -> None:
+    await db.script("CREATE TABLE concurrently (id integer); INSERT INTO concurrently VALUES (1)")
+    with pytest.raises(MigrationError, match="table concurrently with 1 row"):
+        await write("DROP TABLE concurrently").up()
+    migrator = write("DROP TABLE concurrently")
+    (path,) = migrator.directory.glob("*.sql")
+    files.write(path, f"-- not transactional\n{files.read(path).text}", sealed=True)
+    with pytest.raises(MigrationError, match="table concurrently with 1 row"):
+        await migrator.up()
+
+
 async def test_what_loses_nothing_runs_outside_of_a_transaction(shop: Database, write: Write) -> None:
     up = """await db.q("CREATE INDEX ix ON city (size)")
     async with db.transaction():

@@ -175,6 +175,39 @@ DESTRUCTIVE_SQL = {
     "a detached partition": {"postgresql": "ALTER TABLE event DETACH PARTITION event_2023; DROP TABLE event_2023"},
     "rows of a partition": {"postgresql": "DELETE FROM event WHERE at < '2024-01-01'"},
     "a truncated partition": {"postgresql": "TRUNCATE event_2023"},
+    "rows of partitions exchanged": {
+        "postgresql": "DELETE FROM event WHERE id = 1; INSERT INTO event VALUES (9, '2023-06-06')"
+    },
+    "more inserted into partitions than deleted": {
+        "postgresql": "DELETE FROM event; INSERT INTO event SELECT g, '2023-06-06' FROM generate_series(7, 9) g"
+    },
+    "truncated partitions that are filled": {
+        "postgresql": "TRUNCATE event; INSERT INTO event VALUES (7, '2023-06-06'), (8, '2024-06-06')"
+    },
+    "truncated, and others inserted": {"postgresql": "TRUNCATE log; INSERT INTO log VALUES (5, 5)"},
+    "truncated between inserts": {
+        "postgresql": "INSERT INTO log VALUES (9, 9); TRUNCATE log; INSERT INTO log VALUES (5, 5)"
+    },
+    "renamed, deleted, and renamed back": "ALTER TABLE city RENAME TO x; DELETE FROM x; ALTER TABLE x RENAME TO city",
+    "renamed, set to NULL, and renamed back": "ALTER TABLE city RENAME TO x; UPDATE x SET note = NULL;"
+    " ALTER TABLE x RENAME TO city",
+    "deleted under the name of another": "ALTER TABLE city RENAME TO t; ALTER TABLE log RENAME TO city;"
+    " DELETE FROM city; ALTER TABLE city RENAME TO log; ALTER TABLE t RENAME TO city",
+    "renamed, dropped, and created as it was": "ALTER TABLE log RENAME TO x; DROP TABLE x;"
+    " CREATE TABLE log (id integer PRIMARY KEY, city_id integer)",
+    "renamed column to NULL": "ALTER TABLE city RENAME COLUMN note TO x; UPDATE city SET x = NULL WHERE id = 1;"
+    " ALTER TABLE city RENAME COLUMN x TO note",
+    "writable schema, a column": {
+        "sqlite": "PRAGMA writable_schema = ON; UPDATE sqlite_master"
+        " SET sql = 'CREATE TABLE log (id integer PRIMARY KEY)' WHERE name = 'log'"
+    },
+    "writable schema, another page": {
+        "sqlite": "PRAGMA writable_schema = ON; UPDATE sqlite_master SET rootpage ="
+        " (SELECT rootpage FROM sqlite_master WHERE name = 'vacant') WHERE name = 'log'"
+    },
+    "writable schema that cannot be read": {
+        "sqlite": "PRAGMA writable_schema = ON; UPDATE sqlite_master SET type = 'x' WHERE name = 'city'"
+    },
     "counters switched off": {"postgresql": "SET LOCAL track_counts = off; DELETE FROM city"},
 }
 
@@ -261,6 +294,32 @@ HARMLESS_SQL = {
     "exchanged table": f"ALTER TABLE city RENAME TO town; CREATE TABLE city ({_SAME_COLUMNS})",
     "inserted": "INSERT INTO country VALUES (7, 'fr')",
     "upserted": "INSERT INTO country VALUES (1, 'fr') ON CONFLICT (id) DO UPDATE SET code = excluded.code",
+    "renamed column that is written to": "ALTER TABLE city RENAME COLUMN note TO remark;"
+    " UPDATE city SET remark = upper(remark)",
+    "columns that change their names": "ALTER TABLE city RENAME COLUMN note TO t;"
+    " ALTER TABLE city RENAME COLUMN name TO note; ALTER TABLE city RENAME COLUMN t TO name",
+    "new column from a table of its own": "ALTER TABLE city ADD COLUMN x integer; CREATE TABLE map (id integer);"
+    " INSERT INTO map VALUES (1), (2); DELETE FROM map WHERE id = 2; UPDATE city SET x = 1, name = upper(name);"
+    " DROP TABLE map",
+    "a table that becomes a partition": {
+        "postgresql": "ALTER TABLE vacant ADD COLUMN at date; ALTER TABLE vacant DROP COLUMN name, DROP COLUMN size;"
+        " ALTER TABLE vacant DROP CONSTRAINT vacant_pkey; INSERT INTO vacant VALUES (3, '2025-01-01');"
+        " ALTER TABLE event ATTACH PARTITION vacant FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')"
+    },
+    "text of dates to dates and back": {
+        "postgresql": "UPDATE city SET note = '2020-01-0' || id;"
+        " ALTER TABLE city ALTER note TYPE date USING note::date;"
+        " ALTER TABLE city ALTER note TYPE text"
+    },
+    "dates later than every timestamp": {
+        "postgresql": "UPDATE event SET id = id + 1; ALTER TABLE city ADD COLUMN far date DEFAULT '5874897-12-31';"
+        " UPDATE city SET far = far - 1 WHERE id = 1; CREATE TABLE far (day date); INSERT INTO far VALUES ('now');"
+        " UPDATE far SET day = day - 1"
+    },
+    "rewritten, and rows inserted": {
+        "postgresql": "INSERT INTO log VALUES (5, 5); ALTER TABLE log ALTER city_id TYPE bigint;"
+        " INSERT INTO log VALUES (6, 6)"
+    },
     "wider types": {
         "postgresql": "ALTER TABLE city ALTER id TYPE bigint, ALTER name TYPE text, ALTER size TYPE numeric(20, 4)"
     },

@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any
 
 _CHANGES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
+_CREATIONS = frozenset({sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_VTABLE})
 _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
 
 
@@ -18,14 +19,20 @@ class WriteWatch:
         written: (schema, table) of each table that rows are inserted into, changed in or deleted from.
         deleted: the part of these that rows are deleted from.
         dropped: (schema, table) of each table that is dropped.
+        created: (schema, table) of each table that is created.
+        altered: (schema, table) of each table that is renamed, or whose columns are.
         columns_dropped: whether a column is dropped.
+        schema_written: whether statements may write to the schema table itself.
     """
 
     def __init__(self) -> None:
         self.written: set[tuple[str, str]] = set()
         self.deleted: set[tuple[str, str]] = set()
         self.dropped: set[tuple[str, str]] = set()
+        self.created: set[tuple[str, str]] = set()
+        self.altered: set[tuple[str, str]] = set()
         self.columns_dropped: bool = False
+        self.schema_written: bool = False
 
     def __call__(self, action: int, first: str | None, second: str | None, schema: str | None, *_: Any) -> int:
         """Take note of one action of a statement (sqlite.org/c3ref/c_alter_table.html)."""
@@ -38,10 +45,16 @@ class WriteWatch:
             self.deleted.add(table)
         if action in _DROPS:
             self.dropped.add(table)
-        if action == sqlite3.SQLITE_ALTER_TABLE and schema is not None:
+        if action in _CREATIONS:
+            self.created.add(table)
+        if action == sqlite3.SQLITE_PRAGMA and str(first).lower() == "writable_schema":
+            self.schema_written = True
+        if action == sqlite3.SQLITE_ALTER_TABLE:
             # The schema and the table come first here; a third name is that of a column which goes (alter.c).
-            self.columns_dropped = True
-            self.written.add((str(first), str(second)))
+            self.altered.add((str(first), str(second)))
+            if schema is not None:
+                self.columns_dropped = True
+                self.written.add((str(first), str(second)))
         return sqlite3.SQLITE_OK
 
     def install(self, raw: sqlite3.Connection) -> None:

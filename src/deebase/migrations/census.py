@@ -35,14 +35,16 @@ class TableState:
         columns: those that store values.
         storage: another value after a change that may have replaced the rows.
         parts: the keys of its partitions.
+        placing: the columns that tell in which partition a row is.
     """
 
     key: Hashable
     name: str
     source: str
     columns: tuple[Column, ...]
-    storage: object
+    storage: tuple[Any, ...]
     parts: frozenset[Hashable] = frozenset()
+    placing: frozenset[str] = frozenset()
 
     def is_called(self, names: Iterable[str]) -> bool:
         """Whether it has one of these names, with its schema or without."""
@@ -84,6 +86,8 @@ class Fate:
         detached: tables that were its partitions.
         changed: whether its rows may have changed, other than by rows that were added.
         deleted: whether rows were deleted from it, whatever was inserted later.
+        moved: whether these may be rows that went to another partition.
+        grown: how many rows it has more than before, unless it was emptied as a whole; None where it cannot be that.
     """
 
     before: TableState
@@ -91,6 +95,8 @@ class Fate:
     detached: tuple[TableState, ...] = ()
     changed: bool = True
     deleted: bool = False
+    moved: bool = False
+    grown: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,10 @@ class Outcome:
 
     fates: Sequence[Fate]
     created: Sequence[TableState]
+
+
+class UnreadableError(Exception):
+    """The database cannot read its own schema any more."""
 
 
 class Census(Protocol):
@@ -123,7 +133,11 @@ class Census(Protocol):
         ...
 
     async def end(self) -> Outcome:
-        """Return what became of the tables since ``begin``."""
+        """Return what became of the tables since ``begin``.
+
+        Raises:
+            UnreadableError: the schema was written to as a table, and is damaged.
+        """
         ...
 
     async def close(self) -> None:

@@ -17,17 +17,18 @@ if TYPE_CHECKING:
     from deebase._engine.executor import Executor
 
 # A partitioned table is one table, with the files and the counters of all its partitions. The counters are those of
-# this session, so that the work of others is not in them (manual, "The Cumulative Statistics System").
+# this session, so that the work of others is not in them (manual, "The Cumulative Statistics System"); TRUNCATE sets
+# them to zero. Partitions that are asked for by their oid are tables of their own.
 _TABLES = Statement(
     f"""
     WITH stored AS (
         SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+        WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR c.oid = ANY ($1::oid[])) AND c.relpersistence <> 't'
           AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND c.relname <> '{TABLE}'
           AND has_table_privilege(c.oid, 'SELECT')
     )
     SELECT s.oid, s.nspname::text, s.relname::text, s.relkind = 'p', s.nspname = current_schema(),
-           p.parts, p.files, p.inserted, p.updated, p.deleted, a.numbers, a.names, a.types, a.kinds,
+           p.parts, p.files, p.inserted, p.updated, p.deleted, a.numbers, a.names, a.types, a.kinds, a.placed,
            current_setting('track_counts') = 'on'
     FROM stored s
     CROSS JOIN LATERAL (
@@ -40,10 +41,16 @@ _TABLES = Statement(
     CROSS JOIN LATERAL (
         SELECT array_agg(a.attnum ORDER BY a.attnum), array_agg(a.attname::text ORDER BY a.attnum),
                array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum),
-               array_agg(t.typname::text ORDER BY a.attnum)
+               array_agg(t.typname::text ORDER BY a.attnum),
+               array_agg(a.attname::text) FILTER (WHERE EXISTS (
+                   SELECT FROM pg_partitioned_table k
+                   LEFT JOIN pg_attribute b ON b.attrelid = k.partrelid AND b.attnum = ANY (k.partattrs::int2[])
+                   WHERE k.partrelid = ANY (p.parts)
+                     AND (b.attname = a.attname OR strpos(pg_get_expr(k.partexprs, k.partrelid), a.attname) > 0)
+               ))
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
         WHERE a.attrelid = s.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-    ) a (numbers, names, types, kinds)
+    ) a (numbers, names, types, kinds, placed)
     ORDER BY s.nspname, s.relname
     """,
     reads=True,
@@ -52,7 +59,7 @@ _TABLES = Statement(
 _SETTLE = Statement("SET CONSTRAINTS ALL IMMEDIATE")
 
 _NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float8"})
-_TIMES = frozenset({"date", "timestamp", "timestamptz"})
+_TIMES = frozenset({"timestamp", "timestamptz"})
 _TEXTS = frozenset({"text", "varchar", "bpchar", "json"})
 
 
@@ -71,7 +78,8 @@ def _text_of(column: Column) -> str:
     forms = {
         "numbers": f"trim_scale({name}::numeric)::text",
         "float4": f"trim_scale({name}::float8::numeric)::text",
-        "moments": f"{name}::timestamp::text",
+        # As the text of a date, which may be later than every timestamp.
+        "moments": f"replace({name}::timestamp::text, ' 00:00:00', '')",
         "bool": f"{name}::int::text",
         "bytea": f"md5({name})",
     }
@@ -95,13 +103,13 @@ class PostgresCensus:
         assert block is not None
         self._connection = (await block.run(_itself)).connection.sync_connection
         event.listen(self._connection, "before_cursor_execute", _refuse_the_end)
-        rows = await self._rows()
+        rows = await self._rows([])
         self._before = {row[0]: _table(row) for row in rows}
         self._counters = _counters(rows)
         return list(self._before.values())
 
-    async def _rows(self) -> Sequence[Any]:
-        return await self._executor.fetch(_TABLES, [])
+    async def _rows(self, partitions: Sequence[Hashable]) -> Sequence[Any]:
+        return await self._executor.fetch(_TABLES, [partitions])
 
     async def hold(self, tables: Sequence[TableState]) -> None:
         """See ``Census``."""
@@ -131,7 +139,7 @@ class PostgresCensus:
     async def end(self) -> Outcome:
         """See ``Census``."""
         await self._executor.fetch(_SETTLE, [])
-        rows = await self._rows()
+        rows = await self._rows(list(self._before))
         now = {row[0]: _table(row) for row in rows}
         counters = _counters(rows)
         counts = all(row[-1] for row in rows)
@@ -152,14 +160,14 @@ class PostgresCensus:
         counts: bool,
     ) -> Fate:
         inserted, updated, deleted = done
-        if len(before.parts) > 1:
-            # A row that moves to another partition is deleted in one and inserted in the other.
-            deleted -= inserted
+        # A row that moves to another partition is deleted in one and inserted in the other.
+        moved = len(before.parts) > 1 and deleted <= inserted
         written = updated > 0 or deleted > 0 or not counts
         same = after is not None and (after.storage, after.parts) == (before.storage, before.parts)
         changed = written or not same or after is None or _other_columns(before, after)
         detached = tuple([table for table in created if table.key in before.parts])
-        return Fate(before, after, detached, changed=changed, deleted=deleted > 0)
+        grown = inserted - deleted if after is not None and _has_other_files(before, after) else None
+        return Fate(before, after, detached, changed=changed, deleted=deleted > 0, moved=moved, grown=grown)
 
     async def close(self) -> None:
         """See ``Census``."""
@@ -194,8 +202,9 @@ def _table(row: Sequence[Any]) -> TableState:
         name if usual else f"{schema}.{name}",
         source if partitioned else f"ONLY {source}",
         tuple(columns),
-        tuple(files),
+        tuple(zip(parts, files, strict=True)),
         frozenset(parts),
+        frozenset(row[14] or ()),
     )
 
 
@@ -206,6 +215,11 @@ def _counters(rows: Sequence[Any]) -> Mapping[Hashable, tuple[int, int, int]]:
 def _less(now: tuple[int, int, int] | None, before: tuple[int, int, int]) -> tuple[int, int, int]:
     inserted, updated, deleted = now or before
     return inserted - before[0], updated - before[1], deleted - before[2]
+
+
+def _has_other_files(before: TableState, after: TableState) -> bool:
+    files = dict(after.storage)
+    return any(files.get(part, file) != file for part, file in before.storage)
 
 
 def _other_columns(before: TableState, after: TableState) -> bool:

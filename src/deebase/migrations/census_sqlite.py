@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from deebase._engine.shield import finish
 from deebase._engine.sqlite_watch import WriteWatch
 from deebase._schema.ddl_tokens import quoted
 from deebase._sql.statement import Statement
-from deebase.errors import DeeBaseError
-from deebase.migrations.census import Column, Contents, Fate, Outcome, Profile, TableState, batches
+from deebase.errors import DatabaseError, DeeBaseError
+from deebase.migrations.census import Column, Contents, Fate, Outcome, Profile, TableState, UnreadableError, batches
 from deebase.migrations.ledger import TABLE
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ _MEASURED = """count({t}), total(length({t}) > 0), min({t}) IS max({t}), total(l
     total(length({t}) * unicode(substr({t}, -1))), total(CAST({t} AS REAL)),
     total(CAST({t} AS REAL) * CAST({t} AS REAL))"""
 _FIGURES = 8
+_VERSION = Statement("PRAGMA schema_version", reads=True)
+#: Has the connection read a schema again that was written to as a table.
+_READ_AGAIN = Statement("PRAGMA writable_schema = RESET")
 
 
 class SqliteCensus:
@@ -95,7 +99,7 @@ class SqliteCensus:
 
     async def end(self) -> Outcome:
         """See ``Census``."""
-        now = await self._tables()
+        now = await (self._read_again() if self._watch.schema_written else self._tables())
         by_key = {table.key: table for table in now}
         # A page may be used again by another table, but not before one is dropped.
         moved = {} if self._watch.dropped else {_place(table): table for table in now if _place(table)[1]}
@@ -103,17 +107,39 @@ class SqliteCensus:
         kept = {fate.after.key for fate in fates if fate.after is not None}
         return Outcome(fates, [table for table in now if table.key not in kept])
 
+    async def _read_again(self) -> Sequence[TableState]:
+        try:
+            # With another version, a rollback has the connection forget what it is about to read.
+            ((version,),) = await self._executor.fetch(_VERSION, [])
+            await self._executor.fetch(Statement(f"{_VERSION.sql} = {version + 1}"), [])
+            await self._executor.fetch(_READ_AGAIN, [])
+            return await self._tables()
+        except DatabaseError as error:
+            raise UnreadableError from error
+
     def _fate(self, before: TableState, after: TableState | None) -> Fate:
         watch = self._watch
         names = {_name(table) for table in (before, after) if table is not None}
+        if names & watch.altered:
+            names |= self._passing_names()
+        if after is not None and not (watch.dropped or watch.columns_dropped or watch.schema_written):
+            after = _with_keys_of(before, after)
         changed = after is None or bool(names & (watch.written | watch.dropped)) or not self._only_grew(before, after)
         return Fate(before, after, changed=changed, deleted=bool(names & (watch.deleted | watch.dropped)))
+
+    def _passing_names(self) -> set[tuple[str, str]]:
+        """Return the names by which a table that is renamed may be written to before it has its last one."""
+        watch = self._watch
+        known = {_name(table) for table in self._before} | watch.created
+        written = {name for name in watch.written | watch.dropped if not name[1].startswith("sqlite_")}
+        return {name for name in written if name in watch.altered or name not in known}
 
     def _only_grew(self, before: TableState, after: TableState) -> bool:
         """Whether a table has the columns that it had, and perhaps more."""
         return after.storage == before.storage or (
             not self._watch.columns_dropped
             and after.key == before.key
+            and not self._watch.schema_written
             and after.columns[: len(before.columns)] == before.columns
         )
 
@@ -128,7 +154,15 @@ class SqliteCensus:
 
 def _table(schema: str, name: str, root: int, written: str, columns: tuple[Column, ...]) -> TableState:
     shown = name if schema == "main" else f"{schema}.{name}"
-    return TableState((schema, name, root), shown, f"{quoted(schema)}.{quoted(name)}", columns, written)
+    return TableState((schema, name, root), shown, f"{quoted(schema)}.{quoted(name)}", columns, (written,))
+
+
+def _with_keys_of(before: TableState, after: TableState) -> TableState:
+    """Return a table with its columns known by their places, since none is dropped: each keeps its own."""
+    keys = [column.key for column in before.columns]
+    more = [column.key for column in after.columns[len(keys) :]]
+    columns = [replace(column, key=key) for column, key in zip(after.columns, [*keys, *more], strict=False)]
+    return replace(after, columns=tuple(columns))
 
 
 def _key(table: TableState) -> tuple[str, str, int]:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable,
 from typing import TYPE_CHECKING, TypeVar
 
 from deebase.errors import MigrationError
-from deebase.migrations.census import Census, Contents, Fate, Profile, TableState
+from deebase.migrations.census import Census, Contents, Fate, Outcome, Profile, TableState, UnreadableError
 from deebase.migrations.census_postgres import PostgresCensus
 from deebase.migrations.census_sqlite import SqliteCensus
 from deebase.migrations.losses import gone, losses, survivor
@@ -107,7 +107,7 @@ class Guard:
             MigrationError: something is lost.
             CountAgainError: figures are needed for the verdict.
         """
-        outcome = await self._census.end()
+        outcome = await self._outcome()
         fates = [fate for fate in outcome.fates if fate.changed and not fate.before.is_called(self._allowed)]
         uncounted = {fate.before.key for fate in fates if fate.before.key not in self._contents}
         if uncounted and final:
@@ -125,6 +125,12 @@ class Guard:
             raise CountAgainError
         raise self._error([text for texts in lost.values() for text in texts])
 
+    async def _outcome(self) -> Outcome:
+        try:
+            return await self._census.end()
+        except UnreadableError as error:
+            raise self._error(["the schema, which the database cannot read after it"]) from error
+
     async def watch(self) -> None:
         """Look at which tables exist, and count nothing."""
         await self._census.begin()
@@ -135,7 +141,7 @@ class Guard:
         Raises:
             MigrationError: there are some.
         """
-        outcome = await self._census.end()
+        outcome = await self._outcome()
         fates = [fate for fate in outcome.fates if not fate.before.is_called(self._allowed)]
         if texts := [text for fate in fates for text in _at_a_glance(fate)]:
             raise self._error(texts)
@@ -148,7 +154,8 @@ class Guard:
         before, was = fate.before, self._contents[fate.before.key]
         if fate.after is not None:
             now = _together([await self._census.measure(table) for table in (fate.after, *fate.detached)])
-            return list(losses(before, was, fate.after, now, copied=False, deleted=fate.deleted))
+            emptied = fate.grown is not None and now.rows != was.rows + fate.grown
+            return list(losses(before, was, fate.after, now, copied=False, deleted=fate.deleted or emptied))
         if was.rows == 0:
             return []
         others = [(table, await self._census.measure(table)) for table in created]
@@ -169,7 +176,8 @@ def _at_a_glance(fate: Fate) -> list[str]:
         return [f"table {before.name}"]
     left = {column.key for column in after.columns}
     return [
-        *([f"rows of {before.name}"] if fate.deleted else []),
+        *([f"rows of {before.name}"] if fate.deleted and not fate.moved else []),
+        *([f"perhaps rows of {before.name}, which is emptied or rewritten"] if fate.grown is not None else []),
         *[f"column {before.name}.{column.name}" for column in before.columns if column.key not in left],
     ]
 

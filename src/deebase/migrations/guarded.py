@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -27,7 +27,11 @@ def needs_no_transaction(sql: str, dialect: str) -> bool:
     return (
         first in _ALONE
         or (first in ("CREATE", "ALTER", "REINDEX") and second in _ALONE_OBJECTS)
-        or (first in ("CREATE", "DROP", "REINDEX", "ALTER", "REFRESH") and words.has("CONCURRENTLY"))
+        or (
+            dialect == "postgresql"
+            and first in ("CREATE", "DROP", "REINDEX", "ALTER", "REFRESH")
+            and words.has("CONCURRENTLY")
+        )
     )
 
 
@@ -70,6 +74,18 @@ class GuardedExecutor(Executor):
         """See ``Executor``."""
         return await self._alone(statement, lambda: self._inner.raw_fetch(statement, args))
 
+    async def stream(
+        self, statement: Statement, args: Sequence[Any], size: int, *, guarded: bool = False
+    ) -> AsyncGenerator[tuple[list[Any], list[Any]], None]:
+        """See ``Executor``; what a statement writes is looked at before the first row is given."""
+        if self.current.get() is not None or statement.reads or guarded:
+            async for piece in super().stream(statement, args, size, guarded=guarded):
+                yield piece
+            return
+        columns, rows = await self.raw_fetch(statement, args)
+        for start in range(0, max(len(rows), 1), size):
+            yield columns, rows[start : start + size]
+
     def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> Transaction:
         """See ``Executor``."""
         return _GuardedTransaction(self, read_only=read_only, isolation=isolation)
@@ -83,7 +99,9 @@ class GuardedExecutor(Executor):
         return self._guard_of(self._text if text is None else text)
 
     async def _alone(self, statement: Statement, action: Callable[[], Awaitable[T]]) -> T:
-        if self.current.get() is not None or statement.reads:
+        # A SELECT can call a function that writes (PostgreSQL).
+        reads = statement.reads and self.settings.name == "sqlite"
+        if self.current.get() is not None or reads:
             return await action()
         if needs_no_transaction(statement.sql, self.settings.name):
             self.wrote = True
@@ -98,7 +116,7 @@ class GuardedExecutor(Executor):
             except MigrationError as error:
                 self.refused = error
                 raise
-            self.wrote = True
+            self.wrote = self.wrote or not statement.reads
             return result
 
 
