@@ -19,16 +19,17 @@ INSERT INTO t VALUES
 """
 SQLITE = """
 CREATE TABLE t (id INTEGER PRIMARY KEY, doc JSON, bin JSON NOT NULL, i INT, b BOOLEAN, t TEXT, u "UUID CHAR(32)",
-                d "DECIMAL TEXT", n TEXT);
+                d "DECIMAL TEXT", at DATETIME, day DATE, tm TIME, n TEXT);
 INSERT INTO t VALUES
     (1, '{"a":1,"b":0.1234567890123456789}', 'null',
-     'abc', 't', x'00', '12345678-1234-5678-1234-567812345678', '1E+3', NULL),
-    (2, 'no JSON', '[1 ]', 1.5, 2, 'a' || char(0), 'X', 'NaN', NULL),
-    (3, x'0011', '5', x'00', NULL, '', '', ' 1.5', NULL);
+     'abc', 't', x'00', '12345678-1234-5678-1234-567812345678', '1E+3', 'n/a', 'n/a', 'n/a', NULL),
+    (2, 'no JSON', '[1 ]', 1.5, 2, 'a' || char(0), 'X', 'NaN', x'ff', '', '25:99', NULL),
+    (3, x'0011', '5', x'00', NULL, '', '', ' 1.5', '2024-02-30', '2024', 7.5, NULL);
 """
 SHOWN = {
     "postgres": "SELECT id, doc::text, bin::text, ar::text, docs::text, num::text, f::text FROM t ORDER BY id",
-    "sqlite-file": "SELECT quote(doc), quote(bin), quote(i), quote(b), quote(t), quote(u), quote(d) FROM t ORDER BY id",
+    "sqlite-file": "SELECT quote(doc), quote(bin), quote(i), quote(b), quote(t), quote(u), quote(d), "
+    "quote(at), quote(day), quote(tm) FROM t ORDER BY id",
 }
 
 pytestmark = pytest.mark.parametrize("backend_name", list(SHOWN), indirect=True)

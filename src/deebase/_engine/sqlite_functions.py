@@ -21,4 +21,4 @@ def add_functions(raw: sqlite3.Connection) -> None:
         raw.create_function(kind.name, 1, kind.normal, deterministic=True)
     raw.create_function(FITS, 2, fits, deterministic=True)
     raw.create_function(STORED, 2, stored, deterministic=True)
-    raw.create_function(KEPT, 3, kept, deterministic=True)
+    raw.create_function(KEPT, 4, kept, deterministic=True)

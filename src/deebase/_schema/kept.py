@@ -7,13 +7,22 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-#: SQLite's function of a declared type, what is stored, and what an UPDATE gives; it returns one of the two.
+#: SQLite's function of a declared type, an encoding, what is stored, and what an UPDATE gives. It returns whether the
+#: column keeps its value.
 KEPT = "deebase_kept"
 
 
 def kept_on_sqlite(written: str, stored: Any, new: Any) -> Any:
-    """Return the expression that leaves the choice to a function of ours."""
-    return getattr(sa.func, KEPT)(sa.literal_column(f"'{written}'"), stored, new)
+    """Return the expression that leaves the choice to a function of ours.
+
+    Python cannot take text that is not valid UTF-8 as an argument. So the function gets the bytes of text, and those of
+    the letter "a", which tell the encoding of the database.
+    """
+    is_text = sa.func.typeof(stored, type_=sa.String()) == sa.literal_column("'text'")
+    letter = sa.case((is_text, sa.cast(sa.literal_column("'a'"), sa.LargeBinary())))
+    value = sa.case((is_text, sa.cast(stored, sa.LargeBinary())), else_=sa.type_coerce(stored, sa.types.NullType()))
+    keeps = getattr(sa.func, KEPT)(sa.literal_column(f"'{written}'"), letter, value, new, type_=sa.Boolean())
+    return sa.case((keeps, stored), else_=new)
 
 
 def kept_null(stored: Any, new: Any) -> Any:

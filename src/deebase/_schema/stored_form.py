@@ -23,6 +23,8 @@ from deebase.errors import DeeBaseError
 FITS, STORED = "deebase_fits", "deebase_stored"
 
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
+#: Encodings of a database, by the letter "a".
+_ENCODINGS = {b"a": "utf-8", b"a\0": "utf-16-le", b"\0a": "utf-16-be"}
 _BOOLEANS = {"true": 1, "t": 1, "yes": 1, "on": 1, "1": 1, "false": 0, "f": 0, "no": 0, "off": 0, "0": 0}
 
 
@@ -55,21 +57,33 @@ def stored(written: str, value: Any) -> Any:
         return value
 
 
-def kept(written: str, value: Any, new: Any) -> Any:
-    """Return what an UPDATE stores in a column of this type that has a value: the value, if it reads as the new one.
+def kept(written: str, letter: bytes | None, value: Any, new: Any) -> int:
+    """Return 1 if a column of this type keeps its value in an UPDATE, because it reads as the new value.
+
+    Args:
+        written: the type of the column.
+        letter: of text, the letter "a" in the encoding of the database.
+        value: what the column holds; of text, its bytes.
+        new: what the UPDATE gives.
 
     Example:
         ```python
-        assert kept("JSON", '{"a":1}', '{"a": 1}') == '{"a":1}'
+        assert kept("JSON", b"a", b'{"a":1}', '{"a": 1}') == 1
         ```
     """
     if value is None:
-        return new
+        return 0
+    if letter is not None:
+        try:
+            value = value.decode(_ENCODINGS[letter])
+        except UnicodeDecodeError:
+            # No value reads like this.
+            return 0
     form = stored(written, value)
     if form is value and isinstance(value, str) and written == "JSON" and form != new:
         # Text that is no JSON is read as it is.
         form = json.dumps(value, ensure_ascii=False)
-    return value if type(form) is type(new) and form == new else new
+    return int(type(form) is type(new) and form == new)
 
 
 def _converted(written: str, value: Any) -> Any:
