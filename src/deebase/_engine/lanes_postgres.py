@@ -13,6 +13,7 @@ from deebase._backends.base import leave_open
 from deebase._engine.guard_postgres import check_reads
 from deebase._engine.pool import LanePool
 from deebase._engine.session_postgres import RESET, StoredCode, require_standard_strings
+from deebase._sql.reread import Reread, as_stored
 from deebase._sql.session import keeps_session
 from deebase._sql.statement import Statement
 from deebase.errors import DataError, InvalidOperationError
@@ -129,6 +130,33 @@ class PostgresLane:
         """Return the rows of a statement as asyncpg records."""
         self._begin(statement)
         rows: list[Any] = await self.driver.fetch(statement.sql, *args)
+        return rows if statement.reread is None else await self._stored(statement.reread, rows)
+
+    async def _stored(self, reread: Reread, rows: list[Any]) -> list[Any]:
+        """Return the rows of a write as they are stored, after its triggers."""
+        # What was defined in this transaction is not known yet, and may be a trigger.
+        if self._defined or reread.always or reread.table in self.code.fires:
+            return [await self._row(reread, row) for row in rows]
+        return rows
+
+    async def _row(self, reread: Reread, written: Any) -> Any:
+        for sql, key in reread.selects(written):
+            found = await self.driver.fetchrow(sql, *key)
+            if found is not None:
+                return as_stored(found, written)
+        return written
+
+    async def fetch_committed(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
+        """Return the rows of a write as they are stored, after its triggers, and commit it."""
+        await self.driver.execute("BEGIN")
+        try:
+            rows = await self.fetch(statement, args)
+            await self.driver.execute("COMMIT")
+        except BaseException as error:
+            self.failed(error)
+            if self.in_transaction and not self.broken:
+                await self.roll_back()
+            raise
         return rows
 
     async def count(self, statement: Statement, args: Sequence[Any]) -> int:
@@ -184,7 +212,7 @@ class PostgresLane:
         """Run a statement once per row of parameters and return all their rows, in that order."""
         self._begin(statement)
         fetched: list[Any] = await self.driver.fetchmany(statement.sql, rows)
-        return fetched
+        return fetched if statement.reread is None else await self._stored(statement.reread, fetched)
 
     async def control(self, *statements: Statement) -> None:
         """Run transaction control in one round trip."""
@@ -425,12 +453,17 @@ class PostgresLanes:
         await self._settle(lane)
 
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
-        """Run one statement that returns rows, and commit it: one round trip."""
+        """Run one statement that returns rows, and commit it: one round trip where no trigger changes the rows."""
         lane = await self._sound(statement.sql)
-        if lane.code.changes_sessions or not statement.keeps_session:
+        reread, code = statement.reread, lane.code
+        if code.changes_sessions or not statement.keeps_session:
             lane.unclean = True
+        rows: list[Any]
         try:
-            rows: list[Any] = await lane.driver.fetch(statement.sql, *args)
+            if reread is not None and (reread.always or reread.table in code.fires):
+                rows = await lane.fetch_committed(statement, args)
+            else:
+                rows = await lane.driver.fetch(statement.sql, *args)
         except BaseException as error:
             await self._failed(lane, error, statement)
             raise

@@ -32,8 +32,10 @@ $$;
 
 # Triggers, views, policies and defaults run code that no text of a statement shows. A function is suspect for what it
 # is made of, where something of a table leads to it; calls of built-in functions are found by their numbers alone.
-_SUSPECT = r"""
-SELECT EXISTS (
+# Then the tables whose own AFTER triggers, or those of a partition, may change a row that RETURNING has already given:
+# in tgtype, 66 is BEFORE or INSTEAD OF, and 20 is INSERT or UPDATE (src/include/catalog/pg_trigger.h).
+_CODE = r"""
+SELECT (EXISTS (
   SELECT FROM pg_catalog.pg_proc AS p
   WHERE p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
     AND coalesce(p.prosrc, '') || coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), '') ~*
@@ -47,6 +49,14 @@ SELECT EXISTS (
   WHERE r.oid >= 16384 AND r.ev_action::text ~ (
     SELECT ':funcid (' || string_agg(f.oid::text, '|') || ') ' FROM pg_catalog.pg_proc AS f
     WHERE f.proname ~ '^(set_config|pg_(try_)?advisory_lock(_shared)?)$')
+)), ARRAY (
+  WITH RECURSIVE fires (oid) AS (
+    SELECT tgrelid FROM pg_catalog.pg_trigger
+    WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 66 = 0 AND tgtype & 20 <> 0
+    UNION
+    SELECT i.inhparent FROM fires JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = fires.oid
+  )
+  SELECT DISTINCT c.relname::text FROM fires JOIN pg_catalog.pg_class AS c USING (oid)
 )
 """
 #: Seconds for which the answer of one connection is taken by others that are opened.
@@ -54,22 +64,27 @@ _FRESH = 10.0
 
 
 class StoredCode:
-    """What is known of the code that a database itself runs: whether it changes sessions for longer than a transaction.
+    """What is known of the code that a database itself runs.
 
-    Where it does, every statement may have changed its session.
+    Attributes:
+        changes_sessions: it changes sessions for longer than a transaction, so every statement may have changed its
+            session.
+        fires: the names of tables with AFTER triggers of INSERT or UPDATE, of whatever schema.
     """
 
-    __slots__ = ("_looked", "changes_sessions")
+    __slots__ = ("_looked", "changes_sessions", "fires")
 
     def __init__(self) -> None:
-        self.changes_sessions = False
+        self.changes_sessions: bool = False
+        self.fires: frozenset[str] = frozenset()
         self._looked = -math.inf
 
     async def look(self, driver: Any, *, again: bool) -> None:
         """Ask the database, unless it was asked a moment ago and nothing of ours was defined since."""
         now = time.monotonic()
         if again or now - self._looked > _FRESH:
-            self.changes_sessions = await driver.fetchval(_SUSPECT)
+            self.changes_sessions, fires = await driver.fetchrow(_CODE)
+            self.fires = frozenset(fires)
             self._looked = now
 
 

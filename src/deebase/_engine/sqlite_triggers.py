@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from deebase._sql.reread import Reread, as_stored
 from deebase._sql.statement import Statement
 
 #: Texts that are remembered. One that is not known is taken for one that fires triggers.
@@ -52,4 +53,13 @@ class Triggers:
         reread = statement.reread
         if reread is None or not (reread.always or self._fires.get(statement.sql, True)):
             return rows
-        return [reread.row(raw, row) for row in rows]
+        return [_stored(raw, reread, row) for row in rows]
+
+
+def _stored(raw: sqlite3.Connection, reread: Reread, written: Sequence[Any]) -> Sequence[Any]:
+    """Return a row as it is stored now; as it was written, if a trigger removed it."""
+    for sql, key in reread.selects(written):
+        found = raw.execute(sql, key).fetchone()
+        if found is not None:
+            return as_stored(found, written)
+    return written

@@ -1,8 +1,8 @@
-"""Reading the row of a write once more, where RETURNING told of it too early (SQLite)."""
+"""Reading the row of a write again, where RETURNING gives it before triggers change it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -28,29 +28,38 @@ class Reread:
         always: a changed key comes back to the table by ON UPDATE, which runs as late as triggers do.
     """
 
-    __slots__ = ("_ways", "always")
+    __slots__ = ("_dialect", "_known", "_model", "always", "table")
 
     def __init__(self, model: TableModel, dialect: Dialect) -> None:
+        self._model = model
+        self._dialect = dialect
+        self._known: tuple[_Way, ...] | None = None
+        self.table: str = model.sa_table.name
         self.always: bool = any(
             key.on_update is not None and _folded(key.table) == _folded(model.sa_table.name)
             for key in model.foreign_keys
         )
-        keys = [model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]]
-        ways = [_Way(_select(model, dialect, key), tuple(map(model.names.index, key))) for key in keys if key]
-        rowid = hidden_rowid(model)
-        if rowid is not None:
-            ways.append(_Way(_select(model, dialect, (), rowid), (len(model.names),)))
-        self._ways = tuple(ways)
 
-    def row(self, raw: Any, written: Sequence[Any]) -> Sequence[Any]:
-        """Return a row as it is stored now; as it was written, if a trigger removed it."""
-        for sql, places in self._ways:
+    def selects(self, written: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
+        """Yield each SELECT that may find a written row, and its parameters, the surest first."""
+        # Few tables have triggers, so the texts are made when they are first needed.
+        if self._known is None:
+            self._known = tuple(self._ways())
+        for sql, places in self._known:
             key = [written[place] for place in places]
             if None not in key:
-                found = raw.execute(sql, key).fetchone()
-                if found is not None:
-                    return (*found, *written[len(found) :])
-        return written
+                yield sql, key
+
+    def _ways(self) -> Iterator[_Way]:
+        model, dialect = self._model, self._dialect
+        for key in [model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]]:
+            # PostgreSQL's driver returns the parts of a document, and takes its text.
+            plain = dialect.name == "sqlite" or not any(model.columns[name].takes_collections for name in key)
+            if key and plain:
+                yield _Way(_select(model, dialect, key), tuple(map(model.names.index, key)))
+        rowid = hidden_rowid(model) if dialect.name == "sqlite" else None
+        if rowid is not None:
+            yield _Way(_select(model, dialect, (), rowid), (len(model.names),))
 
 
 def hidden_rowid(model: TableModel) -> Any:
@@ -68,6 +77,13 @@ def _folded(name: str) -> str:
 def _select(model: TableModel, dialect: Dialect, key: Sequence[str], rowid: Any = None) -> str:
     table = model.sa_table
     columns = [table.c[name] for name in key] if rowid is None else [rowid]
-    # Of no type: the values are those that the database gave.
-    conditions = [sa.type_coerce(column, sa.types.NullType()) == sa.bindparam(None, unique=True) for column in columns]
+    if dialect.name == "sqlite":
+        # Of no type: the values are those that the database gave.
+        columns = [sa.type_coerce(column, sa.types.NullType()) for column in columns]
+    conditions = [column == sa.bindparam(None, unique=True, type_=column.type) for column in columns]
     return str(sa.select(*table.c).where(*conditions).compile(dialect=dialect))
+
+
+def as_stored(found: Sequence[Any], written: Sequence[Any]) -> Sequence[Any]:
+    """Return a row that was read again, with what RETURNING gave behind its columns."""
+    return (*found, *written[len(found) :])

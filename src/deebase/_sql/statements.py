@@ -87,8 +87,7 @@ def _returning(
     prepared = prepare(
         element.returning(*columns, *hidden), dialect, parameters, reads=False, quick=True, hidden=len(hidden)
     )
-    if dialect.name == "sqlite":
-        prepared.statement.reread = Reread(model, dialect)
+    prepared.statement.reread = Reread(model, dialect)
     return prepared
 
 
