@@ -7,13 +7,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from deebase._backends.moment_sql import NO_ASCII
+
 #: SQLite's function of a declared type, what is stored, and what an UPDATE gives; it returns one of the two.
 KEPT = "deebase_kept"
 
 
 def kept_on_sqlite(written: str, stored: Any, new: Any) -> Any:
     """Return the expression that leaves the choice to a function of ours."""
-    return getattr(sa.func, KEPT)(sa.literal_column(f"'{written}'"), stored, new)
+    kept = getattr(sa.func, KEPT)(sa.literal_column(f"'{written}'"), stored, new)
+    if written == "JSON":
+        return kept
+    # sqlite3 hands no text to a function that is not valid UTF-8.
+    odd = sa.cast(stored, sa.Text()).op("GLOB")(sa.literal_column(f"'{NO_ASCII}'"))
+    return sa.case((odd, new), else_=kept)
 
 
 def kept_null(stored: Any, new: Any) -> Any:
