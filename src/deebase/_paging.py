@@ -128,6 +128,14 @@ def _of_parts(parts: list[int]) -> timedelta:
     return timedelta(*parts)
 
 
+def _infinity_parts(value: InfiniteDateTime) -> list[Any]:
+    return [value.stored, value.tzinfo is not None]
+
+
+def _interval(parts: list[Any]) -> StoredInterval:
+    return StoredInterval(*map(index, parts))
+
+
 def _infinity(parts: list[Any]) -> InfiniteDateTime:
     stored, aware = parts
     return (AWARE_TIMESTAMPS if aware else TIMESTAMPS)[stored]
@@ -143,8 +151,8 @@ _TAGS: dict[type, tuple[str, Any, Any]] = {
     time: ("t", time.isoformat, time.fromisoformat),
     timedelta: ("i", _parts, _of_parts),
     InfiniteDate: ("D", attrgetter("stored"), DATES.__getitem__),
-    InfiniteDateTime: ("S", lambda value: [value.stored, value.tzinfo is not None], _infinity),
-    StoredInterval: ("I", attrgetter("stored"), lambda parts: StoredInterval(*map(index, parts))),
+    InfiniteDateTime: ("S", _infinity_parts, _infinity),
+    StoredInterval: ("I", attrgetter("stored"), _interval),
 }
 _READERS = {tag: read for tag, _, read in _TAGS.values()}
 

@@ -6,8 +6,10 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -179,12 +181,17 @@ async def test_a_moment_in_a_unique_pair_is_stored_once(path: Path, by_hand: sql
             events.update_where({"at": NEW_YEAR}, id=2),
             events.update(moved),
             events.update_all([moved]),
+            events.update({"id": 3, "kind": 1}),
+            events.update_all([{"id": 3, "kind": 1}]),
+            events.update_where({"kind": 1}, id=3),
         ):
             with pytest.raises(UniqueViolationError):
                 await change
         for row in await events():
             assert await events.update({**row, "x": "read"}) == {**row, "x": "read"}
         await events.update({**moved, "kind": 3})
+        await events.update({"id": 3, "kind": 5})
+        await events.update_all([{"id": 3, "kind": 6}])
         await events.update_all([{**moved, "kind": 4}])
     assert stored(by_hand) == forms
 
@@ -195,8 +202,9 @@ async def test_a_moment_in_a_compound_key_is_moved_onto_no_other(path: Path, by_
     async with Database(path) as db:
         await db.reflect()
         day = NEW_YEAR.date()
-        with pytest.raises(UniqueViolationError):
-            await db.t.event.update({"day": day, "at": NEW_YEAR}, pk=(day, datetime(2024, 1, 2)))
+        for new in ({"at": NEW_YEAR}, {"day": day, "at": NEW_YEAR}):
+            with pytest.raises(UniqueViolationError):
+                await db.t.event.update(new, pk=(day, datetime(2024, 1, 2)))
 
 
 async def test_a_moment_under_a_unique_index_with_a_condition_is_stored_once(
@@ -277,6 +285,36 @@ async def test_text_that_is_no_moment_has_a_place_and_equals_nothing(path: Path,
                     break
             assert paged == in_order
         assert in_order == [5, 1, 6, 2, 3, 4, 7]
+
+
+@pytest.mark.parametrize("index", ["", "CREATE INDEX ix ON event (at)"])
+async def test_text_that_is_not_valid_is_no_moment(path: Path, by_hand: sqlite3.Connection, index: str) -> None:
+    by_hand.execute("CREATE TABLE event (id INTEGER PRIMARY KEY, at DATETIME, kind INT)")
+    by_hand.execute(index)
+    written(by_hand, *FORMS)
+    by_hand.execute("INSERT INTO event (at) VALUES (CAST(x'32ff61fe' AS TEXT))")
+    async with Database(path) as db:
+        await db.reflect()
+        events = db.t.event
+        assert await events.count(at=NEW_YEAR) == len(FORMS)
+        assert await events(events.c.at <= NEW_YEAR).count() == len(FORMS)
+        assert await events(order_by=["at", "id"]).scalars("id") == list(range(1, 9))
+        assert await events.update_where({"kind": 1}, events.c.at >= NEW_YEAR) == len(FORMS) + 1
+        assert (await events.update({"id": 8, "at": NEW_YEAR}))["at"] == NEW_YEAR
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [("DECIMAL TEXT", Decimal("1.5")), ("UUID CHAR", UUID(int=5)), ("DURATION REAL", timedelta(1))],
+)
+async def test_text_that_is_not_valid_is_replaced(
+    path: Path, by_hand: sqlite3.Connection, declared: str, value: Any
+) -> None:
+    by_hand.execute(f"CREATE TABLE event (id INTEGER PRIMARY KEY, v {declared})")
+    by_hand.execute("INSERT INTO event (v) VALUES (CAST(x'ff61fe' AS TEXT))")
+    async with Database(path) as db:
+        await db.reflect()
+        assert (await db.t.event.update(id=1, v=value))["v"] == value
 
 
 async def test_a_value_for_a_condition_is_of_the_type_of_the_column(path: Path, by_hand: sqlite3.Connection) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+# SQLAlchemy's expressions are typed loosely.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from typing import Any
 
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import Select, operators, roles
-from sqlalchemy.sql.elements import BindParameter, ClauseList, ColumnClause, Label, _label_reference
+from sqlalchemy.sql.elements import BindParameter, ClauseList, ColumnClause, Label
 
 from deebase._backends.moment_sql import Normal, kind_of, may_have_another_form
 
@@ -20,7 +22,7 @@ _COMPARISONS = frozenset({operators.eq, operators.ne, operators.lt, operators.le
 
 def _by_value(element: Any) -> Any:
     """Return what sorts a column by its values; anything else as it is."""
-    named = element.element if isinstance(element, _label_reference) else element
+    named = element.element if element.__visit_name__ == "label_reference" else element
     named = named.element if isinstance(named, Label) else named
     sortable = getattr(getattr(named, "type", None), "order_expression", None)
     return sortable(named) if isinstance(named, ColumnClause) and sortable is not None else element

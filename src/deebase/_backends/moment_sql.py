@@ -24,6 +24,8 @@ from deebase._backends.moments import DATE, DATETIME, Kind
 
 #: Begins the names of the indexes over rows of other forms, which are no part of a table's own.
 OTHER_FORMS = "deebase_other_forms_"
+#: Text that names no moment. Of that which is no valid UTF-8, sqlite3 makes an error where a function of ours takes it.
+NO_ASCII = "*[^\t-~]*"
 #: Where a SQLAlchemy table keeps (in ``info``) the columns that have such an index.
 HELPED = "deebase_helped"
 #: And that it is a view, which has no index, though it may have a key.
@@ -275,7 +277,8 @@ SEARCHES: frozenset[Any] = frozenset({operators.eq, operators.in_op, *_SIGNS})
 
 
 def _normal(text: str, kind: Kind) -> str:
-    return f"(CASE WHEN {text} GLOB '{kind.pattern}' THEN {text} ELSE {kind.name}({text}) END)"
+    own = f"{text} GLOB '{kind.pattern}' OR {text} GLOB '{NO_ASCII}'"
+    return f"(CASE WHEN {own} THEN {text} ELSE {kind.name}({text}) END)"
 
 
 def _same_form(value: Any, text: str, kind: Kind) -> str:
@@ -309,7 +312,7 @@ class _Place:
     def among(self, text: str, values: str) -> str:
         """Return the condition that a column is one of the moments of a SELECT or VALUES, in any form."""
         column, kind = self._column, self._kind
-        same = f"{kind.name}({column}) IN (SELECT x FROM deebase_v)"
+        same = f"{_normal(column, kind)} IN (SELECT x FROM deebase_v)"
         parts = [f"SELECT {column} {self._from} AND {where} AND {same}" for where in self._near()]
         found = " UNION ALL ".join(["SELECT x FROM deebase_v", *parts])
         return f"{text} IN (WITH deebase_v (x) AS ({values}) {found})"

@@ -24,6 +24,8 @@ _DATETIME: Final = re.compile(
 #: A Unix time as text, which columns with the affinity TEXT make of a number: seconds, milli- or microseconds of the
 #: years 2001 to 2033. These have their own range in an index; others would stand among the years of dates.
 _NUMBER: Final = re.compile(r"1\d{9}(?:\d{3}|\d{6})?(?:\.\d*)?", re.ASCII)
+#: SQL takes text with other blanks for no moment.
+_BLANKS: Final = " \t\n\r\v\f"
 _EPOCH: Final = datetime(1970, 1, 1)
 
 #: Of "YYYY-MM-DD HH:MM:SS.ffffff".
@@ -124,7 +126,7 @@ def read_time(value: Any) -> time:
         else:
             if made.tzinfo is None:
                 return made
-    text = value.strip()
+    text = value.strip(_BLANKS)
     if text[2:3] == ":" or text[:1] in ("T", "t"):
         text = f"2000-01-01 {text.lstrip('Tt')}"
     if ":" not in text:
@@ -133,7 +135,7 @@ def read_time(value: Any) -> time:
 
 
 def _parsed(text: str) -> datetime:
-    text = text.strip()
+    text = text.strip(_BLANKS)
     found = _DATETIME.fullmatch(text)
     if found is None:
         if _NUMBER.fullmatch(text):

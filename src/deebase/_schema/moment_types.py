@@ -13,7 +13,7 @@ from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.types import TypeDecorator
 
 from deebase._backends import moments
-from deebase._backends.moment_sql import SEARCHES, Compared, Kept, Normal, common_kind, may_have_another_form
+from deebase._backends.moment_sql import SEARCHES, Compared, Kept, Normal, common_kind, kind_of, may_have_another_form
 from deebase._backends.moments import Kind
 from deebase._rows.moments import InfiniteDate, InfiniteDateTime
 from deebase._schema import scalars
@@ -51,7 +51,7 @@ class Moment(ColumnType):
                 return super().operate(op, *other, **options)
             if op is operators.between_op and not options.get("symmetric"):
                 return sa.and_(expression >= other[0], expression <= other[1])
-            kind: Kind = expression.type.kind
+            kind: Kind = kind_of(expression)
             kinds = {common_kind(kind, getattr(getattr(value, "type", None), "kind", None)) for value in other}
             if op in SEARCHES and kinds == {kind} and _is_column(expression) and not _is_long(other[0]):
                 made = super().operate(op, *[_listed(value, expression.type) for value in other], **options)

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Dialect
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters, Prepared, prepare
 from deebase._sql.operands import compared
-from deebase._sql.own_form import bound_type, changed
+from deebase._sql.own_form import bound_type, changed, companions
 from deebase._sql.scope import Scope
 from deebase._sql.where import Where
 
@@ -75,7 +75,8 @@ def update_rows(model: TableModel, names: Sequence[str], rows: Sequence[Sequence
     width = len(model.pks)
     keys = [table.c[name] == given.c[f"c{n}"] for n, name in enumerate(names[:width])]
     bound = {name: given.c[f"c{n}"] for n, name in enumerate(names)}
-    sets = {table.c[name]: changed(model, name, bound) for name in names[width:]}
+    changing = [*names[width:], *[name for name in companions(model, names[width:]) if name not in bound]]
+    sets = {table.c[name]: changed(model, name, bound) for name in changing}
     return sa.update(table).values(sets).where(*keys, *held)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from deebase._backends.moment_sql import Kept, Taken
+from deebase._backends.moment_sql import Kept, Normal, Taken, kind_of
 from deebase._rows.model import TableModel
 from deebase._sql.operands import assigned
 
@@ -17,17 +17,26 @@ def changed(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:
 
     Args:
         model: the table.
-        name: the column.
+        name: the column, of those that change or of their ``companions``.
         bound: the new values of all columns that change.
     """
-    column, value = model.columns[name], bound[name]
-    key = None if column.normal is None else next((key for key in _keys(model) if name in key), None)
+    column = model.columns[name]
+    value = bound[name] if name in bound else Normal(column.sa_column, kind_of(column.sa_column))
+    keys = [key for key in _keys(model) if name in key and not bound.keys().isdisjoint(key)]
+    key = keys[0] if keys and column.normal is not None else None
     if key is None:
         return assigned(column.sa_column, value)
     others = [other for other in key if other != name]
     beside = [(model.sa_table.c[other], bound.get(other, model.sa_table.c[other])) for other in others]
     moved = [(other, given) for other, given in beside if given is not other]
     return Kept(column.sa_column, value, Taken(column.sa_column, value, beside, kept=bool(moved)), moved)
+
+
+def companions(model: TableModel, names: Collection[str]) -> list[str]:
+    """Return the moments that are unique together with columns that change: another row may have another form."""
+    listed = [name for key in _keys(model) if not set(names).isdisjoint(key) for name in key if name not in names]
+    columns = [model.columns[name] for name in dict.fromkeys(listed)]
+    return [column.name for column in columns if column.normal is not None and not column.computed]
 
 
 def taken(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:

@@ -150,6 +150,9 @@ def _update(
             sets[model.sa_table.c[name]] = Assigned(name, given.element) if where.scope else given.element
         else:
             sets[model.sa_table.c[name]] = own_form.changed(model, name, bound)
+    for name in own_form.companions(model, bound):
+        if name not in values:
+            sets[model.sa_table.c[name]] = own_form.changed(model, name, bound)
     return sa.update(model.sa_table).values(sets).where(*where.clauses(parameters))
 
 
