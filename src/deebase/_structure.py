@@ -124,8 +124,10 @@ class Structure:
         self._source.must_be_whole("create_index")
         model = self._source.model
         given: Any = columns
-        several = isinstance(given, Iterable) and not isinstance(given, (str, ColumnElement))
-        parts: list[Any] = list(given) if several else [given]
+        if isinstance(columns, (str, ColumnElement)) or not isinstance(given, Iterable):
+            parts: list[Any] = [columns]
+        else:
+            parts = list(columns)
         for part in parts:
             self._must_be_part(part)
         names = [part for part in parts if isinstance(part, str)]
