@@ -301,6 +301,23 @@ async def test_a_table_may_be_called_concurrently(db: Database, write: Write) ->
         await migrator.up()
 
 
+async def test_chunks_may_be_as_large_as_they_can_whatever_the_key(db: Database, write: Write) -> None:
+    await db.script(
+        "CREATE TABLE pair (a integer, b integer, c integer, d integer, n integer, PRIMARY KEY (a, b, c, d));"
+        "INSERT INTO pair WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < 10000)"
+        " SELECT n, n, n, n, n FROM g"
+    )
+    up = """await db.reflect()
+    async for rows in chunked(db.t.pair, size=10000):
+        await db.q("UPDATE pair SET n = n + 1")"""
+    migrator = write(up, python=True)
+    (path,) = migrator.directory.glob("*.py")
+    head = "from deebase.migrations import chunked\nresumable = True\n"
+    files.write(path, f"{head}{files.read(path).text}", sealed=True)
+    assert len(await migrator.up()) == 1
+    assert await db.q("SELECT min(n) AS n FROM pair") == [{"n": 2}]
+
+
 async def test_what_loses_nothing_runs_outside_of_a_transaction(shop: Database, write: Write) -> None:
     up = """await db.q("CREATE INDEX ix ON city (size)")
     async with db.transaction():

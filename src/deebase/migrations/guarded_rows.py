@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from deebase._source import Source
 
 _EMPTY = (None, "", b"")
+#: Keys that one statement asks for: PostgreSQL parses a longer list of pairs in a deeper stack than it has.
+_AT_ONCE = 500
 
 
 class RowsGuard:
@@ -61,12 +63,11 @@ class RowsGuard:
         self._executor.wrote = self._executor.wrote or error is None
 
     async def _compare(self) -> None:
-        columns = [self._source.model.column(name).sa_column for name in self._key]
         keys = list(self._before)
-        chosen = columns[0].in_([key[0] for key in keys]) if len(columns) == 1 else sa.tuple_(*columns).in_(keys)
-        where = conditions(self._source, (chosen,), None, None, {})
-        page = await page_of(self._source, where, size=len(keys), order=None, after=None, select=None)
-        now, name = self._by_key(page.rows), self._source.model.name
+        now: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for start in range(0, len(keys), _AT_ONCE):
+            now |= await self._read(keys[start : start + _AT_ONCE])
+        name = self._source.model.name
         texts: list[str] = []
         if missing := len(keys) - len(now):
             texts.append(f"{missing} of {len(keys)} rows of {name}")
@@ -76,3 +77,10 @@ class RowsGuard:
                 texts.append(f"{lost} values of {name}.{column}")
         if texts:
             raise self._guard.refusal(texts)
+
+    async def _read(self, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+        columns = [self._source.model.column(name).sa_column for name in self._key]
+        chosen = columns[0].in_([key[0] for key in keys]) if len(columns) == 1 else sa.tuple_(*columns).in_(keys)
+        where = conditions(self._source, (chosen,), None, None, {})
+        page = await page_of(self._source, where, size=len(keys), order=None, after=None, select=None)
+        return self._by_key(page.rows)

@@ -112,6 +112,11 @@ def of_statement(words: Words) -> Iterator[Hazard]:
         yield from of_alter(words)
     elif words.begins("ALTER", "TYPE"):
         yield hazard(rules.ALTER_TYPE, None)
+    elif words.begins("ALTER", "DOMAIN"):
+        if words.has("ADD") and words.has("CHECK") and not words.has("NOT", "VALID"):
+            yield hazard(rules.ADD_CHECK, None)
+    elif first == "ALTER" and words.has("VIEW") and words.has("RENAME"):
+        yield hazard(rules.RENAME, None)
     elif words.begins("ALTER", "TRIGGER"):
         yield hazard(rules.TRIGGER, words.name(after="ON"))
     elif words.begins("ALTER", "INDEX") and words.has("SET", "TABLESPACE"):
@@ -134,8 +139,10 @@ def _of_drop(words: Words) -> Iterator[Hazard]:
         yield hazard(rules.DROP_INDEX, None)
     elif what[:1] == ["TRIGGER"]:
         yield hazard(rules.TRIGGER, words.name(after="ON"))
-    elif what[:1] == ["SCHEMA"] and words.has("CASCADE"):
+    elif what[:1] == ["OWNED"] or (what[:1] == ["SCHEMA"] and words.has("CASCADE")):
         yield hazard(rules.DROP_TABLE, None)
+    elif what[:1] in (["TYPE"], ["DOMAIN"]):
+        yield hazard(rules.DROP_COLUMN if words.has("CASCADE") else rules.ALTER_TYPE, None)
 
 
 def _of_create(words: Words) -> Iterator[Hazard]:
