@@ -282,3 +282,16 @@ async def test_what_close_cuts_off_says_that_the_database_was_closed(
 ) -> None:
     with pytest.raises(ConnectionError, match="was closed"):
         await cut_off(Database(db_url))
+
+
+async def test_a_row_that_does_not_fit_into_a_page_says_what_to_do(db: Database) -> None:
+    names = [f"c{n}" for n in range(1200)]
+    await db.q(f"CREATE TABLE wide (id int PRIMARY KEY, {', '.join(f'{name} bigint' for name in names)})")
+    wide = await db.reflect_table("wide")
+    record = {"id": 1, **dict.fromkeys(names, 1)}
+    for write in (lambda: wide.insert(record), lambda: wide.insert_all([record]), lambda: wide.upsert(record)):
+        with pytest.raises(DatabaseError, match="a row is too big") as caught:
+            await write()
+        assert caught.value.sqlstate == "54000"
+        assert "divide the columns among several tables" in str(caught.value.hint)
+    assert await wide.count() == 0

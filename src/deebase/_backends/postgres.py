@@ -14,7 +14,7 @@ from deebase._backends.base import (
     refused_by_sqlalchemy,
     statement_of,
 )
-from deebase._backends.postgres_texts import CANCELLED, HINTS, MEANINGS, by_state
+from deebase._backends.postgres_texts import CANCELLED, FITTING, HINTS, MEANINGS, ROW_TOO_BIG, by_state
 from deebase.errors import (
     CommitOutcomeUnknownError,
     ConfigurationError,
@@ -131,6 +131,8 @@ def _last_words(error: BaseException) -> Any:
 def _described(error: Any, state: str, statement: str | None) -> tuple[str, str | None]:
     """Return what is said of an error, and what to do; None for what its class says."""
     hint = by_state(HINTS, state)
+    if error.server_source_function in FITTING:
+        return ROW_TOO_BIG
     if state == "57014":
         return next((said for text, said in CANCELLED.items() if text in error.message), (MEANINGS[state], None))
     if error.message and _names_only(error, state, statement):

@@ -104,6 +104,13 @@ CANCELLED = {
         "command_timeout= of the Database, the role or the database",
     ),
 }
+#: The server's functions that refuse a row that does not fit into a page (SQLSTATE 54000, which has other meanings).
+FITTING = ("RelationGetBufferForTuple", "raw_heap_insert")
+ROW_TOO_BIG = (
+    "a row is too big for one page of the server (8 kB by default): only long values, such as text and JSON, are "
+    "stored outside of it",
+    "divide the columns among several tables, or keep many of them together in one JSON column",
+)
 
 
 def by_state(table: dict[str, str], state: str) -> str | None:
