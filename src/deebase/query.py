@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, cast
@@ -125,7 +126,10 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         def __len__(self) -> Never:
             raise TypeError("a query is awaited first: await users(...).count(), or len(await users(...))")
 
-        def __bool__(self) -> Never:
+        def __bool__(self) -> bool:
+            # From Python 3.13 on, the repr of a task asks whether it has a coroutine.
+            if sys._getframe(1).f_globals.get("__name__") == "asyncio.base_tasks":
+                return True
             raise TypeError("a query is awaited first: if await users(...).exists(): ...")
 
         def __reversed__(self) -> Never:

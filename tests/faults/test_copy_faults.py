@@ -69,6 +69,7 @@ KILLED_COPY = """
 """
 
 
+@pytest.mark.long
 async def test_a_copy_that_is_killed_again_and_again_comes_to_its_end(
     source: Path, db_url: str, run_script: Run
 ) -> None:
