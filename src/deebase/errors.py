@@ -375,7 +375,7 @@ class TransactionError(DeeBaseError):
     def __init__(self, message: str = "", *, hint: str | None = None, outcome: str | None = None) -> None:
         super().__init__(message, hint=hint)
         if outcome is not None:
-            self.outcome = outcome
+            self.outcome: str | None = outcome
 
 
 class TransactionAbortedError(TransactionError):

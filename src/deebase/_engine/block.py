@@ -71,7 +71,7 @@ class Block:
         self._task: weakref.ref[asyncio.Task[Any]] | None = None
         self._home: Home | None = None
         #: It belongs to a generator that is iterated, and to no other task.
-        self.private = False
+        self.private: bool = False
         self._ending = False
         #: What undoes the read-only mode of a block in an unseen one.
         self._after: tuple[Statement, ...] = ()
