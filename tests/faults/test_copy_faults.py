@@ -19,6 +19,8 @@ from deebase.backup import backup
 from deebase.copying import copy_database
 from tests.support.rights import let_others_in
 
+pytestmark = pytest.mark.long
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 ROWS = 12_000
 
@@ -69,7 +71,6 @@ KILLED_COPY = """
 """
 
 
-@pytest.mark.long
 async def test_a_copy_that_is_killed_again_and_again_comes_to_its_end(
     source: Path, db_url: str, run_script: Run
 ) -> None:

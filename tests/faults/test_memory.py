@@ -19,6 +19,8 @@ import pytest
 from deebase import Database, Table
 from tests.support.tree import ROOT
 
+pytestmark = pytest.mark.long
+
 SOURCE = str(ROOT / "src" / "deebase")
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of memory from /proc")
