@@ -22,7 +22,7 @@ __all__ = ["backup", "restore"]
 
 #: How a file of SQLite begins (sqlite.org/fileformat2.html).
 _SQLITE_FILE = b"SQLite format 3\0"
-#: All that is somebody's own, as what comes after DROP: schemas, what the schema public holds, and what belongs to no
+#: All that users created, as what comes after DROP: schemas, what the schema public holds, and what belongs to no
 #: schema; without the parts of extensions, and of other objects. Event triggers come first: they see the other drops.
 _OBJECTS = """
     WITH objects (class, oid) AS (

@@ -161,7 +161,7 @@ def _compile_kept(element: Kept, compiler: Any, **options: Any) -> str:
 
 
 class Taken(ColumnElement[Any]):
-    """The value of a new row in the form in which a row that is there has it, else as it is.
+    """The value of a new row in the form that an existing row has, else unchanged.
 
     UNIQUE compares text: with this, two forms of one moment are the same to it.
 
@@ -169,7 +169,7 @@ class Taken(ColumnElement[Any]):
         column: of moments.
         value: the new one.
         beside: the other columns of the key, and their values; in an UPDATE that leaves one as it is, the column.
-        kept: whether the row that is updated keeps its form if no row is there.
+        kept: whether the updated row keeps its form if no other row has the value.
     """
 
     __visit_name__ = "deebase_taken"
@@ -200,7 +200,7 @@ def _compile_taken(element: Taken, compiler: Any, **options: Any) -> str:
         return f"deebase_there.{preparer.quote(column.name)}"
 
     def here(column: Any) -> str:
-        # Without its table, it would be a column of the row that is there.
+        # Without its table, it would be a column of the existing row.
         return f"{table}.{preparer.quote(column.name)}"
 
     kind: Kind = kind_of(element.column)

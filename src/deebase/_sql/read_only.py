@@ -19,7 +19,7 @@ _READING = {
     "sqlite": {"EXPLAIN", "PRAGMA"},
     "postgresql": {"EXPLAIN"},
 }
-#: Other commands, which the message names; whether a word that is none of them begins a query is left to the database.
+#: Other commands, which the message names; the database decides whether any other word begins a query.
 _COMMANDS = frozenset({
     "ABORT", "ALTER", "ANALYZE", "ATTACH", "BEGIN", "CALL", "CHECKPOINT", "CLOSE", "CLUSTER", "COMMENT", "COMMIT",
     "COPY", "CREATE", "DEALLOCATE", "DECLARE", "DELETE", "DETACH", "DISCARD", "DO", "DROP", "END", "EXECUTE", "EXPLAIN",
