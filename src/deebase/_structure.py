@@ -15,7 +15,7 @@ from deebase._duplication import duplicate
 from deebase._reflection import inventory, refresh
 from deebase._schema import alter
 from deebase._schema.build import check_name
-from deebase._schema.change import Arguments
+from deebase._schema.change import Arguments, column_spec, reference_mark
 from deebase._schema.facts import TableFacts
 from deebase._schema.names import index_name
 from deebase._source import Source
@@ -248,8 +248,8 @@ class Structure:
                 column_name=name,
                 hint="choose another name",
             )
-        spec = alter.column_spec(name, type, default)
-        mark = alter.reference_mark(fk, name) if fk is not None else spec.foreign_key
+        spec = column_spec(name, type, default)
+        mark = reference_mark(fk, name) if fk is not None else spec.foreign_key
         key: str | None = None
         if mark is not None:
             pks = source.catalog.model(mark.target.partition(".")[0]).pks

@@ -13,7 +13,7 @@ from deebase._changes import by_key, change, key_values, merge
 from deebase._navigation import Navigable
 from deebase._readable import Readable
 from deebase._rows.records import values_of
-from deebase._schema.native_postgres import NativeText
+from deebase._schema.native import NativeText
 from deebase._source import Source, conditions
 from deebase._sql import statements
 from deebase._sql.compiled import Prepared

@@ -11,12 +11,12 @@ from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.sql.elements import UnaryExpression
 
-from deebase._schema.columns import ColumnSpec, describe, sql_default
+from deebase._schema.columns import ColumnSpec, sql_default
 from deebase._schema.ddl import strict_type
 from deebase._schema.ddl_tokens import folded
 from deebase._schema.facts import TableFacts
 from deebase.errors import ValidationError
-from deebase.types import UNSET, ForeignKeyMark
+from deebase.types import ForeignKeyMark
 
 #: A column by its name, or an expression of columns.
 IndexPart = str | ColumnElement[Any]
@@ -78,35 +78,6 @@ def rename_columns(facts: TableFacts, rename: Mapping[str, str], dialect: Dialec
         else:
             steps.insert(place, (old, new))
     return [f"ALTER TABLE {table} RENAME COLUMN {quote(old)} TO {quote(new)}" for old, new in steps]
-
-
-def column_spec(name: str, annotation: Any, default: Any) -> ColumnSpec:
-    """Return what an annotation and a default say of a column.
-
-    Raises:
-        UnsupportedTypeError: the annotation has no column type.
-        ValidationError: the default does not fit.
-    """
-    made = type("Column", (), {"__annotations__": {name: annotation}})
-    defaults: Mapping[str, Any] = {} if default is UNSET else {name: default}
-    return describe(made, defaults=defaults)[0]
-
-
-def reference_mark(given: Any, column: str) -> ForeignKeyMark:
-    """Return what a column is to refer to: as it was given, or of a table by its name.
-
-    Raises:
-        ValidationError: it is something else, such as the annotation of a column.
-    """
-    mark: Any = ForeignKeyMark(given) if isinstance(given, str) else given
-    if not isinstance(mark, ForeignKeyMark):
-        raise ValidationError(
-            f"the foreign key of {column!r} is the name of a table or ForeignKey('user.id'), "
-            f"not {type(given).__name__}",
-            field="foreign_key",
-            hint="ForeignKey[int, 'user'] is the annotation of a column; its value form is ForeignKey('user')",
-        )
-    return mark
 
 
 def _reference(mark: ForeignKeyMark, key: str | None, dialect: Dialect) -> str:

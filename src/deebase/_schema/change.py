@@ -10,9 +10,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 from deebase._rows.model import TableModel
-from deebase._schema.alter import column_spec, reference_mark
 from deebase._schema.build import check_name
-from deebase._schema.columns import ColumnSpec
+from deebase._schema.columns import ColumnSpec, describe
 from deebase._schema.ddl_tokens import folded
 from deebase._schema.defaults import sql_default
 from deebase._schema.facts import TableFacts
@@ -339,3 +338,32 @@ def _same(name: str, dialect: Dialect) -> str:
 
 def _tells_rows(facts: TableFacts, key: tuple[str, ...], column: str) -> bool:
     return key == (column,) or any(index.tells_rows and index.columns == (column,) for index in facts.indexes)
+
+
+def column_spec(name: str, annotation: Any, default: Any) -> ColumnSpec:
+    """Return what an annotation and a default say of a column.
+
+    Raises:
+        UnsupportedTypeError: the annotation has no column type.
+        ValidationError: the default does not fit.
+    """
+    made = type("Column", (), {"__annotations__": {name: annotation}})
+    defaults: Mapping[str, Any] = {} if default is UNSET else {name: default}
+    return describe(made, defaults=defaults)[0]
+
+
+def reference_mark(given: Any, column: str) -> ForeignKeyMark:
+    """Return what a column is to refer to: as it was given, or of a table by its name.
+
+    Raises:
+        ValidationError: it is something else, such as the annotation of a column.
+    """
+    mark: Any = ForeignKeyMark(given) if isinstance(given, str) else given
+    if not isinstance(mark, ForeignKeyMark):
+        raise ValidationError(
+            f"the foreign key of {column!r} is the name of a table or ForeignKey('user.id'), "
+            f"not {type(given).__name__}",
+            field="foreign_key",
+            hint="ForeignKey[int, 'user'] is the annotation of a column; its value form is ForeignKey('user')",
+        )
+    return mark

@@ -4,38 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeEngine
 
-from deebase._schema import scalars, types
-from deebase._schema.column_type import ColumnType, Named
+from deebase._schema import types
 from deebase._schema.decimals import ExactNumber
 from deebase._schema.facts import ColumnFacts
-
-Made = TypeEngine[Any]
-
-
-class Stored(ColumnType):
-    """A column whose type is only a name: it takes and gives what SQLite itself stores.
-
-    Args:
-        name: as the table was declared; may be empty.
-    """
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-
-    def accept(self, value: Any) -> Any:
-        return scalars.storable(value)
-
-    def load_dialect_impl(self, dialect: Dialect) -> Made:
-        return Named(self.name)
+from deebase._schema.native import Made, Stored
 
 
 def sqlite_type(column: ColumnFacts) -> Made:

@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._rows.foreign import OWN, python_value
 from deebase._schema import scalars
-from deebase._schema.native_postgres import NativeEnum, each
+from deebase._schema.native import NativeEnum, each
 from deebase._schema.scalars import HIGHEST_INTEGER, LOWEST_INTEGER
 from deebase._schema.types import JSON, ColumnType, Float
 from deebase.errors import ValidationError

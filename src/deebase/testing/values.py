@@ -12,8 +12,7 @@ import sqlalchemy as sa
 
 from deebase._rows.model import ColumnModel
 from deebase._schema import types
-from deebase._schema.native_postgres import Array, NativeEnum
-from deebase._schema.native_sqlite import Stored
+from deebase._schema.native import Array, NativeEnum, Stored
 from deebase.errors import DeeBaseError, ValidationError
 
 _START = datetime(2000, 1, 1)
