@@ -18,8 +18,8 @@ from benchmarks.flights import DATA, read_csv
 from benchmarks.flights_queries import load
 from benchmarks.server import running_server
 from deebase import Database
-from deebase.cli import tour_data
-from deebase.copying import CopyReport, copy_database
+from deebase.cli.tour import flights as tour_data
+from deebase.tools.copying import CopyReport, copy_database
 
 TABLES = ("airline", "airport", "plane", "flight")
 _VIEW = "SELECT origin, count(*) AS flights, avg(dep_delay) AS delay FROM flight GROUP BY origin"

@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.flights import read_csv
 
 DAYS = {("1", "1"), ("2", "8"), ("7", "4"), ("11", "28")}
-PLACE = Path(__file__).resolve().parents[1] / "src" / "deebase" / "cli" / "data"
+PLACE = Path(__file__).resolve().parents[1] / "src" / "deebase" / "cli" / "tour" / "data"
 
 Row = dict[str, str]
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deebase._engine.transaction import Transaction as Transaction
-    from deebase._paging import Page as Page
-    from deebase.codegen import create_mod as create_mod
-    from deebase.codegen import create_mod_from_tables as create_mod_from_tables
-    from deebase.codegen import dataclass_src as dataclass_src
+    from deebase._tables.paging import Page as Page
+    from deebase._tables.query import Query as Query
+    from deebase._tables.table import Table as Table
+    from deebase._tables.view import View as View
     from deebase.database import Database as Database
     from deebase.errors import BusyError as BusyError
     from deebase.errors import CheckViolationError as CheckViolationError
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
     from deebase.errors import UniqueViolationError as UniqueViolationError
     from deebase.errors import UnsupportedTypeError as UnsupportedTypeError
     from deebase.errors import ValidationError as ValidationError
-    from deebase.query import Query as Query
-    from deebase.table import Table as Table
+    from deebase.tools.codegen import create_mod as create_mod
+    from deebase.tools.codegen import create_mod_from_tables as create_mod_from_tables
+    from deebase.tools.codegen import dataclass_src as dataclass_src
     from deebase.types import UNSET as UNSET
     from deebase.types import ForeignKey as ForeignKey
     from deebase.types import Index as Index
     from deebase.types import Text as Text
     from deebase.types import UTCDateTime as UTCDateTime
-    from deebase.view import View as View
 
 __all__ = [
     "UNSET",
@@ -101,12 +101,12 @@ __all__ = [
 
 _PLACES = {
     "Database": "deebase.database",
-    "Page": "deebase._paging",
-    "Query": "deebase.query",
-    "Table": "deebase.table",
-    "View": "deebase.view",
+    "Page": "deebase._tables.paging",
+    "Query": "deebase._tables.query",
+    "Table": "deebase._tables.table",
+    "View": "deebase._tables.view",
     "Transaction": "deebase._engine.transaction",
-    **dict.fromkeys(("create_mod", "create_mod_from_tables", "dataclass_src"), "deebase.codegen"),
+    **dict.fromkeys(("create_mod", "create_mod_from_tables", "dataclass_src"), "deebase.tools.codegen"),
     **dict.fromkeys(("UNSET", "ForeignKey", "Index", "Text", "UTCDateTime"), "deebase.types"),
 }
 

@@ -10,27 +10,27 @@ from contextlib import ExitStack
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
-from deebase._accessors import DC, Row, Tables, Views
 from deebase._backends import make_backend
 from deebase._backends.settings import settings_for
-from deebase._creation import create_tables
 from deebase._engine.executor import Executor
 from deebase._engine.transaction import Transaction
-from deebase._matching import match
+from deebase._model.catalog import Catalog
+from deebase._model.classes import tables_of
+from deebase._model.design import Design, design
 from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import database_html
-from deebase._rawsql import RawSql
-from deebase._reflection import reflect, refresh
 from deebase._rows.advice import refuse_attribute
-from deebase._schema.build import Design, design
-from deebase._schema.catalog import Catalog
-from deebase._schema.classes import tables_of
-from deebase._views import ViewMaker
+from deebase._schema.create import create_tables
+from deebase._schema.match import match
+from deebase._schema.reflect import reflect, refresh
+from deebase._schema.views import ViewMaker
+from deebase._tables.accessors import DC, Row, Tables, Views
+from deebase._tables.query import STREAM_ROWS
+from deebase._tables.raw_sql import RawSql
+from deebase._tables.table import Table
+from deebase._tables.view import View
 from deebase.errors import ValidationError
-from deebase.query import STREAM_ROWS
-from deebase.table import Table
 from deebase.types import ForeignKeyMark, Index, SqlExpression
-from deebase.view import View
 
 if TYPE_CHECKING:
     import os
@@ -637,8 +637,8 @@ class Database:
             ```
         """
         # Here: zip archives and the like are loaded by those who import files.
-        from deebase._importing import import_into
-        from deebase._transfer.importing import Import
+        from deebase._files.importing import Import
+        from deebase._tables.import_file import import_into
 
         with ExitStack() as stack:
             found = Import(

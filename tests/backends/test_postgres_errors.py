@@ -23,7 +23,7 @@ from deebase import (
     SerializationError,
     TransactionError,
 )
-from deebase._backends.postgres import PostgresBackend
+from deebase._backends.postgres.driver_errors import PostgresBackend
 from tests.support.own_server import free_port
 
 CANARY = "canary-v4lue"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from deebase import Database
-from deebase.copying import copy_database
 from deebase.migrations import Migrator
+from deebase.tools.copying import copy_database
 from tests.support.postgres import PostgresTestServer
 
 #: Extensions that make tables or views, types, functions and sequences.

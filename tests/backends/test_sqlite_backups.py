@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deebase import Database
-from deebase.backup import backup, restore
+from deebase.tools.backup import backup, restore
 
 TEXTS = ["plain", "ünïcode 🐍", "x" * 5000]
 

@@ -205,7 +205,7 @@ async def test_the_text_of_a_trigger_is_offered_and_not_shown(tmp_path: Path) ->
 
 
 def test_every_error_of_a_file_has_a_hint_of_its_own() -> None:
-    from deebase._backends.sqlite import SqliteBackend
+    from deebase._backends.sqlite.driver_errors import SqliteBackend
 
     hints = set()
     for name in (

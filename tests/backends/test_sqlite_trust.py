@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from deebase import Database, DeeBaseError, QueryError, ValidationError
-from deebase._engine.sqlite_trust import refuses_its_own
-from deebase.backup import backup, restore
+from deebase._backends.sqlite.trust import refuses_its_own
+from deebase.tools.backup import backup, restore
 
 SCHEMA = """
 CREATE TABLE document (id INTEGER PRIMARY KEY, body TEXT CHECK (json_valid(body)), title AS (body ->> '$.title'));

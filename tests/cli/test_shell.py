@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from deebase.cli.commands.shell_commands import Completer, namespace
 from deebase.cli.session import session
-from deebase.cli.shell import Completer, namespace
 from tests.support.commands import Commands
 
 TYPED = """\

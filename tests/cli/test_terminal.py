@@ -150,7 +150,7 @@ def test_commands_write_through_one_module() -> None:
     writers = {"click.echo", "click.secho", "click.confirm", "click.prompt", "print"}
     found = {
         path.name
-        for path in (ROOT / "src/deebase/cli").glob("*.py")
+        for path in (ROOT / "src/deebase/cli").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in writers
     }

@@ -17,7 +17,7 @@ from deebase import (
     SchemaError,
     create_mod_from_tables,
 )
-from deebase.copying import copy_database
+from deebase.tools.copying import copy_database
 from tests.support.modules import imported
 
 

@@ -21,9 +21,9 @@ from deebase import (
     SchemaError,
     ValidationError,
 )
-from deebase.backup import backup, restore
-from deebase.copying import CopyReport, copy_database
-from deebase.doctor import examine
+from deebase.tools.backup import backup, restore
+from deebase.tools.copying import CopyReport, copy_database
+from deebase.tools.doctor import examine
 from deebase.types import ForeignKeyMark
 from tests.contract.test_files import FULL, Everything
 from tests.support.own_server import programs_directory

@@ -8,8 +8,8 @@ import pytest
 
 from deebase import Database
 from deebase.migrations import Migrator
-from deebase.migrations.comparison import compare
-from deebase.migrations.schema import read
+from deebase.migrations.compare.diff import compare
+from deebase.migrations.compare.schema import read
 
 pytestmark = pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 

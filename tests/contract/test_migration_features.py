@@ -11,7 +11,7 @@ import pytest
 
 from deebase import Database, Index, MigrationError
 from deebase.migrations import Migrator
-from deebase.migrations.comparison import compare
+from deebase.migrations.compare.diff import compare
 from deebase.migrations.scratch import scratch
 
 #: A migration reads the tables, of which some have columns without a counterpart in Python.

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from deebase import Database, MigrationError
-from deebase.backup import restore
 from deebase.migrations import Migrator, Step, files
+from deebase.tools.backup import restore
 from tests.support.own_server import programs_directory
 
 

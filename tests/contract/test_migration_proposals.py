@@ -28,7 +28,7 @@ from deebase import (
     ValidationError,
 )
 from deebase.migrations import Migrator
-from deebase.migrations.comparison import compare
+from deebase.migrations.compare.diff import compare
 from deebase.migrations.scratch import PREFIX, scratch
 
 Make = Callable[[Database], Awaitable[Any]]

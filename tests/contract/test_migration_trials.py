@@ -16,7 +16,7 @@ import pytest
 
 from deebase import Database, ForeignKey, MigrationError
 from deebase.migrations import Migrator, files
-from deebase.migrations.comparison import compare
+from deebase.migrations.compare.diff import compare
 from deebase.migrations.scratch import scratch
 
 Add = Callable[..., files.MigrationFile]

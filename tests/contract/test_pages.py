@@ -210,7 +210,7 @@ async def test_a_cursor_is_text_for_an_address_and_survives_a_restart(things: Ta
     assert page.next is not None
     assert page.next.replace("-", "").replace("_", "").isalnum()
     script = (
-        "import sys; from deebase._paging import _Cursor; import json;"
+        "import sys; from deebase._tables.paging import _Cursor; import json;"
         "print(_Cursor.read(sys.argv[1], json.dumps(['thing', [['s', False], ['at', True], ['id', True]]])).values[-1])"
     )
     found = subprocess.run([sys.executable, "-c", script, page.next], capture_output=True, text=True, check=True)

@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 
 from deebase import Database
 from deebase.cli import main
-from deebase.cli.tour_page import class_source, code_of
-from deebase.cli.tour_steps import STEPS
+from deebase.cli.tour.chapters import STEPS
+from deebase.cli.tour.page import class_source, code_of
 
 
 def run(*arguments: str) -> Result:

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from deebase import ConnectionError, Database, ForeignKey, InvalidOperationError
-from deebase.backup import backup
-from deebase.copying import copy_database
+from deebase.tools.backup import backup
+from deebase.tools.copying import copy_database
 from tests.support.rights import let_others_in
 
 pytestmark = pytest.mark.long
@@ -51,7 +51,7 @@ async def source(tmp_path: Path) -> Path:
 KILLED_COPY = """
     import asyncio, os, signal, sys
     from deebase import Database
-    from deebase.copying import copy_database
+    from deebase.tools.copying import copy_database
 
     left = int(sys.argv[3])
 
@@ -100,7 +100,7 @@ async def test_a_copy_that_is_killed_again_and_again_comes_to_its_end(
 INTERRUPTED_COPY = """
     import asyncio, signal, sys
     from deebase import Database
-    from deebase.copying import copy_database
+    from deebase.tools.copying import copy_database
 
     def stop(table, rows, total):
         if table == "book":
@@ -164,7 +164,7 @@ async def test_a_copy_whose_server_is_lost_goes_on(source: Path, postgres_url: s
 FULL_DISK = """
     import asyncio, resource, sys
     from deebase import Database, DatabaseError
-    from deebase.copying import copy_database
+    from deebase.tools.copying import copy_database
 
     # Python ignores SIGXFSZ, so that a write beyond the limit fails.
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
@@ -224,7 +224,7 @@ async def test_an_import_that_is_killed_leaves_nothing(db_url: str, tmp_path: Pa
 BACKUP = """
 import asyncio, sys
 from deebase import Database
-from deebase.backup import backup
+from deebase.tools.backup import backup
 
 async def main():
     async with Database(sys.argv[1]) as db:
@@ -276,7 +276,7 @@ LOCKED_BACKUP = """
     import asyncio, os, sys
     from pathlib import Path
     from deebase import Database, InvalidOperationError
-    from deebase.backup import backup
+    from deebase.tools.backup import backup
 
     async def main():
         place = Path(sys.argv[1])

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from deebase import Database
-from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
+from deebase._backends.postgres.lane import PostgresLane, PostgresLanes
 
 #: Everything that a session holds, as one row. Asked with functions that are known to change nothing.
 STATE = """

@@ -67,7 +67,7 @@ before = str(total.compile(dialect=sqlite.dialect()))
 import deebase
 for name in deebase.__all__: getattr(deebase, name)
 db = deebase.Database(":memory:")
-from deebase._schema.decimals import ExactNumber
+from deebase._types.decimals import ExactNumber
 own = sa.select(sa.func.sum(sa.column("n", ExactNumber())))
 assert str(total.compile(dialect=sqlite.dialect())) == before
 assert "deebase" not in str(own.compile(dialect=sqlite.dialect())), "for every user of SQLAlchemy in the process"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import inspect
 import subprocess
@@ -62,3 +63,13 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_the_version_is_that_of_the_package() -> None:
     assert deebase.__version__ == importlib.metadata.version("deebase")
+
+
+def test_a_name_that_moved_warns_and_works() -> None:
+    from deebase.tools.copying import copy_database
+
+    with pytest.warns(DeprecationWarning, match=r"deebase\.tools\.copying"):
+        from deebase.copying import copy_database as former
+    assert former is copy_database
+    with pytest.raises(AttributeError, match="nothing"):
+        importlib.import_module("deebase.copying").nothing  # noqa: B018

@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deebase import Database, ForeignKey, Index, Text
-from deebase.migrations.comparison import compare
+from deebase.migrations.compare.diff import compare
 from deebase.migrations.files import MigrationFile
-from deebase.migrations.history import runner_of
 from deebase.migrations.ledger import Ledger
-from deebase.migrations.proposals import propose
+from deebase.migrations.upkeep.history import runner_of
+from deebase.migrations.write.proposals import propose
 from tests.support.postgres import PostgresTestServer
 
 TABLES = ["author", 'boo"k', "or der"]

@@ -13,7 +13,7 @@ from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 
 from deebase import Database, DeeBaseError
-from deebase._schema.ddl_tokens import quoted
+from deebase._sqltext.tokens import quoted
 from tests.support.snapshots import Snapshot, opened, snapshot
 
 NAMES = ["a", "b c", 'qu"ote', "select", "x;--", "ünï", "[d]", "e'f", "/*g*/", "h--i", "check", "UNIQUE", ":j", "%s"]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deebase import Database
-from deebase._schema.facts import TableFacts
+from deebase._model.facts import TableFacts
 from tests.conftest import BACKENDS
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=10)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deebase import Database, Table, UTCDateTime, ValidationError
-from deebase._paging import _check
+from deebase._tables.paging import _check
 
 pytestmark = pytest.mark.parametrize("backend_name", ["sqlite-memory", "postgres"], indirect=True)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from deebase._schema.ddl_tokens import quoted
-from deebase._schema.stored_form import FITS, STORED, fits, stored
-from deebase._schema.types import compare_decimals
+from deebase._backends.sqlite.casts import FITS, STORED, fits, stored
+from deebase._sqltext.tokens import quoted
+from deebase._types.standard import compare_decimals
 
 Snapshot = dict[str, Any]
 

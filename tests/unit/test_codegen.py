@@ -31,14 +31,14 @@ from deebase import (
     create_mod,
     dataclass_src,
 )
-from deebase._schema import types as ours
-from deebase._schema.build import design
-from deebase.codegen import allowed
-from deebase.codegen.layout import comment, docstring
-from deebase.codegen.literals import NoLiteral, value_of
-from deebase.codegen.module import Outline
-from deebase.codegen.names import Names, class_name
-from deebase.codegen.source import module_source
+from deebase._model.design import design
+from deebase._types import standard as ours
+from deebase.tools.codegen import allowed
+from deebase.tools.codegen.default_values import NoLiteral, value_of
+from deebase.tools.codegen.line_layout import comment, docstring
+from deebase.tools.codegen.module import Outline
+from deebase.tools.codegen.name_use import Names, class_name
+from deebase.tools.codegen.source import module_source
 from tests.support.modules import imported, ruff_complaints
 
 
@@ -549,5 +549,5 @@ def test_source_that_holds_more_is_refused(source: str) -> None:
 
 
 def test_the_module_itself_does_not_import_the_classes_it_reads() -> None:
-    assert "deebase.codegen" in sys.modules
-    assert not hasattr(sys.modules["deebase.codegen"], "T")
+    assert "deebase.tools.codegen" in sys.modules
+    assert not hasattr(sys.modules["deebase.tools.codegen"], "T")

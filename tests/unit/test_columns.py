@@ -21,8 +21,8 @@ from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.dialects.sqlite import aiosqlite
 from sqlalchemy.schema import CreateTable
 
-from deebase._schema import types as ours
-from deebase._schema.columns import ColumnSpec, describe, snake_case, sql_default
+from deebase._model.columns import ColumnSpec, describe, snake_case, sql_default
+from deebase._types import standard as ours
 from deebase.errors import UnsupportedTypeError, ValidationError
 from deebase.types import UNSET, ForeignKey, Text, UTCDateTime
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from deebase import ConfigurationError, ConnectionError, Database
-from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
+from deebase._backends.version_checks import refuse_old_sqlite, unverified_host, wal_reset_notice
 from deebase._engine import connect
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from deebase._engine.lanes_postgres import PostgresLane
-from deebase._engine.session_postgres import StoredCode
+from deebase._backends.postgres.lane import PostgresLane
+from deebase._backends.postgres.session_state import StoredCode
 
 
 def answer(state: str, severity: str) -> Any:

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from deebase.migrations.unawaited import unawaited_calls
+from deebase.migrations.check.unawaited import unawaited_calls
 
 
 def found(body: str, *, more: str = "") -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deebase import ConfigurationError, Database
-from deebase.migrations import config
+from deebase.migrations import project as config
 
 
 def test_without_settings_they_are_in_a_directory_of_that_name(tmp_path: Path) -> None:

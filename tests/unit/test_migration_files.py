@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deebase import Database, MigrationError, ValidationError
-from deebase.migrations import Irreversible, drafts, files, irreversible
+from deebase.migrations import Irreversible, files, irreversible
 from deebase.migrations.files import DRAFT, MigrationFile
 from deebase.migrations.ledger import Entry
 from deebase.migrations.loading import loaded, sections
 from deebase.migrations.states import Status, compare
+from deebase.migrations.write import drafts
 
 
 class Heard:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from deebase.migrations.check.hazards import hazards_of
+from deebase.migrations.check.rules import RULES
 from deebase.migrations.files import MigrationFile
-from deebase.migrations.hazards import hazards_of
-from deebase.migrations.rules import RULES
 from tests.support.tree import ROOT
 
 PYTHON = '''"""A step."""

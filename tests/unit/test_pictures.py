@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deebase._pictures import texts
+from deebase._pictures import text_formats as texts
 from deebase._pictures.boxes import Box, Line, Link, columns_wide, shortened, visible
 from deebase._pictures.layout import Edge, Layout, arranged
 from deebase._pictures.notebook import Rows, query_html, rows_html

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from deebase import BusyError, ConnectionError
-from deebase._engine.pool import LanePool
+from deebase._lanes.pool import LanePool
 
 
 class Lane:

@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from deebase._engine.shield import finish
+from deebase._lanes.shield import finish
 
 
 async def test_it_returns_the_result_and_raises_the_error_of_the_work() -> None:

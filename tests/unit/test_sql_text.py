@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deebase._sql.binding import BoundValue, bind_text, check_fragment, fragment_parts
-from deebase._sql.text import StatementKind, classify, split_script, tokens
+from deebase._sqltext.scanner import StatementKind, classify, split_script, tokens
 from deebase.errors import ValidationError
 
 DIALECTS = pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])

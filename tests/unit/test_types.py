@@ -26,9 +26,9 @@ from sqlalchemy.dialects.sqlite import aiosqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from deebase._schema.choices import enum_pairs, literal_pairs
-from deebase._schema.codecs import codec
-from deebase._schema.types import (
+from deebase._types.choices import enum_pairs, literal_pairs
+from deebase._types.json_codecs import codec
+from deebase._types.standard import (
     JSON,
     AwareDateTime,
     Binary,
@@ -44,7 +44,7 @@ from deebase._schema.types import (
     compare_decimals,
     integer,
 )
-from deebase._schema.values import checker
+from deebase._types.value_checks import checker
 from deebase.errors import DataError, UnsupportedTypeError, ValidationError
 from deebase.types import UNSET, ForeignKey, Index, Text, TypeMark, Unset, UTCDateTime
 

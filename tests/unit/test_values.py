@@ -19,8 +19,8 @@ from hypothesis import given
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
-from deebase._schema import types as ours
-from deebase._schema.values import checker
+from deebase._types import standard as ours
+from deebase._types.value_checks import checker
 from deebase.errors import ValidationError
 
 

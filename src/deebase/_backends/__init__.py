@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from deebase._backends.base import Backend
-from deebase._backends.postgres import PostgresBackend
-from deebase._backends.sqlite import SqliteBackend
+from deebase._backends.postgres.driver_errors import PostgresBackend
+from deebase._backends.protocols import Backend
+from deebase._backends.sqlite.driver_errors import SqliteBackend
 from deebase.errors import DeeBaseError, UniqueViolationError
 
 Uniques = Callable[[str | None], tuple[str, tuple[str, ...]] | None]

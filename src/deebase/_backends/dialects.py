@@ -11,7 +11,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import Select, operators, roles
 from sqlalchemy.sql.elements import BindParameter, ClauseList, ColumnClause, Label
 
-from deebase._backends.moment_sql import Normal, kind_of, may_have_another_form
+from deebase._types.moment_sql import Normal, kind_of, may_have_another_form
 
 #: The aggregate that adds Decimals exactly; every SQLite connection registers it.
 SUM = "deebase_sum"

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.dialects import adapt
-from deebase._backends.postgres_url import postgres_url, take_options
-from deebase._backends.sqlite_url import SqliteTarget, is_uri, sqlite_file, sqlite_target
+from deebase._backends.postgres.url import postgres_url, take_options
+from deebase._backends.sqlite.url import SqliteTarget, is_uri, sqlite_file, sqlite_target
 from deebase.errors import ConfigurationError
 
 ACCEPTED = "a path, ':memory:', sqlite:///path, file:path?mode=ro, or postgresql://user:password@host/name"

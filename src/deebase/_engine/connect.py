@@ -17,22 +17,22 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from deebase._backends.base import original
 from deebase._backends.dialects import adapt
-from deebase._backends.known_risks import refuse_old_sqlite, unverified_host, wal_reset_notice
+from deebase._backends.postgres.codecs import set_codecs
+from deebase._backends.postgres.hosts import no_host
+from deebase._backends.postgres.lane import PostgresLane, PostgresLanes
+from deebase._backends.postgres.session_state import StoredCode, require_standard_strings
+from deebase._backends.protocols import original
 from deebase._backends.settings import Settings
-from deebase._engine.codecs_postgres import set_codecs
-from deebase._engine.hosts import no_host
-from deebase._engine.lanes_postgres import PostgresLane, PostgresLanes
-from deebase._engine.lanes_sqlite import SqliteLanes
-from deebase._engine.session_postgres import StoredCode, require_standard_strings
-from deebase._engine.sqlite_functions import add_functions
-from deebase._engine.sqlite_job import is_busy
-from deebase._engine.sqlite_lane import SqliteLane
-from deebase._engine.sqlite_trust import refuses_its_own, trust_if_needed
-from deebase._rows.foreign import OWN, sendable
-from deebase._schema.documents import loads
+from deebase._backends.sqlite.engine import SqliteLanes
+from deebase._backends.sqlite.functions import add_functions
+from deebase._backends.sqlite.job import is_busy
+from deebase._backends.sqlite.lane import SqliteLane
+from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
+from deebase._backends.version_checks import refuse_old_sqlite, unverified_host, wal_reset_notice
 from deebase._sql.statement import Statement
+from deebase._types.documents import loads
+from deebase._types.foreign_values import OWN, sendable
 from deebase.errors import (
     ConfigurationError,
     ConnectionError,

@@ -14,13 +14,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deebase._backends.base import Backend, carry_outcome, conceal, concealed
+from deebase._backends.protocols import Backend, carry_outcome, conceal, concealed
 from deebase._backends.settings import Settings
 from deebase._engine.block import Block, raise_translated
 from deebase._engine.coalesce import Coalescer
-from deebase._engine.pool import closed_while_running
-from deebase._engine.shield import finish
 from deebase._engine.transaction import Transaction
+from deebase._lanes.pool import closed_while_running
+from deebase._lanes.shield import finish
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement
 from deebase._sql.violations import Written
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from deebase._engine.lanes_postgres import PostgresLanes
-    from deebase._engine.lanes_sqlite import SqliteLanes
+    from deebase._backends.postgres.lane import PostgresLanes
+    from deebase._backends.sqlite.engine import SqliteLanes
 
 T = TypeVar("T")
 

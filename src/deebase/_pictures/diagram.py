@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy.engine import Dialect
 
-from deebase._pictures import texts
+from deebase._pictures import text_formats as texts
 from deebase._pictures.boxes import boxes_of, links_of
 from deebase._pictures.svg import svg
 from deebase._rows.model import TableModel

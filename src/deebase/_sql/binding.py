@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from deebase._sql.text import BLANK, Scan, Token, check_characters, scan, tokens
+from deebase._sqltext.scanner import BLANK, Scan, Token, check_characters, scan, tokens
 from deebase.errors import ValidationError
 
 

@@ -10,10 +10,10 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
 
-from deebase._rows.foreign import sendable
-from deebase._sql.session import keeps_session
+from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
 from deebase._sql.violations import Written
+from deebase._types.foreign_values import sendable
 from deebase.errors import ValidationError
 
 Bind = Callable[[Any], Any]

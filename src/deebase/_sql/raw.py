@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from deebase._rows.foreign import sendable
+from deebase._types.foreign_values import sendable
 from deebase.errors import ValidationError
 from deebase.types import UNSET, SqlExpression
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from deebase._sql.text import BLANK, Token, split_script, tokens
+from deebase._sqltext.scanner import BLANK, Token, split_script, tokens
 from deebase.errors import InvalidOperationError
 
 #: What a refused statement was asked for.

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import Dialect
 
-from deebase._rows.foreign import python_value
 from deebase._rows.model import TableModel
 from deebase._sql import own_form
 from deebase._sql.compiled import Parameters, Prepared, prepare
@@ -18,6 +17,7 @@ from deebase._sql.operands import assigned
 from deebase._sql.reread import Reread, hidden_rowid
 from deebase._sql.seek import Seek
 from deebase._sql.where import Assigned, Where, order_by, plain_order
+from deebase._types.foreign_values import python_value
 from deebase.errors import ValidationError
 from deebase.types import SqlExpression
 

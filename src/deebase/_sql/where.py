@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
 
-from deebase._rows.foreign import OWN, sendable
 from deebase._rows.model import ColumnModel, TableModel
 from deebase._sql.binding import check_enclosed, check_fragment, fragment_parts
 from deebase._sql.compiled import Parameters
 from deebase._sql.raw import adapt
 from deebase._sql.scope import Scope, no_scope
+from deebase._types.foreign_values import OWN, sendable
 from deebase.errors import SchemaError, ValidationError
 from deebase.types import SqlExpression
 

@@ -8,20 +8,23 @@ from deebase.cli.frame import RootGroup
 
 #: Command -> where it is, and what the list of commands says of it. No module imports SQLAlchemy before it must.
 _COMMANDS = {
-    "codegen": ("deebase.cli.codegen:codegen", "Write models from the database."),
-    "completion": ("deebase.cli.completion:completion", "Print what a shell needs to complete commands."),
-    "data": ("deebase.cli.data:data", "Read and write rows."),
-    "db": ("deebase.cli.db:db", "Look at a database as a whole."),
-    "diagram": ("deebase.cli.diagram:diagram", "Draw the tables and their foreign keys."),
-    "help": ("deebase.cli.help:show_help", "Explain a command or an error."),
-    "index": ("deebase.cli.index:index", "Create, list and drop indexes."),
-    "init": ("deebase.cli.init:init", "Make the files of a project."),
-    "migrate": ("deebase.cli.migrate:migrate", "Write, apply and undo migrations."),
-    "shell": ("deebase.cli.shell:shell", "Open a Python prompt with the database at hand."),
-    "sql": ("deebase.cli.sql:sql", "Run SQL and show its rows."),
-    "table": ("deebase.cli.table:table", "Create, show and change tables."),
-    "tour": ("deebase.cli.tour:tour", "Show what DeeBase does, on real data."),
-    "view": ("deebase.cli.view:view", "Create, show and refresh views."),
+    "codegen": ("deebase.cli.commands.codegen_commands:codegen", "Write models from the database."),
+    "completion": (
+        "deebase.cli.commands.completion_commands:completion",
+        "Print what a shell needs to complete commands.",
+    ),
+    "data": ("deebase.cli.commands.data_commands:data", "Read and write rows."),
+    "db": ("deebase.cli.commands.db_commands:db", "Look at a database as a whole."),
+    "diagram": ("deebase.cli.commands.diagram_commands:diagram", "Draw the tables and their foreign keys."),
+    "help": ("deebase.cli.commands.help_commands:show_help", "Explain a command or an error."),
+    "index": ("deebase.cli.commands.index_commands:index", "Create, list and drop indexes."),
+    "init": ("deebase.cli.commands.init_commands:init", "Make the files of a project."),
+    "migrate": ("deebase.cli.commands.migrate_commands:migrate", "Write, apply and undo migrations."),
+    "shell": ("deebase.cli.commands.shell_commands:shell", "Open a Python prompt with the database at hand."),
+    "sql": ("deebase.cli.commands.sql_commands:sql", "Run SQL and show its rows."),
+    "table": ("deebase.cli.commands.table_commands:table", "Create, show and change tables."),
+    "tour": ("deebase.cli.tour.command:tour", "Show what DeeBase does, on real data."),
+    "view": ("deebase.cli.commands.view_commands:view", "Create, show and refresh views."),
 }
 
 

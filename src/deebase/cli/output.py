@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from deebase.cli.invocation import invocation, say
 from deebase.cli.terminal import echo, printable, printable_json
-from deebase.cli.values import plain, text_of
+from deebase.cli.value_arguments import plain, text_of
 
 Row = Mapping[str, Any]
 

@@ -10,8 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deebase._project import find_project
 from deebase.cli.invocation import invocation
+from deebase.config import find_project
 
 if TYPE_CHECKING:
     from deebase.database import Database
@@ -47,7 +47,7 @@ def _listening() -> Generator[_Recorder]:
 
 def _changes(recorder: _Recorder, db: Database) -> list[str]:
     """Return the statements that were more than questions."""
-    from deebase._sql.text import StatementKind, classify
+    from deebase._sqltext.scanner import StatementKind, classify
 
     dialect = db.engine.dialect.name
     return [sql for sql in recorder.statements if classify(sql, dialect) is not StatementKind.READ]

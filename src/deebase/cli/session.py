@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from deebase._project import find_url
 from deebase.cli.frame import FAILED, Refusal
 from deebase.cli.invocation import invocation, say
 from deebase.cli.recording import recorded, recording_migrator, rehearsed
 from deebase.cli.terminal import confirm, echo
+from deebase.config import find_url
 from deebase.errors import ConnectionError, TableNotFoundError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Dialect
 
+    from deebase._tables.table import Table
+    from deebase._tables.view import View
     from deebase.database import Database
-    from deebase.table import Table
-    from deebase.view import View
 
 T = TypeVar("T")
 

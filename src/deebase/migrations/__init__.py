@@ -10,16 +10,16 @@ await Migrator(db, "migrations").up()
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from deebase.migrations.check.rules import Hazard
 from deebase.migrations.chunks import chunked
 from deebase.migrations.loading import Irreversible, irreversible
 from deebase.migrations.migrator import Migrator
-from deebase.migrations.rules import Hazard
 from deebase.migrations.runner import Step
 from deebase.migrations.states import Status
 
 if TYPE_CHECKING:
-    from deebase.migrations.changes import Difference
-    from deebase.migrations.trials import Finding
+    from deebase.migrations.check.trials import Finding
+    from deebase.migrations.compare.changes import Difference
 
 __all__ = ["Difference", "Finding", "Hazard", "Irreversible", "Migrator", "Status", "Step", "chunked", "irreversible"]
 

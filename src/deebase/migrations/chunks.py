@@ -9,19 +9,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from deebase._engine.block import Block
-from deebase._paging import page_of
-from deebase._source import conditions
+from deebase._engine.context import conditions
+from deebase._tables.paging import page_of
+from deebase._tables.table import Table
 from deebase.errors import InvalidOperationError, MigrationError, ValidationError
-from deebase.migrations.guarded import GuardedExecutor
-from deebase.migrations.guarded_rows import RowsGuard
+from deebase.migrations.check.guarded import GuardedExecutor
+from deebase.migrations.check.guarded_rows import RowsGuard
+from deebase.migrations.chunk_progress import Progress
+from deebase.migrations.hints import either
 from deebase.migrations.ledger import Ledger
-from deebase.migrations.progress import Progress
-from deebase.migrations.remedies import either
-from deebase.table import Table
 
 if TYPE_CHECKING:
+    from deebase._engine.context import Source
     from deebase._engine.executor import Executor
-    from deebase._source import Source
     from deebase._sql.where import Where
     from deebase.database import Database
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from deebase.errors import MigrationError, ValidationError
-from deebase.migrations.remedies import either
+from deebase.migrations.hints import either
 
 #: What the suffixes of migrations begin a comment with.
 COMMENTS = {".py": "#", ".sql": "--"}

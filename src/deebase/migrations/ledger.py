@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
-from deebase._schema.defaults import literal
-from deebase._schema.types import AwareDateTime, Float
 from deebase._sql.statement import Statement
+from deebase._types.sql_defaults import literal
+from deebase._types.standard import AwareDateTime, Float
 from deebase.migrations.files import DRAFT, MigrationFile
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from deebase._sql.text import split_script
+from deebase._sqltext.scanner import split_script
 from deebase.errors import MigrationError
+from deebase.migrations.check.unawaited import unawaited_calls
 from deebase.migrations.files import MigrationFile
-from deebase.migrations.unawaited import unawaited_calls
 
 if TYPE_CHECKING:
     from types import CodeType, ModuleType

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from deebase._engine.block import raise_translated
-from deebase._engine.shield import finish
+from deebase._lanes.shield import finish
 from deebase.errors import BusyError, MigrationError
-from deebase.migrations.remedies import either
+from deebase.migrations.hints import either
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection

@@ -11,24 +11,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deebase.errors import InvalidOperationError, MigrationError, ValidationError
-from deebase.migrations import config, drafts, files, history, mending, models, states
+from deebase.migrations import files, states
+from deebase.migrations import project as config
+from deebase.migrations.check.hazards import counted, has_lock_limit, hazards_of
+from deebase.migrations.check.loss_guard import refusal
+from deebase.migrations.check.rules import Hazard
+from deebase.migrations.compare import models
+from deebase.migrations.compare.models import Models
 from deebase.migrations.files import DRAFT, MigrationFile
-from deebase.migrations.guard import refusal
-from deebase.migrations.hazards import counted, has_lock_limit, hazards_of
+from deebase.migrations.hints import either
 from deebase.migrations.ledger import Entry, Ledger
 from deebase.migrations.lock import runner_lock
-from deebase.migrations.models import Models
-from deebase.migrations.remedies import either
-from deebase.migrations.rules import Hazard
 from deebase.migrations.runner import Runner, Step, log
 from deebase.migrations.scratch import scratch
 from deebase.migrations.states import Status
+from deebase.migrations.upkeep import history
+from deebase.migrations.upkeep import repair as mending
+from deebase.migrations.write import drafts
 
 if TYPE_CHECKING:
     from deebase.database import Database
-    from deebase.migrations.changes import Difference
-    from deebase.migrations.proposals import Renames
-    from deebase.migrations.trials import Finding
+    from deebase.migrations.check.trials import Finding
+    from deebase.migrations.compare.changes import Difference
+    from deebase.migrations.write.proposals import Renames
 
 #: Seconds to wait for another program that runs migrations of the same database.
 LOCK_TIMEOUT = 60.0
@@ -221,7 +226,7 @@ class Migrator:
         return await planned(self._db, _applied(found), steps) if steps else []
 
     async def _back_up(self, wanted: bool | str | os.PathLike[str]) -> Path:
-        from deebase.migrations.backups import back_up
+        from deebase.migrations.upkeep.backups import back_up
 
         path = await back_up(self._db, wanted)
         log.info("wrote the backup %s", path)
@@ -377,7 +382,7 @@ class Migrator:
     async def _compared(self, name: str, path: Path, wanted: Models, renames: Renames) -> str:
         """Return the text of a draft that makes the migrations so far into the models."""
         # Here, so that a program which only applies migrations does not load Alembic.
-        from deebase.migrations.proposals import propose
+        from deebase.migrations.write.proposals import propose
 
         async with self._beside(wanted) as (ours, target):
             proposal = await propose(name, ours, target, renames, path)
@@ -409,7 +414,7 @@ class Migrator:
             candidates = await migrator.possible_renames()
             ```
         """
-        from deebase.migrations.comparison import compare
+        from deebase.migrations.compare.diff import compare
 
         if self._models is None:
             return []
@@ -565,7 +570,7 @@ class Migrator:
             ```
         """
         # Here, as in all that compares: a program which only applies migrations does not load Alembic.
-        from deebase.migrations import trials
+        from deebase.migrations.check import trials
 
         return await trials.check(self._db, self.directory, self._models, self._root)
 
@@ -586,7 +591,7 @@ class Migrator:
                 print(finding)
             ```
         """
-        from deebase.migrations.trials import Finding
+        from deebase.migrations.check.trials import Finding
 
         lacking = [status for status in await self.status() if status.state in ("draft", "pending", "unfinished")]
         return [
@@ -641,7 +646,7 @@ class Migrator:
                 print(difference)
             ```
         """
-        from deebase.migrations import trials
+        from deebase.migrations.check import trials
 
         return await trials.drift(self._db, self.directory, await self._ledger.entries())
 
@@ -664,7 +669,7 @@ class Migrator:
             name = await migrator.baseline()
             ```
         """
-        from deebase.migrations import trials
+        from deebase.migrations.check import trials
 
         files.make_directory(self.directory)
         async with self._alone(LOCK_TIMEOUT):
@@ -692,7 +697,7 @@ class Migrator:
             name = await migrator.squash(3, 7, "orders")
             ```
         """
-        from deebase.migrations import trials
+        from deebase.migrations.check import trials
 
         async with self._alone(LOCK_TIMEOUT):
             found = await self.status()
@@ -727,7 +732,7 @@ class Migrator:
             path = await migrator.eject()
             ```
         """
-        from deebase.migrations import ejection
+        from deebase.migrations.upkeep import eject as ejection
 
         return await ejection.eject(self._db, self.directory, Path(directory))
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deebase.errors import DeeBaseError
-from deebase.migrations.comparison import compare
+from deebase.migrations.check.hazards import hazards_of, writes_rows
+from deebase.migrations.check.operations import operations, touched
+from deebase.migrations.compare.diff import compare
+from deebase.migrations.compare.schema import read
 from deebase.migrations.files import MigrationFile
-from deebase.migrations.hazards import hazards_of, writes_rows
-from deebase.migrations.operations import operations, touched
 from deebase.migrations.runner import Step, separate
-from deebase.migrations.schema import read
 from deebase.migrations.scripts import Rehearsal, rehearsal
 
 if TYPE_CHECKING:

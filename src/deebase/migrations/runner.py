@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deebase._accessors import Tables, Views
-from deebase._rawsql import RawSql
-from deebase._schema.catalog import Catalog
+from deebase._model.catalog import Catalog
+from deebase._tables.accessors import Tables, Views
+from deebase._tables.raw_sql import RawSql
 from deebase.errors import (
     DeeBaseError,
     IntegrityError,
@@ -24,15 +24,15 @@ from deebase.errors import (
     TableExistsError,
     TransactionAbortedError,
 )
+from deebase.migrations.check.guarded import GuardedExecutor
+from deebase.migrations.check.loss_guard import CountAgainError, Guard
+from deebase.migrations.check.rules import Hazard
+from deebase.migrations.chunk_progress import Direction, Progress
 from deebase.migrations.chunks import Run as ChunkedRun
 from deebase.migrations.files import MigrationFile
-from deebase.migrations.guard import CountAgainError, Guard
-from deebase.migrations.guarded import GuardedExecutor
+from deebase.migrations.hints import either, settling
 from deebase.migrations.ledger import Entry, Ledger
 from deebase.migrations.loading import Script, loaded, said_by
-from deebase.migrations.progress import Direction, Progress
-from deebase.migrations.remedies import either, settling
-from deebase.migrations.rules import Hazard
 
 if TYPE_CHECKING:
     from deebase._engine.executor import Executor

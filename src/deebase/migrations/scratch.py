@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deebase._engine.block import raise_translated
-from deebase._engine.shield import finish
+from deebase._lanes.shield import finish
 from deebase._sql.statement import Statement
 from deebase.database import Database
 from deebase.errors import DeeBaseError, MigrationError

@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from deebase._sql.text import StatementKind, classify
-from deebase.migrations import history
+from deebase._sqltext.scanner import StatementKind, classify
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.ledger import TABLE, Ledger
 from deebase.migrations.loading import loaded
 from deebase.migrations.scratch import scratch
+from deebase.migrations.upkeep import history
 
 if TYPE_CHECKING:
     from deebase._sql.statement import Statement

@@ -11,10 +11,10 @@ from typing import Literal
 
 from deebase.errors import MigrationError
 from deebase.migrations import files
+from deebase.migrations.chunk_progress import Progress
 from deebase.migrations.files import DRAFT, MigrationFile
+from deebase.migrations.hints import either, settling
 from deebase.migrations.ledger import Entry
-from deebase.migrations.progress import Progress
-from deebase.migrations.remedies import either, settling
 
 State = Literal["draft", "pending", "unfinished", "applied", "edited", "missing", "failed", "refused"]
 

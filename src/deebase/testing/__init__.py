@@ -4,8 +4,8 @@ Works with pytest-asyncio, with anyio's pytest plugin, with ``asyncio.run`` and 
 """
 
 from deebase.testing.databases import temporary_database, temporary_url
+from deebase.testing.factories import build, build_many
 from deebase.testing.fixtures import database_fixture
-from deebase.testing.rows import build, build_many
-from deebase.testing.undoing import rollback
+from deebase.testing.rollback import rollback
 
 __all__ = ["build", "build_many", "database_fixture", "rollback", "temporary_database", "temporary_url"]

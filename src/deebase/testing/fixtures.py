@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from deebase.database import Database
 from deebase.errors import ConfigurationError
 from deebase.testing.databases import Classes, Setup, apart, set_up, temporary_url
-from deebase.testing.undoing import hold
+from deebase.testing.rollback import hold
 
 if TYPE_CHECKING:
     import pytest

@@ -1,0 +1,134 @@
+"""ALTER statements that both databases have, and indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import CreateColumn
+from sqlalchemy.sql import ColumnElement, operators
+from sqlalchemy.sql.elements import UnaryExpression
+
+from deebase._model.columns import ColumnSpec, sql_default
+from deebase._model.create_statements import strict_type
+from deebase._model.facts import TableFacts
+from deebase._sqltext.tokens import folded
+from deebase.errors import ValidationError
+from deebase.types import ForeignKeyMark
+
+#: A column by its name, or an expression of columns.
+IndexPart = str | ColumnElement[Any]
+
+
+def column_declaration(
+    table: str, spec: ColumnSpec, mark: ForeignKeyMark | None, key: str | None, dialect: Dialect, *, strict: bool
+) -> str:
+    """Return what declares a new column.
+
+    Args:
+        table: the name of its table.
+        spec: the new column.
+        mark: what it refers to.
+        key: the only key column of that table, if it has one.
+        dialect: the database.
+        strict: the table is a STRICT one (SQLite).
+    """
+    options: dict[str, Any] = {"nullable": spec.nullable}
+    made = sql_default(spec, dialect)
+    if made is not None:
+        options["server_default"] = made
+    kind = strict_type(spec.sa_type.compile(dialect=dialect)) if strict else spec.sa_type
+    scratch = sa.Table(table, sa.MetaData(), sa.Column(spec.name, kind, **options))
+    text = str(CreateColumn(scratch.c[spec.name]).compile(dialect=dialect))
+    check = choice_check(sa.Column(spec.name, spec.sa_type), dialect)
+    if check is not None:
+        text += f" {check}"
+    return text if mark is None else text + _reference(mark, key, dialect)
+
+
+def choice_check(column: sa.Column[Any], dialect: Dialect) -> str | None:
+    """Return the CHECK that holds the column of an Enum or Literal to its texts; None for any other type."""
+    allowed: Sequence[str] = getattr(column.type, "allowed", ())
+    if not allowed:
+        return None
+    check = sa.type_coerce(column, sa.String()).in_(list(allowed))
+    written = check.compile(dialect=dialect, compile_kwargs={"literal_binds": True, "include_table": False})
+    return f"CHECK ({written})"
+
+
+def qualified(facts: TableFacts, dialect: Dialect) -> str:
+    """Return the quoted name of a table, with its schema."""
+    quote = dialect.identifier_preparer.quote
+    return quote(facts.name) if facts.schema is None else f"{quote(facts.schema)}.{quote(facts.name)}"
+
+
+def rename_columns(facts: TableFacts, rename: Mapping[str, str], dialect: Dialect) -> list[str]:
+    """Return ALTERs that rename columns; a column whose new name another one has now goes through a name of its own."""
+    quote = dialect.identifier_preparer.quote
+    table = qualified(facts, dialect)
+    taken = {folded(column.name) for column in facts.columns}
+    steps: list[tuple[str, str]] = []
+    for place, (old, new) in enumerate(rename.items()):
+        if folded(new) in taken:
+            between = f"deebase_renamed_{place}"
+            steps.insert(place, (old, between))
+            steps.append((between, new))
+        else:
+            steps.insert(place, (old, new))
+    return [f"ALTER TABLE {table} RENAME COLUMN {quote(old)} TO {quote(new)}" for old, new in steps]
+
+
+def _reference(mark: ForeignKeyMark, key: str | None, dialect: Dialect) -> str:
+    table, _, column = mark.target.partition(".")
+    column = column or (key or "")
+    if not column:
+        raise ValidationError(
+            f"{table} has no key of one column to refer to", field="fk", hint=f"ForeignKey('{table}.column')"
+        )
+    quote = dialect.identifier_preparer.quote
+    actions = [(" ON DELETE", mark.on_delete), (" ON UPDATE", mark.on_update)]
+    written = "".join([f"{what} {action.upper()}" for what, action in actions if action])
+    return f" REFERENCES {quote(table)} ({quote(column)}){written}"
+
+
+def create_index(
+    table: sa.Table,
+    name: str,
+    parts: Sequence[IndexPart],
+    dialect: Dialect,
+    *,
+    unique: bool = False,
+    where: str | None = None,
+    if_not_exists: bool = False,
+) -> str:
+    """Return CREATE INDEX.
+
+    Args:
+        table: the table.
+        name: of the index.
+        parts: columns by name, or expressions of columns.
+        dialect: the database.
+        unique: see ``Structure.create_index``.
+        where: see there.
+        if_not_exists: see there.
+    """
+    preparer = dialect.identifier_preparer
+    kind = (
+        f"CREATE {'UNIQUE ' if unique else ''}INDEX {'IF NOT EXISTS ' if if_not_exists else ''}{preparer.quote(name)}"
+    )
+    listed = ", ".join([_index_part(part, dialect) for part in parts])
+    return f"{kind} ON {preparer.format_table(table)} ({listed}){'' if where is None else f' WHERE {where}'}"
+
+
+def _index_part(part: IndexPart, dialect: Dialect) -> str:
+    if isinstance(part, (str, sa.Column)):
+        return dialect.identifier_preparer.quote(part if isinstance(part, str) else part.name)
+    if isinstance(part, UnaryExpression) and part.modifier in _DIRECTIONS:
+        return f"{_index_part(part.element, dialect)} {_DIRECTIONS[part.modifier]}"
+    options = {"literal_binds": True, "include_table": False}
+    return f"({part.compile(dialect=dialect, compile_kwargs=options)})"
+
+
+_DIRECTIONS: dict[Any, str] = {operators.desc_op: "DESC", operators.asc_op: "ASC"}

@@ -1,0 +1,1 @@
+"""PostgreSQL, by way of asyncpg."""

@@ -1,0 +1,140 @@
+"""What a PostgreSQL schema has: the statements that ask, four however many tables, and what is made of the answers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from deebase._backends.postgres.check_text import settled
+from deebase._model.facts import ColumnFacts, IndexFacts, TableFacts
+from deebase._rows.model import ForeignKeyModel
+
+# Partitions are reached through the table they are a part of. What an extension made belongs to it.
+LISTED = """
+    SELECT c.oid, c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'table' END
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = coalesce($1, current_schema()) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+        AND ($2::text[] IS NULL OR c.relname = ANY($2))
+        AND NOT EXISTS (SELECT FROM pg_depend d
+                        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    ORDER BY c.relname
+"""
+SCHEMA = "SELECT FROM pg_namespace WHERE nspname = $1"
+# A domain is shown as what it is based on in the end; the labels are those of that type, or of its elements.
+COLUMNS = """
+    WITH RECURSIVE based (domain, kind, modifier) AS (
+        SELECT oid, typbasetype, typtypmod FROM pg_type WHERE typtype = 'd'
+        UNION ALL
+        SELECT b.domain, t.typbasetype, t.typtypmod FROM based b JOIN pg_type t ON t.oid = b.kind WHERE t.typtype = 'd'
+    )
+    SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+           pg_get_expr(d.adbin, d.adrelid), coalesce(array_position(i.indkey::int2[], a.attnum), -1) + 1,
+           a.attidentity <> '' OR d.adbin IS NOT NULL
+               AND pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname) IS NOT NULL,
+           a.attgenerated <> '',
+           CASE WHEN t.typcategory = 'A' THEN format_type(t.typelem, coalesce(b.modifier, a.atttypmod))
+                WHEN b.kind IS NOT NULL THEN format_type(b.kind, b.modifier) END,
+           t.typcategory = 'A' AND t.typelem <> 0,
+           (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = el.oid),
+           eln.nspname::text, el.typname::text
+    FROM pg_attribute a
+    JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN based b ON b.domain = a.atttypid AND EXISTS (SELECT FROM pg_type WHERE oid = b.kind AND typtype <> 'd')
+    JOIN pg_type t ON t.oid = coalesce(b.kind, a.atttypid)
+    LEFT JOIN pg_type el ON el.oid = CASE WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN t.typelem ELSE t.oid END
+    LEFT JOIN pg_namespace eln ON eln.oid = el.typnamespace
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+    WHERE a.attrelid = ANY($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attrelid, a.attnum
+"""
+CONSTRAINTS = """
+    SELECT k.conrelid, k.contype::text, k.conname::text, pg_get_constraintdef(k.oid),
+           ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(n, place)
+                 JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.place),
+           CASE WHEN f.relnamespace = c.relnamespace THEN $2::text
+                WHEN fn.nspname <> current_schema() THEN fn.nspname::text END, f.relname::text,
+           ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u(n, place)
+                 JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.place),
+           k.confdeltype::text, k.confupdtype::text
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+    LEFT JOIN pg_class f ON f.oid = k.confrelid LEFT JOIN pg_namespace fn ON fn.oid = f.relnamespace
+    WHERE k.conrelid = ANY($1::oid[]) AND k.contype IN ('f', 'c') ORDER BY k.conrelid, k.conkey, k.conname
+"""
+INDEXES = """
+    SELECT i.indrelid, x.relname::text, i.indisunique, i.indpred IS NOT NULL, pg_get_indexdef(i.indexrelid),
+           ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS u(n, place)
+                 LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.n
+                 WHERE u.place <= i.indnkeyatts ORDER BY u.place)
+    FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+    WHERE i.indrelid = ANY($1::oid[]) AND NOT i.indisprimary AND i.indisvalid ORDER BY i.indrelid, x.relname
+"""
+#: confdeltype and confupdtype (manual, pg_constraint).
+_ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+
+
+def tables(
+    schema: str | None,
+    listed: Sequence[Sequence[Any]],
+    column_rows: Sequence[Sequence[Any]],
+    constraint_rows: Sequence[Sequence[Any]],
+    index_rows: Sequence[Sequence[Any]],
+) -> list[TableFacts]:
+    """Return the tables and views of a schema from the answers of the statements."""
+    columns, constraints, indexes = _grouped(column_rows), _grouped(constraint_rows), _grouped(index_rows)
+    return [
+        TableFacts(
+            name=name,
+            schema=schema,
+            kind=kind,
+            columns=tuple([_column(row) for row in columns.get(oid, [])]),
+            foreign_keys=tuple([_foreign_key(row) for row in constraints.get(oid, []) if row[0] == "f"]),
+            indexes=tuple([_index(row) for row in indexes.get(oid, [])]),
+            checks=tuple([settled(row[2]) for row in constraints.get(oid, []) if row[0] == "c"]),
+        )
+        for oid, name, kind in listed
+    ]
+
+
+def _grouped(rows: Sequence[Sequence[Any]]) -> dict[int, list[list[Any]]]:
+    result: defaultdict[int, list[list[Any]]] = defaultdict(list)
+    for row in rows:
+        first, *rest = row
+        result[first].append(rest)
+    return result
+
+
+def _column(row: Sequence[Any]) -> ColumnFacts:
+    name, written, not_null, default, key, generated, computed, base, array, labels, schema, enum = row
+    return ColumnFacts(
+        name=name,
+        type=written,
+        not_null=not_null,
+        default=None if computed or generated else default,
+        key=int(key),
+        generated=generated,
+        computed=default if computed else None,
+        labels=tuple(labels or ()),
+        base=base,
+        array=array,
+        enum=(schema, enum) if labels else None,
+    )
+
+
+def _foreign_key(row: Sequence[Any]) -> ForeignKeyModel:
+    _, name, _, columns, target_schema, table, targets, on_delete, on_update = row
+    return ForeignKeyModel(
+        name=name,
+        columns=tuple(columns),
+        schema=target_schema,
+        table=table,
+        targets=tuple(targets),
+        on_delete=_ACTIONS.get(on_delete),
+        on_update=_ACTIONS.get(on_update),
+    )
+
+
+def _index(row: Sequence[Any]) -> IndexFacts:
+    name, unique, partial, sql, columns = row
+    return IndexFacts(name=name, columns=tuple(columns), unique=unique, partial=partial, sql=sql)

@@ -1,0 +1,24 @@
+"""The collation and functions that DeeBase adds to every connection to SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from deebase._backends.dialects import SUM
+from deebase._backends.sqlite.casts import FITS, STORED, fits, kept, stored
+from deebase._types import arithmetic as exact
+from deebase._types.moment_forms import KINDS
+from deebase._types.standard import compare_decimals
+from deebase._types.stored_forms import KEPT
+
+
+def add_functions(raw: sqlite3.Connection) -> None:
+    """Add what tables and statements of ours use."""
+    raw.create_collation("deebase_decimal", compare_decimals)
+    raw.create_function(exact.COMPUTED, 3, exact.computed, deterministic=True)
+    raw.create_window_function(SUM, 1, exact.Sum)
+    for kind in KINDS:
+        raw.create_function(kind.name, 1, kind.normal, deterministic=True)
+    raw.create_function(FITS, 2, fits, deterministic=True)
+    raw.create_function(STORED, 2, stored, deterministic=True)
+    raw.create_function(KEPT, 4, kept, deterministic=True)

@@ -1,0 +1,266 @@
+"""Changes of a SQLite table that ALTER TABLE cannot make: a new table from the edited text takes the old one's place.
+
+The documented way (sqlite.org/lang_altertable.html, section 7) drops the old table with foreign keys switched off,
+which no transaction can do once it has begun; left on, DROP TABLE would delete the rows of cascading children. Here the
+two tables change places in sqlite_schema instead: what other tables, triggers and views refer to is never dropped, so
+that none of them is touched, inside of a transaction or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from deebase._backends.alter import choice_check, rename_columns
+from deebase._backends.sqlite import ddl as edit
+from deebase._backends.sqlite.casts import STORED
+from deebase._model.change import Change, NewKey
+from deebase._model.create_statements import strict_type
+from deebase._model.facts import IndexFacts, TableFacts
+from deebase._sqltext.create_table import TableText, parse
+from deebase._sqltext.tokens import folded, quoted
+from deebase.errors import InvalidOperationError
+
+#: What SQLite calls the rowid where no column is called so.
+_ROWID_NAMES = ("rowid", "_rowid_", "oid")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of sqlite_schema: a table, index, trigger or view; ``table`` is what it belongs to."""
+
+    kind: str
+    name: str
+    table: str
+    sql: str | None
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """The statements of a change, in their order.
+
+    Attributes:
+        before: make the new table, with the rows; drop what cannot move.
+        exchange: what happens to sqlite_schema, which has to be writable for it.
+        after: drop the old table, make the indexes and views.
+        renames: rename columns, or the table.
+    """
+
+    before: tuple[str, ...] = ()
+    exchange: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    renames: tuple[str, ...] = ()
+
+    @property
+    def statements(self) -> list[str]:
+        """All of them, as a person would run them."""
+        opened = ["PRAGMA writable_schema = ON", *self.exchange, "PRAGMA writable_schema = RESET"]
+        return [*self.before, *(opened if self.exchange else []), *self.after, *self.renames]
+
+
+#: What gives the arguments of ``Entry``, in their order.
+ENTRIES = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+
+
+def understood(facts: TableFacts, operation: str) -> TableText:
+    """Take the stored text of a table apart, and make sure that its columns are those that SQLite sees.
+
+    Raises:
+        InvalidOperationError: it is a virtual table, or the text cannot be read.
+    """
+    problem = InvalidOperationError(
+        f"{operation}: the stored CREATE TABLE of {facts.name} cannot be taken apart",
+        operation=operation,
+        target=facts.name,
+        hint="make a new table and copy the rows",
+    )
+    try:
+        table = parse(facts.sql or "")
+    except (IndexError, StopIteration):
+        raise problem from None
+    if [folded(column.name) for column in table.columns] != [folded(column.name) for column in facts.columns]:
+        raise problem
+    return table
+
+
+def rebuild(
+    facts: TableFacts,
+    entries: Sequence[Entry],
+    change: Change,
+    dialect: Dialect,
+    *,
+    converted: frozenset[str] = frozenset(),
+) -> Rebuild:
+    """Return the statements that change a table.
+
+    Args:
+        facts: the table as it is.
+        entries: everything that is in sqlite_schema.
+        change: what is to become of it.
+        dialect: SQLite's.
+        converted: columns whose values have to be converted to their new type one by one.
+    """
+    renames = rename_columns(facts, change.rename, dialect)
+    table = parse(facts.sql or "")
+    if change.only_names:
+        return Rebuild(renames=tuple(renames))
+    if change.only_names_and_drops and all(_drops_alone(table, name) for name in change.drop):
+        drops = [f"DROP INDEX {quoted(index.name)}" for index in _beside(facts, change.drop)]
+        drops += [f"ALTER TABLE {quoted(facts.name)} DROP COLUMN {quoted(name)}" for name in change.drop]
+        return Rebuild(after=tuple(drops), renames=tuple(renames))
+    return _exchanged(facts, entries, edited(facts.sql or "", change, dialect), change, converted, renames)
+
+
+def with_added_column(facts: TableFacts, entries: Sequence[Entry], column: str) -> Rebuild:
+    """Return the statements that add a column which ALTER TABLE does not take, by the text that declares it."""
+    sql = edit.with_column(facts.sql or "", column)
+    return _exchanged(facts, entries, sql, Change(), frozenset(), [])
+
+
+def _exchanged(
+    facts: TableFacts,
+    entries: Sequence[Entry],
+    sql: str,
+    change: Change,
+    converted: frozenset[str],
+    renames: Sequence[str],
+) -> Rebuild:
+    old, new = facts.name, _free_name(facts.name, entries)
+    # Without foreign keys: the rows are to be copied, not judged, and the table that is dropped refers to nothing.
+    bare = edit.without_foreign_keys(edit.renamed(sql, new))
+    indexes = [entry for entry in entries if entry.kind == "index" and entry.table == old and entry.sql is not None]
+    before = [
+        bare,
+        _copy(facts, parse(sql), new, change, converted),
+        *[f"DROP INDEX {quoted(index.name)}" for index in indexes],
+    ]
+    gone = {index.name for index in _beside(facts, (*change.drop, *change.types))}
+    after = [f"DROP TABLE {quoted(new)}", *[str(index.sql) for index in indexes if index.name not in gone]]
+    if counts(parse(facts.sql or "")) and not counts(parse(sql)):
+        after.append(f"DELETE FROM sqlite_sequence WHERE name = {_text(old)}")
+    left = edit.without_foreign_keys(edit.renamed(facts.sql or "", new))
+    return Rebuild(tuple(before), _exchange(old, new, sql, left), tuple(after), renames=tuple(renames))
+
+
+def _beside(facts: TableFacts, columns: Iterable[str]) -> list[IndexFacts]:
+    """Return the indexes over rows of other forms of some columns."""
+    named = set(columns)
+    return [index for index in facts.other_forms if index.columns[0] in named]
+
+
+def _free_name(name: str, entries: Sequence[Entry]) -> str:
+    taken = {folded(entry.name) for entry in entries}
+    free = f"{name}_rebuilt"
+    while folded(free) in taken:
+        free += "_"
+    return free
+
+
+def edited(sql: str, change: Change, dialect: Dialect) -> str:
+    """Return the CREATE TABLE of the changed table, before its columns are renamed."""
+    strict = parse(sql).strict
+    for columns in change.drop_foreign_keys:
+        sql = edit.without_foreign_keys(sql, columns)
+    for name in change.drop:
+        sql = edit.without_foreign_keys(sql, (name,))
+    if change.pk is not None:
+        sql = edit.with_key(sql, change.pk)
+    for name in change.drop:
+        sql = edit.without_column(sql, name)
+    for name, kind in change.types.items():
+        sql = edit.without_choices(sql, name)
+        sql = edit.with_type(sql, name, declared(kind, dialect, strict=strict))
+        check = choice_check(sa.Column(name, kind), dialect)
+        sql = edit.with_constraint(sql, check) if check is not None else sql
+    for name, not_null in change.not_null.items():
+        sql = edit.with_not_null(sql, name, not_null)
+    for name, literal in change.defaults.items():
+        sql = edit.with_default(sql, name, literal)
+    for key in change.add_foreign_keys:
+        sql = edit.with_constraint(sql, foreign_key(key))
+    for condition in change.add_checks:
+        sql = edit.with_constraint(sql, f"CHECK ({condition})")
+    return edit.in_order(sql, change.column_order) if change.column_order else sql
+
+
+def declared(kind: sa.types.TypeEngine[object], dialect: Dialect, *, strict: bool) -> str:
+    """Return the type of a column as its table declares it."""
+    written = kind.compile(dialect=dialect)
+    return strict_type(written).compile(dialect=dialect) if strict else written
+
+
+def foreign_key(key: NewKey) -> str:
+    """Return a constraint of the table; the same on both databases."""
+    actions = [(" ON DELETE", key.on_delete), (" ON UPDATE", key.on_update)]
+    written = "".join([f"{what} {action.upper()}" for what, action in actions if action])
+    return f"FOREIGN KEY ({quoted(key.column)}) REFERENCES {quoted(key.table)} ({quoted(key.target)}){written}"
+
+
+def _drops_alone(table: TableText, name: str) -> bool:
+    """Whether SQLite's own DROP COLUMN takes this column (sqlite.org/lang_altertable.html#altertabdropcol)."""
+    plain = {"NOT NULL", "NULL", "DEFAULT", "COLLATE"}
+    return {clause.kind for clause in table.column(name).clauses} <= plain and not any(
+        clause.mentions(name) for clause in table.constraints
+    )
+
+
+def counts(table: TableText) -> bool:
+    """Whether it has AUTOINCREMENT."""
+    keys = [clause for column in table.columns for clause in column.of("PRIMARY KEY")]
+    keys += [clause for clause in table.constraints if clause.kind == "PRIMARY KEY"]
+    return any(token.word == "AUTOINCREMENT" for clause in keys for token in clause.tokens)
+
+
+def _copy(facts: TableFacts, made: TableText, new: str, change: Change, converted: frozenset[str]) -> str:
+    """Return the INSERT that fills the new table; rows keep their rowids, unless a column is the rowid now."""
+    there = {folded(column.name): column for column in facts.columns}
+    pairs: list[tuple[str, str]] = []
+    for column in made.columns:
+        known = there.get(folded(column.name))
+        if known is None or known.computed is not None:
+            continue
+        source = quoted(known.name)
+        if known.name in converted:
+            written = " ".join([token.text for token in column.type])
+            source = f"{STORED}({_text(written)}, {source})"
+        pairs.append((quoted(column.name), source))
+    rowid = rowid_name(facts)
+    if rowid is not None and not made.without_rowid and made.rowid_column is None:
+        pairs.insert(0, (rowid, rowid))
+    targets, sources = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    return f"INSERT INTO {quoted(new)} ({', '.join(targets)}) SELECT {', '.join(sources)} FROM {quoted(facts.name)}"
+
+
+def rowid_name(facts: TableFacts) -> str | None:
+    """Return a name by which the rowid can be asked for; None where there is none."""
+    if parse(facts.sql or "").without_rowid:
+        return None
+    taken = {folded(column.name) for column in facts.columns}
+    return next((name for name in _ROWID_NAMES if name not in taken), None)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _exchange(old: str, new: str, sql: str, left: str) -> tuple[str, ...]:
+    """Return the statements that let two tables change places, indexes of their constraints included.
+
+    The row of an index has to stand behind that of its table, and is found by its name: the rows of the old table's
+    indexes move to the end.
+    """
+    o, n = _text(old), _text(new)
+    autoindexes = f"""UPDATE sqlite_master SET
+    rowid = CASE tbl_name WHEN {o} THEN rowid + (SELECT max(rowid) FROM sqlite_master) ELSE rowid END,
+    name = 'sqlite_autoindex_' || CASE tbl_name WHEN {o} THEN {n} ELSE {o} END
+        || substr(name, length('sqlite_autoindex_' || tbl_name) + 1),
+    tbl_name = CASE tbl_name WHEN {o} THEN {n} ELSE {o} END
+WHERE type = 'index' AND sql IS NULL AND tbl_name IN ({o}, {n})"""
+    tables = f"""UPDATE sqlite_master SET
+    rootpage = other.rootpage, sql = CASE sqlite_master.name WHEN {o} THEN {_text(sql)} ELSE {_text(left)} END
+FROM (SELECT name, rootpage FROM sqlite_master WHERE type = 'table' AND name IN ({o}, {n})) AS other
+WHERE sqlite_master.type = 'table' AND sqlite_master.name IN ({o}, {n}) AND other.name <> sqlite_master.name"""
+    return (autoindexes, tables)

@@ -1,0 +1,270 @@
+"""What a query reads, and the conditions of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from deebase._rows.makers import Maker, OneMaker, one_maker, row_maker
+from deebase._sql.compiled import Prepared
+from deebase._sql.keyed import KeyedRead
+from deebase._sql.scope import Scope, no_scope
+from deebase._sql.where import Where
+from deebase.errors import InvalidOperationError, NotFoundError, ValidationError
+from deebase.types import UNSET, SqlExpression
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+    from deebase._engine.executor import Executor
+    from deebase._model.catalog import Catalog
+    from deebase._rows.model import ForeignKeyModel, TableModel
+
+#: Shapes of statements that are kept for one table; expressions can make any number of them.
+KEPT_SHAPES = 1000
+
+
+class Source:
+    """What a handle reads and writes: a table's model, where statements run, its scope, the type of its rows."""
+
+    __slots__ = ("_made", "_row_type", "by_pk", "catalog", "dialect", "executor", "model", "scope")
+
+    def __init__(
+        self,
+        executor: Executor,
+        catalog: Catalog,
+        model: TableModel,
+        row_type: type[Any] | None = None,
+        scope: Scope | None = None,
+    ) -> None:
+        self.executor: Executor = executor
+        self.catalog: Catalog = catalog
+        self.dialect: Dialect = catalog.dialect
+        self.model: TableModel = model
+        self.scope: Scope = no_scope() if scope is None else scope
+        self._row_type = row_type
+        #: The read of a whole row by key, once one was made.
+        self.by_pk: KeyedRead | None = None
+        self._made: tuple[type[Any], OneMaker] | None = None
+
+    @property
+    def row_type(self) -> type[Any]:
+        """The type that was asked for, else the table's."""
+        return self.model.row_type if self._row_type is None else self._row_type
+
+    @property
+    def foreign_keys(self) -> tuple[ForeignKeyModel, ...]:
+        """The foreign keys as they are now: a change of another table may have renamed what they refer to."""
+        facts = self.catalog.facts(self.model.name)
+        return self.model.foreign_keys if facts is None else facts.foreign_keys
+
+    def with_rows(self, row_type: type[Any]) -> Source:
+        """Return the same with another row type, which must fit the columns."""
+        source = Source(self.executor, self.catalog, self.model, row_type, self.scope)
+        source.maker(self.model.names)
+        return source
+
+    def scoped(self, scope: Scope) -> Source:
+        """Return the same with another scope."""
+        return Source(self.executor, self.catalog, self.model, self._row_type, scope)
+
+    def anew(self, name: str) -> Source:
+        """Return the same for the table as the catalog knows it now, maybe by another name."""
+        return Source(self.executor, self.catalog, self.catalog.model(name), self._row_type)
+
+    def of_table(self, name: str) -> Source:
+        """Return another table of this database, held to what of the scope it has columns for.
+
+        Raises:
+            TableNotFoundError: it is not known.
+        """
+        model = self.catalog.model(name)
+        return Source(self.executor, self.catalog, model, None, self.scope.carried_to(model, self.model))
+
+    def must_be_whole(self, operation: str) -> None:
+        """Refuse to change a table or view through a handle that stands for a part of its rows.
+
+        Raises:
+            InvalidOperationError: the handle has a scope.
+        """
+        if self.scope:
+            raise InvalidOperationError(
+                f"{operation} changes all of {self.model.name}, and this handle has a scope",
+                operation=operation,
+                target=self.model.name,
+                hint="use the handle without a scope",
+            )
+
+    def no_single_key(self, operation: str, keys: Sequence[Any], columns: Mapping[str, Any]) -> ValidationError:
+        """Return the error of ``get`` or ``delete`` that was not given just a key.
+
+        Args:
+            operation: which of them.
+            keys: what was given by position.
+            columns: what was given by keyword.
+        """
+        model = self.model
+        example = f"{operation}(1)" if len(model.pks) < 2 else f"{operation}(({', '.join(model.pks)}))"
+        if columns:
+            other = "lookup" if operation == "get" else "delete_where"
+            given = ", ".join(f"{name}=..." for name in columns)
+            message = f"{operation} of {model.name} takes a key, not columns"
+            hint = f"the key itself: {example}; other columns: {other}({given})"
+        elif keys[0] is UNSET:
+            message, hint = f"{operation} of {model.name} was given no key", example
+        else:
+            message = f"{operation} of {model.name} takes one key, not {len(keys)} values"
+            many = "get(key, default=None)" if operation == "get" else "several rows: delete_all([1, 2])"
+            hint = f"a composite key is a tuple: {operation}((a, b)); {many}"
+        return ValidationError(message, field=model.pks[0] if model.pks else None, hint=hint)
+
+    def surplus(self, operation: str, values: Sequence[Any], hint: str) -> ValidationError:
+        """Return the error for values by position that a method does not take."""
+        kinds = ", ".join(type(value).__name__ for value in values)
+        return ValidationError(f"{operation} of {self.model.name} was given too much: {kinds}", hint=hint)
+
+    def where(self) -> Where:
+        """Return conditions that begin with the scope."""
+        return Where(self.model, self.scope)
+
+    def kept(self, key: tuple[Any, ...], build: Callable[[], Any]) -> Any:
+        """Return what is kept for a shape, built at its first use; a statement good for one run is not kept."""
+        statements = self.model.statements
+        found = statements.get(key)
+        if found is not None:
+            return found
+        made = build()
+        if not (isinstance(made, Prepared) and made.fixed):
+            if len(statements) >= KEPT_SHAPES:
+                statements.clear()
+            statements[key] = made
+        return made
+
+    def maker(self, columns: tuple[str, ...], *, returned: bool = False) -> Maker:
+        """Return what makes rows of these columns, built at its first use.
+
+        Args:
+            columns: names, in the order of the statement.
+            returned: the rows come from RETURNING.
+        """
+        row_type = self.row_type
+        key = ("rows", columns, row_type, returned)
+        kept: Maker | None = self.model.statements.get(key)
+        if kept is not None:
+            return kept
+        known = [self.model.columns[name] for name in columns]
+        reads = [column.read_returned if returned else column.read for column in known]
+        maker: Maker = self.kept(key, lambda: row_maker(columns, reads, row_type))
+        return maker
+
+    def row(self, row: Any) -> Any:
+        """Return a whole row of a SELECT in the row type."""
+        # The table's row type may have changed since this was built.
+        row_type = self.model.row_type if self._row_type is None else self._row_type
+        made = self._made
+        if made is None or made[0] is not row_type:
+            reads = [column.read for column in self.model.columns.values()]
+            made = self._made = (row_type, one_maker(self.model.names, reads, row_type))
+        return made[1](*row)
+
+    def keyed_read(self, key: tuple[str, ...], columns: tuple[str, ...]) -> KeyedRead:
+        """Return the read of columns by unique columns, which are among them."""
+        scope = self.scope
+        read: KeyedRead = self.kept(
+            ("read", key, columns, scope.shape), lambda: KeyedRead(self.model, key, columns, self.dialect, scope)
+        )
+        return read
+
+    async def by_key(
+        self, key: tuple[str, ...], values: Sequence[Any], columns: tuple[str, ...], *, waits: bool = False
+    ) -> list[Any]:
+        """Return the driver's row with these values of unique columns, if there is one.
+
+        Args:
+            key: the unique columns.
+            values: their values.
+            columns: what to read; they include the key.
+            waits: others are to be expected in this turn of the event loop.
+        """
+        read = self.keyed_read(key, columns)
+        return await self.executor.fetch_by_key(read, read.args(values, self.scope), waits=waits)
+
+    def stored_nothing(self) -> InvalidOperationError:
+        """Return the error of an insert that a trigger turned into nothing."""
+        return InvalidOperationError(
+            f"{self.model.name}: the database stored no row: a trigger of the table left it out",
+            operation="insert",
+            target=self.model.name,
+            hint="look at the triggers of the table",
+        )
+
+    def not_found(self, names: Sequence[str], key: Any) -> NotFoundError:
+        """Return the error for a key that no row has (or none within the scope)."""
+        model = self.model
+        filters = dict(zip(names, model.key_values(key), strict=True))
+        return NotFoundError(
+            f"{model.name}: no row with this {', '.join(names)}",
+            table_name=model.name,
+            filters=filters,
+            hint="the key is in .filters of this error; get(key, default=None) returns None instead",
+        )
+
+
+def _stray(source: Source, item: Any) -> ValidationError:
+    """Return the error for a list or dict that follows no SQL text."""
+    name = source.model.name
+    if isinstance(item, dict):
+        return ValidationError(
+            f"{name}: a dict is no condition; behind SQL text it holds the values of :name",
+            hint="conditions by column are keywords: t(name='Ada'), or t(**conditions)",
+        )
+    return ValidationError(
+        f"{name}: a {type(item).__name__} is no condition; it holds the values of the SQL text right before it",
+        hint=f"t('age > ?', [30]); several rows by key are t({(source.model.pks or ('id',))[0]}=[1, 2])",
+    )
+
+
+def _must_be_condition(source: Source, item: Any) -> None:
+    """Refuse a bare value behind SQL text, where its values would stand."""
+    if hasattr(item, "__clause_element__") or isinstance(item, (str, sa.ClauseElement, SqlExpression)):
+        return
+    raise ValidationError(
+        f"{source.model.name}: the values of SQL text come as a list or dict, not as {type(item).__name__}",
+        field="params",
+        hint="t('age > ?', [30]), or t('age > :age', {'age': 30})",
+    )
+
+
+def conditions(
+    source: Source,
+    args: Sequence[Any],
+    where: str | None,
+    params: Any,
+    keywords: Mapping[str, Any],
+) -> Where:
+    """Return the conditions of a call: expressions and SQL text by position, columns by keyword."""
+    result = source.where()
+    dialect = source.dialect.name
+    pending = list(args)
+    while pending:
+        item = pending.pop(0)
+        if isinstance(item, str):
+            following = pending.pop(0) if pending and isinstance(pending[0], (list, tuple, dict)) else None
+            if pending and following is None:
+                _must_be_condition(source, pending[0])
+            result.fragment(item, following, dialect)
+        elif isinstance(item, (list, tuple, dict)):
+            raise _stray(source, item)
+        else:
+            result.expression(item)
+    if where is not None:
+        result.fragment(where, params, dialect)
+    elif params is not None:
+        raise ValidationError(
+            "params without a where", field="params", hint="t(where='age > :age', params={'age': 30})"
+        )
+    for name, value in keywords.items():
+        result.equal(name, value)
+    return result

@@ -1,0 +1,228 @@
+"""Rows on their way into a file, which is there whole or not at all."""
+
+from __future__ import annotations
+
+# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+import contextlib
+import gzip
+import io
+import json
+import os
+import re
+import sys
+import tempfile
+import zipfile
+from collections.abc import AsyncIterable, Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from deebase._files.converting import plain_text, simple
+from deebase._files.file_errors import refused
+from deebase._files.formats import Format, Packing, checked_delimiter, checked_format, parse_name
+from deebase.errors import InvalidOperationError, ValidationError
+
+OPERATION = "export_file"
+#: Rows that are written, and told of, at once.
+PIECE_ROWS = 500
+
+
+class Export:
+    """Where rows go, and in which form.
+
+    Args:
+        target: a path, a binary or text file object, or "-" for standard output.
+        format: None to tell it by the name.
+        delimiter: of a delimited file.
+        overwrite: replace a file that is there.
+        table: what is exported, for messages and the member of an archive.
+    """
+
+    def __init__(self, target: Any, *, format: Any, delimiter: Any, overwrite: bool, table: str) -> None:
+        self._target = target
+        self._overwrite = overwrite
+        known = checked_format(format)
+        name = _name_of(target)
+        parts = parse_name(name) if name is not None else None
+        self._packing: Packing | None = None if parts is None else parts.packing
+        self._format: Format = known or (parts.format if parts is not None else None) or _unknown(name)
+        self._delimiter = checked_delimiter(delimiter) or ("\t" if self._format == "tsv" else ",")
+        self._member = f"{table}.{self._format}"
+        if isinstance(target, (str, os.PathLike)) and target != "-" and not overwrite and Path(target).exists():
+            raise _exists(Path(target))
+
+    async def write(
+        self, columns: Sequence[str], rows: AsyncIterable[Mapping[str, Any]], progress: Callable[[int], object] | None
+    ) -> int:
+        """Write all rows and return their number."""
+        count = 0
+        with self._opened() as file:
+            form = self._form(columns)
+            pieces = [form.begin()]
+            async for row in rows:
+                pieces.append(form.row(row, count))
+                count += 1
+                if count % PIECE_ROWS == 0:
+                    file.write("".join(pieces))
+                    pieces.clear()
+                    if progress is not None:
+                        progress(count)
+            file.write("".join([*pieces, form.end(count)]))
+            file.flush()
+        if progress is not None:
+            progress(count)
+        return count
+
+    def _form(self, columns: Sequence[str]) -> _Delimited | _Json:
+        if self._format in ("csv", "tsv"):
+            return _Delimited(columns, self._delimiter)
+        return _Json(lines=self._format == "ndjson")
+
+    # -- where to ------------------------------------------------------------------------------
+
+    @contextmanager
+    def _opened(self) -> Generator[TextIO, None, None]:
+        if self._target == "-":
+            yield from _lent(sys.stdout)
+        elif isinstance(self._target, (str, os.PathLike)):
+            with self._beside(Path(self._target)) as file:
+                yield file
+        elif isinstance(self._target, io.TextIOBase):
+            yield from _lent(self._target)
+        else:
+            wrapper = io.TextIOWrapper(self._target, encoding="utf-8", newline="", write_through=True)
+            try:
+                yield wrapper
+            finally:
+                # The file stays open: it is its owner's.
+                wrapper.detach()
+
+    @contextmanager
+    def _beside(self, path: Path) -> Generator[TextIO, None, None]:
+        """Write to a file beside, which takes the place of the other one when it is whole."""
+        try:
+            descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+        except OSError as error:
+            hint = "is the directory there, and yours to write?"
+            raise refused(str(path), f"cannot be written: {error.strerror}", hint, OPERATION) from error
+        try:
+            with ExitStack() as stack:
+                binary: Any = stack.enter_context(os.fdopen(descriptor, "wb"))
+                if self._packing == "gzip":
+                    # Without name and time: the same rows make the same file.
+                    binary = stack.enter_context(
+                        gzip.GzipFile(filename="", mode="wb", fileobj=binary, mtime=0, compresslevel=6)
+                    )
+                elif self._packing == "zip":
+                    archive = stack.enter_context(zipfile.ZipFile(binary, "w", zipfile.ZIP_DEFLATED))
+                    binary = stack.enter_context(archive.open(self._member, "w", force_zip64=True))
+                yield stack.enter_context(io.TextIOWrapper(binary, encoding="utf-8", newline=""))
+            self._exchange(name, path)
+        except OSError as error:
+            raise refused(str(path), f"cannot be written: {error.strerror}", "is the disk full?", OPERATION) from error
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+
+    def _exchange(self, name: str, path: Path) -> None:
+        """Give the file its name; one that appeared meanwhile is kept."""
+        os.chmod(name, 0o666 & ~_umask())
+        if self._overwrite:
+            os.replace(name, path)
+            return
+        try:
+            os.link(name, path)
+        except FileExistsError:
+            raise _exists(path) from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _lent(file: Any) -> Iterator[TextIO]:
+    yield file
+    file.flush()
+
+
+def _name_of(target: Any) -> str | None:
+    if isinstance(target, (str, os.PathLike)):
+        return None if target == "-" else os.fspath(target) if isinstance(target, str) else str(target)
+    if not callable(getattr(target, "write", None)):
+        raise ValidationError(
+            f"a file to export to is a path or a file object, not {type(target).__name__}",
+            field="target",
+            hint="export_file('people.csv'), or '-' for standard output",
+        )
+    name = getattr(target, "name", None)
+    return name if isinstance(name, str) else None
+
+
+def _unknown(name: str | None) -> Format:
+    raise ValidationError(
+        f"the format of {'the file' if name is None else name} is not told by its name",
+        field="format",
+        hint="format='csv', 'tsv', 'json' or 'ndjson'",
+    )
+
+
+def _exists(path: Path) -> InvalidOperationError:
+    return refused(str(path), "exists", "overwrite=True replaces it", OPERATION)
+
+
+# -- forms -------------------------------------------------------------------------------------
+
+
+class _Delimited:
+    """Fields in quotes where they need them; NULL is an empty field, an empty text a field of two quotes."""
+
+    def __init__(self, columns: Sequence[str], delimiter: str) -> None:
+        self._columns = columns
+        self._delimiter = delimiter
+        self._needs_quotes = re.compile(rf'[{re.escape(delimiter)}"\r\n]|\A\s|\s\Z|\A\Z').search
+
+    def _line(self, fields: list[str]) -> str:
+        return f"{self._delimiter.join(fields)}\n"
+
+    def _field(self, text: str) -> str:
+        return '"' + text.replace('"', '""') + '"' if self._needs_quotes(text) else text
+
+    def begin(self) -> str:
+        return self._line([self._field(name) for name in self._columns])
+
+    def row(self, row: Mapping[str, Any], count: int) -> str:
+        fields: list[str] = []
+        for name in self._columns:
+            value = row[name]
+            # Most values by far are of these two types.
+            if type(value) is int:
+                fields.append(str(value))
+            else:
+                fields.append("" if value is None else self._field(plain_text(value)))
+        return self._line(fields)
+
+    def end(self, count: int) -> str:
+        return ""
+
+
+class _Json:
+    """An array with an object on each line, or a line for each object."""
+
+    def __init__(self, *, lines: bool) -> None:
+        self._lines = lines
+        self._encode = json.JSONEncoder(ensure_ascii=False, default=simple, allow_nan=False).encode
+
+    def begin(self) -> str:
+        return "" if self._lines else "["
+
+    def row(self, row: Mapping[str, Any], count: int) -> str:
+        text = self._encode(dict(row))
+        if self._lines:
+            return f"{text}\n"
+        return f"{',' if count else ''}\n{text}"
+
+    def end(self, count: int) -> str:
+        return "" if self._lines else "\n]\n" if count else "]\n"

@@ -1,0 +1,121 @@
+"""Texts of a delimited file on their way to values: column by column, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
+
+from deebase._files.converting import MISREAD, Convert, reader
+from deebase._files.delimited import QUOTED_EMPTY, DelimitedReader
+from deebase._files.file_errors import Fault
+from deebase._rows.column_batches import ColumnBatch
+from deebase._types.standard import JSON
+
+
+class MissingKey(ValueError):
+    """A key is NULL."""
+
+
+#: Values of a column that are kept by their texts.
+_KEPT_VALUES = 50_000
+
+
+def by_column(rows: list[list[str]], columns: Sequence[Texts], first: int) -> ColumnBatch:
+    """Return the values of some rows; ``first`` is the number of the first one."""
+    values = [column.read(texts, first) for column, texts in zip(columns, zip(*rows, strict=True), strict=True)]
+    return ColumnBatch([column.name for column in columns], values, len(rows))
+
+
+class Texts(dict[str, Any]):
+    """The values of the texts of a column, each read when it comes first.
+
+    Args:
+        name: of the column.
+        sa_type: its type.
+        null: texts that mean NULL.
+        required: whether NULL is refused.
+    """
+
+    def __init__(self, name: str, sa_type: TypeEngine[Any], null: frozenset[str], *, required: bool = False) -> None:
+        super().__init__({} if required else dict.fromkeys(null))
+        self.name = name
+        self._null = null
+        self._required = required
+        self._read, self._what = reader(sa_type)
+        # Values that can be changed are no row's but one's.
+        self._keeps = not isinstance(sa_type, (JSON, sa.ARRAY))
+        #: Tells whether a text may be read at all.
+        self.accepts: Callable[[str], bool] | None = None
+
+    def __missing__(self, text: str) -> Any:
+        if text in self._null:
+            # Not found, so refused.
+            raise MissingKey
+        bare = "" if text == QUOTED_EMPTY else text
+        if self.accepts is not None and not self.accepts(bare):
+            raise ValueError
+        value = self._read(bare)
+        if self._keeps:
+            self[text] = value
+        return value
+
+    def misreads(self, text: str) -> bool:
+        """Whether a text is no value of the column."""
+        try:
+            self[text]
+        except (*MISREAD, RecursionError):
+            return True
+        return False
+
+    def read(self, texts: Sequence[str], first: int) -> list[Any]:
+        """Return the values of some rows; ``first`` is the number of the first one."""
+        if len(self) > _KEPT_VALUES:
+            self.clear()
+            self.update({} if self._required else dict.fromkeys(self._null))
+        try:
+            return list(map(self.__getitem__, texts))
+        except (*MISREAD, RecursionError):
+            for row, text in enumerate(texts, first):
+                if text in self._null:
+                    must_have_key(None if self._required else text, self.name, row)
+                else:
+                    text = "" if text == QUOTED_EMPTY else text
+                    read_or_fault((self._read, self._what), text, self.name, row)
+            # No text of the type that the file begins with.
+            raise Fault(f"is not {self._what} as those before it", "give its type: types=", column=self.name) from None
+
+
+def misread(made: DelimitedReader, columns: Sequence[Texts]) -> Iterator[tuple[int, str]]:
+    """Yield row and column of each text that is no value of its column, up to a row that is none."""
+    try:
+        while batch := made.read():
+            first = made.count - len(batch)
+            try:
+                by_column(batch, columns, first)
+            except Fault:
+                for number, row in enumerate(batch, first):
+                    wrong = [column for column, text in zip(columns, row, strict=True) if column.misreads(text)]
+                    yield from ((number, column.name) for column in wrong)
+    except Fault:
+        return
+
+
+def must_have_key(value: Any, name: str, row: int) -> None:
+    """Refuse NULL as the key of a row."""
+    if value is None:
+        hint = "give each row a value; pk= names another key"
+        raise Fault("is NULL, and the column is the key of the table", hint, row=row, column=name)
+
+
+def read_or_fault(known: tuple[Convert, str], value: Any, name: str, row: int) -> Any:
+    """Return what a function reads of a value, or raise the fault that names its place."""
+    read, what = known
+    try:
+        return read(value)
+    except RecursionError:
+        raise Fault("the JSON is nested too deeply", "is it the right file?", row=row, column=name) from None
+    except MISREAD as error:
+        raise Fault(f"is not {what}", "correct it; what means NULL is named by null=", row=row, column=name) from error

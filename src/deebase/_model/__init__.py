@@ -1,0 +1,1 @@
+"""Tables as plain values: from classes, and from what a database reports. No I/O."""

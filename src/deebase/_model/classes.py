@@ -1,0 +1,103 @@
+"""Which classes are tables, and with which options: of a list, a dict or a module."""
+
+from __future__ import annotations
+
+# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from types import ModuleType
+from typing import Any, TypeAlias, get_args, is_typeddict
+
+from deebase._model.fields import fields_of
+from deebase.errors import ConfigurationError, ValidationError
+
+#: Classes with what each needs of ``create``.
+Tables: TypeAlias = "list[tuple[type[Any], Mapping[str, Any]]]"
+
+#: What a module calls its tables, with the options of `create`.
+_TABLES = "TABLES"
+_HINT = "create_all(User, Post), a list of classes, {User: {}, Post: {'pk': 'slug'}}, or a module with classes"
+
+
+def tables_of(given: Iterable[Any]) -> Tables:
+    """Return the classes among arguments, which may be lists, dicts and modules of them too.
+
+    Raises:
+        ValidationError: something else.
+        ConfigurationError: a module without tables.
+    """
+    found: Tables = []
+    for item in given:
+        if isinstance(item, type):
+            found.append((item, {}))
+        elif isinstance(item, Mapping):
+            found += _with_options(item)
+        elif isinstance(item, ModuleType):
+            found += tables_in(item)
+        elif isinstance(item, Iterable) and not isinstance(item, (str, bytes)):
+            found += tables_of(item)
+        else:
+            raise ValidationError(
+                f"tables are created from classes, not from {type(item).__name__}", field="classes", hint=_HINT
+            )
+    return found
+
+
+def _with_options(given: Mapping[Any, Any]) -> Tables:
+    for cls, options in given.items():
+        if not isinstance(cls, type) or not isinstance(options, Mapping):
+            raise ValidationError(
+                "a dict of tables has a class and the dict of its options in each entry", field="classes", hint=_HINT
+            )
+    return list(given.items())
+
+
+def tables_in(module: ModuleType) -> Tables:
+    """Return the classes of the tables of a module, each with its options for ``create``.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
+    given: Any = getattr(module, _TABLES, None)
+    if isinstance(given, Mapping):
+        return _with_options(given)
+    found: list[type[Any]] = list(given) if isinstance(given, (list, tuple)) else _classes(module)
+    if not found:
+        raise ConfigurationError(
+            f"the module {module.__name__} has no models",
+            hint="write classes with an id, or TABLES = {User: {}, Post: {'pk': 'slug'}}, "
+            "or async def create_tables(db)",
+        )
+    return tables_of(found)
+
+
+def _classes(module: ModuleType) -> list[type[Any]]:
+    """Return the public classes of a module that have an id, and are no part of another one's columns."""
+    here: list[tuple[str, Any]] = [*vars(module).items()]
+    own: list[type[Any]] = [
+        cls
+        for name, cls in here
+        if isinstance(cls, type) and cls.__module__ == module.__name__ and not name.startswith("_")
+    ]
+    fields = {cls: fields_of(cls) for cls in own if not issubclass(cls, Enum) and not is_typeddict(cls)}
+    used = {part for known in fields.values() for field in known for part in _parts(field.hint)}
+    found = [cls for cls, known in fields.items() if cls not in used and known]
+    keyed = [cls for cls in found if any(field.name == "id" for field in fields[cls])]
+    for cls in found if keyed else []:
+        if cls not in keyed:
+            warnings.warn(
+                f"{module.__name__}.{cls.__name__} has no id and is taken for no table: give it one, "
+                f"name all tables in TABLES = {{{cls.__name__}: {{'pk': ...}}, ...}}, or call it _{cls.__name__}",
+                stacklevel=2,
+            )
+    return keyed
+
+
+def _parts(hint: Any) -> Iterator[Any]:
+    yield hint
+    for argument in get_args(hint):
+        # Arguments of Annotated and Literal are values of any kind.
+        if isinstance(argument, type) or get_args(argument):
+            yield from _parts(argument)

@@ -1,0 +1,278 @@
+"""From the annotations of a class to columns: their types, nullability and defaults."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, is_dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
+
+from deebase._model.fields import Field, fields_of, names_for
+from deebase._types import standard as ours
+from deebase._types.choices import enum_pairs, literal_pairs
+from deebase._types.json_codecs import codec
+from deebase._types.sql_defaults import sql_default
+from deebase._types.value_checks import checker
+from deebase.errors import UnsupportedTypeError, ValidationError
+from deebase.types import UNSET, ForeignKeyMark, Index, TypeMark
+
+__all__ = ["ACCEPTED", "ColumnSpec", "describe", "snake_case", "sql_default"]
+
+ACCEPTED: Final = (
+    "int, float, bool, str, Text, bytes, datetime, UTCDateTime, date, time, timedelta, Decimal, UUID, an Enum, "
+    "Literal[...], dict, list, list[T], dict[K, V], a TypedDict, a nested dataclass, pydantic or msgspec class, "
+    "each of them with | None, and ForeignKey[T, 'table']"
+)
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """What a class says of one column.
+
+    Attributes:
+        name: the field's and the column's name.
+        sa_type: the column's type.
+        nullable: whether the annotation allows None.
+        default: the value of the column's DEFAULT, as the class gives it; UNSET for none.
+        default_factory: makes the value in Python where a record gives none; None for none.
+        foreign_key: where the column points; None for nowhere.
+        python_type: the annotation without ``| None`` and its marks.
+    """
+
+    name: str
+    sa_type: TypeEngine[Any]
+    nullable: bool
+    default: Any = UNSET
+    default_factory: Callable[[], Any] | None = None
+    foreign_key: ForeignKeyMark | None = None
+    python_type: Any = int
+
+    @classmethod
+    def key(cls, name: str) -> ColumnSpec:
+        """Return the int key that a class does not mention."""
+        return cls(name, ours.integer(), nullable=False)
+
+
+def describe(
+    cls: type, localns: Mapping[str, Any] | None = None, *, defaults: Mapping[str, Any] | None = None
+) -> list[ColumnSpec]:
+    """Return the columns of a class, inherited ones first.
+
+    Fields are the annotations of a plain class, dataclass, pydantic, attrs or msgspec class; ClassVars and names that
+    begin with an underscore are none. A default of None is the NULL of a column without a DEFAULT.
+
+    Args:
+        cls: the class.
+        localns: names for annotations that are text, where the class is defined inside a function.
+        defaults: defaults by field, instead of those of the class.
+
+    Raises:
+        UnsupportedTypeError: an annotation has no column type, or uses an unknown name.
+        ValidationError: a default does not fit its column; ``.field`` names it.
+    """
+    given = defaults or {}
+    columns: list[ColumnSpec] = []
+    for item in fields_of(cls, localns):
+        changed = item if item.name not in given else item._replace(default=given[item.name], factory=None)
+        columns.append(_column(cls, changed, localns))
+    if not columns:
+        raise UnsupportedTypeError(f"{cls.__name__} has no annotated fields", hint="write its columns as name: type")
+    return columns
+
+
+#: Attributes by which other libraries, or a wish, give options of a table, and what takes their place.
+_OPTIONS = {
+    "__checks__": "db.create(cls, checks=['age >= 0'])",
+    "__constraints__": "db.create(cls, checks=[...], indexes=[...], foreign_keys={...})",
+    "__defaults__": "db.create(cls, defaults={'status': 'new'})",
+    "__foreign_keys__": "db.create(cls, foreign_keys={'author_id': ForeignKey('user.id')})",
+    "__index__": "db.create(cls, indexes=['email'])",
+    "__indexes__": "db.create(cls, indexes=['email'])",
+    "__indices__": "db.create(cls, indexes=['email'])",
+    "__name__": "db.create(cls, name='users')",
+    "__pk__": "db.create(cls, pk='id')",
+    "__pks__": "db.create(cls, pk=['a', 'b'])",
+    "__primary_key__": "db.create(cls, pk='id')",
+    "__table__": "db.create(cls, name='users')",
+    "__table_args__": "db.create(cls, indexes=[...], checks=[...])",
+    "__table_name__": "db.create(cls, name='users')",
+    "__tablename__": "db.create(cls, name='users')",
+    "__unique__": "db.create(cls, indexes=[Index('ux_email', 'email', unique=True)])",
+}
+
+
+def refuse_options(cls: type, table: str) -> None:
+    """Refuse options of a table inside of its class, which nothing would read.
+
+    Raises:
+        ValidationError: the class has one; that of the table's own name is no contradiction.
+    """
+    for owner in cls.__mro__[:-1]:
+        for name, value in vars(owner).items():
+            # Methods of Python's own protocols (`__index__`) are functions.
+            if name in _OPTIONS and value != table and not callable(value) and not hasattr(value, "__get__"):
+                raise ValidationError(
+                    f"{cls.__name__}: the attribute {name} of a class says nothing of its table",
+                    field=name,
+                    hint=f"write {_OPTIONS[name]}",
+                )
+
+
+#: Metadata of annotations that is meant for the table, and what takes its place.
+_MARKS = {
+    "autoincrement": "a single integer key is generated",
+    "check": "db.create(cls, checks=['age >= 0'])",
+    "foreign_key": 'ForeignKey[int, "user"]',
+    "index": "db.create(cls, indexes=['{0}'])",
+    "indexed": "db.create(cls, indexes=['{0}'])",
+    "not null": "an annotation without `| None` is NOT NULL",
+    "nullable": "an annotation with `| None` is nullable",
+    "pk": "db.create(cls, pk='{0}')",
+    "primary key": "db.create(cls, pk='{0}')",
+    "text": "{0}: Text",
+    "unique": "db.create(cls, indexes=[Index('ux_{0}', '{0}', unique=True)])",
+    "utc": "{0}: UTCDateTime",
+}
+
+
+def _refuse_marks(marks: Iterable[Any], name: str) -> None:
+    """Refuse metadata that is meant for the table, which nothing would read; other libraries have theirs beside it."""
+    for mark in marks:
+        advice: str | None = None
+        if isinstance(mark, str):
+            word = mark.strip().lower().replace("_", " ")
+            known = {key.replace("_", " "): text for key, text in _MARKS.items()}
+            advice = next((known[key] for key in difflib.get_close_matches(word, known, n=1, cutoff=0.85)), None)
+        elif mark is Index or isinstance(mark, Index):
+            advice = _MARKS["unique" if getattr(mark, "unique", False) is True else "index"]
+        elif mark is ForeignKeyMark or isinstance(mark, (sa.ForeignKey, sa.Column)):
+            advice = _MARKS["foreign_key"]
+        if advice is not None:
+            raise UnsupportedTypeError(
+                "its annotation holds metadata that says nothing of the column",
+                hint=f"write {advice.format(name)}",
+            )
+
+
+def _column(cls: type, item: Field, localns: Mapping[str, Any] | None) -> ColumnSpec:
+    try:
+        found = _unwrapped(item.hint)
+        _refuse_marks(found.marks, item.name)
+        sa_type = _sa_type(found, lambda: names_for(cls, cls, localns))
+    except UnsupportedTypeError as error:
+        raise UnsupportedTypeError(
+            f"{cls.__name__}.{item.name}: {error.message}", hint=error.hint, column_name=item.name
+        ) from error.__cause__
+    spec = ColumnSpec(
+        name=item.name,
+        sa_type=sa_type,
+        nullable=found.nullable,
+        default=UNSET if item.default is None else item.default,
+        default_factory=item.factory,
+        foreign_key=next((mark for mark in found.marks if isinstance(mark, ForeignKeyMark)), None),
+        python_type=found.kind,
+    )
+    if spec.default is not UNSET:
+        try:
+            checker(spec.name, sa_type)(spec.default)
+        except ValidationError as error:
+            raise ValidationError(
+                f"the default of {cls.__name__}.{error.message}", hint=error.hint, field=spec.name, value=spec.default
+            ) from error.__cause__
+    return spec
+
+
+class _Unwrapped(NamedTuple):
+    kind: Any
+    nullable: bool
+    marks: tuple[Any, ...]
+
+
+def _unwrapped(hint: Any) -> _Unwrapped:
+    """Take off ``| None``, Annotated, Final, NewType and aliases, in whatever order they come."""
+    nullable, marks = False, ()
+    while True:
+        origin = get_origin(hint)
+        if origin is Annotated:
+            hint, *more = get_args(hint)
+            marks = (*marks, *more)
+        elif origin in (Union, types.UnionType):
+            members = [member for member in get_args(hint) if member is not type(None)]
+            nullable = nullable or len(members) < len(get_args(hint))
+            if len(members) != 1:
+                raise _unsupported(hint)
+            hint = members[0]
+        elif origin is Final:
+            hint = get_args(hint)[0]
+        elif isinstance(hint, typing.NewType):
+            hint = hint.__supertype__
+        elif hasattr(hint, "__value__"):  # an alias made by `type X = ...` (Python 3.12)
+            hint = hint.__value__
+        elif origin is Literal and None in get_args(hint):
+            nullable = True
+            hint = Literal[tuple(value for value in get_args(hint) if value is not None)]
+        else:
+            return _Unwrapped(hint, nullable, marks)
+
+
+_SCALARS: dict[Any, Callable[[], TypeEngine[Any]]] = {
+    int: ours.integer,
+    float: ours.Float,
+    str: sa.String,
+    bool: ours.Boolean,
+    bytes: ours.Binary,
+    datetime: ours.DateTime,
+    date: ours.Date,
+    time: ours.Time,
+    timedelta: ours.Interval,
+    Decimal: ours.ExactNumber,
+    UUID: ours.Uuid,
+}
+
+
+def _sa_type(found: _Unwrapped, names: Callable[[], Mapping[str, Any]]) -> TypeEngine[Any]:
+    kind = found.kind
+    if TypeMark.TEXT in found.marks and kind is str:
+        return sa.Text()
+    if TypeMark.UTC in found.marks and kind is datetime:
+        return ours.AwareDateTime()
+    if get_origin(kind) is Literal:
+        return ours.Choice(literal_pairs(get_args(kind)))
+    if not isinstance(kind, type) and get_origin(kind) not in (list, dict):
+        raise _unsupported(kind)
+    if kind in _SCALARS:
+        return _SCALARS[kind]()
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return ours.Choice(enum_pairs(kind))
+    if kind in (dict, list) or get_origin(kind) in (list, dict) or _is_document(kind):
+        return ours.JSON(kind, codec(kind, names()))
+    raise _unsupported(kind)
+
+
+def _is_document(kind: Any) -> bool:
+    return (
+        is_dataclass(kind)
+        or typing.is_typeddict(kind)
+        or (hasattr(kind, "model_validate") and hasattr(kind, "model_dump"))
+        or hasattr(kind, "__struct_fields__")
+    )
+
+
+def _unsupported(hint: Any) -> UnsupportedTypeError:
+    name = hint.__name__ if isinstance(hint, type) and get_origin(hint) is None else str(hint)
+    return UnsupportedTypeError(f"there is no column type for {name}", hint=f"accepted: {ACCEPTED}")
+
+
+def snake_case(name: str) -> str:
+    """Return the table name of a class: BlogPost is blog_post, HTTPServer is http_server."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

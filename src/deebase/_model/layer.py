@@ -1,0 +1,246 @@
+"""What is known of the tables of a database: a shared layer, and one for each block that changes a schema."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from deebase._model import reflected
+from deebase._model.facts import TableFacts, same_type
+from deebase._rows.model import BUILD_ALL, TableModel
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One table or view: what the database says of it, and what its class says better.
+
+    Attributes:
+        facts: what the database says.
+        cls: the class that the table was created from.
+        types: the types of columns that the class, or a change of the table, names.
+        factories: what makes the values of columns that a new row leaves out.
+        row_type: the type of its rows.
+        key: of a view, the column that its rows are read by; None for the first one.
+    """
+
+    facts: TableFacts
+    cls: type | None = None
+    types: Mapping[str, sa.types.TypeEngine[Any]] = field(default_factory=dict[str, sa.types.TypeEngine[Any]])
+    factories: Mapping[str, Callable[[], Any]] = field(default_factory=dict[str, Callable[[], Any]])
+    row_type: type = dict
+    key: str | None = None
+
+    def revised(
+        self, found: TableFacts, renamed: Mapping[str, str], types: Mapping[str, sa.types.TypeEngine[Any]]
+    ) -> Entry:
+        """Return the entry of the same table after a change.
+
+        Args:
+            found: what the database says now.
+            renamed: new names of columns, by their old ones.
+            types: the types of columns that the change names.
+        """
+        before = {renamed.get(column.name, column.name): column for column in self.facts.columns}
+        now = {column.name: column for column in found.columns}
+        same = [name for name in before if name in now and same_type(before[name].type) == same_type(now[name].type)]
+        old_types = {renamed.get(name, name): kind for name, kind in self.types.items()}
+        factories = {renamed.get(name, name): make for name, make in self.factories.items()}
+        return replace(
+            self,
+            facts=found,
+            types={**{name: old_types[name] for name in same if name in old_types}, **types},
+            factories={name: make for name, make in factories.items() if name in now},
+            row_type=self.row_type if _fits(self.row_type, now) else dict,
+            key=self.key if self.key in now else None,
+        )
+
+
+def _fits(row_type: type, columns: Iterable[str]) -> bool:
+    """Whether rows with these columns can be of a type."""
+    if not dataclasses.is_dataclass(row_type):
+        return True
+    return {field.name for field in dataclasses.fields(row_type)} <= set(columns)
+
+
+class Layer:
+    """Tables by name, on top of those of another layer.
+
+    A layer holds what differs from the one below it. ``publish`` merges it into that one; a layer that is discarded
+    leaves nothing behind. A table is built from its entry when it is first asked for. One that neither differs
+    nor refers to a table that does is the same object in both.
+    """
+
+    def __init__(self, dialect: Dialect, below: Layer | None = None) -> None:
+        self.dialect = dialect
+        self.metadata: sa.MetaData = sa.MetaData(info={BUILD_ALL: self.build_all})
+        self._below = below
+        #: None hides an entry of the layer below.
+        self._entries: dict[str, Entry | None] = {}
+        self._models: dict[str, TableModel] = {}
+
+    # -- entries -------------------------------------------------------------------------------
+
+    def entry(self, name: str) -> Entry | None:
+        """Return what is known under a name."""
+        if name in self._entries or self._below is None:
+            return self._entries.get(name)
+        return self._below.entry(name)
+
+    def facts(self, name: str) -> TableFacts | None:
+        """Return what the database says of what is known under a name."""
+        entry = self.entry(name)
+        return None if entry is None else entry.facts
+
+    def names(self) -> set[str]:
+        """Return all names."""
+        below = set[str]() if self._below is None else self._below.names()
+        own = {name for name, entry in self._entries.items() if entry is not None}
+        return below - self._entries.keys() | own
+
+    def put(self, name: str, entry: Entry | None) -> None:
+        """Set what is known under a name, or forget it; what refers to it is built again."""
+        before = self.entry(name)
+        if before == entry:
+            return
+        self._entries[name] = entry
+        if entry is None and self._below is None:
+            del self._entries[name]
+        model = self._models.get(name)
+        if model is not None and entry is not None and before is not None and _same_but_indexes(before, entry):
+            # Handles that exist stay those of the table.
+            model.uniques = reflected.uniques_of(entry.facts)
+            reflected.note_other_forms(model.sa_table, entry.facts)
+            # How a moment is looked for depends on the indexes.
+            model.statements.clear()
+        else:
+            self._unbuild(name)
+
+    def keep_beside(self, name: str, **changes: Any) -> None:
+        """Change what is known of a table besides its schema, which no rollback takes back."""
+        if name in self._entries or self._below is None:
+            entry = self._entries.get(name)
+            if entry is not None:
+                self._entries[name] = replace(entry, **changes)
+        else:
+            self._below.keep_beside(name, **changes)
+
+    def publish(self) -> None:
+        """Merge this layer into the one below."""
+        below = self._below
+        if below is None:
+            return
+        for name, entry in self._entries.items():
+            below.put(name, entry)
+        for name, model in self._models.items():
+            if name not in below._models:
+                below._adopt(name, model)
+
+    # -- models --------------------------------------------------------------------------------
+
+    def model(self, name: str) -> TableModel | None:
+        """Return the model of what is known under a name."""
+        model = self._models.get(name)
+        if model is not None:
+            return model
+        if self._below is not None and not self._differs(name):
+            return self._below.model(name)
+        return None if self.entry(name) is None else self._build(name)
+
+    def build_all(self) -> None:
+        """Build all tables, and have the metadata list them."""
+        for name in sorted([facts.known_as for facts in facts_of(self) if facts.kind == "table"]):
+            model = self.model(name)
+            if model is not None and self.metadata.tables.get(name) is not model.sa_table:
+                self._list(model.sa_table)
+
+    def _differs(self, name: str) -> bool:
+        """Whether a table, or one that its foreign keys lead to, is not what the layer below has."""
+        if name in self._entries:
+            return True
+        return any(facts.known_as in self._entries for facts in reflected.closure(name, self.facts))
+
+    def _build(self, name: str) -> TableModel:
+        """Build a table from its entry, with those its foreign keys lead to."""
+        built: dict[str, Entry] = {}
+        for facts in reflected.closure(name, self.facts):
+            known_as = facts.known_as
+            entry = self.entry(known_as)
+            if entry is None or known_as in self._models or (self._below is not None and not self._differs(known_as)):
+                continue
+            self._unlist(known_as)
+            key = entry.key or next((column.name for column in facts.columns), None)
+            reflected.sa_table(facts, self.metadata, self.dialect, entry.types, None if facts.kind == "table" else key)
+            built[known_as] = entry
+        for known_as, entry in built.items():
+            reflected.add_foreign_keys(self.metadata.tables[known_as], entry.facts, self._table)
+        for known_as, entry in built.items():
+            self._models[known_as] = model = reflected.model_of(
+                self.metadata.tables[known_as],
+                entry.facts,
+                self.dialect,
+                factories=entry.factories,
+                # SQLite holds in a column whatever was put there; a class says what has to be there.
+                lenient=self.dialect.name == "sqlite" and entry.cls is None,
+            )
+            model.row_type = entry.row_type
+        return self._models[name]
+
+    def _table(self, name: str) -> sa.Table | None:
+        """Return a table that is built, in this layer or below."""
+        if name in self._models or self._below is None or self._differs(name):
+            return self.metadata.tables.get(name)
+        model = self._below.model(name)
+        return None if model is None else model.sa_table
+
+    def _unbuild(self, name: str) -> None:
+        """Drop the model of a table, and those of all tables whose foreign keys lead to it."""
+        stale = {name}
+        waiting = [name]
+        while waiting:
+            target = waiting.pop()
+            self._models.pop(target, None)
+            self._unlist(target)
+            found = {
+                model.name
+                for model in self._models.values()
+                if model.name not in stale and any(key.target == target for key in model.foreign_keys)
+            }
+            stale |= found
+            waiting += found
+
+    def _unlist(self, name: str) -> None:
+        table = self.metadata.tables.get(name)
+        if table is not None:
+            self.metadata.remove(table)
+
+    def _list(self, table: sa.Table) -> None:
+        self._unlist(table.key)
+        # What sa.Table() and Table.to_metadata() do: no public method adds a table that exists.
+        self.metadata._add_table(table.name, table.schema, table)  # pyright: ignore[reportPrivateUsage]
+
+    def _adopt(self, name: str, model: TableModel) -> None:
+        """Take over a table that another layer built, so that its handles stay those of the table."""
+        self._list(model.sa_table)
+        model.sa_table.metadata = self.metadata
+        self._models[name] = model
+
+
+def _same_but_indexes(one: Entry, other: Entry) -> bool:
+    return _without_indexes(one) == _without_indexes(other)
+
+
+def _without_indexes(entry: Entry) -> Entry:
+    return replace(entry, facts=replace(entry.facts, indexes=(), other_forms=()))
+
+
+def facts_of(layer: Layer) -> Iterator[TableFacts]:
+    """Yield what the database says of all tables and views of a layer."""
+    for name in layer.names():
+        facts = layer.facts(name)
+        if facts is not None:
+            yield facts

@@ -1,0 +1,164 @@
+"""From the facts of a table to the SQLAlchemy table and the model that its rows are read and written with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from deebase._model.checks import conditions
+from deebase._model.design import table_model
+from deebase._model.facts import ColumnFacts, TableFacts
+from deebase._model.postgres_types import is_foreign, postgres_type
+from deebase._model.sqlite_types import sqlite_type
+from deebase._rows.model import TableModel, UniqueModel
+from deebase._types.choices import choice_columns, literal_pairs
+from deebase._types.moment_sql import HELPED, IS_VIEW
+from deebase._types.standard import Choice
+
+
+def column_types(facts: TableFacts, dialect: Dialect) -> dict[str, sa.types.TypeEngine[Any]]:
+    """Return the type of each column."""
+    kind = sqlite_type if dialect.name == "sqlite" else postgres_type
+    made = {column.name: kind(column) for column in facts.columns}
+    for name, texts in _choices(facts, dialect).items():
+        if type(made.get(name)) is sa.String:
+            made[name] = Choice(literal_pairs(texts))
+    return made
+
+
+def _choices(facts: TableFacts, dialect: Dialect) -> dict[str, list[str]]:
+    """Return the columns that are held to a list of texts."""
+    in_text = dialect.name == "sqlite"
+    found: dict[str, list[str]] = {}
+    for source in [facts.sql or ""] if in_text else facts.checks:
+        found.update(choice_columns(source, in_text=in_text))
+    return found
+
+
+def text_columns(facts: TableFacts, dialect: Dialect) -> list[ColumnFacts]:
+    """Return the columns whose type has no counterpart in Python, so that they are read and written as text."""
+    if dialect.name == "sqlite":
+        return []
+    return [column for column in facts.columns if is_foreign(column)]
+
+
+def sa_table(
+    facts: TableFacts, metadata: sa.MetaData, dialect: Dialect, kept: Mapping[str, Any], key: str | None = None
+) -> sa.Table:
+    """Add a table to the metadata, without its foreign keys.
+
+    Args:
+        facts: the table.
+        metadata: where to add it.
+        dialect: the database.
+        kept: types that are known better than the database tells.
+        key: of a view, the column that rows are asked for by.
+    """
+    types = {**column_types(facts, dialect), **kept}
+    keys = facts.pks or ((key,) if key is not None else ())
+    columns: list[sa.Column[Any]] = []
+    for column in facts.columns:
+        parts: list[Any] = []
+        options: dict[str, Any] = {"nullable": not column.not_null, "autoincrement": False}
+        if column.computed is not None:
+            parts.append(sa.Computed(sa.text(_escaped(column.computed or "NULL"))))
+        elif column.generated and keys == (column.name,):
+            options["autoincrement"] = True
+            if dialect.name == "postgresql" and column.default is None:
+                parts.append(sa.Identity())
+        elif column.generated:
+            # A value need not be given, though the key is not this column alone.
+            options["server_default"] = sa.FetchedValue()
+        if column.default is not None:
+            options["server_default"] = sa.text(_escaped(column.default))
+        columns.append(sa.Column(column.name, types[column.name], *parts, **options))
+    table = sa.Table(facts.name, metadata, *columns, schema=facts.schema)
+    note_other_forms(table, facts)
+    if keys:
+        nullable = {name: table.c[name].nullable for name in keys}
+        table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in keys]))
+        for name, was in nullable.items():
+            table.c[name].nullable = was
+    for check in conditions(facts, ()):
+        # Not sa.text, which takes a colon before a word for a parameter.
+        condition = cast("Any", sa.literal_column(check.sql))
+        table.append_constraint(sa.CheckConstraint(condition, name=check.name))
+    for index in facts.indexes:
+        if index.columns and None not in index.columns and not index.partial:
+            sa.Index(index.name, *[table.c[str(name)] for name in index.columns], unique=index.unique)
+    return table
+
+
+def note_other_forms(table: sa.Table, facts: TableFacts) -> None:
+    """Note with a table of which columns SQLite finds the rows of other forms."""
+    table.info[IS_VIEW] = facts.kind != "table"
+    table.info[HELPED] = frozenset([str(index.columns[0]) for index in facts.other_forms])
+
+
+def _escaped(sql: str) -> str:
+    # In sa.text a colon before a word is a parameter.
+    return re.sub(r"(?<![:\w]):(?=\w)", r"\\:", sql)
+
+
+def add_foreign_keys(table: sa.Table, facts: TableFacts, find: Callable[[str], sa.Table | None]) -> None:
+    """Add the foreign keys whose targets are found."""
+    for key in facts.foreign_keys:
+        target = find(key.target)
+        if target is not None and all(name in target.c for name in key.targets):
+            table.append_constraint(
+                sa.ForeignKeyConstraint(
+                    [table.c[name] for name in key.columns],
+                    [target.c[name] for name in key.targets],
+                    name=key.name,
+                    ondelete=key.on_delete,
+                    onupdate=key.on_update,
+                )
+            )
+
+
+def model_of(
+    table: sa.Table,
+    facts: TableFacts,
+    dialect: Dialect,
+    *,
+    factories: Mapping[str, Callable[[], Any]],
+    lenient: bool,
+) -> TableModel:
+    """Return the model of a table that was built from facts; the other arguments are those of ``table_model``."""
+    keys = facts.pks
+    return table_model(
+        table,
+        dialect,
+        generated=next((column.name for column in facts.columns if column.generated and keys == (column.name,)), None),
+        uniques=uniques_of(facts),
+        foreign_keys=facts.foreign_keys,
+        factories=factories,
+        lenient=lenient,
+    )
+
+
+def uniques_of(facts: TableFacts) -> dict[str, UniqueModel]:
+    """Return what no two rows of a table have in common, by name."""
+    return {
+        index.name: UniqueModel(tuple([str(name) for name in index.columns]), index.partial)
+        for index in facts.indexes
+        if index.unique and None not in index.columns
+    }
+
+
+def closure(name: str, find: Callable[[str], TableFacts | None]) -> Iterable[TableFacts]:
+    """Yield a table and those that its foreign keys lead to, however far."""
+    waiting, seen = [name], {name}
+    while waiting:
+        facts = find(waiting.pop())
+        if facts is None:
+            continue
+        yield facts
+        for key in facts.foreign_keys:
+            if key.target not in seen:
+                seen.add(key.target)
+                waiting.append(key.target)

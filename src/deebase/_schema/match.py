@@ -1,0 +1,239 @@
+"""``create(transform=True)``: a table that is there is changed to what its class says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+
+from deebase._backends.alter import create_index
+from deebase._backends.sqlite.rebuild import declared
+from deebase._engine.context import Source
+from deebase._engine.executor import Executor
+from deebase._model.catalog import Catalog
+from deebase._model.change import Change, NewKey, Types
+from deebase._model.columns import ColumnSpec, sql_default
+from deebase._model.design import Design, Reference, check_names, conditions_of
+from deebase._model.facts import ColumnFacts, TableFacts, same_type
+from deebase._model.generated_names import serves
+from deebase._schema.create import create_tables, missing_checks
+from deebase._schema.reflect import reflect
+from deebase._schema.transform import Transformation
+from deebase._sql.statement import Statement
+from deebase._types.moment_sql import other_forms_indexes
+from deebase.errors import InvalidOperationError, SchemaError
+from deebase.types import ForeignKeyMark
+
+_OPERATION = "create(transform=True)"
+#: What PostgreSQL writes behind a literal that is a default.
+_CAST = re.compile(r"::[a-z][a-z ]*(?:\(\d+(?:,\d+)?\))?\Z")
+
+
+async def match(executor: Executor, catalog: Catalog, designs: Sequence[Design], *, strict: bool) -> None:
+    """Change the tables of classes to what the classes say, and make those that are missing beside them.
+
+    Columns that the class lacks are dropped, unless a row has a value in them. Checks and indexes that it does not
+    name, foreign keys over several columns, and everything a class cannot say stay.
+
+    Args:
+        executor: runs the statements, in one transaction.
+        catalog: the tables that are known.
+        designs: what the classes say.
+        strict: whether tables that are made are STRICT.
+
+    Raises:
+        InvalidOperationError: a column that the class lacks holds values, or something else uses it.
+        IntegrityError: rows are there that the changed table would not take.
+        DataError: a value cannot be converted to its new type.
+    """
+    check_names(designs, catalog.dialect)
+    there: list[Design] = []
+    async with executor.transaction():
+        await executor.lock_schema()
+        for made in designs:
+            await reflect(executor, catalog, None, only=made.name)
+            if made.name in catalog and not catalog.is_view(made.name):
+                there.append(made)
+        # First, because tables that are there may be to refer to them.
+        missing = [made for made in designs if made not in there]
+        if there and missing:
+            await create_tables(executor, catalog, missing, if_not_exists=False, replace=False, strict=strict)
+        for made in there:
+            await _Matching(executor, catalog, made).run()
+
+
+class _Matching:
+    def __init__(self, executor: Executor, catalog: Catalog, made: Design) -> None:
+        self.executor = executor
+        self.dialect = catalog.dialect
+        self.made = made
+        self.work = Transformation(Source(executor, catalog, catalog.model(made.name)), _OPERATION)
+
+    async def run(self) -> None:
+        facts = await self.work.look()
+        there = {column.name for column in facts.columns}
+        for spec in self.made.columns:
+            if spec.name not in there:
+                await self._add(spec)
+        facts = await self.work.look()
+        self._must_have_composite_keys(facts)
+        change = Change(
+            types=self._types(facts),
+            drop=tuple(await self._unnamed(facts)),
+            not_null=self._not_null(facts),
+            defaults=self._defaults(facts),
+            pk=None if facts.pks == self.made.pks else self.made.pks,
+            add_foreign_keys=tuple(self._missing_keys(facts)),
+            drop_foreign_keys=tuple(self._extra_keys(facts)),
+            add_checks=tuple(await self._missing_checks()),
+            # ``_index`` makes them, also those of keys that exist.
+            index_foreign_keys=False,
+        )
+        if change != Change():
+            await self.work.make(facts, change)
+            facts = await self.work.look()
+        await self._index(facts)
+
+    # -- columns -------------------------------------------------------------------------------
+
+    async def _add(self, spec: ColumnSpec) -> None:
+        reference = next((known for known in self.made.references if known.columns == (spec.name,)), None)
+        if reference is None:
+            await self.work.add_column(spec, None, None, indexes=False)
+            return
+        target = self._target(reference)
+        mark = ForeignKeyMark(
+            f"{reference.table}.{target}", on_delete=reference.on_delete, on_update=reference.on_update
+        )
+        await self.work.add_column(spec, mark, target, indexes=False)
+
+    async def _unnamed(self, facts: TableFacts) -> list[str]:
+        """Return the columns that the class lacks, none of which has a value."""
+        named = {spec.name for spec in self.made.columns}
+        unnamed = [column for column in facts.columns if column.name not in named]
+        quote = self.dialect.identifier_preparer.quote
+        for column in unnamed:
+            filled = f"SELECT 1 FROM {quote(facts.name)} WHERE {quote(column.name)} IS NOT NULL LIMIT 1"
+            if column.computed is None and await self.executor.fetch(Statement(filled, reads=True), []):
+                raise InvalidOperationError(
+                    f"{facts.name}.{column.name} is not in {self.made.cls.__name__}, and rows have values in it",
+                    operation=_OPERATION,
+                    target=facts.name,
+                    hint=f"add {column.name} to the class, or drop it with its values: drop_column({column.name!r})",
+                )
+        return [column.name for column in unnamed]
+
+    def _both(self, facts: TableFacts) -> list[tuple[ColumnSpec, ColumnFacts]]:
+        there = {column.name: column for column in facts.columns}
+        return [(spec, there[spec.name]) for spec in self.made.columns]
+
+    def _types(self, facts: TableFacts) -> Types:
+        strict = self.dialect.name == "sqlite" and self.work.understood(facts).strict
+        return {
+            spec.name: spec.sa_type
+            for spec, column in self._both(facts)
+            if same_type(declared(spec.sa_type, self.dialect, strict=strict)) != same_type(column.type)
+        }
+
+    def _not_null(self, facts: TableFacts) -> dict[str, bool]:
+        keys = (*self.made.pks, *facts.pks)
+        return {
+            spec.name: not spec.nullable
+            for spec, column in self._both(facts)
+            if spec.nullable == column.not_null and spec.name not in keys
+        }
+
+    def _defaults(self, facts: TableFacts) -> dict[str, str | None]:
+        result: dict[str, str | None] = {}
+        for spec, column in self._both(facts):
+            default = sql_default(spec, self.dialect)
+            wanted = None if default is None else str(default.compile(dialect=self.dialect))
+            made_there = column.computed is not None or column.generated
+            if not made_there and _plain(wanted) != _plain(column.default):
+                result[spec.name] = wanted
+        return result
+
+    # -- foreign keys and indexes --------------------------------------------------------------
+
+    def _target(self, reference: Reference) -> str:
+        if reference.targets is not None:
+            return reference.targets[0]
+        other = self.work.tables.get(reference.table)
+        if other is None or len(other.pks) != 1:
+            raise SchemaError(
+                f"{self.made.name}.{reference.written} refers to {reference.table}, "
+                f"{'which does not exist' if other is None else 'whose key is not one column'}",
+                table_name=self.made.name,
+                column_name=reference.columns[0],
+                hint=f"create it first, or name the column: ForeignKey('{reference.table}.column')",
+            )
+        return other.pks[0]
+
+    def _wanted_keys(self) -> list[NewKey]:
+        return [
+            NewKey(
+                known.columns[0], known.table, self._target(known), _action(known.on_delete), _action(known.on_update)
+            )
+            for known in self.made.references
+            if len(known.columns) == 1
+        ]
+
+    def _missing_keys(self, facts: TableFacts) -> Iterable[NewKey]:
+        there = _single_keys(facts)
+        return [key for key in self._wanted_keys() if key not in there]
+
+    def _extra_keys(self, facts: TableFacts) -> Iterable[tuple[str, ...]]:
+        wanted = self._wanted_keys()
+        return [(key.column,) for key in _single_keys(facts) if key not in wanted]
+
+    async def _missing_checks(self) -> list[str]:
+        missing = await missing_checks(self.executor, self.dialect, self.made)
+        written = conditions_of(self.made, self.dialect)
+        return [sql for given, sql in zip(self.made.checks, written, strict=True) if given in missing]
+
+    def _must_have_composite_keys(self, facts: TableFacts) -> None:
+        there = [(key.columns, key.table) for key in facts.foreign_keys]
+        for known in self.made.references:
+            if len(known.columns) > 1 and (known.columns, known.table) not in there:
+                raise InvalidOperationError(
+                    f"{self.made.name}.{known.written} should refer to {known.table}, and a foreign key of several "
+                    "columns is made with its table alone",
+                    operation=_OPERATION,
+                    target=self.made.name,
+                    hint="create the table by another name, copy the rows, and rename it",
+                )
+
+    async def _index(self, facts: TableFacts) -> None:
+        """Make the indexes of the class that are missing, and anew those that are others."""
+        quote = self.dialect.identifier_preparer.quote
+        there = {index.name: index for index in facts.indexes}
+        table = sa.Table(facts.name, sa.MetaData(), *[sa.Column(spec.name, spec.sa_type) for spec in self.made.columns])
+        indexed = [facts.pks, *[index.columns for index in facts.indexes if not index.partial]]
+        missing = [index for index in self.made.key_indexes if not serves(index.columns, indexed)]
+        for index in (*self.made.indexes, *missing):
+            old = there.get(index.name)
+            if old is not None:
+                if (old.columns, old.unique, old.partial) == (index.columns, index.unique, index.where is not None):
+                    continue
+                await self.executor.fetch(Statement(f"DROP INDEX {quote(old.name)}"), [])
+            sql = create_index(table, index.name, index.columns, self.dialect, unique=index.unique, where=index.where)
+            for made in (sql, *other_forms_indexes(table, index.columns, self.dialect)):
+                await self.executor.fetch(Statement(made), [])
+
+
+def _single_keys(facts: TableFacts) -> list[NewKey]:
+    return [
+        NewKey(key.columns[0], key.table, key.targets[0], _action(key.on_delete), _action(key.on_update))
+        for key in facts.foreign_keys
+        if len(key.columns) == 1
+    ]
+
+
+def _action(written: str | None) -> str | None:
+    return None if written is None or written.lower() == "no action" else written.lower()
+
+
+def _plain(default: str | None) -> str | None:
+    """Return a default in the form in which two of them can be compared."""
+    return None if default is None else _CAST.sub("", default.strip("()"))

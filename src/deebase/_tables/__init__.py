@@ -1,0 +1,1 @@
+"""What users hold: tables, views, queries, and everything that they do with rows."""

@@ -1,0 +1,145 @@
+"""``db.t`` and ``db.v``: the tables and views that a database knows, by name."""
+
+from __future__ import annotations
+
+# Keys may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+from collections.abc import Iterator
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, overload
+
+from deebase._engine.context import Source
+from deebase._model.catalog import Catalog
+from deebase._tables.readable import Readable
+from deebase._tables.table import Table
+from deebase._tables.view import View
+from deebase.errors import ValidationError
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+DC = TypeVar("DC", bound=_Dataclass)
+Row = dict[str, Any]
+H = TypeVar("H", bound=Readable[Any])
+
+
+class _Accessor(Generic[H]):
+    """What both have in common; ``H`` is the kind of handle."""
+
+    _kind: ClassVar[type[Readable[Any]]]
+    _views: ClassVar[bool]
+
+    def __init__(self, catalog: Any, executor: Any) -> None:
+        # Only Database makes one, so these types are no part of the public interface.
+        self._catalog: Catalog = catalog
+        self._executor: Any = executor
+        self._handles: dict[str, Any] = {}
+
+    def _handle(self, name: Any) -> Any:
+        if not isinstance(name, str):
+            raise ValidationError(f"a table or view is asked for by its name, not by {type(name).__name__}")
+        if name not in self:
+            raise self._catalog.unknown(name)
+        model = self._catalog.model(name)
+        handle = self._handles.get(name)
+        if handle is None or handle.sa_table is not model.sa_table:
+            handle = self._handles[name] = self._kind(Source(self._executor, self._catalog, model))
+        return handle
+
+    def _attribute(self, name: str) -> Any:
+        if name.startswith("_") and name not in self:
+            raise AttributeError(name)
+        return self._handle(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._catalog and self._catalog.is_view(str(name)) is self._views
+
+    def __iter__(self) -> Iterator[H]:
+        return (self._handle(name) for name in self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def __dir__(self) -> list[str]:
+        return self._names()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {', '.join(self._names()) or 'none known; await db.reflect()'}>"
+
+    def _names(self) -> list[str]:
+        return self._catalog.names(views=self._views)
+
+
+class Tables(_Accessor[Table[Any]]):
+    """``db.t``: the tables this database knows, by name or by the class they were created from.
+
+    Example:
+        ```python
+        users = db.t.user
+        users, posts = db.t["user", "post"]
+        known = "user" in db.t
+        ```
+    """
+
+    _kind = Table
+    _views = False
+
+    def __getattr__(self, name: str) -> Table[Row]:
+        found: Table[Row] = self._attribute(name)
+        return found
+
+    @overload
+    def __getitem__(self, key: str) -> Table[Row]: ...
+
+    @overload
+    def __getitem__(self, key: tuple[str, ...]) -> tuple[Table[Row], ...]: ...
+
+    @overload
+    def __getitem__(self, key: type[DC]) -> Table[DC]: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def __getitem__(self, key: type[object]) -> Table[Row]: ...
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, tuple):
+            return tuple([self[name] for name in key])
+        if isinstance(key, type):
+            return self._handle(self._catalog.name_of(key) or key.__name__)
+        return self._handle(key)
+
+
+class Views(_Accessor[View[Any]]):
+    """``db.v``: the views this database knows, by name.
+
+    Example:
+        ```python
+        adults = db.v.adult
+        known = "adult" in db.v
+        ```
+    """
+
+    _kind = View
+    _views = True
+
+    def __getattr__(self, name: str) -> View[Row]:
+        found: View[Row] = self._attribute(name)
+        return found
+
+    @overload
+    def __getitem__(self, key: str) -> View[Row]: ...
+
+    @overload
+    def __getitem__(self, key: tuple[str, ...]) -> tuple[View[Row], ...]: ...
+
+    def __getitem__(self, key: Any) -> Any:
+        return tuple([self._handle(name) for name in key]) if isinstance(key, tuple) else self._handle(key)
+
+    def handle(self, name: str, *, key: str | None) -> View[Row]:
+        """Return a view whose rows are asked for by a column."""
+        if key is not None:
+            self._handle(name)
+            self._catalog.model(name).column(key)
+            self._catalog.set_key(name, key)
+        found: View[Row] = self._handle(name)
+        return found

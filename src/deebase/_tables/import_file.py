@@ -1,0 +1,86 @@
+"""``import_file``: from a file to the rows of a table, which is made if it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Literal
+
+from deebase._engine.executor import Executor
+from deebase._files.importing import Import, columns_of
+from deebase._model.catalog import Catalog
+from deebase._model.design import Design, check_names, design, most_columns
+from deebase._schema.reflect import reflect
+from deebase._tables.accessors import Tables
+from deebase._tables.table import Table
+from deebase.errors import DeeBaseError, ValidationError
+
+Row = dict[str, Any]
+Conflict = Literal["ignore", "update"] | None
+
+
+class Imported:
+    """What a table is created from whose columns a file tells."""
+
+
+async def import_into(
+    found: Import,
+    executor: Executor,
+    catalog: Catalog,
+    tables: Tables,
+    create: Callable[[Design], Awaitable[Table[Row]]],
+    table: str | None,
+    pk: str | Sequence[str] | None,
+    types: Mapping[str, Any],
+    on_conflict: Conflict,
+    on: str | Sequence[str] | None,
+) -> Table[Row]:
+    """Import a file, all or nothing; the arguments after ``create`` are those of ``Database.import_file``."""
+    name = found.table_name if table is None else table
+
+    async def store(target: Table[Row], alike: Collection[str] = (), keys: Collection[str] = ()) -> Table[Row]:
+        records = found.records(catalog.model(name), alike=alike, required=keys)
+        try:
+            await target.insert_all(records, on_conflict=on_conflict, on=on)
+        except DeeBaseError as error:
+            raise found.located(error) from error
+        finally:
+            await records.aclose()
+        return target
+
+    async def make(alike: Collection[str] = ()) -> Table[Row]:
+        keys = _keys(pk, found.columns)
+        made = design(Imported, name=name, pk=keys or "id", columns=columns_of(found.columns, types, keys))
+        try:
+            check_names([made], catalog.dialect)
+        except ValidationError as error:
+            raise found.renaming(error) from None
+        return await store(await create(made), alike, keys)
+
+    async with executor.transaction():
+        await reflect(executor, catalog, None, name)
+        if name in tables:
+            if types or pk is not None:
+                raise ValidationError(
+                    f"table {name} is there, and has its own key and types",
+                    field="types" if types else "pk",
+                    hint="leave pk and types out, or import into another table",
+                )
+            return await store(tables[name].rows_as(dict))
+        most = most_columns(catalog.dialect)
+        if await found.look_at_start(most):
+            try:
+                async with executor.transaction():
+                    return await make(alike=found.columns.keys() - types.keys())
+            except DeeBaseError:
+                # The rest is not as the start, or is wrong: the whole file tells which, and where.
+                pass
+        await found.look(most)
+        return await make()
+
+
+def _keys(pk: str | Sequence[str] | None, columns: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of the key, none for a key that is added."""
+    if pk is not None:
+        return (pk,) if isinstance(pk, str) else tuple(pk)
+    # A second column "id" beside one called "ID" would be the same name to SQLite.
+    return ("id",) if "id" in columns else tuple([name for name in columns if name.lower() == "id"][:1])

@@ -1,0 +1,271 @@
+"""Keyset pages: a cursor holds the place of a row in the order, not its number."""
+
+from __future__ import annotations
+
+# What a cursor holds may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from operator import attrgetter, index
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
+
+from deebase._engine.context import Source
+from deebase._sql import statements
+from deebase._sql.seek import Seek, place_source
+from deebase._sql.where import Where, named_order
+from deebase._types import scalars
+from deebase._types.infinity import AWARE_TIMESTAMPS, DATES, TIMESTAMPS, InfiniteDate, InfiniteDateTime, StoredInterval
+from deebase.errors import InvalidOperationError, ValidationError
+
+if TYPE_CHECKING:
+    from deebase._rows.model import TableModel
+
+R = TypeVar("R")
+
+#: Rows of the largest page.
+MAX_SIZE = 10_000
+#: Characters of the longest cursor that is looked at: it may come from anybody.
+MAX_CURSOR = 100_000
+
+
+@dataclass(frozen=True)
+class Page(Generic[R]):
+    """A page of rows.
+
+    Attributes:
+        rows: the rows, in the order that was asked for.
+        next: the cursor of the page behind, to be given as ``after``; None at the end.
+        previous: the cursor of the page before; None at the beginning.
+    """
+
+    rows: list[R]
+    next: str | None
+    previous: str | None
+
+
+@dataclass(frozen=True)
+class _Cursor:
+    """A place in an order: its values as they are stored, and which rows are meant."""
+
+    values: tuple[Any, ...]
+    backwards: bool = False
+    inclusive: bool = False
+
+    def write(self, order: str) -> str:
+        """Return the text of the cursor: it holds nothing of this process."""
+        flags = ("b" if self.backwards else "") + ("i" if self.inclusive else "")
+        body = json.dumps([flags, [_tagged(value) for value in self.values]], separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(_check(order, body) + body).decode().rstrip("=")
+
+    @classmethod
+    def read(cls, text: Any, order: str) -> _Cursor:
+        """Read the text of a cursor of this order.
+
+        Raises:
+            ValidationError: it is broken, or was made for another table or order.
+        """
+        try:
+            if not isinstance(text, str) or len(text) > MAX_CURSOR:
+                raise ValueError
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            if raw[:_CHECK_BYTES] != _check(order, raw[_CHECK_BYTES:]):
+                raise ValueError
+            flags, values = json.loads(raw[_CHECK_BYTES:])
+            if flags not in ("", "b", "i", "bi") or not isinstance(values, list):
+                raise ValueError
+            return cls(tuple([_untagged(value) for value in values]), "b" in flags, "i" in flags)
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise _broken() from error
+
+    def must_fit(self, model: TableModel, columns: Sequence[tuple[str, bool]]) -> None:
+        """Refuse values that no row can have at this place of the order: anybody can compute the check of a cursor.
+
+        Raises:
+            ValidationError: there are more or fewer than columns, or one is not of its column's type.
+        """
+        if len(self.values) != len(columns):
+            raise _broken()
+        for (name, _), value in zip(columns, self.values, strict=True):
+            column = model.columns[name]
+            if value is None:
+                if not column.nullable:
+                    raise _broken()
+            elif column.bind_place is not None:
+                try:
+                    column.bind_place(scalars.anything(value))
+                except (ValidationError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+                    raise _broken() from error
+
+
+def _broken() -> ValidationError:
+    return ValidationError(
+        "the cursor is broken, or belongs to another table or order",
+        field="after",
+        hint="give page.next or page.previous of a page with the same order_by, unchanged",
+    )
+
+
+_CHECK_BYTES = 6
+
+
+def _check(order: str, body: bytes) -> bytes:
+    # Against accidents, not against people: a forged cursor shows nothing that its page would not.
+    return hashlib.blake2b(body, digest_size=_CHECK_BYTES, key=hashlib.blake2b(order.encode()).digest()).digest()
+
+
+def _parts(duration: timedelta) -> list[int]:
+    return [duration.days, duration.seconds, duration.microseconds]
+
+
+def _of_parts(parts: list[int]) -> timedelta:
+    return timedelta(*parts)
+
+
+def _infinity_parts(value: InfiniteDateTime) -> list[Any]:
+    return [value.stored, value.tzinfo is not None]
+
+
+def _interval(parts: list[Any]) -> StoredInterval:
+    return StoredInterval(*map(index, parts))
+
+
+def _infinity(parts: list[Any]) -> InfiniteDateTime:
+    stored, aware = parts
+    return (AWARE_TIMESTAMPS if aware else TIMESTAMPS)[stored]
+
+
+#: Values that JSON lacks: the tag, how one is written, how it is read.
+_TAGS: dict[type, tuple[str, Any, Any]] = {
+    bytes: ("x", bytes.hex, bytes.fromhex),
+    Decimal: ("n", str, Decimal),
+    UUID: ("u", str, UUID),
+    datetime: ("s", datetime.isoformat, datetime.fromisoformat),
+    date: ("d", date.isoformat, date.fromisoformat),
+    time: ("t", time.isoformat, time.fromisoformat),
+    timedelta: ("i", _parts, _of_parts),
+    InfiniteDate: ("D", attrgetter("stored"), DATES.__getitem__),
+    InfiniteDateTime: ("S", _infinity_parts, _infinity),
+    StoredInterval: ("I", attrgetter("stored"), _interval),
+}
+_READERS = {tag: read for tag, _, read in _TAGS.values()}
+
+
+def _tagged(value: Any) -> Any:
+    for kind in type(value).__mro__:
+        if kind in _TAGS:
+            tag, write, _ = _TAGS[kind]
+            return {tag: write(value)}
+    return value
+
+
+def _untagged(value: Any) -> Any:
+    if isinstance(value, dict):
+        ((tag, written),) = value.items()
+        return _READERS[tag](written)
+    return value
+
+
+async def page_of(
+    source: Source,
+    where: Where,
+    *,
+    size: int,
+    order: Any,
+    after: str | None,
+    select: Sequence[str] | None,
+    locked: bool = False,
+) -> Page[Any]:
+    """Return one page; see ``Readable.page``. ``locked`` locks its rows, and the one behind, as ``for_update`` does."""
+    model = source.model
+    size = statements.whole_number("size", size)
+    if size not in range(1, MAX_SIZE + 1):
+        raise ValidationError(f"a page has 1 to {MAX_SIZE} rows", field="size", value=size, hint="size=50")
+    columns = _total_order(source, order)
+    title = json.dumps([model.name, columns])
+    cursor = None if after is None else _Cursor.read(after, title)
+    if cursor is not None:
+        cursor.must_fit(model, columns)
+    shown = model.names if select is None else tuple([model.column(name).name for name in select])
+    read = (*shown, *[name for name, _ in columns if name not in shown])
+    rows = await _read(source, where, read, columns, cursor, size + 1, locked)
+    more = len(rows) > size
+    rows = rows[:size]
+    backwards = cursor is not None and cursor.backwards
+    if backwards:
+        rows.reverse()
+    places = [read.index(name) for name, _ in columns]
+
+    def place(row: Any, *, backwards: bool) -> str:
+        values = [_value(source, read[n], row[n]) for n in places]
+        return _Cursor(tuple(values), backwards).write(title)
+
+    made = source.maker(shown)([row[: len(shown)] for row in rows])
+    if not rows:
+        turned = None
+        if cursor is not None:
+            turned = _Cursor(cursor.values, not cursor.backwards, not cursor.inclusive).write(title)
+        return Page(made, next=turned if backwards else None, previous=None if backwards else turned)
+    return Page(
+        made,
+        next=place(rows[-1], backwards=False) if more or backwards else None,
+        previous=place(rows[0], backwards=True) if (more if backwards else cursor is not None) else None,
+    )
+
+
+def _value(source: Source, name: str, stored: Any) -> Any:
+    """Return a value of a row as its column takes it back: what it compares with is what is stored."""
+    read = source.model.columns[name].read
+    value = stored if stored is None or read is None else read(stored)
+    return value.value if isinstance(value, Enum) else value
+
+
+def _total_order(source: Source, order: Any) -> tuple[tuple[str, bool], ...]:
+    """Return the columns of the order, with those of the key behind, which decide between equal rows."""
+    model = source.model
+    columns = named_order(model, order)
+    keys = model.pks
+    if not keys:
+        raise InvalidOperationError(
+            f"pages of {model.name} need a key that tells equal rows apart",
+            operation="page",
+            target=model.name,
+            hint="use t(order_by=..., limit=..., offset=...), or give the table a primary key",
+        )
+    # In the direction of the last column, so that one index over all of them serves.
+    descending = columns[-1][1] if columns else False
+    named = {name for name, _ in columns}
+    return (*columns, *[(name, descending) for name in keys if name not in named])
+
+
+async def _read(
+    source: Source,
+    where: Where,
+    read: tuple[str, ...],
+    columns: tuple[tuple[str, bool], ...],
+    cursor: _Cursor | None,
+    limit: int,
+    locked: bool,
+) -> list[Any]:
+    values = () if cursor is None else cursor.values
+    seek = Seek(
+        columns,
+        backwards=cursor is not None and cursor.backwards,
+        inclusive=cursor is not None and cursor.inclusive,
+        nulls=tuple(value is None for value in values),
+    )
+
+    def build() -> Any:
+        model, dialect = source.model, source.dialect
+        return statements.keyset(model, dialect, read, where, seek, begins=cursor is None, locked=locked)
+
+    prepared = build() if where.shape is None else source.kept(("page", where.shape, read, seek, locked), build)
+    places = {place_source(n): value for n, value in enumerate(values)}
+    rows = await source.executor.fetch(prepared.statement, prepared.args({**where.values, **places, "limit": limit}))
+    return list(rows)

@@ -1,0 +1,184 @@
+"""SQL of the user's own: text with parameters, or SQLAlchemy Core statements."""
+
+from __future__ import annotations
+
+# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from deebase._pictures.notebook import Rows
+from deebase._rows.makers import converted, row_maker
+from deebase._sql.binding import bind_text
+from deebase._sql.compiled import Parameters, prepare
+from deebase._sql.raw import adapt, described, unique_names
+from deebase._sql.read_only import read_query
+from deebase._sql.session_statements import keeps_session
+from deebase._sql.statement import Statement
+from deebase._sqltext.scanner import StatementKind, classify, split_script
+from deebase.errors import InvalidOperationError, MultipleRowsError, NotFoundError, QueryError, ValidationError
+from deebase.types import SqlExpression
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+    from deebase._engine.executor import Executor
+
+#: Texts whose statement (and what it cost) is remembered.
+KEPT_TEXTS = 500
+
+
+class RawSql:
+    """Runs ``q``, ``item``, ``stream`` and ``script`` of one database."""
+
+    def __init__(self, executor: Executor, dialect: Dialect) -> None:
+        self._executor = executor
+        self._dialect = dialect
+        self._statements: dict[str, Statement] = {}
+
+    def _text(self, sql: str, params: Any) -> tuple[Statement, list[Any]]:
+        kind = classify(sql, self._dialect.name)
+        if kind is StatementKind.TRANSACTION:
+            raise InvalidOperationError(
+                "BEGIN, COMMIT, ROLLBACK and SAVEPOINT are not sent by hand",
+                operation="q",
+                hint="async with db.transaction(): ... ; nested, it is a savepoint",
+            )
+        bound, values = bind_text(sql, params, self._dialect.name)
+        statement = self._statements.get(bound)
+        if statement is None:
+            self._must_be_one(sql)
+            postgres = self._dialect.name == "postgresql"
+            statement = Statement(
+                bound,
+                reads=kind is StatementKind.READ,
+                changes_session=kind is StatementKind.SESSION and not postgres,
+                keeps_session=not postgres or keeps_session(sql),
+            )
+            if len(self._statements) >= KEPT_TEXTS:
+                self._statements.clear()
+            self._statements[bound] = statement
+        return statement, [adapt(value, self._dialect.name) for value in values]
+
+    def _must_be_one(self, sql: str) -> None:
+        # Most texts have no semicolon, and need not be read again.
+        if ";" in sql and len(split_script(sql, self._dialect.name)) > 1:
+            raise QueryError(
+                "the text has more than one statement",
+                statement=sql,
+                hint="await db.script(...) runs several, in one transaction",
+            )
+
+    async def rows(self, sql: Any, params: Any, row_type: type) -> list[Any]:
+        """Return the rows of a statement as ``row_type``."""
+        names, rows = await self._run(sql, params)
+        return Rows(row_maker(names, [None] * len(names), row_type)(rows))
+
+    async def _run(self, sql: Any, params: Any) -> tuple[list[str], list[Any]]:
+        if not isinstance(sql, str):
+            return await self._core(sql, params)
+        statement, args = self._text(sql, params)
+        columns, rows = await self._executor.raw_fetch(statement, args)
+        names, converters = described(columns)
+        conversions = tuple((n, convert) for n, convert in enumerate(converters) if convert is not None)
+        return names, [converted(row, conversions) for row in rows] if conversions else rows
+
+    async def _core(self, element: Any, params: Any) -> tuple[list[str], list[Any]]:
+        """Let SQLAlchemy run a statement of its own, on the connection of the transaction."""
+        if not isinstance(element, sa.Executable):
+            raise ValidationError(
+                f"q takes SQL text or a SQLAlchemy statement, not {type(element).__name__}",
+                field="sql",
+                hint="db.q('SELECT 1'); a table or query is awaited itself: await users(...)",
+            )
+        block = self._executor.block()
+        if block is None:
+            reads = isinstance(element, (sa.Select, sa.CompoundSelect))
+            async with self._executor.transaction(read_only=reads):
+                return await self._core(element, params)
+
+        async def execute(lane: Any) -> tuple[list[str], list[Any]]:
+            result = await lane.connection.execute(element, params)
+            return (unique_names(result.keys()), list(result.all())) if result.returns_rows else ([], [])
+
+        return await block.run(execute)
+
+    async def item(self, sql: Any, params: Any) -> Any:
+        """Return the one value of a result."""
+        names, rows = await self._run(sql, params)
+        if not rows:
+            raise NotFoundError("the query returned no row", hint="item wants exactly one row with one column")
+        if len(rows) > 1:
+            raise MultipleRowsError("the query returned more than one row", hint="add a condition, or use q")
+        if len(names) != 1:
+            raise ValidationError(
+                f"the query returned {len(names)} columns", hint="item wants one column; use q for a row"
+            )
+        return rows[0][0]
+
+    async def stream(
+        self, sql: Any, params: Any, row_type: type, size: int, *, guarded: bool = False
+    ) -> AsyncIterator[Any]:
+        """Yield the rows of a query from a cursor of the database.
+
+        Args:
+            sql: SQL text, or a SQLAlchemy select where the statement is trusted.
+            params: its parameters.
+            row_type: of the rows.
+            size: rows that are fetched at once.
+            guarded: the text is not trusted, and can do nothing but read.
+
+        Raises:
+            InvalidOperationError: a guarded text does more than read.
+        """
+        fixed: tuple[list[str], list[Any]] | None = None
+        if guarded:
+            read_query(sql, self._dialect.name)
+        if isinstance(sql, str):
+            statement, args = self._text(sql, params)
+        elif isinstance(sql, (sa.Select, sa.CompoundSelect)):
+            select: Any = sql
+            prepared = prepare(
+                select.params(params) if params else select, self._dialect, Parameters(), reads=True, quick=False
+            )
+            statement, args = prepared.statement, prepared.args({})
+            columns = list(select.exported_columns)
+            read = [column.type.dialect_impl(self._dialect).result_processor(self._dialect, None) for column in columns]
+            fixed = unique_names(str(column.name) for column in columns), read
+        else:
+            raise ValidationError("stream takes SQL text or a SQLAlchemy select", hint="db.stream('SELECT ...')")
+        maker = None
+        # Closed with this generator, not some time later: it holds a connection.
+        async with aclosing(self._executor.stream(statement, args, size, guarded=guarded)) as pieces:
+            async for described_columns, rows in pieces:
+                if maker is None:
+                    names, converters = fixed or described(described_columns)
+                    maker = row_maker(names, converters, row_type)
+                for row in maker(rows):
+                    yield row
+
+    async def script(self, sql: Any) -> None:
+        """Run all statements of a script in one transaction."""
+        if not isinstance(sql, str):
+            raise ValidationError(
+                f"script takes SQL text, not {type(sql).__name__}",
+                field="sql",
+                hint="db.script('CREATE ...; INSERT ...;'); a SQLAlchemy statement goes to db.q",
+            )
+        async with self._executor.transaction():
+            for text in split_script(sql, self._dialect.name):
+                await self._run(text, None)
+
+    def expression(self, expression: Any) -> SqlExpression:
+        """Wrap an expression that is meant to be SQL."""
+        if isinstance(expression, str):
+            return SqlExpression(sa.literal_column(f"({expression})"))
+        element = expression.__clause_element__() if hasattr(expression, "__clause_element__") else expression
+        if not isinstance(element, sa.ColumnElement):
+            raise ValidationError(
+                f"sql takes a SQLAlchemy expression, not {type(expression).__name__}", hint="db.sql(t.c.n + 1)"
+            )
+        return SqlExpression(element)

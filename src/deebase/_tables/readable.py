@@ -1,0 +1,430 @@
+"""Readable: what a table and a view have in common, everything that reads rows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
+
+from deebase._engine.context import Source, conditions
+from deebase._pictures.notebook import table_html
+from deebase._rows.advice import refuse_attribute
+from deebase._rows.makers import dataclass_of
+from deebase._sql import statements
+from deebase._tables.paging import Page, page_of
+from deebase._tables.query import Query
+from deebase.errors import NotFoundError
+from deebase.types import UNSET, SqlExpression
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+    from deebase._engine.executor import Executor
+    from deebase._rows.model import TableModel
+
+R = TypeVar("R")
+D = TypeVar("D")
+
+
+class Readable(Generic[R]):
+    """The reading half of a handle; ``R`` is the type of a row."""
+
+    def __init__(self, source: Any) -> None:
+        # Only the library makes handles, so this type is no part of the public interface.
+        self._source: Source = source
+        self._model: TableModel = source.model
+        self._executor: Executor = source.executor
+
+    def __aiter__(self) -> AsyncIterator[R]:
+        return aiter(self())
+
+    if not TYPE_CHECKING:
+        # With `__getitem__` alone, Python would ask for the keys 0, 1, 2 and so on, and never come to an end.
+        # A type checker is not told of these, so that it refuses them too.
+
+        def __getattr__(self, name: str) -> Never:
+            if name.startswith("_"):
+                # What this uses itself is not there yet while a handle is copied.
+                refuse_attribute(self, name, "t")
+            model = self._model
+            refuse_attribute(self, name, model.name if model.name.isidentifier() else "t", model.names)
+
+        def __iter__(self) -> Never:
+            raise self._needs_await("rows = await {0}(); or async for row in {0}: ...")
+
+        def __contains__(self, _: object) -> Never:
+            raise self._needs_await("await {0}.exists(key); or await {0}.exists(email=...)")
+
+        def __len__(self) -> Never:
+            raise self._needs_await("await {0}.count()")
+
+        def __bool__(self) -> bool:
+            # Without it Python would ask for the length.
+            return True
+
+        def __reversed__(self) -> Never:
+            raise self._needs_await("await {0}(order_by='-id')")
+
+        def __await__(self) -> Never:
+            raise self._needs_await("rows = await {0}(); row = await {0}[key]")
+
+        def __setitem__(self, _: object, __: object) -> Never:
+            raise self._needs_await("await {0}.update({{...}}, pk=key)")
+
+        def __delitem__(self, _: object) -> Never:
+            raise self._needs_await("await {0}.delete(key)")
+
+        def _needs_await(self, instead: str) -> TypeError:
+            kind = type(self).__name__.lower()
+            name = self.name if self.name.isidentifier() else kind
+            return TypeError(f"a {kind} holds no rows itself, it asks the database: {instead.format(name)}")
+
+    def __repr__(self) -> str:
+        model, scope = self._model, self._source.scope
+        held = f" where {', '.join(scope.columns)} is given" if scope else ""
+        return f"<{type(self).__name__} {model.name} ({', '.join(model.columns)}){held}>"
+
+    def _repr_html_(self) -> str:
+        return table_html(self._model, self._source.dialect, getattr(self, "indexes", ()))
+
+    @property
+    def name(self) -> str:
+        """The name in the database."""
+        return self._model.name
+
+    @property
+    def sa_table(self) -> sa.Table:
+        """SQLAlchemy's Table, for Core statements of your own; it knows no scope."""
+        return self._model.sa_table
+
+    @property
+    def c(self) -> ReadOnlyColumnCollection[str, sa.Column[Any]]:
+        """SQLAlchemy's columns: ``users.c.age > 30`` is a condition."""
+        return self._model.sa_table.c
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return self._model.names
+
+    @property
+    def pks(self) -> tuple[str, ...]:
+        """Names of the key columns."""
+        return self._model.pks
+
+    def dataclass(self) -> type[Any]:
+        """Return the dataclass of the rows, made at the first call; handles return it from then on.
+
+        Every field has the default UNSET, which is "not given" in insert and update. Handles made by
+        ``rows_as`` keep the type they were asked for. A table that was created from a dataclass has it already.
+
+        Raises:
+            ValidationError: a column has a name that cannot be a field's.
+
+        Example:
+            ```python
+            User = users.dataclass()
+            row = await users.insert(User(name="Ada", email="ada@example.com"))
+            ```
+        """
+        model = self._model
+        if model.row_type is dict:
+            self._source.catalog.set_row_type(model, dataclass_of(model))
+        return model.row_type
+
+    # -- by key --------------------------------------------------------------------------------
+
+    def __getitem__(self, pk: Any) -> Coroutine[Any, Any, R]:
+        """Return the coroutine of ``get(pk)``; an un-awaited one warns at the caller's line.
+
+        Example:
+            ```python
+            row = await users[1]
+            row = await lines[order, number]  # a composite key
+            ```
+        """
+        return self.get(pk)
+
+    @overload
+    async def get(self, pk: Any, /, *, for_update: bool = False) -> R: ...
+
+    @overload
+    async def get(self, pk: Any, /, *, default: D, for_update: bool = False) -> R | D: ...
+
+    async def get(
+        self,
+        pk: Any = UNSET,
+        /,
+        *surplus: Never,
+        default: Any = UNSET,
+        for_update: bool = False,
+        **columns: Never,
+    ) -> Any:
+        """Return the row with this key.
+
+        Args:
+            pk: the key; a tuple for a composite key.
+            default: returned when there is no such row, instead of the error.
+            for_update: lock the row until the transaction ends (PostgreSQL; SQLite's write
+                transactions hold the whole database anyway).
+
+        Raises:
+            NotFoundError: there is no such row and no default.
+            ValidationError: no key, several, or columns.
+            TransactionError: for_update, outside of a transaction.
+
+        Example:
+            ```python
+            row = await users.get(1, default=None)
+            ```
+        """
+        model, source = self._model, self._source
+        if columns or surplus or pk is UNSET:
+            raise source.no_single_key("get", (pk, *surplus), columns)
+        key = model.key_values(pk)
+        if for_update:
+            rows = await self._locked(key)
+        else:
+            read = source.by_pk
+            if read is None:
+                read = source.by_pk = source.keyed_read(model.pks, model.names)
+            rows = await self._executor.fetch_by_key(read, read.args(key, source.scope))
+        if rows:
+            return source.row(rows[0])
+        if default is UNSET:
+            raise source.not_found(model.pks, pk)
+        return default
+
+    async def _locked(self, key: tuple[Any, ...]) -> list[Any]:
+        self._executor.must_be_inside("for_update")
+        where = self._source.where()
+        for name, value in zip(self._model.pks, key, strict=True):
+            where.equal(name, value)
+        prepared = self._source.kept(
+            ("get", "update", self._source.scope.shape),
+            lambda: statements.select(
+                self._model, self._source.dialect, self._model.names, where, lock="update", quick=True
+            ),
+        )
+        return await self._executor.fetch(prepared.statement, prepared.args(where.values))
+
+    # -- by condition --------------------------------------------------------------------------
+
+    async def lookup(self, /, *where: Any, **keywords: Any) -> R:
+        """Return the first row that matches, in key order.
+
+        Raises:
+            NotFoundError: no row matches.
+
+        Example:
+            ```python
+            row = await users.lookup(email="ada@example.com")
+            ```
+        """
+        condition = conditions(self._source, where, None, None, keywords)
+        row = await Query[R](self._source, condition, order_by=list(self._model.pks) or None).first()
+        if row is None:
+            raise NotFoundError(
+                f"{self._model.name}: no row matches",
+                table_name=self._model.name,
+                filters=dict(keywords),
+                hint="the conditions by keyword are in .filters of this error; t(...).first() returns None instead",
+            )
+        return row
+
+    def __call__(
+        self,
+        /,
+        *conditions_: Any,
+        where: str | None = None,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        order_by: Any = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        select: Sequence[str] | None = None,
+        with_pk: bool = False,
+        for_update: bool = False,
+        skip_locked: bool = False,
+        **keywords: Any,
+    ) -> Query[R]:
+        """Return a query: await it for a list of rows, iterate it for a stream.
+
+        Args:
+            *conditions_: SQLAlchemy expressions, or SQL text followed by its parameters.
+            where: SQL text, with ``params`` (a list for ``?``, a dict for ``:name``).
+            params: the parameters of ``where``.
+            order_by: a column name or a list of them (``"-age"`` and ``"age desc"`` are descending), or
+                SQLAlchemy expressions. Without it the order is the database's.
+            limit: at most so many rows.
+            offset: leave out so many rows first.
+            select: only these columns.
+            with_pk: pairs of (key, row) instead of rows.
+            for_update: lock the rows until the transaction ends (PostgreSQL); inside of one alone.
+            skip_locked: leave out rows that another transaction has locked (PostgreSQL); inside of one alone.
+            **keywords: ``column=value``; None means IS NULL; a list, tuple or set means IN.
+
+        Raises:
+            SchemaError: a name that is no column.
+            ValidationError: a value that does not fit, a broken fragment, a negative limit.
+
+        Example:
+            ```python
+            rows = await users("age > ? and name like ?", [30, "a%"], order_by="-age", limit=20)
+            ```
+        """
+        source = self._source
+        return Query(
+            source,
+            conditions(source, conditions_, where, params, keywords),
+            order_by=order_by,
+            limit=limit,
+            offset=offset,
+            select=select,
+            with_pk=with_pk,
+            for_update=for_update,
+            skip_locked=skip_locked,
+        )
+
+    async def export_file(
+        self,
+        /,
+        target: Any,
+        *conditions_: Any,
+        where: str | None = None,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        order_by: Any = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        select: Sequence[str] | None = None,
+        format: Literal["csv", "tsv", "json", "ndjson"] | None = None,
+        delimiter: str | None = None,
+        overwrite: bool = False,
+        progress: Callable[[int], object] | None = None,
+        **keywords: Any,
+    ) -> int:
+        """Write rows to a CSV, TSV, JSON or NDJSON file, which is there whole or not at all.
+
+        Args:
+            target: a path (``people.csv``, ``people.json.gz``, ``people.csv.zip``), a binary or text file object, or
+                "-" for standard output.
+            *conditions_: as in a call of the table, like all up to ``select``.
+            where: see there.
+            params: see there.
+            order_by: see there; the key by default.
+            limit: see there.
+            offset: see there.
+            select: see there.
+            format: told by the file's name by default.
+            delimiter: between fields; a comma, or a tab for TSV, by default.
+            overwrite: replace a file that is there.
+            progress: called now and then with the number of rows.
+            **keywords: ``column=value``.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            InvalidOperationError: the file exists, or cannot be written.
+            ValidationError: the format is not known.
+
+        Example:
+            ```python
+            await users.export_file("adults.csv", users.c.age >= 18, overwrite=True)
+            ```
+        """
+        # Here: zip archives and the like are loaded by those who export files.
+        from deebase._files.exporting import Export
+
+        model = self._model
+        file = Export(target, format=format, delimiter=delimiter, overwrite=overwrite, table=model.sa_table.name)
+        query = Query[dict[str, Any]](
+            self._source.with_rows(dict),
+            conditions(self._source, conditions_, where, params, keywords),
+            order_by=list(model.pks) if order_by is None else order_by,
+            limit=limit,
+            offset=offset,
+            select=select,
+        )
+        return await file.write(list(model.names if select is None else select), query, progress)
+
+    async def count(self, /, *where: Any, **keywords: Any) -> int:
+        """Return the number of rows that match.
+
+        Example:
+            ```python
+            n = await users.count(status="active")
+            ```
+        """
+        return await Query[R](self._source, conditions(self._source, where, None, None, keywords)).count()
+
+    async def exists(self, /, *where: Any, **keywords: Any) -> bool:
+        """Return whether a row is there: by key, or by conditions as in a call of the table.
+
+        Without any condition: whether the table itself is in the database. ``users().exists()`` asks for any row.
+
+        Example:
+            ```python
+            there = await users.exists(1)
+            taken = await users.exists(email="ada@example.com")
+            made = await users.exists()
+            ```
+        """
+        model = self._model
+        if not where and not keywords:
+            asked = self._source.kept(("is there",), lambda: statements.is_there(model, self._source.dialect))
+            return bool(await self._executor.fetch(asked.statement, asked.args({})))
+        if len(where) == 1 and not keywords and _is_key(where[0], model):
+            return bool(await self._source.by_key(model.pks, model.key_values(where[0]), model.pks))
+        return await Query[R](self._source, conditions(self._source, where, None, None, keywords)).exists()
+
+    async def page(
+        self,
+        /,
+        *conditions_: Any,
+        size: int = 50,
+        order_by: Any = None,
+        after: str | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        select: Sequence[str] | None = None,
+        **keywords: Any,
+    ) -> Page[R]:
+        """Return a page of rows, found by the values of its neighbour rather than by counting (keyset).
+
+        However many rows there are, a page costs the same; rows that others insert or delete meanwhile
+        make no row come twice and none be left out. The key decides between equal rows. NULLs stand
+        where the database sorts them: first on SQLite, last on PostgreSQL, the other way round when descending.
+
+        Args:
+            *conditions_: conditions, as in a call of the table; the same for each page.
+            size: rows of a page, 1 to 10,000.
+            order_by: names of columns, as in a call of the table; the key by default.
+            after: ``page.next`` or ``page.previous`` of another page; None for the first.
+            where: SQL text, with ``params``.
+            params: the parameters of ``where``.
+            select: only these columns.
+            **keywords: conditions by column.
+
+        Returns:
+            The page: ``rows``, and ``next`` and ``previous``, which are None where there is no such page.
+
+        Raises:
+            ValidationError: a cursor that is broken or of another order, a size out of range.
+            InvalidOperationError: there is no key that tells equal rows apart.
+
+        Example:
+            ```python
+            page = await users.page(size=50, order_by="-age")
+            while page.next:
+                page = await users.page(size=50, order_by="-age", after=page.next)
+            ```
+        """
+        condition = conditions(self._source, conditions_, where, params, keywords)
+        return await page_of(self._source, condition, size=size, order=order_by, after=after, select=select)
+
+
+def _is_key(item: Any, model: TableModel) -> bool:
+    """Tell a key from a condition: SQL text is a condition, unless the key is a text itself."""
+    if hasattr(item, "__clause_element__") or isinstance(item, SqlExpression):
+        return False
+    return not isinstance(item, str) or (len(model.pks) == 1 and model.columns[model.pks[0]].is_text)

@@ -1,0 +1,325 @@
+"""Foreign keys: from a row to the one it refers to, and back to those that refer to it."""
+
+from __future__ import annotations
+
+# Rows are the user's own and may be of any type.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from deebase._engine.context import Source, conditions
+from deebase._rows.model import ForeignKeyModel, TableModel
+from deebase._sql.related import RelatedRead, Within
+from deebase._sqltext.create_table import collations
+from deebase._sqltext.tokens import folded
+from deebase._tables.query import Query, order_names
+from deebase.errors import SchemaError, ValidationError
+
+#: A column, or the columns of a composite key.
+Columns = str | Sequence[str]
+
+
+class ForeignKeys:
+    """``posts.fk``: for each foreign key a function from a row to the row it refers to.
+
+    Example:
+        ```python
+        author = await posts.fk.author_id(post)
+        order = await lines.fk["order_id", "region"](line)  # a composite key
+        ```
+    """
+
+    def __init__(self, source: Any) -> None:
+        # Only tables make one, so this type is no part of the public interface.
+        self._source: Source = source
+
+    def __repr__(self) -> str:
+        return f"<Foreign keys of {self._source.model.name}: {', '.join(self.__dir__()) or 'none'}>"
+
+    def __getattr__(self, column: str) -> Callable[[Any], Awaitable[Any]]:
+        if column.startswith("__"):
+            raise AttributeError(column)
+        return self[column]
+
+    def __getitem__(self, column: Columns) -> Callable[[Any], Awaitable[Any]]:
+        found = foreign_key(self._source, column)
+        return lambda row: parent_of(self._source, row, found)
+
+    def __iter__(self) -> Iterator[Any]:
+        # As `__getitem__` takes them: a column, or the tuple of a composite key.
+        return (key.columns[0] if len(key.columns) == 1 else key.columns for key in self._source.foreign_keys)
+
+    def __len__(self) -> int:
+        return len(self._source.foreign_keys)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __dir__(self) -> list[str]:
+        return [key.columns[0] for key in self._source.foreign_keys if len(key.columns) == 1]
+
+
+def foreign_key(source: Source, column: Columns) -> ForeignKeyModel:
+    """Return the foreign key of a column, or of all columns of a composite key.
+
+    Raises:
+        SchemaError: there is none; the message lists those that are.
+    """
+    names = tuple(column) if isinstance(column, (list, tuple)) else (column,)
+    keys, model = source.foreign_keys, source.model
+    for key in keys:
+        if key.columns == names:
+            return key
+    # One column of a composite key is enough where only one key has it.
+    holding = [key for key in keys if len(names) == 1 and names[0] in key.columns]
+    if len(holding) == 1:
+        return holding[0]
+    known = [", ".join(key.columns) for key in keys]
+    raise SchemaError(
+        f"{model.name}: {', '.join(map(str, names))} is no foreign key",
+        table_name=model.name,
+        column_name=str(names[0]) if names else None,
+        hint=f"the foreign keys are {'; '.join(known)}{_behind(names)}" if known else "the table has no foreign keys",
+    )
+
+
+def _behind(names: Sequence[Any]) -> str:
+    """Return what to add where a condition stands in the place of the column."""
+    if all(isinstance(name, str) and name.isidentifier() for name in names):
+        return ""
+    return "; conditions come after it: get_children(row, 'post', 'author_id', 'views > ?', [30])"
+
+
+def described(source: Source) -> list[dict[str, Any]]:
+    """Return the foreign keys as ``[{"column": "author_id", "references": "user.id"}]``.
+
+    Of a composite key both are lists.
+    """
+    result: list[dict[str, Any]] = []
+    for key in source.foreign_keys:
+        targets = [f"{key.target}.{name}" for name in key.targets]
+        alone = len(targets) == 1
+        entry: dict[str, Any] = {
+            "column": key.columns[0] if alone else list(key.columns),
+            "references": targets[0] if alone else targets,
+        }
+        actions = {"on_delete": key.on_delete, "on_update": key.on_update}
+        entry.update({name: action.lower() for name, action in actions.items() if action is not None})
+        result.append(entry)
+    return result
+
+
+def values_in(row: Any, names: Sequence[str], model: TableModel) -> tuple[Any, ...]:
+    """Return the values of columns in a row, be it a mapping or an object.
+
+    Raises:
+        ValidationError: the row lacks one.
+    """
+    values: list[Any] = []
+    for name in names:
+        try:
+            values.append(row[name] if isinstance(row, Mapping) else getattr(row, name))
+        except (KeyError, AttributeError):
+            raise ValidationError(
+                f"the row has no {name!r}, which {model.name} is related by", field=name, hint="select this column too"
+            ) from None
+    return tuple(values)
+
+
+async def parent_of(source: Source, row: Any, key: ForeignKeyModel) -> Any:
+    """Return the row that a row refers to, or None: NULL, dangling, or out of the scope."""
+    values = values_in(row, key.columns, source.model)
+    if any(value is None for value in values):
+        return None
+    parents = source.of_table(key.target)
+    rows = await parents.by_key(key.targets, values, parents.model.names, waits=True)
+    return parents.row(rows[0]) if rows else None
+
+
+def children_of(source: Source, children: Source, column: Columns | None) -> ForeignKeyModel:
+    """Return the foreign key by which the rows of one table refer to those of another.
+
+    Raises:
+        SchemaError: none does, or several do and no column says which.
+    """
+    parent, child = source.model, children.model
+    keys = children.foreign_keys
+    leading = [key for key in keys if key.target == parent.name]
+    if column is not None:
+        key = foreign_key(children, column)
+        if key in leading:
+            return key
+        raise SchemaError(
+            f"{child.name}.{', '.join(key.columns)} refers to {key.target}, not to {parent.name}",
+            table_name=child.name,
+            column_name=key.columns[0],
+            hint=f"call it on the table {key.target}",
+        )
+    if len(leading) != 1:
+        what = "no foreign key" if not leading else "several foreign keys"
+        raise SchemaError(
+            f"{child.name} has {what} to {parent.name}",
+            table_name=child.name,
+            hint=f"name one: {'; '.join(', '.join(key.columns) for key in leading or keys)}",
+        )
+    return leading[0]
+
+
+def child_source(source: Source, child: Any) -> Source:
+    """Return the table of the children, by name or as a handle, with the scopes of both."""
+    if isinstance(child, str):
+        return source.of_table(child)
+    given: Any = getattr(child, "_source", None)
+    if not isinstance(given, Source):
+        raise ValidationError(
+            f"the children are a table or the name of one, not {type(child).__name__}",
+            hint="users.get_children(user, 'post', 'author_id')",
+        )
+    held = source.scope.carried_to(given.model, source.model).held
+    return given.scoped(given.scope.narrowed(given.model, held, writable=False)) if held else given
+
+
+def within_scope(source: Source, children: Source, key: ForeignKeyModel) -> Within | None:
+    """Return what holds a parent to the columns of its scope that its children lack; None where they lack none.
+
+    The rows may come from a request: without this, children of a row of another scope would be shown.
+    """
+    left = {name: value for name, value in source.scope.held.items() if name not in children.scope.held}
+    if not left:
+        return None
+    parent = source.model.sa_table.alias()
+    held = [parent.c[name] == value for name, value in left.items()]
+    return lambda values: sa.exists().where(
+        *[parent.c[name] == value for name, value in zip(key.targets, values, strict=True)], *held
+    )
+
+
+def compared_by(source: Source, children: Source, key: ForeignKeyModel) -> dict[str, str]:
+    """Return the collations by which columns of a foreign key are compared, where those are not their own.
+
+    SQLite compares by the collation of the column that is referred to (sqlite.org/foreignkeys.html).
+    """
+
+    def found(table: Source) -> Mapping[str, str]:
+        facts = table.catalog.facts(table.model.name)
+        return {} if source.dialect.name != "sqlite" or facts is None else collations(facts.sql or "")
+
+    parents, own = found(source), found(children)
+    pairs = {
+        name: (parents.get(folded(target), "BINARY"), own.get(folded(name), "BINARY"))
+        for name, target in zip(key.columns, key.targets, strict=True)
+    }
+    return {name: parent for name, (parent, child) in pairs.items() if parent != child}
+
+
+def children_query(
+    source: Source,
+    row: Any,
+    child: Any,
+    column: Columns | None,
+    where: Sequence[Any],
+    keywords: Mapping[str, Any],
+    **options: Any,
+) -> Query[Any]:
+    """Return the query of the rows that refer to a row."""
+    children = child_source(source, child)
+    key = children_of(source, children, column)
+    values = values_in(row, key.targets, source.model)
+    condition = conditions(children, where, None, None, keywords)
+    within = within_scope(source, children, key)
+    if within is not None:
+        condition.expression(within(values))
+    collated = compared_by(source, children, key)
+    for name, value in zip(key.columns, values, strict=True):
+        if value is None:
+            # Nothing refers to NULL.
+            condition.nothing()
+        elif name in collated:
+            condition.expression(sa.collate(children.model.column(name).sa_column, collated[name]) == value)
+        else:
+            condition.equal(name, value)
+    return Query(children, condition, **options)
+
+
+async def with_parents(source: Source, rows: Any, column: Columns) -> list[tuple[Any, Any]]:
+    """Return (row, parent or None) for each row; one statement for all parents."""
+    key = foreign_key(source, column)
+    parents = source.of_table(key.target)
+    listed = await _listed(rows)
+    found = await _related(source, listed, key.columns, parents, key.targets)
+    return [(row, related[0] if related else None) for row, related in zip(listed, found, strict=True)]
+
+
+async def with_children(
+    source: Source, rows: Any, child: Any, column: Columns | None, order_by: Any
+) -> list[tuple[Any, list[Any]]]:
+    """Return (row, rows that refer to it) for each row; one statement for all of them."""
+    children = child_source(source, child)
+    key = children_of(source, children, column)
+    listed = await _listed(rows)
+    within = within_scope(source, children, key)
+    collated = compared_by(source, children, key)
+    found = await _related(source, listed, key.targets, children, key.columns, order_by, within, collated)
+    return list(zip(listed, found, strict=True))
+
+
+async def _listed(rows: Any) -> list[Any]:
+    """Return rows as a list: of a query, awaited; of a table or stream, read; of an iterable, as they are."""
+    kind: type[Any] = type(rows)
+    if isinstance(rows, Query):
+        return list(await rows)
+    if isinstance(rows, AsyncIterable):
+        return [row async for row in rows]
+    if issubclass(kind, (str, bytes, Mapping)) or not issubclass(kind, Iterable):
+        raise ValidationError(
+            f"rows are a query or an iterable of rows, not {kind.__name__}",
+            hint="posts.with_parents(posts(), 'author_id')",
+        )
+    return list(rows)
+
+
+async def _related(
+    source: Source,
+    rows: Sequence[Any],
+    names: Sequence[str],
+    others: Source,
+    matched: tuple[str, ...],
+    order: Any = None,
+    within: Within | None = None,
+    collated: Mapping[str, str] | None = None,
+) -> list[list[Any]]:
+    """Return for each row the rows of another table whose ``matched`` columns equal its ``names``."""
+    keys: dict[tuple[Any, ...], int] = {}
+    bounds: list[tuple[Any, ...]] = []
+    places: list[int | None] = []
+    names_of_order = order_names(order)
+
+    def build() -> RelatedRead:
+        return RelatedRead(others.model, others.dialect, matched, others.scope, order, within, collated)
+
+    shape = ("related", matched, names_of_order, others.scope.shape, *(collated or {}).items())
+    # What holds the parents has values in it, which are those of this call.
+    once = names_of_order is None or within is not None
+    read: RelatedRead = build() if once else others.kept(shape, build)
+    for row in rows:
+        values = values_in(row, names, source.model)
+        bound = None if any(value is None for value in values) else read.bind(values)
+        if bound is None:
+            places.append(None)
+            continue
+        # Infinity equals the last date of Python, and not that of PostgreSQL.
+        place = keys.setdefault((bound, *[getattr(value, "stored", None) for value in bound]), len(keys))
+        if place == len(bounds):
+            bounds.append(bound)
+        places.append(place)
+    found: list[list[Any]] = [[] for _ in bounds]
+    model = others.model
+    maker = others.maker(model.names)
+    for statement, args, start in read.statements(bounds, others.scope):
+        rows_ = await others.executor.fetch(statement, args)
+        made = maker([row[1:] for row in rows_])
+        for row, other in zip(rows_, made, strict=True):
+            found[start + row[0]].append(other)
+    return [[] if place is None else found[place] for place in places]

@@ -1,0 +1,150 @@
+"""Changes of one row by unique columns.
+
+A row may hold values that are refused, which others have stored: written back unchanged, they are left out of the
+change, so that the other columns can be saved.
+"""
+
+from __future__ import annotations
+
+# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from deebase._sql import statements
+from deebase._sql.where import Where, key_source
+from deebase.errors import ValidationError
+from deebase.types import SqlExpression
+
+if TYPE_CHECKING:
+    from deebase._engine.context import Source
+    from deebase._rows.model import ColumnModel
+    from deebase._sql.compiled import Prepared
+
+
+def by_key(source: Source, keys: Sequence[str]) -> Where:
+    """Return the condition of one row within the scope, whose key comes with each run."""
+    where = source.where()
+    where.match(keys)
+    return where
+
+
+def key_values(source: Source, key: Sequence[Any]) -> dict[str, Any]:
+    """Return the values of such a condition."""
+    values = {key_source(n): value for n, value in enumerate(key)}
+    return {**values, **source.scope.values}
+
+
+async def change(source: Source, keys: tuple[str, ...], key: Sequence[Any], changed: Mapping[str, Any]) -> list[Any]:
+    """Return the driver's row with these unique values after the change, if there is one.
+
+    Raises:
+        ValidationError: a value that does not fit, and is not what the row holds.
+    """
+
+    def build() -> Prepared:
+        return statements.update(source.model, source.dialect, changed, by_key(source, keys))
+
+    if any(isinstance(value, SqlExpression) for value in changed.values()):
+        prepared = build()
+    else:
+        prepared = source.kept(("update", source.scope.shape, keys, *changed), build)
+    try:
+        args = prepared.args({**changed, **key_values(source, key)})
+    except ValidationError:
+        rest = await without_unchanged(source, keys, key, changed, misfits(source.model.columns, changed))
+        if rest is None:
+            raise
+        return await _change_rest(source, keys, key, rest)
+    return await source.executor.fetch(prepared.statement, args)
+
+
+async def _change_rest(source: Source, keys: tuple[str, ...], key: Sequence[Any], rest: Mapping[str, Any]) -> list[Any]:
+    return await (change(source, keys, key, rest) if rest else source.by_key(keys, key, source.model.names))
+
+
+async def merge(source: Source, target: tuple[str, ...], new: Mapping[str, Any], changed: Iterable[str]) -> list[Any]:
+    """Return the driver's row of an upsert that cannot insert, if the row exists and holds what cannot be sent.
+
+    Args:
+        source: the table, with its scope.
+        target: the columns whose conflict is meant.
+        new: the values of the row.
+        changed: those that an existing row gets.
+
+    Raises:
+        ValidationError: a value that does not fit, and is not what the row holds.
+    """
+    model = source.model
+    key = [new[name] for name in target]
+    names = [*misfits(model.columns, new), *model.lacks_documents(new)]
+    if not names or not set(target).isdisjoint(names):
+        return []
+    rest = await without_unchanged(source, target, key, new, names)
+    if rest is None:
+        return []
+    for name in names:
+        if name in rest:
+            _check(model.columns[name], rest[name])
+            return []
+    fixed = {*target, *source.scope.held, *names}
+    return await _change_rest(source, target, key, {name: rest[name] for name in changed if name not in fixed})
+
+
+async def without_unchanged(
+    source: Source, key: Sequence[str], key_values: Sequence[Any], values: Mapping[str, Any], names: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return the values without those of the named ones that the row has; None if it has none of them.
+
+    Args:
+        source: the table, with its scope.
+        key: unique columns.
+        key_values: their values in the row.
+        values: the values to store.
+        names: those that cannot be sent.
+    """
+    columns = tuple(dict.fromkeys((*key, *names)))
+    rows = await source.by_key(tuple(key), key_values, columns)
+    for row in rows:
+        stored = {name: _read(source.model.columns[name], value) for name, value in zip(columns, row, strict=True)}
+        unchanged = {name for name in names if _same(values[name], stored[name])}
+        if unchanged:
+            return {name: value for name, value in values.items() if name not in unchanged}
+    return None
+
+
+def misfits(columns: Mapping[str, ColumnModel], values: Mapping[str, Any]) -> list[str]:
+    """Return the columns that refuse their value."""
+    return [name for name, value in values.items() if not _fits(columns[name], value)]
+
+
+def _fits(column: ColumnModel, value: Any) -> bool:
+    try:
+        _check(column, value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _check(column: ColumnModel, value: Any) -> None:
+    if column.bind is not None and not isinstance(value, SqlExpression):
+        column.bind(value)
+
+
+def _read(column: ColumnModel, value: Any) -> Any:
+    return value if value is None or column.read is None else column.read(value)
+
+
+def _same(given: Any, stored: Any) -> bool:
+    """Whether a value is the one that was read; unlike for ``==``, NaN is itself, and 1 is not True."""
+    if type(given) is not type(stored):
+        return False
+    if isinstance(given, (list, tuple)):
+        return len(given) == len(stored) and all(map(_same, given, stored))
+    if isinstance(given, dict):
+        return list(given) == list(stored) and all(_same(given[name], stored[name]) for name in given)
+    if isinstance(given, Decimal):
+        return bool(given.as_tuple() == stored.as_tuple())
+    is_nan = given != given and stored != stored
+    return bool(is_nan or given == stored)

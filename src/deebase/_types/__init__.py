@@ -1,0 +1,1 @@
+"""Column types: one object knows everything about one type."""

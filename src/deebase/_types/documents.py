@@ -1,0 +1,192 @@
+"""JSON columns: Python values into JSON text and back.
+
+JSON knows null, booleans, numbers, text, lists and objects with text keys. Whatever else a value holds
+is refused, because it would come back as something else.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from enum import Enum
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from deebase._types.foreign_values import python_value
+from deebase._types.scalars import misfit, refused, text_fault
+from deebase.errors import DataError, DeeBaseError, ValidationError
+
+Convert = Callable[[Any], Any]
+
+
+class Codec(NamedTuple):
+    """How values of one annotation become JSON values, and back; decode is None where they are the same."""
+
+    encode: Convert
+    decode: Convert | None
+
+
+class JsonNumber(float):
+    """A number of a document that a float does not write as it is stored: with more digits, or zeros at its end.
+
+    It is the nearest float to compute with, and is stored again with the digits it has.
+    """
+
+    __slots__ = ("text",)
+
+    text: str
+
+    def __new__(cls, text: str) -> JsonNumber:
+        """Return the number of a JSON text."""
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+    def __reduce__(self) -> Any:
+        """Return how copies and pickles are made."""
+        return JsonNumber, (self.text,)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    # A float has 15 digits that always come back; the rest takes a closer look, which costs three times as much.
+    if len(text) < 17 and text[-1] != "0" and "e" not in text and "E" not in text:
+        return value
+    written = float.__repr__(value)
+    if written == text or (math.isfinite(value) and _stable(written) == text):
+        return value
+    return JsonNumber(text)
+
+
+def _stable(written: str) -> str:
+    expanded = format(Decimal(written), "f")
+    return expanded if "." in expanded else f"{expanded}.0"
+
+
+#: Returns the value of JSON text.
+loads = json.JSONDecoder(parse_float=_number).decode
+
+#: Stands before the digits of a ``JsonNumber`` in the text of a string; no text of a user's begins with it.
+_MARK = f"number {uuid4().hex} "
+_MARKED = re.compile(f'"{_MARK}([^"]*)"')
+
+
+def _digits(value: JsonNumber) -> str:
+    if not math.isfinite(value) or (not value and Decimal(value.text)):
+        raise refused(value, "a number in this JSON value is beyond the range of a float", "store it as text")
+    return _MARK + value.text
+
+
+def plain(value: Any) -> Any:
+    """Return a value that consists of JSON's own types, or refuse it."""
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
+    if kind is float:
+        if math.isfinite(value):
+            return value
+        raise refused(value, "NaN and infinities are no JSON", "use None for a missing number")
+    if kind is JsonNumber:
+        return _digits(value)
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
+                raise refused(key, "the keys of a JSON object are text, and one is not", "str(key)")
+        return {key: plain(item) for key, item in value.items()}
+    if kind is list:
+        return [plain(item) for item in value]
+    return _plain_subclass(value)
+
+
+def _plain_subclass(value: Any) -> Any:
+    if not isinstance(value, Enum):
+        if isinstance(value, str):
+            return str.__str__(value)
+        bases: tuple[Any, ...] = (int, float, dict, list)
+        for base in bases:
+            if isinstance(value, base):
+                return plain(base(value))
+    other = python_value(value)
+    if other is not value:
+        return plain(other)
+    hint = (
+        "list(value)"
+        if isinstance(value, (tuple, set, frozenset))
+        else "annotate the field with its class, or convert it"
+    )
+    raise misfit(value, "None, True, False, numbers, text, lists and dicts inside JSON", hint)
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e\+\d+|-0\.0(?![\de])')
+
+
+def dumps(value: Any) -> str:
+    """Return the JSON text of a value of JSON's own types.
+
+    Raises:
+        ValidationError: text that the databases refuse, or a number with too many digits.
+    """
+    try:
+        text = _ENCODE(value)
+    except ValueError as error:  # an int of more digits than Python writes
+        raise refused(value, "a number in this JSON value has too many digits", "store it as text") from error
+    if "e+" in text or "-0.0" in text:
+        text = _TOKEN.sub(_stable_number, text)
+    if _MARK in text:
+        text = _MARKED.sub(r"\1", text)
+    fault = text_fault(text)
+    if fault is None and "\\u0000" in text and _ESCAPED_NUL.search(text):
+        fault = "the text holds a NUL character"
+    if fault:
+        raise refused(value, f"inside JSON {fault}", "remove it")
+    return text
+
+
+def _stable_number(token: re.Match[str]) -> str:
+    # JSONB keeps numbers as NUMERIC: 1e+16 would come back as an int, and zero has no sign.
+    text = token.group()
+    if text[0] == '"':
+        return text
+    return "0.0" if text == "-0.0" else _stable(text)
+
+
+def encode(made: Codec, value: Any) -> str:
+    """Return the JSON text that stores a value.
+
+    Raises:
+        ValidationError: it does not fit, or is nested too deeply or in itself.
+    """
+    try:
+        return dumps(made.encode(value))
+    except RecursionError:
+        raise ValidationError("this JSON value is nested too deeply, or contains itself", value=value) from None
+    except DeeBaseError:
+        raise
+    except Exception as error:  # whatever the class's own conversion to JSON raises
+        raise ValidationError(f"this {type(value).__name__} cannot be turned into JSON", value=value) from error
+
+
+def decode(made: Codec, stored: Any, *, parsed: bool = False) -> Any:
+    """Return the value that JSON text stores.
+
+    Args:
+        made: how values of the annotation are made.
+        stored: JSON text, or what it says.
+        parsed: the driver has read the text; a str is a JSON string then.
+
+    Raises:
+        DataError: it is no JSON, or no longer fits the annotation.
+    """
+    try:
+        value = loads(stored) if isinstance(stored, str) and not parsed else stored
+        return value if made.decode is None or value is None else made.decode(value)
+    except Exception:  # whatever the class raises that is made from it
+        # Not chained: errors of other libraries show the stored value.
+        raise DataError(
+            "a stored JSON value does not fit the annotation of its column", hint="read it with SQL, and correct it"
+        ) from None

@@ -1,0 +1,1 @@
+"""The commands of `deebase`: one module per command group."""

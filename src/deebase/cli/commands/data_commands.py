@@ -1,0 +1,212 @@
+"""`deebase data`: rows read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from deebase.cli.commands import file_commands as files
+from deebase.cli.frame import Group, Refusal
+from deebase.cli.invocation import changing, destroying, invocation, output_options, reading, say
+from deebase.cli.output import counted, show_object, show_stream
+from deebase.cli.session import Session, ask, session
+from deebase.cli.stdin_rows import read_records
+from deebase.cli.value_arguments import guessed, key, named, record, text_of
+
+
+@click.group(cls=Group, example="deebase data list user --order-by name --limit 10")
+def data() -> None:
+    """Read and write rows."""
+
+
+for _command in files.COMMANDS:
+    data.add_command(_command)
+
+
+_WHERE = click.option("--where", metavar="SQL", help="A condition, with :NAME for values.")
+_PARAMS = click.option("-p", "--param", "params", metavar="NAME=VALUE", multiple=True, help="A value of --where.")
+_FIELDS = click.option("-f", "--field", "fields", metavar="COLUMN=VALUE", multiple=True, help="A value of the row.")
+_NULLS = click.option("--null", "nulls", metavar="COLUMN", multiple=True, help="A column that is to be NULL.")
+_ALL = click.option("--all", "everything", is_flag=True, help="Mean every row.")
+
+
+def _values(params: Sequence[str]) -> dict[str, Any]:
+    return {name: guessed(text) for name, text in named(params, "-p").items()}
+
+
+@data.command("list", example="deebase data list user --where 'age > :age' -p age=30 --order-by=-age --limit 10")
+@click.argument("table")
+@_WHERE
+@_PARAMS
+@click.option("--order-by", metavar="COLUMN", multiple=True, help="-COLUMN is descending; the first one counts most.")
+@click.option("--limit", type=click.IntRange(min=0), help="At most so many rows.")
+@click.option("--offset", type=click.IntRange(min=0), help="Leave out so many rows first.")
+@click.option("-c", "--column", "columns", metavar="COLUMN", multiple=True, help="Only these columns.")
+@reading
+def list_rows(
+    table: str,
+    where: str | None,
+    params: Sequence[str],
+    order_by: Sequence[str],
+    limit: int | None,
+    offset: int | None,
+    columns: Sequence[str],
+) -> None:
+    """List rows of a table or view."""
+    with session() as s:
+        item = s.readable(table)
+        query = item(
+            *_condition(where, params),
+            order_by=list(order_by) or None,
+            limit=limit,
+            offset=offset,
+            select=list(columns) or None,
+        )
+        s.run(show_stream(query, columns or item.columns, every=limit is not None))
+
+
+@data.command("get", example="deebase data get user 1")
+@click.argument("table")
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@reading
+def get(table: str, keys: Sequence[str]) -> None:
+    """Show the row with this key; a composite key has several parts."""
+    with session() as s:
+        item = s.readable(table)
+        show_object(s.run(item.get(key(item, keys))))
+
+
+@data.command("insert", example="deebase data insert user -f name=Ada -f email=ada@example.com")
+@click.argument("table")
+@_FIELDS
+@_NULLS
+@output_options
+@changing
+def insert(table: str, fields: Sequence[str], nulls: Sequence[str]) -> None:
+    """Insert a row and show it as it is stored; without -f, insert the rows that come as JSON on stdin."""
+    with session() as s:
+        item = s.table(table)
+        if fields or nulls:
+            row = s.change(item.insert(record(item, named(fields, "-f", item.columns), nulls)))
+            _show_row(row, "inserted", f"into {table}")
+        else:
+            _count(s, item.insert_all(read_records(item)), "inserted", f"into {table}")
+
+
+@data.command("update", example="deebase data update user 1 -f name=Grace")
+@click.argument("table")
+@click.argument("keys", metavar="[KEY...]", nargs=-1)
+@_FIELDS
+@_NULLS
+@_WHERE
+@_PARAMS
+@_ALL
+@output_options
+@destroying
+def update(
+    table: str,
+    keys: Sequence[str],
+    fields: Sequence[str],
+    nulls: Sequence[str],
+    where: str | None,
+    params: Sequence[str],
+    everything: bool,
+) -> None:
+    """Change a row by key and show it; or all rows of a --where, or --all; or, without -f, the rows on stdin by key."""
+    with session() as s:
+        item = s.table(table)
+        if not fields and not nulls:
+            _only_one("update", keys, where, everything, needed=False)
+            _count(s, item.update_all(read_records(item)), "updated", f"of {table}")
+            return
+        values = record(item, named(fields, "-f", item.columns), nulls)
+        _only_one("update", keys, where, everything)
+        if keys:
+            _show_row(s.change(item.update(values, pk=key(item, keys))), "updated", f"of {table}")
+        else:
+            if everything:
+                ask(f"Change {counted(s.run(item.count()), 'row')} of {table}?")
+            _count(s, item.update_where(values, *_condition(where, params), all=everything), "updated", f"of {table}")
+
+
+@data.command("upsert", example="deebase data upsert user --on email -f email=ada@example.com -f name=Ada")
+@click.argument("table")
+@_FIELDS
+@_NULLS
+@click.option("--on", metavar="COLUMN", multiple=True, help="What tells whether the row is there; the key by default.")
+@output_options
+@changing
+def upsert(table: str, fields: Sequence[str], nulls: Sequence[str], on: Sequence[str]) -> None:
+    """Insert a row, or change the one that is there, and show it; without -f, the rows that come as JSON on stdin."""
+    with session() as s:
+        item = s.table(table)
+        target = list(on) or None
+        if fields or nulls:
+            row = s.change(item.upsert(record(item, named(fields, "-f", item.columns), nulls), on=target))
+            _show_row(row, "upserted", f"into {table}")
+        else:
+            _count(s, item.upsert_all(read_records(item), on=target), "upserted", f"into {table}")
+
+
+@data.command("delete", example="deebase data delete user --where 'age > :age' -p age=90 --yes")
+@click.argument("table")
+@click.argument("keys", metavar="[KEY...]", nargs=-1)
+@_WHERE
+@_PARAMS
+@_ALL
+@output_options
+@destroying
+def delete(table: str, keys: Sequence[str], where: str | None, params: Sequence[str], everything: bool) -> None:
+    """Delete a row by key, all rows of a --where, or --all."""
+    with session() as s:
+        item = s.table(table)
+        _only_one("delete", keys, where, everything)
+        if keys:
+            pk = key(item, keys)
+            s.run(item.get(pk))
+            ask(f"Delete 1 row of {table}?")
+            s.change(item.delete(pk))
+            _say_count(1, "deleted", f"of {table}")
+            return
+        condition = _condition(where, params)
+        ask(f"Delete {counted(s.run(item.count(*condition)), 'row')} of {table}?")
+        _count(s, item.delete_where(*condition, all=everything), "deleted", f"of {table}")
+
+
+def _condition(where: str | None, params: Sequence[str]) -> list[Any]:
+    values = _values(params)
+    if where is None:
+        if values:
+            raise Refusal("-p gives a value of --where, which is missing.")
+        return []
+    return [where, values] if values else [where]
+
+
+def _only_one(command: str, keys: Iterable[str], where: str | None, everything: bool, *, needed: bool = True) -> None:
+    given = sum([bool(keys), where is not None, everything])
+    if given > 1 or given != int(needed):
+        wanted = "a KEY, --where or --all, and one of them only" if needed else "values: give -f COLUMN=VALUE"
+        raise Refusal(f"deebase data {command} needs {wanted}.")
+
+
+def _show_row(row: Mapping[str, Any], done: str, where: str) -> None:
+    """Give out a row as it is stored, or with --dry-run say how it would be."""
+    if invocation().dry_run:
+        say(f"1 row would be {done} {where}: {text_of(row)}")
+    else:
+        show_object(row)
+
+
+def _count(s: Session, work: Coroutine[Any, Any, int], done: str, where: str) -> None:
+    _say_count(s.change(work), done, where)
+
+
+def _say_count(count: int, done: str, where: str) -> None:
+    if invocation().dry_run:
+        say(f"{counted(count, 'row')} would be {done} {where}.")
+        return
+    say(f"{counted(count, 'row')} {done} {where}.")
+    if invocation().output is not None:
+        show_object({done: count})

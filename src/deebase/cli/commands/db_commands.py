@@ -1,0 +1,137 @@
+"""`deebase db`: the database as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from deebase.cli.commands.info_commands import info
+from deebase.cli.frame import ATTENTION, Command, Group
+from deebase.cli.invocation import database_options, destroying, invocation, reading, say
+from deebase.cli.output import counted, show
+from deebase.cli.progress_bars import bar
+from deebase.cli.session import ask, session
+
+if TYPE_CHECKING:
+    from deebase.database import Database
+    from deebase.tools.doctor import Finding
+
+
+@click.group(cls=Group, example="deebase db info")
+def db() -> None:
+    """Look at a database as a whole."""
+
+
+@db.command(cls=Command, example="deebase db backup --output app-backup.db")
+@click.option("--output", "file", type=click.Path(dir_okay=False, path_type=Path), help="The file; named by the time.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+@database_options
+def backup(file: Path | None, overwrite: bool) -> None:
+    """Write a copy of the database to a file, while it is in use.
+
+    SQLite: a database file, checked to be sound. PostgreSQL: an archive of pg_dump.
+    """
+    from deebase.tools.backup import backup as write
+
+    with session() as s:
+        sqlite = s.dialect.name == "sqlite"
+        name = f"backup-{datetime.now():%Y%m%d-%H%M%S}.{'db' if sqlite else 'dump'}"
+        made = s.run(write(s.db, file or Path(name), overwrite=overwrite))
+        say(f"Wrote {made}, {made.stat().st_size:,} bytes.")
+
+
+@db.command(cls=Command, example="deebase db restore app-backup.db --replace")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="Take the place of what is there, which is lost.")
+@destroying
+def restore(file: Path, replace: bool) -> None:
+    """Fill the database with what a backup holds."""
+    from deebase.tools.backup import restore as read
+
+    with session(creates=True, reflects=False) as s:
+        # A file that is not there is not made before it is known that there is something to put into it.
+        if not s.new:
+            s.run(s.db.reflect())
+        lost = len(s.db.t)
+        if replace and lost:
+            ask(f"Replace {counted(lost, 'table')} of this database by those of {file}?")
+        if invocation().dry_run:
+            say(f"Would replace {counted(lost, 'table')} by those of {file}.")
+            return
+        s.run(read(s.db, file, replace=replace))
+        say(f"Restored {counted(len(s.db.t), 'table')} from {file}.")
+
+
+@db.command(cls=Command, example="deebase db copy app.db postgresql://localhost/app")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--table", "tables", multiple=True, help="A table to copy; all, and the views, by default.")
+@click.option("--resume", is_flag=True, help="Go on with a copy that was cut off.")
+@click.option("--restart", is_flag=True, help="Drop what a copy that was cut off has left behind, and begin anew.")
+@reading
+def copy(source: str, target: str, tables: Sequence[str], resume: bool, restart: bool) -> None:
+    """Copy tables, rows, keys, indexes and views from one database to another, and compare both.
+
+    A copy that was cut off goes on with --resume. What the target does not take is listed.
+    """
+    from deebase.database import Database
+    from deebase.tools.copying import CopyReport, copy_database
+
+    async def work(advance: Callable[..., object] | None) -> CopyReport:
+        def tell(_: str, rows: int, total: int) -> None:
+            if advance is not None:
+                advance(rows, rows, total)
+
+        pragmas = invocation().pragmas
+        async with Database(source, pragmas=pragmas) as one, Database(target, pragmas=pragmas) as other:
+            return await copy_database(one, other, tables=tables or None, progress=tell, resume=resume, restart=restart)
+
+    with bar("copy") as advance:
+        report = asyncio.run(work(advance))
+    show([asdict(table) for table in report.tables], ("name", "rows", "checksum"))
+    for view in report.views:
+        say(f"Made view {view}.")
+    for note in report.left_out:
+        say(f"Left out: {note}")
+
+
+@db.command(cls=Command, example="deebase db doctor")
+@reading
+def doctor() -> None:
+    """Examine settings, keys, indexes, migrations and the file itself; exit with 4 if something is wrong."""
+    from deebase.tools.doctor import examine
+
+    with session(reflects=False) as s:
+        found = s.run(examine(s.db))
+        if not any(finding.rule == "damaged" for finding in found):
+            found += s.run(of_migrations(s.db))
+    show([asdict(finding) for finding in found], ("rule", "severity", "table", "message", "fix"))
+    if any(finding.severity == "error" for finding in found):
+        click.get_current_context().exit(ATTENTION)
+
+
+async def of_migrations(db: Database) -> list[Finding]:
+    """Return what migrations are pending, and whether the database is what they make."""
+    from deebase.tools.doctor import Finding
+
+    if not db.migrate.directory.is_dir():
+        return []
+    found = [
+        Finding("migration", "warning", None, f"{item.name} is {item.state}", "deebase migrate status says what to do")
+        for item in await db.migrate.status()
+        if item.state not in ("applied", "draft")
+    ]
+    if not found:
+        drifted = len(await db.migrate.drift())
+        what = f"the schema differs in {counted(drifted, 'place')} from what the migrations make"
+        found += [Finding("drift", "warning", None, what, "deebase migrate drift shows them")] if drifted else []
+    return found
+
+
+db.add_command(info)

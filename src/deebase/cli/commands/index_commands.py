@@ -1,0 +1,81 @@
+"""`deebase index`: indexes made, listed and dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from deebase.cli.commands.table_commands import columns_of
+from deebase.cli.frame import Group
+from deebase.cli.invocation import changing, destroying, reading, recording
+from deebase.cli.output import show
+from deebase.cli.session import Session, ask, session
+from deebase.errors import SchemaError
+
+#: What makes an index again.
+_DEFINITION = {
+    "sqlite": "SELECT sql AS definition FROM sqlite_master WHERE type = 'index' AND name = ?",
+    "postgresql": "SELECT pg_get_indexdef(to_regclass(quote_ident(?))) AS definition",
+}
+
+
+@click.group(cls=Group, example="deebase index create user email --unique")
+def index() -> None:
+    """Create, list and drop indexes."""
+
+
+@index.command("create", example="deebase index create user last_name,first_name --where 'deleted IS NULL'")
+@click.argument("table")
+@click.argument("columns")
+@click.option("--name", help="ix_TABLE_COLUMNS by default.")
+@click.option("--unique", is_flag=True, help="Refuse two rows with the same values.")
+@click.option("--where", metavar="SQL", help="A condition, for an index over part of the rows.")
+@click.option("--if-not-exists", is_flag=True, help="An index of this name is no error.")
+@recording
+@changing
+def create(table: str, columns: str, name: str | None, unique: bool, where: str | None, if_not_exists: bool) -> None:
+    """Create an index over COLUMNS: one, or several as a,b."""
+    with session() as s:
+        item = s.table(table)
+        names = columns_of(columns, item.columns)
+        work = item.create_index(names, name=name, unique=unique, where=where, if_not_exists=if_not_exists)
+        made = name or f"ix_{item.sa_table.name}_{'_'.join(names)}"
+        undo = [f"DROP INDEX {s.quoted(made)}"]
+        s.change_schema(work, f"Created index {made} of {table}.", undo=undo)
+
+
+@index.command("list", example="deebase index list user")
+@click.argument("table", required=False)
+@reading
+def list_indexes(table: str | None) -> None:
+    """List the indexes of a table, or of all."""
+    with session() as s:
+        chosen = [s.table(table)] if table is not None else s.tables
+        found = [{"table": item.name, **entry} for item in chosen for entry in item.indexes]
+    show(found, ("table", "name", "columns", "unique"))
+
+
+@index.command("drop", example="deebase index drop ix_user_email --yes")
+@click.argument("name")
+@click.option("--table", help="Its table, where several have an index of this name.")
+@recording
+@destroying
+def drop(name: str, table: str | None) -> None:
+    """Drop an index; no row goes with it."""
+    with session() as s:
+        item = s.table(table) if table is not None else _table_of(s, name)
+        ask(f"Drop index {name} of {item.name}?")
+        found = s.run(s.db.q(_DEFINITION[s.dialect.name], [name]))
+        undo = [str(row["definition"]) for row in found]
+        s.change_schema(item.drop_index(name), f"Dropped index {name} of {item.name}.", undo=undo)
+
+
+def _table_of(s: Session, name: str) -> Any:
+    found = [item for item in s.db.t if any(entry["name"] == name for entry in item.indexes)]
+    if len(found) != 1:
+        what = "there is no" if not found else f"{' and '.join(item.name for item in found)} have an"
+        raise SchemaError(
+            f"{what} index {name!r}", hint="deebase index list shows them" if not found else "name the --table"
+        )
+    return found[0]

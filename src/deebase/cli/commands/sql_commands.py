@@ -1,0 +1,98 @@
+"""`deebase sql`: SQL of the user's own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deebase._sql.read_only import OPERATION
+from deebase.cli.frame import Command, Refusal
+from deebase.cli.invocation import changing, invocation, output_options, say
+from deebase.cli.output import show, show_stream
+from deebase.cli.session import Session, session
+from deebase.cli.value_arguments import guessed, named
+from deebase.errors import InvalidOperationError
+
+if TYPE_CHECKING:
+    from deebase.database import Database
+
+#: Rows that are fetched at once.
+_PIECE_ROWS = 500
+
+
+@click.command(cls=Command, example='deebase sql "SELECT * FROM user WHERE age > :age" -p age=30')
+@click.argument("statement", metavar="SQL", required=False)
+@click.option("-p", "--param", "params", metavar="NAME=VALUE", multiple=True, help="A parameter: :NAME in the SQL.")
+@click.option("-f", "--file", "file", type=click.Path(dir_okay=False), help="Read the SQL from a file.")
+@click.option("--write", is_flag=True, help="Allow it to change something.")
+@click.option("--explain", is_flag=True, help="Show the plan of the database instead of running it.")
+@output_options
+@changing
+def sql(statement: str | None, params: Sequence[str], file: str | None, write: bool, explain: bool) -> None:
+    """Run SQL and show its rows.
+
+    In place of SQL, - reads it from stdin. It runs in a read-only transaction unless --write is given. Several
+    statements, which need --write, are one transaction. The value of a parameter is a number, true, false or null where
+    it looks like one, and a text otherwise; '"30"' is a text in any case.
+    """
+    text = _text(statement, file)
+    values = {name: guessed(value) for name, value in named(params, "-p").items()}
+    with session(creates=write) as s:
+        if write and not explain:
+            _write(s, text, values)
+        else:
+            s.run(_read(s.db, _plan(s, text) if explain else text, values))
+
+
+def _text(statement: str | None, file: str | None) -> str:
+    if (statement is None) == (file is None):
+        raise Refusal('Give SQL or -f FILE, and not both: deebase sql "SELECT 1".')
+    if statement is not None:
+        return sys.stdin.read() if statement == "-" else statement
+    try:
+        return Path(file or "").read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise Refusal(f"{file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise Refusal(f"{file} is not UTF-8.") from error
+
+
+async def _read(db: Database, text: str, values: dict[str, Any]) -> None:
+    rows = db._raw.stream(text, values or None, dict, _PIECE_ROWS, guarded=True)  # pyright: ignore[reportPrivateUsage]
+    try:
+        await show_stream(rows)
+    except InvalidOperationError as error:
+        if error.operation == OPERATION:
+            raise InvalidOperationError(error.message, hint=f"--write allows it; {error.hint}") from error
+        if "read-only" in error.message:
+            raise InvalidOperationError(error.message, hint="--write allows it to change something") from error
+        raise
+
+
+def _plan(s: Session, text: str) -> str:
+    return f"{'EXPLAIN QUERY PLAN' if s.dialect.name == 'sqlite' else 'EXPLAIN'} {text}"
+
+
+def _statements(s: Session, text: str) -> list[str]:
+    from deebase._sqltext.scanner import split_script
+
+    return split_script(text, s.dialect.name)
+
+
+def _write(s: Session, text: str, values: dict[str, Any]) -> None:
+    if len(_statements(s, text)) > 1:
+        if values:
+            raise Refusal("Several statements take no parameters: run them one by one, or leave -p out.")
+        s.change(s.db.script(text), "Done.")
+        return
+    rows = s.change(s.db.q(text, values or None))
+    if invocation().dry_run:
+        return
+    if rows:
+        show(rows)
+    else:
+        say("Done.")

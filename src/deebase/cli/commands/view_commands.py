@@ -1,0 +1,89 @@
+"""`deebase view`: views made, listed, looked at, refreshed and dropped."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from deebase.cli.commands.table_commands import columns
+from deebase.cli.frame import Group
+from deebase.cli.invocation import changing, destroying, reading, recording
+from deebase.cli.output import show, show_object
+from deebase.cli.session import ask, session
+from deebase.errors import InvalidOperationError
+
+#: What the database keeps of a view, by dialect.
+_DEFINITION = {
+    "sqlite": "SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?",
+    "postgresql": "SELECT pg_get_viewdef(to_regclass(quote_ident(?)))",
+}
+
+
+@click.group(cls=Group, example='deebase view create adult --sql "SELECT id, name FROM user WHERE age >= 18"')
+def view() -> None:
+    """Create, show and refresh views."""
+
+
+@view.command("create", example='deebase view create adult --sql "SELECT id, name FROM user WHERE age >= 18"')
+@click.argument("name")
+@click.option("--sql", required=True, metavar="SELECT", help="What the view shows; - reads it from stdin.")
+@click.option("--key", metavar="COLUMN", help="The column that rows are asked for by; the first one by default.")
+@click.option("--replace", is_flag=True, help="Replace a view of this name.")
+@click.option("--materialized", is_flag=True, help="Keep the rows until deebase view refresh (PostgreSQL).")
+@recording
+@changing
+def create(name: str, sql: str, key: str | None, replace: bool, materialized: bool) -> None:
+    """Create a view."""
+    text = sys.stdin.read() if sql == "-" else sql
+    with session() as s:
+        work = s.db.create_view(name, text, key=key, replace=replace, materialized=materialized)
+        undo = [f"DROP {'MATERIALIZED ' if materialized else ''}VIEW {s.quoted(name)}"]
+        s.change_schema(work, f"Created view {name}.", undo=undo)
+
+
+@view.command("list", example="deebase view list")
+@reading
+def list_views() -> None:
+    """List the views."""
+    with session() as s:
+        found = [{"name": item.name, "columns": list(item.columns)} for item in s.db.v]
+    show(found, ("name", "columns"))
+
+
+@view.command("show", example="deebase view show adult")
+@click.argument("name")
+@reading
+def show_view(name: str) -> None:
+    """Show the columns of a view, the SQL that makes it, and how many rows it has."""
+    with session() as s:
+        item = s.view(name)
+        sql = s.run(s.db.item(_DEFINITION[s.dialect.name], [name]))
+        listed = [{key: column[key] for key in ("name", "type")} for column in columns(item)]
+        show_object({"name": name, "columns": listed, "sql": str(sql).strip(), "rows": s.run(item.count())})
+
+
+@view.command("refresh", example="deebase view refresh totals --concurrently")
+@click.argument("name")
+@click.option("--concurrently", is_flag=True, help="Readers go on meanwhile; needs a unique index (view create --key).")
+@changing
+def refresh(name: str, concurrently: bool) -> None:
+    """Compute a materialized view anew (PostgreSQL)."""
+    with session() as s:
+        try:
+            s.change(s.view(name).refresh(concurrently=concurrently), f"Refreshed view {name}.")
+        except InvalidOperationError as error:
+            hint = "on PostgreSQL, deebase view create --materialized makes one that is not"
+            raise InvalidOperationError(error.message, target=name, hint=hint) from error
+
+
+@view.command("drop", example="deebase view drop adult --yes")
+@click.argument("name")
+@recording
+@destroying
+def drop(name: str) -> None:
+    """Drop a view; no row of any table goes with it."""
+    with session() as s:
+        item = s.view(name)
+        ask(f"Drop view {name}?")
+        s.change_schema(item.drop(), f"Dropped view {name}.")

@@ -1,0 +1,199 @@
+"""The fields of `table create`: ``name:type[:modifier...]``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from deebase.cli.value_arguments import Convert, reader
+from deebase.errors import UnsupportedTypeError, ValidationError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+    from deebase.types import ForeignKeyMark
+
+#: Type of a field -> which text is a value of it, as in ``default=...``.
+_KINDS = {
+    "int": "int",
+    "str": "text",
+    "text": "text",
+    "bool": "bool",
+    "float": "float",
+    "bytes": "bytes",
+    "datetime": "datetime",
+    "utcdatetime": "datetime",
+    "date": "date",
+    "time": "time",
+    "timedelta": "duration",
+    "decimal": "decimal",
+    "uuid": "uuid",
+    "json": "json",
+}
+_FLAGS = ("unique", "nullable")
+_VALUES = ("default", "fk", "check")
+_TYPE = re.compile(r"(?P<name>[a-z]+)(?:\((?P<digits>\d{1,4}),\s*(?P<places>\d{1,4})\))?")
+#: A colon that does not have a backslash before it.
+_COLON = re.compile(r"(?<!\\):")
+
+
+@dataclass
+class FieldSpec:
+    """One field.
+
+    Attributes:
+        name: of the column.
+        type: one of ``_KINDS``.
+        unique: no two rows have the same value.
+        nullable: NULL is allowed.
+        default: the text of the default, None for none.
+        fk: the target of the foreign key.
+        check: a condition in SQL.
+        digits: of a decimal, how many it may have, and how many of them behind the point.
+    """
+
+    name: str
+    type: str
+    unique: bool = False
+    nullable: bool = False
+    default: str | None = None
+    fk: str | None = None
+    check: str | None = None
+    digits: tuple[int, int] | None = None
+    given: list[str] = field(default_factory=lambda: list[str]())
+
+    @property
+    def annotation(self) -> Any:
+        """What a class would say of the column."""
+        python = _annotation(self.type)
+        return python | None if self.nullable else python
+
+    @property
+    def default_value(self) -> Any:
+        """The default as Python has it.
+
+        Raises:
+            ValidationError: the text is no value of the type.
+        """
+        assert self.default is not None
+        read: Convert = reader(_KINDS[self.type])
+        try:
+            return read(self.default)
+        except (ValueError, ArithmeticError):
+            raise ValidationError(
+                f"the default of {self.name} is no {self.type}", field=self.name, hint=f"{self.name}:{self.type}"
+            ) from None
+
+    def checks(self, dialect: Dialect) -> list[str]:
+        """Return the conditions that rows must fulfil, in SQL."""
+        own = [] if self.check is None else [self.check]
+        if self.digits is None:
+            return own
+        digits, places = self.digits
+        name = dialect.identifier_preparer.quote(self.name)
+        if dialect.name == "sqlite":
+            # Decimals are text there, and may have zeros at the end.
+            behind = f"length(rtrim(substr({name}, instr({name}, '.') + 1), '0'))"
+            fits = f"(instr({name}, '.') = 0 OR {behind} <= {places})"
+            return [*own, f"{fits} AND abs(CAST({name} AS REAL)) < 1e{digits - places}"]
+        return [*own, f"{name} = round({name}, {places}) AND abs({name}) < 1e{digits - places}"]
+
+    @property
+    def mark(self) -> ForeignKeyMark | None:
+        """Where the column points."""
+        from deebase.types import ForeignKeyMark
+
+        return None if self.fk is None else ForeignKeyMark(self.fk)
+
+
+def _annotation(kind: str) -> Any:
+    from datetime import date, datetime, time, timedelta
+    from decimal import Decimal
+    from uuid import UUID
+
+    from deebase.types import Text, UTCDateTime
+
+    return {
+        "int": int,
+        "str": str,
+        "text": Text,
+        "bool": bool,
+        "float": float,
+        "bytes": bytes,
+        "datetime": datetime,
+        "utcdatetime": UTCDateTime,
+        "date": date,
+        "time": time,
+        "timedelta": timedelta,
+        "decimal": Decimal,
+        "uuid": UUID,
+        "json": dict,
+    }[kind]
+
+
+def escaped(name: str) -> str:
+    """Return a name as it stands in a field."""
+    return name.replace(":", "\\:")
+
+
+def unique_index(table: str, spec: FieldSpec) -> str:
+    """Return the name of the index that keeps the values of a unique field apart."""
+    return f"ux_{table}_{spec.name}"
+
+
+def parse(text: str) -> FieldSpec:
+    r"""Return the field that a text describes.
+
+    A part that is no modifier goes on with the value of the one before it, so that ``start:time:default=12:30`` is what
+    it looks like; ``\:`` is a colon anywhere.
+
+    Raises:
+        ValidationError: the text has another form, or a modifier is unknown.
+        UnsupportedTypeError: the type is unknown.
+    """
+    name, *rest = [part.replace("\\:", ":") for part in _COLON.split(text)]
+    if not name or not rest:
+        raise ValidationError(f"the field {text!r} is not of the form name:type", field=name or None, hint="age:int")
+    kind, *modifiers = rest
+    match = _TYPE.fullmatch(kind.lower())
+    if match is None or match["name"] not in _KINDS or (match["digits"] and match["name"] != "decimal"):
+        raise UnsupportedTypeError(
+            f"the field {name!r} has the unknown type {kind!r}",
+            column_name=name,
+            hint=f"one of {', '.join(_KINDS)}; decimal(10,2) has at most 10 digits, 2 of them behind the point",
+        )
+    found = FieldSpec(name, match["name"])
+    if match["digits"]:
+        found.digits = int(match["digits"]), int(match["places"])
+        _check_digits(found)
+    for modifier in modifiers:
+        _modify(found, modifier)
+    return found
+
+
+def _check_digits(found: FieldSpec) -> None:
+    digits, places = found.digits or (1, 0)
+    # What PostgreSQL's NUMERIC takes (manual, "Numeric Types").
+    if not (0 < digits <= 1000 and places <= digits):
+        raise ValidationError(
+            f"the field {found.name!r} has a number of digits that cannot be", field=found.name, hint="decimal(10,2)"
+        )
+
+
+def _modify(found: FieldSpec, modifier: str) -> None:
+    word, separator, value = modifier.partition("=")
+    if word in _FLAGS and not separator:
+        setattr(found, word, True)
+    elif word in _VALUES and separator:
+        setattr(found, word, value)
+        found.given.append(word)
+    elif found.given:
+        last = found.given[-1]
+        setattr(found, last, f"{getattr(found, last)}:{modifier}")
+    else:
+        raise ValidationError(
+            f"the field {found.name!r} has the unknown modifier {modifier!r}",
+            field=found.name,
+            hint="unique, nullable, default=V, fk=TABLE[.COLUMN], check=CONDITION",
+        )

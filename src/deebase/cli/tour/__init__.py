@@ -1,0 +1,1 @@
+"""`deebase tour`: the main operations on real data."""

@@ -1,0 +1,1 @@
+"""Checking migrations: lint, trial runs, and the guard against lost rows."""

@@ -1,0 +1,188 @@
+"""The tables of a SQLite database, their contents, and what the own transaction did to them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from deebase._backends.sqlite.watch import WriteWatch
+from deebase._lanes.shield import finish
+from deebase._sql.statement import Statement
+from deebase._sqltext.tokens import quoted
+from deebase.errors import DatabaseError, DeeBaseError
+from deebase.migrations.check.contents import (
+    Column,
+    Contents,
+    Fate,
+    Outcome,
+    Profile,
+    TableState,
+    UnreadableError,
+    batches,
+)
+from deebase.migrations.ledger import TABLE
+
+if TYPE_CHECKING:
+    from deebase._engine.executor import Executor
+
+_SCHEMAS = Statement("SELECT name FROM pragma_database_list WHERE name <> 'temp'", reads=True)
+#: Shadow tables are a part of the virtual table that they belong to, whose module may be missing here.
+_TABLES = """
+    SELECT m.name, m.rootpage, m.sql, x.name, x.type
+    FROM {schema}.sqlite_master m
+    JOIN pragma_table_list l ON l.schema = {text} AND l.name = m.name AND l.type IN ('table', 'virtual')
+    LEFT JOIN pragma_table_xinfo(CASE WHEN m.rootpage > 0 THEN m.name END, {text}) x ON x.hidden = 0
+    WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND m.name <> '{ledger}'
+    ORDER BY m.name, x.cid
+"""
+#: A number has one text, whatever type its column declares; a blob has its digits.
+_TEXT = """CASE typeof({c})
+    WHEN 'real' THEN CAST(CASE WHEN {c} = CAST({c} AS INTEGER) THEN CAST({c} AS INTEGER) ELSE {c} END AS TEXT)
+    WHEN 'blob' THEN hex({c}) ELSE CAST({c} AS TEXT) END"""
+#: present, filled, single, and the digest.
+_MEASURED = """count({t}), total(length({t}) > 0), min({t}) IS max({t}), total(length({t})), total(unicode({t})),
+    total(length({t}) * unicode(substr({t}, -1))), total(CAST({t} AS REAL)),
+    total(CAST({t} AS REAL) * CAST({t} AS REAL))"""
+_FIGURES = 8
+_VERSION = Statement("PRAGMA schema_version", reads=True)
+#: Has the connection read a schema again that was written to as a table.
+_READ_AGAIN = Statement("PRAGMA writable_schema = RESET")
+
+
+class SqliteCensus:
+    """Implements ``Census``: the one writer of a file sees nothing of others."""
+
+    alone: bool = True
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._watch = WriteWatch()
+        self._lane: Any = None
+        self._before: Sequence[TableState] = ()
+
+    async def begin(self) -> Sequence[TableState]:
+        """See ``Census``."""
+        self._before = await self._tables()
+        self._watch = WriteWatch()
+        block = self._executor.current.get()
+        assert block is not None
+        self._lane = await block.run(self._install)
+        return self._before
+
+    async def _install(self, lane: Any) -> Any:
+        await lane.call(self._watch.install)
+        return lane
+
+    async def _tables(self) -> Sequence[TableState]:
+        found: list[TableState] = []
+        for (schema,) in await self._executor.fetch(_SCHEMAS, []):
+            text = "'" + schema.replace("'", "''") + "'"
+            sql = _TABLES.format(schema=quoted(schema), text=text, ledger=TABLE)
+            columns: dict[tuple[str, int, str], list[Column]] = {}
+            for name, root, written, column, kind in await self._executor.fetch(Statement(sql, reads=True), []):
+                columns.setdefault((name, root, written), [])
+                if column is not None:
+                    columns[name, root, written].append(Column(column, column, kind, kind.upper()))
+            found += [_table(schema, *key, tuple(listed)) for key, listed in columns.items()]
+        return found
+
+    async def hold(self, tables: Sequence[TableState]) -> None:
+        """See ``Census``."""
+
+    async def measure(self, table: TableState) -> Contents:
+        """See ``Census``."""
+        rows, found = 0, dict[str, Profile]()
+        for columns in batches(table.columns):
+            texts = ", ".join([f"{_TEXT.format(c=quoted(c.name))} AS t{n}" for n, c in enumerate(columns)])
+            counted = [_MEASURED.format(t=f"t{n}") for n in range(len(columns))]
+            # LIMIT keeps the planner from computing each text once per use.
+            inner = f"SELECT {texts or '1'} FROM {table.source} LIMIT -1"
+            sql = f"SELECT {', '.join(['count(*)', *counted])} FROM ({inner})"
+            ((rows, *values),) = await self._executor.fetch(Statement(sql, reads=True), [])
+            for n, column in enumerate(columns):
+                present, filled, single, *digest = values[_FIGURES * n : _FIGURES * (n + 1)]
+                found[column.name] = Profile(present, int(filled), bool(single), tuple(digest))
+        return Contents(rows, found)
+
+    async def end(self) -> Outcome:
+        """See ``Census``."""
+        now = await (self._read_again() if self._watch.schema_written else self._tables())
+        by_key = {table.key: table for table in now}
+        # A page may be used again by another table, but not before one is dropped.
+        moved = {} if self._watch.dropped else {_place(table): table for table in now if _place(table)[1]}
+        fates = [self._fate(table, by_key.get(table.key) or moved.get(_place(table))) for table in self._before]
+        kept = {fate.after.key for fate in fates if fate.after is not None}
+        return Outcome(fates, [table for table in now if table.key not in kept])
+
+    async def _read_again(self) -> Sequence[TableState]:
+        try:
+            # With another version, a rollback has the connection forget what it is about to read.
+            ((version,),) = await self._executor.fetch(_VERSION, [])
+            await self._executor.fetch(Statement(f"{_VERSION.sql} = {version + 1}"), [])
+            await self._executor.fetch(_READ_AGAIN, [])
+            return await self._tables()
+        except DatabaseError as error:
+            raise UnreadableError from error
+
+    def _fate(self, before: TableState, after: TableState | None) -> Fate:
+        watch = self._watch
+        names = {_name(table) for table in (before, after) if table is not None}
+        if names & watch.altered:
+            names |= self._passing_names()
+        if after is not None and not (watch.dropped or watch.columns_dropped or watch.schema_written):
+            after = _with_keys_of(before, after)
+        changed = after is None or bool(names & (watch.written | watch.dropped)) or not self._only_grew(before, after)
+        return Fate(before, after, changed=changed, deleted=bool(names & (watch.deleted | watch.dropped)))
+
+    def _passing_names(self) -> set[tuple[str, str]]:
+        """Return the names by which a table that is renamed may be written to before it has its last one."""
+        watch = self._watch
+        known = {_name(table) for table in self._before} | watch.created
+        written = {name for name in watch.written | watch.dropped if not name[1].startswith("sqlite_")}
+        return {name for name in written if name in watch.altered or name not in known}
+
+    def _only_grew(self, before: TableState, after: TableState) -> bool:
+        """Whether a table has the columns that it had, and perhaps more."""
+        return after.storage == before.storage or (
+            not self._watch.columns_dropped
+            and after.key == before.key
+            and not self._watch.schema_written
+            and after.columns[: len(before.columns)] == before.columns
+        )
+
+    async def close(self) -> None:
+        """See ``Census``."""
+        lane, self._lane = self._lane, None
+        if lane is not None:
+            # A connection that is gone has nothing to be taken off.
+            with contextlib.suppress(DeeBaseError):
+                await finish(lane.call(WriteWatch.uninstall))
+
+
+def _table(schema: str, name: str, root: int, written: str, columns: tuple[Column, ...]) -> TableState:
+    shown = name if schema == "main" else f"{schema}.{name}"
+    return TableState((schema, name, root), shown, f"{quoted(schema)}.{quoted(name)}", columns, (written,))
+
+
+def _with_keys_of(before: TableState, after: TableState) -> TableState:
+    """Return a table with its columns known by their places, since none is dropped: each keeps its own."""
+    keys = [column.key for column in before.columns]
+    more = [column.key for column in after.columns[len(keys) :]]
+    columns = [replace(column, key=key) for column, key in zip(after.columns, [*keys, *more], strict=False)]
+    return replace(after, columns=tuple(columns))
+
+
+def _key(table: TableState) -> tuple[str, str, int]:
+    return cast("tuple[str, str, int]", table.key)
+
+
+def _place(table: TableState) -> tuple[str, int]:
+    schema, _, root = _key(table)
+    return schema, root
+
+
+def _name(table: TableState) -> tuple[str, str]:
+    schema, name, _ = _key(table)
+    return schema, name

@@ -1,0 +1,156 @@
+"""Statements of a migration that is not one transaction, each looked at before it is committed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+from deebase._engine.executor import Executor
+from deebase._engine.transaction import Transaction
+from deebase._sql.statement import Statement
+from deebase.errors import MigrationError
+from deebase.migrations.check.hazards_words import Words
+from deebase.migrations.check.loss_guard import CountAgainError, Guard
+
+T = TypeVar("T")
+
+#: What begins a statement that no transaction takes.
+_ALONE = frozenset({"VACUUM", "PRAGMA", "ATTACH", "DETACH"})
+_ALONE_OBJECTS = frozenset({"DATABASE", "TABLESPACE", "SYSTEM", "SUBSCRIPTION"})
+
+
+def needs_no_transaction(sql: str, dialect: str) -> bool:
+    """Whether a statement is one that no transaction takes, none of which loses rows."""
+    words = Words.of(sql, dialect)
+    first, second = [*words.upper, "", ""][:2]
+    return (
+        first in _ALONE
+        or (first in ("CREATE", "ALTER", "REINDEX") and second in _ALONE_OBJECTS)
+        or (
+            dialect == "postgresql"
+            and first in ("CREATE", "DROP", "REINDEX", "ALTER", "REFRESH")
+            and words.has("CONCURRENTLY")
+        )
+    )
+
+
+class GuardedExecutor(Executor):
+    """An executor that runs each statement in a transaction of its own, and rolls it back if rows or values are lost.
+
+    Connections and settings are those of another executor.
+
+    Args:
+        executor: that other one.
+        guard: makes what looks at a transaction, from the text that it runs.
+        text: of the migration, for the transactions that it begins itself.
+    """
+
+    def __init__(self, executor: Executor, guard: Callable[[str], Guard], text: str) -> None:
+        self._inner = executor
+        self._guard_of = guard
+        self._text = text
+        #: The error by which something was refused.
+        self.refused: MigrationError | None = None
+        #: Whether something was done that stays.
+        self.wrote: bool = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def home(self) -> Any:
+        """Return the engine and the connections of the running event loop."""
+        return self._inner.home()
+
+    async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
+        """See ``Executor``."""
+        return await self._alone(statement, lambda: self._inner.fetch(statement, args))
+
+    async def count(self, statement: Statement, args: Sequence[Any]) -> int:
+        """See ``Executor``."""
+        return await self._alone(statement, lambda: self._inner.count(statement, args))
+
+    async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """See ``Executor``."""
+        return await self._alone(statement, lambda: self._inner.raw_fetch(statement, args))
+
+    async def stream(
+        self, statement: Statement, args: Sequence[Any], size: int, *, guarded: bool = False
+    ) -> AsyncGenerator[tuple[list[Any], list[Any]], None]:
+        """See ``Executor``; what a statement writes is looked at before the first row is given."""
+        if self.current.get() is not None or statement.reads or guarded:
+            async for piece in super().stream(statement, args, size, guarded=guarded):
+                yield piece
+            return
+        columns, rows = await self.raw_fetch(statement, args)
+        for start in range(0, max(len(rows), 1), size):
+            yield columns, rows[start : start + size]
+
+    def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> Transaction:
+        """See ``Executor``."""
+        return _GuardedTransaction(self, read_only=read_only, isolation=isolation)
+
+    def guard(self, text: str | None = None) -> Guard:
+        """Return what looks at one transaction.
+
+        Args:
+            text: what it runs; None for all of the migration.
+        """
+        return self._guard_of(self._text if text is None else text)
+
+    async def _alone(self, statement: Statement, action: Callable[[], Awaitable[T]]) -> T:
+        # A SELECT can call a function that writes (PostgreSQL).
+        reads = statement.reads and self.settings.name == "sqlite"
+        if self.current.get() is not None or reads:
+            return await action()
+        if needs_no_transaction(statement.sql, self.settings.name):
+            self.wrote = True
+            return await action()
+        guard = self.guard(statement.sql)
+        while True:
+            try:
+                async with self._inner.transaction():
+                    result = await guard.around(action)
+            except CountAgainError:
+                continue
+            except MigrationError as error:
+                self.refused = error
+                raise
+            self.wrote = self.wrote or not statement.reads
+            return result
+
+
+class _GuardedTransaction(Transaction):
+    """A transaction that the migration begins: it cannot run again, so that what is not counted is refused."""
+
+    def __init__(self, executor: GuardedExecutor, *, read_only: bool, isolation: str | None) -> None:
+        super().__init__(executor, read_only=read_only, isolation=isolation)
+        self._executor = executor
+        self._guard: Guard | None = None
+
+    async def __aenter__(self) -> Transaction:
+        outermost = self._executor.current.get() is None
+        await super().__aenter__()
+        if outermost:
+            self._guard = self._executor.guard()
+            await self._guard.begin()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        guard, self._guard = self._guard, None
+        if guard is None:
+            return await super().__aexit__(kind, error, traceback)
+        try:
+            if error is None:
+                await guard.check(final=True)
+        except BaseException as lost:
+            self._executor.refused = lost if isinstance(lost, MigrationError) else None
+            await guard.close()
+            await super().__aexit__(type(lost), lost, lost.__traceback__)
+            raise
+        await guard.close()
+        ended = await super().__aexit__(kind, error, traceback)
+        self._executor.wrote = self._executor.wrote or error is None
+        return ended

@@ -1,0 +1,1 @@
+"""Comparing schemas: what each holds, and what differs."""

@@ -1,0 +1,180 @@
+"""What makes one schema of another, and how that is said in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from deebase._model.facts import IndexFacts
+from deebase._rows.model import ForeignKeyModel
+from deebase.migrations.compare.schema import Feature, Schema, TableState, TriggerState, TypeState, ViewState
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One way in which two schemas differ.
+
+    Attributes:
+        name: the table, view or trigger.
+        text: what is different, in words.
+        column: the column, where it is about one.
+    """
+
+    name: str
+    text: str
+    column: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}{f'.{self.column}' if self.column is not None else ''}: {self.text}"
+
+
+@dataclass
+class TableChange:
+    """What is to be done to one table that stays.
+
+    Attributes:
+        before: the table as it is.
+        after: as it is to be.
+        add: columns, like those below.
+        drop: gone afterwards.
+        types: of another type afterwards.
+        not_null: whether NULL is refused afterwards.
+        defaults: with another default afterwards.
+        pk: the key afterwards, None if it stays.
+        add_keys: foreign keys.
+        drop_keys: foreign keys.
+        add_indexes: indexes; one that changes is dropped and added.
+        drop_indexes: indexes.
+        add_features: what else.
+        drop_features: what else.
+    """
+
+    before: TableState
+    after: TableState
+    add: list[str] = field(default_factory=lambda: list[str]())
+    drop: list[str] = field(default_factory=lambda: list[str]())
+    types: list[str] = field(default_factory=lambda: list[str]())
+    not_null: dict[str, bool] = field(default_factory=lambda: dict[str, bool]())
+    defaults: list[str] = field(default_factory=lambda: list[str]())
+    pk: tuple[str, ...] | None = None
+    add_keys: list[ForeignKeyModel] = field(default_factory=lambda: list[ForeignKeyModel]())
+    drop_keys: list[ForeignKeyModel] = field(default_factory=lambda: list[ForeignKeyModel]())
+    add_indexes: list[IndexFacts] = field(default_factory=lambda: list[IndexFacts]())
+    drop_indexes: list[IndexFacts] = field(default_factory=lambda: list[IndexFacts]())
+    add_features: list[Feature] = field(default_factory=lambda: list[Feature]())
+    drop_features: list[Feature] = field(default_factory=lambda: list[Feature]())
+
+    @property
+    def name(self) -> str:
+        """The table."""
+        return self.after.name
+
+    @property
+    def disturbs_views(self) -> bool:
+        """Whether PostgreSQL refuses it while a view uses the table, or the view would show something else."""
+        return bool(self.drop or self.types)
+
+    def differences(self) -> Iterator[Difference]:
+        """Yield what is different, in words."""
+        name = self.name
+        old = {column.name: column for column in self.before.facts.columns}
+        new = {column.name: column for column in self.after.facts.columns}
+        yield from [Difference(name, f"is missing, {new[column].type}", column) for column in self.add]
+        yield from [Difference(name, "is not wanted", column) for column in self.drop]
+        for column in self.types:
+            was, wanted = old[column].type, new[column].type
+            text = f"is {was}, and should be {wanted}" if was != wanted else "is held to another list of values"
+            yield Difference(name, text, column)
+        for column, refuses in self.not_null.items():
+            yield Difference(name, f"should {'refuse' if refuses else 'take'} NULL", column)
+        for column in self.defaults:
+            yield Difference(
+                name, f"has the default {old[column].default}, and should have {new[column].default}", column
+            )
+        if self.pk is not None:
+            yield Difference(name, f"has the key {_listed(self.before.facts.pks)}, and should have {_listed(self.pk)}")
+        yield from self._of_parts()
+
+    def _of_parts(self) -> Iterator[Difference]:
+        for what, keys in (("lacks", self.add_keys), ("should not have", self.drop_keys)):
+            for key in keys:
+                columns, targets = _listed(key.columns), _listed(key.targets)
+                yield Difference(
+                    self.name, f"{what} a foreign key of {columns} to {key.table} {targets}{_actions(key)}"
+                )
+        changed = {index.name for index in self.add_indexes} & {index.name for index in self.drop_indexes}
+        yield from [Difference(self.name, f"has another index {name}") for name in sorted(changed)]
+        for what, indexes in (("lacks", self.add_indexes), ("should not have", self.drop_indexes)):
+            yield from [
+                Difference(self.name, f"{what} the index {index.name}")
+                for index in indexes
+                if index.name not in changed
+            ]
+        for what, features in (("lacks", self.add_features), ("should not have", self.drop_features)):
+            yield from [Difference(self.name, f"{what}: {feature.text}") for feature in features]
+
+
+def _listed(columns: tuple[str, ...]) -> str:
+    return f"({', '.join(columns)})"
+
+
+def _actions(key: ForeignKeyModel) -> str:
+    actions = [(" on delete ", key.on_delete), (" on update ", key.on_update)]
+    return "".join([f"{what}{action.lower()}" for what, action in actions if action])
+
+
+@dataclass
+class Changes:
+    """What makes the schema ``before`` into ``after``."""
+
+    before: Schema
+    after: Schema
+    create: list[TableState] = field(default_factory=lambda: list[TableState]())
+    drop: list[TableState] = field(default_factory=lambda: list[TableState]())
+    alter: list[TableChange] = field(default_factory=lambda: list[TableChange]())
+    create_views: list[ViewState] = field(default_factory=lambda: list[ViewState]())
+    drop_views: list[ViewState] = field(default_factory=lambda: list[ViewState]())
+    create_triggers: list[TriggerState] = field(default_factory=lambda: list[TriggerState]())
+    drop_triggers: list[TriggerState] = field(default_factory=lambda: list[TriggerState]())
+    create_types: list[TypeState] = field(default_factory=lambda: list[TypeState]())
+    drop_types: list[TypeState] = field(default_factory=lambda: list[TypeState]())
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self.differences())
+
+    def differences(self) -> Iterator[Difference]:
+        """Yield what is different, in words: what ``before`` lacks, and has too much."""
+        yield from [Difference(table.name, "is a table that is missing") for table in self.create]
+        yield from [Difference(table.name, "is a table that is not wanted") for table in self.drop]
+        for change in self.alter:
+            yield from change.differences()
+        for kind, made, gone in (
+            ("type", self.create_types, self.drop_types),
+            ("view", self.create_views, self.drop_views),
+            ("trigger", self.create_triggers, self.drop_triggers),
+        ):
+            old, new = {item.name for item in gone}, {item.name for item in made}
+            yield from [Difference(name, f"is a {kind} that is missing") for name in sorted(new - old)]
+            yield from [Difference(name, f"is a {kind} that is not wanted") for name in sorted(old - new)]
+            yield from [Difference(name, f"is another {kind}") for name in sorted(old & new)]
+
+    def possible_renames(self) -> list[tuple[str, str]]:
+        """Return what is dropped and what is added that may be the same by another name: ``("user.name", "full")``."""
+        found: list[tuple[str, str]] = []
+        for change in self.alter:
+            old = {column.name: column.type for column in change.before.facts.columns}
+            new = {column.name: column.type for column in change.after.facts.columns}
+            found += [
+                (f"{change.name}.{gone}", added)
+                for gone in change.drop
+                for added in change.add
+                if old[gone] == new[added]
+            ]
+        for gone_table in self.drop:
+            columns = {(column.name, column.type) for column in gone_table.facts.columns}
+            found += [
+                (gone_table.name, made.name)
+                for made in self.create
+                if columns == {(column.name, column.type) for column in made.facts.columns}
+            ]
+        return found

@@ -1,0 +1,27 @@
+"""The order in which tables and views are made, so that what they need is there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from deebase._sqltext.ordering import groups
+from deebase._sqltext.tokens import mentions
+from deebase.migrations.compare.schema import TableState, ViewState
+
+
+def tables(items: Iterable[TableState]) -> list[list[TableState]]:
+    """Return tables in the order in which they can be made, those in a cycle together."""
+    return list(groups(items, _referred))
+
+
+def _referred(table: TableState) -> Collection[str]:
+    return {key.table for key in table.facts.foreign_keys} - {table.name}
+
+
+def views(items: Sequence[ViewState]) -> list[ViewState]:
+    """Return views in the order in which they can be made."""
+
+    def used(view: ViewState) -> Collection[str]:
+        return {other.name for other in items if other.name != view.name and mentions(view.sql, other.name)}
+
+    return [view for group in groups(items, used) for view in group]

@@ -1,0 +1,1 @@
+"""Upkeep of migrations: repair, history, backups, and a way out to Alembic."""

@@ -1,0 +1,1 @@
+"""Writing migrations: drafts, and the steps that lead from one schema to another."""

@@ -1,0 +1,1 @@
+"""Tools on top of the public API: backup, doctor, code generation, copies."""

@@ -1,0 +1,167 @@
+"""Annotations as source, and the classes that they need."""
+
+from __future__ import annotations
+
+# Annotations are objects of any kind.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from deebase._model.columns import ColumnSpec
+from deebase._model.fields import Field, fields_of, names_for
+from deebase._types.standard import AwareDateTime
+from deebase.errors import UnsupportedTypeError
+from deebase.tools.codegen.line_layout import WIDTH, Piece, call, width
+from deebase.tools.codegen.name_use import Names, member_names
+from deebase.tools.codegen.value_source import is_importable, quoted
+from deebase.types import ForeignKeyMark
+
+#: What classes are called in the module, and whether they are defined in it by now.
+ClassName = Callable[[type[Any]], str]
+_PLAIN = frozenset({int, float, str, bool, bytes, datetime, date, time, timedelta, Decimal, UUID})
+
+
+class Hints:
+    """Writes the annotations of one module."""
+
+    def __init__(self, names: Names, class_name: ClassName) -> None:
+        self._names = names
+        self._class = class_name
+
+    def column(self, spec: ColumnSpec) -> Piece:
+        """Return the annotation of a column, with ``| None`` and its foreign key."""
+        if isinstance(spec.sa_type, sa.Text):
+            written = Piece(self._names.use("deebase", "Text"))
+        elif isinstance(spec.sa_type, AwareDateTime):
+            written = Piece(self._names.use("deebase", "UTCDateTime"))
+        else:
+            written = self.source(spec.python_type)
+        if spec.nullable:
+            written = self._optional(written, spec)
+        if spec.foreign_key is not None:
+            marked = (written, self._mark(spec.foreign_key))
+            written = Piece(f"{self._names.use('typing', 'Annotated')}[", marked, "]")
+        return written
+
+    def _optional(self, written: Piece, spec: ColumnSpec) -> Piece:
+        if get_origin(spec.python_type) is Literal:
+            longest = max([width(item.flat) for item in written.items])
+            # Values that may not fit on a line, with name and default, go one a line; None is one of them then.
+            if width(f"            {quoted(spec.name)}: {written.flat} | None = ,") + longest > WIDTH:
+                return written._replace(items=(*written.items, Piece("None")))
+        return written.before(" | None")
+
+    def _mark(self, mark: ForeignKeyMark) -> Piece:
+        options = {"on_delete": mark.on_delete, "on_update": mark.on_update}
+        given = {name: Piece(quoted(action)) for name, action in options.items() if action is not None}
+        return call(self._names.use("deebase.types", "ForeignKeyMark"), Piece(quoted(mark.target)), **given)
+
+    def source(self, hint: Any) -> Piece:
+        """Return the source of an annotation.
+
+        Raises:
+            UnsupportedTypeError: it holds something that has no name outside of the running program.
+        """
+        origin, arguments = get_origin(hint), get_args(hint)
+        if origin in _WRAPPERS:
+            return self.source(arguments[0])
+        if origin in (Union, types.UnionType):
+            return Piece(" | ".join([self.source(member).flat for member in arguments]))
+        if origin is Literal:
+            return Piece(f"{self._names.use('typing', 'Literal')}[", tuple(map(self._literal, arguments)), "]")
+        if hint in (list, dict):
+            arguments = (Any,) if hint is list else (str, Any)
+            origin = hint
+        if origin in (list, dict):
+            inner = tuple([self.source(argument) for argument in arguments])
+            return Piece(f"{self._builtin(origin)}[{', '.join([piece.flat for piece in inner])}]")
+        if isinstance(hint, typing.NewType):
+            return self.source(hint.__supertype__)
+        return Piece(self._name(hint))
+
+    def _name(self, hint: Any) -> str:
+        if hint is None or hint is type(None):
+            return "None"
+        if hint in (Any, object):
+            return self._names.use("typing", "Any")
+        if hint in _PLAIN:
+            return self._builtin(hint)
+        if isinstance(hint, type):
+            return self._class(hint)
+        raise UnsupportedTypeError(f"the annotation {hint!r} cannot be written as source", hint=_NAMED)
+
+    def _builtin(self, kind: type[Any]) -> str:
+        return self._names.use(kind.__module__, kind.__name__)
+
+    def _literal(self, value: Any) -> Piece:
+        if isinstance(value, Enum):
+            return Piece(f"{self._class(type(value))}.{member_names(type(value))[value.name]}")
+        if isinstance(value, str):
+            return Piece(quoted(value))
+        if value is None or isinstance(value, (bool, int)):
+            return Piece(repr(value))
+        raise UnsupportedTypeError(
+            f"a Literal of {type(value).__name__} is no annotation to type checkers", hint="use an Enum"
+        )
+
+
+_WRAPPERS = frozenset({Annotated, typing.Required, typing.NotRequired, typing.ClassVar, typing.Final})
+_NAMED = "define its class in a module that can be imported"
+
+
+def nested_classes(hint: Any, localns: Mapping[str, Any] | None) -> Iterator[type[Any]]:
+    """Yield the classes that an annotation needs and a module has to define, those they need first."""
+    yield from _needed(hint, localns, set())
+
+
+def _needed(hint: Any, localns: Mapping[str, Any] | None, seen: set[Any]) -> Iterator[type[Any]]:
+    for argument in get_args(hint):
+        yield from _needed(type(argument) if isinstance(argument, Enum) else argument, localns, seen)
+    if isinstance(hint, typing.NewType):
+        yield from _needed(hint.__supertype__, localns, seen)
+        return
+    if get_origin(hint) is not None or not is_defined_here(hint) or hint in seen:
+        return
+    seen.add(hint)
+    kind: type[Any] = hint
+    if not issubclass(kind, Enum):
+        for item in members_of(kind, localns):
+            yield from _needed(item.hint, localns, seen)
+    yield kind
+
+
+def is_defined_here(hint: Any) -> bool:
+    """Whether the source of a class can be written, so that the module needs no other.
+
+    Other classes are more than their fields; they are imported.
+    """
+    return isinstance(hint, type) and (
+        issubclass(hint, Enum) or typing.is_typeddict(hint) or dataclasses.is_dataclass(hint)
+    )
+
+
+def members_of(cls: type[Any], localns: Mapping[str, Any] | None) -> list[Field]:
+    """Return the fields of a dataclass, or the keys of a TypedDict with their defaults unset."""
+    if not typing.is_typeddict(cls):
+        return fields_of(cls, localns)
+    hints = typing.get_type_hints(cls, localns=names_for(cls, cls, localns), include_extras=True)
+    return [Field(name, hint, None, None) for name, hint in hints.items()]
+
+
+def must_be_importable(cls: type[Any]) -> None:
+    """Refuse a class that can neither be written nor imported.
+
+    Raises:
+        UnsupportedTypeError: it is defined in a function, or in the program that runs.
+    """
+    if not is_importable(cls):
+        raise UnsupportedTypeError(f"the class {cls.__name__} cannot be imported by a module", hint=_NAMED)

@@ -1,0 +1,237 @@
+"""What a table says, as a class that ``create`` makes it from again."""
+
+from __future__ import annotations
+
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+import re
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+
+from deebase._model.columns import ColumnSpec
+from deebase._model.design import Design, design
+from deebase._model.facts import TableFacts, same_type
+from deebase._model.generated_names import comes_with_key, serves
+from deebase._rows.model import ForeignKeyModel, TableModel
+from deebase._types import standard as ours
+from deebase.errors import ValidationError
+from deebase.tools.codegen.constraints import checks_of, indexes_of, unsaid
+from deebase.tools.codegen.default_values import NoLiteral, value_of
+from deebase.tools.codegen.module import Outline
+from deebase.tools.codegen.name_use import class_name, is_attribute
+from deebase.types import UNSET, ForeignKeyMark, Text, UTCDateTime
+
+_HINTS: dict[type[Any], Any] = {
+    ours.Float: float,
+    ours.Boolean: bool,
+    ours.Binary: bytes,
+    ours.DateTime: datetime,
+    ours.AwareDateTime: UTCDateTime,
+    ours.Date: date,
+    ours.Time: time,
+    ours.Interval: timedelta,
+    ours.Uuid: UUID,
+    ours.ExactNumber: Decimal,
+    sa.Text: Text,
+    sa.Integer: int,
+    sa.String: str,
+}
+
+
+class TableReader:
+    """Reads one table.
+
+    Args:
+        model: the table.
+        facts: what reflection found of it, if it was reflected.
+        dialect: its database, None where that is not known.
+    """
+
+    def __init__(self, model: TableModel, facts: TableFacts | None = None, dialect: Dialect | None = None) -> None:
+        self.model = model
+        self.facts = facts
+        self.dialect = dialect
+        self.notes: list[str] = []
+        self._facts = {column.name: column for column in facts.columns} if facts is not None else {}
+
+    def outline(self) -> Outline:
+        """Return the class, and the table that it makes.
+
+        Raises:
+            ValidationError: a column has a name that no class can say.
+        """
+        model, name = self.model, self.model.sa_table.name
+        if model.sa_table.schema is not None:
+            self.notes.append(f"the schema, {model.sa_table.schema}")
+        made = self._design(name)
+        self._compare_types(made.columns)
+        self.notes += unsaid(model, self.facts)
+        if not model.pks:
+            self.notes.append("a table without a primary key, which create does not make")
+        return Outline(
+            wanted=self._class_name(),
+            columns=tuple([self._with_factory(spec) for spec in made.columns]),
+            options=(),
+            doc=f"A row of {name}.",
+            nulls=frozenset([spec.name for spec in made.columns if spec.nullable]),
+            design=made if model.pks else None,
+            notes=tuple(self.notes),
+        )
+
+    def _design(self, name: str) -> Design:
+        """Return the table as a class makes it; a default that is none in Python goes to the notes."""
+        model = self.model
+        keys, composite = self._keys()
+        defaults = {column: value for column in model.names if (value := self._default(column)) is not UNSET}
+        hints = {column: self._hint(column, keys.get(column), defaults.get(column)) for column in model.names}
+        indexes = indexes_of(model.sa_table, self.facts, self.dialect, self.notes)
+        checks = checks_of(model, self.facts)
+        # Those that come with foreign keys are not repeated, unless only some of the keys have one.
+        others = [index for index in indexes if not comes_with_key(index.name, index.columns, model.foreign_keys)]
+        indexed = [model.pks, *[index.columns for index in indexes if index.where is None]]
+        all_indexed = all(serves(key.columns, indexed) for key in model.foreign_keys)
+        while True:
+            cls = type(class_name(name), (), {"__annotations__": hints, **defaults})
+            try:
+                return design(
+                    cls,
+                    name=name,
+                    pk=list(model.pks) or model.names[0],
+                    indexes=others if all_indexed else indexes,
+                    foreign_keys=composite,
+                    checks=checks,
+                    index_foreign_keys=all_indexed,
+                )
+            except ValidationError as error:
+                if error.field not in defaults:
+                    raise
+                self._note_default(error.field)
+                del defaults[error.field]
+
+    def _class_name(self) -> str:
+        kind = self.model.row_type
+        if kind is dict or not is_attribute(kind.__name__) or kind.__name__.startswith("_"):
+            return class_name(self.model.sa_table.name)
+        return kind.__name__
+
+    def _with_factory(self, spec: ColumnSpec) -> ColumnSpec:
+        factory = self.model.factories.get(spec.name)
+        if factory is None or spec.default is not UNSET:
+            return spec
+        return ColumnSpec(spec.name, spec.sa_type, spec.nullable, UNSET, factory, spec.foreign_key, spec.python_type)
+
+    # -- columns -------------------------------------------------------------------------------
+
+    def _hint(self, name: str, mark: ForeignKeyMark | None, default: Any) -> Any:
+        """Return the annotation of a column.
+
+        Raises:
+            ValidationError: names that begin with an underscore are no columns of a class.
+        """
+        if name.startswith("_"):
+            raise ValidationError(
+                f"column {name!r} of {self.model.name} cannot be that of a class: it begins with an underscore",
+                field=name,
+                hint="rename the column, or leave the table out",
+            )
+        column = self.model.columns[name]
+        hint = hint_of(column.sa_type)
+        if hint == dict[str, Any] and isinstance(default, list):
+            hint = list[Any]
+        if name == self.model.generated:
+            # A key that is None is not given.
+            return hint | None
+        if column.nullable and name not in self.model.pks:
+            hint = hint | None
+        return hint if mark is None else Annotated[hint, mark]
+
+    def _default(self, name: str) -> Any:
+        if self.model.columns[name].computed:
+            self.notes.append(f"{name} is computed by the database")
+            return UNSET
+        sql = self._default_sql(name)
+        if sql is None or name == self.model.generated:
+            return UNSET
+        try:
+            kind = self.model.columns[name].sa_type
+            value = value_of(sql, ours.ExactNumber() if hint_of(kind) is Decimal else kind)
+        except NoLiteral:
+            self._note_default(name)
+            return UNSET
+        return UNSET if value is None else value
+
+    def _note_default(self, name: str) -> None:
+        self.notes.append(f"the default of {name}, {self._default_sql(name)}")
+
+    def _default_sql(self, name: str) -> str | None:
+        if name in self._facts:
+            return self._facts[name].default
+        clause: Any = self.model.columns[name].sa_column.server_default
+        if not isinstance(clause, sa.DefaultClause):
+            return None
+        argument: Any = clause.arg
+        text = str(getattr(argument, "text", argument))
+        # In sa.text a colon before a word has a backslash, or it would be a parameter.
+        return re.sub(r"\\:(?=\w)", ":", text) if isinstance(argument, sa.TextClause) else text
+
+    def _compare_types(self, columns: tuple[ColumnSpec, ...]) -> None:
+        """Note where the table that is made will differ."""
+        for spec in columns:
+            facts = self._facts.get(spec.name)
+            if facts is None or self.dialect is None:
+                continue
+            wanted = spec.sa_type.compile(dialect=self.dialect)
+            if same_type(facts.type) != same_type(wanted):
+                self.notes.append(f"{spec.name} is {facts.type or 'of no type'}, and will be {wanted}")
+            if facts.generated and spec.name != self.model.generated:
+                self.notes.append(f"the values of {spec.name} are made by the database")
+
+    # -- keys ----------------------------------------------------------------------------------
+
+    def _keys(self) -> tuple[dict[str, ForeignKeyMark], dict[str | tuple[str, ...], ForeignKeyMark]]:
+        """Return the foreign keys that an annotation can say, and those of several columns; note the others."""
+        single: dict[str, ForeignKeyMark] = {}
+        composite: dict[str | tuple[str, ...], ForeignKeyMark] = {}
+        for key in self.model.foreign_keys:
+            mark = self._mark(key)
+            if mark is None or key.columns[0] in single or key.columns in composite:
+                columns, targets = ", ".join(key.columns), ", ".join(key.targets)
+                self.notes.append(f"the foreign key ({columns}) to {key.target} ({targets})")
+            elif len(key.columns) == 1:
+                single[key.columns[0]] = mark
+            else:
+                composite[key.columns] = mark
+        return single, composite
+
+    def _mark(self, key: ForeignKeyModel) -> ForeignKeyMark | None:
+        if len(key.columns) != len(key.targets) or key.schema != self.model.sa_table.schema or "." in key.table:
+            return None
+        if len(key.columns) > 1:
+            return ForeignKeyMark(key.table, key.on_delete, key.on_update, key.targets)
+        target = f"{key.table}.{key.targets[0]}"
+        return None if "." in key.targets[0] else ForeignKeyMark(target, key.on_delete, key.on_update)
+
+
+def hint_of(kind: sa.types.TypeEngine[Any]) -> Any:
+    """Return the annotation that makes a column of a type, or of the nearest one that Python has."""
+    if isinstance(kind, ours.Choice):
+        members = [member for _, member in kind.pairs]
+        whole: Any = type(members[0])
+        return whole if isinstance(members[0], Enum) and members == list(whole) else Literal[tuple(members)]
+    if isinstance(kind, ours.JSON):
+        return kind.hint if kind.hint is not None and type(kind.hint) is not object else dict[str, Any]
+    if isinstance(kind, postgresql.ENUM):
+        return Literal[tuple(kind.enums)]
+    if isinstance(kind, postgresql.ARRAY):
+        item: Any = hint_of(kind.item_type)
+        return list[item] if item in (int, float, str, bool) else list[Any]
+    for base, hint in _HINTS.items():
+        if isinstance(kind, base):
+            return hint
+    return Decimal if re.match("DEC|NUM|MONEY", str(getattr(kind, "name", "")), re.IGNORECASE) else str

@@ -1,0 +1,132 @@
+"""Indexes of a table as ``create`` takes them, and what else of a table it does not take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from deebase._model.checks import conditions
+from deebase._model.facts import IndexFacts, TableFacts
+from deebase._rows.model import TableModel
+from deebase._sqltext.scanner import BLANK, Token, tokens
+from deebase._types import standard as ours
+from deebase.types import Index
+
+
+def indexes_of(table: sa.Table, facts: TableFacts | None, dialect: Dialect | None, notes: list[str]) -> list[Index]:
+    """Return the indexes and unique constraints of a table; those that are more go to the notes."""
+    if facts is None or dialect is None:
+        return [*_declared(table)]
+    made: list[Index] = []
+    for index in facts.indexes:
+        found = _index(facts, index, dialect.name, notes)
+        if found is None:
+            notes.append(f"the index {index.name}: {index.sql}")
+        else:
+            made.append(found)
+    return made
+
+
+def _declared(table: sa.Table) -> Iterator[Index]:
+    for index in sorted(table.indexes, key=lambda index: str(index.name)):
+        where = index.dialect_options["sqlite"]["where"]
+        condition = None if where is None else str(where)
+        yield Index(str(index.name), *[c.name for c in index.columns], unique=bool(index.unique), where=condition)
+    for constraint in table.constraints:
+        if isinstance(constraint, sa.UniqueConstraint):
+            names = [column.name for column in constraint.columns]
+            yield Index(str(constraint.name or _unique_name(table.name, names)), *names, unique=True)
+
+
+def _unique_name(table: str, columns: list[str]) -> str:
+    return f"ux_{table}_{'_'.join(columns)}"
+
+
+def plain_index(facts: TableFacts, index: IndexFacts, dialect: str) -> Index | None:
+    """Return an index as the API takes it; None for one that is more than that."""
+    notes: list[str] = []
+    found = _index(facts, index, dialect, notes)
+    return None if notes else found
+
+
+def _index(facts: TableFacts, index: IndexFacts, dialect: str, notes: list[str]) -> Index | None:
+    columns = [name for name in index.columns if name is not None]
+    if len(columns) < len(index.columns) or len(set(columns)) < len(columns):
+        return None
+    if index.sql is None:
+        # SQLite's name of the index of a constraint is its own.
+        return Index(_unique_name(facts.name, columns), *columns, unique=index.unique)
+    definition = _Definition(index.sql, dialect)
+    if definition.method not in (None, "btree") or definition.more:
+        return None
+    if definition.order(columns):
+        notes.append(f"order or collation of the index {index.name}")
+    return Index(index.name, *columns, unique=index.unique, where=definition.where)
+
+
+class _Definition:
+    """A CREATE INDEX statement in its parts."""
+
+    def __init__(self, sql: str, dialect: str) -> None:
+        found = list(tokens(sql, dialect))
+        depth, first, last, where = 0, len(found), len(found), len(found)
+        for place, (kind, text) in enumerate(found):
+            depth += {"(": 1, ")": -1}.get(text, 0)
+            if text == "(":
+                first = min(first, place)
+            elif text == ")" and depth == 0 and last == len(found):
+                last = place
+            elif kind == "word" and text.upper() == "WHERE" and depth == 0:
+                where = place
+                break
+        words = _words(found[:first])
+        self.method = words[words.index("USING") + 1].lower() if "USING" in words else None
+        self._inside = found[first + 1 : last]
+        #: INCLUDE, WITH and the like.
+        self.more = bool(_words(found[last + 1 : where]))
+        condition = "".join([text for _, text in found[where + 1 :]]).strip()
+        self.where = condition or None
+
+    def order(self, columns: list[str]) -> bool:
+        """Whether it says more of its columns than their names."""
+        known = {name.upper() for name in columns} | {"ASC"}
+        return any(word not in known for word in _words(self._inside))
+
+
+def _words(found: list[Token]) -> list[str]:
+    return [text.upper() for kind, text in found if kind == "word"]
+
+
+#: What a CREATE TABLE of SQLite may say that a class does not.
+_OPTIONS = ("COLLATE", "AUTOINCREMENT", "STRICT", "WITHOUT", "DEFERRABLE", "CONFLICT")
+
+
+def checks_of(model: TableModel, facts: TableFacts | None) -> list[str]:
+    """Return the conditions of CHECKs, without those of Enum and Literal columns."""
+    if facts is not None:
+        return [condition.sql for condition in conditions(facts, _choices(model))]
+    declared: list[Any] = [one.sqltext for one in model.sa_table.constraints if isinstance(one, sa.CheckConstraint)]
+    # Those of an Enum or Literal are built, the others are text.
+    return sorted([str(condition) for condition in declared if hasattr(condition, "is_literal")])
+
+
+def _choices(model: TableModel) -> list[str]:
+    return [name for name, column in model.columns.items() if isinstance(column.sa_type, ours.Choice)]
+
+
+def unsaid(model: TableModel, facts: TableFacts | None) -> Iterator[str]:
+    """Yield what else the table has and the class does not say."""
+    if facts is None:
+        return
+    said = len(_choices(model)) + len(checks_of(model, facts))
+    words = (
+        [] if facts.sql is None else _words([token for token in tokens(facts.sql, "sqlite") if token.kind not in BLANK])
+    )
+    checks = words.count("CHECK") if facts.sql is not None else len(facts.checks)
+    if checks > said:
+        yield "CHECK constraints" + "".join([f"; {re.sub(r'^CHECK ', '', check)}" for check in facts.checks])
+    yield from [option for option in _OPTIONS if option in words]

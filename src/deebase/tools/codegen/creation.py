@@ -1,0 +1,129 @@
+"""The function of a module that creates its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from deebase._model.columns import snake_case
+from deebase._model.design import Design, Reference
+from deebase._model.generated_names import index_name, serves
+from deebase.tools.codegen.line_layout import Piece, call, comment, listed, mapped
+from deebase.tools.codegen.module import Module, Written
+from deebase.tools.codegen.name_use import Names
+from deebase.tools.codegen.value_source import quoted
+from deebase.types import Index
+
+
+def create_tables_source(module: Module) -> str:
+    """Return the source of ``create_tables``; empty where there is no table to create."""
+    made = {written.outline.design.name: written for written in module.classes if written.outline.design is not None}
+    if not made:
+        return ""
+    database = module.names.use("deebase", "Database")
+    steps: list[Piece] = []
+    for group in _ordered([written.outline.design for written in made.values() if written.outline.design is not None]):
+        steps.append(create_call([made[table.name] for table in group], module.names, if_not_exists=_IF_NOT_EXISTS))
+    head = [
+        f"async def create_tables(db: {database}, *, if_not_exists: bool = False) -> None:",
+        '    """Create the tables of this module: all of them, or none."""',
+    ]
+    left_out = [written.name for written in module.classes if written.outline.design is None]
+    head += [comment(f"not created here, as it has no primary key: {name}", "    ") for name in left_out]
+    if len(steps) == 1:
+        return "\n".join([*head, steps[0].after("await ").lines("    ")])
+    body = [step.after("await ").lines("        ") for step in steps]
+    return "\n".join([*head, "    async with db.transaction():", *body])
+
+
+def _ordered(designs: Sequence[Design]) -> Iterator[list[Design]]:
+    """Yield the tables one by one, those that others refer to first, and at the end those in cycles together."""
+    waiting = {made.name: made for made in designs}
+    while waiting:
+        free = [
+            made
+            for made in waiting.values()
+            if not any(reference.table in waiting and reference.table != made.name for reference in made.references)
+        ]
+        if not free:
+            yield list(waiting.values())
+            return
+        for made in free:
+            del waiting[made.name]
+            yield [made]
+
+
+_IF_NOT_EXISTS = Piece("if_not_exists")
+
+
+def create_call(together: Sequence[Written], names: Names, **more: Piece) -> Piece:
+    """Return the call that creates a table, or several that refer to each other.
+
+    Args:
+        together: their classes.
+        names: of the module.
+        **more: further arguments.
+    """
+    if len(together) == 1:
+        return call("db.create", Piece(together[0].name), **_options(together[0], names), **more)
+    options = [
+        (Piece(written.name), mapped([(Piece(quoted(name)), value) for name, value in given.items()]))
+        for written in together
+        if (given := _options(written, names))
+    ]
+    classes = [Piece(written.name) for written in together]
+    return call("db.create_all", *classes, **({"options": mapped(options)} if options else {}), **more)
+
+
+def _options(written: Written, names: Names) -> dict[str, Piece]:
+    """Return what a table needs besides its class."""
+    design = written.outline.design
+    assert design is not None
+    options: dict[str, Piece] = {}
+    if snake_case(written.name) != design.name:
+        options["name"] = Piece(quoted(design.name))
+    if design.pks != ("id",):
+        keys = [Piece(quoted(name)) for name in design.pks]
+        options["pk"] = keys[0] if len(keys) == 1 else listed(keys)
+    if design.indexes:
+        options["indexes"] = listed([_index(index, design.name, names) for index in design.indexes])
+    composite = [known for known in design.references if len(known.columns) > 1]
+    if composite:
+        options["foreign_keys"] = mapped([_foreign_key(known, names) for known in composite])
+    if not design.key_indexes and _lacks_index(design):
+        options["index_foreign_keys"] = Piece("False")
+    if design.checks:
+        options["checks"] = listed([Piece(quoted(condition)) for condition in design.checks])
+    if written.defaults:
+        options["defaults"] = mapped([(Piece(quoted(name)), value) for name, value in written.defaults.items()])
+    return options
+
+
+def _lacks_index(design: Design) -> bool:
+    """Whether a foreign key of the table has no index."""
+    indexed = [design.pks, *[index.columns for index in design.indexes if index.where is None]]
+    return not all(serves(reference.columns, indexed) for reference in design.references)
+
+
+def _foreign_key(known: Reference, names: Names) -> tuple[Piece, Piece]:
+    """Return a foreign key of several columns, which no annotation can say."""
+    actions = {"on_delete": known.on_delete, "on_update": known.on_update}
+    options = {name: Piece(quoted(action)) for name, action in actions.items() if action is not None}
+    if known.targets is not None:
+        options["columns"] = _tuple(known.targets)
+    return _tuple(known.columns), call(names.use("deebase", "ForeignKey"), Piece(quoted(known.table)), **options)
+
+
+def _tuple(names: Sequence[str]) -> Piece:
+    return Piece("(", tuple([Piece(quoted(name)) for name in names]), ")")
+
+
+def _index(index: Index, table: str, names: Names) -> Piece:
+    columns = [Piece(quoted(name)) for name in index.columns]
+    if index.name == index_name(table, index.columns) and not index.unique and index.where is None:
+        return columns[0] if len(columns) == 1 else Piece("(", tuple(columns), ")")
+    options: dict[str, Piece] = {}
+    if index.unique:
+        options["unique"] = Piece("True")
+    if index.where is not None:
+        options["where"] = Piece(quoted(index.where))
+    return call(names.use("deebase", "Index"), Piece(quoted(index.name)), *columns, **options)

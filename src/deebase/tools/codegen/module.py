@@ -1,0 +1,307 @@
+"""A module with the classes of tables, and what their annotations need."""
+
+from __future__ import annotations
+
+# Annotations and defaults are objects of any kind.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+import dataclasses
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from typing import Any, get_args
+
+import sqlalchemy as sa
+
+from deebase._model.columns import ColumnSpec, snake_case
+from deebase._model.design import Design
+from deebase.tools.codegen.annotations import Hints, is_defined_here, members_of, must_be_importable, nested_classes
+from deebase.tools.codegen.line_layout import Piece, assigned, call, comment, docstring, mapped
+from deebase.tools.codegen.name_use import Names, is_attribute, member_names
+from deebase.tools.codegen.value_source import Values, factory_source, quoted
+from deebase.types import UNSET
+
+
+@dataclass(frozen=True)
+class Outline:
+    """One class to write.
+
+    Attributes:
+        wanted: its name, if that is free and an identifier.
+        columns: its fields.
+        options: what its ``@dataclass`` is given; None for a plain class, whose rows are dicts.
+        doc: its docstring.
+        nulls: columns whose default is written as None.
+        cls: the class that it is written from, if there is one.
+        design: the table that ``create_tables`` makes of it; None for none.
+        notes: what of the table the class and ``create_tables`` do not say.
+    """
+
+    wanted: str
+    columns: tuple[ColumnSpec, ...]
+    options: tuple[str, ...] | None
+    doc: str = ""
+    nulls: frozenset[str] = frozenset()
+    cls: type[Any] | None = None
+    design: Design | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Written:
+    """A class as it stands in the module.
+
+    Attributes:
+        name: what it is called.
+        outline: what it was written from.
+        source: its text.
+        functions: the source of functions that make its defaults.
+        defaults: calls of those that make a DEFAULT, which a dataclass cannot say, by column.
+        notes: what the source leaves out.
+    """
+
+    name: str
+    outline: Outline
+    source: str = ""
+    functions: list[str] = field(default_factory=list)
+    defaults: dict[str, Piece] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+class Module:
+    """The classes of one module; ``classes`` and ``nested`` hold their source in the order of definition.
+
+    Args:
+        outlines: the classes.
+        localns: names that annotations kept as text may use.
+    """
+
+    def __init__(self, outlines: Sequence[Outline], localns: Mapping[str, Any] | None = None) -> None:
+        self._localns = localns
+        own = [outline.cls for outline in outlines if outline.cls is not None]
+        needed = [kind for outline in outlines for spec in outline.columns for kind in self._needed(spec)]
+        self._others = [kind for kind in dict.fromkeys(needed) if kind not in own]
+        self.names: Names = Names(_field_names(outlines, self._others, localns))
+        self._called = {kind: self.names.define(kind.__name__) for kind in self._others}
+        self._undefined = set(self._others)
+        #: What the source of nested classes leaves out.
+        self.nested_notes: list[str] = []
+        # A class that others are made of comes before them.
+        ordered = sorted(outlines, key=lambda outline: outline.cls not in needed)
+        self.classes: list[Written] = [Written(self.names.define(outline.wanted), outline) for outline in ordered]
+        self._called.update({made.outline.cls: made.name for made in self.classes if made.outline.cls is not None})
+        self.hints: Hints = Hints(self.names, self._class)
+        self.values: Values = Values(self.names, self._class)
+        self.nested: list[str] = [self._nested(kind) for kind in self._others]
+        for made in self.classes:
+            self._write(made)
+
+    def _needed(self, spec: ColumnSpec) -> Iterator[type[Any]]:
+        yield from nested_classes(spec.python_type, self._localns)
+
+    def _class(self, kind: type[Any]) -> str:
+        """Return what a class is called here, importing it where it is not written here."""
+        if kind in self._called:
+            return self._called[kind]
+        must_be_importable(kind)
+        return self.names.use(kind.__module__, kind.__name__)
+
+    # -- classes that annotations need ---------------------------------------------------------
+
+    def _nested(self, kind: type[Any]) -> str:
+        if issubclass(kind, Enum):
+            source = self._enum(kind)
+        elif typing.is_typeddict(kind):
+            source = self._typed_dict(kind)
+        else:
+            source = self._nested_dataclass(kind)
+        self._undefined.discard(kind)
+        return source
+
+    def _enum(self, kind: type[Enum]) -> str:
+        base = next((known for known in (StrEnum, IntEnum) if issubclass(kind, known)), Enum)
+        bases = [self.names.use("enum", base.__name__)]
+        if base is Enum:
+            mixins: tuple[type[Any], ...] = (str, int, float)
+            mixed = [mixin.__name__ for mixin in mixins if issubclass(kind, mixin)]
+            bases = [*[self.names.use("builtins", name) for name in mixed], *bases]
+        lines = [f"class {self._called[kind]}({', '.join(bases)}):"]
+        for member, name in zip(kind, member_names(kind).values(), strict=True):
+            if name != member.name:
+                lines.append(comment(f"in the program it was written from: {member.name}", "    "))
+            lines.append(assigned(name, self.values.source(member.value), "    "))
+        return "\n".join(lines)
+
+    def _typed_dict(self, kind: Any) -> str:
+        required: frozenset[str] = kind.__required_keys__
+        base, name = self.names.use("typing", "TypedDict"), self._called[kind]
+        keys: dict[str, Piece] = {}
+        for item in members_of(kind, self._localns):
+            hint = self._quotable(item.hint)
+            keys[item.name] = (
+                hint if item.name in required else Piece(f"{self.names.use('typing', 'NotRequired')}[{hint.flat}]")
+            )
+        if not all(map(is_attribute, keys)):
+            pairs = mapped([(Piece(quoted(key)), hint) for key, hint in keys.items()])
+            return assigned(name, call(base, Piece(quoted(name)), pairs))
+        body = [hint.after(f"{key}: ").lines("    ") for key, hint in keys.items()]
+        return "\n".join([f"class {name}({base}):", *(body or ["    pass"])])
+
+    def _quotable(self, hint: Any) -> Piece:
+        """Return an annotation, as text where it holds a class that comes later."""
+        written = self.hints.source(hint)
+        return Piece(quoted(written.flat)) if self._comes_later(hint) else written
+
+    def _comes_later(self, hint: Any) -> bool:
+        return (isinstance(hint, type) and hint in self._undefined) or any(map(self._comes_later, get_args(hint)))
+
+    def _nested_dataclass(self, kind: type[Any]) -> str:
+        name = self._called[kind]
+        made = Written(name, Outline(name, (), ()))
+        fields: dict[str, tuple[Piece, Piece | None]] = {}
+        for item in members_of(kind, self._localns):
+            spec = ColumnSpec(item.name, sa.types.NullType(), False, item.default, item.factory)
+            default = Piece("None") if item.default is None else self._default(spec, made)
+            fields[item.name] = (self._quotable(item.hint), default)
+        self.nested_notes += [f"{name}: {note}" for note in made.notes]
+        return self._dataclass(name, dataclass_options(kind), fields, notes=made.notes)
+
+    # -- classes of tables ---------------------------------------------------------------------
+
+    def _write(self, made: Written) -> None:
+        outline = made.outline
+        made.notes += outline.notes
+        hostile = [spec.name for spec in outline.columns if not is_attribute(spec.name)]
+        annotations = {spec.name: self.hints.column(spec) for spec in outline.columns}
+        defaults = {spec.name: self._default(spec, made, alone=bool(hostile)) for spec in outline.columns}
+        if hostile:
+            made.source = self._made_by_type(made, annotations, defaults, hostile)
+            return
+        fields = {name: (annotation, defaults[name]) for name, annotation in annotations.items()}
+        if outline.options is None:
+            body = [_excused(_declared(name, *parts)) for name, parts in fields.items()]
+            made.source = "\n".join([f"class {made.name}:", *_opening(outline.doc, made.notes), *body])
+        else:
+            source = self._dataclass(made.name, outline.options, fields, doc=outline.doc, notes=made.notes)
+            made.source = "\n\n\n".join([*made.functions, source])
+
+    def _dataclass(
+        self,
+        name: str,
+        options: Sequence[str],
+        fields: Mapping[str, tuple[Piece, Piece | None]],
+        *,
+        doc: str = "",
+        notes: Sequence[str] = (),
+    ) -> str:
+        decorator = self.names.use("dataclasses", "dataclass")
+        have_default = [default is not None for _, default in fields.values()]
+        if "kw_only" not in options and have_default != sorted(have_default):
+            # Of positional fields, those without a default come first; columns stay in their order.
+            options = (*options, "kw_only")
+        given = f"({', '.join([f'{option}=True' for option in options])})" if options else ""
+        body = [_declared(field_name, *parts) for field_name, parts in fields.items()]
+        return "\n".join([f"@{decorator}{given}", f"class {name}:", *_opening(doc, notes), *(body or ["    pass"])])
+
+    def _made_by_type(
+        self,
+        made: Written,
+        annotations: Mapping[str, Piece],
+        defaults: Mapping[str, Piece | None],
+        hostile: Sequence[str],
+    ) -> str:
+        attributes = {
+            "__annotations__": mapped([(Piece(quoted(name)), written) for name, written in annotations.items()]),
+            "__module__": Piece("__name__"),
+            # A row is a dict, which needs no None for what is not given.
+            **{name: default for name, default in defaults.items() if default is not None and default.head != "None"},
+        }
+        if made.outline.doc:
+            attributes["__doc__"] = Piece(quoted(made.outline.doc))
+        why = f"no attribute can be called {', '.join(map(quoted, hostile))}: made by type(), with dicts as rows"
+        pairs = mapped([(Piece(quoted(name)), value) for name, value in attributes.items()])
+        value = call(self.names.use("builtins", "type"), Piece(quoted(made.name)), Piece("()"), pairs)
+        noted = [comment(note, prefix="# not kept: ") for note in made.notes]
+        return "\n".join([comment(why), *noted, assigned(made.name, value)])
+
+    # -- defaults ------------------------------------------------------------------------------
+
+    def _default(self, spec: ColumnSpec, made: Written, *, alone: bool = False) -> Piece | None:
+        """Return what stands behind ``=``; None for nothing.
+
+        Args:
+            spec: the column.
+            made: the class.
+            alone: it is no dataclass, whatever its outline says.
+        """
+        if spec.default is not UNSET:
+            value = self.values.source(spec.default)
+            return value if alone or made.outline.options is None else self._of_dataclass(spec, value, made)
+        if spec.default_factory is not None:
+            factory = factory_source(spec.default_factory, self.names)
+            if factory is not None:
+                return self._field(default_factory=Piece(factory))
+            made.notes.append(f"the default_factory of {spec.name}, a function that has no name to import it by")
+        return Piece("None") if spec.name in made.outline.nulls else None
+
+    def _of_dataclass(self, spec: ColumnSpec, value: Piece, made: Written) -> Piece:
+        if type(spec.default).__hash__ is None:
+            # A dataclass refuses such a default; create is given it.
+            function = self.names.define(f"{snake_case(made.name)}_{spec.name}_default")
+            annotation = self.hints.column(dataclasses.replace(spec, foreign_key=None)).flat
+            made.functions.append(f"def {function}() -> {annotation}:\n{value.after('return ').lines('    ')}")
+            made.defaults[spec.name] = call(function)
+            return self._field(default_factory=Piece(function))
+        is_call = value.flat.endswith(")")
+        if is_call and not isinstance(spec.default, (Decimal, date, datetime, timedelta, str, bytes)):
+            return self._field(default=value)
+        return value
+
+    def _field(self, **keywords: Piece) -> Piece:
+        return call(self.names.use("dataclasses", "field"), **keywords)
+
+
+def dataclass_options(cls: Any) -> tuple[str, ...]:
+    """Return the options of a dataclass that its source has to repeat."""
+    params = cls.__dataclass_params__
+    options = [name for name in ("frozen", "order") if getattr(params, name)]
+    if "__slots__" in vars(cls):
+        options.append("slots")
+    if any(item.kw_only for item in cls.__dataclass_fields__.values()):
+        options.append("kw_only")
+    return tuple(options)
+
+
+def _field_names(
+    outlines: Sequence[Outline], nested: Sequence[type[Any]], localns: Mapping[str, Any] | None
+) -> Iterator[str]:
+    for outline in outlines:
+        yield from [spec.name for spec in outline.columns]
+    for kind in nested:
+        if not issubclass(kind, Enum) and is_defined_here(kind):
+            yield from [item.name for item in members_of(kind, localns)]
+
+
+def _opening(doc: str, notes: Sequence[str]) -> list[str]:
+    """Return what comes before the fields of a class."""
+    written = docstring(doc, "    ")
+    return [*([f"{written}\n"] if written else []), *[comment(note, "    ", "# not kept: ") for note in notes]]
+
+
+def _declared(name: str, annotation: Piece, default: Piece | None) -> str:
+    """Return the line, or lines, of a field."""
+    if default is None:
+        return annotation.after(f"{name}: ").lines("    ")
+    if annotation.items and not default.items:
+        return annotation.before(f" = {default.flat}").after(f"{name}: ").lines("    ")
+    return assigned(f"{name}: {annotation.flat}", default, "    ")
+
+
+def _excused(line: str) -> str:
+    """Mark a default that is a list or dict: what ruff warns of does not happen, as it becomes a DEFAULT."""
+    first, _, rest = line.partition("\n")
+    if not first.endswith(("[", "{", "= []", "= {}", "]", "}")) or " = " not in first:
+        return line
+    return f"{first}  # noqa: RUF012" + (f"\n{rest}" if rest else "")

@@ -1,0 +1,6 @@
+"""From one database to another: tables, rows, keys, indexes and views, between SQLite and PostgreSQL or within one."""
+
+from deebase.tools.copying.copy import CopyReport, copy_database
+from deebase.tools.copying.copy_progress import CopiedTable
+
+__all__ = ["CopiedTable", "CopyReport", "copy_database"]
