@@ -16,7 +16,7 @@ from deebase._engine.executor import Executor
 from deebase._engine.transaction import Transaction
 from deebase._model.catalog import Catalog
 from deebase._model.classes import tables_of
-from deebase._model.design import Design, design
+from deebase._model.design import TableSpec, design
 from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import database_html
 from deebase._rows.advice import refuse_attribute
@@ -472,7 +472,7 @@ class Database:
         return self._create_one(made, if_not_exists=if_not_exists, replace=replace, transform=transform, strict=strict)
 
     async def _create_one(
-        self, made: Design, *, if_not_exists: bool, replace: bool, transform: bool, strict: bool
+        self, made: TableSpec, *, if_not_exists: bool, replace: bool, transform: bool, strict: bool
     ) -> Table[Any]:
         await self._create([made], if_not_exists=if_not_exists, replace=replace, transform=transform, strict=strict)
         return self.t[made.name]
@@ -527,13 +527,13 @@ class Database:
         return self._create_several(designs, if_not_exists=if_not_exists, replace=replace, transform=transform)
 
     async def _create_several(
-        self, designs: list[Design], *, if_not_exists: bool, replace: bool, transform: bool
+        self, designs: list[TableSpec], *, if_not_exists: bool, replace: bool, transform: bool
     ) -> list[Table[Any]]:
         await self._create(designs, if_not_exists=if_not_exists, replace=replace, transform=transform)
         return [self.t[made.name] for made in designs]
 
     async def _create(
-        self, designs: list[Design], *, if_not_exists: bool, replace: bool, transform: bool, strict: bool = False
+        self, designs: list[TableSpec], *, if_not_exists: bool, replace: bool, transform: bool, strict: bool = False
     ) -> None:
         flags: list[Any] = [if_not_exists, replace, transform]
         if any(type(flag) is not bool for flag in flags):
@@ -664,7 +664,7 @@ class Database:
                 on,
             )
 
-    def _create_imported(self, made: Design) -> Coroutine[Any, Any, Table[Row]]:
+    def _create_imported(self, made: TableSpec) -> Coroutine[Any, Any, Table[Row]]:
         return self._create_one(made, if_not_exists=False, replace=False, transform=False, strict=False)
 
     # -- what is there already -----------------------------------------------------------------

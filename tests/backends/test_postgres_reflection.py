@@ -383,7 +383,7 @@ async def test_indexes_tell_what_they_are(db: Database) -> None:
     ]
     facts = db._catalog.facts("t")
     assert facts is not None
-    assert [index.name for index in facts.indexes if index.tells_rows] == ["t_a_b_key", "whole"]
+    assert [index.name for index in facts.indexes if index.is_unique_key] == ["t_a_b_key", "whole"]
 
 
 async def test_a_table_that_was_changed_inside_of_a_transaction_may_be_tried_again(db: Database) -> None:

@@ -258,7 +258,7 @@ async def test_indexes_tell_what_they_are(path: Path, by_hand: sqlite3.Connectio
         ]
         facts = db._catalog.facts("t")
         assert facts is not None
-        assert [index.name for index in facts.indexes if index.tells_rows] == ["sqlite_autoindex_t_1", "whole"]
+        assert [index.name for index in facts.indexes if index.is_unique_key] == ["sqlite_autoindex_t_1", "whole"]
         assert await db.t.t.upsert({"a": 1, "b": "x"}, on="b") == {"a": 1, "b": "x"}
 
 

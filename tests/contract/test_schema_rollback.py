@@ -207,11 +207,11 @@ def known(db: Database) -> dict[str, Any]:
 
 async def stored(db: Database) -> dict[str, Any]:
     """Return what another Database knows after it has read everything."""
-    known_as: dict[str, Any] = {}
+    qualified_name: dict[str, Any] = {}
     for facts in [db._catalog.facts(handle.name) for handle in (*db.t, *db.v)]:
         assert facts is not None
-        known_as[facts.name] = facts
-    return known_as
+        qualified_name[facts.name] = facts
+    return qualified_name
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deebase import Database
-from deebase._model.facts import TableFacts
+from deebase._model.facts import TableInfo
 from tests.conftest import BACKENDS
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=10)
@@ -186,7 +186,7 @@ async def check(db: Database, schema: list[tuple[Made, dict[str, Any]]]) -> None
     assert len(db.t) == 0
 
 
-def compare(facts: TableFacts, made: Made, number: int) -> None:
+def compare(facts: TableInfo, made: Made, number: int) -> None:
     assert [(column.name, column.not_null) for column in facts.columns] == [
         (column.name, column.not_null) for column in made.columns
     ]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from deebase import Database, MigrationError, ValidationError
 from deebase.migrations import Irreversible, files, irreversible
 from deebase.migrations.files import DRAFT, MigrationFile
-from deebase.migrations.ledger import Entry
+from deebase.migrations.ledger import LedgerEntry
 from deebase.migrations.loading import loaded, sections
 from deebase.migrations.states import Status, compare
 from deebase.migrations.write import drafts
@@ -47,11 +47,11 @@ def sealed(directory: Path, name: str, text: str = "-- upgrade\nSELECT 1;\n-- do
     return files.write(directory / name, text, sealed=True)
 
 
-def entry(file: MigrationFile, position: int = 1, **changes: Any) -> Entry:
+def entry(file: MigrationFile, position: int = 1, **changes: Any) -> LedgerEntry:
     now = datetime.now(UTC)
-    values = {"name": file.name, "suffix": file.suffix, "checksum": file.checksum, "source": file.text}
-    return Entry(**{**values, "position": position, "started_at": now, "finished_at": now, "seconds": 0.1, **changes},
-                 version="1")  # fmt: skip
+    values: dict[str, Any] = {"name": file.name, "suffix": file.suffix, "checksum": file.checksum, "source": file.text}
+    values |= {"position": position, "started_at": now, "finished_at": now, "seconds": 0.1}
+    return LedgerEntry(**{**values, **changes}, version="1")
 
 
 def states(found: list[Status]) -> dict[str, str]:

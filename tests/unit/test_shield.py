@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from deebase._lanes.shield import finish
+from deebase._lanes.shield import run_shielded
 
 
 async def test_it_returns_the_result_and_raises_the_error_of_the_work() -> None:
@@ -18,9 +18,9 @@ async def test_it_returns_the_result_and_raises_the_error_of_the_work() -> None:
             raise ZeroDivisionError
         return 42
 
-    assert await finish(work(False)) == 42
+    assert await run_shielded(work(False)) == 42
     with pytest.raises(ZeroDivisionError):
-        await finish(work(True))
+        await run_shielded(work(True))
 
 
 async def test_a_cancelled_task_waits_for_the_end_of_the_work() -> None:
@@ -30,7 +30,7 @@ async def test_a_cancelled_task_waits_for_the_end_of_the_work() -> None:
         await go_on.wait()
         ended.set()
 
-    task = asyncio.create_task(finish(work()))
+    task = asyncio.create_task(run_shielded(work()))
     for _ in range(3):
         await asyncio.sleep(0)
         task.cancel()
@@ -49,7 +49,7 @@ async def test_the_cancellation_goes_on_with_the_error_of_the_work_behind_it() -
         await go_on.wait()
         raise ZeroDivisionError
 
-    task = asyncio.create_task(finish(work()))
+    task = asyncio.create_task(run_shielded(work()))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.sleep(0)
@@ -69,7 +69,7 @@ async def test_a_timeout_still_counts_as_a_timeout() -> None:
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01) as timeout:
-            await finish(work())
+            await run_shielded(work())
     assert ended.is_set()
 
 
@@ -83,7 +83,7 @@ async def test_a_cancelled_scope_of_anyio_does_not_spin_while_the_work_runs() ->
     async def waiting() -> None:
         nonlocal turns
         try:
-            await finish(work())
+            await run_shielded(work())
         finally:
             turns += 1
 

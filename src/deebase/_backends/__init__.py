@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from deebase._backends.postgres import capabilities as _postgres
 from deebase._backends.postgres.driver_errors import PostgresBackend
 from deebase._backends.protocols import Backend
+from deebase._backends.sqlite import capabilities as _sqlite
 from deebase._backends.sqlite.driver_errors import SqliteBackend
 from deebase.errors import DeeBaseError, UniqueViolationError
+
+#: The databases that DeeBase works with.
+DATABASES = (_sqlite.CAPABILITIES, _postgres.CAPABILITIES)
 
 Uniques = Callable[[str | None], tuple[str, tuple[str, ...]] | None]
 

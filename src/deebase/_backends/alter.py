@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import UnaryExpression
 
 from deebase._model.columns import ColumnSpec, sql_default
 from deebase._model.create_statements import strict_type
-from deebase._model.facts import TableFacts
+from deebase._model.facts import TableInfo
 from deebase._sqltext.tokens import folded
 from deebase.errors import ValidationError
 from deebase.types import ForeignKeyMark
@@ -58,13 +58,13 @@ def choice_check(column: sa.Column[Any], dialect: Dialect) -> str | None:
     return f"CHECK ({written})"
 
 
-def qualified(facts: TableFacts, dialect: Dialect) -> str:
+def qualified(facts: TableInfo, dialect: Dialect) -> str:
     """Return the quoted name of a table, with its schema."""
     quote = dialect.identifier_preparer.quote
     return quote(facts.name) if facts.schema is None else f"{quote(facts.schema)}.{quote(facts.name)}"
 
 
-def rename_columns(facts: TableFacts, rename: Mapping[str, str], dialect: Dialect) -> list[str]:
+def rename_columns(facts: TableInfo, rename: Mapping[str, str], dialect: Dialect) -> list[str]:
     """Return ALTERs that rename columns; a column whose new name another one has now goes through a name of its own."""
     quote = dialect.identifier_preparer.quote
     table = qualified(facts, dialect)

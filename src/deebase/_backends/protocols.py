@@ -89,7 +89,7 @@ _ALL_FRAMES = os.environ.get("DEEBASE_FULL_TRACEBACKS", "") not in ("", "0")
 def shown_cause(error: BaseException) -> BaseException:
     """Return what a traceback is to show as the cause: the driver's own error, in one line.
 
-    The frames of SQLAlchemy and the driver tell users nothing, and their errors have the text of ours (``conceal``).
+    The frames of SQLAlchemy and the driver tell users nothing, and their errors have the text of ours (``redact``).
     """
     if _ALL_FRAMES:
         return error
@@ -130,13 +130,13 @@ _DRIVERS = ("asyncpg", "sqlalchemy", "sqlite3", "aiosqlite")
 _OURS = "deebase_error"
 
 
-def concealed(error: BaseException) -> DeeBaseError | None:
+def redacted_error(error: BaseException) -> DeeBaseError | None:
     """Return our error again for a driver's that several callers meet, whose own text is gone by now."""
     ours: DeeBaseError | None = error.__dict__.get(_OURS)
     return None if ours is None else ours.with_prefix("")
 
 
-def conceal(error: BaseException, ours: DeeBaseError) -> None:
+def redact(error: BaseException, ours: DeeBaseError) -> None:
     """Let a driver's error say what ours says: it is the cause of ours, and a traceback prints causes.
 
     Its own text may quote values (``Key (email)=(...) already exists``, ``[parameters: ...]``). What it tells in

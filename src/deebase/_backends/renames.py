@@ -8,8 +8,8 @@ from itertools import pairwise
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.sqlite.ddl import index_for
-from deebase._backends.sqlite.rebuild import Entry
-from deebase._model.facts import TableFacts
+from deebase._backends.sqlite.rebuild import SchemaRow
+from deebase._model.facts import TableInfo
 from deebase._model.generated_names import foreign_key_index_name, index_name, shortened
 from deebase._sqltext.tokens import folded, quoted, spliced, tokens
 
@@ -17,7 +17,7 @@ from deebase._sqltext.tokens import folded, quoted, spliced, tokens
 _BEFORE_STAR = ("SELECT", "DISTINCT", "ALL", ",", ".")
 
 
-def index_renames(facts: TableFacts, table: str, taken: Collection[str]) -> dict[str, str]:
+def index_renames(facts: TableInfo, table: str, taken: Collection[str]) -> dict[str, str]:
     """Return the new names of indexes whose names were made from that of their table.
 
     They would be in the way of a new table of the old name.
@@ -44,7 +44,7 @@ def index_renames(facts: TableFacts, table: str, taken: Collection[str]) -> dict
     return result
 
 
-def rename_steps(facts: TableFacts, new: str, taken: Collection[str], dialect: Dialect) -> list[tuple[str, str]]:
+def rename_steps(facts: TableInfo, new: str, taken: Collection[str], dialect: Dialect) -> list[tuple[str, str]]:
     """Return the statements that rename a table, each with the one that undoes it.
 
     Args:
@@ -70,7 +70,7 @@ def rename_steps(facts: TableFacts, new: str, taken: Collection[str], dialect: D
     return steps
 
 
-def pinned_views(views: Iterable[TableFacts], entries: Iterable[Entry], columns: Collection[str]) -> Iterable[str]:
+def pinned_views(views: Iterable[TableInfo], entries: Iterable[SchemaRow], columns: Collection[str]) -> Iterable[str]:
     """Yield the statements after which views keep the names of their columns, whatever SQLite renames in their SELECT.
 
     PostgreSQL notes the names when a view is made. A ``SELECT *`` follows the table on SQLite, and is left as it is.

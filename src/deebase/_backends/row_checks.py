@@ -10,7 +10,7 @@ from sqlalchemy.engine import Dialect
 from deebase._backends.alter import qualified
 from deebase._backends.sqlite.casts import FITS
 from deebase._model.change import Change, NewKey
-from deebase._model.facts import ColumnFacts, TableFacts
+from deebase._model.facts import ColumnInfo, TableInfo
 from deebase.errors import (
     CheckViolationError,
     DataError,
@@ -29,7 +29,7 @@ class RowCheck:
     error: Callable[[int], DeeBaseError]
 
 
-def row_checks(facts: TableFacts, change: Change, written: dict[str, str], dialect: Dialect) -> Iterable[RowCheck]:
+def row_checks(facts: TableInfo, change: Change, written: dict[str, str], dialect: Dialect) -> Iterable[RowCheck]:
     """Yield what has to be counted before a change.
 
     Args:
@@ -58,8 +58,8 @@ def row_checks(facts: TableFacts, change: Change, written: dict[str, str], diale
 
 
 class _Checks:
-    def __init__(self, facts: TableFacts, dialect: Dialect) -> None:
-        self.name = facts.known_as
+    def __init__(self, facts: TableInfo, dialect: Dialect) -> None:
+        self.name = facts.qualified_name
         self.schema = facts.schema
         self.table = qualified(facts, dialect)
         self.quote = dialect.identifier_preparer.quote
@@ -118,7 +118,7 @@ class _Checks:
             ),
         )
 
-    def misfits(self, column: ColumnFacts, written: str) -> RowCheck | None:
+    def misfits(self, column: ColumnInfo, written: str) -> RowCheck | None:
         name = self.quote(column.name)
         if self.sqlite:
             quoted = written.replace("'", "''")

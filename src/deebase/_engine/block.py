@@ -14,7 +14,7 @@ from deebase._backends.postgres.lane import READ_ONLY_SERVER, RolledBack, idled_
 from deebase._backends.protocols import shown_cause
 from deebase._engine.generators import Home, home_of
 from deebase._engine.unit import ABORTED_HINT, TURNS_TO_CLOSE, Unit, aborted, ended, link_lost
-from deebase._lanes.shield import finish
+from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
 from deebase.errors import (
     BusyError,
@@ -35,7 +35,7 @@ log = logging.getLogger("deebase")
 _COMMIT = Statement("COMMIT")
 
 
-class _Leave(BaseException):
+class _RollbackSignal(BaseException):
     """Carries ``tx.rollback()`` out of its block; no ``except Exception`` of the user's stops it."""
 
     def __init__(self, block: Block) -> None:
@@ -58,7 +58,7 @@ class Block:
     """
 
     #: Whether what runs in it is to behave as if there were no transaction (``held.py``).
-    unseen = False
+    is_test_sandbox = False
 
     def __init__(self, executor: Executor, *, read_only: bool = False, isolation: str | None = None) -> None:
         self.outcome: str | None = None
@@ -73,7 +73,7 @@ class Block:
         #: It belongs to a generator that is iterated, and to no other task.
         self.private: bool = False
         self._ending = False
-        #: What undoes the read-only mode of a block in an unseen one.
+        #: What undoes the read-only mode of a block inside a test sandbox.
         self._after: tuple[Statement, ...] = ()
         self._error: BaseException | None = None
         #: What takes part in the block besides the database, by its owner.
@@ -111,7 +111,7 @@ class Block:
         unit = self._unit
         if unit is not None and unit.blocks:
             # SQLAlchemy raises its own, with the text of ours.
-            unit.blocks[-1].poison(self._executor.translate(error, None) or error)
+            unit.blocks[-1].mark_failed(self._executor.translate(error, None) or error)
 
     def _reopen(self) -> None:
         """Be as one that has not begun yet."""
@@ -121,7 +121,7 @@ class Block:
         """Leave the block from wherever its code is, undoing it."""
         if not self.open:
             raise ended()
-        raise _Leave(self)
+        raise _RollbackSignal(self)
 
     # -- statements ----------------------------------------------------------------------------
 
@@ -156,7 +156,7 @@ class Block:
                 unit.lanes.retire()
             # One object for both: what the caller meets now is the cause of the abort later.
             ours = self._executor.translate(error, statement) or error
-            self.poison(ours)
+            self.mark_failed(ours)
             if ours is error:
                 raise
             raise ours from shown_cause(error)
@@ -184,7 +184,7 @@ class Block:
             finally:
                 unit.release()
 
-    def poison(self, error: BaseException) -> None:
+    def mark_failed(self, error: BaseException) -> None:
         """Remember the error after which nothing of the block may be saved."""
         unit = self._unit
         if unit is None:
@@ -306,7 +306,7 @@ class Block:
             await lane.control(*executor.begin_statements(self._read_only, self._isolation))
         except BaseException as error:
             lane.broken = lane.broken or executor.discards_cancelled
-            await finish(self._abandon(unit))
+            await run_shielded(self._abandon(unit))
             raise_translated(executor, error)
         unit.blocks.append(self)
         self._unit = unit
@@ -316,7 +316,7 @@ class Block:
         return self._live()
 
     async def _begin_nested(self, outer: Block) -> None:
-        if not outer.unseen and (self._isolation is not None or (self._read_only and not outer._read_only)):
+        if not outer.is_test_sandbox and (self._isolation is not None or (self._read_only and not outer._read_only)):
             raise TransactionError(
                 "isolation and read_only belong to the outermost transaction block",
                 hint="leave them out of the nested one",
@@ -326,7 +326,9 @@ class Block:
         try:
             outer._live()
             self._parent = outer
-            before, after = self._executor.read_only_statements() if outer.unseen and self._read_only else ((), ())
+            before, after = (
+                self._executor.read_only_statements() if outer.is_test_sandbox and self._read_only else ((), ())
+            )
             await unit.lane.control(Statement(f"SAVEPOINT {self._savepoint(unit)}"), *before)
             self._after = after
             unit.blocks.append(self)
@@ -334,7 +336,7 @@ class Block:
         except TransactionError:
             raise
         except BaseException as error:
-            outer.poison(error)
+            outer.mark_failed(error)
             raise_translated(self._executor, error)
         finally:
             unit.release()
@@ -374,9 +376,9 @@ class Block:
         self._ending = True
         if self._parent is None:
             unit.lanes.ends(unit.lane, write=unit.write)
-        leaving = isinstance(error, _Leave) and error.block is self
+        leaving = isinstance(error, _RollbackSignal) and error.block is self
         try:
-            await finish(self._end(unit, failed=error is not None))
+            await run_shielded(self._end(unit, failed=error is not None))
         except TransactionAbortedError:
             # The user's own error says more than that the rollback it causes went as it should.
             if error is None:
@@ -454,7 +456,7 @@ class Block:
             await unit.lane.control(Statement(f"RELEASE SAVEPOINT {self._savepoint(unit)}"), *self._after)
         except BaseException as error:
             if self._parent is not None:
-                self._parent.poison(error)
+                self._parent.mark_failed(error)
             raise_translated(self._executor, error)
         self.outcome = "committed"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from deebase._rows.makers import Maker, OneMaker, one_maker, row_maker
-from deebase._sql.compiled import Prepared
+from deebase._sql.compiled import CompiledStatement
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.scope import Scope, no_scope
 from deebase._sql.where import Where
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 KEPT_SHAPES = 1000
 
 
-class Source:
+class TableContext:
     """What a handle reads and writes: a table's model, where statements run, its scope, the type of its rows."""
 
     __slots__ = ("_made", "_row_type", "by_pk", "catalog", "dialect", "executor", "model", "scope")
@@ -60,28 +60,28 @@ class Source:
         facts = self.catalog.facts(self.model.name)
         return self.model.foreign_keys if facts is None else facts.foreign_keys
 
-    def with_rows(self, row_type: type[Any]) -> Source:
+    def with_rows(self, row_type: type[Any]) -> TableContext:
         """Return the same with another row type, which must fit the columns."""
-        source = Source(self.executor, self.catalog, self.model, row_type, self.scope)
+        source = TableContext(self.executor, self.catalog, self.model, row_type, self.scope)
         source.maker(self.model.names)
         return source
 
-    def scoped(self, scope: Scope) -> Source:
+    def scoped(self, scope: Scope) -> TableContext:
         """Return the same with another scope."""
-        return Source(self.executor, self.catalog, self.model, self._row_type, scope)
+        return TableContext(self.executor, self.catalog, self.model, self._row_type, scope)
 
-    def anew(self, name: str) -> Source:
+    def refreshed(self, name: str) -> TableContext:
         """Return the same for the table as the catalog knows it now, maybe by another name."""
-        return Source(self.executor, self.catalog, self.catalog.model(name), self._row_type)
+        return TableContext(self.executor, self.catalog, self.catalog.model(name), self._row_type)
 
-    def of_table(self, name: str) -> Source:
+    def of_table(self, name: str) -> TableContext:
         """Return another table of this database, held to what of the scope it has columns for.
 
         Raises:
             TableNotFoundError: it is not known.
         """
         model = self.catalog.model(name)
-        return Source(self.executor, self.catalog, model, None, self.scope.carried_to(model, self.model))
+        return TableContext(self.executor, self.catalog, model, None, self.scope.carried_to(model, self.model))
 
     def must_be_whole(self, operation: str) -> None:
         """Refuse to change a table or view through a handle that stands for a part of its rows.
@@ -136,7 +136,7 @@ class Source:
         if found is not None:
             return found
         made = build()
-        if not (isinstance(made, Prepared) and made.fixed):
+        if not (isinstance(made, CompiledStatement) and made.fixed):
             if len(statements) >= KEPT_SHAPES:
                 statements.clear()
             statements[key] = made
@@ -212,7 +212,7 @@ class Source:
         )
 
 
-def _stray(source: Source, item: Any) -> ValidationError:
+def _stray(source: TableContext, item: Any) -> ValidationError:
     """Return the error for a list or dict that follows no SQL text."""
     name = source.model.name
     if isinstance(item, dict):
@@ -226,7 +226,7 @@ def _stray(source: Source, item: Any) -> ValidationError:
     )
 
 
-def _must_be_condition(source: Source, item: Any) -> None:
+def _must_be_condition(source: TableContext, item: Any) -> None:
     """Refuse a bare value behind SQL text, where its values would stand."""
     if hasattr(item, "__clause_element__") or isinstance(item, (str, sa.ClauseElement, SqlExpression)):
         return
@@ -238,7 +238,7 @@ def _must_be_condition(source: Source, item: Any) -> None:
 
 
 def conditions(
-    source: Source,
+    source: TableContext,
     args: Sequence[Any],
     where: str | None,
     params: Any,

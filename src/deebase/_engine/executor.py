@@ -14,16 +14,16 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deebase._backends.protocols import Backend, carry_outcome, conceal, concealed
+from deebase._backends.protocols import Backend, carry_outcome, redact, redacted_error
 from deebase._backends.settings import Settings
 from deebase._engine.block import Block, raise_translated
 from deebase._engine.coalesce import Coalescer
 from deebase._engine.transaction import Transaction
 from deebase._lanes.pool import closed_while_running
-from deebase._lanes.shield import finish
+from deebase._lanes.shield import run_shielded
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement
-from deebase._sql.violations import Written
+from deebase._sql.violations import WriteTarget
 from deebase.errors import (
     ConnectionError,
     DeeBaseError,
@@ -187,7 +187,7 @@ class Executor:
         """Wait for what runs (at most ``timeout`` seconds), then leave nothing behind."""
         self.closed = True
         # To its end even when the task is cancelled: what stayed open would keep threads and sockets.
-        await finish(self._close(timeout))
+        await run_shielded(self._close(timeout))
 
     async def _close(self, timeout: float) -> None:
         here = asyncio.get_running_loop()
@@ -209,7 +209,7 @@ class Executor:
         home = self._homes.pop(asyncio.get_running_loop(), None)
         self._home = None
         if home is not None:
-            await finish(home.close(self.timeout))
+            await run_shielded(home.close(self.timeout))
 
     def close_from_outside(self, timeout: float) -> None:
         """Close what event loops have that are neither closed nor running; `close` does the rest."""
@@ -222,7 +222,7 @@ class Executor:
         """Return our error for one of a driver, which becomes its cause; None for what is not the database's."""
         if isinstance(error, DeeBaseError):
             return error
-        ours = concealed(error)
+        ours = redacted_error(error)
         if ours is None:
             ours = self.backend.translate(error, None if statement is None else statement.sql)
             if self.closed and isinstance(ours, (ConnectionError, QueryTimeoutError)):
@@ -230,7 +230,7 @@ class Executor:
                 ours = closed_while_running()
             if ours is not None and ours is not error:
                 carry_outcome(error, ours)
-                conceal(error, ours)
+                redact(error, ours)
         if statement is None or statement.writes is None or not isinstance(ours, IntegrityError):
             return ours
         return statement.writes.violation(ours)
@@ -311,7 +311,7 @@ class Executor:
                 await self.copy(table, columns, rows)
         else:
             text = f"COPY {table.fullname} ({', '.join(columns)}) FROM STDIN"
-            statement = Statement(text, writes=Written("insert", table))
+            statement = Statement(text, writes=WriteTarget("insert", table))
             self._note(statement)
             await block.run(lambda lane: lane.copy(table.name, table.schema, columns, rows), statement)
 
@@ -365,7 +365,7 @@ class Executor:
                     yield cursor.columns, rows
             finally:
                 # A statement that is left open would keep the file open behind its closed connection.
-                await finish(block.close_cursor(cursor, last=own is not None))
+                await run_shielded(block.close_cursor(cursor, last=own is not None))
         except BaseException as error:
             failed = error
             raise
@@ -439,7 +439,7 @@ class Executor:
                 hint="await db.retry(transfer), or await db.retry(lambda: transfer(1, 2))",
             )
         block = self.block()
-        if block is not None and not block.unseen:
+        if block is not None and not block.is_test_sandbox:
             raise TransactionError(
                 "retry cannot rerun a part of an open transaction", hint="call db.retry outside of db.transaction()"
             )

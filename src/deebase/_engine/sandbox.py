@@ -1,4 +1,4 @@
-"""A transaction that everything done with a database goes into, unseen, until it is undone: for tests."""
+"""A transaction that everything done with a database joins until it is rolled back: for tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Over(Exception):
     """Stands for the error after which the transaction is undone."""
 
 
-class HeldBlock(Block):
+class RollbackSandbox(Block):
     """The block of every task that has no other, for as long as it is held.
 
     Each statement has a savepoint of its own, so that an error undoes that statement alone, as it does outside of
@@ -34,7 +34,7 @@ class HeldBlock(Block):
     loop shuts down; the next loop begins anew.
     """
 
-    unseen = True
+    is_test_sandbox = True
 
     def __init__(self, executor: Executor) -> None:
         super().__init__(executor)
@@ -46,11 +46,11 @@ class HeldBlock(Block):
 
     # -- holding -------------------------------------------------------------------------------
 
-    def hold(self) -> None:
+    def install(self) -> None:
         """Become the block of all tasks, those of other contexts too."""
         self._executor.current = ContextVar("deebase_held", default=self)
 
-    def let_go(self) -> None:
+    def uninstall(self) -> None:
         """Undo everything, from outside of the event loop; nothing is done where that has ended already.
 
         Raises:
@@ -141,13 +141,13 @@ class HeldBlock(Block):
                 raise
             await unit.lane.control(_KEEP)
         except BaseException as error:
-            self.poison(error)
+            self.mark_failed(error)
             raise_translated(self._executor, error, statement)
         finally:
             unit.release()
         return result
 
-    def poison(self, error: BaseException) -> None:
+    def mark_failed(self, error: BaseException) -> None:
         """Remember an error after which the database goes on with nothing of the transaction."""
         unit = self._unit
         if unit is None:

@@ -42,7 +42,7 @@ async def _ended_in_spite(task: asyncio.Task[Any]) -> None:
             await _ended(task)
 
 
-async def finish(work: Coroutine[Any, Any, T]) -> T:
+async def run_shielded(work: Coroutine[Any, Any, T]) -> T:
     """Run ``work`` in a task of its own and wait for its end, however often the caller is cancelled.
 
     A cancellation that arrived meanwhile is raised after the work has ended, from the error of the work

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._model import reflected
-from deebase._model.facts import IndexFacts, TableFacts
-from deebase._model.layer import Entry, Layer, facts_of
+from deebase._model.facts import IndexInfo, TableInfo
+from deebase._model.layer import CatalogEntry, Layer, facts_of
 from deebase._rows.model import TableModel
 from deebase.errors import TableNotFoundError, UniqueViolationError
 
@@ -80,7 +80,7 @@ class Catalog:
             layer = scope.parts[self] = Layer(self.dialect, self._own_layer(scope.parent))
         return layer
 
-    def _put(self, name: str, entry: Entry | None) -> None:
+    def _put(self, name: str, entry: CatalogEntry | None) -> None:
         if self._layer.entry(name) != entry:
             self._own_layer(self._scope()).put(name, entry)
 
@@ -95,20 +95,20 @@ class Catalog:
 
     # -- changes -------------------------------------------------------------------------------
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: CatalogEntry) -> None:
         """Note a table that was made, or found, for a class; one of the same name is replaced."""
-        known = self._layer.entry(entry.facts.known_as)
+        known = self._layer.entry(entry.facts.qualified_name)
         # The types are made again at each call, but say the same.
         if known is None or known.cls is not entry.cls or known.facts != entry.facts:
-            self._put(entry.facts.known_as, entry)
+            self._put(entry.facts.qualified_name, entry)
 
     def forget(self, name: str) -> None:
         """Drop what is known of a table."""
         self._put(name, None)
 
     def learn(
-        self, found: Iterable[TableFacts], *, schema: str | None, only: str | None = None, known_only: bool = False
-    ) -> list[TableFacts]:
+        self, found: Iterable[TableInfo], *, schema: str | None, only: str | None = None, known_only: bool = False
+    ) -> list[TableInfo]:
         """Take in what a schema holds: what changed is refreshed, what is gone is forgotten.
 
         Args:
@@ -121,17 +121,17 @@ class Catalog:
             What is new or was changed.
         """
         layer = self._layer
-        facts = {table.known_as: table for table in found if only is None or table.known_as == only}
-        known = [table.known_as for table in facts_of(layer) if table.schema == schema]
+        facts = {table.qualified_name: table for table in found if only is None or table.qualified_name == only}
+        known = [table.qualified_name for table in facts_of(layer) if table.schema == schema]
         for name in known if only is None else [only]:
             if name not in facts:
                 self._put(name, None)
-        changed: list[TableFacts] = []
+        changed: list[TableInfo] = []
         for name, table in facts.items():
             entry = layer.entry(name)
             if (entry is None and known_only) or (entry is not None and entry.facts == table):
                 continue
-            self._put(name, Entry(table) if entry is None else entry.revised(table, {}, {}))
+            self._put(name, CatalogEntry(table) if entry is None else entry.revised(table, {}, {}))
             changed.append(table)
         return changed
 
@@ -139,7 +139,7 @@ class Catalog:
         """Return the schemas of what is known."""
         return {facts.schema for facts in facts_of(self._layer)}
 
-    def changed(self, name: str, found: TableFacts, *, renamed: Mapping[str, str], types: Types) -> None:
+    def changed(self, name: str, found: TableInfo, *, renamed: Mapping[str, str], types: Types) -> None:
         """Note that a table was changed by its own handle.
 
         Args:
@@ -149,21 +149,21 @@ class Catalog:
             types: the types of columns that the change names.
         """
         entry = self._layer.entry(name)
-        if name != found.known_as:
+        if name != found.qualified_name:
             self._put(name, None)
-        self._put(found.known_as, Entry(found) if entry is None else entry.revised(found, renamed, types))
+        self._put(found.qualified_name, CatalogEntry(found) if entry is None else entry.revised(found, renamed, types))
 
-    def copied(self, name: str, found: TableFacts) -> None:
+    def copied(self, name: str, found: TableInfo) -> None:
         """Note a copy of a table: what is known of the columns of the one is known of those of the other."""
         model = self.model(name)
         types = {column: known.sa_type for column, known in model.columns.items()}
-        self._put(found.known_as, Entry(found, None, types, dict(model.factories), model.row_type))
+        self._put(found.qualified_name, CatalogEntry(found, None, types, dict(model.factories), model.row_type))
 
     def set_key(self, name: str, column: str) -> None:
         """Let rows of a view be read by a column."""
         entry = self._layer.entry(name)
         if entry is not None:
-            self._put(name, Entry(entry.facts, row_type=entry.row_type, key=column))
+            self._put(name, CatalogEntry(entry.facts, row_type=entry.row_type, key=column))
 
     def set_row_type(self, model: TableModel, row_type: type) -> None:
         """Let rows of a table be of a type, those of handles that exist too."""
@@ -183,7 +183,7 @@ class Catalog:
             raise self.unknown(name)
         return model
 
-    def facts(self, name: str) -> TableFacts | None:
+    def facts(self, name: str) -> TableInfo | None:
         """Return what the database says of a table or view, if it is known."""
         return self._layer.facts(name)
 
@@ -214,13 +214,13 @@ class Catalog:
 
     def names(self, *, views: bool = False) -> list[str]:
         """Return the names of all known tables, or of all views, sorted."""
-        return sorted([facts.known_as for facts in facts_of(self._layer) if (facts.kind != "table") is views])
+        return sorted([facts.qualified_name for facts in facts_of(self._layer) if (facts.kind != "table") is views])
 
     def referring(self, names: Iterable[str]) -> list[str]:
         """Return the known tables with foreign keys to one of these tables."""
         targets = set(names)
         return [
-            facts.known_as
+            facts.qualified_name
             for facts in facts_of(self._layer)
             if any(key.target in targets for key in facts.foreign_keys)
         ]
@@ -228,11 +228,11 @@ class Catalog:
     def unique_columns(self, constraint: str | None) -> tuple[str, tuple[str, ...]] | None:
         """Return table and columns of a unique constraint, for the message of its violation."""
         for facts in facts_of(self._layer):
-            if constraint == f"{facts.known_as}_pkey":
-                return facts.known_as, facts.pks
+            if constraint == f"{facts.qualified_name}_pkey":
+                return facts.qualified_name, facts.pks
             unique = reflected.uniques_of(facts).get(constraint or "")
             if unique is not None:
-                return facts.known_as, unique.columns
+                return facts.qualified_name, unique.columns
         return None
 
     def explained(self, error: UniqueViolationError) -> UniqueViolationError:
@@ -256,17 +256,17 @@ class Catalog:
             columns=known,
         )
 
-    def _index_of(self, error: UniqueViolationError) -> tuple[str, IndexFacts] | None:
+    def _index_of(self, error: UniqueViolationError) -> tuple[str, IndexInfo] | None:
         """Return the index that was violated, and its table, if it is over expressions or a part of the rows."""
         for facts in facts_of(self._layer):
-            table, indexes = facts.known_as, [index for index in facts.indexes if index.unique]
+            table, indexes = facts.qualified_name, [index for index in facts.indexes if index.unique]
             if error.constraint != "unique" or error.table_name not in (None, table, table.rpartition(".")[2]):
                 continue
             by_name = [index for index in indexes if index.name == error.constraint_name]
             # Without its name: by its columns, unless a constraint over all rows has the same.
             like = [index for index in indexes if error.columns and index.columns == error.columns]
             found = by_name or (like if all(index.partial for index in like) else [])
-            if found and not found[0].tells_rows:
+            if found and not found[0].is_unique_key:
                 return table, found[0]
         return None
 

@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._model.columns import ColumnSpec, describe
 from deebase._model.design import check_name
-from deebase._model.facts import TableFacts
+from deebase._model.facts import TableInfo
 from deebase._rows.model import TableModel
 from deebase._sqltext.tokens import folded
 from deebase._types.sql_defaults import sql_default
@@ -88,7 +88,7 @@ class Change:
         """Whether columns are dropped or renamed, and nothing else."""
         return self == Change(rename=self.rename, drop=self.drop)
 
-    def key(self, facts: TableFacts) -> tuple[str, ...]:
+    def key(self, facts: TableInfo) -> tuple[str, ...]:
         """Return the key that the table will have."""
         return facts.pks if self.pk is None else self.pk
 
@@ -98,7 +98,7 @@ class Change:
 
 
 def plan_change(
-    arguments: Arguments, model: TableModel, tables: Mapping[str, TableFacts], dialect: Dialect, operation: str
+    arguments: Arguments, model: TableModel, tables: Mapping[str, TableInfo], dialect: Dialect, operation: str
 ) -> Change:
     """Check what was asked for against the tables that are there.
 
@@ -120,7 +120,7 @@ def plan_change(
 
 
 class _Planning:
-    def __init__(self, model: TableModel, tables: Mapping[str, TableFacts], dialect: Dialect, operation: str) -> None:
+    def __init__(self, model: TableModel, tables: Mapping[str, TableInfo], dialect: Dialect, operation: str) -> None:
         self.model = model
         self.name = model.name
         self.tables = tables
@@ -336,8 +336,8 @@ def _same(name: str, dialect: Dialect) -> str:
     return name if dialect.name == "postgresql" else folded(name)
 
 
-def _tells_rows(facts: TableFacts, key: tuple[str, ...], column: str) -> bool:
-    return key == (column,) or any(index.tells_rows and index.columns == (column,) for index in facts.indexes)
+def _tells_rows(facts: TableInfo, key: tuple[str, ...], column: str) -> bool:
+    return key == (column,) or any(index.is_unique_key and index.columns == (column,) for index in facts.indexes)
 
 
 def column_spec(name: str, annotation: Any, default: Any) -> ColumnSpec:

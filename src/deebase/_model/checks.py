@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from deebase._model.facts import TableFacts
+from deebase._model.facts import TableInfo
 from deebase._sqltext.create_table import Clause, TableText, parse
 from deebase._sqltext.tokens import Token, folded, joined, spliced, tokens
 from deebase._types.choices import choice_columns
@@ -24,7 +24,7 @@ class Condition(NamedTuple):
     name: str | None = None
 
 
-def conditions(facts: TableFacts, choices: Collection[str]) -> list[Condition]:
+def conditions(facts: TableInfo, choices: Collection[str]) -> list[Condition]:
     """Return the conditions of a table that ``checks=`` can say.
 
     Args:

@@ -44,7 +44,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Design:
+class TableSpec:
     """What a class says about its table; nothing here knows a database."""
 
     cls: type
@@ -83,7 +83,7 @@ def design(
     index_foreign_keys: bool = True,
     localns: Mapping[str, Any] | None = None,
     columns: Iterable[ColumnSpec] | None = None,
-) -> Design:
+) -> TableSpec:
     """Read a class as a table; ``columns`` are given where they are not those of the class.
 
     Raises:
@@ -113,7 +113,7 @@ def design(
     _must_be_columns(table, [*referring, *(defaults or {})], known)
     references = tuple(_references(table, specs, foreign_keys or {}))
     given = tuple(_index(table, item, known) for item in ((indexes,) if isinstance(indexes, str) else indexes))
-    return Design(
+    return TableSpec(
         cls=cls,
         name=table,
         columns=tuple(specs),
@@ -183,7 +183,7 @@ def _is_name(name: Any) -> bool:
     return isinstance(name, str) and bool(name) and text_fault(name) is None
 
 
-def check_names(designs: Iterable[Design], dialect: Dialect) -> None:
+def check_names(designs: Iterable[TableSpec], dialect: Dialect) -> None:
     """Refuse names that no database takes, those that this one would cut, and more columns than it takes.
 
     Raises:
@@ -208,7 +208,7 @@ def most_columns(dialect: Dialect) -> int:
     return _MOST_COLUMNS[dialect.name]
 
 
-def _check_columns(made: Design, dialect: Dialect) -> None:
+def _check_columns(made: TableSpec, dialect: Dialect) -> None:
     most = most_columns(dialect)
     if len(made.columns) > most:
         raise ValidationError(
@@ -316,7 +316,7 @@ def _index(table: str, item: Any, known: set[str]) -> Index:
     return made
 
 
-def sa_tables(designs: Sequence[Design], metadata: sa.MetaData, dialect: Dialect) -> dict[str, sa.Table]:
+def sa_tables(designs: Sequence[TableSpec], metadata: sa.MetaData, dialect: Dialect) -> dict[str, sa.Table]:
     """Add the tables of designs to the metadata, which holds the others they refer to.
 
     Foreign keys come when all tables are there, so they may form cycles.
@@ -331,7 +331,7 @@ def sa_tables(designs: Sequence[Design], metadata: sa.MetaData, dialect: Dialect
     return tables
 
 
-def _bare_table(made: Design, metadata: sa.MetaData, dialect: Dialect) -> sa.Table:
+def _bare_table(made: TableSpec, metadata: sa.MetaData, dialect: Dialect) -> sa.Table:
     columns: list[sa.Column[Any]] = []
     for spec in made.columns:
         options: dict[str, Any] = {"nullable": spec.nullable and spec.name not in made.pks}
@@ -360,7 +360,7 @@ def _bare_table(made: Design, metadata: sa.MetaData, dialect: Dialect) -> sa.Tab
     return table
 
 
-def _checks(made: Design, table: sa.Table, dialect: Dialect) -> Iterable[sa.CheckConstraint]:
+def _checks(made: TableSpec, table: sa.Table, dialect: Dialect) -> Iterable[sa.CheckConstraint]:
     for spec in made.columns:
         allowed = getattr(spec.sa_type, "allowed", None)
         if allowed:
@@ -371,7 +371,7 @@ def _checks(made: Design, table: sa.Table, dialect: Dialect) -> Iterable[sa.Chec
         yield sa.CheckConstraint(cast("Any", sa.literal_column(text)))
 
 
-def conditions_of(made: Design, dialect: Dialect) -> list[str]:
+def conditions_of(made: TableSpec, dialect: Dialect) -> list[str]:
     """Return the conditions of a design as this database is to check them."""
     if dialect.name != "sqlite":
         return list(made.checks)
@@ -379,7 +379,7 @@ def conditions_of(made: Design, dialect: Dialect) -> list[str]:
     return [by_value(condition, decimals) for condition in made.checks]
 
 
-def _foreign_key(made: Design, reference: Reference, metadata: sa.MetaData) -> sa.ForeignKeyConstraint:
+def _foreign_key(made: TableSpec, reference: Reference, metadata: sa.MetaData) -> sa.ForeignKeyConstraint:
     target = metadata.tables.get(reference.table)
     if target is None:
         raise SchemaError(

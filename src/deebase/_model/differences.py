@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._model.facts import TableFacts, same_type
+from deebase._model.facts import TableInfo, same_type
 
 
-def differences(table: sa.Table, found: TableFacts, dialect: Dialect) -> list[str]:
+def differences(table: sa.Table, found: TableInfo, dialect: Dialect) -> list[str]:
     """Return in words how a table differs from its class.
 
     Args:

@@ -8,7 +8,7 @@ from deebase._rows.model import ForeignKeyModel
 
 
 @dataclass(frozen=True)
-class ColumnFacts:
+class ColumnInfo:
     """A column that is there.
 
     Attributes:
@@ -39,7 +39,7 @@ class ColumnFacts:
 
 
 @dataclass(frozen=True)
-class IndexFacts:
+class IndexInfo:
     """An index.
 
     Attributes:
@@ -57,13 +57,13 @@ class IndexFacts:
     sql: str | None
 
     @property
-    def tells_rows(self) -> bool:
+    def is_unique_key(self) -> bool:
         """Whether no two rows of the table have the same values in its columns."""
         return self.unique and not self.partial and None not in self.columns
 
 
 @dataclass(frozen=True)
-class TableFacts:
+class TableInfo:
     """A table or view.
 
     Attributes:
@@ -81,15 +81,15 @@ class TableFacts:
     name: str
     schema: str | None
     kind: str
-    columns: tuple[ColumnFacts, ...]
+    columns: tuple[ColumnInfo, ...]
     foreign_keys: tuple[ForeignKeyModel, ...] = ()
-    indexes: tuple[IndexFacts, ...] = ()
+    indexes: tuple[IndexInfo, ...] = ()
     checks: tuple[str, ...] = ()
     sql: str | None = None
-    other_forms: tuple[IndexFacts, ...] = ()
+    other_forms: tuple[IndexInfo, ...] = ()
 
     @property
-    def known_as(self) -> str:
+    def qualified_name(self) -> str:
         """The name under which the catalog has it."""
         return self.name if self.schema is None else f"{self.schema}.{self.name}"
 

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._model import reflected
-from deebase._model.facts import TableFacts, same_type
+from deebase._model.facts import TableInfo, same_type
 from deebase._rows.model import BUILD_ALL, TableModel
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """One table or view: what the database says of it, and what its class says better.
 
     Attributes:
@@ -28,7 +28,7 @@ class Entry:
         key: of a view, the column that its rows are read by; None for the first one.
     """
 
-    facts: TableFacts
+    facts: TableInfo
     cls: type | None = None
     types: Mapping[str, sa.types.TypeEngine[Any]] = field(default_factory=dict[str, sa.types.TypeEngine[Any]])
     factories: Mapping[str, Callable[[], Any]] = field(default_factory=dict[str, Callable[[], Any]])
@@ -36,8 +36,8 @@ class Entry:
     key: str | None = None
 
     def revised(
-        self, found: TableFacts, renamed: Mapping[str, str], types: Mapping[str, sa.types.TypeEngine[Any]]
-    ) -> Entry:
+        self, found: TableInfo, renamed: Mapping[str, str], types: Mapping[str, sa.types.TypeEngine[Any]]
+    ) -> CatalogEntry:
         """Return the entry of the same table after a change.
 
         Args:
@@ -80,18 +80,18 @@ class Layer:
         self.metadata: sa.MetaData = sa.MetaData(info={BUILD_ALL: self.build_all})
         self._below = below
         #: None hides an entry of the layer below.
-        self._entries: dict[str, Entry | None] = {}
+        self._entries: dict[str, CatalogEntry | None] = {}
         self._models: dict[str, TableModel] = {}
 
     # -- entries -------------------------------------------------------------------------------
 
-    def entry(self, name: str) -> Entry | None:
+    def entry(self, name: str) -> CatalogEntry | None:
         """Return what is known under a name."""
         if name in self._entries or self._below is None:
             return self._entries.get(name)
         return self._below.entry(name)
 
-    def facts(self, name: str) -> TableFacts | None:
+    def facts(self, name: str) -> TableInfo | None:
         """Return what the database says of what is known under a name."""
         entry = self.entry(name)
         return None if entry is None else entry.facts
@@ -102,7 +102,7 @@ class Layer:
         own = {name for name, entry in self._entries.items() if entry is not None}
         return below - self._entries.keys() | own
 
-    def put(self, name: str, entry: Entry | None) -> None:
+    def put(self, name: str, entry: CatalogEntry | None) -> None:
         """Set what is known under a name, or forget it; what refers to it is built again."""
         before = self.entry(name)
         if before == entry:
@@ -153,7 +153,7 @@ class Layer:
 
     def build_all(self) -> None:
         """Build all tables, and have the metadata list them."""
-        for name in sorted([facts.known_as for facts in facts_of(self) if facts.kind == "table"]):
+        for name in sorted([facts.qualified_name for facts in facts_of(self) if facts.kind == "table"]):
             model = self.model(name)
             if model is not None and self.metadata.tables.get(name) is not model.sa_table:
                 self._list(model.sa_table)
@@ -162,25 +162,29 @@ class Layer:
         """Whether a table, or one that its foreign keys lead to, is not what the layer below has."""
         if name in self._entries:
             return True
-        return any(facts.known_as in self._entries for facts in reflected.closure(name, self.facts))
+        return any(facts.qualified_name in self._entries for facts in reflected.closure(name, self.facts))
 
     def _build(self, name: str) -> TableModel:
         """Build a table from its entry, with those its foreign keys lead to."""
-        built: dict[str, Entry] = {}
+        built: dict[str, CatalogEntry] = {}
         for facts in reflected.closure(name, self.facts):
-            known_as = facts.known_as
-            entry = self.entry(known_as)
-            if entry is None or known_as in self._models or (self._below is not None and not self._differs(known_as)):
+            qualified_name = facts.qualified_name
+            entry = self.entry(qualified_name)
+            if (
+                entry is None
+                or qualified_name in self._models
+                or (self._below is not None and not self._differs(qualified_name))
+            ):
                 continue
-            self._unlist(known_as)
+            self._unlist(qualified_name)
             key = entry.key or next((column.name for column in facts.columns), None)
             reflected.sa_table(facts, self.metadata, self.dialect, entry.types, None if facts.kind == "table" else key)
-            built[known_as] = entry
-        for known_as, entry in built.items():
-            reflected.add_foreign_keys(self.metadata.tables[known_as], entry.facts, self._table)
-        for known_as, entry in built.items():
-            self._models[known_as] = model = reflected.model_of(
-                self.metadata.tables[known_as],
+            built[qualified_name] = entry
+        for qualified_name, entry in built.items():
+            reflected.add_foreign_keys(self.metadata.tables[qualified_name], entry.facts, self._table)
+        for qualified_name, entry in built.items():
+            self._models[qualified_name] = model = reflected.model_of(
+                self.metadata.tables[qualified_name],
                 entry.facts,
                 self.dialect,
                 factories=entry.factories,
@@ -230,15 +234,15 @@ class Layer:
         self._models[name] = model
 
 
-def _same_but_indexes(one: Entry, other: Entry) -> bool:
+def _same_but_indexes(one: CatalogEntry, other: CatalogEntry) -> bool:
     return _without_indexes(one) == _without_indexes(other)
 
 
-def _without_indexes(entry: Entry) -> Entry:
+def _without_indexes(entry: CatalogEntry) -> CatalogEntry:
     return replace(entry, facts=replace(entry.facts, indexes=(), other_forms=()))
 
 
-def facts_of(layer: Layer) -> Iterator[TableFacts]:
+def facts_of(layer: Layer) -> Iterator[TableInfo]:
     """Yield what the database says of all tables and views of a layer."""
     for name in layer.names():
         facts = layer.facts(name)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from deebase._model.facts import ColumnFacts
+from deebase._model.facts import ColumnInfo
 from deebase._types import standard as types
 from deebase._types.decimals import ExactNumber
 from deebase._types.native import Array, DomainEnum, Made, NativeEnum, NativeText, PlainJson, SingleFloat
 
 
-def postgres_type(column: ColumnFacts) -> Made:
+def postgres_type(column: ColumnInfo) -> Made:
     """Return the type of a column; ``NativeText`` where Python has none."""
     if not column.array or column.base is None:
         return _single(column.base or column.type, column)
@@ -22,7 +22,7 @@ def postgres_type(column: ColumnFacts) -> Made:
     return NativeText(column.type) if isinstance(element, NativeText) else Array(element)
 
 
-def is_foreign(column: ColumnFacts) -> bool:
+def is_foreign(column: ColumnInfo) -> bool:
     """Whether a column is read and written as text although its values are none."""
     made = postgres_type(column)
     return isinstance(made, NativeText) and made.name.rpartition(".")[2] not in _TEXTS
@@ -32,7 +32,7 @@ def is_foreign(column: ColumnFacts) -> bool:
 _TEXTS = frozenset({"citext"})
 
 
-def _single(written: str, column: ColumnFacts) -> Made:
+def _single(written: str, column: ColumnInfo) -> Made:
     if column.labels and column.enum is not None:
         schema, name = column.enum
         is_domain = column.base is not None and not column.array

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._model.checks import conditions
 from deebase._model.design import table_model
-from deebase._model.facts import ColumnFacts, TableFacts
+from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._model.postgres_types import is_foreign, postgres_type
 from deebase._model.sqlite_types import sqlite_type
 from deebase._rows.model import TableModel, UniqueModel
@@ -20,7 +20,7 @@ from deebase._types.moment_sql import HELPED, IS_VIEW
 from deebase._types.standard import Choice
 
 
-def column_types(facts: TableFacts, dialect: Dialect) -> dict[str, sa.types.TypeEngine[Any]]:
+def column_types(facts: TableInfo, dialect: Dialect) -> dict[str, sa.types.TypeEngine[Any]]:
     """Return the type of each column."""
     kind = sqlite_type if dialect.name == "sqlite" else postgres_type
     made = {column.name: kind(column) for column in facts.columns}
@@ -30,7 +30,7 @@ def column_types(facts: TableFacts, dialect: Dialect) -> dict[str, sa.types.Type
     return made
 
 
-def _choices(facts: TableFacts, dialect: Dialect) -> dict[str, list[str]]:
+def _choices(facts: TableInfo, dialect: Dialect) -> dict[str, list[str]]:
     """Return the columns that are held to a list of texts."""
     in_text = dialect.name == "sqlite"
     found: dict[str, list[str]] = {}
@@ -39,7 +39,7 @@ def _choices(facts: TableFacts, dialect: Dialect) -> dict[str, list[str]]:
     return found
 
 
-def text_columns(facts: TableFacts, dialect: Dialect) -> list[ColumnFacts]:
+def text_columns(facts: TableInfo, dialect: Dialect) -> list[ColumnInfo]:
     """Return the columns whose type has no counterpart in Python, so that they are read and written as text."""
     if dialect.name == "sqlite":
         return []
@@ -47,7 +47,7 @@ def text_columns(facts: TableFacts, dialect: Dialect) -> list[ColumnFacts]:
 
 
 def sa_table(
-    facts: TableFacts, metadata: sa.MetaData, dialect: Dialect, kept: Mapping[str, Any], key: str | None = None
+    facts: TableInfo, metadata: sa.MetaData, dialect: Dialect, kept: Mapping[str, Any], key: str | None = None
 ) -> sa.Table:
     """Add a table to the metadata, without its foreign keys.
 
@@ -93,7 +93,7 @@ def sa_table(
     return table
 
 
-def note_other_forms(table: sa.Table, facts: TableFacts) -> None:
+def note_other_forms(table: sa.Table, facts: TableInfo) -> None:
     """Note with a table of which columns SQLite finds the rows of other forms."""
     table.info[IS_VIEW] = facts.kind != "table"
     table.info[HELPED] = frozenset([str(index.columns[0]) for index in facts.other_forms])
@@ -104,7 +104,7 @@ def _escaped(sql: str) -> str:
     return re.sub(r"(?<![:\w]):(?=\w)", r"\\:", sql)
 
 
-def add_foreign_keys(table: sa.Table, facts: TableFacts, find: Callable[[str], sa.Table | None]) -> None:
+def add_foreign_keys(table: sa.Table, facts: TableInfo, find: Callable[[str], sa.Table | None]) -> None:
     """Add the foreign keys whose targets are found."""
     for key in facts.foreign_keys:
         target = find(key.target)
@@ -122,7 +122,7 @@ def add_foreign_keys(table: sa.Table, facts: TableFacts, find: Callable[[str], s
 
 def model_of(
     table: sa.Table,
-    facts: TableFacts,
+    facts: TableInfo,
     dialect: Dialect,
     *,
     factories: Mapping[str, Callable[[], Any]],
@@ -141,7 +141,7 @@ def model_of(
     )
 
 
-def uniques_of(facts: TableFacts) -> dict[str, UniqueModel]:
+def uniques_of(facts: TableInfo) -> dict[str, UniqueModel]:
     """Return what no two rows of a table have in common, by name."""
     return {
         index.name: UniqueModel(tuple([str(name) for name in index.columns]), index.partial)
@@ -150,7 +150,7 @@ def uniques_of(facts: TableFacts) -> dict[str, UniqueModel]:
     }
 
 
-def closure(name: str, find: Callable[[str], TableFacts | None]) -> Iterable[TableFacts]:
+def closure(name: str, find: Callable[[str], TableInfo | None]) -> Iterable[TableInfo]:
     """Yield a table and those that its foreign keys lead to, however far."""
     waiting, seen = [name], {name}
     while waiting:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from deebase._model.facts import ColumnFacts
+from deebase._model.facts import ColumnInfo
 from deebase._types import standard as types
 from deebase._types.decimals import ExactNumber
 from deebase._types.native import Made, Stored
 
 
-def sqlite_type(column: ColumnFacts) -> Made:
+def sqlite_type(column: ColumnInfo) -> Made:
     """Return the type of a column: ours where ours wrote it, else by its name and affinity."""
     written = " ".join(column.type.upper().split("(")[0].split())
     made = _KNOWN.get(written)

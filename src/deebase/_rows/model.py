@@ -126,17 +126,17 @@ class TableModel:
     """One table as the statements see it; made anew when the table changes, with its statements."""
 
     __slots__ = (
+        "all_defaulted",
         "columns",
-        "computes",
         "factories",
         "foreign_keys",
         "generated",
-        "given_keys",
+        "has_computed_columns",
         "name",
         "names",
-        "optional",
         "pks",
         "required_documents",
+        "required_keys",
         "row_type",
         "sa_table",
         "statements",
@@ -157,7 +157,7 @@ class TableModel:
         self.columns: dict[str, ColumnModel] = {column.name: column for column in columns}
         self.names: tuple[str, ...] = tuple(self.columns)
         #: Whether the database computes any column.
-        self.computes: bool = any(column.computed for column in self.columns.values())
+        self.has_computed_columns: bool = any(column.computed for column in self.columns.values())
         self.pks: tuple[str, ...] = tuple(column.name for column in sa_table.primary_key.columns)
         #: The key column whose values the database makes, if there is one.
         self.generated: str | None = generated
@@ -168,13 +168,13 @@ class TableModel:
             name: column.default_factory for name, column in self.columns.items() if column.default_factory is not None
         }
         #: The key columns that nobody makes values for: a new row has to bring them.
-        self.given_keys: tuple[str, ...] = tuple(
+        self.required_keys: tuple[str, ...] = tuple(
             name
             for name in self.pks
             if name != generated and name not in self.factories and self.columns[name].sa_column.server_default is None
         )
         #: Whether a row may be inserted without any value.
-        self.optional: bool = all(
+        self.all_defaulted: bool = all(
             column.nullable
             or column.computed
             or column.default_factory is not None

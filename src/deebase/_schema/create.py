@@ -12,10 +12,10 @@ from deebase._engine.executor import Executor
 from deebase._model import create_statements as ddl
 from deebase._model.catalog import Catalog
 from deebase._model.checks import stored_keys, written_key
-from deebase._model.design import Design, check_names, conditions_of, sa_tables
+from deebase._model.design import TableSpec, check_names, conditions_of, sa_tables
 from deebase._model.differences import differences
-from deebase._model.facts import TableFacts
-from deebase._model.layer import Entry
+from deebase._model.facts import TableInfo
+from deebase._model.layer import CatalogEntry
 from deebase._model.reflected import sa_table
 from deebase._schema.reflect import inventory, refresh
 from deebase._sql.statement import Statement
@@ -49,13 +49,13 @@ _STORED = Statement("SELECT sql FROM sqlite_master WHERE type = 'table' AND name
 class _Creation:
     """One ``create`` or ``create_all`` inside its transaction."""
 
-    def __init__(self, executor: Executor, catalog: Catalog, designs: Sequence[Design]) -> None:
+    def __init__(self, executor: Executor, catalog: Catalog, designs: Sequence[TableSpec]) -> None:
         self.executor = executor
         self.catalog = catalog
         self.dialect = catalog.dialect
         self.designs = designs
         #: The tables that exist, of those that are made and those they refer to.
-        self.found: dict[str, TableFacts] = {}
+        self.found: dict[str, TableInfo] = {}
         #: The conditions that existing tables lack.
         self.lacking: dict[str, list[str]] = {}
 
@@ -73,7 +73,7 @@ class _Creation:
             if name in self.found and self.found[name].kind != "table":
                 raise TableExistsError(f"{name} is a view", table_name=name, hint="choose another name")
 
-    async def _look_at(self, names: Iterable[str]) -> dict[str, TableFacts]:
+    async def _look_at(self, names: Iterable[str]) -> dict[str, TableInfo]:
         """Return what the database says of tables, by the names that are asked for."""
         wanted = list(dict.fromkeys(names))
         found = await inventory(self.executor, None, wanted, quiet=True)
@@ -101,7 +101,7 @@ class _Creation:
             columns = {column.name for column in facts.columns}
             specs = [spec for spec in made.columns if spec.name in columns]
             self.catalog.add(
-                Entry(
+                CatalogEntry(
                     facts,
                     made.cls,
                     {spec.name: spec.sa_type for spec in specs},
@@ -111,7 +111,7 @@ class _Creation:
             )
         for name, facts in self.found.items():
             if name not in self.catalog:
-                self.catalog.add(Entry(facts))
+                self.catalog.add(CatalogEntry(facts))
         if replaced or self.catalog.referring(names):
             await refresh(self.executor, self.catalog)
 
@@ -121,9 +121,9 @@ class _Creation:
             if made.name in names:
                 self.lacking[made.name] = await missing_checks(self.executor, self.dialect, made)
 
-    def differing(self, drawn: Mapping[str, sa.Table]) -> list[tuple[Design, list[str]]]:
+    def differing(self, drawn: Mapping[str, sa.Table]) -> list[tuple[TableSpec, list[str]]]:
         """Return the designs whose table existed and differs, with the differences in words."""
-        result: list[tuple[Design, list[str]]] = []
+        result: list[tuple[TableSpec, list[str]]] = []
         for made in self.designs:
             if made.name in self.found:
                 different = differences(drawn[made.name], self.found[made.name], self.dialect)
@@ -138,7 +138,7 @@ class _Creation:
             await self.executor.fetch(Statement(text), [])
 
 
-async def missing_checks(executor: Executor, dialect: Dialect, made: Design) -> list[str]:
+async def missing_checks(executor: Executor, dialect: Dialect, made: TableSpec) -> list[str]:
     """Return the conditions of a design that its table, which is there, lacks."""
     wanted = made.checks
     if not wanted:
@@ -210,12 +210,12 @@ async def drop_table(
 async def create_tables(
     executor: Executor,
     catalog: Catalog,
-    designs: Sequence[Design],
+    designs: Sequence[TableSpec],
     *,
     if_not_exists: bool,
     replace: bool,
     strict: bool,
-) -> list[tuple[Design, list[str]]]:
+) -> list[tuple[TableSpec, list[str]]]:
     """Create the tables of all designs and add them to the catalog.
 
     Returns:

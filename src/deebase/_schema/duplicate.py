@@ -8,9 +8,9 @@ from typing import Any
 from deebase._backends.alter import qualified
 from deebase._backends.postgres import ddl as postgres
 from deebase._backends.sqlite import ddl as edit
-from deebase._backends.sqlite.rebuild import ENTRIES, Entry, counts, rowid_name
-from deebase._engine.context import Source
-from deebase._model.facts import TableFacts
+from deebase._backends.sqlite.rebuild import ENTRIES, SchemaRow, counts, rowid_name
+from deebase._engine.context import TableContext
+from deebase._model.facts import TableInfo
 from deebase._model.generated_names import shortened
 from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
@@ -22,7 +22,7 @@ from deebase.errors import TableExistsError
 _OPERATION = "duplicate"
 
 
-async def duplicate(source: Source, new: str) -> TableFacts:
+async def duplicate(source: TableContext, new: str) -> TableInfo:
     """Make a copy of a table inside of a transaction, and return what the copy is.
 
     Foreign keys to the table itself lead to the copy in the copy. Triggers are not copied, nor what refers to the
@@ -35,7 +35,7 @@ async def duplicate(source: Source, new: str) -> TableFacts:
     work = Transformation(source, _OPERATION)
     facts = await work.look()
     sqlite = source.dialect.name == "sqlite"
-    entries = [Entry(*row) for row in await _rows(source, ENTRIES)] if sqlite else []
+    entries = [SchemaRow(*row) for row in await _rows(source, ENTRIES)] if sqlite else []
     taken = {folded(entry.name) for entry in entries} if sqlite else set(work.tables)
     if (folded(new) if sqlite else new) in taken:
         raise TableExistsError(f"table {new} exists", table_name=new, hint="choose another name")
@@ -49,18 +49,18 @@ async def duplicate(source: Source, new: str) -> TableFacts:
     return work.tables[new]
 
 
-async def _rows(source: Source, sql: str, *args: Any) -> Sequence[Any]:
+async def _rows(source: TableContext, sql: str, *args: Any) -> Sequence[Any]:
     return await source.executor.fetch(Statement(sql), args)
 
 
-def _beside(source: Source, facts: TableFacts, new: str) -> Iterable[str]:
+def _beside(source: TableContext, facts: TableInfo, new: str) -> Iterable[str]:
     columns = [str(index.columns[0]) for index in facts.other_forms]
     table = source.model.sa_table
     for name in moments_of(table, columns):
         yield other_forms_index(new, table.c[name], source.dialect)
 
 
-def _sqlite(sql: str, facts: TableFacts, new: str, taken: set[str]) -> Iterable[str]:
+def _sqlite(sql: str, facts: TableInfo, new: str, taken: set[str]) -> Iterable[str]:
     yield edit.with_references_to(edit.renamed(sql, new), facts.name, new)
     table = parse(sql)
     columns = [quoted(column.name) for column in facts.columns if column.computed is None]
@@ -83,7 +83,7 @@ def _sqlite(sql: str, facts: TableFacts, new: str, taken: set[str]) -> Iterable[
             yield edit.index_for(index.sql, name, new)
 
 
-async def _postgres(source: Source, facts: TableFacts, new: str) -> list[str]:
+async def _postgres(source: TableContext, facts: TableInfo, new: str) -> list[str]:
     quote = source.dialect.identifier_preparer.quote
     old = qualified(facts, source.dialect)
     copy = quote(new) if facts.schema is None else f"{quote(facts.schema)}.{quote(new)}"

@@ -9,13 +9,13 @@ import sqlalchemy as sa
 
 from deebase._backends.alter import create_index
 from deebase._backends.sqlite.rebuild import declared
-from deebase._engine.context import Source
+from deebase._engine.context import TableContext
 from deebase._engine.executor import Executor
 from deebase._model.catalog import Catalog
 from deebase._model.change import Change, NewKey, Types
 from deebase._model.columns import ColumnSpec, sql_default
-from deebase._model.design import Design, Reference, check_names, conditions_of
-from deebase._model.facts import ColumnFacts, TableFacts, same_type
+from deebase._model.design import Reference, TableSpec, check_names, conditions_of
+from deebase._model.facts import ColumnInfo, TableInfo, same_type
 from deebase._model.generated_names import serves
 from deebase._schema.create import create_tables, missing_checks
 from deebase._schema.reflect import reflect
@@ -30,7 +30,7 @@ _OPERATION = "create(transform=True)"
 _CAST = re.compile(r"::[a-z][a-z ]*(?:\(\d+(?:,\d+)?\))?\Z")
 
 
-async def match(executor: Executor, catalog: Catalog, designs: Sequence[Design], *, strict: bool) -> None:
+async def match(executor: Executor, catalog: Catalog, designs: Sequence[TableSpec], *, strict: bool) -> None:
     """Change the tables of classes to what the classes say, and make those that are missing beside them.
 
     Columns that the class lacks are dropped, unless a row has a value in them. Checks and indexes that it does not
@@ -48,7 +48,7 @@ async def match(executor: Executor, catalog: Catalog, designs: Sequence[Design],
         DataError: a value cannot be converted to its new type.
     """
     check_names(designs, catalog.dialect)
-    there: list[Design] = []
+    there: list[TableSpec] = []
     async with executor.transaction():
         await executor.lock_schema()
         for made in designs:
@@ -64,11 +64,11 @@ async def match(executor: Executor, catalog: Catalog, designs: Sequence[Design],
 
 
 class _Matching:
-    def __init__(self, executor: Executor, catalog: Catalog, made: Design) -> None:
+    def __init__(self, executor: Executor, catalog: Catalog, made: TableSpec) -> None:
         self.executor = executor
         self.dialect = catalog.dialect
         self.made = made
-        self.work = Transformation(Source(executor, catalog, catalog.model(made.name)), _OPERATION)
+        self.work = Transformation(TableContext(executor, catalog, catalog.model(made.name)), _OPERATION)
 
     async def run(self) -> None:
         facts = await self.work.look()
@@ -108,7 +108,7 @@ class _Matching:
         )
         await self.work.add_column(spec, mark, target, indexes=False)
 
-    async def _unnamed(self, facts: TableFacts) -> list[str]:
+    async def _unnamed(self, facts: TableInfo) -> list[str]:
         """Return the columns that the class lacks, none of which has a value."""
         named = {spec.name for spec in self.made.columns}
         unnamed = [column for column in facts.columns if column.name not in named]
@@ -124,11 +124,11 @@ class _Matching:
                 )
         return [column.name for column in unnamed]
 
-    def _both(self, facts: TableFacts) -> list[tuple[ColumnSpec, ColumnFacts]]:
+    def _both(self, facts: TableInfo) -> list[tuple[ColumnSpec, ColumnInfo]]:
         there = {column.name: column for column in facts.columns}
         return [(spec, there[spec.name]) for spec in self.made.columns]
 
-    def _types(self, facts: TableFacts) -> Types:
+    def _types(self, facts: TableInfo) -> Types:
         strict = self.dialect.name == "sqlite" and self.work.understood(facts).strict
         return {
             spec.name: spec.sa_type
@@ -136,7 +136,7 @@ class _Matching:
             if same_type(declared(spec.sa_type, self.dialect, strict=strict)) != same_type(column.type)
         }
 
-    def _not_null(self, facts: TableFacts) -> dict[str, bool]:
+    def _not_null(self, facts: TableInfo) -> dict[str, bool]:
         keys = (*self.made.pks, *facts.pks)
         return {
             spec.name: not spec.nullable
@@ -144,7 +144,7 @@ class _Matching:
             if spec.nullable == column.not_null and spec.name not in keys
         }
 
-    def _defaults(self, facts: TableFacts) -> dict[str, str | None]:
+    def _defaults(self, facts: TableInfo) -> dict[str, str | None]:
         result: dict[str, str | None] = {}
         for spec, column in self._both(facts):
             default = sql_default(spec, self.dialect)
@@ -179,11 +179,11 @@ class _Matching:
             if len(known.columns) == 1
         ]
 
-    def _missing_keys(self, facts: TableFacts) -> Iterable[NewKey]:
+    def _missing_keys(self, facts: TableInfo) -> Iterable[NewKey]:
         there = _single_keys(facts)
         return [key for key in self._wanted_keys() if key not in there]
 
-    def _extra_keys(self, facts: TableFacts) -> Iterable[tuple[str, ...]]:
+    def _extra_keys(self, facts: TableInfo) -> Iterable[tuple[str, ...]]:
         wanted = self._wanted_keys()
         return [(key.column,) for key in _single_keys(facts) if key not in wanted]
 
@@ -192,7 +192,7 @@ class _Matching:
         written = conditions_of(self.made, self.dialect)
         return [sql for given, sql in zip(self.made.checks, written, strict=True) if given in missing]
 
-    def _must_have_composite_keys(self, facts: TableFacts) -> None:
+    def _must_have_composite_keys(self, facts: TableInfo) -> None:
         there = [(key.columns, key.table) for key in facts.foreign_keys]
         for known in self.made.references:
             if len(known.columns) > 1 and (known.columns, known.table) not in there:
@@ -204,7 +204,7 @@ class _Matching:
                     hint="create the table by another name, copy the rows, and rename it",
                 )
 
-    async def _index(self, facts: TableFacts) -> None:
+    async def _index(self, facts: TableInfo) -> None:
         """Make the indexes of the class that are missing, and anew those that are others."""
         quote = self.dialect.identifier_preparer.quote
         there = {index.name: index for index in facts.indexes}
@@ -222,7 +222,7 @@ class _Matching:
                 await self.executor.fetch(Statement(made), [])
 
 
-def _single_keys(facts: TableFacts) -> list[NewKey]:
+def _single_keys(facts: TableInfo) -> list[NewKey]:
     return [
         NewKey(key.columns[0], key.table, key.targets[0], _action(key.on_delete), _action(key.on_update))
         for key in facts.foreign_keys

@@ -12,7 +12,7 @@ from deebase._backends.postgres import inventory as postgres
 from deebase._backends.sqlite import inventory as sqlite
 from deebase._engine.executor import Executor
 from deebase._model.catalog import Catalog
-from deebase._model.facts import TableFacts
+from deebase._model.facts import TableInfo
 from deebase._model.reflected import text_columns
 from deebase._sql.statement import Statement
 from deebase._sqltext.tokens import folded
@@ -21,7 +21,7 @@ from deebase.errors import ConfigurationError, DatabaseError, SchemaError
 
 async def inventory(
     executor: Executor, schema: str | None, names: Sequence[str] | None = None, *, quiet: bool = False
-) -> list[TableFacts]:
+) -> list[TableInfo]:
     """Return what a schema holds, in a fixed number of statements.
 
     Args:
@@ -103,8 +103,10 @@ async def refresh(executor: Executor, catalog: Catalog, *, quiet: bool = True) -
         catalog.learn(await inventory(executor, schema, quiet=quiet), schema=schema, known_only=True)
 
 
-def _warn_of_text(table: TableFacts, catalog: Catalog) -> None:
+def _warn_of_text(table: TableInfo, catalog: Catalog) -> None:
     columns = text_columns(table, catalog.dialect)
     if columns:
         listed = ", ".join(f"{column.name} ({column.type})" for column in columns)
-        warnings.warn(f"{table.known_as}: Python has no type for {listed}: read and written as text", stacklevel=4)
+        warnings.warn(
+            f"{table.qualified_name}: Python has no type for {listed}: read and written as text", stacklevel=4
+        )

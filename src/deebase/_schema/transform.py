@@ -11,11 +11,19 @@ from deebase._backends.renames import pinned_views, rename_steps
 from deebase._backends.row_checks import row_checks
 from deebase._backends.sqlite.casts import STORED
 from deebase._backends.sqlite.column_uses import column_uses
-from deebase._backends.sqlite.rebuild import ENTRIES, Entry, Rebuild, declared, rebuild, understood, with_added_column
-from deebase._engine.context import Source
+from deebase._backends.sqlite.rebuild import (
+    ENTRIES,
+    Rebuild,
+    SchemaRow,
+    declared,
+    rebuild,
+    understood,
+    with_added_column,
+)
+from deebase._engine.context import TableContext
 from deebase._model.change import Arguments, Change, plan_change
 from deebase._model.columns import ColumnSpec
-from deebase._model.facts import TableFacts
+from deebase._model.facts import TableInfo
 from deebase._model.generated_names import comes_with_key, foreign_key_index_name, serves
 from deebase._schema.reflect import inventory
 from deebase._sql.statement import Statement
@@ -41,13 +49,13 @@ class Transformation:
         operation: the method, for errors.
     """
 
-    def __init__(self, source: Source, operation: str) -> None:
+    def __init__(self, source: TableContext, operation: str) -> None:
         self.source = source
         self.executor = source.executor
         self.dialect = source.dialect
         self.operation = operation
         self.sqlite = source.dialect.name == "sqlite"
-        self.tables: dict[str, TableFacts] = {}
+        self.tables: dict[str, TableInfo] = {}
 
     async def run(self, arguments: Arguments) -> Change:
         """Make a change, all or nothing, and return it."""
@@ -63,7 +71,7 @@ class Transformation:
         change = plan_change(arguments, self.source.model, self.tables, self.dialect, self.operation)
         return (await self._statements(facts, change)).statements
 
-    async def make(self, facts: TableFacts, change: Change) -> None:
+    async def make(self, facts: TableInfo, change: Change) -> None:
         """Make a change, inside of a transaction."""
         planned = await self._statements(facts, change)
         try:
@@ -73,13 +81,14 @@ class Transformation:
                 raise
             # PostgreSQL finds them while it converts, and names no column.
             listed = ", ".join(
-                f"{facts.known_as}.{name} {kind.compile(dialect=self.dialect)}" for name, kind in change.types.items()
+                f"{facts.qualified_name}.{name} {kind.compile(dialect=self.dialect)}"
+                for name, kind in change.types.items()
             )
             raise DataError(
                 f"not every value can be converted: {listed}", hint="correct those rows first, or choose another type"
             ) from error
 
-    async def _statements(self, facts: TableFacts, change: Change) -> Rebuild:
+    async def _statements(self, facts: TableInfo, change: Change) -> Rebuild:
         """Return the statements of a change, with those for the indexes that come with foreign keys."""
         gone = [
             index
@@ -102,12 +111,12 @@ class Transformation:
     def _quote(self, name: str) -> str:
         return self.dialect.identifier_preparer.quote(name)
 
-    def _key_index(self, facts: TableFacts, column: str) -> str:
+    def _key_index(self, facts: TableInfo, column: str) -> str:
         """Return the statement that makes the index of a foreign key."""
         name = self._quote(foreign_key_index_name(facts.name, [column]))
         return f"CREATE INDEX {name} ON {qualified(facts, self.dialect)} ({self._quote(column)})"
 
-    async def _changed(self, facts: TableFacts, change: Change, gone: Collection[str]) -> Rebuild:
+    async def _changed(self, facts: TableInfo, change: Change, gone: Collection[str]) -> Rebuild:
         if not self.sqlite:
             constraints = await self._constraints(facts)
             self._refuse_uses({name: postgres.dropped_with(constraints, facts, change, name) for name in change.drop})
@@ -143,7 +152,7 @@ class Transformation:
 
     # -- looking -------------------------------------------------------------------------------
 
-    async def look(self) -> TableFacts:
+    async def look(self) -> TableInfo:
         """Find out what tables there are now, and return this one.
 
         Raises:
@@ -160,7 +169,7 @@ class Transformation:
             )
         return facts
 
-    def understood(self, facts: TableFacts) -> TableText:
+    def understood(self, facts: TableInfo) -> TableText:
         """Take the stored text of a table apart (SQLite).
 
         Raises:
@@ -168,11 +177,11 @@ class Transformation:
         """
         return understood(facts, self.operation)
 
-    async def _entries(self) -> list[Entry]:
+    async def _entries(self) -> list[SchemaRow]:
         rows = await self.executor.fetch(Statement(ENTRIES, reads=True), [])
-        return [Entry(*row) for row in rows]
+        return [SchemaRow(*row) for row in rows]
 
-    async def _constraints(self, facts: TableFacts) -> list[postgres.Constraint]:
+    async def _constraints(self, facts: TableInfo) -> list[postgres.Constraint]:
         name = qualified(facts, self.dialect)
         rows = await self.executor.fetch(Statement(postgres.CONSTRAINTS, reads=True), [name])
         return postgres.constraints_of(rows)
@@ -193,7 +202,7 @@ class Transformation:
                     hint="drop those first, and make them again without the column",
                 )
 
-    def _refuse_key(self, facts: TableFacts, table: TableText, change: Change) -> None:
+    def _refuse_key(self, facts: TableInfo, table: TableText, change: Change) -> None:
         """Refuse a key that SQLite cannot give the table, or that others refer to."""
         if change.pk is None:
             return
@@ -202,7 +211,7 @@ class Transformation:
             why, hint = "a WITHOUT ROWID table has a key", "give it another one"
         for other in self.tables.values():
             for key in other.foreign_keys:
-                unique = any(index.tells_rows and set(index.columns) == set(key.targets) for index in facts.indexes)
+                unique = any(index.is_unique_key and set(index.columns) == set(key.targets) for index in facts.indexes)
                 if key.table == facts.name and not unique and set(key.targets) != set(change.pk):
                     why = f"a foreign key of {other.name} refers to ({', '.join(key.targets)})"
         if why:
@@ -210,13 +219,13 @@ class Transformation:
                 f"{facts.name} cannot have another key: {why}", operation=self.operation, target=facts.name, hint=hint
             )
 
-    async def _judge_rows(self, facts: TableFacts, change: Change, written: dict[str, str]) -> None:
+    async def _judge_rows(self, facts: TableInfo, change: Change, written: dict[str, str]) -> None:
         for check in row_checks(facts, change, written, self.dialect):
             count = await self._count(check.sql)
             if count:
                 raise check.error(count)
 
-    async def _to_convert(self, facts: TableFacts, written: dict[str, str]) -> frozenset[str]:
+    async def _to_convert(self, facts: TableInfo, written: dict[str, str]) -> frozenset[str]:
         """Return the columns that hold values which their new type stores in another form."""
         found: list[str] = []
         for name, kind in written.items():

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
-from deebase._sql.compiled import Parameters, Prepared, prepare
+from deebase._sql.compiled import CompiledStatement, Parameters, prepare
 from deebase._sql.operands import compared
 from deebase._sql.own_form import bound_type, changed, companions
 from deebase._sql.scope import Scope
@@ -39,14 +39,14 @@ class Batch:
         self._scope = scope
         self._build = build
         self._binds = [model.column(name).bind for name in names]
-        self._kept: dict[int, Prepared] = {}
+        self._kept: dict[int, CompiledStatement] = {}
         self.most = max(1, min(MOST_ROWS, MOST_PARAMETERS // len(names)))
 
     def bind(self, values: Sequence[Any]) -> tuple[Any, ...]:
         """Return a row of values, checked and converted."""
         return tuple([value if bind is None else bind(value) for bind, value in zip(self._binds, values, strict=True)])
 
-    def of(self, rows: Sequence[tuple[Any, ...]], scope: Scope) -> tuple[Prepared, list[Any]]:
+    def of(self, rows: Sequence[tuple[Any, ...]], scope: Scope) -> tuple[CompiledStatement, list[Any]]:
         """Return the statement for rows of bound values, and its parameters."""
         size = min(1 << (len(rows) - 1).bit_length(), self.most)
         prepared = self._kept.get(size)
@@ -56,13 +56,13 @@ class Batch:
         cells: dict[Any, Any] = {(n, place): value for n, row in enumerate(padded) for place, value in enumerate(row)}
         return prepared, prepared.args({**cells, **scope.values})
 
-    def _prepared(self, size: int) -> Prepared:
+    def _prepared(self, size: int) -> CompiledStatement:
         parameters = Parameters()
         types = [self._model.columns[name].sa_type for name in self._names]
         rows = [[parameters.add((n, place), kind, None) for place, kind in enumerate(types)] for n in range(size)]
         held = Where(self._model, self._scope).clauses(parameters)
         element = self._build(self._model, self._names, rows, held)
-        return prepare(element, self._dialect, parameters, reads=False, quick=False)
+        return prepare(element, self._dialect, parameters, reads=False, is_cheap=False)
 
 
 def update_rows(model: TableModel, names: Sequence[str], rows: Sequence[Sequence[Any]], held: Sequence[Any]) -> Any:

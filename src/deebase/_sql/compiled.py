@@ -12,14 +12,14 @@ from sqlalchemy.sql import ClauseElement
 
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
-from deebase._sql.violations import Written
+from deebase._sql.violations import WriteTarget
 from deebase._types.foreign_values import sendable
 from deebase.errors import ValidationError
 
 Bind = Callable[[Any], Any]
 
 
-class Slot(NamedTuple):
+class Param(NamedTuple):
     """Where one positional parameter comes from: a caller's value, or a constant of the statement."""
 
     source: Hashable
@@ -27,12 +27,12 @@ class Slot(NamedTuple):
     constant: Any
 
 
-class Prepared:
+class CompiledStatement:
     """One shape of statement, compiled once: its text and how its parameters are made."""
 
     __slots__ = ("_bound", "_slots", "fixed", "hidden", "statement")
 
-    def __init__(self, statement: Statement, slots: tuple[Slot, ...], hidden: int = 0, *, fixed: bool = False) -> None:
+    def __init__(self, statement: Statement, slots: tuple[Param, ...], hidden: int = 0, *, fixed: bool = False) -> None:
         self.statement = statement
         self._slots = slots
         #: Source and conversion of each parameter, where all have both.
@@ -77,8 +77,8 @@ class Parameters:
 
 
 def prepare(
-    element: ClauseElement, dialect: Dialect, parameters: Parameters, *, reads: bool, quick: bool, hidden: int = 0
-) -> Prepared:
+    element: ClauseElement, dialect: Dialect, parameters: Parameters, *, reads: bool, is_cheap: bool, hidden: int = 0
+) -> CompiledStatement:
     """Compile a statement whose values come later."""
     try:
         compiled: Any = element.compile(dialect=dialect)
@@ -95,19 +95,19 @@ def prepare(
         if parameter in parameters.embedded:
             sources[name] = (parameters.embedded[parameter], processors[name])
     slots = tuple(
-        Slot(*sources[name], None)
+        Param(*sources[name], None)
         if name in sources
-        else Slot(None, None, _processed(state.parameters[name], processors.get(name)))
+        else Param(None, None, _processed(state.parameters[name], processors.get(name)))
         for name in state.positiontup or ()
     )
     # An embedded value that is compiled under another object would be frozen into a kept statement.
     fixed = len(sources) < len(parameters.sources) + len(parameters.embedded)
-    return Prepared(
+    return CompiledStatement(
         Statement(
             state.statement,
             reads=reads,
-            quick=quick,
-            shares_commit=quick and not reads,
+            is_cheap=is_cheap,
+            shares_commit=is_cheap and not reads,
             keeps_session=dialect.name != "postgresql" or keeps_session(state.statement),
             writes=_written(element),
         ),
@@ -117,10 +117,10 @@ def prepare(
     )
 
 
-def _written(element: Any) -> Written | None:
+def _written(element: Any) -> WriteTarget | None:
     for verb, kind in (("insert", sa.Insert), ("update", sa.Update), ("delete", sa.Delete)):
         if isinstance(element, kind):
-            return Written(verb, cast("sa.Table", element.table))
+            return WriteTarget(verb, cast("sa.Table", element.table))
     return None
 
 

@@ -134,7 +134,7 @@ class KeyedRead:
             condition = sa.tuple_(*map(compared, keys)).in_(rows)
         held = Where(self._model, self._scope).clauses(parameters)
         element = sa.select(*[table.c[name] for name in self._columns]).where(condition, *held)
-        return prepare(element, self._dialect, parameters, reads=True, quick=True).statement
+        return prepare(element, self._dialect, parameters, reads=True, is_cheap=True).statement
 
 
 def _compares_exactly(kind: Any, dialect: Dialect) -> bool:

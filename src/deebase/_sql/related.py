@@ -12,7 +12,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import visitors
 
 from deebase._rows.model import TableModel
-from deebase._sql.compiled import Parameters, Prepared, prepare
+from deebase._sql.compiled import CompiledStatement, Parameters, prepare
 from deebase._sql.scope import Scope
 from deebase._sql.statement import Statement
 from deebase._sql.where import Where, order_by
@@ -51,7 +51,7 @@ class RelatedRead:
         #: Collations by which columns are compared instead of by their own.
         self._collated = collated or {}
         self._order = order_by(model, order)[0]
-        self._kept: dict[int, Prepared] = {}
+        self._kept: dict[int, CompiledStatement] = {}
 
     def bind(self, values: Sequence[Any]) -> Key:
         """Return a key as it is stored."""
@@ -87,7 +87,7 @@ class RelatedRead:
             prepared = self._kept[bound] = self._build(bound)
         return prepared.statement, prepared.args(values), start
 
-    def _build(self, bound: int) -> Prepared:
+    def _build(self, bound: int) -> CompiledStatement:
         parameters = Parameters()
         number, values = self._bound(bound, parameters) if bound else self._listed(parameters)
         held = Where(self._model, self._scope).clauses(parameters)
@@ -101,7 +101,7 @@ class RelatedRead:
         if self._within is not None:
             held.append(self._within(values))
         element = sa.select(number, *table.c).where(*matches, *held).order_by(number, *order)
-        return prepare(element, self._dialect, parameters, reads=True, quick=False)
+        return prepare(element, self._dialect, parameters, reads=True, is_cheap=False)
 
     def _compared(self, table: Any) -> list[Any]:
         """Return the columns of the table, or of rows of it, as they are compared with keys."""

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
 from deebase._sql import own_form
-from deebase._sql.compiled import Parameters, Prepared, prepare
+from deebase._sql.compiled import CompiledStatement, Parameters, prepare
 from deebase._sql.merged import WHOLE, Branch, branches, merged, without_keys
 from deebase._sql.operands import assigned
 from deebase._sql.reread import Reread, hidden_rowid
@@ -43,25 +43,25 @@ def _must_stay_exact(model: TableModel, name: str, given: SqlExpression, dialect
         )
 
 
-def insert(model: TableModel, dialect: Dialect, names: Collection[str]) -> Prepared:
+def insert(model: TableModel, dialect: Dialect, names: Collection[str]) -> CompiledStatement:
     """INSERT ... RETURNING every column."""
     parameters = Parameters()
     element = _insert(sa.insert, model, parameters, names)
     return _returning(element, model, dialect, parameters, moves=model.generated in names)
 
 
-def insert_only(model: TableModel, dialect: Dialect, names: Collection[str]) -> Prepared:
+def insert_only(model: TableModel, dialect: Dialect, names: Collection[str]) -> CompiledStatement:
     """INSERT without RETURNING, for many rows at once."""
     parameters = Parameters()
     element = _insert(sa.insert, model, parameters, names)
-    return prepare(element, dialect, parameters, reads=False, quick=False)
+    return prepare(element, dialect, parameters, reads=False, is_cheap=False)
 
 
-def move_sequence_past(model: TableModel, dialect: Dialect) -> Prepared:
+def move_sequence_past(model: TableModel, dialect: Dialect) -> CompiledStatement:
     """SELECT that moves the key's sequence past the value "key" (PostgreSQL)."""
     parameters = Parameters()
     key = parameters.add("key", sa.BigInteger(), None)
-    return prepare(sa.select(move_sequence(model, dialect, key)), dialect, parameters, reads=False, quick=False)
+    return prepare(sa.select(move_sequence(model, dialect, key)), dialect, parameters, reads=False, is_cheap=False)
 
 
 def _insert(construct: Any, model: TableModel, parameters: Parameters, names: Collection[str]) -> Any:
@@ -73,7 +73,7 @@ def _insert(construct: Any, model: TableModel, parameters: Parameters, names: Co
 
 def _returning(
     element: Any, model: TableModel, dialect: Dialect, parameters: Parameters, *, moves: bool = False
-) -> Prepared:
+) -> CompiledStatement:
     columns: list[Any] = list(model.sa_table.c)
     if dialect.name == "sqlite" and _is_real(columns[0], dialect):
         # SQLite's RETURNING makes floats of all numbers of such a table (seen in 3.40), but not of a function's.
@@ -85,7 +85,7 @@ def _returning(
         rowid = hidden_rowid(model)
         hidden = [] if rowid is None else [rowid]
     prepared = prepare(
-        element.returning(*columns, *hidden), dialect, parameters, reads=False, quick=True, hidden=len(hidden)
+        element.returning(*columns, *hidden), dialect, parameters, reads=False, is_cheap=True, hidden=len(hidden)
     )
     prepared.statement.reread = Reread(model, dialect)
     return prepared
@@ -125,17 +125,17 @@ def move_sequence(model: TableModel, dialect: Dialect, key: Any = None) -> Any:
     )
 
 
-def update(model: TableModel, dialect: Dialect, values: Mapping[str, Any], where: Where) -> Prepared:
+def update(model: TableModel, dialect: Dialect, values: Mapping[str, Any], where: Where) -> CompiledStatement:
     """UPDATE ... WHERE ... RETURNING every column."""
     parameters = Parameters()
     element = _update(model, dialect, parameters, values, where)
     return _returning(element, model, dialect, parameters)
 
 
-def update_where(model: TableModel, dialect: Dialect, values: Mapping[str, Any], where: Where) -> Prepared:
+def update_where(model: TableModel, dialect: Dialect, values: Mapping[str, Any], where: Where) -> CompiledStatement:
     """UPDATE ... WHERE ..., for its row count."""
     parameters = Parameters()
-    return prepare(_update(model, dialect, parameters, values, where), dialect, parameters, reads=False, quick=False)
+    return prepare(_update(model, dialect, parameters, values, where), dialect, parameters, reads=False, is_cheap=False)
 
 
 def _update(
@@ -165,7 +165,7 @@ def upsert(
     where: Where,
     *,
     returning: bool = True,
-) -> Prepared:
+) -> CompiledStatement:
     """INSERT ... ON CONFLICT (target) DO UPDATE SET changed WHERE scope [RETURNING every column]."""
     parameters = Parameters()
     element = _insert(dialect_insert(dialect), model, parameters, names)
@@ -182,13 +182,13 @@ def upsert(
         where=sa.and_(*where.clauses(parameters)) if where.scope else None,
     )
     if not returning:
-        return prepare(element, dialect, parameters, reads=False, quick=False)
+        return prepare(element, dialect, parameters, reads=False, is_cheap=False)
     return _returning(element, model, dialect, parameters, moves=model.generated in names)
 
 
 def insert_ignore(
     model: TableModel, dialect: Dialect, names: Collection[str], target: tuple[str, ...] | None = None
-) -> Prepared:
+) -> CompiledStatement:
     """INSERT ... ON CONFLICT DO NOTHING RETURNING every column (no row on a conflict)."""
     parameters = Parameters()
     element = _insert(dialect_insert(dialect), model, parameters, names)
@@ -207,11 +207,11 @@ def dialect_insert(dialect: Dialect) -> Any:
     return postgres_insert
 
 
-def delete(model: TableModel, dialect: Dialect, where: Where, *, quick: bool) -> Prepared:
+def delete(model: TableModel, dialect: Dialect, where: Where, *, is_cheap: bool) -> CompiledStatement:
     """DELETE ... WHERE ..., for its row count."""
     parameters = Parameters()
     element = sa.delete(model.sa_table).where(*where.clauses(parameters))
-    return prepare(element, dialect, parameters, reads=False, quick=quick)
+    return prepare(element, dialect, parameters, reads=False, is_cheap=is_cheap)
 
 
 def select(
@@ -224,8 +224,8 @@ def select(
     limit: bool = False,
     offset: bool = False,
     lock: str | None = None,
-    quick: bool = False,
-) -> Prepared:
+    is_cheap: bool = False,
+) -> CompiledStatement:
     """SELECT columns FROM table; limit and offset are the values "limit" and "offset"."""
     parameters = Parameters()
     listed = list(columns)
@@ -248,7 +248,7 @@ def select(
     if lock is not None:
         element = element.with_for_update(skip_locked=lock == "skip locked")
     reads = lock is None or dialect.name == "sqlite"
-    return prepare(element, dialect, parameters, reads=reads, quick=quick)
+    return prepare(element, dialect, parameters, reads=reads, is_cheap=is_cheap)
 
 
 def keyset(
@@ -260,7 +260,7 @@ def keyset(
     *,
     begins: bool,
     locked: bool = False,
-) -> Prepared:
+) -> CompiledStatement:
     """SELECT of the rows behind a place in an order, which ``seek`` describes (or of the first ones).
 
     Behind the columns there may be others, which the rows are sorted by.
@@ -283,17 +283,17 @@ def keyset(
         element = limited(read(WHOLE).order_by(*seek.order(model)))
     if locked:
         element = element.with_for_update()
-    return prepare(element, dialect, parameters, reads=not locked or dialect.name == "sqlite", quick=False)
+    return prepare(element, dialect, parameters, reads=not locked or dialect.name == "sqlite", is_cheap=False)
 
 
-def count(model: TableModel, dialect: Dialect, where: Where) -> Prepared:
+def count(model: TableModel, dialect: Dialect, where: Where) -> CompiledStatement:
     """SELECT count(*)."""
     parameters = Parameters()
     element: Any = sa.select(sa.func.count()).select_from(model.sa_table).where(*where.clauses(parameters))
-    return prepare(element, dialect, parameters, reads=True, quick=False)
+    return prepare(element, dialect, parameters, reads=True, is_cheap=False)
 
 
-def exists(model: TableModel, dialect: Dialect, where: Where, *, quick: bool) -> Prepared:
+def exists(model: TableModel, dialect: Dialect, where: Where, *, is_cheap: bool) -> CompiledStatement:
     """SELECT 1 ... LIMIT 1."""
     parameters = Parameters()
     element: Any = (
@@ -302,10 +302,10 @@ def exists(model: TableModel, dialect: Dialect, where: Where, *, quick: bool) ->
         .where(*where.clauses(parameters))
         .limit(1)
     )
-    return prepare(element, dialect, parameters, reads=True, quick=quick)
+    return prepare(element, dialect, parameters, reads=True, is_cheap=is_cheap)
 
 
-def is_there(model: TableModel, dialect: Dialect) -> Prepared:
+def is_there(model: TableModel, dialect: Dialect) -> CompiledStatement:
     """SELECT 1 if the table or view is in the database."""
     element: Any
     if dialect.name == "postgresql":
@@ -316,7 +316,7 @@ def is_there(model: TableModel, dialect: Dialect) -> Prepared:
         element = sa.select(listed.c.name).where(
             sa.func.lower(listed.c.name) == model.sa_table.name.lower(), listed.c.type.in_(["table", "view"])
         )
-    return prepare(element, dialect, Parameters(), reads=True, quick=True)
+    return prepare(element, dialect, Parameters(), reads=True, is_cheap=True)
 
 
 def whole_number(name: str, value: Any) -> int:

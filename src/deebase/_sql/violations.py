@@ -11,7 +11,7 @@ from deebase._rows.model import BUILD_ALL, TableModel
 from deebase.errors import CheckViolationError, ForeignKeyViolationError, IntegrityError, QueryError
 
 
-class Written:
+class WriteTarget:
     """What a statement of ours writes: "insert", "update" or "delete" of a table."""
 
     __slots__ = ("table", "verb")

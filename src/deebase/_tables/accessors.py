@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, overload
 
-from deebase._engine.context import Source
+from deebase._engine.context import TableContext
 from deebase._model.catalog import Catalog
 from deebase._tables.readable import Readable
 from deebase._tables.table import Table
@@ -44,7 +44,7 @@ class _Accessor(Generic[H]):
         model = self._catalog.model(name)
         handle = self._handles.get(name)
         if handle is None or handle.sa_table is not model.sa_table:
-            handle = self._handles[name] = self._kind(Source(self._executor, self._catalog, model))
+            handle = self._handles[name] = self._kind(TableContext(self._executor, self._catalog, model))
         return handle
 
     def _attribute(self, name: str) -> Any:

@@ -9,12 +9,12 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from deebase._engine.context import Source
+from deebase._engine.context import TableContext
 from deebase._rows.column_batches import ColumnBatch
 from deebase._rows.model import TableModel
 from deebase._sql import statements
 from deebase._sql.by_keys import Batch, delete_rows, update_rows
-from deebase._sql.compiled import Prepared
+from deebase._sql.compiled import CompiledStatement
 from deebase._tables.unique_changes import misfits, without_unchanged
 from deebase._types.foreign_values import python_value
 from deebase.errors import (
@@ -72,7 +72,7 @@ def at_row(error: DeeBaseError, position: int) -> DeeBaseError:
 class _Batches:
     """Collects consecutive rows of one shape and sends them, inside the caller's transaction."""
 
-    def __init__(self, source: Source, send: Send, size: Callable[[Any], int]) -> None:
+    def __init__(self, source: TableContext, send: Send, size: Callable[[Any], int]) -> None:
         self._executor = source.executor
         self._send = send
         self._size = size
@@ -130,7 +130,7 @@ class _Batches:
 
 
 async def _run(
-    source: Source,
+    source: TableContext,
     operation: str,
     rows: Any,
     take: Callable[[Any, int], Awaitable[None]],
@@ -176,8 +176,8 @@ class BulkInsert:
 
     def __init__(
         self,
-        source: Source,
-        stored: Callable[[Any], tuple[dict[str, Any], Prepared]],
+        source: TableContext,
+        stored: Callable[[Any], tuple[dict[str, Any], CompiledStatement]],
         *,
         keep_rows: bool,
         counts_rows: bool,
@@ -243,7 +243,7 @@ class BulkInsert:
         if given:
             self._highest = max(given) if self._highest is None else max(self._highest, *given)
 
-    def _columnwise(self, chunk: list[Any] | ColumnBatch) -> tuple[Prepared, list[Any]] | None:
+    def _columnwise(self, chunk: list[Any] | ColumnBatch) -> tuple[CompiledStatement, list[Any]] | None:
         """Return statement and parameters of records that are dicts with the same keys and plain values.
 
         Whole columns are checked at once, which costs a fraction of looking at each value. None for
@@ -291,7 +291,7 @@ class BulkInsert:
         except ValidationError:
             return None
 
-    async def _send(self, prepared: Prepared, rows: Sequence[Any]) -> int:
+    async def _send(self, prepared: CompiledStatement, rows: Sequence[Any]) -> int:
         executor = self._source.executor
         if not self._counts_rows:
             if self._copies and prepared.columns:  # COPY without columns means all of them
@@ -301,7 +301,7 @@ class BulkInsert:
             return len(rows)
         stored = await executor.fetch_many(prepared.statement, rows)
         if self._takes_all and len(stored) < len(rows):
-            raise taken_elsewhere(self._model)
+            raise conflict_outside_scope(self._model)
         if self._keep_rows:
             # Rows of other shapes have no hidden columns behind theirs.
             self.rows.extend([row[: -prepared.hidden] for row in stored] if prepared.hidden else stored)
@@ -315,7 +315,7 @@ class BulkInsert:
             await self._source.executor.fetch(prepared.statement, prepared.args({"key": self._highest}))
 
 
-def taken_elsewhere(model: TableModel) -> UniqueViolationError:
+def conflict_outside_scope(model: TableModel) -> UniqueViolationError:
     """Return the error of an upsert over a row that the scope does not show."""
     return UniqueViolationError(
         f"{model.name}: the key or a unique value of the row is taken",
@@ -326,7 +326,7 @@ def taken_elsewhere(model: TableModel) -> UniqueViolationError:
 
 
 async def update_many(
-    source: Source, rows: Any, changed: Callable[[Any], tuple[tuple[Any, ...], dict[str, Any]]]
+    source: TableContext, rows: Any, changed: Callable[[Any], tuple[tuple[Any, ...], dict[str, Any]]]
 ) -> int:
     """Change many rows by key, a batch in one statement; ``changed`` returns key and new values of a record."""
     model = source.model
@@ -372,7 +372,7 @@ async def update_many(
     return batches.count
 
 
-async def delete_many(source: Source, keys: Any) -> int:
+async def delete_many(source: TableContext, keys: Any) -> int:
     """Delete many rows by key, a batch in one statement; return how many were there."""
     model = source.model
     shape: Batch = source.kept(

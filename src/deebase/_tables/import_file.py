@@ -8,7 +8,7 @@ from typing import Any, Literal
 from deebase._engine.executor import Executor
 from deebase._files.importing import Import, columns_of
 from deebase._model.catalog import Catalog
-from deebase._model.design import Design, check_names, design, most_columns
+from deebase._model.design import TableSpec, check_names, design, most_columns
 from deebase._schema.reflect import reflect
 from deebase._tables.accessors import Tables
 from deebase._tables.table import Table
@@ -27,7 +27,7 @@ async def import_into(
     executor: Executor,
     catalog: Catalog,
     tables: Tables,
-    create: Callable[[Design], Awaitable[Table[Row]]],
+    create: Callable[[TableSpec], Awaitable[Table[Row]]],
     table: str | None,
     pk: str | Sequence[str] | None,
     types: Mapping[str, Any],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, overload
 
-from deebase._engine.context import Source
+from deebase._engine.context import TableContext
 from deebase._tables.query import Query
 from deebase._tables.readable import Readable
 from deebase._tables.relations import ForeignKeys, children_query, described, with_children, with_parents
@@ -17,7 +17,7 @@ T = TypeVar("T")
 class Navigable(Generic[R]):
     """From a row to the one it refers to, and back to those that refer to it; ``R`` is the type of a row."""
 
-    _source: Source
+    _source: TableContext
 
     @property
     def foreign_keys(self) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from operator import attrgetter, index
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
-from deebase._engine.context import Source
+from deebase._engine.context import TableContext
 from deebase._sql import statements
 from deebase._sql.seek import Seek, place_source
 from deebase._sql.where import Where, named_order
@@ -173,7 +173,7 @@ def _untagged(value: Any) -> Any:
 
 
 async def page_of(
-    source: Source,
+    source: TableContext,
     where: Where,
     *,
     size: int,
@@ -219,14 +219,14 @@ async def page_of(
     )
 
 
-def _value(source: Source, name: str, stored: Any) -> Any:
+def _value(source: TableContext, name: str, stored: Any) -> Any:
     """Return a value of a row as its column takes it back: what it compares with is what is stored."""
     read = source.model.columns[name].read
     value = stored if stored is None or read is None else read(stored)
     return value.value if isinstance(value, Enum) else value
 
 
-def _total_order(source: Source, order: Any) -> tuple[tuple[str, bool], ...]:
+def _total_order(source: TableContext, order: Any) -> tuple[tuple[str, bool], ...]:
     """Return the columns of the order, with those of the key behind, which decide between equal rows."""
     model = source.model
     columns = named_order(model, order)
@@ -245,7 +245,7 @@ def _total_order(source: Source, order: Any) -> tuple[tuple[str, bool], ...]:
 
 
 async def _read(
-    source: Source,
+    source: TableContext,
     where: Where,
     read: tuple[str, ...],
     columns: tuple[tuple[str, bool], ...],

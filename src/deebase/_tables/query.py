@@ -8,11 +8,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, cast
 
-from deebase._engine.context import Source
+from deebase._engine.context import TableContext
 from deebase._pictures.notebook import Rows, query_html
 from deebase._rows.advice import refuse_attribute
 from deebase._sql import statements
-from deebase._sql.compiled import Prepared
+from deebase._sql.compiled import CompiledStatement
 from deebase._sql.statement import Statement
 from deebase._sql.where import Where
 from deebase.errors import MultipleRowsError, NotFoundError, ValidationError
@@ -70,7 +70,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         skip_locked: bool = False,
     ) -> None:
         # Only the library makes queries, so these types are no part of the public interface.
-        self._source: Source = source
+        self._source: TableContext = source
         self._where: Where = where
         self._order = order_by
         self._limit = None if limit is None else statements.whole_number("limit", limit)
@@ -281,7 +281,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         source = self._source
         prepared = self._kept(
             ("exists", self._where.shape),
-            lambda: statements.exists(source.model, source.dialect, self._where, quick=False),
+            lambda: statements.exists(source.model, source.dialect, self._where, is_cheap=False),
         )
         return bool(await source.executor.fetch(prepared.statement, prepared.args(self._where.values)))
 
@@ -325,7 +325,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
 
     def _prepared(
         self, limit: int | None, offset: int | None, only: tuple[str, ...] | None = None
-    ) -> tuple[Prepared, tuple[str, ...]]:
+    ) -> tuple[CompiledStatement, tuple[str, ...]]:
         source = self._source
         model = source.model
         columns = self._select if only is None else only
@@ -338,7 +338,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         shape = None if order_shape is None else self._where.shape
         key = ("select", shape, order_shape, columns, limit is None, offset is None, lock)
 
-        def build() -> Prepared:
+        def build() -> CompiledStatement:
             return statements.select(
                 model,
                 source.dialect,
@@ -352,9 +352,9 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
 
         return self._kept(key, build), columns
 
-    def _kept(self, key: tuple[Any, ...], build: Callable[[], Prepared]) -> Prepared:
+    def _kept(self, key: tuple[Any, ...], build: Callable[[], CompiledStatement]) -> CompiledStatement:
         """Return the statement of a shape, compiled at its first use; a shape of None is not kept."""
-        kept: Prepared = build() if key[1] is None else self._source.kept(key, build)
+        kept: CompiledStatement = build() if key[1] is None else self._source.kept(key, build)
         return kept
 
     def _made(self, rows: list[Any], columns: tuple[str, ...]) -> list[R]:

@@ -142,7 +142,7 @@ class RawSql:
         elif isinstance(sql, (sa.Select, sa.CompoundSelect)):
             select: Any = sql
             prepared = prepare(
-                select.params(params) if params else select, self._dialect, Parameters(), reads=True, quick=False
+                select.params(params) if params else select, self._dialect, Parameters(), reads=True, is_cheap=False
             )
             statement, args = prepared.statement, prepared.args({})
             columns = list(select.exported_columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
 
-from deebase._engine.context import Source, conditions
+from deebase._engine.context import TableContext, conditions
 from deebase._pictures.notebook import table_html
 from deebase._rows.advice import refuse_attribute
 from deebase._rows.makers import dataclass_of
@@ -31,7 +31,7 @@ class Readable(Generic[R]):
 
     def __init__(self, source: Any) -> None:
         # Only the library makes handles, so this type is no part of the public interface.
-        self._source: Source = source
+        self._source: TableContext = source
         self._model: TableModel = source.model
         self._executor: Executor = source.executor
 
@@ -203,7 +203,7 @@ class Readable(Generic[R]):
         prepared = self._source.kept(
             ("get", "update", self._source.scope.shape),
             lambda: statements.select(
-                self._model, self._source.dialect, self._model.names, where, lock="update", quick=True
+                self._model, self._source.dialect, self._model.names, where, lock="update", is_cheap=True
             ),
         )
         return await self._executor.fetch(prepared.statement, prepared.args(where.values))

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from deebase._engine.context import Source, conditions
+from deebase._engine.context import TableContext, conditions
 from deebase._rows.model import ForeignKeyModel, TableModel
 from deebase._sql.related import RelatedRead, Within
 from deebase._sqltext.create_table import collations
@@ -33,7 +33,7 @@ class ForeignKeys:
 
     def __init__(self, source: Any) -> None:
         # Only tables make one, so this type is no part of the public interface.
-        self._source: Source = source
+        self._source: TableContext = source
 
     def __repr__(self) -> str:
         return f"<Foreign keys of {self._source.model.name}: {', '.join(self.__dir__()) or 'none'}>"
@@ -61,7 +61,7 @@ class ForeignKeys:
         return [key.columns[0] for key in self._source.foreign_keys if len(key.columns) == 1]
 
 
-def foreign_key(source: Source, column: Columns) -> ForeignKeyModel:
+def foreign_key(source: TableContext, column: Columns) -> ForeignKeyModel:
     """Return the foreign key of a column, or of all columns of a composite key.
 
     Raises:
@@ -92,7 +92,7 @@ def _behind(names: Sequence[Any]) -> str:
     return "; conditions come after it: get_children(row, 'post', 'author_id', 'views > ?', [30])"
 
 
-def described(source: Source) -> list[dict[str, Any]]:
+def described(source: TableContext) -> list[dict[str, Any]]:
     """Return the foreign keys as ``[{"column": "author_id", "references": "user.id"}]``.
 
     Of a composite key both are lists.
@@ -128,7 +128,7 @@ def values_in(row: Any, names: Sequence[str], model: TableModel) -> tuple[Any, .
     return tuple(values)
 
 
-async def parent_of(source: Source, row: Any, key: ForeignKeyModel) -> Any:
+async def parent_of(source: TableContext, row: Any, key: ForeignKeyModel) -> Any:
     """Return the row that a row refers to, or None: NULL, dangling, or out of the scope."""
     values = values_in(row, key.columns, source.model)
     if any(value is None for value in values):
@@ -138,7 +138,7 @@ async def parent_of(source: Source, row: Any, key: ForeignKeyModel) -> Any:
     return parents.row(rows[0]) if rows else None
 
 
-def children_of(source: Source, children: Source, column: Columns | None) -> ForeignKeyModel:
+def children_of(source: TableContext, children: TableContext, column: Columns | None) -> ForeignKeyModel:
     """Return the foreign key by which the rows of one table refer to those of another.
 
     Raises:
@@ -167,12 +167,12 @@ def children_of(source: Source, children: Source, column: Columns | None) -> For
     return leading[0]
 
 
-def child_source(source: Source, child: Any) -> Source:
+def child_source(source: TableContext, child: Any) -> TableContext:
     """Return the table of the children, by name or as a handle, with the scopes of both."""
     if isinstance(child, str):
         return source.of_table(child)
     given: Any = getattr(child, "_source", None)
-    if not isinstance(given, Source):
+    if not isinstance(given, TableContext):
         raise ValidationError(
             f"the children are a table or the name of one, not {type(child).__name__}",
             hint="users.get_children(user, 'post', 'author_id')",
@@ -181,7 +181,7 @@ def child_source(source: Source, child: Any) -> Source:
     return given.scoped(given.scope.narrowed(given.model, held, writable=False)) if held else given
 
 
-def within_scope(source: Source, children: Source, key: ForeignKeyModel) -> Within | None:
+def within_scope(source: TableContext, children: TableContext, key: ForeignKeyModel) -> Within | None:
     """Return what holds a parent to the columns of its scope that its children lack; None where they lack none.
 
     The rows may come from a request: without this, children of a row of another scope would be shown.
@@ -196,13 +196,13 @@ def within_scope(source: Source, children: Source, key: ForeignKeyModel) -> With
     )
 
 
-def compared_by(source: Source, children: Source, key: ForeignKeyModel) -> dict[str, str]:
+def compared_by(source: TableContext, children: TableContext, key: ForeignKeyModel) -> dict[str, str]:
     """Return the collations by which columns of a foreign key are compared, where those are not their own.
 
     SQLite compares by the collation of the column that is referred to (sqlite.org/foreignkeys.html).
     """
 
-    def found(table: Source) -> Mapping[str, str]:
+    def found(table: TableContext) -> Mapping[str, str]:
         facts = table.catalog.facts(table.model.name)
         return {} if source.dialect.name != "sqlite" or facts is None else collations(facts.sql or "")
 
@@ -215,7 +215,7 @@ def compared_by(source: Source, children: Source, key: ForeignKeyModel) -> dict[
 
 
 def children_query(
-    source: Source,
+    source: TableContext,
     row: Any,
     child: Any,
     column: Columns | None,
@@ -243,7 +243,7 @@ def children_query(
     return Query(children, condition, **options)
 
 
-async def with_parents(source: Source, rows: Any, column: Columns) -> list[tuple[Any, Any]]:
+async def with_parents(source: TableContext, rows: Any, column: Columns) -> list[tuple[Any, Any]]:
     """Return (row, parent or None) for each row; one statement for all parents."""
     key = foreign_key(source, column)
     parents = source.of_table(key.target)
@@ -253,7 +253,7 @@ async def with_parents(source: Source, rows: Any, column: Columns) -> list[tuple
 
 
 async def with_children(
-    source: Source, rows: Any, child: Any, column: Columns | None, order_by: Any
+    source: TableContext, rows: Any, child: Any, column: Columns | None, order_by: Any
 ) -> list[tuple[Any, list[Any]]]:
     """Return (row, rows that refer to it) for each row; one statement for all of them."""
     children = child_source(source, child)
@@ -281,10 +281,10 @@ async def _listed(rows: Any) -> list[Any]:
 
 
 async def _related(
-    source: Source,
+    source: TableContext,
     rows: Sequence[Any],
     names: Sequence[str],
-    others: Source,
+    others: TableContext,
     matched: tuple[str, ...],
     order: Any = None,
     within: Within | None = None,

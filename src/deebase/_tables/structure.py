@@ -10,10 +10,10 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import ColumnElement, visitors
 
 from deebase._backends import alter
-from deebase._engine.context import Source
+from deebase._engine.context import TableContext
 from deebase._model.change import Arguments, column_spec, reference_mark
 from deebase._model.design import check_name
-from deebase._model.facts import TableFacts
+from deebase._model.facts import TableInfo
 from deebase._model.generated_names import index_name
 from deebase._schema.create import drop_table
 from deebase._schema.duplicate import duplicate
@@ -30,7 +30,7 @@ S = TypeVar("S", bound="Structure")
 class Structure:
     """The part of a table that changes the table itself; a handle with a scope refuses all of it."""
 
-    _source: Source
+    _source: TableContext
 
     @property
     def schema(self) -> str:
@@ -58,7 +58,7 @@ class Structure:
     async def _run(self, statement: str) -> None:
         await self._source.executor.fetch(Statement(statement), [])
 
-    async def _found(self, name: str) -> TableFacts:
+    async def _found(self, name: str) -> TableInfo:
         """Return what the database says of a table in the schema of this one."""
         source = self._source
         found = await inventory(source.executor, source.model.sa_table.schema, [name])
@@ -86,7 +86,7 @@ class Structure:
         found = await self._found(source.model.sa_table.name if name is None else name)
         source.catalog.changed(source.model.name, found, renamed=renamed or {}, types=types or {})
         await refresh(source.executor, source.catalog)
-        return type(self)(source.anew(found.known_as))  # type: ignore[call-arg]
+        return type(self)(source.refreshed(found.qualified_name))  # type: ignore[call-arg]
 
     def _quoted(self, name: str) -> str:
         return self._source.dialect.identifier_preparer.quote(name)
@@ -454,7 +454,7 @@ class Structure:
             found = await duplicate(source, new)
             source.catalog.copied(source.model.name, found)
             await refresh(source.executor, source.catalog)
-            return type(self)(source.anew(found.known_as))  # type: ignore[call-arg]
+            return type(self)(source.refreshed(found.qualified_name))  # type: ignore[call-arg]
 
     async def truncate(self) -> None:
         """Delete all rows; rows of others that refer to them refuse it, whatever their foreign key says.

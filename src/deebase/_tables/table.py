@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 from uuid import UUID
 
-from deebase._engine.context import Source, conditions
+from deebase._engine.context import TableContext, conditions
 from deebase._rows.records import values_of
 from deebase._sql import statements
-from deebase._sql.compiled import Prepared
+from deebase._sql.compiled import CompiledStatement
 from deebase._sql.violations import no_target
 from deebase._sql.where import Where
-from deebase._tables.bulk import BulkInsert, delete_many, taken_elsewhere, update_many
+from deebase._tables.bulk import BulkInsert, conflict_outside_scope, delete_many, update_many
 from deebase._tables.navigation import Navigable
 from deebase._tables.query import Query
 from deebase._tables.readable import Readable
@@ -45,7 +45,7 @@ class Table(Readable[R], Navigable[R], Structure):
         ```
     """
 
-    _source: Source
+    _source: TableContext
 
     def rows_as(self, row_type: type[T]) -> Table[T]:
         """Return a new handle whose rows are ``row_type``: dict, a dataclass, pydantic, attrs, msgspec.
@@ -96,7 +96,7 @@ class Table(Readable[R], Navigable[R], Structure):
         made: list[R] = self._source.maker(self._model.names, returned=True)(rows)
         return made
 
-    async def _one(self, prepared: Prepared, values: Mapping[str, Any]) -> R:
+    async def _one(self, prepared: CompiledStatement, values: Mapping[str, Any]) -> R:
         """Return the row that a statement stores."""
         rows = self._rows(await self._executor.fetch(prepared.statement, prepared.args(values)))
         if not rows:
@@ -119,7 +119,7 @@ class Table(Readable[R], Navigable[R], Structure):
                     field=name,
                     hint="in update and update_where wrap it: {'n': db.sql(t.c.n + 1)}",
                 )
-        if not model.computes:
+        if not model.has_computed_columns:
             return values
         computed = [name for name in values if model.columns[name].computed]
         for name in computed:
@@ -141,12 +141,12 @@ class Table(Readable[R], Navigable[R], Structure):
     def _new_row(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return the values of a row to insert, with the defaults that Python makes."""
         model = self._model
-        if not given and not model.optional:
+        if not given and not model.all_defaulted:
             raise ValidationError(
                 f"{model.name}: an empty record, but some columns have no default",
                 hint="give at least the columns without a default",
             )
-        for name in model.given_keys:
+        for name in model.required_keys:
             if given.get(name) is None:
                 raise ValidationError(
                     f"{model.name}: the record has no key {name!r}", field=name, hint="put it in: nothing makes one"
@@ -300,7 +300,7 @@ class Table(Readable[R], Navigable[R], Structure):
         takes_all = on_conflict == "update"
         counts_rows = returning or on_conflict == "ignore" or (takes_all and bool(source.scope))
 
-        def stored(record: Any) -> tuple[dict[str, Any], Prepared]:
+        def stored(record: Any) -> tuple[dict[str, Any], CompiledStatement]:
             given = self._given(operation, record, {})
             new = self._new_row(given)
             if on_conflict == "update":
@@ -327,7 +327,7 @@ class Table(Readable[R], Navigable[R], Structure):
             and not counts_rows
             and on_conflict is None
             and not any(isinstance(column.sa_type, NativeText) for column in self._model.columns.values()),
-            needed=(*self._model.given_keys, *(self._target_names(on) if on_conflict == "update" or on else ())),
+            needed=(*self._model.required_keys, *(self._target_names(on) if on_conflict == "update" or on else ())),
             merged=merged if on_conflict == "update" else None,
         )
         try:
@@ -336,19 +336,19 @@ class Table(Readable[R], Navigable[R], Structure):
             raise no_target(self._model, self._target_names(on), error) from error.__cause__
         return self._rows(bulk.rows) if returning else count
 
-    def _insert_shape(self, new: Mapping[str, Any], *, returning: bool = True) -> Prepared:
+    def _insert_shape(self, new: Mapping[str, Any], *, returning: bool = True) -> CompiledStatement:
         model, dialect = self._model, self._source.dialect
         build = statements.insert if returning else statements.insert_only
         key = (build, *new)
-        kept: Prepared | None = model.statements.get(key)
+        kept: CompiledStatement | None = model.statements.get(key)
         if kept is not None:
             return kept
-        made: Prepared = self._source.kept(key, lambda: build(model, dialect, new))
+        made: CompiledStatement = self._source.kept(key, lambda: build(model, dialect, new))
         return made
 
-    def _ignore_shape(self, new: Mapping[str, Any], on: str | Sequence[str] | None) -> Prepared:
+    def _ignore_shape(self, new: Mapping[str, Any], on: str | Sequence[str] | None) -> CompiledStatement:
         target = None if on is None else self._target(new, on)
-        shape: Prepared = self._source.kept(
+        shape: CompiledStatement = self._source.kept(
             ("insert ignore", target, *new),
             lambda: statements.insert_ignore(self._model, self._source.dialect, new, target),
         )
@@ -526,7 +526,7 @@ class Table(Readable[R], Navigable[R], Structure):
         except QueryError as error:
             raise no_target(self._model, self._target_names(on), error) from error.__cause__
         if not rows:
-            raise taken_elsewhere(self._model) if source.scope else self._source.stored_nothing()
+            raise conflict_outside_scope(self._model) if source.scope else self._source.stored_nothing()
         return rows[0]
 
     def _updated(self, given: Mapping[str, Any], update: str | Sequence[str]) -> tuple[str, ...]:
@@ -542,12 +542,12 @@ class Table(Readable[R], Navigable[R], Structure):
 
     def _upsert_shape(
         self, new: Mapping[str, Any], on: Any, updated: Iterable[str], *, returning: bool = True
-    ) -> Prepared:
+    ) -> CompiledStatement:
         """Return the upsert of a row; on a conflict it changes ``updated``, not what Python made for a new row."""
         source = self._source
         target = self._target(new, on)
         changed = tuple([name for name in updated if name not in target and name not in source.scope.held])
-        shape: Prepared = source.kept(
+        shape: CompiledStatement = source.kept(
             ("upsert", source.scope.shape, target, changed, returning, *new),
             lambda: statements.upsert(
                 self._model, source.dialect, new, target, changed, source.where(), returning=returning
@@ -663,7 +663,7 @@ class Table(Readable[R], Navigable[R], Structure):
         key = self._model.key_values(pk)
         prepared = self._source.kept(
             ("delete", self._source.scope.shape),
-            lambda: statements.delete(self._model, self._source.dialect, by_key(self._source, keys), quick=True),
+            lambda: statements.delete(self._model, self._source.dialect, by_key(self._source, keys), is_cheap=True),
         )
         if not await self._executor.count(prepared.statement, prepared.args(key_values(self._source, key))):
             raise self._source.not_found(keys, key)
@@ -706,5 +706,5 @@ class Table(Readable[R], Navigable[R], Structure):
             ```
         """
         condition = self._meant("delete_where", where, keywords, all)
-        prepared = statements.delete(self._model, self._source.dialect, condition, quick=False)
+        prepared = statements.delete(self._model, self._source.dialect, condition, is_cheap=False)
         return await self._executor.count(prepared.statement, prepared.args(condition.values))

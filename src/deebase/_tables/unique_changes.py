@@ -18,32 +18,34 @@ from deebase.errors import ValidationError
 from deebase.types import SqlExpression
 
 if TYPE_CHECKING:
-    from deebase._engine.context import Source
+    from deebase._engine.context import TableContext
     from deebase._rows.model import ColumnModel
-    from deebase._sql.compiled import Prepared
+    from deebase._sql.compiled import CompiledStatement
 
 
-def by_key(source: Source, keys: Sequence[str]) -> Where:
+def by_key(source: TableContext, keys: Sequence[str]) -> Where:
     """Return the condition of one row within the scope, whose key comes with each run."""
     where = source.where()
     where.match(keys)
     return where
 
 
-def key_values(source: Source, key: Sequence[Any]) -> dict[str, Any]:
+def key_values(source: TableContext, key: Sequence[Any]) -> dict[str, Any]:
     """Return the values of such a condition."""
     values = {key_source(n): value for n, value in enumerate(key)}
     return {**values, **source.scope.values}
 
 
-async def change(source: Source, keys: tuple[str, ...], key: Sequence[Any], changed: Mapping[str, Any]) -> list[Any]:
+async def change(
+    source: TableContext, keys: tuple[str, ...], key: Sequence[Any], changed: Mapping[str, Any]
+) -> list[Any]:
     """Return the driver's row with these unique values after the change, if there is one.
 
     Raises:
         ValidationError: a value that does not fit, and is not what the row holds.
     """
 
-    def build() -> Prepared:
+    def build() -> CompiledStatement:
         return statements.update(source.model, source.dialect, changed, by_key(source, keys))
 
     if any(isinstance(value, SqlExpression) for value in changed.values()):
@@ -60,11 +62,15 @@ async def change(source: Source, keys: tuple[str, ...], key: Sequence[Any], chan
     return await source.executor.fetch(prepared.statement, args)
 
 
-async def _change_rest(source: Source, keys: tuple[str, ...], key: Sequence[Any], rest: Mapping[str, Any]) -> list[Any]:
+async def _change_rest(
+    source: TableContext, keys: tuple[str, ...], key: Sequence[Any], rest: Mapping[str, Any]
+) -> list[Any]:
     return await (change(source, keys, key, rest) if rest else source.by_key(keys, key, source.model.names))
 
 
-async def merge(source: Source, target: tuple[str, ...], new: Mapping[str, Any], changed: Iterable[str]) -> list[Any]:
+async def merge(
+    source: TableContext, target: tuple[str, ...], new: Mapping[str, Any], changed: Iterable[str]
+) -> list[Any]:
     """Return the driver's row of an upsert that cannot insert, if the row exists and holds what cannot be sent.
 
     Args:
@@ -93,7 +99,7 @@ async def merge(source: Source, target: tuple[str, ...], new: Mapping[str, Any],
 
 
 async def without_unchanged(
-    source: Source, key: Sequence[str], key_values: Sequence[Any], values: Mapping[str, Any], names: Sequence[str]
+    source: TableContext, key: Sequence[str], key_values: Sequence[Any], values: Mapping[str, Any], names: Sequence[str]
 ) -> dict[str, Any] | None:
     """Return the values without those of the named ones that the row has; None if it has none of them.
 

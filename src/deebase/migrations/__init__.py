@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from deebase.migrations.check.trials import Finding
     from deebase.migrations.compare.changes import Difference
 
-__all__ = ["Difference", "Finding", "Hazard", "Irreversible", "Migrator", "Status", "Step", "chunked", "irreversible"]
+__all__ = [
+    "Difference",
+    "Finding",
+    "Hazard",
+    "Irreversible",
+    "Migrator",
+    "Status",
+    "Step",
+    "chunked",
+    "irreversible",
+]
 
 #: What only comparisons give: a program which applies migrations does not load what they need.
 _OF_COMPARISONS = {"Difference": "changes", "Finding": "trials"}

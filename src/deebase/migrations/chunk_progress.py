@@ -26,7 +26,7 @@ class Loop:
 
 
 @dataclass(frozen=True)
-class Progress:
+class ChunkProgress:
     """The places of the loops of a migration.
 
     Attributes:
@@ -38,7 +38,7 @@ class Progress:
     loops: Mapping[str, Loop] = field(default_factory=lambda: dict[str, Loop]())
 
     @classmethod
-    def read(cls, text: str) -> Progress:
+    def read(cls, text: str) -> ChunkProgress:
         """Read what ``text`` has written."""
         found = json.loads(text)
         return cls(found["direction"], {name: Loop(*place) for name, place in found["loops"].items()})
@@ -53,7 +53,7 @@ class Progress:
         """Return the place of a loop."""
         return self.loops.get(name, Loop())
 
-    def moved(self, name: str, after: str | None, rows: int) -> Progress:
+    def moved(self, name: str, after: str | None, rows: int) -> ChunkProgress:
         """Return what holds when a chunk is done.
 
         Args:

@@ -15,12 +15,12 @@ from deebase._tables.table import Table
 from deebase.errors import InvalidOperationError, MigrationError, ValidationError
 from deebase.migrations.check.guarded import GuardedExecutor
 from deebase.migrations.check.guarded_rows import RowsGuard
-from deebase.migrations.chunk_progress import Progress
+from deebase.migrations.chunk_progress import ChunkProgress
 from deebase.migrations.hints import either
 from deebase.migrations.ledger import Ledger
 
 if TYPE_CHECKING:
-    from deebase._engine.context import Source
+    from deebase._engine.context import TableContext
     from deebase._engine.executor import Executor
     from deebase._sql.where import Where
     from deebase.database import Database
@@ -41,7 +41,7 @@ class Run:
         progress: how far earlier runs have come.
     """
 
-    def __init__(self, executor: Executor, ledger: Ledger, name: str, progress: Progress) -> None:
+    def __init__(self, executor: Executor, ledger: Ledger, name: str, progress: ChunkProgress) -> None:
         self.executor = executor
         self.progress = progress
         self.open: Chunks[Any] | None = None
@@ -105,7 +105,7 @@ class Run:
                 hint=f"let it finish; {either('status()', 'status')} tells",
             )
 
-    async def advance(self, progress: Progress) -> None:
+    async def advance(self, progress: ChunkProgress) -> None:
         """Keep how far it has come, in the transaction of the chunk."""
         await self._ledger.change(self._name, progress=progress.text)
 
@@ -163,7 +163,7 @@ def chunked(
 class Chunks(Generic[R]):
     """The chunks of a table, for ``async for``; made by ``chunked``."""
 
-    def __init__(self, run: Run, source: Source, where: Where, size: int, name: str | None) -> None:
+    def __init__(self, run: Run, source: TableContext, where: Where, size: int, name: str | None) -> None:
         self.name: str = run.named(name, source.model.name)
         self._run = run
         self._source = source

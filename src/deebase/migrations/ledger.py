@@ -50,7 +50,7 @@ _LOCK = Statement(f"LOCK TABLE {TABLE} IN SHARE ROW EXCLUSIVE MODE", keeps_sessi
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """A row of the ledger.
 
     Attributes:
@@ -86,14 +86,14 @@ class Ledger:
         self._executor = executor
         self._postgres = executor.settings.name == "postgresql"
 
-    async def entries(self) -> dict[str, Entry]:
+    async def entries(self) -> dict[str, LedgerEntry]:
         """Return the rows by name, in the order of application; none when there is no ledger yet."""
         there = await self._columns()
         if not there:
             return {}
         columns = [column for column in _table.c if column.name in there]
         rows = await self._db.q(sa.select(*columns).order_by(_table.c.position, _table.c.name))
-        return {row["name"]: Entry(**row) for row in rows}
+        return {row["name"]: LedgerEntry(**row) for row in rows}
 
     async def _columns(self) -> set[str]:
         """Return the columns of the ledger; none where there is no ledger yet."""
@@ -121,10 +121,10 @@ class Ledger:
         """Whether there is a row of a migration."""
         return bool(await self._db.q(sa.select(_table.c.position).where(_table.c.name == name)))
 
-    async def find(self, name: str) -> Entry | None:
+    async def find(self, name: str) -> LedgerEntry | None:
         """Return the row of a migration, if there is one."""
         rows = await self._db.q(sa.select(_table).where(_table.c.name == name))
-        return Entry(**rows[0]) if rows else None
+        return LedgerEntry(**rows[0]) if rows else None
 
     async def progress_of(self, name: str) -> str | None:
         """Return how far a half-done migration has come, and keep others from changing that in this transaction."""

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from deebase._engine.block import raise_translated
-from deebase._lanes.shield import finish
+from deebase._lanes.shield import run_shielded
 from deebase.errors import BusyError, MigrationError
 from deebase.migrations.hints import either
 
@@ -130,7 +130,7 @@ async def _server_lock(executor: Executor) -> AsyncGenerator[Attempt, None]:
     try:
         yield attempt
     finally:
-        await finish(_end(connection, driver, sound))
+        await run_shielded(_end(connection, driver, sound))
 
 
 def _described(application: str | None, pid: int, since: datetime | None) -> str:
@@ -146,7 +146,7 @@ async def _connected(executor: Executor) -> tuple[AsyncConnection, Any]:
         return connection, (await connection.get_raw_connection()).driver_connection
     except BaseException as error:
         if connection is not None:
-            await finish(connection.close())
+            await run_shielded(connection.close())
         raise_translated(executor, error)
 
 

@@ -20,7 +20,7 @@ from deebase.migrations.compare import models
 from deebase.migrations.compare.models import Models
 from deebase.migrations.files import DRAFT, MigrationFile
 from deebase.migrations.hints import either
-from deebase.migrations.ledger import Entry, Ledger
+from deebase.migrations.ledger import Ledger, LedgerEntry
 from deebase.migrations.lock import runner_lock
 from deebase.migrations.runner import Runner, Step, log
 from deebase.migrations.scratch import scratch
@@ -521,7 +521,7 @@ class Migrator:
         files.write(status.file.path, status.file.text, sealed=True)
         return name
 
-    async def _settle(self, draft: MigrationFile, title: str, entry: Entry | None, applied: bool | None) -> None:
+    async def _settle(self, draft: MigrationFile, title: str, entry: LedgerEntry | None, applied: bool | None) -> None:
         """Have the ledger say whether this database has run all of a draft."""
         if applied is None:
             if entry is not None and entry.checksum != draft.checksum:

@@ -27,11 +27,11 @@ from deebase.errors import (
 from deebase.migrations.check.guarded import GuardedExecutor
 from deebase.migrations.check.loss_guard import CountAgainError, Guard
 from deebase.migrations.check.rules import Hazard
-from deebase.migrations.chunk_progress import Direction, Progress
+from deebase.migrations.chunk_progress import ChunkProgress, Direction
 from deebase.migrations.chunks import Run as ChunkedRun
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.hints import either, settling
-from deebase.migrations.ledger import Entry, Ledger
+from deebase.migrations.ledger import Ledger, LedgerEntry
 from deebase.migrations.loading import Script, loaded, said_by
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ class Runner:
             # As often as there is a way forward.
             left, reached = (left - 1 if entry.progress == reached else _ATTEMPTS - 1), entry.progress
             guarded = run.guarded(self._executor)
-            begun = Progress.read(entry.progress)
+            begun = ChunkProgress.read(entry.progress)
             chunks = ChunkedRun(guarded or self._executor, self._ledger, file.name, begun)
             start = time.perf_counter()
             try:
@@ -326,12 +326,12 @@ class Runner:
             await self._finished(file, chunks, time.perf_counter() - start)
             return True
 
-    async def _taken(self, file: MigrationFile, direction: Direction) -> Entry | None:
+    async def _taken(self, file: MigrationFile, direction: Direction) -> LedgerEntry | None:
         """Return the row of a migration that is begun or gone on with; None when somebody else has finished it."""
         async with self._db.transaction():
             await self._ledger.lock()
             entry = await self._ledger.find(file.name)
-            now, begun = datetime.now(UTC), Progress(direction).text
+            now, begun = datetime.now(UTC), ChunkProgress(direction).text
             if entry is None and direction == "up":
                 await self._ledger.add(file.name, file, started_at=now, seconds=None)
                 await self._ledger.change(file.name, progress=begun)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deebase._engine.block import raise_translated
-from deebase._lanes.shield import finish
+from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
 from deebase.database import Database
 from deebase.errors import DeeBaseError, MigrationError
@@ -88,7 +88,7 @@ async def _of_server(executor: Executor) -> AsyncGenerator[Database, None]:
             await _create_extensions(executor, made)
             yield made
     finally:
-        await finish(_run(executor, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        await run_shielded(_run(executor, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
 
 
 async def _create_extensions(executor: Executor, made: Database) -> None:

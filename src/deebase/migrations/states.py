@@ -11,10 +11,10 @@ from typing import Literal
 
 from deebase.errors import MigrationError
 from deebase.migrations import files
-from deebase.migrations.chunk_progress import Progress
+from deebase.migrations.chunk_progress import ChunkProgress
 from deebase.migrations.files import DRAFT, MigrationFile
 from deebase.migrations.hints import either, settling
-from deebase.migrations.ledger import Entry
+from deebase.migrations.ledger import LedgerEntry
 
 State = Literal["draft", "pending", "unfinished", "applied", "edited", "missing", "failed", "refused"]
 
@@ -47,7 +47,7 @@ class Status:
     note: str = ""
     hint: str = ""
     file: MigrationFile | None = field(default=None, repr=False)
-    entry: Entry | None = field(default=None, repr=False)
+    entry: LedgerEntry | None = field(default=None, repr=False)
 
     @property
     def number(self) -> int | None:
@@ -79,7 +79,7 @@ class Status:
         return MigrationError(self.note, hint=self.hint)
 
 
-def compare(directory: Path, entries: Mapping[str, Entry]) -> list[Status]:
+def compare(directory: Path, entries: Mapping[str, LedgerEntry]) -> list[Status]:
     """Return the state of each migration, in the order of numbers, drafts last.
 
     Args:
@@ -109,7 +109,7 @@ def compare(directory: Path, entries: Mapping[str, Entry]) -> list[Status]:
     return sorted(statuses, key=lambda status: (status.number is None, status.number or 0, status.name))
 
 
-def _of_file(file: MigrationFile, entries: Mapping[str, Entry]) -> Status:
+def _of_file(file: MigrationFile, entries: Mapping[str, LedgerEntry]) -> Status:
     if file.number is None:
         hint = f"{either('seal()', 'seal')} fixes it"
         return Status(file.name, "draft", hint=hint, file=file, entry=entries.get(DRAFT))
@@ -125,7 +125,7 @@ def _of_file(file: MigrationFile, entries: Mapping[str, Entry]) -> Status:
     return status if entry.checksum == file.checksum else _edited(status, entry, file)
 
 
-def _squashed(file: MigrationFile, entries: Mapping[str, Entry]) -> Status | None:
+def _squashed(file: MigrationFile, entries: Mapping[str, LedgerEntry]) -> Status | None:
     """Return the state of a migration that stands for others; None where the database has none of them."""
     there = [entries[name] for name in file.replaces if name in entries]
     if not there:
@@ -162,15 +162,15 @@ def _unapplied(file: MigrationFile) -> Status:
     return Status(file.name, "pending", file=file)
 
 
-def _progress(entry: Entry | None, direction: str) -> Progress | None:
+def _progress(entry: LedgerEntry | None, direction: str) -> ChunkProgress | None:
     """Return how far a half-done migration has come in one direction, if it was in chunks."""
     if entry is None or entry.progress is None:
         return None
-    found = Progress.read(entry.progress)
+    found = ChunkProgress.read(entry.progress)
     return found if found.direction == direction else None
 
 
-def _half_done(status: Status, entry: Entry) -> Status:
+def _half_done(status: Status, entry: LedgerEntry) -> Status:
     name = status.name
     if entry.progress is not None:
         return _in_chunks(status, entry, entry.progress)
@@ -183,8 +183,8 @@ def _half_done(status: Status, entry: Entry) -> Status:
     )
 
 
-def _in_chunks(status: Status, entry: Entry, progress: str) -> Status:
-    found = Progress.read(progress)
+def _in_chunks(status: Status, entry: LedgerEntry, progress: str) -> Status:
+    found = ChunkProgress.read(progress)
     doing = f"half {'done' if found.direction == 'up' else 'undone'}"
     note = f"{status.name} is {doing}: it was started at {entry.started_at:%Y-%m-%d %H:%M:%S} UTC, with {found}"
     if status.file is None:
@@ -198,7 +198,7 @@ def _in_chunks(status: Status, entry: Entry, progress: str) -> Status:
 REPAIR_FILE = f"get it back from version control; or {either('repair()', 'repair')} writes it as it was applied"
 
 
-def _edited(status: Status, entry: Entry, file: MigrationFile) -> Status:
+def _edited(status: Status, entry: LedgerEntry, file: MigrationFile) -> Status:
     return replace(
         status,
         state="edited",
@@ -208,7 +208,7 @@ def _edited(status: Status, entry: Entry, file: MigrationFile) -> Status:
     )
 
 
-def _duplicate(file: MigrationFile, found: Iterable[MigrationFile], entries: Mapping[str, Entry]) -> Status:
+def _duplicate(file: MigrationFile, found: Iterable[MigrationFile], entries: Mapping[str, LedgerEntry]) -> Status:
     others = ", ".join(other.path.name for other in found if other.number == file.number and other is not file)
     return Status(
         file.name,
@@ -230,7 +230,7 @@ def _strange(path: Path) -> Status:
     )
 
 
-def _missing(entry: Entry) -> Status:
+def _missing(entry: LedgerEntry) -> Status:
     status = Status(entry.name, "missing", entry=entry)
     if entry.finished_at is None:
         return _half_done(status, entry)

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from deebase._engine.context import Source
+from deebase._engine.context import TableContext
 from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel
 from deebase._tables.table import Table
 from deebase.errors import ValidationError
@@ -72,7 +72,7 @@ async def build_many(table: Table[R], count: int, /, **given: Any) -> list[R]:
         return [await table.insert(await _completed(source, given, ())) for _ in range(count)]
 
 
-async def _completed(source: Source, given: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+async def _completed(source: TableContext, given: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     """Return the values of a new row, after the rows were made that it refers to."""
     model, number = source.model, next(_NUMBERS)
     path = (*path, model.name)
@@ -93,14 +93,14 @@ async def _completed(source: Source, given: Mapping[str, Any], path: tuple[str, 
 
 
 def _is_needed(model: TableModel, column: ColumnModel) -> bool:
-    if column.name in model.given_keys:
+    if column.name in model.required_keys:
         return True
     has_value = column.default_factory is not None or column.sa_column.server_default is not None
     return not (column.nullable or column.computed or has_value or column.name == model.generated)
 
 
 async def _parent(
-    source: Source, key: ForeignKeyModel, values: Mapping[str, Any], path: tuple[str, ...]
+    source: TableContext, key: ForeignKeyModel, values: Mapping[str, Any], path: tuple[str, ...]
 ) -> dict[str, Any]:
     """Make the row that a foreign key refers to, and return the key's columns."""
     if key.target in path:

@@ -62,7 +62,7 @@ class Provider:
         try:
             yield db
         finally:
-            held.let_go()
+            held.uninstall()
 
     def _shared_one(self, url: str | None, session: pytest.Session) -> Database:
         if self._shared is None:

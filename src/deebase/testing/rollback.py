@@ -6,20 +6,20 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from deebase._engine.sandbox import HeldBlock
+from deebase._engine.sandbox import RollbackSandbox
 from deebase.database import Database
 from deebase.errors import TransactionError
 
 
-def hold(db: Database) -> HeldBlock:
+def hold(db: Database) -> RollbackSandbox:
     """Have everything done with a database go into one transaction, and return that."""
     if db._executor.block() is not None:
         raise TransactionError(
             "this database is in a transaction already",
             hint="begin the rollback outside of db.transaction(), and once",
         )
-    held = HeldBlock(db._executor)
-    held.hold()
+    held = RollbackSandbox(db._executor)
+    held.install()
     return held
 
 

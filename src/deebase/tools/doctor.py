@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from deebase._model.facts import TableFacts
+from deebase._model.facts import TableInfo
 from deebase._schema.reflect import inventory
 from deebase.database import Database
 from deebase.errors import DatabaseError
 
-__all__ = ["Finding", "examine"]
+__all__ = ["Diagnosis", "examine"]
 
 #: CORRUPT and NOTADB (sqlite.org/rescode.html).
 _DAMAGED = (11, 26)
@@ -20,7 +20,7 @@ Severity = Literal["error", "warning", "advice"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing that was found.
 
     Attributes:
@@ -38,7 +38,7 @@ class Finding:
     fix: str
 
 
-async def examine(db: Database) -> list[Finding]:
+async def examine(db: Database) -> list[Diagnosis]:
     """Look at settings, keys, indexes and the file itself; nothing is changed.
 
     Returns:
@@ -62,10 +62,10 @@ async def examine(db: Database) -> list[Finding]:
     return sorted(found, key=lambda finding: (order.index(finding.severity), finding.rule, finding.table or ""))
 
 
-def _of_table(table: TableFacts) -> Iterable[Finding]:
+def _of_table(table: TableInfo) -> Iterable[Diagnosis]:
     name = table.name
     if not table.pks:
-        yield Finding(
+        yield Diagnosis(
             "no-key",
             "warning",
             name,
@@ -76,7 +76,7 @@ def _of_table(table: TableFacts) -> Iterable[Finding]:
     for key in table.foreign_keys:
         if not any(columns[: len(key.columns)] == key.columns for columns in indexed):
             columns = ", ".join(key.columns)
-            yield Finding(
+            yield Diagnosis(
                 "foreign-key-without-index",
                 "advice",
                 name,
@@ -88,7 +88,7 @@ def _of_table(table: TableFacts) -> Iterable[Finding]:
         if index.partial or None in index.columns:
             continue
         if index.columns in seen and not index.unique:
-            yield Finding(
+            yield Diagnosis(
                 "duplicate-index",
                 "advice",
                 name,
@@ -98,7 +98,7 @@ def _of_table(table: TableFacts) -> Iterable[Finding]:
         seen.setdefault(index.columns, index.name)
 
 
-async def _damage(db: Database) -> list[Finding]:
+async def _damage(db: Database) -> list[Diagnosis]:
     """Return what SQLite finds wrong with the file."""
     try:
         rows = await db.q("PRAGMA integrity_check(10)")
@@ -108,17 +108,17 @@ async def _damage(db: Database) -> list[Finding]:
         texts = [error.message]
     else:
         texts = [text for row in rows if (text := str(next(iter(row.values())))) != "ok"]
-    return [Finding("damaged", "error", None, text, "restore a backup; look at the disk") for text in texts]
+    return [Diagnosis("damaged", "error", None, text, "restore a backup; look at the disk") for text in texts]
 
 
-async def _of_sqlite(db: Database) -> list[Finding]:
-    found: list[Finding] = []
+async def _of_sqlite(db: Database) -> list[Diagnosis]:
+    found: list[Diagnosis] = []
     broken: dict[tuple[str, str], int] = {}
     for row in await db.q("PRAGMA foreign_key_check"):
         place = (str(row["table"]), str(row["parent"]))
         broken[place] = broken.get(place, 0) + 1
     found += [
-        Finding(
+        Diagnosis(
             "dangling-rows",
             "error",
             table,
@@ -128,17 +128,19 @@ async def _of_sqlite(db: Database) -> list[Finding]:
         for (table, parent), count in broken.items()
     ]
     if await db.item("PRAGMA journal_mode") not in ("wal", "memory"):
-        found.append(Finding("no-wal", "warning", None, "readers wait for the writer", "PRAGMA journal_mode = WAL"))
+        found.append(Diagnosis("no-wal", "warning", None, "readers wait for the writer", "PRAGMA journal_mode = WAL"))
     if not await db.item("PRAGMA foreign_keys"):
         found.append(
-            Finding("foreign-keys-off", "warning", None, "foreign keys are not enforced", "Database(foreign_keys=True)")
+            Diagnosis(
+                "foreign-keys-off", "warning", None, "foreign keys are not enforced", "Database(foreign_keys=True)"
+            )
         )
     return found
 
 
-async def _of_postgresql(db: Database) -> list[Finding]:
+async def _of_postgresql(db: Database) -> list[Diagnosis]:
     found = [
-        Finding(
+        Diagnosis(
             "invalid-index",
             "error",
             str(row["table"]),
@@ -151,7 +153,7 @@ async def _of_postgresql(db: Database) -> list[Finding]:
         )
     ]
     found += [
-        Finding(
+        Diagnosis(
             "unchecked-constraint",
             "warning",
             str(row["table"]),
@@ -166,7 +168,7 @@ async def _of_postgresql(db: Database) -> list[Finding]:
     for setting in ("fsync", "full_page_writes"):
         if await db.item(f"SHOW {setting}") == "off":
             found.append(
-                Finding(
+                Diagnosis(
                     f"{setting}-off", "warning", None, f"{setting} is off: a crash may lose the database", "turn it on"
                 )
             )

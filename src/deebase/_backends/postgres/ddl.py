@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 from deebase._backends.alter import choice_check, qualified, rename_columns
 from deebase._backends.postgres.check_text import settled
 from deebase._model.change import Change, NewKey
-from deebase._model.facts import ColumnFacts, TableFacts
+from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._types.standard import Choice
 from deebase.errors import InvalidOperationError
 
@@ -45,7 +45,7 @@ def constraints_of(rows: Iterable[Sequence[object]]) -> list[Constraint]:
 
 
 def alter_statements(
-    facts: TableFacts, constraints: Sequence[Constraint], change: Change, dialect: Dialect
+    facts: TableInfo, constraints: Sequence[Constraint], change: Change, dialect: Dialect
 ) -> list[str]:
     """Return the statements that change a table.
 
@@ -54,9 +54,9 @@ def alter_statements(
     """
     if change.column_order:
         raise InvalidOperationError(
-            f"PostgreSQL cannot change the order of the columns of {facts.known_as}",
+            f"PostgreSQL cannot change the order of the columns of {facts.qualified_name}",
             operation="transform",
-            target=facts.known_as,
+            target=facts.qualified_name,
             hint="name the columns in the order you want where you select them",
         )
     actions = list(_actions(facts, constraints, change, dialect))
@@ -64,7 +64,7 @@ def alter_statements(
     return [*[f"ALTER TABLE {table} {action}" for action in actions], *rename_columns(facts, change.rename, dialect)]
 
 
-def _actions(facts: TableFacts, constraints: Sequence[Constraint], change: Change, dialect: Dialect) -> Iterable[str]:
+def _actions(facts: TableInfo, constraints: Sequence[Constraint], change: Change, dialect: Dialect) -> Iterable[str]:
     quote = dialect.identifier_preparer.quote
     columns = {column.name: column for column in facts.columns}
     for constraint in constraints:
@@ -96,7 +96,7 @@ def _goes(constraint: Constraint, change: Change) -> bool:
     return constraint.kind == "c" and lone and "= ANY ((ARRAY[" in constraint.definition
 
 
-def _type(column: ColumnFacts, kind: TypeEngine[object], *, keeps_default: bool, dialect: Dialect) -> Iterable[str]:
+def _type(column: ColumnInfo, kind: TypeEngine[object], *, keeps_default: bool, dialect: Dialect) -> Iterable[str]:
     name = dialect.identifier_preparer.quote(column.name)
     written = kind.compile(dialect=dialect)
     # A default is of the old type, and not every type follows by itself.
@@ -138,7 +138,7 @@ def _foreign_key(key: NewKey, schema: str | None, dialect: Dialect) -> str:
     return f"FOREIGN KEY ({quote(key.column)}) REFERENCES {table} ({quote(key.target)}){written}"
 
 
-def dropped_with(constraints: Sequence[Constraint], facts: TableFacts, change: Change, name: str) -> list[str]:
+def dropped_with(constraints: Sequence[Constraint], facts: TableInfo, change: Change, name: str) -> list[str]:
     """Return in words what PostgreSQL would drop with a column, though it is about other columns too."""
     found = [
         f"{_KINDS.get(constraint.kind, 'a constraint')} {constraint.name}"

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.postgres.check_text import settled
-from deebase._model.facts import ColumnFacts, TableFacts
+from deebase._model.facts import ColumnInfo, TableInfo
 
 #: What an extension made belongs to it, not to the schema.
 _HERE = """n.nspname = current_schema() AND NOT c.relispartition AND NOT EXISTS (
@@ -108,12 +108,12 @@ class Extras:
             if collation is not None:
                 yield f"{name}: collate {collation}", None, None, False, name
 
-    def without_constraints(self, facts: TableFacts) -> TableFacts:
+    def without_constraints(self, facts: TableInfo) -> TableInfo:
         """Return a table without the indexes that belong to constraints."""
         names = {name for name, kind, _, _ in self._constraints[facts.name] if kind in ("p", "u", "x")}
         return dataclasses.replace(facts, indexes=tuple([index for index in facts.indexes if index.name not in names]))
 
-    def ddl(self, facts: TableFacts) -> tuple[list[str], list[str], dict[str, str]]:
+    def ddl(self, facts: TableInfo) -> tuple[list[str], list[str], dict[str, str]]:
         """Return the statements that make a table again, with its indexes; those of its foreign keys; its columns."""
         columns = {column.name: self._column(facts, column) for column in facts.columns}
         constraints = self._constraints[facts.name]
@@ -130,7 +130,7 @@ class Extras:
             columns,
         )
 
-    def _column(self, facts: TableFacts, column: ColumnFacts) -> str:
+    def _column(self, facts: TableInfo, column: ColumnInfo) -> str:
         identity, generated, collation, expression = self._columns[facts.name].get(column.name, ("", "", None, None))
         serial = column.generated and not identity
         text = f"{self._quote(column.name)} {_SERIAL.get(column.type, column.type) if serial else column.type}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deebase._backends.postgres.check_text import settled
-from deebase._model.facts import ColumnFacts, IndexFacts, TableFacts
+from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
 from deebase._rows.model import ForeignKeyModel
 
 # Partitions are reached through the table they are a part of. What an extension made belongs to it.
@@ -80,11 +80,11 @@ def tables(
     column_rows: Sequence[Sequence[Any]],
     constraint_rows: Sequence[Sequence[Any]],
     index_rows: Sequence[Sequence[Any]],
-) -> list[TableFacts]:
+) -> list[TableInfo]:
     """Return the tables and views of a schema from the answers of the statements."""
     columns, constraints, indexes = _grouped(column_rows), _grouped(constraint_rows), _grouped(index_rows)
     return [
-        TableFacts(
+        TableInfo(
             name=name,
             schema=schema,
             kind=kind,
@@ -105,9 +105,9 @@ def _grouped(rows: Sequence[Sequence[Any]]) -> dict[int, list[list[Any]]]:
     return result
 
 
-def _column(row: Sequence[Any]) -> ColumnFacts:
+def _column(row: Sequence[Any]) -> ColumnInfo:
     name, written, not_null, default, key, generated, computed, base, array, labels, schema, enum = row
-    return ColumnFacts(
+    return ColumnInfo(
         name=name,
         type=written,
         not_null=not_null,
@@ -135,6 +135,6 @@ def _foreign_key(row: Sequence[Any]) -> ForeignKeyModel:
     )
 
 
-def _index(row: Sequence[Any]) -> IndexFacts:
+def _index(row: Sequence[Any]) -> IndexInfo:
     name, unique, partial, sql, columns = row
-    return IndexFacts(name=name, columns=tuple(columns), unique=unique, partial=partial, sql=sql)
+    return IndexInfo(name=name, columns=tuple(columns), unique=unique, partial=partial, sql=sql)

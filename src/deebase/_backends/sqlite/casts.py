@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
-from deebase._model.facts import ColumnFacts
+from deebase._model.facts import ColumnInfo
 from deebase._model.sqlite_types import sqlite_type
 from deebase._types import standard as types
 from deebase._types.moment_forms import read_naive, write_datetime, write_time
@@ -92,7 +92,7 @@ def _converted(written: str, value: Any) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def _converter(written: str) -> Callable[[Any], Any]:
-    made = sqlite_type(ColumnFacts(name="", type=written, not_null=False))
+    made = sqlite_type(ColumnInfo(name="", type=written, not_null=False))
     if isinstance(made, sa.Integer):
         return _integer
     if isinstance(made, sa.String):

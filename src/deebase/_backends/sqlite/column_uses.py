@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from deebase._backends.sqlite.ddl import mentioned
-from deebase._backends.sqlite.rebuild import Entry
-from deebase._model.facts import TableFacts
+from deebase._backends.sqlite.rebuild import SchemaRow
+from deebase._model.facts import TableInfo
 from deebase._sqltext.create_table import parse
 from deebase._sqltext.tokens import folded, mentions, tokens
 
 
-def column_uses(facts: TableFacts, entries: Sequence[Entry], tables: Iterable[TableFacts], name: str) -> list[str]:
+def column_uses(facts: TableInfo, entries: Sequence[SchemaRow], tables: Iterable[TableInfo], name: str) -> list[str]:
     """Return in words what uses a column: indexes, constraints, computed columns, triggers, views, foreign keys.
 
     Texts that mention the column are taken to use it: that is sometimes too much, never too little.
@@ -24,7 +24,7 @@ def column_uses(facts: TableFacts, entries: Sequence[Entry], tables: Iterable[Ta
     ]
 
 
-def _indexes(facts: TableFacts, name: str) -> list[str]:
+def _indexes(facts: TableInfo, name: str) -> list[str]:
     return [
         f"index {index.name}"
         for index in facts.indexes
@@ -32,7 +32,7 @@ def _indexes(facts: TableFacts, name: str) -> list[str]:
     ]
 
 
-def _constraints(facts: TableFacts, name: str) -> list[str]:
+def _constraints(facts: TableInfo, name: str) -> list[str]:
     table = parse(facts.sql or "")
     found = [
         f"the computed column {column.name}" if clause.kind == "GENERATED" else f"a {clause.kind} of {column.name}"
@@ -48,7 +48,7 @@ def _constraints(facts: TableFacts, name: str) -> list[str]:
     return found
 
 
-def _texts(facts: TableFacts, entries: Sequence[Entry], name: str) -> list[str]:
+def _texts(facts: TableInfo, entries: Sequence[SchemaRow], name: str) -> list[str]:
     """Return triggers, views and full-text tables that mention the column."""
     found: list[str] = []
     for entry in entries:
@@ -64,7 +64,7 @@ def _texts(facts: TableFacts, entries: Sequence[Entry], name: str) -> list[str]:
     return found
 
 
-def _references(facts: TableFacts, tables: Iterable[TableFacts], name: str) -> list[str]:
+def _references(facts: TableInfo, tables: Iterable[TableInfo], name: str) -> list[str]:
     return [
         f"a foreign key of {other.name}"
         for other in tables

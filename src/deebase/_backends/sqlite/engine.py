@@ -11,7 +11,7 @@ from typing import Any
 from deebase._backends.sqlite.job import COUNT, RAW, ROWS, Job
 from deebase._backends.sqlite.lane import SqliteLane
 from deebase._lanes.pool import LanePool
-from deebase._lanes.shield import finish
+from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
 
 SessionStatement = tuple[Statement, Any]
@@ -51,7 +51,7 @@ class SqlitePool(LanePool[SqliteLane]):
         lane = await super().acquire(holder)
         if lane.session < len(self.session):
             try:
-                await finish(self._catch_up(lane))
+                await run_shielded(self._catch_up(lane))
             except BaseException:
                 self.release(lane)
                 raise
@@ -125,13 +125,13 @@ class SqlitePool(LanePool[SqliteLane]):
         shift = time.monotonic() - self.loop.time() if self.timeout else math.inf
         while queue and len(batch) < MAX_BATCH:
             job = queue[0]
-            if not isinstance(job, Job) or (batch and job.statement.cost > QUICK):
+            if not isinstance(job, Job) or (batch and job.statement.last_seconds > QUICK):
                 break
             queue.popleft()
             if not job.future.done():
                 job.deadline += shift
                 batch.append(job)
-                if job.statement.cost > QUICK:
+                if job.statement.last_seconds > QUICK:
                     break
         return batch
 
@@ -140,7 +140,7 @@ class SqlitePool(LanePool[SqliteLane]):
             batch = self._missed(lane) + batch
         lane.holder = batch[0].statement.sql[:40]
         lane.since = self.loop.time()
-        if batch[0].statement.cost <= QUICK:
+        if batch[0].statement.last_seconds <= QUICK:
             self._quick.add(lane)
         lane.hop(batch, self._finished, alone=True)
 
@@ -218,7 +218,7 @@ class SqliteLanes:
         """Run a statement of the user's own; one that changes the session is repeated on every lane."""
         if statement.changes_session:
             lane = await self._writer.acquire(statement.sql[:40])
-            return await finish(self._change_session(lane, statement, args))
+            return await run_shielded(self._change_session(lane, statement, args))
         pool = self._reader if statement.reads else self._writer
         result: tuple[list[str], list[Any]] = await pool.run(statement, args, RAW)
         return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from deebase._model.facts import TableFacts
+from deebase._model.facts import TableInfo
 from deebase._sqltext.create_table import Clause, ColumnText, TableText, parse
 from deebase._sqltext.tokens import folded, joined, quoted, tokens
 from deebase.errors import InvalidOperationError
@@ -21,7 +21,7 @@ def key_of(sql: str) -> str:
     return joined(tokens(sql))
 
 
-def features(facts: TableFacts, choices: Mapping[str, Sequence[str]]) -> list[tuple[str, str | None]]:
+def features(facts: TableInfo, choices: Mapping[str, Sequence[str]]) -> list[tuple[str, str | None]]:
     """Return what the text of a table says besides its columns, keys and indexes, and the column that it goes with.
 
     Args:
@@ -93,7 +93,7 @@ def _unnamed(clause: Clause) -> str:
     return joined(clause.tokens[2:] if named else clause.tokens)
 
 
-def ddl(facts: TableFacts) -> tuple[list[str], list[str], dict[str, str]]:
+def ddl(facts: TableInfo) -> tuple[list[str], list[str], dict[str, str]]:
     """Return the statements that make a table again, with its indexes; none for later; and its columns."""
     made = [facts.sql or "", *[index.sql for index in facts.indexes if index.sql is not None]]
     try:

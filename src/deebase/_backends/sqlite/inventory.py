@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from deebase._model.facts import ColumnFacts, IndexFacts, TableFacts
+from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
 from deebase._rows.model import ForeignKeyModel
 from deebase._types.moment_sql import OTHER_FORMS
 
@@ -48,13 +48,13 @@ def tables(
     column_rows: Iterable[Sequence[Any]],
     foreign_key_rows: Iterable[Sequence[Any]],
     index_rows: Iterable[Sequence[Any]],
-) -> list[TableFacts]:
+) -> list[TableInfo]:
     """Return all tables and views from the answers of the statements."""
     columns, foreign_keys, indexes = _grouped(column_rows), _grouped(foreign_key_rows), _grouped(index_rows)
     names = _Names(columns)
     found = {name: _indexes([row for row in rows if not row[-1]]) for name, rows in indexes.items()}
     return [
-        TableFacts(
+        TableInfo(
             name=name,
             schema=None,
             kind=kind,
@@ -77,14 +77,14 @@ def _grouped(rows: Iterable[Sequence[Any]]) -> dict[str, list[Sequence[Any]]]:
     return dict(result)
 
 
-def _columns(rows: Sequence[Sequence[Any]], *, key_is_index: bool) -> tuple[ColumnFacts, ...]:
+def _columns(rows: Sequence[Sequence[Any]], *, key_is_index: bool) -> tuple[ColumnInfo, ...]:
     alone = sum(1 for row in rows if row[4]) == 1
-    result: list[ColumnFacts] = []
+    result: list[ColumnInfo] = []
     for name, written, not_null, default, key, hidden in rows:
         # sqlite.org/lang_createtable.html#rowid: only a key that is called INTEGER is the rowid, which has no index.
         generated = bool(key) and alone and written.upper() == "INTEGER" and not key_is_index
         result.append(
-            ColumnFacts(
+            ColumnInfo(
                 name=name,
                 type=written,
                 not_null=bool(not_null) or generated,
@@ -139,13 +139,13 @@ def _action(written: str) -> str | None:
     return None if written == "NO ACTION" else written
 
 
-def _indexes(rows: Sequence[Sequence[Any]]) -> tuple[IndexFacts, ...]:
+def _indexes(rows: Sequence[Sequence[Any]]) -> tuple[IndexInfo, ...]:
     by_name: defaultdict[str, list[Sequence[Any]]] = defaultdict(list)
     for row in rows:
         by_name[row[0]].append(row[1:])
     return tuple(
         [
-            IndexFacts(
+            IndexInfo(
                 name=name,
                 columns=tuple([part[2] for part in parts]),
                 unique=bool(parts[0][0]),

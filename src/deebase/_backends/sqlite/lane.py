@@ -20,7 +20,7 @@ from deebase._backends.sqlite.job import CALL, COUNT, MANY, RAW, ROWS, Cancelled
 from deebase._backends.sqlite.triggers import Triggers
 from deebase._backends.sqlite.trust import is_unsafe, trust_if_harmless
 from deebase._lanes.pool import closed_while_running
-from deebase._lanes.shield import finish
+from deebase._lanes.shield import run_shielded
 from deebase._sql.read_only import read_query
 from deebase._sql.statement import Statement
 
@@ -126,7 +126,7 @@ class SqliteLane:
                 job.result = self._perform_patiently(job, [job])
         except BaseException as error:  # whatever it is, it belongs to the caller
             job.error = self._failure(error)
-        job.statement.cost = time.perf_counter() - started
+        job.statement.last_seconds = time.perf_counter() - started
 
     def _perform_patiently(self, job: Job, callers: list[Job]) -> Any:
         """Run a statement that may have to wait for another process, up to the job's deadline.
@@ -299,7 +299,7 @@ class SqliteLane:
             await self.call(lambda raw: cursor.open(raw, statement.sql, args))
         except BaseException:
             # Cancelled, it may be open by now or soon; left so, it would keep the file open.
-            await finish(cursor.close())
+            await run_shielded(cursor.close())
             raise
         return cursor
 

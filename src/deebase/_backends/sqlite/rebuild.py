@@ -19,7 +19,7 @@ from deebase._backends.sqlite import ddl as edit
 from deebase._backends.sqlite.casts import STORED
 from deebase._model.change import Change, NewKey
 from deebase._model.create_statements import strict_type
-from deebase._model.facts import IndexFacts, TableFacts
+from deebase._model.facts import IndexInfo, TableInfo
 from deebase._sqltext.create_table import TableText, parse
 from deebase._sqltext.tokens import folded, quoted
 from deebase.errors import InvalidOperationError
@@ -29,7 +29,7 @@ _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 
 
 @dataclass(frozen=True)
-class Entry:
+class SchemaRow:
     """A row of sqlite_schema: a table, index, trigger or view; ``table`` is what it belongs to."""
 
     kind: str
@@ -61,11 +61,11 @@ class Rebuild:
         return [*self.before, *(opened if self.exchange else []), *self.after, *self.renames]
 
 
-#: What gives the arguments of ``Entry``, in their order.
+#: What gives the arguments of ``SchemaRow``, in their order.
 ENTRIES = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 
 
-def understood(facts: TableFacts, operation: str) -> TableText:
+def understood(facts: TableInfo, operation: str) -> TableText:
     """Take the stored text of a table apart, and make sure that its columns are those that SQLite sees.
 
     Raises:
@@ -87,8 +87,8 @@ def understood(facts: TableFacts, operation: str) -> TableText:
 
 
 def rebuild(
-    facts: TableFacts,
-    entries: Sequence[Entry],
+    facts: TableInfo,
+    entries: Sequence[SchemaRow],
     change: Change,
     dialect: Dialect,
     *,
@@ -114,15 +114,15 @@ def rebuild(
     return _exchanged(facts, entries, edited(facts.sql or "", change, dialect), change, converted, renames)
 
 
-def with_added_column(facts: TableFacts, entries: Sequence[Entry], column: str) -> Rebuild:
+def with_added_column(facts: TableInfo, entries: Sequence[SchemaRow], column: str) -> Rebuild:
     """Return the statements that add a column which ALTER TABLE does not take, by the text that declares it."""
     sql = edit.with_column(facts.sql or "", column)
     return _exchanged(facts, entries, sql, Change(), frozenset(), [])
 
 
 def _exchanged(
-    facts: TableFacts,
-    entries: Sequence[Entry],
+    facts: TableInfo,
+    entries: Sequence[SchemaRow],
     sql: str,
     change: Change,
     converted: frozenset[str],
@@ -145,13 +145,13 @@ def _exchanged(
     return Rebuild(tuple(before), _exchange(old, new, sql, left), tuple(after), renames=tuple(renames))
 
 
-def _beside(facts: TableFacts, columns: Iterable[str]) -> list[IndexFacts]:
+def _beside(facts: TableInfo, columns: Iterable[str]) -> list[IndexInfo]:
     """Return the indexes over rows of other forms of some columns."""
     named = set(columns)
     return [index for index in facts.other_forms if index.columns[0] in named]
 
 
-def _free_name(name: str, entries: Sequence[Entry]) -> str:
+def _free_name(name: str, entries: Sequence[SchemaRow]) -> str:
     taken = {folded(entry.name) for entry in entries}
     free = f"{name}_rebuilt"
     while folded(free) in taken:
@@ -214,7 +214,7 @@ def counts(table: TableText) -> bool:
     return any(token.word == "AUTOINCREMENT" for clause in keys for token in clause.tokens)
 
 
-def _copy(facts: TableFacts, made: TableText, new: str, change: Change, converted: frozenset[str]) -> str:
+def _copy(facts: TableInfo, made: TableText, new: str, change: Change, converted: frozenset[str]) -> str:
     """Return the INSERT that fills the new table; rows keep their rowids, unless a column is the rowid now."""
     there = {folded(column.name): column for column in facts.columns}
     pairs: list[tuple[str, str]] = []
@@ -234,7 +234,7 @@ def _copy(facts: TableFacts, made: TableText, new: str, change: Change, converte
     return f"INSERT INTO {quoted(new)} ({', '.join(targets)}) SELECT {', '.join(sources)} FROM {quoted(facts.name)}"
 
 
-def rowid_name(facts: TableFacts) -> str | None:
+def rowid_name(facts: TableInfo) -> str | None:
     """Return a name by which the rowid can be asked for; None where there is none."""
     if parse(facts.sql or "").without_rowid:
         return None

@@ -20,7 +20,7 @@ from deebase.cli.session import ask, session
 
 if TYPE_CHECKING:
     from deebase.database import Database
-    from deebase.tools.doctor import Finding
+    from deebase.tools.doctor import Diagnosis
 
 
 @click.group(cls=Group, example="deebase db info")
@@ -116,21 +116,23 @@ def doctor() -> None:
         click.get_current_context().exit(ATTENTION)
 
 
-async def of_migrations(db: Database) -> list[Finding]:
+async def of_migrations(db: Database) -> list[Diagnosis]:
     """Return what migrations are pending, and whether the database is what they make."""
-    from deebase.tools.doctor import Finding
+    from deebase.tools.doctor import Diagnosis
 
     if not db.migrate.directory.is_dir():
         return []
     found = [
-        Finding("migration", "warning", None, f"{item.name} is {item.state}", "deebase migrate status says what to do")
+        Diagnosis(
+            "migration", "warning", None, f"{item.name} is {item.state}", "deebase migrate status says what to do"
+        )
         for item in await db.migrate.status()
         if item.state not in ("applied", "draft")
     ]
     if not found:
         drifted = len(await db.migrate.drift())
         what = f"the schema differs in {counted(drifted, 'place')} from what the migrations make"
-        found += [Finding("drift", "warning", None, what, "deebase migrate drift shows them")] if drifted else []
+        found += [Diagnosis("drift", "warning", None, what, "deebase migrate drift shows them")] if drifted else []
     return found
 
 

@@ -18,7 +18,7 @@ from deebase.cli.terminal import echo
 from deebase.errors import TableExistsError, ValidationError
 
 if TYPE_CHECKING:
-    from deebase._model.facts import TableFacts
+    from deebase._model.facts import TableInfo
     from deebase._tables.table import Table
 
 
@@ -174,7 +174,7 @@ def _leads_to(references: str, item: Table[Any]) -> bool:
 def columns(item: Any) -> list[dict[str, Any]]:
     """Return the columns of a table or view, with their types and defaults as the database writes them."""
     source: Any = item._source
-    facts: TableFacts = source.catalog.facts(item.name)
+    facts: TableInfo = source.catalog.facts(item.name)
     return [
         {"name": column.name, "type": column.type, "nullable": not column.not_null, "default": column.default}
         for column in facts.columns

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from deebase._backends.sqlite.watch import WriteWatch
-from deebase._lanes.shield import finish
+from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
 from deebase._sqltext.tokens import quoted
 from deebase.errors import DatabaseError, DeeBaseError
@@ -158,7 +158,7 @@ class SqliteCensus:
         if lane is not None:
             # A connection that is gone has nothing to be taken off.
             with contextlib.suppress(DeeBaseError):
-                await finish(lane.call(WriteWatch.uninstall))
+                await run_shielded(lane.call(WriteWatch.uninstall))
 
 
 def _table(schema: str, name: str, root: int, written: str, columns: tuple[Column, ...]) -> TableState:

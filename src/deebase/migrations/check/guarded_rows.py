@@ -14,7 +14,7 @@ from deebase.errors import MigrationError
 from deebase.migrations.check.guarded import GuardedExecutor
 
 if TYPE_CHECKING:
-    from deebase._engine.context import Source
+    from deebase._engine.context import TableContext
 
 _EMPTY = (None, "", b"")
 #: Keys that one statement asks for: PostgreSQL parses a longer list of pairs in a deeper stack than it has.
@@ -29,7 +29,7 @@ class RowsGuard:
         source: the table of the loop.
     """
 
-    def __init__(self, executor: GuardedExecutor, source: Source) -> None:
+    def __init__(self, executor: GuardedExecutor, source: TableContext) -> None:
         self._executor = executor
         self._source = source
         self._guard = executor.guard()

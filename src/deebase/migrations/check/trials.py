@@ -17,7 +17,7 @@ from deebase.migrations.compare.models import Models
 from deebase.migrations.compare.schema import Schema, read
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.hints import either
-from deebase.migrations.ledger import Entry, Ledger
+from deebase.migrations.ledger import Ledger, LedgerEntry
 from deebase.migrations.loading import loaded
 from deebase.migrations.scratch import leave_out_extensions, scratch
 from deebase.migrations.upkeep import history
@@ -121,7 +121,7 @@ async def _left(db: Database, wanted: Schema, file: MigrationFile, step: str) ->
 # -- drift -------------------------------------------------------------------------------------------
 
 
-async def drift(db: Database, directory: Path, entries: Mapping[str, Entry]) -> list[Difference]:
+async def drift(db: Database, directory: Path, entries: Mapping[str, LedgerEntry]) -> list[Difference]:
     """Return how a database differs from what its ledger says was applied to it."""
     applied = [entry for entry in entries.values() if entry.name != files.DRAFT]
     unfinished = next((entry.name for entry in applied if entry.finished_at is None), None)

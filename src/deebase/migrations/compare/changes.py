@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from deebase._model.facts import IndexFacts
+from deebase._model.facts import IndexInfo
 from deebase._rows.model import ForeignKeyModel
 from deebase.migrations.compare.schema import Feature, Schema, TableState, TriggerState, TypeState, ViewState
 
@@ -59,8 +59,8 @@ class TableChange:
     pk: tuple[str, ...] | None = None
     add_keys: list[ForeignKeyModel] = field(default_factory=lambda: list[ForeignKeyModel]())
     drop_keys: list[ForeignKeyModel] = field(default_factory=lambda: list[ForeignKeyModel]())
-    add_indexes: list[IndexFacts] = field(default_factory=lambda: list[IndexFacts]())
-    drop_indexes: list[IndexFacts] = field(default_factory=lambda: list[IndexFacts]())
+    add_indexes: list[IndexInfo] = field(default_factory=lambda: list[IndexInfo]())
+    drop_indexes: list[IndexInfo] = field(default_factory=lambda: list[IndexInfo]())
     add_features: list[Feature] = field(default_factory=lambda: list[Feature]())
     drop_features: list[Feature] = field(default_factory=lambda: list[Feature]())
 

@@ -17,7 +17,7 @@ from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy.exc import SAWarning
 
-from deebase._model.facts import ColumnFacts, IndexFacts, TableFacts, same_type
+from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo, same_type
 from deebase._model.generated_names import comes_with_key
 from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.tokens import joined, tokens
@@ -134,11 +134,11 @@ def _compare_column(
     return PriorityDispatchResult.CONTINUE
 
 
-def _column(table: TableState, name: str) -> ColumnFacts:
+def _column(table: TableState, name: str) -> ColumnInfo:
     return next(column for column in table.facts.columns if column.name == name)
 
 
-def _type(column: ColumnFacts) -> tuple[object, ...]:
+def _type(column: ColumnInfo) -> tuple[object, ...]:
     return same_type(column.type), column.labels, column.base, column.array
 
 
@@ -171,7 +171,7 @@ def _by_key(keys: Sequence[ForeignKeyModel]) -> dict[object, ForeignKeyModel]:
     return {(key.columns, key.schema, key.table, key.targets, key.on_delete, key.on_update): key for key in keys}
 
 
-def _by_definition(table: TableFacts) -> dict[object, IndexFacts]:
+def _by_definition(table: TableInfo) -> dict[object, IndexInfo]:
     # Those without SQL belong to constraints of SQLite, which are features. Those that come with foreign keys are no
     # difference: a table that was made before there were any stays as it is.
     return {
@@ -181,7 +181,7 @@ def _by_definition(table: TableFacts) -> dict[object, IndexFacts]:
     }
 
 
-def _index_key(index: IndexFacts) -> str:
+def _index_key(index: IndexInfo) -> str:
     """Return what an index says besides its names, the same whoever wrote it."""
     found = tokens(index.sql or "")
     start = next(place for place, token in enumerate(found) if token.text == "(")

@@ -13,7 +13,7 @@ from deebase._backends.sqlite import extras as extras_sqlite
 from deebase._model.catalog import Catalog
 from deebase._model.checks import conditions
 from deebase._model.columns import ColumnSpec
-from deebase._model.facts import TableFacts
+from deebase._model.facts import TableInfo
 from deebase._schema.reflect import inventory
 from deebase._sql.statement import Statement
 from deebase._types.standard import Choice
@@ -62,7 +62,7 @@ class TableState:
         declarations: its columns in SQL, as far as ADD COLUMN takes them.
     """
 
-    facts: TableFacts
+    facts: TableInfo
     features: tuple[Feature, ...]
     ddl: tuple[str, ...]
     late_ddl: tuple[str, ...]
@@ -191,8 +191,8 @@ async def _rows(executor: Executor, sql: str) -> Sequence[Sequence[object]]:
 
 def _of_sqlite(
     catalog: Catalog,
-    tables: Mapping[str, TableFacts],
-    views: Iterable[TableFacts],
+    tables: Mapping[str, TableInfo],
+    views: Iterable[TableInfo],
     triggers: Iterable[Sequence[object]],
 ) -> Schema:
     states: dict[str, TableState] = {}
@@ -209,7 +209,7 @@ def _of_sqlite(
     )
 
 
-async def _of_postgres(executor: Executor, catalog: Catalog, tables: Mapping[str, TableFacts]) -> Schema:
+async def _of_postgres(executor: Executor, catalog: Catalog, tables: Mapping[str, TableInfo]) -> Schema:
     extras = extras_postgres.Extras(
         catalog.dialect,
         constraints=await _rows(executor, extras_postgres.CONSTRAINTS),
@@ -233,7 +233,7 @@ async def _of_postgres(executor: Executor, catalog: Catalog, tables: Mapping[str
 
 
 def _table(
-    catalog: Catalog, facts: TableFacts, features: Sequence[Feature], ddl: tuple[list[str], list[str], dict[str, str]]
+    catalog: Catalog, facts: TableInfo, features: Sequence[Feature], ddl: tuple[list[str], list[str], dict[str, str]]
 ) -> TableState:
     outline: Outline | None = None
     # Where a name is one that no class can have, the table is written as SQL.

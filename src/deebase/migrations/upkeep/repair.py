@@ -11,7 +11,7 @@ from deebase.migrations import files
 from deebase.migrations.check.hazards import writes_rows
 from deebase.migrations.files import COMMENTS, MigrationFile
 from deebase.migrations.hints import either
-from deebase.migrations.ledger import Entry, Ledger
+from deebase.migrations.ledger import Ledger, LedgerEntry
 from deebase.migrations.states import REPAIR_FILE, Status, first_problem
 
 
@@ -45,7 +45,7 @@ async def repair(
     return done
 
 
-async def _settle(ledger: Ledger, status: Status, entry: Entry, applied: bool | None) -> str:
+async def _settle(ledger: Ledger, status: Status, entry: LedgerEntry, applied: bool | None) -> str:
     if applied is None:
         raise status.error()
     if applied:
@@ -56,7 +56,7 @@ async def _settle(ledger: Ledger, status: Status, entry: Entry, applied: bool | 
     return f"{entry.name} counts as not applied"
 
 
-def _restore(directory: Path, entry: Entry) -> str:
+def _restore(directory: Path, entry: LedgerEntry) -> str:
     # What comes from a database names no file outside of the directory.
     if not files.is_numbered(entry.name) or entry.suffix not in COMMENTS:
         raise MigrationError(

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from uuid import UUID
 
 from deebase._model.columns import ColumnSpec
-from deebase._model.facts import ColumnFacts, IndexFacts, same_type
+from deebase._model.facts import ColumnInfo, IndexInfo, same_type
 from deebase._rows.model import ForeignKeyModel
 from deebase.migrations.compare.changes import TableChange
 from deebase.migrations.compare.schema import Feature
@@ -153,7 +153,7 @@ class Alteration:
             return None
         return None if (spec.default is UNSET) != (column.default is None) else spec
 
-    def _is_type_of(self, spec: ColumnSpec, column: ColumnFacts) -> bool:
+    def _is_type_of(self, spec: ColumnSpec, column: ColumnInfo) -> bool:
         return same_type(spec.sa_type.compile(dialect=self._body.dialect)) == same_type(column.type)
 
     def _add_as_sql(self, name: str) -> None:
@@ -217,7 +217,7 @@ class Alteration:
             if late is any(name in self._late for name in index.columns):
                 self._index(index)
 
-    def _index(self, index: IndexFacts) -> None:
+    def _index(self, index: IndexInfo) -> None:
         made = plain_index(self._change.after.facts, index, self._body.dialect.name)
         if made is None:
             self._body.sql(index.sql or "")

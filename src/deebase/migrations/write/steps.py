@@ -13,7 +13,7 @@ from deebase.migrations.write.body import Body, access, columns
 from deebase.migrations.write.drafts import literal
 from deebase.tools.codegen.creation import create_call
 from deebase.tools.codegen.line_layout import Piece, call, listed
-from deebase.tools.codegen.module import Module, Written
+from deebase.tools.codegen.module import Module, WrittenClass
 from deebase.tools.codegen.value_source import quoted
 
 
@@ -76,7 +76,7 @@ class Steps:
             for statement in table.ddl:
                 self._body.sql(statement)
         for group in ordered:
-            together: list[Written] = [self._classes[table.name] for table in group if table.name in self._classes]
+            together: list[WrittenClass] = [self._classes[table.name] for table in group if table.name in self._classes]
             if together:
                 self._body.do(create_call(together, self._body.module.names))
         for table in as_sql:

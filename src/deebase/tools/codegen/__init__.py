@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deebase._engine.context import Source
+from deebase._engine.context import TableContext
 from deebase._model.columns import describe
 from deebase._model.fields import fields_of
 from deebase._rows.model import TableModel
@@ -143,7 +143,7 @@ def _made_from(cls: type[Any]) -> TableModel | None:
 def _of_table(table: Any) -> Outline:
     if not isinstance(table, Table):
         raise ValidationError("a table is needed", field="tables", hint="create_mod_from_tables(path, db.t.user)")
-    source: Source = table._source  # pyright: ignore[reportPrivateUsage]
+    source: TableContext = table._source  # pyright: ignore[reportPrivateUsage]
     return TableReader(source.model, source.catalog.facts(source.model.name), source.dialect).outline()
 
 

@@ -15,8 +15,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
 from deebase._model.columns import ColumnSpec
-from deebase._model.design import Design, design
-from deebase._model.facts import TableFacts, same_type
+from deebase._model.design import TableSpec, design
+from deebase._model.facts import TableInfo, same_type
 from deebase._model.generated_names import comes_with_key, serves
 from deebase._rows.model import ForeignKeyModel, TableModel
 from deebase._types import standard as ours
@@ -53,7 +53,7 @@ class TableReader:
         dialect: its database, None where that is not known.
     """
 
-    def __init__(self, model: TableModel, facts: TableFacts | None = None, dialect: Dialect | None = None) -> None:
+    def __init__(self, model: TableModel, facts: TableInfo | None = None, dialect: Dialect | None = None) -> None:
         self.model = model
         self.facts = facts
         self.dialect = dialect
@@ -84,7 +84,7 @@ class TableReader:
             notes=tuple(self.notes),
         )
 
-    def _design(self, name: str) -> Design:
+    def _design(self, name: str) -> TableSpec:
         """Return the table as a class makes it; a default that is none in Python goes to the notes."""
         model = self.model
         keys, composite = self._keys()

@@ -10,14 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._model.checks import conditions
-from deebase._model.facts import IndexFacts, TableFacts
+from deebase._model.facts import IndexInfo, TableInfo
 from deebase._rows.model import TableModel
 from deebase._sqltext.scanner import BLANK, Token, tokens
 from deebase._types import standard as ours
 from deebase.types import Index
 
 
-def indexes_of(table: sa.Table, facts: TableFacts | None, dialect: Dialect | None, notes: list[str]) -> list[Index]:
+def indexes_of(table: sa.Table, facts: TableInfo | None, dialect: Dialect | None, notes: list[str]) -> list[Index]:
     """Return the indexes and unique constraints of a table; those that are more go to the notes."""
     if facts is None or dialect is None:
         return [*_declared(table)]
@@ -46,14 +46,14 @@ def _unique_name(table: str, columns: list[str]) -> str:
     return f"ux_{table}_{'_'.join(columns)}"
 
 
-def plain_index(facts: TableFacts, index: IndexFacts, dialect: str) -> Index | None:
+def plain_index(facts: TableInfo, index: IndexInfo, dialect: str) -> Index | None:
     """Return an index as the API takes it; None for one that is more than that."""
     notes: list[str] = []
     found = _index(facts, index, dialect, notes)
     return None if notes else found
 
 
-def _index(facts: TableFacts, index: IndexFacts, dialect: str, notes: list[str]) -> Index | None:
+def _index(facts: TableInfo, index: IndexInfo, dialect: str, notes: list[str]) -> Index | None:
     columns = [name for name in index.columns if name is not None]
     if len(columns) < len(index.columns) or len(set(columns)) < len(columns):
         return None
@@ -105,7 +105,7 @@ def _words(found: list[Token]) -> list[str]:
 _OPTIONS = ("COLLATE", "AUTOINCREMENT", "STRICT", "WITHOUT", "DEFERRABLE", "CONFLICT")
 
 
-def checks_of(model: TableModel, facts: TableFacts | None) -> list[str]:
+def checks_of(model: TableModel, facts: TableInfo | None) -> list[str]:
     """Return the conditions of CHECKs, without those of Enum and Literal columns."""
     if facts is not None:
         return [condition.sql for condition in conditions(facts, _choices(model))]
@@ -118,7 +118,7 @@ def _choices(model: TableModel) -> list[str]:
     return [name for name, column in model.columns.items() if isinstance(column.sa_type, ours.Choice)]
 
 
-def unsaid(model: TableModel, facts: TableFacts | None) -> Iterator[str]:
+def unsaid(model: TableModel, facts: TableInfo | None) -> Iterator[str]:
     """Yield what else the table has and the class does not say."""
     if facts is None:
         return

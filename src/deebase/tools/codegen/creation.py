@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from deebase._model.columns import snake_case
-from deebase._model.design import Design, Reference
+from deebase._model.design import Reference, TableSpec
 from deebase._model.generated_names import index_name, serves
 from deebase.tools.codegen.line_layout import Piece, call, comment, listed, mapped
-from deebase.tools.codegen.module import Module, Written
+from deebase.tools.codegen.module import Module, WrittenClass
 from deebase.tools.codegen.name_use import Names
 from deebase.tools.codegen.value_source import quoted
 from deebase.types import Index
@@ -35,7 +35,7 @@ def create_tables_source(module: Module) -> str:
     return "\n".join([*head, "    async with db.transaction():", *body])
 
 
-def _ordered(designs: Sequence[Design]) -> Iterator[list[Design]]:
+def _ordered(designs: Sequence[TableSpec]) -> Iterator[list[TableSpec]]:
     """Yield the tables one by one, those that others refer to first, and at the end those in cycles together."""
     waiting = {made.name: made for made in designs}
     while waiting:
@@ -55,7 +55,7 @@ def _ordered(designs: Sequence[Design]) -> Iterator[list[Design]]:
 _IF_NOT_EXISTS = Piece("if_not_exists")
 
 
-def create_call(together: Sequence[Written], names: Names, **more: Piece) -> Piece:
+def create_call(together: Sequence[WrittenClass], names: Names, **more: Piece) -> Piece:
     """Return the call that creates a table, or several that refer to each other.
 
     Args:
@@ -74,7 +74,7 @@ def create_call(together: Sequence[Written], names: Names, **more: Piece) -> Pie
     return call("db.create_all", *classes, **({"options": mapped(options)} if options else {}), **more)
 
 
-def _options(written: Written, names: Names) -> dict[str, Piece]:
+def _options(written: WrittenClass, names: Names) -> dict[str, Piece]:
     """Return what a table needs besides its class."""
     design = written.outline.design
     assert design is not None
@@ -98,7 +98,7 @@ def _options(written: Written, names: Names) -> dict[str, Piece]:
     return options
 
 
-def _lacks_index(design: Design) -> bool:
+def _lacks_index(design: TableSpec) -> bool:
     """Whether a foreign key of the table has no index."""
     indexed = [design.pks, *[index.columns for index in design.indexes if index.where is None]]
     return not all(serves(reference.columns, indexed) for reference in design.references)

@@ -16,7 +16,7 @@ from typing import Any, get_args
 import sqlalchemy as sa
 
 from deebase._model.columns import ColumnSpec, snake_case
-from deebase._model.design import Design
+from deebase._model.design import TableSpec
 from deebase.tools.codegen.annotations import Hints, is_defined_here, members_of, must_be_importable, nested_classes
 from deebase.tools.codegen.line_layout import Piece, assigned, call, comment, docstring, mapped
 from deebase.tools.codegen.name_use import Names, is_attribute, member_names
@@ -45,12 +45,12 @@ class Outline:
     doc: str = ""
     nulls: frozenset[str] = frozenset()
     cls: type[Any] | None = None
-    design: Design | None = None
+    design: TableSpec | None = None
     notes: tuple[str, ...] = ()
 
 
 @dataclass
-class Written:
+class WrittenClass:
     """A class as it stands in the module.
 
     Attributes:
@@ -90,7 +90,9 @@ class Module:
         self.nested_notes: list[str] = []
         # A class that others are made of comes before them.
         ordered = sorted(outlines, key=lambda outline: outline.cls not in needed)
-        self.classes: list[Written] = [Written(self.names.define(outline.wanted), outline) for outline in ordered]
+        self.classes: list[WrittenClass] = [
+            WrittenClass(self.names.define(outline.wanted), outline) for outline in ordered
+        ]
         self._called.update({made.outline.cls: made.name for made in self.classes if made.outline.cls is not None})
         self.hints: Hints = Hints(self.names, self._class)
         self.values: Values = Values(self.names, self._class)
@@ -159,7 +161,7 @@ class Module:
 
     def _nested_dataclass(self, kind: type[Any]) -> str:
         name = self._called[kind]
-        made = Written(name, Outline(name, (), ()))
+        made = WrittenClass(name, Outline(name, (), ()))
         fields: dict[str, tuple[Piece, Piece | None]] = {}
         for item in members_of(kind, self._localns):
             spec = ColumnSpec(item.name, sa.types.NullType(), False, item.default, item.factory)
@@ -170,7 +172,7 @@ class Module:
 
     # -- classes of tables ---------------------------------------------------------------------
 
-    def _write(self, made: Written) -> None:
+    def _write(self, made: WrittenClass) -> None:
         outline = made.outline
         made.notes += outline.notes
         hostile = [spec.name for spec in outline.columns if not is_attribute(spec.name)]
@@ -207,7 +209,7 @@ class Module:
 
     def _made_by_type(
         self,
-        made: Written,
+        made: WrittenClass,
         annotations: Mapping[str, Piece],
         defaults: Mapping[str, Piece | None],
         hostile: Sequence[str],
@@ -228,7 +230,7 @@ class Module:
 
     # -- defaults ------------------------------------------------------------------------------
 
-    def _default(self, spec: ColumnSpec, made: Written, *, alone: bool = False) -> Piece | None:
+    def _default(self, spec: ColumnSpec, made: WrittenClass, *, alone: bool = False) -> Piece | None:
         """Return what stands behind ``=``; None for nothing.
 
         Args:
@@ -246,7 +248,7 @@ class Module:
             made.notes.append(f"the default_factory of {spec.name}, a function that has no name to import it by")
         return Piece("None") if spec.name in made.outline.nulls else None
 
-    def _of_dataclass(self, spec: ColumnSpec, value: Piece, made: Written) -> Piece:
+    def _of_dataclass(self, spec: ColumnSpec, value: Piece, made: WrittenClass) -> Piece:
         if type(spec.default).__hash__ is None:
             # A dataclass refuses such a default; create is given it.
             function = self.names.define(f"{snake_case(made.name)}_{spec.name}_default")

@@ -10,9 +10,9 @@ from deebase._sqltext.ordering import groups
 from deebase._tables.table import Table
 from deebase.database import Database
 from deebase.errors import IntegrityError, InvalidOperationError, SchemaError, ValidationError
-from deebase.tools.copying.copy_progress import PROGRESS, CopiedTable, Progress
+from deebase.tools.copying.copy_progress import PROGRESS, CopiedTable, CopyProgress
 from deebase.tools.copying.row_copy import checksum, send
-from deebase.tools.copying.target_structure import Structure
+from deebase.tools.copying.target_structure import TargetSchema
 
 #: Called with the table, the rows of it that were copied, and the rows that it has.
 Tell = Callable[[str, int, int], object]
@@ -92,8 +92,8 @@ class _Copy:
         self.source = source
         self.target = target
         self.tables = tables
-        self.structure = Structure(source, target)
-        self.progress = Progress(target)
+        self.structure = TargetSchema(source, target)
+        self.progress = CopyProgress(target)
         self._tell = tell
         self._copied: dict[str, CopiedTable] = {}
 

@@ -42,7 +42,7 @@ class Step:
     checksum: str | None = None
 
 
-class Progress:
+class CopyProgress:
     """The progress of a copy into one database."""
 
     def __init__(self, target: Database) -> None:

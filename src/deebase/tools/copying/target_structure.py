@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from deebase._model.design import Design
+from deebase._model.design import TableSpec
 from deebase._schema.create import create_tables, missing_checks
 from deebase._sql.statement import Statement
 from deebase._sqltext.tokens import quoted
@@ -51,7 +51,7 @@ class _Undone(Exception):
     """Ends the trial of a condition."""
 
 
-class Structure:
+class TargetSchema:
     """What is made in the target besides rows.
 
     Attributes:
@@ -67,7 +67,7 @@ class Structure:
     def _sqlite(self) -> bool:
         return self._target.engine.dialect.name == "sqlite"
 
-    async def design(self, table: Table[Any]) -> Design:
+    async def design(self, table: Table[Any]) -> TableSpec:
         """Return a table as the target is to have it."""
         of = table._source
         outline = TableReader(of.model, of.catalog.facts(table.name), of.dialect).outline()
@@ -97,7 +97,7 @@ class Structure:
         self.left_out += [f"{table.name}: CHECK ({one})" for one in made.checks if one not in taken]
         return dataclasses.replace(made, checks=tuple(taken))
 
-    async def _takes(self, made: Design, condition: str) -> bool:
+    async def _takes(self, made: TableSpec, condition: str) -> bool:
         """Try a condition that is in the SQL of the other database."""
         tried = dataclasses.replace(made, references=(), indexes=(), checks=(condition,))
         try:
@@ -109,7 +109,7 @@ class Structure:
         except DeeBaseError:
             return False
 
-    async def make(self, designs: Sequence[Design]) -> list[str]:
+    async def make(self, designs: Sequence[TableSpec]) -> list[str]:
         """Make the tables, without what is better made when their rows are there; return the SQL of that."""
         await self._create(designs)
         names = [made.name for made in designs]
@@ -123,7 +123,7 @@ class Structure:
             await self.run(str(drop))
         return [str(sql) for _, sql in found]
 
-    async def _create(self, designs: Sequence[Design]) -> None:
+    async def _create(self, designs: Sequence[TableSpec]) -> None:
         target = self._target
         options = {"if_not_exists": False, "replace": False, "strict": False}
         await create_tables(target._executor, target._catalog, designs, **options)

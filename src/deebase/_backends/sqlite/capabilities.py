@@ -1,0 +1,19 @@
+"""What SQLite can do."""
+
+from deebase._sqltext.capabilities import Capabilities, register
+
+CAPABILITIES = Capabilities(
+    name="sqlite",
+    is_one_file=True,
+    has_schemas=False,
+    alters_in_place=False,
+    locks_rows=False,
+    has_sequences=False,
+    has_arrays=False,
+    has_materialized_views=False,
+    has_own_types=False,
+    checks_types=False,
+    ignores_case_of_names=True,
+    copies_rows=False,
+)
+register(CAPABILITIES)
