@@ -146,9 +146,9 @@ async def db(db_url: str) -> AsyncIterator[Database]:
         # What was cancelled may run on for a moment.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):
-                while database._executor.lanes_in_use:
+                while database._core.executor.lanes_in_use:
                     await asyncio.sleep(0.001)
-        assert database._executor.lanes_in_use == 0, "a connection was never given back"
+        assert database._core.executor.lanes_in_use == 0, "a connection was never given back"
 
 
 @pytest.fixture

@@ -10,11 +10,9 @@ from contextlib import ExitStack
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
-from deebase._backends import make_backend
 from deebase._backends.settings import settings_for
-from deebase._engine.executor import Executor
+from deebase._engine.core import Core
 from deebase._engine.transaction import Transaction
-from deebase._model.catalog import Catalog
 from deebase._model.classes import tables_of
 from deebase._model.design import TableSpec, design
 from deebase._pictures.diagram import Diagram
@@ -100,7 +98,7 @@ class Database:
         echo: bool = False,
         engine_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self._settings = settings_for(
+        settings = settings_for(
             target,
             {
                 "pool_size": pool_size,
@@ -116,16 +114,17 @@ class Database:
                 "engine_options": engine_options,
             },
         )
-        self._catalog = Catalog(self._settings.dialect, lambda: self._executor.block())
-        backend = make_backend(self._settings.name, self._catalog.unique_columns, self._catalog.explained)
-        self._executor = Executor(self._settings, backend, echo=echo, coalesce=coalesce)
-        self._raw = RawSql(self._executor, self._catalog.dialect)
-        self.t: Tables = Tables(self._catalog, self._executor)
-        self.v: Views = Views(self._catalog, self._executor)
+        self._use(Core.of(settings, echo=echo, coalesce=coalesce))
+
+    def _use(self, core: Core) -> None:
+        self._core = core
+        self._raw = RawSql(core.executor, core.dialect)
+        self.t: Tables = Tables(core)
+        self.v: Views = Views(core)
 
     def __repr__(self) -> str:
-        state = " closed" if self._executor.closed else ""
-        return f"<Database {self._settings.display}{state}>"
+        state = " closed" if self._core.executor.closed else ""
+        return f"<Database {self._core.settings.display}{state}>"
 
     if not TYPE_CHECKING:
 
@@ -155,10 +154,10 @@ class Database:
 
     def _repr_html_(self) -> str:
         tables, views = self._described(views=False), self._described(views=True)
-        return database_html(self._settings.display, tables, views)
+        return database_html(self._core.settings.display, tables, views)
 
     def _described(self, *, views: bool) -> list[TableModel]:
-        return [self._catalog.model(name) for name in self._catalog.names(views=views)]
+        return [self._core.catalog.model(name) for name in self._core.catalog.names(views=views)]
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -181,18 +180,18 @@ class Database:
             await db.close()
             ```
         """
-        await self._executor.close(timeout)
+        await self._core.executor.close(timeout)
 
     @property
     def engine(self) -> AsyncEngine:
         """SQLAlchemy's AsyncEngine of this database, in the running event loop."""
-        return self._executor.engine
+        return self._core.executor.engine
 
     @property
     def metadata(self) -> sa.MetaData:
         """SQLAlchemy's MetaData with the tables this database knows."""
-        self._catalog.build_all()
-        return self._catalog.metadata
+        self._core.catalog.build_all()
+        return self._core.catalog.metadata
 
     @property
     def migrate(self) -> Migrator:
@@ -333,7 +332,7 @@ class Database:
                 await accounts.update(pk=2, balance=db.sql(accounts.c.balance + 10))
             ```
         """
-        return self._executor.transaction(read_only=read_only, isolation=isolation)
+        return self._core.executor.transaction(read_only=read_only, isolation=isolation)
 
     async def retry(
         self,
@@ -361,7 +360,7 @@ class Database:
             total = await db.retry(transfer, isolation="serializable")
             ```
         """
-        return await self._executor.retry(work, attempts=attempts, isolation=isolation, timeout=timeout)
+        return await self._core.executor.retry(work, attempts=attempts, isolation=isolation, timeout=timeout)
 
     # -- tables --------------------------------------------------------------------------------
 
@@ -543,10 +542,10 @@ class Database:
         if sum(flags) > 1:
             raise ValidationError("if_not_exists, replace and transform exclude each other", hint="give one of them")
         if transform:
-            await match(self._executor, self._catalog, designs, strict=strict)
+            await match(self._core.executor, self._core.catalog, designs, strict=strict)
         differing = await create_tables(
-            self._executor,
-            self._catalog,
+            self._core.executor,
+            self._core.catalog,
             designs,
             if_not_exists=if_not_exists or transform,
             replace=replace,
@@ -574,7 +573,7 @@ class Database:
         """
         shown = self._described(views=True) if views else []
         tables = [model for model in self._described(views=False) if not model.name.startswith(OWN_TABLES)]
-        return Diagram(tables, shown, self._catalog.dialect)
+        return Diagram(tables, shown, self._core.catalog.dialect)
 
     def dataclasses(self) -> dict[str, type[Any]]:
         """Return a dataclass for each table that this database knows, by the name of the table.
@@ -653,8 +652,8 @@ class Database:
             )
             return await import_into(
                 found,
-                self._executor,
-                self._catalog,
+                self._core.executor,
+                self._core.catalog,
                 self.t,
                 self._create_imported,
                 table,
@@ -687,7 +686,7 @@ class Database:
             rows = await db.t.user(limit=10)
             ```
         """
-        await reflect(self._executor, self._catalog, schema)
+        await reflect(self._core.executor, self._core.catalog, schema)
 
     async def reflect_table(self, name: str, schema: str | None = None) -> Table[Row]:
         """Read one table that is in the database and return it.
@@ -700,7 +699,7 @@ class Database:
             users = await db.reflect_table("user")
             ```
         """
-        await reflect(self._executor, self._catalog, schema, name)
+        await reflect(self._core.executor, self._core.catalog, schema, name)
         return self.t[name if schema is None else f"{schema}.{name}"]
 
     async def reflect_view(self, name: str, schema: str | None = None, *, key: str | None = None) -> View[Row]:
@@ -720,7 +719,7 @@ class Database:
             popular = await db.reflect_view("popular")
             ```
         """
-        await reflect(self._executor, self._catalog, schema, name)
+        await reflect(self._core.executor, self._core.catalog, schema, name)
         return self.v.handle(name if schema is None else f"{schema}.{name}", key=key)
 
     async def create_view(
@@ -745,9 +744,16 @@ class Database:
             popular = await db.create_view("popular", "SELECT id, title FROM post WHERE views >= 100")
             ```
         """
-        maker = ViewMaker(self._executor, self._catalog.dialect, name)
-        async with self._executor.transaction():
+        maker = ViewMaker(self._core.executor, self._core.catalog.dialect, name)
+        async with self._core.executor.transaction():
             await maker.create(definition, replace=replace, materialized=materialized, key=key)
-            await reflect(self._executor, self._catalog, None, name)
-            await refresh(self._executor, self._catalog, quiet=False)
+            await reflect(self._core.executor, self._core.catalog, None, name)
+            await refresh(self._core.executor, self._core.catalog, quiet=False)
             return self.v.handle(name, key=key)
+
+
+def database_on(core: Core) -> Database:
+    """Return a Database on a core that exists already."""
+    db = Database.__new__(Database)
+    db._use(core)  # pyright: ignore[reportPrivateUsage]
+    return db

@@ -381,7 +381,7 @@ async def test_indexes_tell_what_they_are(db: Database) -> None:
         {"name": "t_a_b_key", "columns": ["a", "b"], "unique": True},
         {"name": "whole", "columns": ["b"], "unique": True},
     ]
-    facts = db._catalog.facts("t")
+    facts = db._core.catalog.facts("t")
     assert facts is not None
     assert [index.name for index in facts.indexes if index.is_unique_key] == ["t_a_b_key", "whole"]
 

@@ -61,13 +61,13 @@ async def test_children_without_an_index_take_linear_work(
         async with Database(path) as db:
             await db.reflect()
             rows = await db.t.parent()
-            fetch = db._executor.fetch
+            fetch = db._core.executor.fetch
 
             async def noted(statement: Any, args: Any, fetch: Any = fetch, sent: Any = sent) -> Any:
                 sent.append((statement.sql, list(args)))
                 return await fetch(statement, args)
 
-            monkeypatch.setattr(db._executor, "fetch", noted)
+            monkeypatch.setattr(db._core.executor, "fetch", noted)
             found = await db.t.parent.with_children(rows, name, order_by="-id")
             assert [len(children) for _, children in found] == [2] * count
             assert all(children[0]["id"] > children[1]["id"] for _, children in found)

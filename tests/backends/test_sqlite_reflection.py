@@ -256,7 +256,7 @@ async def test_indexes_tell_what_they_are(path: Path, by_hand: sqlite3.Connectio
             {"name": "sqlite_autoindex_t_1", "columns": ["a", "b"], "unique": True},
             {"name": "whole", "columns": ["b"], "unique": True},
         ]
-        facts = db._catalog.facts("t")
+        facts = db._core.catalog.facts("t")
         assert facts is not None
         assert [index.name for index in facts.indexes if index.is_unique_key] == ["sqlite_autoindex_t_1", "whole"]
         assert await db.t.t.upsert({"a": 1, "b": "x"}, on="b") == {"a": 1, "b": "x"}

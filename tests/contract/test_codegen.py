@@ -186,7 +186,7 @@ async def test_a_table_of_every_type_is_made_again(
 ) -> None:
     await db.create(Everything, defaults=DEFAULTS if given else None)
     if reflected:
-        db._catalog.forget("everything")
+        db._core.catalog.forget("everything")
         await db.reflect()
     await remade(db, second, tmp_path / "tables.py")
     assert ruff_complaints(tmp_path / "tables.py") == ""
@@ -227,7 +227,7 @@ async def test_keys_foreign_keys_and_indexes_are_made_again(
     )
     if reflected:
         for name in ("line", "orders", "article"):
-            db._catalog.forget(name)
+            db._core.catalog.forget(name)
         await db.reflect()
     await remade(db, second, tmp_path / "tables.py")
     assert ruff_complaints(tmp_path / "tables.py") == ""
@@ -357,7 +357,7 @@ async def test_types_of_postgresql_that_python_lacks_are_noted(postgres_url: str
 
 async def test_the_dataclass_of_a_reflected_table_has_a_source(db: Database) -> None:
     await db.create(Orders)
-    db._catalog.forget("orders")
+    db._core.catalog.forget("orders")
     await db.reflect()
     made = db.t.orders.dataclass()
     expected = dataclass_src(db.t.orders)

@@ -42,7 +42,7 @@ async def refused(target: str | Path, kind: type[DeeBaseError], **options: float
         with pytest.raises(kind):
             async for _ in db.stream("SELECT count(*) FROM sqlite_master"):
                 pass
-        assert db._executor.lanes_in_use == 0
+        assert db._core.executor.lanes_in_use == 0
     finally:
         await db.close()
     assert PASSWORD not in texts(caught.value)

@@ -43,7 +43,7 @@ async def endless(db: Database, count: int = 1) -> AsyncIterator[list[asyncio.Ta
         return
     tasks: list[asyncio.Task[object]] = [asyncio.create_task(db.q(ROWS_UP_TO, [10**12])) for _ in range(count)]
     try:
-        await until(lambda: db._executor.lanes_in_use >= count)
+        await until(lambda: db._core.executor.lanes_in_use >= count)
         yield tasks
     finally:
         await ended(db, *tasks)
@@ -66,7 +66,7 @@ async def blocked_queries(db: Database, count: int) -> AsyncIterator[list[asynci
         asyncio.create_task(db.q("SELECT pg_advisory_xact_lock(7)")) for _ in range(count)
     ]
     try:
-        await until(lambda: db._executor.lanes_in_use >= count + 1)
+        await until(lambda: db._core.executor.lanes_in_use >= count + 1)
         yield tasks
     finally:
         finished.set()
@@ -85,7 +85,7 @@ async def ended(db: Database, *tasks: asyncio.Task[object]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-    await until(lambda: db._executor.lanes_in_use == 0)
+    await until(lambda: db._core.executor.lanes_in_use == 0)
 
 
 @several_lanes
@@ -139,7 +139,7 @@ async def test_reads_do_not_wait_for_a_slow_write(db: Database, items: Table[Ite
     await db.q("CREATE TABLE numbers (x INTEGER)")
     slow = asyncio.create_task(db.q(f"INSERT INTO numbers {ROWS_UP_TO.replace('count(*) AS n', 'x')}", [10**12]))
     try:
-        await until(lambda: db._executor.lanes_in_use >= 1)
+        await until(lambda: db._core.executor.lanes_in_use >= 1)
         async with asyncio.timeout(SOON):
             rows = await asyncio.gather(*(items[n] for n in range(1, 33)))
             assert [row.id for row in rows] == list(range(1, 33))

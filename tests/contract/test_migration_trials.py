@@ -304,7 +304,7 @@ async def run_by_hand(db: Database, part: str) -> None:
     if db.engine.dialect.name == "postgresql":
         await db.script(part)
         return
-    path = db._settings.path
+    path = db._core.settings.path
     assert path is not None
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(part)
@@ -326,7 +326,7 @@ async def test_what_is_ejected_needs_alembic_alone(migrator: Migrator, db: Datab
     with pytest.raises(MigrationError, match="exists"):
         await migrator.eject(tmp_path / "out" / "alembic")
     async with scratch(db) as other:
-        url = other._settings.sa_url.set(drivername=db.engine.url.drivername).render_as_string(hide_password=False)
+        url = other._core.settings.sa_url.set(drivername=db.engine.url.drivername).render_as_string(hide_password=False)
         url = url.replace("%", "%%")
         ini = tmp_path / "out" / "alembic.ini"
         ini.write_text(re.sub("(?m)^sqlalchemy.url = .*$", lambda _: f"sqlalchemy.url = {url}", ini.read_text()))

@@ -183,11 +183,11 @@ async def test_a_migration_sees_the_database_and_not_what_the_program_knows(
 
 
 async def test_the_handle_of_a_migration_shares_nothing_that_knows_tables(db: Database) -> None:
-    own = separate(db, db._executor)
+    own = separate(db, db._core.executor)
     shared = [name for name, value in vars(own).items() if value is vars(db)[name]]
-    assert own._catalog is not db._catalog
-    assert not [name for name in shared if db._catalog in gc.get_referents(vars(db)[name])]
-    assert own._executor is db._executor
+    assert own._core.catalog is not db._core.catalog
+    assert not [name for name in shared if db._core.catalog in gc.get_referents(vars(db)[name])]
+    assert own._core.executor is db._core.executor
 
 
 async def test_what_a_failed_migration_made_is_not_known_to_the_program(
@@ -585,7 +585,7 @@ async def test_waiting_for_another_runner_is_bounded_and_names_it(
     migrator: Migrator, db: Database, add: Add, tmp_path: Path, backend_name: str
 ) -> None:
     add("0001-a")
-    async with runner_lock(db._executor, 1.0):
+    async with runner_lock(db._core.executor, 1.0):
         with pytest.raises(BusyError, match=r"process \d+ .*; waited 0\.1 s") as caught:
             await migrator.up(lock_timeout=0.1)
         assert "lock_timeout=" in str(caught.value)
@@ -607,13 +607,13 @@ async def test_the_lock_is_free_after_a_failure_and_after_a_cancellation(
     for _ in range(3):
         task = asyncio.create_task(migrator.up())
         async with asyncio.timeout(10):
-            while not db._executor.lanes_in_use:
+            while not db._core.executor.lanes_in_use:
                 await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         async with asyncio.timeout(10):
-            while db._executor.lanes_in_use:
+            while db._core.executor.lanes_in_use:
                 await asyncio.sleep(0.001)
     assert await tables() == []
     (migrator.directory / "0001-a.py").unlink()

@@ -327,12 +327,12 @@ async def test_a_stream_gives_all_rows_and_may_be_left(t: Database) -> None:
         async for row in rows:
             if row["x"] == 1500:
                 break
-    assert t._executor.lanes_in_use == 0
+    assert t._core.executor.lanes_in_use == 0
     with pytest.raises(ZeroDivisionError):
         async with aclosing(t.stream(numbers)) as rows:  # type: ignore[type-var]
             async for _ in rows:
                 raise ZeroDivisionError
-    assert t._executor.lanes_in_use == 0
+    assert t._core.executor.lanes_in_use == 0
     with pytest.raises(ValidationError):
         _ = [row async for row in t.stream(5)]
 
@@ -360,7 +360,7 @@ async def test_a_cancelled_stream_gives_its_connection_back(t: Database) -> None
     with pytest.raises(asyncio.CancelledError):
         await task
     await settled()
-    assert t._executor.lanes_in_use == 0
+    assert t._core.executor.lanes_in_use == 0
 
 
 # -- script ------------------------------------------------------------------------------------

@@ -324,7 +324,7 @@ async def test_a_stream_that_is_left_gives_its_connection_back(db: Database, peo
         async for _ in people():
             raise ZeroDivisionError
     await settled()
-    assert db._executor.lanes_in_use == 0
+    assert db._core.executor.lanes_in_use == 0
     assert await people.count() == 5
 
 

@@ -42,7 +42,7 @@ async def newer(db: Database, db_url: str) -> Database:
     await db.q("ALTER TABLE post ADD COLUMN subtitle TEXT")
     await db.q('ALTER TABLE "user" ADD COLUMN nick TEXT')
     for name in ("user", "post"):
-        db._catalog.forget(name)
+        db._core.catalog.forget(name)
     return db
 
 
@@ -82,7 +82,7 @@ async def test_a_dataclass_keeps_its_factories_and_rows(db: Database) -> None:
 
     await db.create(Note)
     await db.q("ALTER TABLE note ADD COLUMN more TEXT")
-    db._catalog.forget("note")
+    db._core.catalog.forget("note")
     with pytest.warns(UserWarning, match="more is not in the class"):
         notes = await db.create(Note, if_not_exists=True)
     made = await notes.insert(Note(None, "a"))

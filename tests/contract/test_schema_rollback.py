@@ -201,14 +201,14 @@ async def world(db: Database) -> Database:
 def known(db: Database) -> dict[str, Any]:
     """Return what a task knows of the database, with the objects themselves."""
     tables = {table.name: (table.sa_table, table.columns, table.foreign_keys, table.indexes) for table in db.t}
-    views = {view.name: (view.sa_table, view.columns, db._catalog.facts(view.name)) for view in db.v}
+    views = {view.name: (view.sa_table, view.columns, db._core.catalog.facts(view.name)) for view in db.v}
     return {**tables, **views, "classes": [db.t[cls].name for cls in (Team,)]}
 
 
 async def stored(db: Database) -> dict[str, Any]:
     """Return what another Database knows after it has read everything."""
     qualified_name: dict[str, Any] = {}
-    for facts in [db._catalog.facts(handle.name) for handle in (*db.t, *db.v)]:
+    for facts in [db._core.catalog.facts(handle.name) for handle in (*db.t, *db.v)]:
         assert facts is not None
         qualified_name[facts.name] = facts
     return qualified_name

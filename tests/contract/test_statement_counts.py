@@ -32,7 +32,7 @@ async def lanes_of(db: Database) -> list[Any]:
     await db.q("SELECT 1")
     async with db.transaction():
         pass
-    lanes = db._executor.lanes()
+    lanes = db._core.executor.lanes()
     if db.engine.dialect.name == "postgresql":
         return list(lanes._pool.idle)
     return [lane for pool in {lanes._writer, lanes._reader} for lane in pool.idle]

@@ -65,7 +65,7 @@ async def test_what_was_done_is_undone(db: Database, users: Any) -> None:
             await users.update_where({"name": "all"}, all=True)
         assert await users.count() == 7
     assert [(user.name, user.email) for user in await users()] == [("Ada", "ada@example.com")]
-    assert db._executor.lanes_in_use == 0
+    assert db._core.executor.lanes_in_use == 0
 
 
 async def test_the_code_in_it_meets_what_it_meets_elsewhere(db: Database, users: Any) -> None:

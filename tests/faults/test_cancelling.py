@@ -75,7 +75,7 @@ async def test_a_transaction_is_stored_whole_or_not_at_all_wherever_it_is_cancel
         if not await cancel(turns, work(2 * turns)):
             assert outcomes[2 * turns] == "committed"
             assert {2 * turns, 2 * turns + 1} <= set(await keys(t))
-        assert t._executor.lanes_in_use == 0
+        assert t._core.executor.lanes_in_use == 0
         # A lane that came back with its transaction open would take this row with it.
         await put(t, 1000 + turns)
     present = set(await keys(t))
@@ -120,7 +120,7 @@ async def test_a_cancelled_savepoint_does_not_end_in_a_half_transaction(t: Datab
 
     for turns in TURNS:
         await cancel(turns, work(3 * turns))
-        assert t._executor.lanes_in_use == 0
+        assert t._core.executor.lanes_in_use == 0
         await put(t, 1000 + turns)
     present = set(await keys(t))
     assert all(len({3 * n, 3 * n + 1, 3 * n + 2} & present) in (0, 3) for n in TURNS)
@@ -172,7 +172,7 @@ async def test_a_wait_for_a_lane_may_be_cancelled_in_the_turn_in_which_it_is_gra
 
         for turns in range(25):
             await let_go_then_cancel(turns)
-            await eventually(lambda: db._executor.lanes_in_use == 0)
+            await eventually(lambda: db._core.executor.lanes_in_use == 0)
             await put(db, 1000 + turns)
         assert {1000 + turns for turns in range(25)} <= set(await keys(db))
 
@@ -212,7 +212,7 @@ async def test_a_cancelled_stream_frees_its_lane(
 
     for turns in (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 14, 20, 40, 400, 1500):
         await cancel(turns, work())
-        await eventually(lambda: t._executor.lanes_in_use == 0)
+        await eventually(lambda: t._core.executor.lanes_in_use == 0)
     assert await t.item("SELECT count(*) FROM t") == 3000
     await put(t, 5000)
 

@@ -238,7 +238,7 @@ async def test_a_running_statement_is_cancelled_within_a_moment(
         await asyncio.wait([task])
         waits.append(time.monotonic() - began)
         # The connection is free again as soon as the database has noticed.
-        await eventually(lambda: db._executor.lanes_in_use == 0)
+        await eventually(lambda: db._core.executor.lanes_in_use == 0)
         assert await db.item("SELECT 1") == 1
     assert statistics.median(waits) < 0.1
 

@@ -136,4 +136,4 @@ async def test_what_is_no_longer_a_database_says_so(tmp_path: Path) -> None:
     async with Database(path) as db:
         with pytest.raises(DatabaseError, match="corrupt"):
             await asyncio.gather(*(db.q("SELECT filling FROM t ORDER BY filling") for _ in range(5)))
-        assert db._executor.lanes_in_use == 0
+        assert db._core.executor.lanes_in_use == 0

@@ -121,7 +121,7 @@ async def test_a_refused_statement_raises_our_error(known: Database) -> None:
         assert str(error), sql
         copy = pickle.loads(pickle.dumps(error))
         assert (type(copy), str(copy)) == (type(error), str(error))
-        assert known._executor.lanes_in_use == 0
+        assert known._core.executor.lanes_in_use == 0
     assert await known.item("SELECT count(*) FROM parent") == 1
 
 
@@ -136,7 +136,7 @@ async def test_the_same_inside_a_transaction(known: Database) -> None:
         else:
             # Refused before anything was sent, so the block is as it was.
             await known.q("DELETE FROM parent WHERE id = 50")
-        assert known._executor.lanes_in_use == 0
+        assert known._core.executor.lanes_in_use == 0
     assert await known.item("SELECT count(*) FROM parent") == 1
 
 
@@ -145,7 +145,7 @@ async def test_the_same_in_a_stream(known: Database) -> None:
         with pytest.raises(DeeBaseError):
             rows = [row async for row in known.stream(sql, params)]
             raise AssertionError(f"{sql!r} {params!r} gave {rows!r}")
-        assert known._executor.lanes_in_use == 0
+        assert known._core.executor.lanes_in_use == 0
 
 
 async def test_the_same_in_a_script(known: Database) -> None:
@@ -170,7 +170,7 @@ async def test_the_same_in_statements_of_sqlalchemy(known: Database) -> None:
     for statement in statements:
         with pytest.raises(DeeBaseError):
             await known.q(statement)
-        assert known._executor.lanes_in_use == 0
+        assert known._core.executor.lanes_in_use == 0
     assert await known.item(sa.text("SELECT count(*) FROM parent")) == 1
 
 

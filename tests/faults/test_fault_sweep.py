@@ -202,7 +202,7 @@ class Sweep:
             run = Run(db)
             await run.all()
             fault.number = 0
-            assert db._executor.lanes_in_use == 0
+            assert db._core.executor.lanes_in_use == 0
             run.check(set(await run.t(order_by="id").scalars("id")))
         return run
 

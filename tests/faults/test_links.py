@@ -139,7 +139,7 @@ async def test_connecting_to_a_deaf_server_is_bounded(proxy: Proxy) -> None:
         waiting = [db.q("SELECT 1"), db.item("SELECT 1"), db.create(type("T", (), {"__annotations__": {"id": int}}))]
         for work in waiting:
             await ends_within(0.3, work, ConnectionError)
-        assert db._executor.lanes_in_use == 0
+        assert db._core.executor.lanes_in_use == 0
         proxy.deaf = False
         assert await db.item("SELECT 1") == 1
 
@@ -177,7 +177,7 @@ async def test_a_statement_on_a_link_that_went_deaf_is_bounded(proxy: Proxy) -> 
             # Beside the statement: the rollback, and the end of the connection.
             await ends_within(0.3 * 3, work(), *kinds)
             proxy.deaf = False
-            assert db._executor.lanes_in_use == 0
+            assert db._core.executor.lanes_in_use == 0
             assert await db.q("SELECT id FROM t") == []
 
 
@@ -199,7 +199,7 @@ async def test_cancelling_on_a_dead_link_takes_two_seconds_at_most(proxy: Proxy)
                     await asyncio.shield(task)
             task.cancel()
             await ends_within(0.0, task, asyncio.CancelledError)
-        assert db._executor.lanes_in_use == 0
+        assert db._core.executor.lanes_in_use == 0
 
 
 @pytest.mark.long
@@ -249,7 +249,7 @@ async def test_a_transaction_that_is_idle_for_too_long_is_ended(postgres_url: st
         async def idle() -> None:
             async with db.transaction():
                 await db.q("INSERT INTO t VALUES (1)")
-                lane = db._executor.current.get()._unit.lane  # type: ignore[union-attr]
+                lane = db._core.executor.current.get()._unit.lane  # type: ignore[union-attr]
                 while not lane.lost:
                     await asyncio.sleep(0.01)
                 await db.q("INSERT INTO t VALUES (2)")

@@ -123,7 +123,7 @@ async def test_cancelled_operations_lose_no_lane_and_no_write(
     work = Operations(t)
     await cancelling(work, list(range(operations)), share, random.Random(7))  # type: ignore[misc]
     await work.check(operations)
-    assert t._executor.lanes_in_use == 0
+    assert t._core.executor.lanes_in_use == 0
     await asyncio.gather(*(work.run(number) for number in range(operations, operations + 30)))
     await work.check(operations + 30)
 

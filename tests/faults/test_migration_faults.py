@@ -315,7 +315,7 @@ async def test_a_lock_of_a_killed_process_is_free(db: Database, db_url: str, dir
         from deebase.migrations.lock import runner_lock
 
         async def main():
-            async with Database(sys.argv[1]) as db, runner_lock(db._executor, 0):
+            async with Database(sys.argv[1]) as db, runner_lock(db._core.executor, 0):
                 os.kill(os.getpid(), signal.SIGKILL)
 
         asyncio.run(main())

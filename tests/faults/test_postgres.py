@@ -41,7 +41,7 @@ async def far(proxy: Proxy) -> AsyncIterator[Database]:
         await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
         yield db
         proxy.cut_at = b""
-        assert db._executor.lanes_in_use == 0
+        assert db._core.executor.lanes_in_use == 0
 
 
 async def put(db: Database, key: int) -> None:
@@ -86,7 +86,7 @@ async def test_an_ended_backend_fails_its_own_statement_at_most(
         with pytest.raises(ConnectionError):
             await victim
         await put(t, 10 * round_ + 9)
-    assert t._executor.lanes_in_use == 0
+    assert t._core.executor.lanes_in_use == 0
 
 
 async def test_the_statement_behind_a_victim_on_one_connection_succeeds(db_url: str) -> None:
@@ -146,7 +146,7 @@ async def test_a_link_lost_at_commit_is_an_unknown_outcome(far: Database, proxy:
                 await put(far, key)
         assert tx.outcome == "unknown"
         proxy.cut_at = b""
-        assert far._executor.lanes_in_use == 0
+        assert far._core.executor.lanes_in_use == 0
     present = await keys(far)
     assert present == [] if not deliver else set(present) <= set(attempts)
 
@@ -194,7 +194,7 @@ async def test_a_link_lost_at_any_statement_saves_nothing(far: Database, proxy: 
         with pytest.raises(ConnectionError):
             await work()
         proxy.cut_at = b""
-        assert far._executor.lanes_in_use == 0
+        assert far._core.executor.lanes_in_use == 0
         assert await keys(far) == []
     await work()
     assert await keys(far) == [1, 2]
@@ -242,7 +242,7 @@ async def test_a_stream_whose_link_is_lost_ends_with_our_error(far: Database, pr
     with pytest.raises(ConnectionError):
         async for _ in far.stream("SELECT n FROM generate_series(1, 100000) AS n"):
             proxy.cut()
-    assert far._executor.lanes_in_use == 0
+    assert far._core.executor.lanes_in_use == 0
     assert await far.item("SELECT 1") == 1
 
 

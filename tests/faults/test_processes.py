@@ -57,7 +57,7 @@ def test_a_process_with_cancelled_operations_prints_nothing_and_ends(
                 assert acknowledged <= present
                 pairs = [2 * n for n in range(operations) if n % 3 == 2]
                 assert all((k in present) == (k + 1 in present) for k in pairs)
-                assert db._executor.lanes_in_use == 0
+                assert db._core.executor.lanes_in_use == 0
             print("done")
 
         asyncio.run(main(sys.argv[1], int(sys.argv[2])))

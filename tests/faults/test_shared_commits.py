@@ -61,7 +61,7 @@ class Writer:
     """The writing lane of a database: held back for a moment, and watched."""
 
     def __init__(self, db: Database) -> None:
-        self._lanes = db._executor.lanes()
+        self._lanes = db._core.executor.lanes()
         self.sent: list[str] = []
         self.began: asyncio.Event = asyncio.Event()
         self._marks: str | None = None
@@ -305,7 +305,7 @@ async def test_a_row_can_be_read_by_others_as_soon_as_its_caller_is_answered(db:
 
 @both
 async def test_a_connection_that_was_lost_is_told_to_every_caller_of_a_batch(db: Database, items: Table[Item]) -> None:
-    lanes = db._executor.lanes()
+    lanes = db._core.executor.lanes()
     lane = await lanes.acquire("the test", write=True)
     await lane.call(sqlite3.Connection.close)
     tasks = [asyncio.create_task(call) for call in inserts(items)]
@@ -373,7 +373,7 @@ async def test_a_batch_whose_callers_are_all_cancelled_frees_the_writer(
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
-    await eventually(lambda: db._executor.lanes_in_use == 0)
+    await eventually(lambda: db._core.executor.lanes_in_use == 0)
     assert await ids(db) == []
     assert (await items.insert(name="next")).id == 1
 
@@ -493,7 +493,7 @@ async def test_callers_that_stop_waiting_for_a_lock_free_the_writer(
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        await eventually(lambda: db._executor.lanes_in_use == 0)
+        await eventually(lambda: db._core.executor.lanes_in_use == 0)
     assert await ids(db) == []
 
 

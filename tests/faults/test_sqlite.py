@@ -186,7 +186,7 @@ async def test_a_lock_of_another_process_is_waited_for_up_to_the_timeout(db_url:
             holder.stdin.flush()
             await asyncio.gather(*waiting)
         assert await keys(db) == [-1, 3, 4, 5, 6, 7, 8]
-        assert db._executor.lanes_in_use == 0
+        assert db._core.executor.lanes_in_use == 0
 
 
 @file_only
@@ -241,7 +241,7 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 @both
 async def test_a_connection_that_fails_is_replaced_and_nothing_is_taken_for_done(t: Database) -> None:
     for round_ in range(3):
-        lane = t._executor.lanes()._writer.idle[0]
+        lane = t._core.executor.lanes()._writer.idle[0]
         await lane.call(sqlite3.Connection.close)
         results = await asyncio.gather(*(put(t, 10 * round_ + n) for n in range(5)), return_exceptions=True)
         lost = {10 * round_ + n for n, result in enumerate(results) if isinstance(result, ConnectionError)}

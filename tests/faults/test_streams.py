@@ -30,11 +30,11 @@ async def test_a_stream_that_is_left_early_frees_its_lane(t: Database, eventuall
         async for row in numbers(t, 100_000):
             if row["n"] == 3:
                 break
-    await eventually(lambda: t._executor.lanes_in_use == 0)
+    await eventually(lambda: t._core.executor.lanes_in_use == 0)
     async with aclosing(numbers(t, 100_000)) as rows:  # type: ignore[type-var]
         assert await anext(rows) == {"n": 1}
-        assert t._executor.lanes_in_use == 1
-    assert t._executor.lanes_in_use == 0
+        assert t._core.executor.lanes_in_use == 1
+    assert t._core.executor.lanes_in_use == 0
     await t.q("INSERT INTO t (id, n) VALUES (1, 1)")
 
 
@@ -43,12 +43,12 @@ async def test_an_exception_in_the_loop_frees_the_lane(t: Database, eventually: 
         with pytest.raises(ZeroDivisionError):
             async for _ in numbers(t, 100_000):
                 raise ZeroDivisionError
-    await eventually(lambda: t._executor.lanes_in_use == 0)
+    await eventually(lambda: t._core.executor.lanes_in_use == 0)
 
 
 async def test_a_stream_that_was_never_begun_holds_nothing(t: Database) -> None:
     rows = numbers(t, 10)
-    assert t._executor.lanes_in_use == 0
+    assert t._core.executor.lanes_in_use == 0
     await rows.aclose()  # type: ignore[attr-defined]
 
 
@@ -56,7 +56,7 @@ async def test_an_error_within_a_stream_is_ours_and_frees_the_lane(t: Database) 
     with pytest.raises(QueryError):
         async for _ in t.stream("SELECT no_such_column FROM t"):
             pass
-    assert t._executor.lanes_in_use == 0
+    assert t._core.executor.lanes_in_use == 0
 
 
 async def test_streams_of_many_tasks_share_the_lanes(t: Database) -> None:
@@ -64,7 +64,7 @@ async def test_streams_of_many_tasks_share_the_lanes(t: Database) -> None:
         return sum([row["n"] async for row in numbers(t, 2000)])
 
     assert set(await asyncio.gather(*(work() for _ in range(20)))) == {2000 * 2001 // 2}
-    assert t._executor.lanes_in_use == 0
+    assert t._core.executor.lanes_in_use == 0
 
 
 async def test_a_stream_inside_a_transaction_sees_it_and_leaves_it_usable(t: Database) -> None:
@@ -104,7 +104,7 @@ async def test_a_table_can_be_changed_in_the_transaction_once_its_stream_is_left
                         raise ZeroDivisionError
         await t.q("ALTER TABLE t ADD COLUMN more integer")
         await t.q("DROP TABLE t")
-    assert t._executor.lanes_in_use == 0
+    assert t._core.executor.lanes_in_use == 0
 
 
 async def test_memory_is_flat_however_long_the_result(t: Database, long_run: bool) -> None:

@@ -39,7 +39,7 @@ async def test_as_many_tasks_as_connections_read_and_write_inside_of_streams(db_
         async with asyncio.timeout(20):
             assert await asyncio.gather(*(work(n) for n in range(size))) == [30] * size
         assert sum(await w().scalars("n")) == 30 * size * 2
-        assert db._executor.lanes_in_use == 0
+        assert db._core.executor.lanes_in_use == 0
 
 
 async def test_streams_inside_of_streams_end_or_say_why_at_once(db_url: str) -> None:
@@ -58,7 +58,7 @@ async def test_streams_inside_of_streams_end_or_say_why_at_once(db_url: str) -> 
         async with asyncio.timeout(20):
             await asyncio.gather(*(work() for _ in range(6)))
             assert await work()
-        assert db._executor.lanes_in_use == 0
+        assert db._core.executor.lanes_in_use == 0
 
 
 async def test_a_task_that_waits_for_the_end_of_its_own_stream_is_told_so_at_once(db_url: str) -> None:
@@ -105,7 +105,7 @@ async def test_a_stream_whose_session_ended_frees_its_place(db_url: str) -> None
                 async for _ in rows:
                     pass
             assert len([row async for row in w()]) == 3000
-        assert db._executor.lanes_in_use == 0
+        assert db._core.executor.lanes_in_use == 0
 
 
 async def test_a_table_can_be_changed_in_nested_blocks_once_the_loop_over_it_was_left(db: Database) -> None:
@@ -132,7 +132,7 @@ async def test_a_stream_that_a_task_of_its_own_read_from_is_closed_when_it_is_le
         assert await asyncio.create_task(first) == {"id": 1}
         del first
         assert await w.count() == 3
-        assert db._executor.lanes_in_use == 0
+        assert db._core.executor.lanes_in_use == 0
 
 
 async def test_streams_that_wait_for_a_place_end_with_the_database(db_url: str) -> None:

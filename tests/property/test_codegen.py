@@ -209,7 +209,7 @@ async def empty(db: Database, tables: list[str]) -> None:
     quote = db.engine.dialect.identifier_preparer.quote_identifier
     for name in tables:
         await db.q(f"DROP TABLE IF EXISTS {quote(name)}")
-        db._catalog.forget(name)
+        db._core.catalog.forget(name)
 
 
 @pytest.fixture(scope="module", params=BACKENDS)

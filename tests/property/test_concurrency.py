@@ -88,8 +88,8 @@ class Lists:
 
     def _cut(self, victim: int) -> None:
         """End the link of a connection that is in use; a SQLite file has none."""
-        if self.db._executor.settings.name == "postgresql":
-            busy = sorted(self.db._executor.lanes()._pool.busy, key=id)
+        if self.db._core.executor.settings.name == "postgresql":
+            busy = sorted(self.db._core.executor.lanes()._pool.busy, key=id)
             if busy:
                 busy[victim % len(busy)].driver.terminate()
 
@@ -172,7 +172,7 @@ async def lists(db_url: str) -> Any:
     options = {"connect_args": {"server_settings": {"deadlock_timeout": "50ms"}}} if "postgres" in db_url else {}
     async with Database(db_url, durability="normal", pool_size=5, engine_options=options) as db:
         yield db, await db.create(Entry)
-        assert db._executor.lanes_in_use == 0
+        assert db._core.executor.lanes_in_use == 0
 
 
 async def explain(lists: tuple[Database, Table[Any]], data: tuple[Any, Any, Any]) -> None:

@@ -170,7 +170,7 @@ async def there_and_back(urls: list[str], before: Made, after: Made, path: Path)
     async with Database(urls[0]) as history, Database(urls[1]) as wanted, Database(urls[2]) as db:
         for database, made in ((history, before), (wanted, after), (db, before)):
             await made.make(await emptied(database))
-        await Ledger(history, history._executor).make()
+        await Ledger(history, history._core.executor).make()
         changes = await compare(history, wanted)
         if before == after:
             assert not changes
@@ -188,7 +188,7 @@ async def there_and_back(urls: list[str], before: Made, after: Made, path: Path)
         kept = await rows_of(db, before, after)
         proposal = await propose("a step", history, wanted, {}, path)
         assert [note for note in proposal.notes if "is one thing" not in note] == [], proposal.text
-        await Ledger(db, db._executor).make()
+        await Ledger(db, db._core.executor).make()
         file = MigrationFile(path, proposal.text, None)
         await runner_of(db).apply(file, late=False)
         assert [str(difference) for difference in (await compare(db, wanted)).differences()] == [], proposal.text

@@ -135,7 +135,7 @@ class Opened:
             await self._write_and_read(name, column, other)
             assert await db.q("SELECT * FROM canary") == [{"id": 1, "word": "sings"}]
             await tx.rollback()
-        db._catalog.forget(name)
+        db._core.catalog.forget(name)
         assert await db.q("SELECT * FROM canary") == [{"id": 1, "word": "sings"}]
 
     async def _write_and_read(self, name: str, column: str, other: str) -> None:
@@ -224,7 +224,7 @@ def test_hostile_names_work_as_views_schemas_keys_and_references(opened: Opened,
             assert await db.q("SELECT * FROM canary") == [{"id": 1, "word": "sings"}]
             await tx.rollback()
         for made in [name for name in [*db.t._names(), *db.v._names()] if name != "canary"]:
-            db._catalog.forget(made)
+            db._core.catalog.forget(made)
         assert await db.q("SELECT * FROM canary") == [{"id": 1, "word": "sings"}]
 
     opened.runner.run(work())
@@ -323,6 +323,6 @@ def test_names_that_are_no_columns_are_refused_wherever_they_are_given(opened: O
                     await call()
             assert await db.q("SELECT * FROM canary") == [{"id": 1, "word": "sings"}]
             await tx.rollback()
-        db._catalog.forget("t")
+        db._core.catalog.forget("t")
 
     opened.runner.run(work())

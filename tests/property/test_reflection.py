@@ -174,7 +174,7 @@ async def check(db: Database, schema: list[tuple[Made, dict[str, Any]]]) -> None
         await db.reflect()
         assert sorted(db.t._names()) == sorted(made.name for made, _ in schema)
         for number, (made, row) in enumerate(schema):
-            facts = db._catalog.facts(made.name)
+            facts = db._core.catalog.facts(made.name)
             assert facts is not None
             compare(facts, made, number)
             await use(db, made, row)

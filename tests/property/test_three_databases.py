@@ -137,7 +137,7 @@ class LockStep(RuleBasedStateMachine):
             right = self.model.seen(None)
             assert stored == [("ok", right)] * len(stored), f"{stored} where {right} is right"
         for side in self.world.sides:
-            assert side.db._executor.lanes_in_use == (1 if self.model.blocks else 0)
+            assert side.db._core.executor.lanes_in_use == (1 if self.model.blocks else 0)
 
     # -- one row -----------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ async def test_a_file_that_was_cut_off_is_an_error_of_ours(tmp_path: Path, kept:
         with pytest.raises(DatabaseError):
             await db.reflect()
             await db.q("SELECT sum(length(text)) FROM t")
-        assert db._executor.lanes_in_use == 0
+        assert db._core.executor.lanes_in_use == 0
 
 
 async def test_a_giant_schema_is_read(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ async def test_a_session_with_escaping_backslashes_is_refused(
 async def test_a_server_that_ignores_the_parameter_is_refused(db_url: str) -> None:
     db = Database(db_url)
     # What a pooler in between makes of it that does not pass it on.
-    db._settings.connect_args["server_settings"]["standard_conforming_strings"] = "off"
+    db._core.settings.connect_args["server_settings"]["standard_conforming_strings"] = "off"
     with pytest.raises(InvalidOperationError, match="standard_conforming_strings is off"):
         await db.item("SELECT 1")
     await db.close()

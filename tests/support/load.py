@@ -112,7 +112,7 @@ class Load:
         assert self.acknowledged - present == set(), "acknowledged and lost"
         half = [pair for pair in self.pairs if len(present & set(pair)) == 1]
         assert half == [], "half written"
-        assert db._executor.lanes_in_use == 0
+        assert db._core.executor.lanes_in_use == 0
 
     async def check_after_faults(self) -> None:
         """The same, and that the pool works as before once the faults have ended."""

@@ -10,7 +10,8 @@ import random
 import sys
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -105,6 +106,7 @@ class Executor:
         self.closed: bool = False
         self.coalesces = coalesce
         self._level = logging.INFO if echo else logging.DEBUG
+        self._recordings: list[list[str]] = []
         self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
         self._home: _Home | None = None
         self._guard = threading.Lock()
@@ -235,7 +237,20 @@ class Executor:
             return ours
         return statement.writes.violation(ours)
 
+    @contextmanager
+    def recording(self) -> Generator[list[str]]:
+        """Collect the SQL that is sent while the block runs, in order and without values."""
+        statements: list[str] = []
+        self._recordings.append(statements)
+        try:
+            yield statements
+        finally:
+            # By identity: two recordings may hold the same.
+            self._recordings = [other for other in self._recordings if other is not statements]
+
     def _note(self, statement: Statement) -> None:
+        for statements in self._recordings:
+            statements.append(statement.sql)
         # Values never reach the log: they may be secrets.
         if log.isEnabledFor(self._level):
             log.log(self._level, "%s", statement.sql)

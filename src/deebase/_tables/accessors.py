@@ -5,7 +5,7 @@ from __future__ import annotations
 # Keys may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 from collections.abc import Iterator
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, overload
 
 from deebase._engine.context import TableContext
 from deebase._model.catalog import Catalog
@@ -13,6 +13,10 @@ from deebase._tables.readable import Readable
 from deebase._tables.table import Table
 from deebase._tables.view import View
 from deebase.errors import ValidationError
+
+if TYPE_CHECKING:
+    from deebase._engine.core import Core
+    from deebase._engine.executor import Executor
 
 
 class _Dataclass(Protocol):
@@ -30,10 +34,9 @@ class _Accessor(Generic[H]):
     _kind: ClassVar[type[Readable[Any]]]
     _views: ClassVar[bool]
 
-    def __init__(self, catalog: Any, executor: Any) -> None:
-        # Only Database makes one, so these types are no part of the public interface.
-        self._catalog: Catalog = catalog
-        self._executor: Any = executor
+    def __init__(self, core: Core) -> None:
+        self._catalog: Catalog = core.catalog
+        self._executor: Executor = core.executor
         self._handles: dict[str, Any] = {}
 
     def _handle(self, name: Any) -> Any:

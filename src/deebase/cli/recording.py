@@ -1,11 +1,9 @@
-"""The SQL of a change: shown without being kept, or recorded in the open draft migration of the project."""
+"""The SQL of a change: shown by a dry run, or recorded in the open draft migration of the project."""
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Awaitable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,63 +12,45 @@ from deebase.cli.invocation import invocation
 from deebase.config import find_project
 
 if TYPE_CHECKING:
+    from deebase._engine.core import Core
     from deebase.database import Database
     from deebase.migrations import Migrator
 
 T = TypeVar("T")
 
-
-class _Recorder(logging.Handler):
-    """Keeps the statements that the library logs."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.statements: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.statements.append(record.getMessage())
+_UNREPEATABLE = (
+    "Warning: SQLite rebuilt the table, which SQL alone cannot repeat: write the step into the draft migration."
+)
 
 
-@contextmanager
-def _listening() -> Generator[_Recorder]:
-    """Keep what is sent to the database in the block."""
-    logger, recorder = logging.getLogger("deebase.sql"), _Recorder()
-    level = logger.level
-    logger.addHandler(recorder)
-    logger.setLevel(logging.DEBUG)
-    try:
-        yield recorder
-    finally:
-        logger.setLevel(level)
-        logger.removeHandler(recorder)
-
-
-def _changes(recorder: _Recorder, db: Database) -> list[str]:
-    """Return the statements that were more than questions."""
+def _changes(statements: Sequence[str], core: Core) -> list[str]:
+    """Return the statements that do more than read."""
     from deebase._sqltext.scanner import StatementKind, classify
 
-    dialect = db.engine.dialect.name
-    return [sql for sql in recorder.statements if classify(sql, dialect) is not StatementKind.READ]
+    return [sql for sql in statements if classify(sql, core.dialect.name) is not StatementKind.READ]
 
 
 async def rehearsed(db: Database, work: Awaitable[T]) -> tuple[list[str], T]:
-    """Return the SQL of a change and what it gave; the transaction is rolled back.
+    """Run a change in a transaction that is rolled back; return its SQL and its result.
 
-    What would be refused is refused.
+    A change that would fail raises the same error.
     """
-    with _listening() as recorder:
+    from deebase._engine.core import core_of
+
+    core = core_of(db)
+    with core.recording() as statements:
         async with db.transaction() as transaction:
             result = await work
             await transaction.rollback()
-    # A statement that is run for many rows is shown once.
-    return [sql for sql, _ in groupby(_changes(recorder, db))], result
+    # A statement that runs for many rows is shown once.
+    return [sql for sql, _ in groupby(_changes(statements, core))], result
 
 
 def recording_migrator(db: Database) -> Migrator | None:
     """Return the migrations in which changes of the schema are recorded.
 
-    Those of the project, if it has a settings file and a directory of migrations, and its database is the one that is
-    changed; None where --no-record or --url was given.
+    These are the migrations of the project, if it has a settings file and a directory of migrations. None if
+    --no-record or --url was given, since the database may not be that of the project.
     """
     project = None if invocation().no_record or invocation().url is not None else find_project()
     if project is None:
@@ -83,15 +63,18 @@ async def recorded(db: Database, migrator: Migrator, work: Awaitable[Any], undo:
     """Change the schema and add the statements to the open draft, in one transaction.
 
     Returns:
-        What there is to say of that; None where nothing had to be changed.
+        The message for the user; None if nothing changed.
     """
+    from deebase._engine.core import core_of
+
     path: Path | None = None
+    core = core_of(db)
     async with db.transaction():
-        with _listening() as recorder:
+        with core.recording() as sent:
             await work
-        statements = _changes(recorder, db)
+        statements = _changes(sent, core)
         if any(sql.startswith("UPDATE sqlite_master ") for sql in statements):
-            return "Warning: SQLite made the table anew, which no SQL says: write the step into the draft migration."
+            return _UNREPEATABLE
         undone: Sequence[str | None] = undo if len(undo) == len(statements) else [None] * len(statements)
         for sql, back in zip(statements, undone, strict=True):
             path = await migrator.record(sql.strip(), back)

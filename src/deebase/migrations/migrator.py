@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deebase._engine.core import core_of
 from deebase.errors import InvalidOperationError, MigrationError, ValidationError
 from deebase.migrations import files, states
 from deebase.migrations import project as config
@@ -71,7 +72,7 @@ class Migrator:
         self._models = models
         self._root = root
         self._db = db
-        self._executor = db._executor  # pyright: ignore[reportPrivateUsage]
+        self._executor = core_of(db).executor
         self._ledger = Ledger(db, self._executor)
         self._runner = Runner(db, self._executor, self._ledger)
 

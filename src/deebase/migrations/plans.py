@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from deebase._engine.core import core_of
 from deebase.errors import DeeBaseError
 from deebase.migrations.check.hazards import hazards_of, writes_rows
 from deebase.migrations.check.operations import operations, touched
@@ -45,7 +46,7 @@ async def planned(
 
 
 async def _tried(db: Database, tried: Rehearsal, step: Step, *, down: bool) -> Step:
-    dialect = db._executor.settings.name  # pyright: ignore[reportPrivateUsage]
+    dialect = core_of(db).settings.name
     before = await read(tried.db)
     statements = await (tried.undo(step.file) if down else tried.apply(step.file))
     back = await compare(tried.db, before)
@@ -58,6 +59,6 @@ async def _tried(db: Database, tried: Rehearsal, step: Step, *, down: bool) -> S
 
 async def _counted(db: Database, names: Iterable[str]) -> dict[str, int]:
     """Return how many rows tables have, of those that are there already."""
-    own = separate(db, db._executor)  # pyright: ignore[reportPrivateUsage]
+    own = separate(db)
     await own.reflect()
     return {name: await own.t[name].count() for name in names if name in own.t}

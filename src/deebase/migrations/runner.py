@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 import random
 import time
@@ -13,9 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deebase._model.catalog import Catalog
-from deebase._tables.accessors import Tables, Views
-from deebase._tables.raw_sql import RawSql
+from deebase._engine.core import core_of
+from deebase.database import database_on
 from deebase.errors import (
     DeeBaseError,
     IntegrityError,
@@ -79,20 +77,13 @@ class Step:
         return self.file.text
 
 
-def separate(db: Database, executor: Executor) -> Database:
+def separate(db: Database, executor: Executor | None = None) -> Database:
     """Return a handle on the same database, and the same transactions, that knows no tables yet.
 
     A migration sees what the database holds, not what the program has made of it so far, and one that fails leaves
     nothing behind in the program's handles.
     """
-    own = copy.copy(db)
-    catalog = Catalog(executor.settings.dialect, executor.block)
-    own._executor = executor  # pyright: ignore[reportPrivateUsage]
-    own._catalog = catalog  # pyright: ignore[reportPrivateUsage]
-    own._raw = RawSql(executor, catalog.dialect)  # pyright: ignore[reportPrivateUsage]
-    own.t = Tables(catalog, executor)
-    own.v = Views(catalog, executor)
-    return own
+    return database_on(core_of(db).separate(executor))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deebase._engine.block import raise_translated
+from deebase._engine.core import core_of
 from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
 from deebase.database import Database
@@ -55,7 +56,7 @@ def scratch(db: Database) -> AbstractAsyncContextManager[Database]:
     Raises:
         MigrationError: the user may not create databases.
     """
-    executor = db._executor  # pyright: ignore[reportPrivateUsage]
+    executor = core_of(db).executor
     return _file(executor) if executor.settings.name == "sqlite" else _of_server(executor)
 
 
@@ -93,7 +94,7 @@ async def _of_server(executor: Executor) -> AsyncGenerator[Database, None]:
 
 async def _create_extensions(executor: Executor, made: Database) -> None:
     """Create the extensions of the real database in one that is to be like it."""
-    own = made._executor  # pyright: ignore[reportPrivateUsage]
+    own = core_of(made).executor
     quote = executor.settings.dialect.identifier_preparer.quote_identifier
     for name, schema in await executor.fetch(_EXTENSIONS, []):
         await own.fetch(Statement(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}"), [])
@@ -108,7 +109,7 @@ async def _create_extensions(executor: Executor, made: Database) -> None:
 
 async def leave_out_extensions(made: Database, files: Iterable[MigrationFile]) -> None:
     """Drop the extensions from a scratch database that migrations create themselves."""
-    executor = made._executor  # pyright: ignore[reportPrivateUsage]
+    executor = core_of(made).executor
     if executor.settings.name == "sqlite":
         return
     quote = executor.settings.dialect.identifier_preparer.quote_identifier

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from deebase._engine.core import core_of
 from deebase._sqltext.scanner import StatementKind, classify
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.ledger import TABLE, Ledger
@@ -14,7 +15,6 @@ from deebase.migrations.scratch import scratch
 from deebase.migrations.upkeep import history
 
 if TYPE_CHECKING:
-    from deebase._sql.statement import Statement
     from deebase.database import Database
 
 #: What changes SQLite's schema table has to be allowed to.
@@ -30,18 +30,18 @@ class Rehearsal:
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        self._dialect = db._executor.settings.name  # pyright: ignore[reportPrivateUsage]
+        self._dialect = core_of(db).settings.name
         self._runner = history.runner_of(db)
 
     async def apply(self, file: MigrationFile) -> list[str]:
         """Apply a migration, and return what it ran, as somebody would run it by hand; the ledger is left out."""
-        with _recorded(self.db) as statements:
+        with core_of(self.db).recording() as statements:
             await self._runner.apply(file, late=False)
         return _as_written(statements, self._dialect)
 
     async def undo(self, file: MigrationFile) -> list[str]:
         """Undo a migration, and return what it ran."""
-        with _recorded(self.db) as statements:
+        with core_of(self.db).recording() as statements:
             await self._runner.undo(file)
         return _as_written(statements, self._dialect)
 
@@ -75,7 +75,7 @@ async def script(db: Database, applied: Sequence[MigrationFile], pending: Sequen
     Raises:
         MigrationError: one of them fails.
     """
-    ledger = Ledger(db, db._executor)  # pyright: ignore[reportPrivateUsage]
+    ledger = Ledger(db, core_of(db).executor)
     parts: list[str] = [f"{ledger.ddl()};"] if pending else []
     async with rehearsal(db, applied) as tried:
         parts += [_part(db, file, await tried.apply(file), ledger.insert(file), "up") for file in pending]
@@ -93,7 +93,7 @@ async def undoing(db: Database, applied: Sequence[MigrationFile], undone: Sequen
     Raises:
         MigrationError: one of them fails.
     """
-    ledger = Ledger(db, db._executor)  # pyright: ignore[reportPrivateUsage]
+    ledger = Ledger(db, core_of(db).executor)
     async with rehearsal(db, applied) as tried:
         return _joined([_part(db, file, await tried.undo(file), ledger.delete(file), "down") for file in undone])
 
@@ -103,7 +103,7 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def _part(db: Database, file: MigrationFile, statements: Sequence[str], noted: str, verb: str) -> str:
-    with loaded(file, db._executor.settings.name) as found:  # pyright: ignore[reportPrivateUsage]
+    with loaded(file, core_of(db).settings.name) as found:
         transactional, resumable = found.transactional, found.resumable
     if resumable:
         # Noted by hand it would count as done, with no row changed.
@@ -123,19 +123,3 @@ def _as_written(statements: Sequence[str], dialect: str) -> list[str]:
         else:
             result.append(sql)
     return result
-
-
-@contextmanager
-def _recorded(db: Database) -> Generator[list[str], None, None]:
-    """Take down the statements that one database runs; a log would hold those of all."""
-    executor = db._executor  # pyright: ignore[reportPrivateUsage]
-    found: list[str] = []
-
-    def take(statement: Statement) -> None:
-        found.append(statement.sql)
-
-    executor._note = take  # type: ignore[method-assign]
-    try:
-        yield found
-    finally:
-        del executor._note  # pyright: ignore[reportPrivateUsage]

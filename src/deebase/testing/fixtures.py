@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from deebase._engine.core import core_of
 from deebase.database import Database
 from deebase.errors import ConfigurationError
 from deebase.testing.databases import Classes, Setup, apart, set_up, temporary_url
@@ -28,7 +29,7 @@ def opened(url: str | None, classes: Classes, setup: Setup | None, options: dict
             apart(lambda: set_up(db, classes, setup))
             yield db
         finally:
-            db._executor.close_from_outside(1.0)
+            core_of(db).executor.close_from_outside(1.0)
             apart(db.close)
 
 
@@ -70,7 +71,7 @@ class Provider:
             self._shared = stack.enter_context(opened(url, self._classes, self._setup, self._options))
             session.addfinalizer(stack.close)
             session.addfinalizer(self._forget)
-        if self._shared._executor.closed:
+        if core_of(self._shared).executor.closed:
             raise ConfigurationError(
                 "a test closed the database that all tests share",
                 hint="where the code under test closes it, give each test its own: database_fixture(rollback=False)",

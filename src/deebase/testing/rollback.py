@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from deebase._engine.core import core_of
 from deebase._engine.sandbox import RollbackSandbox
 from deebase.database import Database
 from deebase.errors import TransactionError
@@ -13,12 +14,12 @@ from deebase.errors import TransactionError
 
 def hold(db: Database) -> RollbackSandbox:
     """Have everything done with a database go into one transaction, and return that."""
-    if db._executor.block() is not None:
+    if core_of(db).executor.block() is not None:
         raise TransactionError(
             "this database is in a transaction already",
             hint="begin the rollback outside of db.transaction(), and once",
         )
-    held = RollbackSandbox(db._executor)
+    held = RollbackSandbox(core_of(db).executor)
     held.install()
     return held
 

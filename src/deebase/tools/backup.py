@@ -14,6 +14,7 @@ from typing import Any
 
 from deebase._backends.sqlite.tools import copy_in, copy_out, damage
 from deebase._engine.block import raise_translated
+from deebase._engine.core import core_of
 from deebase._sql.statement import Statement
 from deebase.database import Database
 from deebase.errors import DatabaseError, InvalidOperationError
@@ -170,7 +171,7 @@ async def restore(db: Database, path: str | os.PathLike[str], *, replace: bool =
     if sqlite:
         await _with_connection(db, lambda raw: copy_in(raw, source), write=True)
         # A connection that has read a schema takes no other encoding of texts.
-        await db._executor.reconnect()  # pyright: ignore[reportPrivateUsage]
+        await core_of(db).executor.reconnect()
     else:
         with _environment(db) as (environment, arguments):
             await _read_archive(source, arguments, environment, empties=bool(found))
@@ -179,7 +180,7 @@ async def restore(db: Database, path: str | os.PathLike[str], *, replace: bool =
 
 async def _objects(db: Database) -> list[str]:
     """Return the names of what a database holds."""
-    executor = db._executor  # pyright: ignore[reportPrivateUsage]
+    executor = core_of(db).executor
     if executor.settings.name == "sqlite":
         await db.reflect()
         return [*dir(db.t), *dir(db.v)]
@@ -189,7 +190,7 @@ async def _objects(db: Database) -> list[str]:
 
 async def _with_connection(db: Database, function: Callable[[Any], None], *, write: bool) -> None:
     """Run a function of a SQLite connection, of one that reads (so that writers go on) or of the one that writes."""
-    executor = db._executor  # pyright: ignore[reportPrivateUsage]
+    executor = core_of(db).executor
     lanes = executor.lanes()
     lane = await lanes.acquire("a backup", write=write)
     try:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from deebase._engine.core import core_of
 from deebase._model.facts import TableInfo
 from deebase._schema.reflect import inventory
 from deebase.database import Database
@@ -55,7 +56,7 @@ async def examine(db: Database) -> list[Diagnosis]:
     if damaged:
         # What else could be read of such a file is not to be relied on.
         return damaged
-    tables = await inventory(db._executor, None)  # pyright: ignore[reportPrivateUsage]
+    tables = await inventory(core_of(db).executor, None)
     found = [finding for table in tables if table.kind == "table" for finding in _of_table(table)]
     found += await (_of_sqlite(db) if sqlite else _of_postgresql(db))
     order = ("error", "warning", "advice")

@@ -62,7 +62,12 @@ def _text(statement: str | None, file: str | None) -> str:
 
 
 async def _read(db: Database, text: str, values: dict[str, Any]) -> None:
-    rows = db._raw.stream(text, values or None, dict, _PIECE_ROWS, guarded=True)  # pyright: ignore[reportPrivateUsage]
+    from deebase._engine.core import core_of
+    from deebase._tables.raw_sql import RawSql
+
+    core = core_of(db)
+    raw = RawSql(core.executor, core.dialect)
+    rows = raw.stream(text, values or None, dict, _PIECE_ROWS, guarded=True)
     try:
         await show_stream(rows)
     except InvalidOperationError as error:

@@ -76,7 +76,7 @@ async def counted(db: Database, found: Iterable[Hazard]) -> list[Hazard]:
     hazards = list(found)
     if not any(hazard.destructive for hazard in hazards):
         return hazards
-    own = separate(db, db._executor)  # pyright: ignore[reportPrivateUsage]
+    own = separate(db)
     await own.reflect()
     result: list[Hazard] = []
     for hazard in hazards:

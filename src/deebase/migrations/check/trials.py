@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deebase._engine.core import core_of
 from deebase.errors import DeeBaseError, MigrationError
 from deebase.migrations import files, states
 from deebase.migrations.compare import models
@@ -100,7 +101,7 @@ async def _there_and_back(db: Database, ordered: Sequence[MigrationFile], before
     after = await read(db)
     undone: list[MigrationFile] = []
     for file, schema in zip(reversed(ordered), reversed(before), strict=True):
-        with loaded(file, db._executor.settings.name) as script:  # pyright: ignore[reportPrivateUsage]
+        with loaded(file, core_of(db).settings.name) as script:
             if script.final is not None:
                 break
         await runner.undo(file)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deebase._backends.postgres import extras as extras_postgres
 from deebase._backends.postgres import user_types as types_postgres
 from deebase._backends.sqlite import extras as extras_sqlite
+from deebase._engine.core import core_of
 from deebase._model.catalog import Catalog
 from deebase._model.checks import conditions
 from deebase._model.columns import ColumnSpec
@@ -173,7 +174,7 @@ async def read(db: Database) -> Schema:
     Raises:
         DeeBaseError: the database does not answer.
     """
-    executor = db._executor  # pyright: ignore[reportPrivateUsage]
+    executor = core_of(db).executor
     catalog = Catalog(executor.settings.dialect)
     # Not reflect(), which warns of columns without a counterpart in Python: they are compared by their types.
     catalog.learn(await inventory(executor, None), schema=None)

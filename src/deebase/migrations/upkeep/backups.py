@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deebase._engine.core import core_of
 from deebase.errors import DeeBaseError, MigrationError
 from deebase.tools.backup import backup
 
@@ -36,7 +37,7 @@ async def back_up(db: Database, wanted: bool | str | os.PathLike[str]) -> Path:
 
 
 def _dated(db: Database) -> Path:
-    settings = db._executor.settings  # pyright: ignore[reportPrivateUsage]
+    settings = core_of(db).settings
     moment = f"{datetime.now():%Y%m%d-%H%M%S}"
     if settings.name == "postgresql":
         place, stem, suffix = Path(), settings.sa_url.database or "database", ".dump"

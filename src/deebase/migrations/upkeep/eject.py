@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
+from deebase._engine.core import core_of
 from deebase.errors import MigrationError
 from deebase.migrations.compare import creation_order as ordering
 from deebase.migrations.compare.schema import Schema, read
@@ -105,7 +106,7 @@ def _calls(statements: Iterator[str] | list[str]) -> str:
 
 def _name_database(ini: Path, db: Database) -> None:
     """Put the URL into the settings of Alembic, without its password."""
-    url = db._executor.settings.sa_url.set(password=None)  # pyright: ignore[reportPrivateUsage]
+    url = core_of(db).settings.sa_url.set(password=None)
     written = url.render_as_string().replace("%", "%%")
     lines = ini.read_text(encoding="utf-8").splitlines()
     lines = [f"sqlalchemy.url = {written}" if line.startswith("sqlalchemy.url") else line for line in lines]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deebase._engine.core import core_of
 from deebase.migrations import states
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.ledger import Ledger
@@ -30,7 +31,7 @@ def sealed_files(directory: Path) -> list[MigrationFile]:
 
 def runner_of(db: Database) -> Runner:
     """Return what runs migrations in a scratch database."""
-    executor = db._executor  # pyright: ignore[reportPrivateUsage]
+    executor = core_of(db).executor
     return Runner(db, executor, Ledger(db, executor))
 
 
@@ -43,6 +44,6 @@ async def replay(db: Database, files: Iterable[MigrationFile]) -> None:
     listed = list(files)
     await leave_out_extensions(db, listed)
     runner = runner_of(db)
-    await Ledger(db, db._executor).make()  # pyright: ignore[reportPrivateUsage]
+    await Ledger(db, core_of(db).executor).make()
     for file in listed:
         await runner.apply(file, late=False)

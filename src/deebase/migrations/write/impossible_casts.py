@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deebase._backends.postgres.ddl import converted
 from deebase._backends.sqlite.casts import fits
+from deebase._engine.core import core_of
 from deebase.errors import DeeBaseError, MigrationError
 from deebase.migrations.compare.changes import Changes, TableChange
 from deebase.migrations.hints import either
@@ -63,7 +64,7 @@ async def _fits_never(db: Database, change: TableChange, name: str, new: str) ->
     zero = UNSET if spec is None else zero_of(spec.python_type)
     if zero is UNSET or isinstance(zero, str):
         return False  # a text may hold what fits
-    own = separate(db, db._executor)  # pyright: ignore[reportPrivateUsage]
+    own = separate(db)
     await own.reflect()
-    bind = own._catalog.model(change.name).column(name).bind  # pyright: ignore[reportPrivateUsage]
+    bind = core_of(own).catalog.model(change.name).column(name).bind
     return not fits(new, zero if bind is None else bind(zero))

@@ -138,7 +138,7 @@ async def propose(title: str, history: Database, target: Database, renames: Rena
     renamed = renames_of(renames, before)
     _must_be_wanted(renamed, await read(target))
     for rename in renamed:
-        await rename.run(separate(history, history._executor))  # pyright: ignore[reportPrivateUsage]
+        await rename.run(separate(history))
     middle = await read(history)
     up = await compare(history, target)
     if not up and not renamed:
@@ -155,7 +155,7 @@ async def propose(title: str, history: Database, target: Database, renames: Rena
     ]
     text, undone = _text(title, up, down, renamed, notes)
     for rename in reversed(renamed):
-        await rename.back.run(separate(history, history._executor))  # pyright: ignore[reportPrivateUsage]
+        await rename.back.run(separate(history))
     tried = [] if undone else await _try(MigrationFile(path, text, None), history, before, target)
     if tried:
         text, _ = _text(title, up, down, renamed, [*notes, *tried])

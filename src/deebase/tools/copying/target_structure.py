@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from deebase._engine.core import core_of
 from deebase._model.design import TableSpec
 from deebase._schema.create import create_tables, missing_checks
 from deebase._sql.statement import Statement
@@ -90,7 +91,7 @@ class TargetSchema:
         if made.name in self._target.t:
             # Made by a copy that was cut off.
             target = self._target
-            missing = await missing_checks(target._executor, target.engine.dialect, made)
+            missing = await missing_checks(core_of(target).executor, target.engine.dialect, made)
             taken = [condition for condition in made.checks if condition not in missing]
         else:
             taken = [condition for condition in made.checks if await self._takes(made, condition)]
@@ -126,7 +127,7 @@ class TargetSchema:
     async def _create(self, designs: Sequence[TableSpec]) -> None:
         target = self._target
         options = {"if_not_exists": False, "replace": False, "strict": False}
-        await create_tables(target._executor, target._catalog, designs, **options)
+        await create_tables(core_of(target).executor, core_of(target).catalog, designs, **options)
 
     async def judge_late(self) -> None:
         """Have foreign keys looked at when all rows of a transaction are there (SQLite; PostgreSQL has none yet)."""
@@ -148,7 +149,7 @@ class TargetSchema:
         await self._fetch(sql, [])
 
     async def _fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        return await self._target._executor.fetch(Statement(sql), args)
+        return await core_of(self._target).executor.fetch(Statement(sql), args)
 
     async def views(self) -> list[str]:
         """Make the views that the target takes as they are."""

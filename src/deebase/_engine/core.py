@@ -1,0 +1,77 @@
+"""The core of one Database: what the packages that build on Database are given."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from deebase._backends import make_backend
+from deebase._engine.executor import Executor
+from deebase._model.catalog import Catalog
+from deebase._sqltext.capabilities import Capabilities, capabilities_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+    from deebase._backends.settings import Settings
+
+
+@dataclass(frozen=True)
+class Core:
+    """What one Database consists of.
+
+    Attributes:
+        executor: sends statements, in the transaction of the current task if it has one.
+        catalog: the tables and views that the Database knows.
+    """
+
+    executor: Executor
+    catalog: Catalog
+
+    @classmethod
+    def of(cls, settings: Settings, *, echo: bool, coalesce: bool) -> Core:
+        """Return the core of a new Database; nothing is opened yet."""
+        catalog = Catalog(settings.dialect, lambda: executor.block())
+        backend = make_backend(settings.name, catalog.unique_columns, catalog.explained)
+        executor = Executor(settings, backend, echo=echo, coalesce=coalesce)
+        return cls(executor, catalog)
+
+    @property
+    def settings(self) -> Settings:
+        """Where the database is, and how to connect to it."""
+        return self.executor.settings
+
+    @property
+    def dialect(self) -> Dialect:
+        """SQLAlchemy's dialect, which needs no connection."""
+        return self.catalog.dialect
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the database can do."""
+        return capabilities_of(self.dialect)
+
+    def separate(self, executor: Executor | None = None) -> Core:
+        """Return a core with the same connections and transactions, and with a catalog that is still empty.
+
+        Args:
+            executor: sends the statements instead; it shares the connections and transactions of this core.
+        """
+        executor = executor or self.executor
+        return Core(executor, Catalog(self.dialect, executor.block))
+
+    def recording(self) -> AbstractContextManager[list[str]]:
+        """Collect the SQL that this Database sends while the block runs, in order and without values."""
+        return self.executor.recording()
+
+
+class HasCore(Protocol):
+    """A Database, as far as ``core_of`` needs it."""
+
+    _core: Core
+
+
+def core_of(db: HasCore) -> Core:
+    """Return the core of a Database."""
+    return db._core  # pyright: ignore[reportPrivateUsage]
