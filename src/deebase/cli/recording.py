@@ -47,10 +47,11 @@ def _listening() -> Generator[_Recorder]:
 
 def _changes(recorder: _Recorder, db: Database) -> list[str]:
     """Return the statements that were more than questions."""
-    from deebase._sqltext.scanner import StatementKind, classify
+    from deebase._sqltext.capabilities import capabilities_of
+    from deebase._sqltext.kinds import StatementKind, classify
 
-    dialect = db.engine.dialect.name
-    return [sql for sql in recorder.statements if classify(sql, dialect) is not StatementKind.READ]
+    rules = capabilities_of(db.engine.dialect).tokens
+    return [sql for sql in recorder.statements if classify(sql, rules) is not StatementKind.READ]
 
 
 async def rehearsed(db: Database, work: Awaitable[T]) -> tuple[list[str], T]:
