@@ -13,7 +13,7 @@ from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 
 from deebase import Database, DeeBaseError
-from deebase._sqltext.tokens import quoted
+from deebase._sqltext.quoting import identifier
 from tests.support.snapshots import Snapshot, opened, snapshot
 
 NAMES = ["a", "b c", 'qu"ote', "select", "x;--", "ünï", "[d]", "e'f", "/*g*/", "h--i", "check", "UNIQUE", ":j", "%s"]
@@ -40,7 +40,7 @@ class Column:
 
     @property
     def sql(self) -> str:
-        return " ".join([quoted(self.name), self.type, *self.clauses]).rstrip()
+        return " ".join([identifier(self.name), self.type, *self.clauses]).rstrip()
 
 
 @dataclass
@@ -67,7 +67,7 @@ def columns(draw: st.DrawFn, name: str, strict: bool) -> Column:
         elif clause == "collate" and text:
             made.clauses.append(draw(st.sampled_from(["COLLATE NOCASE", "COLLATE RTRIM"])))
         elif clause == "check":
-            made.clauses.append(f"CHECK ({quoted(name)} IS NULL OR {quoted(name)} <> ') --')")
+            made.clauses.append(f"CHECK ({identifier(name)} IS NULL OR {identifier(name)} <> ') --')")
         elif clause == "unique":
             made.unique = True
             made.clauses.append(draw(st.sampled_from(["UNIQUE", 'CONSTRAINT "u q" UNIQUE ON CONFLICT ABORT'])))
@@ -95,7 +95,7 @@ def tables(draw: st.DrawFn) -> Made:
     parts += [column.sql for column in made]
     if draw(st.booleans()):
         kind = draw(st.sampled_from(["VIRTUAL", "STORED"]))
-        parts.append(f"computed INTEGER GENERATED ALWAYS AS (length({quoted(names[0])})) {kind}")
+        parts.append(f"computed INTEGER GENERATED ALWAYS AS (length({identifier(names[0])})) {kind}")
     refers = draw(st.booleans())
     if refers:
         how = draw(st.sampled_from(["", " ON DELETE CASCADE ON UPDATE SET NULL", " DEFERRABLE INITIALLY DEFERRED"]))
@@ -104,9 +104,9 @@ def tables(draw: st.DrawFn) -> Made:
         parts.append('PRIMARY KEY ("no" DESC, id)')
         pks = ["no", "id"]
     if draw(st.booleans()):
-        parts.append(f"CONSTRAINT pair UNIQUE ({quoted(names[0])}, {quoted(names[1])})")
+        parts.append(f"CONSTRAINT pair UNIQUE ({identifier(names[0])}, {identifier(names[1])})")
     if draw(st.booleans()):
-        parts.append(f"CHECK (length({quoted(names[1])}) < 400)")
+        parts.append(f"CHECK (length({identifier(names[1])}) < 400)")
     gap = st.sampled_from(GAPS)
     body = "".join(f"{draw(gap)}{part}{draw(gap)}," for part in parts)[:-1]
     script = f"CREATE TABLE t{draw(gap)}({body}{draw(gap)}){draw(gap)}{', '.join(options)};\n"
@@ -116,7 +116,7 @@ def tables(draw: st.DrawFn) -> Made:
 
 
 def around(draw: st.DrawFn, names: list[str], pks: list[str], rowid: bool) -> str:
-    first, last = quoted(names[0]), quoted(names[-1])
+    first, last = identifier(names[0]), identifier(names[-1])
     choices = [
         f"CREATE INDEX ix1 ON t ({first} DESC, {last} COLLATE BINARY);",
         f"CREATE INDEX ix2 ON t (lower({last}));",
@@ -168,7 +168,7 @@ def fill(path: Path, made: Made) -> None:
         "CREATE TABLE parent (id INTEGER PRIMARY KEY); INSERT INTO parent VALUES (1), (2); CREATE TABLE log (x);"
         + table
     )
-    listed = ", ".join([quoted(column.name) for column in made.columns])
+    listed = ", ".join([identifier(column.name) for column in made.columns])
     for number, row in enumerate(made.rows):
         values, places = list(row), listed
         if made.pks and not ("AUTOINCREMENT" in table and number % 2):

@@ -6,7 +6,7 @@ import sqlite3
 from typing import Any
 
 from deebase._backends.sqlite.casts import FITS, STORED, fits, stored
-from deebase._sqltext.tokens import quoted
+from deebase._sqltext.quoting import identifier
 from deebase._types.standard import compare_decimals
 
 Snapshot = dict[str, Any]
@@ -30,7 +30,7 @@ def _is_false_alarm(connection: sqlite3.Connection, text: str) -> bool:
     _, separator, column = text.partition("NULL value in t.")
     return (
         bool(separator)
-        and not connection.execute(f"SELECT 1 FROM t WHERE typeof({quoted(column)}) = 'null'").fetchall()
+        and not connection.execute(f"SELECT 1 FROM t WHERE typeof({identifier(column)}) = 'null'").fetchall()
     )
 
 
@@ -49,7 +49,7 @@ def snapshot(path: Any) -> Snapshot:
                 result[name] = rows(connection, name, sql)
             elif kind == "view":
                 # A view has no order of its own.
-                result[name] = sorted(connection.execute(f"SELECT * FROM {quoted(name)}").fetchall(), key=repr)
+                result[name] = sorted(connection.execute(f"SELECT * FROM {identifier(name)}").fetchall(), key=repr)
         result["broken references"] = connection.execute("PRAGMA foreign_key_check").fetchall()
         return result
     finally:
@@ -58,8 +58,10 @@ def snapshot(path: Any) -> Snapshot:
 
 def rows(connection: sqlite3.Connection, name: str, sql: str) -> list[Any]:
     """Return the rows of a table, with the types in which they are stored."""
-    columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({quoted(name)})")]
-    listed = [quoted(column) for column in columns]
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({identifier(name)})")]
+    listed = [identifier(column) for column in columns]
     kinds = [f"typeof({column})" for column in listed]
     rowid = [] if "WITHOUT ROWID" in sql.upper() else ["rowid"]
-    return connection.execute(f"SELECT {', '.join(rowid + listed + kinds)} FROM {quoted(name)} ORDER BY 1").fetchall()
+    return connection.execute(
+        f"SELECT {', '.join(rowid + listed + kinds)} FROM {identifier(name)} ORDER BY 1"
+    ).fetchall()

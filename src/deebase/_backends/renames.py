@@ -11,7 +11,9 @@ from deebase._backends.sqlite.ddl import index_for
 from deebase._backends.sqlite.rebuild import SchemaRow
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import foreign_key_index_name, index_name, shortened
-from deebase._sqltext.tokens import folded, quoted, spliced, tokens
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import identifier
+from deebase._sqltext.tokens import code_tokens, folded, spliced
 
 #: What comes before the star of a SELECT, unlike that of count(*) or of a product.
 _BEFORE_STAR = ("SELECT", "DISTINCT", "ALL", ",", ".")
@@ -84,15 +86,15 @@ def pinned_views(views: Iterable[TableInfo], entries: Iterable[SchemaRow], colum
         names = {folded(column.name) for column in view.columns}
         if view.kind != "view" or view.sql is None or not names & {folded(name) for name in columns}:
             continue
-        found = tokens(view.sql)
+        found = code_tokens(view.sql, SQLITE)
         name, following = found[2], found[3]
         starred = any(
             token.text == "*" and (before.word or before.text) in _BEFORE_STAR for before, token in pairwise(found)
         )
         if following.word != "AS" or starred:
             continue
-        listed = ", ".join([quoted(column.name) for column in view.columns])
-        yield f"DROP VIEW {quoted(view.name)}"
+        listed = ", ".join([identifier(column.name) for column in view.columns])
+        yield f"DROP VIEW {identifier(view.name)}"
         yield spliced(view.sql, (name.end, name.end, f" ({listed})"))
         # They went with the view.
         yield from [str(entry.sql) for entry in entries if entry.kind == "trigger" and entry.table == view.name]

@@ -11,6 +11,8 @@ from deebase._backends.alter import qualified
 from deebase._backends.sqlite.casts import FITS
 from deebase._model.change import Change, NewKey
 from deebase._model.facts import ColumnInfo, TableInfo
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import literal
 from deebase.errors import (
     CheckViolationError,
     DataError,
@@ -121,8 +123,7 @@ class _Checks:
     def misfits(self, column: ColumnInfo, written: str) -> RowCheck | None:
         name = self.quote(column.name)
         if self.sqlite:
-            quoted = written.replace("'", "''")
-            condition = f"NOT {FITS}('{quoted}', {name})"
+            condition = f"NOT {FITS}({literal(written, SQLITE)}, {name})"
         elif written == "BIGINT" and column.type.split("(")[0] in ("numeric", "real", "double precision"):
             # PostgreSQL would round.
             condition = f"{name} <> trunc({name})"

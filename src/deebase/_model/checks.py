@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from deebase._model.facts import TableInfo
 from deebase._sqltext.create_table import Clause, TableText, parse
-from deebase._sqltext.tokens import Token, folded, joined, spliced, tokens
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.tokens import Token, code_tokens, folded, joined, spliced
 from deebase._types.choices import choice_columns
 from deebase.errors import InvalidOperationError
 
@@ -71,7 +72,7 @@ def _of_definitions(definitions: Iterable[str]) -> Iterator[Condition]:
 
 def _bare(sql: str) -> str:
     """Return a condition without parentheses around all of it."""
-    depth, found = 0, tokens(sql)
+    depth, found = 0, code_tokens(sql, SQLITE)
     for place, token in enumerate(found):
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth == 0 and place < len(found) - 1:
@@ -91,7 +92,7 @@ def by_value(condition: str, decimals: Collection[str]) -> str:
         assert by_value("price < 5 AND kind = 'a'", ["price"]) == "(price + 0) < 5 AND kind = 'a'"
         ```
     """
-    found, names = tokens(condition), {folded(name) for name in decimals}
+    found, names = code_tokens(condition, SQLITE), {folded(name) for name in decimals}
     edits: list[tuple[int, int, str]] = []
     for place, token in enumerate(found):
         before = found[place - 1] if place else None
@@ -114,4 +115,4 @@ def stored_keys(sql: str) -> set[str]:
 
 def written_key(condition: str) -> str:
     """Return what a condition is compared by, when it stands in a CREATE TABLE of SQLite."""
-    return joined(tokens(f"CHECK ({condition})"))
+    return joined(code_tokens(f"CHECK ({condition})", SQLITE))

@@ -15,7 +15,9 @@ from deebase._model.generated_names import shortened
 from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
 from deebase._sqltext.create_table import parse
-from deebase._sqltext.tokens import folded, quoted
+from deebase._sqltext.dialects import POSTGRES, SQLITE
+from deebase._sqltext.quoting import identifier, literal
+from deebase._sqltext.tokens import folded
 from deebase._types.moment_sql import moments_of, other_forms_index
 from deebase.errors import TableExistsError
 
@@ -63,15 +65,14 @@ def _beside(source: TableContext, facts: TableInfo, new: str) -> Iterable[str]:
 def _sqlite(sql: str, facts: TableInfo, new: str, taken: set[str]) -> Iterable[str]:
     yield edit.with_references_to(edit.renamed(sql, new), facts.name, new)
     table = parse(sql)
-    columns = [quoted(column.name) for column in facts.columns if column.computed is None]
+    columns = [identifier(column.name) for column in facts.columns if column.computed is None]
     rowid = rowid_name(facts) if table.rowid_column is None else None
     listed = ", ".join(columns if rowid is None else [rowid, *columns])
-    yield f"INSERT INTO {quoted(new)} ({listed}) SELECT {listed} FROM {quoted(facts.name)}"
+    yield f"INSERT INTO {identifier(new)} ({listed}) SELECT {listed} FROM {identifier(facts.name)}"
     if counts(table):
-        old, copy = (name.replace("'", "''") for name in (facts.name, new))
+        old, copy = (literal(name, SQLITE) for name in (facts.name, new))
         yield (
-            f"UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence WHERE name = '{old}')"
-            f" WHERE name = '{copy}'"
+            f"UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence WHERE name = {old}) WHERE name = {copy}"
         )
     taken = {*taken, folded(new)}
     for index in facts.indexes:
@@ -95,16 +96,16 @@ async def _postgres(source: TableContext, facts: TableInfo, new: str) -> list[st
             # A serial column: the default that LIKE copies counts on with the sequence of the first table.
             sequence = quote(shortened(f"{new}_{column.name}_seq"))
             sequence = sequence if facts.schema is None else f"{quote(facts.schema)}.{sequence}"
-            text = sequence.replace("'", "''")
+            text = literal(sequence, POSTGRES)
             statements += [
                 f"CREATE SEQUENCE {sequence} OWNED BY {copy}.{quote(column.name)}",
-                f"ALTER TABLE {copy} ALTER COLUMN {quote(column.name)} SET DEFAULT nextval('{text}')",
+                f"ALTER TABLE {copy} ALTER COLUMN {quote(column.name)} SET DEFAULT nextval({text})",
             ]
     if columns:
         statements.append(f"INSERT INTO {copy} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {old}")
     for column in counted:
-        texts = [text.replace("'", "''") for text in (copy, old, column.name)]
-        sequences = [f"pg_get_serial_sequence('{table}', '{texts[2]}')" for table in texts[:2]]
+        texts = [literal(text, POSTGRES) for text in (copy, old, column.name)]
+        sequences = [f"pg_get_serial_sequence({table}, {texts[2]})" for table in texts[:2]]
         statements.append(
             f"SELECT setval({sequences[0]}, last) FROM (SELECT pg_sequence_last_value({sequences[1]}) AS last) AS s"
             " WHERE last IS NOT NULL"

@@ -28,7 +28,8 @@ from deebase._model.generated_names import comes_with_key, foreign_key_index_nam
 from deebase._schema.reflect import inventory
 from deebase._sql.statement import Statement
 from deebase._sqltext.create_table import TableText
-from deebase._sqltext.tokens import quoted
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import identifier, literal
 from deebase.errors import (
     CheckViolationError,
     DatabaseError,
@@ -229,9 +230,8 @@ class Transformation:
         """Return the columns that hold values which their new type stores in another form."""
         found: list[str] = []
         for name, kind in written.items():
-            text = kind.replace("'", "''")
-            changes = f"{STORED}('{text}', {quoted(name)}) IS NOT {quoted(name)}"
-            if await self._count(f"SELECT count(*) FROM {quoted(facts.name)} WHERE {changes}"):
+            changes = f"{STORED}({literal(kind, SQLITE)}, {identifier(name)}) IS NOT {identifier(name)}"
+            if await self._count(f"SELECT count(*) FROM {identifier(facts.name)} WHERE {changes}"):
                 found.append(name)
         return frozenset(found)
 
@@ -279,10 +279,11 @@ class Transformation:
         ]
         result: dict[str, int] = {}
         for name in names:
-            text = name.replace("'", "''")
             try:
                 async with self.executor.transaction():
-                    result[name] = await self._count(f"SELECT count(*) FROM pragma_foreign_key_check('{text}')")
+                    result[name] = await self._count(
+                        f"SELECT count(*) FROM pragma_foreign_key_check({literal(name, SQLITE)})"
+                    )
             except DatabaseError:
                 # One that refers to what is no key cannot be counted, now as before.
                 continue

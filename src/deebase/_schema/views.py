@@ -12,7 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from deebase._engine.executor import Executor
 from deebase._model.design import check_name
 from deebase._sql.statement import Statement
-from deebase._sqltext.scanner import StatementKind, classify, split_script
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.kinds import StatementKind, classify
+from deebase._sqltext.splitting import split_script
 from deebase.errors import InvalidOperationError, QueryError, TableExistsError, ValidationError
 
 #: What is there under a name: "table", "view" or "materialized".
@@ -37,8 +39,9 @@ def definition_of(name: str, definition: Any, dialect: Dialect) -> str:
         ValidationError: it is no single SELECT, or holds values that cannot be written into a view.
     """
     if isinstance(definition, str):
-        statements = split_script(definition, dialect.name)
-        if len(statements) != 1 or classify(statements[0], dialect.name) is not StatementKind.READ:
+        rules = capabilities_of(dialect).tokens
+        statements = split_script(definition, rules)
+        if len(statements) != 1 or classify(statements[0], rules) is not StatementKind.READ:
             raise ValidationError(
                 f"view {name}: a view is defined by one SELECT", field="definition", hint="'SELECT id, title FROM post'"
             )

@@ -1,4 +1,4 @@
-"""SQL text of the user's own and its parameters: whole statements, and conditions put into ours."""
+"""SQL text from the user and its parameters: whole statements, and conditions inside of ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from deebase._sqltext.scanner import BLANK, Scan, Token, check_characters, scan, tokens
+from deebase._sqltext.dialects import TokenRules
+from deebase._sqltext.placeholders import Scan, check_characters, scan
+from deebase._sqltext.tokens import BLANK, UNCLOSED, Token, tokens
 from deebase.errors import ValidationError
 
 
@@ -22,7 +24,7 @@ class BoundValue:
 
 
 class _Native(NamedTuple):
-    """A text as the driver takes it, and for each parameter its name or position."""
+    """A text in the form of the driver, and for each parameter its name or position."""
 
     text: str
     order: tuple[str | int, ...]
@@ -32,19 +34,19 @@ class _Native(NamedTuple):
 _STYLES = {list: "listed", tuple: "listed", dict: "named", type(None): "none"}
 
 
-def bind_text(sql: str, params: Any, dialect: str) -> tuple[str, list[Any]]:
-    """Return a text with the driver's placeholders, and the values in their order.
+def bind_text(sql: str, params: Any, rules: TokenRules) -> tuple[str, list[Any]]:
+    """Return a text with the placeholders of the driver, and the values in their order.
 
     Args:
         sql: a statement with ``?`` or ``:name``; ``??`` is a literal question mark.
         params: a sequence for ``?``, a mapping for ``:name``, or None.
-        dialect: "sqlite" (native ``?``) or "postgresql" (native ``$1``).
+        rules: those of the database.
 
     Raises:
         ValidationError: the parameters are of the wrong kind or do not match the placeholders.
     """
     style = _STYLES.get(type(params)) or _style(params)
-    native = _native(sql, style, dialect)
+    native = _native(sql, style, rules)
     if style == "named":
         values = _by_name(native.order, native.names, params, sql)
     else:
@@ -65,16 +67,16 @@ def _style(params: Any) -> str:
 
 
 @lru_cache(maxsize=1000)
-def _native(sql: str, style: str, dialect: str) -> _Native:
-    found = _checked_scan(sql, style, dialect)
+def _native(sql: str, style: str, rules: TokenRules) -> _Native:
+    found = _checked_scan(sql, style, rules)
     pieces, order = [found.pieces[0]], list[str | int]()
     numbers: dict[str, int] = {}
     for n, (hole, piece) in enumerate(zip(found.holes, found.pieces[1:], strict=True)):
         if (style == "named" and hole is None) or style == "none":
             mark = "?"
-        elif dialect == "sqlite" or hole is None:
+        elif hole is None or not rules.numbers_parameters:
             order.append(n if hole is None else hole)
-            mark = "?" if dialect == "sqlite" else f"${len(order)}"
+            mark = f"${len(order)}" if rules.numbers_parameters else "?"
         else:
             if hole not in numbers:
                 order.append(hole)
@@ -84,31 +86,33 @@ def _native(sql: str, style: str, dialect: str) -> _Native:
     return _Native("".join(pieces), tuple(order), frozenset(name for name in found.holes if name is not None))
 
 
-def _checked_scan(sql: str, style: str, dialect: str) -> Scan:
+def _checked_scan(sql: str, style: str, rules: TokenRules) -> Scan:
     """Return the scan of a text whose placeholders fit the style of its parameters."""
-    found = scan(sql, dialect)
+    found = scan(sql, rules)
     names = list(dict.fromkeys(hole for hole in found.holes if hole is not None))
-    has_marks = None in found.holes
-    if found.foreign is not None and (style != "none" or dialect == "sqlite"):
-        raise ValidationError(f"the placeholder {found.foreign} is not taken", field="params", hint="write ? or :name")
+    # A question mark may be an operator as well.
+    has_marks = None in found.holes and not rules.has_question_operators
+    if found.native is not None and (style != "none" or not rules.numbers_parameters):
+        raise ValidationError(
+            f"the placeholder {found.native} is not supported", field="params", hint="write ? or :name"
+        )
     if style == "none" and names:
         raise ValidationError(
             f"no value is given for {_listed(names)}",
             field=names[0],
-            hint=f"they follow the text as a dict: {{{names[0]!r}: ...}}",
+            hint=f"pass a dict after the text: {{{names[0]!r}: ...}}",
         )
-    # On PostgreSQL a question mark may be an operator of jsonb.
-    if style == "none" and has_marks and dialect == "sqlite":
+    if style == "none" and has_marks:
         raise ValidationError(
             "no values are given for ?",
             field="params",
-            hint="they follow the text as a list: ('age > ?', [30]); ?? is a literal ?",
+            hint="pass a list after the text: ('age > ?', [30]); ?? is a literal ?",
         )
     if style == "listed" and names:
         raise ValidationError(
             f"the text has {_listed(names)}, but the parameters are a list", field="params", hint="use a dict, or ?"
         )
-    if style == "named" and has_marks and dialect == "sqlite":
+    if style == "named" and has_marks:
         raise ValidationError(
             "the text has ?, but the parameters are a dict", field="params", hint="use a list, or :name"
         )
@@ -123,7 +127,9 @@ def _refuse_percent(text: str) -> None:
     foreign = _PERCENT.search(text)
     if foreign is not None:
         raise ValidationError(
-            f"the placeholder {foreign.group()} is not taken", field="params", hint="write ? or :name, without quotes"
+            f"the placeholder {foreign.group()} is not supported",
+            field="params",
+            hint="write ? or :name, without quotes",
         )
 
 
@@ -158,14 +164,14 @@ def _by_position(expected: int, params: Any, sql: str) -> list[Any]:
     return list(params)
 
 
-def fragment_parts(sql: str, params: Any, dialect: str) -> list[str | BoundValue]:
-    """Return a condition as literal pieces with bound values in between.
+def fragment_parts(sql: str, params: Any, rules: TokenRules) -> list[str | BoundValue]:
+    """Return a condition as literal pieces and the values between them.
 
     Raises:
         ValidationError: as ``bind_text``.
     """
     style = _STYLES.get(type(params)) or _style(params)
-    found = _checked_scan(sql, style, dialect)
+    found = _checked_scan(sql, style, rules)
     values = iter(_fragment_values(found, style, params, sql))
     parts: list[str | BoundValue] = [found.pieces[0]]
     for hole, piece in zip(found.holes, found.pieces[1:], strict=True):
@@ -190,12 +196,12 @@ def _fragment_values(found: Scan, style: str, params: Any, sql: str) -> list[Any
     return _by_position(len(found.holes), params, sql)
 
 
-def check_fragment(sql: str, dialect: str, *, scoped: bool = False) -> None:
-    """Refuse a text condition that could reach beyond the parentheses it is put in.
+def check_fragment(sql: str, rules: TokenRules, *, scoped: bool = False) -> None:
+    """Refuse a text condition that could reach outside of the parentheses around it.
 
     Args:
         sql: the condition.
-        dialect: how it will be read.
+        rules: those of the database.
         scoped: the handle has a scope: comments are refused too.
 
     Raises:
@@ -205,12 +211,12 @@ def check_fragment(sql: str, dialect: str, *, scoped: bool = False) -> None:
     check_characters(sql)
     opened: list[str] = []
     empty = True
-    for token in tokens(sql, dialect):
-        if token.kind == "word" and not opened:
-            _refuse_clause(token.text.upper(), first=empty)
+    for token in tokens(sql, rules):
+        if not opened:
+            _refuse_clause(token.word, first=empty)
         empty = empty and token.kind in BLANK
         _still_enclosed(token, opened, comments=not scoped)
-        if token.kind == "foreign" or (token.kind == "escaped" and dialect == "sqlite"):
+        if token.kind == "native" or (token.kind == "escaped" and not rules.has_question_operators):
             raise _refused(f"the placeholder {token.text}")
     if opened or empty:
         raise _refused("an unbalanced parenthesis" if opened else "no text")
@@ -233,25 +239,25 @@ _BEGINNINGS = {
 def _refuse_clause(word: str, *, first: bool) -> None:
     hint = _BEGINNINGS.get(word) if first else _CLAUSES.get(word)
     if hint is not None:
-        raise ValidationError(f"{word} is no part of a condition", field="where", hint=hint)
+        raise ValidationError(f"{word} is not part of a condition", field="where", hint=hint)
 
 
-def check_enclosed(sql: str, dialect: str, *, value_of: str | None = None) -> None:
-    """Refuse compiled text that could end the parentheses it is put in.
+def check_enclosed(sql: str, rules: TokenRules, *, value_of: str | None = None) -> None:
+    """Refuse compiled text that could close the parentheses around it.
 
     Args:
         sql: a condition, or the new value of a column.
-        dialect: how it will be read.
-        value_of: the column whose value it is; a comma would begin the next assignment.
+        rules: those of the database.
+        value_of: the column that it is assigned to; a comma would begin the next assignment.
 
     Raises:
         ValidationError: unbalanced quotes, parentheses or brackets, a semicolon, a comment.
     """
     opened: list[str] = []
     try:
-        for token in tokens(sql, dialect):
+        for token in tokens(sql, rules):
             _still_enclosed(token, opened, comments=False)
-            if value_of is not None and not opened and token == ("other", ","):
+            if value_of is not None and not opened and token.text == ",":
                 raise _refused("a comma outside of parentheses")
         if opened:
             raise _refused("an unbalanced parenthesis")
@@ -269,13 +275,13 @@ _CLOSES = {")": "(", "]": "["}
 
 
 def _still_enclosed(token: Token, opened: list[str], *, comments: bool) -> None:
-    """Refuse a token that breaks out; note the parentheses and brackets that are open after it."""
-    kind, text = token
-    if kind == "broken":
+    """Refuse a token that breaks out; update the parentheses and brackets that are open after it."""
+    kind, text, _ = token
+    if kind in UNCLOSED:
         raise _refused("an unclosed quote or comment")
     if kind == "comment" and not comments:
         raise _refused("a comment")
-    if kind != "other":
+    if kind != "symbol":
         return
     if text == ";":
         raise _refused("a semicolon")

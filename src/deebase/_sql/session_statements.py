@@ -1,10 +1,12 @@
-"""Whether a PostgreSQL statement can change the session of its connection, told from its text."""
+"""Whether a statement can change the session of its connection, as far as its text shows."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-from deebase._sqltext.scanner import BLANK, StatementKind, classify, tokens
+from deebase._sqltext.dialects import TokenRules
+from deebase._sqltext.kinds import StatementKind, classify
+from deebase._sqltext.tokens import code_tokens
 
 # Functions of pg_catalog that change nothing beyond the statement. Every other name may be a function that calls
 # set_config(), takes a lock of the session or runs SQL of its own: a reset too many costs one round trip.
@@ -57,25 +59,26 @@ _PLAIN = _FUNCTIONS | _GRAMMAR
 
 
 @lru_cache(maxsize=1000)
-def keeps_session(sql: str) -> bool:
-    """Tell whether a statement of PostgreSQL certainly leaves the session of its connection as it was.
+def keeps_session(sql: str, rules: TokenRules) -> bool:
+    """Return whether a statement certainly does not change its session by a function that it calls.
 
     Args:
         sql: one statement.
+        rules: those of the database.
     """
-    if classify(sql, "postgresql") not in (StatementKind.READ, StatementKind.WRITE):
+    if not rules.calls_change_sessions:
+        return True
+    if classify(sql, rules) not in (StatementKind.READ, StatementKind.WRITE):
         return False
-    return "(" not in sql or not _calls_unknown_code(sql)
+    return "(" not in sql or not _calls_unknown_code(sql, rules)
 
 
-def _calls_unknown_code(sql: str) -> bool:
+def _calls_unknown_code(sql: str, rules: TokenRules) -> bool:
     # The parts of the name that ends at the current token, and the word before that name.
     name: list[str] = []
     before, previous = "", ""
-    for token in tokens(sql, "postgresql"):
-        if token.kind in BLANK:
-            continue
-        text = token.text.upper() if token.kind == "word" else token.text
+    for token in code_tokens(sql, rules):
+        text = token.word or token.text
         if text == "(" and name and before not in _NAMING and not _is_known(name):
             return True
         if token.kind in ("word", "quoted"):

@@ -16,6 +16,7 @@ from deebase._sql.binding import check_enclosed, check_fragment, fragment_parts
 from deebase._sql.compiled import Parameters
 from deebase._sql.raw import adapt
 from deebase._sql.scope import Scope, no_scope
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.foreign_values import OWN, sendable
 from deebase.errors import SchemaError, ValidationError
 from deebase.types import SqlExpression
@@ -69,7 +70,7 @@ class Enclosed(ColumnElement[bool]):
 @compiles(Enclosed)
 def _compile_enclosed(element: Enclosed, compiler: Any, **kwargs: Any) -> str:
     text = compiler.process(element.element, **kwargs)
-    check_enclosed(text, compiler.dialect.name)
+    check_enclosed(text, capabilities_of(compiler.dialect).tokens)
     return f"({text})"
 
 
@@ -88,7 +89,7 @@ class Assigned(ColumnElement[Any]):
 @compiles(Assigned)
 def _compile_assigned(element: Assigned, compiler: Any, **kwargs: Any) -> str:
     text: str = compiler.process(element.element, **kwargs)
-    check_enclosed(text, compiler.dialect.name, value_of=element.column)
+    check_enclosed(text, capabilities_of(compiler.dialect).tokens, value_of=element.column)
     # The keyword DEFAULT is no expression: in parentheses it is a syntax error.
     return text if text.strip().upper() == "DEFAULT" else f"({text})"
 
@@ -213,9 +214,10 @@ class Where:
         """Add a condition in SQL text, with its values bound."""
         if params is not None and hasattr(params, "__len__"):
             self._refuse_many(len(params))
-        check_fragment(text, dialect, scoped=bool(self.scope))
+        rules = capabilities_of(dialect).tokens
+        check_fragment(text, rules, scoped=bool(self.scope))
         parts: list[str | sa.BindParameter[Any]] = []
-        for part in fragment_parts(text, params, dialect):
+        for part in fragment_parts(text, params, rules):
             parts.append(part if isinstance(part, str) else sa.bindparam(None, adapt(part.value, dialect), unique=True))
         self._clauses.append(Fragment(parts))
         self.shape = None

@@ -1,1 +1,1 @@
-"""SQL as text: tokens, quoting and literals. Imports nothing of DeeBase but its errors."""
+"""SQL as text: tokens, quoting, literals, placeholders and scripts. Imports only the errors of DeeBase."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
+from deebase._sqltext.dialects import TokenRules
+
 
 class Named(Protocol):
     """A dialect of SQLAlchemy, as far as it is asked here."""
@@ -30,6 +32,7 @@ class Capabilities:
         checks_types: a column holds values of its type alone.
         ignores_case_of_names: two names that differ by case alone are one name.
         copies_rows: COPY takes many rows.
+        tokens: how SQL text is read: quotes, comments, placeholders.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Capabilities:
     checks_types: bool
     ignores_case_of_names: bool
     copies_rows: bool
+    tokens: TokenRules
 
 
 _registered: dict[str, Capabilities] = {}
@@ -54,9 +58,9 @@ def register(capabilities: Capabilities) -> None:
     _registered[capabilities.name] = capabilities
 
 
-def capabilities_of(database: Named) -> Capabilities:
-    """Return what the database of a dialect can do."""
+def capabilities_of(database: Named | str) -> Capabilities:
+    """Return what the database of a dialect, or of the name of one, can do."""
     if not _registered:
         # Each backend registers itself when it is imported.
         import_module("deebase._backends")
-    return _registered[database.name]
+    return _registered[database if isinstance(database, str) else database.name]

@@ -1,4 +1,4 @@
-"""A stored CREATE TABLE of SQLite, taken apart as far as changes need it (sqlite.org/lang_createtable.html)."""
+"""A parser of the CREATE TABLE statements that SQLite stores (sqlite.org/lang_createtable.html)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from deebase._sqltext.tokens import Token, folded, tokens
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.tokens import Token, code_tokens, folded
 from deebase.errors import InvalidOperationError
 
 _TABLE_CLAUSES = {"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"}
@@ -24,9 +25,9 @@ class Clause:
     Attributes:
         kind: "PRIMARY KEY", "NOT NULL", "NULL", "UNIQUE", "CHECK", "DEFAULT", "COLLATE", "REFERENCES",
             "FOREIGN KEY", "GENERATED", "DEFERRABLE", or "" for a name without a constraint.
-        tokens: from CONSTRAINT, where it has a name.
-        columns: of a key, UNIQUE or FOREIGN KEY of the table.
-        parent: the token that names the table that a foreign key refers to.
+        tokens: all of its tokens, from CONSTRAINT on if it has a name.
+        columns: the columns of a PRIMARY KEY, UNIQUE or FOREIGN KEY of the table.
+        parent: the name of the table that a foreign key references.
     """
 
     kind: str
@@ -36,7 +37,7 @@ class Clause:
 
     @property
     def start(self) -> int:
-        """Where it begins in the text."""
+        """Its place in the text."""
         return self.tokens[0].start
 
     @property
@@ -45,7 +46,7 @@ class Clause:
         return self.tokens[-1].end
 
     def mentions(self, name: str) -> bool:
-        """Whether a name stands in it."""
+        """Whether it contains a name."""
         return any(token.means(name) for token in self.tokens) or folded(name) in map(folded, self.columns)
 
 
@@ -64,7 +65,7 @@ class ColumnText:
 
     @property
     def start(self) -> int:
-        """Where it begins in the text."""
+        """Its place in the text."""
         return self.token.start
 
     @property
@@ -78,7 +79,7 @@ class ColumnText:
         return self.clauses[-1].end if self.clauses else self.type_end
 
     def of(self, *kinds: str) -> list[Clause]:
-        """Return its constraints of some kinds."""
+        """Return its constraints of these kinds."""
         return [clause for clause in self.clauses if clause.kind in kinds]
 
 
@@ -89,10 +90,10 @@ class TableText:
     Attributes:
         sql: the whole text.
         token: the token that names the table.
-        columns: in their order.
-        constraints: those of the table.
-        commas: where the commas stand that end a column or a constraint.
-        options: the words behind the closing parenthesis.
+        columns: in order.
+        constraints: the constraints of the table.
+        commas: the places of the commas after columns and constraints.
+        options: the words after the closing parenthesis.
     """
 
     sql: str
@@ -119,7 +120,7 @@ class TableText:
 
     @property
     def parts(self) -> tuple[ColumnText | Clause, ...]:
-        """Columns and constraints, as they stand in the parentheses."""
+        """Columns and constraints, in this order."""
         return (*self.columns, *self.constraints)
 
     def column(self, name: str) -> ColumnText:
@@ -128,7 +129,7 @@ class TableText:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The columns of the primary key."""
+        """The columns of the primary key, in order."""
         for column in self.columns:
             if column.of("PRIMARY KEY"):
                 return (column.name,)
@@ -136,19 +137,19 @@ class TableText:
 
     @property
     def rowid_column(self) -> str | None:
-        """The column that is another name of the rowid, if there is one (sqlite.org/lang_createtable.html#rowid)."""
+        """The column that is another name of the rowid, if any (sqlite.org/lang_createtable.html#rowid)."""
         key = self.key
         if len(key) != 1 or self.without_rowid:
             return None
         column = self.column(key[0])
         written = " ".join([token.name for token in column.type]).upper()
-        # By a quirk that the documentation names, INTEGER PRIMARY KEY DESC is not.
+        # INTEGER PRIMARY KEY DESC is not: a quirk that the documentation names.
         descends = any(token.word == "DESC" for clause in column.of("PRIMARY KEY") for token in clause.tokens)
         return column.name if written == "INTEGER" and not descends else None
 
 
 def parse(sql: str) -> TableText:
-    """Take a stored CREATE TABLE apart.
+    """Parse a stored CREATE TABLE.
 
     Raises:
         InvalidOperationError: it is a virtual table.
@@ -158,9 +159,9 @@ def parse(sql: str) -> TableText:
 
 @lru_cache(maxsize=1000)
 def collations(sql: str) -> Mapping[str, str]:
-    """Return the collations that a stored CREATE TABLE gives its columns, by their folded names.
+    """Return the collations of the columns in a stored CREATE TABLE, by their folded names.
 
-    Empty for a virtual table, and for a text that cannot be read.
+    Empty for a virtual table, and for a text that cannot be parsed.
     """
     if "collate" not in sql.lower():
         return {}
@@ -176,7 +177,7 @@ def collations(sql: str) -> Mapping[str, str]:
 class _Parser:
     def __init__(self, sql: str) -> None:
         self.sql = sql
-        self.tokens = tokens(sql)
+        self.tokens = code_tokens(sql, SQLITE)
         self.place = 0
         self.commas: list[int] = []
 
@@ -195,13 +196,13 @@ class _Parser:
         return token
 
     def take_words(self, *words: str) -> None:
-        """Take these words as far as they stand here."""
+        """Take those of these words that follow, in this order."""
         for word in words:
             if self.word() == word:
                 self.place += 1
 
     def group(self) -> Sequence[Token]:
-        """Take what stands in parentheses."""
+        """Take a group in parentheses, and return what it contains."""
         first, depth = self.place + 1, 0
         while True:
             text = self.take().text
@@ -210,7 +211,7 @@ class _Parser:
                 return self.tokens[first : self.place - 1]
 
     def names(self) -> tuple[str, ...]:
-        """Take a list of columns in parentheses; behind a name may stand COLLATE, ASC and DESC."""
+        """Take a list of columns in parentheses; COLLATE, ASC and DESC may follow each name."""
         found: list[str] = []
         starts = True
         for token in self.group():
@@ -266,7 +267,7 @@ class _Parser:
             self.place += 2
         word = self.word()
         if word not in _COLUMN_CLAUSES or word == "CONSTRAINT":
-            # A name without a constraint is allowed, and what stands here may belong to the next one.
+            # A name without a constraint is allowed, and this token may belong to the next one.
             self.place = max(self.place, first + 1)
             return Clause("", tuple(self.tokens[first : self.place]))
         kind, parent = self._column_constraint(word)
@@ -311,7 +312,7 @@ class _Parser:
             self.place += 3
 
     def _references(self) -> Token:
-        """Take a table, its columns and what happens when they change, behind REFERENCES."""
+        """Take the table, columns and actions that follow REFERENCES."""
         parent = self.take()
         if self.mark("("):
             self.group()

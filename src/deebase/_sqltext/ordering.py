@@ -1,4 +1,4 @@
-"""The order in which things are made, so that what they need is there."""
+"""The order in which objects are created, so that each follows those it needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 
 class Named(Protocol):
-    """Something with a name by which others need it."""
+    """An object that others need by its name."""
 
     @property
     def name(self) -> str:
@@ -19,7 +19,7 @@ T = TypeVar("T", bound=Named)
 
 
 def groups(items: Iterable[T], needs: Callable[[T], Collection[str]]) -> Iterator[list[T]]:
-    """Yield items one by one, those that others need first, and at the end those in cycles together."""
+    """Yield items one by one, each after those it needs; those in cycles come last, as one group."""
     waiting = {item.name: item for item in items}
     while waiting:
         free = [item for item in waiting.values() if not any(name in waiting for name in needs(item))]

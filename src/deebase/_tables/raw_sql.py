@@ -18,7 +18,9 @@ from deebase._sql.raw import adapt, described, unique_names
 from deebase._sql.read_only import read_query
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
-from deebase._sqltext.scanner import StatementKind, classify, split_script
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.kinds import StatementKind, classify
+from deebase._sqltext.splitting import split_script
 from deebase.errors import InvalidOperationError, MultipleRowsError, NotFoundError, QueryError, ValidationError
 from deebase.types import SqlExpression
 
@@ -37,17 +39,18 @@ class RawSql:
     def __init__(self, executor: Executor, dialect: Dialect) -> None:
         self._executor = executor
         self._dialect = dialect
+        self._rules = capabilities_of(dialect).tokens
         self._statements: dict[str, Statement] = {}
 
     def _text(self, sql: str, params: Any) -> tuple[Statement, list[Any]]:
-        kind = classify(sql, self._dialect.name)
+        kind = classify(sql, self._rules)
         if kind is StatementKind.TRANSACTION:
             raise InvalidOperationError(
                 "BEGIN, COMMIT, ROLLBACK and SAVEPOINT are not sent by hand",
                 operation="q",
                 hint="async with db.transaction(): ... ; nested, it is a savepoint",
             )
-        bound, values = bind_text(sql, params, self._dialect.name)
+        bound, values = bind_text(sql, params, self._rules)
         statement = self._statements.get(bound)
         if statement is None:
             self._must_be_one(sql)
@@ -56,7 +59,7 @@ class RawSql:
                 bound,
                 reads=kind is StatementKind.READ,
                 changes_session=kind is StatementKind.SESSION and not postgres,
-                keeps_session=not postgres or keeps_session(sql),
+                keeps_session=keeps_session(sql, self._rules),
             )
             if len(self._statements) >= KEPT_TEXTS:
                 self._statements.clear()
@@ -65,7 +68,7 @@ class RawSql:
 
     def _must_be_one(self, sql: str) -> None:
         # Most texts have no semicolon, and need not be read again.
-        if ";" in sql and len(split_script(sql, self._dialect.name)) > 1:
+        if ";" in sql and len(split_script(sql, self._rules)) > 1:
             raise QueryError(
                 "the text has more than one statement",
                 statement=sql,
@@ -136,7 +139,7 @@ class RawSql:
         """
         fixed: tuple[list[str], list[Any]] | None = None
         if guarded:
-            read_query(sql, self._dialect.name)
+            read_query(sql, self._rules)
         if isinstance(sql, str):
             statement, args = self._text(sql, params)
         elif isinstance(sql, (sa.Select, sa.CompoundSelect)):
@@ -169,7 +172,7 @@ class RawSql:
                 hint="db.script('CREATE ...; INSERT ...;'); a SQLAlchemy statement goes to db.q",
             )
         async with self._executor.transaction():
-            for text in split_script(sql, self._dialect.name):
+            for text in split_script(sql, self._rules):
                 await self._run(text, None)
 
     def expression(self, expression: Any) -> SqlExpression:

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
+from deebase._sqltext import quoting
+from deebase._sqltext.dialects import POSTGRES, SQLITE
 from deebase._types.value_checks import checker
 from deebase.types import UNSET
 
@@ -54,10 +56,9 @@ def literal(value: Any, dialect: Dialect) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    text = rf"\x{value.hex()}" if isinstance(value, bytes) else _postgresql_text(value)
-    quoted = text.replace("'", "''")
-    # E'' says itself what a backslash is; '' leaves it to a setting (standard_conforming_strings).
-    return "E'" + quoted.replace("\\", "\\\\") + "'" if "\\" in quoted else f"'{quoted}'"
+    if isinstance(value, bytes):
+        return quoting.bytes_literal(value, POSTGRES)
+    return quoting.literal(_postgresql_text(value), POSTGRES)
 
 
 def _postgresql_text(value: Any) -> str:
@@ -70,12 +71,12 @@ def _postgresql_text(value: Any) -> str:
 
 def _sqlite_literal(value: Any) -> str:
     if isinstance(value, bytes):
-        return f"X'{value.hex()}'"
+        return quoting.bytes_literal(value, SQLITE)
     if isinstance(value, float):
         return _sqlite_real(value)
     if isinstance(value, int):
         return str(int(value))
-    return "'" + str(value).replace("'", "''") + "'"
+    return quoting.literal(str(value), SQLITE)
 
 
 def _sqlite_real(value: float) -> str:

@@ -25,9 +25,11 @@ _UNREPEATABLE = (
 
 def _changes(statements: Sequence[str], core: Core) -> list[str]:
     """Return the statements that do more than read."""
-    from deebase._sqltext.scanner import StatementKind, classify
+    from deebase._sqltext.capabilities import capabilities_of
+    from deebase._sqltext.kinds import StatementKind, classify
 
-    return [sql for sql in statements if classify(sql, core.dialect.name) is not StatementKind.READ]
+    rules = capabilities_of(core.dialect).tokens
+    return [sql for sql in statements if classify(sql, rules) is not StatementKind.READ]
 
 
 async def rehearsed(db: Database, work: Awaitable[T]) -> tuple[list[str], T]:

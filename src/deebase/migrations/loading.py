@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from deebase._sqltext.scanner import split_script
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.splitting import split_script
 from deebase.errors import MigrationError
 from deebase.migrations.check.unawaited import unawaited_calls
 from deebase.migrations.files import MigrationFile
@@ -205,7 +206,8 @@ class _SqlScript:
         await self._run(db, "downgrade")
 
     async def _run(self, db: Database, section: str) -> None:
-        for number, statement in enumerate(split_script(self._parts[section], self._dialect), start=1):
+        rules = capabilities_of(self._dialect).tokens
+        for number, statement in enumerate(split_script(self._parts[section], rules), start=1):
             self._statement = number
             await db.q(statement)
 

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from deebase._engine.core import core_of
-from deebase._sqltext.scanner import StatementKind, classify
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.kinds import StatementKind, classify
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.ledger import TABLE, Ledger
 from deebase.migrations.loading import loaded
@@ -116,7 +117,7 @@ def _as_written(statements: Sequence[str], dialect: str) -> list[str]:
     """Return what was run without what only looked, and without the ledger."""
     result: list[str] = []
     for sql in statements:
-        if TABLE in sql or classify(sql, dialect) is StatementKind.READ:
+        if TABLE in sql or classify(sql, capabilities_of(dialect).tokens) is StatementKind.READ:
             continue
         if sql.startswith(_EXCHANGE):
             result += ["PRAGMA writable_schema = ON", sql, "PRAGMA writable_schema = RESET"]

@@ -1,6 +1,7 @@
 """What PostgreSQL can do."""
 
 from deebase._sqltext.capabilities import Capabilities, register
+from deebase._sqltext.dialects import POSTGRES
 
 CAPABILITIES = Capabilities(
     name="postgresql",
@@ -15,5 +16,6 @@ CAPABILITIES = Capabilities(
     checks_types=True,
     ignores_case_of_names=False,
     copies_rows=True,
+    tokens=POSTGRES,
 )
 register(CAPABILITIES)

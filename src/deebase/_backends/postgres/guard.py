@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 from deebase._sql.read_only import OPERATION, read_query, refused
+from deebase._sqltext.dialects import POSTGRES
 from deebase.errors import InvalidOperationError
 
-#: Quotes and backslashes mean what our scanner takes them for.
+#: Quotes and backslashes mean what our tokenizer takes them for.
 _SETTINGS = "SET LOCAL standard_conforming_strings = on"
 _QUERY = "DECLARE deebase_read NO SCROLL CURSOR FOR "
 #: Functions of the server that are volatile for another reason than side effects.
@@ -65,7 +66,7 @@ async def check_reads(driver: Any, sql: str) -> None:
     Raises:
         InvalidOperationError: it is not a query, or calls a function that may have side effects.
     """
-    found = read_query(sql, "postgresql")
+    found = read_query(sql, POSTGRES)
     await driver.execute(_SETTINGS)
     # Its own errors first: those of the other text would have their place elsewhere.
     await driver.prepare(sql)

@@ -16,6 +16,8 @@ from deebase._lanes.pool import LanePool
 from deebase._sql.reread import Reread, as_stored
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
+from deebase._sqltext.dialects import POSTGRES
+from deebase._sqltext.quoting import identifier
 from deebase.errors import DataError, InvalidOperationError
 
 if TYPE_CHECKING:
@@ -38,11 +40,6 @@ _COPY = Statement("COPY")
 #: read_only_sql_transaction: outside of a read-only transaction it is the server that takes no writes, as after a
 #: failover (manual, appendix A).
 READ_ONLY_SERVER = "25006"
-
-
-def quoted_name(name: str) -> str:
-    """Return a name as PostgreSQL reads nothing but a name."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 class PostgresLane:
@@ -96,7 +93,7 @@ class PostgresLane:
 
     def sends(self, sql: str) -> None:
         """Take note of a statement that SQLAlchemy sends on the connection."""
-        if self.code.changes_sessions or not keeps_session(sql):
+        if self.code.changes_sessions or not keeps_session(sql, POSTGRES):
             self._note(sql)
 
     def _begin(self, statement: Statement) -> None:
@@ -198,8 +195,8 @@ class PostgresLane:
         other values, without an error. What is asked here locks the table against changes of others until the end of
         the transaction.
         """
-        place = ".".join([quoted_name(part) for part in (schema, table) if part is not None])
-        listed = ", ".join(map(quoted_name, columns))
+        place = identifier(schema, table)
+        listed = ", ".join(map(identifier, columns))
         asked = await self.driver.prepare(f"SELECT {listed} FROM {place} LIMIT 0", name="")
         types = tuple([attribute.type.oid for attribute in asked.get_attributes()])
         if self._copied.get((place, listed), types) != types or len(self._copied) > KEPT_SHAPES:

@@ -1,6 +1,7 @@
 """What SQLite can do."""
 
 from deebase._sqltext.capabilities import Capabilities, register
+from deebase._sqltext.dialects import SQLITE
 
 CAPABILITIES = Capabilities(
     name="sqlite",
@@ -15,5 +16,6 @@ CAPABILITIES = Capabilities(
     checks_types=False,
     ignores_case_of_names=True,
     copies_rows=False,
+    tokens=SQLITE,
 )
 register(CAPABILITIES)

@@ -8,7 +8,8 @@ from deebase._backends.sqlite.ddl import mentioned
 from deebase._backends.sqlite.rebuild import SchemaRow
 from deebase._model.facts import TableInfo
 from deebase._sqltext.create_table import parse
-from deebase._sqltext.tokens import folded, mentions, tokens
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.tokens import code_tokens, folded, mentions
 
 
 def column_uses(facts: TableInfo, entries: Sequence[SchemaRow], tables: Iterable[TableInfo], name: str) -> list[str]:
@@ -28,7 +29,7 @@ def _indexes(facts: TableInfo, name: str) -> list[str]:
     return [
         f"index {index.name}"
         for index in facts.indexes
-        if index.sql is not None and (name in index.columns or mentions(index.sql, name))
+        if index.sql is not None and (name in index.columns or mentions(index.sql, SQLITE, name))
     ]
 
 
@@ -54,11 +55,15 @@ def _texts(facts: TableInfo, entries: Sequence[SchemaRow], name: str) -> list[st
     for entry in entries:
         sql = entry.sql or ""
         own = entry.table == facts.name
-        if entry.kind in ("trigger", "view") and mentions(sql, name) and (own or mentions(sql, facts.name)):
+        if (
+            entry.kind in ("trigger", "view")
+            and mentions(sql, SQLITE, name)
+            and (own or mentions(sql, SQLITE, facts.name))
+        ):
             found.append(f"{entry.kind} {entry.name}")
         elif entry.kind == "table" and sql[:14].upper() == "CREATE VIRTUAL":
             # Its arguments may be quoted as anything: content='table'.
-            words = {folded(token.name) for token in tokens(sql)}
+            words = {folded(token.name) for token in code_tokens(sql, SQLITE)}
             if {folded(facts.name), folded(name)} <= words:
                 found.append(f"virtual table {entry.name}")
     return found

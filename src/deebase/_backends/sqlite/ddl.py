@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 
 from deebase._sqltext.create_table import Clause, ColumnText, TableText, parse
-from deebase._sqltext.tokens import folded, quoted, spliced, tokens
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import identifier
+from deebase._sqltext.tokens import code_tokens, folded, spliced
 
 # A comment that stands on the line of what is taken away belongs to it.
 _REST_OF_LINE = re.compile(r"[ \t]*(?:--[^\n]*(?:\n|\Z)|/\*[^\n]*?\*/[ \t]*\n)?[ \t\n\f\r]*")
@@ -45,7 +47,7 @@ def _without_clauses(sql: str, clauses: Sequence[Clause]) -> str:
 def renamed(sql: str, name: str) -> str:
     """Name the table otherwise."""
     token = parse(sql).token
-    return spliced(sql, (token.start, token.end, quoted(name)))
+    return spliced(sql, (token.start, token.end, identifier(name)))
 
 
 def with_references_to(sql: str, old: str, new: str) -> str:
@@ -53,7 +55,7 @@ def with_references_to(sql: str, old: str, new: str) -> str:
     table = parse(sql)
     clauses = [*table.constraints, *[clause for column in table.columns for clause in column.clauses]]
     parents = [clause.parent for clause in clauses if clause.parent is not None]
-    return spliced(sql, *[(p.start, p.end, quoted(new)) for p in parents if folded(p.name) == folded(old)])
+    return spliced(sql, *[(p.start, p.end, identifier(new)) for p in parents if folded(p.name) == folded(old)])
 
 
 def with_column(sql: str, column: str) -> str:
@@ -150,7 +152,7 @@ def with_key(sql: str, columns: Sequence[str]) -> str:
     if not columns:
         return sql
     end = parse(sql).columns[-1].end
-    return spliced(sql, (end, end, f", PRIMARY KEY ({', '.join(map(quoted, columns))})"))
+    return spliced(sql, (end, end, f", PRIMARY KEY ({', '.join(map(identifier, columns))})"))
 
 
 def with_constraint(sql: str, constraint: str) -> str:
@@ -201,7 +203,7 @@ def in_order(sql: str, names: Sequence[str]) -> str:
 
 def index_for(sql: str, name: str, table: str) -> str:
     """Return a stored CREATE INDEX with another name, for another table."""
-    found = tokens(sql)
+    found = code_tokens(sql, SQLITE)
     place = next(place for place, token in enumerate(found) if token.word == "INDEX") + 1
     own, target = found[place], found[place + 2]
-    return spliced(sql, (own.start, own.end, quoted(name)), (target.start, target.end, quoted(table)))
+    return spliced(sql, (own.start, own.end, identifier(name)), (target.start, target.end, identifier(table)))

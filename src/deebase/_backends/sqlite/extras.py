@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from deebase._model.facts import TableInfo
 from deebase._sqltext.create_table import Clause, ColumnText, TableText, parse
-from deebase._sqltext.tokens import folded, joined, quoted, tokens
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import identifier, literal
+from deebase._sqltext.tokens import code_tokens, folded, joined
 from deebase.errors import InvalidOperationError
 
 TRIGGERS = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY tbl_name, name"
@@ -18,7 +20,7 @@ _FOREIGN = ("REFERENCES", "FOREIGN KEY")
 
 def key_of(sql: str) -> str:
     """Return SQL in the form in which two texts of one meaning are the same."""
-    return joined(tokens(sql))
+    return joined(code_tokens(sql, SQLITE))
 
 
 def features(facts: TableInfo, choices: Mapping[str, Sequence[str]]) -> list[tuple[str, str | None]]:
@@ -39,7 +41,7 @@ def features(facts: TableInfo, choices: Mapping[str, Sequence[str]]) -> list[tup
 
 
 def _choice(name: str, texts: Sequence[str]) -> str:
-    listed = " , ".join(["'" + text.replace("'", "''") + "'" for text in texts])
+    listed = " , ".join([literal(text, SQLITE) for text in texts])
     return f"check ( {folded(name)} in ( {listed} ) )"
 
 
@@ -105,7 +107,7 @@ def ddl(facts: TableInfo) -> tuple[list[str], list[str], dict[str, str]]:
 
 def view(sql: str) -> tuple[str | None, tuple[str, ...], bool, str]:
     """Return the SELECT of a view (None if its columns have names of their own), its SQL, False, and its key."""
-    found = tokens(sql)
+    found = code_tokens(sql, SQLITE)
     start = next((place for place, token in enumerate(found) if token.word == "AS"), None)
     listed = any(token.text == "(" for token in found[:start])
     if start is None or listed:
@@ -116,4 +118,4 @@ def view(sql: str) -> tuple[str | None, tuple[str, ...], bool, str]:
 def trigger(row: Sequence[object]) -> tuple[str, str, str, str, str]:
     """Return name, table, SQL, the SQL that drops it, and the key of a trigger."""
     name, table, sql = str(row[0]), str(row[1]), str(row[2])
-    return name, table, sql, f"DROP TRIGGER {quoted(name)}", key_of(sql)
+    return name, table, sql, f"DROP TRIGGER {identifier(name)}", key_of(sql)

@@ -11,6 +11,7 @@ import sqlite3
 from deebase._backends.dialects import SUM
 from deebase._backends.sqlite.casts import FITS, STORED
 from deebase._sql.read_only import OPERATION, explains
+from deebase._sqltext.dialects import SQLITE
 from deebase._types.arithmetic import COMPUTED
 from deebase._types.moment_forms import KINDS
 from deebase._types.stored_forms import KEPT
@@ -75,7 +76,7 @@ class SqliteGuard:
     """
 
     def __init__(self, sql: str) -> None:
-        self._actions = _ALLOWED_ACTIONS | (_PLANNED_ACTIONS if explains(sql, "sqlite") else set[int]())
+        self._actions = _ALLOWED_ACTIONS | (_PLANNED_ACTIONS if explains(sql, SQLITE) else set[int]())
         self._refused: str | None = None
 
     def __call__(

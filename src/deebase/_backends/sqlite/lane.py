@@ -23,6 +23,7 @@ from deebase._lanes.pool import closed_while_running
 from deebase._lanes.shield import run_shielded
 from deebase._sql.read_only import read_query
 from deebase._sql.statement import Statement
+from deebase._sqltext.dialects import SQLITE
 
 #: Instructions of SQLite's virtual machine between two looks at the cancel token.
 PROGRESS_STEPS = 10_000
@@ -293,7 +294,7 @@ class SqliteLane:
     ) -> SqliteCursor:
         """Start reading a result in pieces of ``size`` rows; guarded, the statement can do nothing but read."""
         if guarded:
-            read_query(statement.sql, "sqlite")
+            read_query(statement.sql, SQLITE)
         cursor = SqliteCursor(self, size, SqliteGuard(statement.sql) if guarded else None)
         try:
             await self.call(lambda raw: cursor.open(raw, statement.sql, args))

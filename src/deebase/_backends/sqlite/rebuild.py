@@ -21,7 +21,9 @@ from deebase._model.change import Change, NewKey
 from deebase._model.create_statements import strict_type
 from deebase._model.facts import IndexInfo, TableInfo
 from deebase._sqltext.create_table import TableText, parse
-from deebase._sqltext.tokens import folded, quoted
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import identifier, literal
+from deebase._sqltext.tokens import folded
 from deebase.errors import InvalidOperationError
 
 #: What SQLite calls the rowid where no column is called so.
@@ -108,8 +110,8 @@ def rebuild(
     if change.only_names:
         return Rebuild(renames=tuple(renames))
     if change.only_names_and_drops and all(_drops_alone(table, name) for name in change.drop):
-        drops = [f"DROP INDEX {quoted(index.name)}" for index in _beside(facts, change.drop)]
-        drops += [f"ALTER TABLE {quoted(facts.name)} DROP COLUMN {quoted(name)}" for name in change.drop]
+        drops = [f"DROP INDEX {identifier(index.name)}" for index in _beside(facts, change.drop)]
+        drops += [f"ALTER TABLE {identifier(facts.name)} DROP COLUMN {identifier(name)}" for name in change.drop]
         return Rebuild(after=tuple(drops), renames=tuple(renames))
     return _exchanged(facts, entries, edited(facts.sql or "", change, dialect), change, converted, renames)
 
@@ -135,12 +137,12 @@ def _exchanged(
     before = [
         bare,
         _copy(facts, parse(sql), new, change, converted),
-        *[f"DROP INDEX {quoted(index.name)}" for index in indexes],
+        *[f"DROP INDEX {identifier(index.name)}" for index in indexes],
     ]
     gone = {index.name for index in _beside(facts, (*change.drop, *change.types))}
-    after = [f"DROP TABLE {quoted(new)}", *[str(index.sql) for index in indexes if index.name not in gone]]
+    after = [f"DROP TABLE {identifier(new)}", *[str(index.sql) for index in indexes if index.name not in gone]]
     if counts(parse(facts.sql or "")) and not counts(parse(sql)):
-        after.append(f"DELETE FROM sqlite_sequence WHERE name = {_text(old)}")
+        after.append(f"DELETE FROM sqlite_sequence WHERE name = {literal(old, SQLITE)}")
     left = edit.without_foreign_keys(edit.renamed(facts.sql or "", new))
     return Rebuild(tuple(before), _exchange(old, new, sql, left), tuple(after), renames=tuple(renames))
 
@@ -196,7 +198,9 @@ def foreign_key(key: NewKey) -> str:
     """Return a constraint of the table; the same on both databases."""
     actions = [(" ON DELETE", key.on_delete), (" ON UPDATE", key.on_update)]
     written = "".join([f"{what} {action.upper()}" for what, action in actions if action])
-    return f"FOREIGN KEY ({quoted(key.column)}) REFERENCES {quoted(key.table)} ({quoted(key.target)}){written}"
+    return (
+        f"FOREIGN KEY ({identifier(key.column)}) REFERENCES {identifier(key.table)} ({identifier(key.target)}){written}"
+    )
 
 
 def _drops_alone(table: TableText, name: str) -> bool:
@@ -222,16 +226,16 @@ def _copy(facts: TableInfo, made: TableText, new: str, change: Change, converted
         known = there.get(folded(column.name))
         if known is None or known.computed is not None:
             continue
-        source = quoted(known.name)
+        source = identifier(known.name)
         if known.name in converted:
             written = " ".join([token.text for token in column.type])
-            source = f"{STORED}({_text(written)}, {source})"
-        pairs.append((quoted(column.name), source))
+            source = f"{STORED}({literal(written, SQLITE)}, {source})"
+        pairs.append((identifier(column.name), source))
     rowid = rowid_name(facts)
     if rowid is not None and not made.without_rowid and made.rowid_column is None:
         pairs.insert(0, (rowid, rowid))
     targets, sources = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    return f"INSERT INTO {quoted(new)} ({', '.join(targets)}) SELECT {', '.join(sources)} FROM {quoted(facts.name)}"
+    return f"INSERT INTO {identifier(new)} ({', '.join(targets)}) SELECT {', '.join(sources)} FROM {identifier(facts.name)}"
 
 
 def rowid_name(facts: TableInfo) -> str | None:
@@ -242,17 +246,13 @@ def rowid_name(facts: TableInfo) -> str | None:
     return next((name for name in _ROWID_NAMES if name not in taken), None)
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _exchange(old: str, new: str, sql: str, left: str) -> tuple[str, ...]:
     """Return the statements that let two tables change places, indexes of their constraints included.
 
     The row of an index has to stand behind that of its table, and is found by its name: the rows of the old table's
     indexes move to the end.
     """
-    o, n = _text(old), _text(new)
+    o, n, made, kept = (literal(text, SQLITE) for text in (old, new, sql, left))
     autoindexes = f"""UPDATE sqlite_master SET
     rowid = CASE tbl_name WHEN {o} THEN rowid + (SELECT max(rowid) FROM sqlite_master) ELSE rowid END,
     name = 'sqlite_autoindex_' || CASE tbl_name WHEN {o} THEN {n} ELSE {o} END
@@ -260,7 +260,7 @@ def _exchange(old: str, new: str, sql: str, left: str) -> tuple[str, ...]:
     tbl_name = CASE tbl_name WHEN {o} THEN {n} ELSE {o} END
 WHERE type = 'index' AND sql IS NULL AND tbl_name IN ({o}, {n})"""
     tables = f"""UPDATE sqlite_master SET
-    rootpage = other.rootpage, sql = CASE sqlite_master.name WHEN {o} THEN {_text(sql)} ELSE {_text(left)} END
+    rootpage = other.rootpage, sql = CASE sqlite_master.name WHEN {o} THEN {made} ELSE {kept} END
 FROM (SELECT name, rootpage FROM sqlite_master WHERE type = 'table' AND name IN ({o}, {n})) AS other
 WHERE sqlite_master.type = 'table' AND sqlite_master.name IN ({o}, {n}) AND other.name <> sqlite_master.name"""
     return (autoindexes, tables)

@@ -14,6 +14,8 @@ import sqlite3
 from contextlib import closing, suppress
 from typing import Any
 
+from deebase._sqltext.quoting import identifier
+
 #: What SQLite's refusal says.
 UNSAFE = "unsafe use of "
 #: The flag of a function that is marked as harmless (sqlite.org/c3ref/c_deterministic.html, SQLITE_INNOCUOUS).
@@ -99,6 +101,6 @@ def _schema(raw: sqlite3.Connection) -> str:
     """Return the text of all schemas of a connection."""
     texts: list[str] = []
     for _, name, _ in raw.execute("PRAGMA database_list").fetchall():
-        quoted = str(name).replace('"', '""')
-        texts += [str(sql) for (sql,) in raw.execute(f'SELECT sql FROM "{quoted}".sqlite_master WHERE sql IS NOT NULL')]
+        found = raw.execute(f"SELECT sql FROM {identifier(name)}.sqlite_master WHERE sql IS NOT NULL")
+        texts += [str(sql) for (sql,) in found]
     return "\n".join(texts)

@@ -83,9 +83,10 @@ def _plan(s: Session, text: str) -> str:
 
 
 def _statements(s: Session, text: str) -> list[str]:
-    from deebase._sqltext.scanner import split_script
+    from deebase._sqltext.capabilities import capabilities_of
+    from deebase._sqltext.splitting import split_script
 
-    return split_script(text, s.dialect.name)
+    return split_script(text, capabilities_of(s.dialect).tokens)
 
 
 def _write(s: Session, text: str, values: dict[str, Any]) -> None:

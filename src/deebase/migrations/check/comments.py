@@ -7,7 +7,8 @@ import re
 import tokenize
 from collections.abc import Iterator
 
-from deebase._sqltext.scanner import tokens
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.tokens import tokens
 from deebase.migrations.files import MigrationFile
 
 #: A reason is required, so that readers of the file learn why.
@@ -27,7 +28,7 @@ def allowed(file: MigrationFile, dialect: str) -> set[str]:
 
 
 def _of_sql(text: str, dialect: str) -> Iterator[str]:
-    yield from [token.text for token in tokens(text, dialect) if token.kind == "comment"]
+    yield from [token.text for token in tokens(text, capabilities_of(dialect).tokens) if token.kind == "comment"]
 
 
 def _of_python(text: str) -> Iterator[str]:

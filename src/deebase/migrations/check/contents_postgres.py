@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event
 
 from deebase._sql.statement import Statement
-from deebase._sqltext.scanner import BLANK, tokens
+from deebase._sqltext.dialects import POSTGRES
+from deebase._sqltext.quoting import identifier
+from deebase._sqltext.tokens import code_tokens
 from deebase.errors import TransactionError
 from deebase.migrations.check.contents import Column, Contents, Fate, Outcome, Profile, TableState, batches
 from deebase.migrations.ledger import TABLE
@@ -63,10 +65,6 @@ _TIMES = frozenset({"timestamp", "timestamptz"})
 _TEXTS = frozenset({"text", "varchar", "bpchar", "json"})
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _family(kind: str) -> str:
     families = ((_NUMBERS, "numbers"), (_TIMES, "moments"), (_TEXTS, "texts"))
     return next((family for kinds, family in families if kind in kinds), kind)
@@ -74,7 +72,7 @@ def _family(kind: str) -> str:
 
 def _text_of(column: Column) -> str:
     """Return the expression of a text that stays the same when a type changes and the value does not."""
-    name = _quoted(column.name)
+    name = identifier(column.name)
     forms = {
         "numbers": f"trim_scale({name}::numeric)::text",
         "float4": f"trim_scale({name}::float8::numeric)::text",
@@ -182,7 +180,7 @@ async def _itself(lane: Any) -> Any:
 
 def _refuse_the_end(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
     """Refuse what SQLAlchemy sends to end the transaction, which is left to the code that began it."""
-    words = [token.text.upper() for token in tokens(sql, "postgresql") if token.kind not in BLANK]
+    words = [token.syntax for token in code_tokens(sql, POSTGRES)]
     if words[:1] in (["COMMIT"], ["END"], ["ABORT"]) or (words[:1] == ["ROLLBACK"] and "TO" not in words):
         raise TransactionError(
             "a migration cannot end its own transaction",
@@ -196,7 +194,7 @@ def _table(row: Sequence[Any]) -> TableState:
         Column(number, column, written, _family(kind))
         for number, column, written, kind in zip(*[part or () for part in row[10:14]], strict=True)
     ]
-    source = f"{_quoted(schema)}.{_quoted(name)}"
+    source = identifier(schema, name)
     return TableState(
         key,
         name if usual else f"{schema}.{name}",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 from deebase._backends.sqlite.watch import WriteWatch
 from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
-from deebase._sqltext.tokens import quoted
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import identifier, literal
 from deebase.errors import DatabaseError, DeeBaseError
 from deebase.migrations.check.contents import (
     Column,
@@ -78,8 +79,7 @@ class SqliteCensus:
     async def _tables(self) -> Sequence[TableState]:
         found: list[TableState] = []
         for (schema,) in await self._executor.fetch(_SCHEMAS, []):
-            text = "'" + schema.replace("'", "''") + "'"
-            sql = _TABLES.format(schema=quoted(schema), text=text, ledger=TABLE)
+            sql = _TABLES.format(schema=identifier(schema), text=literal(schema, SQLITE), ledger=TABLE)
             columns: dict[tuple[str, int, str], list[Column]] = {}
             for name, root, written, column, kind in await self._executor.fetch(Statement(sql, reads=True), []):
                 columns.setdefault((name, root, written), [])
@@ -95,7 +95,7 @@ class SqliteCensus:
         """See ``Census``."""
         rows, found = 0, dict[str, Profile]()
         for columns in batches(table.columns):
-            texts = ", ".join([f"{_TEXT.format(c=quoted(c.name))} AS t{n}" for n, c in enumerate(columns)])
+            texts = ", ".join([f"{_TEXT.format(c=identifier(c.name))} AS t{n}" for n, c in enumerate(columns)])
             counted = [_MEASURED.format(t=f"t{n}") for n in range(len(columns))]
             # LIMIT keeps the planner from computing each text once per use.
             inner = f"SELECT {texts or '1'} FROM {table.source} LIMIT -1"
@@ -163,7 +163,7 @@ class SqliteCensus:
 
 def _table(schema: str, name: str, root: int, written: str, columns: tuple[Column, ...]) -> TableState:
     shown = name if schema == "main" else f"{schema}.{name}"
-    return TableState((schema, name, root), shown, f"{quoted(schema)}.{quoted(name)}", columns, (written,))
+    return TableState((schema, name, root), shown, identifier(schema, name), columns, (written,))
 
 
 def _with_keys_of(before: TableState, after: TableState) -> TableState:

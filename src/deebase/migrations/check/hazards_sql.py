@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from deebase._sqltext.scanner import StatementKind, classify, split_script
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.kinds import StatementKind, classify
+from deebase._sqltext.splitting import split_script
 from deebase.migrations.check import rules
 from deebase.migrations.check.hazards_alter import actions, of_alter
 from deebase.migrations.check.hazards_words import Words
@@ -35,7 +37,7 @@ class SqlReader:
 
     def read(self, script: str, line: int | None) -> Iterator[Hazard]:
         """Yield what is to be looked at in each statement by itself."""
-        for statement in split_script(script, self._dialect):
+        for statement in split_script(script, capabilities_of(self._dialect).tokens):
             words = Words.of(statement, self._dialect)
             self._seen.append((words, line))
             if words.begins("CREATE") and "TABLE" in words.upper[1:4]:
@@ -180,4 +182,5 @@ def created_by(script: str, dialect: str) -> Iterable[str]:
 
 def writes(script: str, dialect: str) -> bool:
     """Whether a statement writes rows."""
-    return any(classify(statement, dialect) is StatementKind.WRITE for statement in split_script(script, dialect))
+    rules = capabilities_of(dialect).tokens
+    return any(classify(statement, rules) is StatementKind.WRITE for statement in split_script(script, rules))

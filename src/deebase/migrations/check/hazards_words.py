@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from deebase._sqltext.scanner import BLANK, Token, tokens
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.tokens import Token, code_tokens
 
 #: What may be between a keyword and the name that belongs to it.
 _FILLERS = frozenset({"IF", "NOT", "EXISTS", "ONLY", "TABLE", "COLUMN", "CONCURRENTLY"})
@@ -18,15 +19,13 @@ class Words:
         self._found = found
         self.texts: list[str] = [token.text for token in found]
         #: Bare words in capitals, as keywords are compared; punctuation as it is; "" for what has quotes.
-        self.upper: list[str] = [
-            token.text.upper() if token.kind in ("word", "other", "number") else "" for token in found
-        ]
+        self.upper: list[str] = [token.text if token.kind == "number" else token.syntax for token in found]
         self._outer: list[str] | None = None
 
     @classmethod
     def of(cls, statement: str, dialect: str) -> Words:
         """Read a statement."""
-        return cls([token for token in tokens(statement, dialect) if token.kind not in BLANK])
+        return cls(code_tokens(statement, capabilities_of(dialect).tokens))
 
     @property
     def outer(self) -> list[str]:
@@ -64,7 +63,7 @@ class Words:
         place = self.skip(place)
         while place + 2 < len(self.texts) and self.texts[place + 1] == ".":
             place += 2
-        return _unquoted(self.texts[place]) if place < len(self.texts) else None
+        return self._found[place].name if place < len(self.texts) else None
 
     def skip(self, place: int) -> int:
         """Return the place of the name at or after a place."""
@@ -88,9 +87,3 @@ class Words:
         """Return the parts between commas, outside of parentheses."""
         edges = [-1, *[place for place, word in enumerate(self.outer) if word == ","], len(self.texts)]
         return [self.part(start + 1, end) for start, end in itertools.pairwise(edges)]
-
-
-def _unquoted(text: str) -> str:
-    if text[:1] in ('"', "`"):
-        return text[1:-1].replace(text[0] * 2, text[0])
-    return text[1:-1] if text[:1] == "[" else text

@@ -20,7 +20,9 @@ from sqlalchemy.exc import SAWarning
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo, same_type
 from deebase._model.generated_names import comes_with_key
 from deebase._rows.model import ForeignKeyModel
-from deebase._sqltext.tokens import joined, tokens
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.dialects import TokenRules
+from deebase._sqltext.tokens import code_tokens, joined
 from deebase.database import Database
 from deebase.migrations.compare.alembic_inspector import KnownTables
 from deebase.migrations.compare.changes import Changes, TableChange
@@ -152,10 +154,12 @@ def _compare_table(
 ) -> PriorityDispatchResult:
     if before is None or after is None:
         return PriorityDispatchResult.CONTINUE
-    old, new = (both.tables[name] for both in _schemas(context))
+    schemas = _schemas(context)
+    old, new = (both.tables[name] for both in schemas)
+    rules = capabilities_of(schemas[0].dialect).tokens
     parts: list[tuple[str, Mapping[object, object], Mapping[object, object]]] = [
         ("keys", _by_key(old.facts.foreign_keys), _by_key(new.facts.foreign_keys)),
-        ("indexes", _by_definition(old.facts), _by_definition(new.facts)),
+        ("indexes", _by_definition(old.facts, rules), _by_definition(new.facts, rules)),
         ("features", _by_text(old.features), _by_text(new.features)),
     ]
     if old.facts.pks != new.facts.pks:
@@ -171,19 +175,19 @@ def _by_key(keys: Sequence[ForeignKeyModel]) -> dict[object, ForeignKeyModel]:
     return {(key.columns, key.schema, key.table, key.targets, key.on_delete, key.on_update): key for key in keys}
 
 
-def _by_definition(table: TableInfo) -> dict[object, IndexInfo]:
+def _by_definition(table: TableInfo, rules: TokenRules) -> dict[object, IndexInfo]:
     # Those without SQL belong to constraints of SQLite, which are features. Those that come with foreign keys are no
     # difference: a table that was made before there were any stays as it is.
     return {
-        (index.name, index.columns, index.unique, _index_key(index)): index
+        (index.name, index.columns, index.unique, _index_key(index, rules)): index
         for index in table.indexes
         if index.sql is not None and not comes_with_key(index.name, index.columns, table.foreign_keys)
     }
 
 
-def _index_key(index: IndexInfo) -> str:
+def _index_key(index: IndexInfo, rules: TokenRules) -> str:
     """Return what an index says besides its names, the same whoever wrote it."""
-    found = tokens(index.sql or "")
+    found = code_tokens(index.sql or "", rules)
     start = next(place for place, token in enumerate(found) if token.text == "(")
     return joined(found[start - 2 :] if found[start - 2].word == "USING" else found[start:])
 

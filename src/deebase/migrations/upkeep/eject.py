@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from deebase._engine.core import core_of
+from deebase._sqltext.capabilities import capabilities_of
 from deebase.errors import MigrationError
 from deebase.migrations.compare import creation_order as ordering
 from deebase.migrations.compare.schema import Schema, read
@@ -59,7 +60,8 @@ async def eject(db: Database, migrations: Path, target: Path) -> Path:
         await history.replay(made, files)
         schema = await read(made)
     quoted = schema.catalog.dialect.identifier_preparer.quote_identifier
-    dropped = [f"DROP {view.kind} {quoted(view.name)}" for view in reversed(ordering.views([*schema.views.values()]))]
+    views = ordering.views([*schema.views.values()], capabilities_of(schema.dialect).tokens)
+    dropped = [f"DROP {view.kind} {quoted(view.name)}" for view in reversed(views)]
     for group in reversed(ordering.tables(schema.tables.values())):
         # Tables in a cycle hold each other; SQLite does not mind.
         cascade = " CASCADE" if len(group) > 1 and schema.dialect == "postgresql" else ""
@@ -95,7 +97,7 @@ def _made(schema: Schema) -> Iterator[str]:
         yield from table.ddl
     for table in tables:
         yield from table.late_ddl
-    for view in ordering.views([*schema.views.values()]):
+    for view in ordering.views([*schema.views.values()], capabilities_of(schema.dialect).tokens):
         yield from view.statements
     yield from [trigger.sql for trigger in schema.triggers.values()]
 

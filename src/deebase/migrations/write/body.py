@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy.engine import Dialect
 
-from deebase._sqltext.scanner import tokens
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.tokens import tokens
 from deebase.migrations.write.drafts import literal
 from deebase.tools.codegen.line_layout import Piece, call, comment
 from deebase.tools.codegen.module import Module
@@ -45,7 +46,7 @@ class Body:
     def sql(self, text: str) -> None:
         """Write a statement."""
         # To q() a question mark outside of strings is a parameter, and two of them are one.
-        found = tokens(text, self.dialect.name)
+        found = tokens(text, capabilities_of(self.dialect).tokens)
         written = "".join([token.text * 2 if token.kind == "mark" else token.text for token in found])
         self.do(call("db.q", Piece(literal(written))))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from deebase._sqltext.scanner import split_script
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.splitting import split_script
 from deebase.errors import MigrationError
 from deebase.migrations import files
 from deebase.migrations.files import MigrationFile
@@ -96,7 +97,7 @@ def _blank(file: MigrationFile, section: str) -> bool:
     if file.suffix == ".sql":
         text = sections(file)[section]
         # Quotes and comments that the two databases read differently do not make a section empty.
-        return reason(text) is None and not split_script(text, "sqlite")
+        return reason(text) is None and not split_script(text, SQLITE)
     node = _part(file, section)
     return isinstance(node, ast.AsyncFunctionDef) and all(_says_nothing(item) for item in node.body)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import mentions
 from deebase.migrations.compare import creation_order as ordering
 from deebase.migrations.compare.changes import Changes
@@ -28,6 +29,7 @@ class Steps:
     def __init__(self, changes: Changes, module: Module) -> None:
         self._changes = changes
         self._body = Body(module, changes.after.catalog.dialect)
+        self._rules = capabilities_of(changes.after.catalog.dialect).tokens
         self._classes = {written.outline.design.name: written for written in module.classes if written.outline.design}
 
     def body(self) -> Body:
@@ -45,7 +47,7 @@ class Steps:
         for trigger in triggers:
             if trigger.table not in gone:
                 self._body.sql(trigger.drop)
-        for view in reversed(ordering.views([*changes.drop_views, *again])):
+        for view in reversed(ordering.views([*changes.drop_views, *again], self._rules)):
             self._body.do(call(f"db.v[{quoted(view.name)}].drop"))
         altered = [Alteration(self._body, change) for change in changes.alter]
         # What a key that changes, or a table that goes, is referred to by goes first; what refers to others comes last.
@@ -58,7 +60,7 @@ class Steps:
         self._create()
         for alteration in altered:
             alteration.refer()
-        for view in ordering.views([*again, *changes.create_views]):
+        for view in ordering.views([*again, *changes.create_views], self._rules):
             self._create_view(view)
         for trigger in [*self._triggers_in_the_way(again), *changes.create_triggers]:
             self._body.sql(trigger.sql)
@@ -110,7 +112,7 @@ class Steps:
             more = [
                 view
                 for name, view in changes.before.views.items()
-                if name not in known and any(mentions(view.sql, used) for used in names)
+                if name not in known and any(mentions(view.sql, self._rules, used) for used in names)
             ]
             if not more:
                 return found

@@ -12,7 +12,9 @@ from sqlalchemy.engine import Dialect
 from deebase._model.checks import conditions
 from deebase._model.facts import IndexInfo, TableInfo
 from deebase._rows.model import TableModel
-from deebase._sqltext.scanner import BLANK, Token, tokens
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.tokens import Token, code_tokens, tokens
 from deebase._types import standard as ours
 from deebase.types import Index
 
@@ -72,9 +74,9 @@ class _Definition:
     """A CREATE INDEX statement in its parts."""
 
     def __init__(self, sql: str, dialect: str) -> None:
-        found = list(tokens(sql, dialect))
+        found = tokens(sql, capabilities_of(dialect).tokens)
         depth, first, last, where = 0, len(found), len(found), len(found)
-        for place, (kind, text) in enumerate(found):
+        for place, (kind, text, _) in enumerate(found):
             depth += {"(": 1, ")": -1}.get(text, 0)
             if text == "(":
                 first = min(first, place)
@@ -88,7 +90,7 @@ class _Definition:
         self._inside = found[first + 1 : last]
         #: INCLUDE, WITH and the like.
         self.more = bool(_words(found[last + 1 : where]))
-        condition = "".join([text for _, text in found[where + 1 :]]).strip()
+        condition = "".join([token.text for token in found[where + 1 :]]).strip()
         self.where = condition or None
 
     def order(self, columns: list[str]) -> bool:
@@ -98,7 +100,7 @@ class _Definition:
 
 
 def _words(found: list[Token]) -> list[str]:
-    return [text.upper() for kind, text in found if kind == "word"]
+    return [token.word for token in found if token.word]
 
 
 #: What a CREATE TABLE of SQLite may say that a class does not.
@@ -123,9 +125,7 @@ def unsaid(model: TableModel, facts: TableInfo | None) -> Iterator[str]:
     if facts is None:
         return
     said = len(_choices(model)) + len(checks_of(model, facts))
-    words = (
-        [] if facts.sql is None else _words([token for token in tokens(facts.sql, "sqlite") if token.kind not in BLANK])
-    )
+    words = [] if facts.sql is None else _words(code_tokens(facts.sql, SQLITE))
     checks = words.count("CHECK") if facts.sql is not None else len(facts.checks)
     if checks > said:
         yield "CHECK constraints" + "".join([f"; {re.sub(r'^CHECK ', '', check)}" for check in facts.checks])

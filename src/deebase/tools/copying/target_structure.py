@@ -11,7 +11,7 @@ from deebase._engine.core import core_of
 from deebase._model.design import TableSpec
 from deebase._schema.create import create_tables, missing_checks
 from deebase._sql.statement import Statement
-from deebase._sqltext.tokens import quoted
+from deebase._sqltext.quoting import identifier
 from deebase._tables.table import Table
 from deebase._types.standard import JSON
 from deebase.database import Database
@@ -117,7 +117,7 @@ class TargetSchema:
         if self._sqlite:
             listed = ", ".join("?" * len(names))
             indexes = await self._fetch(_INDEXES.format(listed), names)
-            found = [(f"DROP INDEX {quoted(str(name))}", sql) for name, sql in indexes]
+            found = [(f"DROP INDEX {identifier(str(name))}", sql) for name, sql in indexes]
         else:
             found = [(row[0], row[1]) for row in await self._fetch(_LATER, [names])]
         for drop, _ in reversed(found):

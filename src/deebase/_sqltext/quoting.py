@@ -1,0 +1,42 @@
+"""Names and values as SQL text. All SQL that DeeBase writes by itself quotes with these."""
+
+from __future__ import annotations
+
+from deebase._sqltext.dialects import TokenRules
+
+
+def identifier(*names: str | None) -> str:
+    """Return a name that any database reads as that name, whatever it holds.
+
+    Args:
+        names: a name, or a schema and a name, of which the schema may be None.
+
+    Example:
+        ```python
+        assert identifier("main", 'a"b') == '"main"."a""b"'
+        ```
+    """
+    return ".".join(['"' + name.replace('"', '""') + '"' for name in names if name is not None])
+
+
+def literal(text: str, rules: TokenRules) -> str:
+    r"""Return a text as a string that ends at its own quote.
+
+    Args:
+        text: any text without a NUL.
+        rules: those of the database; ``E'...'`` fixes the meaning of a backslash, which in ``'...'`` depends on a
+            setting of PostgreSQL (standard_conforming_strings).
+
+    Example:
+        ```python
+        assert literal("it's", SQLITE) == "'it''s'"
+        assert literal("a\\b", POSTGRES) == "E'a\\\\b'"
+        ```
+    """
+    quoted = "'" + text.replace("'", "''") + "'"
+    return "E" + quoted.replace("\\", "\\\\") if rules.escapes_strings and "\\" in text else quoted
+
+
+def bytes_literal(value: bytes, rules: TokenRules) -> str:
+    """Return bytes as a literal: ``X'..'`` of SQLite, the hex form of PostgreSQL's bytea."""
+    return literal(f"\\x{value.hex()}", rules) if rules.escapes_strings else f"X'{value.hex()}'"
