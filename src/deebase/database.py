@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
-from deebase._backends import make_backend
-from deebase._backends.settings import settings_for
+from deebase._backends.error_translation import ExplainingTranslator
+from deebase._backends.schemes import settings_for
 from deebase._engine.executor import Executor
 from deebase._engine.transaction import Transaction
 from deebase._model.catalog import Catalog
@@ -117,8 +117,9 @@ class Database:
             },
         )
         self._catalog = Catalog(self._settings.dialect, lambda: self._executor.block())
-        backend = make_backend(self._settings.name, self._catalog.unique_columns, self._catalog.explained)
-        self._executor = Executor(self._settings, backend, echo=echo, coalesce=coalesce)
+        errors = self._settings.backend.translator(self._catalog.unique_columns)
+        translator = ExplainingTranslator(errors, self._catalog.explained)
+        self._executor = Executor(self._settings, translator, echo=echo, coalesce=coalesce)
         self._raw = RawSql(self._executor, self._catalog.dialect)
         self.t: Tables = Tables(self._catalog, self._executor)
         self.v: Views = Views(self._catalog, self._executor)

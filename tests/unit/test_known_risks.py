@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from deebase import ConfigurationError, ConnectionError, Database
-from deebase._backends.version_checks import refuse_old_sqlite, unverified_host, wal_reset_notice
+from deebase._backends.postgres.version_checks import unverified_host
+from deebase._backends.sqlite.version_checks import refuse_old_sqlite, wal_reset_notice
 from deebase._engine import connect
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.sql import ClauseElement
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
 from deebase._sql.violations import WriteTarget
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.foreign_values import sendable
 from deebase.errors import ValidationError
 
@@ -108,7 +109,7 @@ def prepare(
             reads=reads,
             is_cheap=is_cheap,
             shares_commit=is_cheap and not reads,
-            keeps_session=dialect.name != "postgresql" or keeps_session(state.statement),
+            keeps_session=not capabilities_of(dialect).resets_sessions or keeps_session(state.statement),
             writes=_written(element),
         ),
         slots,

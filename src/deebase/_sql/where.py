@@ -16,6 +16,7 @@ from deebase._sql.binding import check_enclosed, check_fragment, fragment_parts
 from deebase._sql.compiled import Parameters
 from deebase._sql.raw import adapt
 from deebase._sql.scope import Scope, no_scope
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.foreign_values import OWN, sendable
 from deebase.errors import SchemaError, ValidationError
 from deebase.types import SqlExpression
@@ -69,7 +70,7 @@ class Enclosed(ColumnElement[bool]):
 @compiles(Enclosed)
 def _compile_enclosed(element: Enclosed, compiler: Any, **kwargs: Any) -> str:
     text = compiler.process(element.element, **kwargs)
-    check_enclosed(text, compiler.dialect.name)
+    check_enclosed(text, capabilities_of(compiler.dialect).name)
     return f"({text})"
 
 
@@ -88,7 +89,7 @@ class Assigned(ColumnElement[Any]):
 @compiles(Assigned)
 def _compile_assigned(element: Assigned, compiler: Any, **kwargs: Any) -> str:
     text: str = compiler.process(element.element, **kwargs)
-    check_enclosed(text, compiler.dialect.name, value_of=element.column)
+    check_enclosed(text, capabilities_of(compiler.dialect).name, value_of=element.column)
     # The keyword DEFAULT is no expression: in parentheses it is a syntax error.
     return text if text.strip().upper() == "DEFAULT" else f"({text})"
 
