@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
-from deebase._backends.settings import settings_for
+from deebase._backends.schemes import settings_for
 from deebase._engine.core import Core
 from deebase._engine.transaction import Transaction
 from deebase._model.classes import tables_of

@@ -23,7 +23,7 @@ from deebase import (
     SerializationError,
     TransactionError,
 )
-from deebase._backends.postgres.driver_errors import PostgresBackend
+from deebase._backends.postgres.driver_errors import PostgresErrors
 from tests.support.own_server import free_port
 
 CANARY = "canary-v4lue"
@@ -224,7 +224,7 @@ async def test_an_error_says_what_it_means_and_what_to_do(db: Database, name: st
 def test_no_code_of_the_server_stands_bare(state: str, language: str) -> None:
     text = f'"{CANARY}" kann nicht' if language == "de" else f'cannot use "{CANARY}"'
     fields = {"S": "FEHLER" if language == "de" else "ERROR", "V": "ERROR", "C": state, "M": text, "R": "f"}
-    ours = PostgresBackend(lambda _: None).translate(asyncpg.PostgresError.new(fields), "SELECT 1")
+    ours = PostgresErrors(lambda _: None).translate(asyncpg.PostgresError.new(fields), "SELECT 1")
     assert isinstance(ours, DeeBaseError)
     assert "SQLSTATE" not in str(ours)
     assert ours.hint is not None or state in ("0A000", "2BP01", "34000", "38000", "3F000", "55000", "55P02")

@@ -205,7 +205,7 @@ async def test_the_text_of_a_trigger_is_offered_and_not_shown(tmp_path: Path) ->
 
 
 def test_every_error_of_a_file_has_a_hint_of_its_own() -> None:
-    from deebase._backends.sqlite.driver_errors import SqliteBackend
+    from deebase._backends.sqlite.driver_errors import SqliteErrors
 
     hints = set()
     for name in (
@@ -222,7 +222,7 @@ def test_every_error_of_a_file_has_a_hint_of_its_own() -> None:
     ):
         error: Any = sqlite3.OperationalError("x")
         error.sqlite_errorcode = getattr(sqlite3, f"SQLITE_{name}")
-        ours = SqliteBackend().translate(error, None)
+        ours = SqliteErrors().translate(error, None)
         assert isinstance(ours, DeeBaseError)
         assert ours.hint is not None
         assert "server" not in ours.hint

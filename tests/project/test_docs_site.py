@@ -90,7 +90,7 @@ def test_every_option_of_a_database_is_explained() -> None:
 
 
 def test_every_pragma_that_is_set_is_explained() -> None:
-    from deebase._backends.settings import settings_for
+    from deebase._backends.schemes import settings_for
 
     options = {name: parameter.default for name, parameter in inspect.signature(deebase.Database).parameters.items()}
     text = (DOCS / "connecting.md").read_text(encoding="utf-8")

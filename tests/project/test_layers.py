@@ -17,17 +17,24 @@ LINT = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imp
 PURE = ("errors", "types", "config", "_sqltext", "_types", "_rows", "_sql", "_model", "_pictures")
 #: Of a backend: the modules that make statements and read results, and open no connection.
 PURE_OF_BACKENDS = (
+    "__init__",
+    "capabilities",
     "casts",
     "check_text",
     "column_uses",
     "ddl",
+    "dialect",
     "driver_errors",
     "error_texts",
     "extras",
     "inventory",
     "rebuild",
-    "url",
+    "renames",
+    "settings",
+    "sql",
+    "table_edits",
     "user_types",
+    "version_checks",
 )
 
 

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite as sa_sqlite
 
-from deebase._backends import make_backend
+from deebase._backends import BACKENDS
 from deebase.errors import (
     BusyError,
     CheckViolationError,
@@ -56,10 +56,9 @@ def no_constraint(_name: str | None) -> None:
     return None
 
 
-sqlite_backend = make_backend("sqlite", no_constraint)
-postgres_backend = make_backend(
-    "postgresql", lambda name: ("person", ("email",)) if name == "person_email_key" else None
-)
+_SQLITE, _POSTGRES = BACKENDS
+sqlite_backend = _SQLITE.translator(no_constraint)
+postgres_backend = _POSTGRES.translator(lambda name: ("person", ("email",)) if name == "person_email_key" else None)
 
 
 @pytest.fixture

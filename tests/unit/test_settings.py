@@ -13,7 +13,8 @@ from urllib.parse import quote
 import pytest
 
 from deebase import ConfigurationError
-from deebase._backends.settings import Settings, settings_for
+from deebase._backends.protocols import Settings
+from deebase._backends.schemes import settings_for
 
 OPTIONS: dict[str, Any] = {
     "pool_size": None,

@@ -1,45 +1,26 @@
-"""What differs between SQLite and PostgreSQL, without any I/O."""
+"""The databases: one package for each, with the same parts.
+
+Nothing outside of this package knows a database by its name: other code asks a capability, or a part of the backend.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from deebase._backends.postgres import capabilities as _postgres
-from deebase._backends.postgres.driver_errors import PostgresBackend
+from deebase._backends.postgres import BACKEND as _POSTGRES
 from deebase._backends.protocols import Backend
-from deebase._backends.sqlite import capabilities as _sqlite
-from deebase._backends.sqlite.driver_errors import SqliteBackend
-from deebase.errors import DeeBaseError, UniqueViolationError
+from deebase._backends.sqlite import BACKEND as _SQLITE
+from deebase._sql import rules
+from deebase._sqltext import capabilities
+from deebase._sqltext.capabilities import Named
 
 #: The databases that DeeBase works with.
-DATABASES = (_sqlite.CAPABILITIES, _postgres.CAPABILITIES)
+BACKENDS = (_SQLITE, _POSTGRES)
 
-Uniques = Callable[[str | None], tuple[str, tuple[str, ...]] | None]
-
-
-Explain = Callable[[UniqueViolationError], UniqueViolationError]
-
-
-class _Explaining:
-    """A backend whose errors say what the catalog knows of the index that was violated."""
-
-    def __init__(self, backend: Backend, explain: Explain) -> None:
-        self._backend = backend
-        self._explain = explain
-
-    def translate(self, error: BaseException, statement: str | None) -> DeeBaseError | None:
-        """Return our error, as the backend does."""
-        made = self._backend.translate(error, statement)
-        return self._explain(made) if isinstance(made, UniqueViolationError) and made is not error else made
+_by_name = {backend.capabilities.name: backend for backend in BACKENDS}
+for _name, _backend in _by_name.items():
+    capabilities.register(_backend.capabilities)
+    rules.register(_name, _backend.sql)
 
 
-def make_backend(name: str, uniques: Uniques, explain: Explain | None = None) -> Backend:
-    """Return the backend of a database.
-
-    Args:
-        name: "sqlite" or "postgresql".
-        uniques: tells table and columns of a unique constraint by its name.
-        explain: adds to the error of a violated index what is known of it.
-    """
-    backend: Backend = SqliteBackend() if name == "sqlite" else PostgresBackend(uniques)
-    return backend if explain is None else _Explaining(backend, explain)
+def backend_of(database: Named) -> Backend:
+    """Return the backend of the database of a dialect."""
+    return _by_name[database.name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,8 +14,9 @@ from sqlalchemy.sql.elements import UnaryExpression
 from deebase._model.columns import ColumnSpec, sql_default
 from deebase._model.create_statements import strict_type
 from deebase._model.facts import TableInfo
+from deebase._model.generated_names import foreign_key_index_name, index_name, shortened
 from deebase._sqltext.tokens import folded
-from deebase.errors import ValidationError
+from deebase.errors import InvalidOperationError, ValidationError
 from deebase.types import ForeignKeyMark
 
 #: A column by its name, or an expression of columns.
@@ -78,6 +79,54 @@ def rename_columns(facts: TableInfo, rename: Mapping[str, str], dialect: Dialect
         else:
             steps.insert(place, (old, new))
     return [f"ALTER TABLE {table} RENAME COLUMN {quote(old)} TO {quote(new)}" for old, new in steps]
+
+
+def index_renames(facts: TableInfo, table: str, taken: Collection[str]) -> dict[str, str]:
+    """Return the new names of indexes whose names were made from that of their table.
+
+    The old names would conflict with those of a new table of the old name.
+
+    Args:
+        facts: the table before the change.
+        table: the name it gets.
+        taken: names that exist.
+    """
+    result: dict[str, str] = {}
+    start = f"ix_{facts.name}_"
+    for index in facts.indexes:
+        names = [name for name in index.columns if name is not None]
+        made = [make for make in (index_name, foreign_key_index_name) if make(facts.name, names) == index.name]
+        if made:
+            # Also of a name that was too long to be kept whole.
+            new = made[0](table, names)
+        elif index.name.startswith(start):
+            new = shortened(f"ix_{table}_{index.name.removeprefix(start)}")
+        else:
+            continue
+        if new not in (*taken, *result.values()):
+            result[index.name] = new
+    return result
+
+
+def refuse_uses(facts: TableInfo, uses: Mapping[str, Sequence[str]], operation: str) -> None:
+    """Refuse to drop a column that something else uses.
+
+    Args:
+        facts: the table.
+        uses: the columns, and what uses each of them.
+        operation: the public method.
+
+    Raises:
+        InvalidOperationError: something uses a column.
+    """
+    for name, found in uses.items():
+        if found:
+            raise InvalidOperationError(
+                f"{facts.qualified_name}.{name} is used by {', '.join(found)}",
+                operation=operation,
+                target=facts.qualified_name,
+                hint="drop those first, and make them again without the column",
+            )
 
 
 def _reference(mark: ForeignKeyMark, key: str | None, dialect: Dialect) -> str:

@@ -1,223 +1,359 @@
-"""What a backend does without touching its database: it tells what a driver's error means."""
+"""What a database is to the rest of the package: its settings and the five parts of its backend.
+
+The parts ask the database by ``Steps``: a generator yields each query and is sent the rows. So nothing here awaits
+anything, and the same code runs on every connection.
+"""
 
 from __future__ import annotations
 
-import os
-from typing import Any, Protocol
+import asyncio
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from deebase.errors import (
-    BusyError,
-    ConnectionError,
-    DatabaseError,
-    DataError,
-    DeeBaseError,
-    IntegrityError,
-    QueryError,
-    QueryTimeoutError,
-    ValidationError,
-)
+from deebase._sqltext.capabilities import Capabilities
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.types import TypeEngine
+
+    from deebase._backends.postgres.lane import PostgresLanes
+    from deebase._backends.sqlite.engine import SqliteLanes
+    from deebase._model.change import Change
+    from deebase._model.columns import ColumnSpec
+    from deebase._model.design import TableSpec
+    from deebase._model.facts import TableInfo
+    from deebase._sql.rules import SqlRules
+    from deebase._sql.statement import Statement
+    from deebase.errors import DeeBaseError
+    from deebase.types import ForeignKeyMark
+
+T = TypeVar("T")
+
+#: The execution option of a SQLAlchemy connection whose transactions DeeBase begins and ends itself.
+LANE = "deebase_lane"
+
+Translate = Callable[[BaseException, "Statement | None"], "DeeBaseError | None"]
+#: Returns table and columns of a unique constraint by its name.
+Uniques = Callable[[str | None], tuple[str, tuple[str, ...]] | None]
 
 
-class Backend(Protocol):
+class Query(NamedTuple):
+    """One statement that a part of a backend has sent.
+
+    Attributes:
+        sql: the text.
+        args: its parameters.
+        reads: whether it only reads.
+        guarded: it runs in a savepoint of its own, and an error is raised where the generator yielded it.
+    """
+
+    sql: str
+    args: Sequence[object] = ()
+    reads: bool = False
+    guarded: bool = False
+
+
+#: Yields queries, is sent the rows of each, and returns a result.
+Steps = Generator[Query, Any, T]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to connect; made once per Database, without touching the database."""
+
+    backend: Backend
+    sa_url: sa.URL
+    display: str
+    path: str | None
+    memory: bool
+    dialect: Dialect
+    pool_size: int
+    timeout: float
+    #: Of a SQLite file: whether it is only read, and whether a missing one is made.
+    read_only: bool = False
+    creates: bool = True
+    pragmas: Sequence[tuple[str, Any]] = ()
+    #: Whether a SQLite file whose schema is harmless gets trust when it needs it: no pragma says otherwise.
+    trusts_harmless: bool = False
+    connect_args: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
+    engine_options: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
+
+    @property
+    def name(self) -> str:
+        """The name of SQLAlchemy's dialect; for files and messages, not for decisions."""
+        return self.backend.capabilities.name
+
+
+class ErrorTranslator(Protocol):
     """Translates the errors of one driver."""
 
     def translate(self, error: BaseException, statement: str | None) -> DeeBaseError | None:
-        """Return our error for one of the driver, or None for what is not the database's."""
+        """Return the DeeBase error for a driver's error, or None for an error of another origin."""
         ...
 
 
-def original(error: BaseException) -> BaseException:
-    """Return the driver's error inside of SQLAlchemy's wrapping."""
-    seen = 0
-    while seen < 5:
-        inner = getattr(error, "orig", None) or (error.__cause__ if _is_adapted(error) else None)
-        if inner is None:
-            break
-        error, seen = inner, seen + 1
-    return error
+@dataclass(frozen=True)
+class Inventory:
+    """Tables and views of a schema.
 
-
-def _is_adapted(error: BaseException) -> bool:
-    return type(error).__module__.startswith("sqlalchemy.")
-
-
-def statement_of(error: BaseException, statement: str | None) -> str | None:
-    """Return the SQL that failed: what the caller sent, else what SQLAlchemy noted (text without values)."""
-    noted = getattr(error, "statement", None) if _is_adapted(error) else None
-    return statement if statement is not None or not isinstance(noted, str) else noted
-
-
-def refused_by_sqlalchemy(error: BaseException, statement: str | None) -> DeeBaseError | None:
-    """Translate what SQLAlchemy refuses before a driver is asked; None for an error that is not its own."""
-    if not _is_adapted(error):
-        return None
-    cause = getattr(error, "orig", None) or error
-    name, text = type(cause).__name__, str(cause.args[0]) if cause.args else ""
-    if name == "TimeoutError" and _is_adapted(cause):
-        return database_error(BusyError, "all connections of db.engine are lent", code=None, statement=statement)
-    if not _is_adapted(cause):
-        # A type of SQLAlchemy could not convert a value. Its words, and those of the wrapper, quote the value.
-        return database_error(
-            DataError, "a value is not of the type its column or parameter takes", code=None, statement=statement
-        )
-    # These name columns and parameters, but for a literal that cannot be rendered.
-    shown = name in ("CompileError", "InvalidRequestError") and "literal" not in text
-    message = f"SQLAlchemy: {text}" if shown else f"SQLAlchemy refuses the statement ({name})"
-    return database_error(QueryError, message, code=None, statement=statement)
-
-
-def common(error: BaseException) -> DeeBaseError | None:
-    """Translate what both drivers share: timeouts, the network, values Python cannot encode."""
-    # The system's own ETIMEDOUT has a number: the link is dead, while a limit of ours ran out without one.
-    if isinstance(error, TimeoutError) and error.errno is None:
-        return QueryTimeoutError(
-            "the database did not answer in time", hint="raise command_timeout= (or connect_timeout=) of the Database"
-        )
-    if isinstance(error, OSError):
-        # asyncio puts the failures of several addresses of one host into the text alone.
-        reason = error.strerror or str(error) or type(error).__name__
-        return ConnectionError(f"the database cannot be reached: {reason}", hint="check host, port and that it runs")
-    if isinstance(error, (UnicodeError, OverflowError)):
-        return ValidationError("a value cannot be stored: it is no valid text, or beyond 64 bits")
-    return None
-
-
-#: Whether tracebacks show what lies between DeeBase and the server, too.
-_ALL_FRAMES = os.environ.get("DEEBASE_FULL_TRACEBACKS", "") not in ("", "0")
-
-
-def shown_cause(error: BaseException) -> BaseException:
-    """Return what a traceback is to show as the cause: the driver's own error, in one line.
-
-    The frames of SQLAlchemy and the driver tell users nothing, and their errors have the text of ours (``redact``).
+    Attributes:
+        tables: what could be read.
+        unreadable: kind and name of each view or virtual table that cannot be read.
     """
-    if _ALL_FRAMES:
-        return error
-    cause = original(error)
-    _set(cause, __traceback__=None, __suppress_context__=True)
-    return cause
+
+    tables: list[TableInfo]
+    unreadable: list[tuple[str, str]] = field(default_factory=lambda: list[tuple[str, str]]())
 
 
-def _set(error: BaseException, **attributes: Any) -> None:
-    """Set attributes, also of those classes of asyncpg (warnings) whose instances are immutable."""
-    for name, value in attributes.items():
-        object.__setattr__(error, name, value)
+class Referrer(NamedTuple):
+    """A foreign key of another table to the one that is asked about.
 
-
-#: What is said of a write that no transaction of ours holds, when its answer never comes.
-_MAYBE_STORED = "the write may be stored all the same: read it back before doing it again"
-
-
-def leave_open(error: BaseException) -> None:
-    """Mark an error that ended a write of its own: whether the write is stored is not known."""
-    error.__dict__["outcome"] = "unknown"
-    if not isinstance(error, Exception):
-        # A cancellation has no translation that could carry the hint.
-        error.add_note(_MAYBE_STORED)
-
-
-def carry_outcome(error: BaseException, ours: DeeBaseError) -> None:
-    """Have our error tell what is known of the outcome of what the driver's ended."""
-    if error.__dict__.get("outcome") == "unknown" and ours.outcome is None:
-        ours.outcome = "unknown"
-        ours.hint = _MAYBE_STORED if ours.hint is None else f"{_MAYBE_STORED}; {ours.hint}"
-
-
-_DRIVERS = ("asyncpg", "sqlalchemy", "sqlite3", "aiosqlite")
-
-
-#: The attribute of a driver's error that holds ours.
-_OURS = "deebase_error"
-
-
-def redacted_error(error: BaseException) -> DeeBaseError | None:
-    """Return our error again for a driver's that several callers meet, whose own text is gone by now."""
-    ours: DeeBaseError | None = error.__dict__.get(_OURS)
-    return None if ours is None else ours.with_prefix("")
-
-
-def redact(error: BaseException, ours: DeeBaseError) -> None:
-    """Let a driver's error say what ours says: it is the cause of ours, and a traceback prints causes.
-
-    Its own text may quote values (``Key (email)=(...) already exists``, ``[parameters: ...]``). What it tells in
-    attributes that hold names stays: SQLSTATE, constraint, table, column.
+    Attributes:
+        table: the table it belongs to, by name.
+        column: its first column.
+        quoted: the table as SQL.
+        drop: the statement that drops the foreign key, where it has to go before the table.
+        restore: the statement that adds it again.
     """
-    error.__dict__[_OURS] = ours
-    waiting: list[Any] = [error]
-    seen: set[int] = set()
-    while waiting:
-        part = waiting.pop()
-        if id(part) in seen or not type(part).__module__.startswith(_DRIVERS):
-            continue
-        seen.add(id(part))
-        _set(part, args=(ours.message,))
-        _set(part, **({"hide_parameters": True} if _is_adapted(part) else {"detail": None}))
-        waiting += [part.__cause__, part.__context__, getattr(part, "orig", None)]
-        if isinstance(ours, DataError):
-            # Of Python's own, from encoding the value that it quotes.
-            cause = part.__cause__ if type(part.__cause__).__module__.startswith(_DRIVERS) else None
-            _set(part, __cause__=cause, __suppress_context__=True)
+
+    table: str
+    column: str
+    quoted: str
+    drop: str | None = None
+    restore: str | None = None
 
 
-CONSTRAINT_HINTS = {
-    "unique": "change the value, or use upsert(on=...)",
-    "primary_key": "give another key (a generated one is left out), or use upsert",
-    "foreign_key": "insert the row that is referred to first, or delete those that refer to it",
-    "not_null": "give the column a value, or a default",
-    "check": "change the values so that they meet the condition; `deebase table schema` shows it",
-    "exclusion": "change the values that the constraint compares",
-}
-_WHAT = {
-    "unique": "a row with the same value exists",
-    "primary_key": "a row with this key exists",
-    "foreign_key": "a row that is referred to is missing, or rows still refer to this one",
-    "not_null": "a value is missing",
-    "check": "a check refuses the row",
-    "exclusion": "the row conflicts with one that exists",
-}
+class Reflector(Protocol):
+    """Asks a database what it holds."""
+
+    def inventory(
+        self, schema: str | None, names: Sequence[str] | None = None, *, with_related: bool = False
+    ) -> Steps[Inventory]:
+        """Return tables and views, in a fixed number of statements.
+
+        Args:
+            schema: the schema; None for the current one.
+            names: the tables and views to read; all by default.
+            with_related: also read the tables that those refer to, or that refer to them.
+
+        Raises:
+            ConfigurationError: a schema was named, and this database has none.
+            SchemaError: the schema does not exist.
+        """
+        ...
+
+    def relation_names(self, schema: str | None) -> Steps[set[str]]:
+        """Return the names of all tables, views and indexes of a schema; a new one may have none of them."""
+        ...
+
+    def relation_kind(self, name: str, schema: str | None, dialect: Dialect) -> Steps[str | None]:
+        """Return "table", "view" or "materialized"; None if nothing has this name."""
+        ...
+
+    def referrers(self, table: sa.Table, dialect: Dialect) -> Steps[list[Referrer]]:
+        """Return the foreign keys of other tables to this one."""
+        ...
+
+    def missing_checks(self, spec: TableSpec, dialect: Dialect) -> Steps[list[str]]:
+        """Return the conditions of a specification that its table in the database lacks."""
+        ...
+
+    def broken_references(self, name: str, tables: Collection[TableInfo]) -> Steps[dict[str, int]]:
+        """Return how many references of a table, and to it, lead nowhere; nothing where the database checks itself."""
+        ...
 
 
-def integrity_error(
-    kind: type[IntegrityError],
-    constraint: str | None,
-    *,
-    constraint_name: str | None = None,
-    table_name: str | None = None,
-    columns: tuple[str, ...] = (),
-) -> IntegrityError:
-    """Return the error of a violated constraint, with a message made of names alone."""
-    place = table_name or "the table"
-    if columns:
-        place += f".{columns[0]}" if len(columns) == 1 else f" ({', '.join(columns)})"
-    what = _WHAT.get(constraint or "", "a constraint refuses the row")
-    # Where the columns are known the message is the same on both databases.
-    named = f" (constraint {constraint_name})" if constraint_name and not columns else ""
-    return kind(
-        f"{place}: {what}{named}",
-        hint=CONSTRAINT_HINTS.get(constraint or ""),
-        constraint=constraint,
-        constraint_name=constraint_name,
-        table_name=table_name,
-        columns=columns,
-    )
+@dataclass(frozen=True)
+class AlterPlan:
+    """The statements of a change, in their order.
+
+    Attributes:
+        before: make the new table, with the rows; drop what cannot move.
+        exchange: changes of sqlite_schema, which has to be writable for them.
+        after: drop the old table, make the indexes and views.
+        renames: rename columns, or the table.
+    """
+
+    before: tuple[str, ...] = ()
+    exchange: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    renames: tuple[str, ...] = ()
+
+    @property
+    def statements(self) -> list[str]:
+        """All of them, as a person would run them."""
+        opened = ["PRAGMA writable_schema = ON", *self.exchange, "PRAGMA writable_schema = RESET"]
+        return [*self.before, *(opened if self.exchange else []), *self.after, *self.renames]
 
 
-def database_error(kind: type[DeeBaseError], message: str, *, code: str | None, statement: str | None) -> DeeBaseError:
-    """Return an error of any class, with what a DatabaseError carries where it is one."""
-    details: dict[str, Any] = {}
-    if issubclass(kind, DatabaseError):
-        details = {"sqlstate": code, "statement": statement}
-    return kind(message, hint=HINTS.get(kind.__name__), **details)
+@dataclass(frozen=True)
+class TableChange:
+    """A change of a table that a backend is to write.
+
+    Attributes:
+        facts: the table before the change, without the indexes that are dropped first.
+        change: the change.
+        tables: the table, those that it refers to and those that refer to it, by name.
+        dropped_indexes: the names of the indexes that are dropped first.
+        operation: the public method, for errors.
+    """
+
+    facts: TableInfo
+    change: Change
+    tables: Mapping[str, TableInfo]
+    dropped_indexes: Collection[str]
+    operation: str
 
 
-HINTS = {
-    "BusyError": "somebody else holds it: keep transactions short, raise timeout=, or rerun with db.retry",
-    "CommitOutcomeUnknownError": "read back whether the changes are there before doing them again",
-    "ConnectionError": "check the URL, the server and its credentials",
-    "DataError": "give a value that the column or the function takes",
-    "DeadlockError": "run the work through db.retry",
-    "InvalidOperationError": "open the transaction without read_only, or check the rights on file or table",
-    "QueryTimeoutError": "make the statement cheaper, or raise command_timeout=",
-    "SerializationError": "run the work through db.retry",
-    "TransactionAbortedError": "put a statement that may fail in a nested db.transaction()",
-}
+class NewColumn(NamedTuple):
+    """A column to add.
+
+    Attributes:
+        spec: the column.
+        mark: what it refers to.
+        key: the key of the table that it refers to, if that has one column.
+    """
+
+    spec: ColumnSpec
+    mark: ForeignKeyMark | None
+    key: str | None
+
+
+class TableCopy(NamedTuple):
+    """A copy of a table to make.
+
+    Attributes:
+        facts: the table.
+        table: the same for SQLAlchemy.
+        name: the name of the copy.
+        taken: the names that exist.
+        operation: the public method, for errors.
+    """
+
+    facts: TableInfo
+    table: sa.Table
+    name: str
+    taken: Collection[str]
+    operation: str
+
+
+class NewView(NamedTuple):
+    """A view to make.
+
+    Attributes:
+        name: its name.
+        quoted: its name as SQL, with the schema.
+        select: its SELECT.
+        existing: the kind of the view that it replaces: "view", "materialized" or None.
+        materialized: whether it stores its rows.
+        key: of a materialized one, the column that gets a unique index.
+    """
+
+    name: str
+    quoted: str
+    select: str
+    existing: str | None
+    materialized: bool
+    key: str | None
+
+
+class SchemaWriter(Protocol):
+    """Writes the statements that change a schema."""
+
+    def declared_types(
+        self, types: Mapping[str, TypeEngine[Any]], facts: TableInfo, dialect: Dialect, operation: str
+    ) -> dict[str, str]:
+        """Return the types of columns as this table declares them, by the names of the columns."""
+        ...
+
+    def alter(self, asked: TableChange, dialect: Dialect) -> Steps[AlterPlan]:
+        """Return the statements that change a table.
+
+        Raises:
+            InvalidOperationError: the database cannot make the change, or something else uses what it drops.
+            IntegrityError: rows do not fit the changed table.
+            DataError: a value cannot be converted.
+        """
+        ...
+
+    def add_column(self, facts: TableInfo, column: NewColumn, dialect: Dialect, operation: str) -> Steps[AlterPlan]:
+        """Return the statements that add a column."""
+        ...
+
+    def rename(self, facts: TableInfo, new: str, taken: Collection[str], dialect: Dialect) -> list[tuple[str, str]]:
+        """Return the statements that rename a table and its generated indexes, each with the one that undoes it."""
+        ...
+
+    def duplicate(self, asked: TableCopy, dialect: Dialect) -> Steps[list[str]]:
+        """Return the statements that make a copy of a table, with its rows."""
+        ...
+
+    def create_view(self, asked: NewView, dialect: Dialect) -> Steps[None]:
+        """Make a view, or replace the existing one."""
+        ...
+
+
+class Engine(Protocol):
+    """Opens connections, and says what begins and ends transactions on them."""
+
+    def engine_options(self, settings: Settings) -> dict[str, Any]:
+        """Return the options of ``create_async_engine``, ``connect_args`` among them."""
+        ...
+
+    def prepare(self, engine: AsyncEngine, settings: Settings) -> None:
+        """Register what each new connection gets."""
+        ...
+
+    def lanes(
+        self, engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop, translate: Translate
+    ) -> SqliteLanes | PostgresLanes:
+        """Return the connections of one event loop, which open when they are needed."""
+        ...
+
+    def begin(self, settings: Settings, *, read_only: bool, isolation: str | None) -> tuple[Statement, ...]:
+        """Return what begins a transaction."""
+        ...
+
+    def end_read_only(self, settings: Settings) -> tuple[Statement, ...]:
+        """Return what makes the connection of a read-only transaction writable again."""
+        ...
+
+    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+        """Return what makes a savepoint read-only, and what makes its transaction writable again after it."""
+        ...
+
+    def lock_schema(self) -> tuple[Statement, ...]:
+        """Return what keeps other processes from changing the schema until the transaction ends."""
+        ...
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One database: all that differs from the others.
+
+    Attributes:
+        package: the package that holds the parts.
+        capabilities: what it can do.
+        translator: makes what translates the driver's errors.
+        sql: writes statements.
+        reflector: asks what a schema holds.
+        schema: changes a schema.
+    """
+
+    package: str
+    capabilities: Capabilities
+    translator: Callable[[Uniques], ErrorTranslator]
+    sql: SqlRules
+    reflector: Reflector
+    schema: SchemaWriter
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Opens connections; imports the driver."""
+        made: Engine = import_module(f"{self.package}.connect").ENGINE
+        return made

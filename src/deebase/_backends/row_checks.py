@@ -1,18 +1,16 @@
-"""Queries that count the rows in the way of a change, and what is said of them."""
+"""Queries that count the rows that do not fit a changed table, and the errors for them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.alter import qualified
-from deebase._backends.sqlite.casts import FITS
+from deebase._backends.protocols import Query, Steps
 from deebase._model.change import Change, NewKey
-from deebase._model.facts import ColumnInfo, TableInfo
-from deebase._sqltext.dialects import SQLITE
-from deebase._sqltext.quoting import literal
+from deebase._model.facts import TableInfo
 from deebase.errors import (
     CheckViolationError,
     DataError,
@@ -21,6 +19,10 @@ from deebase.errors import (
     NotNullViolationError,
     UniqueViolationError,
 )
+
+#: Returns the condition of the rows whose value a new type would change, from the quoted column, its type and the new
+#: one; None where the database itself refuses them.
+Misfits = Callable[[str, str, str], str | None]
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,32 @@ class RowCheck:
     error: Callable[[int], DeeBaseError]
 
 
-def row_checks(facts: TableInfo, change: Change, written: dict[str, str], dialect: Dialect) -> Iterable[RowCheck]:
-    """Yield what has to be counted before a change.
+def check_rows(
+    facts: TableInfo, change: Change, written: Mapping[str, str], dialect: Dialect, misfits: Misfits
+) -> Steps[None]:
+    """Count the rows that do not fit the changed table.
 
     Args:
         facts: the table.
         change: the change.
         written: the new types of columns, as they will be declared.
         dialect: the database.
+        misfits: the values that do not fit a new type.
+
+    Raises:
+        IntegrityError: some rows do not.
+        DataError: a value cannot be converted.
     """
+    for check in _row_checks(facts, change, written, dialect, misfits):
+        rows = yield Query(check.sql, reads=True)
+        count = int(rows[0][0])
+        if count:
+            raise check.error(count)
+
+
+def _row_checks(
+    facts: TableInfo, change: Change, written: Mapping[str, str], dialect: Dialect, misfits: Misfits
+) -> Iterable[RowCheck]:
     checks = _Checks(facts, dialect)
     columns = {column.name: column for column in facts.columns}
     required = [name for name, not_null in change.not_null.items() if not_null]
@@ -50,9 +69,9 @@ def row_checks(facts: TableInfo, change: Change, written: dict[str, str], dialec
     if change.pk:
         yield checks.duplicates(change.pk)
     for name, kind in written.items():
-        found = checks.misfits(columns[name], kind)
-        if found is not None:
-            yield found
+        condition = misfits(checks.quote(name), columns[name].type, kind)
+        if condition is not None:
+            yield checks.misfitting(name, kind, condition)
     for key in change.add_foreign_keys:
         yield checks.dangling(key)
     for condition in change.add_checks:
@@ -65,7 +84,6 @@ class _Checks:
         self.schema = facts.schema
         self.table = qualified(facts, dialect)
         self.quote = dialect.identifier_preparer.quote
-        self.sqlite = dialect.name == "sqlite"
 
     def null(self, name: str) -> RowCheck:
         return RowCheck(
@@ -120,19 +138,11 @@ class _Checks:
             ),
         )
 
-    def misfits(self, column: ColumnInfo, written: str) -> RowCheck | None:
-        name = self.quote(column.name)
-        if self.sqlite:
-            condition = f"NOT {FITS}({literal(written, SQLITE)}, {name})"
-        elif written == "BIGINT" and column.type.split("(")[0] in ("numeric", "real", "double precision"):
-            # PostgreSQL would round.
-            condition = f"{name} <> trunc({name})"
-        else:
-            return None
+    def misfitting(self, column: str, written: str, condition: str) -> RowCheck:
         return RowCheck(
             f"SELECT count(*) FROM {self.table} WHERE {condition}",
             lambda n: DataError(
-                f"{self.name}.{column.name} cannot become {written}: it holds something else in {_rows(n)}",
+                f"{self.name}.{column} cannot become {written}: it holds something else in {_rows(n)}",
                 hint="correct those rows first",
             ),
         )

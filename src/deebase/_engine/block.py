@@ -10,8 +10,8 @@ import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
+from deebase._backends.error_translation import shown_cause
 from deebase._backends.postgres.lane import READ_ONLY_SERVER, RolledBack, idled_too_long, unsent
-from deebase._backends.protocols import shown_cause
 from deebase._engine.generators import Home, home_of
 from deebase._engine.unit import ABORTED_HINT, TURNS_TO_CLOSE, Unit, aborted, ended, link_lost
 from deebase._lanes.shield import run_shielded

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from deebase._backends import make_backend
+from deebase._backends.error_translation import ExplainingTranslator
 from deebase._engine.executor import Executor
 from deebase._model.catalog import Catalog
 from deebase._sqltext.capabilities import Capabilities, capabilities_of
@@ -14,7 +14,7 @@ from deebase._sqltext.capabilities import Capabilities, capabilities_of
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-    from deebase._backends.settings import Settings
+    from deebase._backends.protocols import Settings
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class Core:
     def of(cls, settings: Settings, *, echo: bool, coalesce: bool) -> Core:
         """Return the core of a new Database; nothing is opened yet."""
         catalog = Catalog(settings.dialect, lambda: executor.block())
-        backend = make_backend(settings.name, catalog.unique_columns, catalog.explained)
-        executor = Executor(settings, backend, echo=echo, coalesce=coalesce)
+        errors = settings.backend.translator(catalog.unique_columns)
+        translator = ExplainingTranslator(errors, catalog.explained)
+        executor = Executor(settings, translator, echo=echo, coalesce=coalesce)
         return cls(executor, catalog)
 
     @property

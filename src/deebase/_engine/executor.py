@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deebase._backends.protocols import Backend, carry_outcome, redact, redacted_error
-from deebase._backends.settings import Settings
+from deebase._backends.error_translation import carry_outcome, redact, redacted_error
+from deebase._backends.protocols import ErrorTranslator, Settings
 from deebase._engine.block import Block, raise_translated
 from deebase._engine.coalesce import Coalescer
 from deebase._engine.transaction import Transaction
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 log = logging.getLogger("deebase.sql")
-
-_LOCK_SCHEMA = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
 
 #: Seconds of the longest pause between two attempts of ``retry`` (full jitter below it).
 RETRY_CAP = 1.0
@@ -94,15 +92,19 @@ class _Home:
 class Executor:
     """Sends statements to one database: on the transaction of the task, else on a lane."""
 
-    def __init__(self, settings: Settings, backend: Backend, *, echo: bool = False, coalesce: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, errors: ErrorTranslator, *, echo: bool = False, coalesce: bool = True
+    ) -> None:
         self.settings = settings
-        self.backend = backend
+        #: All that differs between databases.
+        self.backend = settings.backend
+        self._errors = errors
         self.timeout: float = settings.timeout
         self.current: ContextVar[Block | None] = ContextVar("deebase_transaction", default=None)
         #: The innermost block of each async generator that holds one open over a ``yield``, by its frame.
         self.homes: dict[FrameType, Block] = {}
         #: A PostgreSQL lane whose statement was cancelled may be hit by a late cancel.
-        self.discards_cancelled: bool = settings.name == "postgresql"
+        self.discards_cancelled: bool = settings.backend.capabilities.discards_cancelled
         self.closed: bool = False
         self.coalesces = coalesce
         self._level = logging.INFO if echo else logging.DEBUG
@@ -226,7 +228,7 @@ class Executor:
             return error
         ours = redacted_error(error)
         if ours is None:
-            ours = self.backend.translate(error, None if statement is None else statement.sql)
+            ours = self._errors.translate(error, None if statement is None else statement.sql)
             if self.closed and isinstance(ours, (ConnectionError, QueryTimeoutError)):
                 # Cut off by us: the link was sound, and no limit was reached.
                 ours = closed_while_running()
@@ -400,8 +402,8 @@ class Executor:
         Two programs that start at once must not both find a table, view or index missing (PostgreSQL). SQLite has one
         writer at a time.
         """
-        if self.settings.name == "postgresql":
-            await self.fetch(_LOCK_SCHEMA, [])
+        for statement in self.backend.engine.lock_schema():
+            await self.fetch(statement, [])
 
     def must_be_inside(self, what: str) -> None:
         """Refuse what only a transaction gives a meaning to.
@@ -417,28 +419,15 @@ class Executor:
 
     def begin_statements(self, read_only: bool, isolation: str | None) -> tuple[Statement, ...]:
         """Return what begins a transaction on this database."""
-        if self.settings.name == "sqlite":
-            if not read_only:
-                # Never deferred: a read that turns into a write fails at once when somebody else
-                # wrote in between, and busy_timeout does not help (SQLITE_BUSY_SNAPSHOT).
-                return (Statement("BEGIN IMMEDIATE"),)
-            if self.settings.memory:
-                # Its one lane can write, unlike the readers of a file.
-                return (Statement("PRAGMA query_only = ON"), Statement("BEGIN"))
-            return (Statement("BEGIN"),)
-        level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
-        return (Statement(f"BEGIN{level}{' READ ONLY' if read_only else ''}"),)
+        return self.backend.engine.begin(self.settings, read_only=read_only, isolation=isolation)
 
     def end_read_only(self) -> tuple[Statement, ...]:
         """Return what makes the lane of a read-only transaction writable again."""
-        return (Statement("PRAGMA query_only = OFF"),) if self.settings.memory else ()
+        return self.backend.engine.end_read_only(self.settings)
 
     def read_only_statements(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-        """Return what makes a savepoint read-only, and what makes its transaction writable again behind it."""
-        if self.settings.name == "sqlite":
-            return (Statement("PRAGMA query_only = ON"),), (Statement("PRAGMA query_only = OFF"),)
-        # PostgreSQL gives the outer transaction its own mode back at the end of the savepoint.
-        return (Statement("SET TRANSACTION READ ONLY"),), ()
+        """Return what makes a savepoint read-only, and what makes its transaction writable again after it."""
+        return self.backend.engine.read_only_savepoint()
 
     async def retry(
         self, work: Callable[[], Awaitable[T]], *, attempts: int, isolation: str | None, timeout: float | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -107,23 +107,28 @@ class Catalog:
         self._put(name, None)
 
     def learn(
-        self, found: Iterable[TableInfo], *, schema: str | None, only: str | None = None, known_only: bool = False
+        self,
+        found: Iterable[TableInfo],
+        *,
+        schema: str | None,
+        only: Collection[str] | None = None,
+        known_only: bool = False,
     ) -> list[TableInfo]:
-        """Take in what a schema holds: what changed is refreshed, what is gone is forgotten.
+        """Bring the catalog up to date: tables that changed are replaced, tables that do not exist are removed.
 
         Args:
-            found: all tables and views of the schema.
-            schema: which schema.
-            only: the one table or view that is meant.
-            known_only: nothing that is not known yet is added.
+            found: the tables and views that were read.
+            schema: their schema.
+            only: the qualified names that were asked for; all tables and views of the schema by default.
+            known_only: add no table that is not known yet.
 
         Returns:
-            What is new or was changed.
+            The tables and views that are new or were changed.
         """
         layer = self._layer
-        facts = {table.qualified_name: table for table in found if only is None or table.qualified_name == only}
+        facts = {table.qualified_name: table for table in found if only is None or table.qualified_name in only}
         known = [table.qualified_name for table in facts_of(layer) if table.schema == schema]
-        for name in known if only is None else [only]:
+        for name in known if only is None else only:
             if name not in facts:
                 self._put(name, None)
         changed: list[TableInfo] = []
@@ -223,6 +228,20 @@ class Catalog:
             facts.qualified_name
             for facts in facts_of(self._layer)
             if any(key.target in targets for key in facts.foreign_keys)
+        ]
+
+    def concerned(self, names: Collection[str], schema: str | None) -> list[str]:
+        """Return the tables and views of a schema that a change of tables may concern, by their plain names.
+
+        Args:
+            names: the qualified names of the tables, before and after the change.
+            schema: the schema.
+        """
+        concerned = {*names, *self.referring(names)}
+        return [
+            facts.name
+            for facts in facts_of(self._layer)
+            if facts.schema == schema and (facts.kind != "table" or facts.qualified_name in concerned)
         ]
 
     def unique_columns(self, constraint: str | None) -> tuple[str, tuple[str, ...]] | None:

@@ -13,6 +13,7 @@ from deebase._model.columns import ColumnSpec, describe
 from deebase._model.design import check_name
 from deebase._model.facts import TableInfo
 from deebase._rows.model import TableModel
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import folded
 from deebase._types.sql_defaults import sql_default
 from deebase.errors import InvalidOperationError, SchemaError, ValidationError
@@ -333,7 +334,7 @@ class _Planning:
 
 def _same(name: str, dialect: Dialect) -> str:
     # Names of columns that differ in ASCII capitals alone are one to SQLite.
-    return name if dialect.name == "postgresql" else folded(name)
+    return folded(name) if capabilities_of(dialect).ignores_case_of_names else name
 
 
 def _tells_rows(facts: TableInfo, key: tuple[str, ...], column: str) -> bool:

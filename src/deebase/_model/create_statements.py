@@ -10,6 +10,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropTable
 from sqlalchemy.schema import sort_tables_and_constraints as sorted_tables  # pyright: ignore[reportUnknownVariableType]
 
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.moment_sql import indexed_moments, other_forms_indexes
 
 
@@ -20,7 +21,7 @@ def create_statements(tables: Sequence[sa.Table], dialect: Dialect, *, strict: b
     SQLite cannot, and does not mind a reference to what comes later. ``strict`` makes SQLite refuse values of other
     types.
     """
-    strict = strict and dialect.name == "sqlite"
+    strict = strict and capabilities_of(dialect).has_strict_tables
     beside = [sql for table in tables for sql in other_forms_indexes(table, indexed_moments(table), dialect)]
     if strict:
         tables = _with_strict_types(tables, dialect)

@@ -13,8 +13,9 @@ from sqlalchemy.engine import Dialect
 
 from deebase._model.checks import by_value
 from deebase._model.columns import ColumnSpec, describe, refuse_options, snake_case, sql_default
-from deebase._model.generated_names import LONGEST, foreign_key_index_name, index_name, serves
+from deebase._model.generated_names import foreign_key_index_name, index_name, serves
 from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, UniqueModel
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import folded
 from deebase._types import scalars
 from deebase._types.base import locate
@@ -197,15 +198,9 @@ def check_names(designs: Iterable[TableSpec], dialect: Dialect) -> None:
             check_name(what, name, dialect)
 
 
-#: Columns of a table at most (SQLITE_MAX_COLUMN at its default; the PostgreSQL manual, "PostgreSQL Limits").
-_MOST_COLUMNS = {"sqlite": 2000, "postgresql": 1600}
-#: Columns that every table of PostgreSQL has (manual, "System Columns").
-_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
-
-
 def most_columns(dialect: Dialect) -> int:
     """Return the number of columns that a table of this database can have."""
-    return _MOST_COLUMNS[dialect.name]
+    return capabilities_of(dialect).max_columns
 
 
 def _check_columns(made: TableSpec, dialect: Dialect) -> None:
@@ -217,21 +212,21 @@ def _check_columns(made: TableSpec, dialect: Dialect) -> None:
             value=made.name,
             hint="split it into several tables, or keep what belongs together in one JSON column",
         )
+    can = capabilities_of(dialect)
     known: dict[str, str] = {}
     for column in made.columns:
         name = column.name
-        if dialect.name == "postgresql" and name in _SYSTEM_COLUMNS:
+        if name in can.system_columns:
             raise ValidationError(
-                f"{made.name}: PostgreSQL has a column {name} of its own in every table",
+                f"{made.name}: {can.title} has a column {name} of its own in every table",
                 field=name,
                 value=name,
                 hint="rename the column",
             )
-        # SQLite takes names for the same that differ in the case of ASCII letters only.
-        key = folded(name) if dialect.name == "sqlite" else name
+        key = folded(name) if can.ignores_case_of_names else name
         if known.setdefault(key, name) != name:
             raise ValidationError(
-                f"{made.name}: SQLite takes the columns {known[key]!r} and {name!r} for the same",
+                f"{made.name}: {can.title} takes the columns {known[key]!r} and {name!r} for the same",
                 field=name,
                 value=name,
                 hint="rename one of them",
@@ -244,13 +239,13 @@ def check_name(what: str, name: Any, dialect: Dialect) -> None:
     Raises:
         ValidationError: as for ``check_names``.
     """
-    most = LONGEST if dialect.name == "postgresql" else None
+    can = capabilities_of(dialect)
     if not _is_name(name):
         reason = "is empty" if name == "" else "holds a character that cannot be stored"
         raise ValidationError(f"{what} {reason}", field="name", value=name, hint="choose another one")
-    if most is not None and len(name.encode()) > most:
+    if can.max_name_bytes is not None and len(name.encode()) > can.max_name_bytes:
         raise ValidationError(
-            f"{what} has more than the {most} bytes that PostgreSQL keeps: {name}",
+            f"{what} has more than the {can.max_name_bytes} bytes that {can.title} keeps: {name}",
             field="name",
             value=name,
             hint="choose a shorter one; Index(name, ...) names an index",
@@ -341,7 +336,7 @@ def _bare_table(made: TableSpec, metadata: sa.MetaData, dialect: Dialect) -> sa.
         parts: list[Any] = []
         if spec.name == made.generated:
             options["autoincrement"] = True
-            if dialect.name == "postgresql":
+            if capabilities_of(dialect).has_sequences:
                 parts.append(sa.Identity())
         elif spec.name in made.pks:
             options["autoincrement"] = False
@@ -373,7 +368,7 @@ def _checks(made: TableSpec, table: sa.Table, dialect: Dialect) -> Iterable[sa.C
 
 def conditions_of(made: TableSpec, dialect: Dialect) -> list[str]:
     """Return the conditions of a design as this database is to check them."""
-    if dialect.name != "sqlite":
+    if capabilities_of(dialect).has_exact_decimals:
         return list(made.checks)
     decimals = [spec.name for spec in made.columns if isinstance(spec.sa_type, ExactNumber)]
     return [by_value(condition, decimals) for condition in made.checks]
@@ -469,7 +464,8 @@ def column_model(
             raise located(error, column.name, column.table.name, value) from None
 
     chosen = bind if send is not None else check
-    normal = column.type.kind.normal if dialect.name == "sqlite" and isinstance(column.type, Moment) else None
+    can = capabilities_of(dialect)
+    normal = column.type.kind.normal if isinstance(column.type, Moment) and not can.has_moments else None
     return ColumnModel(
         column,
         bind=chosen,
@@ -482,7 +478,7 @@ def column_model(
         default_factory=factory,
         order_column=_order_column(column),
         normal=normal,
-        bind_place=_place(chosen, normal) if dialect.name == "sqlite" else None,
+        bind_place=None if can.checks_types else _place(chosen, normal),
     )
 
 

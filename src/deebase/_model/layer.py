@@ -13,6 +13,7 @@ from sqlalchemy.engine import Dialect
 from deebase._model import reflected
 from deebase._model.facts import TableInfo, same_type
 from deebase._rows.model import BUILD_ALL, TableModel
+from deebase._sqltext.capabilities import capabilities_of
 
 
 @dataclass(frozen=True)
@@ -188,8 +189,8 @@ class Layer:
                 entry.facts,
                 self.dialect,
                 factories=entry.factories,
-                # SQLite holds in a column whatever was put there; a class says what has to be there.
-                lenient=self.dialect.name == "sqlite" and entry.cls is None,
+                # A column may hold any value; a class says which it has to hold.
+                lenient=entry.cls is None and not capabilities_of(self.dialect).checks_types,
             )
             model.row_type = entry.row_type
         return self._models[name]

@@ -15,6 +15,7 @@ from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._model.postgres_types import is_foreign, postgres_type
 from deebase._model.sqlite_types import sqlite_type
 from deebase._rows.model import TableModel, UniqueModel
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.choices import choice_columns, literal_pairs
 from deebase._types.moment_sql import HELPED, IS_VIEW
 from deebase._types.standard import Choice
@@ -22,26 +23,27 @@ from deebase._types.standard import Choice
 
 def column_types(facts: TableInfo, dialect: Dialect) -> dict[str, sa.types.TypeEngine[Any]]:
     """Return the type of each column."""
-    kind = sqlite_type if dialect.name == "sqlite" else postgres_type
+    kind = postgres_type if capabilities_of(dialect).has_own_types else sqlite_type
     made = {column.name: kind(column) for column in facts.columns}
-    for name, texts in _choices(facts, dialect).items():
+    for name, texts in _choices(facts).items():
         if type(made.get(name)) is sa.String:
             made[name] = Choice(literal_pairs(texts))
     return made
 
 
-def _choices(facts: TableInfo, dialect: Dialect) -> dict[str, list[str]]:
-    """Return the columns that are held to a list of texts."""
-    in_text = dialect.name == "sqlite"
+def _choices(facts: TableInfo) -> dict[str, list[str]]:
+    """Return the columns that are restricted to a list of texts: by the text of the table, or by its checks."""
+    if facts.sql is not None:
+        return choice_columns(facts.sql, in_text=True)
     found: dict[str, list[str]] = {}
-    for source in [facts.sql or ""] if in_text else facts.checks:
-        found.update(choice_columns(source, in_text=in_text))
+    for check in facts.checks:
+        found.update(choice_columns(check, in_text=False))
     return found
 
 
 def text_columns(facts: TableInfo, dialect: Dialect) -> list[ColumnInfo]:
     """Return the columns whose type has no counterpart in Python, so that they are read and written as text."""
-    if dialect.name == "sqlite":
+    if not capabilities_of(dialect).has_own_types:
         return []
     return [column for column in facts.columns if is_foreign(column)]
 
@@ -68,7 +70,7 @@ def sa_table(
             parts.append(sa.Computed(sa.text(_escaped(column.computed or "NULL"))))
         elif column.generated and keys == (column.name,):
             options["autoincrement"] = True
-            if dialect.name == "postgresql" and column.default is None:
+            if column.default is None and capabilities_of(dialect).has_sequences:
                 parts.append(sa.Identity())
         elif column.generated:
             # A value need not be given, though the key is not this column alone.

@@ -1,4 +1,4 @@
-"""Creating tables: what is there already is looked at, made and remembered in one transaction."""
+"""Creates tables: reads what exists, makes what does not, and updates the catalog, in one transaction."""
 
 from __future__ import annotations
 
@@ -11,39 +11,18 @@ from sqlalchemy.engine import Dialect
 from deebase._engine.executor import Executor
 from deebase._model import create_statements as ddl
 from deebase._model.catalog import Catalog
-from deebase._model.checks import stored_keys, written_key
-from deebase._model.design import TableSpec, check_names, conditions_of, sa_tables
+from deebase._model.design import TableSpec, check_names, sa_tables
 from deebase._model.differences import differences
 from deebase._model.facts import TableInfo
 from deebase._model.layer import CatalogEntry
 from deebase._model.reflected import sa_table
 from deebase._schema.reflect import inventory, refresh
+from deebase._schema.steps import run_steps
 from deebase._sql.statement import Statement
 from deebase._sqltext.tokens import folded
-from deebase.errors import InvalidOperationError, QueryError, SchemaError, TableExistsError, ValidationError
+from deebase.errors import InvalidOperationError, TableExistsError, ValidationError
 
 _REPLACE = "create(replace=True)"
-
-#: The foreign keys of other tables to one (its name once or twice).
-_REFERRING = {
-    "sqlite": """
-        SELECT m.name, f."from" FROM sqlite_schema m, pragma_foreign_key_list(m.name) f
-        WHERE m.type = 'table' AND lower(f."table") = lower(?) AND lower(m.name) <> lower(?)
-    """,
-    "postgresql": """
-        SELECT k.conrelid::regclass::text, a.attname, k.conname, pg_get_constraintdef(k.oid), c.relname::text
-        FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
-        WHERE k.contype = 'f' AND k.confrelid = to_regclass($1) AND k.conrelid <> k.confrelid
-    """,
-}
-
-#: Where PostgreSQL writes a condition in its own way, so that it can be compared.
-_WRITTEN = "pg_temp.deebase_checks"
-_DEFINITIONS = Statement(
-    "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c' AND conrelid = to_regclass($1)"
-)
-_STORED = Statement("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", reads=True)
 
 
 class _Creation:
@@ -77,9 +56,8 @@ class _Creation:
         """Return what the database says of tables, by the names that are asked for."""
         wanted = list(dict.fromkeys(names))
         found = await inventory(self.executor, None, wanted, quiet=True)
-        if self.dialect.name != "sqlite":
+        if not self.executor.backend.capabilities.ignores_case_of_names:
             return {facts.name: facts for facts in found}
-        # SQLite does not tell names apart that differ in case alone.
         by_name = {folded(facts.name): facts for facts in found}
         return {name: replace(by_name[folded(name)], name=name) for name in wanted if folded(name) in by_name}
 
@@ -113,7 +91,7 @@ class _Creation:
             if name not in self.catalog:
                 self.catalog.add(CatalogEntry(facts))
         if replaced or self.catalog.referring(names):
-            await refresh(self.executor, self.catalog)
+            await refresh(self.executor, self.catalog, names)
 
     async def look_at_checks(self, names: Sequence[str]) -> None:
         """Find out which of the wanted conditions the tables that are there lack."""
@@ -139,30 +117,8 @@ class _Creation:
 
 
 async def missing_checks(executor: Executor, dialect: Dialect, made: TableSpec) -> list[str]:
-    """Return the conditions of a design that its table, which is there, lacks."""
-    wanted = made.checks
-    if not wanted:
-        return []
-    if dialect.name == "sqlite":
-        rows = await executor.fetch(_STORED, [made.name])
-        stored = stored_keys(str(rows[0][0])) if rows else set[str]()
-        written = dict(zip(wanted, conditions_of(made, dialect), strict=True))
-        return [condition for condition in wanted if written_key(written[condition]) not in stored]
-    table = dialect.identifier_preparer.quote(made.name)
-    there = [str(row[0]) for row in await executor.fetch(_DEFINITIONS, [table])]
-    return [condition for condition in wanted if await _written(executor, table, condition) not in there]
-
-
-async def _written(executor: Executor, table: str, condition: str) -> str | None:
-    """Return a CHECK as PostgreSQL writes it; None if it is about columns that the table does not have."""
-    try:
-        async with executor.transaction():
-            await executor.fetch(Statement(f"CREATE TABLE {_WRITTEN} (LIKE {table}, CHECK ({condition}))"), [])
-            rows = await executor.fetch(_DEFINITIONS, [_WRITTEN])
-            await executor.fetch(Statement(f"DROP TABLE {_WRITTEN}"), [])
-    except (QueryError, SchemaError):
-        return None
-    return str(rows[0][0])
+    """Return the conditions of a specification that its table in the database lacks."""
+    return await run_steps(executor, executor.backend.reflector.missing_checks(made, dialect))
 
 
 async def drop_table(
@@ -180,31 +136,28 @@ async def drop_table(
         rows_only: leave the table.
 
     Returns:
-        The dropped foreign keys: the table of each, and the statement that adds it again.
+        The foreign keys that were dropped first: the table of each, and the statement that adds it again.
 
     Raises:
         InvalidOperationError: rows of another table refer to it.
     """
-    sqlite = dialect.name == "sqlite"
     preparer = dialect.identifier_preparer
-    name = table.name if sqlite else preparer.format_table(table)
-    again: list[tuple[str, str]] = []
-    for row in await executor.fetch(Statement(_REFERRING[dialect.name]), [name] * (2 if sqlite else 1)):
-        child, column = (preparer.quote(row[0]) if sqlite else row[0]), preparer.quote(row[1])
-        if await executor.fetch(Statement(f"SELECT 1 FROM {child} WHERE {column} IS NOT NULL LIMIT 1"), []):
+    restored: list[tuple[str, str]] = []
+    for referrer in await run_steps(executor, executor.backend.reflector.referrers(table, dialect)):
+        filled = f"SELECT 1 FROM {referrer.quoted} WHERE {preparer.quote(referrer.column)} IS NOT NULL LIMIT 1"
+        if await executor.fetch(Statement(filled), []):
             raise InvalidOperationError(
-                f"{operation} of {table.name} is refused: rows of {row[0]} refer to it",
+                f"{operation} of {table.name} is refused: rows of {referrer.table} refer to it",
                 operation=operation,
                 target=table.name,
-                hint=f"delete the rows of {row[0]}, or set their {row[1]} to NULL, first",
+                hint=f"delete the rows of {referrer.table}, or set their {referrer.column} to NULL, first",
             )
-        if not sqlite and not rows_only and operation == _REPLACE:
-            constraint = preparer.quote(row[2])
-            await executor.fetch(Statement(f"ALTER TABLE {child} DROP CONSTRAINT {constraint}"), [])
-            again.append((row[4], f"ALTER TABLE {child} ADD CONSTRAINT {constraint} {row[3]}"))
+        if referrer.drop is not None and referrer.restore is not None and operation == _REPLACE:
+            await executor.fetch(Statement(referrer.drop), [])
+            restored.append((referrer.table, referrer.restore))
     text = f"DELETE FROM {preparer.format_table(table)}" if rows_only else ddl.drop_statement(table, dialect)
     await executor.fetch(Statement(text), [])
-    return again
+    return restored
 
 
 async def create_tables(
@@ -239,12 +192,12 @@ async def create_tables(
         if not replace:
             await work.look_at_checks(existing)
         drawn = work.draw()
-        again: list[tuple[str, str]] = []
+        restored: list[tuple[str, str]] = []
         if replace:
             for name in existing:
-                again += await drop_table(executor, drawn[name], catalog.dialect, _REPLACE)
+                restored += await drop_table(executor, drawn[name], catalog.dialect, _REPLACE)
         new = [drawn[name] for name in names if replace or name not in existing]
         await work.run(ddl.create_statements(new, catalog.dialect, strict=strict))
-        await work.run([sql for child, sql in again if child not in names])
+        await work.run([sql for child, sql in restored if child not in names])
         await work.remember(replaced=replace and bool(existing))
     return work.differing(drawn) if if_not_exists else []

@@ -1,4 +1,4 @@
-"""``create(transform=True)``: a table that is there is changed to what its class says."""
+"""``create(transform=True)``: changes an existing table to match its class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 
 from deebase._backends.alter import create_index
-from deebase._backends.sqlite.rebuild import declared
+from deebase._backends.protocols import NewColumn
 from deebase._engine.context import TableContext
 from deebase._engine.executor import Executor
 from deebase._model.catalog import Catalog
@@ -18,7 +18,7 @@ from deebase._model.design import Reference, TableSpec, check_names, conditions_
 from deebase._model.facts import ColumnInfo, TableInfo, same_type
 from deebase._model.generated_names import serves
 from deebase._schema.create import create_tables, missing_checks
-from deebase._schema.reflect import reflect
+from deebase._schema.reflect import inventory, learn
 from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
 from deebase._types.moment_sql import other_forms_indexes
@@ -26,57 +26,68 @@ from deebase.errors import InvalidOperationError, SchemaError
 from deebase.types import ForeignKeyMark
 
 _OPERATION = "create(transform=True)"
-#: What PostgreSQL writes behind a literal that is a default.
+#: What PostgreSQL writes after a literal that is a default.
 _CAST = re.compile(r"::[a-z][a-z ]*(?:\(\d+(?:,\d+)?\))?\Z")
 
 
 async def match(executor: Executor, catalog: Catalog, designs: Sequence[TableSpec], *, strict: bool) -> None:
-    """Change the tables of classes to what the classes say, and make those that are missing beside them.
+    """Change the tables of classes to what the classes say, and make those that do not exist.
 
     Columns that the class lacks are dropped, unless a row has a value in them. Checks and indexes that it does not
-    name, foreign keys over several columns, and everything a class cannot say stay.
+    name, foreign keys over several columns, and everything that a class cannot express stay.
 
     Args:
         executor: runs the statements, in one transaction.
-        catalog: the tables that are known.
+        catalog: the known tables.
         designs: what the classes say.
-        strict: whether tables that are made are STRICT.
+        strict: whether new tables are STRICT.
 
     Raises:
         InvalidOperationError: a column that the class lacks holds values, or something else uses it.
-        IntegrityError: rows are there that the changed table would not take.
+        IntegrityError: rows do not fit the changed table.
         DataError: a value cannot be converted to its new type.
     """
     check_names(designs, catalog.dialect)
-    there: list[TableSpec] = []
+    names = [made.name for made in designs]
+    referred = [reference.table for made in designs for reference in made.references]
     async with executor.transaction():
         await executor.lock_schema()
-        for made in designs:
-            await reflect(executor, catalog, None, only=made.name)
-            if made.name in catalog and not catalog.is_view(made.name):
-                there.append(made)
-        # First, because tables that are there may be to refer to them.
-        missing = [made for made in designs if made not in there]
-        if there and missing:
+        tables = await _read(executor, [*names, *referred])
+        learn(catalog, list(tables.values()), None, names)
+        existing = [made for made in designs if made.name in catalog and not catalog.is_view(made.name)]
+        # First, because existing tables may be to refer to them.
+        missing = [made for made in designs if made not in existing]
+        if existing and missing:
             await create_tables(executor, catalog, missing, if_not_exists=False, replace=False, strict=strict)
-        for made in there:
-            await _Matching(executor, catalog, made).run()
+            tables.update(await _read(executor, [made.name for made in missing]))
+        for made in existing:
+            await _Matching(executor, catalog, made, tables).run()
+
+
+async def _read(executor: Executor, names: Sequence[str]) -> dict[str, TableInfo]:
+    found = await inventory(executor, None, names, quiet=True, with_related=True)
+    return {facts.name: facts for facts in found}
 
 
 class _Matching:
-    def __init__(self, executor: Executor, catalog: Catalog, made: TableSpec) -> None:
+    def __init__(self, executor: Executor, catalog: Catalog, made: TableSpec, tables: dict[str, TableInfo]) -> None:
         self.executor = executor
         self.dialect = catalog.dialect
         self.made = made
-        self.work = Transformation(TableContext(executor, catalog, catalog.model(made.name)), _OPERATION)
+        context = TableContext(executor, catalog, catalog.model(made.name))
+        self.work = Transformation(context, _OPERATION, tables)
 
     async def run(self) -> None:
-        facts = await self.work.look()
-        there = {column.name for column in facts.columns}
-        for spec in self.made.columns:
-            if spec.name not in there:
-                await self._add(spec)
-        facts = await self.work.look()
+        facts = self.work.tables[self.made.name]
+        existing = {column.name for column in facts.columns}
+        new = [spec for spec in self.made.columns if spec.name not in existing]
+        for spec in new:
+            if spec is not new[0] and not self.work.backend.capabilities.alters_in_place:
+                # A rebuilt table is made from its text.
+                facts = await self.work.look()
+            await self.work.add(facts, self._new_column(spec), indexes=False)
+        if new:
+            facts = await self.work.look()
         self._must_have_composite_keys(facts)
         change = Change(
             types=self._types(facts),
@@ -97,16 +108,15 @@ class _Matching:
 
     # -- columns -------------------------------------------------------------------------------
 
-    async def _add(self, spec: ColumnSpec) -> None:
+    def _new_column(self, spec: ColumnSpec) -> NewColumn:
         reference = next((known for known in self.made.references if known.columns == (spec.name,)), None)
         if reference is None:
-            await self.work.add_column(spec, None, None, indexes=False)
-            return
+            return NewColumn(spec, None, None)
         target = self._target(reference)
         mark = ForeignKeyMark(
             f"{reference.table}.{target}", on_delete=reference.on_delete, on_update=reference.on_update
         )
-        await self.work.add_column(spec, mark, target, indexes=False)
+        return NewColumn(spec, mark, target)
 
     async def _unnamed(self, facts: TableInfo) -> list[str]:
         """Return the columns that the class lacks, none of which has a value."""
@@ -129,11 +139,12 @@ class _Matching:
         return [(spec, there[spec.name]) for spec in self.made.columns]
 
     def _types(self, facts: TableInfo) -> Types:
-        strict = self.dialect.name == "sqlite" and self.work.understood(facts).strict
+        types = {spec.name: spec.sa_type for spec, _ in self._both(facts)}
+        written = self.work.backend.schema.declared_types(types, facts, self.dialect, _OPERATION)
         return {
             spec.name: spec.sa_type
             for spec, column in self._both(facts)
-            if same_type(declared(spec.sa_type, self.dialect, strict=strict)) != same_type(column.type)
+            if same_type(written[spec.name]) != same_type(column.type)
         }
 
     def _not_null(self, facts: TableInfo) -> dict[str, bool]:
@@ -205,7 +216,7 @@ class _Matching:
                 )
 
     async def _index(self, facts: TableInfo) -> None:
-        """Make the indexes of the class that are missing, and anew those that are others."""
+        """Make the indexes of the class that are missing, and replace those that differ."""
         quote = self.dialect.identifier_preparer.quote
         there = {index.name: index for index in facts.indexes}
         table = sa.Table(facts.name, sa.MetaData(), *[sa.Column(spec.name, spec.sa_type) for spec in self.made.columns])

@@ -1,45 +1,27 @@
-"""Changes of a table that is there: looked at, planned, run, and looked at again, in one transaction."""
+"""Changes a table: reads it, plans the change, and runs the statements, in one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from deebase._backends.alter import column_declaration, qualified
-from deebase._backends.postgres import ddl as postgres
-from deebase._backends.renames import pinned_views, rename_steps
-from deebase._backends.row_checks import row_checks
-from deebase._backends.sqlite.casts import STORED
-from deebase._backends.sqlite.column_uses import column_uses
-from deebase._backends.sqlite.rebuild import (
-    ENTRIES,
-    Rebuild,
-    SchemaRow,
-    declared,
-    rebuild,
-    understood,
-    with_added_column,
-)
+from deebase._backends.alter import qualified
+from deebase._backends.protocols import AlterPlan, NewColumn, TableChange
 from deebase._engine.context import TableContext
 from deebase._model.change import Arguments, Change, plan_change
-from deebase._model.columns import ColumnSpec
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import comes_with_key, foreign_key_index_name, serves
 from deebase._schema.reflect import inventory
+from deebase._schema.steps import run_steps
 from deebase._sql.statement import Statement
-from deebase._sqltext.create_table import TableText
-from deebase._sqltext.dialects import SQLITE
-from deebase._sqltext.quoting import identifier, literal
 from deebase.errors import (
     CheckViolationError,
-    DatabaseError,
     DataError,
     ForeignKeyViolationError,
     IntegrityError,
-    InvalidOperationError,
     TableNotFoundError,
 )
-from deebase.types import UNSET, ForeignKeyMark
 
 
 class Transformation:
@@ -48,27 +30,29 @@ class Transformation:
     Args:
         source: the table.
         operation: the method, for errors.
+        tables: what has been read already, by name.
     """
 
-    def __init__(self, source: TableContext, operation: str) -> None:
+    def __init__(self, source: TableContext, operation: str, tables: dict[str, TableInfo] | None = None) -> None:
         self.source = source
         self.executor = source.executor
+        self.backend = source.executor.backend
         self.dialect = source.dialect
         self.operation = operation
-        self.sqlite = source.dialect.name == "sqlite"
-        self.tables: dict[str, TableInfo] = {}
+        #: The table, those that it refers to and those that refer to it, by name.
+        self.tables: dict[str, TableInfo] = {} if tables is None else tables
 
     async def run(self, arguments: Arguments) -> Change:
         """Make a change, all or nothing, and return it."""
         async with self.executor.transaction():
-            facts = await self.look()
+            facts = await self.look(*_referred(arguments))
             change = plan_change(arguments, self.source.model, self.tables, self.dialect, self.operation)
             await self.make(facts, change)
         return change
 
     async def plan(self, arguments: Arguments) -> list[str]:
         """Return the statements of a change; nothing is changed."""
-        facts = await self.look()
+        facts = await self.look(*_referred(arguments))
         change = plan_change(arguments, self.source.model, self.tables, self.dialect, self.operation)
         return (await self._statements(facts, change)).statements
 
@@ -89,7 +73,7 @@ class Transformation:
                 f"not every value can be converted: {listed}", hint="correct those rows first, or choose another type"
             ) from error
 
-    async def _statements(self, facts: TableInfo, change: Change) -> Rebuild:
+    async def _statements(self, facts: TableInfo, change: Change) -> AlterPlan:
         """Return the statements of a change, with those for the indexes that come with foreign keys."""
         gone = [
             index
@@ -98,7 +82,8 @@ class Transformation:
             and comes_with_key(index.name, index.columns, facts.foreign_keys)
         ]
         left = replace(facts, indexes=tuple([index for index in facts.indexes if index not in gone]))
-        planned = await self._changed(left, change, [index.name for index in gone])
+        asked = TableChange(left, change, self.tables, [index.name for index in gone], self.operation)
+        planned = await run_steps(self.executor, self.backend.schema.alter(asked, self.dialect))
         schema = "" if facts.schema is None else f"{self._quote(facts.schema)}."
         dropped = [f"DROP INDEX {schema}{self._quote(index.name)}" for index in gone]
         indexed = [change.key(left), *[index.columns for index in left.indexes if not index.partial]]
@@ -117,136 +102,60 @@ class Transformation:
         name = self._quote(foreign_key_index_name(facts.name, [column]))
         return f"CREATE INDEX {name} ON {qualified(facts, self.dialect)} ({self._quote(column)})"
 
-    async def _changed(self, facts: TableInfo, change: Change, gone: Collection[str]) -> Rebuild:
-        if not self.sqlite:
-            constraints = await self._constraints(facts)
-            self._refuse_uses({name: postgres.dropped_with(constraints, facts, change, name) for name in change.drop})
-            await self._judge_rows(
-                facts, change, {name: str(kind.compile(dialect=self.dialect)) for name, kind in change.types.items()}
-            )
-            return Rebuild(tuple(postgres.alter_statements(facts, constraints, change, self.dialect)))
-        table = self.understood(facts)
-        entries = [entry for entry in await self._entries() if entry.kind != "index" or entry.name not in gone]
-        others = list(self.tables.values())
-        self._refuse_uses({name: column_uses(facts, entries, others, name) for name in change.drop})
-        self._refuse_key(facts, table, change)
-        written = {name: declared(kind, self.dialect, strict=table.strict) for name, kind in change.types.items()}
-        await self._judge_rows(facts, change, written)
-        converted = await self._to_convert(facts, written)
-        planned = rebuild(facts, entries, change, self.dialect, converted=converted)
-        # Before SQLite's own renames, which would rename the columns of views too.
-        return replace(planned, after=(*planned.after, *pinned_views(others, entries, change.rename)))
-
     async def rename_steps(self, new: str) -> list[tuple[str, str]]:
-        """Return the statements that rename the table, with those indexes whose names were made from its own.
+        """Return the statements that rename the table and its generated indexes.
 
         Each comes with the statement that undoes it.
         """
         facts = await self.look()
-        taken = [*self.tables, *[index.name for other in self.tables.values() for index in other.indexes]]
-        return rename_steps(facts, new, taken, self.dialect)
+        taken = await run_steps(self.executor, self.backend.reflector.relation_names(facts.schema))
+        return self.backend.schema.rename(facts, new, taken, self.dialect)
 
     async def rename(self, new: str) -> None:
         """Rename the table."""
         async with self.executor.transaction():
             await self._run([sql for sql, _ in await self.rename_steps(new)])
 
-    # -- looking -------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------
 
-    async def look(self) -> TableInfo:
-        """Find out what tables there are now, and return this one.
+    async def look(self, *others: str) -> TableInfo:
+        """Read the table as it is now, with those at both ends of its foreign keys.
+
+        Args:
+            others: other tables to read.
 
         Raises:
-            TableNotFoundError: it is not there any more.
+            TableNotFoundError: it does not exist any more.
         """
         table = self.source.model.sa_table
-        self.tables = {facts.name: facts for facts in await inventory(self.executor, table.schema)}
+        found = await inventory(self.executor, table.schema, [table.name, *others], quiet=True, with_related=True)
+        self.tables.pop(table.name, None)
+        self.tables.update({facts.name: facts for facts in found})
         facts = self.tables.get(table.name)
         if facts is None:
             raise TableNotFoundError(
-                f"table {self.source.model.name} is not there any more",
+                f"table {self.source.model.name} does not exist any more",
                 table_name=self.source.model.name,
-                hint="await db.reflect() reads what is there",
+                hint="await db.reflect() reads the tables that exist",
             )
         return facts
 
-    def understood(self, facts: TableInfo) -> TableText:
-        """Take the stored text of a table apart (SQLite).
+    async def _broken_references(self) -> dict[str, int]:
+        """Return how many references of the table, and to it, lead nowhere."""
+        name = self.source.model.sa_table.name
+        return await run_steps(self.executor, self.backend.reflector.broken_references(name, self.tables.values()))
 
-        Raises:
-            InvalidOperationError: it is a virtual table, or the text cannot be read.
-        """
-        return understood(facts, self.operation)
+    # -- running -------------------------------------------------------------------------------
 
-    async def _entries(self) -> list[SchemaRow]:
-        rows = await self.executor.fetch(Statement(ENTRIES, reads=True), [])
-        return [SchemaRow(*row) for row in rows]
-
-    async def _constraints(self, facts: TableInfo) -> list[postgres.Constraint]:
-        name = qualified(facts, self.dialect)
-        rows = await self.executor.fetch(Statement(postgres.CONSTRAINTS, reads=True), [name])
-        return postgres.constraints_of(rows)
-
-    async def _count(self, sql: str) -> int:
-        rows = await self.executor.fetch(Statement(sql, reads=True), [])
-        return int(rows[0][0])
-
-    # -- refusing ------------------------------------------------------------------------------
-
-    def _refuse_uses(self, uses: dict[str, list[str]]) -> None:
-        for name, found in uses.items():
-            if found:
-                raise InvalidOperationError(
-                    f"{self.source.model.name}.{name} is used by {', '.join(found)}",
-                    operation=self.operation,
-                    target=self.source.model.name,
-                    hint="drop those first, and make them again without the column",
-                )
-
-    def _refuse_key(self, facts: TableInfo, table: TableText, change: Change) -> None:
-        """Refuse a key that SQLite cannot give the table, or that others refer to."""
-        if change.pk is None:
-            return
-        why, hint = "", "keep the key, or drop the foreign keys first"
-        if table.without_rowid and not change.pk:
-            why, hint = "a WITHOUT ROWID table has a key", "give it another one"
-        for other in self.tables.values():
-            for key in other.foreign_keys:
-                unique = any(index.is_unique_key and set(index.columns) == set(key.targets) for index in facts.indexes)
-                if key.table == facts.name and not unique and set(key.targets) != set(change.pk):
-                    why = f"a foreign key of {other.name} refers to ({', '.join(key.targets)})"
-        if why:
-            raise InvalidOperationError(
-                f"{facts.name} cannot have another key: {why}", operation=self.operation, target=facts.name, hint=hint
-            )
-
-    async def _judge_rows(self, facts: TableInfo, change: Change, written: dict[str, str]) -> None:
-        for check in row_checks(facts, change, written, self.dialect):
-            count = await self._count(check.sql)
-            if count:
-                raise check.error(count)
-
-    async def _to_convert(self, facts: TableInfo, written: dict[str, str]) -> frozenset[str]:
-        """Return the columns that hold values which their new type stores in another form."""
-        found: list[str] = []
-        for name, kind in written.items():
-            changes = f"{STORED}({literal(kind, SQLITE)}, {identifier(name)}) IS NOT {identifier(name)}"
-            if await self._count(f"SELECT count(*) FROM {identifier(facts.name)} WHERE {changes}"):
-                found.append(name)
-        return frozenset(found)
-
-    # -- doing ---------------------------------------------------------------------------------
-
-    async def _carry_out(self, planned: Rebuild, *, judged: bool) -> None:
+    async def _carry_out(self, planned: AlterPlan, *, judged: bool) -> None:
         """Run the statements; where values of keys may have changed, no reference may be broken by it."""
-        judged = judged and self.sqlite
         before = await self._broken_references() if judged else {}
         try:
             await self._run(planned.before)
         except IntegrityError as error:
             own = self.source.model.name
             if planned.exchange and error.table_name is not None:
-                # What SQLite names is the table that was to take its place.
+                # The database names the new table, which has not taken its place yet.
                 error.message = error.message.replace(error.table_name, own, 1)
                 error.table_name = own
             raise
@@ -269,47 +178,28 @@ class Transformation:
         for sql in statements:
             await self.executor.fetch(Statement(sql), [])
 
-    async def _broken_references(self) -> dict[str, int]:
-        """Return how many references of the table, and to it, lead nowhere."""
-        own = self.source.model.sa_table.name
-        names = [
-            facts.name
-            for facts in self.tables.values()
-            if any(own in (facts.name, key.table) for key in facts.foreign_keys)
-        ]
-        result: dict[str, int] = {}
-        for name in names:
-            try:
-                async with self.executor.transaction():
-                    result[name] = await self._count(
-                        f"SELECT count(*) FROM pragma_foreign_key_check({literal(name, SQLITE)})"
-                    )
-            except DatabaseError:
-                # One that refers to what is no key cannot be counted, now as before.
-                continue
-        return result
-
-    async def add_column(
-        self, spec: ColumnSpec, mark: ForeignKeyMark | None, key: str | None, *, indexes: bool
-    ) -> None:
+    async def add_column(self, column: NewColumn, *, indexes: bool) -> None:
         """Add a column.
 
         Args:
-            spec: the column.
-            mark: what it refers to.
-            key: the key of the table that it refers to, if that has one column.
+            column: the column.
             indexes: whether a foreign key gets an index.
         """
         async with self.executor.transaction():
             facts = await self.look()
-            strict = self.sqlite and self.understood(facts).strict
-            declaration = column_declaration(facts.name, spec, mark, key, self.dialect, strict=strict)
-            # SQLite's ADD COLUMN takes neither of these, even where no row is (sqlite.org/lang_altertable.html).
-            lacks_value = not spec.nullable and spec.default is UNSET
-            refers_by_default = mark is not None and spec.default is not UNSET
-            if self.sqlite and (lacks_value or refers_by_default):
-                await self._carry_out(with_added_column(facts, await self._entries(), declaration), judged=False)
-            else:
-                await self._run([f"ALTER TABLE {qualified(facts, self.dialect)} ADD COLUMN {declaration}"])
-            if mark is not None and indexes:
-                await self._run([self._key_index(facts, spec.name)])
+            await self.add(facts, column, indexes=indexes)
+
+    async def add(self, facts: TableInfo, column: NewColumn, *, indexes: bool) -> None:
+        """Add a column, inside of a transaction."""
+        asked = self.backend.schema.add_column(facts, column, self.dialect, self.operation)
+        await self._carry_out(await run_steps(self.executor, asked), judged=False)
+        if column.mark is not None and indexes:
+            await self._run([self._key_index(facts, column.spec.name)])
+
+
+def _referred(arguments: Arguments) -> list[str]:
+    """Return the tables that new foreign keys refer to, as far as the arguments are valid."""
+    given: Any = arguments.add_foreign_keys
+    marks = given.values() if isinstance(given, Mapping) else ()
+    targets = [mark if isinstance(mark, str) else getattr(mark, "target", "") for mark in marks]
+    return [str(target).partition(".")[0] for target in targets if target]

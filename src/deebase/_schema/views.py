@@ -1,35 +1,22 @@
-"""Making, refreshing and dropping views."""
+"""Makes, refreshes and drops views."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import SQLAlchemyError
 
+from deebase._backends.protocols import NewView
 from deebase._engine.executor import Executor
 from deebase._model.design import check_name
+from deebase._schema.steps import run_steps
 from deebase._sql.statement import Statement
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.kinds import StatementKind, classify
 from deebase._sqltext.splitting import split_script
-from deebase.errors import InvalidOperationError, QueryError, TableExistsError, ValidationError
-
-#: What is there under a name: "table", "view" or "materialized".
-_KIND = {
-    "sqlite": "SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')",
-    "postgresql": """
-        SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'table' END
-        FROM pg_class WHERE oid = to_regclass($1)
-    """,
-}
-_TRIGGERS = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE"
-_INDEXES = "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = to_regclass($1)"
-
-#: PostgreSQL's refusal to replace a view whose columns change (manual, appendix A, invalid_table_definition).
-_OTHER_COLUMNS = "42P16"
+from deebase.errors import InvalidOperationError, TableExistsError, ValidationError
 
 
 def definition_of(name: str, definition: Any, dialect: Dialect) -> str:
@@ -68,69 +55,39 @@ class ViewMaker:
         self._executor = executor
         self._dialect = dialect
         self._name = name
+        self._schema = schema
         quote = dialect.identifier_preparer.quote_identifier
         self._quoted = quote(name) if schema is None else f"{quote(schema)}.{quote(name)}"
 
-    async def _run(self, sql: str, args: Sequence[Any] = ()) -> list[Any]:
-        return await self._executor.fetch(Statement(sql), args)
+    async def _run(self, sql: str) -> None:
+        await self._executor.fetch(Statement(sql), [])
 
     async def _kind(self) -> str | None:
-        sqlite = self._dialect.name == "sqlite"
-        rows = await self._run(_KIND[self._dialect.name], [self._name if sqlite else self._quoted])
-        return str(rows[0][0]) if rows else None
+        reflector = self._executor.backend.reflector
+        return await run_steps(self._executor, reflector.relation_kind(self._name, self._schema, self._dialect))
 
     async def create(self, definition: Any, *, replace: bool, materialized: bool, key: str | None) -> None:
-        """Make the view; one that is there is replaced, or left as it was when the new one is wrong."""
+        """Make the view, or replace it; an existing view stays as it was when the new one is wrong."""
         text = definition_of(self._name, definition, self._dialect)
-        if materialized and self._dialect.name == "sqlite":
+        can = self._executor.backend.capabilities
+        if materialized and not can.has_materialized_views:
             raise InvalidOperationError(
-                f"view {self._name}: SQLite has no materialized views",
+                f"view {self._name}: {can.title} has no materialized views",
                 operation="create_view",
                 target=self._name,
                 hint="leave materialized out, or fill a table",
             )
         async with self._executor.transaction():
             await self._executor.lock_schema()
-            there = await self._kind()
-            if there is not None and (there == "table" or not replace):
+            existing = await self._kind()
+            if existing is not None and (existing == "table" or not replace):
                 raise TableExistsError(
-                    f"{'table' if there == 'table' else 'view'} {self._name} exists",
+                    f"{'table' if existing == 'table' else 'view'} {self._name} exists",
                     table_name=self._name,
-                    hint="choose another name" if there == "table" else "replace=True replaces it",
+                    hint="choose another name" if existing == "table" else "replace=True replaces it",
                 )
-            if self._dialect.name == "sqlite":
-                await self._create_on_sqlite(text, there)
-            else:
-                await self._create_on_postgres(text, there, materialized=materialized, key=key)
-
-    async def _create_on_sqlite(self, text: str, there: str | None) -> None:
-        triggers = await self._run(_TRIGGERS, [self._name]) if there else []
-        if there:
-            await self._run(f"DROP VIEW {self._quoted}")
-        await self._run(f"CREATE VIEW {self._quoted} AS {text}")
-        # SQLite looks at a view when it is first used.
-        await self._run(f"SELECT * FROM {self._quoted} LIMIT 0")
-        for (trigger,) in triggers:
-            await self._run(trigger)
-
-    async def _create_on_postgres(self, text: str, there: str | None, *, materialized: bool, key: str | None) -> None:
-        if there == "view" and not materialized:
-            try:
-                async with self._executor.transaction():
-                    await self._run(f"CREATE OR REPLACE VIEW {self._quoted} AS {text}")
-                return
-            except QueryError as error:
-                if error.sqlstate != _OTHER_COLUMNS:
-                    raise
-        indexes = await self._run(_INDEXES, [self._quoted]) if there == "materialized" and materialized else []
-        if there is not None:
-            await self._drop(there)
-        await self._run(f"CREATE {'MATERIALIZED ' if materialized else ''}VIEW {self._quoted} AS {text}")
-        for (index,) in indexes:
-            await self._run(index)
-        if materialized and key is not None and not indexes:
-            column = self._dialect.identifier_preparer.quote_identifier(key)
-            await self._run(f"CREATE UNIQUE INDEX ON {self._quoted} ({column})")
+            asked = NewView(self._name, self._quoted, text, existing, materialized, key)
+            await run_steps(self._executor, self._executor.backend.schema.create_view(asked, self._dialect))
 
     async def _drop(self, kind: str) -> None:
         await self._run(f"DROP {'MATERIALIZED ' if kind == 'materialized' else ''}VIEW {self._quoted}")
@@ -142,8 +99,9 @@ class ViewMaker:
             await self._drop("view" if kind is None else kind)
 
     async def refresh(self, *, concurrently: bool) -> None:
-        """Compute a materialized view anew."""
-        if self._dialect.name == "sqlite" or await self._kind() != "materialized":
+        """Compute the rows of a materialized view again."""
+        can = self._executor.backend.capabilities
+        if not can.has_materialized_views or await self._kind() != "materialized":
             raise InvalidOperationError(
                 f"view {self._name} is not materialized: it is always current",
                 operation="refresh",

@@ -109,7 +109,8 @@ def prepare(
             reads=reads,
             is_cheap=is_cheap,
             shares_commit=is_cheap and not reads,
-            keeps_session=keeps_session(state.statement, capabilities_of(dialect).tokens),
+            keeps_session=not capabilities_of(dialect).resets_sessions
+            or keeps_session(state.statement, capabilities_of(dialect).tokens),
             writes=_written(element),
         ),
         slots,

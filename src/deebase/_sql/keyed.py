@@ -17,6 +17,7 @@ from deebase._sql.operands import compared
 from deebase._sql.scope import Scope
 from deebase._sql.statement import Statement
 from deebase._sql.where import Where
+from deebase._sqltext.capabilities import capabilities_of
 
 #: Keys of one statement; far below SQLite's limit of 32,766 parameters (sqlite.org/limits.html).
 MAX_KEYS = 500
@@ -38,6 +39,7 @@ class KeyedRead:
     """
 
     __slots__ = (
+        "_as_array",
         "_binds",
         "_columns",
         "_dialect",
@@ -72,6 +74,7 @@ class KeyedRead:
         )
         self._many: dict[int, Statement] = {}
         self.width: int = len(self._key)
+        self._as_array: bool = self.width == 1 and capabilities_of(dialect).has_arrays
         self.statement: Statement = self._build(None)
 
     def args(self, key: Sequence[Any], scope: Scope) -> list[Any]:
@@ -98,7 +101,7 @@ class KeyedRead:
 
     def many(self, keys: Sequence[Any], held: Sequence[Any]) -> tuple[Statement, list[Any]]:
         """Return the statement for up to ``MAX_KEYS`` keys (as of ``key_of``) of one scope, and its parameters."""
-        if self._dialect.name == "postgresql" and self.width == 1:
+        if self._as_array:
             return self._statement(1), [keys, *held]
         # A few sizes instead of one statement for each number of keys: the last key fills up.
         size = 1 << (len(keys) - 1).bit_length()
@@ -122,7 +125,7 @@ class KeyedRead:
         if size is None:
             bound = [parameters.add(f"k{n}", key.type, None) for n, key in enumerate(keys)]
             condition = sa.and_(*[key == value for key, value in zip(keys, bound, strict=True)])
-        elif self._dialect.name == "postgresql" and len(keys) == 1:
+        elif self._as_array:
             condition = keys[0] == sa.any_(parameters.add("keys", ARRAY(keys[0].type), None))
         elif len(keys) == 1:
             condition = keys[0].in_([parameters.add(f"k{n}", keys[0].type, None) for n in range(size)])
@@ -142,4 +145,4 @@ def _compares_exactly(kind: Any, dialect: Dialect) -> bool:
 
     Text may have a collation of any kind, which its type does not tell.
     """
-    return isinstance(kind, sa.Integer) or (isinstance(kind, sa.Uuid) and dialect.name == "postgresql")
+    return isinstance(kind, sa.Integer) or (isinstance(kind, sa.Uuid) and capabilities_of(dialect).has_uuids)

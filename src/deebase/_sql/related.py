@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import visitors
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import CompiledStatement, Parameters, prepare
+from deebase._sql.rules import Key, rules_of
 from deebase._sql.scope import Scope
 from deebase._sql.statement import Statement
 from deebase._sql.where import Where, order_by
+from deebase._sqltext.capabilities import capabilities_of
 
 #: Keys of one statement that binds each of them: below SQLite's limit of 32,766 parameters (sqlite.org/limits.html).
 MOST_BOUND = 5000
 
-Key = tuple[Any, ...]
 #: Makes a condition from the SQL of a key's values.
 Within = Callable[[Sequence[Any]], Any]
 
@@ -66,14 +65,10 @@ class RelatedRead:
         """Yield statement, parameters, and the number that its first key has among all."""
         if not keys:
             return
-        if self._dialect.name == "postgresql" and all(column.listable for column in self._columns):
-            lists = {f"k{n}": list(column) for n, column in enumerate(zip(*keys, strict=True))}
+        lists = rules_of(self._dialect).key_lists(keys, self._columns)
+        if lists is not None:
             yield self._ready(0, {**lists, **scope.values}, 0)
-        elif self._dialect.name == "sqlite" and all(type(value) in (int, str) for key in keys for value in key):
-            text = json.dumps([key if len(key) > 1 else next(iter(key)) for key in keys], ensure_ascii=False)
-            yield self._ready(0, {"keys": text, **scope.values}, 0)
         else:
-            # JSON has no bytes, and not every float; some types of PostgreSQL have no arrays that can be sent.
             for start in range(0, len(keys), MOST_BOUND):
                 part = keys[start : start + MOST_BOUND]
                 cells: dict[Any, Any] = {
@@ -89,11 +84,12 @@ class RelatedRead:
 
     def _build(self, bound: int) -> CompiledStatement:
         parameters = Parameters()
-        number, values = self._bound(bound, parameters) if bound else self._listed(parameters)
+        listed = rules_of(self._dialect).listed_keys
+        number, values = self._bound(bound, parameters) if bound else listed(self._columns, parameters)
         held = Where(self._model, self._scope).clauses(parameters)
         table: Any = self._model.sa_table
         order = self._order
-        if not bound and self._dialect.name == "sqlite" and not self._has_index():
+        if not bound and not capabilities_of(self._dialect).has_hash_joins and not self._has_index():
             table = self._matching(parameters, held)
             held, order = [], [_moved(part, self._model.sa_table, table) for part in order]
         compared = self._compared(table)
@@ -121,31 +117,14 @@ class RelatedRead:
     def _matching(self, parameters: Parameters, held: Sequence[Any]) -> sa.CTE:
         """Return the rows that have any of the keys, in a table of the statement's own.
 
-        SQLite makes an index for that one, with which the keys are joined; without it each key would read all rows.
+        The database makes an index for it, by which the keys are joined; else each key would read all rows.
         """
         table = self._model.sa_table
-        _, values = self._listed(parameters)
+        _, values = rules_of(self._dialect).listed_keys(self._columns, parameters)
         columns = self._compared(table)
         left: Any = columns[0] if len(columns) == 1 else sa.tuple_(*columns)
         found = sa.select(*table.c).where(left.in_(sa.select(*values)), *held)
         return found.cte("matching").prefix_with("MATERIALIZED")
-
-    def _listed(self, parameters: Parameters) -> tuple[Any, list[Any]]:
-        """Return number and values of keys that are one parameter (SQLite), or one for each column (PostgreSQL)."""
-        count = len(self._columns)
-        if self._dialect.name == "postgresql":
-            arrays = [
-                sa.cast(parameters.add(f"k{n}", ARRAY(column.sa_type), None), ARRAY(column.sa_type))
-                for n, column in enumerate(self._columns)
-            ]
-            names = [sa.column(f"v{n}", column.sa_type) for n, column in enumerate(self._columns)]
-            keys: Any = sa.func.unnest(*arrays).table_valued(*names, with_ordinality="n", name="keys").render_derived()
-            return keys.c.n - 1, [keys.c[f"v{n}"] for n in range(count)]
-        given = parameters.add("keys", sa.String(), None)
-        keys = sa.func.json_each(given).table_valued("key", "value", name="keys")
-        if count == 1:
-            return keys.c.key, [keys.c.value]
-        return keys.c.key, [sa.func.json_extract(keys.c.value, sa.literal_column(f"'$[{n}]'")) for n in range(count)]
 
     def _bound(self, size: int, parameters: Parameters) -> tuple[Any, list[Any]]:
         """Return number and values of keys that are a parameter each."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
+from deebase._sqltext.capabilities import capabilities_of
 
 #: Names of the rowid, of which a column may have some (lang_createtable.html#rowid).
 _ROWIDS = ("_rowid_", "rowid", "oid")
@@ -52,12 +53,13 @@ class Reread:
 
     def _ways(self) -> Iterator[_Way]:
         model, dialect = self._model, self._dialect
+        can = capabilities_of(dialect)
         for key in [model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]]:
-            # PostgreSQL's driver returns the parts of a document, and takes its text.
-            plain = dialect.name == "sqlite" or not any(model.columns[name].takes_collections for name in key)
+            # What a driver parsed cannot be sent back as it is.
+            plain = not (can.parses_documents and any(model.columns[name].takes_collections for name in key))
             if key and plain:
                 yield _Way(_select(model, dialect, key), tuple(map(model.names.index, key)))
-        rowid = hidden_rowid(model) if dialect.name == "sqlite" else None
+        rowid = hidden_rowid(model) if can.has_rowids else None
         if rowid is not None:
             yield _Way(_select(model, dialect, (), rowid), (len(model.names),))
 
@@ -77,7 +79,7 @@ def _folded(name: str) -> str:
 def _select(model: TableModel, dialect: Dialect, key: Sequence[str], rowid: Any = None) -> str:
     table = model.sa_table
     columns = [table.c[name] for name in key] if rowid is None else [rowid]
-    if dialect.name == "sqlite":
+    if not capabilities_of(dialect).checks_types:
         # Of no type: the values are those that the database gave.
         columns = [sa.type_coerce(column, sa.types.NullType()) for column in columns]
     conditions = [column == sa.bindparam(None, unique=True, type_=column.type) for column in columns]

@@ -12,6 +12,7 @@ from sqlalchemy.sql import ColumnElement
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import Parameters
+from deebase._sqltext.capabilities import capabilities_of
 
 Condition = ColumnElement[bool]
 
@@ -116,8 +117,7 @@ class _Step:
         self.descending = descending
         self.nullable = known.nullable
         self.null = null
-        # SQLite sorts NULL below every value, PostgreSQL above.
-        self._nulls_behind = (dialect.name == "postgresql") != descending
+        self._nulls_after = capabilities_of(dialect).sorts_nulls_last != descending
         self._parameter = (place_source(n), known.sa_type, known.bind_place)
         self._parameters = parameters
 
@@ -137,6 +137,6 @@ class _Step:
     def behind(self) -> Condition | None:
         """Return the condition of the rows behind the place; None when there can be none."""
         if self.null:
-            return None if self._nulls_behind else self.column.is_not(None)
+            return None if self._nulls_after else self.column.is_not(None)
         behind: Condition = self.column < self.value if self.descending else self.column > self.value
-        return sa.or_(behind, self.column.is_(None)) if self.nullable and self._nulls_behind else behind
+        return sa.or_(behind, self.column.is_(None)) if self.nullable and self._nulls_after else behind

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
@@ -14,9 +13,11 @@ from deebase._sql import own_form
 from deebase._sql.compiled import CompiledStatement, Parameters, prepare
 from deebase._sql.merged import WHOLE, Branch, branches, merged, without_keys
 from deebase._sql.operands import assigned
-from deebase._sql.reread import Reread, hidden_rowid
+from deebase._sql.reread import Reread
+from deebase._sql.rules import rules_of
 from deebase._sql.seek import Seek
 from deebase._sql.where import Assigned, Where, order_by, plain_order
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.foreign_values import python_value
 from deebase.errors import ValidationError
 from deebase.types import SqlExpression
@@ -28,13 +29,15 @@ def _bound(parameters: Parameters, model: TableModel, name: str) -> Any:
 
 
 def _must_stay_exact(model: TableModel, name: str, given: SqlExpression, dialect: Dialect) -> None:
-    """Refuse to have SQLite compute a Decimal with binary fractions, which lose digits.
+    """Refuse to have a database without decimals compute one with binary fractions, which lose digits.
 
     Raises:
         ValidationError: an expression would.
     """
     keeps_digits = getattr(model.column(name).sa_type, "keeps_digits", None)
-    if dialect.name == "sqlite" and keeps_digits is not None and not keeps_digits(given.element):
+    if keeps_digits is None or capabilities_of(dialect).has_exact_decimals:
+        return
+    if not keeps_digits(given.element):
         raise ValidationError(
             f"{model.name}.{name} is a Decimal, which SQLite would compute from this expression with binary fractions",
             field=name,
@@ -47,7 +50,7 @@ def insert(model: TableModel, dialect: Dialect, names: Collection[str]) -> Compi
     """INSERT ... RETURNING every column."""
     parameters = Parameters()
     element = _insert(sa.insert, model, parameters, names)
-    return _returning(element, model, dialect, parameters, moves=model.generated in names)
+    return _returning(element, model, dialect, parameters, names)
 
 
 def insert_only(model: TableModel, dialect: Dialect, names: Collection[str]) -> CompiledStatement:
@@ -57,11 +60,14 @@ def insert_only(model: TableModel, dialect: Dialect, names: Collection[str]) -> 
     return prepare(element, dialect, parameters, reads=False, is_cheap=False)
 
 
-def move_sequence_past(model: TableModel, dialect: Dialect) -> CompiledStatement:
-    """SELECT that moves the key's sequence past the value "key" (PostgreSQL)."""
+def advance_sequence(model: TableModel, dialect: Dialect) -> CompiledStatement | None:
+    """SELECT that advances the key's sequence past the value "key"; None without sequences."""
     parameters = Parameters()
     key = parameters.add("key", sa.BigInteger(), None)
-    return prepare(sa.select(move_sequence(model, dialect, key)), dialect, parameters, reads=False, is_cheap=False)
+    advanced = rules_of(dialect).advance_sequence(model, dialect, key)
+    if advanced is None:
+        return None
+    return prepare(sa.select(advanced), dialect, parameters, reads=False, is_cheap=False)
 
 
 def _insert(construct: Any, model: TableModel, parameters: Parameters, names: Collection[str]) -> Any:
@@ -72,57 +78,14 @@ def _insert(construct: Any, model: TableModel, parameters: Parameters, names: Co
 
 
 def _returning(
-    element: Any, model: TableModel, dialect: Dialect, parameters: Parameters, *, moves: bool = False
+    element: Any, model: TableModel, dialect: Dialect, parameters: Parameters, written: Collection[str] = ()
 ) -> CompiledStatement:
-    columns: list[Any] = list(model.sa_table.c)
-    if dialect.name == "sqlite" and _is_real(columns[0], dialect):
-        # SQLite's RETURNING makes floats of all numbers of such a table (seen in 3.40), but not of a function's.
-        columns[1:] = [sa.func.ifnull(column, sa.null(), type_=column.type) for column in columns[1:]]
-    hidden: list[Any] = []
-    if moves and dialect.name == "postgresql":
-        hidden = [move_sequence(model, dialect)]
-    elif dialect.name == "sqlite":
-        rowid = hidden_rowid(model)
-        hidden = [] if rowid is None else [rowid]
+    columns, hidden = rules_of(dialect).returned(model, dialect, written)
     prepared = prepare(
         element.returning(*columns, *hidden), dialect, parameters, reads=False, is_cheap=True, hidden=len(hidden)
     )
     prepared.statement.reread = Reread(model, dialect)
     return prepared
-
-
-def _is_real(column: sa.Column[Any], dialect: Dialect) -> bool:
-    written = column.type.compile(dialect=dialect).upper()
-    return any(part in written for part in ("REAL", "FLOA", "DOUB"))
-
-
-def move_sequence(model: TableModel, dialect: Dialect, key: Any = None) -> Any:
-    """Return an expression that moves the key's sequence past a key given by hand (PostgreSQL).
-
-    ``key`` is the key of the row that is inserted unless given.
-
-    nextval is atomic, setval is not: a setval computed from what was read a moment ago could set the
-    sequence back behind another session. So short gaps are walked with nextval, and only a jump
-    that nobody else can make meanwhile is set.
-    """
-    preparer = dialect.identifier_preparer
-    quoted = preparer.format_table(model.sa_table)
-    if key is None:
-        key = sa.literal_column(f"{quoted}.{preparer.quote(str(model.generated))}", sa.BigInteger())
-    sequence: Any = sa.func.pg_get_serial_sequence(quoted, model.generated).cast(REGCLASS)
-    place = sa.select(
-        sequence.label("seq"), sa.func.coalesce(sa.func.pg_sequence_last_value(sequence), 0).label("at")
-    ).subquery("place")
-    step = sa.func.generate_series(place.c["at"] + 1, key).column_valued("step")
-    # The step in the argument keeps the aggregate in this query: without it, it would be the outer one's.
-    walked = sa.select(sa.func.max(sa.func.nextval(place.c.seq) + sa.literal_column("0") * step))
-    return (
-        sa.select(
-            sa.case((key - place.c["at"] > 1000, sa.func.setval(place.c.seq, key)), else_=walked.scalar_subquery())
-        )
-        .where(place.c.seq.is_not(None), key > place.c["at"])
-        .scalar_subquery()
-    )
 
 
 def update(model: TableModel, dialect: Dialect, values: Mapping[str, Any], where: Where) -> CompiledStatement:
@@ -168,7 +131,7 @@ def upsert(
 ) -> CompiledStatement:
     """INSERT ... ON CONFLICT (target) DO UPDATE SET changed WHERE scope [RETURNING every column]."""
     parameters = Parameters()
-    element = _insert(dialect_insert(dialect), model, parameters, names)
+    element = _insert(rules_of(dialect).insert, model, parameters, names)
     # A conflict update that changes nothing still has to return the row: set the target to itself.
     sets = {name: element.excluded[name] for name in changed or target}
     if model.sa_table.name.lower() == "excluded":
@@ -183,7 +146,7 @@ def upsert(
     )
     if not returning:
         return prepare(element, dialect, parameters, reads=False, is_cheap=False)
-    return _returning(element, model, dialect, parameters, moves=model.generated in names)
+    return _returning(element, model, dialect, parameters, names)
 
 
 def insert_ignore(
@@ -191,20 +154,9 @@ def insert_ignore(
 ) -> CompiledStatement:
     """INSERT ... ON CONFLICT DO NOTHING RETURNING every column (no row on a conflict)."""
     parameters = Parameters()
-    element = _insert(dialect_insert(dialect), model, parameters, names)
+    element = _insert(rules_of(dialect).insert, model, parameters, names)
     element = element.on_conflict_do_nothing(index_elements=target)
-    return _returning(element, model, dialect, parameters, moves=model.generated in names)
-
-
-def dialect_insert(dialect: Dialect) -> Any:
-    """Return the INSERT construct that knows ON CONFLICT."""
-    if dialect.name == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-        return sqlite_insert
-    from sqlalchemy.dialects.postgresql import insert as postgres_insert
-
-    return postgres_insert
+    return _returning(element, model, dialect, parameters, names)
 
 
 def delete(model: TableModel, dialect: Dialect, where: Where, *, is_cheap: bool) -> CompiledStatement:
@@ -247,7 +199,7 @@ def select(
         element = limited(read(WHOLE).order_by(*order_by(model, order)[0]))
     if lock is not None:
         element = element.with_for_update(skip_locked=lock == "skip locked")
-    reads = lock is None or dialect.name == "sqlite"
+    reads = lock is None or not capabilities_of(dialect).locks_rows
     return prepare(element, dialect, parameters, reads=reads, is_cheap=is_cheap)
 
 
@@ -283,7 +235,8 @@ def keyset(
         element = limited(read(WHOLE).order_by(*seek.order(model)))
     if locked:
         element = element.with_for_update()
-    return prepare(element, dialect, parameters, reads=not locked or dialect.name == "sqlite", is_cheap=False)
+    reads = not (locked and capabilities_of(dialect).locks_rows)
+    return prepare(element, dialect, parameters, reads=reads, is_cheap=False)
 
 
 def count(model: TableModel, dialect: Dialect, where: Where) -> CompiledStatement:
@@ -305,17 +258,9 @@ def exists(model: TableModel, dialect: Dialect, where: Where, *, is_cheap: bool)
     return prepare(element, dialect, parameters, reads=True, is_cheap=is_cheap)
 
 
-def is_there(model: TableModel, dialect: Dialect) -> CompiledStatement:
-    """SELECT 1 if the table or view is in the database."""
-    element: Any
-    if dialect.name == "postgresql":
-        name = dialect.identifier_preparer.format_table(model.sa_table)
-        element = sa.select(sa.literal_column("1", sa.Integer())).where(sa.func.to_regclass(name).is_not(None))
-    else:
-        listed = sa.table("sqlite_master", sa.column("name", sa.String()), sa.column("type", sa.String()))
-        element = sa.select(listed.c.name).where(
-            sa.func.lower(listed.c.name) == model.sa_table.name.lower(), listed.c.type.in_(["table", "view"])
-        )
+def table_exists(model: TableModel, dialect: Dialect) -> CompiledStatement:
+    """SELECT of one row if the table or view is in the database."""
+    element = rules_of(dialect).table_exists(model.sa_table, dialect)
     return prepare(element, dialect, Parameters(), reads=True, is_cheap=True)
 
 

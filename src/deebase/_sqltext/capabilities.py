@@ -1,4 +1,4 @@
-"""What the databases differ in, as far as code outside of their packages has to know it."""
+"""What the databases can do, as far as code outside their packages depends on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deebase._sqltext.dialects import TokenRules
 
 
 class Named(Protocol):
-    """A dialect of SQLAlchemy, as far as it is asked here."""
+    """Anything with the name of a dialect, such as SQLAlchemy's ``Dialect``."""
 
     name: str
 
@@ -20,41 +20,70 @@ class Capabilities:
     """What one database can do. Each package of ``deebase._backends`` registers its own.
 
     Attributes:
-        name: of SQLAlchemy's dialect; for files and messages, not for decisions.
+        name: the name of SQLAlchemy's dialect; for files and messages, not for decisions.
+        title: the name of the database in messages.
         is_one_file: the whole database is one file, which a process opens itself.
         has_schemas: tables may lie in schemas.
         alters_in_place: ALTER TABLE changes types, defaults and constraints; else the table is rebuilt.
         locks_rows: SELECT takes FOR UPDATE.
-        has_sequences: generated keys come from sequences, which values of one's own do not move.
+        has_sequences: generated keys come from sequences, which an explicit key does not advance.
+        has_rowids: each row of a table without a key has a number that identifies it.
         has_arrays: a list may be sent as one parameter.
+        has_hash_joins: a join needs no index to be fast; else each row of one side reads all of the other.
         has_materialized_views: views may store their rows.
         has_own_types: enums and domains are objects of the schema.
+        has_strict_tables: a table may be declared STRICT.
+        has_exact_decimals: decimals are a type of the database, which computes them exactly; else they are text.
+        has_moments: dates and times are types of the database; else they are text in one of several forms.
+        has_uuids: UUIDs are a type of the database; else they are text.
         checks_types: a column holds values of its type alone.
-        ignores_case_of_names: two names that differ by case alone are one name.
+        parses_documents: the driver returns a JSON document as Python values, but takes its text.
+        sorts_nulls_last: NULL sorts above every value; else below.
+        ignores_case_of_names: two names that differ only in the case of ASCII letters are one name.
         copies_rows: COPY takes many rows.
         tokens: how SQL text is read: quotes, comments, placeholders.
+        resets_sessions: a connection is reset after a statement that may have changed its session; else such a
+            statement is repeated on every connection.
+        discards_cancelled: a cancel request may arrive late, so a connection whose statement was cancelled is closed.
+        max_columns: how many columns a table may have.
+        max_name_bytes: how many bytes of a name are kept; None without a limit.
+        system_columns: columns that every table has.
     """
 
     name: str
+    title: str
     is_one_file: bool
     has_schemas: bool
     alters_in_place: bool
     locks_rows: bool
     has_sequences: bool
+    has_rowids: bool
     has_arrays: bool
+    has_hash_joins: bool
     has_materialized_views: bool
     has_own_types: bool
+    has_strict_tables: bool
+    has_exact_decimals: bool
+    has_moments: bool
+    has_uuids: bool
     checks_types: bool
+    parses_documents: bool
+    sorts_nulls_last: bool
     ignores_case_of_names: bool
     copies_rows: bool
     tokens: TokenRules
+    resets_sessions: bool
+    discards_cancelled: bool
+    max_columns: int
+    max_name_bytes: int | None
+    system_columns: frozenset[str]
 
 
 _registered: dict[str, Capabilities] = {}
 
 
 def register(capabilities: Capabilities) -> None:
-    """Make a database known by the name of its dialect."""
+    """Register a database under the name of its dialect."""
     _registered[capabilities.name] = capabilities
 
 

@@ -308,10 +308,12 @@ class BulkInsert:
         return len(stored)
 
     async def _finish(self) -> None:
-        """Send the rest, and move the key's sequence past keys that were given (PostgreSQL)."""
+        """Send the rest, and advance the key's sequence past explicit keys."""
         await self._batches.flush()
-        if self._highest is not None and self._source.dialect.name == "postgresql":
-            prepared = statements.move_sequence_past(self._model, self._source.dialect)
+        if self._highest is None:
+            return
+        prepared = statements.advance_sequence(self._model, self._source.dialect)
+        if prepared is not None:
             await self._source.executor.fetch(prepared.statement, prepared.args({"key": self._highest}))
 
 

@@ -13,6 +13,7 @@ from deebase._pictures.notebook import Rows, query_html
 from deebase._rows.advice import refuse_attribute
 from deebase._sql import statements
 from deebase._sql.compiled import CompiledStatement
+from deebase._sql.rules import rules_of
 from deebase._sql.statement import Statement
 from deebase._sql.where import Where
 from deebase.errors import MultipleRowsError, NotFoundError, ValidationError
@@ -313,8 +314,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         """
         source = self._source
         prepared, _ = self._prepared(self._limit, self._offset)
-        sqlite = source.dialect.name == "sqlite"
-        asked = Statement(f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{prepared.statement.sql}", reads=True)
+        asked = Statement(rules_of(source.dialect).explain(prepared.statement.sql), reads=True)
         rows = await source.executor.fetch(asked, prepared.args(self._values(self._limit, self._offset)))
         return "\n".join([row[-1] for row in rows])
 

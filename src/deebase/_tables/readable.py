@@ -371,7 +371,7 @@ class Readable(Generic[R]):
         """
         model = self._model
         if not where and not keywords:
-            asked = self._source.kept(("is there",), lambda: statements.is_there(model, self._source.dialect))
+            asked = self._source.kept(("is there",), lambda: statements.table_exists(model, self._source.dialect))
             return bool(await self._executor.fetch(asked.statement, asked.args({})))
         if len(where) == 1 and not keywords and _is_key(where[0], model):
             return bool(await self._source.by_key(model.pks, model.key_values(where[0]), model.pks))

@@ -10,6 +10,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import ColumnElement, visitors
 
 from deebase._backends import alter
+from deebase._backends.protocols import NewColumn
 from deebase._engine.context import TableContext
 from deebase._model.change import Arguments, column_spec, reference_mark
 from deebase._model.design import check_name
@@ -85,7 +86,7 @@ class Structure:
         source = self._source
         found = await self._found(source.model.sa_table.name if name is None else name)
         source.catalog.changed(source.model.name, found, renamed=renamed or {}, types=types or {})
-        await refresh(source.executor, source.catalog)
+        await refresh(source.executor, source.catalog, [source.model.name, found.qualified_name])
         return type(self)(source.refreshed(found.qualified_name))  # type: ignore[call-arg]
 
     def _quoted(self, name: str) -> str:
@@ -255,7 +256,9 @@ class Structure:
             pks = source.catalog.model(mark.target.partition(".")[0]).pks
             key = pks[0] if len(pks) == 1 else None
         async with source.executor.transaction():
-            await Transformation(source, "add_column").add_column(spec, mark, key, indexes=index_foreign_keys)
+            await Transformation(source, "add_column").add_column(
+                NewColumn(spec, mark, key), indexes=index_foreign_keys
+            )
             return await self._refreshed(types={name: spec.sa_type})
 
     async def rename_column(self: S, old: str, new: str) -> S:
@@ -453,7 +456,7 @@ class Structure:
         async with source.executor.transaction():
             found = await duplicate(source, new)
             source.catalog.copied(source.model.name, found)
-            await refresh(source.executor, source.catalog)
+            await refresh(source.executor, source.catalog, [found.qualified_name])
             return type(self)(source.refreshed(found.qualified_name))  # type: ignore[call-arg]
 
     async def truncate(self) -> None:
@@ -489,4 +492,4 @@ class Structure:
         async with source.executor.transaction():
             await drop_table(source.executor, source.model.sa_table, source.dialect, "drop")
             source.catalog.forget(source.model.name)
-            await refresh(source.executor, source.catalog)
+            await refresh(source.executor, source.catalog, [source.model.name])

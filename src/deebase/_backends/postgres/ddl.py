@@ -1,28 +1,44 @@
-"""ALTER statements of PostgreSQL for a change of a table."""
+"""The statements that change a PostgreSQL schema."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from deebase._backends.alter import choice_check, qualified, rename_columns
+from deebase._backends.alter import (
+    choice_check,
+    column_declaration,
+    index_renames,
+    qualified,
+    refuse_uses,
+    rename_columns,
+)
 from deebase._backends.postgres.check_text import settled
+from deebase._backends.protocols import AlterPlan, NewColumn, NewView, Query, Steps, TableChange, TableCopy
+from deebase._backends.row_checks import check_rows
 from deebase._model.change import Change, NewKey
 from deebase._model.facts import ColumnInfo, TableInfo
+from deebase._model.generated_names import shortened
+from deebase._sqltext.dialects import POSTGRES
+from deebase._sqltext.quoting import literal
 from deebase._types.standard import Choice
-from deebase.errors import InvalidOperationError
+from deebase.errors import InvalidOperationError, QueryError
 
-#: The constraints of a table (its quoted name is the parameter).
-CONSTRAINTS = """
+#: The constraints of a table, by its quoted name.
+_CONSTRAINTS = """
     SELECT k.conname::text, k.contype::text, pg_get_constraintdef(k.oid),
            ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(n, place)
                  JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.place)
     FROM pg_constraint k WHERE k.conrelid = to_regclass($1) ORDER BY k.conname
 """
+_VIEW_INDEXES = "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = to_regclass($1)"
+#: The refusal to replace a view whose columns change (manual, appendix A, invalid_table_definition).
+_OTHER_COLUMNS = "42P16"
 _KINDS = {"p": "PRIMARY KEY", "u": "UNIQUE", "c": "CHECK", "f": "FOREIGN KEY", "x": "EXCLUDE"}
 
 
@@ -36,32 +52,128 @@ class Constraint:
     columns: tuple[str, ...]
 
 
-def constraints_of(rows: Iterable[Sequence[object]]) -> list[Constraint]:
-    """Read the answer to ``CONSTRAINTS``."""
-    return [
-        Constraint(str(name), str(kind), settled(str(sql)), tuple(columns))  # type: ignore[arg-type]
-        for name, kind, sql, columns in rows
-    ]
+class PostgresSchema:
+    """Writes the statements that change a PostgreSQL schema."""
+
+    def declared_types(
+        self, types: Mapping[str, TypeEngine[Any]], facts: TableInfo, dialect: Dialect, operation: str
+    ) -> dict[str, str]:
+        """Return the types of columns as any table declares them."""
+        return {name: kind.compile(dialect=dialect) for name, kind in types.items()}
+
+    def alter(self, asked: TableChange, dialect: Dialect) -> Steps[AlterPlan]:
+        """Return the ALTER statements of a change."""
+        facts, change = asked.facts, asked.change
+        table = qualified(facts, dialect)
+        constraints = yield from _constraints(table)
+        uses = {name: _dropped_with(constraints, facts, change, name) for name in change.drop}
+        refuse_uses(facts, uses, asked.operation)
+        written = self.declared_types(change.types, facts, dialect, asked.operation)
+        yield from check_rows(facts, change, written, dialect, _misfits)
+        if change.column_order:
+            raise InvalidOperationError(
+                f"PostgreSQL cannot change the order of the columns of {facts.qualified_name}",
+                operation="transform",
+                target=facts.qualified_name,
+                hint="name the columns in the order you want where you select them",
+            )
+        actions = [f"ALTER TABLE {table} {action}" for action in _actions(facts, constraints, change, dialect)]
+        return AlterPlan((*actions, *rename_columns(facts, change.rename, dialect)))
+
+    def add_column(self, facts: TableInfo, column: NewColumn, dialect: Dialect, operation: str) -> Steps[AlterPlan]:
+        """Return the statement that adds a column."""
+        yield from ()
+        spec, mark, key = column
+        declaration = column_declaration(facts.name, spec, mark, key, dialect, strict=False)
+        return AlterPlan((f"ALTER TABLE {qualified(facts, dialect)} ADD COLUMN {declaration}",))
+
+    def rename(self, facts: TableInfo, new: str, taken: Collection[str], dialect: Dialect) -> list[tuple[str, str]]:
+        """Return the statements that rename a table and its generated indexes, each with the one that undoes it."""
+        quote = dialect.identifier_preparer.quote
+        names = [("TABLE", facts.name, new)]
+        names += [("INDEX", old, name) for old, name in index_renames(facts, new, taken).items()]
+        schema = "" if facts.schema is None else f"{quote(facts.schema)}."
+        return [
+            (
+                f"ALTER {kind} {schema}{quote(old)} RENAME TO {quote(name)}",
+                f"ALTER {kind} {schema}{quote(name)} RENAME TO {quote(old)}",
+            )
+            for kind, old, name in names
+        ]
+
+    def duplicate(self, asked: TableCopy, dialect: Dialect) -> Steps[list[str]]:
+        """Return the statements that make a copy of a table, with its rows."""
+        facts = asked.facts
+        quote = dialect.identifier_preparer.quote
+        old = qualified(facts, dialect)
+        copy = qualified(replace(facts, name=asked.name), dialect)
+        columns = ", ".join([quote(column.name) for column in facts.columns if column.computed is None])
+        statements = [f"CREATE TABLE {copy} (LIKE {old} INCLUDING ALL)", *_sequences(facts, asked.name, dialect)]
+        if columns:
+            statements.append(f"INSERT INTO {copy} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {old}")
+        for column in facts.columns:
+            if column.generated:
+                texts = [literal(text, POSTGRES) for text in (copy, old, column.name)]
+                sequences = [f"pg_get_serial_sequence({table}, {texts[2]})" for table in texts[:2]]
+                statements.append(
+                    f"SELECT setval({sequences[0]}, last)"
+                    f" FROM (SELECT pg_sequence_last_value({sequences[1]}) AS last) AS s WHERE last IS NOT NULL"
+                )
+        constraints = yield from _constraints(old)
+        written = (yield Query("SELECT to_regclass($1)::text", (old,)))[0][0]
+        for constraint in constraints:
+            if constraint.kind == "f":
+                definition = constraint.definition.replace(f" REFERENCES {written}(", f" REFERENCES {copy}(", 1)
+                statements.append(f"ALTER TABLE {copy} ADD CONSTRAINT {quote(constraint.name)} {definition}")
+        return statements
+
+    def create_view(self, asked: NewView, dialect: Dialect) -> Steps[None]:
+        """Make a view, or replace the existing one; a materialized view keeps its indexes."""
+        if asked.existing == "view" and not asked.materialized:
+            try:
+                yield Query(f"CREATE OR REPLACE VIEW {asked.quoted} AS {asked.select}", guarded=True)
+                return
+            except QueryError as error:
+                if error.sqlstate != _OTHER_COLUMNS:
+                    raise
+        indexes: Sequence[tuple[str]] = ()
+        if asked.existing == "materialized" and asked.materialized:
+            indexes = yield Query(_VIEW_INDEXES, (asked.quoted,))
+        if asked.existing is not None:
+            yield Query(f"DROP {'MATERIALIZED ' if asked.existing == 'materialized' else ''}VIEW {asked.quoted}")
+        yield Query(f"CREATE {'MATERIALIZED ' if asked.materialized else ''}VIEW {asked.quoted} AS {asked.select}")
+        for (index,) in indexes:
+            yield Query(index)
+        if asked.materialized and asked.key is not None and not indexes:
+            column = dialect.identifier_preparer.quote_identifier(asked.key)
+            yield Query(f"CREATE UNIQUE INDEX ON {asked.quoted} ({column})")
 
 
-def alter_statements(
-    facts: TableInfo, constraints: Sequence[Constraint], change: Change, dialect: Dialect
-) -> list[str]:
-    """Return the statements that change a table.
+def _constraints(table: str) -> Steps[list[Constraint]]:
+    rows = yield Query(_CONSTRAINTS, (table,), reads=True)
+    return [Constraint(name, kind, settled(sql), tuple(columns)) for name, kind, sql, columns in rows]
 
-    Raises:
-        InvalidOperationError: an order of columns; PostgreSQL keeps the one it has.
+
+def _misfits(column: str, old: str, written: str) -> str | None:
+    # The server would round.
+    rounds = written == "BIGINT" and old.split("(")[0] in ("numeric", "real", "double precision")
+    return f"{column} <> trunc({column})" if rounds else None
+
+
+def _sequences(facts: TableInfo, new: str, dialect: Dialect) -> Iterable[str]:
+    """Yield the statements that give each serial column of a copy a sequence of its own.
+
+    The default that LIKE copies advances the sequence of the first table.
     """
-    if change.column_order:
-        raise InvalidOperationError(
-            f"PostgreSQL cannot change the order of the columns of {facts.qualified_name}",
-            operation="transform",
-            target=facts.qualified_name,
-            hint="name the columns in the order you want where you select them",
-        )
-    actions = list(_actions(facts, constraints, change, dialect))
-    table = qualified(facts, dialect)
-    return [*[f"ALTER TABLE {table} {action}" for action in actions], *rename_columns(facts, change.rename, dialect)]
+    copy = qualified(replace(facts, name=new), dialect)
+    quote = dialect.identifier_preparer.quote
+    for column in facts.columns:
+        if column.generated and column.default is not None:
+            name = shortened(f"{new}_{column.name}_seq")
+            sequence = qualified(replace(facts, name=name), dialect)
+            text = literal(sequence, POSTGRES)
+            yield f"CREATE SEQUENCE {sequence} OWNED BY {copy}.{quote(column.name)}"
+            yield f"ALTER TABLE {copy} ALTER COLUMN {quote(column.name)} SET DEFAULT nextval({text})"
 
 
 def _actions(facts: TableInfo, constraints: Sequence[Constraint], change: Change, dialect: Dialect) -> Iterable[str]:
@@ -73,8 +185,8 @@ def _actions(facts: TableInfo, constraints: Sequence[Constraint], change: Change
     yield from [f"DROP COLUMN {quote(name)}" for name in change.drop]
     for name, kind in change.types.items():
         yield from _type(columns[name], kind, keeps_default=name not in change.defaults, dialect=dialect)
-    for name, literal in change.defaults.items():
-        what = "DROP DEFAULT" if literal is None else f"SET DEFAULT {literal}"
+    for name, default in change.defaults.items():
+        what = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
         yield f"ALTER COLUMN {quote(name)} {what}"
     for name, not_null in change.not_null.items():
         yield f"ALTER COLUMN {quote(name)} {'SET' if not_null else 'DROP'} NOT NULL"
@@ -138,7 +250,7 @@ def _foreign_key(key: NewKey, schema: str | None, dialect: Dialect) -> str:
     return f"FOREIGN KEY ({quote(key.column)}) REFERENCES {table} ({quote(key.target)}){written}"
 
 
-def dropped_with(constraints: Sequence[Constraint], facts: TableInfo, change: Change, name: str) -> list[str]:
+def _dropped_with(constraints: Sequence[Constraint], facts: TableInfo, change: Change, name: str) -> list[str]:
     """Return in words what PostgreSQL would drop with a column, though it is about other columns too."""
     found = [
         f"{_KINDS.get(constraint.kind, 'a constraint')} {constraint.name}"

@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from deebase._backends.postgres.error_texts import CANCELLED, FITTING, HINTS, MEANINGS, ROW_TOO_BIG, by_state
-from deebase._backends.protocols import (
+from deebase._backends.error_translation import (
     common,
     database_error,
     integrity_error,
@@ -15,6 +14,7 @@ from deebase._backends.protocols import (
     refused_by_sqlalchemy,
     statement_of,
 )
+from deebase._backends.postgres.error_texts import CANCELLED, FITTING, HINTS, MEANINGS, ROW_TOO_BIG, by_state
 from deebase.errors import (
     CommitOutcomeUnknownError,
     ConfigurationError,
@@ -54,7 +54,7 @@ _UTILITY = re.compile(
 _KINDS: dict[type[IntegrityError], str] = {ForeignKeyViolationError: "foreign_key", NotNullViolationError: "not_null"}
 
 
-class PostgresBackend:
+class PostgresErrors:
     """Translates errors of asyncpg.
 
     Args:

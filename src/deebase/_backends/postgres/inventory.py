@@ -1,28 +1,38 @@
-"""What a PostgreSQL schema has: the statements that ask, four however many tables, and what is made of the answers."""
+"""What a PostgreSQL schema holds: four queries for any number of tables, and the facts in their answers."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
 from deebase._backends.postgres.check_text import settled
+from deebase._backends.protocols import Inventory, Query, Referrer, Steps
+from deebase._model.design import TableSpec
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
 from deebase._rows.model import ForeignKeyModel
+from deebase.errors import QueryError, SchemaError
 
 # Partitions are reached through the table they are a part of. What an extension made belongs to it.
-LISTED = """
+_LISTED = """
     SELECT c.oid, c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'table' END
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = coalesce($1, current_schema()) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
-        AND ($2::text[] IS NULL OR c.relname = ANY($2))
+        AND ($2::text[] IS NULL OR c.relname = ANY($2) OR $3::boolean AND EXISTS (
+            SELECT FROM pg_constraint k JOIN pg_class child ON child.oid = k.conrelid
+            JOIN pg_class parent ON parent.oid = k.confrelid
+            WHERE k.contype = 'f' AND child.relnamespace = n.oid AND parent.relnamespace = n.oid
+                AND (child.oid = c.oid AND parent.relname = ANY($2) OR parent.oid = c.oid AND child.relname = ANY($2))))
         AND NOT EXISTS (SELECT FROM pg_depend d
                         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     ORDER BY c.relname
 """
-SCHEMA = "SELECT FROM pg_namespace WHERE nspname = $1"
+_SCHEMA = "SELECT FROM pg_namespace WHERE nspname = $1"
 # A domain is shown as what it is based on in the end; the labels are those of that type, or of its elements.
-COLUMNS = """
+_COLUMNS = """
     WITH RECURSIVE based (domain, kind, modifier) AS (
         SELECT oid, typbasetype, typtypmod FROM pg_type WHERE typtype = 'd'
         UNION ALL
@@ -49,7 +59,7 @@ COLUMNS = """
     WHERE a.attrelid = ANY($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attrelid, a.attnum
 """
-CONSTRAINTS = """
+_CONSTRAINTS = """
     SELECT k.conrelid, k.contype::text, k.conname::text, pg_get_constraintdef(k.oid),
            ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(n, place)
                  JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.place),
@@ -62,7 +72,7 @@ CONSTRAINTS = """
     LEFT JOIN pg_class f ON f.oid = k.confrelid LEFT JOIN pg_namespace fn ON fn.oid = f.relnamespace
     WHERE k.conrelid = ANY($1::oid[]) AND k.contype IN ('f', 'c') ORDER BY k.conrelid, k.conkey, k.conname
 """
-INDEXES = """
+_INDEXES = """
     SELECT i.indrelid, x.relname::text, i.indisunique, i.indpred IS NOT NULL, pg_get_indexdef(i.indexrelid),
            ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS u(n, place)
                  LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.n
@@ -70,18 +80,106 @@ INDEXES = """
     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
     WHERE i.indrelid = ANY($1::oid[]) AND NOT i.indisprimary AND i.indisvalid ORDER BY i.indrelid, x.relname
 """
+_NAMES = """
+    SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = coalesce($1, current_schema())
+"""
+_KIND = """
+    SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'table' END
+    FROM pg_class WHERE oid = to_regclass($1)
+"""
+_REFERRERS = """
+    SELECT c.relname::text, a.attname::text, k.conrelid::regclass::text, k.conname::text, pg_get_constraintdef(k.oid)
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+    WHERE k.contype = 'f' AND k.confrelid = to_regclass($1) AND k.conrelid <> k.confrelid
+"""
+_CHECKS = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c' AND conrelid = to_regclass($1)"
+#: Where the server writes a condition in its own way, so that it can be compared.
+_SCRATCH = "pg_temp.deebase_checks"
 #: confdeltype and confupdtype (manual, pg_constraint).
 _ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
 
-def tables(
+class PostgresReflector:
+    """Asks a PostgreSQL server what a schema holds."""
+
+    def inventory(
+        self, schema: str | None, names: Sequence[str] | None = None, *, with_related: bool = False
+    ) -> Steps[Inventory]:
+        """Return tables and views; see ``Reflector``."""
+        listed = yield Query(_LISTED, (schema, names, with_related), reads=True)
+        if schema is not None and not listed and not (yield Query(_SCHEMA, (schema,), reads=True)):
+            raise SchemaError(f"schema {schema!r} does not exist", hint="schemas are listed in pg_namespace")
+        oids = [row[0] for row in listed]
+        columns = yield Query(_COLUMNS, (oids,), reads=True)
+        constraints = yield Query(_CONSTRAINTS, (oids, schema), reads=True)
+        indexes = yield Query(_INDEXES, (oids,), reads=True)
+        return Inventory(_tables(schema, listed, columns, constraints, indexes))
+
+    def relation_names(self, schema: str | None) -> Steps[set[str]]:
+        """Return the names of all tables, views, indexes and sequences of a schema."""
+        rows = yield Query(_NAMES, (schema,), reads=True)
+        return {str(row[0]) for row in rows}
+
+    def relation_kind(self, name: str, schema: str | None, dialect: Dialect) -> Steps[str | None]:
+        """Return "table", "view" or "materialized"; None if nothing has this name."""
+        quote = dialect.identifier_preparer.quote_identifier
+        rows = yield Query(_KIND, (quote(name) if schema is None else f"{quote(schema)}.{quote(name)}",))
+        return str(rows[0][0]) if rows else None
+
+    def referrers(self, table: sa.Table, dialect: Dialect) -> Steps[list[Referrer]]:
+        """Return the foreign keys of other tables to this one."""
+        preparer = dialect.identifier_preparer
+        rows = yield Query(_REFERRERS, (preparer.format_table(table),))
+        return [
+            Referrer(
+                name,
+                column,
+                child,
+                drop=f"ALTER TABLE {child} DROP CONSTRAINT {preparer.quote(constraint)}",
+                restore=f"ALTER TABLE {child} ADD CONSTRAINT {preparer.quote(constraint)} {definition}",
+            )
+            for name, column, child, constraint, definition in rows
+        ]
+
+    def missing_checks(self, spec: TableSpec, dialect: Dialect) -> Steps[list[str]]:
+        """Return the conditions of a specification that its table lacks, compared as the server writes them."""
+        if not spec.checks:
+            return []
+        table = dialect.identifier_preparer.quote(spec.name)
+        existing = [row[0] for row in (yield Query(_CHECKS, (table,)))]
+        missing: list[str] = []
+        for condition in spec.checks:
+            written = yield from self._as_written(table, condition)
+            if written not in existing:
+                missing.append(condition)
+        return missing
+
+    def _as_written(self, table: str, condition: str) -> Steps[str | None]:
+        """Return a CHECK as the server writes it; None if it is about columns that the table does not have."""
+        try:
+            yield Query(f"CREATE TABLE {_SCRATCH} (LIKE {table}, CHECK ({condition}))", guarded=True)
+        except (QueryError, SchemaError):
+            return None
+        rows = yield Query(_CHECKS, (_SCRATCH,))
+        yield Query(f"DROP TABLE {_SCRATCH}")
+        return str(rows[0][0])
+
+    def broken_references(self, name: str, tables: Collection[TableInfo]) -> Steps[dict[str, int]]:
+        """Return nothing: the server checks references when it changes a table."""
+        yield from ()
+        return {}
+
+
+def _tables(
     schema: str | None,
     listed: Sequence[Sequence[Any]],
     column_rows: Sequence[Sequence[Any]],
     constraint_rows: Sequence[Sequence[Any]],
     index_rows: Sequence[Sequence[Any]],
 ) -> list[TableInfo]:
-    """Return the tables and views of a schema from the answers of the statements."""
+    """Return the tables and views of a schema from the answers of the queries."""
     columns, constraints, indexes = _grouped(column_rows), _grouped(constraint_rows), _grouped(index_rows)
     return [
         TableInfo(

@@ -9,9 +9,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from deebase._backends.error_translation import leave_open
 from deebase._backends.postgres.guard import check_reads
 from deebase._backends.postgres.session_state import RESET, StoredCode, require_standard_strings
-from deebase._backends.protocols import leave_open
 from deebase._lanes.pool import LanePool
 from deebase._sql.reread import Reread, as_stored
 from deebase._sql.session_statements import keeps_session

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from deebase._backends.sqlite.ddl import mentioned
 from deebase._backends.sqlite.rebuild import SchemaRow
+from deebase._backends.sqlite.table_edits import mentioned
 from deebase._model.facts import TableInfo
 from deebase._sqltext.create_table import parse
 from deebase._sqltext.dialects import SQLITE

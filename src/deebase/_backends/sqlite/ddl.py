@@ -1,209 +1,170 @@
-"""Edits of a stored CREATE TABLE of SQLite: each takes the text and returns it with one thing changed."""
+"""The statements that change a SQLite schema."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from deebase._sqltext.create_table import Clause, ColumnText, TableText, parse
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+from deebase._backends.alter import column_declaration, qualified, refuse_uses
+from deebase._backends.protocols import AlterPlan, NewColumn, NewView, Query, Steps, TableChange, TableCopy
+from deebase._backends.row_checks import check_rows
+from deebase._backends.sqlite import table_edits as edit
+from deebase._backends.sqlite.casts import FITS, STORED
+from deebase._backends.sqlite.column_uses import column_uses
+from deebase._backends.sqlite.inventory import SqliteReflector
+from deebase._backends.sqlite.rebuild import (
+    ENTRIES,
+    SchemaRow,
+    counts,
+    declared,
+    rebuild,
+    rowid_name,
+    understood,
+    with_added_column,
+)
+from deebase._backends.sqlite.renames import pinned_views, rename_steps
+from deebase._model.facts import TableInfo
+from deebase._sqltext.create_table import TableText, parse
 from deebase._sqltext.dialects import SQLITE
-from deebase._sqltext.quoting import identifier
-from deebase._sqltext.tokens import code_tokens, folded, spliced
+from deebase._sqltext.quoting import identifier, literal
+from deebase._sqltext.tokens import folded
+from deebase._types.moment_sql import moments_of, other_forms_index
+from deebase.errors import InvalidOperationError
+from deebase.types import UNSET
 
-# A comment that stands on the line of what is taken away belongs to it.
-_REST_OF_LINE = re.compile(r"[ \t]*(?:--[^\n]*(?:\n|\Z)|/\*[^\n]*?\*/[ \t]*\n)?[ \t\n\f\r]*")
-
-
-def _without_part(table: TableText, part: ColumnText | Clause) -> str:
-    """Take a column, or a constraint of the table, out of the list it stands in."""
-    sql = table.sql
-    others = [other for other in table.parts if other.start != part.start]
-    following = min([other.start for other in others if other.start > part.start], default=len(sql))
-    preceding = max([other.end for other in others if other.start < part.start], default=0)
-    after = next((comma for comma in table.commas if part.end <= comma < following), None)
-    before = next((comma for comma in table.commas if preceding <= comma < part.start), None)
-    if after is not None:
-        found = _REST_OF_LINE.match(sql, after + 1)
-        return spliced(sql, (part.start, found.end() if found else after + 1, ""))
-    if before is None or following < len(sql):
-        return spliced(sql, (part.start, part.end, ""))
-    if not sql[before + 1 : part.start].strip():
-        return spliced(sql, (before, part.end, ""))
-    return spliced(sql, (before, before + 1, ""), (part.start, part.end, ""))
+_TRIGGERS = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE"
 
 
-def _without_clauses(sql: str, clauses: Sequence[Clause]) -> str:
-    """Take constraints of a column away, with the blanks before them."""
-    edits: list[tuple[int, int, str]] = []
-    for clause in clauses:
-        start = len(sql[: clause.start].rstrip(" \t"))
-        # Two words that only blanks kept apart have to stay apart.
-        edits.append(
-            (start, clause.end, "" if sql[clause.end : clause.end + 1] in (" ", "\t", "\n", ",", ")") else " ")
+class SqliteSchema:
+    """Writes the statements that change a SQLite schema."""
+
+    def declared_types(
+        self, types: Mapping[str, TypeEngine[Any]], facts: TableInfo, dialect: Dialect, operation: str
+    ) -> dict[str, str]:
+        """Return the types of columns as this table declares them: a STRICT one has few."""
+        strict = understood(facts, operation).strict
+        return {name: declared(kind, dialect, strict=strict) for name, kind in types.items()}
+
+    def alter(self, asked: TableChange, dialect: Dialect) -> Steps[AlterPlan]:
+        """Return the statements that change a table; most changes rebuild it."""
+        facts, change = asked.facts, asked.change
+        table = understood(facts, asked.operation)
+        entries = yield from _entries()
+        entries = [entry for entry in entries if entry.kind != "index" or entry.name not in asked.dropped_indexes]
+        others = list(asked.tables.values())
+        refuse_uses(facts, {name: column_uses(facts, entries, others, name) for name in change.drop}, asked.operation)
+        _refuse_key(asked, table)
+        written = {name: declared(kind, dialect, strict=table.strict) for name, kind in change.types.items()}
+        yield from check_rows(facts, change, written, dialect, _misfits)
+        converted = yield from _to_convert(facts, written)
+        planned = rebuild(facts, entries, change, dialect, converted=converted)
+        names = [entry.name for entry in entries if entry.kind == "view"] if change.rename else []
+        if not names:
+            return planned
+        views = yield from SqliteReflector().inventory(None, names)
+        # Before SQLite's own renames, which would rename the columns of views too.
+        return replace(planned, after=(*planned.after, *pinned_views(views.tables, entries, change.rename)))
+
+    def add_column(self, facts: TableInfo, column: NewColumn, dialect: Dialect, operation: str) -> Steps[AlterPlan]:
+        """Return the statements that add a column."""
+        spec, mark, key = column
+        strict = understood(facts, operation).strict
+        declaration = column_declaration(facts.name, spec, mark, key, dialect, strict=strict)
+        # ADD COLUMN takes neither of these, even in an empty table (sqlite.org/lang_altertable.html).
+        lacks_value = not spec.nullable and spec.default is UNSET
+        refers_by_default = mark is not None and spec.default is not UNSET
+        if lacks_value or refers_by_default:
+            return with_added_column(facts, (yield from _entries()), declaration)
+        return AlterPlan(after=(f"ALTER TABLE {qualified(facts, dialect)} ADD COLUMN {declaration}",))
+
+    def rename(self, facts: TableInfo, new: str, taken: Collection[str], dialect: Dialect) -> list[tuple[str, str]]:
+        """Return the statements that rename a table and its generated indexes, each with the one that undoes it."""
+        return rename_steps(facts, new, taken, dialect)
+
+    def duplicate(self, asked: TableCopy, dialect: Dialect) -> Steps[list[str]]:
+        """Return the statements that make a copy of a table, with its rows."""
+        yield from ()
+        understood(asked.facts, asked.operation)
+        return [*_copied(asked.facts, asked.name, asked.taken), *_other_forms(asked, dialect)]
+
+    def create_view(self, asked: NewView, dialect: Dialect) -> Steps[None]:
+        """Make a view, or replace the existing one with its triggers."""
+        triggers = (yield Query(_TRIGGERS, (asked.name,))) if asked.existing else []
+        if asked.existing:
+            yield Query(f"DROP VIEW {asked.quoted}")
+        yield Query(f"CREATE VIEW {asked.quoted} AS {asked.select}")
+        # SQLite checks a view when it is first used.
+        yield Query(f"SELECT * FROM {asked.quoted} LIMIT 0")
+        for (trigger,) in triggers:
+            yield Query(trigger)
+
+
+def _entries() -> Steps[list[SchemaRow]]:
+    rows = yield Query(ENTRIES, reads=True)
+    return [SchemaRow(*row) for row in rows]
+
+
+def _misfits(quoted_column: str, _old: str, written: str) -> str:
+    return f"NOT {FITS}({literal(written, SQLITE)}, {quoted_column})"
+
+
+def _to_convert(facts: TableInfo, written: Mapping[str, str]) -> Steps[frozenset[str]]:
+    """Return the columns that hold values which their new type stores in another form."""
+    found: list[str] = []
+    for name, kind in written.items():
+        changes = f"{STORED}({literal(kind, SQLITE)}, {identifier(name)}) IS NOT {identifier(name)}"
+        rows = yield Query(f"SELECT count(*) FROM {identifier(facts.name)} WHERE {changes}", reads=True)
+        if rows[0][0]:
+            found.append(name)
+    return frozenset(found)
+
+
+def _refuse_key(asked: TableChange, table: TableText) -> None:
+    """Refuse a key that SQLite cannot give the table, or that others refer to."""
+    facts, change = asked.facts, asked.change
+    if change.pk is None:
+        return
+    why, hint = "", "keep the key, or drop the foreign keys first"
+    if table.without_rowid and not change.pk:
+        why, hint = "a WITHOUT ROWID table has a key", "give it another one"
+    for other in asked.tables.values():
+        for key in other.foreign_keys:
+            unique = any(index.is_unique_key and set(index.columns) == set(key.targets) for index in facts.indexes)
+            if key.table == facts.name and not unique and set(key.targets) != set(change.pk):
+                why = f"a foreign key of {other.name} refers to ({', '.join(key.targets)})"
+    if why:
+        raise InvalidOperationError(
+            f"{facts.name} cannot have another key: {why}", operation=asked.operation, target=facts.name, hint=hint
         )
-    return spliced(sql, *edits)
 
 
-def renamed(sql: str, name: str) -> str:
-    """Name the table otherwise."""
-    token = parse(sql).token
-    return spliced(sql, (token.start, token.end, identifier(name)))
-
-
-def with_references_to(sql: str, old: str, new: str) -> str:
-    """Let foreign keys to one table refer to another."""
+def _copied(facts: TableInfo, new: str, taken: Collection[str]) -> Iterable[str]:
+    sql = facts.sql or ""
+    yield edit.with_references_to(edit.renamed(sql, new), facts.name, new)
     table = parse(sql)
-    clauses = [*table.constraints, *[clause for column in table.columns for clause in column.clauses]]
-    parents = [clause.parent for clause in clauses if clause.parent is not None]
-    return spliced(sql, *[(p.start, p.end, identifier(new)) for p in parents if folded(p.name) == folded(old)])
-
-
-def with_column(sql: str, column: str) -> str:
-    """Add a column, behind the others."""
-    end = parse(sql).columns[-1].end
-    return spliced(sql, (end, end, f", {column}"))
-
-
-def without_column(sql: str, name: str) -> str:
-    """Take a column away, and the constraints of the table that are about no other."""
-    while True:
-        table = parse(sql)
-        lone = next((clause for clause in table.constraints if mentioned(table, clause) == {folded(name)}), None)
-        if lone is None:
-            return _without_part(table, table.column(name))
-        sql = _without_part(table, lone)
-
-
-def mentioned(table: TableText, clause: Clause) -> set[str]:
-    """Return the columns of the table that a constraint mentions, in lower case."""
-    if clause.kind == "FOREIGN KEY":
-        # Those it refers to may have the same names.
-        return set(map(folded, clause.columns))
-    names = [folded(column.name) for column in table.columns]
-    return {name for name in names if clause.mentions(name)}
-
-
-def with_type(sql: str, name: str, written: str) -> str:
-    """Declare a column with another type."""
-    column = parse(sql).column(name)
-    start = column.type[0].start if column.type else column.type_end
-    edits = [(start, column.type_end, written if column.type else f" {written}")]
-    if written.upper() != "INTEGER":
-        # Only INTEGER PRIMARY KEY may count by itself.
-        counting = [token for clause in column.of("PRIMARY KEY") for token in clause.tokens]
-        edits += [(token.start, token.end, "") for token in counting if token.word == "AUTOINCREMENT"]
-    return spliced(sql, *edits)
-
-
-def without_choices(sql: str, name: str) -> str:
-    """Take the CHECK away that holds a column to a list of texts, as the type of an Enum or a Literal makes it."""
-    table = parse(sql)
-    for clause in table.constraints:
-        if _is_choice(clause, name):
-            return _without_part(table, clause)
-    return _without_clauses(sql, [clause for clause in table.column(name).clauses if _is_choice(clause, name)])
-
-
-def _is_choice(clause: Clause, name: str) -> bool:
-    if clause.kind != "CHECK":
-        return False
-    parts = list(clause.tokens[2:] if clause.tokens[0].word == "CONSTRAINT" else clause.tokens)
-    inner = parts[2:-1]
-    listed = inner[3:-1]
-    return (
-        len(inner) > 4
-        and inner[0].means(name)
-        and inner[1].word == "IN"
-        and inner[2].text == "("
-        and all(token.kind == "string" or token.text == "," for token in listed)
-    )
-
-
-def with_not_null(sql: str, name: str, not_null: bool) -> str:
-    """Let a column refuse NULL, or take it."""
-    column = parse(sql).column(name)
-    if not not_null:
-        return _without_clauses(sql, column.of("NOT NULL"))
-    if column.of("NOT NULL"):
-        return sql
-    sql = _without_clauses(sql, column.of("NULL"))
-    return spliced(sql, (column.type_end, column.type_end, " NOT NULL"))
-
-
-def with_default(sql: str, name: str, literal: str | None) -> str:
-    """Give a column another DEFAULT, or none."""
-    column = parse(sql).column(name)
-    sql = _without_clauses(sql, column.of("DEFAULT"))
-    return sql if literal is None else spliced(sql, (column.type_end, column.type_end, f" DEFAULT {literal}"))
-
-
-def with_key(sql: str, columns: Sequence[str]) -> str:
-    """Make some columns the primary key; none for a table without one."""
-    table = parse(sql)
-    # What was the key stays NOT NULL, which a key that is the rowid does not say.
-    sql = with_not_null(sql, table.rowid_column, not_null=True) if table.rowid_column is not None else sql
-    table = parse(sql)
-    sql = _without_clauses(sql, [clause for column in table.columns for clause in column.of("PRIMARY KEY")])
-    table = parse(sql)
-    for clause in [clause for clause in table.constraints if clause.kind == "PRIMARY KEY"]:
-        sql = _without_part(table, clause)
-    for column in columns:
-        sql = with_not_null(sql, column, not_null=True)
-    if not columns:
-        return sql
-    end = parse(sql).columns[-1].end
-    return spliced(sql, (end, end, f", PRIMARY KEY ({', '.join(map(identifier, columns))})"))
-
-
-def with_constraint(sql: str, constraint: str) -> str:
-    """Add a constraint of the table."""
-    end = parse(sql).body_end
-    return spliced(sql, (end, end, f", {constraint}"))
-
-
-def foreign_key_columns(sql: str) -> list[tuple[str, ...]]:
-    """Return the columns of each foreign key."""
-    table = parse(sql)
-    own = [(column.name,) for column in table.columns for _ in column.of("REFERENCES")]
-    return own + [clause.columns for clause in table.constraints if clause.kind == "FOREIGN KEY"]
-
-
-def without_foreign_keys(sql: str, columns: Sequence[str] | None = None) -> str:
-    """Take the foreign keys of some columns away; by default all."""
-    wanted = None if columns is None else tuple(map(folded, columns))
-    while True:
-        table = parse(sql)
-        lone = next(
-            (
-                clause
-                for clause in table.constraints
-                if clause.kind == "FOREIGN KEY" and wanted in (None, tuple(map(folded, clause.columns)))
-            ),
-            None,
+    columns = [identifier(column.name) for column in facts.columns if column.computed is None]
+    rowid = rowid_name(facts) if table.rowid_column is None else None
+    listed = ", ".join(columns if rowid is None else [rowid, *columns])
+    yield f"INSERT INTO {identifier(new)} ({listed}) SELECT {listed} FROM {identifier(facts.name)}"
+    if counts(table):
+        old, copy = (literal(name, SQLITE) for name in (facts.name, new))
+        yield (
+            f"UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence WHERE name = {old}) WHERE name = {copy}"
         )
-        if lone is None:
-            break
-        sql = _without_part(table, lone)
-    found = [
-        clause
-        for column in table.columns
-        if wanted in (None, (folded(column.name),))
-        for clause in column.of("REFERENCES", "DEFERRABLE")
-    ]
-    return _without_clauses(sql, found)
+    used = {folded(name) for name in (*taken, new)}
+    for index in facts.indexes:
+        if index.sql is not None:
+            name = index.name.replace(facts.name, new) if facts.name in index.name else f"{index.name}_{new}"
+            while folded(name) in used:
+                name += "_"
+            used.add(folded(name))
+            yield edit.index_for(index.sql, name, new)
 
 
-def in_order(sql: str, names: Sequence[str]) -> str:
-    """Put the columns in another order."""
-    table = parse(sql)
-    texts = [sql[column.start : column.end] for column in map(table.column, names)]
-    places = [(column.start, column.end) for column in table.columns]
-    return spliced(sql, *[(start, end, text) for (start, end), text in zip(places, texts, strict=True)])
-
-
-def index_for(sql: str, name: str, table: str) -> str:
-    """Return a stored CREATE INDEX with another name, for another table."""
-    found = code_tokens(sql, SQLITE)
-    place = next(place for place, token in enumerate(found) if token.word == "INDEX") + 1
-    own, target = found[place], found[place + 2]
-    return spliced(sql, (own.start, own.end, identifier(name)), (target.start, target.end, identifier(table)))
+def _other_forms(asked: TableCopy, dialect: Dialect) -> Sequence[str]:
+    columns = [str(index.columns[0]) for index in asked.facts.other_forms]
+    return [other_forms_index(asked.name, asked.table.c[name], dialect) for name in moments_of(asked.table, columns)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from deebase._backends.protocols import (
+from deebase._backends.error_translation import (
     common,
     database_error,
     integrity_error,
@@ -86,7 +86,7 @@ _UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '(.*?)' with text "
 _NOT_OPEN = ("no active connection", "Connection closed")
 
 
-class SqliteBackend:
+class SqliteErrors:
     """Translates errors of sqlite3 and aiosqlite."""
 
     def translate(self, error: BaseException, statement: str | None) -> DeeBaseError | None:

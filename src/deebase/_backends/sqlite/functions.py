@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from deebase._backends.dialects import SUM
 from deebase._backends.sqlite.casts import FITS, STORED, fits, kept, stored
+from deebase._backends.sqlite.dialect import SUM
 from deebase._types import arithmetic as exact
 from deebase._types.moment_forms import KINDS
 from deebase._types.standard import compare_decimals

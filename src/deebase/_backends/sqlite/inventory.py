@@ -1,19 +1,30 @@
-"""What a SQLite file has: the statements that ask, five however many tables, and what is made of the answers."""
+"""What a SQLite file holds: five queries for any number of tables, and the facts in their answers."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from deebase._backends.protocols import Inventory, Query, Referrer, Steps
+from deebase._model.checks import stored_keys, written_key
+from deebase._model.design import TableSpec, conditions_of
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
 from deebase._rows.model import ForeignKeyModel
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import literal
+from deebase._sqltext.tokens import folded
 from deebase._types.moment_sql import OTHER_FORMS
+from deebase.errors import ConfigurationError, DatabaseError
 
-#: The names in lower case that are meant, as a JSON array; NULL for all.
+#: The wanted names in lower case, as a JSON array; NULL for all.
 _WANTED = "(?1 IS NULL OR lower(m.name) IN (SELECT value FROM json_each(?1)))"
 # Shadow tables belong to virtual ones (sqlite.org/pragma.html#pragma_table_list); sqlite_% is SQLite's own.
-LISTED = f"""
+_LISTED = f"""
     SELECT m.name, m.type, m.sql, m.rootpage FROM sqlite_master m
     JOIN pragma_table_list l ON l.name = m.name AND l.schema = 'main'
     WHERE m.type IN ('table', 'view') AND l.type <> 'shadow' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
@@ -26,30 +37,121 @@ _COLUMNS = """
     WHERE {which} AND {wanted} AND m.type IN ('table', 'view') AND x.hidden <> 1 ORDER BY m.name, x.cid
 """
 #: Views and virtual tables have no pages of their own, and may need what is not there.
-COLUMNS_OF_TABLES = _COLUMNS.format(which="m.rootpage > 0", wanted=_WANTED)
-COLUMNS_OF_OTHERS = _COLUMNS.format(which="m.rootpage = 0", wanted=_WANTED)
-COLUMNS_OF_ONE = _COLUMNS.format(which="m.rootpage = 0", wanted="m.name = ?1")
-FOREIGN_KEYS = f"""
+_COLUMNS_OF_TABLES = _COLUMNS.format(which="m.rootpage > 0", wanted=_WANTED)
+_COLUMNS_OF_OTHERS = _COLUMNS.format(which="m.rootpage = 0", wanted=_WANTED)
+_COLUMNS_OF_ONE = _COLUMNS.format(which="m.rootpage = 0", wanted="m.name = ?1")
+_FOREIGN_KEYS = f"""
     SELECT m.name, f.id, f."table", f."from", f."to", f.on_update, f.on_delete
     FROM sqlite_master m, pragma_foreign_key_list(m.name, 'main') f
     WHERE m.rootpage > 0 AND m.type = 'table' AND {_WANTED} ORDER BY m.name, f.id, f.seq
 """
-INDEXES = f"""
+_INDEXES = f"""
     SELECT m.name, l.name, l."unique", l.partial, i.name, s.sql, l.origin = 'pk'
     FROM sqlite_master m, pragma_index_list(m.name, 'main') l, pragma_index_xinfo(l.name, 'main') i
     LEFT JOIN sqlite_master s ON s.type = 'index' AND s.name = l.name
     WHERE m.rootpage > 0 AND m.type = 'table' AND i.key = 1 AND {_WANTED} ORDER BY m.name, l.name, i.seqno
 """
+#: The tables at both ends of foreign keys from or to the wanted ones.
+_RELATED = f"""
+    SELECT m.name, f."table" FROM sqlite_master m, pragma_foreign_key_list(m.name, 'main') f
+    WHERE m.rootpage > 0 AND m.type = 'table' AND ({_WANTED}
+        OR lower(f."table") IN (SELECT value FROM json_each(?1)))
+"""
+_KIND = "SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')"
+_REFERRERS = """
+    SELECT m.name, f."from" FROM sqlite_schema m, pragma_foreign_key_list(m.name) f
+    WHERE m.type = 'table' AND lower(f."table") = lower(?1) AND lower(m.name) <> lower(?1)
+"""
+_DEFINITION = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
 _COMPUTED = (2, 3)
 
 
-def tables(
+class SqliteReflector:
+    """Asks a SQLite file what it holds."""
+
+    def inventory(
+        self, schema: str | None, names: Sequence[str] | None = None, *, with_related: bool = False
+    ) -> Steps[Inventory]:
+        """Return tables and views, whatever the case of their names; see ``Reflector``."""
+        if schema is not None:
+            raise ConfigurationError(
+                "SQLite has no schemas", hint="leave schema out; ATTACH and db.q reach other files"
+            )
+        if with_related and names is not None:
+            ends = yield Query(_RELATED, (_listed(names),), reads=True)
+            names = [*names, *[name for row in ends for name in row]]
+        wanted = None if names is None else _listed(names)
+        keys = yield Query(_FOREIGN_KEYS, (wanted,), reads=True)
+        listed = yield Query(_LISTED, (wanted,), reads=True)
+        # A foreign key that names no columns refers to the key of its target.
+        targets = None if names is None else _listed([*names, *[key[2] for key in keys]])
+        columns = list((yield Query(_COLUMNS_OF_TABLES, (targets,), reads=True)))
+        unreadable: list[tuple[str, str]] = []
+        try:
+            columns += yield Query(_COLUMNS_OF_OTHERS, (wanted,), reads=True, guarded=True)
+        except DatabaseError:
+            # One view whose tables are gone, or one virtual table of an extension, would hide all others.
+            for name, kind, _, rootpage in listed:
+                if not rootpage:
+                    try:
+                        columns += yield Query(_COLUMNS_OF_ONE, (name,), reads=True, guarded=True)
+                    except DatabaseError:
+                        unreadable.append((kind, name))
+        indexes = yield Query(_INDEXES, (wanted,), reads=True)
+        return Inventory(_tables(listed, columns, keys, indexes), unreadable)
+
+    def relation_names(self, schema: str | None) -> Steps[set[str]]:
+        """Return the names of all tables, views and indexes."""
+        rows = yield Query("SELECT name FROM sqlite_master", reads=True)
+        return {str(row[0]) for row in rows}
+
+    def relation_kind(self, name: str, schema: str | None, dialect: Dialect) -> Steps[str | None]:
+        """Return "table" or "view"; None if nothing has this name."""
+        rows = yield Query(_KIND, (name,))
+        return str(rows[0][0]) if rows else None
+
+    def referrers(self, table: sa.Table, dialect: Dialect) -> Steps[list[Referrer]]:
+        """Return the foreign keys of other tables to this one."""
+        rows = yield Query(_REFERRERS, (table.name,))
+        return [Referrer(name, column, dialect.identifier_preparer.quote(name)) for name, column in rows]
+
+    def missing_checks(self, spec: TableSpec, dialect: Dialect) -> Steps[list[str]]:
+        """Return the conditions of a specification that the stored text of its table lacks."""
+        if not spec.checks:
+            return []
+        rows = yield Query(_DEFINITION, (spec.name,), reads=True)
+        stored = stored_keys(str(rows[0][0])) if rows else set[str]()
+        written = zip(spec.checks, conditions_of(spec, dialect), strict=True)
+        return [condition for condition, sql in written if written_key(sql) not in stored]
+
+    def broken_references(self, name: str, tables: Collection[TableInfo]) -> Steps[dict[str, int]]:
+        """Return how many references of a table, and to it, lead nowhere, by the table they belong to."""
+        result: dict[str, int] = {}
+        for facts in tables:
+            if any(name in (facts.name, key.table) for key in facts.foreign_keys):
+                text = literal(facts.name, SQLITE)
+                try:
+                    rows = yield Query(
+                        f"SELECT count(*) FROM pragma_foreign_key_check({text})", reads=True, guarded=True
+                    )
+                except DatabaseError:
+                    # One that refers to what is not a key cannot be counted, before the change or after it.
+                    continue
+                result[facts.name] = int(rows[0][0])
+        return result
+
+
+def _listed(names: Iterable[object]) -> str:
+    return json.dumps([folded(str(name)) for name in names])
+
+
+def _tables(
     listed: Iterable[Sequence[Any]],
     column_rows: Iterable[Sequence[Any]],
     foreign_key_rows: Iterable[Sequence[Any]],
     index_rows: Iterable[Sequence[Any]],
 ) -> list[TableInfo]:
-    """Return all tables and views from the answers of the statements."""
+    """Return all tables and views from the answers of the queries."""
     columns, foreign_keys, indexes = _grouped(column_rows), _grouped(foreign_key_rows), _grouped(index_rows)
     names = _Names(columns)
     found = {name: _indexes([row for row in rows if not row[-1]]) for name, rows in indexes.items()}

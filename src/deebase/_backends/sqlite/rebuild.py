@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.alter import choice_check, rename_columns
-from deebase._backends.sqlite import ddl as edit
+from deebase._backends.protocols import AlterPlan
+from deebase._backends.sqlite import table_edits as edit
 from deebase._backends.sqlite.casts import STORED
 from deebase._model.change import Change, NewKey
 from deebase._model.create_statements import strict_type
@@ -38,29 +39,6 @@ class SchemaRow:
     name: str
     table: str
     sql: str | None
-
-
-@dataclass(frozen=True)
-class Rebuild:
-    """The statements of a change, in their order.
-
-    Attributes:
-        before: make the new table, with the rows; drop what cannot move.
-        exchange: what happens to sqlite_schema, which has to be writable for it.
-        after: drop the old table, make the indexes and views.
-        renames: rename columns, or the table.
-    """
-
-    before: tuple[str, ...] = ()
-    exchange: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-    renames: tuple[str, ...] = ()
-
-    @property
-    def statements(self) -> list[str]:
-        """All of them, as a person would run them."""
-        opened = ["PRAGMA writable_schema = ON", *self.exchange, "PRAGMA writable_schema = RESET"]
-        return [*self.before, *(opened if self.exchange else []), *self.after, *self.renames]
 
 
 #: What gives the arguments of ``SchemaRow``, in their order.
@@ -95,7 +73,7 @@ def rebuild(
     dialect: Dialect,
     *,
     converted: frozenset[str] = frozenset(),
-) -> Rebuild:
+) -> AlterPlan:
     """Return the statements that change a table.
 
     Args:
@@ -108,15 +86,15 @@ def rebuild(
     renames = rename_columns(facts, change.rename, dialect)
     table = parse(facts.sql or "")
     if change.only_names:
-        return Rebuild(renames=tuple(renames))
+        return AlterPlan(renames=tuple(renames))
     if change.only_names_and_drops and all(_drops_alone(table, name) for name in change.drop):
         drops = [f"DROP INDEX {identifier(index.name)}" for index in _beside(facts, change.drop)]
         drops += [f"ALTER TABLE {identifier(facts.name)} DROP COLUMN {identifier(name)}" for name in change.drop]
-        return Rebuild(after=tuple(drops), renames=tuple(renames))
+        return AlterPlan(after=tuple(drops), renames=tuple(renames))
     return _exchanged(facts, entries, edited(facts.sql or "", change, dialect), change, converted, renames)
 
 
-def with_added_column(facts: TableInfo, entries: Sequence[SchemaRow], column: str) -> Rebuild:
+def with_added_column(facts: TableInfo, entries: Sequence[SchemaRow], column: str) -> AlterPlan:
     """Return the statements that add a column which ALTER TABLE does not take, by the text that declares it."""
     sql = edit.with_column(facts.sql or "", column)
     return _exchanged(facts, entries, sql, Change(), frozenset(), [])
@@ -129,7 +107,7 @@ def _exchanged(
     change: Change,
     converted: frozenset[str],
     renames: Sequence[str],
-) -> Rebuild:
+) -> AlterPlan:
     old, new = facts.name, _free_name(facts.name, entries)
     # Without foreign keys: the rows are to be copied, not judged, and the table that is dropped refers to nothing.
     bare = edit.without_foreign_keys(edit.renamed(sql, new))
@@ -144,7 +122,7 @@ def _exchanged(
     if counts(parse(facts.sql or "")) and not counts(parse(sql)):
         after.append(f"DELETE FROM sqlite_sequence WHERE name = {literal(old, SQLITE)}")
     left = edit.without_foreign_keys(edit.renamed(facts.sql or "", new))
-    return Rebuild(tuple(before), _exchange(old, new, sql, left), tuple(after), renames=tuple(renames))
+    return AlterPlan(tuple(before), _exchange(old, new, sql, left), tuple(after), renames=tuple(renames))
 
 
 def _beside(facts: TableInfo, columns: Iterable[str]) -> list[IndexInfo]:
@@ -179,8 +157,8 @@ def edited(sql: str, change: Change, dialect: Dialect) -> str:
         sql = edit.with_constraint(sql, check) if check is not None else sql
     for name, not_null in change.not_null.items():
         sql = edit.with_not_null(sql, name, not_null)
-    for name, literal in change.defaults.items():
-        sql = edit.with_default(sql, name, literal)
+    for name, default in change.defaults.items():
+        sql = edit.with_default(sql, name, default)
     for key in change.add_foreign_keys:
         sql = edit.with_constraint(sql, foreign_key(key))
     for condition in change.add_checks:
@@ -235,7 +213,8 @@ def _copy(facts: TableInfo, made: TableText, new: str, change: Change, converted
     if rowid is not None and not made.without_rowid and made.rowid_column is None:
         pairs.insert(0, (rowid, rowid))
     targets, sources = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    return f"INSERT INTO {identifier(new)} ({', '.join(targets)}) SELECT {', '.join(sources)} FROM {identifier(facts.name)}"
+    into = f"{identifier(new)} ({', '.join(targets)})"
+    return f"INSERT INTO {into} SELECT {', '.join(sources)} FROM {identifier(facts.name)}"
 
 
 def rowid_name(facts: TableInfo) -> str | None:

@@ -1,15 +1,19 @@
-"""What the options of a PostgreSQL URL mean, which are those of libpq, to asyncpg."""
+"""How to connect to a PostgreSQL server: the options of its URL, which are those of libpq, and those of asyncpg."""
 
 from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
+from deebase._backends.postgres import BACKEND
+from deebase._backends.postgres.dialect import make_dialect
+from deebase._backends.protocols import Settings
 from deebase.errors import ConfigurationError
 
 log = logging.getLogger("deebase")
@@ -122,3 +126,72 @@ def _refuse_unknown(query: dict[str, Any]) -> None:
             hint="sslmode, application_name, connect_timeout, options, host are; else "
             "engine_options={'connect_args': ...}",
         )
+
+
+def from_url(text: str, options: Mapping[str, Any]) -> Settings:
+    """Return the settings of a URL and the options of ``Database``.
+
+    Raises:
+        ConfigurationError: the URL or an option is not valid.
+    """
+    connect_args = _connect_args(options)
+    url = take_options(postgres_url(text), connect_args)
+    engine_options = dict(options["engine_options"] or {})
+    _require_standard_strings(engine_options)
+    return Settings(
+        backend=BACKEND,
+        sa_url=url,
+        display=url.set(drivername="postgresql", query={}).render_as_string(hide_password=True),
+        path=None,
+        memory=False,
+        dialect=make_dialect(url),
+        pool_size=options["pool_size"] or 10,
+        timeout=float(options["timeout"]),
+        connect_args=connect_args,
+        engine_options=engine_options,
+    )
+
+
+# The scanner of SQL text reads a backslash in a string as the plain character that it is by default.
+_STANDARD_STRINGS = {"standard_conforming_strings": "on"}
+# What the text of a default, a view or an index says must not depend on the settings of a role or a database.
+_FORMATS = {
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "quote_all_identifiers": "off",
+}
+
+
+def _require_standard_strings(engine_options: Mapping[str, Any]) -> None:
+    given: Mapping[str, Any] = engine_options.get("connect_args", {}).get("server_settings", {})
+    if any(name.lower() in _STANDARD_STRINGS and str(value).lower() != "on" for name, value in given.items()):
+        raise ConfigurationError(
+            "standard_conforming_strings cannot be switched off: SQL text would be misread",
+            hint="write E'...' for strings with escapes",
+        )
+
+
+def _connect_args(options: Mapping[str, Any]) -> dict[str, Any]:
+    args: dict[str, Any] = {
+        "timeout": options["connect_timeout"] or None,
+        "command_timeout": options["command_timeout"] or None,
+    }
+    if options["pgbouncer"]:
+        # In transaction mode each statement may meet another server: nothing may be kept there.
+        return {
+            **args,
+            "statement_cache_size": 0,
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: "",
+            # PgBouncer sets these two on each server that it lends, and refuses parameters that it does not know.
+            "server_settings": {**_STANDARD_STRINGS, "DateStyle": "ISO"},
+        }
+    milliseconds = {
+        "statement_timeout": options["command_timeout"],
+        "lock_timeout": options["lock_timeout"],
+        "idle_in_transaction_session_timeout": options["idle_timeout"],
+    }
+    limits = {name: str(round(seconds * 1000)) for name, seconds in milliseconds.items()}
+    return {**args, "server_settings": {"application_name": "deebase", **_STANDARD_STRINGS, **_FORMATS, **limits}}

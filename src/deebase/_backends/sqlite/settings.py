@@ -1,15 +1,20 @@
-"""Where a SQLite database is, read from a path, a ``sqlite:`` URL or a ``file:`` URI."""
+"""Where a SQLite database is, and how to connect to it: from a path, a ``sqlite:`` URL or a ``file:`` URI."""
 
 from __future__ import annotations
 
 import os
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import sqlalchemy as sa
 
+from deebase._backends.protocols import Settings
+from deebase._backends.sqlite import BACKEND
+from deebase._backends.sqlite.dialect import make_dialect
 from deebase.errors import ConfigurationError
 
 _MODES = ("ro", "rw", "rwc", "memory")
@@ -125,3 +130,68 @@ def _file(text: str, mode: str, options: dict[str, str]) -> SqliteTarget:
         read_only=immutable or mode == "ro",
         creates=mode == "rwc" and not immutable,
     )
+
+
+def from_path(path: str, options: Mapping[str, Any]) -> Settings:
+    """Return the settings of a path and the options of ``Database``.
+
+    Raises:
+        ConfigurationError: an option is not valid.
+    """
+    return _settings(sqlite_file(path), options)
+
+
+def from_url(text: str, options: Mapping[str, Any]) -> Settings:
+    """Return the settings of a ``sqlite:`` URL or a ``file:`` URI, and the options of ``Database``.
+
+    Raises:
+        ConfigurationError: an option of either is not valid.
+    """
+    return _settings(sqlite_target(text), options)
+
+
+def _settings(target: SqliteTarget, options: Mapping[str, Any]) -> Settings:
+    given = cast("Mapping[str, Any]", options["pragmas"] or {})
+    return Settings(
+        backend=BACKEND,
+        sa_url=target.sa_url,
+        display=target.display,
+        path=target.path,
+        memory=target.path is None,
+        read_only=target.read_only,
+        creates=target.creates,
+        dialect=make_dialect(target.sa_url),
+        pool_size=options["pool_size"] or 4,
+        timeout=float(options["timeout"]),
+        pragmas=_pragmas(options),
+        trusts_harmless="trusted_schema" not in {str(name).lower() for name in given},
+        connect_args={"isolation_level": None, "timeout": 0.05},
+        engine_options=dict(options["engine_options"] or {}),
+    )
+
+
+def _pragmas(options: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    durability = options["durability"]
+    if durability not in ("full", "normal"):
+        raise ConfigurationError("durability is 'full' or 'normal'", hint="durability='full' syncs at every commit")
+    pragmas: dict[str, Any] = {
+        "busy_timeout": 50,
+        "journal_mode": "WAL",
+        "synchronous": "FULL" if durability == "full" else "NORMAL",
+        "foreign_keys": "ON" if options["foreign_keys"] else "OFF",
+        "trusted_schema": "OFF",
+        "mmap_size": 0,
+        "journal_size_limit": 64 * 1024 * 1024,
+    }
+    for name, value in dict(options["pragmas"] or {}).items():
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_]+", name):
+            raise ConfigurationError("a pragma is named by letters", hint="pragmas={'cache_size': -65536}")
+        if value is None:
+            pragmas.pop(name.lower(), None)
+            continue
+        if isinstance(value, bool):
+            value = int(value)
+        if not isinstance(value, int) and not re.fullmatch(r"[A-Za-z_]+", str(value)):
+            raise ConfigurationError(f"the value of pragma {name} is a whole number or a word")
+        pragmas[name.lower()] = value
+    return list(pragmas.items())

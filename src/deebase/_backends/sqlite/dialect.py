@@ -1,4 +1,4 @@
-"""SQLAlchemy's dialects as DeeBase uses them. Only the instances of a Database change, not SQLAlchemy's classes."""
+"""SQLAlchemy's dialect as DeeBase uses it. Only the instances of a Database change, not SQLAlchemy's classes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from __future__ import annotations
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import Select, operators, roles
@@ -74,8 +75,14 @@ class ByValueCompiler(SQLiteCompiler):
 
 
 def adapt(dialect: Dialect) -> None:
-    """Give a SQLite dialect exact sums, and the keywords that SQLAlchemy takes for plain names."""
-    if dialect.name == "sqlite":
-        dialect.statement_compiler = ByValueCompiler
-        preparer = dialect.identifier_preparer
-        preparer.reserved_words = {*preparer.reserved_words, "nothing", "returning"}
+    """Give a dialect exact sums, and the keywords that SQLAlchemy takes for plain names."""
+    dialect.statement_compiler = ByValueCompiler
+    preparer = dialect.identifier_preparer
+    preparer.reserved_words = {*preparer.reserved_words, "nothing", "returning"}
+
+
+def make_dialect(url: sa.URL) -> Dialect:
+    """Return a dialect that compiles without loading the driver."""
+    dialect: Dialect = url.get_dialect()()
+    adapt(dialect)
+    return dialect

@@ -1,0 +1,135 @@
+"""Opens connections to PostgreSQL, and says what begins and ends transactions on them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from deebase._backends.error_translation import original
+from deebase._backends.postgres.codecs import set_codecs
+from deebase._backends.postgres.hosts import no_host
+from deebase._backends.postgres.lane import PostgresLane, PostgresLanes
+from deebase._backends.postgres.session_state import StoredCode, require_standard_strings
+from deebase._backends.postgres.version_checks import unverified_host
+from deebase._backends.protocols import LANE, Settings, Translate
+from deebase._sql.statement import Statement
+from deebase._types.documents import loads
+from deebase.errors import ConnectionError
+
+log = logging.getLogger("deebase")
+
+_LOCK_SCHEMA = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
+
+
+class PostgresEngine:
+    """Opens connections to a PostgreSQL server."""
+
+    def engine_options(self, settings: Settings) -> dict[str, Any]:
+        """Return the options of ``create_async_engine``."""
+        given: dict[str, Any] = settings.engine_options.get("connect_args", {})
+        ours = settings.connect_args
+        server_settings = {**ours["server_settings"], **given.get("server_settings", {})}
+        connect_args = {**ours, **given, "server_settings": server_settings}
+        return {"json_deserializer": loads, **settings.engine_options, "connect_args": connect_args}
+
+    def prepare(self, engine: AsyncEngine, settings: Settings) -> None:
+        """Give each new connection the codecs, and report what SQLAlchemy sends on it."""
+        _warn_of_unverified(settings, self.engine_options(settings)["connect_args"])
+        _watch_session(engine)
+        event.listen(engine.sync_engine, "connect", _set_codecs)
+
+    def lanes(
+        self, engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop, translate: Translate
+    ) -> PostgresLanes:
+        """Return the connections of one event loop."""
+        code = StoredCode()
+        connect_args = self.engine_options(settings)["connect_args"]
+        return PostgresLanes(
+            loop,
+            lambda: _open(engine, settings, connect_args, translate, code),
+            limit=settings.pool_size,
+            timeout=settings.timeout,
+        )
+
+    def begin(self, settings: Settings, *, read_only: bool, isolation: str | None) -> tuple[Statement, ...]:
+        """Return what begins a transaction."""
+        level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
+        return (Statement(f"BEGIN{level}{' READ ONLY' if read_only else ''}"),)
+
+    def end_read_only(self, settings: Settings) -> tuple[Statement, ...]:
+        """Return nothing: the mode ends with the transaction."""
+        return ()
+
+    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+        """Return what makes a savepoint read-only; the transaction gets its own mode back at the end of it."""
+        return (Statement("SET TRANSACTION READ ONLY"),), ()
+
+    def lock_schema(self) -> tuple[Statement, ...]:
+        """Return the lock that every change of a schema by DeeBase takes."""
+        return (_LOCK_SCHEMA,)
+
+
+def _set_codecs(connection: Any, _record: Any) -> None:
+    connection.run_async(set_codecs)
+
+
+def _warn_of_unverified(settings: Settings, connect_args: dict[str, Any]) -> None:
+    host = unverified_host(settings.sa_url, connect_args)
+    if host is not None:
+        log.warning(
+            "the certificate of the server %s is not verified: anybody between may read and change what is sent; "
+            "engine_options={'connect_args': {'ssl': True}} has it verified",
+            host,
+        )
+
+
+def _watch_session(engine: AsyncEngine) -> None:
+    """Tell a lane of PostgreSQL what SQLAlchemy sends on its connection."""
+
+    def sends(connection: sa.Connection, _cursor: Any, sql: str, *_: Any) -> None:
+        lane = connection.get_execution_options().get(LANE)
+        if lane is not None:
+            lane.sends(sql)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", sends)
+
+
+async def _open(
+    engine: AsyncEngine, settings: Settings, connect_args: dict[str, Any], translate: Translate, code: StoredCode
+) -> PostgresLane:
+    """Open one connection."""
+    try:
+        connection = await engine.connect()
+    except TimeoutError as error:
+        raise ConnectionError(
+            "the server did not accept a connection in time", hint="check host and port, or raise connect_timeout="
+        ) from error
+    except Exception as error:
+        cause, query = original(error), settings.sa_url.query
+        choosing = "target_session_attrs" in query or isinstance(query.get("host"), tuple)
+        unmatched = type(cause).__name__ == "TargetServerAttributeNotMatched"
+        if not (unmatched or (choosing and isinstance(cause, OSError))):
+            raise
+
+        def reason(failure: BaseException) -> str:
+            return str((translate(failure, None) or failure).args[0])
+
+        raise await no_host(engine, connect_args, reason) from error
+    try:
+        driver = (await connection.get_raw_connection()).driver_connection
+        require_standard_strings(driver)
+        await code.look(driver, again=False)
+        lane = PostgresLane(connection, driver, code)
+        await connection.execution_options(isolation_level="AUTOCOMMIT", **{LANE: lane})
+    except BaseException:
+        await connection.close()
+        raise
+    return lane
+
+
+ENGINE = PostgresEngine()

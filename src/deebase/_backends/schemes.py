@@ -1,0 +1,63 @@
+"""From what names a database to its settings: the schemes of URLs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from deebase._backends.postgres import settings as postgres
+from deebase._backends.protocols import Settings
+from deebase._backends.sqlite import settings as sqlite
+from deebase.errors import ConfigurationError
+
+ACCEPTED = "a path, ':memory:', sqlite:///path, file:path?mode=ro, or postgresql://user:password@host/name"
+#: What reads a URL, by its scheme.
+_READERS = {
+    "sqlite": sqlite.from_url,
+    "sqlite+aiosqlite": sqlite.from_url,
+    "postgresql": postgres.from_url,
+    "postgres": postgres.from_url,
+    "postgresql+asyncpg": postgres.from_url,
+}
+
+
+def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
+    """Return the settings of a target and the options of ``Database``.
+
+    Raises:
+        ConfigurationError: an unsupported scheme, a malformed URL, an option out of range.
+    """
+    if not isinstance(target, (str, os.PathLike)):
+        raise ConfigurationError(f"a database is named by {ACCEPTED}, not by {type(target).__name__}")
+    text = cast(Any, os.fspath(target))
+    if not isinstance(text, str) or not text.strip() or "\0" in text:
+        raise ConfigurationError("the name of the database is empty or no text", hint=f"give {ACCEPTED}")
+    for name in ("timeout", "connect_timeout", "command_timeout", "lock_timeout", "idle_timeout"):
+        _seconds(name, options[name])
+    pool_size = options["pool_size"]
+    if pool_size is not None and (isinstance(pool_size, bool) or not isinstance(pool_size, int) or pool_size < 1):
+        raise ConfigurationError("pool_size is a whole number from 1", hint="pool_size=10")
+    scheme, found, _ = text.partition("://") if isinstance(target, str) else ("", "", "")
+    scheme = scheme.lower()
+    if isinstance(target, str) and re.match(r"(sqlite|postgres)\w*(\+\w+)?(:(?!//)|//)", text, re.IGNORECASE):
+        # Not echoed: a URL that lacks its colon or slashes may hold a password.
+        raise ConfigurationError("this URL is malformed: :// does not follow the scheme", hint=f"give {ACCEPTED}")
+    if isinstance(target, str) and sqlite.is_uri(text):
+        return sqlite.from_url(text, options)
+    if text == ":memory:" or not found:
+        return sqlite.from_path(text, options)
+    if scheme in _READERS:
+        return _READERS[scheme](text, options)
+    raise ConfigurationError(
+        f"the scheme {scheme[:40]!r} is not supported"
+        if re.fullmatch(r"[\w+.-]*", scheme)
+        else "this URL is malformed",
+        hint=f"give {ACCEPTED}",
+    )
+
+
+def _seconds(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e7:
+        raise ConfigurationError(f"{name} is a number of seconds", hint=f"{name}=10, or 0 for none")

@@ -1,0 +1,236 @@
+"""Opens connections to SQLite, and says what begins and ends transactions on them."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import math
+import os
+import sqlite3
+import sys
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from deebase._backends.protocols import LANE, Settings, Translate
+from deebase._backends.sqlite.dialect import adapt
+from deebase._backends.sqlite.engine import SqliteLanes
+from deebase._backends.sqlite.functions import add_functions
+from deebase._backends.sqlite.job import is_busy
+from deebase._backends.sqlite.lane import SqliteLane
+from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
+from deebase._backends.sqlite.version_checks import refuse_old_sqlite, wal_reset_notice
+from deebase._sql.statement import Statement
+from deebase.errors import ConfigurationError, ConnectionError
+
+log = logging.getLogger("deebase")
+
+_READ_ONLY, _WRITABLE = Statement("PRAGMA query_only = ON"), Statement("PRAGMA query_only = OFF")
+
+
+class SqliteEngine:
+    """Opens connections to SQLite."""
+
+    def engine_options(self, settings: Settings) -> dict[str, Any]:
+        """Return the options of ``create_async_engine``."""
+        given: dict[str, Any] = settings.engine_options.get("connect_args", {})
+        return {**settings.engine_options, "connect_args": {**settings.connect_args, **given}}
+
+    def prepare(self, engine: AsyncEngine, settings: Settings) -> None:
+        """Give each new connection its settings.
+
+        Raises:
+            ConfigurationError: Python is linked with a SQLite that is too old.
+        """
+        refuse_old_sqlite(sqlite3.sqlite_version_info)
+        adapt(engine.dialect)
+        _configure_connections(engine, settings)
+        if settings.path is not None:
+            _log_sqlite_bugs()
+
+    def lanes(
+        self, engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop, translate: Translate
+    ) -> SqliteLanes:
+        """Return the connections of one event loop: one that writes, and some that read."""
+        file = _File(settings)
+        return SqliteLanes(
+            loop,
+            lambda reader: _open(engine, settings, file, reader=reader),
+            readers=0 if settings.memory else settings.pool_size,
+            timeout=settings.timeout,
+        )
+
+    def begin(self, settings: Settings, *, read_only: bool, isolation: str | None) -> tuple[Statement, ...]:
+        """Return what begins a transaction."""
+        if not read_only:
+            # Never deferred: a read that turns into a write fails at once when another connection wrote in between,
+            # and busy_timeout does not help (SQLITE_BUSY_SNAPSHOT).
+            return (Statement("BEGIN IMMEDIATE"),)
+        # The only connection of a memory database can write, unlike the readers of a file.
+        return (_READ_ONLY, Statement("BEGIN")) if settings.memory else (Statement("BEGIN"),)
+
+    def end_read_only(self, settings: Settings) -> tuple[Statement, ...]:
+        """Return what makes the connection of a read-only transaction writable again."""
+        return (_WRITABLE,) if settings.memory else ()
+
+    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+        """Return what makes a savepoint read-only, and what makes its transaction writable again after it."""
+        return (_READ_ONLY,), (_WRITABLE,)
+
+    def lock_schema(self) -> tuple[Statement, ...]:
+        """Return nothing: SQLite has one writer at a time."""
+        return ()
+
+
+@functools.cache
+def _log_sqlite_bugs() -> None:
+    """Log the known bugs of this build, once per process; at level INFO, as most distributions ship such a build."""
+    notice = wal_reset_notice(sqlite3.sqlite_version_info)
+    if notice is not None:
+        log.info("%s", notice)
+
+
+def _configure_connections(engine: AsyncEngine, settings: Settings) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        def apply(raw: sqlite3.Connection) -> None:
+            _configure(raw, settings)
+
+        def run(driver: Any) -> Any:
+            return driver._execute(apply, driver._conn)
+
+        connection.run_async(run)
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # The driver's own transactions are off (isolation_level=None), so connections that users
+        # take from db.engine need a BEGIN; lanes begin and end theirs themselves.
+        if not connection.get_execution_options().get(LANE):
+            connection.exec_driver_sql("BEGIN")
+
+
+def _configure(raw: sqlite3.Connection, settings: Settings) -> None:
+    deadline = time.monotonic() + (settings.timeout or math.inf)
+    for name, value in settings.pragmas:
+        if name == "journal_mode" and not _has_journal(settings):
+            continue
+        row = _set_pragma(raw, f"PRAGMA {name} = {value}", deadline)
+        if name == "journal_mode" and row and str(row[0]).lower() != str(value).lower():
+            raise ConfigurationError(
+                f"this file system cannot give SQLite journal_mode={value} (it stays {row[0]})",
+                hint="put the file on a local disk, or pass pragmas={'journal_mode': 'DELETE'}",
+            )
+    if settings.trusts_harmless and refuses_its_own():
+        trust_if_needed(raw)
+    if sys.version_info >= (3, 12):
+        # Python 3.12+: a misspelt "column" is an error, not a string.
+        raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)
+        raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DDL, False)
+        # What is built so refuses changes of its schema table, which a rebuilt table needs.
+        raw.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)
+    add_functions(raw)
+
+
+def _set_pragma(raw: sqlite3.Connection, sql: str, deadline: float) -> Any:
+    """Set a pragma, waiting for another connection that holds a lock, as any statement would."""
+    while True:
+        try:
+            return raw.execute(sql).fetchone()
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+
+
+def _has_journal(settings: Settings) -> bool:
+    """Whether this is a file that the process may write; one it may only read stays in its journal mode."""
+    if settings.path is None or settings.read_only:
+        return False
+    return os.access(settings.path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+async def _open(engine: AsyncEngine, settings: Settings, file: _File, *, reader: bool) -> SqliteLane:
+    """Open one connection; a reader cannot write past the writer."""
+    file.check()
+    loop = asyncio.get_running_loop()
+    connection = await engine.connect()
+    try:
+        driver = (await connection.get_raw_connection()).driver_connection
+        lane = SqliteLane(connection, driver, loop, settings.timeout)
+        lane.trusts = settings.trusts_harmless and refuses_its_own()
+        await connection.execution_options(**{LANE: lane})
+
+        def prepare(raw: sqlite3.Connection) -> None:
+            lane.watch()
+            if reader:
+                raw.execute("PRAGMA query_only = ON")
+            else:
+                lane.triggers.watch(raw)
+
+        await lane.call(prepare)
+    except BaseException:
+        await connection.close()
+        raise
+    return lane
+
+
+class _File:
+    """The file of a SQLite database: every connection of an event loop leads to the same one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._identity: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """Make the file if it is new, and raise why a connection would not lead to it."""
+        path = self._settings.path
+        if path is None:
+            return
+        _check_directory(path)
+        if not os.path.exists(path):
+            self._make(path)
+        status = os.stat(path)
+        identity = status.st_dev, status.st_ino
+        if self._identity not in (None, identity):
+            raise _replaced(path)
+        self._identity = identity
+
+    def _make(self, path: str) -> None:
+        if self._identity is not None:
+            raise _replaced(path)
+        if not self._settings.creates:
+            raise ConnectionError(
+                f"the database {path} does not exist",
+                hint="correct the path, or leave mode= and immutable= out to have the file made",
+            )
+        try:
+            # Made by us rather than by SQLite so that no other user can read it, whatever the umask.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise ConnectionError(
+                f"the database {path} cannot be made: {error.strerror}", hint="check the rights on its directory"
+            ) from error
+
+
+def _replaced(path: str) -> ConnectionError:
+    return ConnectionError(
+        f"the file {path} was deleted or replaced while the database was open",
+        hint="put the file back, or close this Database and open a new one",
+    )
+
+
+def _check_directory(path: str) -> None:
+    directory = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(directory):
+        raise ConnectionError(
+            f"the directory {directory} of the database {os.path.basename(path)} does not exist",
+            hint="make the directory first: a database never makes one for itself",
+        )
+    if os.path.isdir(path):
+        raise ConnectionError(f"{path} is a directory, not a database", hint="name a file in it")
+
+
+ENGINE = SqliteEngine()

@@ -1,0 +1,73 @@
+"""The SQL that differs between databases, as far as statements on rows need it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from sqlalchemy.engine import Dialect
+
+    from deebase._rows.model import ColumnModel, TableModel
+    from deebase._sql.compiled import Parameters
+    from deebase._sqltext.capabilities import Named
+
+Key = tuple[Any, ...]
+
+
+class SqlRules(Protocol):
+    """Writes the SQL of one database."""
+
+    def insert(self, table: sa.Table) -> Any:
+        """Return an INSERT that has ON CONFLICT."""
+        ...
+
+    def returned(
+        self, model: TableModel, dialect: Dialect, written: Collection[str]
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return the expressions of RETURNING: all columns of a table, and what the engine needs besides.
+
+        Args:
+            model: the table.
+            dialect: the database.
+            written: the columns that an INSERT sets; none for other statements.
+        """
+        ...
+
+    def advance_sequence(self, model: TableModel, dialect: Dialect, key: Any) -> Any | None:
+        """Return an expression that advances the key's sequence past a key; None without sequences."""
+        ...
+
+    def key_lists(self, keys: Sequence[Key], columns: Sequence[ColumnModel]) -> Mapping[str, Any] | None:
+        """Return the parameters that hold many keys as lists; None where each value has to be a parameter."""
+        ...
+
+    def listed_keys(self, columns: Sequence[ColumnModel], parameters: Parameters) -> tuple[Any, list[Any]]:
+        """Return the number and the values of the keys of ``key_lists``, as expressions."""
+        ...
+
+    def table_exists(self, table: sa.Table, dialect: Dialect) -> Any:
+        """Return a SELECT of one row if a table or view exists."""
+        ...
+
+    def explain(self, sql: str) -> str:
+        """Return the statement whose last column is the plan of another."""
+        ...
+
+
+_registered: dict[str, SqlRules] = {}
+
+
+def register(name: str, rules: SqlRules) -> None:
+    """Register the rules of a database under the name of its dialect."""
+    _registered[name] = rules
+
+
+def rules_of(database: Named) -> SqlRules:
+    """Return the rules of the database of a dialect."""
+    if not _registered:
+        # Each backend registers itself when it is imported.
+        import_module("deebase._backends")
+    return _registered[database.name]
