@@ -130,8 +130,9 @@ def imported_once(tree: Tree, parts_of_backends: str = "_backends") -> list[str]
         path
         for path, by in importers(tree).items()
         if len(by) == 1
-        and not _is_part(path, parts_of_backends)
+        and Path(path).name != "__init__.py"
         and by != {(Path(path).parent / "__init__.py").as_posix()}
+        and not _is_part(path, parts_of_backends)
     ]
 
 
