@@ -18,8 +18,8 @@ from benchmarks.flights import DATA, read_csv
 from benchmarks.flights_queries import load
 from benchmarks.server import running_server
 from deebase import Database
-from deebase.cli.tour import flights as tour_data
 from deebase.tools.copying import CopyReport, copy_database
+from examples import tour
 
 TABLES = ("airline", "airport", "plane", "flight")
 _VIEW = "SELECT origin, count(*) AS flights, avg(dep_delay) AS delay FROM flight GROUP BY origin"
@@ -28,7 +28,7 @@ _VIEW = "SELECT origin, count(*) AS flights, avg(dep_delay) AS delay FROM flight
 async def make(path: Path, flights: int | None) -> None:
     """Make the database: four tables with foreign keys and indexes, and a view; of an extract where the data is not."""
     async with Database(path) as db:
-        read = read_csv if DATA.is_dir() else tour_data.read_csv
+        read = read_csv if DATA.is_dir() else tour.read_csv
         await load(db, lambda name: itertools.islice(read(name), flights if name == "flights" else None))
         await db.create_view("delays", _VIEW)
 

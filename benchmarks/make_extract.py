@@ -1,4 +1,4 @@
-"""Makes the extract of the flight data that comes with the package: `python -m benchmarks.make_extract`.
+"""Makes the extract of the flight data that comes with the tour: `python -m benchmarks.make_extract`.
 
 Four days of the year, one of them the blizzard of 8 February, with the airlines, airports and planes
 that they refer to. Rows are as they are in the source, with their NAs and their dangling references.
@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.flights import read_csv
 
 DAYS = {("1", "1"), ("2", "8"), ("7", "4"), ("11", "28")}
-PLACE = Path(__file__).resolve().parents[1] / "src" / "deebase" / "cli" / "tour" / "data"
+PLACE = Path(__file__).resolve().parents[1] / "examples" / "flights"
 
 Row = dict[str, str]
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.flights_queries import QUESTIONS, Question, Tables, differing, load, load_reference
 from deebase import Database, ForeignKeyViolationError
-from deebase.cli.tour.flights import read_csv
+from examples.tour import read_csv
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 
 from deebase import Database
 from deebase.cli import main
-from deebase.cli.tour.chapters import STEPS
-from deebase.cli.tour.page import class_source, code_of
+from deebase.cli.commands.tour_commands import class_source, code_of
+from examples.tour import STEPS
 
 
 def run(*arguments: str) -> Result:
@@ -104,7 +104,7 @@ def test_a_step_asks_only_for_what_earlier_steps_made() -> None:
     known = {"db"}
     for step in STEPS:
         assert set(inspect.signature(step.run).parameters) <= known, step.run.__name__
-        known |= {step.keeps} if step.keeps else set()
+        known |= {step.creates} if step.creates else set()
 
 
 def test_no_result_depends_on_the_machine_or_the_moment() -> None:

@@ -33,12 +33,11 @@ from deebase import (
 )
 from deebase._model.design import design
 from deebase._types import standard as ours
-from deebase.tools.codegen import allowed
 from deebase.tools.codegen.default_values import NoLiteral, value_of
 from deebase.tools.codegen.line_layout import comment, docstring
 from deebase.tools.codegen.module import Outline
 from deebase.tools.codegen.name_use import Names, class_name
-from deebase.tools.codegen.source import module_source
+from deebase.tools.codegen.source import assert_safe_source, module_source
 from tests.support.modules import imported, ruff_complaints
 
 
@@ -545,7 +544,7 @@ def test_class_names_are_identifiers(name: str) -> None:
 )
 def test_source_that_holds_more_is_refused(source: str) -> None:
     with pytest.raises(ValidationError, match="so it is not written"):
-        allowed.check(source, {"T", "date"}, {"datetime"})
+        assert_safe_source(source, {"T", "date"}, {"datetime"})
 
 
 def test_the_module_itself_does_not_import_the_classes_it_reads() -> None:

@@ -23,7 +23,7 @@ _COMMANDS = {
     "shell": ("deebase.cli.commands.shell_commands:shell", "Open a Python prompt with the database at hand."),
     "sql": ("deebase.cli.commands.sql_commands:sql", "Run SQL and show its rows."),
     "table": ("deebase.cli.commands.table_commands:table", "Create, show and change tables."),
-    "tour": ("deebase.cli.tour.command:tour", "Show what DeeBase does, on real data."),
+    "tour": ("deebase.cli.commands.tour_commands:tour", "Show what DeeBase does, on real data."),
     "view": ("deebase.cli.commands.view_commands:view", "Create, show and refresh views."),
 }
 

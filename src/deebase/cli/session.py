@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import os
 import sys
-from collections.abc import Coroutine, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Coroutine, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +21,9 @@ from deebase.errors import ConnectionError, TableNotFoundError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Dialect
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from deebase._backends.database_tools import DatabaseTools
     from deebase._tables.table import Table
     from deebase._tables.view import View
     from deebase.database import Database
@@ -42,9 +44,9 @@ class Session:
         self.db = db
         self.new = new
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what a call of the API gives."""
-        return self._runner.run(work)
+    def run(self, work: Awaitable[T]) -> T:
+        """Return the result of a call of the API."""
+        return self._runner.run(_awaited(work))
 
     def change(self, work: Coroutine[Any, Any, T], done: str | None = None) -> T:
         """Change the database, or with --dry-run print how; then say that it is done.
@@ -125,9 +127,21 @@ class Session:
         return self.view(name) if name in self.db.v else self.table(name)
 
     @property
+    def tools(self) -> DatabaseTools:
+        """The tools of the backend for this database."""
+        from deebase.tools.access import tools_of
+
+        return tools_of(self.db)
+
+    @property
     def dialect(self) -> Dialect:
         """SQLAlchemy's dialect of the database."""
-        return self.run(_dialect(self.db))
+        return self.run(_engine(self.db)).dialect
+
+    @property
+    def url(self) -> URL:
+        """The URL of the database."""
+        return self.run(_engine(self.db)).url
 
 
 @contextmanager
@@ -191,10 +205,12 @@ def is_own(name: str) -> bool:
 
 async def _opened(url: str, creates: bool, reflects: bool) -> tuple[Database, bool]:
     from deebase import Database
+    from deebase._sqltext.capabilities import capabilities_of
 
     given = invocation().pragmas
     db = Database(url, pragmas=given)
-    missing = _missing_file(db.engine.url)
+    is_file = capabilities_of(db.engine.dialect).is_one_file
+    missing = _missing_file(db.engine.url) if is_file else None
     if missing is not None:
         await db.close()
         if not creates:
@@ -205,7 +221,7 @@ async def _opened(url: str, creates: bool, reflects: bool) -> tuple[Database, bo
         # A change that is only shown makes nothing, not even an empty file.
         in_memory = invocation().dry_run and _has_directory(missing)
         db = Database(":memory:" if in_memory else url, pragmas=given)
-    elif db.engine.dialect.name == "sqlite":
+    elif is_file:
         # A file of somebody else's stays in the journal mode that it has: looking at it is no change.
         await db.close()
         db = Database(url, pragmas={"journal_mode": None, **given})
@@ -221,16 +237,20 @@ async def _opened(url: str, creates: bool, reflects: bool) -> tuple[Database, bo
 def _missing_file(url: URL) -> str | None:
     """Return the path of a SQLite file that is not there."""
     path = url.database or ""
-    return path if url.get_backend_name() == "sqlite" and not url.query and not os.path.exists(path) else None
+    return path if not url.query and not os.path.exists(path) else None
 
 
 def _has_directory(path: str) -> bool:
     return os.path.isdir(os.path.dirname(path) or ".")
 
 
-async def _dialect(db: Database) -> Dialect:
+async def _awaited(work: Awaitable[T]) -> T:
+    return await work
+
+
+async def _engine(db: Database) -> AsyncEngine:
     # The engine is that of the running event loop.
-    return db.engine.dialect
+    return db.engine
 
 
 def _unknown(kind: str, name: str, known: list[str], *, also: bool) -> TableNotFoundError:

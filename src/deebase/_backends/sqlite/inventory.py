@@ -24,7 +24,7 @@ from deebase.errors import ConfigurationError, DatabaseError
 #: The wanted names in lower case, as a JSON array; NULL for all.
 _WANTED = "(?1 IS NULL OR lower(m.name) IN (SELECT value FROM json_each(?1)))"
 # Shadow tables belong to virtual ones (sqlite.org/pragma.html#pragma_table_list); sqlite_% is SQLite's own.
-_LISTED = f"""
+LISTED = f"""
     SELECT m.name, m.type, m.sql, m.rootpage FROM sqlite_master m
     JOIN pragma_table_list l ON l.name = m.name AND l.schema = 'main'
     WHERE m.type IN ('table', 'view') AND l.type <> 'shadow' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
@@ -82,7 +82,7 @@ class SqliteReflector:
             names = [*names, *[name for row in ends for name in row]]
         wanted = None if names is None else _listed(names)
         keys = yield Query(_FOREIGN_KEYS, (wanted,), reads=True)
-        listed = yield Query(_LISTED, (wanted,), reads=True)
+        listed = yield Query(LISTED, (wanted,), reads=True)
         # A foreign key that names no columns refers to the key of its target.
         targets = None if names is None else _listed([*names, *[key[2] for key in keys]])
         columns = list((yield Query(_COLUMNS_OF_TABLES, (targets,), reads=True)))

@@ -1,26 +1,164 @@
-"""Whole files of SQLite: copied while they are in use, and looked at for damage."""
+"""The tools for a SQLite file: backup and restore, inspection, and what a copy needs."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from deebase._backends.database_tools import Access, Diagnosis, require_header
 from deebase._backends.sqlite.functions import add_functions
+from deebase._backends.sqlite.inventory import LISTED
 from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
+from deebase._sqltext.quoting import identifier
+from deebase.errors import DatabaseError
+
+#: How a SQLite file begins (sqlite.org/fileformat2.html).
+_HEADER = b"SQLite format 3\0"
+#: CORRUPT and NOTADB (sqlite.org/rescode.html).
+_DAMAGED = (11, 26)
+#: Unique indexes stay: foreign keys may need them.
+_INDEXES = """
+    SELECT name, sql FROM sqlite_master
+    WHERE type = 'index' AND sql IS NOT NULL AND upper(substr(sql, 8, 6)) <> 'UNIQUE'
+        AND tbl_name IN (SELECT value FROM json_each(?))
+"""
 
 
-def copy_out(raw: Any, name: str) -> None:
-    """Copy the database of a connection, as of one moment, to a file without a log beside it."""
+class SqliteTools:
+    """``DatabaseTools`` for SQLite."""
+
+    backup_suffix: str = "db"
+    explain: str = "EXPLAIN QUERY PLAN"
+    #: Every transaction of SQLite reads one state (sqlite.org/isolation.html).
+    snapshot_isolation: Literal["repeatable read"] | None = None
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    # -- backups -------------------------------------------------------------------------------
+
+    async def write_backup(self, path: Path) -> None:
+        """Copy the database with SQLite's online backup, and check the integrity of the copy."""
+        await self._access.with_connection(lambda raw: _copy_out(raw, str(path)), False)
+        _require_sound(path)
+
+    def check_backup(self, path: Path) -> None:
+        """Refuse a file that is not a sound SQLite database."""
+        require_header(path, _HEADER, "a SQLite database")
+        _require_sound(path)
+
+    async def object_names(self) -> list[str]:
+        """Return the names of all tables and views."""
+        return [str(row[0]) for row in await self._access.read(LISTED, [None])]
+
+    async def read_backup(self, path: Path, *, replace: bool) -> None:
+        """Overwrite the database with that of a file."""
+        await self._access.with_connection(lambda raw: _copy_in(raw, path), True)
+        # A connection that has read a schema accepts no other text encoding.
+        await self._access.reconnect()
+
+    # -- inspection ----------------------------------------------------------------------------
+
+    async def version(self) -> str:
+        """Return the version of the SQLite library."""
+        return str(await self._one("SELECT sqlite_version()"))
+
+    async def size_bytes(self) -> int:
+        """Return the size of the database file."""
+        return int(await self._one("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"))
+
+    async def index_definitions(self, name: str) -> list[str]:
+        """Return the CREATE INDEX of an index; nothing for the index of a constraint."""
+        rows = await self._access.read("SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", [name])
+        return [str(sql) for (sql,) in rows]
+
+    async def view_definition(self, name: str) -> str:
+        """Return the CREATE VIEW of a view."""
+        return str(await self._one("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", name))
+
+    async def examine(self) -> list[Diagnosis]:
+        """Return what is wrong with file, rows and settings; of a damaged file, the damage alone."""
+        damaged = [
+            Diagnosis("damaged", "error", None, text, "restore a backup; look at the disk")
+            for text in await self._damage()
+        ]
+        if damaged:
+            # Whatever else such a file says may be wrong.
+            return damaged
+        rows = await self._access.read("PRAGMA foreign_key_check", [])
+        found = [
+            Diagnosis(
+                "dangling-rows",
+                "error",
+                table,
+                f"{count} rows of {table} refer to rows of {parent} that do not exist",
+                "add those rows, or set the columns to NULL",
+            )
+            for (table, parent), count in Counter([(str(row[0]), str(row[2])) for row in rows]).items()
+        ]
+        if await self._one("PRAGMA journal_mode") not in ("wal", "memory"):
+            fix = "PRAGMA journal_mode = WAL"
+            found.append(Diagnosis("no-wal", "warning", None, "readers wait for the writer", fix))
+        if not await self._one("PRAGMA foreign_keys"):
+            fix = "Database(foreign_keys=True)"
+            found.append(Diagnosis("foreign-keys-off", "warning", None, "foreign keys are not enforced", fix))
+        return found
+
+    async def _damage(self) -> list[str]:
+        try:
+            rows = await self._access.read("PRAGMA integrity_check(10)", [])
+        except DatabaseError as error:
+            if error.sqlstate is None or int(error.sqlstate) & 0xFF not in _DAMAGED:
+                raise
+            return [error.message]
+        return [str(text) for (text,) in rows if text != "ok"]
+
+    # -- copies --------------------------------------------------------------------------------
+
+    async def views(self) -> list[tuple[str, str]]:
+        """Return name and SELECT of each view, in the order of their creation."""
+        rows = await self._access.read("SELECT name, sql FROM sqlite_master WHERE type = 'view' ORDER BY rowid", [])
+        return [(str(name), _select(str(sql))) for name, sql in rows]
+
+    async def deferred_objects(self, tables: Sequence[str]) -> list[tuple[str, str]]:
+        """Return DROP and CREATE of the indexes that are not unique."""
+        rows = await self._access.read(_INDEXES, [json.dumps(list(tables))])
+        return [(f"DROP INDEX {identifier(str(name))}", str(sql)) for name, sql in rows]
+
+    def defer_foreign_keys(self) -> list[str]:
+        """Return the PRAGMA that has foreign keys checked at COMMIT."""
+        return ["PRAGMA defer_foreign_keys = ON"]
+
+    def drop_tables(self, quoted_names: Sequence[str]) -> list[str]:
+        """Return one DROP TABLE for each table."""
+        return [*self.defer_foreign_keys(), *[f"DROP TABLE {name}" for name in quoted_names]]
+
+    async def _one(self, sql: str, *args: Any) -> Any:
+        rows = await self._access.read(sql, args)
+        return rows[0][0]
+
+
+def _select(sql: str) -> str:
+    """Return the SELECT of a CREATE VIEW."""
+    upper = sql.upper()
+    return sql[upper.index(" AS ", upper.index("VIEW")) + 4 :] if " AS " in upper else sql
+
+
+def _copy_out(raw: Any, name: str) -> None:
+    """Copy the database of a connection, as of one moment, to a file without a write-ahead log."""
     with closing(sqlite3.connect(name)) as file:
         raw.backup(file)
         file.execute("PRAGMA journal_mode = DELETE")
 
 
-def copy_in(raw: Any, source: Path) -> None:
-    """Replace the database of a connection by that of a file."""
+def _copy_in(raw: Any, source: Path) -> None:
+    """Overwrite the database of a connection with that of a file."""
     size = _page_size(raw)
     with closing(_reading(source)) as file:
         if _page_size(file) == size:
@@ -40,20 +178,20 @@ def _page_size(raw: Any) -> int:
     return int(raw.execute("PRAGMA page_size").fetchone()[0])
 
 
-def damage(source: Path) -> str | None:
-    """Return what SQLite finds wrong with a file; None for a sound one."""
-    with closing(_reading(source)) as connection:
+def _require_sound(path: Path) -> None:
+    with closing(_reading(path)) as connection:
         try:
             (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         except sqlite3.DatabaseError as error:
-            return str(error)
-    return None if found == "ok" else str(found)
+            found = str(error)
+    if found != "ok":
+        raise DatabaseError(f"the file is not sound: {found}", hint="take another backup; look at the disk")
 
 
 def _reading(source: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)
     add_functions(connection)
-    # The file may be a stranger's.
+    # The file may come from anyone.
     connection.execute("PRAGMA trusted_schema = OFF")
     if refuses_its_own():
         trust_if_needed(connection)

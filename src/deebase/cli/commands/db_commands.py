@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -11,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deebase.cli.commands.info_commands import info
 from deebase.cli.frame import ATTENTION, Command, Group
 from deebase.cli.invocation import database_options, destroying, invocation, reading, say
-from deebase.cli.output import counted, show
+from deebase.cli.output import counted, show, show_object
 from deebase.cli.progress_bars import bar
 from deebase.cli.session import ask, session
 
@@ -26,6 +26,28 @@ if TYPE_CHECKING:
 @click.group(cls=Group, example="deebase db info")
 def db() -> None:
     """Look at a database as a whole."""
+
+
+@db.command(cls=Command, example="deebase db info --url app.db")
+@reading
+def info() -> None:
+    """Show which database is used, its version and size, and what is in it."""
+    from deebase._sqltext.capabilities import capabilities_of
+
+    with session() as s:
+        url, capabilities = s.url, capabilities_of(s.dialect)
+        is_path = capabilities.is_one_file and not url.query
+        show_object(
+            {
+                "kind": capabilities.name,
+                "version": s.run(s.tools.version()),
+                "database": os.path.abspath(url.database or "") if is_path else url.database,
+                "host": url.host,
+                "size_bytes": s.run(s.tools.size_bytes()),
+                "tables": len(s.tables),
+                "views": len(s.db.v),
+            }
+        )
 
 
 @db.command(cls=Command, example="deebase db backup --output app-backup.db")
@@ -40,8 +62,7 @@ def backup(file: Path | None, overwrite: bool) -> None:
     from deebase.tools.backup import backup as write
 
     with session() as s:
-        sqlite = s.dialect.name == "sqlite"
-        name = f"backup-{datetime.now():%Y%m%d-%H%M%S}.{'db' if sqlite else 'dump'}"
+        name = f"backup-{datetime.now():%Y%m%d-%H%M%S}.{s.tools.backup_suffix}"
         made = s.run(write(s.db, file or Path(name), overwrite=overwrite))
         say(f"Wrote {made}, {made.stat().st_size:,} bytes.")
 
@@ -134,6 +155,3 @@ async def of_migrations(db: Database) -> list[Diagnosis]:
         what = f"the schema differs in {counted(drifted, 'place')} from what the migrations make"
         found += [Diagnosis("drift", "warning", None, what, "deebase migrate drift shows them")] if drifted else []
     return found
-
-
-db.add_command(info)

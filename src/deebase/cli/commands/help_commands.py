@@ -5,17 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from importlib.resources import files
-from pathlib import Path
 
 import click
 
 from deebase import errors
 from deebase.cli.frame import Command, Refusal
+from deebase.cli.resources import resource
 from deebase.cli.terminal import echo
-
-#: The page of errors: in the package where it is installed, beside the source in a checkout.
-_PAGES = (files("deebase") / "errors.md", Path(__file__).parents[4] / "docs" / "errors.md")
 
 
 @click.command(name="help", cls=Command, example="deebase help migrate up\ndeebase help NotFoundError")
@@ -48,7 +44,7 @@ def _help_of_command(root: click.Context, words: tuple[str, ...]) -> str:
 
 def _section(name: str) -> str:
     """Return what the page of errors says about a class."""
-    page = next(page for page in _PAGES if page.is_file()).read_text(encoding="utf-8")
+    page = resource("docs/errors.md").read_text(encoding="utf-8")
     found = re.search(rf"^(#+) {name}\n(.*?)(?=^#|\Z)", page, re.MULTILINE | re.DOTALL)
     assert found is not None
     # Links lead to other pages, which are not here.

@@ -13,12 +13,6 @@ from deebase.cli.output import show
 from deebase.cli.session import Session, ask, session
 from deebase.errors import SchemaError
 
-#: What makes an index again.
-_DEFINITION = {
-    "sqlite": "SELECT sql AS definition FROM sqlite_master WHERE type = 'index' AND name = ?",
-    "postgresql": "SELECT pg_get_indexdef(to_regclass(quote_ident(?))) AS definition",
-}
-
 
 @click.group(cls=Group, example="deebase index create user email --unique")
 def index() -> None:
@@ -66,8 +60,7 @@ def drop(name: str, table: str | None) -> None:
     with session() as s:
         item = s.table(table) if table is not None else _table_of(s, name)
         ask(f"Drop index {name} of {item.name}?")
-        found = s.run(s.db.q(_DEFINITION[s.dialect.name], [name]))
-        undo = [str(row["definition"]) for row in found]
+        undo = s.run(s.tools.index_definitions(name))
         s.change_schema(item.drop_index(name), f"Dropped index {name} of {item.name}.", undo=undo)
 
 

@@ -45,7 +45,7 @@ def sql(statement: str | None, params: Sequence[str], file: str | None, write: b
         if write and not explain:
             _write(s, text, values)
         else:
-            s.run(_read(s.db, _plan(s, text) if explain else text, values))
+            s.run(_read(s.db, f"{s.tools.explain} {text}" if explain else text, values))
 
 
 def _text(statement: str | None, file: str | None) -> str:
@@ -78,19 +78,11 @@ async def _read(db: Database, text: str, values: dict[str, Any]) -> None:
         raise
 
 
-def _plan(s: Session, text: str) -> str:
-    return f"{'EXPLAIN QUERY PLAN' if s.dialect.name == 'sqlite' else 'EXPLAIN'} {text}"
-
-
-def _statements(s: Session, text: str) -> list[str]:
+def _write(s: Session, text: str, values: dict[str, Any]) -> None:
     from deebase._sqltext.capabilities import capabilities_of
     from deebase._sqltext.splitting import split_script
 
-    return split_script(text, capabilities_of(s.dialect).tokens)
-
-
-def _write(s: Session, text: str, values: dict[str, Any]) -> None:
-    if len(_statements(s, text)) > 1:
+    if len(split_script(text, capabilities_of(s.dialect).tokens)) > 1:
         if values:
             raise Refusal("Several statements take no parameters: run them one by one, or leave -p out.")
         s.change(s.db.script(text), "Done.")

@@ -13,12 +13,6 @@ from deebase.cli.output import show, show_object
 from deebase.cli.session import ask, session
 from deebase.errors import InvalidOperationError
 
-#: What the database keeps of a view, by dialect.
-_DEFINITION = {
-    "sqlite": "SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?",
-    "postgresql": "SELECT pg_get_viewdef(to_regclass(quote_ident(?)))",
-}
-
 
 @click.group(cls=Group, example='deebase view create adult --sql "SELECT id, name FROM user WHERE age >= 18"')
 def view() -> None:
@@ -58,9 +52,9 @@ def show_view(name: str) -> None:
     """Show the columns of a view, the SQL that makes it, and how many rows it has."""
     with session() as s:
         item = s.view(name)
-        sql = s.run(s.db.item(_DEFINITION[s.dialect.name], [name]))
+        sql = s.run(s.tools.view_definition(name))
         listed = [{key: column[key] for key in ("name", "type")} for column in columns(item)]
-        show_object({"name": name, "columns": listed, "sql": str(sql).strip(), "rows": s.run(item.count())})
+        show_object({"name": name, "columns": listed, "sql": sql.strip(), "rows": s.run(item.count())})
 
 
 @view.command("refresh", example="deebase view refresh totals --concurrently")

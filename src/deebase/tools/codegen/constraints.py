@@ -35,8 +35,9 @@ def indexes_of(table: sa.Table, facts: TableInfo | None, dialect: Dialect | None
 
 def _declared(table: sa.Table) -> Iterator[Index]:
     for index in sorted(table.indexes, key=lambda index: str(index.name)):
-        where = index.dialect_options["sqlite"]["where"]
-        condition = None if where is None else str(where)
+        # Both dialects of an index have the same condition.
+        where = [value for name, value in index.dialect_kwargs.items() if name.endswith("_where") and value is not None]
+        condition = str(where[0]) if where else None
         yield Index(str(index.name), *[c.name for c in index.columns], unique=bool(index.unique), where=condition)
     for constraint in table.constraints:
         if isinstance(constraint, sa.UniqueConstraint):

@@ -10,6 +10,7 @@ from deebase._sqltext.ordering import groups
 from deebase._tables.table import Table
 from deebase.database import Database
 from deebase.errors import IntegrityError, InvalidOperationError, SchemaError, ValidationError
+from deebase.tools.access import tools_of
 from deebase.tools.copying.copy_progress import PROGRESS, CopiedTable, CopyProgress
 from deebase.tools.copying.row_copy import checksum, send
 from deebase.tools.copying.target_structure import TargetSchema
@@ -78,9 +79,8 @@ async def copy_database(
     copy = _Copy(source, target, [source.t[name] for name in names], progress)
     if copy.progress.begun and not (resume or restart):
         raise copy.progress.unfinished()
-    # One moment of the source; on SQLite each transaction is that.
-    isolation: Any = None if source.engine.dialect.name == "sqlite" else "repeatable read"
-    async with source.transaction(read_only=True, isolation=isolation):
+    # All tables are read from one state of the source.
+    async with source.transaction(read_only=True, isolation=tools_of(source).snapshot_isolation):
         before = await copy.begin(restart=restart)
         for group in groups(copy.tables, copy.needs):
             await copy.rows(group, before)

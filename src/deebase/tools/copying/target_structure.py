@@ -11,41 +11,13 @@ from deebase._engine.core import core_of
 from deebase._model.design import TableSpec
 from deebase._schema.create import create_tables, missing_checks
 from deebase._sql.statement import Statement
-from deebase._sqltext.quoting import identifier
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._tables.table import Table
 from deebase._types.standard import JSON
 from deebase.database import Database
 from deebase.errors import DeeBaseError, SchemaError
+from deebase.tools.access import tools_of
 from deebase.tools.codegen.class_source import TableReader
-
-_VIEWS = {
-    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'view' ORDER BY rowid",
-    "postgresql": """
-        SELECT c.relname::text AS name, pg_get_viewdef(c.oid) AS sql
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('v', 'm') AND n.nspname = current_schema() AND NOT EXISTS (
-            SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-        ORDER BY c.oid
-    """,
-}
-#: The statements that drop and make them; foreign keys after the indexes that they may need.
-_LATER = """
-    WITH mine AS (SELECT to_regclass(quote_ident(n)) AS oid FROM unnest($1::text[]) n)
-    SELECT format('DROP INDEX %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid), 1 AS place
-    FROM pg_index i JOIN mine ON mine.oid = i.indrelid
-    WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
-    UNION ALL
-    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::regclass, k.conname),
-           format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)),
-           2 AS place
-    FROM pg_constraint k JOIN mine ON mine.oid = k.conrelid WHERE k.contype = 'f'
-    ORDER BY place, 2
-"""
-#: Unique ones stay: foreign keys may need them.
-_INDEXES = """
-    SELECT name, sql FROM sqlite_master
-    WHERE type = 'index' AND sql IS NOT NULL AND upper(substr(sql, 8, 6)) <> 'UNIQUE' AND tbl_name IN ({})
-"""
 
 
 class _Undone(Exception):
@@ -62,11 +34,8 @@ class TargetSchema:
     def __init__(self, source: Database, target: Database) -> None:
         self._source = source
         self._target = target
+        self._tools = tools_of(target)
         self.left_out: list[str] = []
-
-    @property
-    def _sqlite(self) -> bool:
-        return self._target.engine.dialect.name == "sqlite"
 
     async def design(self, table: Table[Any]) -> TableSpec:
         """Return a table as the target is to have it."""
@@ -86,7 +55,7 @@ class TargetSchema:
             dataclasses.replace(spec, sa_type=JSON()) if spec.name in free else spec for spec in outline.design.columns
         ]
         made = dataclasses.replace(outline.design, columns=tuple(columns))
-        if of.dialect.name == self._target.engine.dialect.name:
+        if capabilities_of(of.dialect) is capabilities_of(self._target.engine.dialect):
             return made
         if made.name in self._target.t:
             # Made by a copy that was cut off.
@@ -114,15 +83,10 @@ class TargetSchema:
         """Make the tables, without what is better made when their rows are there; return the SQL of that."""
         await self._create(designs)
         names = [made.name for made in designs]
-        if self._sqlite:
-            listed = ", ".join("?" * len(names))
-            indexes = await self._fetch(_INDEXES.format(listed), names)
-            found = [(f"DROP INDEX {identifier(str(name))}", sql) for name, sql in indexes]
-        else:
-            found = [(row[0], row[1]) for row in await self._fetch(_LATER, [names])]
+        found = await self._tools.deferred_objects(names)
         for drop, _ in reversed(found):
-            await self.run(str(drop))
-        return [str(sql) for _, sql in found]
+            await self.run(drop)
+        return [create for _, create in found]
 
     async def _create(self, designs: Sequence[TableSpec]) -> None:
         target = self._target
@@ -131,37 +95,29 @@ class TargetSchema:
 
     async def judge_late(self) -> None:
         """Have foreign keys looked at when all rows of a transaction are there (SQLite; PostgreSQL has none yet)."""
-        if self._sqlite:
-            await self.run("PRAGMA defer_foreign_keys = ON")
+        for sql in self._tools.defer_foreign_keys():
+            await self.run(sql)
 
     async def drop(self, names: Sequence[str]) -> None:
         """Drop tables of a copy."""
-        await self.judge_late()
         quote = self._target.engine.dialect.identifier_preparer.quote
-        if self._sqlite:
-            for name in names:
-                await self.run(f"DROP TABLE {quote(name)}")
-        elif names:
-            await self.run(f"DROP TABLE {', '.join(map(quote, names))}")
+        for sql in self._tools.drop_tables([quote(name) for name in names]):
+            await self.run(sql)
 
     async def run(self, sql: str) -> None:
         """Run DDL in the target."""
-        await self._fetch(sql, [])
-
-    async def _fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        return await core_of(self._target).executor.fetch(Statement(sql), args)
+        await core_of(self._target).executor.fetch(Statement(sql), [])
 
     async def views(self) -> list[str]:
         """Make the views that the target takes as they are."""
-        kind = self._source.engine.dialect.name
         made: list[str] = []
-        waiting = [(str(row["name"]), str(row["sql"])) for row in await self._source.q(_VIEWS[kind])]
+        waiting = await tools_of(self._source).views()
         while waiting:
             # A view may need one that comes later.
             left: list[tuple[str, str]] = []
             for name, sql in waiting:
                 try:
-                    await self._target.create_view(name, _definition(sql, kind))
+                    await self._target.create_view(name, sql)
                 except DeeBaseError:
                     left.append((name, sql))
                 else:
@@ -171,11 +127,3 @@ class TargetSchema:
                 break
             waiting = left
         return made
-
-
-def _definition(sql: str, kind: str) -> str:
-    """Return the SELECT of a view."""
-    if kind != "sqlite":
-        return sql.strip().removesuffix(";")
-    upper = sql.upper()
-    return sql[upper.index(" AS ", upper.index("VIEW")) + 4 :] if " AS " in upper else sql

@@ -1,13 +1,20 @@
-"""How the tour looks: headings, code, and results that fit into 80 columns with and without colour."""
+"""`deebase tour`: the main operations on a few thousand real flights, code and result."""
 
 from __future__ import annotations
 
 import ast
+import asyncio
 import inspect
+import sys
+import tempfile
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
+import click
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
@@ -15,7 +22,72 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from deebase.errors import IntegrityError
+from deebase.cli.frame import Command
+from deebase.cli.resources import resource
+from deebase.errors import IntegrityError, TableExistsError
+
+_NEXT = """\
+    Database("app.db")                         a SQLite file of your own
+    Database("postgresql://user@host/name")    a PostgreSQL database
+    deebase tour --url URL                     this tour on your database
+    deebase --help                             all commands
+    help(deebase.Table)                        all that a table can do"""
+
+
+@click.command(cls=Command, example="deebase tour")
+@click.option("--url", help="Path or URL of the database; a temporary SQLite file by default.")
+def tour(url: str | None) -> None:
+    """Show what DeeBase does, on real data.
+
+    Creates four tables, loads 4,584 rows, reads and changes them, and drops the tables again.
+    """
+    page = Page(Console(highlight=False))
+    if url is not None:
+        asyncio.run(_tour(page, url, None))
+        return
+    with tempfile.TemporaryDirectory(prefix="deebase-tour-") as directory:
+        asyncio.run(_tour(page, Path(directory) / "tour.db", "a temporary SQLite file, removed at the end"))
+
+
+def load_tour() -> ModuleType:
+    """Return the module ``examples/tour.py``, which holds the texts and steps."""
+    path = resource("examples/tour.py")
+    spec = spec_from_file_location("deebase_tour", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    # Annotations are resolved, and the source of classes is found, in the registered module.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+async def _tour(page: Page, target: str | Path, shown: str | None) -> None:
+    """Walk through the steps on one database.
+
+    Args:
+        page: prints them.
+        target: path or URL of the database.
+        shown: what the first line calls the database; None for its repr, which hides the password.
+    """
+    from deebase.database import Database
+
+    tour = load_tour()
+    async with Database(target) as db:
+        page.line(f"Database: {shown or repr(db)}")
+        try:
+            await tour.walk(db, page.step)
+        except TableExistsError as error:
+            raise click.ClickException(
+                f"{error.message}; the tour makes the tables airline, airport, plane and flight: "
+                "give it a database that has none of them"
+            ) from error
+    page.heading("What next")
+    page.line("")
+    page.line(_NEXT)
+
+
+# -- the page ----------------------------------------------------------------------------------
 
 Row = Mapping[str, object]
 
@@ -43,6 +115,22 @@ class Page:
         """Print a sentence."""
         self._console.print()
         self._console.print(Text(text))
+
+    def step(self, step: Any, result: object) -> None:
+        """Print heading, text and code of a step, and what it returned or raised."""
+        if step.title is not None:
+            self.heading(step.title)
+        if step.run.__doc__:
+            self.prose(step.run.__doc__)
+        self.line("")
+        if step.shows is not None:
+            self.code(f"{class_source(step.shows)}\n")
+            self.line("")
+        self.code(code_of(step.run))
+        if isinstance(result, IntegrityError):
+            self.error(result)
+        else:
+            self.result(result)
 
     def code(self, source: str) -> None:
         """Print Python code, indented."""

@@ -1,0 +1,158 @@
+"""What backup, doctor, copies and the command line ask of a database; each backend answers in its `tools` module."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import sqlalchemy as sa
+
+from deebase._sqltext.capabilities import Named
+from deebase.errors import InvalidOperationError
+
+Severity = Literal["error", "warning", "advice"]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One finding of the doctor.
+
+    Attributes:
+        rule: its stable name.
+        severity: an error is wrong now, a warning may become so, advice matters for large tables.
+        table: the table that it is about, if any.
+        message: what was found.
+        fix: what to do.
+    """
+
+    rule: str
+    severity: Severity
+    table: str | None
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a backend's tools reach an open database.
+
+    Attributes:
+        url: its URL.
+        read: runs a SELECT in the database's own SQL and returns the rows.
+        with_connection: calls a function with a driver connection, for reading (False) or for writing (True).
+        reconnect: closes all connections; the next statement opens new ones.
+    """
+
+    url: sa.URL
+    read: Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
+    with_connection: Callable[[Callable[[Any], None], bool], Awaitable[None]]
+    reconnect: Callable[[], Awaitable[None]]
+
+
+class DatabaseTools(Protocol):
+    """The tools of one backend.
+
+    Attributes:
+        backup_suffix: the suffix of a backup's file name.
+        explain: the keyword that shows the plan of a statement.
+        snapshot_isolation: the isolation level whose transactions read one state of the database; None if all do.
+    """
+
+    backup_suffix: str
+    explain: str
+    snapshot_isolation: Literal["repeatable read"] | None
+
+    # -- backups -------------------------------------------------------------------------------
+
+    def write_backup(self, path: Path) -> Awaitable[None]:
+        """Write a backup over an empty file."""
+        ...
+
+    def check_backup(self, path: Path) -> None:
+        """Refuse a file that is no backup of this kind of database, or damaged."""
+        ...
+
+    def object_names(self) -> Awaitable[list[str]]:
+        """Return the names of the objects that a restore would replace."""
+        ...
+
+    def read_backup(self, path: Path, *, replace: bool) -> Awaitable[None]:
+        """Fill the database from a backup; with ``replace``, drop its objects first."""
+        ...
+
+    # -- inspection ----------------------------------------------------------------------------
+
+    def version(self) -> Awaitable[str]:
+        """Return the version of the database software."""
+        ...
+
+    def size_bytes(self) -> Awaitable[int]:
+        """Return the size of the database."""
+        ...
+
+    def index_definitions(self, name: str) -> Awaitable[list[str]]:
+        """Return the CREATE INDEX of an index; nothing for the index of a constraint."""
+        ...
+
+    def view_definition(self, name: str) -> Awaitable[str]:
+        """Return the SQL of a view as the database stores it."""
+        ...
+
+    def examine(self) -> Awaitable[list[Diagnosis]]:
+        """Return what is wrong with settings, data and indexes; of a damaged file, the damage alone."""
+        ...
+
+    # -- copies --------------------------------------------------------------------------------
+
+    def views(self) -> Awaitable[list[tuple[str, str]]]:
+        """Return name and SELECT of each view, in the order of their creation."""
+        ...
+
+    def deferred_objects(self, tables: Sequence[str]) -> Awaitable[list[tuple[str, str]]]:
+        """Return DROP and CREATE of each object of empty tables that is cheaper to create after their rows."""
+        ...
+
+    def defer_foreign_keys(self) -> list[str]:
+        """Return the statements that have foreign keys checked at the end of the transaction."""
+        ...
+
+    def drop_tables(self, quoted_names: Sequence[str]) -> list[str]:
+        """Return the statements that drop tables which may refer to each other."""
+        ...
+
+
+def make_tools(dialect: Named, access: Access) -> DatabaseTools:
+    """Return the tools for an open database."""
+    from deebase._backends.postgres.tools import PostgresTools
+    from deebase._backends.sqlite.tools import SqliteTools
+
+    kinds: dict[str, Callable[[Access], DatabaseTools]] = {"sqlite": SqliteTools, "postgresql": PostgresTools}
+    return kinds[dialect.name](access)
+
+
+def refused_backup(message: str, hint: str, target: str) -> InvalidOperationError:
+    """Return the error of a backup or restore that does not begin."""
+    return InvalidOperationError(message, operation="backup", target=target, hint=hint)
+
+
+def require_header(path: Path, header: bytes, kind: str) -> None:
+    """Refuse a file that does not begin as a backup does.
+
+    Args:
+        path: the file.
+        header: the first bytes of a backup.
+        kind: what a backup is, for the message.
+
+    Raises:
+        InvalidOperationError: the file cannot be read, or begins otherwise.
+    """
+    try:
+        with path.open("rb") as file:
+            found = file.read(len(header))
+    except OSError as error:
+        raise refused_backup(f"{path} cannot be read: {error.strerror}", "name a backup", str(path)) from error
+    if found != header:
+        hint = "`deebase db copy` goes from one kind to the other"
+        raise refused_backup(f"{path} is not {kind}", hint, str(path))

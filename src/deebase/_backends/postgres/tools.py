@@ -1,0 +1,263 @@
+"""The tools for a PostgreSQL database: pg_dump and pg_restore, inspection, and what a copy needs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from deebase._backends.database_tools import Access, Diagnosis, refused_backup, require_header
+from deebase.errors import DatabaseError
+
+#: Everything that users created, as kind and name for DROP: schemas, the contents of the schema public, and objects
+#: outside of schemas, without the parts of extensions and of other objects. Event triggers come first, since they would
+#: fire on the other drops.
+_OBJECTS = """
+    WITH objects (class, oid) AS (
+        SELECT 'pg_event_trigger'::regclass, oid FROM pg_event_trigger
+        UNION ALL SELECT 'pg_publication'::regclass, oid FROM pg_publication
+        UNION ALL SELECT 'pg_namespace'::regclass, oid FROM pg_namespace
+            WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')
+        UNION ALL SELECT 'pg_class'::regclass, oid FROM pg_class
+            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+        UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_operator'::regclass, oid FROM pg_operator WHERE oprnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_opclass'::regclass, oid FROM pg_opclass WHERE opcnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_opfamily'::regclass, oid FROM pg_opfamily WHERE opfnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_collation'::regclass, oid FROM pg_collation WHERE collnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_conversion'::regclass, oid FROM pg_conversion WHERE connamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_ts_config'::regclass, oid FROM pg_ts_config WHERE cfgnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_ts_dict'::regclass, oid FROM pg_ts_dict WHERE dictnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_ts_parser'::regclass, oid FROM pg_ts_parser WHERE prsnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_ts_template'::regclass, oid FROM pg_ts_template
+            WHERE tmplnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext
+            WHERE stxnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'pg_foreign_server'::regclass, oid FROM pg_foreign_server
+        UNION ALL SELECT 'pg_foreign_data_wrapper'::regclass, oid FROM pg_foreign_data_wrapper
+        UNION ALL SELECT 'pg_cast'::regclass, oid FROM pg_cast WHERE oid >= 16384
+        UNION ALL SELECT 'pg_transform'::regclass, oid FROM pg_transform
+        UNION ALL SELECT 'pg_language'::regclass, oid FROM pg_language WHERE oid >= 16384
+        UNION ALL SELECT 'pg_am'::regclass, oid FROM pg_am WHERE oid >= 16384
+    )
+    SELECT CASE WHEN i.type IN ('function', 'procedure', 'aggregate', 'window function') THEN 'ROUTINE'
+                WHEN i.type = 'statistics object' THEN 'STATISTICS'
+                ELSE upper(replace(i.type, '-', ' ')) END AS kind, i.identity AS name
+    FROM objects o, pg_identify_object(o.class, o.oid, 0) i
+    WHERE NOT EXISTS (SELECT FROM pg_depend d
+                      WHERE d.classid = o.class AND d.objid = o.oid AND d.objsubid = 0 AND d.deptype IN ('e', 'i'))
+"""
+#: The names are collected first, since CASCADE drops further objects.
+_EMPTY = f"""
+DO $$
+DECLARE
+  drops text[] := ARRAY(SELECT format('DROP %s IF EXISTS %s CASCADE', kind, name) FROM ({_OBJECTS}) AS found);
+  dropped text;
+BEGIN
+  FOREACH dropped IN ARRAY drops LOOP
+    EXECUTE dropped;
+  END LOOP;
+  PERFORM lo_unlink(oid) FROM pg_largeobject_metadata;
+END $$;
+"""
+_VIEWS = """
+    SELECT c.relname::text AS name, pg_get_viewdef(c.oid) AS sql
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('v', 'm') AND n.nspname = current_schema() AND NOT EXISTS (
+        SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    ORDER BY c.oid
+"""
+#: DROP and CREATE of the indexes and foreign keys; foreign keys come after the indexes that they may need.
+_DEFERRED = """
+    WITH mine AS (SELECT to_regclass(quote_ident(n)) AS oid FROM unnest($1::text[]) n)
+    SELECT format('DROP INDEX %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid), 1 AS place
+    FROM pg_index i JOIN mine ON mine.oid = i.indrelid
+    WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
+    UNION ALL
+    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::regclass, k.conname),
+           format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)),
+           2 AS place
+    FROM pg_constraint k JOIN mine ON mine.oid = k.conrelid WHERE k.contype = 'f'
+    ORDER BY place, 2
+"""
+_INVALID_INDEXES = """
+    SELECT i.indexrelid::regclass::text, i.indrelid::regclass::text FROM pg_index i WHERE NOT i.indisvalid
+"""
+_UNCHECKED_CONSTRAINTS = """
+    SELECT quote_ident(conname), conrelid::regclass::text FROM pg_constraint WHERE NOT convalidated AND conrelid <> 0
+"""
+
+
+class PostgresTools:
+    """``DatabaseTools`` for PostgreSQL."""
+
+    backup_suffix: str = "dump"
+    explain: str = "EXPLAIN"
+    snapshot_isolation: Literal["repeatable read"] | None = "repeatable read"
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    # -- backups -------------------------------------------------------------------------------
+
+    async def write_backup(self, path: Path) -> None:
+        """Write an archive with pg_dump."""
+        with _environment(self._access.url) as (environment, arguments):
+            await _run("pg_dump", "--format=custom", f"--file={path}", *arguments, environment=environment)
+
+    def check_backup(self, path: Path) -> None:
+        """Refuse a file that is not an archive of pg_dump."""
+        require_header(path, b"PGDMP", "an archive of pg_dump")
+
+    async def object_names(self) -> list[str]:
+        """Return the names of all objects that users created."""
+        rows = await self._access.read(f"SELECT name FROM ({_OBJECTS}) AS found", [])
+        return [str(name).removeprefix("public.") for (name,) in rows]
+
+    async def read_backup(self, path: Path, *, replace: bool) -> None:
+        """Fill the database with pg_restore; with ``replace``, drop its objects first, with psql."""
+        with _environment(self._access.url) as (environment, arguments):
+            await _read_archive(path, arguments, environment, replace=replace)
+
+    # -- inspection ----------------------------------------------------------------------------
+
+    async def version(self) -> str:
+        """Return the version of the server."""
+        return str(await self._one("SHOW server_version"))
+
+    async def size_bytes(self) -> int:
+        """Return the size of the database on the server."""
+        return int(await self._one("SELECT pg_database_size(current_database())"))
+
+    async def index_definitions(self, name: str) -> list[str]:
+        """Return the CREATE INDEX of an index."""
+        return [str(await self._one("SELECT pg_get_indexdef(to_regclass(quote_ident($1)))", name))]
+
+    async def view_definition(self, name: str) -> str:
+        """Return the SELECT of a view."""
+        return str(await self._one("SELECT pg_get_viewdef(to_regclass(quote_ident($1)))", name))
+
+    async def examine(self) -> list[Diagnosis]:
+        """Return what is wrong with indexes, constraints and settings."""
+        found = [
+            Diagnosis(
+                "invalid-index",
+                "error",
+                str(table),
+                f"index {index} is not valid: a concurrent build did not finish",
+                f"drop_index({str(index)!r}), and build it again",
+            )
+            for index, table in await self._access.read(_INVALID_INDEXES, [])
+        ]
+        found += [
+            Diagnosis(
+                "unchecked-constraint",
+                "warning",
+                str(table),
+                f"{name} was not checked against existing rows (NOT VALID)",
+                f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
+            )
+            for name, table in await self._access.read(_UNCHECKED_CONSTRAINTS, [])
+        ]
+        for setting in ("fsync", "full_page_writes"):
+            if await self._one(f"SHOW {setting}") == "off":
+                message = f"{setting} is off: a crash may lose the database"
+                found.append(Diagnosis(f"{setting}-off", "warning", None, message, "turn it on"))
+        return found
+
+    # -- copies --------------------------------------------------------------------------------
+
+    async def views(self) -> list[tuple[str, str]]:
+        """Return name and SELECT of each view, in the order of their creation."""
+        rows = await self._access.read(_VIEWS, [])
+        return [(str(name), str(sql).strip().removesuffix(";")) for name, sql in rows]
+
+    async def deferred_objects(self, tables: Sequence[str]) -> list[tuple[str, str]]:
+        """Return DROP and CREATE of indexes and foreign keys."""
+        rows = await self._access.read(_DEFERRED, [list(tables)])
+        return [(str(drop), str(create)) for drop, create, _ in rows]
+
+    def defer_foreign_keys(self) -> list[str]:
+        """Return nothing: the foreign keys of a copy are deferred objects."""
+        return []
+
+    def drop_tables(self, quoted_names: Sequence[str]) -> list[str]:
+        """Return one DROP TABLE for all."""
+        return [f"DROP TABLE {', '.join(quoted_names)}"] if quoted_names else []
+
+    async def _one(self, sql: str, *args: Any) -> Any:
+        rows = await self._access.read(sql, args)
+        return rows[0][0]
+
+
+# -- programs of PostgreSQL ---------------------------------------------------------------------
+
+
+@contextmanager
+def _environment(url: sa.URL) -> Generator[tuple[dict[str, str], list[str]], None, None]:
+    """Yield the environment and the arguments with which PostgreSQL's programs reach the database.
+
+    The password goes into a file that only its owner can read, not into the list of processes.
+    """
+    host, port = url.host or url.query.get("host"), url.port or url.query.get("port")
+    host = host[0] if isinstance(host, tuple) else host
+    arguments = [f"--dbname={url.database or 'postgres'}", "--no-password"]
+    for option, value in (("--host", host), ("--port", port), ("--username", url.username)):
+        if value is not None:
+            arguments.append(f"{option}={value}")
+    with tempfile.TemporaryDirectory(prefix="deebase-") as directory:
+        environment = dict(os.environ)
+        if url.password is not None:
+            file = Path(directory) / "pass"
+            file.touch(mode=0o600)
+            password = str(url.password).replace("\\", "\\\\").replace(":", "\\:")
+            file.write_text(f"*:*:*:*:{password}\n", encoding="utf-8")
+            environment["PGPASSFILE"] = str(file)
+        yield environment, arguments
+
+
+async def _read_archive(source: Path, arguments: Sequence[str], environment: dict[str, str], *, replace: bool) -> None:
+    """Fill a database from an archive, in one transaction; with ``replace``, drop its objects in it first."""
+    if not replace:
+        options = ["--single-transaction", "--exit-on-error", "--no-owner", *arguments]
+        await _run("pg_restore", *options, str(source), environment=environment)
+        return
+    # pg_restore --clean drops only what the archive holds; psql runs the archive after any other SQL.
+    with tempfile.TemporaryDirectory(prefix="deebase-") as directory:
+        script = Path(directory, "archive.sql")
+        await _run("pg_restore", "--no-owner", f"--file={script}", str(source), environment=environment)
+        options = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse"]
+        commands = [f"--command={_EMPTY}", f"--file={script}"]
+        await _run("psql", *options, *arguments, *commands, environment=environment)
+
+
+async def _run(program: str, *arguments: str, environment: dict[str, str]) -> None:
+    found = shutil.which(program)
+    if found is None:
+        raise refused_backup(f"{program} is not installed", "install PostgreSQL's client programs", program)
+    process = await asyncio.create_subprocess_exec(
+        found, *arguments, env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        _, errors = await process.communicate()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        raise
+    if process.returncode:
+        text = _last_line(errors.decode(errors="replace").splitlines())
+        raise DatabaseError(f"{program} failed: {text}", hint="use the program of the server's version")
+
+
+def _last_line(lines: Sequence[str]) -> str:
+    return next((line for line in reversed(lines) if line.strip()), "no message")

@@ -1,1 +1,0 @@
-"""`deebase tour`: the main operations on real data."""

@@ -1,0 +1,33 @@
+"""The tools of a backend for one open Database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from deebase._backends.database_tools import Access, DatabaseTools, make_tools
+from deebase._engine.block import raise_translated
+from deebase._engine.core import core_of
+from deebase._sql.statement import Statement
+from deebase.database import Database
+
+
+def tools_of(db: Database) -> DatabaseTools:
+    """Return the tools of the backend that a database uses; they open no connection before they are used."""
+    executor = core_of(db).executor
+
+    async def read(sql: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        return await executor.fetch(Statement(sql, reads=True), args)
+
+    async def with_connection(function: Callable[[Any], None], write: bool) -> None:
+        lanes = executor.lanes()
+        lane = await lanes.acquire("a backup", write=write)
+        try:
+            await lane.call(function)
+        except BaseException as error:
+            raise_translated(executor, error, None)
+        finally:
+            lanes.release(lane, write=write)
+
+    settings = executor.settings
+    return make_tools(settings.dialect, Access(settings.sa_url, read, with_connection, executor.reconnect))
