@@ -1,48 +1,96 @@
-"""What Alembic asks a database for, answered from a schema that was read already."""
+"""What Alembic asks a database for, answered from a schema that has been read already."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Collection
+from typing import NoReturn
 
 import sqlalchemy as sa
 
 from deebase.migrations.compare.schema import Schema
 
 
-class KnownTables:
-    """Stands for SQLAlchemy's inspector, which would read all tables once more, and more of them than is compared.
+class SchemaInspector:
+    """Takes the place of SQLAlchemy's inspector, which would read every table a second time.
 
-    Alembic's comparators find tables and columns by name; what these are is looked at by comparators of our own.
+    Alembic finds tables and columns by name; comparators of our own compare what they are. So ``reflect_table`` is the
+    only answer that matters. Alembic also asks for the parts of all tables in advance (``get_multi_...``) and looks up
+    the method for one table (``get_...``) without calling it. ``NotImplementedError`` is what a dialect without such a
+    method raises, and Alembic goes on without an answer.
 
     Args:
-        connection: that Alembic has.
-        schema: what was read over it.
+        connection: the connection that Alembic has.
+        schema: the schema that was read over it.
     """
 
     def __init__(self, connection: sa.Connection, schema: Schema) -> None:
         self.bind = connection
         self.dialect: sa.Dialect = connection.dialect
-        self.info_cache: dict[Any, Any] = {}
-        self._tables = {name: schema.sa_metadata().tables[name] for name in schema.tables}
+        self.info_cache: dict[str, object] = {}
+        self._tables = schema.bare_metadata().tables
 
     def get_table_names(self, schema: str | None = None) -> list[str]:
         """Return the names of the tables."""
         return list(self._tables)
 
-    def reflect_table(self, table: sa.Table, *args: Any, **options: Any) -> None:
-        """Give a table its columns."""
+    def reflect_table(
+        self,
+        table: sa.Table,
+        include_columns: Collection[str] | None,
+        resolve_fks: bool = True,
+        _reflect_info: object = None,
+    ) -> None:
+        """Add the columns to a table."""
         for column in self._tables[table.name].columns:
-            table.append_column(sa.Column(column.name, column.type, nullable=column.nullable))
+            table.append_column(sa.Column(column.name, column.type))
 
-    def __getattr__(self, name: str) -> Callable[..., Mapping[Any, Any]]:
-        """Answer what Alembic asks for in advance, of all tables, with nothing: ``reflect_table`` says it."""
-        if not name.startswith("get_"):
-            raise AttributeError(name)
+    def get_columns(self, table_name: str, schema: str | None = None) -> NoReturn:
+        """Not answered; nor are the parts below."""
+        raise NotImplementedError
 
-        def nothing(*args: Any, schema: str | None = None, **options: Any) -> Mapping[Any, Any]:
-            return {(schema, table): [] for table in self._tables} if name.startswith("get_multi_") else {}
+    def get_pk_constraint(self, table_name: str, schema: str | None = None) -> NoReturn:
+        raise NotImplementedError
 
-        # Of more than 100 tables Alembic asks the dialect whether it has a method of this name.
-        nothing.__name__ = name
-        return nothing
+    def get_foreign_keys(self, table_name: str, schema: str | None = None) -> NoReturn:
+        raise NotImplementedError
+
+    def get_indexes(self, table_name: str, schema: str | None = None) -> NoReturn:
+        raise NotImplementedError
+
+    def get_unique_constraints(self, table_name: str, schema: str | None = None) -> NoReturn:
+        raise NotImplementedError
+
+    def get_table_comment(self, table_name: str, schema: str | None = None) -> NoReturn:
+        raise NotImplementedError
+
+    def get_check_constraints(self, table_name: str, schema: str | None = None) -> NoReturn:
+        raise NotImplementedError
+
+    def get_table_options(self, table_name: str, schema: str | None = None) -> NoReturn:
+        raise NotImplementedError
+
+    # Of more than 100 tables, Alembic asks the dialect whether it has a method of the same name as these.
+
+    def get_multi_columns(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+        raise NotImplementedError
+
+    def get_multi_pk_constraint(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+        raise NotImplementedError
+
+    def get_multi_foreign_keys(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+        raise NotImplementedError
+
+    def get_multi_indexes(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+        raise NotImplementedError
+
+    def get_multi_unique_constraints(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+        raise NotImplementedError
+
+    def get_multi_table_comment(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+        raise NotImplementedError
+
+    def get_multi_check_constraints(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+        raise NotImplementedError
+
+    def get_multi_table_options(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+        raise NotImplementedError

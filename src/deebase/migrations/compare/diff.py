@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import warnings
-import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -15,7 +12,6 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy.exc import SAWarning
 
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo, same_type
 from deebase._model.generated_names import comes_with_key
@@ -24,7 +20,7 @@ from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.dialects import TokenRules
 from deebase._sqltext.tokens import code_tokens, joined
 from deebase.database import Database
-from deebase.migrations.compare.alembic_inspector import KnownTables
+from deebase.migrations.compare.alembic_inspector import SchemaInspector
 from deebase.migrations.compare.changes import Changes, TableChange
 from deebase.migrations.compare.schema import Feature, Schema, TableState, read
 
@@ -33,9 +29,6 @@ _BOTH = "deebase"
 _PLUGIN = "deebase.schema"
 #: Of Alembic's own comparators those that find tables and columns; what is in them has comparators here.
 _PLUGINS = ["alembic.autogenerate.schemas", "alembic.autogenerate.tables", _PLUGIN]
-
-#: One comparison at a time: the filters of warnings, which belong to all tasks, are put back in their order.
-_locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
 
 _REVERSE = {"add": "drop", "drop": "add", "create": "drop"}
 
@@ -68,8 +61,7 @@ async def compare(source: Database, target: Database | Schema) -> Changes:
         target: as it is to be.
     """
     both = await read(source), target if isinstance(target, Schema) else await read(target)
-    lock = _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-    async with lock, source.transaction(read_only=True) as transaction:
+    async with source.transaction(read_only=True) as transaction:
         found: list[ops.MigrateOperation] = await transaction.connection.run_sync(_operations, *both)
     return _changes(both, found)
 
@@ -80,19 +72,17 @@ def _operations(connection: sa.Connection, before: Schema, after: Schema) -> lis
     def include_name(name: str | None, kind: str, _: Mapping[str, Any]) -> bool:
         return kind != "table" or name in before.tables
 
+    wanted = after.bare_metadata()
     context = MigrationContext.configure(
         connection=connection,
         opts={
-            "target_metadata": after.sa_metadata(),
+            "target_metadata": wanted,
             "autogenerate_plugins": _PLUGINS,
             "include_name": include_name,
             _BOTH: (before, after),
         },
     )
-    with warnings.catch_warnings():
-        # What SQLAlchemy's reflection does not know is compared by what DeeBase's knows.
-        warnings.simplefilter("ignore", SAWarning)
-        upgrade = produce_migrations(context, after.sa_metadata()).upgrade_ops
+    upgrade = produce_migrations(context, wanted).upgrade_ops
     assert upgrade is not None
     return list(upgrade.ops)
 
@@ -110,7 +100,7 @@ def _answer_from_schema(
 ) -> PriorityDispatchResult:
     """Have the comparators behind this one ask the schema instead of the database."""
     assert context.connection is not None
-    context.inspector = cast("Any", KnownTables(context.connection, _schemas(context)[0]))
+    context.inspector = cast("sa.Inspector", SchemaInspector(context.connection, _schemas(context)[0]))
     return PriorityDispatchResult.CONTINUE
 
 

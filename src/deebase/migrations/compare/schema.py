@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from deebase._backends.postgres import extras as extras_postgres
 from deebase._backends.postgres import user_types as types_postgres
 from deebase._backends.sqlite import extras as extras_sqlite
@@ -24,8 +26,6 @@ from deebase.tools.codegen.class_source import TableReader
 from deebase.tools.codegen.module import Outline
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
     from deebase._engine.executor import Executor
     from deebase.database import Database
 
@@ -151,11 +151,16 @@ class Schema:
     triggers: Mapping[tuple[str, str], TriggerState]
     types: Mapping[str, TypeState] = field(default_factory=lambda: dict[str, TypeState]())
 
-    def sa_metadata(self) -> sa.MetaData:
-        """Return SQLAlchemy's metadata of the tables."""
+    def bare_metadata(self) -> sa.MetaData:
+        """Return the tables with their columns alone, for Alembic.
+
+        Foreign keys are compared elsewhere; those in a cycle have SQLAlchemy warn that it cannot sort the tables.
+        """
+        bare = sa.MetaData()
         for name in self.tables:
-            self.catalog.model(name)
-        return self.catalog.metadata
+            columns = self.catalog.model(name).sa_table.columns
+            sa.Table(name, bare, *[sa.Column(column.name, column.type) for column in columns])
+        return bare
 
     def choices(self, table: str) -> dict[str, tuple[str, ...]]:
         """Return the columns that are held to a list of texts."""
