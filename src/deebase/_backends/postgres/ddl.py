@@ -13,7 +13,7 @@ from deebase._backends.alter import choice_check, qualified, rename_columns
 from deebase._backends.postgres.check_text import settled
 from deebase._model.change import Change, NewKey
 from deebase._model.facts import ColumnInfo, TableInfo
-from deebase._types.standard import Choice
+from deebase._types.choices import Choice
 from deebase.errors import InvalidOperationError
 
 #: The constraints of a table (its quoted name is the parameter).

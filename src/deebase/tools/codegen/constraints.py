@@ -13,7 +13,7 @@ from deebase._model.checks import conditions
 from deebase._model.facts import IndexInfo, TableInfo
 from deebase._rows.model import TableModel
 from deebase._sqltext.scanner import BLANK, Token, tokens
-from deebase._types import standard as ours
+from deebase._types.choices import Choice
 from deebase.types import Index
 
 
@@ -115,7 +115,7 @@ def checks_of(model: TableModel, facts: TableInfo | None) -> list[str]:
 
 
 def _choices(model: TableModel) -> list[str]:
-    return [name for name, column in model.columns.items() if isinstance(column.sa_type, ours.Choice)]
+    return [name for name, column in model.columns.items() if isinstance(column.sa_type, Choice)]
 
 
 def unsaid(model: TableModel, facts: TableInfo | None) -> Iterator[str]:
