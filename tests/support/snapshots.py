@@ -7,7 +7,7 @@ from typing import Any
 
 from deebase._backends.sqlite.casts import FITS, STORED, fits, stored
 from deebase._sqltext.quoting import identifier
-from deebase._types.standard import compare_decimals
+from deebase._types.decimals import compare_decimals
 
 Snapshot = dict[str, Any]
 

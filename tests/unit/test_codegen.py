@@ -32,7 +32,12 @@ from deebase import (
     dataclass_src,
 )
 from deebase._model.design import design
-from deebase._types import standard as ours
+from deebase._types.binary import Binary
+from deebase._types.decimals import ExactNumber
+from deebase._types.documents import JSON
+from deebase._types.moments import DateTime, Interval
+from deebase._types.number import Boolean, Float
+from deebase._types.uuid import Uuid
 from deebase.tools.codegen.default_values import NoLiteral, value_of
 from deebase.tools.codegen.line_layout import comment, docstring
 from deebase.tools.codegen.module import Outline
@@ -318,19 +323,19 @@ LITERALS: list[tuple[str, Any, Any]] = [
     ("(-5)", sa.BigInteger(), -5),
     ("'-5'::integer", sa.BigInteger(), None),
     ("- 5", sa.Integer(), -5),
-    ("1.5", ours.Float(), 1.5),
-    ("'Infinity'::double precision", ours.Float(), math.inf),
-    ("9e999", ours.Float(), math.inf),
-    ("(5404319552844596 * 1.0 / 262144.0)", ours.Float(), 5404319552844596 / 262144),
-    ("1", ours.Boolean(), True),
-    ("false", ours.Boolean(), False),
-    ("X'00ff'", ours.Binary(), b"\x00\xff"),
-    ("'\\x00ff'::bytea", ours.Binary(), b"\x00\xff"),
-    ("'2024-01-01 00:00:00'::timestamp without time zone", ours.DateTime(), datetime(2024, 1, 1)),
-    ("'-1 days +02:03:04.5'::interval", ours.Interval(), timedelta(-1, hours=2, minutes=3, seconds=4.5)),
-    ("'-00:00:01'::interval", ours.Interval(), timedelta(seconds=-1)),
-    ("'2 days'::interval", ours.Interval(), timedelta(2)),
-    ("1.50", ours.ExactNumber(), Decimal("1.5")),
+    ("1.5", Float(), 1.5),
+    ("'Infinity'::double precision", Float(), math.inf),
+    ("9e999", Float(), math.inf),
+    ("(5404319552844596 * 1.0 / 262144.0)", Float(), 5404319552844596 / 262144),
+    ("1", Boolean(), True),
+    ("false", Boolean(), False),
+    ("X'00ff'", Binary(), b"\x00\xff"),
+    ("'\\x00ff'::bytea", Binary(), b"\x00\xff"),
+    ("'2024-01-01 00:00:00'::timestamp without time zone", DateTime(), datetime(2024, 1, 1)),
+    ("'-1 days +02:03:04.5'::interval", Interval(), timedelta(-1, hours=2, minutes=3, seconds=4.5)),
+    ("'-00:00:01'::interval", Interval(), timedelta(seconds=-1)),
+    ("'2 days'::interval", Interval(), timedelta(2)),
+    ("1.50", ExactNumber(), Decimal("1.5")),
     ("NULL", sa.String(), None),
     ("NULL::character varying", sa.String(), None),
 ]
@@ -346,8 +351,8 @@ def test_literals_are_read(sql: str, kind: Any, value: Any) -> None:
 @pytest.mark.parametrize(
     ("sql", "kind"),
     [
-        ("CURRENT_TIMESTAMP", ours.DateTime()),
-        ("now()", ours.DateTime()),
+        ("CURRENT_TIMESTAMP", DateTime()),
+        ("now()", DateTime()),
         ("'a' || 'b'", sa.String()),
         ("('a' || 'b')", sa.String()),
         ("nextval('x'::regclass)", sa.Integer()),
@@ -355,12 +360,12 @@ def test_literals_are_read(sql: str, kind: Any, value: Any) -> None:
         ("'x'", sa.Integer()),
         ("1.5", sa.Integer()),
         ("5", sa.String()),
-        ("'{'", ours.JSON()),
-        ("'1 year'::interval", ours.Interval()),
-        ("''", ours.Interval()),
-        ("2", ours.Boolean()),
-        ("'zz'", ours.Uuid()),
-        ("gen_random_uuid()", ours.Uuid()),
+        ("'{'", JSON()),
+        ("'1 year'::interval", Interval()),
+        ("''", Interval()),
+        ("2", Boolean()),
+        ("'zz'", Uuid()),
+        ("gen_random_uuid()", Uuid()),
         ("'a'; DROP TABLE x", sa.String()),
         ('"name"', sa.String()),
     ],

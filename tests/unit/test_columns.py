@@ -22,7 +22,12 @@ from sqlalchemy.dialects.sqlite import aiosqlite
 from sqlalchemy.schema import CreateTable
 
 from deebase._model.columns import ColumnSpec, describe, snake_case, sql_default
-from deebase._types import standard as ours
+from deebase._types.binary import Binary
+from deebase._types.decimals import ExactNumber
+from deebase._types.documents import JSON
+from deebase._types.moments import AwareDateTime, Date, DateTime, Interval
+from deebase._types.number import Boolean, Float, integer
+from deebase._types.uuid import Uuid
 from deebase.errors import UnsupportedTypeError, ValidationError
 from deebase.types import UNSET, ForeignKey, Text, UTCDateTime
 
@@ -104,7 +109,7 @@ def test_none_beside_a_type_is_nullable() -> None:
     assert all(spec.nullable for spec in specs.values())
     assert [specs[name].foreign_key for name in "cd"] == [ForeignKey("user"), ForeignKey("user.id")]
     assert isinstance(specs["e"].sa_type, sa.Text)
-    assert isinstance(specs["f"].sa_type, ours.AwareDateTime)
+    assert isinstance(specs["f"].sa_type, AwareDateTime)
 
 
 def test_inherited_fields_come_first_and_keep_their_place() -> None:
@@ -178,7 +183,7 @@ def test_classes_inside_the_class_are_resolved() -> None:
 
 
 def test_variables_of_the_caller_do_not_hide_names_of_the_module() -> None:
-    assert isinstance(by_name(Everything, localns={"date": "2024-01-01"})["n"].sa_type, ours.Date)
+    assert isinstance(by_name(Everything, localns={"date": "2024-01-01"})["n"].sa_type, Date)
 
 
 class Unknown:
@@ -309,15 +314,15 @@ def literal_of(sa_type: sa.types.TypeEngine[Any], value: Any, dialect: sa.engine
     [
         (sa.String(), "it's", "'it''s'"),
         (sa.String(), "a\\'b", "E'a\\\\''b'"),
-        (ours.integer(), -5, "-5"),
-        (ours.Boolean(), True, "true"),
-        (ours.Binary(), b"\x00'", r"E'\\x0027'"),
-        (ours.Float(), float("-inf"), "'-inf'"),
-        (ours.ExactNumber(), Decimal("1.10"), "'1.10'"),
-        (ours.Interval(), timedelta(-1, 2, 3), "'-1 days 2.000003 seconds'"),
-        (ours.DateTime(), datetime(2024, 1, 1), "'2024-01-01 00:00:00.000000'"),
-        (ours.AwareDateTime(), datetime(2024, 1, 1, tzinfo=UTC), "'2024-01-01 00:00:00.000000+00:00'"),
-        (ours.JSON(), {"a": "it's"}, """'{"a": "it''s"}'"""),
+        (integer(), -5, "-5"),
+        (Boolean(), True, "true"),
+        (Binary(), b"\x00'", r"E'\\x0027'"),
+        (Float(), float("-inf"), "'-inf'"),
+        (ExactNumber(), Decimal("1.10"), "'1.10'"),
+        (Interval(), timedelta(-1, 2, 3), "'-1 days 2.000003 seconds'"),
+        (DateTime(), datetime(2024, 1, 1), "'2024-01-01 00:00:00.000000'"),
+        (AwareDateTime(), datetime(2024, 1, 1, tzinfo=UTC), "'2024-01-01 00:00:00.000000+00:00'"),
+        (JSON(), {"a": "it's"}, """'{"a": "it''s"}'"""),
     ],
 )
 def test_postgresql_defaults_are_quoted_values(sa_type: Any, value: Any, literal: str) -> None:
@@ -329,15 +334,15 @@ HOSTILE = ["'); DROP TABLE t; --", "%s %% %(a)s", ":a ::b \\:c", "?", "\\'", '"'
 DEFAULTS: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (sa.String(), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))),
     (sa.String(), st.sampled_from(HOSTILE)),
-    (ours.integer(), st.integers(-(2**63), 2**63 - 1)),
-    (ours.Float(), st.floats(allow_nan=False)),
-    (ours.Boolean(), st.booleans()),
-    (ours.Binary(), st.binary()),
-    (ours.DateTime(), st.datetimes()),
-    (ours.Interval(), st.timedeltas(timedelta(-9999), timedelta(9999))),
-    (ours.ExactNumber(), st.decimals(-(10**9), 10**9, allow_nan=False)),
-    (ours.Uuid(), st.uuids()),
-    (ours.JSON(), st.dictionaries(st.sampled_from(["'", ":a", "%"]), st.floats(allow_nan=False, allow_infinity=False))),
+    (integer(), st.integers(-(2**63), 2**63 - 1)),
+    (Float(), st.floats(allow_nan=False)),
+    (Boolean(), st.booleans()),
+    (Binary(), st.binary()),
+    (DateTime(), st.datetimes()),
+    (Interval(), st.timedeltas(timedelta(-9999), timedelta(9999))),
+    (ExactNumber(), st.decimals(-(10**9), 10**9, allow_nan=False)),
+    (Uuid(), st.uuids()),
+    (JSON(), st.dictionaries(st.sampled_from(["'", ":a", "%"]), st.floats(allow_nan=False, allow_infinity=False))),
 ]  # fmt: skip
 
 

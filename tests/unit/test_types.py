@@ -26,25 +26,15 @@ from sqlalchemy.dialects.sqlite import aiosqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from deebase._types.choices import enum_pairs, literal_pairs
+from deebase._types.binary import Binary
+from deebase._types.choices import Choice, enum_pairs, literal_pairs
+from deebase._types.decimals import ExactNumber, compare_decimals
+from deebase._types.documents import JSON
 from deebase._types.json_codecs import codec
-from deebase._types.standard import (
-    JSON,
-    AwareDateTime,
-    Binary,
-    Boolean,
-    Choice,
-    Date,
-    DateTime,
-    ExactNumber,
-    Float,
-    Interval,
-    Time,
-    Uuid,
-    compare_decimals,
-    integer,
-)
-from deebase._types.value_checks import checker
+from deebase._types.moments import AwareDateTime, Date, DateTime, Interval, Time
+from deebase._types.number import Boolean, Float, integer
+from deebase._types.registry import checker
+from deebase._types.uuid import Uuid
 from deebase.errors import DataError, UnsupportedTypeError, ValidationError
 from deebase.types import UNSET, ForeignKey, Index, Text, TypeMark, Unset, UTCDateTime
 

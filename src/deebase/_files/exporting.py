@@ -18,9 +18,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from deebase._files.converting import plain_text, simple
 from deebase._files.file_errors import refused
 from deebase._files.formats import Format, Packing, checked_delimiter, checked_format, parse_name
+from deebase._types.registry import json_value, text_of
 from deebase.errors import InvalidOperationError, ValidationError
 
 OPERATION = "export_file"
@@ -201,7 +201,7 @@ class _Delimited:
             if type(value) is int:
                 fields.append(str(value))
             else:
-                fields.append("" if value is None else self._field(plain_text(value)))
+                fields.append("" if value is None else self._field(text_of(value)))
         return self._line(fields)
 
     def end(self, count: int) -> str:
@@ -213,7 +213,7 @@ class _Json:
 
     def __init__(self, *, lines: bool) -> None:
         self._lines = lines
-        self._encode = json.JSONEncoder(ensure_ascii=False, default=simple, allow_nan=False).encode
+        self._encode = json.JSONEncoder(ensure_ascii=False, default=json_value, allow_nan=False).encode
 
     def begin(self) -> str:
         return "" if self._lines else "["

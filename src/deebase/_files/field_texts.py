@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-from deebase._files.converting import MISREAD, Convert, reader
+from deebase._files.converting import MISREAD, Reader, text_reader
 from deebase._files.delimited import QUOTED_EMPTY, DelimitedReader
 from deebase._files.file_errors import Fault
 from deebase._rows.column_batches import ColumnBatch
-from deebase._types.standard import JSON
+from deebase._types.registry import column_type
 
 
 class MissingKey(ValueError):
@@ -44,9 +43,9 @@ class Texts(dict[str, Any]):
         self.name = name
         self._null = null
         self._required = required
-        self._read, self._what = reader(sa_type)
+        self._reader = text_reader(sa_type)
         # Values that can be changed are no row's but one's.
-        self._keeps = not isinstance(sa_type, (JSON, sa.ARRAY))
+        self._keeps = not column_type(sa_type).takes_collections
         #: Tells whether a text may be read at all.
         self.accepts: Callable[[str], bool] | None = None
 
@@ -57,7 +56,7 @@ class Texts(dict[str, Any]):
         bare = "" if text == QUOTED_EMPTY else text
         if self.accepts is not None and not self.accepts(bare):
             raise ValueError
-        value = self._read(bare)
+        value = self._reader.read(bare)
         if self._keeps:
             self[text] = value
         return value
@@ -83,9 +82,11 @@ class Texts(dict[str, Any]):
                     must_have_key(None if self._required else text, self.name, row)
                 else:
                     text = "" if text == QUOTED_EMPTY else text
-                    read_or_fault((self._read, self._what), text, self.name, row)
+                    read_or_fault(self._reader, text, self.name, row)
             # No text of the type that the file begins with.
-            raise Fault(f"is not {self._what} as those before it", "give its type: types=", column=self.name) from None
+            raise Fault(
+                f"is not {self._reader.wanted} as those before it", "give its type: types=", column=self.name
+            ) from None
 
 
 def misread(made: DelimitedReader, columns: Sequence[Texts]) -> Iterator[tuple[int, str]]:
@@ -110,12 +111,13 @@ def must_have_key(value: Any, name: str, row: int) -> None:
         raise Fault("is NULL, and the column is the key of the table", hint, row=row, column=name)
 
 
-def read_or_fault(known: tuple[Convert, str], value: Any, name: str, row: int) -> Any:
-    """Return what a function reads of a value, or raise the fault that names its place."""
-    read, what = known
+def read_or_fault(reader: Reader, value: Any, name: str, row: int) -> Any:
+    """Return the value that is read, or raise the fault that names its place."""
     try:
-        return read(value)
+        return reader.read(value)
     except RecursionError:
         raise Fault("the JSON is nested too deeply", "is it the right file?", row=row, column=name) from None
     except MISREAD as error:
-        raise Fault(f"is not {what}", "correct it; what means NULL is named by null=", row=row, column=name) from error
+        example = f"such as {reader.example}" if reader.example else "correct it"
+        hint = f"{example}; what means NULL is named by null="
+        raise Fault(f"is not {reader.wanted}", hint, row=row, column=name) from error

@@ -24,7 +24,7 @@ from deebase._files.json_objects import ArrayReader, LineReader
 from deebase._model.columns import ColumnSpec, describe
 from deebase._rows.column_batches import ColumnBatch
 from deebase._rows.model import TableModel
-from deebase._types.standard import JSON
+from deebase._types.documents import JSON
 from deebase.errors import DeeBaseError, UnsupportedTypeError, ValidationError
 
 #: Called with rows, bytes of the file that were read, and bytes that it has.

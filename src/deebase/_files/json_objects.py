@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from deebase._files.converting import RepeatedKey, distinct
 from deebase._files.delimited import BATCH_CHARACTERS
 from deebase._files.file_errors import Fault
 from deebase._files.inputs import LONGEST_LINE, Opened
+from deebase._types.documents import RepeatedKey, distinct
 
 Object = dict[str, Any]
 

@@ -9,13 +9,12 @@ from typing import Any, cast
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from deebase._model.columns import ColumnSpec, describe
+from deebase._model.columns import ColumnSpec, describe, sql_default
 from deebase._model.design import check_name
 from deebase._model.facts import TableInfo
 from deebase._rows.model import TableModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import folded
-from deebase._types.sql_defaults import sql_default
 from deebase.errors import InvalidOperationError, SchemaError, ValidationError
 from deebase.types import UNSET, ForeignKeyMark
 

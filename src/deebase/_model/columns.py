@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import operator
 import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, is_dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
-from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 from deebase._model.fields import Field, fields_of, names_for
-from deebase._types import standard as ours
-from deebase._types.choices import enum_pairs, literal_pairs
-from deebase._types.json_codecs import codec
-from deebase._types.sql_defaults import sql_default
-from deebase._types.value_checks import checker
+from deebase._types.number import integer
+from deebase._types.registry import annotated_type, annotations, checker, column_type
 from deebase.errors import UnsupportedTypeError, ValidationError
-from deebase.types import UNSET, ForeignKeyMark, Index, TypeMark
+from deebase.types import UNSET, ForeignKeyMark, Index
 
-__all__ = ["ACCEPTED", "ColumnSpec", "describe", "snake_case", "sql_default"]
 
-ACCEPTED: Final = (
-    "int, float, bool, str, Text, bytes, datetime, UTCDateTime, date, time, timedelta, Decimal, UUID, an Enum, "
-    "Literal[...], dict, list, list[T], dict[K, V], a TypedDict, a nested dataclass, pydantic or msgspec class, "
-    "each of them with | None, and ForeignKey[T, 'table']"
-)
+def accepted() -> str:
+    """Return the annotations that have a column type, in words."""
+    return (
+        f"{', '.join(annotations())}, an Enum, "
+        "Literal[...], dict, list, list[T], dict[K, V], a TypedDict, a nested dataclass, pydantic or msgspec class, "
+        "each of them with | None, ForeignKey[T, 'table'], and classes with a ColumnType of your own"
+    )
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class ColumnSpec:
     @classmethod
     def key(cls, name: str) -> ColumnSpec:
         """Return the int key that a class does not mention."""
-        return cls(name, ours.integer(), nullable=False)
+        return cls(name, integer(), nullable=False)
 
 
 def describe(
@@ -168,7 +165,9 @@ def _column(cls: type, item: Field, localns: Mapping[str, Any] | None) -> Column
     try:
         found = _unwrapped(item.hint)
         _refuse_marks(found.marks, item.name)
-        sa_type = _sa_type(found, lambda: names_for(cls, cls, localns))
+        sa_type = annotated_type(found.kind, found.marks, lambda: names_for(cls, cls, localns))
+        if sa_type is None:
+            raise _unsupported(found.kind)
     except UnsupportedTypeError as error:
         raise UnsupportedTypeError(
             f"{cls.__name__}.{item.name}: {error.message}", hint=error.hint, column_name=item.name
@@ -210,7 +209,8 @@ def _unwrapped(hint: Any) -> _Unwrapped:
             members = [member for member in get_args(hint) if member is not type(None)]
             nullable = nullable or len(members) < len(get_args(hint))
             if len(members) != 1:
-                raise _unsupported(hint)
+                # A type may be of several classes.
+                return _Unwrapped(functools.reduce(operator.or_, members), nullable, marks)
             hint = members[0]
         elif origin is Final:
             hint = get_args(hint)[0]
@@ -225,52 +225,23 @@ def _unwrapped(hint: Any) -> _Unwrapped:
             return _Unwrapped(hint, nullable, marks)
 
 
-_SCALARS: dict[Any, Callable[[], TypeEngine[Any]]] = {
-    int: ours.integer,
-    float: ours.Float,
-    str: sa.String,
-    bool: ours.Boolean,
-    bytes: ours.Binary,
-    datetime: ours.DateTime,
-    date: ours.Date,
-    time: ours.Time,
-    timedelta: ours.Interval,
-    Decimal: ours.ExactNumber,
-    UUID: ours.Uuid,
-}
-
-
-def _sa_type(found: _Unwrapped, names: Callable[[], Mapping[str, Any]]) -> TypeEngine[Any]:
-    kind = found.kind
-    if TypeMark.TEXT in found.marks and kind is str:
-        return sa.Text()
-    if TypeMark.UTC in found.marks and kind is datetime:
-        return ours.AwareDateTime()
-    if get_origin(kind) is Literal:
-        return ours.Choice(literal_pairs(get_args(kind)))
-    if not isinstance(kind, type) and get_origin(kind) not in (list, dict):
-        raise _unsupported(kind)
-    if kind in _SCALARS:
-        return _SCALARS[kind]()
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return ours.Choice(enum_pairs(kind))
-    if kind in (dict, list) or get_origin(kind) in (list, dict) or _is_document(kind):
-        return ours.JSON(kind, codec(kind, names()))
-    raise _unsupported(kind)
-
-
-def _is_document(kind: Any) -> bool:
-    return (
-        is_dataclass(kind)
-        or typing.is_typeddict(kind)
-        or (hasattr(kind, "model_validate") and hasattr(kind, "model_dump"))
-        or hasattr(kind, "__struct_fields__")
-    )
-
-
 def _unsupported(hint: Any) -> UnsupportedTypeError:
     name = hint.__name__ if isinstance(hint, type) and get_origin(hint) is None else str(hint)
-    return UnsupportedTypeError(f"there is no column type for {name}", hint=f"accepted: {ACCEPTED}")
+    return UnsupportedTypeError(f"there is no column type for {name}", hint=f"accepted: {accepted()}")
+
+
+def sql_default(spec: ColumnSpec, dialect: Dialect) -> sa.ColumnElement[Any] | None:
+    """Return the DEFAULT of a column as a literal of the dialect, for ``server_default``; None for none.
+
+    A default is a value, never SQL: it is checked, converted as a bound value is, and quoted.
+
+    Raises:
+        ValidationError: it does not fit the column.
+    """
+    if spec.default is UNSET:
+        return None
+    value = checker(spec.name, spec.sa_type)(spec.default)
+    return sa.literal_column(column_type(spec.sa_type).literal(value, dialect))
 
 
 def snake_case(name: str) -> str:

@@ -17,13 +17,13 @@ from deebase._model.generated_names import foreign_key_index_name, index_name, s
 from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, UniqueModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import folded
-from deebase._types import scalars
 from deebase._types.base import locate
 from deebase._types.decimals import ExactNumber
 from deebase._types.moments import Moment
-from deebase._types.scalars import text_fault
-from deebase._types.standard import Float
-from deebase._types.value_checks import checker, located, passer
+from deebase._types.native import storable
+from deebase._types.number import Float
+from deebase._types.registry import checker, column_type, located
+from deebase._types.text import text_fault
 from deebase.errors import ColumnNotFoundError, DataError, SchemaError, ValidationError
 from deebase.types import ForeignKeyMark, Index
 
@@ -469,12 +469,11 @@ def column_model(
     return ColumnModel(
         column,
         bind=chosen,
-        passes=passer(column.type) if send is None else None,
+        passes=column_type(column.type).passes if send is None else None,
         # SQLite's SELECT gives REAL as a float always; its RETURNING may give an int.
         read=None if isinstance(column.type, Float) else read,
         read_returned=read,
-        takes_collections=isinstance(implementation, (sa.JSON, sa.ARRAY))
-        or getattr(column.type, "takes_collections", False),
+        takes_collections=column_type(column.type).takes_collections,
         default_factory=factory,
         order_column=_order_column(column),
         normal=normal,
@@ -490,7 +489,7 @@ def _place(bind: Callable[[Any], Any], normal: Callable[[Any], Any] | None) -> C
             return bind(value)
         except ValidationError:
             # A Decimal is stored as text, be it NaN.
-            stored = scalars.storable(str(value) if isinstance(value, Decimal) else value)
+            stored = storable(str(value) if isinstance(value, Decimal) else value)
             return stored if normal is None else normal(stored)
 
     return process

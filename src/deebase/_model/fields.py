@@ -11,7 +11,7 @@ from types import FunctionType, MemberDescriptorType
 from typing import Any, ClassVar, NamedTuple, get_origin
 
 from deebase._rows.records import field_names
-from deebase._types.scalars import is_a
+from deebase._types.base import is_a
 from deebase.errors import UnsupportedTypeError
 from deebase.types import UNSET
 

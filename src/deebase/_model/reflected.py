@@ -16,9 +16,8 @@ from deebase._model.postgres_types import is_foreign, postgres_type
 from deebase._model.sqlite_types import sqlite_type
 from deebase._rows.model import TableModel, UniqueModel
 from deebase._sqltext.capabilities import capabilities_of
-from deebase._types.choices import choice_columns, literal_pairs
+from deebase._types.choices import Choice, choice_columns, literal_pairs
 from deebase._types.moment_sql import HELPED, IS_VIEW
-from deebase._types.standard import Choice
 
 
 def column_types(facts: TableInfo, dialect: Dialect) -> dict[str, sa.types.TypeEngine[Any]]:

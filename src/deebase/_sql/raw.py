@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from deebase._types.base import NamedDialect, has_types
 from deebase._types.foreign_values import sendable
+from deebase._types.registry import type_of
 from deebase.errors import ValidationError
 from deebase.types import UNSET, SqlExpression
 
@@ -21,7 +21,7 @@ def adapt(value: Any, dialect: str) -> Any:
     """Return a bound value of raw SQL in the form in which a column of its type stores it.
 
     Raises:
-        ValidationError: the value is no value (UNSET, a SQL expression) or cannot be stored exactly.
+        ValidationError: it is not a value (UNSET, a SQL expression), or cannot be stored exactly.
     """
     if type(value) in _PLAIN:
         return value
@@ -31,17 +31,13 @@ def adapt(value: Any, dialect: str) -> Any:
         )
     if isinstance(value, Enum):
         return adapt(value.value, dialect)
-    if isinstance(value, dict):
+    on_postgres = has_types(NamedDialect(dialect))
+    if isinstance(value, dict) or (isinstance(value, list) and not on_postgres):
         return _document(value)
     given = sendable(value)
-    return _adapt_for_sqlite(given) if dialect == "sqlite" else given
-
-
-def _adapt_for_sqlite(value: Any) -> Any:
-    for kind, convert in _SQLITE:
-        if isinstance(value, kind):
-            return convert(value)
-    return value
+    kind = type_of(given)
+    process = None if kind is None or isinstance(given, list) else kind.to_database(on_postgres)
+    return given if process is None else process(given)
 
 
 def _document(value: Any) -> str:
@@ -49,28 +45,9 @@ def _document(value: Any) -> str:
         return json.dumps(value, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValidationError(
-            f"a {type(value).__name__} that is no JSON cannot be a parameter of SQL text",
+            f"a {type(value).__name__} that is not JSON cannot be a parameter of SQL text",
             hint="use None, True, False, finite numbers, text, lists and dicts with text keys in it",
         ) from error
-
-
-def _stored_datetime(value: datetime) -> str:
-    if value.tzinfo is not None:
-        value = value.astimezone(UTC).replace(tzinfo=None)
-    return value.isoformat(" ", "microseconds")
-
-
-#: The first that fits; datetime before date, whose subclass it is.
-_SQLITE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
-    (bool, int),
-    (datetime, _stored_datetime),
-    (date, date.isoformat),
-    (time, lambda value: value.isoformat("microseconds")),
-    (timedelta, timedelta.total_seconds),
-    (Decimal, lambda value: format(value, "f")),
-    (UUID, lambda value: value.hex),
-    (list, _document),
-)
 
 
 def unique_names(names: Iterable[str]) -> list[str]:

@@ -9,19 +9,15 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
-from operator import attrgetter, index
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from uuid import UUID
 
 from deebase._engine.context import TableContext
 from deebase._sql import statements
 from deebase._sql.seek import Seek, place_source
 from deebase._sql.where import Where, named_order
-from deebase._types import scalars
-from deebase._types.infinity import AWARE_TIMESTAMPS, DATES, TIMESTAMPS, InfiniteDate, InfiniteDateTime, StoredInterval
+from deebase._types.native import AnyValue
+from deebase._types.registry import type_named, type_of
 from deebase.errors import InvalidOperationError, ValidationError
 
 if TYPE_CHECKING:
@@ -99,7 +95,7 @@ class _Cursor:
                     raise _broken()
             elif column.bind_place is not None:
                 try:
-                    column.bind_place(scalars.anything(value))
+                    column.bind_place(AnyValue().accept(value))
                 except (ValidationError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
                     raise _broken() from error
 
@@ -120,55 +116,19 @@ def _check(order: str, body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=_CHECK_BYTES, key=hashlib.blake2b(order.encode()).digest()).digest()
 
 
-def _parts(duration: timedelta) -> list[int]:
-    return [duration.days, duration.seconds, duration.microseconds]
-
-
-def _of_parts(parts: list[int]) -> timedelta:
-    return timedelta(*parts)
-
-
-def _infinity_parts(value: InfiniteDateTime) -> list[Any]:
-    return [value.stored, value.tzinfo is not None]
-
-
-def _interval(parts: list[Any]) -> StoredInterval:
-    return StoredInterval(*map(index, parts))
-
-
-def _infinity(parts: list[Any]) -> InfiniteDateTime:
-    stored, aware = parts
-    return (AWARE_TIMESTAMPS if aware else TIMESTAMPS)[stored]
-
-
-#: Values that JSON lacks: the tag, how one is written, how it is read.
-_TAGS: dict[type, tuple[str, Any, Any]] = {
-    bytes: ("x", bytes.hex, bytes.fromhex),
-    Decimal: ("n", str, Decimal),
-    UUID: ("u", str, UUID),
-    datetime: ("s", datetime.isoformat, datetime.fromisoformat),
-    date: ("d", date.isoformat, date.fromisoformat),
-    time: ("t", time.isoformat, time.fromisoformat),
-    timedelta: ("i", _parts, _of_parts),
-    InfiniteDate: ("D", attrgetter("stored"), DATES.__getitem__),
-    InfiniteDateTime: ("S", _infinity_parts, _infinity),
-    StoredInterval: ("I", attrgetter("stored"), _interval),
-}
-_READERS = {tag: read for tag, _, read in _TAGS.values()}
+#: Values that JSON has. The others are a text beside the name of their type.
+_JSON_TYPES = (type(None), bool, int, float, str, list, dict)
 
 
 def _tagged(value: Any) -> Any:
-    for kind in type(value).__mro__:
-        if kind in _TAGS:
-            tag, write, _ = _TAGS[kind]
-            return {tag: write(value)}
-    return value
+    kind = None if isinstance(value, _JSON_TYPES) else type_of(value)
+    return value if kind is None else {kind.name: kind.format(value)}
 
 
 def _untagged(value: Any) -> Any:
     if isinstance(value, dict):
-        ((tag, written),) = value.items()
-        return _READERS[tag](written)
+        ((name, text),) = value.items()
+        return type_named(name)().parse(text)
     return value
 
 

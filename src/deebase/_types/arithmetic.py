@@ -12,6 +12,8 @@ from sqlalchemy.sql import ColumnElement, operators, visitors
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeEngine
 
+from deebase._types.base import has_types
+
 #: A function of SQLite that every connection registers; in SQL text it may be called, too.
 COMPUTED = "deebase_computed"
 
@@ -66,12 +68,8 @@ class Computed(ColumnElement[Any]):
 @compiles(Computed)
 def _compile_computed(element: Computed, compiler: Any, **options: Any) -> str:
     left, right = (compiler.process(side, **options) for side in (element.left, element.right))
-    return f"({left} {element.symbol} {right})"
-
-
-@compiles(Computed, "sqlite")
-def _compile_computed_sqlite(element: Computed, compiler: Any, **options: Any) -> str:
-    left, right = (compiler.process(side, **options) for side in (element.left, element.right))
+    if has_types(compiler.dialect):
+        return f"({left} {element.symbol} {right})"
     return f"{COMPUTED}('{element.symbol}', {left}, {right})"
 
 

@@ -1,14 +1,24 @@
-"""Enum and Literal columns: which texts stand for which members."""
+"""Enum and Literal columns, and enums of PostgreSQL: which texts stand for which members."""
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from enum import Enum, Flag
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal, get_args, get_origin
 
-from deebase._types.scalars import is_a, text_fault
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ColumnElement, operators
+from sqlalchemy.types import TypeEngine
+
+from deebase._types.base import ColumnType, is_a, sending
+from deebase._types.text import text_fault
 from deebase.errors import UnsupportedTypeError, ValidationError
 
 #: Stored text and the member it stands for, in the order of definition.
@@ -120,6 +130,157 @@ class Choices:
 
 def _key(value: Any) -> tuple[Any, Any]:
     return type(value), value  # pyright: ignore[reportUnknownVariableType]
+
+
+#: Operators that compare with a member; the others are about the stored text.
+EQUALITIES = frozenset(
+    {operators.eq, operators.ne, operators.in_op, operators.not_in_op, operators.is_, operators.is_not}
+)
+
+
+class Choice(ColumnType[Any]):
+    """An Enum or Literal as VARCHAR.
+
+    Args:
+        pairs: stored texts and members; ``allowed`` are the texts, for the CHECK of the column.
+    """
+
+    impl = sa.String
+    defines_classes = True
+
+    def __init__(self, pairs: Pairs) -> None:
+        super().__init__()
+        self.pairs = pairs
+        self.allowed = tuple(text for text, _ in pairs)
+        self.wanted = f"one of {', '.join(self.allowed)}"
+        self.example = self.allowed[0]
+        self._choices = Choices(pairs)
+        if not is_a(pairs[0][1], Enum):
+            self.zero = pairs[0][1]
+
+    @classmethod
+    def of_annotation(cls, hint: Any, names: Callable[[], Any]) -> TypeEngine[Any] | None:
+        """Return the type of an Enum or Literal."""
+        if get_origin(hint) is Literal:
+            return cls(literal_pairs(get_args(hint)))
+        return cls(enum_pairs(hint)) if isinstance(hint, type) and issubclass(hint, Enum) else None
+
+    @property
+    def annotation(self) -> Any:
+        """The Enum, or the Literal."""
+        members = [member for _, member in self.pairs]
+        whole: Any = type(members[0])
+        return whole if is_a(members[0], Enum) and members == list(whole) else Literal[tuple(members)]
+
+    def accept(self, value: Any) -> Any:
+        """Return the member for a member or its plain value."""
+        return self._choices.accept(value)
+
+    def parse(self, text: str) -> Any:
+        """Return the member of a stored text."""
+        if text not in self._choices.members:
+            raise ValueError
+        return self._choices.members[text]
+
+    def format(self, value: Any) -> str:
+        """Return the stored text of a member or its plain value."""
+        return self._choices.text(value)
+
+    def of_json(self, value: Any) -> Any:
+        """Return the member of a stored text, or of the JSON value that it is."""
+        return self.parse(value if isinstance(value, str) else json.dumps(value))
+
+    def to_sqlite(self) -> Any:
+        """Return what makes the stored text."""
+        return self._choices.text
+
+    def from_sqlite(self) -> Any:
+        """Return what makes the member."""
+        return self._choices.members.__getitem__
+
+    to_postgres, from_postgres = to_sqlite, from_sqlite
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """Patterns and concatenations are about the stored text."""
+        return self if op in EQUALITIES else sa.String()
+
+    def sample(self, number: int, name: str) -> Any:
+        """Return one member after the other."""
+        return self.pairs[number % len(self.pairs)][1]
+
+
+class NativeEnum(postgresql.ENUM):
+    """An enum of the database; its values are texts, also those that were added since."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def adapt(self, cls: Any, **kw: Any) -> Any:
+        """Keep to this type: what the driver's dialect would put in its place refuses labels that were added since."""
+        return copy(self)
+
+    @cached_property
+    def choices(self) -> Choices:
+        """The labels that are known."""
+        return Choices(literal_pairs(self.enums))
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Return what refuses other texts."""
+        return sending(self.choices.accept)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        """Take labels as they come: an enum may have more by now."""
+        return None
+
+
+class DomainEnum(NativeEnum):
+    """A domain over an enum, for which PostgreSQL has no operators: the column is compared as the enum."""
+
+    cache_ok = True
+
+    class Comparator(NativeEnum.Comparator):
+        """Compares the column as the enum."""
+
+        __slots__ = ()
+
+        def operate(self, op: Any, *other: Any, **options: Any) -> Any:
+            element: Any = self.expr
+            kind: Any = self.type
+            if is_a(element, sa.Column):
+                return op(kind.compared(element), *other, **options)
+            return super().operate(op, *other, **options)
+
+    comparator_factory: Any = Comparator
+
+    def compared(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Return the column as it is compared."""
+        made: Any = NativeEnum(*self.enums, name=self.name, schema=self.schema, create_type=False)  # pyright: ignore[reportUnknownMemberType]
+        return sa.cast(column, made)
+
+    order_expression = compared
+
+
+class Labels(Choice):
+    """The values of an enum of the database."""
+
+    adopts = (sa.Enum,)
+
+    def __init__(self, sa_type: sa.Enum) -> None:
+        super().__init__(literal_pairs(sa_type.enums))
+        self._checks = isinstance(sa_type, NativeEnum)
+
+    @classmethod
+    def of_annotation(cls, hint: Any, names: Callable[[], Any]) -> None:
+        """Return None: enums of the database have no annotation of their own."""
+
+    @classmethod
+    def adopting(cls, sa_type: Any) -> ColumnType[Any]:
+        """Return the values of this enum."""
+        return cls(sa_type)
+
+    def accept(self, value: Any) -> Any:
+        """Return the label; SQLAlchemy's own Enum checks it itself."""
+        return super().accept(value) if self._checks else value
 
 
 def choice_columns(source: str, *, in_text: bool) -> dict[str, list[str]]:

@@ -10,13 +10,12 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.sql.visitors import InternalTraversal
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from deebase._types import scalars
 from deebase._types.arithmetic import SYMBOLS, Computed, is_exact
-from deebase._types.base import ColumnType, Named, Processor, reading
+from deebase._types.base import ColumnType, Named, Processor, has_types, kept_on_sqlite, misfit, refused
 from deebase._types.foreign_values import python_value
-from deebase._types.stored_forms import kept_on_sqlite
+from deebase._types.number import number_text
 
 #: SQLite's collation that orders stored Decimals by value; every connection registers it.
 DECIMAL_COLLATION = "deebase_decimal"
@@ -43,7 +42,7 @@ class ByValue(ColumnElement[Any]):
 @compiles(ByValue)
 def _compile_by_value(element: ByValue, compiler: Any, **options: Any) -> str:
     text: str = compiler.process(element.element, **options)
-    return f"({text} COLLATE {DECIMAL_COLLATION})" if compiler.dialect.name == "sqlite" else text
+    return text if has_types(compiler.dialect) else f"({text} COLLATE {DECIMAL_COLLATION})"
 
 
 def compare_decimals(left: str, right: str) -> int:
@@ -78,13 +77,42 @@ _BY_VALUE = frozenset(
 )
 
 
+#: Digits of NUMERIC before and after the point (PostgreSQL manual, "Numeric Types").
+DIGITS_BEFORE_POINT = 131_072
+DIGITS_AFTER_POINT = 16_383
+
+
+def exact_number(value: Any) -> Decimal:
+    """Return a finite Decimal that PostgreSQL's NUMERIC can hold, also for an int; -0 becomes 0.
+
+    Raises:
+        ValidationError: it is something else.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return exact_number(Decimal(value))
+    if not isinstance(value, Decimal):
+        raise misfit(
+            value, "a Decimal", "Decimal(str(value)) has the digits you see" if isinstance(value, float) else None
+        )
+    if not value.is_finite():
+        raise refused(value, "NaN and Infinity cannot be stored in a Decimal column", "use None for a missing number")
+    exponent = int(value.as_tuple().exponent)
+    # PostgreSQL keeps no sign of zero, and of its digits only those after the point.
+    number = value if value else Decimal((0, (0,), min(exponent, 0)))
+    if number.adjusted() >= DIGITS_BEFORE_POINT or -exponent > DIGITS_AFTER_POINT:
+        raise refused(
+            value, f"holds up to {DIGITS_BEFORE_POINT} digits before the point and {DIGITS_AFTER_POINT} after it"
+        )
+    return number
+
+
 def _operand(value: Any) -> ColumnElement[Any]:
     """Return a number, or an expression, as one side of a computation."""
     if hasattr(value, "__clause_element__"):
         value = value.__clause_element__()
     if isinstance(value, ColumnElement):
         return value  # pyright: ignore[reportUnknownVariableType]
-    number = None if value is None else scalars.exact_number(python_value(value))
+    number = None if value is None else exact_number(python_value(value))
     return sa.literal(number, ExactNumber())
 
 
@@ -94,12 +122,17 @@ def _written_out(value: Decimal) -> Decimal:
     return Decimal(format(value, "f")) if isinstance(exponent, int) and exponent > 0 else value
 
 
-class ExactNumber(ColumnType):
+class ExactNumber(ColumnType[Decimal], python=Decimal):
     """A Decimal with its scale: NUMERIC; SQLite stores fixed-point text and compares it by value."""
 
-    cache_ok = True
     impl = sa.Numeric
-    sqlite_type = Named("DECIMAL TEXT")
+    adopts = (sa.Numeric,)
+    sqlite = Named("DECIMAL TEXT")
+    postgres_names = ("numeric",)
+    wanted = "a number"
+    example = "19.99"
+    zero = Decimal(0)
+    json_kinds = (int, float, Decimal)
 
     #: Its expressions are compiled to functions that are exact.
     computes_exactly = True
@@ -126,25 +159,61 @@ class ExactNumber(ColumnType):
 
     comparator_factory: Any = Comparator
 
+    @classmethod
+    def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
+        """Return the type with its precision and scale."""
+        return cls(*arguments)
+
     def accept(self, value: Any) -> Decimal:
-        return scalars.exact_number(value)
+        """Return a finite Decimal."""
+        return exact_number(value)
+
+    def parse(self, text: str) -> Decimal:
+        """Return the number with its digits."""
+        return Decimal(number_text(text))
+
+    def format(self, value: Decimal) -> str:
+        """Return the number in fixed-point notation."""
+        return format(value, "f")
+
+    def comparable(self, value: Decimal) -> str:
+        """Return the number without zeros at its end: columns may have another scale."""
+        return str(value.normalize())
 
     def to_sqlite(self) -> Processor:
-        return lambda value: format(scalars.exact_number(value), "f")
+        """Return what writes fixed-point text."""
+        return lambda value: format(exact_number(value), "f")
 
     def from_sqlite(self) -> Processor:
-        # Arithmetic and aggregates of SQLite give numbers instead of text.
+        """Return what reads it; arithmetic and aggregates of SQLite give numbers instead of text."""
         return lambda value: Decimal(repr(value) if type(value) is float else value)
 
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
-        """Return what makes a Decimal of what is stored; asyncpg gives 10000 as 1E+4."""
-        if dialect.name == "sqlite":
-            return super().result_processor(dialect, coltype)
-        return reading(_written_out)
+    def to_postgres(self) -> None:
+        """Send it as it is."""
+
+    def from_postgres(self) -> Processor:
+        """Return what writes the exponent out: asyncpg gives 10000 as 1E+4."""
+        return _written_out
 
     def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
         """Return what an UPDATE stores."""
-        return kept_on_sqlite("DECIMAL TEXT", stored, new) if dialect.name == "sqlite" else new
+        return new if has_types(dialect) else kept_on_sqlite("DECIMAL TEXT", stored, new)
+
+    @staticmethod
+    def digits_check(name: str, digits: int, places: int, dialect: Dialect) -> str:
+        """Return the condition that a column has at most so many digits, and so many of them after the point."""
+        if has_types(dialect):
+            return f"{name} = round({name}, {places}) AND abs({name}) < 1e{digits - places}"
+        # Decimals are text, and may have zeros at the end.
+        after = f"length(rtrim(substr({name}, instr({name}, '.') + 1), '0'))"
+        fits = f"(instr({name}, '.') = 0 OR {after} <= {places})"
+        return f"{fits} AND abs(CAST({name} AS REAL)) < 1e{digits - places}"
+
+    def sample(self, number: int, name: str) -> Decimal:
+        """Return a number that the precision has room for."""
+        kind: Any = self.impl_instance
+        room = None if kind.precision is None else kind.precision - (kind.scale or 0)
+        return Decimal(number if room is None else number % 10 ** max(room, 0))
 
     def keeps_digits(self, element: ColumnElement[Any]) -> bool:
         """Whether SQLite computes an expression for such a column without binary fractions."""

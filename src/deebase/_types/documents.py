@@ -12,11 +12,18 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, get_origin
 from uuid import uuid4
 
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+from deebase._types.base import ColumnType, has_types, kept_on_sqlite, misfit, refused
+from deebase._types.choices import EQUALITIES
 from deebase._types.foreign_values import python_value
-from deebase._types.scalars import misfit, refused, text_fault
+from deebase._types.text import plain_json, text_fault
 from deebase.errors import DataError, DeeBaseError, ValidationError
 
 Convert = Callable[[Any], Any]
@@ -190,3 +197,202 @@ def decode(made: Codec, stored: Any, *, parsed: bool = False) -> Any:
         raise DataError(
             "a stored JSON value does not fit the annotation of its column", hint="read it with SQL, and correct it"
         ) from None
+
+
+# -- columns -----------------------------------------------------------------------------------
+
+
+class RepeatedKey(ValueError):
+    """An object of JSON has two values under one key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object with these keys; of two values under one key the first would be lost without an error."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        known: set[str] = set()
+        for key, _ in pairs:
+            if key in known:
+                raise RepeatedKey(key)
+            known.add(key)
+    return made
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+#: Returns the value of JSON text that a user wrote.
+written_json = json.JSONDecoder(object_pairs_hook=distinct, parse_constant=_no_constant).decode
+
+
+class JsonText:
+    """JSON text of a value that was checked with its column's name; ``JSON`` sends it as it is."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class JSON(ColumnType[Any], name="json"):
+    """JSON, JSONB; None is NULL.
+
+    Args:
+        hint: the annotation, from which values are made again when they are read; part of the cache key.
+        codec: how; None takes what JSON itself knows.
+    """
+
+    impl = sa.JSON
+    sqlite = sa.JSON(none_as_null=True)
+    sqlite_names = ("JSONB",)
+    postgres: ClassVar[Any] = postgresql.JSONB(none_as_null=True)
+    wanted = "JSON"
+    example = '{"views": 1} or "text" in quotes'
+    classes = (dict, list)
+    takes_collections = True
+    defines_classes = True
+    # The annotation alone says what documents are made of.
+    converts = False
+
+    class Comparator(TypeDecorator.Comparator[Any], sa.JSON.Comparator[Any]):
+        """Elements of a document are JSON of any kind, whatever the document is."""
+
+        __slots__ = ()
+
+        def __getitem__(self, index: Any) -> Any:
+            element: Any = super().__getitem__(index)  # type: ignore[no-untyped-call]
+            element.type = JSON()
+            return element
+
+    comparator_factory: Any = Comparator
+
+    def __init__(self, hint: Any = None, codec: Codec | None = None) -> None:
+        super().__init__(none_as_null=True)
+        # Metadata of an annotation may have no hash; then this column's type is only equal to itself.
+        self.hint = hint if _has_hash(hint) else object()
+        self._codec = codec if codec is not None else Codec(plain, None)
+        origin = get_origin(hint) or hint
+        if origin in (list, dict):
+            self.zero = origin()
+
+    @property
+    def annotation(self) -> Any:
+        """The annotation it was made from, or that of objects."""
+        return self.hint if self.hint is not None and type(self.hint) is not object else dict[str, Any]
+
+    def accept(self, value: Any) -> JsonText:
+        """Return the JSON text of a value."""
+        return JsonText(encode(self._codec, value))
+
+    def parse(self, text: str) -> Any:
+        """Return the value of JSON text."""
+        return written_json(text)
+
+    def format(self, value: Any) -> str:
+        """Return JSON text."""
+        return json.dumps(value, ensure_ascii=False)
+
+    def of_json(self, value: Any) -> Any:
+        """Return the value itself; a string that the column does not take is JSON text."""
+        if isinstance(value, str):
+            try:
+                self.accept(value)
+            except ValidationError:
+                return self.parse(value)
+            return value
+        return plain_json(value)
+
+    def to_json(self, value: Any) -> Any:
+        """Return the value itself."""
+        return value
+
+    def to_sqlite(self) -> Convert:
+        """Return what makes JSON text."""
+
+        def process(value: Any) -> Any:
+            return value.text if type(value) is JsonText else encode(self._codec, value)
+
+        return process
+
+    to_postgres = to_sqlite
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Return what makes JSON text of values that are not Python's own as well."""
+        process = self.to_sqlite()
+        return lambda value: None if value is None else process(value)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        """Return what makes the value of a document."""
+        # The driver's codecs parse JSON.
+        parsed = has_types(dialect)
+
+        def process(value: Any) -> Any:
+            return None if value is None else decode(self._codec, value, parsed=parsed)
+
+        return process
+
+    def of_literal(self, value: Any) -> Any:
+        """Return the value of JSON text."""
+        if isinstance(value, (bool, bytes)):
+            raise ValueError
+        return decode(self._codec, str(value))
+
+    def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
+        """Return what an UPDATE stores; ``null`` of a JSONB, which is read as None, stays."""
+        if not has_types(dialect):
+            return kept_on_sqlite("JSON", stored, new)
+        null = sa.case((sa.func.jsonb_typeof(stored) == sa.literal_column("'null'"), stored))
+        return sa.func.coalesce(new, null)
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """What a document is compared with is a document; a path or key is not."""
+        return self if op in EQUALITIES else self.impl_instance.coerce_compared_value(op, value)
+
+    def sample(self, number: int, name: str) -> Any:
+        """Return an empty document: of the annotation if it can be made of nothing, else any that fits.
+
+        Raises:
+            ValueError: no empty document fits.
+        """
+        makers: list[Callable[[], Any]] = [*([self.hint] if callable(self.hint) else []), dict, list]
+        for make in makers:
+            try:
+                made = make()
+                self.accept(made)
+            except (DeeBaseError, TypeError, ValueError):
+                continue
+            return made
+        raise ValueError
+
+
+class PlainJson(JSON):
+    """JSON as it was written; PostgreSQL has no equality for it."""
+
+    postgres: ClassVar[Any] = postgresql.JSON(none_as_null=True)
+
+    def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
+        """Return what an UPDATE stores."""
+        return kept_documents(stored, new)
+
+
+def kept_documents(stored: Any, new: Any) -> Any:
+    """Return the expression that keeps JSON, or an array of it, that holds the same values in the same order."""
+    same = _document_text(stored) == sa.func.coalesce(_document_text(new), sa.literal_column("'null'"))
+    return sa.case((same, stored), else_=new)
+
+
+def _document_text(element: Any) -> Any:
+    return sa.cast(sa.func.to_jsonb(element, type_=postgresql.JSONB()), sa.Text())
+
+
+def _has_hash(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True

@@ -14,11 +14,11 @@ from uuid import UUID
 from deebase._types.infinity import InfiniteDate, InfiniteDateTime, StoredInterval
 from deebase.errors import ValidationError
 
-#: Types whose values are what they are.
-OWN = frozenset(
-    {int, str, float, bool, bytes, type(None), datetime, date, time, timedelta, Decimal, UUID, dict, list, tuple, set}
-    | {frozenset, bytearray, memoryview, InfiniteDate, InfiniteDateTime, StoredInterval}
-)
+#: Classes whose values are what they are; those of column types add themselves.
+OWN: set[type] = {
+    *(int, str, float, bool, bytes, type(None), datetime, date, time, timedelta, Decimal, UUID, dict, list, tuple, set),
+    *(frozenset, bytearray, memoryview, InfiniteDate, InfiniteDateTime, StoredInterval),
+}
 #: Classes whose subclasses are stored like themselves.
 _BASES = (int, float, str, bytes, bytearray, Decimal, UUID, Enum, dict, list, tuple, set, frozenset)
 

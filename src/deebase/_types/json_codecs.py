@@ -6,12 +6,14 @@ import dataclasses
 import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from deebase._types.documents import Codec, Convert, JsonNumber, plain
-from deebase._types.scalars import is_a, misfit, refused
+from sqlalchemy.types import TypeEngine
+
+from deebase._types.base import is_a, misfit, refused
+from deebase._types.documents import JSON, Codec, Convert, JsonNumber, plain
 from deebase.errors import UnsupportedTypeError
 
 
@@ -26,6 +28,22 @@ def codec(hint: Any, localns: Mapping[str, Any] | None = None) -> Codec:
         UnsupportedTypeError: something inside the annotation cannot be stored as JSON.
     """
     return _Builder(localns).build(hint)
+
+
+class DocumentHints(JSON):
+    """Finds the codec of an annotation."""
+
+    @classmethod
+    def of_annotation(cls, hint: Any, names: Callable[[], Any]) -> TypeEngine[Any] | None:
+        """Return the type of a list, a dict, or a class whose instances JSON holds."""
+        is_document = (
+            (get_origin(hint) or hint) in (list, dict)
+            or dataclasses.is_dataclass(hint)
+            or typing.is_typeddict(hint)
+            or (hasattr(hint, "model_validate") and hasattr(hint, "model_dump"))
+            or hasattr(hint, "__struct_fields__")
+        )
+        return JSON(hint, codec(hint, names())) if is_document else None
 
 
 class _Builder:

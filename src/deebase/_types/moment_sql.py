@@ -20,6 +20,7 @@ from sqlalchemy.sql.elements import Grouping, Null
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import NullType
 
+from deebase._types.base import has_types
 from deebase._types.moment_forms import DATE, DATETIME, Kind
 
 #: Begins the names of the indexes over rows of other forms, which are no part of a table's own.
@@ -76,7 +77,7 @@ class Normal(_Wrapped):
 @compiles(Normal)
 def _compile_normal(element: Normal, compiler: Any, **options: Any) -> str:
     text = compiler.process(element.element, **options)
-    return _normal(text, element.kind) if compiler.dialect.name == "sqlite" else text
+    return text if has_types(compiler.dialect) else _normal(text, element.kind)
 
 
 class Plain(_Wrapped):
@@ -253,7 +254,7 @@ class Compared(_Wrapped):
 
 @compiles(Compared)
 def _compile_compared(element: Compared, compiler: Any, **options: Any) -> str:
-    if compiler.dialect.name != "sqlite":
+    if has_types(compiler.dialect):
         plain: str = compiler.process(element.element, **options)
         return plain
     column, operator, right = element.left, element.element.operator, element.right
@@ -416,7 +417,7 @@ def other_forms_index(table: str, column: sa.Column[Any], dialect: Dialect) -> s
 
 def other_forms_indexes(table: sa.Table, names: Iterable[str], dialect: Dialect) -> list[str]:
     """Return the statements that make such indexes beside one over some columns; none on PostgreSQL."""
-    if dialect.name != "sqlite":
+    if has_types(dialect):
         return []
     return [other_forms_index(table.name, table.c[name], dialect) for name in moments_of(table, names)]
 

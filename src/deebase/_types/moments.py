@@ -4,20 +4,35 @@ from __future__ import annotations
 
 # What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-from datetime import date, datetime, time
-from typing import Any, ClassVar
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.types import TypeDecorator
 
 from deebase._types import moment_forms as moments
-from deebase._types import scalars
-from deebase._types.base import ColumnType, Named, Processor
-from deebase._types.infinity import InfiniteDate, InfiniteDateTime
+from deebase._types.base import (
+    ColumnType,
+    Named,
+    Processor,
+    Source,
+    T,
+    has_types,
+    kept_on_sqlite,
+    literal,
+    misfit,
+    refused,
+)
+from deebase._types.infinity import AWARE_TIMESTAMPS, DATES, TIMESTAMPS, InfiniteDate, InfiniteDateTime, StoredInterval
 from deebase._types.moment_forms import Kind
 from deebase._types.moment_sql import SEARCHES, Compared, Kept, Normal, common_kind, kind_of, may_have_another_form
+from deebase.types import UTCDateTime
 
 _BY_VALUE = frozenset(
     {
@@ -32,10 +47,9 @@ _BY_VALUE = frozenset(
 _MOST_ELEMENTS = 1000
 
 
-class Moment(ColumnType):
+class Moment(ColumnType[T]):
     """Base of the types whose values SQLite files hold in many forms."""
 
-    cache_ok = True
     #: The form on SQLite.
     kind: ClassVar[Kind]
 
@@ -64,7 +78,7 @@ class Moment(ColumnType):
 
     def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
         """Return what an UPDATE stores: a moment that does not change keeps the form in which it is stored."""
-        return Kept(stored, new, new) if dialect.name == "sqlite" else new
+        return new if has_types(dialect) else Kept(stored, new, new)
 
     def order_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return what ORDER BY sorts by."""
@@ -116,87 +130,339 @@ def _normal(value: Any, kind: Kind) -> Any:
     return Normal(value, kind) if may_have_another_form(value) else value
 
 
-def _refused(value: Any) -> Any:
-    raise scalars.refused(
-        value, "SQLite stores no infinity of dates", "use None, or the last or first date: datetime.max, date.min"
-    )
+def _on_sqlite(write: Callable[[Any], str]) -> Processor:
+    """Return what writes a moment; of PostgreSQL's infinities SQLite has none."""
+
+    def process(value: Any) -> str:
+        if type(value) in (InfiniteDate, InfiniteDateTime):
+            raise refused(
+                value,
+                "SQLite stores no infinity of dates",
+                "use None, or the last or first date: datetime.max, date.min",
+            )
+        return write(value)
+
+    return process
 
 
-class DateTime(Moment):
-    """A datetime without a time zone: text that SQLAlchemy's own type would store, TIMESTAMP. ``fold`` is not kept."""
+#: Texts of PostgreSQL's infinities, by whether they lie in the future.
+_INFINITIES: Final = {True: "infinity", False: "-infinity"}
+_START: Final = datetime(2000, 1, 1)
+_DAY_SECONDS: Final = 86_400
+_SAMPLE_DAYS: Final = 100_000
 
-    cache_ok = True
+
+def _call(kind: type[Any], parts: list[int], least: int, **keywords: Any) -> Source:
+    """Return a call with numbers, without the zeros at its end."""
+    while len(parts) > least and not parts[-1]:
+        parts.pop()
+    return Source(kind, tuple(parts), keywords)
+
+
+class _AnyDateTime(Moment[datetime]):
+    """What datetimes with and without a time zone have in common."""
+
     impl = sa.DateTime
     kind = moments.DATETIME
+    #: PostgreSQL's infinities, by what it stores.
+    infinities: ClassVar[dict[int, InfiniteDateTime]]
 
-    def accept(self, value: Any) -> datetime:
-        return scalars.naive_datetime(value)
+    def parse(self, text: str) -> datetime:
+        """Return the datetime of ISO 8601, or an infinity of PostgreSQL."""
+        text = text.strip()
+        for value in self.infinities.values():
+            if text == _INFINITIES[value.stored > 0]:
+                return value
+        return datetime.fromisoformat(text)
 
-    def to_sqlite(self) -> Processor:
-        return lambda value: (
-            _refused(value)
-            if type(value) is InfiniteDateTime
-            else datetime.isoformat(scalars.naive_datetime(value), " ", "microseconds")
-        )
+    def format(self, value: datetime) -> str:
+        """Return ISO 8601."""
+        return _INFINITIES[value.stored > 0] if type(value) is InfiniteDateTime else value.isoformat()
 
-    def from_sqlite(self) -> Processor:
-        return moments.read_naive
+    def literal(self, value: Any, dialect: Dialect) -> str:
+        """Return the literal."""
+        if type(value) is InfiniteDateTime or not has_types(dialect):
+            return super().literal(value, dialect)
+        return literal(value.isoformat(" ", "microseconds"), dialect)
+
+    def source(self, value: datetime) -> Source:
+        """Return the call."""
+        zone = {}
+        if value.tzinfo is not None:
+            value, zone = value.astimezone(UTC), {"tzinfo": UTC}
+        parts = [value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond]
+        return _call(datetime, parts, 3, **zone)
 
 
-class AwareDateTime(Moment):
+class AwareDateTime(_AnyDateTime, python=UTCDateTime, name="utcdatetime"):
     """A datetime in UTC: text without the zone, which sorts by time; TIMESTAMPTZ."""
 
-    cache_ok = True
-    impl = sa.DateTime
-    kind = moments.DATETIME
-    sqlite_type = Named("DATETIME UTC TEXT")
-    postgresql_type = sa.DateTime(timezone=True)
+    sqlite = Named("DATETIME UTC TEXT")
+    postgres = sa.DateTime(timezone=True)
+    infinities = AWARE_TIMESTAMPS
+    wanted = "a date and time with a zone"
+    example = "2024-02-29T12:30:00+00:00"
+
+    @classmethod
+    def holds(cls, value: Any) -> bool:
+        """Return whether a datetime has a time zone."""
+        return value.tzinfo is not None
 
     def accept(self, value: Any) -> datetime:
-        return scalars.aware_datetime(value)
+        """Return a datetime that has a time zone in UTC."""
+        if not isinstance(value, datetime):
+            raise misfit(value, "a datetime", "datetime.fromisoformat(value)" if isinstance(value, str) else None)
+        if value.utcoffset() is None:
+            raise refused(
+                value,
+                "takes a datetime with a time zone, and this one has none",
+                "value.replace(tzinfo=UTC), or annotate the column datetime",
+            )
+        if value.tzinfo is UTC:
+            return value
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            raise refused(value, "in UTC this datetime is outside the years 1 to 9999") from None
 
     def to_sqlite(self) -> Processor:
-        return lambda value: (
-            _refused(value)
-            if type(value) is InfiniteDateTime
-            else moments.write_datetime(scalars.aware_datetime(value))
-        )
+        """Return what writes the form that SQLite stores."""
+        return _on_sqlite(lambda value: moments.write_datetime(self.accept(value)))
 
     def from_sqlite(self) -> Processor:
+        """Return what reads any form."""
         return moments.read_aware
 
+    def sample(self, number: int, name: str) -> datetime:
+        """Return a second of 2000 or later."""
+        return _START.replace(tzinfo=UTC) + timedelta(seconds=number)
 
-class Date(Moment):
+
+class DateTime(_AnyDateTime, python=datetime):
+    """A datetime without a time zone: text that SQLAlchemy's own type would store, TIMESTAMP. ``fold`` is not kept."""
+
+    adopts = (sa.DateTime,)
+    sqlite = postgres = sa.DateTime()
+    sqlite_names = ("TIMESTAMP",)
+    infinities = TIMESTAMPS
+    wanted = "a date and time"
+    example = "2024-02-29T12:30:00"
+    zero = datetime(1970, 1, 1)
+
+    @classmethod
+    def adopting(cls, sa_type: Any) -> ColumnType[Any]:
+        """Return the type with or without a time zone."""
+        return AwareDateTime() if sa_type.timezone else cls()
+
+    def accept(self, value: Any) -> datetime:
+        """Return a datetime without a time zone."""
+        if not isinstance(value, datetime):
+            raise misfit(value, "a datetime", "datetime.fromisoformat(value)" if isinstance(value, str) else None)
+        if value.tzinfo is not None:
+            raise refused(
+                value, "takes a datetime without a time zone, and this one has one", "annotate the column UTCDateTime"
+            )
+        return value
+
+    def to_sqlite(self) -> Processor:
+        """Return what writes the form that SQLite stores."""
+        return _on_sqlite(lambda value: datetime.isoformat(self.accept(value), " ", "microseconds"))
+
+    def from_sqlite(self) -> Processor:
+        """Return what reads any form."""
+        return moments.read_naive
+
+    def sample(self, number: int, name: str) -> datetime:
+        """Return a second of 2000 or later."""
+        return _START + timedelta(seconds=number)
+
+
+class Date(Moment[date], python=date):
     """DATE; SQLite stores ISO 8601 text."""
 
-    cache_ok = True
     impl = sa.Date
     kind = moments.DATE
+    adopts = (sa.Date,)
+    sqlite = postgres = sa.Date()
+    wanted = "a date"
+    example = "2024-02-29"
+    zero = date(1970, 1, 1)
 
     def accept(self, value: Any) -> date:
-        return scalars.calendar_date(value)
+        """Return a date; a datetime is refused, though it is a subclass: its time would be lost."""
+        if isinstance(value, datetime):
+            raise misfit(value, "a date", "value.date()")
+        if not isinstance(value, date):
+            raise misfit(value, "a date", "date.fromisoformat(value)" if isinstance(value, str) else None)
+        return value
+
+    def parse(self, text: str) -> date:
+        """Return the date of ISO 8601, or an infinity of PostgreSQL."""
+        text = text.strip()
+        for value in DATES.values():
+            if text == _INFINITIES[value.stored > 0]:
+                return value
+        return date.fromisoformat(text)
+
+    def format(self, value: date) -> str:
+        """Return ISO 8601."""
+        return _INFINITIES[value.stored > 0] if type(value) is InfiniteDate else value.isoformat()
 
     def to_sqlite(self) -> Processor:
-        return lambda value: (
-            _refused(value) if type(value) is InfiniteDate else date.isoformat(scalars.calendar_date(value))
-        )
+        """Return what writes the form that SQLite stores."""
+        return _on_sqlite(lambda value: date.isoformat(self.accept(value)))
 
     def from_sqlite(self) -> Processor:
+        """Return what reads any form."""
         return moments.read_date
 
+    def source(self, value: date) -> Source:
+        """Return the call."""
+        return Source(date, (value.year, value.month, value.day))
 
-class Time(Moment):
+    def sample(self, number: int, name: str) -> date:
+        """Return a day of 2000 or later."""
+        return date(2000, 1, 1) + timedelta(days=number % _SAMPLE_DAYS)
+
+
+class Time(Moment[time], python=time):
     """TIME without a zone; SQLite stores HH:MM:SS.ffffff. ``fold`` is not kept."""
 
-    cache_ok = True
     impl = sa.Time
     kind = moments.TIME
+    adopts = (sa.Time,)
+    sqlite = postgres = sa.Time()
+    wanted = "a time"
+    example = "12:30:00"
+    zero = time()
 
     def accept(self, value: Any) -> time:
-        return scalars.clock_time(value)
+        """Return a time without a time zone."""
+        if not isinstance(value, time):
+            raise misfit(value, "a time", "time.fromisoformat(value)" if isinstance(value, str) else None)
+        if value.tzinfo is not None:
+            raise refused(value, "takes a time without a time zone, and this one has one", "value.replace(tzinfo=None)")
+        return value
+
+    def parse(self, text: str) -> time:
+        """Return the time of ISO 8601."""
+        return time.fromisoformat(text.strip())
+
+    def format(self, value: time) -> str:
+        """Return ISO 8601."""
+        return value.isoformat()
 
     def to_sqlite(self) -> Processor:
-        return lambda value: moments.write_time(scalars.clock_time(value))
+        """Return what writes the form that SQLite stores."""
+        return lambda value: moments.write_time(self.accept(value))
 
     def from_sqlite(self) -> Processor:
+        """Return what reads any form."""
         return moments.read_time
+
+    def source(self, value: time) -> Source:
+        """Return the call."""
+        return _call(time, [value.hour, value.minute, value.second, value.microsecond], 1)
+
+    def sample(self, number: int, name: str) -> time:
+        """Return a second of the day."""
+        return (_START + timedelta(seconds=number % _DAY_SECONDS)).time()
+
+
+_CLOCK: Final = re.compile(
+    r"(?:(?P<days>[-+]?\d+) days? ?)?(?:(?P<sign>[-+]?)(?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>\d+(?:\.\d+)?))?"
+)
+_DAYS_AND_SECONDS: Final = re.compile(r"(?P<days>-?\d+) days (?P<seconds>\d+\.\d+) seconds")
+#: Months, days and microseconds, as PostgreSQL stores an INTERVAL that no timedelta equals.
+_STORED_INTERVAL: Final = re.compile(r"P(-?\d+)M(-?\d+)DT(-?\d+)us")
+
+
+class Interval(ColumnType[timedelta], python=timedelta):
+    """INTERVAL; SQLite stores seconds as a REAL. The text form is a number of seconds."""
+
+    impl = sa.Interval
+    adopts = (sa.Interval, postgresql.INTERVAL)
+    sqlite = Named("DURATION REAL")
+    postgres = postgresql.INTERVAL()
+    wanted = "a number of seconds"
+    example = "90.5"
+    zero = timedelta()
+    json_kinds = (int, float, Decimal)
+
+    def accept(self, value: Any) -> timedelta:
+        """Return a timedelta that is the same after its seconds were a float, or what PostgreSQL stored."""
+        if type(value) is StoredInterval:
+            return value
+        if not isinstance(value, timedelta):
+            raise misfit(value, "a timedelta", "timedelta(seconds=value)" if isinstance(value, (int, float)) else None)
+        try:
+            same = timedelta(seconds=value.total_seconds()) == value
+        except OverflowError:
+            same = False
+        if not same:
+            raise refused(
+                value,
+                "this timedelta is too long for its microseconds to be kept",
+                "round it to seconds, or store an int",
+            )
+        return value
+
+    def parse(self, text: str) -> timedelta:
+        """Return the timedelta of a number of seconds."""
+        stored = _STORED_INTERVAL.fullmatch(text.strip())
+        return timedelta(seconds=float(text)) if stored is None else StoredInterval(*map(int, stored.groups()))
+
+    def format(self, value: timedelta) -> str:
+        """Return the number of seconds; months have no number of seconds."""
+        if type(value) is StoredInterval:
+            return "P{}M{}DT{}us".format(*value.stored)
+        return repr(value.total_seconds())
+
+    def to_json(self, value: timedelta) -> Any:
+        """Return the number of seconds."""
+        return self.format(value) if type(value) is StoredInterval else value.total_seconds()
+
+    def to_sqlite(self) -> Processor:
+        """Return what makes seconds."""
+        return lambda value: timedelta.total_seconds(self.accept(value))
+
+    def from_sqlite(self) -> Processor:
+        """Return what reads seconds."""
+        return lambda seconds: timedelta(seconds=seconds)
+
+    def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
+        """Return what an UPDATE stores."""
+        return new if has_types(dialect) else kept_on_sqlite("DURATION REAL", stored, new)
+
+    def literal(self, value: Any, dialect: Dialect) -> str:
+        """Return the literal; PostgreSQL takes days and seconds apart."""
+        if not has_types(dialect):
+            return super().literal(value, dialect)
+        return literal(f"{value.days} days {value.seconds}.{value.microseconds:06d} seconds", dialect)
+
+    def of_literal(self, value: Any) -> timedelta:
+        """Return the timedelta of a number of seconds, or of what either of us or PostgreSQL writes."""
+        if not isinstance(value, str):
+            return timedelta(seconds=float(value))
+        match = _DAYS_AND_SECONDS.fullmatch(value) or _CLOCK.fullmatch(value)
+        if match is None or not value:
+            raise ValueError
+        parts = match.groupdict()
+        sign = -1 if parts.get("sign") == "-" else 1
+        whole, _, fraction = (parts["seconds"] or "0").partition(".")
+        clock = timedelta(
+            hours=int(parts.get("hours") or 0),
+            minutes=int(parts.get("minutes") or 0),
+            seconds=int(whole),
+            microseconds=int((fraction + "000000")[:6]),
+        )
+        return timedelta(days=int(parts["days"] or 0)) + sign * clock
+
+    def source(self, value: timedelta) -> Source:
+        """Return the call."""
+        parts = {"days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
+        return Source(timedelta, (), {name: part for name, part in parts.items() if part})
+
+    def sample(self, number: int, name: str) -> timedelta:
+        """Return a number of seconds."""
+        return timedelta(seconds=number)

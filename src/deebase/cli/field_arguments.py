@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from deebase.cli.value_arguments import Convert, reader
 from deebase.errors import UnsupportedTypeError, ValidationError
 
 if TYPE_CHECKING:
@@ -14,26 +13,9 @@ if TYPE_CHECKING:
 
     from deebase.types import ForeignKeyMark
 
-#: Type of a field -> which text is a value of it, as in ``default=...``.
-_KINDS = {
-    "int": "int",
-    "str": "text",
-    "text": "text",
-    "bool": "bool",
-    "float": "float",
-    "bytes": "bytes",
-    "datetime": "datetime",
-    "utcdatetime": "datetime",
-    "date": "date",
-    "time": "time",
-    "timedelta": "duration",
-    "decimal": "decimal",
-    "uuid": "uuid",
-    "json": "json",
-}
 _FLAGS = ("unique", "nullable")
 _VALUES = ("default", "fk", "check")
-_TYPE = re.compile(r"(?P<name>[a-z]+)(?:\((?P<digits>\d{1,4}),\s*(?P<places>\d{1,4})\))?")
+_TYPE = re.compile(r"(?P<name>[a-z][a-z0-9_]*)(?:\((?P<digits>\d{1,4}),\s*(?P<places>\d{1,4})\))?")
 #: A colon that does not have a backslash before it.
 _COLON = re.compile(r"(?<!\\):")
 
@@ -44,13 +26,13 @@ class FieldSpec:
 
     Attributes:
         name: of the column.
-        type: one of ``_KINDS``.
+        type: the name of a column type.
         unique: no two rows have the same value.
         nullable: NULL is allowed.
-        default: the text of the default, None for none.
+        default: the text of the default; None for none.
         fk: the target of the foreign key.
         check: a condition in SQL.
-        digits: of a decimal, how many it may have, and how many of them behind the point.
+        digits: of a decimal: how many it may have, and how many of them after the point.
     """
 
     name: str
@@ -66,7 +48,9 @@ class FieldSpec:
     @property
     def annotation(self) -> Any:
         """What a class would say of the column."""
-        python = _annotation(self.type)
+        from deebase._types.registry import type_named
+
+        python = type_named(self.type)().annotation
         return python | None if self.nullable else python
 
     @property
@@ -77,12 +61,14 @@ class FieldSpec:
             ValidationError: the text is no value of the type.
         """
         assert self.default is not None
-        read: Convert = reader(_KINDS[self.type])
+        from deebase._types.registry import type_named
+
+        kind = type_named(self.type)()
         try:
-            return read(self.default)
-        except (ValueError, ArithmeticError):
+            return kind.parse(self.default)
+        except (ValueError, TypeError, LookupError, ArithmeticError):
             raise ValidationError(
-                f"the default of {self.name} is no {self.type}", field=self.name, hint=f"{self.name}:{self.type}"
+                f"the default of {self.name} is not {kind.wanted}", field=self.name, hint=f"such as {kind.example}"
             ) from None
 
     def checks(self, dialect: Dialect) -> list[str]:
@@ -90,14 +76,11 @@ class FieldSpec:
         own = [] if self.check is None else [self.check]
         if self.digits is None:
             return own
+        from deebase._types.decimals import ExactNumber
+
         digits, places = self.digits
         name = dialect.identifier_preparer.quote(self.name)
-        if dialect.name == "sqlite":
-            # Decimals are text there, and may have zeros at the end.
-            behind = f"length(rtrim(substr({name}, instr({name}, '.') + 1), '0'))"
-            fits = f"(instr({name}, '.') = 0 OR {behind} <= {places})"
-            return [*own, f"{fits} AND abs(CAST({name} AS REAL)) < 1e{digits - places}"]
-        return [*own, f"{name} = round({name}, {places}) AND abs({name}) < 1e{digits - places}"]
+        return [*own, ExactNumber.digits_check(name, digits, places, dialect)]
 
     @property
     def mark(self) -> ForeignKeyMark | None:
@@ -105,31 +88,6 @@ class FieldSpec:
         from deebase.types import ForeignKeyMark
 
         return None if self.fk is None else ForeignKeyMark(self.fk)
-
-
-def _annotation(kind: str) -> Any:
-    from datetime import date, datetime, time, timedelta
-    from decimal import Decimal
-    from uuid import UUID
-
-    from deebase.types import Text, UTCDateTime
-
-    return {
-        "int": int,
-        "str": str,
-        "text": Text,
-        "bool": bool,
-        "float": float,
-        "bytes": bytes,
-        "datetime": datetime,
-        "utcdatetime": UTCDateTime,
-        "date": date,
-        "time": time,
-        "timedelta": timedelta,
-        "decimal": Decimal,
-        "uuid": UUID,
-        "json": dict,
-    }[kind]
 
 
 def escaped(name: str) -> str:
@@ -155,13 +113,16 @@ def parse(text: str) -> FieldSpec:
     name, *rest = [part.replace("\\:", ":") for part in _COLON.split(text)]
     if not name or not rest:
         raise ValidationError(f"the field {text!r} is not of the form name:type", field=name or None, hint="age:int")
+    from deebase._types.registry import type_names
+
     kind, *modifiers = rest
     match = _TYPE.fullmatch(kind.lower())
-    if match is None or match["name"] not in _KINDS or (match["digits"] and match["name"] != "decimal"):
+    known = type_names()
+    if match is None or match["name"] not in known or (match["digits"] and match["name"] != "decimal"):
         raise UnsupportedTypeError(
             f"the field {name!r} has the unknown type {kind!r}",
             column_name=name,
-            hint=f"one of {', '.join(_KINDS)}; decimal(10,2) has at most 10 digits, 2 of them behind the point",
+            hint=f"one of {', '.join(known)}; decimal(10,2) has at most 10 digits, 2 of them after the point",
         )
     found = FieldSpec(name, match["name"])
     if match["digits"]:

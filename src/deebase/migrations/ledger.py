@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
 from deebase._sql.statement import Statement
-from deebase._types.sql_defaults import literal
-from deebase._types.standard import AwareDateTime, Float
+from deebase._types.base import literal
+from deebase._types.moments import AwareDateTime
+from deebase._types.number import Float
 from deebase.migrations.files import DRAFT, MigrationFile
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._model.generated_names import shortened
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import literal
-from deebase._types.standard import Choice
+from deebase._types.choices import Choice
 from deebase.errors import InvalidOperationError, QueryError
 
 #: The constraints of a table, by its quoted name.

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.postgres.check_text import settled
-from deebase._types.sql_defaults import literal
+from deebase._types.base import literal
 
 #: In the order in which they were made: a domain may be over an enum. Those of extensions come with these.
 TYPES = """

@@ -14,8 +14,10 @@ from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from deebase._model.facts import ColumnInfo
 from deebase._model.sqlite_types import sqlite_type
-from deebase._types import standard as types
+from deebase._types.binary import Binary
 from deebase._types.moment_forms import read_naive, write_datetime, write_time
+from deebase._types.moments import AwareDateTime, Date, DateTime, Time
+from deebase._types.number import Boolean, Float
 from deebase.errors import DeeBaseError
 
 #: SQL functions of two arguments, a type as a column is declared with and a value: whether the value can be one
@@ -25,7 +27,6 @@ FITS, STORED = "deebase_fits", "deebase_stored"
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 #: Encodings of a database, by the letter "a".
 _ENCODINGS = {b"a": "utf-8", b"a\0": "utf-16-le", b"\0a": "utf-16-be"}
-_BOOLEANS = {"true": 1, "t": 1, "yes": 1, "on": 1, "1": 1, "false": 0, "f": 0, "no": 0, "off": 0, "0": 0}
 
 
 def fits(written: str, value: Any) -> int:
@@ -138,10 +139,11 @@ def _binary(value: Any) -> bytes:
 
 
 def _boolean(value: Any) -> int:
-    known = _BOOLEANS.get(value.strip().lower()) if isinstance(value, str) else {0: 0, 1: 1}.get(value)
-    if known is None:
+    if isinstance(value, str):
+        return int(Boolean().parse(value))
+    if value not in (0, 1):
         raise ValueError
-    return known
+    return int(value)
 
 
 def _whole(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -156,11 +158,11 @@ def _whole(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 _OWN: dict[type[Any], Callable[[Any], Any]] = {
-    types.DateTime: _whole(lambda text: write_datetime(read_naive(text))),
-    types.AwareDateTime: _whole(lambda text: write_datetime(read_naive(text))),
-    types.Date: _whole(lambda text: date.fromisoformat(text).isoformat()),
-    types.Time: _whole(lambda text: write_time(time.fromisoformat(text))),
-    types.Float: _real,
-    types.Binary: _binary,
-    types.Boolean: _boolean,
+    DateTime: _whole(lambda text: write_datetime(read_naive(text))),
+    AwareDateTime: _whole(lambda text: write_datetime(read_naive(text))),
+    Date: _whole(lambda text: date.fromisoformat(text).isoformat()),
+    Time: _whole(lambda text: write_time(time.fromisoformat(text))),
+    Float: _real,
+    Binary: _binary,
+    Boolean: _boolean,
 }

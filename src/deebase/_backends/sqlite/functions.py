@@ -7,9 +7,9 @@ import sqlite3
 from deebase._backends.sqlite.casts import FITS, STORED, fits, kept, stored
 from deebase._backends.sqlite.dialect import SUM
 from deebase._types import arithmetic as exact
+from deebase._types.base import KEPT
+from deebase._types.decimals import compare_decimals
 from deebase._types.moment_forms import KINDS
-from deebase._types.standard import compare_decimals
-from deebase._types.stored_forms import KEPT
 
 
 def add_functions(raw: sqlite3.Connection) -> None:

@@ -74,23 +74,35 @@ class SchemaInspector:
     def get_multi_columns(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
         raise NotImplementedError
 
-    def get_multi_pk_constraint(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+    def get_multi_pk_constraint(
+        self, schema: str | None = None, filter_names: Collection[str] | None = None
+    ) -> NoReturn:
         raise NotImplementedError
 
-    def get_multi_foreign_keys(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+    def get_multi_foreign_keys(
+        self, schema: str | None = None, filter_names: Collection[str] | None = None
+    ) -> NoReturn:
         raise NotImplementedError
 
     def get_multi_indexes(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
         raise NotImplementedError
 
-    def get_multi_unique_constraints(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+    def get_multi_unique_constraints(
+        self, schema: str | None = None, filter_names: Collection[str] | None = None
+    ) -> NoReturn:
         raise NotImplementedError
 
-    def get_multi_table_comment(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+    def get_multi_table_comment(
+        self, schema: str | None = None, filter_names: Collection[str] | None = None
+    ) -> NoReturn:
         raise NotImplementedError
 
-    def get_multi_check_constraints(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+    def get_multi_check_constraints(
+        self, schema: str | None = None, filter_names: Collection[str] | None = None
+    ) -> NoReturn:
         raise NotImplementedError
 
-    def get_multi_table_options(self, schema: str | None = None, filter_names: Collection[str] | None = None) -> NoReturn:
+    def get_multi_table_options(
+        self, schema: str | None = None, filter_names: Collection[str] | None = None
+    ) -> NoReturn:
         raise NotImplementedError

@@ -19,7 +19,7 @@ from deebase._model.columns import ColumnSpec
 from deebase._model.facts import TableInfo
 from deebase._schema.reflect import inventory
 from deebase._sql.statement import Statement
-from deebase._types.standard import Choice
+from deebase._types.choices import Choice
 from deebase.errors import DeeBaseError
 from deebase.migrations.ledger import TABLE as LEDGER
 from deebase.tools.codegen.class_source import TableReader

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from typing import Any, Literal, get_args, get_origin
-from uuid import UUID
 
 from deebase._model.columns import ColumnSpec
 from deebase._model.facts import ColumnInfo, IndexInfo, same_type
 from deebase._rows.model import ForeignKeyModel
+from deebase._types.registry import column_type
 from deebase.migrations.compare.changes import TableChange
 from deebase.migrations.compare.schema import Feature
 from deebase.migrations.write.body import Body, access, columns
@@ -20,23 +17,6 @@ from deebase.tools.codegen.constraints import plain_index
 from deebase.tools.codegen.line_layout import Piece, call, listed, mapped
 from deebase.tools.codegen.value_source import quoted
 from deebase.types import UNSET, ForeignKeyMark
-
-#: What rows that are there get in a new column that is never NULL and has no default.
-_ZEROS: dict[Any, Any] = {
-    int: 0,
-    float: 0.0,
-    str: "",
-    bool: False,
-    bytes: b"",
-    datetime: datetime(1970, 1, 1),
-    date: date(1970, 1, 1),
-    time: time(),
-    timedelta: timedelta(),
-    Decimal: Decimal(0),
-    UUID: UUID(int=0),
-    list: [],
-    dict: {},
-}
 
 
 class Alteration:
@@ -136,7 +116,7 @@ class Alteration:
         options: dict[str, Piece] = {}
         if spec.default is not UNSET:
             options["default"] = values.source(spec.default)
-        zero = UNSET if spec.nullable or options or spec.foreign_key is not None else zero_of(spec.python_type)
+        zero = UNSET if spec.nullable or options or spec.foreign_key is not None else column_type(spec.sa_type).zero
         if zero is not UNSET:
             options["default"] = values.source(zero)
             self._body.note(f"rows that are there get {options['default'].flat}: choose what is right for them")
@@ -266,12 +246,3 @@ def mark_of(key: ForeignKeyModel) -> ForeignKeyMark | None:
     if len(key.columns) != 1 or key.schema is not None or "." in key.table or "." in key.targets[0]:
         return None
     return ForeignKeyMark(f"{key.table}.{key.targets[0]}", key.on_delete, key.on_update)
-
-
-def zero_of(hint: Any) -> Any:
-    """Return the value that a column of a type gets where none is known; UNSET where there is none."""
-    arguments: tuple[Any, ...] = get_args(hint)
-    if get_origin(hint) is Literal:
-        return arguments[0]
-    kind = get_origin(hint) or hint
-    return next((zero for known, zero in _ZEROS.items() if kind is known), UNSET)

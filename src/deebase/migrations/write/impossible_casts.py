@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from deebase._backends.postgres.ddl import converted
 from deebase._backends.sqlite.casts import fits
 from deebase._engine.core import core_of
+from deebase._types.registry import column_type
 from deebase.errors import DeeBaseError, MigrationError
 from deebase.migrations.compare.changes import Changes, TableChange
 from deebase.migrations.hints import either
 from deebase.migrations.runner import separate
-from deebase.migrations.write.alteration import zero_of
 from deebase.types import UNSET
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ async def _lacks_a_cast(db: Database, old: str, new: str) -> bool:
 async def _fits_never(db: Database, change: TableChange, name: str, new: str) -> bool:
     """Whether a plain value of a column, as SQLite stores it, does not fit the new type."""
     spec = change.before.specs.get(name)
-    zero = UNSET if spec is None else zero_of(spec.python_type)
+    zero = UNSET if spec is None else column_type(spec.sa_type).zero
     if zero is UNSET or isinstance(zero, str):
         return False  # a text may hold what fits
     own = separate(db)

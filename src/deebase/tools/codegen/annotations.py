@@ -8,17 +8,12 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
-from uuid import UUID
-
-import sqlalchemy as sa
 
 from deebase._model.columns import ColumnSpec
 from deebase._model.fields import Field, fields_of, names_for
-from deebase._types.standard import AwareDateTime
+from deebase._types.registry import column_type, named
 from deebase.errors import UnsupportedTypeError
 from deebase.tools.codegen.line_layout import WIDTH, Piece, call, width
 from deebase.tools.codegen.name_use import Names, member_names
@@ -27,7 +22,6 @@ from deebase.types import ForeignKeyMark
 
 #: What classes are called in the module, and whether they are defined in it by now.
 ClassName = Callable[[type[Any]], str]
-_PLAIN = frozenset({int, float, str, bool, bytes, datetime, date, time, timedelta, Decimal, UUID})
 
 
 class Hints:
@@ -39,18 +33,27 @@ class Hints:
 
     def column(self, spec: ColumnSpec) -> Piece:
         """Return the annotation of a column, with ``| None`` and its foreign key."""
-        if isinstance(spec.sa_type, sa.Text):
-            written = Piece(self._names.use("deebase", "Text"))
-        elif isinstance(spec.sa_type, AwareDateTime):
-            written = Piece(self._names.use("deebase", "UTCDateTime"))
-        else:
-            written = self.source(spec.python_type)
+        written = self._of_type(spec)
         if spec.nullable:
             written = self._optional(written, spec)
         if spec.foreign_key is not None:
             marked = (written, self._mark(spec.foreign_key))
             written = Piece(f"{self._names.use('typing', 'Annotated')}[", marked, "]")
         return written
+
+    def _of_type(self, spec: ColumnSpec) -> Piece:
+        kind = column_type(spec.sa_type)
+        if get_origin(kind.python) is Annotated:
+            return Piece(self._names.use("deebase", named(kind.python)))
+        written = self.source(spec.python_type)
+        if not kind.is_marked:
+            return written
+        if not kind.has_no_arguments:
+            raise UnsupportedTypeError(
+                f"{spec.name}: the arguments of its {type(kind).__name__} cannot be written as source",
+                hint="make a subclass of it that needs none",
+            )
+        return Piece(f"{self._names.use('typing', 'Annotated')}[{written.flat}, {self._class(type(kind))}()]")
 
     def _optional(self, written: Piece, spec: ColumnSpec) -> Piece:
         if get_origin(spec.python_type) is Literal:
@@ -93,8 +96,6 @@ class Hints:
             return "None"
         if hint in (Any, object):
             return self._names.use("typing", "Any")
-        if hint in _PLAIN:
-            return self._builtin(hint)
         if isinstance(hint, type):
             return self._class(hint)
         raise UnsupportedTypeError(f"the annotation {hint!r} cannot be written as source", hint=_NAMED)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import re
-from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
 from deebase._model.columns import ColumnSpec
@@ -19,29 +15,14 @@ from deebase._model.design import TableSpec, design
 from deebase._model.facts import TableInfo, same_type
 from deebase._model.generated_names import comes_with_key, serves
 from deebase._rows.model import ForeignKeyModel, TableModel
-from deebase._types import standard as ours
+from deebase._types.decimals import ExactNumber
+from deebase._types.registry import column_type
 from deebase.errors import ValidationError
 from deebase.tools.codegen.constraints import checks_of, indexes_of, unsaid
 from deebase.tools.codegen.default_values import NoLiteral, value_of
 from deebase.tools.codegen.module import Outline
 from deebase.tools.codegen.name_use import class_name, is_attribute
-from deebase.types import UNSET, ForeignKeyMark, Text, UTCDateTime
-
-_HINTS: dict[type[Any], Any] = {
-    ours.Float: float,
-    ours.Boolean: bool,
-    ours.Binary: bytes,
-    ours.DateTime: datetime,
-    ours.AwareDateTime: UTCDateTime,
-    ours.Date: date,
-    ours.Time: time,
-    ours.Interval: timedelta,
-    ours.Uuid: UUID,
-    ours.ExactNumber: Decimal,
-    sa.Text: Text,
-    sa.Integer: int,
-    sa.String: str,
-}
+from deebase.types import UNSET, ForeignKeyMark
 
 
 class TableReader:
@@ -160,7 +141,7 @@ class TableReader:
             return UNSET
         try:
             kind = self.model.columns[name].sa_type
-            value = value_of(sql, ours.ExactNumber() if hint_of(kind) is Decimal else kind)
+            value = value_of(sql, ExactNumber() if hint_of(kind) is Decimal else kind)
         except NoLiteral:
             self._note_default(name)
             return UNSET
@@ -220,18 +201,4 @@ class TableReader:
 
 def hint_of(kind: sa.types.TypeEngine[Any]) -> Any:
     """Return the annotation that makes a column of a type, or of the nearest one that Python has."""
-    if isinstance(kind, ours.Choice):
-        members = [member for _, member in kind.pairs]
-        whole: Any = type(members[0])
-        return whole if isinstance(members[0], Enum) and members == list(whole) else Literal[tuple(members)]
-    if isinstance(kind, ours.JSON):
-        return kind.hint if kind.hint is not None and type(kind.hint) is not object else dict[str, Any]
-    if isinstance(kind, postgresql.ENUM):
-        return Literal[tuple(kind.enums)]
-    if isinstance(kind, postgresql.ARRAY):
-        item: Any = hint_of(kind.item_type)
-        return list[item] if item in (int, float, str, bool) else list[Any]
-    for base, hint in _HINTS.items():
-        if isinstance(kind, base):
-            return hint
-    return Decimal if re.match("DEC|NUM|MONEY", str(getattr(kind, "name", "")), re.IGNORECASE) else str
+    return column_type(kind).annotation

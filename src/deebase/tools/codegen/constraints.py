@@ -15,7 +15,7 @@ from deebase._rows.model import TableModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.tokens import Token, code_tokens, tokens
-from deebase._types import standard as ours
+from deebase._types.choices import Choice
 from deebase.types import Index
 
 
@@ -118,7 +118,7 @@ def checks_of(model: TableModel, facts: TableInfo | None) -> list[str]:
 
 
 def _choices(model: TableModel) -> list[str]:
-    return [name for name, column in model.columns.items() if isinstance(column.sa_type, ours.Choice)]
+    return [name for name, column in model.columns.items() if isinstance(column.sa_type, Choice)]
 
 
 def unsaid(model: TableModel, facts: TableInfo | None) -> Iterator[str]:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from deebase._model.columns import ColumnSpec, snake_case
 from deebase._model.design import TableSpec
+from deebase._types.registry import column_type
 from deebase.tools.codegen.annotations import Hints, is_defined_here, members_of, must_be_importable, nested_classes
 from deebase.tools.codegen.line_layout import Piece, assigned, call, comment, docstring, mapped
 from deebase.tools.codegen.name_use import Names, is_attribute, member_names
@@ -101,7 +102,8 @@ class Module:
             self._write(made)
 
     def _needed(self, spec: ColumnSpec) -> Iterator[type[Any]]:
-        yield from nested_classes(spec.python_type, self._localns)
+        if column_type(spec.sa_type).defines_classes:
+            yield from nested_classes(spec.python_type, self._localns)
 
     def _class(self, kind: type[Any]) -> str:
         """Return what a class is called here, importing it where it is not written here."""

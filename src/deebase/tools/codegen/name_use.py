@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import builtins
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable
 from enum import Enum
 from keyword import iskeyword
 from typing import Final
 
+from deebase._types.registry import annotations
 from deebase.tools.codegen.line_layout import WIDTH
 
-#: Names that a generated module may import or define itself, and those that look like digits; no class has one.
+#: Names that a generated module may import or define itself, besides those of column types, and names that look like
+#: digits. No class has one.
 _OWN: Final = frozenset(
     {
         *("Annotated", "Any", "Literal", "NotRequired", "Required", "TypedDict"),
-        *("UTC", "Decimal", "UUID", "date", "datetime", "time", "timedelta", "uuid4"),
+        *("UTC", "uuid4"),
         *("Enum", "IntEnum", "StrEnum", "dataclass", "field"),
-        *("Database", "ForeignKeyMark", "Index", "Text", "UTCDateTime", "create_tables"),
+        *("Database", "ForeignKeyMark", "Index", "create_tables"),
         *("I", "O", "l"),
     }
 )
@@ -72,7 +75,8 @@ class Names:
         """Return the name for a class, with a number behind it where it is taken."""
         base = wanted if is_attribute(wanted) and not wanted.startswith("_") else class_name(wanted)
         name, number = base, 1
-        while name in self._defined or name in self._fields or name in _OWN or name in _BUILTINS:
+        taken = _OWN | _BUILTINS | set(annotations())
+        while name in self._defined or name in self._fields or name in taken:
             number += 1
             name = f"{base}{number}"
         self._defined.add(name)
@@ -98,7 +102,7 @@ class Names:
 
     def source(self) -> str:
         """Return the import statements, sorted as ruff sorts them."""
-        standard = [module for module in self.imports if module.partition(".")[0] in _STANDARD]
+        standard = [module for module in self.imports if module.partition(".")[0] in sys.stdlib_module_names]
         others = [module for module in self.imports if module not in standard]
         return "\n\n".join([text for text in map(self._block, (standard, others)) if text])
 
@@ -117,9 +121,6 @@ class Names:
                 line for _, written in sorted(statements, key=lambda item: _member_order(item[0])) for line in written
             ]
         return "\n".join(lines)
-
-
-_STANDARD: Final = frozenset({"builtins", "dataclasses", "datetime", "decimal", "enum", "typing", "uuid"})
 
 
 def _import(module: str, names: list[str]) -> list[str]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import UTC
 from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
-from uuid import UUID
 
 from deebase._rows.records import field_names
+from deebase._types.base import Source
+from deebase._types.registry import type_of
 from deebase.errors import ValidationError
 from deebase.tools.codegen.line_layout import Piece, call, listed, mapped
 from deebase.tools.codegen.name_use import Names, is_attribute, member_names
@@ -42,14 +42,30 @@ class Values:
             return Piece(repr(value))
         if isinstance(value, Enum):
             return Piece(f"{self._class(type(value))}.{member_names(type(value))[value.name]}")
-        for base, write in _SCALARS.items():
-            if isinstance(value, base):
-                return write(value, self._names)
+        if value is UTC:
+            return Piece(self._names.use("datetime", "UTC"))
+        if isinstance(value, (str, bytes)):
+            return Piece(quoted(value))
+        if isinstance(value, int):
+            return Piece(int.__repr__(value))
+        if isinstance(value, float):
+            return self._float(value)
         if isinstance(value, list):
             return listed([self.source(item) for item in value])
         if isinstance(value, dict):
             return mapped([(self.source(key), self.source(item)) for key, item in value.items()])
-        return self._instance(value)
+        kind = type_of(value)
+        return self._instance(value) if kind is None else self._made(kind.source(value))
+
+    def _float(self, value: float) -> Piece:
+        if math.isfinite(value):
+            return Piece(float.__repr__(value).replace("e+", "e"))
+        return call(self._names.use("builtins", "float"), Piece(f'"{value}"'))
+
+    def _made(self, source: Source) -> Piece:
+        arguments = [self.source(argument) for argument in source.arguments]
+        keywords = {name: self.source(argument) for name, argument in source.keywords.items()}
+        return call(self._class(source.call), *arguments, **keywords)
 
     def _instance(self, value: Any) -> Piece:
         fields = field_names(type(value))
@@ -95,50 +111,3 @@ def quoted(value: str | bytes) -> str:
         if bare.count('"') <= bare.count("'"):
             return start + '"' + bare.replace('"', '\\"') + '"'
     return written
-
-
-def _float(value: float, names: Names) -> Piece:
-    if math.isfinite(value):
-        return Piece(float.__repr__(value).replace("e+", "e"))
-    return call(names.use("builtins", "float"), Piece(f'"{value}"'))
-
-
-def _parts(kind: str, parts: list[int], least: int, zone: str | None = None) -> Piece:
-    """Return a call with numbers, without the zeros at its end."""
-    while len(parts) > least and not parts[-1]:
-        parts.pop()
-    arguments = [Piece(str(part)) for part in parts]
-    return call(kind, *arguments, **({} if zone is None else {"tzinfo": Piece(zone)}))
-
-
-def _datetime(value: datetime, names: Names) -> Piece:
-    zone = None
-    if value.tzinfo is not None:
-        value, zone = value.astimezone(UTC), names.use("datetime", "UTC")
-    parts = [value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond]
-    return _parts(names.use("datetime", "datetime"), parts, 3, zone)
-
-
-def _time(value: time, names: Names) -> Piece:
-    parts = [value.hour, value.minute, value.second, value.microsecond]
-    return _parts(names.use("datetime", "time"), parts, 1)
-
-
-def _timedelta(value: timedelta, names: Names) -> Piece:
-    parts = {"days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
-    return call(names.use("datetime", "timedelta"), **{name: Piece(str(part)) for name, part in parts.items() if part})
-
-
-#: In the order in which they are tried: a datetime is a date as well.
-_SCALARS: dict[type, Callable[[Any, Names], Piece]] = {
-    str: lambda value, _: Piece(quoted(value)),
-    int: lambda value, _: Piece(int.__repr__(value)),
-    float: _float,
-    bytes: lambda value, _: Piece(quoted(value)),
-    datetime: _datetime,
-    date: lambda value, names: _parts(names.use("datetime", "date"), [value.year, value.month, value.day], 3),
-    time: _time,
-    timedelta: _timedelta,
-    Decimal: lambda value, names: call(names.use("decimal", "Decimal"), Piece(f'"{value}"')),
-    UUID: lambda value, names: call(names.use("uuid", "UUID"), Piece(f'"{value}"')),
-}

@@ -9,21 +9,19 @@ import hashlib
 import marshal
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeVar
-from uuid import UUID
 
 from deebase._rows.column_batches import ColumnBatch
 from deebase._tables.table import Table
+from deebase._types.registry import type_of
 
 #: Rows that are read at once.
 _PIECE = 5_000
 #: Of these types the bytes of marshal tell every value, and its type.
 _PLAIN = frozenset([type(None), bool, int, float, str, bytes])
-#: Of these types repr tells every value.
-_WRITTEN = frozenset([type(None), date, datetime, time, timedelta, UUID])
+#: Of these types the values inside are compared.
+_NESTED = frozenset([dict, list])
 #: Without references, which depend on the history of an object and not on its value.
 _VERSION = 2
 
@@ -62,8 +60,11 @@ def _canonical_column(values: Sequence[Any]) -> Sequence[Any]:
     kinds = set(map(type, values))
     if kinds <= _PLAIN:
         return values
-    if kinds <= _WRITTEN:
-        return [None if value is None else repr(value) for value in values]
+    kinds.discard(type(None))
+    if len(kinds) == 1 and not kinds <= _NESTED:
+        kind = type_of(next(value for value in values if value is not None))
+        if kind is not None:
+            return [None if value is None else kind.comparable(value) for value in values]
     return list(map(_canonical, values))
 
 
@@ -71,15 +72,14 @@ def _canonical(value: Any) -> Any:
     """Return a value in the form that is the same whatever database it comes from."""
     if type(value) in _PLAIN:
         return value
-    if isinstance(value, Decimal):
-        return str(value.normalize())
     if isinstance(value, Enum):
         return _canonical(value.value)
     if isinstance(value, dict):
         return tuple(sorted((str(name), repr(_canonical(inner))) for name, inner in value.items()))
     if isinstance(value, list):
         return tuple(map(_canonical, value))
-    return repr(value)
+    kind = type_of(value)
+    return repr(value) if kind is None else kind.comparable(value)
 
 
 async def columns_of(table: Table[Any], names: Sequence[str]) -> AsyncGenerator[list[Sequence[Any]], None]:

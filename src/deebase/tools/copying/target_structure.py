@@ -13,7 +13,7 @@ from deebase._schema.create import create_tables, missing_checks
 from deebase._sql.statement import Statement
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._tables.table import Table
-from deebase._types.standard import JSON
+from deebase._types.documents import JSON
 from deebase.database import Database
 from deebase.errors import DeeBaseError, SchemaError
 from deebase.tools.access import tools_of

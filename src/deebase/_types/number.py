@@ -1,0 +1,305 @@
+"""Numbers and booleans: int, float, bool."""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+from deebase._types.base import ColumnType, NamedWithCast, Processor, has_types, misfit, refused
+
+LOWEST_INTEGER: Final = -(2**63)
+HIGHEST_INTEGER: Final = 2**63 - 1
+#: Digits of the longest number of 64 bits.
+_INTEGER_DIGITS: Final = 19
+_WHOLE: Final = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+
+
+def integer() -> TypeEngine[int]:
+    """Return the type of int columns; SQLite generates keys only for columns that are called INTEGER."""
+    return sa.BigInteger().with_variant(sa.Integer(), SQLiteDialect.name)
+
+
+def number_text(text: str) -> str:
+    """Return the text of a number, without what only Python takes for a part of it.
+
+    Raises:
+        ValueError: it holds such a thing.
+    """
+    if "_" in text:
+        raise ValueError
+    return text.strip()
+
+
+def of_kind(values: Sequence[Any], kind: type) -> Sequence[Any] | None:
+    """Return the values that are not None, if all of them are exactly of a type; None if one is not."""
+    kinds = set(map(type, values))
+    if kinds == {kind}:
+        return values
+    return [value for value in values if value is not None] if kinds <= {kind, type(None)} else None
+
+
+class Integer(ColumnType[int], python=int):
+    """An int of 64 bits: INTEGER, BIGINT. True and members of an IntEnum are stored as plain ints."""
+
+    impl = sa.BigInteger
+    adopts = (sa.Integer,)
+    postgres_names = ("smallint", "integer", "bigint", "oid")
+    wanted = "a whole number"
+    example = "42"
+    zero = 0
+    json_kinds = (int,)
+
+    @classmethod
+    def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
+        """Return the type by its size."""
+        sizes: dict[str, type[sa.Integer]] = {"smallint": sa.SmallInteger, "bigint": sa.BigInteger}
+        return sizes.get(declared, sa.BigInteger if declared == "oid" else sa.Integer)()
+
+    @property
+    def sa_type(self) -> TypeEngine[Any]:
+        """SQLAlchemy's own."""
+        return integer()
+
+    def accept(self, value: Any) -> int:
+        """Return a plain int."""
+        if not isinstance(value, int):
+            hint = "int(value), or make the column a float" if isinstance(value, float) else "int(value)"
+            raise misfit(value, "an int", hint)
+        if not LOWEST_INTEGER <= value <= HIGHEST_INTEGER:
+            raise refused(value, "holds integers of 64 bits, and this one is larger", "use a Decimal or a str column")
+        return int(value)
+
+    def quick(self, check: Processor) -> Processor:
+        """Pass ints."""
+
+        def quick(value: Any) -> Any:
+            return value if type(value) is int and LOWEST_INTEGER <= value <= HIGHEST_INTEGER else check(value)
+
+        return quick
+
+    @staticmethod
+    def passes(values: Sequence[Any]) -> bool:
+        """Return whether all are ints of 64 bits."""
+        present = of_kind(values, int)
+        if present is None:
+            return False
+        try:
+            # Refuses what has more than 64 bits, in half the time of min and max.
+            array("q", present)
+        except OverflowError:
+            return False
+        return True
+
+    def parse(self, text: str) -> int:
+        """Return the number."""
+        if _WHOLE.fullmatch(text) is None:
+            raise ValueError
+        return int(text)
+
+    def of_json(self, value: Any) -> int:
+        """Return the number; 1.0 is one."""
+        # A short text stands for a Decimal of more digits than memory holds: 1e999999999.
+        if isinstance(value, (Decimal, float)) and value == value and abs(value) < 10**_INTEGER_DIGITS:
+            if int(value) != value:
+                raise ValueError
+            return int(value)
+        return super().of_json(value)
+
+    def to_json(self, value: int) -> int:
+        """Return the number."""
+        return int(value)
+
+    def to_sqlite(self) -> None:
+        """Send it as it is."""
+
+    from_sqlite = to_postgres = from_postgres = to_sqlite
+
+    def of_literal(self, value: Any) -> int:
+        """Return the number."""
+        if isinstance(value, (bool, bytes)) or (not isinstance(value, str) and value != int(value)):
+            raise ValueError
+        return int(value)
+
+    def sample(self, number: int, name: str) -> int:
+        """Return the number of the row."""
+        return number
+
+
+class _Double(sa.Double[float]):
+    """DOUBLE PRECISION, without the processor of asyncpg's dialect, which needs the driver's type code."""
+
+    render_bind_cast = True
+
+
+class Float(ColumnType[float], python=float):
+    """REAL, DOUBLE PRECISION. Infinities, but not NaN, which SQLite turns into NULL.
+
+    Args:
+        signed: the sign of a zero is stored. SQLite stores none, so -0.0 becomes 0.0 in columns of ours.
+    """
+
+    impl = sa.Double
+    adopts = (sa.Float,)
+    sqlite = sa.REAL()
+    postgres = _Double()
+    wanted = "a number"
+    example = "1.5"
+    zero = 0.0
+    json_kinds = (int, float, Decimal)
+
+    def __init__(self, signed: bool = False) -> None:
+        super().__init__()
+        self.signed = signed
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type; the driver's dialect would put another one in the place of PostgreSQL's."""
+        return self._declared(True) if has_types(dialect) else super().load_dialect_impl(dialect)
+
+    @classmethod
+    def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
+        """Return a type that keeps what is stored."""
+        return cls(signed=declared.islower())
+
+    def accept(self, value: Any) -> float:
+        """Return a float, also for an int that is one exactly."""
+        made = self._float(value)
+        return made if self.signed else made + 0.0
+
+    def _float(self, value: Any) -> float:
+        if isinstance(value, float):
+            if value != value:
+                raise refused(value, "NaN cannot be stored", "use None for a missing number")
+            return float(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            try:
+                made = float(value)
+            except OverflowError:
+                made = 0.0
+            if made == value:
+                return made
+            raise refused(value, "this int is not exactly a float", "use an int or a Decimal column, or float(value)")
+        raise misfit(value, "a float", "float(value)" if isinstance(value, Decimal) else None)
+
+    def quick(self, check: Processor) -> Processor:
+        """Pass floats other than NaN and a zero, which may have a sign."""
+
+        def quick(value: Any) -> Any:
+            return value if type(value) is float and value == value and value != 0.0 else check(value)
+
+        return quick
+
+    @staticmethod
+    def passes(values: Sequence[Any]) -> bool:
+        """Return whether all are floats that are stored as they are."""
+        present = of_kind(values, float)
+        # -0.0 equals 0.0, and is stored without its sign.
+        return present is not None and 0.0 not in present and not any(map(math.isnan, present))
+
+    def parse(self, text: str) -> float:
+        """Return the number."""
+        number = float(number_text(text))
+        if math.isinf(number) and "inf" not in text.lower():
+            # A number beyond those of a float.
+            raise ValueError
+        return number
+
+    def format(self, value: float) -> str:
+        """Return the shortest text of the number."""
+        return float.__repr__(value)
+
+    def to_json(self, value: float) -> Any:
+        """Return the number; JSON has no infinity."""
+        return value if math.isfinite(value) else self.format(value)
+
+    def to_sqlite(self) -> None:
+        """Send it as it is."""
+
+    to_postgres = from_postgres = to_sqlite
+
+    def from_sqlite(self) -> Processor:
+        """Return what makes a float of 3, which RETURNING gives for a stored 3.0, and SELECT does not."""
+        return float
+
+    def of_literal(self, value: Any) -> float:
+        """Return the number."""
+        return float(value)
+
+    def sample(self, number: int, name: str) -> float:
+        """Return the number of the row."""
+        return float(number)
+
+
+class SingleFloat(Float):
+    """REAL of PostgreSQL: compared as one, so that what is stored is found again."""
+
+    # By its name, as SQLAlchemy's driver takes all floats for double precision.
+    postgres = NamedWithCast("REAL")
+    postgres_names = ("real",)
+
+
+class Boolean(ColumnType[bool], python=bool):
+    """BOOLEAN; SQLite stores 1 and 0."""
+
+    impl = sa.Boolean
+    adopts = (sa.Boolean,)
+    sqlite = postgres = sa.Boolean()
+    sqlite_names = ("BOOL",)
+    wanted = "true or false"
+    example = "true"
+    zero = False
+    json_kinds = (bool, int)
+    # ``c.is_(True)`` becomes IS TRUE; PostgreSQL takes no parameter there.
+    coerce_to_is_types = (type(None), bool)
+
+    def accept(self, value: Any) -> bool:
+        """Return True or False; 1 and 0 are refused, as they would come back as another type."""
+        if value is True or value is False:
+            return bool(value)
+        raise misfit(value, "True or False", "bool(value)")
+
+    def parse(self, text: str) -> bool:
+        """Return the truth of a word; these are the words of PostgreSQL."""
+        try:
+            return _WORDS[text.strip().lower()]
+        except KeyError:
+            raise ValueError from None
+
+    def format(self, value: bool) -> str:
+        """Return ``true`` or ``false``."""
+        return "true" if value else "false"
+
+    def to_json(self, value: bool) -> bool:
+        """Return the boolean of JSON."""
+        return value
+
+    def to_sqlite(self) -> Processor:
+        """Return what makes 1 and 0."""
+        return lambda value: int(self.accept(value))
+
+    def from_sqlite(self) -> Processor:
+        """Return what reads 1 and 0; others store 't' and 'f', which bool() would take for True."""
+        return _BITS.__getitem__
+
+    def of_literal(self, value: Any) -> bool:
+        """Return the truth of a word or number."""
+        return self.parse(value) if isinstance(value, str) else _BITS[value]
+
+    def sample(self, number: int, name: str) -> bool:
+        """Return False."""
+        return False
+
+
+_BITS = {0: False, 1: True}
+_WORDS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
+}

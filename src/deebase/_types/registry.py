@@ -1,0 +1,258 @@
+"""Which column type knows a column or a value: every lookup is derived from what the types say of themselves."""
+
+from __future__ import annotations
+
+# Values may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+import json
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from enum import Enum
+from importlib import import_module
+from typing import Annotated, Any, Final
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeEngine
+
+import deebase._types as package
+from deebase._types.base import KINDS, ColumnType, Processor
+from deebase._types.foreign_values import OWN, python_value
+from deebase._types.native import AnyValue
+from deebase.errors import ValidationError
+from deebase.types import TypeMark
+
+Kind = type[ColumnType[Any]]
+
+
+class _Lookups:
+    """The lookups over the types that are defined by now."""
+
+    def __init__(self, kinds: Iterable[Kind]) -> None:
+        self.by_annotation: dict[Any, Kind] = {}
+        self.by_class: dict[type, list[Kind]] = {}
+        self.by_name: dict[str, Kind] = {}
+        self.by_sqlite_name: dict[str, Kind] = {}
+        self.by_postgres_name: dict[str, Kind] = {}
+        self.by_sa_type: dict[type[TypeEngine[Any]], Kind] = {}
+        #: Those that look at annotations that are more than one class.
+        self.of_annotations: list[Kind] = []
+        for kind in kinds:
+            self._add(kind)
+
+    def _add(self, kind: Kind) -> None:
+        own = vars(kind)
+        if "python" in own:
+            self._put(self.by_annotation, kind.python, kind)
+        if "name" in own:
+            self._put(self.by_name, kind.name, kind)
+        for python in own.get("classes", ()):
+            self.by_class.setdefault(python, []).append(kind)
+        if "of_annotation" in own:
+            self.of_annotations.append(kind)
+        for sa_type in own.get("adopts", ()):
+            self._put(self.by_sa_type, sa_type, kind)
+        if {"name", "sqlite", "postgres"} & own.keys():
+            self._add_declared(kind)
+        for name in own.get("sqlite_names", ()):
+            self._put(self.by_sqlite_name, name, kind)
+        for name in own.get("postgres_names", ()):
+            self._put(self.by_postgres_name, name, kind)
+
+    def _add_declared(self, kind: Kind) -> None:
+        on_sqlite, on_postgres = kind.declared(False), kind.declared(True)
+        if on_sqlite is not None:
+            self._put(self.by_sqlite_name, declared_name(on_sqlite.compile(dialect=_SQLITE)).upper(), kind)
+        if on_postgres is not None:
+            self._put(self.by_postgres_name, declared_name(on_postgres.compile(dialect=_POSTGRES)).lower(), kind)
+
+    @staticmethod
+    def _put(known: dict[Any, Kind], key: Any, kind: Kind) -> None:
+        # Those of users come after ours, and may take the place of one another, as when a notebook runs again.
+        if key not in known or not known[key].__module__.startswith(f"{package.__name__}."):
+            known[key] = kind
+
+
+_SQLITE: Final = sqlite.dialect()
+_POSTGRES: Final = postgresql.dialect()
+
+
+def declared_name(declared: str) -> str:
+    """Return the name of a declared type, without what is in parentheses."""
+    return " ".join(declared.split("(")[0].split())
+
+
+_cached: dict[int, _Lookups] = {}
+
+
+def _lookups() -> _Lookups:
+    count = len(KINDS)
+    if count not in _cached:
+        _cached.clear()
+        _cached[count] = _Lookups(KINDS)
+    return _cached[count]
+
+
+# -- columns -----------------------------------------------------------------------------------
+
+
+def column_type(sa_type: TypeEngine[Any]) -> ColumnType[Any]:
+    """Return what knows the values of a column."""
+    if isinstance(sa_type, ColumnType):
+        return sa_type
+    known = _lookups().by_sa_type
+    for base in type(sa_type).__mro__:
+        if base in known:
+            return known[base].adopting(sa_type)
+    return AnyValue()
+
+
+def annotated_type(hint: Any, marks: Iterable[Any], names: Callable[[], Mapping[str, Any]]) -> TypeEngine[Any] | None:
+    """Return the type of columns with an annotation; None where there is no such type.
+
+    Args:
+        hint: the annotation, without ``| None`` and metadata.
+        marks: its metadata.
+        names: returns the names that annotations inside of it may use.
+    """
+    lookups = _lookups()
+    for mark in marks:
+        if isinstance(mark, ColumnType):
+            return mark.sa_type
+        if isinstance(mark, type) and issubclass(mark, ColumnType):
+            return mark().sa_type
+        if isinstance(mark, TypeMark) and Annotated[hint, mark] in lookups.by_annotation:
+            return lookups.by_annotation[Annotated[hint, mark]]().sa_type
+    if _has_hash(hint) and hint in lookups.by_annotation:
+        return lookups.by_annotation[hint]().sa_type
+    made = (kind.of_annotation(hint, names) for kind in lookups.of_annotations)
+    return next((sa_type for sa_type in made if sa_type is not None), None)
+
+
+def annotations() -> list[str]:
+    """Return the names of the annotations of column types, for messages and generated code."""
+    return [named(hint) for hint in _lookups().by_annotation]
+
+
+def named(hint: Any) -> str:
+    """Return what an annotation is called in code."""
+    known = {Annotated[str, TypeMark.TEXT]: "Text", Annotated[datetime, TypeMark.UTC]: "UTCDateTime"}
+    return known.get(hint) or getattr(hint, "__name__", None) or str(hint)
+
+
+def sqlite_column(declared: str) -> Kind | None:
+    """Return the type of an existing column of SQLite by its declared name, without what is in parentheses."""
+    return _lookups().by_sqlite_name.get(declared)
+
+
+def postgres_column(declared: str) -> Kind | None:
+    """Return the type of an existing column of PostgreSQL by the name of its type."""
+    return _lookups().by_postgres_name.get(declared)
+
+
+# -- values ------------------------------------------------------------------------------------
+
+
+def type_of(value: Any) -> ColumnType[Any] | None:
+    """Return the type whose columns hold a value; None where there is none."""
+    known = _lookups().by_class
+    for base in type(value).__mro__:
+        for kind in known.get(base, ()):
+            if kind.holds(value):
+                return kind()
+    return None
+
+
+def json_value(value: Any) -> Any:
+    """Return a value as JSON has it: dates in ISO 8601, Decimals as text, bytes in base64."""
+    if isinstance(value, Enum):
+        return json_value(value.value)
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): json_value(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_value(item) for item in value]
+    kind = type_of(value)
+    return str(value) if kind is None else kind.to_json(value)
+
+
+def text_of(value: Any) -> str:
+    """Return the text form of a value that is not None."""
+    if isinstance(value, Enum):
+        return text_of(value.value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (Mapping, list, tuple)):
+        return json.dumps(json_value(value), ensure_ascii=False)
+    kind = type_of(value)
+    return str(value) if kind is None else kind.format(value)
+
+
+# -- names on the command line and in cursors --------------------------------------------------
+
+
+def type_names() -> list[str]:
+    """Return the names of all types."""
+    return list(_lookups().by_name)
+
+
+def type_named(name: str) -> Kind:
+    """Return a type by its name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return _lookups().by_name[name]
+
+
+# -- checks ------------------------------------------------------------------------------------
+
+
+def checker(column_name: str, sa_type: TypeEngine[Any], *, table_name: str | None = None) -> Processor:
+    """Return the function that checks the values of one column.
+
+    It takes a value and returns it in the form that the type's bind processor takes. None passes: NULL is
+    the business of NOT NULL.
+
+    Args:
+        column_name: the ``.field`` of errors.
+        sa_type: the type of the column.
+        table_name: put before the column's name in messages.
+
+    Raises:
+        ValidationError: by the function, for a value that does not fit. Its message names the column and the kind
+            of value, never the value.
+    """
+    kind = column_type(sa_type)
+    accept = kind.accept
+    own = OWN if kind.converts else None
+
+    def check(value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            return accept(value if own is None or type(value) in own else python_value(value))
+        except ValidationError as error:
+            raise located(error, column_name, table_name, value) from error.__cause__
+
+    return kind.quick(check)
+
+
+def located(error: ValidationError, column_name: str, table_name: str | None, value: Any) -> ValidationError:
+    """Return the error of a value with the name of its column."""
+    place = column_name if table_name is None else f"{table_name}.{column_name}"
+    return ValidationError(f"{place}: {error.message}", hint=error.hint, field=column_name, value=value)
+
+
+def _has_hash(hint: Any) -> bool:
+    try:
+        hash(hint)
+    except TypeError:
+        return False
+    return True
+
+
+# Every module of this package may define types. Some of them import this one, so they come last.
+for _module in pkgutil.iter_modules(package.__path__):
+    import_module(f"{package.__name__}.{_module.name}")

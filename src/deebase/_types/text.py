@@ -1,0 +1,156 @@
+"""Text: str and Text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
+
+from deebase._types.base import ColumnType, Processor, is_a, misfit, refused
+from deebase._types.number import of_kind
+from deebase.types import Text as TextAnnotation
+
+
+def text_fault(value: str) -> str | None:
+    """Return why neither database stores a str, or None."""
+    if "\0" in value:
+        return "the text holds a NUL character"
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "the text holds half of a surrogate pair"
+    return None
+
+
+def plain_json(value: Any) -> Any:
+    """Return a JSON value with floats for the Decimals that it was read with.
+
+    Raises:
+        ValueError: a number is beyond those of a float.
+    """
+    if isinstance(value, Decimal):
+        number = float(value)
+        if number in (float("inf"), float("-inf")):
+            raise ValueError
+        return number
+    if is_a(value, dict):
+        return {name: plain_json(inner) for name, inner in value.items()}
+    return [plain_json(inner) for inner in value] if is_a(value, list) else value
+
+
+def accept_text(value: Any) -> str:
+    """Return a str without NUL and lone surrogates; a subclass is stored as a plain str.
+
+    Raises:
+        ValidationError: it is something else.
+    """
+    if not isinstance(value, str):
+        raise misfit(value, "text", "decode it first" if isinstance(value, (bytes, bytearray)) else "str(value)")
+    fault = text_fault(value)
+    if fault:
+        raise refused(value, fault, "remove it, or use a bytes column")
+    return value if type(value) is str else str.__str__(value)
+
+
+class String(ColumnType[str], python=str):
+    """VARCHAR.
+
+    Args:
+        length: of the longest text; None for any.
+    """
+
+    impl = sa.String
+    adopts = (sa.String,)
+    postgres_names = ("character varying", "character")
+    wanted = "text"
+    example = "text"
+    zero = ""
+
+    def __init__(self, length: int | None = None) -> None:
+        super().__init__()
+        self.length = length
+
+    @classmethod
+    def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
+        """Return the type by its length."""
+        return (sa.CHAR if declared == "character" else sa.String)(*arguments)
+
+    @classmethod
+    def adopting(cls, sa_type: Any) -> ColumnType[Any]:
+        """Return the same with the length of the column."""
+        return cls(sa_type.length)
+
+    @property
+    def sa_type(self) -> TypeEngine[Any]:
+        """SQLAlchemy's own."""
+        return sa.String(self.length)
+
+    def accept(self, value: Any) -> str:
+        """Return a plain str."""
+        return accept_text(value)
+
+    def quick(self, check: Processor) -> Processor:
+        """Pass ASCII without NUL."""
+
+        def quick(value: Any) -> Any:
+            return value if type(value) is str and value.isascii() and "\0" not in value else check(value)
+
+        return quick
+
+    @staticmethod
+    def passes(values: Sequence[Any]) -> bool:
+        """Return whether all are ASCII without NUL."""
+        present = of_kind(values, str)
+        if present is None:
+            return False
+        joined = "".join(present)
+        return joined.isascii() and "\0" not in joined
+
+    def parse(self, text: str) -> str:
+        """Return the text."""
+        return text
+
+    def of_json(self, value: Any) -> str:
+        """Return a string, or the JSON text of anything else."""
+        if isinstance(value, str):
+            return value
+        return str(value) if isinstance(value, Decimal) else json.dumps(plain_json(value), ensure_ascii=False)
+
+    def to_sqlite(self) -> None:
+        """Send it as it is."""
+
+    from_sqlite = to_postgres = from_postgres = to_sqlite
+
+    def of_literal(self, value: Any) -> str:
+        """Return the text of a literal in quotes."""
+        if not isinstance(value, str):
+            raise ValueError
+        return value
+
+    def sample(self, number: int, name: str) -> str:
+        """Return the column's name and the number, of which the end fits the column."""
+        made = f"{name}-{number}"
+        return made if self.length is None or len(made) <= self.length else str(number)[-self.length :]
+
+
+class Text(String, python=TextAnnotation, name="text"):
+    """TEXT."""
+
+    impl = sa.Text
+    adopts = (sa.Text,)
+    postgres_names = ("text", "name")
+
+    @classmethod
+    def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
+        """Return SQLAlchemy's own."""
+        return sa.Text()
+
+    @property
+    def sa_type(self) -> TypeEngine[Any]:
+        """SQLAlchemy's own."""
+        return sa.Text(self.length)
