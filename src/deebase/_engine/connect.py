@@ -19,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deebase._backends.dialects import adapt
 from deebase._backends.postgres.codecs import set_codecs
+from deebase._backends.postgres.engine import PostgresLanes
 from deebase._backends.postgres.hosts import no_host
-from deebase._backends.postgres.lane import PostgresLane, PostgresLanes
+from deebase._backends.postgres.lane import PostgresLane
 from deebase._backends.postgres.session_state import StoredCode, require_standard_strings
 from deebase._backends.protocols import original
 from deebase._backends.settings import Settings
@@ -30,6 +31,7 @@ from deebase._backends.sqlite.job import is_busy
 from deebase._backends.sqlite.lane import SqliteLane
 from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
 from deebase._backends.version_checks import refuse_old_sqlite, unverified_host, wal_reset_notice
+from deebase._lanes.interface import Lanes
 from deebase._sql.statement import Statement
 from deebase._types.documents import loads
 from deebase._types.foreign_values import OWN, sendable
@@ -249,6 +251,7 @@ async def open_sqlite(engine: AsyncEngine, settings: Settings, file: _File, *, r
 
         def prepare(raw: sqlite3.Connection) -> None:
             lane.watch()
+            lane.is_reader = reader
             if reader:
                 raw.execute("PRAGMA query_only = ON")
             else:
@@ -333,11 +336,7 @@ async def open_postgres(
         unmatched = type(cause).__name__ == "TargetServerAttributeNotMatched"
         if not (unmatched or (choosing and isinstance(cause, OSError))):
             raise
-
-        def reason(failure: BaseException) -> str:
-            return str((translate(failure, None) or failure).args[0])
-
-        raise await no_host(engine, _connect_args(settings), reason) from error
+        raise await no_host(engine, _connect_args(settings), _describing(translate)) from error
     try:
         driver = (await connection.get_raw_connection()).driver_connection
         require_standard_strings(driver)
@@ -350,10 +349,20 @@ async def open_postgres(
     return lane
 
 
-def make_lanes(
-    engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop, translate: Translate
-) -> SqliteLanes | PostgresLanes:
+def _describing(translate: Translate) -> Callable[[BaseException], str]:
+    """Return what gives the message for an error of the driver."""
+
+    def describe(error: BaseException) -> str:
+        ours = translate(error, None)
+        return str(error) if ours is None else ours.message
+
+    return describe
+
+
+def make_lanes(engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop, translate: Translate) -> Lanes:
     """Make the lanes of one event loop; they open when they are needed."""
+
+    describe = _describing(translate)
     if settings.name == "sqlite":
         file = _File(settings)
         return SqliteLanes(
@@ -361,6 +370,8 @@ def make_lanes(
             lambda reader: open_sqlite(engine, settings, file, reader=reader),
             readers=0 if settings.memory else settings.pool_size,
             timeout=settings.timeout,
+            place=settings.display,
+            describe=describe,
         )
     code = StoredCode()
     return PostgresLanes(
@@ -368,4 +379,6 @@ def make_lanes(
         lambda: open_postgres(engine, settings, translate, code),
         limit=settings.pool_size,
         timeout=settings.timeout,
+        place=settings.display,
+        describe=describe,
     )

@@ -66,7 +66,7 @@ async def inventory(
 
 def _apart(executor: Executor) -> AbstractAsyncContextManager[Any]:
     """Return a savepoint, so that an error does not end the transaction of the task, if there is one."""
-    return nullcontext() if executor.block() is None else executor.transaction()
+    return nullcontext() if executor.current_transaction() is None else executor.transaction()
 
 
 async def _columns_one_by_one(

@@ -10,14 +10,16 @@ import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from deebase._backends.sqlite.tools import copy_in, copy_out, damage
-from deebase._engine.block import raise_translated
 from deebase._engine.core import core_of
 from deebase._sql.statement import Statement
 from deebase.database import Database
 from deebase.errors import DatabaseError, InvalidOperationError
+
+if TYPE_CHECKING:
+    from deebase._backends.sqlite.lane import SqliteLane
 
 __all__ = ["backup", "restore"]
 
@@ -191,14 +193,13 @@ async def _objects(db: Database) -> list[str]:
 async def _with_connection(db: Database, function: Callable[[Any], None], *, write: bool) -> None:
     """Run a function of a SQLite connection, of one that reads (so that writers go on) or of the one that writes."""
     executor = core_of(db).executor
-    lanes = executor.lanes()
-    lane = await lanes.acquire("a backup", write=write)
+    lane = cast("SqliteLane", await executor.lanes().acquire("a backup", write=write))
     try:
         await lane.call(function)
     except BaseException as error:
-        raise_translated(executor, error, None)
+        executor.raise_translated(error)
     finally:
-        lanes.release(lane, write=write)
+        lane.release()
 
 
 def _must_be_sound(source: Path) -> None:
