@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
 from deebase._backends.schemes import settings_for
 from deebase._engine.core import Core
+from deebase._engine.retry import retry
 from deebase._engine.transaction import Transaction
 from deebase._model.classes import tables_of
 from deebase._model.design import TableSpec, design
@@ -360,7 +361,7 @@ class Database:
             total = await db.retry(transfer, isolation="serializable")
             ```
         """
-        return await self._core.executor.retry(work, attempts=attempts, isolation=isolation, timeout=timeout)
+        return await retry(self._core.executor, work, attempts=attempts, isolation=isolation, timeout=timeout)
 
     # -- tables --------------------------------------------------------------------------------
 

@@ -196,7 +196,7 @@ async def test_callers_whose_shared_statement_is_cancelled_do_not_wait_for_ever(
 ) -> None:
     await asyncio.gather(*(items[n] for n in range(1, 6)))
     reads = [asyncio.create_task(items.get(n)) for n in range(1, 6)]
-    serving = db._core.executor.home().coalescer._tasks
+    serving = db._core.executor.resources().coalescer._tasks
     while not serving:
         await asyncio.sleep(0)
     # As an interrupt by the user, or the end of a loop, does.

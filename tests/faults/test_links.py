@@ -249,7 +249,7 @@ async def test_a_transaction_that_is_idle_for_too_long_is_ended(postgres_url: st
         async def idle() -> None:
             async with db.transaction():
                 await db.q("INSERT INTO t VALUES (1)")
-                lane = db._core.executor.current.get()._unit.lane  # type: ignore[union-attr]
+                lane = db._core.executor.current.get()._state.lane  # type: ignore[union-attr]
                 while not lane.lost:
                     await asyncio.sleep(0.01)
                 await db.q("INSERT INTO t VALUES (2)")

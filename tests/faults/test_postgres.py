@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextvars import Context
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -264,3 +265,22 @@ async def test_a_session_changed_by_hand_is_reset_before_the_next_use(db_url: st
         with pytest.raises(DeeBaseError):
             await db.q("SET no_such_setting TO 1")
         assert await db.item("SELECT 1") == 1
+
+
+async def test_a_connection_that_cannot_be_replaced_is_logged_while_another_lives(
+    far: Database, proxy: Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with far.transaction():
+        await put(far, 1)
+        proxy.refuses = True
+        # In tasks that have no part in the transaction of this one.
+        others = [asyncio.create_task(keys(far), context=Context()) for _ in range(3)]
+        async with asyncio.timeout(5):
+            while "can be opened" not in caplog.text:
+                await asyncio.sleep(0.01)
+        proxy.refuses = False
+    assert await asyncio.gather(*others) == [[1]] * 3
+    (record,) = [record for record in caplog.records if record.name == "deebase"]
+    assert record.levelname == "WARNING"
+    assert far._core.settings.display in record.getMessage()
+    assert "cannot be reached" in record.getMessage() or "link" in record.getMessage()

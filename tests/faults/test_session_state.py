@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from deebase import Database
-from deebase._backends.postgres.lane import PostgresLane, PostgresLanes
+from deebase._backends.postgres.engine import PostgresLanes
+from deebase._backends.postgres.lane import PostgresLane
 
 #: Everything that a session holds, as one row. Asked with functions that are known to change nothing.
 STATE = """
@@ -253,9 +254,9 @@ async def test_ordinary_statements_need_no_reset(one: Database, monkeypatch: pyt
     seen: list[bool] = []
     release = PostgresLanes.release
 
-    def noted(self: Any, lane: PostgresLane, **options: Any) -> None:
+    def noted(self: Any, lane: PostgresLane) -> None:
         seen.append(lane.unclean)
-        release(self, lane, **options)
+        release(self, lane)
 
     await t.count()
     monkeypatch.setattr(PostgresLanes, "release", noted)

@@ -90,7 +90,7 @@ class Writer:
         await lane.call(lambda raw: raw.set_trace_callback(note))
         tasks = [asyncio.create_task(call) for call in calls]
         await asyncio.sleep(0)
-        self._lanes.release(lane, write=True)
+        lane.release()
         return tasks
 
     def count(self, sql: str) -> int:

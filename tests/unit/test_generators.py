@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deebase._engine.generators import home_of
+from deebase._engine.generators import owner_of
 
 #: The generator's name, and whether the block is no part of what its consumer does.
 Told = tuple[str, bool] | None
@@ -19,8 +19,8 @@ class Block:
     """Tells its home when it is entered."""
 
     async def __aenter__(self) -> Told:
-        home = home_of(sys._getframe())
-        return None if home is None else (home.frame.f_code.co_name, home.private)
+        home = owner_of(sys._getframe())
+        return None if home is None else (home.frame.f_code.co_name, home.is_iterated)
 
     async def __aexit__(self, *_: object) -> None:
         return None

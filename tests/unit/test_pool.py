@@ -228,3 +228,44 @@ async def test_without_a_timeout_a_waiter_waits_for_as_long_as_it_takes() -> Non
     pool.release(lane)
     pool.release(await waiting)
     await pool.close(1)
+
+
+async def test_a_failed_connection_is_logged_once_per_burst_while_another_lane_lives(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    opener = Opener()
+    loop = asyncio.get_running_loop()
+    pool = LanePool(loop, opener, 2, 5.0, "database", "db.example.org/shop", lambda error: f"<{error}>")
+    lane = await pool.acquire("a")
+
+    async def fail() -> None:
+        waiting = asyncio.create_task(pool.acquire("b"))
+        await turns()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+    opener.error = OSError("refused")
+    for _ in range(5):
+        await fail()
+    assert [(record.name, record.levelname) for record in caplog.records] == [("deebase", "WARNING")]
+    assert "db.example.org/shop" in caplog.text
+    assert "<refused>" in caplog.text
+    opener.error = None
+    other = await pool.acquire("c")
+    pool.discard(other)
+    await turns()
+    opener.error = OSError("refused again")
+    await fail()
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
+    pool.release(lane)
+    await pool.close(1)
+
+
+async def test_a_failed_connection_that_is_raised_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    opener = Opener()
+    opener.error = OSError("refused")
+    pool = pool_of(opener)
+    with pytest.raises(OSError, match="refused"):
+        await pool.acquire("a")
+    assert not caplog.records
+    await pool.close(1)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from deebase._backends.protocols import ErrorTranslator
+from deebase._backends.protocols import ErrorTranslator, Translate
 from deebase.errors import (
     BusyError,
     ConnectionError,
@@ -231,3 +231,13 @@ class ExplainingTranslator:
         """Return the DeeBase error, as the translator does."""
         made = self._translator.translate(error, statement)
         return self._explain(made) if isinstance(made, UniqueViolationError) and made is not error else made
+
+
+def describing(translate: Translate) -> Callable[[BaseException], str]:
+    """Return what gives the message for an error of the driver."""
+
+    def describe(error: BaseException) -> str:
+        ours = translate(error, None)
+        return str(error) if ours is None else ours.message
+
+    return describe

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.types import TypeEngine
 
-    from deebase._backends.postgres.lane import PostgresLanes
-    from deebase._backends.sqlite.engine import SqliteLanes
+    from deebase._lanes.interface import Lanes
     from deebase._model.change import Change
     from deebase._model.columns import ColumnSpec
     from deebase._model.design import TableSpec
@@ -299,7 +298,7 @@ class SchemaWriter(Protocol):
 
 
 class Engine(Protocol):
-    """Opens connections, and says what begins and ends transactions on them."""
+    """Opens connections."""
 
     def engine_options(self, settings: Settings) -> dict[str, Any]:
         """Return the options of ``create_async_engine``, ``connect_args`` among them."""
@@ -311,24 +310,8 @@ class Engine(Protocol):
 
     def lanes(
         self, engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop, translate: Translate
-    ) -> SqliteLanes | PostgresLanes:
+    ) -> Lanes:
         """Return the connections of one event loop, which open when they are needed."""
-        ...
-
-    def begin(self, settings: Settings, *, read_only: bool, isolation: str | None) -> tuple[Statement, ...]:
-        """Return what begins a transaction."""
-        ...
-
-    def end_read_only(self, settings: Settings) -> tuple[Statement, ...]:
-        """Return what makes the connection of a read-only transaction writable again."""
-        ...
-
-    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-        """Return what makes a savepoint read-only, and what makes its transaction writable again after it."""
-        ...
-
-    def lock_schema(self) -> tuple[Statement, ...]:
-        """Return what keeps other processes from changing the schema until the transaction ends."""
         ...
 
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from deebase._lanes.interface import Params, Rows
 from deebase._sql.keyed import MAX_KEYS, KeyedRead
 from deebase._sql.statement import Statement
 
-Fetch = Callable[[Statement, Sequence[Any]], Awaitable[list[Any]]]
-#: A key (a tuple when it has several columns), and the future of its rows.
-Member = tuple[Any, "asyncio.Future[list[Any]]"]
-#: Reads of one kind, within one scope: its parameters behind those of the key.
+Fetch = Callable[[Statement, Params], Awaitable[Rows]]
+#: A key (a tuple if it has several columns), and the future of its rows.
+Member = tuple[Any, "asyncio.Future[Rows]"]
+#: Reads of one kind, within one scope: its parameters follow those of the key.
 Group = tuple[KeyedRead, tuple[Any, ...]]
 
 
 class Coalescer:
-    """Gathers the reads of one turn, sends one statement per kind, and hands the rows out.
+    """Gathers the reads of one turn, sends one statement per kind, and answers each caller.
 
-    A read that is alone is sent at once by its caller. After a turn in which several came, the next
-    ones wait for the end of their turn, until one of them finds itself alone again.
+    A caller that is alone sends its read at once. After a turn with several reads, the next ones wait for the end of
+    their turn, until one of them is alone again.
     """
 
     def __init__(
@@ -41,13 +42,13 @@ class Coalescer:
         self._went_ahead = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def join(self, read: KeyedRead, args: Sequence[Any], *, waits: bool) -> asyncio.Future[list[Any]] | None:
-        """Return the future of the rows for a key, or None: the caller is the first and sends it itself.
+    def join(self, read: KeyedRead, args: Params, *, waits: bool) -> asyncio.Future[Rows] | None:
+        """Return the future of the rows for a key; None if the caller is the first and is to send it itself.
 
         Args:
-            read: what is read.
+            read: the columns, and those of the key.
             args: its parameters.
-            waits: also the first waits for the end of the turn.
+            waits: the first read waits for the end of the turn, too.
         """
         if not self._scheduled:
             self._scheduled = True
@@ -55,7 +56,7 @@ class Coalescer:
             if not self._crowded and not waits:
                 self._went_ahead = 1
                 return None
-        future: asyncio.Future[list[Any]] = self._loop.create_future()
+        future: asyncio.Future[Rows] = self._loop.create_future()
         width = read.width
         if len(args) == 1:
             key, held = args[0], ()
@@ -81,7 +82,7 @@ class Coalescer:
 
     def _served(self, members: list[Member], task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        # Nobody is left waiting for ever when it was cancelled, perhaps before it began, or interrupted by the user.
+        # No caller waits for ever if the task was cancelled, perhaps before it began, or interrupted by the user.
         for _, future in members:
             future.cancel()
 
@@ -95,7 +96,7 @@ class Coalescer:
                 self._note(statement)
                 rows = await self._fetch(statement, args)
             except Exception:
-                # Whose fault it is shows when each is sent alone.
+                # Sent alone, each read shows whether it is the one that fails.
                 await self._serve_each(group, waiting)
                 return
             key_of = read.key_of
@@ -109,11 +110,11 @@ class Coalescer:
                 return
         await self._serve_each(group, waiting)
 
-    async def _may_be_spelled_otherwise(self, read: KeyedRead, missing: list[Any], held: Sequence[Any]) -> bool:
+    async def _may_be_spelled_otherwise(self, read: KeyedRead, missing: list[Any], held: Params) -> bool:
         """Whether the database may find a row under a key that equals no stored key in Python.
 
-        A collation that ignores case, padding or a type with several spellings of one value make such keys. A row that
-        another key of the same read found can be the row of this key too.
+        A collation that ignores case or padding, and a type with several spellings of one value, make such keys. The
+        row of another key of the same read may be the row of this key, too.
         """
         if read.exact:
             return False
@@ -124,14 +125,14 @@ class Coalescer:
             self._note(statement)
             return bool(await self._fetch(statement, args))
         except Exception:
-            # Sent alone, each key shows whose failure it is.
+            # Sent alone, each key shows whether it is the one that fails.
             return True
 
     async def _serve_each(self, group: Group, waiting: list[Member]) -> None:
-        """Answer those who have no answer yet, each by a statement of its own (one for equal keys)."""
+        """Answer the remaining callers, each by a statement of its own (one for equal keys)."""
         read, held = group
         for key in dict.fromkeys([key for key, future in waiting if not future.done()]):
-            rows: list[Any] = []
+            rows: Rows = []
             error: Exception | None = None
             try:
                 self._note(read.statement)
@@ -146,7 +147,7 @@ class Coalescer:
                         future.set_exception(self._translated(error, read.statement))
 
     def _translated(self, error: Exception, statement: Statement) -> BaseException:
-        """Return our error for one caller: each has an error of its own, to which its traceback is added."""
+        """Return our error for one caller: each gets an error of its own, with its own traceback."""
         translated = self._translate(error, statement)
         if translated is None:
             return error

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deebase._backends.protocols import LANE, Settings, Translate
+from deebase._lanes.interface import Lanes
 from deebase._types.foreign_values import OWN, sendable
 from deebase.errors import ConfigurationError, InvalidOperationError, TransactionError
-
-if TYPE_CHECKING:
-    from deebase._backends.postgres.lane import PostgresLanes
-    from deebase._backends.sqlite.engine import SqliteLanes
 
 
 def make_engine(settings: Settings, translate: Translate) -> AsyncEngine:
@@ -93,8 +90,6 @@ def _guard_lanes(engine: AsyncEngine, translate: Translate) -> None:
     event.listen(engine.sync_engine, "handle_error", failed)
 
 
-def make_lanes(
-    engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop, translate: Translate
-) -> SqliteLanes | PostgresLanes:
+def make_lanes(engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop, translate: Translate) -> Lanes:
     """Make the lanes of one event loop; they open when they are needed."""
     return settings.backend.engine.lanes(engine, settings, loop, translate)

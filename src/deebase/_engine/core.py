@@ -32,7 +32,7 @@ class Core:
     @classmethod
     def of(cls, settings: Settings, *, echo: bool, coalesce: bool) -> Core:
         """Return the core of a new Database; nothing is opened yet."""
-        catalog = Catalog(settings.dialect, lambda: executor.block())
+        catalog = Catalog(settings.dialect, lambda: executor.current_transaction())
         errors = settings.backend.translator(catalog.unique_columns)
         translator = ExplainingTranslator(errors, catalog.explained)
         executor = Executor(settings, translator, echo=echo, coalesce=coalesce)
@@ -60,7 +60,7 @@ class Core:
             executor: sends the statements instead; it shares the connections and transactions of this core.
         """
         executor = executor or self.executor
-        return Core(executor, Catalog(self.dialect, executor.block))
+        return Core(executor, Catalog(self.dialect, executor.current_transaction))
 
     def recording(self) -> AbstractContextManager[list[str]]:
         """Collect the SQL that this Database sends while the block runs, in order and without values."""

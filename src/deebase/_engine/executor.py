@@ -1,39 +1,26 @@
-"""The executor: every statement of a Database goes through here, once."""
+"""The executor: every statement of a Database goes through it."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-import os
-import random
 import sys
-import threading
-import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
-from deebase._backends.error_translation import carry_outcome, redact, redacted_error
+from deebase._backends.error_translation import carry_outcome, redact, redacted_error, shown_cause
 from deebase._backends.protocols import ErrorTranslator, Settings
-from deebase._engine.block import Block, raise_translated
-from deebase._engine.coalesce import Coalescer
-from deebase._engine.transaction import Transaction
+from deebase._engine.loops import LoopResources, Loops
+from deebase._engine.transaction_scope import TransactionScope
+from deebase._lanes.interface import Columns, Lane, Lanes, Params, Rows
 from deebase._lanes.pool import closed_while_running
 from deebase._lanes.shield import run_shielded
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement
 from deebase._sql.violations import WriteTarget
-from deebase.errors import (
-    ConnectionError,
-    DeeBaseError,
-    IntegrityError,
-    QueryTimeoutError,
-    TransactionAbortedError,
-    TransactionError,
-    ValidationError,
-)
+from deebase.errors import ConnectionError, DeeBaseError, IntegrityError, QueryTimeoutError, TransactionError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -41,56 +28,22 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from deebase._backends.postgres.lane import PostgresLanes
-    from deebase._backends.sqlite.engine import SqliteLanes
+    from deebase._backends.postgres.lane import PostgresLane
+    from deebase._backends.sqlite.lane import SqliteLane
 
 T = TypeVar("T")
 
 log = logging.getLogger("deebase.sql")
 
-#: Seconds of the longest pause between two attempts of ``retry`` (full jitter below it).
-RETRY_CAP = 1.0
-
-
-class _Home:
-    """What one event loop has of a database: an engine and its lanes."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        loop: asyncio.AbstractEventLoop,
-        note: Callable[[Statement], None],
-        translate: Callable[[BaseException, Statement | None], DeeBaseError | None],
-    ) -> None:
-        # SQLAlchemy's asyncio part and the drivers are first needed here.
-        from deebase._engine.connect import make_engine, make_lanes
-
-        self.loop = loop
-        self.engine: AsyncEngine = make_engine(settings, translate)
-        self.lanes: SqliteLanes | PostgresLanes = make_lanes(self.engine, settings, loop, translate)
-        self.coalescer: Coalescer = Coalescer(loop, self.lanes.fetch, note, translate)
-        self._patience = 1.0
-        # A loop that shuts down closes its async generators: that is the moment at which lanes
-        # must be closed when nobody called close() (`asyncio.run` twice, pytest).
-        self._closer = self._until_shutdown()
-        self._started = loop.create_task(self._closer.__anext__())
-
-    async def _until_shutdown(self) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            await self.lanes.close(self._patience)
-            await self.engine.dispose()
-
-    async def close(self, timeout: float) -> None:
-        """Close lanes and engine; more than once does no harm."""
-        self._patience = timeout
-        await self._started
-        await self._closer.aclose()
-
 
 class Executor:
-    """Sends statements to one database: on the transaction of the task, else on a lane."""
+    """Sends statements to one database: in the transaction of the task if it has one, else each on its own.
+
+    Attributes:
+        current: the transaction block that was entered last in this context.
+        generators: the innermost block of each async generator that holds one open over a ``yield``, by its frame.
+        closed: whether the Database is closed.
+    """
 
     def __init__(
         self, settings: Settings, errors: ErrorTranslator, *, echo: bool = False, coalesce: bool = True
@@ -100,137 +53,92 @@ class Executor:
         self.backend = settings.backend
         self._errors = errors
         self.timeout: float = settings.timeout
-        self.current: ContextVar[Block | None] = ContextVar("deebase_transaction", default=None)
-        #: The innermost block of each async generator that holds one open over a ``yield``, by its frame.
-        self.homes: dict[FrameType, Block] = {}
-        #: A PostgreSQL lane whose statement was cancelled may be hit by a late cancel.
-        self.discards_cancelled: bool = settings.backend.capabilities.discards_cancelled
+        self.current: ContextVar[TransactionScope | None] = ContextVar("deebase_transaction", default=None)
+        self.generators: dict[FrameType, TransactionScope] = {}
         self.closed: bool = False
-        self.coalesces = coalesce
+        self._coalesces = coalesce
         self._level = logging.INFO if echo else logging.DEBUG
         self._recordings: list[list[str]] = []
-        self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
-        self._home: _Home | None = None
-        self._guard = threading.Lock()
-        self._pid = os.getpid()
-        self._anchor: Any = None
+        self._loops = Loops(settings, self._note, self.translate)
+        self._here: LoopResources | None = None
 
     # -- where statements run ------------------------------------------------------------------
 
-    def block(self) -> Block | None:
-        """Return the block that a statement of the caller belongs to.
+    def current_transaction(self) -> TransactionScope | None:
+        """Return the transaction block that a statement of the caller belongs to.
 
         A generator finds its own block, whatever task asks for its next item; for its consumer there is none.
         """
-        block = self.current.get()
-        if not self.homes and (block is None or (block.outcome is None and not block.private)):
-            return block
-        frame: FrameType | None = sys._getframe(1) if self.homes else None  # pyright: ignore[reportPrivateUsage]
+        scope = self.current.get()
+        if not self.generators and (scope is None or (scope.outcome is None and not scope.is_private)):
+            return scope
+        frame: FrameType | None = sys._getframe(1) if self.generators else None  # pyright: ignore[reportPrivateUsage]
         while frame is not None:
-            held = self.homes.get(frame)
+            held = self.generators.get(frame)
             if held is not None:
-                return block if block is not None and block.is_within(held) else held
+                return scope if scope is not None and scope.is_within(held) else held
             frame = frame.f_back
-        return None if block is None else block.seen_from_outside()
+        return None if scope is None else scope.seen_from_outside()
 
-    async def settled_block(self) -> Block | None:
-        """Return the block that a statement of the caller belongs to, as soon as that is certain."""
-        block = self.current.get()
-        if block is not None and block.private:
-            await block.settle()
-        return self.block()
+    async def settled_transaction(self) -> TransactionScope | None:
+        """Return the transaction block of the caller, after a generator whose loop was left has been closed."""
+        scope = self.current.get()
+        if scope is not None and scope.is_private:
+            await scope.wait_if_left()
+        return self.current_transaction()
 
-    def lanes(self) -> Any:
-        """Return the lanes of the running event loop."""
-        return self.home().lanes
-
-    def home(self) -> _Home:
-        """Return (or make) engine and lanes of the running event loop."""
+    def resources(self) -> LoopResources:
+        """Return the engine and the lanes of the running event loop."""
         loop = asyncio.get_running_loop()
-        home = self._home
-        if home is not None and home.loop is loop:
-            return home
-        return self._find_home(loop)
-
-    def _find_home(self, loop: asyncio.AbstractEventLoop) -> _Home:
+        here = self._here
+        if here is not None and here.loop is loop:
+            return here
         if self.closed:
             raise ConnectionError("this database is closed", hint="open a new Database, or close it later")
-        with self._guard:
-            if self._pid != os.getpid():
-                # A forked child starts afresh. What it inherited stays referenced and untouched:
-                # ending it would end the parent's connections.
-                self._inherited, self._homes, self._pid = self._homes, {}, os.getpid()
-            self._homes = {known: home for known, home in self._homes.items() if not known.is_closed()}
-            home = self._homes.get(loop)
-            if home is None:
-                self._keep_memory()
-                home = self._homes[loop] = _Home(self.settings, loop, self._note, self.translate)
-            self._home = home
-            return home
+        here = self._here = self._loops.find(loop)
+        return here
 
-    def _keep_memory(self) -> None:
-        """Hold a named memory database open, so that it outlives every lane but not this object."""
-        if self.settings.memory and self._anchor is None:
-            import sqlite3
-
-            path = str(self.settings.sa_url.database)
-            self._anchor = sqlite3.connect(f"{path}?vfs=memdb", uri=True, check_same_thread=False)
-            weakref.finalize(self, self._anchor.close)
+    def lanes(self) -> Lanes:
+        """Return the lanes of the running event loop."""
+        return self.resources().lanes
 
     @property
     def engine(self) -> AsyncEngine:
         """SQLAlchemy's engine of the running event loop."""
-        return self.home().engine
+        return self.resources().engine
 
     @property
     def lanes_in_use(self) -> int:
-        """Number of lanes lent in all event loops."""
-        return sum(home.lanes.in_use for home in self._homes.values())
+        """Number of lanes that are lent, in all event loops."""
+        return self._loops.in_use
 
     async def close(self, timeout: float) -> None:
-        """Wait for what runs (at most ``timeout`` seconds), then leave nothing behind."""
+        """Wait for what runs (at most ``timeout`` seconds), then close all connections."""
         self.closed = True
-        # To its end even when the task is cancelled: what stayed open would keep threads and sockets.
-        await run_shielded(self._close(timeout))
-
-    async def _close(self, timeout: float) -> None:
-        here = asyncio.get_running_loop()
-        homes, self._homes, self._home = self._homes, {}, None
-        if self._pid != os.getpid():
-            # Those of the parent process, whose loops do not run here; referenced, so that nothing ends them.
-            self._inherited, homes = homes, {}
-        for loop, home in homes.items():
-            if loop is here:
-                await home.close(timeout)
-            elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(home.close(timeout), loop))
-        if self._anchor is not None:
-            self._anchor.close()
-            self._anchor = None
+        self._here = None
+        # Shielded: what stays open would keep threads and sockets.
+        await run_shielded(self._loops.close(timeout))
 
     async def reconnect(self) -> None:
         """Close the connections of this event loop; the next statement opens new ones."""
-        home = self._homes.pop(asyncio.get_running_loop(), None)
-        self._home = None
-        if home is not None:
-            await run_shielded(home.close(self.timeout))
+        self._here = None
+        await run_shielded(self._loops.close_here(self.timeout))
 
     def close_from_outside(self, timeout: float) -> None:
-        """Close what event loops have that are neither closed nor running; `close` does the rest."""
-        for loop in [loop for loop in self._homes if not (loop.is_closed() or loop.is_running())]:
-            loop.run_until_complete(self._homes.pop(loop).close(timeout))
+        """Close the connections of event loops that are neither closed nor running; `close` does the rest."""
+        self._loops.close_stopped(timeout)
 
-    # -- statements ----------------------------------------------------------------------------
+    # -- errors and records --------------------------------------------------------------------
 
     def translate(self, error: BaseException, statement: Statement | None) -> DeeBaseError | None:
-        """Return our error for one of a driver, which becomes its cause; None for what is not the database's."""
+        """Return our error for one of a driver, which becomes its cause; None for other errors."""
         if isinstance(error, DeeBaseError):
             return error
         ours = redacted_error(error)
         if ours is None:
             ours = self._errors.translate(error, None if statement is None else statement.sql)
             if self.closed and isinstance(ours, (ConnectionError, QueryTimeoutError)):
-                # Cut off by us: the link was sound, and no limit was reached.
+                # Cut off by close(): the link was sound, and no limit was reached.
                 ours = closed_while_running()
             if ours is not None and ours is not error:
                 carry_outcome(error, ours)
@@ -238,6 +146,13 @@ class Executor:
         if statement is None or statement.writes is None or not isinstance(ours, IntegrityError):
             return ours
         return statement.writes.violation(ours)
+
+    def raise_translated(self, error: BaseException, statement: Statement | None = None) -> NoReturn:
+        """Raise our error for one of a driver, from it; any other error as it is."""
+        translated = self.translate(error, statement)
+        if translated is None or translated is error:
+            raise error
+        raise translated from shown_cause(error)
 
     @contextmanager
     def recording(self) -> Generator[list[str]]:
@@ -247,7 +162,7 @@ class Executor:
         try:
             yield statements
         finally:
-            # By identity: two recordings may hold the same.
+            # By identity: two recordings may hold the same statements.
             self._recordings = [other for other in self._recordings if other is not statements]
 
     def _note(self, statement: Statement) -> None:
@@ -257,132 +172,122 @@ class Executor:
         if log.isEnabledFor(self._level):
             log.log(self._level, "%s", statement.sql)
 
-    async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
+    # -- statements ----------------------------------------------------------------------------
+
+    async def fetch(self, statement: Statement, args: Params) -> Rows:
         """Run one statement and return its rows as the driver gives them (tuples, records)."""
         self._note(statement)
-        # Nearly always there is none, which takes no further call to know.
-        block = await self.settled_block() if self.current.get() is not None or self.homes else None
-        if block is not None:
-            return await block.run(lambda lane: lane.fetch(statement, args), statement)
+        # Nearly always there is no transaction, which is known without a further call.
+        scope = None
+        if self.current.get() is not None or self.generators:
+            scope = await self.settled_transaction()
+        if scope is not None:
+            return await scope.run(lambda lane: lane.fetch(statement, args), statement)
         try:
-            rows: list[Any] = await self.lanes().fetch(statement, args)
+            return await self.resources().lanes.fetch(statement, args)
         except BaseException as error:
-            raise_translated(self, error, statement)
-        return rows
+            self.raise_translated(error, statement)
 
-    def fetch_by_key(self, read: KeyedRead, args: Sequence[Any], *, waits: bool = False) -> Awaitable[list[Any]]:
-        """Return, to be awaited, the row of a key if there is one, together with others that are asked for now.
+    def fetch_by_key(self, read: KeyedRead, args: Params, *, waits: bool = False) -> Awaitable[Rows]:
+        """Return an awaitable of the row with a key, if it exists; reads of the same turn share one statement.
 
         Args:
-            read: what is read.
-            args: the key, and what the scope holds.
-            waits: others of this turn are to be expected: do not go ahead of them.
+            read: the columns, and those of the key.
+            args: the key, and the values of the scope.
+            waits: further reads are expected in this turn: do not send this one ahead of them.
         """
-        outside = self.current.get() is None and not self.homes
-        if self.coalesces and (outside or self.block() is None) and read.joins(args):
-            future = self.home().coalescer.join(read, args, waits=waits)
+        outside = self.current.get() is None and not self.generators
+        if self._coalesces and (outside or self.current_transaction() is None) and read.joins(args):
+            future = self.resources().coalescer.join(read, args, waits=waits)
             if future is not None:
                 return future
         return self.fetch(read.statement, args)
 
-    async def count(self, statement: Statement, args: Sequence[Any]) -> int:
-        """Run one statement and return the number of rows it changed."""
+    async def count(self, statement: Statement, args: Params) -> int:
+        """Run one statement and return the number of rows that it changed."""
         self._note(statement)
-        # Nearly always there is none, which takes no further call to know.
-        block = await self.settled_block() if self.current.get() is not None or self.homes else None
-        if block is not None:
-            return await block.run(lambda lane: lane.count(statement, args), statement)
+        scope = None
+        if self.current.get() is not None or self.generators:
+            scope = await self.settled_transaction()
+        if scope is not None:
+            return await scope.run(lambda lane: lane.count(statement, args), statement)
         try:
-            count: int = await self.lanes().count(statement, args)
+            return await self.resources().lanes.count(statement, args)
         except BaseException as error:
-            raise_translated(self, error, statement)
-        return count
+            self.raise_translated(error, statement)
 
-    async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        """Run a statement of the user's own and return its columns and rows."""
+    async def raw_fetch(self, statement: Statement, args: Params) -> tuple[Columns, Rows]:
+        """Run a statement of the user and return its columns and rows."""
         self._note(statement)
-        block = await self.settled_block()
-        if block is not None:
-            return await block.run(lambda lane: lane.raw_fetch(statement, args), statement)
+        scope = await self.settled_transaction()
+        if scope is not None:
+            return await scope.run(lambda lane: lane.raw_fetch(statement, args), statement)
         try:
-            result: tuple[list[Any], list[Any]] = await self.lanes().raw_fetch(statement, args)
+            return await self.lanes().raw_fetch(statement, args)
         except BaseException as error:
-            raise_translated(self, error, statement)
-        return result
+            self.raise_translated(error, statement)
 
-    async def many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
-        """Run one statement per row of parameters, inside the transaction of this task."""
-        block = await self.settled_block()
-        if block is None:
+    async def _run_inside(self, action: Callable[[Lane], Awaitable[T]], *statements: Statement) -> T:
+        """Run statements in the transaction of this task, or in one of their own."""
+        scope = await self.settled_transaction()
+        if scope is None:
             async with self.transaction():
-                await self.many(statement, rows)
-        else:
+                return await self._run_inside(action, *statements)
+        for statement in statements:
             self._note(statement)
-            await block.run(lambda lane: lane.many(statement, rows), statement)
+        return await scope.run(action, statements[0])
 
-    async def copy(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Store rows by COPY (PostgreSQL), inside the transaction of this task."""
-        block = await self.settled_block()
-        if block is None:
-            async with self.transaction():
-                await self.copy(table, columns, rows)
-        else:
-            text = f"COPY {table.fullname} ({', '.join(columns)}) FROM STDIN"
-            statement = Statement(text, writes=WriteTarget("insert", table))
-            self._note(statement)
-            await block.run(lambda lane: lane.copy(table.name, table.schema, columns, rows), statement)
+    async def many(self, statement: Statement, rows: Sequence[Params]) -> None:
+        """Run one statement per row of parameters, in a transaction."""
+        await self._run_inside(lambda lane: lane.many(statement, rows), statement)
+
+    async def fetch_many(self, statement: Statement, rows: Sequence[Params]) -> Rows:
+        """Run one statement per row of parameters, in a transaction, and return the rows of all, in that order."""
+        return await self._run_inside(lambda lane: lane.fetch_many(statement, rows), statement)
+
+    async def copy(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Params]) -> None:
+        """Store rows by COPY, in a transaction; only for databases that have it (``copies_rows``)."""
+        text = f"COPY {table.fullname} ({', '.join(columns)}) FROM STDIN"
+        statement = Statement(text, writes=WriteTarget("insert", table))
+        await self._run_inside(
+            lambda lane: cast("PostgresLane", lane).copy(table.name, table.schema, columns, rows), statement
+        )
 
     async def write_schema(self, statements: Sequence[Statement]) -> None:
-        """Run statements that change SQLite's schema table itself, inside the transaction of this task."""
-        block = await self.settled_block()
-        if block is None:
-            async with self.transaction():
-                await self.write_schema(statements)
-        else:
-            for statement in statements:
-                self._note(statement)
-            await block.run(lambda lane: lane.write_schema(statements), statements[0])
-
-    async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
-        """Run one statement per row of parameters, and return the rows of all, in that order."""
-        block = await self.settled_block()
-        if block is None:
-            async with self.transaction():
-                return await self.fetch_many(statement, rows)
-        self._note(statement)
-        return await block.run(lambda lane: lane.fetch_many(statement, rows), statement)
+        """Run statements that change SQLite's schema table itself, in a transaction."""
+        await self._run_inside(lambda lane: cast("SqliteLane", lane).write_schema(statements), *statements)
 
     async def stream(
-        self, statement: Statement, args: Sequence[Any], size: int, *, guarded: bool = False
-    ) -> AsyncGenerator[tuple[list[Any], list[Any]], None]:
+        self, statement: Statement, args: Params, size: int, *, guarded: bool = False
+    ) -> AsyncGenerator[tuple[Columns, Rows], None]:
         """Yield (columns, rows) in pieces of at most ``size`` rows, from a cursor of the database.
 
-        The lane is held while the caller iterates, and given back when the iteration ends, however.
+        The connection is held while the caller iterates, and returned when the iteration ends in any way.
 
         Args:
-            statement: what is read.
+            statement: the query.
             args: its parameters.
-            size: of a piece.
-            guarded: the statement is not trusted: in a read-only transaction of its own, it can do nothing but read.
+            size: rows of a piece.
+            guarded: the statement is not trusted: it runs in a read-only transaction of its own, and can only read.
         """
         self._note(statement)
-        block, own = await self.settled_block(), None
+        scope, own = await self.settled_transaction(), None
         failed: BaseException | None = None
-        if block is None or guarded:
-            # Not made the block of the task: what the body of the loop does commits on its own.
-            block = own = Block(self, read_only=statement.reads or guarded)
+        if scope is None or guarded:
+            # Not made the block of the task: statements in the body of the loop commit on their own.
+            scope = own = TransactionScope(self, read_only=statement.reads or guarded)
             await own.begin(streams=True)
         try:
-            cursor = await block.open_cursor(statement, args, size, guarded=guarded)
+            cursor = await scope.open_cursor(statement, args, size, guarded=guarded)
             try:
                 more = True
                 while more:
-                    rows = await block.run(lambda _: cursor.fetch(), statement)
+                    rows = await scope.run(lambda _: cursor.fetch(), statement)
                     more = len(rows) == size
                     yield cursor.columns, rows
             finally:
-                # A statement that is left open would keep the file open behind its closed connection.
-                await run_shielded(block.close_cursor(cursor, last=own is not None))
+                # A statement that stays open would keep the file open after its connection is closed.
+                await run_shielded(scope.close_cursor(cursor, last=own is not None))
         except BaseException as error:
             failed = error
             raise
@@ -392,83 +297,27 @@ class Executor:
 
     # -- transactions --------------------------------------------------------------------------
 
-    def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> Transaction:
-        """Return a block: a transaction, or a savepoint inside the one of this task."""
-        return Transaction(self, read_only=read_only, isolation=isolation)
+    def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> TransactionScope:
+        """Return a block: a transaction, or a savepoint in the transaction of this task."""
+        return TransactionScope(self, read_only=read_only, isolation=isolation)
 
     async def lock_schema(self) -> None:
         """Wait until no other process changes a schema through DeeBase; the lock ends with the transaction.
 
-        Two programs that start at once must not both find a table, view or index missing (PostgreSQL). SQLite has one
-        writer at a time.
+        Two programs that start at once must not both find a table, view or index missing.
         """
-        for statement in self.backend.engine.lock_schema():
-            await self.fetch(statement, [])
+        lock = self.lanes().schema_lock
+        if lock is not None:
+            await self.fetch(lock, [])
 
     def must_be_inside(self, what: str) -> None:
-        """Refuse what only a transaction gives a meaning to.
+        """Refuse an operation that has a meaning in a transaction alone.
 
         Raises:
-            TransactionError: there is none.
+            TransactionError: the task is in no transaction.
         """
-        if self.block() is None:
+        if self.current_transaction() is None:
             raise TransactionError(
                 f"{what} locks rows until the transaction ends, and there is none: other tasks may change them at once",
                 hint="async with db.transaction(): ..., from the read to the write",
             )
-
-    def begin_statements(self, read_only: bool, isolation: str | None) -> tuple[Statement, ...]:
-        """Return what begins a transaction on this database."""
-        return self.backend.engine.begin(self.settings, read_only=read_only, isolation=isolation)
-
-    def end_read_only(self) -> tuple[Statement, ...]:
-        """Return what makes the lane of a read-only transaction writable again."""
-        return self.backend.engine.end_read_only(self.settings)
-
-    def read_only_statements(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-        """Return what makes a savepoint read-only, and what makes its transaction writable again after it."""
-        return self.backend.engine.read_only_savepoint()
-
-    async def retry(
-        self, work: Callable[[], Awaitable[T]], *, attempts: int, isolation: str | None, timeout: float | None
-    ) -> T:
-        """Run ``work`` in a fresh transaction, again after a failure that a rerun can mend."""
-        given: Any = work
-        if not callable(given):
-            if inspect.iscoroutine(given):
-                given.close()
-            raise ValidationError(
-                "retry takes a function, which it may run several times, and not what calling it gave",
-                field="work",
-                hint="await db.retry(transfer), or await db.retry(lambda: transfer(1, 2))",
-            )
-        block = self.block()
-        if block is not None and not block.is_test_sandbox:
-            raise TransactionError(
-                "retry cannot rerun a part of an open transaction", hint="call db.retry outside of db.transaction()"
-            )
-        loop = asyncio.get_running_loop()
-        deadline = None if timeout is None else loop.time() + timeout
-        attempt = 1
-        while True:
-            try:
-                async with self.transaction(isolation=isolation):
-                    return await work()
-            except DeeBaseError as error:
-                pause = random.uniform(0, min(RETRY_CAP, 0.01 * 2**attempt))
-                late = deadline is not None and loop.time() + pause > deadline
-                if attempt >= attempts or late or not _mends_by_rerun(error):
-                    raise
-            attempt += 1
-            await asyncio.sleep(pause)
-
-
-def _mends_by_rerun(error: DeeBaseError) -> bool:
-    """Whether the failure is of the moment: serialization, deadlock, busy, a link lost before COMMIT.
-
-    A write outside of the transaction, such as one of another database, may be stored when its answer is lost: doing
-    it again could store it twice.
-    """
-    if isinstance(error, TransactionAbortedError) and isinstance(error.__cause__, DeeBaseError):
-        error = error.__cause__
-    return error.outcome != "unknown" and (error.retryable or isinstance(error, ConnectionError))

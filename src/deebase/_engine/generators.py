@@ -1,9 +1,9 @@
 """Which async generator a transaction belongs to.
 
 An async generator runs in the context of its consumer, so a context variable that it sets is set for the consumer too.
-A transaction that stays open over a ``yield`` is therefore looked up by the frame of its generator. Who may use it
-while the generator waits depends on what drives the generator: the body of an ``async for`` is not part of it, whereas
-the body of an ``async with`` over ``@asynccontextmanager`` is, as is a test with its fixture.
+A transaction that stays open over a ``yield`` is therefore looked up by the frame of its generator. Which code may use
+it while the generator waits depends on what drives the generator: the body of an ``async for`` is not part of it,
+whereas the body of an ``async with`` over ``@asynccontextmanager`` is, as is a test with its fixture.
 """
 
 from __future__ import annotations
@@ -20,28 +20,27 @@ _GET_ANEXT = opcode.opmap["GET_ANEXT"]
 _WITH_EXCEPT_START = opcode.opmap["WITH_EXCEPT_START"]
 _YIELD_VALUE = opcode.opmap["YIELD_VALUE"]
 _RESUME = opcode.opmap["RESUME"]
-#: The argument of RESUME behind a ``yield``; behind an ``await`` it is another one (library/dis.html).
+#: The argument of RESUME after a ``yield``; after an ``await`` it is another one (library/dis.html).
 _AFTER_YIELD = 1
 
+#: Places in code that are cached.
+_CACHED = 1000
 
-#: Places in code that are remembered.
-_KEPT = 1000
 
-
-class Home(NamedTuple):
-    """The generator in which a block stays open over a ``yield``.
+class Owner(NamedTuple):
+    """The generator that keeps a block open over a ``yield``.
 
     Attributes:
         frame: the generator's frame.
-        private: the generator is iterated, so that the block is no part of what its consumer does.
+        is_iterated: it is driven by an ``async for``, so that the block is not part of the consumer's code.
     """
 
     frame: FrameType
-    private: bool
+    is_iterated: bool
 
 
-def home_of(frame: FrameType | None) -> Home | None:
-    """Return the home of a block that is opened by a frame; None where no generator keeps it open over a ``yield``.
+def owner_of(frame: FrameType | None) -> Owner | None:
+    """Return the owner of a block that a frame opens; None if no generator keeps it open over a ``yield``.
 
     Frames are followed outwards to the ``async with`` that will end the block: those inside of it, such as the
     ``__aenter__`` of another context manager, return and leave the block open.
@@ -55,22 +54,22 @@ def home_of(frame: FrameType | None) -> Home | None:
         driver = frame.f_back
         if generator:
             if driver is not None and _iterates(driver):
-                return Home(frame, private=True)
+                return Owner(frame, is_iterated=True)
             inner = inner or frame
         frame = driver
-    return None if inner is None else Home(inner, private=False)
+    return None if inner is None else Owner(inner, is_iterated=False)
 
 
 def _iterates(frame: FrameType) -> bool:
     """Whether a frame waits for the next item of an ``async for``."""
     code = frame.f_code.co_code
     at = _at(code, frame.f_lasti)
-    # GET_ANEXT, LOAD_CONST (behind an EXTENDED_ARG where there are many constants), SEND.
+    # GET_ANEXT, LOAD_CONST (after an EXTENDED_ARG if the code has many constants), SEND.
     return code[at] == _SEND and _GET_ANEXT in (code[at - 4], code[at - 6])
 
 
 def _at(code: bytes, at: int) -> int:
-    """Return the offset of an instruction; Python 3.12 may tell that of its cache instead."""
+    """Return the offset of an instruction; Python 3.12 may give that of its cache instead."""
     while code[at] == _CACHE:
         at -= 2
     return at
@@ -87,10 +86,10 @@ _known: dict[tuple[int, int], tuple[CodeType, _Body | None]] = {}
 
 def _entered(code: CodeType, at: int) -> _Body | None:
     """Return the ``async with`` whose ``__aenter__`` is awaited at an instruction, if it is one."""
-    # By identity: the hash of a code object is computed from all that is in it. The reference keeps the identity.
+    # By identity: the hash of a code object is computed from all its parts. The reference keeps the identity valid.
     known = _known.get((id(code), at))
     if known is None:
-        if len(_known) >= _KEPT:
+        if len(_known) >= _CACHED:
             _known.clear()
         known = _known[id(code), at] = code, _read(code, _at(code.co_code, at))
     return known[1]
@@ -102,7 +101,7 @@ def _read(code: CodeType, at: int) -> _Body | None:
     begin = next(each.argval for each in dis.get_instructions(code) if each.offset == at)
     # Not in the stubs of dis, which has the only reader of the exception table in Python.
     entries: list[Any] = list(cast("Any", dis.Bytecode(code)).exception_entries)
-    # Between the await and the body there is END_SEND at most.
+    # At most END_SEND lies between the await and the body.
     body = [entry for entry in entries if begin <= entry.start <= begin + 2 and _ends_with(code, entry.target)]
     if not body:
         return None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from deebase._engine.block import Block, raise_translated
-from deebase._engine.unit import Unit
+from deebase._engine.transaction_scope import TransactionScope
+from deebase._engine.transaction_state import TransactionState
+from deebase._lanes.interface import Lane
 from deebase._sql.statement import Statement
 from deebase.errors import TransactionError
 
@@ -23,15 +24,15 @@ _UNDO = Statement("ROLLBACK TO SAVEPOINT deebase_one")
 
 
 class _Over(Exception):
-    """Stands for the error after which the transaction is undone."""
+    """Stands for the error after which the transaction is rolled back."""
 
 
-class RollbackSandbox(Block):
-    """The block of every task that has no other, for as long as it is held.
+class RollbackSandbox(TransactionScope):
+    """The transaction of every task that has no other, from ``install`` to ``uninstall`` or ``undo``.
 
-    Each statement has a savepoint of its own, so that an error undoes that statement alone, as it does outside of
-    any transaction. It begins with the first statement, in the event loop that this one runs in, and is over when that
-    loop shuts down; the next loop begins anew.
+    Each statement has a savepoint of its own, so that an error undoes that statement alone, as it does outside of a
+    transaction. The transaction begins with the first statement, in the event loop that runs then, and ends when that
+    loop shuts down. The next loop begins another one.
     """
 
     is_test_sandbox = True
@@ -42,19 +43,19 @@ class RollbackSandbox(Block):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._begun: asyncio.Task[None] | None = None
         self._closer: AsyncGenerator[None, None] | None = None
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Task[object]] = set()
 
-    # -- holding -------------------------------------------------------------------------------
+    # -- installing ----------------------------------------------------------------------------
 
     def install(self) -> None:
-        """Become the block of all tasks, those of other contexts too."""
-        self._executor.current = ContextVar("deebase_held", default=self)
+        """Become the transaction of all tasks, in all contexts."""
+        self._executor.current = ContextVar("deebase_sandbox", default=self)
 
     def uninstall(self) -> None:
-        """Undo everything, from outside of the event loop; nothing is done where that has ended already.
+        """Undo everything, from outside of the event loop; if the loop was closed, that is done already.
 
         Raises:
-            TransactionError: the event loop runs, so that only its own code can wait for the rollback.
+            TransactionError: the event loop runs, so that only code inside of it can wait for the rollback.
         """
         self._executor.current = self._contexts
         loop = self._loop
@@ -75,7 +76,7 @@ class RollbackSandbox(Block):
 
     # -- beginning -----------------------------------------------------------------------------
 
-    async def joined(self) -> Unit:
+    async def joined(self) -> TransactionState:
         """Return what its blocks share; the first call in an event loop begins the transaction."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
@@ -84,13 +85,13 @@ class RollbackSandbox(Block):
                     "the transaction of this test belongs to another event loop, which is still open",
                     hint="give each test a database of its own instead: rollback=False",
                 )
-            self._reopen()
+            self._outcome = self._state = self._error = None
             self._loop = loop
             self._begun = loop.create_task(self._begin())
         if self._begun is not None:
-            # Whoever is cancelled meanwhile, the others wait for the same beginning.
+            # Shielded: if one task is cancelled, the others still wait for the same transaction.
             await asyncio.shield(self._begun)
-        return self._live()
+        return self.state
 
     async def _begin(self) -> None:
         try:
@@ -102,7 +103,7 @@ class RollbackSandbox(Block):
         await anext(self._closer)
 
     async def _until_shutdown(self) -> AsyncGenerator[None, None]:
-        # As the lanes do: a loop that shuts down closes its async generators.
+        # A loop that shuts down closes its async generators.
         try:
             yield
         finally:
@@ -110,49 +111,51 @@ class RollbackSandbox(Block):
 
     # -- statements ----------------------------------------------------------------------------
 
-    async def run(self, action: Callable[[Any], Awaitable[T]], statement: Statement | None = None) -> T:
+    async def run(self, action: Callable[[Lane], Awaitable[T]], statement: Statement | None = None) -> T:
         """Run one statement as if it had a transaction of its own."""
-        unit = await self.joined()
-        if unit.cursors and (statement is None or statement.changes_schema):
-            await unit.close_left_cursors()
-        await unit.acquire(self)
-        # Not ended with its caller: what is left half done would end the transaction of the whole test.
-        task = asyncio.get_running_loop().create_task(self._alone(unit, action, statement))
+        state = await self.joined()
+        if state.cursors and (statement is None or statement.changes_schema):
+            await state.close_left_cursors()
+        await state.acquire(self)
+        # Not cancelled with its caller: a statement that ends half done would end the transaction of the whole test.
+        task = asyncio.get_running_loop().create_task(self._run_alone(state, action, statement))
         self._running.add(task)
         task.add_done_callback(self._ran)
         return await asyncio.shield(task)
 
-    def _ran(self, task: asyncio.Task[Any]) -> None:
+    def _ran(self, task: asyncio.Task[object]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            # Taken note of: nobody may be left who waits for it.
+            # Retrieved: perhaps no task waits for it any more.
             task.exception()
 
-    async def _alone(self, unit: Unit, action: Callable[[Any], Awaitable[T]], statement: Statement | None) -> T:
+    async def _run_alone(
+        self, state: TransactionState, action: Callable[[Lane], Awaitable[T]], statement: Statement | None
+    ) -> T:
         try:
-            self._live()
-            await unit.lane.control(_SAVE)
+            lane = self.state.lane
+            await lane.control(_SAVE)
             try:
-                result = await action(unit.lane)
+                result = await action(lane)
             except BaseException:
-                # A trigger that says ROLLBACK ends the whole transaction, savepoints and all.
-                if unit.lane.in_transaction and not unit.lane.lost:
-                    await unit.lane.control(_UNDO, _KEEP)
+                # A trigger with RAISE(ROLLBACK) ends the whole transaction, savepoints included.
+                if lane.in_transaction and not lane.lost:
+                    await lane.control(_UNDO, _KEEP)
                 raise
-            await unit.lane.control(_KEEP)
+            await lane.control(_KEEP)
         except BaseException as error:
             self.mark_failed(error)
-            raise_translated(self._executor, error, statement)
+            self._executor.raise_translated(error, statement)
         finally:
-            unit.release()
+            state.release()
         return result
 
     def mark_failed(self, error: BaseException) -> None:
-        """Remember an error after which the database goes on with nothing of the transaction."""
-        unit = self._unit
-        if unit is None:
+        """Remember an error that ended the transaction in the database; after others it goes on."""
+        state = self._state
+        if state is None:
             return
-        if not isinstance(error, Exception) and self._executor.discards_cancelled:
-            unit.lane.broken = True
-        if unit.lane.lost or unit.lane.broken or not unit.lane.in_transaction:
-            unit.lost = unit.lost or error
+        if not isinstance(error, Exception):
+            state.lane.failed(error)
+        if state.lane.lost or state.lane.broken or not state.lane.in_transaction:
+            state.lost = state.lost or error

@@ -1,48 +1,36 @@
-"""A bounded set of lanes of one event loop, with one fair queue of those who wait for a lane.
+"""A bounded set of lanes of one event loop, with one fair queue of the tasks that wait for a lane.
 
-A lane is a database connection that stays checked out of SQLAlchemy's engine. Lanes are opened when
-somebody waits and the limit is not reached; the one that was used last is used first.
+A lane is opened when a task waits and the limit is not reached. The lane that was used last is used first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Generic, TypeVar
 
 from deebase._lanes.holders import Holders
+from deebase._lanes.interface import PooledLane
 from deebase.errors import BusyError, ConnectionError
 
-#: Room for what waits; beyond it callers are refused at once instead of filling the memory.
+log = logging.getLogger("deebase")
+
+#: Longest queue; further callers are refused at once, so that they do not fill the memory.
 MAX_WAITING = 100_000
 
 
 def closed_while_running() -> ConnectionError:
-    """Return the error of an operation that the end of its database cut off."""
+    """Return the error of an operation that was cut off because its Database was closed."""
     return ConnectionError("this database was closed while the operation ran", hint="close it when all work is done")
 
 
-class Lane(Protocol):
-    """What the pool needs to know of a lane."""
-
-    holder: str
-    since: float
-
-    def cut_off(self) -> None:
-        """End what runs: the pool closes, and its patience is over."""
-        ...
-
-    async def close(self) -> None:
-        """Give the connection back."""
-        ...
-
-
-L = TypeVar("L", bound=Lane)
+L = TypeVar("L", bound=PooledLane)
 
 
 class Waiter:
-    """Somebody who waits for a lane of their own."""
+    """A task that waits for a lane."""
 
     __slots__ = ("deadline", "future")
 
@@ -52,7 +40,17 @@ class Waiter:
 
 
 class LanePool(Generic[L]):
-    """Lanes that are lent one at a time, in the order in which they were asked for."""
+    """Lanes that are lent one at a time, in the order of the requests.
+
+    Args:
+        loop: the event loop.
+        open_lane: opens a lane.
+        limit: number of lanes at most.
+        timeout: seconds that a task waits for a lane at most.
+        kind: what the lanes do, for messages.
+        place: where the database is, for messages.
+        describe: returns the message for an error of ``open_lane``.
+    """
 
     def __init__(
         self,
@@ -61,14 +59,18 @@ class LanePool(Generic[L]):
         limit: int,
         timeout: float,
         kind: str,
+        place: str = "the database",
+        describe: Callable[[BaseException], str] = str,
     ) -> None:
         self.loop = loop
         self.limit = limit
         self.timeout = timeout
         self.kind = kind
+        self.place = place
+        self.describe = describe
         self.idle: list[L] = []
         self.busy: set[L] = set()
-        #: Lent lanes whose connection is gone: they are thrown away when they are given back.
+        #: Lent lanes whose connection is lost: they are discarded when they are returned.
         self.gone: set[L] = set()
         self.holders: Holders[L] = Holders(loop, limit, timeout, kind)
         self.closed = False
@@ -76,6 +78,8 @@ class LanePool(Generic[L]):
         self._queue: deque[Waiter] = deque()
         self._opening = 0
         self._closing = 0
+        #: Whether the last lane could not be opened, so that further failures are not logged.
+        self._failing = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._drained: asyncio.Future[None] | None = None
@@ -92,7 +96,7 @@ class LanePool(Generic[L]):
         try:
             lane: L = await waiter.future
         except asyncio.CancelledError:
-            # Lent in the same turn in which the task was cancelled: hand it on.
+            # Lent in the same turn in which the task was cancelled: the next task gets it.
             if waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None:
                 self.release(waiter.future.result())
             raise
@@ -101,12 +105,12 @@ class LanePool(Generic[L]):
         return lane
 
     async def lend(self, acquire: Callable[[], Awaitable[L]], holder: str, *, streams: bool) -> L:
-        """Lend a lane that is held while the code of a transaction, or of a stream's consumer, runs.
+        """Lend a lane that stays lent while code of the user runs.
 
         Args:
             acquire: lends a lane of this pool.
-            holder: what holds it, for messages.
-            streams: it is held by a stream; those leave one lane to everything else.
+            holder: what the lane is lent to, for messages.
+            streams: the lane is lent to a stream; streams leave one lane to everything else.
         """
         if streams:
             await self.holders.take_place()
@@ -120,11 +124,11 @@ class LanePool(Generic[L]):
         return lane
 
     def watch(self, waiter: Waiter) -> None:
-        """Have a wait ended at once that could end with the timeout alone."""
+        """End a wait at once if nothing but the timeout could end it."""
         self.holders.watch(waiter.future, lambda: self.busy, self.limit)
 
     def lost(self, lane: L) -> None:
-        """Let another lane take the place of a lent one whose connection ended."""
+        """Let another lane take the place of a lent lane whose connection is lost."""
         if lane in self.busy:
             self.busy.discard(lane)
             self.gone.add(lane)
@@ -133,7 +137,7 @@ class LanePool(Generic[L]):
             self._check_drained()
 
     def release(self, lane: L) -> None:
-        """Take a lane back and serve who waits."""
+        """Take a lane back and serve the tasks that wait."""
         self.busy.discard(lane)
         if lane in self.holders.lanes:
             self.holders.gave_back(lane)
@@ -144,7 +148,7 @@ class LanePool(Generic[L]):
             self._check_drained()
 
     def discard(self, lane: L) -> None:
-        """Throw a lane away whose connection cannot be trusted; its place is free when it is closed."""
+        """Close a lane whose connection cannot be trusted; its place is free as soon as it is closed."""
         if self.closed and lane not in self.busy:
             # Cut off, and closed by the pool already.
             return
@@ -177,7 +181,7 @@ class LanePool(Generic[L]):
             self._timer = self.loop.call_later(self.timeout, self._expire)
 
     def _expire(self) -> None:
-        # All waiters have the same patience, so the head of the queue is the next to lose it.
+        # All waiters have the same timeout, so the head of the queue is the next to expire.
         self._timer = None
         now = self.loop.time()
         queue = self._queue
@@ -211,7 +215,7 @@ class LanePool(Generic[L]):
                 return
 
     def _hand_over(self, lane: L) -> None:
-        """Give a lane that was just taken from the idle ones to the head of the queue."""
+        """Lend a lane to the head of the queue."""
         self._queue.popleft().future.set_result(lane)
 
     # -- opening and closing -------------------------------------------------------------------
@@ -232,18 +236,35 @@ class LanePool(Generic[L]):
                 raise
             return
         self._opening -= 1
+        self._failing = False
         self.release(lane)
 
     def _fail_waiting(self, error: BaseException) -> None:
-        # With lanes left, whoever waits is served by one of them in time.
-        if self.busy or self.idle or self._closing:
+        # With lanes left, one of them serves the tasks that wait.
+        if self.busy or self.idle:
+            self._log_failure(error)
+            return
+        if self._closing:
             return
         waiting, self._queue = self._queue, deque()
         for waiter in waiting:
             if not waiter.future.done():
                 waiter.future.set_exception(error)
 
-    def _spawn(self, work: Any) -> None:
+    def _log_failure(self, error: BaseException) -> None:
+        """Log an error that no caller gets; once for failures in a row."""
+        if self._failing or self.closed or not isinstance(error, Exception):
+            return
+        self._failing = True
+        log.warning(
+            "no further %s connection to %s can be opened, %d remain: %s",
+            self.kind,
+            self.place,
+            len(self.busy) + len(self.idle),
+            self.describe(error),
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

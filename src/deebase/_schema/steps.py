@@ -40,7 +40,7 @@ async def run_steps(executor: Executor, steps: Steps[T]) -> T:
 async def _send(executor: Executor, query: Query) -> list[Any]:
     # A savepoint: in a transaction of PostgreSQL nothing runs after an error.
     guard: AbstractAsyncContextManager[object] = nullcontext()
-    if query.guarded and executor.block() is not None:
+    if query.guarded and executor.current_transaction() is not None:
         guard = executor.transaction()
     async with guard:
         return await executor.fetch(Statement(query.sql, reads=query.reads), query.args)

@@ -97,7 +97,7 @@ class RawSql:
                 field="sql",
                 hint="db.q('SELECT 1'); a table or query is awaited itself: await users(...)",
             )
-        block = self._executor.block()
+        block = self._executor.current_transaction()
         if block is None:
             reads = isinstance(element, (sa.Select, sa.CompoundSelect))
             async with self._executor.transaction(read_only=reads):

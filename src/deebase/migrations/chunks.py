@@ -8,8 +8,8 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from deebase._engine.block import Block
 from deebase._engine.context import conditions
+from deebase._engine.transaction_scope import TransactionScope
 from deebase._tables.paging import page_of
 from deebase._tables.table import Table
 from deebase.errors import InvalidOperationError, MigrationError, ValidationError
@@ -169,7 +169,7 @@ class Chunks(Generic[R]):
         self._source = source
         self._where = where
         self._size = size
-        self._block: Block | None = None
+        self._scope: TransactionScope | None = None
         self._guard: RowsGuard | None = None
 
     def __aiter__(self) -> Chunks[R]:
@@ -189,7 +189,7 @@ class Chunks(Generic[R]):
     def _check_alone(self) -> None:
         """Refuse a place where a chunk would not be a transaction by itself."""
         run = self._run
-        alone = run.open is None and run.executor.block() is None
+        alone = run.open is None and run.executor.current_transaction() is None
         if not alone or asyncio.current_task() is not run.task or _running.get() is not run:
             raise InvalidOperationError(
                 f"chunked() of {self.name} is used inside of another loop or a transaction, or in another task",
@@ -200,9 +200,9 @@ class Chunks(Generic[R]):
 
     async def _next(self) -> list[R]:
         """Begin the transaction of the next chunk, and return its rows."""
-        run, block = self._run, Block(self._run.executor)
-        await block.enter()
-        run.open, self._block = self, block
+        run, scope = self._run, TransactionScope(self._run.executor)
+        await scope.__aenter__()
+        run.open, self._scope = self, scope
         await run.hold()
         after = run.progress.loop(self.name).after
         page = await page_of(
@@ -217,15 +217,15 @@ class Chunks(Generic[R]):
 
     async def end(self, error: BaseException | None) -> None:
         """Commit the chunk that is open, or roll it back."""
-        block, self._block, self._run.open = self._block, None, None
+        scope, self._scope, self._run.open = self._scope, None, None
         guard, self._guard = self._guard, None
-        assert block is not None
+        assert scope is not None
         try:
             if guard is not None:
                 await guard.end(error)
         except BaseException as lost:
-            await block.exit(lost)
+            await scope.__aexit__(type(lost), lost, lost.__traceback__)
             raise
-        await block.exit(error)
+        await scope.__aexit__(None, error, None)
         if error is None:
             self._run.progress = self._then

@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from deebase._engine.block import raise_translated
 from deebase._lanes.shield import run_shielded
 from deebase.errors import BusyError, MigrationError
 from deebase.migrations.hints import either
@@ -123,7 +122,7 @@ async def _server_lock(executor: Executor) -> AsyncGenerator[Attempt, None]:
                 row = await driver.fetchrow(_HOLDER.format(**_KEYS))
                 holder = "another session" if row is None else _described(*row)
         except Exception as error:
-            raise_translated(executor, error)
+            executor.raise_translated(error)
         sound = True
         return holder
 
@@ -147,7 +146,7 @@ async def _connected(executor: Executor) -> tuple[AsyncConnection, Any]:
     except BaseException as error:
         if connection is not None:
             await run_shielded(connection.close())
-        raise_translated(executor, error)
+        executor.raise_translated(error)
 
 
 async def _end(connection: AsyncConnection, driver: Any, sound: bool) -> None:

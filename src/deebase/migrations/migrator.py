@@ -302,7 +302,7 @@ class Migrator:
             raise refusal(file.name, losses, "down" if down else "up")
 
     def _check_outside(self, operation: str) -> None:
-        if self._executor.block() is not None:
+        if self._executor.current_transaction() is not None:
             raise InvalidOperationError(
                 f"{operation} is called inside of a transaction, but each migration is one of its own",
                 operation=operation,

@@ -12,7 +12,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deebase._engine.block import raise_translated
 from deebase._engine.core import core_of
 from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
@@ -140,4 +139,4 @@ async def _run(executor: Executor, sql: str) -> None:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             await connection.exec_driver_sql(sql)
     except Exception as error:
-        raise_translated(executor, error)
+        executor.raise_translated(error)

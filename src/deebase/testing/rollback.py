@@ -14,7 +14,7 @@ from deebase.errors import TransactionError
 
 def hold(db: Database) -> RollbackSandbox:
     """Have everything done with a database go into one transaction, and return that."""
-    if core_of(db).executor.block() is not None:
+    if core_of(db).executor.current_transaction() is not None:
         raise TransactionError(
             "this database is in a transaction already",
             hint="begin the rollback outside of db.transaction(), and once",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from deebase._backends.database_tools import Access, DatabaseTools, make_tools
-from deebase._engine.block import raise_translated
 from deebase._engine.core import core_of
 from deebase._sql.statement import Statement
 from deebase.database import Database
+
+if TYPE_CHECKING:
+    from deebase._backends.sqlite.lane import SqliteLane
 
 
 def tools_of(db: Database) -> DatabaseTools:
@@ -20,14 +22,13 @@ def tools_of(db: Database) -> DatabaseTools:
         return await executor.fetch(Statement(sql, reads=True), args)
 
     async def with_connection(function: Callable[[Any], None], write: bool) -> None:
-        lanes = executor.lanes()
-        lane = await lanes.acquire("a backup", write=write)
+        lane = cast("SqliteLane", await executor.lanes().acquire("a backup", write=write))
         try:
             await lane.call(function)
         except BaseException as error:
-            raise_translated(executor, error, None)
+            executor.raise_translated(error)
         finally:
-            lanes.release(lane, write=write)
+            lane.release()
 
     settings = executor.settings
     return make_tools(settings.dialect, Access(settings.sa_url, read, with_connection, executor.reconnect))

@@ -6,10 +6,14 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deebase._backends.database_tools import refused_backup
 from deebase.database import Database
 from deebase.tools.access import tools_of
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["backup", "restore"]
 

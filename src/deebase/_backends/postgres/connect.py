@@ -1,4 +1,4 @@
-"""Opens connections to PostgreSQL, and says what begins and ends transactions on them."""
+"""Opens connections to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from deebase._backends.error_translation import original
+from deebase._backends.error_translation import describing, original
 from deebase._backends.postgres.codecs import set_codecs
+from deebase._backends.postgres.engine import PostgresLanes
 from deebase._backends.postgres.hosts import no_host
-from deebase._backends.postgres.lane import PostgresLane, PostgresLanes
+from deebase._backends.postgres.lane import PostgresLane
 from deebase._backends.postgres.session_state import StoredCode, require_standard_strings
 from deebase._backends.postgres.version_checks import unverified_host
 from deebase._backends.protocols import LANE, Settings, Translate
-from deebase._sql.statement import Statement
 from deebase._types.documents import loads
 from deebase.errors import ConnectionError
 
 log = logging.getLogger("deebase")
-
-_LOCK_SCHEMA = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
 
 
 class PostgresEngine:
@@ -54,24 +52,9 @@ class PostgresEngine:
             lambda: _open(engine, settings, connect_args, translate, code),
             limit=settings.pool_size,
             timeout=settings.timeout,
+            place=settings.display,
+            describe=describing(translate),
         )
-
-    def begin(self, settings: Settings, *, read_only: bool, isolation: str | None) -> tuple[Statement, ...]:
-        """Return what begins a transaction."""
-        level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
-        return (Statement(f"BEGIN{level}{' READ ONLY' if read_only else ''}"),)
-
-    def end_read_only(self, settings: Settings) -> tuple[Statement, ...]:
-        """Return nothing: the mode ends with the transaction."""
-        return ()
-
-    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-        """Return what makes a savepoint read-only; the transaction gets its own mode back at the end of it."""
-        return (Statement("SET TRANSACTION READ ONLY"),), ()
-
-    def lock_schema(self) -> tuple[Statement, ...]:
-        """Return the lock that every change of a schema by DeeBase takes."""
-        return (_LOCK_SCHEMA,)
 
 
 def _set_codecs(connection: Any, _record: Any) -> None:
@@ -115,11 +98,7 @@ async def _open(
         unmatched = type(cause).__name__ == "TargetServerAttributeNotMatched"
         if not (unmatched or (choosing and isinstance(cause, OSError))):
             raise
-
-        def reason(failure: BaseException) -> str:
-            return str((translate(failure, None) or failure).args[0])
-
-        raise await no_host(engine, connect_args, reason) from error
+        raise await no_host(engine, connect_args, describing(translate)) from error
     try:
         driver = (await connection.get_raw_connection()).driver_connection
         require_standard_strings(driver)

@@ -1,18 +1,15 @@
-"""PostgreSQL lanes: asyncpg connections that are lent without a reset and without a BEGIN."""
+"""One PostgreSQL lane: an asyncpg connection that is lent without a reset and without a BEGIN."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-from deebase._backends.error_translation import leave_open
 from deebase._backends.postgres.guard import check_reads
 from deebase._backends.postgres.session_state import RESET, StoredCode, require_standard_strings
-from deebase._lanes.pool import LanePool
+from deebase._lanes.interface import Columns, Params, RolledBack, Rows
 from deebase._sql.reread import Reread, as_stored
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
@@ -23,23 +20,23 @@ from deebase.errors import DataError, InvalidOperationError
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-log = logging.getLogger("deebase")
+    from deebase._backends.postgres.engine import PostgresLanes
 
-#: Shapes of COPY whose types are remembered.
-KEPT_SHAPES = 500
-#: A lane idle for longer (seconds) is asked whether it lives before it is lent.
-IDLE_CHECK = 5.0
+#: Tables and columns of COPY whose types are cached.
+CACHED_TYPES = 500
 
-#: What may define a function, or have a table or view call one.
+#: Statements that may define a function, or let a table or view call one.
 _DEFINES = re.compile(r"\b(?:CREATE|ALTER|DO|CALL|EXECUTE)\b", re.IGNORECASE)
 _CLIENT_COPY = re.compile(r"\s*COPY\b.*\bSTD(?:IN|OUT)\b", re.IGNORECASE | re.DOTALL)
 
 
 _COPY = Statement("COPY")
+_COMMIT = Statement("COMMIT")
+_READ_ONLY = Statement("SET TRANSACTION READ ONLY")
 
 #: read_only_sql_transaction: outside of a read-only transaction it is the server that takes no writes, as after a
 #: failover (manual, appendix A).
-READ_ONLY_SERVER = "25006"
+_READ_ONLY_SERVER = "25006"
 
 
 class PostgresLane:
@@ -48,12 +45,14 @@ class PostgresLane:
     __slots__ = (
         "_copied",
         "_defined",
+        "_is_read_only",
         "_lent",
         "broken",
         "code",
         "connection",
         "driver",
         "holder",
+        "lanes",
         "on_error",
         "opened",
         "since",
@@ -67,53 +66,59 @@ class PostgresLane:
         self.driver: Any = driver
         self.holder: str = ""
         self.since: float = 0.0
-        #: Told of errors that SQLAlchemy meets on the connection, while a transaction lends it out.
         self.on_error: Callable[[BaseException], None] | None = None
-        #: Types of columns by table and columns, as asyncpg knows them from its first COPY into them.
+        #: The lanes that this one belongs to.
+        self.lanes: PostgresLanes | None = None
+        #: Types of columns by table and columns, as asyncpg cached them at its first COPY into them.
         self._copied: dict[tuple[str, str], tuple[int, ...]] = {}
-        #: Something of the user's own may have changed the session: reset before the next use.
+        #: A statement of the user may have changed the session: it is reset before the next use.
         self.unclean: bool = False
-        #: What the database runs by itself, which is the same for all lanes.
+        #: The code that the database runs by itself, the same for all lanes.
         self.code: StoredCode = code
-        #: A statement may have defined a function, or what calls one.
+        #: A statement may have defined a function, or something that calls one.
         self._defined: bool = False
-        #: The caller was given the connection of SQLAlchemy.
+        #: The user was given the connection of SQLAlchemy.
         self._lent: bool = False
+        #: The transaction of the lane is read-only.
+        self._is_read_only: bool = False
         #: A statement was cancelled or the link failed: a late cancel could hit the next statement.
         self.broken: bool = False
 
     def failed(self, error: BaseException) -> None:
-        """Take note of an error: whether the connection may be used after it."""
+        """Record an error: whether this connection, and those to the same server, may be used after it."""
         self.broken = self.broken or not _leaves_sound(error)
+        if getattr(error, "sqlstate", None) == _READ_ONLY_SERVER and not self._is_read_only and self.lanes is not None:
+            self.lanes.retire()
 
     def lend(self, on_error: Callable[[BaseException], None]) -> None:
-        """Prepare for statements that do not go through the lane, and may change the session."""
+        """Prepare for statements of the user, which SQLAlchemy runs and which may change the session."""
         self.on_error = on_error
         self.unclean = self._lent = self._defined = True
 
     def sends(self, sql: str) -> None:
-        """Take note of a statement that SQLAlchemy sends on the connection."""
+        """Record a statement that SQLAlchemy sends on the connection."""
         if self.code.changes_sessions or not keeps_session(sql, POSTGRES):
             self._note(sql)
 
     def _begin(self, statement: Statement) -> None:
-        """Prepare for a statement of ours on the session as it is now."""
+        """Prepare for a statement of ours in the session as it is now."""
         if self.unclean:
             require_standard_strings(self.driver)
         if self.code.changes_sessions or not statement.keeps_session:
             self._note(statement.sql)
 
     def _note(self, sql: str) -> None:
-        """Take note of a statement that may change the session, or what all sessions run."""
+        """Record a statement that may change the session, or the code that all sessions run."""
         self.unclean = True
         self._defined = self._defined or _DEFINES.search(sql) is not None
 
     async def settle(self) -> None:
-        """Undo what statements changed in the session, so that the next task finds it as it was at first."""
+        """Reset the session, so that the next task finds it as it was at first."""
+        self._is_read_only = False
         if self.unclean and not self.broken and not self.lost:
             try:
                 if self._lent:
-                    # It also takes the callbacks of listeners away.
+                    # It also removes the callbacks of listeners.
                     await self.driver.reset()
                 await self.driver.execute(RESET)
                 if self._defined:
@@ -123,15 +128,15 @@ class PostgresLane:
                 raise
             self.unclean = self._lent = self._defined = False
 
-    async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
-        """Return the rows of a statement as asyncpg records."""
+    async def fetch(self, statement: Statement, args: Params) -> Rows:
+        """Run a statement and return its rows as asyncpg records."""
         self._begin(statement)
-        rows: list[Any] = await self.driver.fetch(statement.sql, *args)
+        rows: Rows = await self.driver.fetch(statement.sql, *args)
         return rows if statement.reread is None else await self._stored(statement.reread, rows)
 
-    async def _stored(self, reread: Reread, rows: list[Any]) -> list[Any]:
+    async def _stored(self, reread: Reread, rows: Rows) -> Rows:
         """Return the rows of a write as they are stored, after its triggers."""
-        # What was defined in this transaction is not known yet, and may be a trigger.
+        # An object that was defined in this transaction is not known yet, and may be a trigger.
         if self._defined or reread.always or reread.table in self.code.fires:
             return [await self._row(reread, row) for row in rows]
         return rows
@@ -143,8 +148,8 @@ class PostgresLane:
                 return as_stored(found, written)
         return written
 
-    async def fetch_committed(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
-        """Return the rows of a write as they are stored, after its triggers, and commit it."""
+    async def fetch_committed(self, statement: Statement, args: Params) -> Rows:
+        """Run a write, return its rows as they are stored, after its triggers, and commit it."""
         await self.driver.execute("BEGIN")
         try:
             rows = await self.fetch(statement, args)
@@ -156,15 +161,15 @@ class PostgresLane:
             raise
         return rows
 
-    async def count(self, statement: Statement, args: Sequence[Any]) -> int:
-        """Return the number of rows a statement changed, from its command tag (``UPDATE 3``)."""
+    async def count(self, statement: Statement, args: Params) -> int:
+        """Run a statement and return the number of rows that it changed, from its command tag (``UPDATE 3``)."""
         self._begin(statement)
         status: str = await self.driver.execute(statement.sql, *args)
         tail = status.rpartition(" ")[2]
         return int(tail) if tail.isdigit() else 0
 
-    async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        """Return the columns (asyncpg attributes: name and type) and the rows of a statement."""
+    async def raw_fetch(self, statement: Statement, args: Params) -> tuple[Columns, Rows]:
+        """Run a statement and return its columns (asyncpg attributes: name and type) and its rows."""
         self._begin(statement)
         if not statement.keeps_session:
             _refuse_copy(statement)
@@ -173,65 +178,88 @@ class PostgresLane:
         rows = await prepared.fetch(*args)
         return list(attributes), rows
 
-    async def many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
+    async def many(self, statement: Statement, rows: Sequence[Params]) -> None:
         """Run a statement once per row of parameters, all or nothing."""
         self._begin(statement)
         await self.driver.executemany(statement.sql, rows)
 
-    async def copy(self, table: str, schema: str | None, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Store rows of bound values by a binary COPY, inside of a transaction."""
+    async def copy(self, table: str, schema: str | None, columns: Sequence[str], rows: Sequence[Params]) -> None:
+        """Store rows of bound values by a binary COPY, in a transaction."""
         self._begin(_COPY)
         await self._know_types(table, schema, columns)
         try:
             await self.driver.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
-            # What asyncpg finds while it encodes rows has no class of its own.
+            # asyncpg has no class of its own for errors of encoding.
             raise DataError(f"a row does not fit the columns of {table}", hint="check its values") from error
 
     async def _know_types(self, table: str, schema: str | None, columns: Sequence[str]) -> None:
-        """See to it that asyncpg encodes for the types that the columns have now.
+        """Make asyncpg encode for the types that the columns have now.
 
-        It asks once per connection and keeps the answer: rows encoded for the types of before would be stored as
-        other values, without an error. What is asked here locks the table against changes of others until the end of
-        the transaction.
+        It asks once per connection and caches the answer: rows encoded for the former types would be stored as other
+        values, without an error. The query here locks the table against changes until the end of the transaction.
         """
         place = identifier(schema, table)
         listed = ", ".join(map(identifier, columns))
         asked = await self.driver.prepare(f"SELECT {listed} FROM {place} LIMIT 0", name="")
         types = tuple([attribute.type.oid for attribute in asked.get_attributes()])
-        if self._copied.get((place, listed), types) != types or len(self._copied) > KEPT_SHAPES:
-            # asyncpg forgets its answers then, and so does this.
+        if self._copied.get((place, listed), types) != types or len(self._copied) > CACHED_TYPES:
+            # This clears the cache of asyncpg, too.
             self._copied.clear()
             await self.driver.reload_schema_state()
         self._copied[place, listed] = types
 
-    async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
+    async def fetch_many(self, statement: Statement, rows: Sequence[Params]) -> Rows:
         """Run a statement once per row of parameters and return all their rows, in that order."""
         self._begin(statement)
-        fetched: list[Any] = await self.driver.fetchmany(statement.sql, rows)
+        fetched: Rows = await self.driver.fetchmany(statement.sql, rows)
         return fetched if statement.reread is None else await self._stored(statement.reread, fetched)
+
+    async def begin(self, *, read_only: bool, isolation: str | None) -> None:
+        """Begin a transaction."""
+        self._is_read_only = read_only
+        level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
+        await self.control(Statement(f"BEGIN{level}{' READ ONLY' if read_only else ''}"))
 
     async def control(self, *statements: Statement) -> None:
         """Run transaction control in one round trip."""
+        await self._control("; ".join([statement.sql for statement in statements]))
+
+    async def _control(self, sql: str) -> str:
+        """Run transaction control and return the command tag of its last statement."""
         try:
-            tag: str = await self.driver.execute("; ".join([statement.sql for statement in statements]))
+            tag: str = await self.driver.execute(sql)
         except BaseException as error:
             self.failed(error)
             raise
-        if statements[0].sql == "COMMIT" and tag != "COMMIT":
+        return tag
+
+    async def commit(self) -> None:
+        """Commit the transaction."""
+        if await self._control(_COMMIT.sql) != "COMMIT":
             # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, without an error.
             raise RolledBack
 
+    def commit_reached(self, error: BaseException) -> Literal["unsent", "too late", "sent"]:
+        """Return how far a COMMIT got that failed with ``error``."""
+        if was_unsent(error):
+            return "unsent"
+        return "too late" if _idled_too_long(error) else "sent"
+
     async def roll_back(self) -> None:
-        """Undo the open transaction."""
+        """Roll back the transaction, if one is open."""
         await self.driver.execute("ROLLBACK")
 
-    async def open_cursor(
-        self, statement: Statement, args: Sequence[Any], size: int, *, guarded: bool = False
-    ) -> PostgresCursor:
-        """Open a server-side cursor, read in pieces of ``size`` rows; a transaction must be open.
+    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+        """Return what makes a savepoint read-only; at its end PostgreSQL restores the mode of its transaction."""
+        return (_READ_ONLY,), ()
 
-        Guarded, the transaction is READ ONLY, and the statement can do nothing but read.
+    async def open_cursor(
+        self, statement: Statement, args: Params, size: int, *, guarded: bool = False
+    ) -> PostgresCursor:
+        """Open a server-side cursor that reads ``size`` rows at once; a transaction must be open.
+
+        A guarded statement can do nothing but read, in a transaction that is READ ONLY.
         """
         self._begin(statement)
         if guarded:
@@ -245,28 +273,38 @@ class PostgresLane:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open on the connection."""
+        """Whether the connection is in a transaction."""
         return bool(self.driver.is_in_transaction())
 
     @property
     def lost(self) -> bool:
-        """Whether the connection is gone."""
+        """Whether the connection is closed."""
         return bool(self.driver.is_closed())
 
+    def ends(self) -> None:
+        """Announce that the lane is about to be returned."""
+        if self.lanes is not None:
+            self.lanes.ends(self)
+
+    def release(self) -> None:
+        """Return the lane to its pool."""
+        if self.lanes is not None:
+            self.lanes.release(self)
+
     def cut_off(self) -> None:
-        """Have ``close`` end the connection, which cancels what runs on it."""
+        """Mark the lane as broken; ``close`` ends the connection, which cancels the running statement."""
         self.broken = True
 
     async def close(self) -> None:
-        """End the connection."""
-        # Not given back to SQLAlchemy's engine, whose dispose() waits for the answer of a server that is gone
-        # for as long as the system does; this waits for 2 s.
+        """Close the connection."""
+        # Not returned to SQLAlchemy's engine, whose dispose() waits for the answer of a server that is gone for as long
+        # as the system does; this waits for 2 s.
         await self.connection.invalidate()
         await self.connection.close()
 
 
 def _refuse_copy(statement: Statement) -> None:
-    """Refuse a COPY that would wait for data of the client's, which nobody sends."""
+    """Refuse a COPY that would wait for data of the client, which sends none."""
     if _CLIENT_COPY.match(statement.sql):
         raise InvalidOperationError(
             "COPY from STDIN or to STDOUT is not sent by hand",
@@ -278,8 +316,9 @@ def _refuse_copy(statement: Statement) -> None:
 def _leaves_sound(error: BaseException) -> bool:
     """Whether the connection on which a statement failed may be used for the next one.
 
-    A server's answer leaves it sound; a cancel, a timeout or a broken link does not. An answer of severity FATAL is
-    the last one, and comes before the end of the link can be seen (protocol-message-formats in the PostgreSQL manual).
+    After an error from the server it may; after a cancellation, a timeout or a broken link it may not. An error of
+    severity FATAL is the last one, and arrives before the end of the link can be seen (protocol-message-formats in
+    the PostgreSQL manual).
     """
     if not isinstance(error, Exception) or isinstance(error, (TimeoutError, OSError)):
         return False
@@ -287,10 +326,10 @@ def _leaves_sound(error: BaseException) -> bool:
     return not confused and getattr(error, "severity_en", None) not in ("FATAL", "PANIC")
 
 
-def unsent(error: BaseException) -> bool:
-    """Whether nothing was sent, as the link was lost before: the driver or the system refused to send.
+def was_unsent(error: BaseException) -> bool:
+    """Whether a statement was not sent because the link had been lost: the driver or the system refused to send.
 
-    A pipe is broken when it is written to, never when it is read, and a message that is cut short is not carried out.
+    Writing to a pipe breaks it, never reading, and the server does not carry out a message that is cut short.
     """
     kind, text = type(error).__name__, str(error)
     causes = error.__cause__, getattr(error.__cause__, "__cause__", None)
@@ -301,203 +340,40 @@ def unsent(error: BaseException) -> bool:
     )
 
 
-def idled_too_long(error: BaseException) -> bool:
-    """Whether the server ended session and transaction for idling, which it did before it read what was sent."""
-    # idle_in_transaction_session_timeout; the driver has what the server said last as the cause of the lost link.
+def _idled_too_long(error: BaseException) -> bool:
+    """Whether the server ended session and transaction because they were idle, before it read what was sent."""
+    # idle_in_transaction_session_timeout; the last error of the server is the cause of the driver's lost link.
     return "25P03" in (getattr(part, "sqlstate", None) for part in (error, error.__cause__))
-
-
-class RolledBack(Exception):
-    """A COMMIT was answered with ROLLBACK."""
 
 
 class PostgresCursor:
     """A server-side cursor that is read in pieces."""
 
-    #: It ends with its transaction. Until then, it keeps its tables from being changed.
-    ends_by_itself = True
+    #: It ends with its transaction. Until then its tables cannot be altered.
+    ends_by_itself: bool = True
 
-    def __init__(self, lane: PostgresLane, cursor: Any, columns: list[Any], size: int) -> None:
+    def __init__(self, lane: PostgresLane, cursor: Any, columns: Columns, size: int) -> None:
         self._lane = lane
         self._cursor = cursor
         self._size = size
-        self.columns = columns
+        self.columns: Columns = columns
 
-    async def fetch(self) -> list[Any]:
+    async def fetch(self) -> Rows:
         """Return the next piece, empty at the end."""
-        rows: list[Any] = await self._cursor.fetch(self._size)
+        rows: Rows = await self._cursor.fetch(self._size)
         return rows
 
     async def close(self) -> None:
-        """Close the portal, on a connection whose turn it is."""
+        """Close the portal; no other statement of the transaction may run."""
         lane = self._lane
         if lane.broken or lane.lost or not self._cursor._portal_name:
             return
         try:
             raw: Any = await lane.connection.get_raw_connection()
-            # asyncpg does so itself where it iterates over single rows, and has no public way to do it. What the
-            # caller sends on the connection does not wait for its turn, so that this waits for its end.
+            # asyncpg does this itself when it iterates over single rows, and has no public way to do it. Statements of
+            # the user on the connection do not wait for their turn, so this waits until they end.
             async with raw.dbapi_connection._execute_mutex:
                 await self._cursor._close_portal(None)
         except BaseException as error:
             lane.failed(error)
             raise
-
-
-class PostgresLanes:
-    """The lanes of one database in one event loop."""
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        open_lane: Callable[[], Awaitable[PostgresLane]],
-        *,
-        limit: int,
-        timeout: float,
-    ) -> None:
-        self.loop = loop
-        self._open_lane = open_lane
-        self._pool: LanePool[PostgresLane] = LanePool(loop, self._open, limit, timeout, "database")
-        self._retired = 0.0
-
-    async def _open(self) -> PostgresLane:
-        lane = await self._open_lane()
-
-        def ended(_: Any) -> None:
-            self._pool.lost(lane)
-
-        lane.driver.add_termination_listener(ended)
-        return lane
-
-    @property
-    def in_use(self) -> int:
-        """Number of lanes that are lent now."""
-        return len(self._pool.busy)
-
-    async def acquire(self, holder: str, *, write: bool = True, streams: bool = False) -> PostgresLane:
-        """Lend a lane of its own to a transaction or a stream."""
-        return await self._pool.lend(lambda: self._sound(holder), holder, streams=streams)
-
-    def ends(self, lane: PostgresLane, *, write: bool = True) -> None:
-        """Note that a lane is about to be given back."""
-        self._pool.holders.ends(lane)
-
-    async def _sound(self, holder: str) -> PostgresLane:
-        """Lend a lane that is alive and in its first state."""
-        pool = self._pool
-        while True:
-            if pool.idle and not pool.closed:
-                lane = pool.idle.pop()
-                pool.busy.add(lane)
-                lane.holder = holder
-                idle, lane.since = pool.loop.time() - lane.since, pool.loop.time()
-            else:
-                lane, idle = await pool.acquire(holder), 0.0
-            if lane.driver.is_closed() or lane.opened < self._retired:
-                lane.broken = True
-                pool.discard(lane)
-            elif not (lane.unclean or idle > IDLE_CHECK) or await self._revive(lane):
-                return lane
-
-    async def _revive(self, lane: PostgresLane) -> bool:
-        """Reset a lane whose session was changed, and see whether one that was idle still lives."""
-        try:
-            if lane.unclean:
-                await lane.settle()
-            else:
-                await lane.driver.execute("SELECT")
-        except BaseException as error:
-            lane.broken = True
-            self._pool.discard(lane)
-            if isinstance(error, Exception):
-                return False
-            raise
-        return True
-
-    def retire(self) -> None:
-        """Connect anew from now on: the server that the lanes lead to takes no writes any more.
-
-        With ``target_session_attrs=read-write`` and several hosts, the driver then finds the one that does.
-        """
-        self._retired = time.monotonic()
-
-    def release(self, lane: PostgresLane, *, write: bool = True) -> None:
-        """Take a lane back; one that cannot be trusted is replaced."""
-        if lane.broken or lane.driver.is_closed() or lane.driver.is_in_transaction():
-            lane.broken = True
-            self._pool.discard(lane)
-        else:
-            lane.since = self._pool.loop.time()
-            self._pool.release(lane)
-
-    async def _settle(self, lane: PostgresLane) -> None:
-        """Take a lane back whose statement may have changed the session, as good as new."""
-        try:
-            await lane.settle()
-        except Exception:
-            # The statement itself is done, and has its answer. The connection is thrown away.
-            log.debug("a connection could not be reset", exc_info=True)
-        finally:
-            self.release(lane)
-
-    async def _failed(self, lane: PostgresLane, error: BaseException, statement: Statement) -> None:
-        lane.failed(error)
-        reads = statement.reads and statement.keeps_session
-        if (lane.broken or lane.lost) and not reads and not unsent(error):
-            leave_open(error)
-        if getattr(error, "sqlstate", None) == READ_ONLY_SERVER:
-            self.retire()
-        await self._settle(lane)
-
-    async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
-        """Run one statement that returns rows, and commit it: one round trip where no trigger changes the rows."""
-        lane = await self._sound(statement.sql)
-        reread, code = statement.reread, lane.code
-        if code.changes_sessions or not statement.keeps_session:
-            lane.unclean = True
-        rows: list[Any]
-        try:
-            if reread is not None and (reread.always or reread.table in code.fires):
-                rows = await lane.fetch_committed(statement, args)
-            else:
-                rows = await lane.driver.fetch(statement.sql, *args)
-        except BaseException as error:
-            await self._failed(lane, error, statement)
-            raise
-        if lane.unclean:
-            await self._settle(lane)
-        else:
-            self.release(lane)
-        return rows
-
-    async def count(self, statement: Statement, args: Sequence[Any]) -> int:
-        """Run one statement that changes rows, commit it, and return their number."""
-        lane = await self._sound(statement.sql)
-        try:
-            count = await lane.count(statement, args)
-        except BaseException as error:
-            await self._failed(lane, error, statement)
-            raise
-        if lane.unclean:
-            await self._settle(lane)
-        else:
-            self.release(lane)
-        return count
-
-    async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        """Run a statement of the user's own."""
-        lane = await self._sound(statement.sql)
-        try:
-            result = await lane.raw_fetch(statement, args)
-        except BaseException as error:
-            await self._failed(lane, error, statement)
-            raise
-        if lane.unclean:
-            await self._settle(lane)
-        else:
-            self.release(lane)
-        return result
-
-    async def close(self, timeout: float) -> None:
-        """Wait for what runs, then close every lane."""
-        await self._pool.close(timeout)

@@ -1,4 +1,4 @@
-"""Opens connections to SQLite, and says what begins and ends transactions on them."""
+"""Opens connections to SQLite."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from deebase._backends.error_translation import describing
 from deebase._backends.protocols import LANE, Settings, Translate
 from deebase._backends.sqlite.dialect import adapt
 from deebase._backends.sqlite.engine import SqliteLanes
@@ -24,12 +25,9 @@ from deebase._backends.sqlite.job import is_busy
 from deebase._backends.sqlite.lane import SqliteLane
 from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
 from deebase._backends.sqlite.version_checks import refuse_old_sqlite, wal_reset_notice
-from deebase._sql.statement import Statement
 from deebase.errors import ConfigurationError, ConnectionError
 
 log = logging.getLogger("deebase")
-
-_READ_ONLY, _WRITABLE = Statement("PRAGMA query_only = ON"), Statement("PRAGMA query_only = OFF")
 
 
 class SqliteEngine:
@@ -62,28 +60,9 @@ class SqliteEngine:
             lambda reader: _open(engine, settings, file, reader=reader),
             readers=0 if settings.memory else settings.pool_size,
             timeout=settings.timeout,
+            place=settings.display,
+            describe=describing(translate),
         )
-
-    def begin(self, settings: Settings, *, read_only: bool, isolation: str | None) -> tuple[Statement, ...]:
-        """Return what begins a transaction."""
-        if not read_only:
-            # Never deferred: a read that turns into a write fails at once when another connection wrote in between,
-            # and busy_timeout does not help (SQLITE_BUSY_SNAPSHOT).
-            return (Statement("BEGIN IMMEDIATE"),)
-        # The only connection of a memory database can write, unlike the readers of a file.
-        return (_READ_ONLY, Statement("BEGIN")) if settings.memory else (Statement("BEGIN"),)
-
-    def end_read_only(self, settings: Settings) -> tuple[Statement, ...]:
-        """Return what makes the connection of a read-only transaction writable again."""
-        return (_WRITABLE,) if settings.memory else ()
-
-    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-        """Return what makes a savepoint read-only, and what makes its transaction writable again after it."""
-        return (_READ_ONLY,), (_WRITABLE,)
-
-    def lock_schema(self) -> tuple[Statement, ...]:
-        """Return nothing: SQLite has one writer at a time."""
-        return ()
 
 
 @functools.cache
@@ -165,6 +144,7 @@ async def _open(engine: AsyncEngine, settings: Settings, file: _File, *, reader:
 
         def prepare(raw: sqlite3.Connection) -> None:
             lane.watch()
+            lane.is_reader = reader
             if reader:
                 raw.execute("PRAGMA query_only = ON")
             else:

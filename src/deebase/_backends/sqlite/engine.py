@@ -1,4 +1,4 @@
-"""SQLite lanes of one event loop: a writer and readers, which take all statements that wait in one hop."""
+"""SQLite lanes of one event loop: a writer and readers, which take all waiting statements in one hop."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 
 from deebase._backends.sqlite.job import COUNT, RAW, ROWS, Job
 from deebase._backends.sqlite.lane import SqliteLane
+from deebase._backends.sqlite.session_state import SessionState
+from deebase._lanes.interface import Columns, Params, Rows
 from deebase._lanes.pool import LanePool
 from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
-
-SessionStatement = tuple[Statement, Any]
+from deebase.errors import ConnectionError
 
 #: Statements of one hop; more would make the first of them wait for the last.
 MAX_BATCH = 64
-#: A statement slower than this (seconds) travels alone, so that it holds up nobody else.
+#: A statement slower than this (seconds) travels alone, so that no other statement waits for it.
 QUICK = 0.001
 #: A further reader is opened when the head of the queue has waited this long (seconds).
 GROW_AFTER = 0.004
@@ -28,43 +29,80 @@ _DISTRUST = Statement("PRAGMA trusted_schema = OFF")
 
 
 class SqlitePool(LanePool[SqliteLane]):
-    """Lanes that take all statements that wait, in one hop."""
+    """Lanes that take all waiting statements in one hop.
+
+    Args:
+        loop: the event loop.
+        open_lane: opens a lane; its argument is whether the lane only reads.
+        limit: number of lanes at most.
+        timeout: seconds that a task waits for a lane at most.
+        reads: whether the lanes only read.
+        session: what the user has set on all connections.
+        place: where the database is, for messages.
+        describe: returns the message for an error.
+    """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        open_lane: Callable[[], Awaitable[SqliteLane]],
+        open_lane: Callable[[bool], Awaitable[SqliteLane]],
         limit: int,
         timeout: float,
-        kind: str,
-        session: list[SessionStatement],
+        *,
+        reads: bool,
+        session: SessionState,
+        place: str,
+        describe: Callable[[BaseException], str],
     ) -> None:
-        super().__init__(loop, open_lane, limit, timeout, kind)
-        #: Hops on their way whose statements are all known to be quick.
+        super().__init__(loop, self._open_one, limit, timeout, "reading" if reads else "writing", place, describe)
+        self._open_reading_or_writing = open_lane
+        self._reads = reads
+        #: Hops under way whose statements are all known to be quick.
         self._quick: set[SqliteLane] = set()
         self._watch: asyncio.TimerHandle | None = None
-        #: Session statements (PRAGMA x = y, ATTACH) that every lane runs before its next use.
+        #: What every lane has to run before its next use.
         self.session = session
 
-    async def acquire(self, holder: str) -> SqliteLane:
-        """Lend a lane that has run every session statement."""
-        lane = await super().acquire(holder)
-        if lane.session < len(self.session):
-            try:
-                await run_shielded(self._catch_up(lane))
-            except BaseException:
-                self.release(lane)
-                raise
+    async def _open_one(self) -> SqliteLane:
+        lane = await self._open_reading_or_writing(self._reads)
+        lane.pool = self
+        try:
+            await self._set_up(lane)
+        except BaseException:
+            await run_shielded(lane.close())
+            raise
         return lane
 
-    async def _catch_up(self, lane: SqliteLane) -> None:
-        while lane.session < len(self.session):
-            statement, args = self.session[lane.session]
-            lane.session += 1
-            await lane.fetch(statement, args)
+    async def _set_up(self, lane: SqliteLane) -> None:
+        """Run what the user has set on all connections since the lane was used last.
 
-    async def run(self, statement: Statement, args: Any, mode: int) -> Any:
-        """Run one statement outside of a transaction on whichever lane is free first."""
+        Raises:
+            ConnectionError: a statement fails on this connection, which is not to be used then.
+        """
+        for statement, args in self.session.missing(lane.session, reads=self._reads):
+            try:
+                await lane.fetch(statement, args)
+            except Exception as error:
+                raise ConnectionError(
+                    f"a {self.kind} connection cannot be set up: {statement.sql.split()[0].upper()}, which ran on "
+                    f"another connection, fails: {self.describe(error)}",
+                    hint="undo the setting (DETACH, or the PRAGMA with its former value), or close this Database",
+                ) from error
+
+    async def _set_up_again(self, lane: SqliteLane) -> None:
+        """Set up a lane that was idle, and return it to the pool, or discard it."""
+        try:
+            await self._set_up(lane)
+        except BaseException as error:
+            self.discard(lane)
+            self._log_failure(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self.release(lane)
+
+    async def run(self, statement: Statement, args: Params, mode: int) -> Any:
+        """Run one statement outside of a transaction, on the lane that is free first."""
         job = Job(self.loop.create_future(), statement, args, mode)
         self._enqueue(job)
         if self.holders.lanes and len(self.busy) >= self.limit:
@@ -82,14 +120,17 @@ class SqlitePool(LanePool[SqliteLane]):
             if queue[0].future.done():
                 queue.popleft()
             elif self._quick and isinstance(queue[0], Job):
-                # A quick hop is back before long and takes all that waits by then: one thread at a time,
-                # with full hands, does more than several that contend for the interpreter.
+                # A quick hop returns soon and takes all that waits by then: one thread with full batches does more
+                # than several that contend for the interpreter.
                 self._look_again_later()
                 return
             elif self.idle:
                 lane = self.idle.pop()
                 self.busy.add(lane)
-                self._hand_over(lane)
+                if lane.session.version == self.session.version:
+                    self._hand_over(lane)
+                else:
+                    self._spawn(self._set_up_again(lane))
             else:
                 self._grow()
                 return
@@ -99,7 +140,7 @@ class SqlitePool(LanePool[SqliteLane]):
             self._watch = self.loop.call_later(GROW_AFTER, self._look_again)
 
     def _look_again(self) -> None:
-        """Help the head of the queue to a lane of its own when it has waited for long."""
+        """Open a further lane for the head of the queue when it has waited for long."""
         self._watch = None
         if not self._queue or self.closed:
             return
@@ -136,23 +177,11 @@ class SqlitePool(LanePool[SqliteLane]):
         return batch
 
     def _start(self, lane: SqliteLane, batch: list[Job]) -> None:
-        if lane.session < len(self.session):
-            batch = self._missed(lane) + batch
         lane.holder = batch[0].statement.sql[:40]
         lane.since = self.loop.time()
         if batch[0].statement.last_seconds <= QUICK:
             self._quick.add(lane)
         lane.hop(batch, self._finished, alone=True)
-
-    def _missed(self, lane: SqliteLane) -> list[Job]:
-        """Return the session statements the lane has not run; nobody waits for their results."""
-        missed = [
-            Job(self.loop.create_future(), statement, args, ROWS) for statement, args in self.session[lane.session :]
-        ]
-        for job in missed:
-            job.future.cancel()
-        lane.session = len(self.session)
-        return missed
 
     def _finished(self, lane: SqliteLane, jobs: list[Job]) -> None:
         self._quick.discard(lane)
@@ -165,7 +194,7 @@ class SqlitePool(LanePool[SqliteLane]):
 
     def _grow(self) -> None:
         if self.busy or self.idle:
-            # The lanes at work are likely to be back before a new connection is open.
+            # A busy lane is likely to return before a new connection is open.
             self._look_again_later()
         elif self._opening == 0:
             super()._grow()
@@ -188,75 +217,67 @@ class SqliteLanes:
         *,
         readers: int,
         timeout: float,
+        place: str,
+        describe: Callable[[BaseException], str],
     ) -> None:
-        self.loop = loop
-        session: list[SessionStatement] = []
-        self._session = session
-        self._writer = SqlitePool(loop, lambda: open_lane(False), 1, timeout, "writing", session)
+        self._session = session = SessionState()
+        common: dict[str, Any] = {"session": session, "place": place, "describe": describe}
+        self._writer = SqlitePool(loop, open_lane, 1, timeout, reads=False, **common)
         self._single = readers == 0
         self._reader = (
-            self._writer
-            if self._single
-            else SqlitePool(loop, lambda: open_lane(True), readers, timeout, "reading", session)
+            self._writer if self._single else SqlitePool(loop, open_lane, readers, timeout, reads=True, **common)
         )
 
     @property
     def in_use(self) -> int:
-        """Number of lanes that are lent now."""
+        """Number of lanes that are lent."""
         return len(self._writer.busy) + (0 if self._single else len(self._reader.busy))
 
-    def fetch(self, statement: Statement, args: Any) -> Awaitable[list[Any]]:
-        """Run one statement that returns rows, and commit it."""
+    @property
+    def schema_lock(self) -> None:
+        """None: SQLite has one writer at a time."""
+        return None
+
+    def fetch(self, statement: Statement, args: Params) -> Awaitable[Rows]:
+        """Run one statement, commit it and return its rows."""
         pool = self._reader if statement.reads else self._writer
         return pool.run(statement, args, ROWS)
 
-    def count(self, statement: Statement, args: Any) -> Awaitable[int]:
-        """Run one statement that changes rows, commit it, and return their number."""
+    def count(self, statement: Statement, args: Params) -> Awaitable[int]:
+        """Run one statement, commit it and return the number of rows that it changed."""
         return self._writer.run(statement, args, COUNT)
 
-    async def raw_fetch(self, statement: Statement, args: Any) -> tuple[list[str], list[Any]]:
-        """Run a statement of the user's own; one that changes the session is repeated on every lane."""
+    async def raw_fetch(self, statement: Statement, args: Params) -> tuple[Columns, Rows]:
+        """Run a statement of the user; one that changes the session runs on every lane."""
         if statement.changes_session:
             lane = await self._writer.acquire(statement.sql[:40])
             return await run_shielded(self._change_session(lane, statement, args))
         pool = self._reader if statement.reads else self._writer
-        result: tuple[list[str], list[Any]] = await pool.run(statement, args, RAW)
+        result: tuple[Columns, Rows] = await pool.run(statement, args, RAW)
         return result
 
-    async def _change_session(self, lane: SqliteLane, statement: Statement, args: Any) -> tuple[list[str], list[Any]]:
+    async def _change_session(self, lane: SqliteLane, statement: Statement, args: Params) -> tuple[Columns, Rows]:
+        """Run a statement that changes the session; all other lanes run it before their next use."""
+        session = self._session
         try:
             result = await lane.raw_fetch(statement, args)
-            # All other lanes run it before their next use; this one has.
-            self._session.append((statement, args))
-            lane.session = len(self._session)
+            session.record(statement, args)
             if lane.trusts and statement.sql.lstrip()[:6].upper() == "ATTACH":
-                # The schema of another file was not looked at.
+                # The schema of another file was not checked.
                 await lane.control(_DISTRUST)
-                self._session.append((_DISTRUST, ()))
-                lane.session = len(self._session)
+                session.record(_DISTRUST, ())
+            session.has_run(lane.session)
         finally:
-            self.release(lane, write=True)
+            lane.release()
         return result
 
     async def acquire(self, holder: str, *, write: bool, streams: bool = False) -> SqliteLane:
-        """Lend a lane of its own to a transaction or a stream."""
+        """Lend a lane to a transaction or a stream."""
         pool = self._writer if write else self._reader
         return await pool.lend(lambda: pool.acquire(holder), holder, streams=streams)
 
-    def ends(self, lane: SqliteLane, *, write: bool) -> None:
-        """Note that a lane is about to be given back."""
-        (self._writer if write else self._reader).holders.ends(lane)
-
-    def release(self, lane: SqliteLane, *, write: bool) -> None:
-        """Take it back."""
-        pool = self._writer if write else self._reader
-        if lane.broken or lane.lost:
-            pool.discard(lane)
-        else:
-            pool.release(lane)
-
     async def close(self, timeout: float) -> None:
-        """Wait for what runs, then close every lane; the writer's WAL is folded back."""
+        """Wait for what runs, then close every lane; the last connection checkpoints the WAL."""
         if not self._single:
             await self._reader.close(timeout)
         await self._writer.close(timeout)

@@ -11,25 +11,29 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deebase._backends.sqlite.guard import SqliteGuard
 from deebase._backends.sqlite.job import CALL, COUNT, MANY, RAW, ROWS, Cancelled, Job, is_busy
+from deebase._backends.sqlite.session_state import LaneSession
 from deebase._backends.sqlite.triggers import Triggers
 from deebase._backends.sqlite.trust import is_unsafe, trust_if_harmless
-from deebase._lanes.pool import closed_while_running
+from deebase._lanes.interface import Columns, Params, Rows
+from deebase._lanes.pool import LanePool, closed_while_running
 from deebase._lanes.shield import run_shielded
 from deebase._sql.read_only import read_query
 from deebase._sql.statement import Statement
 from deebase._sqltext.dialects import SQLITE
 
-#: Instructions of SQLite's virtual machine between two looks at the cancel token.
+T = TypeVar("T")
+
+#: Instructions of SQLite's virtual machine between two checks of the cancel token.
 PROGRESS_STEPS = 10_000
 
-# A long statement would keep its processor for a slice of the scheduler's (some ms), and the thread of a
-# short one that was woken there would wait for it.
+# A long statement would keep its processor for a time slice of the scheduler (some ms), and the thread of a short
+# statement that was woken there would wait for it.
 _offer_processor: Callable[[], object] = getattr(os, "sched_yield", partial(time.sleep, 0))
 
 
@@ -37,6 +41,7 @@ class SqliteLane:
     """One connection, its thread, and the statement that runs on it now."""
 
     __slots__ = (
+        "_is_read_only",
         "_loop",
         "_put",
         "broken",
@@ -45,7 +50,9 @@ class SqliteLane:
         "current",
         "driver",
         "holder",
+        "is_reader",
         "on_error",
+        "pool",
         "raw",
         "session",
         "since",
@@ -60,26 +67,31 @@ class SqliteLane:
         self.connection: AsyncConnection = connection
         self.driver: Any = driver
         self.raw: sqlite3.Connection = driver._conn
-        # aiosqlite's own work queue (SQLAlchemy's dialect uses it too): whatever is put there runs
-        # in the connection's thread, in order.
+        # aiosqlite's own work queue (SQLAlchemy's dialect uses it too): what is put there runs in the connection's
+        # thread, in order.
         self._put = driver._tx.put_nowait
         self._loop = loop
         self.timeout: float = timeout or math.inf
         self.current: Job | None = None
         self.holder: str = ""
         self.since: float = 0.0
-        #: Told of errors that SQLAlchemy meets on the connection, while a transaction lends it out.
         self.on_error: Callable[[BaseException], None] | None = None
-        self.session: int = 0
+        self.pool: LanePool[SqliteLane] | None = None
+        #: The session statements of the user that ran on the connection.
+        self.session: LaneSession = LaneSession()
         self.triggers: Triggers = Triggers()
         self.broken: bool = False
-        #: Whether a harmless schema gets trust when it needs it (``sqlite_trust``).
+        #: The connection was opened so that it cannot write.
+        self.is_reader: bool = False
+        #: A transaction has made the connection read-only until its end.
+        self._is_read_only: bool = False
+        #: Whether a harmless schema is trusted when it needs it (module ``trust``).
         self.trusts: bool = False
-        #: The thread takes nothing any more: what is sent there now would never be answered.
+        #: The thread has ended: what is sent there would never be answered.
         self.closed: bool = False
 
     def watch(self) -> None:
-        """Install the handler that ends a statement whose caller went away."""
+        """Install the handler that ends a statement whose caller was cancelled."""
 
         def wanted() -> int:
             _offer_processor()
@@ -96,7 +108,7 @@ class SqliteLane:
         try:
             self._run_all(jobs, alone)
         except BaseException as error:
-            # The connection itself failed (a rollback on a full disk): nobody takes silence for success.
+            # The connection itself failed (a rollback on a full disk): no caller may take silence for success.
             self.broken = True
             for job in jobs:
                 if job.result is None and job.error is None:
@@ -132,8 +144,8 @@ class SqliteLane:
     def _perform_patiently(self, job: Job, callers: list[Job]) -> Any:
         """Run a statement that may have to wait for another process, up to the job's deadline.
 
-        Each try waits ``busy_timeout`` inside SQLite; whether a caller is left is looked at in between,
-        which a long busy wait would not do.
+        Each attempt waits ``busy_timeout`` inside SQLite. Between two attempts the callers are checked, which a long
+        wait inside SQLite would not do.
         """
         raw = self.raw
         self.current = job
@@ -142,7 +154,7 @@ class SqliteLane:
                 try:
                     return job.perform(raw)
                 except sqlite3.DatabaseError as error:
-                    # Refused before anything was done; a function of ours may have run statements before.
+                    # Refused before anything was done; a function (CALL) may have run statements before.
                     if self.trusts and job.mode != CALL and is_unsafe(error) and trust_if_harmless(raw):
                         continue
                     waits = not raw.in_transaction or job.statement.sql == "COMMIT"
@@ -158,10 +170,10 @@ class SqliteLane:
         return closed_while_running() if self.closed else error
 
     def _run_shared(self, jobs: list[Job]) -> None:
-        """Run writes of one row each in one transaction, or each in its own when that cannot be saved.
+        """Run writes of one row each in one transaction, or each in its own if that fails.
 
-        What ends the whole transaction (RAISE(ROLLBACK), an interrupted write, a deferred foreign key at
-        COMMIT, a full disk) undoes all of them, and then nobody has been answered yet.
+        An error that ends the whole transaction (RAISE(ROLLBACK), an interrupted write, a deferred foreign key at
+        COMMIT, a full disk) undoes all of them before any caller was answered.
         """
         while jobs := [job for job in jobs if not job.cancelled]:
             failure = self._commit(jobs)
@@ -174,7 +186,7 @@ class SqliteLane:
                 for job in jobs:
                     self._run_shared([job])
                 return
-            # Another process holds the lock: whose time is up is told so, the others wait on together.
+            # Another process holds the lock: callers whose time is up get the error, the others go on waiting.
             now = time.monotonic()
             for job in jobs:
                 if job.deadline <= now:
@@ -182,17 +194,17 @@ class SqliteLane:
             jobs = [job for job in jobs if job.deadline > now]
 
     def _commit(self, jobs: list[Job]) -> BaseException | None:
-        """Run writes in one transaction; return why none of them is saved, None when they are.
+        """Run writes in one transaction; return the error because of which none is saved, None if all are.
 
-        Also a single write gets a transaction, so that its error means what it means in a batch (left to
-        itself, SQLite keeps the row behind RAISE(FAIL)), and its cost is known without that of the commit.
+        A single write gets a transaction too, so that its error means what it means in a batch (in autocommit mode
+        SQLite keeps the row after RAISE(FAIL)), and its cost is measured without that of the commit.
         """
         try:
             self._perform_patiently(_control(_BEGIN, jobs), jobs)
             for job in jobs:
                 self._run_row(job, lone=len(jobs) == 1)
             self._perform_patiently(_control(_COMMIT, jobs), jobs)
-        except BaseException as error:  # whatever it is, nothing of them is stored
+        except BaseException as error:  # of any kind: none of them is stored
             for job in jobs:
                 job.result = job.error = None
             if self.raw.in_transaction:
@@ -201,7 +213,7 @@ class SqliteLane:
         return None
 
     def _run_row(self, job: Job, *, lone: bool) -> None:
-        """Run one write of a transaction; undo it alone when it fails, or raise its error if that is all there is."""
+        """Run one write of a transaction; undo it when it fails, or raise its error if it is the only one."""
         raw = self.raw
         if not lone:
             raw.execute("SAVEPOINT deebase_row")
@@ -214,7 +226,7 @@ class SqliteLane:
             raw.execute("RELEASE deebase_row")
 
     async def _do(self, statement: Statement, args: Any, mode: int) -> Any:
-        """Run one statement on this lane, which the caller holds."""
+        """Run one statement on this lane, which is lent to the caller."""
         if self.closed:
             raise closed_while_running()
         job = Job(self._loop.create_future(), statement, args, mode)
@@ -226,42 +238,38 @@ class SqliteLane:
             job.cancelled = True
             raise
 
-    async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
-        """Return the rows of a statement as tuples."""
-        rows: list[Any] = await self._do(statement, args, ROWS)
+    async def fetch(self, statement: Statement, args: Params) -> Rows:
+        """Run a statement and return its rows as tuples."""
+        rows: Rows = await self._do(statement, args, ROWS)
         return rows
 
-    async def count(self, statement: Statement, args: Sequence[Any]) -> int:
-        """Return the number of rows a statement changed."""
+    async def count(self, statement: Statement, args: Params) -> int:
+        """Run a statement and return the number of rows that it changed."""
         count: int = await self._do(statement, args, COUNT)
         return count
 
-    async def raw_fetch(self, statement: Statement, args: Sequence[Any]) -> tuple[list[str], list[Any]]:
-        """Return column names and rows of a statement."""
-        result: tuple[list[str], list[Any]] = await self._do(statement, args, RAW)
+    async def raw_fetch(self, statement: Statement, args: Params) -> tuple[Columns, Rows]:
+        """Run a statement and return the names of its columns, and its rows."""
+        result: tuple[Columns, Rows] = await self._do(statement, args, RAW)
         return result
 
-    async def many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> None:
+    async def many(self, statement: Statement, rows: Sequence[Params]) -> None:
         """Run a statement once per row of parameters."""
         await self._do(statement, rows, MANY)
 
-    async def fetch_many(self, statement: Statement, rows: Sequence[Sequence[Any]]) -> list[Any]:
+    async def fetch_many(self, statement: Statement, rows: Sequence[Params]) -> Rows:
         """Run a statement once per row of parameters, in one hop, and return all their rows."""
 
-        def run(raw: sqlite3.Connection) -> list[Any]:
-            result: list[Any] = []
+        def run(raw: sqlite3.Connection) -> Rows:
+            result: Rows = []
             for args in rows:
                 result.extend(raw.execute(statement.sql, args).fetchall())
             return result
 
-        def run_and_read(raw: sqlite3.Connection) -> list[Any]:
-            return self.triggers.stored(raw, statement, lambda: run(raw))
-
-        fetched: list[Any] = await self.call(run_and_read)
-        return fetched
+        return await self.call(lambda raw: self.triggers.stored(raw, statement, lambda: run(raw)))
 
     async def write_schema(self, statements: Sequence[Statement]) -> None:
-        """Run statements that change sqlite_schema, and read it anew; in one hop, so that nothing else may."""
+        """Run statements that change sqlite_schema, and read it again; in one hop, so that no other statement may."""
 
         def run(raw: sqlite3.Connection) -> None:
             raw.execute("PRAGMA writable_schema = ON")
@@ -276,60 +284,103 @@ class SqliteLane:
 
         await self.call(run)
 
-    async def call(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
+    async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function of the connection in its thread."""
-        return await self._do(_CALLED, function, CALL)
+        result: T = await self._do(_CALLED, function, CALL)
+        return result
+
+    async def begin(self, *, read_only: bool, isolation: str | None) -> None:
+        """Begin a transaction; SQLite is always serializable."""
+        if not read_only:
+            # Never deferred: a read that turns into a write fails at once if another connection wrote in between, and
+            # busy_timeout does not help (SQLITE_BUSY_SNAPSHOT).
+            await self.control(_BEGIN)
+        elif self.is_reader:
+            await self.control(_BEGIN_READING)
+        else:
+            # The one lane of a memory database can write.
+            self._is_read_only = True
+            await self.control(_READ_ONLY, _BEGIN_READING)
 
     async def control(self, *statements: Statement) -> None:
-        """Run transaction control; it is short, and its deadline is the lane's timeout."""
+        """Run transaction control; it is short, and its deadline is the timeout of the lane."""
         for statement in statements:
             await self._do(statement, (), COUNT)
 
+    async def commit(self) -> None:
+        """Commit the transaction."""
+        await self.control(_COMMIT)
+
+    def commit_reached(self, error: BaseException) -> Literal["sent"]:
+        """Return that a COMMIT reaches the database: there is no link that could be lost."""
+        return "sent"
+
     async def roll_back(self) -> None:
-        """Undo the open transaction, if there still is one."""
+        """Roll back the transaction, if one is open."""
         await self.call(lambda raw: raw.rollback())
 
+    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+        """Return what makes a savepoint read-only, and what makes its transaction writable again."""
+        return (_READ_ONLY,), (_WRITABLE,)
+
     async def open_cursor(
-        self, statement: Statement, args: Sequence[Any], size: int, *, guarded: bool = False
+        self, statement: Statement, args: Params, size: int, *, guarded: bool = False
     ) -> SqliteCursor:
-        """Start reading a result in pieces of ``size`` rows; guarded, the statement can do nothing but read."""
+        """Open a cursor that reads ``size`` rows at once; a guarded statement can do nothing but read."""
         if guarded:
             read_query(statement.sql, SQLITE)
         cursor = SqliteCursor(self, size, SqliteGuard(statement.sql) if guarded else None)
         try:
             await self.call(lambda raw: cursor.open(raw, statement.sql, args))
         except BaseException:
-            # Cancelled, it may be open by now or soon; left so, it would keep the file open.
+            # A cancelled cursor may be open now or soon, and would keep the file open.
             await run_shielded(cursor.close())
             raise
         return cursor
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open on the connection."""
+        """Whether the connection is in a transaction."""
         return self.raw.in_transaction
 
     @property
     def lost(self) -> bool:
-        """Whether the connection is gone."""
+        """Whether the connection is closed."""
         return self.closed or self.driver._connection is None
 
     def lend(self, on_error: Callable[[BaseException], None]) -> None:
-        """Prepare for statements that do not go through the lane."""
+        """Prepare for statements of the user that SQLAlchemy runs on the connection."""
         self.on_error = on_error
 
     async def settle(self) -> None:
-        """Do nothing: what changes the session of SQLite is meant for every connection."""
+        """Make the connection writable again; other changes of the session are meant for every connection."""
+        if self._is_read_only and not self.broken and not self.lost:
+            await self.control(_WRITABLE)
+            self._is_read_only = False
 
     def failed(self, error: BaseException) -> None:
-        """Take note of an error: none of a statement makes a connection to a file useless."""
+        """Do nothing: no error of a statement makes a connection to a file useless."""
+
+    def ends(self) -> None:
+        """Announce that the lane is about to be returned."""
+        if self.pool is not None:
+            self.pool.holders.ends(self)
+
+    def release(self) -> None:
+        """Return the lane to its pool."""
+        if self.pool is None:
+            return
+        if self.broken or self.lost:
+            self.pool.discard(self)
+        else:
+            self.pool.release(self)
 
     def cut_off(self) -> None:
-        """End what runs in the thread, and refuse what comes."""
+        """End the running statement, and refuse further ones."""
         self.closed = True
 
     async def close(self) -> None:
-        """Give the connection back to SQLAlchemy's engine."""
+        """Return the connection to SQLAlchemy's engine."""
         self.closed = True
         await self.connection.close()
 
@@ -337,29 +388,29 @@ class SqliteLane:
 class SqliteCursor:
     """A result that is read in pieces."""
 
-    #: It ends with its transaction.
-    ends_by_itself = False
+    #: It is closed before its transaction ends.
+    ends_by_itself: bool = False
 
     def __init__(self, lane: SqliteLane, size: int, guard: SqliteGuard | None = None) -> None:
         self._lane = lane
         self._size = size
         self._guard = guard
         self._cursor: sqlite3.Cursor | None = None
-        self.columns: list[str] = []
+        self.columns: Columns = []
 
-    def open(self, raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> None:
-        """Start the statement, in the lane's thread."""
+    def open(self, raw: sqlite3.Connection, sql: str, args: Params) -> None:
+        """Start the statement, in the thread of the lane."""
         with self._guarded(raw):
             self._cursor = raw.execute(sql, args)
         self.columns = [column[0] for column in self._cursor.description or ()]
 
     @contextmanager
     def _guarded(self, raw: sqlite3.Connection) -> Generator[None]:
-        """Have the guard decide about what is compiled, in the one hop in which that happens."""
+        """Let the guard check what is compiled, in the one hop in which that happens."""
         if self._guard is None:
             yield
             return
-        # Statements that the connection has compiled before are compiled again.
+        # The connection compiles its cached statements again.
         raw.set_authorizer(self._guard)
         try:
             yield
@@ -371,19 +422,18 @@ class SqliteCursor:
         finally:
             raw.set_authorizer(None)
 
-    async def fetch(self) -> list[Any]:
+    async def fetch(self) -> Rows:
         """Return the next piece, empty at the end."""
-        rows: list[Any] = await self._lane.call(self._fetch)
-        return rows
+        return await self._lane.call(self._fetch)
 
-    def _fetch(self, raw: sqlite3.Connection) -> list[Any]:
+    def _fetch(self, raw: sqlite3.Connection) -> Rows:
         with self._guarded(raw):
             return [] if self._cursor is None else self._cursor.fetchmany(self._size)
 
     async def close(self) -> None:
         """End the statement, which ends its read of the database."""
         if self._lane.closed:
-            # Its thread is gone. The statement keeps the file open for as long as anything refers to it.
+            # The thread has ended. The statement keeps the file open as long as anything refers to it.
             self._cursor = None
         else:
             await self._lane.call(self._close)
@@ -395,11 +445,14 @@ class SqliteCursor:
 
 _CALLED = Statement("-- function")
 _BEGIN = Statement("BEGIN IMMEDIATE")
+_BEGIN_READING = Statement("BEGIN")
 _COMMIT = Statement("COMMIT")
+_READ_ONLY = Statement("PRAGMA query_only = ON")
+_WRITABLE = Statement("PRAGMA query_only = OFF")
 
 
 def _control(statement: Statement, jobs: list[Job]) -> Job:
-    """Return what begins or ends the transaction of several writes, in the time the first of them has."""
+    """Return the job that begins or ends the transaction of several writes, with the deadline of the first."""
     job = Job(jobs[0].future, statement, (), COUNT)
     job.deadline = jobs[0].deadline
     return job
@@ -411,10 +464,10 @@ def _deliver(lane: SqliteLane, jobs: list[Job]) -> None:
 
 
 class _Hop:
-    """Stands where aiosqlite expects a future and an event loop.
+    """Takes the place of the future and the event loop that aiosqlite expects.
 
-    The driver would set a future's result in one turn of the loop and wake its task in the next;
-    here the turn that brings the news answers every caller of the batch.
+    The driver would set the result of a future in one turn of the loop and wake its task in the next. Here the first
+    turn answers every caller of the batch.
     """
 
     __slots__ = ("done", "jobs", "lane", "loop")
@@ -432,7 +485,7 @@ class _Hop:
         self.jobs = jobs
 
     def get_loop(self) -> _Hop:
-        """Be the loop that the driver posts its result to."""
+        """Return the loop that the driver posts its result to, which is this object."""
         return self
 
     def call_soon_threadsafe(self, _setter: Any, _future: Any, _result: Any) -> None:
@@ -440,6 +493,6 @@ class _Hop:
         try:
             self.loop.call_soon_threadsafe(self.done, self.lane, self.jobs)
         except RuntimeError:
-            # The loop was closed meanwhile: nobody is left to be told.
+            # The loop was closed meanwhile: no caller is left.
             if not self.loop.is_closed():
                 raise

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from deebase._engine.executor import Executor
-from deebase._engine.transaction import Transaction
+from deebase._engine.loops import LoopResources
+from deebase._engine.transaction_scope import TransactionScope
 from deebase._sql.statement import Statement
 from deebase.errors import MigrationError
 from deebase.migrations.check.hazards_words import Words
@@ -58,9 +59,9 @@ class GuardedExecutor(Executor):
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def home(self) -> Any:
-        """Return the engine and the connections of the running event loop."""
-        return self._inner.home()
+    def resources(self) -> LoopResources:
+        """See ``Executor``."""
+        return self._inner.resources()
 
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
         """See ``Executor``."""
@@ -86,7 +87,7 @@ class GuardedExecutor(Executor):
         for start in range(0, max(len(rows), 1), size):
             yield columns, rows[start : start + size]
 
-    def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> Transaction:
+    def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> TransactionScope:
         """See ``Executor``."""
         return _GuardedTransaction(self, read_only=read_only, isolation=isolation)
 
@@ -120,19 +121,19 @@ class GuardedExecutor(Executor):
             return result
 
 
-class _GuardedTransaction(Transaction):
+class _GuardedTransaction(TransactionScope):
     """A transaction that the migration begins: it cannot run again, so that what is not counted is refused."""
 
     def __init__(self, executor: GuardedExecutor, *, read_only: bool, isolation: str | None) -> None:
         super().__init__(executor, read_only=read_only, isolation=isolation)
-        self._executor = executor
+        self._guarded = executor
         self._guard: Guard | None = None
 
-    async def __aenter__(self) -> Transaction:
-        outermost = self._executor.current.get() is None
+    async def __aenter__(self) -> TransactionScope:
+        outermost = self._guarded.current.get() is None
         await super().__aenter__()
         if outermost:
-            self._guard = self._executor.guard()
+            self._guard = self._guarded.guard()
             await self._guard.begin()
         return self
 
@@ -146,11 +147,11 @@ class _GuardedTransaction(Transaction):
             if error is None:
                 await guard.check(final=True)
         except BaseException as lost:
-            self._executor.refused = lost if isinstance(lost, MigrationError) else None
+            self._guarded.refused = lost if isinstance(lost, MigrationError) else None
             await guard.close()
             await super().__aexit__(type(lost), lost, lost.__traceback__)
             raise
         await guard.close()
         ended = await super().__aexit__(kind, error, traceback)
-        self._executor.wrote = self._executor.wrote or error is None
+        self._guarded.wrote = self._guarded.wrote or error is None
         return ended

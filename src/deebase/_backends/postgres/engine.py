@@ -1,0 +1,191 @@
+"""PostgreSQL lanes of one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from deebase._backends.error_translation import leave_open
+from deebase._backends.postgres.lane import PostgresLane, was_unsent
+from deebase._lanes.interface import Columns, Params, Rows
+from deebase._lanes.pool import LanePool
+from deebase._sql.statement import Statement
+
+T = TypeVar("T")
+
+log = logging.getLogger("deebase")
+
+#: A lane that was idle for longer (seconds) is checked before it is lent.
+IDLE_CHECK = 5.0
+
+_LOCK_SCHEMA = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
+
+
+class PostgresLanes:
+    """The lanes of one database in one event loop.
+
+    Args:
+        loop: the event loop.
+        open_lane: opens a lane.
+        limit: number of lanes at most.
+        timeout: seconds that a task waits for a lane at most.
+        place: the server and the database, for messages.
+        describe: returns the message for an error of ``open_lane``.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        open_lane: Callable[[], Awaitable[PostgresLane]],
+        *,
+        limit: int,
+        timeout: float,
+        place: str,
+        describe: Callable[[BaseException], str],
+    ) -> None:
+        self._open_lane = open_lane
+        self._pool: LanePool[PostgresLane] = LanePool(loop, self._open, limit, timeout, "database", place, describe)
+        self._retired = 0.0
+
+    async def _open(self) -> PostgresLane:
+        lane = await self._open_lane()
+        lane.lanes = self
+
+        def ended(_: object) -> None:
+            self._pool.lost(lane)
+
+        lane.driver.add_termination_listener(ended)
+        return lane
+
+    @property
+    def in_use(self) -> int:
+        """Number of lanes that are lent."""
+        return len(self._pool.busy)
+
+    @property
+    def schema_lock(self) -> Statement:
+        """The statement that keeps other processes from changing the schema until the transaction ends."""
+        return _LOCK_SCHEMA
+
+    async def acquire(self, holder: str, *, write: bool = True, streams: bool = False) -> PostgresLane:
+        """Lend a lane to a transaction or a stream."""
+        return await self._pool.lend(lambda: self._sound(holder), holder, streams=streams)
+
+    def ends(self, lane: PostgresLane) -> None:
+        """Record that a lane is about to be returned."""
+        self._pool.holders.ends(lane)
+
+    async def _sound(self, holder: str) -> PostgresLane:
+        """Lend a lane whose connection works and whose session is as it was at first."""
+        pool = self._pool
+        while True:
+            if pool.idle and not pool.closed:
+                lane = pool.idle.pop()
+                pool.busy.add(lane)
+                lane.holder = holder
+                idle, lane.since = pool.loop.time() - lane.since, pool.loop.time()
+            else:
+                lane, idle = await pool.acquire(holder), 0.0
+            if lane.driver.is_closed() or lane.opened < self._retired:
+                lane.broken = True
+                pool.discard(lane)
+            elif not (lane.unclean or idle > IDLE_CHECK) or await self._revive(lane):
+                return lane
+
+    async def _revive(self, lane: PostgresLane) -> bool:
+        """Reset a lane whose session was changed, or check one that was idle; whether it can be used."""
+        try:
+            if lane.unclean:
+                await lane.settle()
+            else:
+                await lane.driver.execute("SELECT")
+        except BaseException as error:
+            lane.broken = True
+            self._pool.discard(lane)
+            if isinstance(error, Exception):
+                return False
+            raise
+        return True
+
+    def retire(self) -> None:
+        """Replace all connections, as the server that they lead to takes no writes any more.
+
+        With ``target_session_attrs=read-write`` and several hosts, the driver then finds the one that does.
+        """
+        self._retired = time.monotonic()
+
+    def release(self, lane: PostgresLane) -> None:
+        """Take a lane back; one that cannot be trusted is replaced."""
+        if lane.broken or lane.driver.is_closed() or lane.driver.is_in_transaction():
+            lane.broken = True
+            self._pool.discard(lane)
+        else:
+            lane.since = self._pool.loop.time()
+            self._pool.release(lane)
+
+    async def _settle(self, lane: PostgresLane) -> None:
+        """Take a lane back whose statement may have changed the session, after a reset."""
+        try:
+            await lane.settle()
+        except Exception:
+            # The statement itself succeeded, and its caller gets the result. The connection is discarded.
+            log.debug("a connection could not be reset", exc_info=True)
+        finally:
+            self.release(lane)
+
+    async def _failed(self, lane: PostgresLane, error: BaseException, statement: Statement) -> None:
+        lane.failed(error)
+        reads = statement.reads and statement.keeps_session
+        if (lane.broken or lane.lost) and not reads and not was_unsent(error):
+            leave_open(error)
+        await self._settle(lane)
+
+    async def fetch(self, statement: Statement, args: Params) -> Rows:
+        """Run one statement, commit it and return its rows: one round trip unless a trigger changes the rows."""
+        lane = await self._sound(statement.sql)
+        reread, code = statement.reread, lane.code
+        if code.changes_sessions or not statement.keeps_session:
+            lane.unclean = True
+        rows: Rows
+        try:
+            if reread is not None and (reread.always or reread.table in code.fires):
+                rows = await lane.fetch_committed(statement, args)
+            else:
+                rows = await lane.driver.fetch(statement.sql, *args)
+        except BaseException as error:
+            await self._failed(lane, error, statement)
+            raise
+        if lane.unclean:
+            await self._settle(lane)
+        else:
+            self.release(lane)
+        return rows
+
+    async def count(self, statement: Statement, args: Params) -> int:
+        """Run one statement, commit it and return the number of rows that it changed."""
+        return await self._alone(statement, lambda lane: lane.count(statement, args))
+
+    async def raw_fetch(self, statement: Statement, args: Params) -> tuple[Columns, Rows]:
+        """Run a statement of the user, commit it and return its columns and rows."""
+        return await self._alone(statement, lambda lane: lane.raw_fetch(statement, args))
+
+    async def _alone(self, statement: Statement, action: Callable[[PostgresLane], Awaitable[T]]) -> T:
+        # As ``fetch``, which spares the hot path the further calls.
+        lane = await self._sound(statement.sql)
+        try:
+            result = await action(lane)
+        except BaseException as error:
+            await self._failed(lane, error, statement)
+            raise
+        if lane.unclean:
+            await self._settle(lane)
+        else:
+            self.release(lane)
+        return result
+
+    async def close(self, timeout: float) -> None:
+        """Wait for what runs, then close every lane."""
+        await self._pool.close(timeout)

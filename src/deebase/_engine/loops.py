@@ -1,0 +1,133 @@
+"""What each event loop has of one database: SQLAlchemy's engine, and lanes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Callable
+from typing import TYPE_CHECKING
+
+from deebase._backends.protocols import Settings, Translate
+from deebase._engine.coalesce import Coalescer
+from deebase._lanes.interface import Lanes
+from deebase._sql.statement import Statement
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+#: Seconds for which `asyncio.run` waits at its end for running operations, where `close` was not called.
+_PATIENCE = 1.0
+
+Note = Callable[[Statement], None]
+
+
+class LoopResources:
+    """The engine and the lanes of one event loop; nothing is opened before the first statement."""
+
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop, note: Note, translate: Translate) -> None:
+        # SQLAlchemy's asyncio part and the drivers are first needed here.
+        from deebase._engine.connect import make_engine, make_lanes
+
+        self.loop = loop
+        self.engine: AsyncEngine = make_engine(settings, translate)
+        self.lanes: Lanes = make_lanes(self.engine, settings, loop, translate)
+        self.coalescer: Coalescer = Coalescer(loop, self.lanes.fetch, note, translate)
+        self._timeout = _PATIENCE
+        # A loop that shuts down closes its async generators. Lanes must be closed then if close() was not called
+        # (`asyncio.run` twice, pytest).
+        self._closer = self._until_shutdown()
+        self._started = loop.create_task(self._closer.__anext__())
+
+    async def _until_shutdown(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self.lanes.close(self._timeout)
+            await self.engine.dispose()
+
+    async def close(self, timeout: float) -> None:
+        """Close lanes and engine; further calls do nothing."""
+        self._timeout = timeout
+        await self._started
+        await self._closer.aclose()
+
+
+class Loops:
+    """The resources of all event loops that use one database.
+
+    Args:
+        settings: where the database is.
+        note: called with each statement of a coalesced read.
+        translate: returns our error for one of the driver.
+    """
+
+    def __init__(self, settings: Settings, note: Note, translate: Translate) -> None:
+        self._settings = settings
+        self._note = note
+        self._translate = translate
+        self._resources: dict[asyncio.AbstractEventLoop, LoopResources] = {}
+        #: The resources of a parent process. They stay referenced: to end them would end the parent's connections.
+        self._inherited: dict[asyncio.AbstractEventLoop, LoopResources] = {}
+        self._guard = threading.Lock()
+        self._pid = os.getpid()
+        self._anchor: sqlite3.Connection | None = None
+
+    @property
+    def in_use(self) -> int:
+        """Number of lanes that are lent, in all event loops."""
+        return sum(resources.lanes.in_use for resources in self._resources.values())
+
+    def find(self, loop: asyncio.AbstractEventLoop) -> LoopResources:
+        """Return the resources of an event loop, which are made at its first call."""
+        with self._guard:
+            self._leave_to_parent()
+            self._resources = {known: found for known, found in self._resources.items() if not known.is_closed()}
+            resources = self._resources.get(loop)
+            if resources is None:
+                self._hold_memory()
+                resources = LoopResources(self._settings, loop, self._note, self._translate)
+                self._resources[loop] = resources
+            return resources
+
+    def _leave_to_parent(self) -> None:
+        """Start without resources in a forked process."""
+        if self._pid != os.getpid():
+            self._inherited, self._resources, self._pid = self._resources, {}, os.getpid()
+
+    def _hold_memory(self) -> None:
+        """Hold a named memory database open, so that it outlives its lanes, until this object is deleted."""
+        if self._settings.memory and self._anchor is None:
+            import sqlite3
+
+            path = str(self._settings.sa_url.database)
+            self._anchor = sqlite3.connect(f"{path}?vfs=memdb", uri=True, check_same_thread=False)
+            weakref.finalize(self, self._anchor.close)
+
+    async def close(self, timeout: float) -> None:
+        """Close the resources of all event loops."""
+        here = asyncio.get_running_loop()
+        self._leave_to_parent()
+        found, self._resources = self._resources, {}
+        for loop, resources in found.items():
+            if loop is here:
+                await resources.close(timeout)
+            elif loop.is_running():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(resources.close(timeout), loop))
+        if self._anchor is not None:
+            self._anchor.close()
+            self._anchor = None
+
+    async def close_here(self, timeout: float) -> None:
+        """Close the resources of the running event loop; the next statement makes new ones."""
+        resources = self._resources.pop(asyncio.get_running_loop(), None)
+        if resources is not None:
+            await resources.close(timeout)
+
+    def close_stopped(self, timeout: float) -> None:
+        """Close the resources of event loops that do not run and are not closed."""
+        for loop in [loop for loop in self._resources if not (loop.is_closed() or loop.is_running())]:
+            loop.run_until_complete(self._resources.pop(loop).close(timeout))

@@ -1,0 +1,448 @@
+"""One ``async with db.transaction()`` block: the transaction itself, or a savepoint in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+import weakref
+from collections.abc import Awaitable, Callable, Hashable
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from deebase._backends.error_translation import shown_cause
+from deebase._engine.generators import Owner, owner_of
+from deebase._engine.transaction import Transaction
+from deebase._engine.transaction_state import TURNS_TO_CLOSE, TransactionState, aborted, ended
+from deebase._lanes.interface import Cursor, Lane, Params
+from deebase._lanes.shield import run_shielded
+from deebase._sql.statement import Statement
+from deebase.errors import (
+    BusyError,
+    CommitOutcomeUnknownError,
+    InvalidOperationError,
+    TransactionAbortedError,
+    TransactionError,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from deebase._engine.executor import Executor
+
+T = TypeVar("T")
+
+log = logging.getLogger("deebase")
+
+ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
+
+
+class _RollbackSignal(BaseException):
+    """Carries ``tx.rollback()`` out of its block; no ``except Exception`` of the user stops it."""
+
+    def __init__(self, scope: TransactionScope) -> None:
+        self.scope = scope
+
+
+class Part(Protocol):
+    """State beside the database that takes part in a transaction: each scope has a version of its own."""
+
+    def publish(self) -> None:
+        """Make it the version of the outer scope, or of all tasks."""
+        ...
+
+
+class TransactionScope(Transaction):
+    """One block: the transaction itself, or a savepoint in it.
+
+    Attributes:
+        parent: the outer block, in whose transaction this one is a savepoint.
+        is_private: it belongs to a generator that is iterated, and to no other code.
+        parts: what takes part in the block besides the database, by its owner.
+    """
+
+    #: Whether the code in it is to behave as if it were in no transaction (``RollbackSandbox``).
+    is_test_sandbox = False
+
+    def __init__(self, executor: Executor, *, read_only: bool = False, isolation: str | None = None) -> None:
+        if isolation is not None and isolation.lower() not in ISOLATION_LEVELS:
+            raise InvalidOperationError(
+                f"unknown isolation level; the levels are {', '.join(ISOLATION_LEVELS)}",
+                operation="transaction",
+                hint="leave isolation out for the database's own default",
+            )
+        self.parent: TransactionScope | None = None
+        self.is_private: bool = False
+        self.parts: dict[Hashable, Part] = {}
+        self._executor = executor
+        self._read_only = read_only
+        self._isolation = isolation
+        self._outcome: str | None = None
+        self._state: TransactionState | None = None
+        #: The task that entered it, and the generator that keeps it open over a ``yield``.
+        self._task: weakref.ref[asyncio.Task[object]] | None = None
+        self._owner: Owner | None = None
+        self._is_ending = False
+        #: What ends the read-only mode of a block inside a test sandbox.
+        self._after: tuple[Statement, ...] = ()
+        self._error: BaseException | None = None
+
+    def __repr__(self) -> str:
+        kind = "transaction" if self.parent is None else "savepoint"
+        return f"<{kind} {self.outcome or ('open' if self.open else 'not begun')}>"
+
+    @property
+    def outcome(self) -> str | None:
+        """See ``Transaction``."""
+        return self._outcome
+
+    @property
+    def open(self) -> bool:
+        """Whether the block has begun and not ended."""
+        return self._state is not None and self._outcome is None
+
+    @property
+    def state(self) -> TransactionState:
+        """What the block shares with the others of its transaction.
+
+        Raises:
+            TransactionError: the block has ended, or no statement may run in it.
+        """
+        state = self._state
+        if state is None or self._outcome is not None:
+            raise ended()
+        cause = state.lost
+        scope: TransactionScope | None = self
+        while cause is None and scope is not None:
+            cause = scope._error
+            scope = scope.parent
+        if cause is not None:
+            raise aborted(cause)
+        return state
+
+    @property
+    def connection(self) -> AsyncConnection:
+        """See ``Transaction``."""
+        lane = self.state.lane
+        lane.lend(self._failed_outside)
+        return lane.connection
+
+    def _failed_outside(self, error: BaseException) -> None:
+        """Record an error of a statement that SQLAlchemy ran on the connection."""
+        state = self._state
+        if state is not None and state.scopes:
+            # SQLAlchemy raises its own error, with the text of ours.
+            state.scopes[-1].mark_failed(self._executor.translate(error, None) or error)
+
+    async def rollback(self) -> None:
+        """See ``Transaction``."""
+        if not self.open:
+            raise ended()
+        raise _RollbackSignal(self)
+
+    # -- statements ----------------------------------------------------------------------------
+
+    async def run(self, action: Callable[[Lane], Awaitable[T]], statement: Statement | None = None) -> T:
+        """Run one statement on the lane of the transaction; a database error aborts the block."""
+        state = self.state
+        if state.cursors and (statement is None or statement.changes_schema):
+            await state.close_left_cursors()
+        await state.acquire(self)
+        try:
+            return await action(self.state.lane)
+        except TransactionError:
+            raise
+        except BaseException as error:
+            state.lane.failed(error)
+            # One object for both: the error that the caller gets now is the cause of the abort later.
+            ours = self._executor.translate(error, statement) or error
+            self.mark_failed(ours)
+            if ours is error:
+                raise
+            raise ours from shown_cause(error)
+        finally:
+            state.release()
+
+    async def open_cursor(self, statement: Statement, args: Params, size: int, *, guarded: bool = False) -> Cursor:
+        """Open a cursor; a guarded statement can do nothing but read."""
+        cursor = await self.run(lambda lane: lane.open_cursor(statement, args, size, guarded=guarded), statement)
+        if self._state is not None:
+            self._state.cursors += 1
+        return cursor
+
+    async def close_cursor(self, cursor: Cursor, *, last: bool) -> None:
+        """Close a cursor; ``last`` if the transaction ends with it."""
+        state = self._state
+        if state is None:
+            return
+        state.cursors -= 1
+        if not cursor.ends_by_itself:
+            await cursor.close()
+        elif not last and await state.acquire_last():
+            try:
+                await cursor.close()
+            finally:
+                state.release()
+
+    def mark_failed(self, error: BaseException) -> None:
+        """Remember the error after which nothing of the block may be saved."""
+        state = self._state
+        if state is None:
+            return
+        if self._error is None:
+            self._error = error
+        if not isinstance(error, Exception):
+            state.lane.failed(error)
+        if state.lane.lost or not state.lane.in_transaction:
+            state.lost = state.lost or error
+
+    # -- which code it belongs to --------------------------------------------------------------
+
+    def is_within(self, outer: TransactionScope) -> bool:
+        """Whether the block is open, and is ``outer`` or a savepoint in it."""
+        scope: TransactionScope | None = self if self.open else None
+        while scope is not None and scope is not outer:
+            scope = scope.parent
+        return scope is outer
+
+    def seen_from_outside(self) -> TransactionScope | None:
+        """Return the scope of a statement outside of the generator that this scope belongs to.
+
+        This scope is the one that was entered last in the context of the statement.
+
+        Raises:
+            TransactionError: the task was started while a generator's block was open.
+        """
+        scope: TransactionScope | None = self
+        while scope is not None and scope._is_over_for_caller():
+            scope = scope.parent
+        if scope is not self:
+            self._executor.current.set(scope)
+        if scope is None or not scope.is_private:
+            return scope
+        if not scope._was_entered_by_caller():
+            raise TransactionError(
+                "this task was started while a generator held a transaction open, which belongs to the generator alone",
+                hint="start tasks outside of the loop over the generator, or have it yield outside of its transaction",
+            )
+        return scope.parent
+
+    async def wait_if_left(self) -> None:
+        """Wait for the end of a generator's block whose loop was left.
+
+        Nothing refers to the generator any more, and asyncio closes it in one of the next turns.
+        """
+        if not self._was_entered_by_caller():
+            await self._wait_until_it_ends()
+
+    async def _wait_until_it_ends(self) -> None:
+        for _ in range(TURNS_TO_CLOSE):
+            if self._is_ending:
+                return
+            await asyncio.sleep(0)
+
+    def _is_over_for_caller(self) -> bool:
+        """Whether the block has ended for the task that entered it; tasks started in it get an error instead."""
+        return self._is_ending if self.is_private else self._outcome is not None and self._was_entered_by_caller()
+
+    def _was_entered_by_caller(self) -> bool:
+        return self._task is not None and self._task() is asyncio.current_task()
+
+    async def refuse_consumer(self) -> None:
+        """Refuse a statement of an outer block in the body of a loop over the generator that holds this one.
+
+        Raises:
+            TransactionError: the generator waits for the end of the loop's body, which waits for the generator.
+        """
+        if not self.is_private or not self._was_entered_by_caller():
+            return
+        await self._wait_until_it_ends()
+        if self._is_ending:
+            return
+        raise TransactionError(
+            "a generator holds a nested transaction open over its yield: the body of its loop cannot use the outer one",
+            hint="have the generator yield outside of its nested transaction, or collect its rows first",
+        )
+
+    # -- begin ---------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> TransactionScope:
+        """Begin, inside the block of this task if it has one, and become the block of this task."""
+        if self._state is not None:
+            raise TransactionError("a transaction object is used once", hint="call db.transaction() again")
+        executor = self._executor
+        outer = await executor.settled_transaction()
+        owner = owner_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
+        if outer is None:
+            await self.begin(streams=owner is not None and owner.is_iterated)
+        else:
+            await self._begin_nested(outer)
+        task = asyncio.current_task()
+        self._task = None if task is None else weakref.ref(task)
+        self._owner = owner
+        if owner is not None:
+            self.is_private = owner.is_iterated
+            executor.generators[owner.frame] = self
+        executor.current.set(self)
+        return self
+
+    async def begin(self, *, streams: bool = False) -> None:
+        """Begin the transaction without making it the one of this task.
+
+        Args:
+            streams: it belongs to a stream or a generator, which holds its lane while code of the user runs.
+        """
+        executor = self._executor
+        try:
+            lane = await executor.lanes().acquire(_holder(streams=streams), write=not self._read_only, streams=streams)
+        except Exception as error:
+            executor.raise_translated(error)
+        state = TransactionState(executor, lane)
+        await state.begin(read_only=self._read_only, isolation=self._isolation)
+        state.scopes.append(self)
+        self._state = state
+
+    async def joined(self) -> TransactionState:
+        """Return what a savepoint in this block shares with it."""
+        return self.state
+
+    async def _begin_nested(self, outer: TransactionScope) -> None:
+        if not outer.is_test_sandbox and (self._isolation is not None or (self._read_only and not outer._read_only)):
+            raise TransactionError(
+                "isolation and read_only belong to the outermost transaction block",
+                hint="leave them out of the nested one",
+            )
+        state = await outer.joined()
+        await state.acquire(outer)
+        try:
+            lane = outer.state.lane
+            self.parent = outer
+            read_only = outer.is_test_sandbox and self._read_only
+            before, after = lane.read_only_savepoint() if read_only else ((), ())
+            await lane.control(Statement(f"SAVEPOINT {self._savepoint(state)}"), *before)
+            self._after = after
+            state.scopes.append(self)
+            self._state = state
+        except TransactionError:
+            raise
+        except BaseException as error:
+            outer.mark_failed(error)
+            self._executor.raise_translated(error)
+        finally:
+            state.release()
+
+    def _savepoint(self, state: TransactionState) -> str:
+        depth = state.scopes.index(self) if self in state.scopes else len(state.scopes)
+        return f"deebase_{depth}"
+
+    # -- end -----------------------------------------------------------------------------------
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        """End the block, and make the outer one the block of the task."""
+        executor = self._executor
+        # Set rather than reset by token: the block of an async generator may end in another context.
+        if executor.current.get() is self:
+            executor.current.set(self.parent)
+        if self._owner is not None:
+            self._leave_generator(self._owner, error)
+        return await self.end(error)
+
+    def _leave_generator(self, owner: Owner, error: BaseException | None) -> None:
+        generators, outer = self._executor.generators, self.parent
+        if outer is not None and outer._owner is not None and outer._owner.frame is owner.frame:
+            generators[owner.frame] = outer
+        else:
+            generators.pop(owner.frame, None)
+        if isinstance(error, GeneratorExit) and not owner.is_iterated:
+            log.warning(
+                "a transaction is rolled back because the generator %s was closed before its end",
+                owner.frame.f_code.co_qualname,
+            )
+
+    async def end(self, error: BaseException | None) -> bool:
+        """Commit, or roll back after ``error``; True if ``error`` is the signal of this block's ``rollback``."""
+        state = self._state
+        if state is None:
+            raise ended()
+        self._is_ending = True
+        if self.parent is None:
+            state.lane.ends()
+        leaving = isinstance(error, _RollbackSignal) and error.scope is self
+        try:
+            await run_shielded(self._end(state, failed=error is not None))
+        except TransactionAbortedError:
+            # The error of the user says more than that the rollback it causes succeeded.
+            if error is None:
+                raise
+        return leaving
+
+    async def _end(self, state: TransactionState, *, failed: bool) -> None:
+        """Commit or roll back, and end the block in any case."""
+        has_turn = False
+        with contextlib.suppress(BusyError):
+            await state.acquire(self)
+            has_turn = True
+        try:
+            cause = state.lost or self._error
+            if not (failed or cause is not None) and has_turn:
+                await (self._commit(state) if self.parent is None else self._release_savepoint(state, self.parent))
+                return
+            await (state.roll_back() if self.parent is None else self._roll_back_savepoint(state))
+            if cause is not None:
+                raise aborted(cause)
+            if not has_turn:
+                state.lane.broken = True
+                raise TransactionAbortedError(
+                    "a statement of the transaction was still waiting for another task at its end"
+                )
+        finally:
+            self._outcome = self._outcome or "rolled back"
+            self._settle_parts()
+            if self in state.scopes:
+                del state.scopes[state.scopes.index(self) :]
+            state.release()
+            if self.parent is None:
+                state.lost = state.lost or ended()
+                await state.give_back()
+
+    def _settle_parts(self) -> None:
+        """Publish what takes part in the block if it was committed, else discard it."""
+        parts, self.parts = self.parts, {}
+        if self._outcome == "committed":
+            for part in parts.values():
+                part.publish()
+
+    async def _commit(self, state: TransactionState) -> None:
+        try:
+            await state.commit()
+        except CommitOutcomeUnknownError:
+            self._outcome = "unknown"
+            raise
+        self._outcome = "committed"
+
+    async def _release_savepoint(self, state: TransactionState, outer: TransactionScope) -> None:
+        try:
+            await state.lane.control(Statement(f"RELEASE SAVEPOINT {self._savepoint(state)}"), *self._after)
+        except BaseException as error:
+            outer.mark_failed(error)
+            self._executor.raise_translated(error)
+        self._outcome = "committed"
+
+    async def _roll_back_savepoint(self, state: TransactionState) -> None:
+        if state.lost is not None:
+            return
+        name = self._savepoint(state)
+        try:
+            undo = Statement(f"ROLLBACK TO SAVEPOINT {name}"), Statement(f"RELEASE SAVEPOINT {name}")
+            await state.lane.control(*undo, *self._after)
+        except BaseException as error:
+            state.lost = self._error or error
+
+
+def _holder(*, streams: bool) -> str:
+    what = "a stream" if streams else "a transaction"
+    task = asyncio.current_task()
+    return f"{what} of task {task.get_name()!r}" if task is not None else what

@@ -1,0 +1,225 @@
+"""What the engine needs of the connections of a database.
+
+A lane is a connection that stays checked out of SQLAlchemy's engine. It runs one statement at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from deebase._sql.statement import Statement
+
+#: Bound values, in the order in which the driver takes them.
+Params: TypeAlias = Sequence[Any]
+#: Rows as the driver returns them: tuples, or records.
+Rows: TypeAlias = list[Any]
+#: Columns as the driver describes them: names, or attributes with name and type.
+Columns: TypeAlias = list[Any]
+
+
+class Cursor(Protocol):
+    """A result that is read in pieces."""
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of the result."""
+        ...
+
+    @property
+    def ends_by_itself(self) -> bool:
+        """Whether the database closes the cursor at the end of its transaction."""
+        ...
+
+    async def fetch(self) -> Rows:
+        """Return the next piece, empty at the end."""
+        ...
+
+    async def close(self) -> None:
+        """Close the cursor; the lane must be idle unless ``ends_by_itself`` is false."""
+        ...
+
+
+class PooledLane(Protocol):
+    """A lane, as far as the pool needs it."""
+
+    #: What the lane is lent to, for messages.
+    holder: str
+    #: When it was lent or returned last, in seconds of the event loop's clock.
+    since: float
+
+    def cut_off(self) -> None:
+        """End the running statement, without waiting for it; ``close`` follows."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class Lane(PooledLane, Protocol):
+    """A connection with its session, used by one transaction or statement at a time.
+
+    A method that fails raises the error of the driver. A cancelled call ends its statement, or marks the lane as
+    broken. None of the methods may run at the same time as another one.
+    """
+
+    #: SQLAlchemy's view of the connection.
+    connection: AsyncConnection
+    #: The connection cannot be trusted: it is closed when it is returned.
+    broken: bool
+    #: Called with each error that SQLAlchemy meets on the connection, while it is lent to the user.
+    on_error: Callable[[BaseException], None] | None
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the connection is in a transaction."""
+        ...
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is closed."""
+        ...
+
+    # -- statements ----------------------------------------------------------------------------
+
+    async def fetch(self, statement: Statement, args: Params) -> Rows:
+        """Run a statement and return its rows."""
+        ...
+
+    async def count(self, statement: Statement, args: Params) -> int:
+        """Run a statement and return the number of rows that it changed."""
+        ...
+
+    async def raw_fetch(self, statement: Statement, args: Params) -> tuple[Columns, Rows]:
+        """Run a statement of the user and return its columns and rows."""
+        ...
+
+    async def many(self, statement: Statement, rows: Sequence[Params]) -> None:
+        """Run a statement once per row of parameters."""
+        ...
+
+    async def fetch_many(self, statement: Statement, rows: Sequence[Params]) -> Rows:
+        """Run a statement once per row of parameters and return the rows of all, in that order."""
+        ...
+
+    async def open_cursor(self, statement: Statement, args: Params, size: int, *, guarded: bool = False) -> Cursor:
+        """Open a cursor that reads ``size`` rows at once; a transaction must be open.
+
+        Raises:
+            InvalidOperationError: the statement is guarded and does more than read.
+        """
+        ...
+
+    # -- transactions --------------------------------------------------------------------------
+
+    async def begin(self, *, read_only: bool, isolation: str | None) -> None:
+        """Begin a transaction."""
+        ...
+
+    async def control(self, *statements: Statement) -> None:
+        """Run statements of transaction control, in as few trips as possible."""
+        ...
+
+    async def commit(self) -> None:
+        """Commit the transaction.
+
+        Raises:
+            RolledBack: the database rolled the transaction back instead.
+        """
+        ...
+
+    def commit_reached(self, error: BaseException) -> Literal["unsent", "too late", "sent"]:
+        """Return how far a COMMIT got that failed with ``error``.
+
+        "unsent": the driver sent nothing. "too late": the database had ended the transaction before. "sent": it may
+        have been carried out.
+        """
+        ...
+
+    async def roll_back(self) -> None:
+        """Roll back the transaction, if one is open."""
+        ...
+
+    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+        """Return the statements that make a savepoint read-only, and those that make its transaction writable again."""
+        ...
+
+    def lend(self, on_error: Callable[[BaseException], None]) -> None:
+        """Prepare for statements of the user that SQLAlchemy runs on ``connection``."""
+        ...
+
+    def failed(self, error: BaseException) -> None:
+        """Record an error of a statement, and mark the lane as broken if the connection cannot be used after it."""
+        ...
+
+    async def settle(self) -> None:
+        """Reset the session after a transaction, for the next task."""
+        ...
+
+    # -- the pool ------------------------------------------------------------------------------
+
+    def ends(self) -> None:
+        """Announce that the lane is about to be returned, so that no task gives up waiting for it."""
+        ...
+
+    def release(self) -> None:
+        """Return the lane to its pool, which closes it if it is broken or lost."""
+        ...
+
+
+class Lanes(Protocol):
+    """The lanes of one database in one event loop.
+
+    ``fetch``, ``count`` and ``raw_fetch`` run one statement outside of a transaction: they wait for a lane up to the
+    timeout (BusyError), run the statement, commit it and return the lane. Errors are those of the driver.
+    """
+
+    @property
+    def in_use(self) -> int:
+        """Number of lanes that are lent."""
+        ...
+
+    @property
+    def schema_lock(self) -> Statement | None:
+        """The statement that keeps other processes from changing the schema until the transaction ends.
+
+        None if the database has one writer at a time.
+        """
+        ...
+
+    def fetch(self, statement: Statement, args: Params) -> Awaitable[Rows]:
+        """Run a statement and return its rows."""
+        ...
+
+    def count(self, statement: Statement, args: Params) -> Awaitable[int]:
+        """Run a statement and return the number of rows that it changed."""
+        ...
+
+    def raw_fetch(self, statement: Statement, args: Params) -> Awaitable[tuple[Columns, Rows]]:
+        """Run a statement of the user and return its columns and rows."""
+        ...
+
+    async def acquire(self, holder: str, *, write: bool, streams: bool = False) -> Lane:
+        """Lend a lane to a transaction or a stream, which calls its ``release``.
+
+        Args:
+            holder: what it is lent to, for messages.
+            write: whether it must be able to write.
+            streams: the lane is held while code of the user runs that may need a lane itself.
+
+        Raises:
+            BusyError: no lane became free within the timeout.
+        """
+        ...
+
+    async def close(self, timeout: float) -> None:
+        """Wait up to ``timeout`` seconds for what runs, then close every lane."""
+        ...
+
+
+class RolledBack(Exception):
+    """The database answered a COMMIT with a rollback."""
