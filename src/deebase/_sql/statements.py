@@ -17,6 +17,7 @@ from deebase._sql.operands import assigned
 from deebase._sql.reread import Reread, hidden_rowid
 from deebase._sql.seek import Seek
 from deebase._sql.where import Assigned, Where, order_by, plain_order
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.foreign_values import python_value
 from deebase.errors import ValidationError
 from deebase.types import SqlExpression
@@ -245,9 +246,15 @@ def select(
         element = without_keys(merged(model, parts, names, read, limited), names)
     else:
         element = limited(read(WHOLE).order_by(*order_by(model, order)[0]))
+    return _locking(element, dialect, parameters, lock, is_cheap=is_cheap)
+
+
+def _locking(
+    element: Any, dialect: Dialect, parameters: Parameters, lock: str | None, *, is_cheap: bool
+) -> CompiledStatement:
     if lock is not None:
         element = element.with_for_update(skip_locked=lock == "skip locked")
-    reads = lock is None or dialect.name == "sqlite"
+    reads = lock is None or not capabilities_of(dialect).locks_rows
     return prepare(element, dialect, parameters, reads=reads, is_cheap=is_cheap)
 
 
@@ -259,7 +266,7 @@ def keyset(
     seek: Seek,
     *,
     begins: bool,
-    locked: bool = False,
+    lock: str | None = None,
 ) -> CompiledStatement:
     """SELECT of the rows behind a place in an order, which ``seek`` describes (or of the first ones).
 
@@ -281,9 +288,7 @@ def keyset(
         element = merged(model, parts, seek.directions, read, limited)
     else:
         element = limited(read(WHOLE).order_by(*seek.order(model)))
-    if locked:
-        element = element.with_for_update()
-    return prepare(element, dialect, parameters, reads=not locked or dialect.name == "sqlite", is_cheap=False)
+    return _locking(element, dialect, parameters, lock, is_cheap=False)
 
 
 def count(model: TableModel, dialect: Dialect, where: Where) -> CompiledStatement:
@@ -305,7 +310,7 @@ def exists(model: TableModel, dialect: Dialect, where: Where, *, is_cheap: bool)
     return prepare(element, dialect, parameters, reads=True, is_cheap=is_cheap)
 
 
-def is_there(model: TableModel, dialect: Dialect) -> CompiledStatement:
+def table_exists(model: TableModel, dialect: Dialect) -> CompiledStatement:
     """SELECT 1 if the table or view is in the database."""
     element: Any
     if dialect.name == "postgresql":

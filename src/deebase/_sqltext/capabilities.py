@@ -30,6 +30,9 @@ class Capabilities:
         checks_types: a column holds values of its type alone.
         ignores_case_of_names: two names that differ by case alone are one name.
         copies_rows: COPY takes many rows.
+        resets_sessions: a connection whose session was changed is reset before its next use; else every connection
+            repeats the statement that changed it.
+        explain: what asks for the plan of the statement that follows.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Capabilities:
     checks_types: bool
     ignores_case_of_names: bool
     copies_rows: bool
+    resets_sessions: bool
+    explain: str
 
 
 _registered: dict[str, Capabilities] = {}

@@ -15,5 +15,7 @@ CAPABILITIES = Capabilities(
     checks_types=True,
     ignores_case_of_names=False,
     copies_rows=True,
+    resets_sessions=True,
+    explain="EXPLAIN",
 )
 register(CAPABILITIES)

@@ -15,5 +15,7 @@ CAPABILITIES = Capabilities(
     checks_types=False,
     ignores_case_of_names=True,
     copies_rows=False,
+    resets_sessions=False,
+    explain="EXPLAIN QUERY PLAN",
 )
 register(CAPABILITIES)
