@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deebase._engine.transaction import Transaction as Transaction
-    from deebase._tables.paging import Page as Page
+    from deebase._tables.page import Page as Page
     from deebase._tables.query import Query as Query
+    from deebase._tables.schema_editor import SchemaEditor as SchemaEditor
+    from deebase._tables.schema_editor import TransformPlan as TransformPlan
     from deebase._tables.table import Table as Table
     from deebase._tables.view import View as View
     from deebase.database import Database as Database
@@ -79,6 +81,7 @@ __all__ = [
     "Query",
     "QueryError",
     "QueryTimeoutError",
+    "SchemaEditor",
     "SchemaError",
     "ScopeError",
     "SerializationError",
@@ -89,6 +92,7 @@ __all__ = [
     "Transaction",
     "TransactionAbortedError",
     "TransactionError",
+    "TransformPlan",
     "UTCDateTime",
     "UniqueViolationError",
     "UnsupportedTypeError",
@@ -101,9 +105,11 @@ __all__ = [
 
 _PLACES = {
     "Database": "deebase.database",
-    "Page": "deebase._tables.paging",
+    "Page": "deebase._tables.page",
     "Query": "deebase._tables.query",
+    "SchemaEditor": "deebase._tables.schema_editor",
     "Table": "deebase._tables.table",
+    "TransformPlan": "deebase._tables.schema_editor",
     "View": "deebase._tables.view",
     "Transaction": "deebase._engine.transaction",
     **dict.fromkeys(("create_mod", "create_mod_from_tables", "dataclass_src"), "deebase.tools.codegen"),

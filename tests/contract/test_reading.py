@@ -285,13 +285,24 @@ async def test_exists_takes_a_key_or_conditions(people: Rows) -> None:
         await people.exists("age", 50)
 
 
-async def test_exists_without_a_condition_asks_for_the_table(db: Database, people: Rows) -> None:
+async def test_exists_without_a_condition_asks_for_any_row(people: Rows) -> None:
+    nobody = people.xtra(name="nobody")
     assert await people.exists()
+    assert not await nobody.exists()
     await people.delete_where(all=True)
-    assert await people.exists()
-    assert not await people().exists()
-    await db.q(f'DROP TABLE "{people.name}"')
     assert not await people.exists()
+    assert not await people().exists()
+
+
+async def test_table_exists_asks_for_the_table_itself(db: Database, people: Rows) -> None:
+    view = await db.create_view("adult", f'SELECT id FROM "{people.name}" WHERE age > 17')
+    await people.delete_where(all=True)
+    assert await people.table_exists()
+    assert await view.table_exists()
+    await view.drop()
+    assert not await view.table_exists()
+    await db.q(f'DROP TABLE "{people.name}"')
+    assert not await people.table_exists()
 
 
 async def test_keys_asked_for_together_share_one_statement(people: Rows, caplog: pytest.LogCaptureFixture) -> None:
@@ -340,9 +351,12 @@ async def test_a_query_is_lazy_immutable_and_may_be_awaited_again(people: Rows) 
         "count",
         "exists",
         "explain",
+        "export",
         "first",
         "one",
+        "page",
         "scalars",
+        "stream",
         # Of a coroutine, for event loops.
         "close",
         "send",

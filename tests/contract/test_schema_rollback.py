@@ -62,6 +62,11 @@ async def _reflect_view(db: Database) -> None:
     await db.reflect_view("other")
 
 
+async def _apply_plan(db: Database) -> None:
+    plan = await db.t.person.transform_plan(rename={"name": "full_name"})
+    await plan.apply()
+
+
 #: What changes a schema, by the public name.
 CASES: dict[str, list[Case]] = {
     "Database.create": [
@@ -91,6 +96,7 @@ CASES: dict[str, list[Case]] = {
     "Table.rename": [lambda db: db.t.team.rename("squad")],
     "Table.rename_column": [lambda db: db.t.team.rename_column("id", "number")],
     "Table.transform": [lambda db: db.t.person.transform(types={"age": str}, rename={"name": "full_name"})],
+    "Table.transform_plan": [_apply_plan],
     "View.drop": [lambda db: db.v.named.drop()],
 }
 #: Public names that leave the schema as it is.
@@ -103,6 +109,7 @@ NO_CHANGE = {
         *["c", "columns", "count", "dataclass", "delete", "delete_all", "delete_where", "exists", "export_file", "fk"],
         *["foreign_keys", "get", "get_children", "get_or_create", "get_parent", "indexes", "insert", "insert_all"],
         *["lookup", "name", "page", "pks", "rows_as", "sa_table", "schema", "transform_sql", "truncate", "update"],
+        *["schema_editor", "table_exists"],
         *["update_all", "update_where", "upsert", "upsert_all", "with_children", "with_parents", "xtra", "row"],
     },
     "View": {
@@ -120,7 +127,7 @@ NO_CHANGE = {
             "pks",
             "refresh",
         ],
-        *["rows_as", "sa_table", "xtra"],
+        *["rows_as", "sa_table", "table_exists", "xtra"],
     },
 }
 ALL = [pytest.param(case, id=f"{name}-{n}") for name, cases in CASES.items() for n, case in enumerate(cases)]

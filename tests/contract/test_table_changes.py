@@ -229,7 +229,7 @@ async def test_a_table_that_others_refer_to_keeps_its_rows(db: Database, users: 
     await posts.drop()
     await users.drop()
     assert dir(db.t) == []
-    assert not await users.exists()
+    assert not await users.table_exists()
 
 
 async def test_changes_are_part_of_the_transaction(db: Database, users: Table[User]) -> None:

@@ -15,7 +15,16 @@ from tests.project.test_docstrings import OWN_SPECIALS, example_of
 from tests.support.docs import Block, start_block
 from tests.support.examples import world
 
-CLASSES = (deebase.Database, deebase.Table, deebase.Query, deebase.View, deebase.Transaction, Migrator)
+CLASSES = (
+    deebase.Database,
+    deebase.Table,
+    deebase.SchemaEditor,
+    deebase.TransformPlan,
+    deebase.Query,
+    deebase.View,
+    deebase.Transaction,
+    Migrator,
+)
 OTHERS = (
     deebase.Index,
     deebase.dataclass_src,
@@ -43,7 +52,9 @@ def examples() -> dict[str, str]:
                     found[f"{base.__name__}.{name}"] = example_of(inspect.getdoc(member) or "")
     for other in OTHERS:
         found[other.__name__] = example_of(inspect.getdoc(other) or "")
-    return {name: code for name, code in found.items() if code and name not in NOT_RUN}
+    # A shorthand may show the example of what it forwards to.
+    names = {code: name for name, code in reversed(found.items())}
+    return {name: code for code, name in names.items() if code and name not in NOT_RUN}
 
 
 EXAMPLES = examples()

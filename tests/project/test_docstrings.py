@@ -14,7 +14,14 @@ import pytest
 
 import deebase
 
-CLASSES = (deebase.Database, deebase.Table, deebase.Query, deebase.Transaction)
+CLASSES = (
+    deebase.Database,
+    deebase.Table,
+    deebase.SchemaEditor,
+    deebase.TransformPlan,
+    deebase.Query,
+    deebase.Transaction,
+)
 
 #: Protocol methods that say enough by being what they are.
 OWN_SPECIALS = {"__call__", "__getitem__"}

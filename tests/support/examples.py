@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,12 @@ async def downgrade(db):
     await db.q("DROP TABLE step")
 """
 
+#: Examples that take for granted that users have a city.
+CITIES = {
+    *("Table.drop_column", "SchemaEditor.drop_column", "Table.transform_sql", "SchemaEditor.transform_sql"),
+    *("Table.transform_plan", "SchemaEditor.transform_plan", "TransformPlan", "TransformPlan.apply"),
+}
+
 #: Examples that begin with an empty database.
 EMPTY = {"Database", "Database.create", "Database.create_all", "Database.script", "Table"}
 
@@ -76,6 +82,7 @@ async def world(db: Database, name: str) -> AsyncIterator[dict[str, Any]]:
     names: dict[str, Any] = {
         "db": db,
         "asyncio": asyncio,
+        "aclosing": aclosing,
         "User": User,
         "Post": Post,
         "irreversible": irreversible,
@@ -94,7 +101,7 @@ async def world(db: Database, name: str) -> AsyncIterator[dict[str, Any]]:
 
 async def _tables(db: Database, name: str) -> dict[str, Any]:
     users = await db.create(User, indexes=[deebase.Index("ix_user_email", "email", unique=True)])
-    if name in ("Structure.drop_column", "Structure.transform_sql"):
+    if name in CITIES:
         users = await users.add_column("city", str | None)
     posts = await db.create(Post)
     notes, accounts, sessions = await db.create_all(Note, Account, Session)
@@ -113,7 +120,7 @@ async def _tables(db: Database, name: str) -> dict[str, Any]:
         made["totals"] = await db.create_view("totals", "SELECT 1 AS id", key="id", materialized=True)
     if name == "Database.import_file":
         Path("people.csv").write_text("email,name\na@example.com,Ada\n", encoding="utf-8")
-    if name == "Structure.create_index":
+    if name.endswith(".create_index"):
         await users.drop_index("ix_user_email")
     if name in ("Table.delete", "Table.delete_all"):
         await posts.truncate()

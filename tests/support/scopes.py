@@ -289,13 +289,13 @@ async def _awaited(make: Callable[[], Any]) -> Any:
     return await make()
 
 
-@covers("Query.__aiter__", "View.__call__", "Table.__aiter__")
+@covers("Query.__aiter__", "Query.stream", "View.__call__", "Table.__aiter__")
 async def iterate(w: World) -> Any:
     rows = [row async for row in w.mine("1 = 1 OR n = 0", order_by="id")]
-    assert len(rows) == len(w.my_ids)
+    streamed = [row async for row in w.mine("1 = 1 OR n = 0").stream()]
     everything = [row async for row in w.mine]
-    assert len(everything) == len(w.my_ids)
-    return rows, everything
+    assert len(rows) == len(streamed) == len(everything) == len(w.my_ids)
+    return rows, streamed, everything
 
 
 @covers("Query.send", "Query.throw", "Query.close")
@@ -358,7 +358,7 @@ async def explain(w: World) -> Any:
     return await w.mine(title="x").explain()
 
 
-@covers("Table.export_file", "View.export_file")
+@covers("Table.export_file", "View.export_file", "Query.export")
 async def export_file(w: World) -> Any:
     texts: list[str] = []
     for form in ("csv", "json"):
@@ -370,7 +370,7 @@ async def export_file(w: World) -> Any:
     return texts
 
 
-@covers("Table.page", "View.page")
+@covers("Table.page", "View.page", "Query.page")
 async def page(w: World) -> Any:
     rows: list[Any] = []
     for order in (None, "n", ["-n", "title"]):
@@ -671,7 +671,9 @@ async def views(w: World) -> Any:
     "Table.rename_column",
     "Table.drop_column",
     "Table.transform",
+    "Table.transform_plan",
     "Table.transform_sql",
+    "Table.schema_editor",
     "Table.duplicate",
     "Table.rename",
     "Table.truncate",
@@ -687,11 +689,13 @@ async def structure(w: World) -> Any:
             w.mine.rename_column("n", "m"),
             w.mine.drop_column("n"),
             w.mine.transform(drop="n"),
+            w.mine.transform_plan(drop="n"),
             w.mine.transform_sql(drop="n"),
             w.mine.duplicate("other"),
             w.mine.rename("other"),
             w.mine.truncate(),
             w.mine.drop(),
+            w.mine.schema_editor.drop_column("n"),
         )
     ]
     assert w.notes.columns == ("id", "owner", "title", "n", "folder_id")
@@ -712,8 +716,10 @@ EXEMPT = {
     "Table.sa_table": "SQLAlchemy's table, which knows no scope; documented",
     "Table.foreign_keys": "names",
     "Table.schema": "the DDL",
+    "Table.table_exists": "no rows",
     "Table.indexes": "names",
     "View.name": "the view's name",
+    "View.table_exists": "no rows",
     "View.c": "SQLAlchemy's columns",
     "View.columns": "names",
     "View.pks": "names",

@@ -159,7 +159,7 @@ def create_index(
         name: of the index.
         parts: columns by name, or expressions of columns.
         dialect: the database.
-        unique: see ``Structure.create_index``.
+        unique: see ``SchemaEditor.create_index``.
         where: see there.
         if_not_exists: see there.
     """

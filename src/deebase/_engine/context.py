@@ -1,9 +1,9 @@
-"""What a query reads, and the conditions of a call."""
+"""What a handle reads and writes, and the conditions of a call."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from deebase._model.catalog import Catalog
     from deebase._rows.model import ForeignKeyModel, TableModel
 
-#: Shapes of statements that are kept for one table; expressions can make any number of them.
-KEPT_SHAPES = 1000
+T = TypeVar("T")
 
 
 class TableContext:
     """What a handle reads and writes: a table's model, where statements run, its scope, the type of its rows."""
 
-    __slots__ = ("_made", "_row_type", "by_pk", "catalog", "dialect", "executor", "model", "scope")
+    __slots__ = ("_made", "by_pk", "catalog", "dialect", "executor", "model", "requested_type", "scope")
 
     def __init__(
         self,
@@ -44,46 +43,42 @@ class TableContext:
         self.dialect: Dialect = catalog.dialect
         self.model: TableModel = model
         self.scope: Scope = no_scope() if scope is None else scope
-        self._row_type = row_type
+        #: The row type of ``rows_as``; None for that of the table.
+        self.requested_type: type[Any] | None = row_type
         #: The read of a whole row by key, once one was made.
         self.by_pk: KeyedRead | None = None
         self._made: tuple[type[Any], OneMaker] | None = None
 
     @property
-    def row_type(self) -> type[Any]:
-        """The type that was asked for, else the table's."""
-        return self.model.row_type if self._row_type is None else self._row_type
-
-    @property
     def foreign_keys(self) -> tuple[ForeignKeyModel, ...]:
-        """The foreign keys as they are now: a change of another table may have renamed what they refer to."""
+        """The current foreign keys: a change of another table may have renamed what they refer to."""
         facts = self.catalog.facts(self.model.name)
         return self.model.foreign_keys if facts is None else facts.foreign_keys
 
     def with_rows(self, row_type: type[Any]) -> TableContext:
-        """Return the same with another row type, which must fit the columns."""
-        source = TableContext(self.executor, self.catalog, self.model, row_type, self.scope)
-        source.maker(self.model.names)
-        return source
+        """Return a copy with another row type, which must fit the columns."""
+        context = TableContext(self.executor, self.catalog, self.model, row_type, self.scope)
+        context.maker(self.model.names)
+        return context
 
     def scoped(self, scope: Scope) -> TableContext:
-        """Return the same with another scope."""
-        return TableContext(self.executor, self.catalog, self.model, self._row_type, scope)
+        """Return a copy with another scope."""
+        return TableContext(self.executor, self.catalog, self.model, self.requested_type, scope)
 
     def refreshed(self, name: str) -> TableContext:
-        """Return the same for the table as the catalog knows it now, maybe by another name."""
-        return TableContext(self.executor, self.catalog, self.catalog.model(name), self._row_type)
+        """Return a copy for the table as the catalog knows it now, maybe by another name."""
+        return TableContext(self.executor, self.catalog, self.catalog.model(name), self.requested_type)
 
     def of_table(self, name: str) -> TableContext:
-        """Return another table of this database, held to what of the scope it has columns for.
+        """Return the context of another table, restricted to those columns of the scope that it has.
 
         Raises:
-            TableNotFoundError: it is not known.
+            TableNotFoundError: the catalog does not know the table.
         """
         model = self.catalog.model(name)
         return TableContext(self.executor, self.catalog, model, None, self.scope.carried_to(model, self.model))
 
-    def must_be_whole(self, operation: str) -> None:
+    def require_unscoped(self, operation: str) -> None:
         """Refuse to change a table or view through a handle that stands for a part of its rows.
 
         Raises:
@@ -129,18 +124,20 @@ class TableContext:
         """Return conditions that begin with the scope."""
         return Where(self.model, self.scope)
 
-    def kept(self, key: tuple[Any, ...], build: Callable[[], Any]) -> Any:
-        """Return what is kept for a shape, built at its first use; a statement good for one run is not kept."""
+    def cached(self, key: tuple[Any, ...] | None, build: Callable[[], T]) -> T:
+        """Return what is cached under a key, built at its first use.
+
+        Without a key it is built for this run alone, and a statement that is good for one run is not cached.
+        """
+        if key is None:
+            return build()
         statements = self.model.statements
-        found = statements.get(key)
-        if found is not None:
-            return found
-        made = build()
-        if not (isinstance(made, CompiledStatement) and made.fixed):
-            if len(statements) >= KEPT_SHAPES:
-                statements.clear()
-            statements[key] = made
-        return made
+        found: T | None = statements[key]
+        if found is None:
+            found = build()
+            if not (isinstance(found, CompiledStatement) and found.fixed):
+                statements[key] = found
+        return found
 
     def maker(self, columns: tuple[str, ...], *, returned: bool = False) -> Maker:
         """Return what makes rows of these columns, built at its first use.
@@ -149,20 +146,19 @@ class TableContext:
             columns: names, in the order of the statement.
             returned: the rows come from RETURNING.
         """
-        row_type = self.row_type
+        row_type = self.requested_type or self.model.row_type
         key = ("rows", columns, row_type, returned)
-        kept: Maker | None = self.model.statements.get(key)
-        if kept is not None:
-            return kept
+        cached: Maker | None = self.model.statements[key]
+        if cached is not None:
+            return cached
         known = [self.model.columns[name] for name in columns]
         reads = [column.read_returned if returned else column.read for column in known]
-        maker: Maker = self.kept(key, lambda: row_maker(columns, reads, row_type))
-        return maker
+        return self.cached(key, lambda: row_maker(columns, reads, row_type))
 
     def row(self, row: Any) -> Any:
         """Return a whole row of a SELECT in the row type."""
         # The table's row type may have changed since this was built.
-        row_type = self.model.row_type if self._row_type is None else self._row_type
+        row_type = self.requested_type or self.model.row_type
         made = self._made
         if made is None or made[0] is not row_type:
             reads = [column.read for column in self.model.columns.values()]
@@ -172,10 +168,9 @@ class TableContext:
     def keyed_read(self, key: tuple[str, ...], columns: tuple[str, ...]) -> KeyedRead:
         """Return the read of columns by unique columns, which are among them."""
         scope = self.scope
-        read: KeyedRead = self.kept(
+        return self.cached(
             ("read", key, columns, scope.shape), lambda: KeyedRead(self.model, key, columns, self.dialect, scope)
         )
-        return read
 
     async def by_key(
         self, key: tuple[str, ...], values: Sequence[Any], columns: tuple[str, ...], *, waits: bool = False

@@ -11,9 +11,13 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from deebase._rows.advice import hint_for_column
+from deebase._rows.recently_used import RecentlyUsed
 from deebase.errors import ColumnNotFoundError, InvalidOperationError, ValidationError
 
 Convert = Callable[[Any], Any]
+
+#: Statements that are cached for one table; expressions can make any number of them.
+CACHED_STATEMENTS = 1000
 
 #: Never a key, though a column may take it: rows, ranges, conditions. A list may be a composite key.
 _NO_SEQUENCES = (Mapping, slice, set, frozenset, sa.ClauseElement)
@@ -188,8 +192,8 @@ class TableModel:
         )
         #: The type of a row of handles that ask for no other.
         self.row_type: type[Any] = dict
-        #: Compiled statements, by shape.
-        self.statements: dict[Any, Any] = {}
+        #: Compiled statements and makers of rows, by cache key.
+        self.statements: RecentlyUsed[tuple[Any, ...], Any] = RecentlyUsed(CACHED_STATEMENTS)
 
     def column(self, name: Any) -> ColumnModel:
         """Return a column by name.

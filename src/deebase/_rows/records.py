@@ -7,17 +7,28 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from deebase.errors import ValidationError
-from deebase.types import UNSET
+from deebase.types import UNSET, SqlExpression
+
+if TYPE_CHECKING:
+    from deebase._rows.model import TableModel
 
 Reader = Callable[[Any], dict[str, Any]]
 
 #: What has a ``__dict__``, or could have, and no fields in it.
 _NO_RECORDS = (str, bytes, int, float, list, tuple, set, frozenset, type, sa.ClauseElement)
+
+#: Types whose values are certainly not SQL expressions.
+_PLAIN = frozenset({int, str, float, bool, type(None), bytes, dict, list, datetime, date, Decimal, UUID})
+#: Operations that take expressions in the place of values.
+_TAKE_EXPRESSIONS = ("update", "update_where")
 
 #: How instances of a class are read; filled as classes are met.
 _readers: dict[type, Reader] = {}
@@ -46,6 +57,56 @@ def values_of(record: Any, keywords: Mapping[str, Any], operation: str = "insert
         if value is UNSET:
             return {name: value for name, value in values.items() if value is not UNSET}
     return values
+
+
+def column_values(model: TableModel, operation: str, record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the given values by column, without those of a record that the database computes.
+
+    Raises:
+        ColumnNotFoundError: a name is not a column.
+        ValidationError: a value that is an expression, or a keyword for a column that the database computes.
+    """
+    values = values_of(record, keywords, operation)
+    if not values.keys() <= model.columns.keys():
+        raise model.unknown_column(next(name for name in values if name not in model.columns))
+    for name, value in values.items():
+        if type(value) in _PLAIN:
+            continue
+        wrapped = isinstance(value, SqlExpression)
+        if hasattr(value, "__clause_element__") or (wrapped and operation not in _TAKE_EXPRESSIONS):
+            raise ValidationError(
+                f"{model.name}.{name}: a SQL expression is not a value",
+                field=name,
+                hint="in update and update_where wrap it: {'n': db.sql(t.c.n + 1)}",
+            )
+    if not model.has_computed_columns:
+        return values
+    for name in [name for name in values if model.columns[name].computed]:
+        if name in keywords:
+            raise ValidationError(f"{model.name}.{name} is computed by the database", field=name, hint="leave it out")
+        del values[name]
+    return values
+
+
+def new_row(model: TableModel, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a row to insert, with the defaults that Python makes.
+
+    Raises:
+        ValidationError: an empty record, or a key that nothing makes is missing.
+    """
+    if not given and not model.all_defaulted:
+        raise ValidationError(
+            f"{model.name}: an empty record, but some columns have no default",
+            hint="give at least the columns without a default",
+        )
+    for name in model.required_keys:
+        if given.get(name) is None:
+            raise ValidationError(
+                f"{model.name}: the record has no key {name!r}", field=name, hint="put it in: nothing makes one"
+            )
+    if not model.factories:
+        return given
+    return {**given, **{name: make() for name, make in model.factories.items() if name not in given}}
 
 
 def _read(record: Any, operation: str) -> dict[str, Any]:

@@ -197,6 +197,12 @@ def select(
         element = without_keys(merged(model, parts, names, read, limited), names)
     else:
         element = limited(read(WHOLE).order_by(*order_by(model, order)[0]))
+    return _locking(element, dialect, parameters, lock, is_cheap=is_cheap)
+
+
+def _locking(
+    element: Any, dialect: Dialect, parameters: Parameters, lock: str | None, *, is_cheap: bool
+) -> CompiledStatement:
     if lock is not None:
         element = element.with_for_update(skip_locked=lock == "skip locked")
     reads = lock is None or not capabilities_of(dialect).locks_rows
@@ -211,7 +217,7 @@ def keyset(
     seek: Seek,
     *,
     begins: bool,
-    locked: bool = False,
+    lock: str | None = None,
 ) -> CompiledStatement:
     """SELECT of the rows behind a place in an order, which ``seek`` describes (or of the first ones).
 
@@ -233,10 +239,7 @@ def keyset(
         element = merged(model, parts, seek.directions, read, limited)
     else:
         element = limited(read(WHOLE).order_by(*seek.order(model)))
-    if locked:
-        element = element.with_for_update()
-    reads = not (locked and capabilities_of(dialect).locks_rows)
-    return prepare(element, dialect, parameters, reads=reads, is_cheap=False)
+    return _locking(element, dialect, parameters, lock, is_cheap=False)
 
 
 def count(model: TableModel, dialect: Dialect, where: Where) -> CompiledStatement:

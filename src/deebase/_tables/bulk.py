@@ -1,4 +1,4 @@
-"""Many rows at once: read in batches, grouped by shape, stored all or not at all."""
+"""Many rows at once: read in batches, grouped by statement, stored completely or not at all."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from deebase._engine.context import TableContext
 from deebase._rows.column_batches import ColumnBatch
-from deebase._rows.model import TableModel
+from deebase._rows.records import new_row
 from deebase._sql import statements
 from deebase._sql.by_keys import Batch, delete_rows, update_rows
 from deebase._sql.compiled import CompiledStatement
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._tables.inserts import Columns, OnConflict, insert_statement
 from deebase._tables.unique_changes import misfits, without_unchanged
 from deebase._types.foreign_values import python_value
+from deebase._types.native import NativeText
 from deebase.errors import (
     DataError,
     DeeBaseError,
@@ -24,23 +27,23 @@ from deebase.errors import (
     NotFoundError,
     QueryError,
     SchemaError,
-    UniqueViolationError,
     ValidationError,
 )
 from deebase.types import SqlExpression, Unset
 
-#: Rows that are taken from the input at once: the loop is not held for long.
+#: What rows are sent with: a statement, or what makes one for a number of rows.
+S = TypeVar("S")
+
+#: Rows that are taken from the input at once, so that the event loop is not blocked for long.
 CHUNK_ROWS = 1000
-#: Rows of one statement that returns some: a reader gets its turn in between.
+#: Rows of one statement that returns some, so that readers get their turn in between.
 BATCH_ROWS = 1000
 #: Rows of one COPY or executemany, each of which costs several round trips.
 SENT_ROWS = 5_000
 
-#: Sends rows of one shape and returns how many were stored.
-Send = Callable[[Any, Sequence[Any]], Awaitable[int]]
-#: What stands where a value may, and is none.
+#: Types that may stand for a value, and are not values.
 _NO_VALUES = (Unset, SqlExpression)
-#: What may be the fault of one row of a batch.
+#: Errors that a single row of a batch may cause.
 _OF_A_ROW = (IntegrityError, DataError, QueryError, NotFoundError)
 
 
@@ -69,14 +72,22 @@ def at_row(error: DeeBaseError, position: int) -> DeeBaseError:
     return error.with_prefix(f"row {position}: ")
 
 
-class _Batches:
-    """Collects consecutive rows of one shape and sends them, inside the caller's transaction."""
+class _Batches(Generic[S]):
+    """Collects consecutive rows of one statement and sends them, inside the caller's transaction.
 
-    def __init__(self, source: TableContext, send: Send, size: Callable[[Any], int]) -> None:
-        self._executor = source.executor
+    Args:
+        context: the table.
+        send: sends rows with their statement, and returns how many were stored.
+        size: returns the largest number of rows that a statement takes.
+    """
+
+    def __init__(
+        self, context: TableContext, send: Callable[[S, Sequence[Any]], Awaitable[int]], size: Callable[[S], int]
+    ) -> None:
+        self._executor = context.executor
         self._send = send
         self._size = size
-        self._shape: Any = None
+        self._statement: S | None = None
         self._rows: list[Any] = []
         self._most = 0
         self._taken = 0
@@ -87,23 +98,23 @@ class _Batches:
         """Whether rows are waiting to be sent."""
         return bool(self._rows)
 
-    async def add(self, shape: Any, row: Any) -> None:
-        """Take one row; a batch that is full, or of another shape, is sent first."""
-        if shape is not self._shape or len(self._rows) >= self._most:
-            await self._begin(shape)
+    async def add(self, statement: S, row: Any) -> None:
+        """Take one row; a batch that is full, or of another statement, is sent first."""
+        if statement is not self._statement or len(self._rows) >= self._most:
+            await self._begin(statement)
         self._rows.append(row)
         self._taken += 1
 
-    async def extend(self, shape: Any, rows: list[Any]) -> None:
-        """Take rows of one shape, no more than a batch has."""
-        if shape is not self._shape or len(self._rows) + len(rows) > self._most:
-            await self._begin(shape)
+    async def extend(self, statement: S, rows: list[Any]) -> None:
+        """Take rows of one statement, at most as many as a batch has."""
+        if statement is not self._statement or len(self._rows) + len(rows) > self._most:
+            await self._begin(statement)
         self._rows += rows
         self._taken += len(rows)
 
-    async def _begin(self, shape: Any) -> None:
+    async def _begin(self, statement: S) -> None:
         await self.flush()
-        self._shape, self._most = shape, self._size(shape)
+        self._statement, self._most = statement, self._size(statement)
 
     def note_stored(self) -> None:
         """Count a row that was stored by other means."""
@@ -111,26 +122,26 @@ class _Batches:
         self.count += 1
 
     async def flush(self) -> None:
-        """Send what was collected."""
+        """Send the collected rows."""
         rows, self._rows = self._rows, []
-        if rows:
-            self.count += await self._send_located(rows, self._taken - len(rows))
+        if rows and self._statement is not None:
+            self.count += await self._send_located(self._statement, rows, self._taken - len(rows))
 
-    async def _send_located(self, rows: Sequence[Any], start: int) -> int:
-        """Send rows; when they fail, find the one whose fault it is by halves, and name it."""
+    async def _send_located(self, statement: S, rows: Sequence[Any], start: int) -> int:
+        """Send rows; when they fail, find the row that causes it by halves, and name it."""
         try:
             async with self._executor.transaction():
-                return await self._send(self._shape, rows)
+                return await self._send(statement, rows)
         except _OF_A_ROW as error:
             if len(rows) == 1:
                 raise at_row(error, start) from error.__cause__
         middle = len(rows) // 2
-        first = await self._send_located(rows[:middle], start)
-        return first + await self._send_located(rows[middle:], start + middle)
+        first = await self._send_located(statement, rows[:middle], start)
+        return first + await self._send_located(statement, rows[middle:], start + middle)
 
 
 async def _run(
-    source: TableContext,
+    context: TableContext,
     operation: str,
     rows: Any,
     take: Callable[[Any, int], Awaitable[None]],
@@ -141,11 +152,11 @@ async def _run(
     if issubclass(kind, (str, bytes, Mapping)) or not issubclass(kind, (Iterable, AsyncIterable)):
         what = "keys" if operation == "delete_all" else "records"
         raise ValidationError(
-            f"{operation} of {source.model.name} takes an iterable of {what}, not {kind.__name__}",
+            f"{operation} of {context.model.name} takes an iterable of {what}, not {kind.__name__}",
             hint=f"{operation}([...]); a single one goes to {operation.removesuffix('_all')}",
         )
     position = 0
-    async with source.executor.transaction():
+    async with context.executor.transaction():
         async for chunk in _chunks(rows, CHUNK_ROWS):
             await take(chunk, position)
             position += len(chunk)
@@ -160,50 +171,101 @@ async def _one_by_one(chunk: Iterable[Any], start: int, take: Callable[[Any], Aw
             raise at_row(error, position) from error.__cause__
 
 
-class BulkInsert:
-    """One ``insert_all`` or ``upsert_all``.
+async def insert_many(
+    context: TableContext,
+    operation: str,
+    rows: Any,
+    given: Callable[[Any], dict[str, Any]],
+    *,
+    returning: bool,
+    on_conflict: str | None,
+    on: Columns | None,
+    update: Columns | None = None,
+) -> tuple[int, list[Any]]:
+    """Insert many rows, all or nothing.
 
     Args:
-        source: the table, with its scope.
-        stored: returns the values of a record, and the statement that stores them.
-        keep_rows: keep what the statements return.
-        counts_rows: the statements return the rows they stored, which may be fewer than were given.
-        takes_all: fewer are an error: a row of another scope is in the way.
-        copies: send the rows by COPY.
-        needed: columns that no record may lack.
-        merged: changes the row of a record with values that cannot be sent, and returns it, if it has them already.
+        context: the table, with its scope.
+        operation: the method that was called, for errors.
+        rows: the records.
+        given: returns the values of a record by column.
+        returning: keep the stored rows.
+        on_conflict: None, "ignore" or "update".
+        on: the columns of the conflict; the key by default.
+        update: the columns that an existing row gets; those of the record by default.
+
+    Returns:
+        The number of stored rows, and those rows as the driver gives them.
     """
+    conflict = OnConflict(context, on, update)
+    insert = _BulkInsert(context, given, conflict, on_conflict, returning=returning, names_columns=bool(on))
+    try:
+        count = await insert.run(operation, rows)
+    except QueryError as error:
+        if on_conflict is None:
+            raise
+        raise conflict.not_unique(error) from error.__cause__
+    return count, insert.rows
+
+
+class _BulkInsert:
+    """One call of ``insert_many``."""
 
     def __init__(
         self,
-        source: TableContext,
-        stored: Callable[[Any], tuple[dict[str, Any], CompiledStatement]],
+        context: TableContext,
+        given: Callable[[Any], dict[str, Any]],
+        conflict: OnConflict,
+        on_conflict: str | None,
         *,
-        keep_rows: bool,
-        counts_rows: bool,
-        takes_all: bool,
-        copies: bool,
-        needed: Sequence[str],
-        merged: Callable[[Any], Awaitable[list[Any]]] | None = None,
+        returning: bool,
+        names_columns: bool,
     ) -> None:
-        self._source = source
-        self._model: TableModel = source.model
-        self._stored = stored
-        self._keep_rows = keep_rows
-        self._counts_rows = counts_rows
-        self._takes_all = takes_all
-        self._copies = copies
+        self._context = context
+        self._model = model = context.model
+        self._given = given
+        self._conflict = conflict
+        self._ignores = on_conflict == "ignore"
+        self._updates = on_conflict == "update"
+        self._keep_rows = returning
+        #: The statements return the rows they stored, which may be fewer than were given: a row of another scope may
+        #: conflict with an upsert.
+        self._counts_rows = returning or self._ignores or (self._updates and bool(context.scope))
+        # COPY has neither RETURNING nor ON CONFLICT, and turns no text into types.
+        self._copies = (
+            capabilities_of(context.dialect).copies_rows
+            and not self._counts_rows
+            and on_conflict is None
+            and not any(isinstance(column.sa_type, NativeText) for column in model.columns.values())
+        )
+        #: Columns that no record may lack.
+        self._required = frozenset(
+            (
+                *model.required_keys,
+                *(conflict.columns if self._updates or names_columns else ()),
+                *(model.required_documents if self._updates else ()),
+            )
+        )
         self._highest: int | None = None
-        self._merged = merged
-        self._needed = frozenset(needed if merged is None else (*needed, *source.model.required_documents))
-        size = BATCH_ROWS if counts_rows else SENT_ROWS
-        self._batches = _Batches(source, self._send, lambda _: size)
+        size = BATCH_ROWS if self._counts_rows else SENT_ROWS
+        self._batches: _Batches[CompiledStatement] = _Batches(context, self._send, lambda _: size)
         self.rows: list[Any] = []
 
     async def run(self, operation: str, rows: Any) -> int:
-        """Store the rows and return how many were."""
-        await _run(self._source, operation, rows, self._take, self._finish)
+        """Store the rows and return how many were stored."""
+        await _run(self._context, operation, rows, self._take, self._finish)
         return self._batches.count
+
+    def _stored(self, record: Any) -> tuple[dict[str, Any], CompiledStatement]:
+        """Return the values of a record, and the statement that stores them."""
+        given = self._given(record)
+        new = new_row(self._model, given)
+        if self._updates:
+            statement = self._conflict.updating(new, given, returning=self._counts_rows)
+            return {**new, **self._context.scope.values}, statement
+        if self._ignores:
+            return new, self._conflict.ignoring(new)
+        return new, insert_statement(self._context, new, returning=self._counts_rows)
 
     async def _take(self, chunk: list[Any] | ColumnBatch, start: int) -> None:
         quick = self._columnwise(chunk)
@@ -227,12 +289,13 @@ class BulkInsert:
         await self._batches.add(prepared, args)
 
     async def _take_merged(self, record: Any) -> bool:
-        """Store a record by changing its row, if that has what cannot be sent."""
-        if self._merged is None:
+        """Store a record by changing its row, if that holds what cannot be sent."""
+        if not self._updates:
             return False
-        # In the order of the records, of which an earlier one may be about the same row.
+        # In the order of the records: an earlier one may concern the same row.
         await self._batches.flush()
-        rows = await self._merged(record)
+        given = self._given(record)
+        rows = await self._conflict.merge(new_row(self._model, given), given)
         if rows:
             self._batches.note_stored()
             self.rows.extend(rows if self._keep_rows else ())
@@ -246,8 +309,8 @@ class BulkInsert:
     def _columnwise(self, chunk: list[Any] | ColumnBatch) -> tuple[CompiledStatement, list[Any]] | None:
         """Return statement and parameters of records that are dicts with the same keys and plain values.
 
-        Whole columns are checked at once, which costs a fraction of looking at each value. None for
-        everything else: row by row it is taken, or refused with its position.
+        Whole columns are checked at once, which costs a fraction of checking each value. None for everything else,
+        which is taken row by row, or refused with its position.
         """
         by_column = isinstance(chunk, ColumnBatch)
         first = chunk.first() if isinstance(chunk, ColumnBatch) else chunk[0]
@@ -257,8 +320,7 @@ class BulkInsert:
             values, prepared = self._stored(first)
             names = prepared.columns
             if not names or len(names) != len(first) or not all(name in first and name in values for name in names):
-                # The scope, a factory or a key of None makes the row another one than the record; an empty one has
-                # none.
+                # The record is empty, or the scope, a factory or a key of None makes the row differ from it.
                 return None
             rows: list[Any] | None = None
             if isinstance(chunk, ColumnBatch):
@@ -279,7 +341,7 @@ class BulkInsert:
     def _bound(self, name: str, values: Sequence[Any]) -> Sequence[Any] | None:
         """Return the values of a column as they are bound, or None if one of them needs a closer look."""
         column = self._model.columns[name]
-        if name in self._needed and None in values:
+        if name in self._required and None in values:
             return None
         if column.passes is not None:
             return values if column.passes(values) else None
@@ -292,7 +354,7 @@ class BulkInsert:
             return None
 
     async def _send(self, prepared: CompiledStatement, rows: Sequence[Any]) -> int:
-        executor = self._source.executor
+        executor = self._context.executor
         if not self._counts_rows:
             if self._copies and prepared.columns:  # COPY without columns means all of them
                 await executor.copy(self._model.sa_table, prepared.columns, rows)
@@ -300,10 +362,10 @@ class BulkInsert:
                 await executor.many(prepared.statement, rows)
             return len(rows)
         stored = await executor.fetch_many(prepared.statement, rows)
-        if self._takes_all and len(stored) < len(rows):
-            raise conflict_outside_scope(self._model)
+        if self._updates and len(stored) < len(rows):
+            raise self._conflict.outside_scope()
         if self._keep_rows:
-            # Rows of other shapes have no hidden columns behind theirs.
+            # Other statements may return no hidden columns after these.
             self.rows.extend([row[: -prepared.hidden] for row in stored] if prepared.hidden else stored)
         return len(stored)
 
@@ -312,49 +374,38 @@ class BulkInsert:
         await self._batches.flush()
         if self._highest is None:
             return
-        prepared = statements.advance_sequence(self._model, self._source.dialect)
+        prepared = statements.advance_sequence(self._model, self._context.dialect)
         if prepared is not None:
-            await self._source.executor.fetch(prepared.statement, prepared.args({"key": self._highest}))
-
-
-def conflict_outside_scope(model: TableModel) -> UniqueViolationError:
-    """Return the error of an upsert over a row that the scope does not show."""
-    return UniqueViolationError(
-        f"{model.name}: the key or a unique value of the row is taken",
-        constraint="unique",
-        table_name=model.name,
-        hint="choose another key",
-    )
+            await self._context.executor.fetch(prepared.statement, prepared.args({"key": self._highest}))
 
 
 async def update_many(
-    source: TableContext, rows: Any, changed: Callable[[Any], tuple[tuple[Any, ...], dict[str, Any]]]
+    context: TableContext, rows: Any, changed: Callable[[Any], tuple[tuple[Any, ...], dict[str, Any]]]
 ) -> int:
     """Change many rows by key, a batch in one statement; ``changed`` returns key and new values of a record."""
-    model = source.model
+    model, scope = context.model, context.scope
     width = len(model.pks)
     seen: set[Any] = set()
 
-    async def send(shape: Batch, batch: Sequence[Any]) -> int:
-        prepared, args = shape.of(batch, source.scope)
-        if await source.executor.count(prepared.statement, args) < len(batch):
+    async def send(statement: Batch, batch: Sequence[Any]) -> int:
+        prepared, args = statement.of(batch, scope)
+        if await context.executor.count(prepared.statement, args) < len(batch):
             raise NotFoundError(f"{model.name}: no row with this {', '.join(model.pks)}", table_name=model.name)
         return len(batch)
 
-    batches = _Batches(source, send, lambda shape: shape.most)
+    batches: _Batches[Batch] = _Batches(context, send, lambda statement: statement.most)
 
     async def take(record: Any) -> None:
         key, values = changed(record)
         names = (*model.pks, *values)
-        shape: Batch = source.kept(
-            ("update all", source.scope.shape, names),
-            lambda: Batch(model, names, source.dialect, source.scope, update_rows),
+        statement = context.cached(
+            ("update all", scope.shape, names), lambda: Batch(model, names, context.dialect, scope, update_rows)
         )
         try:
-            row = shape.bind([*key, *values.values()])
+            row = statement.bind([*key, *values.values()])
         except ValidationError:
             await batches.flush()
-            rest = await without_unchanged(source, model.pks, key, values, misfits(model.columns, values))
+            rest = await without_unchanged(context, model.pks, key, values, misfits(model.columns, values))
             if rest is None:
                 raise
             if rest:
@@ -363,32 +414,32 @@ async def update_many(
                 batches.note_stored()
             return
         if row[:width] in seen:
-            # Of two changes of one row the later one comes later.
+            # Of two changes of one row the later one wins.
             await batches.flush()
         if not batches.waiting:
             seen.clear()
         seen.add(row[:width])
-        await batches.add(shape, row)
+        await batches.add(statement, row)
 
-    await _run(source, "update_all", rows, lambda chunk, start: _one_by_one(chunk, start, take), batches.flush)
+    await _run(context, "update_all", rows, lambda chunk, start: _one_by_one(chunk, start, take), batches.flush)
     return batches.count
 
 
-async def delete_many(source: TableContext, keys: Any) -> int:
-    """Delete many rows by key, a batch in one statement; return how many were there."""
-    model = source.model
-    shape: Batch = source.kept(
-        ("delete all", source.scope.shape), lambda: Batch(model, model.pks, source.dialect, source.scope, delete_rows)
+async def delete_many(context: TableContext, keys: Any) -> int:
+    """Delete many rows by key, a batch in one statement; return how many existed."""
+    model, scope = context.model, context.scope
+    statement = context.cached(
+        ("delete all", scope.shape), lambda: Batch(model, model.pks, context.dialect, scope, delete_rows)
     )
 
-    async def send(_: Any, batch: Sequence[Any]) -> int:
-        prepared, args = shape.of(batch, source.scope)
-        return await source.executor.count(prepared.statement, args)
+    async def send(_: Batch, batch: Sequence[Any]) -> int:
+        prepared, args = statement.of(batch, scope)
+        return await context.executor.count(prepared.statement, args)
 
-    batches = _Batches(source, send, lambda _: shape.most)
+    batches: _Batches[Batch] = _Batches(context, send, lambda _: statement.most)
 
     async def take(key: Any) -> None:
-        await batches.add(shape, shape.bind(model.key_values(key)))
+        await batches.add(statement, statement.bind(model.key_values(key)))
 
-    await _run(source, "delete_all", keys, lambda chunk, start: _one_by_one(chunk, start, take), batches.flush)
+    await _run(context, "delete_all", keys, lambda chunk, start: _one_by_one(chunk, start, take), batches.flush)
     return batches.count

@@ -10,12 +10,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from deebase._engine.context import TableContext
 from deebase._sql import statements
+from deebase._sql.compiled import CompiledStatement
 from deebase._sql.seek import Seek, place_source
 from deebase._sql.where import Where, named_order
+from deebase._tables.page import Page
+from deebase._tables.selection import Selection
 from deebase._types.native import AnyValue
 from deebase._types.registry import type_named, type_of
 from deebase.errors import InvalidOperationError, ValidationError
@@ -23,27 +26,10 @@ from deebase.errors import InvalidOperationError, ValidationError
 if TYPE_CHECKING:
     from deebase._rows.model import TableModel
 
-R = TypeVar("R")
-
 #: Rows of the largest page.
 MAX_SIZE = 10_000
 #: Characters of the longest cursor that is looked at: it may come from anybody.
 MAX_CURSOR = 100_000
-
-
-@dataclass(frozen=True)
-class Page(Generic[R]):
-    """A page of rows.
-
-    Attributes:
-        rows: the rows, in the order that was asked for.
-        next: the cursor of the page behind, to be given as ``after``; None at the end.
-        previous: the cursor of the page before; None at the beginning.
-    """
-
-    rows: list[R]
-    next: str | None
-    previous: str | None
 
 
 @dataclass(frozen=True)
@@ -133,28 +119,23 @@ def _untagged(value: Any) -> Any:
 
 
 async def page_of(
-    source: TableContext,
-    where: Where,
-    *,
-    size: int,
-    order: Any,
-    after: str | None,
-    select: Sequence[str] | None,
-    locked: bool = False,
+    source: TableContext, where: Where, selection: Selection, *, size: int, after: str | None
 ) -> Page[Any]:
-    """Return one page; see ``Readable.page``. ``locked`` locks its rows, and the one behind, as ``for_update`` does."""
+    """Return one page; see ``Query.page``. With a lock, the first row of the next page is locked, too."""
     model = source.model
+    hint = "page(size=20) limits a page, after=page.next leads to the next one, and a row holds its key"
+    selection.refuse("a page", hint, "limit", "offset", "with_pk")
     size = statements.whole_number("size", size)
     if size not in range(1, MAX_SIZE + 1):
         raise ValidationError(f"a page has 1 to {MAX_SIZE} rows", field="size", value=size, hint="size=50")
-    columns = _total_order(source, order)
+    columns = _total_order(source, selection.order_by)
     title = json.dumps([model.name, columns])
     cursor = None if after is None else _Cursor.read(after, title)
     if cursor is not None:
         cursor.must_fit(model, columns)
-    shown = model.names if select is None else tuple([model.column(name).name for name in select])
+    shown = selection.columns(model)
     read = (*shown, *[name for name, _ in columns if name not in shown])
-    rows = await _read(source, where, read, columns, cursor, size + 1, locked)
+    rows = await _read(source, where, read, columns, cursor, size + 1, selection)
     more = len(rows) > size
     rows = rows[:size]
     backwards = cursor is not None and cursor.backwards
@@ -211,7 +192,7 @@ async def _read(
     columns: tuple[tuple[str, bool], ...],
     cursor: _Cursor | None,
     limit: int,
-    locked: bool,
+    selection: Selection,
 ) -> list[Any]:
     values = () if cursor is None else cursor.values
     seek = Seek(
@@ -221,11 +202,12 @@ async def _read(
         nulls=tuple(value is None for value in values),
     )
 
-    def build() -> Any:
-        model, dialect = source.model, source.dialect
-        return statements.keyset(model, dialect, read, where, seek, begins=cursor is None, locked=locked)
+    lock = selection.lock(source.executor)
 
-    prepared = build() if where.shape is None else source.kept(("page", where.shape, read, seek, locked), build)
+    def build() -> CompiledStatement:
+        model, dialect = source.model, source.dialect
+        return statements.keyset(model, dialect, read, where, seek, begins=cursor is None, lock=lock)
+
+    prepared = source.cached(None if where.shape is None else ("page", where.shape, read, seek, lock), build)
     places = {place_source(n): value for n, value in enumerate(values)}
-    rows = await source.executor.fetch(prepared.statement, prepared.args({**where.values, **places, "limit": limit}))
-    return list(rows)
+    return await source.executor.fetch(prepared.statement, prepared.args({**where.values, **places, "limit": limit}))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, cast
+from io import TextIOBase
+from typing import IO, TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar
 
 from deebase._engine.context import TableContext
 from deebase._pictures.notebook import Rows, query_html
@@ -16,10 +18,10 @@ from deebase._sql.compiled import CompiledStatement
 from deebase._sql.rules import rules_of
 from deebase._sql.statement import Statement
 from deebase._sql.where import Where
-from deebase.errors import MultipleRowsError, NotFoundError, ValidationError
-
-if TYPE_CHECKING:
-    from deebase._rows.model import TableModel
+from deebase._tables.page import Page
+from deebase._tables.paging import page_of
+from deebase._tables.selection import Selection, order_names
+from deebase.errors import MultipleRowsError, NotFoundError
 
 R = TypeVar("R")
 
@@ -28,7 +30,7 @@ STREAM_ROWS = 1000
 
 
 class Query(Coroutine[Any, Any, list[R]], Generic[R]):
-    """An immutable select: await it for a list, iterate it for a stream.
+    """An immutable select: await it for a list, iterate it for a stream, or call one of its methods.
 
     It may be awaited any number of times, and given to ``asyncio.create_task``, ``TaskGroup.create_task``,
     ``asyncio.run`` and whatever else takes a coroutine.
@@ -44,53 +46,30 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         ```
     """
 
-    __slots__ = (
-        "_driven",
-        "_for_update",
-        "_limit",
-        "_offset",
-        "_order",
-        "_select",
-        "_skip_locked",
-        "_source",
-        "_where",
-        "_with_pk",
-    )
+    __slots__ = ("_columns", "_driven", "_limit", "_offset", "_selected", "_selection", "_source", "_where")
 
-    def __init__(
-        self,
-        source: Any,
-        where: Any,
-        *,
-        order_by: Any = None,
-        limit: int | None = None,
-        offset: int | None = None,
-        select: Sequence[str] | None = None,
-        with_pk: bool = False,
-        for_update: bool = False,
-        skip_locked: bool = False,
-    ) -> None:
-        # Only the library makes queries, so these types are no part of the public interface.
+    def __init__(self, source: Any, where: Any, selection: Any = None) -> None:
+        # Only the library makes queries, so these types are not part of the public interface.
         self._source: TableContext = source
         self._where: Where = where
-        self._order = order_by
+        self._selection: Selection = Selection() if selection is None else selection
+        limit, offset = self._selection.limit, self._selection.offset
         self._limit = None if limit is None else statements.whole_number("limit", limit)
         self._offset = None if offset is None else statements.whole_number("offset", offset)
-        self._select = _selected(source.model, select)
-        self._with_pk = with_pk
-        self._for_update = for_update or skip_locked
-        self._skip_locked = skip_locked
-        #: What runs on behalf of each task that was made of this query, and of None outside of any.
+        self._selected: tuple[str, ...] = self._selection.columns(source.model)
+        #: What is read: the selected columns, then those of the key that are missing.
+        self._columns: tuple[str, ...] = self._selected
+        if self._selection.with_pk:
+            keys = source.model.key_columns("with_pk")
+            self._columns = (*self._selected, *[name for name in keys if name not in self._selected])
+        #: The coroutine of each task that was made of this query, and of None outside of any.
         self._driven: dict[Any, Coroutine[Any, Any, list[R]]] = {}
-        if with_pk:
-            source.model.key_columns("with_pk")
 
     def __repr__(self) -> str:
         return f"<Query of {self._source.model.name}: await it for a list, or iterate it>"
 
     def _repr_html_(self) -> str:
-        prepared, _ = self._prepared(self._limit, self._offset)
-        return query_html(self._source.model.name, prepared.statement.sql)
+        return query_html(self._source.model.name, self._prepared(self._columns, self._limit)[0].sql)
 
     if not TYPE_CHECKING:
 
@@ -103,7 +82,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
             called = "t" if name.startswith("_") else self._source.model.name
             refuse_attribute(self, name, called if called.isidentifier() else "t")
 
-        # What is easily written in their place; type checkers know that there is no such thing.
+        # Common mistakes; type checkers are not shown these methods, so that they refuse them too.
 
         def __iter__(self) -> Never:
             raise TypeError("a query is awaited first: rows = await users(...); or async for row in users(...)")
@@ -142,9 +121,9 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         return self._all().__await__()
 
     def send(self, value: Any, /) -> Any:
-        """Run the query a step further, as event loops do with a coroutine that they were given as a task.
+        """Run the query one step further, as an event loop does with the coroutine of a task.
 
-        Each task runs the query on its own, from its beginning.
+        Each task runs the query by itself, from its beginning.
 
         Example:
             ```python
@@ -176,7 +155,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         return self._step(task, lambda: running.throw(error))
 
     def close(self) -> None:
-        """End what a task runs of the query; a query that no task runs is left as it is, to be awaited again.
+        """End the run of the query in the current task; the query can be awaited again.
 
         Example:
             ```python
@@ -191,30 +170,108 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         try:
             return step()
         except BaseException:
-            # With StopIteration its rows are complete.
+            # StopIteration ends a complete run.
             self._driven.pop(task, None)
             raise
 
     async def _all(self) -> list[R]:
-        prepared, columns = self._prepared(self._limit, self._offset)
-        source = self._source
-        rows = await source.executor.fetch(prepared.statement, prepared.args(self._values(self._limit, self._offset)))
-        return Rows(self._made(rows, columns))
+        return Rows(self._made(await self._fetch(self._columns, self._limit)))
 
-    async def __aiter__(self) -> AsyncIterator[R]:
+    def __aiter__(self) -> AsyncIterator[R]:
+        return self.stream()
+
+    async def stream(self) -> AsyncGenerator[R, None]:
+        """Yield the rows from a cursor of the database, as ``async for row in users(...)`` does.
+
+        Example:
+            ```python
+            async with aclosing(users(order_by="id").stream()) as rows:
+                async for row in rows:
+                    print(row)
+            ```
+        """
         # Closed with this generator, not some time later: it holds a connection.
         async with aclosing(self._stored(STREAM_ROWS)) as pieces:
-            async for columns, rows in pieces:
-                for row in self._made(rows, columns):
+            async for _, rows in pieces:
+                for row in self._made(rows):
                     yield row
 
     async def _stored(self, size: int) -> AsyncGenerator[tuple[tuple[str, ...], list[Any]], None]:
         """Yield (columns, rows) as the driver gives them, in pieces of at most ``size`` rows."""
-        prepared, columns = self._prepared(self._limit, self._offset)
-        args = prepared.args(self._values(self._limit, self._offset))
-        async with aclosing(self._source.executor.stream(prepared.statement, args, size)) as pieces:
+        statement, args = self._prepared(self._columns, self._limit)
+        async with aclosing(self._source.executor.stream(statement, args, size)) as pieces:
             async for _, rows in pieces:
-                yield columns, rows
+                yield self._columns, rows
+
+    async def page(self, *, size: int = 50, after: str | None = None) -> Page[R]:
+        """Return a page of rows, found by the values of a neighbouring row rather than by counting (keyset).
+
+        A page costs the same however many rows the table has. Rows that others insert or delete between two pages
+        make no row appear twice or go missing. The order is that of the query, the key by default; the key decides
+        between equal rows. NULLs come where the database sorts them: first on SQLite, last on PostgreSQL, the other
+        way round when descending.
+
+        Args:
+            size: rows of a page, 1 to 10,000.
+            after: ``page.next`` or ``page.previous`` of another page; None for the first.
+
+        Returns:
+            The page: ``rows``, and ``next`` and ``previous``, which are None where no such page exists.
+
+        Raises:
+            ValidationError: a broken cursor, one of another order, a size out of range, a limit or offset.
+            InvalidOperationError: the table has no key, which tells equal rows apart.
+
+        Example:
+            ```python
+            grown_up = users(users.c.age >= 18, order_by="-age")
+            page = await grown_up.page(size=50)
+            while page.next:
+                page = await grown_up.page(size=50, after=page.next)
+            ```
+        """
+        return await page_of(self._source, self._where, self._selection, size=size, after=after)
+
+    async def export(
+        self,
+        target: str | os.PathLike[str] | IO[Any] | TextIOBase,
+        *,
+        format: Literal["csv", "tsv", "json", "ndjson"] | None = None,
+        delimiter: str | None = None,
+        overwrite: bool = False,
+        progress: Callable[[int], object] | None = None,
+    ) -> int:
+        """Write the rows to a CSV, TSV, JSON or NDJSON file, which is complete or absent.
+
+        Args:
+            target: a path (``people.csv``, ``people.json.gz``, ``people.csv.zip``), a binary or text file object, or
+                "-" for standard output.
+            format: by default, what the name of the file says.
+            delimiter: between fields; a comma, or a tab for TSV, by default.
+            overwrite: replace an existing file.
+            progress: called from time to time with the number of rows.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            InvalidOperationError: the file exists, or cannot be written.
+            ValidationError: an unknown format.
+
+        Example:
+            ```python
+            await users(users.c.age >= 18, order_by="name").export("adults.csv", overwrite=True)
+            ```
+        """
+        # Here, because zip archives and the like are needed by those alone who export files.
+        from deebase._files.exporting import Export
+
+        model, chosen = self._source.model, self._selection
+        chosen.refuse("export", "select=[...] names the columns, those of the key among them", "with_pk")
+        file = Export(target, format=format, delimiter=delimiter, overwrite=overwrite, table=model.sa_table.name)
+        order = list(model.pks) if chosen.order_by is None else chosen.order_by
+        rows = Query[dict[str, Any]](self._source.with_rows(dict), self._where, chosen._replace(order_by=order))
+        return await file.write(self._selected, rows, progress)
 
     async def first(self) -> R | None:
         """Return the first row, or None.
@@ -252,9 +309,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
 
     async def _some(self, most: int) -> list[R]:
         limit = most if self._limit is None else min(most, self._limit)
-        prepared, columns = self._prepared(limit, self._offset)
-        rows = await self._source.executor.fetch(prepared.statement, prepared.args(self._values(limit, self._offset)))
-        return self._made(rows, columns)
+        return self._made(await self._fetch(self._columns, limit))
 
     async def count(self) -> int:
         """Return the number of matching rows; order, limit and offset do not matter.
@@ -264,11 +319,10 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
             n = await users(status="active").count()
             ```
         """
-        source = self._source
-        prepared = self._kept(
-            ("count", self._where.shape), lambda: statements.count(source.model, source.dialect, self._where)
-        )
-        rows = await source.executor.fetch(prepared.statement, prepared.args(self._where.values))
+        source, where = self._source, self._where
+        key = None if where.shape is None else ("count", where.shape)
+        statement = source.cached(key, lambda: statements.count(source.model, source.dialect, where))
+        rows = await source.executor.fetch(statement.statement, statement.args(where.values))
         return int(rows[0][0])
 
     async def exists(self) -> bool:
@@ -279,29 +333,25 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
             taken = await users(email="ada@example.com").exists()
             ```
         """
-        source = self._source
-        prepared = self._kept(
-            ("exists", self._where.shape),
-            lambda: statements.exists(source.model, source.dialect, self._where, is_cheap=False),
-        )
-        return bool(await source.executor.fetch(prepared.statement, prepared.args(self._where.values)))
+        source, where = self._source, self._where
+        key = None if where.shape is None else ("exists", where.shape)
+        statement = source.cached(key, lambda: statements.exists(source.model, source.dialect, where, is_cheap=False))
+        return bool(await source.executor.fetch(statement.statement, statement.args(where.values)))
 
     async def scalars(self, column: str) -> list[Any]:
         """Return the values of one column, a list as long as the rows would be.
 
         Raises:
-            ColumnNotFoundError: there is no such column.
+            ColumnNotFoundError: the table has no such column.
 
         Example:
             ```python
             names = await users(order_by="id").scalars("name")
             ```
         """
-        source = self._source
-        name = source.model.column(column).name
-        prepared, _ = self._prepared(self._limit, self._offset, (name,))
-        rows = await source.executor.fetch(prepared.statement, prepared.args(self._values(self._limit, self._offset)))
-        read = source.model.columns[name].read
+        name = self._source.model.column(column).name
+        rows = await self._fetch((name,), self._limit)
+        read = self._source.model.columns[name].read
         return [row[0] if read is None or row[0] is None else read(row[0]) for row in rows]
 
     async def explain(self) -> str:
@@ -313,56 +363,47 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
             ```
         """
         source = self._source
-        prepared, _ = self._prepared(self._limit, self._offset)
-        asked = Statement(rules_of(source.dialect).explain(prepared.statement.sql), reads=True)
-        rows = await source.executor.fetch(asked, prepared.args(self._values(self._limit, self._offset)))
+        statement, args = self._prepared(self._columns, self._limit)
+        asked = Statement(rules_of(source.dialect).explain(statement.sql), reads=True)
+        rows = await source.executor.fetch(asked, args)
         return "\n".join([row[-1] for row in rows])
 
     # -- building ------------------------------------------------------------------------------
 
-    def _values(self, limit: int | None, offset: int | None) -> dict[str, Any]:
-        return {**self._where.values, "limit": limit, "offset": offset}
+    def _fetch(self, columns: tuple[str, ...], limit: int | None) -> Awaitable[list[Any]]:
+        """Return, to be awaited, the driver's rows of these columns, at most ``limit`` of them."""
+        return self._source.executor.fetch(*self._prepared(columns, limit))
 
-    def _prepared(
-        self, limit: int | None, offset: int | None, only: tuple[str, ...] | None = None
-    ) -> tuple[CompiledStatement, tuple[str, ...]]:
-        source = self._source
-        model = source.model
-        columns = self._select if only is None else only
-        if self._with_pk and only is None:
-            columns = (*columns, *[name for name in model.pks if name not in columns])
-        order_shape = order_names(self._order)
-        lock = ("skip locked" if self._skip_locked else "update") if self._for_update else None
-        if lock is not None:
-            source.executor.must_be_inside("skip_locked" if self._skip_locked else "for_update")
-        shape = None if order_shape is None else self._where.shape
-        key = ("select", shape, order_shape, columns, limit is None, offset is None, lock)
+    def _prepared(self, columns: tuple[str, ...], limit: int | None) -> tuple[Statement, list[Any]]:
+        """Return the statement that selects these columns, at most ``limit`` rows, and its parameters."""
+        source, chosen, where = self._source, self._selection, self._where
+        order, offset = order_names(chosen.order_by), self._offset
+        lock = chosen.lock(source.executor)
+        key = None
+        if where.shape is not None and order is not None:
+            key = ("select", where.shape, order, columns, limit is None, offset is None, lock)
 
         def build() -> CompiledStatement:
             return statements.select(
-                model,
+                source.model,
                 source.dialect,
                 columns,
-                self._where,
-                order=self._order,
+                where,
+                order=chosen.order_by,
                 limit=limit is not None,
                 offset=offset is not None,
                 lock=lock,
             )
 
-        return self._kept(key, build), columns
+        statement = source.cached(key, build)
+        return statement.statement, statement.args({**where.values, "limit": limit, "offset": offset})
 
-    def _kept(self, key: tuple[Any, ...], build: Callable[[], CompiledStatement]) -> CompiledStatement:
-        """Return the statement of a shape, compiled at its first use; a shape of None is not kept."""
-        kept: CompiledStatement = build() if key[1] is None else self._source.kept(key, build)
-        return kept
-
-    def _made(self, rows: list[Any], columns: tuple[str, ...]) -> list[R]:
-        made = self._source.maker(self._select)([row[: len(self._select)] for row in rows] if self._with_pk else rows)
-        if not self._with_pk:
-            return made
+    def _made(self, rows: list[Any]) -> list[R]:
+        if not self._selection.with_pk:
+            return self._source.maker(self._columns)(rows)
+        made = self._source.maker(self._selected)([row[: len(self._selected)] for row in rows])
         model = self._source.model
-        places = [(columns.index(name), model.columns[name].read) for name in model.pks]
+        places = [(self._columns.index(name), model.columns[name].read) for name in model.pks]
         keys: list[tuple[Any, ...]] = [
             tuple([read(row[n]) if read is not None else row[n] for n, read in places]) for row in rows
         ]
@@ -371,29 +412,17 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         return pairs
 
 
+Query.__module__ = "deebase"
+
+
+def conditions_of(query: Query[Any]) -> Where:
+    """Return the conditions of a query that no caller has seen yet, so that more can be added to them."""
+    return query._where  # pyright: ignore[reportPrivateUsage]
+
+
 def _task() -> asyncio.Task[Any] | None:
     """Return the task that runs; None outside of any event loop."""
     try:
         return asyncio.current_task()
     except RuntimeError:
         return None
-
-
-def order_names(order: Any) -> tuple[str, ...] | None:
-    """Return an order of names alone, for the shape of its statement; building that checks them."""
-    if order is None:
-        return ()
-    if isinstance(order, str):
-        return (order,)
-    given: tuple[Any, ...] = (*cast("Sequence[Any]", order),) if isinstance(order, (list, tuple)) else (order,)
-    return tuple(given) if all(isinstance(name, str) for name in given) else None
-
-
-def _selected(model: TableModel, select: Sequence[str] | None) -> tuple[str, ...]:
-    if select is None:
-        return tuple(model.columns)
-    if not isinstance(select, (list, tuple)) or not select:
-        raise ValidationError(
-            f"{model.name}: select is a list of column names", field="select", hint="select=['id', 'name']"
-        )
-    return tuple(model.column(name).name for name in select)

@@ -1,4 +1,4 @@
-"""SQL of the user's own: text with parameters, or SQLAlchemy Core statements."""
+"""SQL that the user wrote: text with parameters, or SQLAlchemy Core statements."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from deebase._pictures.notebook import Rows
 from deebase._rows.makers import converted, row_maker
+from deebase._rows.recently_used import RecentlyUsed
 from deebase._sql.binding import bind_text
 from deebase._sql.compiled import Parameters, prepare
 from deebase._sql.raw import adapt, described, unique_names
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     from deebase._engine.executor import Executor
 
-#: Texts whose statement (and what it cost) is remembered.
-KEPT_TEXTS = 500
+#: Texts whose statement is cached, and with it how long it took.
+CACHED_TEXTS = 500
 
 
 class RawSql:
@@ -40,7 +41,7 @@ class RawSql:
         self._executor = executor
         self._dialect = dialect
         self._rules = capabilities_of(dialect).tokens
-        self._statements: dict[str, Statement] = {}
+        self._statements: RecentlyUsed[str, Statement] = RecentlyUsed(CACHED_TEXTS)
 
     def _text(self, sql: str, params: Any) -> tuple[Statement, list[Any]]:
         kind = classify(sql, self._rules)
@@ -51,23 +52,20 @@ class RawSql:
                 hint="async with db.transaction(): ... ; nested, it is a savepoint",
             )
         bound, values = bind_text(sql, params, self._rules)
-        statement = self._statements.get(bound)
+        statement = self._statements[bound]
         if statement is None:
-            self._must_be_one(sql)
-            postgres = self._dialect.name == "postgresql"
-            statement = Statement(
+            self._refuse_several(sql)
+            resets = capabilities_of(self._dialect).resets_sessions
+            statement = self._statements[bound] = Statement(
                 bound,
                 reads=kind is StatementKind.READ,
-                changes_session=kind is StatementKind.SESSION and not postgres,
-                keeps_session=keeps_session(sql, self._rules),
+                changes_session=kind is StatementKind.SESSION and not resets,
+                keeps_session=not resets or keeps_session(sql, self._rules),
             )
-            if len(self._statements) >= KEPT_TEXTS:
-                self._statements.clear()
-            self._statements[bound] = statement
         return statement, [adapt(value, self._dialect.name) for value in values]
 
-    def _must_be_one(self, sql: str) -> None:
-        # Most texts have no semicolon, and need not be read again.
+    def _refuse_several(self, sql: str) -> None:
+        # Most texts have no semicolon, and need not be tokenized.
         if ";" in sql and len(split_script(sql, self._rules)) > 1:
             raise QueryError(
                 "the text has more than one statement",
@@ -90,7 +88,7 @@ class RawSql:
         return names, [converted(row, conversions) for row in rows] if conversions else rows
 
     async def _core(self, element: Any, params: Any) -> tuple[list[str], list[Any]]:
-        """Let SQLAlchemy run a statement of its own, on the connection of the transaction."""
+        """Let SQLAlchemy run its own statement, on the connection of the transaction."""
         if not isinstance(element, sa.Executable):
             raise ValidationError(
                 f"q takes SQL text or a SQLAlchemy statement, not {type(element).__name__}",
@@ -132,7 +130,7 @@ class RawSql:
             params: its parameters.
             row_type: of the rows.
             size: rows that are fetched at once.
-            guarded: the text is not trusted, and can do nothing but read.
+            guarded: the text is not trusted, and can only read.
 
         Raises:
             InvalidOperationError: a guarded text does more than read.

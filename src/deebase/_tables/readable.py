@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
+from io import TextIOBase
+from typing import IO, TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
 
 from deebase._engine.context import TableContext, conditions
 from deebase._pictures.notebook import table_html
 from deebase._rows.advice import refuse_attribute
 from deebase._rows.makers import dataclass_of
 from deebase._sql import statements
-from deebase._tables.paging import Page, page_of
+from deebase._tables.page import Page
 from deebase._tables.query import Query
+from deebase._tables.selection import Selection
 from deebase.errors import NotFoundError
 from deebase.types import UNSET, SqlExpression
 
@@ -39,12 +42,12 @@ class Readable(Generic[R]):
         return aiter(self())
 
     if not TYPE_CHECKING:
-        # With `__getitem__` alone, Python would ask for the keys 0, 1, 2 and so on, and never come to an end.
-        # A type checker is not told of these, so that it refuses them too.
+        # With `__getitem__` alone, Python would ask for the keys 0, 1, 2 and so on, without end.
+        # Type checkers are not shown these methods, so that they refuse them too.
 
         def __getattr__(self, name: str) -> Never:
             if name.startswith("_"):
-                # What this uses itself is not there yet while a handle is copied.
+                # A handle that is being copied does not have its own attributes yet.
                 refuse_attribute(self, name, "t")
             model = self._model
             refuse_attribute(self, name, model.name if model.name.isidentifier() else "t", model.names)
@@ -81,8 +84,8 @@ class Readable(Generic[R]):
 
     def __repr__(self) -> str:
         model, scope = self._model, self._source.scope
-        held = f" where {', '.join(scope.columns)} is given" if scope else ""
-        return f"<{type(self).__name__} {model.name} ({', '.join(model.columns)}){held}>"
+        limits = f" where {', '.join(scope.columns)} is given" if scope else ""
+        return f"<{type(self).__name__} {model.name} ({', '.join(model.columns)}){limits}>"
 
     def _repr_html_(self) -> str:
         return table_html(self._model, self._source.dialect, getattr(self, "indexes", ()))
@@ -164,14 +167,14 @@ class Readable(Generic[R]):
 
         Args:
             pk: the key; a tuple for a composite key.
-            default: returned when there is no such row, instead of the error.
+            default: returned when no such row exists, instead of the error.
             for_update: lock the row until the transaction ends (PostgreSQL; SQLite's write
                 transactions hold the whole database anyway).
 
         Raises:
-            NotFoundError: there is no such row and no default.
+            NotFoundError: no such row exists, and no default was given.
             ValidationError: no key, several, or columns.
-            TransactionError: for_update, outside of a transaction.
+            TransactionError: ``for_update`` outside of a transaction.
 
         Example:
             ```python
@@ -200,13 +203,13 @@ class Readable(Generic[R]):
         where = self._source.where()
         for name, value in zip(self._model.pks, key, strict=True):
             where.equal(name, value)
-        prepared = self._source.kept(
+        statement = self._source.cached(
             ("get", "update", self._source.scope.shape),
             lambda: statements.select(
                 self._model, self._source.dialect, self._model.names, where, lock="update", is_cheap=True
             ),
         )
-        return await self._executor.fetch(prepared.statement, prepared.args(where.values))
+        return await self._executor.fetch(statement.statement, statement.args(where.values))
 
     # -- by condition --------------------------------------------------------------------------
 
@@ -221,8 +224,7 @@ class Readable(Generic[R]):
             row = await users.lookup(email="ada@example.com")
             ```
         """
-        condition = conditions(self._source, where, None, None, keywords)
-        row = await Query[R](self._source, condition, order_by=list(self._model.pks) or None).first()
+        row = await self._matching(where, keywords, Selection(order_by=list(self._model.pks) or None)).first()
         if row is None:
             raise NotFoundError(
                 f"{self._model.name}: no row matches",
@@ -231,6 +233,12 @@ class Readable(Generic[R]):
                 hint="the conditions by keyword are in .filters of this error; t(...).first() returns None instead",
             )
         return row
+
+    def _matching(
+        self, where: Sequence[Any], columns: Mapping[str, Any], selection: Selection | None = None
+    ) -> Query[R]:
+        """Return the query of the rows that match conditions by position and by column alone."""
+        return Query(self._source, conditions(self._source, where, None, None, columns), selection)
 
     def __call__(
         self,
@@ -255,16 +263,16 @@ class Readable(Generic[R]):
             params: the parameters of ``where``.
             order_by: a column name or a list of them (``"-age"`` and ``"age desc"`` are descending), or
                 SQLAlchemy expressions. Without it the order is the database's.
-            limit: at most so many rows.
-            offset: leave out so many rows first.
+            limit: the largest number of rows.
+            offset: how many rows to skip first.
             select: only these columns.
             with_pk: pairs of (key, row) instead of rows.
-            for_update: lock the rows until the transaction ends (PostgreSQL); inside of one alone.
-            skip_locked: leave out rows that another transaction has locked (PostgreSQL); inside of one alone.
+            for_update: lock the rows until the transaction ends (PostgreSQL); only in a transaction.
+            skip_locked: skip rows that another transaction has locked (PostgreSQL); only in a transaction.
             **keywords: ``column=value``; None means IS NULL; a list, tuple or set means IN.
 
         Raises:
-            SchemaError: a name that is no column.
+            SchemaError: a name is not a column.
             ValidationError: a value that does not fit, a broken fragment, a negative limit.
 
         Example:
@@ -272,80 +280,59 @@ class Readable(Generic[R]):
             rows = await users("age > ? and name like ?", [30, "a%"], order_by="-age", limit=20)
             ```
         """
-        source = self._source
         return Query(
-            source,
-            conditions(source, conditions_, where, params, keywords),
-            order_by=order_by,
-            limit=limit,
-            offset=offset,
-            select=select,
-            with_pk=with_pk,
-            for_update=for_update,
-            skip_locked=skip_locked,
+            self._source,
+            conditions(self._source, conditions_, where, params, keywords),
+            Selection(order_by, limit, offset, select, with_pk, for_update, skip_locked),
         )
 
     async def export_file(
         self,
         /,
-        target: Any,
+        target: str | os.PathLike[str] | IO[Any] | TextIOBase,
         *conditions_: Any,
-        where: str | None = None,
-        params: Mapping[str, Any] | Sequence[Any] | None = None,
-        order_by: Any = None,
-        limit: int | None = None,
-        offset: int | None = None,
-        select: Sequence[str] | None = None,
         format: Literal["csv", "tsv", "json", "ndjson"] | None = None,
         delimiter: str | None = None,
         overwrite: bool = False,
         progress: Callable[[int], object] | None = None,
-        **keywords: Any,
+        **selection: Any,
     ) -> int:
-        """Write rows to a CSV, TSV, JSON or NDJSON file, which is there whole or not at all.
+        """Write rows to a file and return their number; ``Query.export`` has the formats and options.
 
         Args:
-            target: a path (``people.csv``, ``people.json.gz``, ``people.csv.zip``), a binary or text file object, or
-                "-" for standard output.
-            *conditions_: as in a call of the table, like all up to ``select``.
-            where: see there.
-            params: see there.
-            order_by: see there; the key by default.
-            limit: see there.
-            offset: see there.
-            select: see there.
-            format: told by the file's name by default.
-            delimiter: between fields; a comma, or a tab for TSV, by default.
-            overwrite: replace a file that is there.
-            progress: called now and then with the number of rows.
-            **keywords: ``column=value``.
-
-        Returns:
-            The number of rows.
-
-        Raises:
-            InvalidOperationError: the file exists, or cannot be written.
-            ValidationError: the format is not known.
+            target: a path, a file object, or "-" for standard output.
+            *conditions_: as in a call of the table.
+            format: as in ``Query.export``.
+            delimiter: as in ``Query.export``.
+            overwrite: as in ``Query.export``.
+            progress: as in ``Query.export``.
+            **selection: conditions by column, and options such as ``order_by``, as in a call of the table.
 
         Example:
             ```python
-            await users.export_file("adults.csv", users.c.age >= 18, overwrite=True)
+            await users.export_file("adults.csv", users.c.age >= 18, order_by="name", overwrite=True)
             ```
         """
-        # Here: zip archives and the like are loaded by those who export files.
-        from deebase._files.exporting import Export
+        rows = self(*conditions_, **selection)
+        return await rows.export(target, format=format, delimiter=delimiter, overwrite=overwrite, progress=progress)
 
-        model = self._model
-        file = Export(target, format=format, delimiter=delimiter, overwrite=overwrite, table=model.sa_table.name)
-        query = Query[dict[str, Any]](
-            self._source.with_rows(dict),
-            conditions(self._source, conditions_, where, params, keywords),
-            order_by=list(model.pks) if order_by is None else order_by,
-            limit=limit,
-            offset=offset,
-            select=select,
-        )
-        return await file.write(list(model.names if select is None else select), query, progress)
+    async def page(self, /, *conditions_: Any, size: int = 50, after: str | None = None, **selection: Any) -> Page[R]:
+        """Return a page of rows, which costs the same however many rows the table has; see ``Query.page``.
+
+        Args:
+            *conditions_: as in a call of the table; the same for each page.
+            size: rows of a page, 1 to 10,000.
+            after: ``page.next`` or ``page.previous`` of another page; None for the first.
+            **selection: conditions by column, and options such as ``order_by``, as in a call of the table.
+
+        Example:
+            ```python
+            page = await users.page(size=50, order_by="-age")
+            while page.next:
+                page = await users.page(size=50, order_by="-age", after=page.next)
+            ```
+        """
+        return await self(*conditions_, **selection).page(size=size, after=after)
 
     async def count(self, /, *where: Any, **keywords: Any) -> int:
         """Return the number of rows that match.
@@ -355,72 +342,36 @@ class Readable(Generic[R]):
             n = await users.count(status="active")
             ```
         """
-        return await Query[R](self._source, conditions(self._source, where, None, None, keywords)).count()
+        return await self._matching(where, keywords).count()
 
     async def exists(self, /, *where: Any, **keywords: Any) -> bool:
-        """Return whether a row is there: by key, or by conditions as in a call of the table.
+        """Return whether a row exists: by key, by conditions as in a call of the table, or any row at all.
 
-        Without any condition: whether the table itself is in the database. ``users().exists()`` asks for any row.
+        ``table_exists`` asks whether the table itself exists.
 
         Example:
             ```python
-            there = await users.exists(1)
+            has_first = await users.exists(1)
             taken = await users.exists(email="ada@example.com")
-            made = await users.exists()
+            filled = await users.exists()
             ```
         """
         model = self._model
-        if not where and not keywords:
-            asked = self._source.kept(("is there",), lambda: statements.table_exists(model, self._source.dialect))
-            return bool(await self._executor.fetch(asked.statement, asked.args({})))
         if len(where) == 1 and not keywords and _is_key(where[0], model):
             return bool(await self._source.by_key(model.pks, model.key_values(where[0]), model.pks))
-        return await Query[R](self._source, conditions(self._source, where, None, None, keywords)).exists()
+        return await self._matching(where, keywords).exists()
 
-    async def page(
-        self,
-        /,
-        *conditions_: Any,
-        size: int = 50,
-        order_by: Any = None,
-        after: str | None = None,
-        where: str | None = None,
-        params: Mapping[str, Any] | Sequence[Any] | None = None,
-        select: Sequence[str] | None = None,
-        **keywords: Any,
-    ) -> Page[R]:
-        """Return a page of rows, found by the values of its neighbour rather than by counting (keyset).
-
-        However many rows there are, a page costs the same; rows that others insert or delete meanwhile
-        make no row come twice and none be left out. The key decides between equal rows. NULLs stand
-        where the database sorts them: first on SQLite, last on PostgreSQL, the other way round when descending.
-
-        Args:
-            *conditions_: conditions, as in a call of the table; the same for each page.
-            size: rows of a page, 1 to 10,000.
-            order_by: names of columns, as in a call of the table; the key by default.
-            after: ``page.next`` or ``page.previous`` of another page; None for the first.
-            where: SQL text, with ``params``.
-            params: the parameters of ``where``.
-            select: only these columns.
-            **keywords: conditions by column.
-
-        Returns:
-            The page: ``rows``, and ``next`` and ``previous``, which are None where there is no such page.
-
-        Raises:
-            ValidationError: a cursor that is broken or of another order, a size out of range.
-            InvalidOperationError: there is no key that tells equal rows apart.
+    async def table_exists(self) -> bool:
+        """Return whether the table or view itself exists in the database.
 
         Example:
             ```python
-            page = await users.page(size=50, order_by="-age")
-            while page.next:
-                page = await users.page(size=50, order_by="-age", after=page.next)
+            made = await users.table_exists()
             ```
         """
-        condition = conditions(self._source, conditions_, where, params, keywords)
-        return await page_of(self._source, condition, size=size, order=order_by, after=after, select=select)
+        source = self._source
+        statement = source.cached(("table exists",), lambda: statements.table_exists(source.model, source.dialect))
+        return bool(await self._executor.fetch(statement.statement, statement.args({})))
 
 
 def _is_key(item: Any, model: TableModel) -> bool:

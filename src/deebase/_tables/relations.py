@@ -9,12 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from deebase._engine.context import TableContext, conditions
+from deebase._engine.context import TableContext
 from deebase._rows.model import ForeignKeyModel, TableModel
 from deebase._sql.related import RelatedRead, Within
 from deebase._sqltext.create_table import collations
 from deebase._sqltext.tokens import folded
-from deebase._tables.query import Query, order_names
+from deebase._tables.query import Query, conditions_of
+from deebase._tables.readable import Readable
+from deebase._tables.selection import order_names
 from deebase.errors import SchemaError, ValidationError
 
 #: A column, or the columns of a composite key.
@@ -65,7 +67,7 @@ def foreign_key(source: TableContext, column: Columns) -> ForeignKeyModel:
     """Return the foreign key of a column, or of all columns of a composite key.
 
     Raises:
-        SchemaError: there is none; the message lists those that are.
+        SchemaError: no foreign key matches; the message lists the existing ones.
     """
     names = tuple(column) if isinstance(column, (list, tuple)) else (column,)
     keys, model = source.foreign_keys, source.model
@@ -78,15 +80,17 @@ def foreign_key(source: TableContext, column: Columns) -> ForeignKeyModel:
         return holding[0]
     known = [", ".join(key.columns) for key in keys]
     raise SchemaError(
-        f"{model.name}: {', '.join(map(str, names))} is no foreign key",
+        f"{model.name}: {', '.join(map(str, names))} is not a foreign key",
         table_name=model.name,
         column_name=str(names[0]) if names else None,
-        hint=f"the foreign keys are {'; '.join(known)}{_behind(names)}" if known else "the table has no foreign keys",
+        hint=f"the foreign keys are {'; '.join(known)}{_misplaced(names)}"
+        if known
+        else "the table has no foreign keys",
     )
 
 
-def _behind(names: Sequence[Any]) -> str:
-    """Return what to add where a condition stands in the place of the column."""
+def _misplaced(names: Sequence[Any]) -> str:
+    """Return what to add to the hint where a condition stands in the place of the column."""
     if all(isinstance(name, str) and name.isidentifier() for name in names):
         return ""
     return "; conditions come after it: get_children(row, 'post', 'author_id', 'views > ?', [30])"
@@ -142,7 +146,7 @@ def children_of(source: TableContext, children: TableContext, column: Columns | 
     """Return the foreign key by which the rows of one table refer to those of another.
 
     Raises:
-        SchemaError: none does, or several do and no column says which.
+        SchemaError: no foreign key leads there, or several do and no column is named.
     """
     parent, child = source.model, children.model
     keys = children.foreign_keys
@@ -182,7 +186,7 @@ def child_source(source: TableContext, child: Any) -> TableContext:
 
 
 def within_scope(source: TableContext, children: TableContext, key: ForeignKeyModel) -> Within | None:
-    """Return what holds a parent to the columns of its scope that its children lack; None where they lack none.
+    """Return what restricts a parent to those columns of its scope that its children lack; None if they lack none.
 
     The rows may come from a request: without this, children of a row of another scope would be shown.
     """
@@ -199,12 +203,13 @@ def within_scope(source: TableContext, children: TableContext, key: ForeignKeyMo
 def compared_by(source: TableContext, children: TableContext, key: ForeignKeyModel) -> dict[str, str]:
     """Return the collations by which columns of a foreign key are compared, where those are not their own.
 
-    SQLite compares by the collation of the column that is referred to (sqlite.org/foreignkeys.html).
+    SQLite compares by the collation of the column that is referred to (sqlite.org/foreignkeys.html). Where the
+    database does not store the statement that made a table, columns are compared by their own.
     """
 
     def found(table: TableContext) -> Mapping[str, str]:
         facts = table.catalog.facts(table.model.name)
-        return {} if source.dialect.name != "sqlite" or facts is None else collations(facts.sql or "")
+        return {} if facts is None else collations(facts.sql or "")
 
     parents, own = found(source), found(children)
     pairs = {
@@ -220,27 +225,27 @@ def children_query(
     child: Any,
     column: Columns | None,
     where: Sequence[Any],
-    keywords: Mapping[str, Any],
-    **options: Any,
+    selection: Mapping[str, Any],
 ) -> Query[Any]:
-    """Return the query of the rows that refer to a row."""
+    """Return the query of the rows that refer to a row; ``where`` and ``selection`` are those of a call of a table."""
     children = child_source(source, child)
     key = children_of(source, children, column)
     values = values_in(row, key.targets, source.model)
-    condition = conditions(children, where, None, None, keywords)
+    query = Readable[Any](children)(*where, **selection)
+    condition = conditions_of(query)
     within = within_scope(source, children, key)
     if within is not None:
         condition.expression(within(values))
     collated = compared_by(source, children, key)
     for name, value in zip(key.columns, values, strict=True):
         if value is None:
-            # Nothing refers to NULL.
+            # No row refers to NULL.
             condition.nothing()
         elif name in collated:
             condition.expression(sa.collate(children.model.column(name).sa_column, collated[name]) == value)
         else:
             condition.equal(name, value)
-    return Query(children, condition, **options)
+    return query
 
 
 async def with_parents(source: TableContext, rows: Any, column: Columns) -> list[tuple[Any, Any]]:
@@ -299,10 +304,11 @@ async def _related(
     def build() -> RelatedRead:
         return RelatedRead(others.model, others.dialect, matched, others.scope, order, within, collated)
 
-    shape = ("related", matched, names_of_order, others.scope.shape, *(collated or {}).items())
-    # What holds the parents has values in it, which are those of this call.
-    once = names_of_order is None or within is not None
-    read: RelatedRead = build() if once else others.kept(shape, build)
+    key = None
+    # The condition on the parents contains the values of this call.
+    if names_of_order is not None and within is None:
+        key = ("related", matched, names_of_order, others.scope.shape, *(collated or {}).items())
+    read = others.cached(key, build)
     for row in rows:
         values = values_in(row, names, source.model)
         bound = None if any(value is None for value in values) else read.bind(values)

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, Unpack, overload
 
-from deebase._engine.context import TableContext, conditions
-from deebase._rows.records import values_of
+from sqlalchemy.schema import CreateTable
+
+from deebase._backends.alter import IndexPart
+from deebase._engine.context import conditions
+from deebase._rows.makers import OneMaker, one_maker
+from deebase._rows.records import column_values, new_row
 from deebase._sql import statements
-from deebase._sql.compiled import CompiledStatement
-from deebase._sql.violations import no_target
 from deebase._sql.where import Where
-from deebase._tables.bulk import BulkInsert, conflict_outside_scope, delete_many, update_many
-from deebase._tables.navigation import Navigable
+from deebase._tables import relations
+from deebase._tables.bulk import delete_many, insert_many, update_many
+from deebase._tables.inserts import OnConflict, insert_statement
 from deebase._tables.query import Query
 from deebase._tables.readable import Readable
-from deebase._tables.structure import Structure
-from deebase._tables.unique_changes import by_key, change, key_values, merge
-from deebase._types.native import NativeText
-from deebase.errors import InvalidOperationError, QueryError, ValidationError
-from deebase.types import UNSET, SqlExpression, Unset
+from deebase._tables.relations import ForeignKeys
+from deebase._tables.schema_editor import SchemaEditor, TransformOptions, TransformPlan
+from deebase._tables.unique_changes import by_key, change, key_values
+from deebase.errors import InvalidOperationError, ValidationError
+from deebase.types import UNSET, ForeignKeyMark, Unset
 
 R = TypeVar("R")
 T = TypeVar("T")
 
-#: Values that are seen at once to be no SQL expression.
-_PLAIN = frozenset({int, str, float, bool, type(None), bytes, dict, list, datetime, date, Decimal, UUID})
+Records = Iterable[Any] | AsyncIterable[Any]
+Columns = str | Sequence[str]
+Conflict = Literal["ignore", "update"] | None
 
 
-class Table(Readable[R], Navigable[R], Structure):
+class Table(Readable[R]):
     """One table and the type of its rows; immutable, cheap, safe to share between tasks.
 
     Made by ``await db.create(cls)``. ``R`` is the type of a row: the dataclass the table was created
@@ -45,7 +46,10 @@ class Table(Readable[R], Navigable[R], Structure):
         ```
     """
 
-    _source: TableContext
+    def __init__(self, source: Any) -> None:
+        super().__init__(source)
+        #: The row type that rows of RETURNING were last made of, and what makes them.
+        self._stored: tuple[type[Any], OneMaker] | None = None
 
     def rows_as(self, row_type: type[T]) -> Table[T]:
         """Return a new handle whose rows are ``row_type``: dict, a dataclass, pydantic, attrs, msgspec.
@@ -66,17 +70,17 @@ class Table(Readable[R], Navigable[R], Structure):
     def xtra(self, /, *surplus: Never, **columns: Any) -> Table[R]:
         """Return a new handle that sees and touches only the rows with these values, in every method.
 
-        Inserts fill the values in. A record that contradicts them is refused; an update cannot move a
-        row out, an upsert cannot take over a row of others. Scopes add up and are never widened.
+        Inserts fill the values in. A record that contradicts them is refused; an update cannot move a row out, and
+        an upsert cannot take over a row outside of the scope. Scopes add up and are never widened.
         SQL text in a condition is trusted code: a sub-select in it can read anything.
 
         Args:
             **columns: one value each; None means IS NULL.
 
         Raises:
-            ScopeError: the handle is held to another value of a column already.
+            ScopeError: the scope of the handle has another value of a column.
             ValidationError: a value that the column cannot hold, or no column at all.
-            SchemaError: a name that is no column.
+            SchemaError: a name is not a column.
 
         Example:
             ```python
@@ -89,73 +93,7 @@ class Table(Readable[R], Navigable[R], Structure):
             raise source.surplus("xtra", surplus, "the columns are keywords: t.xtra(owner_id=7), or t.xtra(**columns)")
         return Table(source.scoped(source.scope.narrowed(self._model, columns)))
 
-    # -- shapes --------------------------------------------------------------------------------
-
-    def _rows(self, rows: list[Any]) -> list[R]:
-        """Return rows of RETURNING in the row type."""
-        made: list[R] = self._source.maker(self._model.names, returned=True)(rows)
-        return made
-
-    async def _one(self, prepared: CompiledStatement, values: Mapping[str, Any]) -> R:
-        """Return the row that a statement stores."""
-        rows = self._rows(await self._executor.fetch(prepared.statement, prepared.args(values)))
-        if not rows:
-            raise self._source.stored_nothing()
-        return rows[0]
-
-    def _values(self, operation: str, record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the given values by column; those that the database computes are left out of a record."""
-        values = values_of(record, keywords, operation)
-        expressions = operation in ("update", "update_where")
-        model = self._model
-        if not values.keys() <= model.columns.keys():
-            raise model.unknown_column(next(name for name in values if name not in model.columns))
-        for name, value in values.items():
-            if type(value) in _PLAIN:
-                continue
-            if hasattr(value, "__clause_element__") or (isinstance(value, SqlExpression) and not expressions):
-                raise ValidationError(
-                    f"{model.name}.{name}: a SQL expression is not a value",
-                    field=name,
-                    hint="in update and update_where wrap it: {'n': db.sql(t.c.n + 1)}",
-                )
-        if not model.has_computed_columns:
-            return values
-        computed = [name for name in values if model.columns[name].computed]
-        for name in computed:
-            if name in keywords:
-                raise ValidationError(
-                    f"{model.name}.{name} is computed by the database", field=name, hint="leave it out"
-                )
-            del values[name]
-        return values
-
-    def _given(self, operation: str, record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is given of a row to insert, the scope's values included; a generated key of None is not."""
-        model = self._model
-        values = self._source.scope.filled(model, self._values(operation, record, keywords))
-        if model.generated is not None and values.get(model.generated, UNSET) is None:
-            del values[model.generated]
-        return values
-
-    def _new_row(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the values of a row to insert, with the defaults that Python makes."""
-        model = self._model
-        if not given and not model.all_defaulted:
-            raise ValidationError(
-                f"{model.name}: an empty record, but some columns have no default",
-                hint="give at least the columns without a default",
-            )
-        for name in model.required_keys:
-            if given.get(name) is None:
-                raise ValidationError(
-                    f"{model.name}: the record has no key {name!r}", field=name, hint="put it in: nothing makes one"
-                )
-        if not model.factories:
-            return given
-        return {**given, **{name: make() for name, make in model.factories.items() if name not in given}}
-
-    # -- writing -------------------------------------------------------------------------------
+    # -- writing one row -----------------------------------------------------------------------
 
     async def insert(self, record: Any = None, /, *surplus: Never, **values: Any) -> R:
         """Insert one row and return it as it is stored, defaults and key included.
@@ -164,13 +102,10 @@ class Table(Readable[R], Navigable[R], Structure):
             record: a dict, Mapping, dataclass, pydantic, attrs or msgspec instance, or plain object.
             **values: columns by keyword, instead of or on top of the record.
 
-        Returns:
-            The stored row.
-
         Raises:
             ValidationError: no values, or one that does not fit its column.
-            SchemaError: a name that is no column.
-            IntegrityError: a constraint of the table is violated.
+            SchemaError: a name is not a column.
+            IntegrityError: the row violates a constraint of the table.
 
         Example:
             ```python
@@ -179,180 +114,34 @@ class Table(Readable[R], Navigable[R], Structure):
         """
         if surplus:
             raise self._source.surplus("insert", surplus, "insert({...}); many rows go to insert_all([...])")
-        new = self._new_row(self._given("insert", record, values))
-        return await self._one(self._insert_shape(new), new)
+        new = new_row(self._model, self._given("insert", record, values))
+        statement = self._model.statements[("insert", *new)] or insert_statement(self._source, new)
+        rows = await self._executor.fetch(statement.statement, statement.args(new))
+        if not rows:
+            raise self._source.stored_nothing()
+        return self._row(rows[0])
 
-    @overload
-    async def insert_all(
-        self,
-        rows: Iterable[Any] | AsyncIterable[Any],
-        *,
-        returning: Literal[False] = False,
-        on_conflict: Literal["ignore", "update"] | None = None,
-        on: str | Sequence[str] | None = None,
-    ) -> int: ...
+    def _given(self, operation: str, record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a row to insert, those of the scope included; a generated key of None is left out."""
+        model, scope = self._model, self._source.scope
+        values = column_values(model, operation, record, keywords)
+        if scope.held:
+            values = scope.filled(model, values)
+        if model.generated is not None and values.get(model.generated, UNSET) is None:
+            del values[model.generated]
+        return values
 
-    @overload
-    async def insert_all(
-        self,
-        rows: Iterable[Any] | AsyncIterable[Any],
-        *,
-        returning: Literal[True],
-        on_conflict: Literal["ignore", "update"] | None = None,
-        on: str | Sequence[str] | None = None,
-    ) -> list[R]: ...
-
-    async def insert_all(
-        self,
-        rows: Iterable[Any] | AsyncIterable[Any],
-        *,
-        returning: bool = False,
-        on_conflict: Literal["ignore", "update"] | None = None,
-        on: str | Sequence[str] | None = None,
-    ) -> int | list[R]:
-        """Insert many rows, all or nothing.
-
-        Args:
-            rows: any iterable or async iterable of records; it is read in batches, so memory does not
-                grow with it (with ``returning`` the result does). Keys may differ from row to row.
-            returning: return the stored rows, in input order, instead of their number.
-            on_conflict: "ignore" leaves rows out that are there already, "update" changes those
-                (an upsert of each row).
-            on: columns of the conflict; the key by default.
-
-        Returns:
-            The number of rows that were stored, or the stored rows.
-
-        Raises:
-            ValidationError: a row does not fit; the message names its position, nothing is stored.
-            IntegrityError: a constraint is violated; nothing is stored.
-
-        Example:
-            ```python
-            n = await users.insert_all({"name": name} for name in names)
-            ```
-        """
-        if on_conflict not in (None, "ignore", "update"):
-            raise ValidationError("on_conflict is 'ignore' or 'update'", field="on_conflict", value=on_conflict)
-        return await self._store("insert_all", rows, returning, on_conflict, on, None)
-
-    @overload
-    async def upsert_all(
-        self,
-        rows: Iterable[Any] | AsyncIterable[Any],
-        *,
-        returning: Literal[False] = False,
-        on: str | Sequence[str] | None = None,
-        update: Sequence[str] | None = None,
-    ) -> int: ...
-
-    @overload
-    async def upsert_all(
-        self,
-        rows: Iterable[Any] | AsyncIterable[Any],
-        *,
-        returning: Literal[True],
-        on: str | Sequence[str] | None = None,
-        update: Sequence[str] | None = None,
-    ) -> list[R]: ...
-
-    async def upsert_all(
-        self,
-        rows: Iterable[Any] | AsyncIterable[Any],
-        *,
-        returning: bool = False,
-        on: str | Sequence[str] | None = None,
-        update: Sequence[str] | None = None,
-    ) -> int | list[R]:
-        """Insert many rows or change those that are there, all or nothing.
-
-        Args:
-            rows: as in ``insert_all``. A row that comes twice is changed by the second.
-            returning: return the stored rows, in input order, instead of their number.
-            on: the columns whose conflict makes it an update; the key by default.
-            update: the columns to change then; all given ones by default.
-
-        Returns:
-            The number of rows, or the stored rows.
-
-        Raises:
-            ValidationError: a row does not fit; the message names its position, nothing is stored.
-            IntegrityError: another constraint is violated; nothing is stored.
-
-        Example:
-            ```python
-            n = await users.upsert_all([{"email": "ada@example.com", "name": "Ada"}], on="email")
-            ```
-        """
-        return await self._store("upsert_all", rows, returning, "update", on, update)
-
-    async def _store(
-        self,
-        operation: str,
-        rows: Iterable[Any] | AsyncIterable[Any],
-        returning: bool,
-        on_conflict: str | None,
-        on: str | Sequence[str] | None,
-        update: Sequence[str] | None,
-    ) -> int | list[R]:
-        source = self._source
-        # A row of another scope may be in the way of an upsert, which shows in what comes back.
-        takes_all = on_conflict == "update"
-        counts_rows = returning or on_conflict == "ignore" or (takes_all and bool(source.scope))
-
-        def stored(record: Any) -> tuple[dict[str, Any], CompiledStatement]:
-            given = self._given(operation, record, {})
-            new = self._new_row(given)
-            if on_conflict == "update":
-                changed = given if update is None else self._updated(given, update)
-                prepared = self._upsert_shape(new, on, changed, returning=counts_rows)
-                return {**new, **source.scope.values}, prepared
-            if on_conflict == "ignore":
-                return new, self._ignore_shape(new, on)
-            return new, self._insert_shape(new, returning=counts_rows)
-
-        async def merged(record: Any) -> list[Any]:
-            given = self._given(operation, record, {})
-            changed = given if update is None else self._updated(given, update)
-            return await merge(source, self._target(given, on), self._new_row(given), changed)
-
-        bulk = BulkInsert(
-            source,
-            stored,
-            keep_rows=returning,
-            counts_rows=counts_rows,
-            takes_all=takes_all,
-            # COPY knows neither RETURNING nor ON CONFLICT, and turns no text into types.
-            copies=source.dialect.name == "postgresql"
-            and not counts_rows
-            and on_conflict is None
-            and not any(isinstance(column.sa_type, NativeText) for column in self._model.columns.values()),
-            needed=(*self._model.required_keys, *(self._target_names(on) if on_conflict == "update" or on else ())),
-            merged=merged if on_conflict == "update" else None,
-        )
-        try:
-            count = await bulk.run(operation, rows)
-        except QueryError as error:
-            raise no_target(self._model, self._target_names(on), error) from error.__cause__
-        return self._rows(bulk.rows) if returning else count
-
-    def _insert_shape(self, new: Mapping[str, Any], *, returning: bool = True) -> CompiledStatement:
-        model, dialect = self._model, self._source.dialect
-        build = statements.insert if returning else statements.insert_only
-        key = (build, *new)
-        kept: CompiledStatement | None = model.statements.get(key)
-        if kept is not None:
-            return kept
-        made: CompiledStatement = self._source.kept(key, lambda: build(model, dialect, new))
+    def _row(self, row: Sequence[Any]) -> R:
+        """Return a row of RETURNING in the row type."""
+        model = self._model
+        row_type, stored = self._source.requested_type or model.row_type, self._stored
+        if stored is None or stored[0] is not row_type:
+            reads = [column.read_returned for column in model.columns.values()]
+            stored = self._stored = (row_type, one_maker(model.names, reads, row_type))
+        width = len(model.names)
+        # A statement may return more columns than the caller asked for.
+        made: R = stored[1](*(row if len(row) == width else row[:width]))
         return made
-
-    def _ignore_shape(self, new: Mapping[str, Any], on: str | Sequence[str] | None) -> CompiledStatement:
-        target = None if on is None else self._target(new, on)
-        shape: CompiledStatement = self._source.kept(
-            ("insert ignore", target, *new),
-            lambda: statements.insert_ignore(self._model, self._source.dialect, new, target),
-        )
-        return shape
 
     async def update(self, record: Any = None, /, *surplus: Never, pk: Any = UNSET, **values: Any) -> R:
         """Change the given columns of one row and return the row as it is stored.
@@ -362,11 +151,8 @@ class Table(Readable[R], Navigable[R], Structure):
             pk: the key of the row; a key inside the record is then a new value like any other.
             **values: columns by keyword. A value may be ``db.sql(expression)``.
 
-        Returns:
-            The stored row.
-
         Raises:
-            NotFoundError: there is no such row.
+            NotFoundError: no such row exists.
             ValidationError: no key, nothing to change, or a value that does not fit.
 
         Example:
@@ -378,15 +164,15 @@ class Table(Readable[R], Navigable[R], Structure):
         if surplus:
             raise self._source.surplus("update", surplus, "update({...}, pk=1), or update({'id': 1, ...})")
         keys = self._model.key_columns("update")
-        changed = self._values("update", record, values)
+        changed = column_values(self._model, "update", record, values)
         key = self._key_of(changed) if isinstance(pk, Unset) else self._model.key_values(pk)
-        self._must_change(changed)
-        rows = self._rows(await change(self._source, keys, key, changed))
+        self._check_change(changed)
+        rows = await change(self._source, keys, key, changed)
         if not rows:
             raise self._source.not_found(keys, key)
-        return rows[0]
+        return self._row(rows[0])
 
-    def _must_change(self, changed: Mapping[str, Any]) -> None:
+    def _check_change(self, changed: Mapping[str, Any]) -> None:
         if not changed:
             raise ValidationError(
                 f"{self._model.name}: nothing to change", hint="give at least one column besides the key"
@@ -394,7 +180,7 @@ class Table(Readable[R], Navigable[R], Structure):
         self._source.scope.check(self._model, changed)
 
     def _key_of(self, values: dict[str, Any]) -> tuple[Any, ...]:
-        """Take the key out of a record; a part that it lacks may be the scope's."""
+        """Take the key out of a record; the scope may have a part that the record lacks."""
         held = self._source.scope.held
         key: list[Any] = []
         for name in self._model.pks:
@@ -409,94 +195,27 @@ class Table(Readable[R], Navigable[R], Structure):
             key.append(value)
         return tuple(key)
 
-    async def update_all(self, rows: Iterable[Any] | AsyncIterable[Any]) -> int:
-        """Change many rows by key, all or nothing; many in one statement.
-
-        Args:
-            rows: any iterable or async iterable of records, each with its key and the columns to change,
-                which may differ from row to row. Of two changes of one row the later one stays.
-
-        Returns:
-            The number of rows.
-
-        Raises:
-            NotFoundError: a row is not there; the message names its position, nothing is changed.
-            ValidationError: a row does not fit, or has nothing to change.
-            IntegrityError: a constraint is violated; nothing is changed.
-
-        Example:
-            ```python
-            n = await users.update_all([{"id": 1, "name": "Ada"}, {"id": 2, "name": "Grace"}])
-            ```
-        """
-        self._model.key_columns("update_all")
-
-        def changed(record: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-            values = self._values("update_all", record, {})
-            key = self._key_of(values)
-            self._must_change(values)
-            return key, values
-
-        return await update_many(self._source, rows, changed)
-
-    async def update_where(self, values: Any, /, *where: Any, all: bool = False, **keywords: Any) -> int:
-        """Change all rows that match and return their number.
-
-        Args:
-            values: the new values; a value may be ``db.sql(expression)``.
-            *where: conditions, as in a call of the table.
-            all: mean every row, when no condition is given.
-            **keywords: conditions by column.
-
-        Raises:
-            ValidationError: no condition (without ``all=True``), or nothing to change.
-
-        Example:
-            ```python
-            n = await users.update_where({"status": "old"}, users.c.age > 90)
-            ```
-        """
-        changed = self._values("update_where", values, {})
-        self._must_change(changed)
-        condition = self._meant("update_where", where, keywords, all)
-        prepared = statements.update_where(self._model, self._source.dialect, changed, condition)
-        return await self._executor.count(prepared.statement, prepared.args({**changed, **condition.values}))
-
-    def _meant(self, operation: str, where: Sequence[Any], keywords: Mapping[str, Any], everything: bool) -> Where:
-        if type(everything) is not bool:
-            raise ValidationError(f"{operation}: all is True or False", field="all", hint="all=True means every row")
-        condition = conditions(self._source, where, None, None, keywords)
-        if not condition and not everything:
-            raise ValidationError(
-                f"{operation} of {self._model.name} without a condition would touch every row",
-                hint="give a condition, or all=True to mean it",
-            )
-        return condition
-
     async def upsert(
         self,
         record: Any = None,
         /,
         *surplus: Never,
-        on: str | Sequence[str] | None = None,
+        on: Columns | None = None,
         update: Sequence[str] | None = None,
         **values: Any,
     ) -> R:
-        """Insert a row, or change the one that is there, in one race-free statement.
+        """Insert a row, or change the existing one, in one race-free statement, and return it as it is stored.
 
         Args:
             record: the row.
             on: the column or columns whose conflict makes it an update; the key by default. They
                 need a unique constraint or index.
-            update: the columns to change then; all given ones by default.
+            update: the columns that an existing row gets; those of the record by default.
             **values: columns by keyword.
 
-        Returns:
-            The stored row.
-
         Raises:
-            ValidationError: the conflict columns are not in the record.
-            IntegrityError: another constraint is violated.
+            ValidationError: the record lacks the columns of the conflict.
+            IntegrityError: the row violates another constraint.
 
         Example:
             ```python
@@ -506,79 +225,17 @@ class Table(Readable[R], Navigable[R], Structure):
         if surplus:
             raise self._source.surplus("upsert", surplus, "upsert({...}); many rows go to upsert_all([...])")
         given = self._given("upsert", record, values)
-        new = self._new_row(given)
-        changed = given if update is None else self._updated(given, update)
-        prepared = self._upsert_shape(new, on, changed)
-        source = self._source
-        try:
-            args = prepared.args({**new, **source.scope.values})
-        except ValidationError:
-            rows = self._rows(await merge(source, self._target(new, on), new, changed))
-            if not rows:
-                raise
-            return rows[0]
-        if self._model.lacks_documents(new):
-            rows = self._rows(await merge(source, self._target(new, on), new, changed))
-            if rows:
-                return rows[0]
-        try:
-            rows = self._rows(await self._executor.fetch(prepared.statement, args))
-        except QueryError as error:
-            raise no_target(self._model, self._target_names(on), error) from error.__cause__
+        rows = await OnConflict(self._source, on, update).upsert(new_row(self._model, given), given)
         if not rows:
-            raise conflict_outside_scope(self._model) if source.scope else self._source.stored_nothing()
-        return rows[0]
-
-    def _updated(self, given: Mapping[str, Any], update: str | Sequence[str]) -> tuple[str, ...]:
-        names = self._model.listed("update", update)
-        for name in names:
-            if name not in given:
-                raise ValidationError(
-                    f"{self._model.name}: update= names {name!r}, which the record lacks",
-                    field=name,
-                    hint="put it into the record, or take it out of update=",
-                )
-        return names
-
-    def _upsert_shape(
-        self, new: Mapping[str, Any], on: Any, updated: Iterable[str], *, returning: bool = True
-    ) -> CompiledStatement:
-        """Return the upsert of a row; on a conflict it changes ``updated``, not what Python made for a new row."""
-        source = self._source
-        target = self._target(new, on)
-        changed = tuple([name for name in updated if name not in target and name not in source.scope.held])
-        shape: CompiledStatement = source.kept(
-            ("upsert", source.scope.shape, target, changed, returning, *new),
-            lambda: statements.upsert(
-                self._model, source.dialect, new, target, changed, source.where(), returning=returning
-            ),
-        )
-        return shape
-
-    def _target(self, new: Mapping[str, Any], on: str | Sequence[str] | None) -> tuple[str, ...]:
-        """Return the columns whose conflict is meant; the record must have them."""
-        model = self._model
-        target = self._target_names(on)
-        for name in target:
-            if new.get(name) is None:
-                raise ValidationError(
-                    f"{model.name}: the record has no {name!r}, which tells whether the row is there",
-                    field=name,
-                    hint="put it in, give on=... with unique columns, or insert",
-                )
-        return target
-
-    def _target_names(self, on: str | Sequence[str] | None) -> tuple[str, ...]:
-        if on is None:
-            return self._model.key_columns("upsert")
-        return self._model.listed("on", on)
+            raise self._source.stored_nothing()
+        return self._row(rows[0])
 
     async def get_or_create(
         self, record: Any = None, /, *surplus: Never, defaults: Mapping[str, Any] | None = None, **values: Any
     ) -> tuple[R, bool]:
-        """Return the row that equals the record, and whether it had to be made.
+        """Return the row that equals the record, and whether it was created.
 
-        Race-free: of any number of tasks that ask for one row, one makes it. That takes a unique
+        Race-free: of any number of tasks that ask for one row, one creates it. That takes a unique
         constraint or index over columns of the record.
 
         Args:
@@ -586,43 +243,40 @@ class Table(Readable[R], Navigable[R], Structure):
             defaults: further values of a new row.
             **values: columns by keyword, as part of the record.
 
-        Returns:
-            The row, and True if it was made.
-
         Raises:
-            InvalidOperationError: nothing unique is in the record.
-            MultipleRowsError: cannot happen, as the record holds something unique.
+            InvalidOperationError: the record has no unique columns.
 
         Example:
             ```python
-            row, made = await users.get_or_create({"email": "ada@example.com"}, defaults={"name": "Ada"})
+            row, created = await users.get_or_create({"email": "ada@example.com"}, defaults={"name": "Ada"})
             ```
         """
+        source, model = self._source, self._model
         if surplus:
-            raise self._source.surplus("get_or_create", surplus, "get_or_create({...}, defaults={...})")
+            raise source.surplus("get_or_create", surplus, "get_or_create({...}, defaults={...})")
         given: Any = defaults
         if given is not None and not isinstance(given, Mapping):
             raise ValidationError(
-                f"{self._model.name}: defaults is a dict, not {type(given).__name__}",
+                f"{model.name}: defaults is a dict, not {type(given).__name__}",
                 field="defaults",
                 hint="get_or_create({'email': 'a@x'}, defaults={'name': 'Ada'})",
             )
-        wanted = self._source.scope.filled(self._model, self._values("get_or_create", record, values))
+        wanted = source.scope.filled(model, column_values(model, "get_or_create", record, values))
         self._require_unique(wanted)
-        self._source.scope.check(self._model, defaults or {})
-        query = Query[R](self._source, conditions(self._source, (), None, None, wanted))
+        source.scope.check(model, defaults or {})
+        query = self._matching((), wanted)
         found = await query.first()
         if found is not None:
             return found, False
-        new = self._new_row(self._given("get_or_create", {**(defaults or {}), **wanted}, {}))
-        prepared = self._ignore_shape(new, None)
-        made = self._rows(await self._executor.fetch(prepared.statement, prepared.args(new)))
-        if made:
-            return made[0], True
+        new = new_row(model, self._given("get_or_create", {**(defaults or {}), **wanted}, {}))
+        statement = OnConflict(source, None).ignoring(new)
+        rows = await self._executor.fetch(statement.statement, statement.args(new))
+        if rows:
+            return self._row(rows[0]), True
         found = await query.first()
         if found is not None:
             return found, False
-        # Something else of the row is taken: the plain insert says what.
+        # Another unique value of the row is taken: the plain insert says which.
         return await self.insert(new), True
 
     def _require_unique(self, wanted: Mapping[str, Any]) -> None:
@@ -659,16 +313,187 @@ class Table(Readable[R], Navigable[R], Structure):
             await self._delete(pk)
 
     async def _delete(self, pk: Any) -> None:
-        keys = self._model.key_columns("delete")
-        key = self._model.key_values(pk)
-        prepared = self._source.kept(
-            ("delete", self._source.scope.shape),
-            lambda: statements.delete(self._model, self._source.dialect, by_key(self._source, keys), is_cheap=True),
+        source, model = self._source, self._model
+        keys = model.key_columns("delete")
+        key = model.key_values(pk)
+        statement = source.cached(
+            ("delete", source.scope.shape),
+            lambda: statements.delete(model, source.dialect, by_key(source, keys), is_cheap=True),
         )
-        if not await self._executor.count(prepared.statement, prepared.args(key_values(self._source, key))):
-            raise self._source.not_found(keys, key)
+        if not await self._executor.count(statement.statement, statement.args(key_values(source, key))):
+            raise source.not_found(keys, key)
 
-    async def delete_all(self, keys: Iterable[Any] | AsyncIterable[Any]) -> int:
+    # -- writing many rows ---------------------------------------------------------------------
+
+    @overload
+    async def insert_all(
+        self,
+        rows: Records,
+        *,
+        returning: Literal[False] = False,
+        on_conflict: Conflict = None,
+        on: Columns | None = None,
+    ) -> int: ...
+
+    @overload
+    async def insert_all(
+        self, rows: Records, *, returning: Literal[True], on_conflict: Conflict = None, on: Columns | None = None
+    ) -> list[R]: ...
+
+    async def insert_all(
+        self, rows: Records, *, returning: bool = False, on_conflict: Conflict = None, on: Columns | None = None
+    ) -> int | list[R]:
+        """Insert many rows, all or nothing.
+
+        Args:
+            rows: any iterable or async iterable of records, read in batches, so that memory does not
+                grow with it (with ``returning`` the result does). Keys may differ from row to row.
+            returning: return the stored rows, in input order, instead of their number.
+            on_conflict: "ignore" leaves out rows that exist, "update" changes those
+                (an upsert of each row).
+            on: columns of the conflict; the key by default.
+
+        Returns:
+            The number of stored rows, or those rows.
+
+        Raises:
+            ValidationError: a row does not fit; the message names its position, nothing is stored.
+            IntegrityError: a row violates a constraint; nothing is stored.
+
+        Example:
+            ```python
+            n = await users.insert_all({"name": name} for name in names)
+            ```
+        """
+        if on_conflict not in (None, "ignore", "update"):
+            raise ValidationError("on_conflict is 'ignore' or 'update'", field="on_conflict", value=on_conflict)
+        count, stored = await insert_many(
+            self._source,
+            "insert_all",
+            rows,
+            lambda record: self._given("insert_all", record, {}),
+            returning=returning,
+            on_conflict=on_conflict,
+            on=on,
+        )
+        return self._rows(stored) if returning else count
+
+    @overload
+    async def upsert_all(
+        self,
+        rows: Records,
+        *,
+        returning: Literal[False] = False,
+        on: Columns | None = None,
+        update: Sequence[str] | None = None,
+    ) -> int: ...
+
+    @overload
+    async def upsert_all(
+        self, rows: Records, *, returning: Literal[True], on: Columns | None = None, update: Sequence[str] | None = None
+    ) -> list[R]: ...
+
+    async def upsert_all(
+        self, rows: Records, *, returning: bool = False, on: Columns | None = None, update: Sequence[str] | None = None
+    ) -> int | list[R]:
+        """Insert many rows or change those that exist, all or nothing.
+
+        Args:
+            rows: as in ``insert_all``. The second of two records of one row changes the first.
+            returning: return the stored rows, in input order, instead of their number.
+            on: the columns whose conflict makes it an update; the key by default.
+            update: the columns that an existing row gets; those of the record by default.
+
+        Returns:
+            The number of rows, or the stored rows.
+
+        Raises:
+            ValidationError: a row does not fit; the message names its position, nothing is stored.
+            IntegrityError: a row violates another constraint; nothing is stored.
+
+        Example:
+            ```python
+            n = await users.upsert_all([{"email": "ada@example.com", "name": "Ada"}], on="email")
+            ```
+        """
+        count, stored = await insert_many(
+            self._source,
+            "upsert_all",
+            rows,
+            lambda record: self._given("upsert_all", record, {}),
+            returning=returning,
+            on_conflict="update",
+            on=on,
+            update=update,
+        )
+        return self._rows(stored) if returning else count
+
+    def _rows(self, rows: list[Any]) -> list[R]:
+        return self._source.maker(self._model.names, returned=True)(rows)
+
+    async def update_all(self, rows: Records) -> int:
+        """Change many rows by key, all or nothing, and return their number; many in one statement.
+
+        Args:
+            rows: any iterable or async iterable of records, each with its key and the columns to change,
+                which may differ from row to row. Of two changes of one row the later one wins.
+
+        Raises:
+            NotFoundError: a row does not exist; the message names its position, nothing is changed.
+            ValidationError: a row does not fit, or has nothing to change.
+            IntegrityError: a row violates a constraint; nothing is changed.
+
+        Example:
+            ```python
+            n = await users.update_all([{"id": 1, "name": "Ada"}, {"id": 2, "name": "Grace"}])
+            ```
+        """
+        self._model.key_columns("update_all")
+
+        def changed(record: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            values = column_values(self._model, "update_all", record, {})
+            key = self._key_of(values)
+            self._check_change(values)
+            return key, values
+
+        return await update_many(self._source, rows, changed)
+
+    async def update_where(self, values: Any, /, *where: Any, all: bool = False, **keywords: Any) -> int:
+        """Change all rows that match and return their number.
+
+        Args:
+            values: the new values; a value may be ``db.sql(expression)``.
+            *where: conditions, as in a call of the table.
+            all: mean every row, when no condition is given.
+            **keywords: conditions by column.
+
+        Raises:
+            ValidationError: no condition (without ``all=True``), or nothing to change.
+
+        Example:
+            ```python
+            n = await users.update_where({"status": "old"}, users.c.age > 90)
+            ```
+        """
+        changed = column_values(self._model, "update_where", values, {})
+        self._check_change(changed)
+        condition = self._intended("update_where", where, keywords, all)
+        statement = statements.update_where(self._model, self._source.dialect, changed, condition)
+        return await self._executor.count(statement.statement, statement.args({**changed, **condition.values}))
+
+    def _intended(self, operation: str, where: Sequence[Any], keywords: Mapping[str, Any], everything: bool) -> Where:
+        """Return conditions that must exist, unless every row is meant."""
+        if type(everything) is not bool:
+            raise ValidationError(f"{operation}: all is True or False", field="all", hint="all=True means every row")
+        condition = conditions(self._source, where, None, None, keywords)
+        if not condition and not everything:
+            raise ValidationError(
+                f"{operation} of {self._model.name} without a condition would touch every row",
+                hint="give a condition, or all=True to mean it",
+            )
+        return condition
+
+    async def delete_all(self, keys: Records) -> int:
         """Delete many rows by key in one transaction; many in one statement.
 
         Args:
@@ -678,7 +503,7 @@ class Table(Readable[R], Navigable[R], Structure):
             The number of rows that were deleted; keys without a row do not count.
 
         Raises:
-            ValidationError: what is no key; the message names its position, nothing is deleted.
+            ValidationError: a value that is not a key; the message names its position, nothing is deleted.
             IntegrityError: rows of other tables refer to one; nothing is deleted.
 
         Example:
@@ -705,6 +530,287 @@ class Table(Readable[R], Navigable[R], Structure):
             n = await users.delete_where(users.c.age > 90)
             ```
         """
-        condition = self._meant("delete_where", where, keywords, all)
-        prepared = statements.delete(self._model, self._source.dialect, condition, is_cheap=False)
-        return await self._executor.count(prepared.statement, prepared.args(condition.values))
+        condition = self._intended("delete_where", where, keywords, all)
+        statement = statements.delete(self._model, self._source.dialect, condition, is_cheap=False)
+        return await self._executor.count(statement.statement, statement.args(condition.values))
+
+    # -- foreign keys --------------------------------------------------------------------------
+
+    @property
+    def foreign_keys(self) -> list[dict[str, Any]]:
+        """The foreign keys, ``[{"column": "author_id", "references": "user.id"}]``; lists where composite."""
+        return relations.described(self._source)
+
+    @property
+    def fk(self) -> ForeignKeys:
+        """For each foreign key a function that returns the row a row refers to.
+
+        None for NULL and for a row that does not exist. Calls for many rows at once become one statement.
+
+        Example:
+            ```python
+            author = await posts.fk.author_id(post)
+            authors = await asyncio.gather(*(posts.fk.author_id(post) for post in rows))
+            ```
+        """
+        return ForeignKeys(self._source)
+
+    async def get_parent(self, row: Any, column: Columns, /) -> Any:
+        """Return the row that a row refers to, in the row type of its table; None for NULL and dangling keys.
+
+        Args:
+            row: a row of this table.
+            column: the foreign key's column, or the columns of a composite one.
+
+        Raises:
+            SchemaError: the column is not a foreign key.
+            TableNotFoundError: the other table is unknown: ``await db.reflect()``.
+
+        Example:
+            ```python
+            author = await posts.get_parent(post, "author_id")
+            ```
+        """
+        return await self.fk[column](row)
+
+    @overload
+    def get_children(
+        self, row: Any, table: Readable[T], column: Columns | None = None, /, *where: Any, **selection: Any
+    ) -> Query[T]: ...
+
+    @overload
+    def get_children(
+        self, row: Any, table: str, column: Columns | None = None, /, *where: Any, **selection: Any
+    ) -> Query[Any]: ...
+
+    def get_children(
+        self, row: Any, table: str | Readable[Any], column: Columns | None = None, /, *where: Any, **selection: Any
+    ) -> Query[Any]:
+        """Return the query of the rows of another table that refer to a row.
+
+        Args:
+            row: a row of this table.
+            table: the other table, by name or as a handle (whose row type and scope are kept).
+            column: its foreign key; needed only where several lead here.
+            *where: conditions, as in a call of the table.
+            **selection: conditions by column, and options such as ``order_by``, as in a call of the table.
+
+        Raises:
+            SchemaError: the column does not lead here, or no column is named and not exactly one does.
+
+        Example:
+            ```python
+            posts = await users.get_children(user, "post", "author_id", order_by="-id", limit=10)
+            ```
+        """
+        return relations.children_query(self._source, row, table, column, where, selection)
+
+    async def with_parents(self, rows: Any, column: Columns, /) -> list[tuple[R, Any]]:
+        """Return pairs of a row and the row it refers to, in one further statement for any number of rows.
+
+        Args:
+            rows: a query of this table, or rows of it.
+            column: the foreign key's column, or the columns of a composite one.
+
+        Returns:
+            A list of (row, parent or None); rows with one parent share the object.
+
+        Raises:
+            SchemaError: the column is not a foreign key.
+
+        Example:
+            ```python
+            pairs = await posts.with_parents(posts(limit=100), "author_id")
+            ```
+        """
+        return await relations.with_parents(self._source, rows, column)
+
+    async def with_children(
+        self, rows: Any, table: str | Readable[Any], column: Columns | None = None, /, *, order_by: Any = None
+    ) -> list[tuple[R, list[Any]]]:
+        """Return pairs of a row and the rows that refer to it, in one further statement for any number of rows.
+
+        Args:
+            rows: a query of this table, or rows of it.
+            table: the other table, by name or as a handle (whose row type and scope are kept).
+            column: its foreign key; needed only where several lead here.
+            order_by: the order of the rows of each list.
+
+        Raises:
+            SchemaError: the column does not lead here, or no column is named and not exactly one does.
+
+        Example:
+            ```python
+            groups = await users.with_children(users(), "post", "author_id")
+            ```
+        """
+        return await relations.with_children(self._source, rows, table, column, order_by)
+
+    # -- the table itself ----------------------------------------------------------------------
+
+    @property
+    def schema(self) -> str:
+        """The DDL of the table: as SQLite stores it, else as DeeBase would write it."""
+        source = self._source
+        facts = source.catalog.facts(source.model.name)
+        if facts is not None and facts.sql is not None:
+            return facts.sql
+        return str(CreateTable(source.model.sa_table).compile(dialect=source.dialect)).strip()
+
+    @property
+    def indexes(self) -> list[dict[str, Any]]:
+        """The indexes, ``[{"name": "ix_post_slug", "columns": ["slug"], "unique": False}]``; None for an expression."""
+        facts = self._source.catalog.facts(self._model.name)
+        return [
+            {"name": index.name, "columns": list(index.columns), "unique": index.unique}
+            for index in sorted(() if facts is None else facts.indexes, key=lambda index: index.name)
+        ]
+
+    @property
+    def schema_editor(self) -> SchemaEditor[Table[R]]:
+        """What changes the table itself; the methods below are its own, and documented there."""
+        return SchemaEditor(self._source, Table[R])
+
+    async def create_index(
+        self,
+        columns: IndexPart | Sequence[IndexPart],
+        *,
+        name: str | None = None,
+        unique: bool = False,
+        where: str | None = None,
+        if_not_exists: bool = False,
+    ) -> None:
+        """Create an index of columns or expressions.
+
+        Example:
+            ```python
+            await users.create_index("email", unique=True)
+            ```
+        """
+        await self.schema_editor.create_index(
+            columns, name=name, unique=unique, where=where, if_not_exists=if_not_exists
+        )
+
+    async def drop_index(self, name: str) -> None:
+        """Drop an index of this table.
+
+        Example:
+            ```python
+            await users.drop_index("ix_user_email")
+            ```
+        """
+        await self.schema_editor.drop_index(name)
+
+    async def add_column(
+        self,
+        name: str,
+        type: Any,
+        *,
+        default: Any = UNSET,
+        fk: ForeignKeyMark | None = None,
+        index_foreign_keys: bool = True,
+    ) -> Table[R]:
+        """Add a column and return the handle of the changed table.
+
+        Example:
+            ```python
+            users = await users.add_column("city", str | None)
+            ```
+        """
+        return await self.schema_editor.add_column(
+            name, type, default=default, fk=fk, index_foreign_keys=index_foreign_keys
+        )
+
+    async def rename_column(self, old: str, new: str) -> Table[R]:
+        """Rename a column, also where it is used, and return the handle of the changed table.
+
+        Example:
+            ```python
+            users = await users.rename_column("name", "full_name")
+            ```
+        """
+        return await self.schema_editor.rename_column(old, new)
+
+    async def drop_column(self, name: str) -> Table[R]:
+        """Drop a column with its values, and return the handle of the changed table.
+
+        Example:
+            ```python
+            users = await users.drop_column("city")
+            ```
+        """
+        return await self.schema_editor.drop_column(name)
+
+    async def transform(self, **options: Unpack[TransformOptions]) -> Table[R]:
+        """Change the table, all of it or nothing, and return the handle of the changed table.
+
+        Example:
+            ```python
+            users = await users.transform(types={"age": int}, rename={"name": "full_name"}, not_null="email")
+            ```
+        """
+        return await self.schema_editor.transform(**options)
+
+    async def transform_plan(self, **options: Unpack[TransformOptions]) -> TransformPlan[Table[R]]:
+        """Return the statements that ``transform`` would run; ``await plan.apply()`` runs them.
+
+        Example:
+            ```python
+            plan = await users.transform_plan(drop="city")
+            print(plan)
+            ```
+        """
+        return await self.schema_editor.transform_plan(**options)
+
+    async def transform_sql(self, **options: Unpack[TransformOptions]) -> list[str]:
+        """Return the statements that ``transform`` would run, in their order; nothing is changed.
+
+        Example:
+            ```python
+            statements = await users.transform_sql(drop="city")
+            ```
+        """
+        return await self.schema_editor.transform_sql(**options)
+
+    async def rename(self, new: str) -> Table[R]:
+        """Rename the table and return its handle; foreign keys of other tables follow.
+
+        Example:
+            ```python
+            people = await users.rename("people")
+            ```
+        """
+        return await self.schema_editor.rename(new)
+
+    async def duplicate(self, new: str) -> Table[R]:
+        """Copy the table with its rows, constraints and indexes, and return the handle of the copy.
+
+        Example:
+            ```python
+            copy = await users.duplicate("user_before")
+            ```
+        """
+        return await self.schema_editor.duplicate(new)
+
+    async def truncate(self) -> None:
+        """Delete all rows, unless rows of another table refer to them.
+
+        Example:
+            ```python
+            await sessions.truncate()
+            ```
+        """
+        await self.schema_editor.truncate()
+
+    async def drop(self) -> None:
+        """Drop the table, unless rows of another table refer to it.
+
+        Example:
+            ```python
+            await sessions.drop()
+            ```
+        """
+        await self.schema_editor.drop()
+
+
+Table.__module__ = "deebase"

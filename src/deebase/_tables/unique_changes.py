@@ -48,10 +48,10 @@ async def change(
     def build() -> CompiledStatement:
         return statements.update(source.model, source.dialect, changed, by_key(source, keys))
 
-    if any(isinstance(value, SqlExpression) for value in changed.values()):
-        prepared = build()
-    else:
-        prepared = source.kept(("update", source.scope.shape, keys, *changed), build)
+    key_of_cache = None
+    if not any(isinstance(value, SqlExpression) for value in changed.values()):
+        key_of_cache = ("update", source.scope.shape, keys, *changed)
+    prepared = source.cached(key_of_cache, build)
     try:
         args = prepared.args({**changed, **key_values(source, key)})
     except ValidationError:

@@ -11,7 +11,7 @@ from deebase.errors import InvalidOperationError
 R = TypeVar("R")
 T = TypeVar("T")
 
-#: What a table can and a view cannot.
+#: The methods of a table that a view lacks.
 _WRITES = frozenset(
     {
         "delete",
@@ -30,7 +30,7 @@ _WRITES = frozenset(
 
 
 class View(Readable[R]):
-    """One view and the type of its rows: everything that a table reads with, and nothing that writes.
+    """One view and the type of its rows: it has the methods of a table that read, and none that writes.
 
     The key of ``view[key]`` is the first column unless ``create_view(..., key=...)`` names another.
 
@@ -65,7 +65,7 @@ class View(Readable[R]):
             **columns: one value each; None means IS NULL.
 
         Raises:
-            ScopeError: the handle is held to another value of a column already.
+            ScopeError: the scope of the handle has another value of a column.
 
         Example:
             ```python
@@ -78,7 +78,7 @@ class View(Readable[R]):
         return View(source.scoped(source.scope.narrowed(self._model, columns, writable=False)))
 
     async def drop(self) -> None:
-        """Drop the view; no row of any table goes with it.
+        """Drop the view; the rows of its tables stay.
 
         Raises:
             QueryError: other views use it (PostgreSQL).
@@ -89,27 +89,27 @@ class View(Readable[R]):
             await popular.drop()
             ```
         """
-        self._source.must_be_whole("drop")
+        self._source.require_unscoped("drop")
         async with self._executor.transaction():
             await self._maker().drop()
             self._source.catalog.forget(self.name)
 
     async def refresh(self, *, concurrently: bool = False) -> None:
-        """Compute a materialized view anew (PostgreSQL).
+        """Compute the rows of a materialized view again (PostgreSQL).
 
         Args:
-            concurrently: readers go on meanwhile; needs a unique index, which ``create_view(..., key=...)`` makes.
+            concurrently: do not block readers; needs a unique index, which ``create_view(..., key=...)`` makes.
 
         Raises:
-            InvalidOperationError: the view is not materialized, so that it is always current.
-            InvalidOperationError: the handle has a scope.
+            InvalidOperationError: the view is not materialized, so that it is always current, or the handle has a
+                scope.
 
         Example:
             ```python
             await totals.refresh(concurrently=True)
             ```
         """
-        self._source.must_be_whole("refresh")
+        self._source.require_unscoped("refresh")
         await self._maker().refresh(concurrently=concurrently)
 
     def _maker(self) -> ViewMaker:
@@ -127,7 +127,10 @@ class View(Readable[R]):
                     f"{self.name} is a view: {name} would write",
                     operation=name,
                     target=self.name,
-                    hint="write to the tables behind it",
+                    hint="write to the tables it reads",
                 )
 
             return refuse
+
+
+View.__module__ = "deebase"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from deebase._engine.context import conditions
 from deebase._engine.transaction_scope import TransactionScope
 from deebase._tables.paging import page_of
+from deebase._tables.selection import Selection
 from deebase._tables.table import Table
 from deebase.errors import InvalidOperationError, MigrationError, ValidationError
 from deebase.migrations.check.guarded import GuardedExecutor
@@ -205,9 +206,7 @@ class Chunks(Generic[R]):
         run.open, self._scope = self, scope
         await run.hold()
         after = run.progress.loop(self.name).after
-        page = await page_of(
-            self._source, self._where, size=self._size, order=None, after=after, select=None, locked=True
-        )
+        page = await page_of(self._source, self._where, Selection(for_update=True), size=self._size, after=after)
         self._then = run.progress.moved(self.name, page.next, len(page.rows))
         await run.advance(self._then)
         if isinstance(run.executor, GuardedExecutor):

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from deebase._engine.context import conditions
 from deebase._rows.records import values_of
 from deebase._tables.paging import page_of
+from deebase._tables.selection import Selection
 from deebase.errors import MigrationError
 from deebase.migrations.check.guarded import GuardedExecutor
 
@@ -82,5 +83,5 @@ class RowsGuard:
         columns = [self._source.model.column(name).sa_column for name in self._key]
         chosen = columns[0].in_([key[0] for key in keys]) if len(columns) == 1 else sa.tuple_(*columns).in_(keys)
         where = conditions(self._source, (chosen,), None, None, {})
-        page = await page_of(self._source, where, size=len(keys), order=None, after=None, select=None)
+        page = await page_of(self._source, where, Selection(), size=len(keys), after=None)
         return self._by_key(page.rows)

@@ -1,0 +1,71 @@
+"""What a call of a table selects besides its conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from deebase.errors import ValidationError
+
+if TYPE_CHECKING:
+    from deebase._engine.executor import Executor
+    from deebase._rows.model import TableModel
+
+
+class Selection(NamedTuple):
+    """The options of a call of a table, which ``Readable.__call__`` documents."""
+
+    order_by: Any = None
+    limit: int | None = None
+    offset: int | None = None
+    select: Sequence[str] | None = None
+    with_pk: bool = False
+    for_update: bool = False
+    skip_locked: bool = False
+
+    def lock(self, executor: Executor) -> str | None:
+        """Return how the rows are locked: "update", "skip locked" or not at all.
+
+        Raises:
+            TransactionError: they are locked, and no transaction is open.
+        """
+        if not (self.for_update or self.skip_locked):
+            return None
+        executor.must_be_inside("skip_locked" if self.skip_locked else "for_update")
+        return "skip locked" if self.skip_locked else "update"
+
+    def columns(self, model: TableModel) -> tuple[str, ...]:
+        """Return the selected columns.
+
+        Raises:
+            ValidationError: ``select`` is not a list of names.
+            ColumnNotFoundError: a name is not a column.
+        """
+        if self.select is None:
+            return model.names
+        if not isinstance(self.select, (list, tuple)) or not self.select:
+            raise ValidationError(
+                f"{model.name}: select is a list of column names", field="select", hint="select=['id', 'name']"
+            )
+        return tuple([model.column(name).name for name in self.select])
+
+    def refuse(self, operation: str, hint: str, *options: str) -> None:
+        """Refuse options that an operation cannot honor.
+
+        Raises:
+            ValidationError: one of them was given.
+        """
+        for name in options:
+            value = getattr(self, name)
+            if value is not None and value is not False:
+                raise ValidationError(f"{operation} has no {name}", field=name, hint=hint)
+
+
+def order_names(order: Any) -> tuple[str, ...] | None:
+    """Return an order that consists of names, None for one of expressions; the names are not checked."""
+    if order is None:
+        return ()
+    if isinstance(order, str):
+        return (order,)
+    given: tuple[Any, ...] = (*cast("Sequence[Any]", order),) if isinstance(order, (list, tuple)) else (order,)
+    return tuple(given) if all(isinstance(name, str) for name in given) else None
