@@ -24,6 +24,7 @@ from tests.support.postgres import PostgresTestServer, running_server
 
 if TYPE_CHECKING:
     from deebase import Database
+    from deebase._sqltext.capabilities import Capabilities
 
 BACKENDS = ("sqlite-memory", "sqlite-file", "postgres")
 
@@ -126,6 +127,14 @@ def postgres_url(postgres_server: PostgresTestServer) -> Iterator[str]:
 def backend_name(request: pytest.FixtureRequest) -> str:
     """Each backend in turn: sqlite-memory, sqlite-file, postgres."""
     return str(request.param)
+
+
+@pytest.fixture
+def capabilities(backend_name: str) -> Capabilities:
+    """What the database of this test can do: tests ask it instead of the name."""
+    from deebase._backends import BACKENDS
+
+    return next(one.capabilities for one in BACKENDS if one.capabilities.name.startswith(backend_name.split("-")[0]))
 
 
 @pytest.fixture

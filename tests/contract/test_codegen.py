@@ -28,6 +28,7 @@ from deebase import (
     create_mod_from_tables,
     dataclass_src,
 )
+from tests.support.capabilities import can
 from tests.support.modules import imported, mypy_complaints, ruff_complaints
 
 
@@ -139,7 +140,7 @@ class Right:
 
 async def shape(db: Database) -> dict[str, Any]:
     """Return what the database says of its tables, as text."""
-    if db.engine.dialect.name == "sqlite":
+    if can(db).is_one_file:
         return {row["name"]: row["sql"] for row in await db.q("SELECT name, sql FROM sqlite_master ORDER BY name")}
     columns = await db.q(
         """SELECT table_name, column_name, ordinal_position, data_type, is_nullable, column_default, is_identity

@@ -21,11 +21,13 @@ from deebase import (
     SchemaError,
     ValidationError,
 )
+from deebase._sqltext.capabilities import Capabilities
 from deebase.tools.backup import backup, restore
 from deebase.tools.copying import CopyReport, copy_database
 from deebase.tools.doctor import examine
 from deebase.types import ForeignKeyMark
 from tests.contract.test_files import FULL, Everything
+from tests.support.capabilities import can
 from tests.support.own_server import programs_directory
 
 
@@ -63,9 +65,9 @@ async def fill(db: Database) -> None:
 
 
 @pytest.fixture
-async def other(postgres_url: str, tmp_path: Path, backend_name: str) -> AsyncIterator[Database]:
+async def other(postgres_url: str, tmp_path: Path, capabilities: Capabilities) -> AsyncIterator[Database]:
     """A database of the other kind."""
-    url = str(tmp_path / "other.db") if backend_name == "postgres" else postgres_url
+    url = postgres_url if capabilities.is_one_file else str(tmp_path / "other.db")
     async with Database(url) as database:
         yield database
 
@@ -85,7 +87,7 @@ async def test_a_database_is_the_same_on_the_other_side_and_back(db: Database, o
     async with Database(tmp_path / "back.db") as back:
         again: CopyReport = await copy_database(other, back)
         assert [table.checksum for table in again.tables] == [table.checksum for table in report.tables]
-        assert await rows_of(back) == await rows_of(db) if db.engine.dialect.name == "sqlite" else True
+        assert await rows_of(back) == await rows_of(db) if can(db).is_one_file else True
     assert await other.v.all_grown() == [{"id": 9, "name": "b"}]
     players = other.t.player
     assert players.foreign_keys == db.t.player.foreign_keys
@@ -153,7 +155,7 @@ async def test_a_copy_goes_on_only_with_a_source_that_is_the_same(db: Database, 
 
 
 async def test_documents_of_any_kind_are_copied(db: Database, other: Database) -> None:
-    key, kind = ("INTEGER", "JSON") if db.engine.dialect.name == "sqlite" else ("BIGINT", "JSONB")
+    key, kind = ("BIGINT", "JSONB") if can(db).checks_types else ("INTEGER", "JSON")
     await db.script(f"""CREATE TABLE t (id {key} PRIMARY KEY, d {kind});
         INSERT INTO t VALUES (1, '[1, {{"a": null}}]'), (2, '{{"b": [2.5]}}'), (3, '"x"'), (4, NULL), (5, '7')""")
     report = await copy_database(db, other)
@@ -172,7 +174,7 @@ async def test_a_copy_without_what_is_there_already(db: Database, other: Databas
 
 
 async def test_what_the_target_does_not_have_is_told(db: Database, other: Database) -> None:
-    if db.engine.dialect.name == "sqlite":
+    if can(db).is_one_file:
         await db.script(
             "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT CHECK (n > 0) CHECK (n GLOB '*'), twice INT AS (n * 2));"
             "CREATE VIEW odd AS SELECT strftime('%Y', 'now') AS y FROM t; INSERT INTO t VALUES (1, 4);"
@@ -185,7 +187,7 @@ async def test_what_the_target_does_not_have_is_told(db: Database, other: Databa
         )
     report = await copy_database(db, other)
     notes = "\n".join(report.left_out)
-    foreign = "GLOB" if db.engine.dialect.name == "sqlite" else "~"
+    foreign = "GLOB" if can(db).is_one_file else "~"
     assert all(text in notes for text in (foreign, "t: CHECK (", "twice is computed", "view odd: the target does not"))
     assert "n > 0" not in notes
     assert await other.t.t[1] == {"id": 1, "n": 4, "twice": 8}
@@ -197,9 +199,9 @@ async def test_what_the_target_does_not_have_is_told(db: Database, other: Databa
 
 
 @pytest.fixture
-def programs(backend_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def programs(capabilities: Capabilities, monkeypatch: pytest.MonkeyPatch) -> None:
     """pg_dump and pg_restore of the server's version on PATH; libpq needs no more than the socket."""
-    if backend_name == "postgres":
+    if not capabilities.is_one_file:
         monkeypatch.setenv("PATH", f"{programs_directory()}{os.pathsep}{os.environ['PATH']}")
 
 
@@ -238,7 +240,7 @@ async def test_what_came_after_the_backup_goes(db: Database, tmp_path: Path, pro
         "INSERT INTO later VALUES (1, 1); ALTER TABLE team ADD COLUMN later_id INTEGER REFERENCES later (id); "
         "CREATE VIEW latest AS SELECT * FROM later"
     )
-    if db.engine.dialect.name == "postgresql":
+    if can(db).has_own_types:
         await db.script(
             "CREATE TYPE mood AS ENUM ('fine'); CREATE SCHEMA more; CREATE TABLE more.one (m mood); "
             "CREATE FUNCTION half(n integer) RETURNS integer LANGUAGE sql AS 'SELECT n / 2'; CREATE SEQUENCE counted; "
@@ -247,7 +249,7 @@ async def test_what_came_after_the_backup_goes(db: Database, tmp_path: Path, pro
     await restore(db, path, replace=True)
     assert await rows_of(db) == before
     assert "later_id" not in db.t.team.columns
-    if db.engine.dialect.name == "postgresql":
+    if can(db).has_own_types:
         left = "SELECT count(*) FROM pg_type WHERE typname IN ('mood', 'name', 'pair') AND typnamespace = 2200"
         assert await db.item(left) == 0
         assert await db.item("SELECT count(*) FROM pg_namespace WHERE nspname = 'more'") == 0
@@ -373,7 +375,7 @@ async def test_what_is_no_backup_is_refused(db: Database, tmp_path: Path) -> Non
     for path in (bad, tmp_path / "missing"):
         with pytest.raises(InvalidOperationError):
             await restore(db, path, replace=True)
-    if db.engine.dialect.name == "sqlite":
+    if can(db).is_one_file:
         good = await backup(db, tmp_path / "good")
         data = bytearray(good.read_bytes())
         data[4096 : 4096 + 2000] = os.urandom(2000)
@@ -384,7 +386,7 @@ async def test_what_is_no_backup_is_refused(db: Database, tmp_path: Path) -> Non
 
 
 async def test_without_the_programs_it_says_so(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if db.engine.dialect.name == "postgresql":
+    if can(db).has_own_types:
         monkeypatch.setattr(shutil, "which", lambda _: None)
         with pytest.raises(InvalidOperationError, match="pg_dump is not installed"):
             await backup(db, tmp_path / "x")
@@ -403,7 +405,7 @@ async def test_the_doctor_finds_what_is_wrong(db: Database) -> None:
         "CREATE TABLE fine (id INTEGER PRIMARY KEY, parent_id INTEGER REFERENCES parent (id));"
         "CREATE INDEX one ON fine (parent_id); CREATE INDEX two ON fine (parent_id);"
     )
-    if db.engine.dialect.name == "sqlite":
+    if can(db).is_one_file:
         for statement in ("PRAGMA foreign_keys = OFF", "INSERT INTO child VALUES (7)", "PRAGMA foreign_keys = ON"):
             await db.q(statement)
     else:
@@ -413,7 +415,7 @@ async def test_the_doctor_finds_what_is_wrong(db: Database) -> None:
     assert ("foreign-key-without-index", "child") in found
     assert ("foreign-key-without-index", "fine") not in found
     assert found["duplicate-index", "fine"].fix == "drop_index('two')"
-    special = ("dangling-rows", "child") if db.engine.dialect.name == "sqlite" else ("unchecked-constraint", "fine")
+    special = ("dangling-rows", "child") if can(db).is_one_file else ("unchecked-constraint", "fine")
     assert found[special].fix
     assert [finding.severity for finding in await examine(db)] == sorted(
         [finding.severity for finding in found.values()], key=["error", "warning", "advice"].index

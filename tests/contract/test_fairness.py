@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from deebase import Database, Table
+from tests.support.capabilities import can
 
 several_lanes = pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 sqlite_only = pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file"], indirect=True)
@@ -37,7 +38,7 @@ async def items(db: Database) -> Table[Item]:
 @asynccontextmanager
 async def endless(db: Database, count: int = 1) -> AsyncIterator[list[asyncio.Task[object]]]:
     """Run queries that do not end before this block does."""
-    if "postgresql" in repr(db):
+    if not can(db).is_one_file:
         async with blocked_queries(db, count) as tasks:
             yield tasks
         return

@@ -13,6 +13,7 @@ from deebase import Database, Index, MigrationError
 from deebase.migrations import Migrator
 from deebase.migrations.compare.diff import compare
 from deebase.migrations.scratch import scratch
+from tests.support.capabilities import can
 
 #: A migration reads the tables, of which some have columns without a counterpart in Python.
 pytestmark = pytest.mark.filterwarnings("ignore:.* read and written as text")
@@ -97,9 +98,9 @@ async def run(db: Database, statements: Sequence[str]) -> None:
 async def everything(db: Database) -> None:
     checks = ["number > 0", "name <> 'a;b'"]
     await db.create(Thing, checks=checks, indexes=[Index("part of it", "number", where="number > 3")])
-    own = SQLITE if db.engine.dialect.name == "sqlite" else POSTGRES
+    own = SQLITE if can(db).is_one_file else POSTGRES
     await run(db, [*own, *COMMON])
-    if db.engine.dialect.name == "sqlite":
+    if can(db).has_strict_tables:
         strict = type("Strict", (), {"__annotations__": {"id": int, "n": float}})
         await db.create(strict, strict=True)
 

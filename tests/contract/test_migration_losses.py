@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from deebase import Database, MigrationError
+from deebase._backends import BACKENDS
 from deebase.migrations import Migrator, files
+from tests.support.capabilities import can
 from tests.support.migration_losses import (
     DESTRUCTIVE_PYTHON,
     DESTRUCTIVE_SQL,
@@ -29,7 +31,7 @@ Write = Callable[..., Migrator]
 @pytest.fixture
 async def shop(db: Database) -> Database:
     """A database with rows in its tables."""
-    await db.script(SETUP[db.engine.dialect.name])
+    await db.script(SETUP[can(db).name])
     await db.script(ROWS)
     return db
 
@@ -59,7 +61,7 @@ def write(db: Database, tmp_path: Path) -> Write:
 def rows(db: Database) -> Callable[[], Awaitable[list[Any]]]:
     async def read() -> list[Any]:
         found = [await db.q(f"SELECT * FROM {table} ORDER BY id") for table in TABLES]
-        partitioned = db.engine.dialect.name == "postgresql"
+        partitioned = can(db).has_schemas
         return [*found, await db.q("SELECT * FROM event ORDER BY id")] if partitioned else found
 
     return read
@@ -71,7 +73,7 @@ Rows = Callable[[], Awaitable[list[Any]]]
 @pytest.mark.parametrize("python", [False, True], ids=["sql", "python"])
 async def test_what_loses_rows_or_values_is_stopped(shop: Database, write: Write, rows: Rows, python: bool) -> None:
     before, passed = await rows(), list[str]()
-    cases = of(DESTRUCTIVE_PYTHON if python else DESTRUCTIVE_SQL, shop.engine.dialect.name)
+    cases = of(DESTRUCTIVE_PYTHON if python else DESTRUCTIVE_SQL, can(shop).name)
     for name, case in cases.items():
         migrator = write(case, python=python)
         refused = await _refused(migrator)
@@ -94,14 +96,14 @@ async def _refused(migrator: Migrator) -> MigrationError | None:
 
 
 def test_the_ways_to_lose_rows_are_many_on_each_database() -> None:
-    for dialect in ("sqlite", "postgresql"):
+    for dialect in (backend.capabilities.name for backend in BACKENDS):
         assert len(of(DESTRUCTIVE_SQL, dialect)) + len(of(DESTRUCTIVE_PYTHON, dialect)) >= 60
         assert len(of(HARMLESS_SQL, dialect)) + len(of(HARMLESS_PYTHON, dialect)) >= 20
 
 
 @pytest.mark.parametrize("python", [False, True], ids=["sql", "python"])
 async def test_what_loses_nothing_is_applied(db: Database, write: Write, python: bool) -> None:
-    dialect = db.engine.dialect.name
+    dialect = can(db).name
     cases = of(HARMLESS_PYTHON if python else HARMLESS_SQL, dialect)
     for name, case in cases.items():
         await _emptied(db)
@@ -112,7 +114,7 @@ async def test_what_loses_nothing_is_applied(db: Database, write: Write, python:
 
 
 async def _emptied(db: Database) -> None:
-    if db.engine.dialect.name == "postgresql":
+    if can(db).has_schemas:
         await db.script("DROP SCHEMA public CASCADE; DROP SCHEMA IF EXISTS other CASCADE; CREATE SCHEMA public")
         return
     found = await db.q("SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view')")

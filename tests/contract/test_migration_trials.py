@@ -18,6 +18,7 @@ from deebase import Database, ForeignKey, MigrationError
 from deebase.migrations import Migrator, files
 from deebase.migrations.compare.diff import compare
 from deebase.migrations.scratch import scratch
+from tests.support.capabilities import can
 
 Add = Callable[..., files.MigrationFile]
 
@@ -301,7 +302,7 @@ async def test_the_script_does_what_up_does(migrator: Migrator, db: Database, ad
 
 async def run_by_hand(db: Database, part: str) -> None:
     """Run SQL as a program of the database does, which knows nothing of DeeBase."""
-    if db.engine.dialect.name == "postgresql":
+    if can(db).has_schemas:
         await db.script(part)
         return
     path = db._core.settings.path

@@ -22,6 +22,7 @@ from deebase import (
 from deebase.migrations import Migrator, files
 from deebase.migrations.lock import runner_lock
 from deebase.migrations.runner import separate
+from tests.support.capabilities import can
 
 PYTHON = '''"""A step."""
 
@@ -62,7 +63,7 @@ def tables(db: Database) -> Callable[[], Awaitable[list[str]]]:
     async def names() -> list[str]:
         sql = (
             "SELECT name FROM sqlite_master WHERE type = 'table'"
-            if db.engine.dialect.name == "sqlite"
+            if can(db).is_one_file
             else "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema()"
         )
         return sorted(row["name"] for row in await db.q(sql) if row["name"] != "_deebase_migrations")
@@ -399,7 +400,7 @@ async def test_a_migration_that_no_transaction_can_hold_is_noted_step_by_step(
     migrator: Migrator, add: Add, db: Database
 ) -> None:
     add("0001-a")
-    statement = "VACUUM t0001" if db.engine.dialect.name == "postgresql" else "VACUUM"
+    statement = "VACUUM t0001" if can(db).has_schemas else "VACUUM"
     add("0002-vacuum", f"-- not transactional\n{statement};", f"{statement};", sql=True)
     await migrator.up()
     assert await states(migrator) == {"0001-a": "applied", "0002-vacuum": "applied"}
@@ -582,14 +583,14 @@ async def test_runners_of_one_process_take_turns(migrator: Migrator, db: Databas
 
 
 async def test_waiting_for_another_runner_is_bounded_and_names_it(
-    migrator: Migrator, db: Database, add: Add, tmp_path: Path, backend_name: str
+    migrator: Migrator, db: Database, add: Add, tmp_path: Path
 ) -> None:
     add("0001-a")
     async with runner_lock(db._core.executor, 1.0):
         with pytest.raises(BusyError, match=r"process \d+ .*; waited 0\.1 s") as caught:
             await migrator.up(lock_timeout=0.1)
         assert "lock_timeout=" in str(caught.value)
-        assert len(list(tmp_path.glob("*-migrating"))) == (backend_name == "sqlite-file")
+        assert len(list(tmp_path.glob("*-migrating"))) == (can(db).is_one_file and db._settings.path is not None)
     assert not list(tmp_path.glob("*-migrating"))
     assert len(await migrator.up(lock_timeout=0)) == 1
 

@@ -28,6 +28,7 @@ from deebase import (
     UTCDateTime,
     ValidationError,
 )
+from tests.support.capabilities import can
 
 
 @dataclass
@@ -47,10 +48,6 @@ async def settled() -> None:
     """Let the loop close the generators that were left, as it does by itself."""
     await asyncio.sleep(0)
     await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
-
-
-def is_postgres(db: Database) -> bool:
-    return db.engine.dialect.name == "postgresql"
 
 
 # -- parameters --------------------------------------------------------------------------------
@@ -318,7 +315,7 @@ async def test_several_statements_or_none_are_refused(t: Database) -> None:
 async def test_a_stream_gives_all_rows_and_may_be_left(t: Database) -> None:
     numbers = (
         "SELECT x FROM generate_series(1, 5000) AS g(x)"
-        if is_postgres(t)
+        if not can(t).is_one_file
         else "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 5000) SELECT x FROM c"
     )
     assert [row["x"] async for row in t.stream(numbers)] == list(range(1, 5001))
@@ -389,7 +386,7 @@ async def test_a_script_is_one_transaction(t: Database) -> None:
 
 async def test_a_script_may_hold_bodies_of_triggers_and_functions(t: Database) -> None:
     await t.q("CREATE TABLE log (x INTEGER)")
-    if is_postgres(t):
+    if not can(t).is_one_file:
         script = """
             CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN

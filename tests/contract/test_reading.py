@@ -26,6 +26,7 @@ from deebase import (
     TransactionError,
     ValidationError,
 )
+from tests.support.capabilities import can
 
 Rows = Table[dict[str, Any]]
 
@@ -365,7 +366,7 @@ async def test_a_query_is_lazy_immutable_and_may_be_awaited_again(people: Rows) 
 
 
 async def test_a_condition_in_text_can_use_an_index(db: Database, people: Rows) -> None:
-    if db.engine.dialect.name == "sqlite":
+    if can(db).is_one_file:
         await db.q("CREATE INDEX ix_age ON person (age)")
         assert "ix_age" in await people("age = ?", [25]).explain()
         # What SQLite takes for true is true.

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from deebase import Database, Index, NotFoundError, SchemaError, Table, ValidationError
+from tests.support.capabilities import can
 
 Rows = Table[dict[str, Any]]
 
@@ -33,7 +34,7 @@ async def lanes_of(db: Database) -> list[Any]:
     async with db.transaction():
         pass
     lanes = db._core.executor.lanes()
-    if db.engine.dialect.name == "postgresql":
+    if not can(db).is_one_file:
         return list(lanes._pool.idle)
     return [lane for pool in {lanes._writer, lanes._reader} for lane in pool.idle]
 
@@ -46,7 +47,7 @@ async def sent_by(db: Database, operation: Callable[[], Awaitable[Any]]) -> list
     """Run an operation and return what the driver was given to run: sqlite3 traces it, asyncpg logs it."""
     seen: list[str] = []
     lanes = await lanes_of(db)
-    if db.engine.dialect.name == "sqlite":
+    if can(db).is_one_file:
         for lane in lanes:
             await lane.call(tracing(seen.append))
         await operation()

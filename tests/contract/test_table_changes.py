@@ -26,6 +26,7 @@ from deebase import (
     ValidationError,
 )
 from deebase.types import ForeignKeyMark
+from tests.support.capabilities import can
 
 
 class Color(Enum):
@@ -99,7 +100,7 @@ async def test_an_index_over_expressions(db: Database, users: Table[User]) -> No
     with pytest.raises(UniqueViolationError):
         await users.insert(name="U0")
     plan = await users.rows_as(dict)(sa.func.lower(c.name) == "u1").explain()
-    assert "by lower" in str(plan) or db.engine.dialect.name == "postgresql"
+    assert "by lower" in str(plan) or can(db).has_hash_joins
     await db.reflect()
     assert [index["columns"] for index in db.t.user.indexes] == [[None], ["age"], ["age", "name", None]]
     posts = await db.create(Post)

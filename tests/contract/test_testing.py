@@ -28,6 +28,7 @@ from deebase import (
     ValidationError,
 )
 from deebase.testing import build, build_many, rollback, temporary_database, temporary_url
+from tests.support.capabilities import can
 from tests.support.tree import ROOT
 
 
@@ -154,10 +155,10 @@ async def test_a_temporary_database_is_gone_afterwards(db: Database, db_url: str
         await made.t.user.insert(name="Ada", email="ada@example.com")
 
     async with temporary_database(url, classes=[User, Post], setup=more) as made:
-        assert (made.engine.dialect.name == "postgresql") == (backend_name == "postgres")
+        assert can(made) == can(db)
         assert await made.t.user.count() == 1
-        place = await made.item("SELECT current_database()") if backend_name == "postgres" else made.engine.url.database
-    if backend_name == "postgres":
+        place = await made.item("SELECT current_database()") if can(db).has_schemas else made.engine.url.database
+    if can(db).has_schemas:
         assert await db.item("SELECT count(*) FROM pg_database WHERE datname = ?", [place]) == 0
     else:
         assert not Path(str(place)).exists()

@@ -11,7 +11,8 @@ from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.sql.elements import UnaryExpression
 
-from deebase._model.columns import ColumnSpec, sql_default
+from deebase._backends.protocols import NewColumn
+from deebase._model.columns import sql_default
 from deebase._model.create_statements import strict_type
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import foreign_key_index_name, index_name, shortened
@@ -23,19 +24,9 @@ from deebase.types import ForeignKeyMark
 IndexPart = str | ColumnElement[Any]
 
 
-def column_declaration(
-    table: str, spec: ColumnSpec, mark: ForeignKeyMark | None, key: str | None, dialect: Dialect, *, strict: bool
-) -> str:
-    """Return what declares a new column.
-
-    Args:
-        table: the name of its table.
-        spec: the new column.
-        mark: what it refers to.
-        key: the only key column of that table, if it has one.
-        dialect: the database.
-        strict: the table is a STRICT one (SQLite).
-    """
+def column_declaration(table: str, column: NewColumn, dialect: Dialect, *, strict: bool) -> str:
+    """Return what declares a new column of a table; ``strict`` says whether the table is STRICT."""
+    spec, mark, key = column
     options: dict[str, Any] = {"nullable": spec.nullable}
     made = sql_default(spec, dialect)
     if made is not None:

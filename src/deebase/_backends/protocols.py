@@ -280,8 +280,10 @@ class SchemaWriter(Protocol):
         """
         ...
 
-    def add_column(self, facts: TableInfo, column: NewColumn, dialect: Dialect, operation: str) -> Steps[AlterPlan]:
-        """Return the statements that add a column."""
+    def add_columns(
+        self, facts: TableInfo, columns: Sequence[NewColumn], dialect: Dialect, operation: str
+    ) -> Steps[AlterPlan]:
+        """Return the statements that add columns, in their order."""
         ...
 
     def rename(self, facts: TableInfo, new: str, taken: Collection[str], dialect: Dialect) -> list[tuple[str, str]]:

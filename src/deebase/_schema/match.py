@@ -80,13 +80,9 @@ class _Matching:
     async def run(self) -> None:
         facts = self.work.tables[self.made.name]
         existing = {column.name for column in facts.columns}
-        new = [spec for spec in self.made.columns if spec.name not in existing]
-        for spec in new:
-            if spec is not new[0] and not self.work.backend.capabilities.alters_in_place:
-                # A rebuilt table is made from its text.
-                facts = await self.work.look()
-            await self.work.add(facts, self._new_column(spec), indexes=False)
+        new = [self._new_column(spec) for spec in self.made.columns if spec.name not in existing]
         if new:
+            await self.work.add_columns(facts, new)
             facts = await self.work.look()
         self._must_have_composite_keys(facts)
         change = Change(

@@ -204,14 +204,14 @@ class Transformation:
         """
         async with self.executor.transaction():
             facts = await self.look()
-            await self.add(facts, column, indexes=indexes)
+            await self.add_columns(facts, [column])
+            if column.mark is not None and indexes:
+                await self._run([self._key_index(facts, column.spec.name)])
 
-    async def add(self, facts: TableInfo, column: NewColumn, *, indexes: bool) -> None:
-        """Add a column, inside of a transaction."""
-        asked = self.backend.schema.add_column(facts, column, self.dialect, self.operation)
+    async def add_columns(self, facts: TableInfo, columns: Sequence[NewColumn]) -> None:
+        """Add columns without indexes, inside of a transaction."""
+        asked = self.backend.schema.add_columns(facts, columns, self.dialect, self.operation)
         await self._carry_out(await run_steps(self.executor, asked), judged=False)
-        if column.mark is not None and indexes:
-            await self._run([self._key_index(facts, column.spec.name)])
 
 
 def _referred(arguments: Arguments) -> list[str]:

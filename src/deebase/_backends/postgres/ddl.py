@@ -80,12 +80,14 @@ class PostgresSchema:
         actions = [f"ALTER TABLE {table} {action}" for action in _actions(facts, constraints, change, dialect)]
         return AlterPlan((*actions, *rename_columns(facts, change.rename, dialect)))
 
-    def add_column(self, facts: TableInfo, column: NewColumn, dialect: Dialect, operation: str) -> Steps[AlterPlan]:
-        """Return the statement that adds a column."""
+    def add_columns(
+        self, facts: TableInfo, columns: Sequence[NewColumn], dialect: Dialect, operation: str
+    ) -> Steps[AlterPlan]:
+        """Return the statements that add columns, in their order."""
         yield from ()
-        spec, mark, key = column
-        declaration = column_declaration(facts.name, spec, mark, key, dialect, strict=False)
-        return AlterPlan((f"ALTER TABLE {qualified(facts, dialect)} ADD COLUMN {declaration}",))
+        declared = [column_declaration(facts.name, column, dialect, strict=False) for column in columns]
+        table = qualified(facts, dialect)
+        return AlterPlan(tuple([f"ALTER TABLE {table} ADD COLUMN {declaration}" for declaration in declared]))
 
     def rename(self, facts: TableInfo, new: str, taken: Collection[str], dialect: Dialect) -> list[tuple[str, str]]:
         """Return the statements that rename a table and its generated indexes, each with the one that undoes it."""

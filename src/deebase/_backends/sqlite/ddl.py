@@ -24,7 +24,7 @@ from deebase._backends.sqlite.rebuild import (
     rebuild,
     rowid_name,
     understood,
-    with_added_column,
+    with_added_columns,
 )
 from deebase._backends.sqlite.renames import pinned_views, rename_steps
 from deebase._model.facts import TableInfo
@@ -69,17 +69,16 @@ class SqliteSchema:
         # Before SQLite's own renames, which would rename the columns of views too.
         return replace(planned, after=(*planned.after, *pinned_views(views.tables, entries, change.rename)))
 
-    def add_column(self, facts: TableInfo, column: NewColumn, dialect: Dialect, operation: str) -> Steps[AlterPlan]:
-        """Return the statements that add a column."""
-        spec, mark, key = column
+    def add_columns(
+        self, facts: TableInfo, columns: Sequence[NewColumn], dialect: Dialect, operation: str
+    ) -> Steps[AlterPlan]:
+        """Return the statements that add columns, in their order; where ALTER TABLE refuses one, a rebuild adds all."""
         strict = understood(facts, operation).strict
-        declaration = column_declaration(facts.name, spec, mark, key, dialect, strict=strict)
-        # ADD COLUMN takes neither of these, even in an empty table (sqlite.org/lang_altertable.html).
-        lacks_value = not spec.nullable and spec.default is UNSET
-        refers_by_default = mark is not None and spec.default is not UNSET
-        if lacks_value or refers_by_default:
-            return with_added_column(facts, (yield from _entries()), declaration)
-        return AlterPlan(after=(f"ALTER TABLE {qualified(facts, dialect)} ADD COLUMN {declaration}",))
+        declarations = [column_declaration(facts.name, column, dialect, strict=strict) for column in columns]
+        if any(map(_needs_rebuild, columns)):
+            return with_added_columns(facts, (yield from _entries()), declarations)
+        table = qualified(facts, dialect)
+        return AlterPlan(after=tuple([f"ALTER TABLE {table} ADD COLUMN {declaration}" for declaration in declarations]))
 
     def rename(self, facts: TableInfo, new: str, taken: Collection[str], dialect: Dialect) -> list[tuple[str, str]]:
         """Return the statements that rename a table and its generated indexes, each with the one that undoes it."""
@@ -101,6 +100,12 @@ class SqliteSchema:
         yield Query(f"SELECT * FROM {asked.quoted} LIMIT 0")
         for (trigger,) in triggers:
             yield Query(trigger)
+
+
+def _needs_rebuild(column: NewColumn) -> bool:
+    """Whether ADD COLUMN refuses a column, even in an empty table (sqlite.org/lang_altertable.html)."""
+    has_default = column.spec.default is not UNSET
+    return column.mark is not None if has_default else not column.spec.nullable
 
 
 def _entries() -> Steps[list[SchemaRow]]:

@@ -94,9 +94,11 @@ def rebuild(
     return _exchanged(facts, entries, edited(facts.sql or "", change, dialect), change, converted, renames)
 
 
-def with_added_column(facts: TableInfo, entries: Sequence[SchemaRow], column: str) -> AlterPlan:
-    """Return the statements that add a column which ALTER TABLE does not take, by the text that declares it."""
-    sql = edit.with_column(facts.sql or "", column)
+def with_added_columns(facts: TableInfo, entries: Sequence[SchemaRow], declarations: Iterable[str]) -> AlterPlan:
+    """Return the statements that add columns which ALTER TABLE does not take, by the texts that declare them."""
+    sql = facts.sql or ""
+    for declaration in declarations:
+        sql = edit.with_column(sql, declaration)
     return _exchanged(facts, entries, sql, Change(), frozenset(), [])
 
 
