@@ -179,8 +179,8 @@ def edited(sql: str, change: Change, dialect: Dialect) -> str:
         sql = edit.with_constraint(sql, check) if check is not None else sql
     for name, not_null in change.not_null.items():
         sql = edit.with_not_null(sql, name, not_null)
-    for name, literal in change.defaults.items():
-        sql = edit.with_default(sql, name, literal)
+    for name, default in change.defaults.items():
+        sql = edit.with_default(sql, name, default)
     for key in change.add_foreign_keys:
         sql = edit.with_constraint(sql, foreign_key(key))
     for condition in change.add_checks:
@@ -234,8 +234,8 @@ def _copy(facts: TableInfo, made: TableText, new: str, change: Change, converted
     rowid = rowid_name(facts)
     if rowid is not None and not made.without_rowid and made.rowid_column is None:
         pairs.insert(0, (rowid, rowid))
-    targets, sources = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    return f"INSERT INTO {identifier(new)} ({', '.join(targets)}) SELECT {', '.join(sources)} FROM {identifier(facts.name)}"
+    targets, sources = ", ".join([pair[0] for pair in pairs]), ", ".join([pair[1] for pair in pairs])
+    return f"INSERT INTO {identifier(new)} ({targets}) SELECT {sources} FROM {identifier(facts.name)}"
 
 
 def rowid_name(facts: TableInfo) -> str | None:
