@@ -12,6 +12,9 @@ from sqlalchemy.sql import ColumnElement, operators, visitors
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeEngine
 
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import literal
+
 #: A function of SQLite that every connection registers; in SQL text it may be called, too.
 COMPUTED = "deebase_computed"
 
@@ -72,7 +75,7 @@ def _compile_computed(element: Computed, compiler: Any, **options: Any) -> str:
 @compiles(Computed, "sqlite")
 def _compile_computed_sqlite(element: Computed, compiler: Any, **options: Any) -> str:
     left, right = (compiler.process(side, **options) for side in (element.left, element.right))
-    return f"{COMPUTED}('{element.symbol}', {left}, {right})"
+    return f"{COMPUTED}({literal(element.symbol, SQLITE)}, {left}, {right})"
 
 
 def _computes_exactly(type_: TypeEngine[Any]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum, Flag
 from typing import Any
 
+from deebase._sqltext.quoting import unquoted
 from deebase._types.scalars import is_a, text_fault
 from deebase.errors import UnsupportedTypeError, ValidationError
 
@@ -131,5 +132,5 @@ def choice_columns(source: str, *, in_text: bool) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     for quoted, plain, listed in (_CHOICES_SQLITE if in_text else _CHOICES_POSTGRES).findall(source):
-        found[quoted.replace('""', '"') or plain] = [text.replace("''", "'") for text in _TEXT.findall(listed)]
+        found[unquoted(quoted, '"') or plain] = [unquoted(text) for text in _TEXT.findall(listed)]
     return found

@@ -7,6 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import literal
+
 #: SQLite's function of a declared type, an encoding, what is stored, and what an UPDATE gives. It returns whether the
 #: column keeps its value.
 KEPT = "deebase_kept"
@@ -21,7 +24,7 @@ def kept_on_sqlite(written: str, stored: Any, new: Any) -> Any:
     is_text = sa.func.typeof(stored, type_=sa.String()) == sa.literal_column("'text'")
     letter = sa.case((is_text, sa.cast(sa.literal_column("'a'"), sa.LargeBinary())))
     value = sa.case((is_text, sa.cast(stored, sa.LargeBinary())), else_=sa.type_coerce(stored, sa.types.NullType()))
-    keeps = getattr(sa.func, KEPT)(sa.literal_column(f"'{written}'"), letter, value, new, type_=sa.Boolean())
+    keeps = getattr(sa.func, KEPT)(sa.literal_column(literal(written, SQLITE)), letter, value, new, type_=sa.Boolean())
     return sa.case((keeps, stored), else_=new)
 
 

@@ -105,4 +105,6 @@ async def _walk(page: Page, step: Step, kept: dict[str, Any]) -> None:
 async def _drop(db: Database, names: list[str]) -> None:
     """Drop the tables that this run has made, those that refer to others first."""
     if names:
-        await db.script("".join(f'DROP TABLE "{name}";' for name in names))
+        from deebase._sqltext.quoting import identifier
+
+        await db.script("".join(f"DROP TABLE {identifier(name)};" for name in names))
