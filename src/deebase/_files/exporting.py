@@ -9,7 +9,6 @@ import gzip
 import io
 import json
 import os
-import re
 import sys
 import tempfile
 import zipfile
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from deebase._files.file_errors import refused
-from deebase._files.formats import Format, Packing, checked_delimiter, checked_format, parse_name
+from deebase._files.formats import Format, Packing, checked_delimiter, checked_format, field_writer, parse_name
 from deebase._types.registry import json_value, text_of
 from deebase.errors import InvalidOperationError, ValidationError
 
@@ -182,13 +181,10 @@ class _Delimited:
     def __init__(self, columns: Sequence[str], delimiter: str) -> None:
         self._columns = columns
         self._delimiter = delimiter
-        self._needs_quotes = re.compile(rf'[{re.escape(delimiter)}"\r\n]|\A\s|\s\Z|\A\Z').search
+        self._field = field_writer(delimiter)
 
     def _line(self, fields: list[str]) -> str:
         return f"{self._delimiter.join(fields)}\n"
-
-    def _field(self, text: str) -> str:
-        return '"' + text.replace('"', '""') + '"' if self._needs_quotes(text) else text
 
     def begin(self) -> str:
         return self._line([self._field(name) for name in self._columns])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any, Literal, NamedTuple
 
@@ -41,6 +42,16 @@ _QUOTED = re.compile(r'"(?:[^"]|"")*+"?')
 _LINE_END = re.compile(r"[\r\n]")
 #: A first line with which spreadsheets name the delimiter; it is not part of the data.
 _SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>[^\r\n\0\"])(?:\r\n|\r|\n)", re.IGNORECASE)
+
+
+def field_writer(delimiter: str) -> Callable[[str], str]:
+    """Return the function that writes a text as a field: in quotes where readers would take it for something else."""
+    needs_quotes = re.compile(rf'[{re.escape(delimiter)}"\r\n]|\A\s|\s\Z|\A\Z').search
+
+    def write(text: str) -> str:
+        return '"' + text.replace('"', '""') + '"' if needs_quotes(text) else text
+
+    return write
 
 
 class FileName(NamedTuple):

@@ -1,4 +1,4 @@
-"""Names and values as SQL text. All SQL that DeeBase writes by itself quotes with these."""
+"""Names and values as SQL text. All SQL that DeeBase writes quotes with these, and nothing else does."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def literal(text: str, rules: TokenRules) -> str:
     """
     quoted = "'" + text.replace("'", "''") + "'"
     return "E" + quoted.replace("\\", "\\\\") if rules.escapes_strings and "\\" in text else quoted
+
+
+def unquoted(inside: str, quote: str = "'") -> str:
+    """Return what is meant by the text between two quotes, where each quote inside is doubled."""
+    return inside.replace(quote * 2, quote)
 
 
 def bytes_literal(value: bytes, rules: TokenRules) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 from deebase._sqltext.dialects import TokenRules
+from deebase._sqltext.quoting import unquoted
 
 Kind = Literal[
     "space", "comment", "open_comment", "unclosed", "string", "blob", "quoted", "word", "number", "symbol", "illegal",
@@ -71,7 +72,7 @@ class Token(NamedTuple):
             return self.text
         quote = self.text[-1]
         inner = self.text[3 if self.text[0] in "uU" else 1 : -1]
-        return inner if quote == "]" else inner.replace(quote * 2, quote)
+        return inner if quote == "]" else unquoted(inner, quote)
 
     def means(self, name: str) -> bool:
         """Whether it is this name, bare or quoted."""

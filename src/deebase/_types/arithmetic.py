@@ -12,6 +12,8 @@ from sqlalchemy.sql import ColumnElement, operators, visitors
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeEngine
 
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import literal
 from deebase._types.base import has_types
 
 #: A function of SQLite that every connection registers; in SQL text it may be called, too.
@@ -70,7 +72,7 @@ def _compile_computed(element: Computed, compiler: Any, **options: Any) -> str:
     left, right = (compiler.process(side, **options) for side in (element.left, element.right))
     if has_types(compiler.dialect):
         return f"({left} {element.symbol} {right})"
-    return f"{COMPUTED}('{element.symbol}', {left}, {right})"
+    return f"{COMPUTED}({literal(element.symbol, SQLITE)}, {left}, {right})"
 
 
 def _computes_exactly(type_: TypeEngine[Any]) -> bool:

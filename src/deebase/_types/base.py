@@ -12,8 +12,10 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.default import StrCompileDialect
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
+from deebase._sqltext import quoting
 from deebase._sqltext.capabilities import Named as HasName
 from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.dialects import POSTGRES, SQLITE
 from deebase._types.foreign_values import OWN, python_value
 from deebase.errors import DataError, UnsupportedTypeError, ValidationError
 from deebase.types import UNSET
@@ -436,19 +438,17 @@ def literal(value: str | int | float | bytes | None, dialect: Dialect) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    quoted = (rf"\x{value.hex()}" if isinstance(value, bytes) else str(value)).replace("'", "''")
-    # E'' says itself what a backslash is; '' leaves it to a setting (standard_conforming_strings).
-    return "E'" + quoted.replace("\\", "\\\\") + "'" if "\\" in quoted else f"'{quoted}'"
+    return quoting.bytes_literal(value, POSTGRES) if isinstance(value, bytes) else quoting.literal(str(value), POSTGRES)
 
 
 def _sqlite_literal(value: str | int | float | bytes) -> str:
     if isinstance(value, bytes):
-        return f"X'{value.hex()}'"
+        return quoting.bytes_literal(value, SQLITE)
     if isinstance(value, float):
         return _sqlite_real(value)
     if isinstance(value, int):
         return str(int(value))
-    return "'" + value.replace("'", "''") + "'"
+    return quoting.literal(value, SQLITE)
 
 
 def _sqlite_real(value: float) -> str:

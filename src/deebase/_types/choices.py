@@ -17,6 +17,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.types import TypeEngine
 
+from deebase._sqltext.quoting import unquoted
 from deebase._types.base import ColumnType, is_a, sending
 from deebase._types.text import text_fault
 from deebase.errors import UnsupportedTypeError, ValidationError
@@ -292,5 +293,5 @@ def choice_columns(source: str, *, in_text: bool) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     for quoted, plain, listed in (_CHOICES_SQLITE if in_text else _CHOICES_POSTGRES).findall(source):
-        found[quoted.replace('""', '"') or plain] = [text.replace("''", "'") for text in _TEXT.findall(listed)]
+        found[unquoted(quoted, '"') or plain] = [unquoted(text) for text in _TEXT.findall(listed)]
     return found

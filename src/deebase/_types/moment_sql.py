@@ -20,6 +20,8 @@ from sqlalchemy.sql.elements import Grouping, Null
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import NullType
 
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import literal
 from deebase._types.base import has_types
 from deebase._types.moment_forms import DATE, DATETIME, Kind
 
@@ -118,7 +120,11 @@ class Form(_Wrapped):
 @compiles(Form)
 def _compile_form(element: Form, compiler: Any, **options: Any) -> str:
     text = compiler.process(element.element, **options)
-    return f"ifnull({text} GLOB '{element.pattern}', 1)" if element.own else f"{text} NOT GLOB '{element.pattern}'"
+    return (
+        f"ifnull({text} GLOB {literal(element.pattern, SQLITE)}, 1)"
+        if element.own
+        else f"{text} NOT GLOB {literal(element.pattern, SQLITE)}"
+    )
 
 
 class Kept(ColumnElement[Any]):
@@ -278,7 +284,7 @@ SEARCHES: frozenset[Any] = frozenset({operators.eq, operators.in_op, *_SIGNS})
 
 
 def _normal(text: str, kind: Kind) -> str:
-    own = f"{text} GLOB '{kind.pattern}' OR {text} GLOB '{NO_ASCII}'"
+    own = f"{text} GLOB {literal(kind.pattern, SQLITE)} OR {text} GLOB {literal(NO_ASCII, SQLITE)}"
     return f"(CASE WHEN {own} THEN {text} ELSE {kind.name}({text}) END)"
 
 
@@ -308,7 +314,7 @@ class _Place:
     def __init__(self, table: str, column: str, kind: Kind) -> None:
         self._kind = kind
         self._column = f"deebase_i.{column}"
-        self._from = f"FROM {table} AS deebase_i WHERE {self._column} NOT GLOB '{kind.pattern}'"
+        self._from = f"FROM {table} AS deebase_i WHERE {self._column} NOT GLOB {literal(kind.pattern, SQLITE)}"
 
     def among(self, text: str, values: str) -> str:
         """Return the condition that a column is one of the moments of a SELECT or VALUES, in any form."""
@@ -412,7 +418,7 @@ def other_forms_index(table: str, column: sa.Column[Any], dialect: Dialect) -> s
     quote = dialect.identifier_preparer.quote
     name, kind = quote(column.name), kind_of(column)
     made = f"CREATE INDEX IF NOT EXISTS {quote(f'{OTHER_FORMS}{table}_{column.name}')} ON {quote(table)} ({name})"
-    return f"{made} WHERE {name} NOT GLOB '{kind.pattern}'"
+    return f"{made} WHERE {name} NOT GLOB {literal(kind.pattern, SQLITE)}"
 
 
 def other_forms_indexes(table: sa.Table, names: Iterable[str], dialect: Dialect) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Se
 from contextlib import aclosing
 from typing import Any, Protocol
 
+from deebase._files.formats import field_writer
 from deebase.cli.invocation import invocation, say
 from deebase.cli.terminal import echo, printable, printable_json
 from deebase.cli.value_arguments import plain, text_of
@@ -145,6 +146,7 @@ class _Delimited:
 
     def __init__(self, delimiter: str) -> None:
         self._delimiter = delimiter
+        self._field = field_writer(delimiter)
         self._begun = False
 
     def row(self, row: Row) -> None:
@@ -154,14 +156,7 @@ class _Delimited:
         self._line([None if value is None else text_of(value) for value in row.values()])
 
     def _line(self, fields: Sequence[str | None]) -> None:
-        echo(self._delimiter.join([self._field(field) for field in fields]))
-
-    def _field(self, field: str | None) -> str:
-        if field is None:
-            return ""
-        special = any(character in field for character in (self._delimiter, '"', "\n", "\r"))
-        # Blanks at the ends are kept by what reads quotes.
-        return '"' + field.replace('"', '""') + '"' if special or not field or field != field.strip() else field
+        echo(self._delimiter.join(["" if field is None else self._field(field) for field in fields]))
 
     def end(self, columns: Sequence[str]) -> None:
         if not self._begun and columns:

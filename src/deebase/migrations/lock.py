@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from deebase._lanes.shield import run_shielded
+from deebase._sqltext.dialects import POSTGRES
+from deebase._sqltext.quoting import literal
 from deebase.errors import BusyError, MigrationError
 from deebase.migrations.hints import either
 
@@ -90,7 +92,7 @@ def _me() -> str:
 # open portal would hold up an index that is built concurrently.
 _TRY = """
 BEGIN ISOLATION LEVEL READ COMMITTED;
-SELECT set_config('application_name', '{name}', true);
+SELECT set_config('application_name', {name}, true);
 SELECT set_config(name, '0', true) FROM pg_settings
     WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout');
 SELECT 1 WHERE pg_try_advisory_xact_lock({space}, {kind})
@@ -117,7 +119,7 @@ async def _server_lock(executor: Executor) -> AsyncGenerator[Attempt, None]:
         holder = None
         try:
             # The tag of the last statement, which tells how many rows it gave.
-            if await driver.execute(_TRY.format(name=name, **_KEYS)) != "SELECT 1":
+            if await driver.execute(_TRY.format(name=literal(name, POSTGRES), **_KEYS)) != "SELECT 1":
                 await driver.execute("ROLLBACK")
                 row = await driver.fetchrow(_HOLDER.format(**_KEYS))
                 holder = "another session" if row is None else _described(*row)

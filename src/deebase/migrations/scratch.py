@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from deebase._engine.core import core_of
 from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
+from deebase._sqltext.quoting import identifier
 from deebase.database import Database
 from deebase.errors import DeeBaseError, MigrationError
 
@@ -78,7 +79,7 @@ async def _of_server(executor: Executor) -> AsyncGenerator[Database, None]:
     options["connect_args"] = {**settings.connect_args, **options.get("connect_args", {})}
     try:
         try:
-            await _run(executor, f'CREATE DATABASE "{name}"')
+            await _run(executor, f"CREATE DATABASE {identifier(name)}")
         except DeeBaseError as error:
             raise MigrationError(
                 "a database to try migrations in cannot be created on this server",
@@ -88,17 +89,18 @@ async def _of_server(executor: Executor) -> AsyncGenerator[Database, None]:
             await _create_extensions(executor, made)
             yield made
     finally:
-        await run_shielded(_run(executor, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        await run_shielded(_run(executor, f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)"))
 
 
 async def _create_extensions(executor: Executor, made: Database) -> None:
     """Create the extensions of the real database in one that is to be like it."""
     own = core_of(made).executor
-    quote = executor.settings.dialect.identifier_preparer.quote_identifier
     for name, schema in await executor.fetch(_EXTENSIONS, []):
-        await own.fetch(Statement(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}"), [])
+        await own.fetch(Statement(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}"), [])
         try:
-            await own.fetch(Statement(f"CREATE EXTENSION IF NOT EXISTS {quote(name)} WITH SCHEMA {quote(schema)}"), [])
+            await own.fetch(
+                Statement(f"CREATE EXTENSION IF NOT EXISTS {identifier(name)} WITH SCHEMA {identifier(schema)}"), []
+            )
         except DeeBaseError as error:
             raise MigrationError(
                 f"the extension {name} cannot be created in a database to try migrations in",
@@ -111,11 +113,10 @@ async def leave_out_extensions(made: Database, files: Iterable[MigrationFile]) -
     executor = core_of(made).executor
     if executor.settings.name == "sqlite":
         return
-    quote = executor.settings.dialect.identifier_preparer.quote_identifier
     named = {name for file in files for name in _CREATES_EXTENSION.findall(file.text)}
     for name, _ in await executor.fetch(_EXTENSIONS, []):
         if name in named:
-            await executor.fetch(Statement(f"DROP EXTENSION IF EXISTS {quote(name)} CASCADE"), [])
+            await executor.fetch(Statement(f"DROP EXTENSION IF EXISTS {identifier(name)} CASCADE"), [])
 
 
 def _hour() -> int:
@@ -129,7 +130,7 @@ async def _sweep(executor: Executor) -> None:
         if found is not None and int(found[1]) < _hour() - _LEFT_BEHIND:
             # Another program may do the same just now.
             with contextlib.suppress(DeeBaseError):
-                await _run(executor, f'DROP DATABASE IF EXISTS "{name}"')
+                await _run(executor, f"DROP DATABASE IF EXISTS {identifier(name)}")
 
 
 async def _run(executor: Executor, sql: str) -> None:

@@ -214,9 +214,8 @@ def _copy(facts: TableInfo, made: TableText, new: str, change: Change, converted
     rowid = rowid_name(facts)
     if rowid is not None and not made.without_rowid and made.rowid_column is None:
         pairs.insert(0, (rowid, rowid))
-    targets, sources = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    into = f"{identifier(new)} ({', '.join(targets)})"
-    return f"INSERT INTO {into} SELECT {', '.join(sources)} FROM {identifier(facts.name)}"
+    targets, sources = ", ".join([pair[0] for pair in pairs]), ", ".join([pair[1] for pair in pairs])
+    return f"INSERT INTO {identifier(new)} ({targets}) SELECT {sources} FROM {identifier(facts.name)}"
 
 
 def rowid_name(facts: TableInfo) -> str | None:

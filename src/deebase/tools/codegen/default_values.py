@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from deebase._sqltext.quoting import unquoted
 from deebase._types.registry import column_type
 from deebase.errors import DeeBaseError
 
@@ -59,7 +60,7 @@ def _plain(text: str) -> Any:
         return bytes.fromhex(blob[1])
     quoted = _TEXT.fullmatch(text)
     if quoted:
-        inner = quoted["text"].replace("''", "'")
+        inner = unquoted(quoted["text"])
         return inner.replace("\\\\", "\\") if quoted["escaped"] else inner
     exact = _EXACT.fullmatch(text)
     if exact:
