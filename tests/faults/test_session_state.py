@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from deebase import Database
 from deebase._backends.postgres.lane import PostgresLane, PostgresLanes
+from tests.support.worlds import only_on
 
 #: Everything that a session holds, as one row. Asked with functions that are known to change nothing.
 STATE = """
@@ -71,9 +72,7 @@ CHANGES = [
 ]
 
 
-@pytest.fixture
-def backend_name() -> str:
-    return "postgres"
+backend_name = only_on("postgres")
 
 
 @pytest.fixture
