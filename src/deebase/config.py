@@ -1,4 +1,4 @@
-"""What a project says about its database: its settings file, its `.env`, the environment."""
+"""The settings of a project: its settings file, its `.env` and the environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from deebase.errors import ConfigurationError
 
-#: The file of the settings; in the other one they are the table ``[tool.deebase]``.
+#: The settings file, and the file that may have a table ``[tool.deebase]`` instead.
 SETTINGS = "deebase.toml"
 PYPROJECT = "pyproject.toml"
 ENVIRONMENT = ".env"
@@ -29,8 +29,8 @@ class Project:
     """The nearest settings file.
 
     Attributes:
-        path: of the file.
-        settings: what it says.
+        path: the path of the file.
+        settings: its contents.
     """
 
     path: Path
@@ -38,31 +38,31 @@ class Project:
 
     @property
     def directory(self) -> Path:
-        """Where the file is; paths in it are relative to that."""
+        """The directory of the file; paths in it are relative to that."""
         return self.path.parent
 
     def text(self, name: str) -> str | None:
-        """Return a setting that is a text, None where it is not set.
+        """Return a text setting; None if it is not set.
 
         Raises:
-            ConfigurationError: it is something else, or empty.
+            ConfigurationError: it is not a text, or empty.
         """
         value = self.settings.get(name)
         if value is None:
             return None
         if not isinstance(value, str) or not value:
-            raise ConfigurationError(f"{name} in {self.path} is no text", hint=f'{name} = "..."')
+            raise ConfigurationError(f"{name} in {self.path} is not a text, or empty", hint=f'{name} = "..."')
         return value
 
 
 def find_project(start: Path | None = None) -> Project | None:
-    """Return the settings that hold in a directory: of the nearest file in it or above.
+    """Return the settings for a directory: those of the nearest file in it or above.
 
     Args:
         start: the directory; the current one by default.
 
     Raises:
-        ConfigurationError: a file cannot be read, or is no valid TOML.
+        ConfigurationError: a file cannot be read, or is not valid TOML.
     """
     for directory in _upwards(start):
         for path in (directory / SETTINGS, directory / PYPROJECT):
@@ -73,16 +73,16 @@ def find_project(start: Path | None = None) -> Project | None:
 
 
 def find_url(start: Path | None = None, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return the database of a project: of the environment, of ``.env``, or of the settings file.
+    """Return the database URL of a project, from the environment, ``.env`` or the settings file.
 
-    A relative path of a SQLite file is one from the directory of the file that names it.
+    A relative path of a SQLite file is relative to the directory of the file that names it.
 
     Args:
         start: the directory; the current one by default.
-        environment: the variables of the process.
+        environment: the environment variables.
 
     Raises:
-        ConfigurationError: a file cannot be read, or is broken.
+        ConfigurationError: a file cannot be read, or is not valid.
     """
     if environment.get(VARIABLE):
         return environment[VARIABLE]
@@ -92,7 +92,7 @@ def find_url(start: Path | None = None, environment: Mapping[str, str] = os.envi
         url = read_environment(path).get(VARIABLE)
         if url:
             return _anchored(url, directory, here)
-        # Above the project, an .env is somebody else's.
+        # An .env above the project belongs to something else.
         if any((directory / name).exists() for name in (SETTINGS, PYPROJECT, ".git")):
             break
     project = find_project(here)
@@ -124,7 +124,7 @@ def _unquoted(value: str) -> str:
     if quote in ("'", '"') and quote:
         end = value.find(quote, 1)
         return value[1:end] if end > 0 else value
-    # Behind a blank, a # begins a comment.
+    # After a blank, a # begins a comment.
     return re.split(r"\s#", value, maxsplit=1)[0].rstrip()
 
 
@@ -135,29 +135,29 @@ def _upwards(start: Path | None) -> Iterator[Path]:
 
 
 def _read(path: Path) -> str | None:
-    """Return the text of a file, None where there is none."""
+    """Return the text of a file; None if it does not exist."""
     try:
         return path.read_bytes().decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}", hint="look at its permissions") from error
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}", hint="check its permissions") from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path} is not UTF-8", hint="store it in that encoding") from error
+        raise ConfigurationError(f"{path} is not UTF-8", hint="save it as UTF-8") from error
 
 
 def _settings(path: Path) -> Mapping[str, Any] | None:
-    """Return what a file says; None when it says nothing of us."""
+    """Return the settings in a file; None if it has none."""
     text = _read(path)
     if text is None:
         return None
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        # Only the place: the rest of the message may quote a line with a password.
+        # Only the position: the rest of the message may quote a line with a password.
         place = re.search(r"\(at (line \d+, column \d+)\)", str(error))
         where = f" at {place[1]}" if place else ""
-        raise ConfigurationError(f"{path} is no valid TOML{where}", hint="mend the file") from None
+        raise ConfigurationError(f"{path} is not valid TOML{where}", hint="correct the file") from None
     if path.name == SETTINGS:
         return found
     section = found.get("tool", {}).get("deebase")
@@ -165,7 +165,7 @@ def _settings(path: Path) -> Mapping[str, Any] | None:
 
 
 def _anchored(url: str, directory: Path, here: Path) -> str:
-    """Return a URL whose relative path, if it has one, is one from the directory of its file."""
+    """Return a URL whose relative path, if any, is relative to the directory of its file."""
     if directory == here:
         return url
     if "://" not in url:

@@ -25,6 +25,7 @@ from deebase import (
 )
 from deebase._backends.postgres.driver_errors import PostgresErrors
 from tests.support.own_server import free_port
+from tests.support.worlds import only_on
 
 CANARY = "canary-v4lue"
 RAISE = """
@@ -37,9 +38,7 @@ RAISE = """
 """
 
 
-@pytest.fixture
-def backend_name() -> str:
-    return "postgres"
+backend_name = only_on("postgres")
 
 
 @pytest.fixture

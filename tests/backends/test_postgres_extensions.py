@@ -10,15 +10,14 @@ from deebase import Database
 from deebase.migrations import Migrator
 from deebase.tools.copying import copy_database
 from tests.support.postgres import PostgresTestServer
+from tests.support.worlds import only_on
 
 #: Extensions that make tables or views, types, functions and sequences.
 EXTENSIONS = ["pg_stat_statements", "pg_buffercache", "citext", "hstore", "ltree", "seg"]
 
 
-@pytest.fixture
-def backend_name() -> str:
-    """One database alone has extensions."""
-    return "postgres"
+#: One database alone has extensions.
+backend_name = only_on("postgres")
 
 
 @pytest.fixture

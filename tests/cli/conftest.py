@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import Commands
+from tests.support.worlds import only_on
 
-
-@pytest.fixture(params=["sqlite-file", "postgres"])
-def backend_name(request: pytest.FixtureRequest) -> str:
-    """Each database that outlives a command."""
-    return str(request.param)
+#: Each database that outlives a command.
+backend_name = only_on("sqlite-file", "postgres")
 
 
 @pytest.fixture(autouse=True)

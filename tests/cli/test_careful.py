@@ -156,7 +156,7 @@ def test_a_table_for_a_terminal_ends_after_many_rows(foreign: Path) -> None:
     numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1500) "
     commands.ok("sql", "--write", f"INSERT INTO member SELECT x, 'm' FROM ({numbers} SELECT x + 10 AS x FROM n)")
     shown = commands.run("data", "list", "member", "-o", "table")
-    assert "These are the first 1,000 rows" in shown.stderr
+    assert "Only the first 1,000 rows" in shown.stderr
     assert shown.stdout.count(" m ") == 998
     assert commands.run("data", "list", "member", "-o", "table", "--limit", "1200").stdout.count(" m ") == 1198
     assert len(commands.run("data", "list", "member", "-o", "csv").stdout.splitlines()) == 1503
@@ -170,7 +170,7 @@ def test_what_there_is_to_know_is_said(foreign: Path) -> None:
         "table", "transform", "booking", "--add-fk", "member=member", "--yes"
     )
     Path("tag.csv").write_text("id,word\n1,a\n")
-    assert commands.run("data", "import", "tag.csv").stderr.startswith("Made table tag.")
+    assert commands.run("data", "import", "tag.csv").stderr.startswith("Created table tag.")
     content = bytearray(foreign.read_bytes())
     content[:16] = b"no such database"
     foreign.write_bytes(content)

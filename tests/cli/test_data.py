@@ -170,7 +170,7 @@ def test_a_view_is_read_and_not_written(users: Commands) -> None:
     assert users.ok("data", "list", "adult") == [{"id": 1, "name": "Ada"}]
     assert users.ok("data", "get", "adult", "1") == {"id": 1, "name": "Ada"}
     assert users.fails("data", "insert", "adult", "-f", "name=x") == (
-        "there is no table 'adult' (it is a view: deebase view ...)"
+        "table 'adult' does not exist (it is a view: deebase view ...)"
     )
 
 

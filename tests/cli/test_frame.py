@@ -137,7 +137,7 @@ def test_an_env_file_above_the_project_is_somebody_elses(
     (directory / "project").mkdir()
     (directory / "project" / "pyproject.toml").write_text("[project]\n")
     monkeypatch.chdir(directory / "project")
-    assert nowhere.fails("table", "list", code=2).startswith("No database is named: give --url app.db")
+    assert nowhere.fails("table", "list", code=2).startswith("No database is named: pass --url app.db")
 
 
 def test_without_a_database_the_error_says_how_to_name_one(nowhere: Commands) -> None:
@@ -148,9 +148,9 @@ def test_without_a_database_the_error_says_how_to_name_one(nowhere: Commands) ->
 @pytest.mark.parametrize(
     ("file", "text", "said"),
     [
-        ("deebase.toml", "url = secret", "is no valid TOML at line 1, column"),
+        ("deebase.toml", "url = secret", "is not valid TOML at line 1, column"),
         ("deebase.toml", "url = 5", "url in"),
-        ("pyproject.toml", "[tool.deebase\nsecret", "is no valid TOML"),
+        ("pyproject.toml", "[tool.deebase\nsecret", "is not valid TOML"),
         (".env", "DATABASE_URL=ok.db\nsecret without a sign\n", "line 2 of"),
         (".env", b"\xff\xfe\x00", "is not UTF-8"),
         ("deebase.toml", b"\xff", "is not UTF-8"),
@@ -167,7 +167,7 @@ def test_a_broken_file_is_named_and_not_quoted(
 
 
 def test_a_file_that_is_not_there_is_not_made_by_looking_at_it(directory: Path) -> None:
-    assert "no database file missing.db" in Commands("missing.db").fails("table", "list")
+    assert "the database file missing.db does not exist" in Commands("missing.db").fails("table", "list")
     assert list(directory.iterdir()) == []
 
 
@@ -179,7 +179,7 @@ def test_debug_adds_the_traceback(users: Commands) -> None:
     result = users.run("table", "show", "usr", "--debug")
     assert result.exit_code == 1
     assert "Traceback" in result.stderr
-    assert result.stderr.splitlines()[-1].startswith("Error: there is no table 'usr' (did you mean 'user'?")
+    assert result.stderr.splitlines()[-1].startswith("Error: table 'usr' does not exist (did you mean 'user'?")
 
 
 def test_a_missing_server_is_one_line(nowhere: Commands) -> None:
@@ -265,7 +265,7 @@ def test_what_destroys_asks_for_yes_where_there_is_no_terminal(users: Commands) 
     users.ok("view", "create", "adult", "--sql", 'SELECT id, name FROM "user" WHERE id < 3')
     before = everything(users)
     for arguments in DESTROYING:
-        assert "give --yes to mean it" in users.fails(*arguments, code=2)
+        assert "confirm with --yes" in users.fails(*arguments, code=2)
         shown = users.run(*arguments, "--dry-run")
         assert shown.exit_code == 0, shown.output
         assert shown.stdout.rstrip().endswith(";")

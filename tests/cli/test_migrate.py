@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from deebase.cli import main
 from tests.support.commands import Commands
 from tests.support.own_server import programs_directory
+from tests.support.worlds import only_on
 
 MODELS = """
 class User:
@@ -30,9 +31,7 @@ class Post:
 Run = Callable[..., Result]
 
 
-@pytest.fixture(params=["sqlite-file", "postgres"])
-def backend_name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+backend_name = only_on("sqlite-file", "postgres")
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_a_link_is_not_followed(nowhere: Commands, directory: Path, tmp_path: Pa
 def test_a_project_that_cannot_be_made_leaves_nothing(nowhere: Commands, directory: Path) -> None:
     (directory / "app").write_text("a file where a package should be")
     message = nowhere.fails("init", "--new-package", "app.sub")
-    assert "cannot be made" in message
+    assert "cannot be created" in message
     assert files_in(directory) == {"app"}
 
 

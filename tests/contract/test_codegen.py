@@ -417,7 +417,7 @@ def test_a_file_that_exists_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "kept.py"
     path.write_text("mine = 1\n")
     path.chmod(0o640)
-    with pytest.raises(InvalidOperationError, match=r"kept\.py exists") as caught:
+    with pytest.raises(InvalidOperationError, match=r"kept\.py already exists") as caught:
         create_mod(path, Orders)
     assert "overwrite=True" in str(caught.value)
     assert path.read_text() == "mine = 1\n"

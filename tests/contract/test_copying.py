@@ -124,7 +124,7 @@ async def test_a_copy_that_was_cut_off_goes_on_with_the_table_that_it_was_at(db:
     await other.reflect()
     assert await other.t._deebase_copy.count(name="everything", rows=3) == 1
     assert await other.t.player.count() == 0
-    with pytest.raises(InvalidOperationError, match="was not finished") as caught:
+    with pytest.raises(InvalidOperationError, match="has an unfinished copy") as caught:
         await copy_database(db, other)
     assert "--resume" in str(caught.value)
     told: list[str] = []

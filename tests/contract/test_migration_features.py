@@ -14,15 +14,14 @@ from deebase.migrations import Migrator
 from deebase.migrations.compare.diff import compare
 from deebase.migrations.scratch import scratch
 from tests.support.capabilities import can
+from tests.support.worlds import only_on
 
 #: A migration reads the tables, of which some have columns without a counterpart in Python.
 pytestmark = pytest.mark.filterwarnings("ignore:.* read and written as text")
 
 
-@pytest.fixture(params=["sqlite-file", "postgres"])
-def backend_name(request: pytest.FixtureRequest) -> str:
-    """Each database; scratch databases are files, whatever they are for."""
-    return str(request.param)
+#: Each database; scratch databases are files, whatever they are for.
+backend_name = only_on("sqlite-file", "postgres")
 
 
 class Shape(Enum):

@@ -14,12 +14,10 @@ from deebase.migrations import Migrator, Step, files
 from deebase.tools.backup import restore
 from tests.support.capabilities import can
 from tests.support.own_server import programs_directory
+from tests.support.worlds import only_on
 
-
-@pytest.fixture(params=["sqlite-file", "postgres"])
-def backend_name(request: pytest.FixtureRequest) -> str:
-    """Each database that can be tried in a scratch database, and backed up beside itself."""
-    return str(request.param)
+#: Each database that can be tried in a scratch database, and backed up beside itself.
+backend_name = only_on("sqlite-file", "postgres")
 
 
 @pytest.fixture

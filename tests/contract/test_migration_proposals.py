@@ -31,6 +31,7 @@ from deebase.migrations import Migrator
 from deebase.migrations.compare.diff import compare
 from deebase.migrations.scratch import PREFIX, scratch
 from tests.support.capabilities import can
+from tests.support.worlds import only_on
 
 Make = Callable[[Database], Awaitable[Any]]
 
@@ -106,10 +107,8 @@ async def nothing(db: Database) -> None:
     pass
 
 
-@pytest.fixture(params=["sqlite-file", "postgres"])
-def backend_name(request: pytest.FixtureRequest) -> str:
-    """Each database; scratch databases are files, whatever they are for."""
-    return str(request.param)
+#: Each database; scratch databases are files, whatever they are for.
+backend_name = only_on("sqlite-file", "postgres")
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from deebase.migrations import Migrator, files
 from deebase.migrations.compare.diff import compare
 from deebase.migrations.scratch import scratch
 from tests.support.capabilities import can
+from tests.support.worlds import only_on
 
 Add = Callable[..., files.MigrationFile]
 
@@ -39,10 +40,8 @@ async def models(db: Database) -> None:
     await db.create(Person, indexes=["name"])
 
 
-@pytest.fixture(params=["sqlite-file", "postgres"])
-def backend_name(request: pytest.FixtureRequest) -> str:
-    """Each database; scratch databases are files, whatever they are for."""
-    return str(request.param)
+#: Each database; scratch databases are files, whatever they are for.
+backend_name = only_on("sqlite-file", "postgres")
 
 
 #: What is about files and the ledger, which are the same everywhere.

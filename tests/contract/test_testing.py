@@ -165,7 +165,10 @@ async def test_a_temporary_database_is_gone_afterwards(db: Database, db_url: str
 
 
 async def test_a_file_of_the_user_is_no_temporary_database(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no file of yours"), temporary_url(str(tmp_path / "mine.db")):
+    with (
+        pytest.raises(ConfigurationError, match="cannot be a given SQLite file"),
+        temporary_url(str(tmp_path / "mine.db")),
+    ):
         pass
 
 

@@ -16,20 +16,13 @@ from deebase import (
     UniqueViolationError,
 )
 from tests.support.capabilities import can
+from tests.support.worlds import PAIRS, keys, put
 
 
 @pytest.fixture
 async def t(db: Database) -> Database:
-    await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
+    await db.q(PAIRS)
     return db
-
-
-async def put(db: Database, key: int, n: int = 0) -> None:
-    await db.q("INSERT INTO t (id, n) VALUES (?, ?)", [key, n])
-
-
-async def keys(db: Database) -> list[int]:
-    return [row["id"] for row in await db.q("SELECT id FROM t ORDER BY id")]
 
 
 async def test_a_block_that_ends_normally_is_committed(t: Database) -> None:
@@ -285,7 +278,7 @@ async def test_tasks_without_the_transaction_do_not_see_it(t: Database) -> None:
 
 async def test_two_databases_never_mix(t: Database, tmp_path) -> None:
     async with Database(tmp_path / "other.db") as other:
-        await other.q("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
+        await other.q(PAIRS)
         with pytest.raises(ZeroDivisionError):
             async with t.transaction(), other.transaction():
                 await put(t, 1)

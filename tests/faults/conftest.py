@@ -7,14 +7,16 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deebase import Database
+from tests.faults.proxy import Proxy, proxied
 from tests.support.tree import ROOT
+from tests.support.worlds import PAIRS, only_on
 
 #: Seconds after which a process of a test counts as hanging, by default and with --long.
 PROCESS_LIMIT, LONG_PROCESS_LIMIT = 28.0, 300.0
@@ -29,14 +31,12 @@ logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith(
 @pytest.fixture
 async def t(db: Database) -> Database:
     """An open database with the table ``t`` of two integers."""
-    await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
+    await db.q(PAIRS)
     return db
 
 
-@pytest.fixture(params=["sqlite-file", "postgres"])
-def backend_name(request: pytest.FixtureRequest) -> str:
-    """The databases with several connections."""
-    return str(request.param)
+#: The databases with several connections.
+backend_name = only_on("sqlite-file", "postgres")
 
 
 @pytest.fixture
@@ -68,3 +68,12 @@ def eventually() -> Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]:
                 await asyncio.sleep(0.001)
 
     return wait
+
+
+@pytest.fixture
+async def proxy(postgres_url: str) -> AsyncIterator[Proxy]:
+    """A proxy to the PostgreSQL server, which a test can slow down or cut."""
+    if "host=" not in postgres_url:
+        pytest.skip("the proxy goes to the socket of the server from the wheel")
+    async with proxied(postgres_url) as running:
+        yield running

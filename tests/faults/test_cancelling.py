@@ -12,19 +12,12 @@ import anyio.lowlevel
 import pytest
 
 from deebase import Database
+from tests.support.worlds import PAIRS, keys, put
 
 pytestmark = pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file", "postgres"], indirect=True)
 
 #: Turns of the event loop after which the task is cancelled, one run each.
 TURNS = range(40)
-
-
-async def put(db: Database, key: int) -> None:
-    await db.q("INSERT INTO t (id, n) VALUES (?, 0)", [key])
-
-
-async def keys(db: Database) -> list[int]:
-    return [row["id"] for row in await db.q("SELECT id FROM t ORDER BY id")]
 
 
 async def cancelled_after(turns: int, work: Coroutine[Any, Any, None]) -> bool:
@@ -142,7 +135,7 @@ async def test_a_wait_for_a_lane_may_be_cancelled_in_the_turn_in_which_it_is_gra
     db_url: str, eventually: Callable[..., Coroutine[Any, Any, None]]
 ) -> None:
     async with Database(db_url, pool_size=1) as db:
-        await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
+        await db.q(PAIRS)
         released = asyncio.Event()
 
         async def hold(entered: asyncio.Event) -> None:

@@ -303,7 +303,7 @@ def test_a_backup_into_a_directory_that_is_read_only_is_refused(tmp_path: Path, 
     let_others_in(place)
     done = run_script(LOCKED_BACKUP, str(place))
     place.chmod(0o755)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "choose another place\n" * 2, "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "choose another path\n" * 2, "")
     assert [file.name for file in place.iterdir()] == ["app.backup"]
     with contextlib.closing(sqlite3.connect(place / "app.backup")) as kept:
         assert kept.execute("SELECT name FROM sqlite_master").fetchall() == [("t",)]

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 
 import asyncpg
 import pytest
@@ -20,25 +20,16 @@ from deebase import (
     QueryTimeoutError,
     TransactionAbortedError,
 )
-from tests.faults.proxy import Proxy, proxied
+from tests.faults.proxy import Proxy
 from tests.support.load import Load
 from tests.support.postgres import PostgresTestServer
+from tests.support.worlds import only_on
 
 #: Seconds beyond a limit of ours within which a wait must have ended.
 GRACE = 2.0
 
 
-@pytest.fixture
-def backend_name() -> str:
-    return "postgres"
-
-
-@pytest.fixture
-async def proxy(postgres_url: str) -> AsyncIterator[Proxy]:
-    if "host=" not in postgres_url:
-        pytest.skip("the proxy goes to the socket of the server from the wheel")
-    async with proxied(postgres_url) as running:
-        yield running
+backend_name = only_on("postgres")
 
 
 async def ends_within(limit: float, work: Awaitable[object], *kinds: type[BaseException]) -> None:

@@ -12,10 +12,7 @@ import anyio.lowlevel
 import pytest
 
 from deebase import BusyError, Database
-
-
-async def put(db: Database, key: int) -> None:
-    await db.q("INSERT INTO t (id, n) VALUES (?, 0)", [key])
+from tests.support.worlds import PAIRS, put
 
 
 async def stored(db: Database) -> set[int]:
@@ -146,7 +143,7 @@ async def test_cancelling_half_of_the_operations_takes_less_than_three_times_the
 
 async def test_nested_calls_never_deadlock_on_a_small_pool(db_url: str) -> None:
     async with Database(db_url, pool_size=2) as db:
-        await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
+        await db.q(PAIRS)
 
         async def work(number: int) -> None:
             async with db.transaction():
@@ -162,7 +159,7 @@ async def test_nested_calls_never_deadlock_on_a_small_pool(db_url: str) -> None:
 
 async def test_a_wait_for_a_lane_ends_in_time_and_names_the_holder(db_url: str) -> None:
     async with Database(db_url, pool_size=1, timeout=0.2) as db:
-        await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
+        await db.q(PAIRS)
 
         async def waiting() -> None:
             with pytest.raises(BusyError, match=r"within 0.2 s \(limit 1; held by a transaction of task 'the holder'"):

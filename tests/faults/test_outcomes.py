@@ -22,9 +22,10 @@ from deebase import (
     Table,
     TransactionAbortedError,
 )
-from tests.faults.proxy import Proxy, proxied
+from tests.faults.proxy import Proxy
 from tests.support.own_server import own_server
 from tests.support.postgres import PostgresTestServer
+from tests.support.worlds import PAIRS, only_on
 
 pytestmark = pytest.mark.leaks_allowed("the log and the directory of a server end with it")
 
@@ -54,13 +55,11 @@ async def in_a_block(db: Database, t: Rows) -> None:
         await t.insert(id=1, n=1)
 
 
-@pytest.fixture
-def backend_name() -> str:
-    return "postgres"
+backend_name = only_on("postgres")
 
 
 async def filled(db: Database) -> Rows:
-    await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
+    await db.q(PAIRS)
     await db.q(
         "CREATE FUNCTION store() RETURNS void LANGUAGE sql AS "
         "$$ INSERT INTO t (id, n) VALUES (1, 1) ON CONFLICT DO NOTHING $$"
@@ -68,14 +67,6 @@ async def filled(db: Database) -> Rows:
     await db.q("INSERT INTO t VALUES (0, 0)")
     await db.reflect()
     return db.t.t
-
-
-@pytest.fixture
-async def proxy(postgres_url: str) -> AsyncIterator[Proxy]:
-    if "host=" not in postgres_url:
-        pytest.skip("the proxy goes to the socket of the server from the wheel")
-    async with proxied(postgres_url) as running:
-        yield running
 
 
 @pytest.fixture

@@ -18,39 +18,21 @@ from deebase import (
     QueryTimeoutError,
     TransactionAbortedError,
 )
-from tests.faults.proxy import Proxy, proxied
+from tests.faults.proxy import Proxy
 from tests.support.postgres import PostgresTestServer
+from tests.support.worlds import PAIRS, keys, only_on, put
 
-
-@pytest.fixture
-def backend_name() -> str:
-    return "postgres"
-
-
-@pytest.fixture
-async def proxy(postgres_url: str) -> AsyncIterator[Proxy]:
-    if "host=" not in postgres_url:
-        pytest.skip("the proxy goes to the socket of the server from the wheel")
-    async with proxied(postgres_url) as running:
-        yield running
+backend_name = only_on("postgres")
 
 
 @pytest.fixture
 async def far(proxy: Proxy) -> AsyncIterator[Database]:
     """A database behind the proxy, with the table ``t``."""
     async with Database(proxy.url, pool_size=3) as db:
-        await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
+        await db.q(PAIRS)
         yield db
         proxy.cut_at = b""
         assert db._core.executor.lanes_in_use == 0
-
-
-async def put(db: Database, key: int) -> None:
-    await db.q("INSERT INTO t (id, n) VALUES (?, 0)", [key])
-
-
-async def keys(db: Database) -> list[int]:
-    return [row["id"] for row in await db.q("SELECT id FROM t ORDER BY id")]
 
 
 async def terminate(server: PostgresTestServer, url: str, condition: str = "true") -> None:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from deebase import Database
 from deebase._backends.postgres.engine import PostgresLanes
 from deebase._backends.postgres.lane import PostgresLane
+from tests.support.worlds import only_on
 
 #: Everything that a session holds, as one row. Asked with functions that are known to change nothing.
 STATE = """
@@ -72,9 +73,7 @@ CHANGES = [
 ]
 
 
-@pytest.fixture
-def backend_name() -> str:
-    return "postgres"
+backend_name = only_on("postgres")
 
 
 @pytest.fixture

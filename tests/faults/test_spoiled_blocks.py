@@ -14,6 +14,7 @@ from deebase import (
     TransactionAbortedError,
     UniqueViolationError,
 )
+from tests.support.worlds import keys, put
 
 pytestmark = pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file", "postgres"], indirect=True)
 
@@ -41,14 +42,6 @@ KINDS: list[tuple[str, type[DeeBaseError]]] = [
 async def t(db: Database) -> Database:
     await db.script(SCHEMA)
     return db
-
-
-async def put(db: Database, key: int) -> None:
-    await db.q("INSERT INTO t (id, n) VALUES (?, 0)", [key])
-
-
-async def keys(db: Database) -> list[int]:
-    return [row["id"] for row in await db.q("SELECT id FROM t ORDER BY id")]
 
 
 async def test_going_on_is_refused_and_nothing_is_saved(t: Database) -> None:

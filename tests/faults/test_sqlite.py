@@ -21,6 +21,7 @@ from deebase import (
     IntegrityError,
     TransactionAbortedError,
 )
+from tests.support.worlds import keys, put
 
 both = pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file"], indirect=True)
 file_only = pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
@@ -35,14 +36,6 @@ sys.stdin.readline()
 raw.execute("COMMIT")
 print("free", flush=True)
 """
-
-
-async def put(db: Database, key: int) -> None:
-    await db.q("INSERT INTO t (id, n) VALUES (?, 0)", [key])
-
-
-async def keys(db: Database) -> list[int]:
-    return [row["id"] for row in await db.q("SELECT id FROM t ORDER BY id")]
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from deebase import Database, ForeignKey, Table
+from tests.support.worlds import only_on
 
 TASKS = 32
 
@@ -42,9 +43,7 @@ class World:
     books: Table[dict[str, Any]]
 
 
-@pytest.fixture(params=["sqlite-file", "postgres"])
-def backend_name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+backend_name = only_on("sqlite-file", "postgres")
 
 
 @pytest.fixture

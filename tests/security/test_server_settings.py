@@ -19,6 +19,7 @@ from deebase import (
     QueryError,
     TransactionAbortedError,
 )
+from tests.support.worlds import only_on
 
 #: To the scanner a stray backslash between two strings, which PostgreSQL refuses. With backslashes as escapes it would
 #: be another condition outside of the parentheses, and so of the scope.
@@ -41,9 +42,7 @@ class Typed:
     kind: Kind
 
 
-@pytest.fixture
-def backend_name() -> str:
-    return "postgres"
+backend_name = only_on("postgres")
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The command line: `deebase`. A command's module is loaded when the command is run, or its own help is asked for."""
+"""The command line: `deebase`. The module of a command is loaded when the command runs or shows its own help."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import click
 
 from deebase.cli.frame import RootGroup
 
-#: Command -> where it is, and what the list of commands says of it. No module imports SQLAlchemy before it must.
+#: Command -> where it is, and its line in the list of commands. No module imports SQLAlchemy at its top.
 _COMMANDS = {
     "codegen": ("deebase.cli.commands.codegen_commands:codegen", "Write models from the database."),
     "completion": (
         "deebase.cli.commands.completion_commands:completion",
-        "Print what a shell needs to complete commands.",
+        "Print the script with which a shell completes commands.",
     ),
     "data": ("deebase.cli.commands.data_commands:data", "Read and write rows."),
-    "db": ("deebase.cli.commands.db_commands:db", "Look at a database as a whole."),
+    "db": ("deebase.cli.commands.db_commands:db", "Inspect, back up and copy a whole database."),
     "diagram": ("deebase.cli.commands.diagram_commands:diagram", "Draw the tables and their foreign keys."),
     "help": ("deebase.cli.commands.help_commands:show_help", "Explain a command or an error."),
     "index": ("deebase.cli.commands.index_commands:index", "Create, list and drop indexes."),
-    "init": ("deebase.cli.commands.init_commands:init", "Make the files of a project."),
+    "init": ("deebase.cli.commands.init_commands:init", "Create the files of a project."),
     "migrate": ("deebase.cli.commands.migrate_commands:migrate", "Write, apply and undo migrations."),
-    "shell": ("deebase.cli.commands.shell_commands:shell", "Open a Python prompt with the database at hand."),
+    "shell": ("deebase.cli.commands.shell_commands:shell", "Open a Python prompt with the database."),
     "sql": ("deebase.cli.commands.sql_commands:sql", "Run SQL and show its rows."),
     "table": ("deebase.cli.commands.table_commands:table", "Create, show and change tables."),
     "tour": ("deebase.cli.commands.tour_commands:tour", "Show what DeeBase does, on real data."),

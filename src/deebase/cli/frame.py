@@ -1,4 +1,4 @@
-"""What all commands have in common: lazy loading, an example at the top of the help, errors of one line, exit codes."""
+"""The frame of all commands: lazy loading, an example at the top of the help, errors in one line, exit codes."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ FAILED, USAGE, PENDING, ATTENTION, INTERRUPTED = 1, 2, 3, 4, 130
 _PASSWORD = re.compile(r"(?P<before>//[^\s:/@]*):[^\s@]*(?=@)|(?P<query>[?&]password)=[^&\s'\")]*", re.IGNORECASE)
 
 
-#: How a hint of the library names an argument: ``overwrite=True``, ``on=...``, ``null=``.
+#: An argument in a hint of the library: ``overwrite=True``, ``on=...``, ``null=``.
 _ARGUMENT = re.compile(r"\b([a-z_]+)=(?:True\b|\.\.\.|(?![^\s;,)]))")
 
-#: A call, with its arguments; one that is offered beside a command.
+#: A call with its arguments, and a call that a hint offers beside a command.
 _CALL = re.compile(r"(\w\([^()]*\))")
 _OR_COMMAND = re.compile(r"await migrator\.\w+\((?:[^()]|\([^()]*\))*\) or (?=deebase )")
 
 
 class Refusal(click.ClickException):
-    """What was typed cannot be meant so; one line that says what to type instead."""
+    """Arguments that make no sense; the message, in one line, says what to type instead."""
 
     exit_code = USAGE
 
@@ -40,7 +40,7 @@ class Command(click.Command):
     """A command whose help opens with an example.
 
     Args:
-        example: what one would type, one line or several.
+        example: a command line, or several lines.
     """
 
     def __init__(self, *args: Any, example: str, **options: Any) -> None:
@@ -48,11 +48,11 @@ class Command(click.Command):
         self.example = example
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what its errors hint at is said in options of this command."""
+        """Run the command; hints of its errors name options of this command."""
         try:
             return super().invoke(ctx)
         except DeeBaseError as error:
-            # Of a row that does not exist, the hint names attributes of the error.
+            # The hint of a missing row names attributes of the error.
             without_hint = error.hint is None or type(error) is NotFoundError
             error.hint = None if without_hint else self._in_options(str(error.hint))
             raise
@@ -62,15 +62,15 @@ class Command(click.Command):
 
         def option(match: re.Match[str]) -> str:
             name = f"--{match[1].replace('_', '-')}"
-            # What is one argument of several values may be an option that is given several times.
+            # An argument with several values may be an option that is repeated.
             return next((known for known in (name, name.removesuffix("s")) if known in options), match[0])
 
-        # A call is left as it is, or left out where the command follows that does the same.
+        # A call stays as it is, or is left out where a command follows that does the same.
         parts = _CALL.split(_OR_COMMAND.sub("", hint))
         return "".join([part if number % 2 else _ARGUMENT.sub(option, part) for number, part in enumerate(parts)])
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the example, then what the command does."""
+        """Write the example, then the description of the command."""
         write_example(self.example, formatter)
         super().format_help_text(ctx, formatter)
 
@@ -90,16 +90,16 @@ class Group(click.Group):
         self.example = example
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the example, then what the commands are about."""
+        """Write the example, then the description of the group."""
         write_example(self.example, formatter)
         super().format_help_text(ctx, formatter)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that is named; for a name that is none the error tells the nearest."""
+        """Return the named command; the error for an unknown name suggests the nearest one."""
         name, known = args[0], self.list_commands(ctx)
-        # What begins with a dash is an option, of which click says more.
+        # A word that begins with a dash is an option; click has a better message for it.
         if not (name in known or name.startswith("-") or ctx.resilient_parsing):
             near = get_close_matches(name, known, 1)
             ctx.fail(f"No such command {name!r}.{f' Did you mean {near[0]!r}?' if near else ''}")
@@ -107,10 +107,10 @@ class Group(click.Group):
 
 
 class RootGroup(Group):
-    """Loads its commands when they are run, and says in one line what went wrong.
+    """Loads its commands when they run, and reports errors in one line.
 
     Args:
-        commands_at: by name, where a command is, ``"module:attribute"``, and what it does in a few words.
+        commands_at: by name, the place of a command, ``"module:attribute"``, and what it does in a few words.
     """
 
     def __init__(self, *args: Any, commands_at: Mapping[str, tuple[str, str]], **options: Any) -> None:
@@ -131,17 +131,17 @@ class RootGroup(Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what each command does, without loading it."""
+        """Write the line of each command, without loading it."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, self._places[name][1]) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; whatever it raises becomes a message and an exit code."""
+        """Run a command; an error becomes a message and an exit code."""
         with _warnings_as_messages():
             try:
                 return super().invoke(ctx)
             except click.ClickException as error:
-                # A URL that was given where none belongs would be quoted; a name may come from the database.
+                # The message may quote a URL that was given in the wrong place, or a name from the database.
                 message = error.format_message()
                 shown = shown_on_stderr(hide_passwords(message))
                 if shown != message:
@@ -169,23 +169,23 @@ def _report(error: DeeBaseError) -> None:
 
 
 def one_line(error: DeeBaseError) -> str:
-    """Return what an error says, with its hint in parentheses, as one line.
+    """Return the message of an error, with its hint in parentheses, as one line.
 
     Args:
-        error: Any error of DeeBase; its messages hold no values and no passwords.
+        error: any error of DeeBase; messages hold neither values nor passwords.
     """
     hint = f" ({error.hint})" if error.hint else ""
     return " ".join(f"{error.message}{hint}".split())
 
 
 def hide_passwords(text: str) -> str:
-    """Return a text without the passwords of the URLs in it."""
+    """Return a text without the passwords of its URLs."""
     return _PASSWORD.sub(lambda match: f"{match['before']}:***" if match["before"] else f"{match['query']}=***", text)
 
 
 @contextmanager
 def _warnings_as_messages() -> Generator[None]:
-    """Show what the library warns of as a line on stderr."""
+    """Show warnings of the library as lines on stderr."""
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         if issubclass(category, UserWarning):
@@ -195,7 +195,7 @@ def _warnings_as_messages() -> Generator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        # A command reads all tables; that those of others have columns of rare types is no news to its user.
+        # A command reads all tables; rare column types in other tables do not concern its user.
         warnings.filterwarnings("ignore", message=".* read and written as text", category=UserWarning)
         warnings.showwarning = show
         yield

@@ -1,4 +1,4 @@
-"""What commands give out: rows or one object, as a table, JSON, NDJSON, CSV, TSV or Markdown, on stdout."""
+"""The output of commands on stdout: rows or one object, as a table, JSON, NDJSON, CSV, TSV or Markdown."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from deebase.cli.value_arguments import plain, text_of
 
 Row = Mapping[str, Any]
 
-#: Rows that a table for a terminal has at most, and rows that are shown in such tables unless more are asked for.
+#: The most rows of one table on a terminal, and the most rows that are shown there by default.
 _GRID_ROWS, _SHOWN_ROWS = 500, 1_000
 
 
 class _Writer(Protocol):
-    """Takes rows one after another."""
+    """Writes rows one after another."""
 
     def row(self, row: Row) -> None:
-        """Take a row."""
+        """Write a row."""
         ...
 
     def end(self, columns: Sequence[str]) -> None:
-        """Finish; ``columns`` are known even where there was no row."""
+        """Finish; ``columns`` are the header of a result without rows."""
         ...
 
 
 def show(rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
-    """Give out rows.
+    """Write rows.
 
     Args:
         rows: all with the same keys.
@@ -47,20 +47,20 @@ def show(rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
 
 
 async def show_stream(rows: AsyncIterable[Row], columns: Sequence[str] = (), *, every: bool = False) -> None:
-    """Give out rows as they come, without keeping them where the format allows it.
+    """Write rows as they arrive, without holding them in memory where the format allows it.
 
     Args:
         rows: all with the same keys.
         columns: the keys, for the header of a result without rows.
-        every: a table for a terminal has all of them, and not only the first.
+        every: a table on a terminal shows all rows, not only the first.
     """
     writer, found = _writer(), 0
     most = None if every or output_format() != "table" else _SHOWN_ROWS
-    # Closed here, and not some time later: it holds a connection.
+    # Closed here, not by the garbage collector: it holds a connection.
     async with aclosing(_generated(rows)) as given:
         async for row in given:
             if found == most:
-                say(f"These are the first {most:,} rows: --limit of data list shows more, another format (-o csv) all.")
+                say(f"Only the first {most:,} rows: --limit of data list shows more, another format (-o csv) all.")
                 break
             found += 1
             writer.row(row)
@@ -75,7 +75,7 @@ async def _generated(rows: AsyncIterable[Row]) -> AsyncGenerator[Row, None]:
 
 
 def show_object(found: Row) -> None:
-    """Give out one object: as JSON it is no array, as a table a line for each key."""
+    """Write one object: as a JSON object, or as a table with a line for each key."""
     form = output_format()
     if form == "json":
         lines = [f"  {_dumped(name)}: {_nested(value)}" for name, value in found.items()]
@@ -93,7 +93,7 @@ def show_object(found: Row) -> None:
 
 
 def _nested(value: Any) -> str:
-    """Return the JSON of a part of an object; of rows, each on a line of its own."""
+    """Return the JSON of a value of an object; rows have a line each."""
     if not _is_rows(value):
         return _dumped(value)
     lines = [f"    {_dumped(row)}" for row in value]
@@ -105,7 +105,7 @@ def _is_rows(value: Any) -> bool:
 
 
 def output_format() -> str:
-    """Return the format that was asked for, or that fits where the output goes."""
+    """Return the format of -o, or the one that suits the output."""
     return invocation().output or ("table" if sys.stdout.isatty() else "json")
 
 
@@ -142,7 +142,7 @@ class _Lines:
 
 
 class _Delimited:
-    """CSV or TSV: a header, NULL as nothing, an empty text in quotes."""
+    """CSV or TSV: a header, NULL as an empty field, an empty text in quotes."""
 
     def __init__(self, delimiter: str) -> None:
         self._delimiter = delimiter
@@ -188,7 +188,7 @@ class _Markdown:
 
 
 class _Grid:
-    """A table for a terminal; after many rows another one is begun, as its columns are as wide as all of its rows."""
+    """A table for a terminal. Its columns fit all of its rows, so that after many rows a new table begins."""
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
@@ -234,7 +234,7 @@ def _marked(text: str) -> str:
 
 
 def counted(number: int, what: str) -> str:
-    """Return a number of things in words: 1 row, 2 rows."""
+    """Return a count with its noun: 1 row, 2 rows."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 

@@ -1,4 +1,4 @@
-"""Bars that show how far long work is."""
+"""Progress bars for long work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deebase.cli.terminal import printable
 
 @contextmanager
 def bar(what: str) -> Generator[Callable[..., object] | None]:
-    """Show how far it is, with rows per second, on a terminal; yield what the call tells it to."""
+    """Show a progress bar with rows per second, on a terminal; yield the callback that advances it."""
     if not sys.stderr.isatty() or invocation().dry_run:
         yield None
         return
@@ -21,7 +21,7 @@ def bar(what: str) -> Generator[Callable[..., object] | None]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        # Markup would be read in the name of a file.
+        # The name of a file may look like markup.
         task = shown.add_task(printable(what, keep="").replace("[", "\\["), total=None, rows="")
 
         def advance(rows: int, done: int = 0, total: int | None = None) -> None:

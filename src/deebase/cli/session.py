@@ -1,4 +1,4 @@
-"""A command's work with one database: opened, read, changed or only shown the change, closed."""
+"""The database of a command: opening it, reading, changing or showing the change, and closing it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Session:
 
     Attributes:
         db: the database, whose tables and views are known.
-        new: whether it is a file that is not there yet.
+        new: whether it is a file that does not exist yet.
     """
 
     def __init__(self, runner: asyncio.Runner, db: Database, *, new: bool) -> None:
@@ -49,14 +49,14 @@ class Session:
         return self._runner.run(_awaited(work))
 
     def change(self, work: Coroutine[Any, Any, T], done: str | None = None) -> T:
-        """Change the database, or with --dry-run print how; then say that it is done.
+        """Change the database and report it, or with --dry-run print the SQL.
 
         Args:
-            work: the call of the API.
-            done: the message.
+            work: a call of the API.
+            done: the message afterwards.
 
         Returns:
-            What the call gave, or with --dry-run would have given.
+            The result of the call; with --dry-run, the result that it would have.
         """
         with closing(work):
             if invocation().dry_run:
@@ -72,11 +72,12 @@ class Session:
         """Change the schema as ``change`` does, and record it in the open draft migration of the project.
 
         Args:
-            work: the call of the API.
-            done: the message.
-            undo: for each statement of the change, what undoes it; without one, the migration is irreversible.
+            work: a call of the API.
+            done: the message afterwards.
+            undo: for each statement of the change, the statement that undoes it; without them, the migration is
+                irreversible.
         """
-        # Closed, so that a call that was never begun is not complained of besides.
+        # Closed, so that an error before the call does not also warn that it was never awaited.
         with closing(work):
             migrator = None if invocation().dry_run else recording_migrator(self.db)
             if migrator is None:
@@ -88,25 +89,25 @@ class Session:
             say(message)
 
     def quoted(self, name: str) -> str:
-        """Return a name as SQL takes it."""
+        """Return a name, quoted where SQL needs it."""
         return self.dialect.identifier_preparer.quote(name)
 
     @staticmethod
     def print_sql(statements: Iterable[str]) -> None:
-        """Print the statements of a change that is only shown."""
+        """Print the statements of a change that is not made."""
         for sql in statements:
             echo(f"{sql.strip().rstrip(';')};")
 
     @property
     def tables(self) -> list[Table[dict[str, Any]]]:
-        """The tables, without those that the library keeps for itself."""
+        """The tables, without those of the library itself."""
         return [table for table in self.db.t if not is_own(table.name)]
 
     def table(self, name: str) -> Table[dict[str, Any]]:
         """Return a table by name.
 
         Raises:
-            TableNotFoundError: there is none, and what to do.
+            TableNotFoundError: it does not exist; the hint says what to do.
         """
         if name not in self.db.t:
             raise _unknown("table", name, [table.name for table in self.tables], also=name in self.db.v)
@@ -116,7 +117,7 @@ class Session:
         """Return a view by name.
 
         Raises:
-            TableNotFoundError: there is none, and what to do.
+            TableNotFoundError: it does not exist; the hint says what to do.
         """
         if name not in self.db.v:
             raise _unknown("view", name, [view.name for view in self.db.v], also=name in self.db.t)
@@ -146,15 +147,15 @@ class Session:
 
 @contextmanager
 def session(*, creates: bool = False, reflects: bool = True) -> Generator[Session]:
-    """Open the database that the command is for, and close it at the end.
+    """Open the database of the command, and close it at the end.
 
     Args:
-        creates: a SQLite file that is not there is made, instead of taken for a mistake.
-        reflects: its tables are looked at first.
+        creates: a missing SQLite file is created; else it is an error.
+        reflects: its tables are reflected first.
 
     Raises:
         Refusal: no database is named.
-        ConnectionError: there is no such file.
+        ConnectionError: the file does not exist.
     """
     url = database_url()
     with asyncio.Runner() as runner:
@@ -166,38 +167,38 @@ def session(*, creates: bool = False, reflects: bool = True) -> Generator[Sessio
 
 
 def database_url() -> str:
-    """Return the database that was named: by --url, else by the environment or the project.
+    """Return the database that --url names, else the environment or the project.
 
     Raises:
-        Refusal: by none of them.
+        Refusal: none of them names one.
     """
     url = invocation().url or find_url()
     if url is None:
         raise Refusal(
-            "No database is named: give --url app.db, or set DATABASE_URL, or url in deebase.toml "
+            "No database is named: pass --url app.db, or set DATABASE_URL, or url in deebase.toml "
             "(deebase init makes one)."
         )
     return url
 
 
 def ask(question: str) -> None:
-    """Go on if the answer is yes, or --yes was given; with --dry-run there is nothing to ask.
+    """Return if the answer is yes, or with --yes or --dry-run; else end the command.
 
     Raises:
-        Refusal: there is nobody who could answer.
+        Refusal: stdin is not a terminal.
     """
     given = invocation()
     if given.yes or given.dry_run:
         return
     if not sys.stdin.isatty():
-        raise Refusal(f"{question} There is no terminal to ask on: give --yes to mean it.")
+        raise Refusal(f"{question} No terminal to ask on: confirm with --yes.")
     if not confirm(question):
         say("Nothing was changed.")
         click.get_current_context().exit(FAILED)
 
 
 def is_own(name: str) -> bool:
-    """Whether a table is one that the library keeps for itself, as the ledger of migrations is."""
+    """Whether a table belongs to the library itself, as the ledger of migrations does."""
     from deebase.database import OWN_TABLES
 
     return name.startswith(OWN_TABLES)
@@ -215,14 +216,14 @@ async def _opened(url: str, creates: bool, reflects: bool) -> tuple[Database, bo
         await db.close()
         if not creates:
             raise ConnectionError(
-                f"there is no database file {missing}",
-                hint="look at the path; deebase table create and deebase data import make a new one",
+                f"the database file {missing} does not exist",
+                hint="check the path; deebase table create and deebase data import create a new file",
             )
-        # A change that is only shown makes nothing, not even an empty file.
+        # A dry run creates nothing, not even an empty file.
         in_memory = invocation().dry_run and _has_directory(missing)
         db = Database(":memory:" if in_memory else url, pragmas=given)
     elif is_file:
-        # A file of somebody else's stays in the journal mode that it has: looking at it is no change.
+        # The file keeps its journal mode: looking at it is not a change.
         await db.close()
         db = Database(url, pragmas={"journal_mode": None, **given})
     if reflects:
@@ -235,7 +236,7 @@ async def _opened(url: str, creates: bool, reflects: bool) -> tuple[Database, bo
 
 
 def _missing_file(url: URL) -> str | None:
-    """Return the path of a SQLite file that is not there."""
+    """Return the path of a SQLite file that does not exist; None if it does."""
     path = url.database or ""
     return path if not url.query and not os.path.exists(path) else None
 
@@ -256,9 +257,9 @@ async def _engine(db: Database) -> AsyncEngine:
 def _unknown(kind: str, name: str, known: list[str], *, also: bool) -> TableNotFoundError:
     near = difflib.get_close_matches(name, known, n=1)
     other = "view" if kind == "table" else "table"
-    hint = f"deebase {kind} list shows what is there"
+    hint = f"deebase {kind} list shows them"
     if also:
         hint = f"it is a {other}: deebase {other} ..."
     elif near:
         hint = f"did you mean {near[0]!r}? {hint}"
-    return TableNotFoundError(f"there is no {kind} {name!r}", table_name=name, hint=hint)
+    return TableNotFoundError(f"{kind} {name!r} does not exist", table_name=name, hint=hint)

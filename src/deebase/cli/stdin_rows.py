@@ -1,4 +1,4 @@
-"""Rows that come as JSON on stdin."""
+"""Rows as JSON on stdin."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def read_records(table: Table[Any]) -> Iterator[dict[str, Any]]:
     """Yield the rows on stdin: an object, an array of objects, or one object after another.
 
     Args:
-        table: to whose columns the values belong.
+        table: the table that the rows are for.
 
     Raises:
         Refusal: stdin is a terminal.
-        ValidationError: it is not JSON, or something else than objects; names the line.
+        ValidationError: it is not JSON, or not objects; the message names the line.
     """
     if sys.stdin.isatty():
-        raise Refusal("Give values with -f COLUMN=VALUE, or rows as JSON on stdin.")
+        raise Refusal("Pass values with -f COLUMN=VALUE, or rows as JSON on stdin.")
     return _records(table)
 
 
@@ -35,7 +35,9 @@ def _records(table: Table[Any]) -> Iterator[dict[str, Any]]:
         try:
             yield record_of_json(table, row)
         except RecursionError:
-            raise ValidationError(f"row {number} is nested too deeply", hint="is it the right file?") from None
+            raise ValidationError(
+                f"row {number} is nested too deeply", hint="check that it is the right file"
+            ) from None
 
 
 def _objects() -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Text on its way to a terminal, which would obey some of its characters: names and values may come from anywhere.
+"""Output to a terminal, with control characters escaped: names and values may come from anywhere.
 
 A pipe or a file gets every text as it is.
 """
@@ -12,18 +12,18 @@ import unicodedata
 
 import click
 
-#: Not printable by the rules of Python, but harmless: they join or separate letters, or are wide blanks.
+#: Not printable by the rules of Python, but harmless: they join or separate letters.
 _HARMLESS = "\u00ad\u200c\u200d"
 
 
 def printable(text: str, keep: str = "\n") -> str:
-    """Return a text without what a terminal would obey: control characters are written as escapes.
+    """Return a text with its control characters as escapes.
 
-    Those are the ones of ASCII and of C1, such as ESC and CSI, and those that change the direction of a line.
+    They are those of ASCII and C1, such as ESC and CSI, and those that change the direction of writing.
 
     Args:
         text: the text.
-        keep: control characters that stay.
+        keep: control characters that stay as they are.
     """
     if text.isprintable():
         return text
@@ -31,7 +31,7 @@ def printable(text: str, keep: str = "\n") -> str:
 
 
 def printable_json(text: str) -> str:
-    """Return a text of JSON with control characters as JSON escapes them, so that it stays JSON of the same value."""
+    """Return JSON with its control characters as JSON escapes: the value stays the same."""
     if text.isprintable():
         return text
     return "".join([c if c == "\n" or not _is_control(c) else _escaped(c) for c in text])
@@ -47,7 +47,7 @@ def _escaped(character: str) -> str:
 
 
 def shown_on_stderr(text: str) -> str:
-    """Return a message as it is written to stderr."""
+    """Return a message in the form that is written to stderr."""
     return printable(text, keep="\n\t") if sys.stderr.isatty() else text
 
 
@@ -61,15 +61,15 @@ def echo(text: str, *, nl: bool = True, err: bool = False) -> None:
 
 
 def confirm(question: str) -> bool:
-    """Ask on the terminal, and return whether the answer is yes."""
+    """Ask on the terminal; return True for yes."""
     return click.confirm(printable(question), err=True)
 
 
 class Terminal(io.TextIOBase):
-    """Standard output, a terminal, as a file to export to.
+    """Standard output on a terminal, as a file to export to.
 
     Args:
-        json: what is written is JSON.
+        json: whether the exported text is JSON.
     """
 
     def __init__(self, *, json: bool) -> None:
@@ -81,6 +81,6 @@ class Terminal(io.TextIOBase):
         return True
 
     def write(self, text: str, /) -> int:
-        """Write a piece of a file."""
+        """Write a part of the text."""
         echo(printable_json(text) if self._json else text, nl=False)
         return len(text)

@@ -1,4 +1,4 @@
-"""What the tests of an application need: databases of their own, rollback per test, rows that just have to be there.
+"""Support for tests of applications: temporary databases, rollback per test, sample rows.
 
 Works with pytest-asyncio, with anyio's pytest plugin, with ``asyncio.run`` and with ``unittest``.
 """

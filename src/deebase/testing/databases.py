@@ -1,4 +1,4 @@
-"""Databases that are made for a test and gone after it."""
+"""Temporary databases for tests."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from deebase.errors import ConfigurationError, InvalidOperationError
 
 T = TypeVar("T")
 Setup = Callable[[Database], Awaitable[object]]
-#: As ``create_all`` takes them: classes, a dict of classes and their options, or a module.
+#: The classes of ``create_all``: classes, a dict of classes and their options, or a module.
 Classes: TypeAlias = Iterable[type[Any]] | Mapping[type[Any], Mapping[str, Any]] | ModuleType
 
 
 def apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run async work in a thread and an event loop of its own: the loop of this thread may be running."""
+    """Run async work in another thread with its own event loop: the loop of this thread may be running."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(lambda: asyncio.run(work())).result()
 
 
 async def set_up(db: Database, classes: Classes, setup: Setup | None) -> None:
-    """Make the tables, then run what else belongs to the start."""
+    """Create the tables, then run the setup function."""
     await db.create_all(classes)
     if setup is not None:
         await setup(db)
@@ -38,20 +38,20 @@ async def set_up(db: Database, classes: Classes, setup: Setup | None) -> None:
 
 @contextmanager
 def temporary_url(url: str | None = None) -> Generator[str]:
-    """Make an empty database, give its address for the block, and remove it at the end.
+    """Create an empty database, yield its URL, and remove it at the end of the block.
 
-    For programs that open their database themselves. Sessions that are still connected at the end are ended.
+    For programs that open their database themselves. Open sessions are ended.
 
     Args:
         url: None for a SQLite file in a temporary directory; ``":memory:"``; or the URL of a PostgreSQL database,
-            on whose server a new one is made, by a role that may create databases.
+            on whose server a new database is created, by a role that may create databases.
 
     Returns:
-        What to give to ``Database(...)``.
+        The argument for ``Database(...)``.
 
     Raises:
-        ConfigurationError: the address of a SQLite file, or a role that may not create databases.
-        ConnectionError: no such server.
+        ConfigurationError: the URL of a SQLite file, or a role that may not create databases.
+        ConnectionError: the server cannot be reached.
 
     Example:
         ```python
@@ -67,8 +67,8 @@ def temporary_url(url: str | None = None) -> Generator[str]:
     else:
         if not url.startswith(("postgres:", "postgresql:", "postgresql+asyncpg:")):
             raise ConfigurationError(
-                "a temporary database is no file of yours",
-                hint="leave url out for a temporary file, or give ':memory:' or the URL of a PostgreSQL server",
+                "a temporary database cannot be a given SQLite file",
+                hint="omit url for a temporary file, or pass ':memory:' or the URL of a PostgreSQL server",
             )
         name = f"deebase_test_{secrets.token_hex(6)}"
         apart(lambda: _create(url, name))
@@ -101,21 +101,21 @@ async def temporary_database(
     setup: Setup | None = None,
     **options: Any,
 ) -> AsyncGenerator[Database]:
-    """Make an empty database, open it for the block, and remove it at the end.
+    """Create an empty database, open it for the block, and remove it at the end.
 
     Args:
         url: as in ``temporary_url``: None for a SQLite file in a temporary directory, ``":memory:"``, or the URL of a
-            PostgreSQL database on whose server a new one is made.
+            PostgreSQL database on whose server a new database is created.
         classes: tables to create, as with ``create_all``: classes, ``{Post: {"pk": "slug"}}``, or a module of models.
-        setup: an async function of the database that makes the rest: tables with indexes, migrations, rows.
+        setup: an async function of the database that does the rest: tables with indexes, migrations, rows.
         **options: those of ``Database``.
 
     Returns:
         The open database.
 
     Raises:
-        ConfigurationError: the address of a SQLite file, or a role that may not create databases.
-        ConnectionError: no such server.
+        ConfigurationError: the URL of a SQLite file, or a role that may not create databases.
+        ConnectionError: the server cannot be reached.
 
     Example:
         ```python

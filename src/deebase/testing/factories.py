@@ -1,4 +1,4 @@
-"""Rows that a test needs to be there, whatever is in them."""
+"""Sample rows, with made-up values for the columns that need one."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from deebase.testing.sample_values import value_for
 
 R = TypeVar("R")
 
-#: Numbers of the rows; those below are left to the tests themselves.
+#: The numbers of the rows; smaller ones are left to the tests.
 _NUMBERS = itertools.count(1000)
 
 
 async def build(table: Table[R], /, **given: Any) -> R:
-    """Insert a row with made-up values for the columns that need one, and return it as it is stored.
+    """Insert a row with made-up values for the columns that need one, and return the stored row.
 
-    Made up are values of columns that take no NULL and have no default, other ones for each row, and for a foreign
-    key among them a row of the table it refers to, built in the same way. The rest is left to its defaults.
+    Columns that are not nullable and have no default get a value that differs from row to row; a foreign key among
+    them gets a new row of the table that it refers to. Other columns get their default.
 
     Args:
-        table: the table; the columns that an ``xtra`` handle is held to are given.
-        **given: values by column. One that can be called is called with the number of the row.
+        table: the table; an ``xtra`` handle supplies the columns of its scope.
+        **given: values by column. A callable is called with the number of the row.
 
     Returns:
         The stored row, in the table's row type.
 
     Raises:
-        ValidationError: a column whose value cannot be made up, or rows that need each other.
-        SchemaError: a name that is no column.
-        IntegrityError: a constraint of the table that made-up values do not meet.
+        ValidationError: a column of a type without sample values, or tables that need each other.
+        SchemaError: an unknown column.
+        IntegrityError: made-up values violate a constraint of the table.
 
     Example:
         ```python
-        post = await build(posts, title="On engines")  # with an author of its own
+        post = await build(posts, title="On engines")  # with its own author
         user = await build(users, email=lambda n: f"user{n}@example.com")
         ```
     """
@@ -52,7 +52,7 @@ async def build_many(table: Table[R], count: int, /, **given: Any) -> list[R]:
 
     Args:
         table: the table.
-        count: how many.
+        count: the number of rows.
         **given: as in ``build``, for each of the rows.
 
     Returns:
@@ -73,7 +73,7 @@ async def build_many(table: Table[R], count: int, /, **given: Any) -> list[R]:
 
 
 async def _completed(source: TableContext, given: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    """Return the values of a new row, after the rows were made that it refers to."""
+    """Return the values of a new row, after inserting the rows that it refers to."""
     model, number = source.model, next(_NUMBERS)
     path = (*path, model.name)
     for name in given:
@@ -102,12 +102,12 @@ def _is_needed(model: TableModel, column: ColumnModel) -> bool:
 async def _parent(
     source: TableContext, key: ForeignKeyModel, values: Mapping[str, Any], path: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Make the row that a foreign key refers to, and return the key's columns."""
+    """Insert the row that a foreign key refers to, and return the columns of the key."""
     if key.target in path:
         raise ValidationError(
-            f"{path[-1]}: {', '.join(key.columns)} needs a row of {key.target}, which is only being built",
+            f"{path[-1]}: {', '.join(key.columns)} needs a row of {key.target}, which is still being built",
             field=key.columns[0],
-            hint=f"insert a row of {key.target} with SQL or in steps, and give {', '.join(key.columns)}",
+            hint=f"insert a row of {key.target} with SQL or in steps, and pass {', '.join(key.columns)}",
         )
     pairs = list(zip(key.columns, key.targets, strict=True))
     fixed = {target: values[name] for name, target in pairs if values.get(name) is not None}

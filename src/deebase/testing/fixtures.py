@@ -1,6 +1,6 @@
-"""Fixtures for pytest, whatever runs its async tests.
+"""Fixtures for pytest, with any plugin for async tests.
 
-They are synchronous, so that they belong to no event loop: the database opens its connections in the loop of each test.
+They are synchronous and so bound to no event loop: the database opens its connections in the loop of each test.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened(url: str | None, classes: Classes, setup: Setup | None, options: dict[str, Any]) -> Generator[Database]:
-    """Make a temporary database from outside of any event loop."""
+    """Create a temporary database from outside of any event loop."""
     with temporary_url(url) as place:
         db = Database(place, **options)
         try:
@@ -34,7 +34,7 @@ def opened(url: str | None, classes: Classes, setup: Setup | None, options: dict
 
 
 class Provider:
-    """Gives each test a database: one of its own, or one that all share and that is rolled back after each."""
+    """Provides each test with a database: a new one, or a shared one that is rolled back after each test."""
 
     def __init__(
         self,
@@ -73,8 +73,8 @@ class Provider:
             session.addfinalizer(self._forget)
         if core_of(self._shared).executor.closed:
             raise ConfigurationError(
-                "a test closed the database that all tests share",
-                hint="where the code under test closes it, give each test its own: database_fixture(rollback=False)",
+                "a test closed the shared database",
+                hint="if the code under test closes it, create one for each test: database_fixture(rollback=False)",
             )
         return self._shared
 
@@ -90,17 +90,17 @@ def database_fixture(
     rollback: bool = True,
     **options: Any,
 ) -> Any:
-    """Make a pytest fixture that gives each test an open ``Database`` with these tables.
+    """Create a pytest fixture that provides each test with an open ``Database`` with these tables.
 
-    Its name is that of the variable it is assigned to. Tests may be async, run by pytest-asyncio or anyio, or
-    synchronous and call ``asyncio.run``. With pytest-xdist each worker has a database of its own.
+    Its name is that of the variable that it is assigned to. Tests may be async, run by pytest-asyncio or anyio, or
+    synchronous and call ``asyncio.run``. With pytest-xdist each worker has its own database.
 
     Args:
-        url: where the database is made, as in ``temporary_url``; the option ``--deebase-url`` goes before it.
+        url: where the database is created, as in ``temporary_url``; the option ``--deebase-url`` overrides it.
         classes: tables to create, as with ``create_all``: classes, ``{Post: {"pk": "slug"}}``, or a module of models.
-        setup: an async function of the database that makes the rest: tables with indexes, migrations, rows.
-        rollback: make the database once per run, and undo after each test what it did (``rollback``). False makes
-            one for each test: slower, and right for tests that close the database, or use it from several event
+        setup: an async function of the database that does the rest: tables with indexes, migrations, rows.
+        rollback: create the database once per run, and roll back the changes of each test (``rollback``). False creates
+            one for each test: slower, and necessary for tests that close the database, or use it from several event
             loops or processes.
         **options: those of ``Database``.
 
@@ -117,7 +117,7 @@ def database_fixture(
     provide = Provider(url, classes, setup, rollback, options)
 
     def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-        """A database with the tables of the application, as new for each test."""
+        """A database with the tables of the application, in the same state for each test."""
         yield from provide(request)
 
     return pytest.fixture(database)

@@ -1,4 +1,4 @@
-"""What pytest loads by itself where DeeBase is installed: one option and one fixture."""
+"""The pytest plugin of DeeBase: one option and one fixture."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("deebase").addoption(
         "--deebase-url",
         metavar="URL",
-        help="where the databases of tests are made: ':memory:' or the URL of a PostgreSQL server "
+        help="where the databases of tests are created: ':memory:' or the URL of a PostgreSQL server "
         "(default: SQLite files in temporary directories)",
     )
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say where the databases of tests are made, if it was said.
+    """Return the line about the databases of tests, if --deebase-url is given.
 
     Raises:
-        UsageError: an empty address, as of a variable that is not set: the tests would run elsewhere than was meant.
+        UsageError: an empty URL, as of a variable that is not set: the tests would run on another database than meant.
     """
     url = config.getoption("--deebase-url")
     if url is None:
         return None
     if not url:
-        raise pytest.UsageError("--deebase-url is empty: give ':memory:' or the URL of a PostgreSQL server")
+        raise pytest.UsageError("--deebase-url is empty: pass ':memory:' or the URL of a PostgreSQL server")
     return f"deebase: databases of tests on {_without_password(url)}"
 
 
@@ -44,8 +44,8 @@ def _without_password(url: str) -> str:
 
 @pytest.fixture
 def deebase_db(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """An empty database; what a test does with it is undone after the test."""
-    # Not loaded by runs that do not use it.
+    """An empty database; the changes of a test are rolled back after it."""
+    # Loaded only by runs that use it.
     from deebase.testing.fixtures import Provider
 
     provide = request.session.stash.setdefault(_PROVIDER, Provider())

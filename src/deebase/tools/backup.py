@@ -19,10 +19,10 @@ __all__ = ["backup", "restore"]
 
 
 async def backup(db: Database, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Write a copy of the database to a file, while it is in use, and make sure that it is sound.
+    """Write a copy of the database to a file, while it is in use, and check the copy.
 
-    SQLite: a database file, as of one moment; its integrity is checked. PostgreSQL: an archive of ``pg_dump``, which
-    has to be installed. The file appears whole or not at all.
+    SQLite: a database file with one state of the database; its integrity is checked. PostgreSQL: an archive of
+    ``pg_dump``, which must be installed. The file appears whole or not at all.
 
     Args:
         db: the database.
@@ -54,14 +54,14 @@ async def backup(db: Database, path: str | os.PathLike[str], *, overwrite: bool 
 
 
 def _beside(target: Path, *, overwrite: bool) -> str:
-    """Make an empty file beside the one that is to be written, and return its name."""
+    """Create an empty file beside the target, and return its name."""
     if target.exists() and not overwrite:
-        raise refused_backup(f"{target} exists", "overwrite=True replaces it", str(target))
+        raise refused_backup(f"{target} already exists", "overwrite=True replaces it", str(target))
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
     except OSError as error:
         raise refused_backup(
-            f"{target} cannot be written: {error.strerror}", "choose another place", str(target)
+            f"{target} cannot be written: {error.strerror}", "choose another path", str(target)
         ) from error
     os.close(descriptor)
     return name

@@ -1,4 +1,4 @@
-"""What is wrong with a database, or will be when it grows."""
+"""The doctor: problems of a database, and problems that it will have when it grows."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Diagnosis", "examine"]
 
 
 async def examine(db: Database) -> list[Diagnosis]:
-    """Look at settings, keys, indexes and the file itself; nothing is changed.
+    """Examine settings, keys, indexes and the file itself; nothing is changed.
 
     Returns:
-        What was found, errors first.
+        The findings, errors first.
 
     Example:
         ```python
@@ -43,7 +43,7 @@ def _of_table(table: TableInfo) -> Iterable[Diagnosis]:
             "warning",
             name,
             f"{name} has no primary key",
-            "give it one: transform(pk=...); key operations need it",
+            "add one: transform(pk=...); operations by key need it",
         )
     indexed = [table.pks, *[index.columns for index in table.indexes if not index.partial]]
     for key in table.foreign_keys:
@@ -53,7 +53,7 @@ def _of_table(table: TableInfo) -> Iterable[Diagnosis]:
                 "foreign-key-without-index",
                 "advice",
                 name,
-                f"{name} ({columns}) refers to {key.target} without an index: deleting there looks at every row here",
+                f"{name} ({columns}) refers to {key.target} without an index: a delete there scans all rows here",
                 f"create_index({list(key.columns)!r})",
             )
     seen: dict[tuple[str | None, ...], str] = {}
@@ -65,7 +65,7 @@ def _of_table(table: TableInfo) -> Iterable[Diagnosis]:
                 "duplicate-index",
                 "advice",
                 name,
-                f"{index.name} is over the same columns as {seen[index.columns]}",
+                f"{index.name} has the same columns as {seen[index.columns]}",
                 f"drop_index({index.name!r})",
             )
         seen.setdefault(index.columns, index.name)

@@ -31,7 +31,7 @@ def codegen(tables: Sequence[str], file: Path | None, overwrite: bool, check: bo
     from deebase.tools.codegen import create_mod_from_tables
 
     if check and file is None:
-        raise Refusal("--check compares with a file: give it with -o.")
+        raise Refusal("--check compares with a file: name it with -o.")
     with session() as s:
         chosen = [s.table(name) for name in tables] or s.tables
         if not chosen:
@@ -43,7 +43,7 @@ def codegen(tables: Sequence[str], file: Path | None, overwrite: bool, check: bo
         else:
             if file.exists() and not overwrite:
                 raise InvalidOperationError(
-                    f"{file} exists", operation="codegen", target=str(file), hint="--overwrite replaces it"
+                    f"{file} already exists", operation="codegen", target=str(file), hint="--overwrite replaces it"
                 )
             create_mod_from_tables(file, *chosen, overwrite=overwrite)
             say(f"Wrote {file}.")
@@ -70,6 +70,6 @@ def _compare(file: Path, wanted: str) -> None:
     difference = "\n".join(lines)
     if difference:
         echo(difference)
-        say(f"{file} differs from the database: deebase codegen -o {file} --overwrite mends it.")
+        say(f"{file} differs from the database: deebase codegen -o {file} --overwrite updates it.")
         click.get_current_context().exit(ATTENTION)
-    say(f"{file} says what the database is.")
+    say(f"{file} matches the database.")

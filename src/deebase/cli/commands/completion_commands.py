@@ -1,4 +1,4 @@
-"""`deebase completion`: what a shell needs to complete commands."""
+"""`deebase completion`: the script with which a shell completes commands."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _HOW = {
 @click.argument("shell", type=click.Choice(tuple(_HOW)))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what a shell needs to complete commands."""
+    """Print the script with which a shell completes commands."""
     from click.shell_completion import get_completion_class
 
     kind = get_completion_class(shell)
     assert kind is not None
-    # Not source(), which runs a bash to find out its version: the script need not run where it is made.
+    # Not source(), which runs bash to check its version: the script may be for another machine.
     made = kind(ctx.find_root().command, {}, "deebase", "_DEEBASE_COMPLETE")
     echo(made.source_template % made.source_vars())

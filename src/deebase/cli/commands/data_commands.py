@@ -1,4 +1,4 @@
-"""`deebase data`: rows read and written."""
+"""`deebase data`: read and write rows."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ Format = Literal["csv", "tsv", "json", "ndjson"]
 _WHERE = click.option("--where", metavar="SQL", help="A condition, with :NAME for values.")
 _PARAMS = click.option("-p", "--param", "params", metavar="NAME=VALUE", multiple=True, help="A value of --where.")
 _FIELDS = click.option("-f", "--field", "fields", metavar="COLUMN=VALUE", multiple=True, help="A value of the row.")
-_NULLS = click.option("--null", "nulls", metavar="COLUMN", multiple=True, help="A column that is to be NULL.")
-_ALL = click.option("--all", "everything", is_flag=True, help="Mean every row.")
+_NULLS = click.option("--null", "nulls", metavar="COLUMN", multiple=True, help="A column to set to NULL.")
+_ALL = click.option("--all", "everything", is_flag=True, help="Change or delete every row.")
 _FORMAT = click.option(
     "--format",
     "form",
     type=click.Choice(("csv", "tsv", "json", "ndjson")),
-    help="The format, where the name of the file does not tell.",
+    help="The format, if the name of the file does not say it.",
 )
-_DELIMITER = click.option("--delimiter", metavar="CHARACTER", help="Between fields of CSV; found out by default.")
+_DELIMITER = click.option("--delimiter", metavar="CHARACTER", help="The separator of CSV fields; detected by default.")
 
 
 def _values(params: Sequence[str]) -> dict[str, Any]:
@@ -49,9 +49,9 @@ def _values(params: Sequence[str]) -> dict[str, Any]:
 @click.argument("table")
 @_WHERE
 @_PARAMS
-@click.option("--order-by", metavar="COLUMN", multiple=True, help="-COLUMN is descending; the first one counts most.")
-@click.option("--limit", type=click.IntRange(min=0), help="At most so many rows.")
-@click.option("--offset", type=click.IntRange(min=0), help="Leave out so many rows first.")
+@click.option("--order-by", metavar="COLUMN", multiple=True, help="-COLUMN sorts descending; repeat it for ties.")
+@click.option("--limit", type=click.IntRange(min=0), help="The maximum number of rows.")
+@click.option("--offset", type=click.IntRange(min=0), help="The number of rows to skip.")
 @click.option("-c", "--column", "columns", metavar="COLUMN", multiple=True, help="Only these columns.")
 @reading
 def list_rows(
@@ -81,7 +81,7 @@ def list_rows(
 @click.argument("keys", metavar="KEY...", nargs=-1, required=True)
 @reading
 def get(table: str, keys: Sequence[str]) -> None:
-    """Show the row with this key; a composite key has several parts."""
+    """Show the row with this key; a composite key has several values."""
     with session() as s:
         item = s.readable(table)
         show_object(s.run(item.get(key(item, keys))))
@@ -94,7 +94,7 @@ def get(table: str, keys: Sequence[str]) -> None:
 @output_options
 @changing
 def insert(table: str, fields: Sequence[str], nulls: Sequence[str]) -> None:
-    """Insert a row and show it as it is stored; without -f, insert the rows that come as JSON on stdin."""
+    """Insert a row and show the stored row; without -f, insert the rows on stdin (JSON)."""
     with session() as s:
         item = s.table(table)
         if fields or nulls:
@@ -123,7 +123,7 @@ def update(
     params: Sequence[str],
     everything: bool,
 ) -> None:
-    """Change a row by key and show it; or all rows of a --where, or --all; or, without -f, the rows on stdin by key."""
+    """Change a row by key and show it; or the rows of --where, or --all; without -f, the rows on stdin by key."""
     with session() as s:
         item = s.table(table)
         if not fields and not nulls:
@@ -144,11 +144,11 @@ def update(
 @click.argument("table")
 @_FIELDS
 @_NULLS
-@click.option("--on", metavar="COLUMN", multiple=True, help="What tells whether the row is there; the key by default.")
+@click.option("--on", metavar="COLUMN", multiple=True, help="The columns that identify the row; the key by default.")
 @output_options
 @changing
 def upsert(table: str, fields: Sequence[str], nulls: Sequence[str], on: Sequence[str]) -> None:
-    """Insert a row, or change the one that is there, and show it; without -f, the rows that come as JSON on stdin."""
+    """Insert a row, or change the existing one, and show it; without -f, the rows on stdin (JSON)."""
     with session() as s:
         item = s.table(table)
         target = list(on) or None
@@ -168,7 +168,7 @@ def upsert(table: str, fields: Sequence[str], nulls: Sequence[str], on: Sequence
 @output_options
 @destroying
 def delete(table: str, keys: Sequence[str], where: str | None, params: Sequence[str], everything: bool) -> None:
-    """Delete a row by key, all rows of a --where, or --all."""
+    """Delete a row by key, the rows of --where, or --all."""
     with session() as s:
         item = s.table(table)
         _only_one("delete", keys, where, everything)
@@ -188,7 +188,7 @@ def _condition(where: str | None, params: Sequence[str]) -> list[Any]:
     values = _values(params)
     if where is None:
         if values:
-            raise Refusal("-p gives a value of --where, which is missing.")
+            raise Refusal("-p is a parameter of --where, which is missing.")
         return []
     return [where, values] if values else [where]
 
@@ -196,12 +196,12 @@ def _condition(where: str | None, params: Sequence[str]) -> list[Any]:
 def _only_one(command: str, keys: Iterable[str], where: str | None, everything: bool, *, needed: bool = True) -> None:
     given = sum([bool(keys), where is not None, everything])
     if given > 1 or given != int(needed):
-        wanted = "a KEY, --where or --all, and one of them only" if needed else "values: give -f COLUMN=VALUE"
+        wanted = "exactly one of KEY, --where and --all" if needed else "values: pass -f COLUMN=VALUE"
         raise Refusal(f"deebase data {command} needs {wanted}.")
 
 
 def _show_row(row: Mapping[str, Any], done: str, where: str) -> None:
-    """Give out a row as it is stored, or with --dry-run say how it would be."""
+    """Show a stored row, or with --dry-run report the row that would be stored."""
     if invocation().dry_run:
         say(f"1 row would be {done} {where}: {text_of(row)}")
     else:
@@ -226,28 +226,30 @@ def _say_count(count: int, done: str, where: str) -> None:
 
 @data.command("import", example="deebase data import people.csv --pk id --type zip=str")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--table", help="The table; named after the file by default.")
-@click.option("--pk", metavar="COLUMN", multiple=True, help="The key of a table that is made; id by default.")
+@click.option("--table", help="The table; the name of the file by default.")
+@click.option("--pk", metavar="COLUMN", multiple=True, help="The key of a new table; id by default.")
 @click.option("--type", "types", metavar="COLUMN=TYPE", multiple=True, help="The type of a column of a new table.")
+@click.option("--upsert", is_flag=True, help="Update rows whose key exists, instead of refusing the file.")
 @click.option(
-    "--upsert", is_flag=True, help="Change the rows whose key is there already, instead of refusing the file."
+    "--null", "nulls", metavar="TEXT", multiple=True, help="A CSV text that means NULL, as an empty field does."
 )
-@click.option("--null", "nulls", metavar="TEXT", multiple=True, help="A text of CSV that means NULL, besides nothing.")
-@click.option("--encoding", default="utf-8-sig", show_default=True, help="Of the text; a byte order mark decides.")
+@click.option(
+    "--encoding", default="utf-8-sig", show_default=True, help="The text encoding; a byte order mark overrides it."
+)
 @_DELIMITER
 @_FORMAT
 @changing
 def import_files(
     files: Sequence[str], table: str | None, pk: Sequence[str], types: Sequence[str], **given: Any
 ) -> None:
-    """Import files: CSV, TSV, JSON or NDJSON, also packed by gzip or zip; - is stdin.
+    """Import files: CSV, TSV, JSON or NDJSON, also compressed with gzip or zip; - is stdin.
 
-    A table that is not there is made, with types that fit the values. Each file is taken whole or not at all.
+    A missing table is created, with types that fit the values. Each file is imported completely or not at all.
     """
     if "-" in files and table is None:
-        raise Refusal("What comes from stdin has no name: give --table.")
+        raise Refusal("A file on stdin has no name: pass --table.")
     if "-" in files and sys.stdin.isatty():
-        raise Refusal("There is nothing on stdin: pipe a file into it, or give its name.")
+        raise Refusal("stdin is a terminal: pipe a file into it, or name the file.")
     annotations = {name: _type(name, kind) for name, kind in named(types, "--type").items()}
     with session(creates=True) as s:
         for file in files:
@@ -268,7 +270,7 @@ def import_files(
                 item = s.change(work)
             if not invocation().dry_run:
                 if item.name not in there:
-                    say(f"Made table {item.name}.")
+                    say(f"Created table {item.name}.")
                 say(f"Imported {file} into {item.name}, which has {counted(s.run(item.count()), 'row')} now.")
 
 
@@ -276,9 +278,9 @@ def _type(name: str, kind: str) -> Any:
     spec = field_arguments.parse(f"{field_arguments.escaped(name)}:{kind}")
     if spec.digits is not None:
         raise ValidationError(
-            f"--type {name}: decimal alone; it keeps any number of digits", field=name, hint="decimal"
+            f"--type {name}: use decimal without digits; it stores any number of them", field=name, hint="decimal"
         )
-    # Values may be missing in any column of a file.
+    # Any column of a file may have missing values.
     return spec.annotation | None
 
 
@@ -294,11 +296,11 @@ def _tab(delimiter: str | None) -> str | None:
 @_FORMAT
 @database_options
 def export_file(table: str, file: str, overwrite: bool, delimiter: str | None, form: Format | None) -> None:
-    """Export a table or view to a file: CSV, TSV, JSON or NDJSON, also .gz and .zip; to stdout without one."""
+    """Export a table or view to a file, CSV, TSV, JSON or NDJSON, also .gz and .zip; without a file, to stdout."""
     with session() as s:
         with bar(table) as advance:
             work = s.readable(table).export_file(
-                # The terminal is no file: it would obey what a row may hold.
+                # Control characters in rows must not reach the terminal.
                 Terminal(json=form in ("json", "ndjson")) if file == "-" and sys.stdout.isatty() else file,
                 delimiter=_tab(delimiter),
                 format=form or ("csv" if file == "-" else None),

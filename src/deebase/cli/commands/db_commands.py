@@ -1,4 +1,4 @@
-"""`deebase db`: the database as a whole."""
+"""`deebase db`: commands for a whole database."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, example="deebase db info")
 def db() -> None:
-    """Look at a database as a whole."""
+    """Inspect, back up and copy a whole database."""
 
 
 @db.command(cls=Command, example="deebase db info --url app.db")
 @reading
 def info() -> None:
-    """Show which database is used, its version and size, and what is in it."""
+    """Show which database is used, its version, its size and the number of tables and views."""
     from deebase._sqltext.capabilities import capabilities_of
 
     with session() as s:
@@ -69,21 +69,21 @@ def backup(file: Path | None, overwrite: bool) -> None:
 
 @db.command(cls=Command, example="deebase db restore app-backup.db --replace")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--replace", is_flag=True, help="Take the place of what is there, which is lost.")
+@click.option("--replace", is_flag=True, help="Replace the contents of the database, which are lost.")
 @destroying
 def restore(file: Path, replace: bool) -> None:
-    """Fill the database with what a backup holds."""
+    """Fill the database from a backup."""
     from deebase.tools.backup import restore as read
 
     with session(creates=True, reflects=False) as s:
-        # A file that is not there is not made before it is known that there is something to put into it.
+        # A missing database file is created only when the backup is known to be usable.
         if not s.new:
             s.run(s.db.reflect())
         lost = len(s.db.t)
         if replace and lost:
-            ask(f"Replace {counted(lost, 'table')} of this database by those of {file}?")
+            ask(f"Replace {counted(lost, 'table')} of this database with those of {file}?")
         if invocation().dry_run:
-            say(f"Would replace {counted(lost, 'table')} by those of {file}.")
+            say(f"Would replace {counted(lost, 'table')} with those of {file}.")
             return
         s.run(read(s.db, file, replace=replace))
         say(f"Restored {counted(len(s.db.t), 'table')} from {file}.")
@@ -93,13 +93,13 @@ def restore(file: Path, replace: bool) -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.option("--table", "tables", multiple=True, help="A table to copy; all, and the views, by default.")
-@click.option("--resume", is_flag=True, help="Go on with a copy that was cut off.")
-@click.option("--restart", is_flag=True, help="Drop what a copy that was cut off has left behind, and begin anew.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted copy.")
+@click.option("--restart", is_flag=True, help="Drop the tables of an interrupted copy, and start again.")
 @reading
 def copy(source: str, target: str, tables: Sequence[str], resume: bool, restart: bool) -> None:
     """Copy tables, rows, keys, indexes and views from one database to another, and compare both.
 
-    A copy that was cut off goes on with --resume. What the target does not take is listed.
+    --resume continues an interrupted copy. What the target does not accept is listed.
     """
     from deebase.database import Database
     from deebase.tools.copying import CopyReport, copy_database
@@ -117,7 +117,7 @@ def copy(source: str, target: str, tables: Sequence[str], resume: bool, restart:
         report = asyncio.run(work(advance))
     show([asdict(table) for table in report.tables], ("name", "rows", "checksum"))
     for view in report.views:
-        say(f"Made view {view}.")
+        say(f"Created view {view}.")
     for note in report.left_out:
         say(f"Left out: {note}")
 
@@ -138,7 +138,7 @@ def doctor() -> None:
 
 
 async def of_migrations(db: Database) -> list[Diagnosis]:
-    """Return what migrations are pending, and whether the database is what they make."""
+    """Return the pending migrations, and whether the schema differs from what the migrations make."""
     from deebase.tools.doctor import Diagnosis
 
     if not db.migrate.directory.is_dir():

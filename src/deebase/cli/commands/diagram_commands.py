@@ -24,10 +24,10 @@ _TEXTS = {".mmd": "mermaid", ".svg": "svg", ".dot": "dot"}
 def diagram(file: Path | None, overwrite: bool, views: bool) -> None:
     """Draw the tables and their foreign keys.
 
-    Mermaid text on stdout, or what the suffix of the file says.
+    Mermaid text on stdout, or a file in the format of its suffix.
     """
     if file is not None and file.suffix.lower() not in _TEXTS:
-        raise Refusal(f"{file} has none of the suffixes of a diagram: {', '.join(_TEXTS)}.")
+        raise Refusal(f"{file} must end with {', '.join(_TEXTS)}.")
     with session() as s:
         drawn = s.db.diagram(views=views)
     if file is None:
@@ -38,10 +38,13 @@ def diagram(file: Path | None, overwrite: bool, views: bool) -> None:
             opened.write(getattr(drawn, _TEXTS[file.suffix.lower()]))
     except FileExistsError:
         raise InvalidOperationError(
-            f"{file} exists", operation="diagram", target=str(file), hint="--overwrite replaces it"
+            f"{file} already exists", operation="diagram", target=str(file), hint="--overwrite replaces it"
         ) from None
     except OSError as error:
         raise InvalidOperationError(
-            f"{file} cannot be written: {error.strerror}", operation="diagram", target=str(file), hint="choose another"
+            f"{file} cannot be written: {error.strerror}",
+            operation="diagram",
+            target=str(file),
+            hint="choose another file",
         ) from error
     say(f"Wrote {file}.")

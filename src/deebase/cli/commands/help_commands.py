@@ -1,4 +1,4 @@
-"""`deebase help`: what a command does, or what an error means."""
+"""`deebase help`: the help of a command, or the meaning of an error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _help_of_command(root: click.Context, words: tuple[str, ...]) -> str:
             candidates = [*known, *(errors.__all__ if ctx is root else ())]
             near = difflib.get_close_matches(word, candidates, n=1)
             suggestion = f"Did you mean {near[0]!r}?" if near else f"{ctx.command_path} --help lists the commands."
-            raise Refusal(f"There is no command or error called {word!r}. {suggestion}")
+            raise Refusal(f"No command or error is called {word!r}. {suggestion}")
         found = command.get_command(ctx, word)
         assert found is not None
         command = found
@@ -43,11 +43,11 @@ def _help_of_command(root: click.Context, words: tuple[str, ...]) -> str:
 
 
 def _section(name: str) -> str:
-    """Return what the page of errors says about a class."""
+    """Return the section of the page of errors about a class."""
     page = resource("docs/errors.md").read_text(encoding="utf-8")
     found = re.search(rf"^(#+) {name}\n(.*?)(?=^#|\Z)", page, re.MULTILINE | re.DOTALL)
     assert found is not None
-    # Links lead to other pages, which are not here.
+    # Links lead to other pages, which the package does not hold.
     text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", found[2].strip())
     return f"## {name}\n\n{text}"
 

@@ -1,4 +1,4 @@
-"""`deebase index`: indexes made, listed and dropped."""
+"""`deebase index`: create, list and drop indexes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def index() -> None:
 @click.argument("table")
 @click.argument("columns")
 @click.option("--name", help="ix_TABLE_COLUMNS by default.")
-@click.option("--unique", is_flag=True, help="Refuse two rows with the same values.")
-@click.option("--where", metavar="SQL", help="A condition, for an index over part of the rows.")
-@click.option("--if-not-exists", is_flag=True, help="An index of this name is no error.")
+@click.option("--unique", is_flag=True, help="Refuse rows with the same values.")
+@click.option("--where", metavar="SQL", help="A condition: the index covers only the rows that meet it.")
+@click.option("--if-not-exists", is_flag=True, help="Do nothing if an index of this name exists.")
 @recording
 @changing
 def create(table: str, columns: str, name: str | None, unique: bool, where: str | None, if_not_exists: bool) -> None:
@@ -52,11 +52,11 @@ def list_indexes(table: str | None) -> None:
 
 @index.command("drop", example="deebase index drop ix_user_email --yes")
 @click.argument("name")
-@click.option("--table", help="Its table, where several have an index of this name.")
+@click.option("--table", help="The table, if several have an index of this name.")
 @recording
 @destroying
 def drop(name: str, table: str | None) -> None:
-    """Drop an index; no row goes with it."""
+    """Drop an index; no row is lost."""
     with session() as s:
         item = s.table(table) if table is not None else _table_of(s, name)
         ask(f"Drop index {name} of {item.name}?")
@@ -67,8 +67,8 @@ def drop(name: str, table: str | None) -> None:
 def _table_of(s: Session, name: str) -> Any:
     found = [item for item in s.db.t if any(entry["name"] == name for entry in item.indexes)]
     if len(found) != 1:
-        what = "there is no" if not found else f"{' and '.join(item.name for item in found)} have an"
-        raise SchemaError(
-            f"{what} index {name!r}", hint="deebase index list shows them" if not found else "name the --table"
-        )
+        if not found:
+            raise SchemaError(f"index {name!r} does not exist", hint="deebase index list shows them")
+        tables = " and ".join(item.name for item in found)
+        raise SchemaError(f"{tables} have an index {name!r}", hint="name the --table")
     return found[0]

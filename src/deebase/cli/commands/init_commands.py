@@ -28,7 +28,7 @@ class Note:
     id: int
     text: str
 '''
-#: Nobody but the owner reads what may hold a password.
+#: Only the owner reads a file that may hold a password.
 _PRIVATE = 0o600
 _PUBLIC = 0o644
 
@@ -42,26 +42,26 @@ class _File:
 
 @click.command(cls=Command, example="deebase init shop --new-package shop")
 @click.argument("directory", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--package", metavar="NAME", help="Put models.py into this package, which is there.")
-@click.option("--new-package", metavar="NAME", help="Make a package for models.py.")
+@click.option("--package", metavar="NAME", help="Put models.py into this existing package.")
+@click.option("--new-package", metavar="NAME", help="Create a package for models.py.")
 @click.option("--postgres", is_flag=True, help="A PostgreSQL database, instead of a SQLite file.")
 def init(directory: Path, package: str | None, new_package: str | None, postgres: bool) -> None:
-    """Make the files of a project.
+    """Create the files of a project.
 
-    deebase.toml, .env with DATABASE_URL, migrations/ and models.py; what is there is never overwritten.
+    deebase.toml, .env with DATABASE_URL, migrations/ and models.py; existing files are never overwritten.
     """
     if package is not None and new_package is not None:
-        raise Refusal("--package is for a package that is there, --new-package for one that is not: give one of them.")
+        raise Refusal("--package names an existing package, --new-package one to create: use one of them.")
     place = _package(directory, package, new_package)
     files = _files(directory, place, package or new_package, postgres=postgres)
     if new_package is not None:
         files.insert(0, _File(place / "__init__.py", ""))
     _refuse_existing(files, directory)
     _make(files, directory / "migrations")
-    # With what SQLite keeps beside it.
+    # With the log files of SQLite beside it.
     _ignore(directory / ".gitignore", [ENVIRONMENT] if postgres else [ENVIRONMENT, f"{_name(directory)}.db*"])
     for file in files:
-        say(f"Made {file.path}.")
+        say(f"Created {file.path}.")
     what = "Correct DATABASE_URL in .env" if postgres else "Write your tables into models.py"
     say(f'{what}, then: deebase migrate new "first tables"')
 
@@ -72,16 +72,16 @@ def _package(directory: Path, package: str | None, new_package: str | None) -> P
     if name is None:
         return directory
     if not all(part.isidentifier() and not keyword.iskeyword(part) for part in name.split(".")):
-        raise Refusal(f"{name} cannot be the name of a package: a name of Python, like my_shop.")
+        raise Refusal(f"{name} is not a valid name of a Python package, such as my_shop.")
     tops = [directory, directory / "src"]
     found = next((top for top in tops if (top / Path(*name.split("."))).is_dir()), None)
     if package is not None and found is None:
-        raise Refusal(f"There is no package {name} in {directory}: --new-package {name} makes it.")
+        raise Refusal(f"Package {name} does not exist in {directory}: --new-package {name} creates it.")
     return (found or directory) / Path(*name.split("."))
 
 
 def _name(directory: Path) -> str:
-    """Return what the database is called."""
+    """Return the name of the database."""
     return re.sub(r"\W+", "_", directory.resolve().name).strip("_").lower() or "app"
 
 
@@ -104,14 +104,14 @@ def _refuse_existing(files: Sequence[_File], directory: Path) -> None:
         there.append(str(migrations))
     if there:
         raise InvalidOperationError(
-            f"{', '.join(there)} exists already: nothing was made",
+            f"{', '.join(there)} already exists: nothing was created",
             operation="init",
-            hint="choose another directory, or move what is there away",
+            hint="choose another directory, or move the existing files away",
         )
 
 
 def _make(files: Sequence[_File], migrations: Path) -> None:
-    """Make the files, all or none."""
+    """Create the files, all or none."""
     made: list[Path] = []
     try:
         for directory in [migrations, *[file.path.parent for file in files]]:
@@ -120,7 +120,7 @@ def _make(files: Sequence[_File], migrations: Path) -> None:
                     part.mkdir()
                     made.append(part)
         for file in files:
-            # The mode from the start, and never through a link that somebody put there meanwhile.
+            # The mode is set at creation, and a link that another program created meanwhile is not followed.
             descriptor = os.open(file.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, file.mode)
             made.append(file.path)
             with open(descriptor, "w", encoding="utf-8", newline="\n") as opened:
@@ -128,7 +128,7 @@ def _make(files: Sequence[_File], migrations: Path) -> None:
     except OSError as error:
         _unmake(made)
         raise InvalidOperationError(
-            f"{error.filename} cannot be made: {error.strerror}", operation="init", hint="choose another directory"
+            f"{error.filename} cannot be created: {error.strerror}", operation="init", hint="choose another directory"
         ) from error
     except BaseException:
         _unmake(made)
@@ -144,7 +144,7 @@ def _unmake(made: Sequence[Path]) -> None:
 
 
 def _ignore(path: Path, names: Sequence[str]) -> None:
-    """Keep the file with the password, and the database, out of git."""
+    """Add the file with the password, and the database, to .gitignore."""
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         there = {line.strip() for line in text.splitlines()}

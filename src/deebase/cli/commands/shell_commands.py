@@ -1,4 +1,4 @@
-"""`deebase shell`: a Python prompt that awaits, with the database and its tables at hand."""
+"""`deebase shell`: a Python prompt with top-level await, the database and its tables."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
 @click.command(cls=Command, example="deebase shell --url app.db")
 @database_options
 def shell() -> None:
-    """Open a Python prompt with the database at hand.
+    """Open a Python prompt with the database.
 
-    It awaits, and knows db and the tables and views by name.
+    It supports await, and has db and the tables and views by name.
     """
     with session() as s:
         console = Console(s, namespace(s.db))
         _complete_in(console)
-        banner = f"DeeBase on {s.db!r}\ndb, {_listed(s.db)} are at hand: await db.q('SELECT 1')"
+        banner = f"DeeBase on {s.db!r}\ndb, {_listed(s.db)} are defined: await db.q('SELECT 1')"
         with _displaying(console.known):
             console.interact(banner=shown_on_stderr(banner), exitmsg="")
 
 
 @contextmanager
 def _displaying(known: dict[str, Any]) -> Generator[None]:
-    """Show what a statement gives, without what a terminal would obey, and keep it as ``_``."""
+    """Print the result of a statement, with control characters escaped, and store it as ``_``."""
     before = sys.displayhook
 
     def display(value: Any) -> None:
@@ -60,7 +60,7 @@ def _displaying(known: dict[str, Any]) -> Generator[None]:
 
 
 def namespace(db: Database) -> dict[str, Any]:
-    """Return what is known at the prompt: db, the public names of deebase, and tables and views by name."""
+    """Return the names at the prompt: db, the public names of deebase, and tables and views by name."""
     import deebase
 
     known: dict[str, Any] = {"deebase": deebase, "sa": _sqlalchemy()}
@@ -69,7 +69,7 @@ def namespace(db: Database) -> dict[str, Any]:
     handles: list[Any] = [*db.v, *_tables(db)]
     for handle in handles:
         name = handle.name
-        # What would hide a word of Python is there as db.t["name"].
+        # A name that would hide one of Python is available as db.t["name"].
         if name.isidentifier() and not keyword.iskeyword(name) and not hasattr(builtins, name) and name not in known:
             known[name] = handle
     return {"__name__": "__console__", "__doc__": None, **known, "db": db}
@@ -88,19 +88,19 @@ def _tables(db: Database) -> list[Any]:
 def _listed(db: Database) -> str:
     names = [handle.name for handle in _tables(db)]
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    return shown or "and no tables yet,"
+    return shown or "no tables,"
 
 
 class Console(code.InteractiveConsole):
-    """A prompt whose statements run inside of an event loop, one at a time.
+    """A prompt whose statements run in an event loop, one at a time.
 
     Args:
-        session: the loop.
+        session: the session whose event loop runs them.
         known: the names at the prompt.
     """
 
     def __init__(self, session: Session, known: dict[str, Any]) -> None:
-        # As in any namespace that code is run in: a warning of a forgotten await looks for them.
+        # As in any namespace of running code: the warning about a missing await needs them.
         known.setdefault("__builtins__", builtins)
         super().__init__(known)
         self.known = known
@@ -108,7 +108,7 @@ class Console(code.InteractiveConsole):
         self._session = session
 
     def runcode(self, code: CodeType) -> None:
-        """Run a statement; what it raises is shown, and the prompt goes on."""
+        """Run a statement; print an error, and continue."""
         try:
             self._session.run(self._run(code))
         except SystemExit:
@@ -116,7 +116,7 @@ class Console(code.InteractiveConsole):
         except KeyboardInterrupt:
             say("KeyboardInterrupt")
         except DeeBaseError as error:
-            # Where inside of the library it was raised helps nobody here.
+            # Frames inside the library do not help at the prompt.
             say(f"{type(error).__name__}: {error}")
         except BaseException as error:
             self._show(error)
@@ -128,14 +128,14 @@ class Console(code.InteractiveConsole):
         say("".join(traceback.format_exception(error.with_traceback(frame))).rstrip())
 
     async def _run(self, code: CodeType) -> None:
-        # A function without arguments whose globals are the names of the prompt, as a statement at top level has them.
+        # A function without arguments, whose globals are the names at the prompt, as for a statement at the top level.
         result = FunctionType(code, self.known)()
         if inspect.iscoroutine(result):
             await result
 
 
 class Completer(rlcompleter.Completer):
-    """Completes names of Python, of tables (``db.t.``) and of columns (``user.c.``).
+    """Completes Python names, tables (``db.t.``) and columns (``user.c.``).
 
     Args:
         known: the names at the prompt.
@@ -146,7 +146,7 @@ class Completer(rlcompleter.Completer):
         self._known = known
 
     def attr_matches(self, text: str) -> list[str]:
-        """Return what a dotted name may go on with."""
+        """Return the completions of a dotted name."""
         before, _, begun = text.rpartition(".")
         columns = self._columns(before) if before.endswith(".c") else ()
         if not columns:
@@ -156,14 +156,14 @@ class Completer(rlcompleter.Completer):
     def _columns(self, dotted: str) -> tuple[str, ...]:
         first, *rest = dotted.split(".")
         found: Any = self._known.get(first)
-        # The table, whose columns are behind its c.
+        # The table, whose columns are attributes of its c.
         for name in rest[:-1]:
             found = getattr(found, name, None)
         return getattr(found, "columns", ()) if hasattr(found, "sa_table") else ()
 
 
 def _complete_in(console: Console) -> None:
-    """Let the tab key complete names, where the prompt can edit lines."""
+    """Complete names with the tab key, if the prompt has line editing."""
     if not sys.stdin.isatty():
         return
     try:
@@ -171,6 +171,6 @@ def _complete_in(console: Console) -> None:
     except ImportError:
         return
     readline.set_completer(Completer(console.known).complete)
-    # What libedit calls readline has a language of its own.
+    # libedit, under the name of readline, has its own syntax.
     libedit = "libedit" in (readline.__doc__ or "")
     readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")

@@ -1,4 +1,4 @@
-"""`deebase sql`: SQL of the user's own."""
+"""`deebase sql`: run SQL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from deebase.errors import InvalidOperationError
 if TYPE_CHECKING:
     from deebase.database import Database
 
-#: Rows that are fetched at once.
+#: Rows per fetch.
 _PIECE_ROWS = 500
 
 
@@ -28,16 +28,16 @@ _PIECE_ROWS = 500
 @click.argument("statement", metavar="SQL", required=False)
 @click.option("-p", "--param", "params", metavar="NAME=VALUE", multiple=True, help="A parameter: :NAME in the SQL.")
 @click.option("-f", "--file", "file", type=click.Path(dir_okay=False), help="Read the SQL from a file.")
-@click.option("--write", is_flag=True, help="Allow it to change something.")
-@click.option("--explain", is_flag=True, help="Show the plan of the database instead of running it.")
+@click.option("--write", is_flag=True, help="Allow changes.")
+@click.option("--explain", is_flag=True, help="Show the query plan instead of running the SQL.")
 @output_options
 @changing
 def sql(statement: str | None, params: Sequence[str], file: str | None, write: bool, explain: bool) -> None:
     """Run SQL and show its rows.
 
-    In place of SQL, - reads it from stdin. It runs in a read-only transaction unless --write is given. Several
-    statements, which need --write, are one transaction. The value of a parameter is a number, true, false or null where
-    it looks like one, and a text otherwise; '"30"' is a text in any case.
+    A - reads the SQL from stdin. It runs in a read-only transaction unless --write is given. Several statements need
+    --write and run in one transaction. A parameter that looks like a number, true, false or null is one, and a text
+    otherwise; '"30"' is always a text.
     """
     text = _text(statement, file)
     values = {name: guessed(value) for name, value in named(params, "-p").items()}
@@ -50,7 +50,7 @@ def sql(statement: str | None, params: Sequence[str], file: str | None, write: b
 
 def _text(statement: str | None, file: str | None) -> str:
     if (statement is None) == (file is None):
-        raise Refusal('Give SQL or -f FILE, and not both: deebase sql "SELECT 1".')
+        raise Refusal('Pass either SQL or -f FILE: deebase sql "SELECT 1".')
     if statement is not None:
         return sys.stdin.read() if statement == "-" else statement
     try:
@@ -74,7 +74,7 @@ async def _read(db: Database, text: str, values: dict[str, Any]) -> None:
         if error.operation == OPERATION:
             raise InvalidOperationError(error.message, hint=f"--write allows it; {error.hint}") from error
         if "read-only" in error.message:
-            raise InvalidOperationError(error.message, hint="--write allows it to change something") from error
+            raise InvalidOperationError(error.message, hint="--write allows changes") from error
         raise
 
 
@@ -84,7 +84,7 @@ def _write(s: Session, text: str, values: dict[str, Any]) -> None:
 
     if len(split_script(text, capabilities_of(s.dialect).tokens)) > 1:
         if values:
-            raise Refusal("Several statements take no parameters: run them one by one, or leave -p out.")
+            raise Refusal("Several statements take no parameters: run them one by one, or omit -p.")
         s.change(s.db.script(text), "Done.")
         return
     rows = s.change(s.db.q(text, values or None))

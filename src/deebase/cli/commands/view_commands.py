@@ -1,4 +1,4 @@
-"""`deebase view`: views made, listed, looked at, refreshed and dropped."""
+"""`deebase view`: create, list, show, refresh and drop views."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def view() -> None:
 
 @view.command("create", example='deebase view create adult --sql "SELECT id, name FROM user WHERE age >= 18"')
 @click.argument("name")
-@click.option("--sql", required=True, metavar="SELECT", help="What the view shows; - reads it from stdin.")
-@click.option("--key", metavar="COLUMN", help="The column that rows are asked for by; the first one by default.")
-@click.option("--replace", is_flag=True, help="Replace a view of this name.")
-@click.option("--materialized", is_flag=True, help="Keep the rows until deebase view refresh (PostgreSQL).")
+@click.option("--sql", required=True, metavar="SELECT", help="The query of the view; - reads it from stdin.")
+@click.option("--key", metavar="COLUMN", help="The key column, for data get; the first column by default.")
+@click.option("--replace", is_flag=True, help="Replace an existing view.")
+@click.option("--materialized", is_flag=True, help="Store the rows until deebase view refresh (PostgreSQL).")
 @recording
 @changing
 def create(name: str, sql: str, key: str | None, replace: bool, materialized: bool) -> None:
@@ -49,7 +49,7 @@ def list_views() -> None:
 @click.argument("name")
 @reading
 def show_view(name: str) -> None:
-    """Show the columns of a view, the SQL that makes it, and how many rows it has."""
+    """Show the columns, the SQL and the number of rows of a view."""
     with session() as s:
         item = s.view(name)
         sql = s.run(s.tools.view_definition(name))
@@ -59,15 +59,15 @@ def show_view(name: str) -> None:
 
 @view.command("refresh", example="deebase view refresh totals --concurrently")
 @click.argument("name")
-@click.option("--concurrently", is_flag=True, help="Readers go on meanwhile; needs a unique index (view create --key).")
+@click.option("--concurrently", is_flag=True, help="Do not block readers; needs a unique index (view create --key).")
 @changing
 def refresh(name: str, concurrently: bool) -> None:
-    """Compute a materialized view anew (PostgreSQL)."""
+    """Refresh the rows of a materialized view (PostgreSQL)."""
     with session() as s:
         try:
             s.change(s.view(name).refresh(concurrently=concurrently), f"Refreshed view {name}.")
         except InvalidOperationError as error:
-            hint = "on PostgreSQL, deebase view create --materialized makes one that is not"
+            hint = "on PostgreSQL, deebase view create --materialized creates one that stores its rows"
             raise InvalidOperationError(error.message, target=name, hint=hint) from error
 
 
@@ -76,7 +76,7 @@ def refresh(name: str, concurrently: bool) -> None:
 @recording
 @destroying
 def drop(name: str) -> None:
-    """Drop a view; no row of any table goes with it."""
+    """Drop a view; no row of a table is lost."""
     with session() as s:
         item = s.view(name)
         ask(f"Drop view {name}?")

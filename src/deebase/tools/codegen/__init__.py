@@ -1,4 +1,4 @@
-"""Classes of tables as source: of one class, or as a module that creates the same tables again."""
+"""Source code of table classes: one class, or a module that creates the same tables."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def dataclass_src(source: type[Any] | Table[Any]) -> str:
     """Return the source of a class, with the imports and classes that it needs.
 
     Args:
-        source: a dataclass, or any class that ``create`` takes; methods are not kept. The class of
-            ``table.dataclass()``, or a table, gives a dataclass with the types of the columns.
+        source: a dataclass, or any class that ``create`` accepts; methods are omitted. A table, or the class of
+            ``table.dataclass()``, becomes a dataclass with the types of the columns.
 
     Returns:
         The text of a module.
@@ -38,7 +38,7 @@ def dataclass_src(source: type[Any] | Table[Any]) -> str:
         ValidationError: a default cannot be written.
 
     Warns:
-        UserWarning: something that the source does not say; a comment in it does.
+        UserWarning: something that the source cannot express; a comment in it names it.
 
     Example:
         ```python
@@ -53,11 +53,11 @@ def dataclass_src(source: type[Any] | Table[Any]) -> str:
 def create_mod(path: str | os.PathLike[str], *classes: type[Any], overwrite: bool = False) -> None:
     """Write classes as a module.
 
-    A dataclass stays one; the module's classes make the same tables with ``create``.
+    A dataclass stays a dataclass; ``create`` makes the same tables of the written classes.
 
     Args:
         path: the file.
-        *classes: as in ``create``; methods are not kept.
+        *classes: as in ``create``; methods are omitted.
         overwrite: replace the file if it exists.
 
     Raises:
@@ -66,7 +66,7 @@ def create_mod(path: str | os.PathLike[str], *classes: type[Any], overwrite: boo
         ValidationError: there are no classes, or a default cannot be written.
 
     Warns:
-        UserWarning: something that the source does not say; a comment in it does.
+        UserWarning: something that the source cannot express; a comment in it names it.
 
     Example:
         ```python
@@ -81,7 +81,7 @@ def create_mod(path: str | os.PathLike[str], *classes: type[Any], overwrite: boo
 
 
 def create_mod_from_tables(path: str | os.PathLike[str], *tables: Table[Any], overwrite: bool = False) -> None:
-    """Write tables as a module: a dataclass for each, and ``create_tables(db)``, which makes them again.
+    """Write tables as a module: a dataclass for each, and ``create_tables(db)``, which creates them.
 
     Args:
         path: the file.
@@ -90,11 +90,11 @@ def create_mod_from_tables(path: str | os.PathLike[str], *tables: Table[Any], ov
 
     Raises:
         InvalidOperationError: the file exists, or cannot be written.
-        ValidationError: there are no tables, or a column has a name that no class can say.
+        ValidationError: there are no tables, or a column has a name that cannot be an attribute.
         UnsupportedTypeError: a column needs a class that cannot be imported.
 
     Warns:
-        UserWarning: what of a table the module does not say, such as a CHECK; a comment in it does.
+        UserWarning: a part of a table that the module cannot express, such as a CHECK; a comment in it names it.
 
     Example:
         ```python
@@ -111,7 +111,7 @@ def create_mod_from_tables(path: str | os.PathLike[str], *tables: Table[Any], ov
 
 def _some(operation: str, given: Sequence[Any]) -> None:
     if not given:
-        raise ValidationError(f"{operation} was given nothing to write", hint=f"{operation}('models.py', User)")
+        raise ValidationError(f"{operation} has nothing to write", hint=f"{operation}('models.py', User)")
 
 
 def _of_class(cls: Any, localns: Mapping[str, Any]) -> Outline:
@@ -123,7 +123,7 @@ def _of_class(cls: Any, localns: Mapping[str, Any]) -> Outline:
     own_doc = vars(cls).get("__doc__") or ""
     is_dataclass = dataclasses.is_dataclass(cls)
     if is_dataclass and own_doc.startswith(f"{cls.__name__}("):
-        own_doc = ""  # the one that @dataclass makes
+        own_doc = ""  # the docstring that @dataclass adds
     return Outline(
         wanted=cls.__name__,
         columns=tuple(describe(cls, localns)),
@@ -135,7 +135,7 @@ def _of_class(cls: Any, localns: Mapping[str, Any]) -> Outline:
 
 
 def _made_from(cls: type[Any]) -> TableModel | None:
-    """Return the table that a class was made from by ``table.dataclass()``."""
+    """Return the table of a class that ``table.dataclass()`` made."""
     fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
     return next((field.metadata["deebase"] for field in fields if "deebase" in field.metadata), None)
 

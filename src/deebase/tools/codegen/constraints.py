@@ -1,4 +1,4 @@
-"""Indexes of a table as ``create`` takes them, and what else of a table it does not take."""
+"""Indexes and checks of a table as arguments of ``create``, and the parts of a table that it cannot express."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from deebase.types import Index
 
 
 def indexes_of(table: sa.Table, facts: TableInfo | None, dialect: Dialect | None, notes: list[str]) -> list[Index]:
-    """Return the indexes and unique constraints of a table; those that are more go to the notes."""
+    """Return the indexes and unique constraints of a table; indexes that ``create`` cannot express become notes."""
     if facts is None or dialect is None:
         return [*_declared(table)]
     made: list[Index] = []
@@ -50,7 +50,7 @@ def _unique_name(table: str, columns: list[str]) -> str:
 
 
 def plain_index(facts: TableInfo, index: IndexInfo, dialect: str) -> Index | None:
-    """Return an index as the API takes it; None for one that is more than that."""
+    """Return an index as an argument of ``create``; None if it cannot be expressed."""
     notes: list[str] = []
     found = _index(facts, index, dialect, notes)
     return None if notes else found
@@ -61,7 +61,7 @@ def _index(facts: TableInfo, index: IndexInfo, dialect: str, notes: list[str]) -
     if len(columns) < len(index.columns) or len(set(columns)) < len(columns):
         return None
     if index.sql is None:
-        # SQLite's name of the index of a constraint is its own.
+        # SQLite itself names the index of a constraint.
         return Index(_unique_name(facts.name, columns), *columns, unique=index.unique)
     definition = _Definition(index.sql, dialect)
     if definition.method not in (None, "btree") or definition.more:
@@ -95,7 +95,7 @@ class _Definition:
         self.where = condition or None
 
     def order(self, columns: list[str]) -> bool:
-        """Whether it says more of its columns than their names."""
+        """Whether it gives an order or a collation for its columns."""
         known = {name.upper() for name in columns} | {"ASC"}
         return any(word not in known for word in _words(self._inside))
 
@@ -104,16 +104,16 @@ def _words(found: list[Token]) -> list[str]:
     return [token.word for token in found if token.word]
 
 
-#: What a CREATE TABLE of SQLite may say that a class does not.
+#: Words of a CREATE TABLE of SQLite that a class cannot express.
 _OPTIONS = ("COLLATE", "AUTOINCREMENT", "STRICT", "WITHOUT", "DEFERRABLE", "CONFLICT")
 
 
 def checks_of(model: TableModel, facts: TableInfo | None) -> list[str]:
-    """Return the conditions of CHECKs, without those of Enum and Literal columns."""
+    """Return the conditions of the CHECKs, without those of Enum and Literal columns."""
     if facts is not None:
         return [condition.sql for condition in conditions(facts, _choices(model))]
     declared: list[Any] = [one.sqltext for one in model.sa_table.constraints if isinstance(one, sa.CheckConstraint)]
-    # Those of an Enum or Literal are built, the others are text.
+    # The checks of an Enum or Literal are expressions, the others are text.
     return sorted([str(condition) for condition in declared if hasattr(condition, "is_literal")])
 
 
@@ -122,7 +122,7 @@ def _choices(model: TableModel) -> list[str]:
 
 
 def unsaid(model: TableModel, facts: TableInfo | None) -> Iterator[str]:
-    """Yield what else the table has and the class does not say."""
+    """Yield the other parts of a table that its class cannot express."""
     if facts is None:
         return
     said = len(_choices(model)) + len(checks_of(model, facts))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from deebase._model.columns import snake_case
 from deebase._model.design import Reference, TableSpec
 from deebase._model.generated_names import index_name, serves
+from deebase._sqltext.ordering import groups
 from deebase.tools.codegen.line_layout import Piece, call, comment, listed, mapped
 from deebase.tools.codegen.module import Module, WrittenClass
 from deebase.tools.codegen.name_use import Names
@@ -15,41 +16,31 @@ from deebase.types import Index
 
 
 def create_tables_source(module: Module) -> str:
-    """Return the source of ``create_tables``; empty where there is no table to create."""
-    made = {written.outline.design.name: written for written in module.classes if written.outline.design is not None}
-    if not made:
+    """Return the source of ``create_tables``; empty without a table to create."""
+    classes = {written.outline.design.name: written for written in module.classes if written.outline.design}
+    if not classes:
         return ""
     database = module.names.use("deebase", "Database")
-    steps: list[Piece] = []
-    for group in _ordered([written.outline.design for written in made.values() if written.outline.design is not None]):
-        steps.append(create_call([made[table.name] for table in group], module.names, if_not_exists=_IF_NOT_EXISTS))
+    designs = [written.outline.design for written in module.classes if written.outline.design]
+    steps = [
+        create_call([classes[table.name] for table in group], module.names, if_not_exists=_IF_NOT_EXISTS)
+        for group in groups(designs, _needs)
+    ]
     head = [
         f"async def create_tables(db: {database}, *, if_not_exists: bool = False) -> None:",
         '    """Create the tables of this module: all of them, or none."""',
     ]
     left_out = [written.name for written in module.classes if written.outline.design is None]
-    head += [comment(f"not created here, as it has no primary key: {name}", "    ") for name in left_out]
+    head += [comment(f"not created here, since it has no primary key: {name}", "    ") for name in left_out]
     if len(steps) == 1:
         return "\n".join([*head, steps[0].after("await ").lines("    ")])
     body = [step.after("await ").lines("        ") for step in steps]
     return "\n".join([*head, "    async with db.transaction():", *body])
 
 
-def _ordered(designs: Sequence[TableSpec]) -> Iterator[list[TableSpec]]:
-    """Yield the tables one by one, those that others refer to first, and at the end those in cycles together."""
-    waiting = {made.name: made for made in designs}
-    while waiting:
-        free = [
-            made
-            for made in waiting.values()
-            if not any(reference.table in waiting and reference.table != made.name for reference in made.references)
-        ]
-        if not free:
-            yield list(waiting.values())
-            return
-        for made in free:
-            del waiting[made.name]
-            yield [made]
+def _needs(design: TableSpec) -> set[str]:
+    """Return the other tables that a table refers to."""
+    return {reference.table for reference in design.references} - {design.name}
 
 
 _IF_NOT_EXISTS = Piece("if_not_exists")
@@ -75,7 +66,7 @@ def create_call(together: Sequence[WrittenClass], names: Names, **more: Piece) -
 
 
 def _options(written: WrittenClass, names: Names) -> dict[str, Piece]:
-    """Return what a table needs besides its class."""
+    """Return the arguments of a table besides its class."""
     design = written.outline.design
     assert design is not None
     options: dict[str, Piece] = {}
@@ -105,7 +96,7 @@ def _lacks_index(design: TableSpec) -> bool:
 
 
 def _foreign_key(known: Reference, names: Names) -> tuple[Piece, Piece]:
-    """Return a foreign key of several columns, which no annotation can say."""
+    """Return a foreign key of several columns, which has no annotation."""
     actions = {"on_delete": known.on_delete, "on_update": known.on_update}
     options = {name: Piece(quoted(action)) for name, action in actions.items() if action is not None}
     if known.targets is not None:

@@ -1,4 +1,4 @@
-"""Source text laid out as ``ruff format`` does: on one line where it fits, else one item a line."""
+"""Source text in the layout of ``ruff format``: on one line if it fits, else one item per line."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-#: The line length of ruff and black unless they are told otherwise.
+#: The default line length of ruff and black.
 WIDTH: Final = 88
 
 
 def width(text: str) -> int:
-    """Return how many columns a text takes: Chinese, Japanese and Korean letters take two."""
+    """Return the width of a text in columns: Chinese, Japanese and Korean letters take two."""
     wide = 0 if text.isascii() else sum(unicodedata.east_asian_width(char) in "WF" for char in text)
     return len(text) + wide
 
@@ -27,11 +27,11 @@ class Piece(NamedTuple):
     tail: str = ""
 
     def after(self, prefix: str) -> Piece:
-        """Return the same with text in front."""
+        """Return the piece with text before it."""
         return self._replace(head=prefix + self.head)
 
     def before(self, suffix: str) -> Piece:
-        """Return the same with text behind."""
+        """Return the piece with text after it."""
         return self._replace(tail=self.tail + suffix) if self.items else self._replace(head=self.head + suffix)
 
     @property
@@ -43,8 +43,8 @@ class Piece(NamedTuple):
         """Return the text, broken at the outermost brackets first.
 
         Args:
-            indent: spaces in front of every line.
-            reserved: columns to leave free for what comes behind.
+            indent: spaces at the start of every line.
+            reserved: columns to leave free at the end of the line.
         """
         flat = indent + self.flat
         if not self.items or width(flat) + reserved <= WIDTH:
@@ -72,7 +72,7 @@ def mapped(items: Iterable[tuple[Piece, Piece]]) -> Piece:
 
 
 def assigned(target: str, value: Piece, indent: str = "") -> str:
-    """Return an assignment; text that is too long for the line goes into parentheses where that helps."""
+    """Return an assignment; a text that is too long for the line is put in parentheses if it fits there."""
     line = value.after(f"{target} = ").lines(indent)
     inner = f"{indent}    {value.flat}"
     if value.items or width(line) <= WIDTH or width(inner) > WIDTH:
@@ -81,7 +81,7 @@ def assigned(target: str, value: Piece, indent: str = "") -> str:
 
 
 def comment(text: str, indent: str = "", prefix: str = "# ") -> str:
-    """Return a comment, on as many lines as it needs; what is in it cannot leave it."""
+    """Return a comment, wrapped; the text cannot end it."""
     start = f"{indent}{prefix}"
     written = textwrap.fill(
         visible(" ".join(text.split())),
@@ -95,7 +95,7 @@ def comment(text: str, indent: str = "", prefix: str = "# ") -> str:
 
 
 def docstring(text: str, indent: str = "") -> str:
-    """Return a docstring; what is in it cannot leave it. Empty for no text."""
+    """Return a docstring, empty for no text; the text cannot end it."""
     lines = [visible(line).rstrip() for line in inspect.cleandoc(text).splitlines()]
     written = "\n".join([f"{indent}{line}" if line and place else line for place, line in enumerate(lines)]).strip()
     if not written:
@@ -104,13 +104,13 @@ def docstring(text: str, indent: str = "") -> str:
         written = f" {written}"
     if "\n" in written:
         return f'{indent}"""{written}\n{indent}"""'
-    # A quote right before the closing ones would be one of them; those of three are escaped.
+    # A quote right before the closing ones would be one of them; three quotes are escaped.
     open_quote = written.endswith('"') and not re.search(r'(?<!\\)(?:\\\\)*\\"\Z', written)
     return f'{indent}"""{written}{" " if open_quote else ""}"""'
 
 
 def visible(text: str) -> str:
-    """Return text with what is not printable as escapes, fit for a docstring or comment."""
+    """Return a text for a docstring or comment, with characters that are not printable as escapes."""
     escaped = "".join([char if char.isprintable() and char != "\\" else _escape(char) for char in text])
     return escaped.replace('"""', r"\"\"\"")
 

@@ -30,14 +30,14 @@ class Outline:
     """One class to write.
 
     Attributes:
-        wanted: its name, if that is free and an identifier.
+        wanted: its name, if it is free and an identifier.
         columns: its fields.
-        options: what its ``@dataclass`` is given; None for a plain class, whose rows are dicts.
+        options: the options of its ``@dataclass``; None for a plain class, whose rows are dicts.
         doc: its docstring.
         nulls: columns whose default is written as None.
-        cls: the class that it is written from, if there is one.
-        design: the table that ``create_tables`` makes of it; None for none.
-        notes: what of the table the class and ``create_tables`` do not say.
+        cls: the class that it is written from, if any.
+        design: the table that ``create_tables`` creates; None for none.
+        notes: the parts of the table that the class and ``create_tables`` cannot express.
     """
 
     wanted: str
@@ -52,14 +52,14 @@ class Outline:
 
 @dataclass
 class WrittenClass:
-    """A class as it stands in the module.
+    """A class in the module.
 
     Attributes:
-        name: what it is called.
-        outline: what it was written from.
+        name: its name.
+        outline: its outline.
         source: its text.
-        functions: the source of functions that make its defaults.
-        defaults: calls of those that make a DEFAULT, which a dataclass cannot say, by column.
+        functions: the source of functions that return its defaults.
+        defaults: by column, the calls of those that become a DEFAULT, which a dataclass cannot express.
         notes: what the source leaves out.
     """
 
@@ -76,7 +76,7 @@ class Module:
 
     Args:
         outlines: the classes.
-        localns: names that annotations kept as text may use.
+        localns: the names that annotations as text may use.
     """
 
     def __init__(self, outlines: Sequence[Outline], localns: Mapping[str, Any] | None = None) -> None:
@@ -87,9 +87,9 @@ class Module:
         self.names: Names = Names(_field_names(outlines, self._others, localns))
         self._called = {kind: self.names.define(kind.__name__) for kind in self._others}
         self._undefined = set(self._others)
-        #: What the source of nested classes leaves out.
+        #: Notes on what the source of nested classes leaves out.
         self.nested_notes: list[str] = []
-        # A class that others are made of comes before them.
+        # A class that other classes use comes before them.
         ordered = sorted(outlines, key=lambda outline: outline.cls not in needed)
         self.classes: list[WrittenClass] = [
             WrittenClass(self.names.define(outline.wanted), outline) for outline in ordered
@@ -106,7 +106,7 @@ class Module:
             yield from nested_classes(spec.python_type, self._localns)
 
     def _class(self, kind: type[Any]) -> str:
-        """Return what a class is called here, importing it where it is not written here."""
+        """Return the name of a class in this module, which imports the classes of other modules."""
         if kind in self._called:
             return self._called[kind]
         must_be_importable(kind)
@@ -154,7 +154,7 @@ class Module:
         return "\n".join([f"class {name}({base}):", *(body or ["    pass"])])
 
     def _quotable(self, hint: Any) -> Piece:
-        """Return an annotation, as text where it holds a class that comes later."""
+        """Return an annotation, as text if it holds a class that is defined later."""
         written = self.hints.source(hint)
         return Piece(quoted(written.flat)) if self._comes_later(hint) else written
 
@@ -203,7 +203,7 @@ class Module:
         decorator = self.names.use("dataclasses", "dataclass")
         have_default = [default is not None for _, default in fields.values()]
         if "kw_only" not in options and have_default != sorted(have_default):
-            # Of positional fields, those without a default come first; columns stay in their order.
+            # Positional fields without a default must come first; kw_only preserves the order of the columns.
             options = (*options, "kw_only")
         given = f"({', '.join([f'{option}=True' for option in options])})" if options else ""
         body = [_declared(field_name, *parts) for field_name, parts in fields.items()]
@@ -219,7 +219,7 @@ class Module:
         attributes = {
             "__annotations__": mapped([(Piece(quoted(name)), written) for name, written in annotations.items()]),
             "__module__": Piece("__name__"),
-            # A row is a dict, which needs no None for what is not given.
+            # A row is a dict, which needs no default None.
             **{name: default for name, default in defaults.items() if default is not None and default.head != "None"},
         }
         if made.outline.doc:
@@ -233,12 +233,12 @@ class Module:
     # -- defaults ------------------------------------------------------------------------------
 
     def _default(self, spec: ColumnSpec, made: WrittenClass, *, alone: bool = False) -> Piece | None:
-        """Return what stands behind ``=``; None for nothing.
+        """Return the default of a field; None for no default.
 
         Args:
             spec: the column.
             made: the class.
-            alone: it is no dataclass, whatever its outline says.
+            alone: it is not a dataclass, regardless of its outline.
         """
         if spec.default is not UNSET:
             value = self.values.source(spec.default)
@@ -252,7 +252,7 @@ class Module:
 
     def _of_dataclass(self, spec: ColumnSpec, value: Piece, made: WrittenClass) -> Piece:
         if type(spec.default).__hash__ is None:
-            # A dataclass refuses such a default; create is given it.
+            # A dataclass refuses such a default; it is passed to create.
             function = self.names.define(f"{snake_case(made.name)}_{spec.name}_default")
             annotation = self.hints.column(dataclasses.replace(spec, foreign_key=None)).flat
             made.functions.append(f"def {function}() -> {annotation}:\n{value.after('return ').lines('    ')}")
@@ -268,7 +268,7 @@ class Module:
 
 
 def dataclass_options(cls: Any) -> tuple[str, ...]:
-    """Return the options of a dataclass that its source has to repeat."""
+    """Return the options of a dataclass for its source."""
     params = cls.__dataclass_params__
     options = [name for name in ("frozen", "order") if getattr(params, name)]
     if "__slots__" in vars(cls):
@@ -289,13 +289,13 @@ def _field_names(
 
 
 def _opening(doc: str, notes: Sequence[str]) -> list[str]:
-    """Return what comes before the fields of a class."""
+    """Return the lines before the fields of a class."""
     written = docstring(doc, "    ")
     return [*([f"{written}\n"] if written else []), *[comment(note, "    ", "# not kept: ") for note in notes]]
 
 
 def _declared(name: str, annotation: Piece, default: Piece | None) -> str:
-    """Return the line, or lines, of a field."""
+    """Return the lines of a field."""
     if default is None:
         return annotation.after(f"{name}: ").lines("    ")
     if annotation.items and not default.items:
@@ -304,7 +304,7 @@ def _declared(name: str, annotation: Piece, default: Piece | None) -> str:
 
 
 def _excused(line: str) -> str:
-    """Mark a default that is a list or dict: what ruff warns of does not happen, as it becomes a DEFAULT."""
+    """Exempt a default that is a list or dict from ruff's warning: it becomes a DEFAULT and is never shared."""
     first, _, rest = line.partition("\n")
     if not first.endswith(("[", "{", "= []", "= {}", "]", "}")) or " = " not in first:
         return line

@@ -32,13 +32,13 @@ _METHODS: Final = frozenset({"create", "create_all", "transaction"})
 def module_source(
     outlines: Sequence[Outline], localns: Mapping[str, Any] | None, *, title: str, creates: bool
 ) -> tuple[str, list[str]]:
-    """Return the text of a module, checked to hold nothing but classes, and what it leaves out.
+    """Return the text of a module, checked to hold nothing but classes, and notes on what it leaves out.
 
     Args:
         outlines: the classes.
-        localns: names that annotations kept as text may use.
+        localns: the names that annotations as text may use.
         title: the module's docstring; "" for none.
-        creates: whether it has the function ``create_tables``.
+        creates: whether the module has the function ``create_tables``.
 
     Raises:
         ValidationError: something in the classes would become code.
@@ -60,11 +60,11 @@ def assert_safe_source(source: str, names: Collection[str], modules: Collection[
 
     Args:
         source: a whole module.
-        names: what it may call: its imports and classes.
-        modules: what it may import from.
+        names: the names that it may call: its imports and classes.
+        modules: the modules that it may import from.
 
     Raises:
-        ValidationError: it does.
+        ValidationError: the source holds more.
     """
     try:
         tree = ast.parse(source)

@@ -1,4 +1,4 @@
-"""Writing a module to its place: whole, or not at all."""
+"""Writing the file of a module, completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from deebase.errors import InvalidOperationError, ValidationError
 def write_module(path: str | os.PathLike[str], source: str, *, overwrite: bool, operation: str) -> None:
     """Write a file that appears with all of its text at once.
 
-    A symbolic link stays one: what it points at is written.
+    A symbolic link stays a link: its target is written.
 
     Raises:
-        ValidationError: the path is none.
-        InvalidOperationError: it exists and ``overwrite`` is not given, or cannot be written.
+        ValidationError: the path is not one.
+        InvalidOperationError: the file exists and ``overwrite`` is not given, or it cannot be written.
     """
     try:
         target = Path(os.path.realpath(path))
     except (TypeError, ValueError) as error:
         raise ValidationError(
-            "the path of a module is a str or Path that a file can have",
+            "the path of a module must be a str or Path",
             field="path",
             hint="create_mod('models.py', User)",
         ) from error
@@ -30,14 +30,16 @@ def write_module(path: str | os.PathLike[str], source: str, *, overwrite: bool, 
         if target.is_dir():
             raise _refused(path, "is a directory", "name a file in it", operation)
         if not target.parent.is_dir():
-            raise _refused(path, f"is in {target.parent}, which is no directory", "make the directory first", operation)
+            raise _refused(
+                path, f"is in {target.parent}, which is not a directory", "create the directory first", operation
+            )
         if not overwrite and os.path.lexists(path):
             raise FileExistsError
         _write(target, source, overwrite=overwrite)
     except FileExistsError:
-        raise _refused(path, "exists", "overwrite=True replaces it", operation) from None
+        raise _refused(path, "already exists", "overwrite=True replaces it", operation) from None
     except OSError as error:
-        raise _refused(path, f"cannot be written: {error.strerror}", "choose another place", operation) from error
+        raise _refused(path, f"cannot be written: {error.strerror}", "choose another path", operation) from error
 
 
 def _write(target: Path, source: str, *, overwrite: bool) -> None:
@@ -54,12 +56,12 @@ def _write(target: Path, source: str, *, overwrite: bool) -> None:
 
 def _put(draft: Path, target: Path) -> None:
     try:
-        # Unlike a rename, it fails where another program has made the file by now.
+        # Unlike a rename, it fails if another program has created the file meanwhile.
         os.link(draft, target)
     except FileExistsError:
         raise
     except OSError:
-        # A file system without links.
+        # The file system has no links.
         os.replace(draft, target)
 
 

@@ -1,4 +1,4 @@
-"""From one database to another: tables, rows, keys, indexes and views, between SQLite and PostgreSQL or within one."""
+"""Copies of tables, rows, keys, indexes and views, between SQLite and PostgreSQL or within one of them."""
 
 from deebase.tools.copying.copy import CopyReport, copy_database
 from deebase.tools.copying.copy_progress import CopiedTable

@@ -1,4 +1,4 @@
-"""``copy_database``: tables are made, filled one by one, finished and compared."""
+"""``copy_database``: creates tables, fills them one by one, finishes and compares them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from deebase.errors import IntegrityError, InvalidOperationError, SchemaError, V
 from deebase.tools.access import tools_of
 from deebase.tools.copying.copy_progress import PROGRESS, CopiedTable, CopyProgress
 from deebase.tools.copying.row_copy import checksum, send
-from deebase.tools.copying.target_structure import TargetSchema
+from deebase.tools.copying.target_schema import TargetSchema
 
-#: Called with the table, the rows of it that were copied, and the rows that it has.
+#: Called with the name of a table, the number of copied rows and the number of all rows.
 Tell = Callable[[str, int, int], object]
 
 
 @dataclass(frozen=True)
 class CopyReport:
-    """What was copied, and what was not.
+    """The result of a copy.
 
     Attributes:
-        tables: with their rows and checksums, the same on both sides.
-        views: that were made.
-        left_out: in words, what the target does not have: views and CHECKs whose SQL it does not take, triggers.
+        tables: the copied tables, with their number of rows and their checksum, the same on both sides.
+        views: the names of the created views.
+        left_out: descriptions of what the target lacks: triggers, and views and CHECKs whose SQL it does not accept.
     """
 
     tables: tuple[CopiedTable, ...]
@@ -46,25 +46,25 @@ async def copy_database(
     """Copy tables with their rows, keys, foreign keys and indexes, and the views.
 
     Rows are streamed, so that memory does not grow with them; each table is a transaction. Indexes (and foreign keys
-    on PostgreSQL) are made when all rows are there. At the end the rows of both sides are counted and compared by
-    checksum; sequences stand behind the highest key. A table ``_deebase_copy`` in the target says how far a copy is
-    that was cut off; it is dropped at the end.
+    on PostgreSQL) are created after all rows. At the end the rows of both sides are counted and compared by checksum,
+    and sequences are set past the highest key. A table ``_deebase_copy`` in the target records the progress, so that
+    an interrupted copy can be resumed; it is dropped at the end.
 
     Args:
-        source: where they are; nothing of it is changed.
-        target: where they are to be.
-        tables: their names; all by default, and then the views, too.
-        progress: told how far it is.
-        resume: go on with a copy that was cut off: tables that were copied are compared, not copied again.
-        restart: drop what a copy that was cut off has left behind, and begin anew.
+        source: the database to copy from; it is not changed.
+        target: the database to copy to.
+        tables: the names of the tables; by default all of them, and the views.
+        progress: called as rows are copied.
+        resume: continue an interrupted copy: finished tables are compared, not copied again.
+        restart: drop the tables of an interrupted copy, and start again.
 
     Returns:
-        What was copied, and what could not be.
+        What was copied, and what was not.
 
     Raises:
-        SchemaError: the target has a table of that name, or the source has none.
-        InvalidOperationError: the target has half of a copy, or the source has changed since.
-        IntegrityError: a row of the source breaks a foreign key of its own.
+        SchemaError: a table exists in the target already, or does not exist in the source.
+        InvalidOperationError: the target has an unfinished copy, or the source has changed since.
+        IntegrityError: a row of the source violates a foreign key.
 
     Example:
         ```python
@@ -72,7 +72,7 @@ async def copy_database(
         ```
     """
     if resume and restart:
-        raise ValidationError("resume excludes restart", hint="give one of them")
+        raise ValidationError("resume excludes restart", hint="pass one of them")
     await source.reflect()
     await target.reflect()
     names = [name for name in dir(source.t) if name != PROGRESS] if tables is None else list(tables)
@@ -98,48 +98,48 @@ class _Copy:
         self._copied: dict[str, CopiedTable] = {}
 
     def needs(self, table: Table[Any]) -> set[str]:
-        """Return the other tables that the foreign keys of one lead to."""
+        """Return the other tables that a table refers to."""
         keys = table._source.model.foreign_keys  # pyright: ignore[reportPrivateUsage]
         return {key.table for key in keys} - {table.name}
 
     # -- beginning -----------------------------------------------------------------------------
 
     async def begin(self, *, restart: bool) -> dict[str, CopiedTable]:
-        """Make the tables, or find them made; return those that were copied already."""
+        """Create the tables, unless a copy is resumed; return the tables that are already copied."""
         begun = await self.progress.tables() if self.progress.begun else None
         if begun is not None and not restart:
-            self._must_be_the_same(begun)
+            self._require_same_tables(begun)
             for table in self.tables:
-                await self.structure.design(table)
+                await self.structure.target_spec(table)
             return {name: copied for name, copied in begun.items() if copied is not None}
         async with self.target.transaction():
             if begun is not None:
                 await self.structure.drop(list(begun))
                 await self.progress.end()
                 await self.target.reflect()
-            self._must_be_free()
-            designs = [await self.structure.design(table) for table in self.tables]
-            later = await self.structure.make(designs)
+            self._require_absent()
+            designs = [await self.structure.target_spec(table) for table in self.tables]
+            later = await self.structure.create(designs)
             await self.progress.begin([table.name for table in self.tables], later)
         return {}
 
-    def _must_be_free(self) -> None:
+    def _require_absent(self) -> None:
         for table in self.tables:
             if table.name in self.target.t or table.name in self.target.v:
                 raise SchemaError(
-                    f"the target has a table {table.name}",
+                    f"table {table.name} already exists in the target",
                     table_name=table.name,
                     hint="drop it, name other tables, or copy its rows with insert_all",
                 )
 
-    def _must_be_the_same(self, begun: Iterable[str]) -> None:
+    def _require_same_tables(self, begun: Iterable[str]) -> None:
         names = {table.name for table in self.tables}
         if names != set(begun):
             raise InvalidOperationError(
-                f"the copy that was cut off is of other tables: {', '.join(sorted(begun))}",
+                f"the unfinished copy is of other tables: {', '.join(sorted(begun))}",
                 operation="copy_database",
                 target=PROGRESS,
-                hint="name the same tables, or begin anew: restart=True (deebase db copy --restart)",
+                hint="name the same tables, or start again: restart=True (deebase db copy --restart)",
             )
 
     # -- rows ----------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ class _Copy:
                 await self._unchanged(table, before[table.name])
             return
         async with self.target.transaction():
-            await self.structure.judge_late()
+            await self.structure.defer_foreign_keys()
             for table in group:
                 self._copied[table.name] = await self._send(table)
                 await self.progress.done(self._copied[table.name])
@@ -168,21 +168,21 @@ class _Copy:
         return CopiedTable(table.name, sent.rows, sent.text)
 
     async def _unchanged(self, table: Table[Any], before: CopiedTable) -> None:
-        """Make sure that a table is what it was when it was copied."""
+        """Refuse a table that has changed since it was copied."""
         now = await checksum(table, table.columns)
         if (now.rows, now.text) != (before.rows, before.checksum):
             raise InvalidOperationError(
                 f"{table.name} of the source has changed since it was copied",
                 operation="copy_database",
                 target=table.name,
-                hint="begin anew: restart=True (deebase db copy --restart)",
+                hint="start again: restart=True (deebase db copy --restart)",
             )
         self._copied[table.name] = before
 
     # -- the end -------------------------------------------------------------------------------
 
     async def finish(self, *, views: bool) -> CopyReport:
-        """Make the rest, and compare both sides."""
+        """Create the deferred objects and the views, and compare both sides."""
         async with self.target.transaction():
             for sql in await self.progress.later():
                 await self.structure.run(sql)
@@ -195,12 +195,12 @@ class _Copy:
         return CopyReport(tuple(copied), tuple(made), tuple(self.structure.left_out))
 
     async def _compare(self, table: Table[Any]) -> None:
-        """Read what the target has, and make sure that it is what was sent."""
+        """Compare the rows of the target with those that were sent."""
         sent = self._copied[table.name]
         stored = await checksum(self.target.t[table.name], table.columns)
         if (stored.rows, stored.text) != (sent.rows, sent.checksum):
             raise IntegrityError(
-                f"{table.name}: the copy is not the same: {stored.rows} rows of {sent.rows}",
+                f"{table.name}: the copy differs from the source: {stored.rows} rows of {sent.rows}",
                 table_name=table.name,
-                hint="if nobody else writes to the target, please report it with the types of the columns",
+                hint="if no other program writes to the target, please report it with the types of the columns",
             )

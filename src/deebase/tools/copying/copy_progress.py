@@ -1,4 +1,4 @@
-"""What a copy has done so far, kept in the target, so that one that was cut off can go on."""
+"""The progress of a copy, stored in the target, so that an interrupted copy can be resumed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from deebase.database import Database
 from deebase.errors import InvalidOperationError
 from deebase.types import Text
 
-#: The table; it is there while a copy is not finished.
+#: The table, which exists until a copy is finished.
 PROGRESS = "_deebase_copy"
 
 
 @dataclass(frozen=True)
 class CopiedTable:
-    """A table that was copied: its rows, and a checksum of them that is the same on both sides."""
+    """A copied table: the number of its rows, and their checksum, which is the same on both sides."""
 
     name: str
     rows: int
@@ -26,13 +26,13 @@ class CopiedTable:
 
 @dataclass
 class Step:
-    """A row of the table: a table that was made, or SQL that is run when all rows are there.
+    """A row of the table: a table of the copy, or SQL to run after all rows.
 
     Attributes:
-        name: of a table.
-        sql: what is left to do.
-        rows: of a table that was copied.
-        checksum: of its rows.
+        name: the name of a table.
+        sql: the SQL to run.
+        rows: the number of rows of a copied table.
+        checksum: the checksum of its rows.
     """
 
     id: int | None = None
@@ -50,7 +50,7 @@ class CopyProgress:
 
     @property
     def begun(self) -> bool:
-        """Whether a copy was begun and not finished."""
+        """Whether the target has an unfinished copy."""
         return PROGRESS in self._target.t
 
     @property
@@ -58,35 +58,35 @@ class CopyProgress:
         return self._target.t[PROGRESS].rows_as(Step)
 
     async def begin(self, names: Sequence[str], later: Sequence[str]) -> None:
-        """Note the tables that were made, and what is left to do at the end."""
+        """Record the tables of the copy, and the SQL to run at the end."""
         await self._target.create(Step, name=PROGRESS)
         await self._steps.insert_all([*[Step(name=name) for name in names], *[Step(sql=sql) for sql in later]])
 
     async def tables(self) -> dict[str, CopiedTable | None]:
-        """Return the tables that were made, and what was copied of those that are done."""
+        """Return the tables of the copy by name; None for a table that is not copied yet."""
         steps: list[Step] = await self._steps(self._steps.c.name.is_not(None), order_by="id")
         return {str(step.name): _copied(step) for step in steps}
 
     async def later(self) -> list[str]:
-        """Return the SQL that is left to do."""
+        """Return the SQL to run at the end."""
         steps: list[Step] = await self._steps(self._steps.c.sql.is_not(None), order_by="id")
         return [str(step.sql) for step in steps]
 
     async def done(self, table: CopiedTable) -> None:
-        """Note that a table was copied."""
+        """Record a copied table."""
         await self._steps.update_where({"rows": table.rows, "checksum": table.checksum}, name=table.name)
 
     async def end(self) -> None:
-        """Forget it."""
+        """Drop the table."""
         await self._target.t[PROGRESS].drop()
 
     def unfinished(self) -> InvalidOperationError:
-        """Return the error of a copy into a database that has half of another one."""
+        """Return the error of a copy into a database with an unfinished one."""
         return InvalidOperationError(
-            "a copy into this database was not finished",
+            "this database has an unfinished copy",
             operation="copy_database",
             target=PROGRESS,
-            hint="resume=True goes on with it, restart=True begins anew (deebase db copy --resume or --restart)",
+            hint="resume=True continues it, restart=True starts again (deebase db copy --resume or --restart)",
         )
 
 

@@ -1,4 +1,4 @@
-"""Tables as the target is to have them, and what of them is made only when their rows are there."""
+"""The schema of the target: its tables, the objects that are created after their rows, and its views."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from deebase.tools.codegen.class_source import TableReader
 
 
 class _Undone(Exception):
-    """Ends the trial of a condition."""
+    """Rolls back the trial of a condition."""
 
 
 class TargetSchema:
-    """What is made in the target besides rows.
+    """The tables, indexes and views of the target.
 
     Attributes:
-        left_out: in words, what the target does not have.
+        left_out: descriptions of what the target lacks.
     """
 
     def __init__(self, source: Database, target: Database) -> None:
@@ -37,18 +37,18 @@ class TargetSchema:
         self._tools = tools_of(target)
         self.left_out: list[str] = []
 
-    async def design(self, table: Table[Any]) -> TableSpec:
-        """Return a table as the target is to have it."""
+    async def target_spec(self, table: Table[Any]) -> TableSpec:
+        """Return the specification of a table for the target."""
         of = table._source
         outline = TableReader(of.model, of.catalog.facts(table.name), of.dialect).outline()
         self.left_out += [f"{table.name}: {note}" for note in outline.notes]
         if outline.design is None:
             raise SchemaError(
-                f"{table.name} has no primary key, without which create makes no table",
+                f"{table.name} has no primary key, which create needs",
                 table_name=table.name,
-                hint="give it one, as in transform(pk=...), or name the other tables: tables=[...] (--table)",
+                hint="add one with transform(pk=...), or name the other tables: tables=[...] (--table)",
             )
-        # An annotation would say dict, but documents of a column without one may be of any kind.
+        # An annotation would say dict, but a column without one may hold documents of any type.
         kinds = {name: column.sa_type for name, column in of.model.columns.items()}
         free = {name for name, kind in kinds.items() if isinstance(kind, JSON) and kind.hint is None}
         columns = [
@@ -58,7 +58,7 @@ class TargetSchema:
         if capabilities_of(of.dialect) is capabilities_of(self._target.engine.dialect):
             return made
         if made.name in self._target.t:
-            # Made by a copy that was cut off.
+            # Created by the interrupted copy.
             target = self._target
             missing = await missing_checks(core_of(target).executor, target.engine.dialect, made)
             taken = [condition for condition in made.checks if condition not in missing]
@@ -68,7 +68,7 @@ class TargetSchema:
         return dataclasses.replace(made, checks=tuple(taken))
 
     async def _takes(self, made: TableSpec, condition: str) -> bool:
-        """Try a condition that is in the SQL of the other database."""
+        """Whether the target accepts a condition in the SQL of the source."""
         tried = dataclasses.replace(made, references=(), indexes=(), checks=(condition,))
         try:
             async with self._target.transaction():
@@ -79,8 +79,8 @@ class TargetSchema:
         except DeeBaseError:
             return False
 
-    async def make(self, designs: Sequence[TableSpec]) -> list[str]:
-        """Make the tables, without what is better made when their rows are there; return the SQL of that."""
+    async def create(self, designs: Sequence[TableSpec]) -> list[str]:
+        """Create the tables without the deferred objects; return the SQL that creates those."""
         await self._create(designs)
         names = [made.name for made in designs]
         found = await self._tools.deferred_objects(names)
@@ -93,13 +93,13 @@ class TargetSchema:
         options = {"if_not_exists": False, "replace": False, "strict": False}
         await create_tables(core_of(target).executor, core_of(target).catalog, designs, **options)
 
-    async def judge_late(self) -> None:
-        """Have foreign keys looked at when all rows of a transaction are there (SQLite; PostgreSQL has none yet)."""
+    async def defer_foreign_keys(self) -> None:
+        """Check foreign keys at the end of the transaction, not at each row."""
         for sql in self._tools.defer_foreign_keys():
             await self.run(sql)
 
     async def drop(self, names: Sequence[str]) -> None:
-        """Drop tables of a copy."""
+        """Drop the tables of a copy."""
         quote = self._target.engine.dialect.identifier_preparer.quote
         for sql in self._tools.drop_tables([quote(name) for name in names]):
             await self.run(sql)
@@ -109,11 +109,11 @@ class TargetSchema:
         await core_of(self._target).executor.fetch(Statement(sql), [])
 
     async def views(self) -> list[str]:
-        """Make the views that the target takes as they are."""
+        """Create the views whose SQL the target accepts; return their names."""
         made: list[str] = []
         waiting = await tools_of(self._source).views()
         while waiting:
-            # A view may need one that comes later.
+            # A view may use one that comes later.
             left: list[tuple[str, str]] = []
             for name, sql in waiting:
                 try:
@@ -123,7 +123,7 @@ class TargetSchema:
                 else:
                     made.append(name)
             if len(left) == len(waiting):
-                self.left_out += [f"view {name}: the target does not take its SQL" for name, _ in left]
+                self.left_out += [f"view {name}: the target does not accept its SQL" for name, _ in left]
                 break
             waiting = left
         return made
