@@ -38,7 +38,7 @@ def make_backend(name: str, uniques: Uniques, explain: Explain | None = None) ->
 
     Args:
         name: "sqlite" or "postgresql".
-        uniques: tells table and columns of a unique constraint by its name.
+        uniques: returns table and columns of a unique constraint by its name.
         explain: adds to the error of a violated index what is known of it.
     """
     backend: Backend = SqliteBackend() if name == "sqlite" else PostgresBackend(uniques)
