@@ -62,7 +62,7 @@ class WriteTarget:
         tables = " or ".join(dict.fromkeys(map(_target, keys)))
         return _same(
             error,
-            f"{listed} refers to a row of {tables} that is not there",
+            f"{listed} refers to a row of {tables} that does not exist",
             f"insert the row of {tables} first",
             self.table.fullname,
             columns,
