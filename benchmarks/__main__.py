@@ -95,7 +95,7 @@ def _chosen(text: str, names: Sequence[str], what: str) -> list[str]:
 
 
 def _console(file: TextIO) -> Console:
-    # A table that goes into a file is not cut at 80 columns.
+    # In a file, a table is not cut at 80 columns.
     return Console(file=file, width=None if file.isatty() else 140)
 
 
@@ -122,12 +122,14 @@ def _execute(run: Run, backends: Sequence[Backend], uvloop: bool) -> list[Result
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
 @click.option("--seconds", type=click.FloatRange(min=0.001), default=None, help="Per measurement; 0.1 by default.")
 @click.option("--repeat", type=click.IntRange(min=1), help="Calls per measurement, instead of --seconds.")
-@click.option("--rounds", type=click.IntRange(min=1), default=None, help="Measurements of each; 11 by default.")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=None, help="Measurements of each operation; 11 by default."
+)
 @click.option("--flights", "flight_count", type=click.IntRange(min=1), default=None, help="Rows of the import.")
 @click.option("--durability", type=click.Choice(["normal", "full"]), default="normal", help="Wait for the disk?")
 @click.option("--uvloop", is_flag=True, help="Use the event loop of uvloop.")
 @click.option("--check", "checks", is_flag=True, help="Exit with 1 when an aim of benchmarks/targets.py is missed.")
-@click.option("--quick", is_flag=True, help="Less of everything: shows that it runs, the figures are rough.")
+@click.option("--quick", is_flag=True, help="Measure less; the figures are rough.")
 def main(
     backend: str,
     only: str,

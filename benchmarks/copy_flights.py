@@ -1,4 +1,7 @@
-"""The flight database from SQLite to PostgreSQL, beside COPY by hand: `python -m benchmarks.copy_flights`."""
+"""Copies the flight database from SQLite to PostgreSQL, and compares with COPY by hand.
+
+Run it with `python -m benchmarks.copy_flights`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ _VIEW = "SELECT origin, count(*) AS flights, avg(dep_delay) AS delay FROM flight
 
 
 async def make(path: Path, flights: int | None) -> None:
-    """Make the database: four tables with foreign keys and indexes, and a view; of an extract where the data is not."""
+    """Create the database, of the data or the extract: four tables with foreign keys and indexes, and a view."""
     async with Database(path) as db:
         read = read_csv if DATA.is_dir() else tour.read_csv
         await load(db, lambda name: itertools.islice(read(name), flights if name == "flights" else None))
@@ -34,7 +37,7 @@ async def make(path: Path, flights: int | None) -> None:
 
 
 async def by_hand(path: Path, url: str) -> float:
-    """Return the seconds of COPY into tables of the same columns, without keys, indexes or a look at what is stored."""
+    """Return the seconds of COPY into tables of the same columns, without keys, indexes or a comparison."""
     import asyncpg
 
     source = sqlite3.connect(path)
@@ -52,7 +55,7 @@ async def by_hand(path: Path, url: str) -> float:
                     await connection.copy_records_to_table(f"hand_{table}", records=records, columns=names)
         seconds = time.perf_counter() - start
         for table in TABLES:
-            # The server compares, and knows nothing of our checksum.
+            # The server compares by itself, because it does not have our checksum.
             differ = await connection.fetchval(
                 f"SELECT count(*) FROM ((TABLE {table} EXCEPT ALL TABLE hand_{table})"
                 f" UNION ALL (TABLE hand_{table} EXCEPT ALL TABLE {table})) AS differ"
@@ -71,7 +74,7 @@ def _with_time(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 async def with_deebase(path: Path, url: str) -> tuple[float, CopyReport]:
-    """Return the seconds of one call, which ends with both sides compared."""
+    """Return the seconds of one call, including the comparison of both sides."""
     async with Database(path) as source, Database(url) as target:
         await target.script("DROP VIEW IF EXISTS delays; DROP TABLE IF EXISTS flight, plane, airport, airline")
         start = time.perf_counter()

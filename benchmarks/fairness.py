@@ -1,4 +1,4 @@
-"""How long a get takes at the worst while a scan of the whole table runs beside it: `python -m benchmarks.fairness`."""
+"""Measures the worst latency of a get during a scan of the whole table: `python -m benchmarks.fairness`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Person:
 
 
 async def count(db: Database) -> None:
-    """Look at every row inside of the database."""
+    """Scan every row inside the database."""
     await db.item("SELECT count(*) FROM person WHERE name LIKE '%no such name%'")
 
 
@@ -54,7 +54,7 @@ class Latencies:
 
 
 async def fill(db: Database, rows: int) -> Table[Person]:
-    """Make a table with so many rows."""
+    """Create a table with this number of rows."""
     table = await db.create(Person)
     await table.insert_all(
         {
@@ -70,7 +70,7 @@ async def fill(db: Database, rows: int) -> Table[Person]:
 
 
 async def gets(table: Table[Person], rows: int, seconds: float) -> list[float]:
-    """Return the microseconds of each get that so many tasks make in the time."""
+    """Return the microseconds of each get of this number of tasks during the time."""
     taken: list[float] = []
     end = time.perf_counter() + seconds
 
@@ -86,7 +86,7 @@ async def gets(table: Table[Person], rows: int, seconds: float) -> list[float]:
 
 
 async def measure(db: Database, table: Table[Person], scan: Scan, rows: int, rounds: int, seconds: float) -> Latencies:
-    """Measure the gets without and with the scan beside them, in turn."""
+    """Measure the gets without and with a concurrent scan, in turn."""
     result = Latencies()
 
     async def scan_again_and_again() -> None:
@@ -105,7 +105,7 @@ async def measure(db: Database, table: Table[Person], scan: Scan, rows: int, rou
 
 
 def percentile(values: list[float], percent: int) -> float:
-    """Return the value that so many percent do not exceed."""
+    """Return the percentile."""
     return statistics.quantiles(values, n=100)[percent - 1]
 
 
@@ -123,7 +123,7 @@ async def compare(name: str, url: str, rows: int, rounds: int, seconds: float, s
     """Measure one database."""
     async with Database(url) as db:
         table = await fill(db, rows)
-        # What is loaded by now is not looked through by each garbage collection, which would hold the loop.
+        # Garbage collections skip the objects that are loaded now; otherwise they would block the loop.
         gc.collect()
         gc.freeze()
         for scan in (count, stream):
@@ -136,7 +136,7 @@ async def compare(name: str, url: str, rows: int, rounds: int, seconds: float, s
 @click.option("--rounds", type=click.IntRange(min=1), default=5, help="Measurements of each.")
 @click.option("--seconds", type=click.FloatRange(min=0.1), default=1.0, help="Per measurement.")
 def main(backend: str, rows: int, rounds: int, seconds: float) -> None:
-    """Print p50 and p99 of a get at 32 tasks, without and with a full-table scan running beside it."""
+    """Print p50 and p99 of a get at 32 tasks, without and with a concurrent scan of the full table."""
     with ExitStack() as stack:
         if backend in ("sqlite", "all"):
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dbfair-")))

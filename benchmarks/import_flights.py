@@ -1,4 +1,7 @@
-"""A zipped CSV file into PostgreSQL, beside parsing and COPY by hand: `python -m benchmarks.import_flights`."""
+"""Imports a compressed CSV file into PostgreSQL, and compares with parsing and COPY by hand.
+
+Run it with `python -m benchmarks.import_flights`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _TEXTS = {"carrier", "tailnum", "origin", "dest", "time_hour"}
 
 
 def rows_by_hand(path: Path) -> Iterator[tuple[Any, ...]]:
-    """Parse the file as one would who knows it: the types of its columns are written down."""
+    """Parse the file with known column types."""
     with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as binary:
         reader = csv.reader(io.TextIOWrapper(binary, encoding="utf-8", newline=""))
         texts = [name in _TEXTS for name in next(reader)]
@@ -71,7 +74,7 @@ async def with_deebase(url: str, **options: Any) -> float:
 @click.command()
 @click.option("--repeat", default=3, show_default=True)
 def main(repeat: int) -> None:
-    """Print the seconds of both and the speed in proportion."""
+    """Print the seconds of both, and the ratio."""
     with zipfile.ZipFile(ARCHIVE) as archive, archive.open(archive.namelist()[0]) as file:
         names = file.readline().decode().strip().replace('"', "").split(",")
     with running_server() as server:

@@ -1,4 +1,4 @@
-"""How the time of operations on many rows grows with their number: `python -m benchmarks.linearity`."""
+"""Measures how the time of bulk operations grows with the number of rows: `python -m benchmarks.linearity`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Person:
 
 
 def people(count: int) -> Iterator[dict[str, object]]:
-    """Give so many records, one at a time."""
+    """Yield this number of records."""
     return ({"id": n, "name": f"Person {n}", "age": n % 80, "score": n / 8} for n in range(1, count + 1))
 
 
@@ -39,12 +39,12 @@ async def insert_all(table: Table[Person], count: int) -> None:
 
 
 async def insert_all_returning(table: Table[Person], count: int) -> None:
-    """Store every row in an empty table and give it back."""
+    """Store every row in an empty table and return it."""
     await table.insert_all(people(count), returning=True)
 
 
 async def upsert_all(table: Table[Person], count: int) -> None:
-    """Change every row, which is there."""
+    """Upsert every row; all of them exist."""
     await table.upsert_all(people(count))
 
 
@@ -60,7 +60,7 @@ async def stream(table: Table[Person], count: int) -> None:
 
 
 async def page(table: Table[Person], count: int) -> None:
-    """Turn all pages of 100 rows."""
+    """Read all pages of 100 rows."""
     seen, after = 0, None
     while seen == 0 or after is not None:
         found = await table.page(size=100, order_by="-id", after=after)

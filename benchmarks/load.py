@@ -1,4 +1,4 @@
-"""A mixed load held for a while, and what became of it: `python -m benchmarks.load --seconds 60`.
+"""Runs a mixed load for a while and checks the result: `python -m benchmarks.load --seconds 60`.
 
 Four in five operations read, fifteen in a hundred write one row, five in a hundred move an amount from one account to
 another in a transaction. Every row is noted when its call returned: at the end none may be missing, none there twice,
@@ -47,7 +47,7 @@ class Entry:
 
 @dataclass
 class Resources:
-    """What the process holds: bytes of memory, descriptors, threads."""
+    """The resources of the process: bytes of memory, descriptors, threads."""
 
     memory: int
     descriptors: int
@@ -55,7 +55,7 @@ class Resources:
 
     @classmethod
     def now(cls) -> Resources:
-        """Look at it."""
+        """Return the current resources."""
         gc.collect()
         with open("/proc/self/statm") as file:
             pages = int(file.read().split()[1])
@@ -67,9 +67,9 @@ class Resources:
 
 @dataclass
 class Outcome:
-    """What was seen while the load ran."""
+    """The results of a run."""
 
-    # Arrays, so that what is noted takes little of the memory that is watched.
+    # Arrays, so that the samples use little of the measured memory.
     milliseconds: dict[str, array[float]] = field(default_factory=lambda: defaultdict(lambda: array("d")))
     errors: Counter[str] = field(default_factory=Counter[str])
     acknowledged: array[int] = field(default_factory=lambda: array("q"))
@@ -89,14 +89,14 @@ class Load:
         self.end = time.perf_counter() + seconds
 
     async def read(self, dice: random.Random) -> None:
-        """A row by key, or the twenty latest of an account."""
+        """Read a row by key, or the latest twenty of an account."""
         if dice.random() < 0.75:
             await self.accounts[dice.randrange(ACCOUNTS) + 1]
         else:
             await self.entries(account_id=dice.randrange(ACCOUNTS) + 1, order_by="-id", limit=20)
 
     async def write(self, dice: random.Random) -> None:
-        """A new row, or another note of one that is there."""
+        """Insert a row, or change the note of an existing one."""
         if dice.random() < 0.7 or not self.outcome.acknowledged:
             entry = await self.entries.insert(account_id=dice.randrange(ACCOUNTS) + 1, amount=0, note="made")
             self.outcome.acknowledged.append(entry.id)
@@ -119,7 +119,7 @@ class Load:
         self.outcome.acknowledged.extend(await self.db.retry(work))
 
     async def task(self, number: int) -> None:
-        """One of the tasks, until the time is over."""
+        """Run one of the tasks until the time is over."""
         dice = random.Random(number)
         while time.perf_counter() < self.end:
             chance = dice.random()
@@ -132,7 +132,7 @@ class Load:
             self.outcome.milliseconds[kind.__name__].append((time.perf_counter() - start) * 1000)
 
     async def watch(self) -> None:
-        """Note by how much the event loop is late, and ten times what the process holds."""
+        """Record the delay of the event loop, and ten samples of the resources."""
         pause, next_sample = 0.01, time.perf_counter()
         while time.perf_counter() < self.end:
             if time.perf_counter() >= next_sample:
@@ -144,7 +144,7 @@ class Load:
 
 
 async def run(label: str, url: str, *, seconds: float, tasks: int) -> int:
-    """Hold the load on one database and print what became of it.
+    """Run the load on one database and print the result.
 
     Returns:
         The number of rows that are lost, there twice, or half written.
@@ -160,7 +160,7 @@ async def run(label: str, url: str, *, seconds: float, tasks: int) -> int:
                 group.create_task(load.task(number))
         stored = await db.t[Entry](order_by="id").scalars("id")
         total = sum(await db.t[Account]().scalars("balance"))
-        # A transfer is half written unless the entries of an account explain its balance.
+        # A transfer is half written if the entries of an account do not add up to its balance.
         torn = await db.q(
             "SELECT a.id FROM account a LEFT JOIN entry e ON e.account_id = a.id GROUP BY a.id, a.balance"
             f" HAVING a.balance - {BALANCE} <> coalesce(sum(e.amount), 0)"
@@ -194,7 +194,7 @@ def report(label: str, outcome: Outcome, seconds: float, tasks: int) -> None:
 @click.option("--tasks", default=200, show_default=True)
 @click.option("--database", type=click.Choice(["sqlite", "postgres", "both"]), default="both", show_default=True)
 def main(seconds: float, tasks: int, database: str) -> None:
-    """Hold the load; the exit status is 1 if a row is lost, there twice or half written."""
+    """Run the load; the exit status is 1 if a row is lost, duplicated or half written."""
     wrong = 0
     with ExitStack() as stack:
         if database in ("sqlite", "both"):

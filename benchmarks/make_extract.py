@@ -21,7 +21,7 @@ Row = dict[str, str]
 
 
 def write(name: str, rows: Iterable[Row]) -> int:
-    """Write rows into a gzipped CSV file, the same bytes each time; return how many there were."""
+    """Write rows into a gzipped CSV file, the same bytes each time; return their number."""
     kept = list(rows)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(kept[0]), lineterminator="\n")

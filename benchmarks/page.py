@@ -1,4 +1,4 @@
-"""Writes the figures of a run into the documentation, so that none is typed by hand.
+"""Writes the figures of a run into the documentation, so that no figure is typed by hand.
 
 python -m benchmarks --json normal.json
 python -m benchmarks --durability full --only insert --json full.json
@@ -35,7 +35,7 @@ def _processor() -> str:
 
 
 def machine(run: Figures) -> str:
-    """Return what the figures were measured on."""
+    """Return a description of the machine and the versions."""
     versions = {name: version for name, version in run["versions"].items() if name != "deebase"}
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     return f"{_processor()}, {os.cpu_count()} cores, {platform.system()}; {listed}."
@@ -75,7 +75,7 @@ def _found(target: Target, runs: list[Figures]) -> float | None:
 
 
 def aims(runs: list[Figures]) -> list[str]:
-    """Return the table of what is aimed at and what was measured."""
+    """Return the table of aims and measured ratios."""
     lines = ["| operation | database | aim | measured | |", "|---|---|---|---|---|"]
     for target in TARGETS:
         ratio = _found(target, runs)

@@ -1,4 +1,4 @@
-"""How fast a big SQLite table is rebuilt, beside INSERT ... SELECT: `python -m benchmarks.rebuild`."""
+"""Measures the rebuild of a large SQLite table, and compares with INSERT ... SELECT: `python -m benchmarks.rebuild`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from deebase import Database
 
 
 def fill(path: Path, count: int) -> None:
-    """Make the table of flights, with two indexes."""
+    """Create the table of flights, with two indexes."""
     rows = flights(count)
     columns = [name for name in rows[0] if name != "id"]
     listed = ", ".join(columns)
@@ -60,7 +60,7 @@ async def rebuilding(path: Path, *, not_null: bool) -> float:
 @click.option("--rows", default=336_776, show_default=True)
 @click.option("--repeat", default=5, show_default=True)
 def main(rows: int, repeat: int) -> None:
-    """Print both times, and how fast the rebuild is in proportion."""
+    """Print both times, and the ratio."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "flights.db"
         fill(path, rows)

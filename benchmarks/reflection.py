@@ -1,4 +1,4 @@
-"""How long it takes to read what a database holds, beside SQLAlchemy: `python -m benchmarks.reflection`."""
+"""Measures reflection, and compares with SQLAlchemy: `python -m benchmarks.reflection`."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ CREATE INDEX a{n} ON t{n} (name); CREATE UNIQUE INDEX b{n} ON t{n} (size, at); C
 
 
 async def made(url: str, tables: int) -> None:
-    """Make tables with five columns, a foreign key and three indexes each."""
+    """Create tables with five columns, a foreign key and three indexes each."""
     async with Database(url) as db:
         await db.script("".join(TABLE.format(n=n, parent=max(0, n - 1)) for n in range(tables)))
 
 
 async def with_deebase(url: str, *, build: bool = False) -> float:
-    """Return the seconds of `reflect()`, maybe with building every table."""
+    """Return the seconds of `reflect()`, optionally with building every table."""
     async with Database(url) as db:
         await db.item("SELECT 1")
         start = time.perf_counter()
@@ -61,7 +61,7 @@ async def with_sqlalchemy(url: str) -> float:
 
 
 async def statements(url: str) -> int:
-    """Return how many statements `reflect()` sends."""
+    """Return the number of statements that `reflect()` sends."""
     seen: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = seen.append  # type: ignore[method-assign]
@@ -81,7 +81,7 @@ async def statements(url: str) -> int:
 
 
 async def kept_bytes(url: str) -> int:
-    """Return the memory that a database with its facts holds more than one without."""
+    """Return the additional memory of a database after reflection."""
     async with Database(url) as db:
         await db.reflect_table("t0")
         gc.collect()
@@ -118,7 +118,7 @@ async def measure(name: str, url: str, tables: int, rounds: int, say: Callable[[
 
 @click.command()
 @click.option("--backend", type=click.Choice(["sqlite", "postgres", "all"]), default="all", help="Database.")
-@click.option("--tables", type=click.IntRange(min=1), default=100, help="How many there are.")
+@click.option("--tables", type=click.IntRange(min=1), default=100, help="Number of tables.")
 @click.option("--rounds", type=click.IntRange(min=1), default=7, help="Measurements of each; the median counts.")
 def main(backend: str, tables: int, rounds: int) -> None:
     """Print the milliseconds of reflection, and its ratio to SQLAlchemy's."""

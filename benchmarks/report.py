@@ -18,14 +18,14 @@ from benchmarks.targets import TARGETS
 
 
 def baseline_of(results: Sequence[Result], result: Result) -> Result | None:
-    """Return the result that another is compared with, if that was measured."""
+    """Return the result of the plain driver, if it was measured."""
     name = BASELINES[result.backend]
     same = (one for one in results if one.backend == result.backend and one.operation == result.operation)
     return next((one for one in same if one.peer == name), None)
 
 
 def ratio_of(results: Sequence[Result], result: Result) -> float | None:
-    """Return how many times as long as the plain driver a peer needs; None where one of them has no figure.
+    """Return the ratio of a peer to the plain driver; None if one of them has no figure.
 
     The two are compared within each round, because the load of the machine changes from round to round,
     and the median of these ratios is taken.
@@ -62,7 +62,7 @@ def _cell(results: Sequence[Result], result: Result) -> str:
 
 
 def show(console: Console, results: Sequence[Result]) -> None:
-    """Print the tables and what failed."""
+    """Print the tables and the failures."""
     backends: dict[Backend, None] = dict.fromkeys(result.backend for result in results)
     for backend in backends:
         unit = "microseconds per operation, per row for many rows"
@@ -90,7 +90,7 @@ def missed(results: Sequence[Result], durability: Durability) -> list[str]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what was measured."""
+    """Return the versions of the measured libraries."""
     found = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
     for distribution in sorted({name for entry in ENTRIES for name in entry.distributions}):
         try:
@@ -101,7 +101,7 @@ def versions() -> dict[str, str]:
 
 
 def as_json(results: Sequence[Result], settings: dict[str, object]) -> dict[str, object]:
-    """Return all figures, and the settings they were made with, as a JSON value."""
+    """Return all figures and their settings as a JSON value."""
     return {
         "settings": settings,
         "versions": versions(),

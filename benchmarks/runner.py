@@ -1,4 +1,4 @@
-"""Measures: every peer does the same operation, one after the other, round after round."""
+"""Measures the peers: all run the same operation in turn, for several rounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.store import Store
 from benchmarks.target import Backend
 from benchmarks.workload import BULK, FIELDS, OPERATIONS, Calls, Operation, person, values
 
-#: No measurement makes more calls than this, however fast the peer is.
+#: The maximum number of calls of one measurement.
 _MOST_CALLS = 10_000
 _FEWEST_CALLS = 64
 _WARM_UP_CALLS = 64
@@ -30,7 +30,7 @@ Method = Callable[..., Awaitable[object]]
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured.
+    """The amount of measuring.
 
     Attributes:
         seconds: Time that one measurement should take.
@@ -59,7 +59,7 @@ class Contestant:
 
 @dataclass
 class Result:
-    """What one peer needed for one operation.
+    """The figures of one peer for one operation.
 
     Attributes:
         microseconds: Per call (per row for the import), one figure per round.
@@ -81,7 +81,7 @@ class Result:
 
 
 async def check(contestant: Contestant) -> None:
-    """Try each operation once and look at what comes back.
+    """Run each operation once and check its result.
 
     Raises:
         AssertionError: A row is not the full row that was asked for.
@@ -153,7 +153,7 @@ async def _measure_bulk(contestant: Contestant, operation: Operation, flights: S
     method: Method = getattr(contestant.peer, operation.name)
     seconds = await _timed(method, [(rows,)], 1)
     stored = await contestant.store.count_flights() if imports else await contestant.store.count_added()
-    # Every other row of an upsert was there before.
+    # Every other row of an upsert existed before.
     expected = len(rows) // 2 if operation.name == "upsert_many" else len(rows)
     if stored != expected:
         raise AssertionError(f"{stored} rows stored instead of {expected}")
@@ -199,7 +199,7 @@ async def compare(
     Returns:
         One result per operation and peer.
     """
-    # What the libraries have loaded is not looked through again by the collection before each measurement.
+    # The garbage collection before each measurement skips the objects that the libraries have loaded.
     gc.freeze()
     results: list[Result] = []
     for operation in operations:

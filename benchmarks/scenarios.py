@@ -1,4 +1,4 @@
-"""What takes more than one call: a long stream, pages, parents of many rows, and a mixed load of 32 tasks.
+"""Scenarios of several calls: a long stream, pages, parents of many rows, and a mixed load of 32 tasks.
 
 `python -m benchmarks.scenarios` measures DeeBase beside the plain driver, on both backends.
 """
@@ -227,7 +227,7 @@ async def mixed_load(posts: Table[Any], raw: Raw, figures: Figures, plan: Plan) 
 _STREAM = """
 import asyncio, sys, time
 place, rows, who = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-# Loaded by both, so that only the stream makes the difference.
+# Both load it, so that only the stream differs.
 import deebase, aiosqlite, asyncpg
 from deebase import Database
 
@@ -324,7 +324,7 @@ def lines(figures: Figures) -> list[str]:
 
 @click.command()
 @click.option("--backend", type=click.Choice(["sqlite", "postgres", "all"]), default="all")
-@click.option("--quick", is_flag=True, help="Less of everything: shows that it runs.")
+@click.option("--quick", is_flag=True, help="Measure less; the figures are rough.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
 def main(backend: str, quick: bool, json_file: Path | None) -> None:
     """Measure what takes more than one call."""

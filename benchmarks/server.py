@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from benchmarks.target import Durability
 
-# No autovacuum: it would run during somebody's measurement; the store cleans up between them.
+# No autovacuum: it could run during a measurement. The store vacuums between measurements.
 _SETTINGS = {"autovacuum": "off", "max_wal_size": "'4GB'", "checkpoint_timeout": "'30min'"}
 
 
@@ -53,7 +53,7 @@ class Server:
 
 @contextmanager
 def running_server() -> Generator[Server, None, None]:
-    """Start a server, give it, stop it and remove its files.
+    """Start a server, yield it, stop it and remove its files.
 
     Raises:
         ImportError: The wheel is not installed.

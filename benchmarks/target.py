@@ -1,4 +1,4 @@
-"""Where a peer works: a database of its own, with the two tables of the workload already made."""
+"""The database of a peer, which holds the two tables of the workload."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.flights import COLUMNS, TEXT_COLUMNS
 Backend = Literal["sqlite", "postgres"]
 Durability = Literal["normal", "full"]
 
-#: Connections that a pool may hold, the same for every peer.
+#: The maximum size of a pool, the same for every peer.
 POOL_SIZE = 10
 
 
@@ -41,7 +41,7 @@ class Target:
 
     @property
     def pragmas(self) -> tuple[str, ...]:
-        """What every SQLite connection is told first."""
+        """The pragmas of every SQLite connection."""
         return ("PRAGMA journal_mode=WAL", f"PRAGMA synchronous={self.durability}", "PRAGMA busy_timeout=30000")
 
 

@@ -1,4 +1,4 @@
-"""What DeeBase aims at: the most time it may take, as a ratio to the plain driver in the same run."""
+"""The aims: the maximum time of an operation, as a ratio to the plain driver in the same run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Target:
 
     @property
     def measured(self) -> tuple[str, str, int]:
-        """What identifies the result it is compared with."""
+        """The key of the result that it is compared with."""
         return self.backend, self.operation, self.tasks
 
 

@@ -1,4 +1,4 @@
-"""What is measured: the operations, and the arguments of each call, made before the clock starts."""
+"""The workload: the operations, and the arguments of each call, which are generated before the measurement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-#: Rows that are there before each measurement, with the keys 1 to ROWS.
+#: The number of existing rows before each measurement, with the keys 1 to ROWS.
 ROWS = 10_000
 #: Keys above this are added by upserts, above DELETABLE by the preparation of the deletes.
 UPSERTED = 1_000_000
@@ -46,13 +46,13 @@ def values(number: int) -> Values:
 
 
 def person(key: int) -> Person:
-    """Return the row that is stored under a key before anything is changed."""
+    """Return the initial row of a key."""
     return {"id": key, **values(key)}
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One kind of call, made by so many tasks at once.
+    """One kind of call, and the number of concurrent tasks that make it.
 
     Attributes:
         name: Name of the peer's method.
@@ -64,7 +64,7 @@ class Operation:
 
     @property
     def label(self) -> str:
-        """Name as it is printed."""
+        """The printed name."""
         return f"{self.name} x{self.tasks}" if self.tasks > 1 else self.name
 
 
@@ -89,13 +89,13 @@ OPERATION_NAMES = tuple(dict.fromkeys(operation.name for operation in OPERATIONS
 
 @dataclass
 class Calls:
-    """Makes the arguments of the calls of one peer."""
+    """Generates the arguments of the calls of one peer."""
 
     dice: random.Random = field(default_factory=lambda: random.Random(7))
     fresh: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def make(self, operation: str, count: int) -> list[tuple[object, ...]]:
-        """Return the arguments of so many calls of one operation."""
+        """Return the arguments of this number of calls of one operation."""
         keys = self.dice.choices(range(1, ROWS + 1), k=count)
         match operation:
             case "insert":
@@ -116,7 +116,7 @@ class Calls:
                 return [(key,) for key in keys]
 
     def bulk(self, operation: str) -> list[Values] | list[Person]:
-        """Return the rows of one bulk call; of an upsert every other row is there already."""
+        """Return the rows of one bulk call; for an upsert, every other row already exists."""
         if operation == "upsert_many":
             return [self._upserted(number, number + 1) for number in range(BULK_ROWS)]
         return [values(number) for number in range(BULK_ROWS)]

@@ -1,6 +1,6 @@
-"""What the documentation has that no page can hold: patterns in the navigation, and parts made from the code.
+"""Hooks of MkDocs: patterns in the navigation, and parts of pages that are generated from the code.
 
-MkDocs calls the functions whose names begin with ``on_``.
+MkDocs calls the functions whose names start with ``on_``.
 """
 
 from __future__ import annotations
@@ -8,14 +8,12 @@ from __future__ import annotations
 import fnmatch
 import inspect
 import re
-import tomllib
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).parent
-PYPROJECT = DOCS.parent / "pyproject.toml"
 
 STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
@@ -77,27 +75,10 @@ def _filled(nav: Nav, found: dict[str, list[str]]) -> Nav:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put in what stands for a comment such as ``<!-- layers -->``."""
+    """Replace comments such as ``<!-- errors -->`` by the part that they name."""
     for name, make in PARTS.items():
         markdown = re.sub(rf"<!-- {name}((?: \S+)*) -->", lambda found, make=make: make(*found[1].split()), markdown)
     return markdown
-
-
-def layers() -> str:
-    """Return the layers that import-linter checks, from top to bottom."""
-    contracts = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
-    rows = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    return "\n".join(f"{number}. {_modules(row)}" for number, row in enumerate(rows, 1))
-
-
-def _modules(row: str) -> str:
-    # A name in parentheses is a module that may be absent.
-    names = [name.strip() for name in row.split("|")]
-    return ", ".join(f"`{name.strip('()')}`" for name in names if name[0] != "(" or _exists(name.strip("()")))
-
-
-def _exists(module: str) -> bool:
-    return any((PYPROJECT.parent / "src" / "deebase").glob(f"{module}*"))
 
 
 def api(path: str, variable: str, page: str) -> str:
@@ -184,7 +165,7 @@ def file(path: str) -> str:
     return f"```python\n{(DOCS.parent / path).read_text(encoding='utf-8').strip()}\n```"
 
 
-PARTS: dict[str, Callable[..., str]] = {"layers": layers, "api:": api, "errors": errors, "file:": file}
+PARTS: dict[str, Callable[..., str]] = {"api:": api, "errors": errors, "file:": file}
 
 
 # -- for readers that are programs -------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What type checkers make of the public API; checked by mypy and pyright, never run."""
+"""The types of the public API; mypy and pyright check this file, and it never runs."""
 
 from __future__ import annotations
 

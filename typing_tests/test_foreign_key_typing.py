@@ -1,4 +1,4 @@
-"""What type checkers see of the annotations that users write."""
+"""The types of the annotations that users write, as type checkers see them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Post:
     author_id: ForeignKey[int, "user"]
     reviewer: ForeignKey[str, "user.email"]
     editor_id: ForeignKey[int, "user"] | None
-    owner_id: Optional[ForeignKey[int, "user.id"]]  # noqa: UP045 - the older spelling is what is checked
+    owner_id: Optional[ForeignKey[int, "user.id"]]  # noqa: UP045 - this test is about the older spelling
     parent_id: ForeignKey[int, "post", {"on_delete": "cascade"}]
     body: Text
     summary: Text | None

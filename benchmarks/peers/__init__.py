@@ -1,4 +1,4 @@
-"""The libraries that are compared: one module each, loaded when it is asked for."""
+"""The compared libraries: one module each, which is imported when it is needed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BOTH: tuple[Backend, ...] = ("sqlite", "postgres")
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a peer is found.
+    """The location of a peer.
 
     Attributes:
         name: Name on the command line.
@@ -50,5 +50,5 @@ ENTRIES = (
     Entry("fastlite", "fastlite_tables", ("fastlite", "apsw"), ("sqlite",)),
 )
 
-#: What the others are compared with: the driver that DeeBase itself uses, called in the plain way.
+#: The reference: the driver that DeeBase itself uses, called directly.
 BASELINES: dict[Backend, str] = {"sqlite": "aiosqlite", "postgres": "asyncpg"}

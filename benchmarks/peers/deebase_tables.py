@@ -1,4 +1,4 @@
-"""DeeBase, with its defaults but for the durability that all peers share."""
+"""DeeBase with its defaults, except for the durability that all peers share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""fastlite, in its own way: synchronous, dict rows, on the driver apsw."""
+"""fastlite as its users call it: synchronous, with dict rows, on the driver apsw."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FastliteTables:
 
     async def upsert(self, row: Person) -> object:
         """Store a row under its key."""
-        # Without not_null it drops a new row that has columns which must be given.
+        # Without not_null, it silently drops a new row that lacks a value of a NOT NULL column.
         return self._people.upsert(row, pk="id", not_null=FIELDS[1:])
 
     async def delete(self, key: int) -> None:

@@ -1,4 +1,4 @@
-"""What a library has to do to take part."""
+"""The Protocol of a compared library."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from benchmarks.flights import Flight
 from benchmarks.target import Target
 from benchmarks.workload import Person, Values
 
-#: A row as the library gives it: a dict or an object with all six columns.
+#: A row as the library returns it: a dict or an object with all six columns.
 Row = object
 
 
 class Peer(Protocol):
-    """One library at work on one database; every write but the delete gives the stored row back."""
+    """One library at work on one database; every write except the delete returns the stored row."""
 
     async def setup(self, target: Target) -> None:
-        """Connect; the tables are there."""
+        """Connect; the tables already exist."""
 
     async def get(self, key: int) -> Row:
         """Read the row with a key."""
 
     async def insert(self, values: Values) -> Row:
-        """Store a row under a key that the database makes."""
+        """Store a row under a generated key."""
 
     async def update(self, key: int, score: float) -> Row:
         """Change one column of the row with a key."""
 
     async def upsert(self, row: Person) -> Row:
-        """Store a row under its key, whether it is there or not."""
+        """Insert a row, or replace the row with its key."""
 
     async def delete(self, key: int) -> None:
         """Remove the row with a key."""
@@ -39,13 +39,13 @@ class Peer(Protocol):
         ...
 
     async def where_20(self, age: int) -> Sequence[Row]:
-        """Read twenty rows of an age, by an index."""
+        """Read twenty rows of one age, by an index."""
         ...
 
     async def transaction(self, first: int, second: int, score: float) -> None:
         """Change one column of two rows, both or neither."""
 
-    # A library that cannot do one of the next three leaves it out.
+    # A library that does not support one of the next three omits it.
 
     async def insert_many(self, rows: Sequence[Values]) -> None:
         """Store many rows under new keys, all or none."""
@@ -54,7 +54,7 @@ class Peer(Protocol):
         """Store many rows and read back what is stored, in input order."""
 
     async def upsert_many(self, rows: Sequence[Person]) -> None:
-        """Store many rows under their keys, whether they are there or not, all or none."""
+        """Insert many rows, or replace the rows with their keys, all or none."""
 
     async def import_flights(self, rows: Sequence[Flight]) -> None:
         """Store many rows, all or none."""

@@ -22,7 +22,7 @@ _BATCH = 1_000
 
 def _connection_factory(durability: str) -> type[sqlite3.Connection]:
     class Connection(sqlite3.Connection):
-        """Piccolo has no hook for new connections, so the connection sets itself up."""
+        """Piccolo has no hook for new connections, so this connection configures itself."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
@@ -62,7 +62,7 @@ def _tables(target: Target) -> tuple[Any, Any]:
 
 
 class PiccoloTables:
-    """Selects and RETURNING clauses give dicts."""
+    """SELECT and RETURNING return dicts."""
 
     async def setup(self, target: Target) -> None:
         """Connect."""
@@ -92,7 +92,7 @@ class PiccoloTables:
 
     async def upsert(self, row: Person) -> object:
         """Store a row under its key."""
-        # An instance leaves its key out of the INSERT unless it is set after it was made.
+        # An instance omits its key from the INSERT unless the key is set after the instance is created.
         instance = self._person(**{name: value for name, value in row.items() if name != "id"})
         instance.id = row["id"]
         insert = self._person.insert(instance).on_conflict(

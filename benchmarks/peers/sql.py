@@ -1,4 +1,4 @@
-"""The statements of the raw drivers; the parameters are `?` or `$1`, as the driver takes them."""
+"""The statements of the raw drivers; the parameters are `?` or `$1`, in the style of the driver."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _FLIGHT_MEMBERS: dict[str, Any] = {
     "id": Field(default=None, primary_key=True),
     **dict.fromkeys(COLUMNS),
 }
-# A class statement cannot be told twenty columns by name; `types` calls the metaclass that SQLModel has.
+# A class statement cannot declare twenty columns in a loop; `types` calls the metaclass of SQLModel.
 FlightModel: Any = types.new_class(
     "FlightModel",
     (SQLModel,),

@@ -1,4 +1,4 @@
-"""Tortoise ORM: rows are model instances; what its updates do not return is read again."""
+"""Tortoise ORM: rows are model instances; updated rows are read again, because updates do not return them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class TortoiseModels:
 
     async def setup(self, target: Target) -> None:
         """Connect."""
-        # A name per backend: Tortoise keeps its compiled statements for the whole process under the connection's name.
+        # A name per backend: Tortoise caches its compiled statements per process under the name of the connection.
         app = {"models": [__name__], "default_connection": target.backend}
         await Tortoise.init(config={"connections": {target.backend: _connection(target)}, "apps": {_APP: app}})
 

@@ -1,6 +1,6 @@
-"""The error tree: every failure that leaves DeeBase is one of these, ``from`` the original.
+"""The exceptions of DeeBase: every failure is reported as one of these, raised ``from`` the original error.
 
-Each class declares the codes it stands for: SQLSTATEs (PostgreSQL manual, Appendix A; five characters, or
+Each class declares the codes that it stands for: SQLSTATEs (PostgreSQL manual, Appendix A; five characters, or
 the two of a class) and SQLite's result codes (sqlite.org/rescode.html). Messages hold names of tables and
 columns, never values.
 """
@@ -47,16 +47,16 @@ E = TypeVar("E", bound="DeeBaseError")
 
 
 class DeeBaseError(Exception):
-    """Base of all errors of DeeBase.
+    """Base class of all DeeBase errors.
 
     Attributes:
         message: what failed and where.
         hint: what to do next, or None.
-        retryable: whether running the whole transaction again may succeed.
-        outcome: "unknown" when what was sent may be stored all the same: the answer to a write outside of a
-            transaction never came, or the answer to COMMIT. Else None, or what became of the transaction.
-        server_message: the text that a trigger or function of the database raised by itself, or None. It may hold
-            values, so that it is no part of the message.
+        retryable: whether the whole transaction may succeed when it runs again.
+        outcome: "unknown" if a write may be stored although it failed: the answer to a write outside of a
+            transaction, or to COMMIT, never came. Otherwise the outcome of the transaction, or None.
+        server_message: the message that a trigger or function of the database raised, or None. It may hold
+            values, so it is not part of ``message``.
     """
 
     outcome: str | None = None
@@ -71,7 +71,7 @@ class DeeBaseError(Exception):
         self.hint = hint
         for name, value in details.items():
             setattr(self, name, value)
-        # A note, so that tracebacks end with it while str() is the message and its hint alone.
+        # A note: tracebacks end with it, while str() is only the message and its hint.
         self.add_note(f"{self.reference!r} explains this error.")
 
     @property
@@ -95,7 +95,7 @@ class DeeBaseError(Exception):
         return _rebuild, (type(self), dict(self.__dict__))
 
     def with_prefix(self: E, prefix: str) -> E:
-        """Return a copy whose message begins with ``prefix`` (the position of a row)."""
+        """Return a copy whose message starts with ``prefix`` (the position of a row)."""
         return _rebuild(type(self), {**self.__dict__, "message": prefix + self.message})
 
 
@@ -107,19 +107,19 @@ def _rebuild(kind: type[E], state: Mapping[str, Any]) -> E:
 
 
 class ConfigurationError(DeeBaseError):
-    """A URL or an option that cannot be right."""
+    """A URL, an option or an installed package is not valid."""
 
 
 class ConnectionError(DeeBaseError, builtins.ConnectionError):
-    """The database cannot be reached, or the link to it was lost."""
+    """The database cannot be reached, or the connection to it was lost."""
 
     sqlstates: ClassVar[tuple[str, ...]] = ("08", "28", "3D000", "53300", "57P01", "57P02", "57P03", "57P04", "57P05")
-    # CANTOPEN, and of READONLY what a reader meets: _RECOVERY, _CANTLOCK, _ROLLBACK, _DBMOVED, _CANTINIT
+    # CANTOPEN, and the READONLY codes that a reader gets: _RECOVERY, _CANTLOCK, _ROLLBACK, _DBMOVED, _CANTINIT
     sqlite_codes: ClassVar[tuple[int, ...]] = (14, 264, 520, 776, 1032, 1288)
 
 
 class SchemaError(DeeBaseError):
-    """A table or column is not what the call takes it for.
+    """A table, column or class does not fit the call.
 
     Attributes:
         table_name: the table, or None.
@@ -140,27 +140,27 @@ class SchemaError(DeeBaseError):
 
 
 class TableNotFoundError(SchemaError, AttributeError):
-    """There is no such table."""
+    """The table does not exist."""
 
 
 class TableExistsError(SchemaError):
-    """A table of this name exists."""
+    """A table with this name already exists."""
 
 
 class ColumnNotFoundError(SchemaError):
-    """The table has no such column."""
+    """The column does not exist in the table."""
 
 
 class UnsupportedTypeError(SchemaError):
-    """An annotation has no column type."""
+    """An annotation does not map to a column type."""
 
 
 class ValidationError(DeeBaseError, ValueError):
-    """An argument cannot be right; nothing was sent.
+    """An argument is not valid; nothing was sent.
 
     Attributes:
         field: the column or argument, or None.
-        value: the value, which is not part of the message.
+        value: the value; it is not part of the message.
     """
 
     def __init__(
@@ -176,10 +176,10 @@ class ScopeError(ValidationError):
 
 
 class NotFoundError(DeeBaseError, LookupError):
-    """There is no such row.
+    """The row does not exist.
 
     Attributes:
-        table_name: where it was looked for.
+        table_name: the table that was searched.
         filters: the key or the conditions.
     """
 
@@ -197,15 +197,15 @@ class NotFoundError(DeeBaseError, LookupError):
 
 
 class MultipleRowsError(NotFoundError):
-    """More than one row was found where one was asked for."""
+    """The call asks for one row, and more than one matches."""
 
 
 class InvalidOperationError(DeeBaseError):
-    """The operation makes no sense here.
+    """The operation is not possible on this target.
 
     Attributes:
-        operation: what was asked for.
-        target: of what.
+        operation: the operation.
+        target: the object that does not support it.
     """
 
     # A write in a read-only transaction (or to a read-only database).
@@ -221,13 +221,13 @@ class InvalidOperationError(DeeBaseError):
 
 
 class IntegrityError(DeeBaseError):
-    """A constraint of the database was violated; nothing of the statement is stored.
+    """The statement violates a constraint of the database; nothing of it is stored.
 
     Attributes:
         constraint: "unique", "primary_key", "foreign_key", "not_null", "check", "exclusion" (PostgreSQL) or None.
-        constraint_name: the database's own name, where it gives one.
-        table_name: the table, where the database tells.
-        columns: the columns, where the database tells.
+        constraint_name: the name of the constraint, if the database reports it.
+        table_name: the table, if the database reports it.
+        columns: the columns, if the database reports them.
     """
 
     sqlstates: ClassVar[tuple[str, ...]] = ("23", "44000")
@@ -251,35 +251,35 @@ class IntegrityError(DeeBaseError):
 
 
 class UniqueViolationError(IntegrityError):
-    """A row with this key or these unique values exists."""
+    """A row with this key or these unique values already exists."""
 
     sqlstates: ClassVar[tuple[str, ...]] = ("23505",)
     sqlite_codes: ClassVar[tuple[int, ...]] = (1555, 2067, 2579)  # CONSTRAINT_PRIMARYKEY, _UNIQUE, _ROWID
 
 
 class ForeignKeyViolationError(IntegrityError):
-    """The row referred to does not exist, or is still referred to."""
+    """The referenced row does not exist, or other rows still refer to this one."""
 
     sqlstates: ClassVar[tuple[str, ...]] = ("23001", "23503")
     sqlite_codes: ClassVar[tuple[int, ...]] = (787,)  # CONSTRAINT_FOREIGNKEY
 
 
 class NotNullViolationError(IntegrityError):
-    """A column that must have a value has none."""
+    """A column that is NOT NULL has no value."""
 
     sqlstates: ClassVar[tuple[str, ...]] = ("23502",)
     sqlite_codes: ClassVar[tuple[int, ...]] = (1299,)  # CONSTRAINT_NOTNULL
 
 
 class CheckViolationError(IntegrityError):
-    """A CHECK of the table refuses the row."""
+    """The row violates a CHECK constraint."""
 
     sqlstates: ClassVar[tuple[str, ...]] = ("23514",)
     sqlite_codes: ClassVar[tuple[int, ...]] = (275,)  # CONSTRAINT_CHECK
 
 
 class DatabaseError(DeeBaseError):
-    """The database failed to run a statement.
+    """The database could not run a statement.
 
     Attributes:
         sqlstate: PostgreSQL's code, or SQLite's extended code as text.
@@ -298,7 +298,7 @@ class DatabaseError(DeeBaseError):
 
 
 class QueryError(DatabaseError):
-    """The statement is wrong: its syntax, or a name it uses."""
+    """The statement is wrong: its syntax, or a name in it."""
 
     sqlstates: ClassVar[tuple[str, ...]] = (
         "0A",
@@ -327,14 +327,14 @@ class QueryError(DatabaseError):
 
 
 class DataError(DatabaseError):
-    """A value cannot be what the statement makes of it."""
+    """A value is not valid for its use in the statement."""
 
     sqlstates: ClassVar[tuple[str, ...]] = ("22",)
     sqlite_codes: ClassVar[tuple[int, ...]] = (18, 20, 25, 3091)  # TOOBIG, MISMATCH, RANGE, CONSTRAINT_DATATYPE
 
 
 class BusyError(DatabaseError):
-    """Somebody else holds what the operation waited for, or all connections were lent."""
+    """Another task or process holds the lock, or all connections are in use."""
 
     retryable: ClassVar[bool] = True
     sqlstates: ClassVar[tuple[str, ...]] = ("55P03", "55006")
@@ -342,14 +342,14 @@ class BusyError(DatabaseError):
 
 
 class DeadlockError(DatabaseError):
-    """Two transactions waited for each other and this one was ended."""
+    """Two transactions waited for each other, and the database rolled this one back."""
 
     retryable: ClassVar[bool] = True
     sqlstates: ClassVar[tuple[str, ...]] = ("40P01",)
 
 
 class SerializationError(DatabaseError):
-    """Somebody else changed what this transaction had read."""
+    """Another transaction changed data that this one had read."""
 
     retryable: ClassVar[bool] = True
     sqlstates: ClassVar[tuple[str, ...]] = ("40", "40001")
@@ -357,14 +357,14 @@ class SerializationError(DatabaseError):
 
 
 class QueryTimeoutError(DatabaseError):
-    """A statement took longer than it may."""
+    """A statement took longer than its limit."""
 
     sqlstates: ClassVar[tuple[str, ...]] = ("57014", "57")
     sqlite_codes: ClassVar[tuple[int, ...]] = (9, 4)  # INTERRUPT, ABORT
 
 
 class TransactionError(DeeBaseError):
-    """A transaction was used in a way that cannot be kept.
+    """A transaction was used in a way that is not possible.
 
     Attributes:
         outcome: "committed", "rolled back", "unknown" or None.
@@ -379,20 +379,20 @@ class TransactionError(DeeBaseError):
 
 
 class TransactionAbortedError(TransactionError):
-    """An earlier error ended the transaction; nothing of it is saved."""
+    """An earlier error aborted the transaction; nothing of it is saved."""
 
     sqlstates: ClassVar[tuple[str, ...]] = ("25P02", "25P03", "25P04")
 
 
 class CommitOutcomeUnknownError(TransactionError):
-    """The link was lost at COMMIT: the transaction is saved, or it is not."""
+    """The connection was lost during COMMIT; it is unknown whether the transaction is saved."""
 
     outcome: str | None = "unknown"
     sqlstates: ClassVar[tuple[str, ...]] = ("08007", "40003")
 
 
 class MigrationError(DeeBaseError):
-    """A migration cannot be made or applied."""
+    """A migration cannot be created or applied."""
 
 
 def _walk(kind: type[DeeBaseError]) -> Iterator[type[DeeBaseError]]:
@@ -401,7 +401,7 @@ def _walk(kind: type[DeeBaseError]) -> Iterator[type[DeeBaseError]]:
         yield from _walk(child)
 
 
-# Of each class its own codes: those that it inherits are another one's.
+# Only the codes that a class declares itself: inherited ones belong to its base.
 _BY_SQLSTATE: dict[str, type[DeeBaseError]] = {
     code: kind for kind in _walk(DeeBaseError) for code in vars(kind).get("sqlstates", ())
 }
@@ -411,10 +411,10 @@ _BY_SQLITE: dict[int, type[DeeBaseError]] = {
 
 
 def class_for_sqlstate(state: str) -> type[DeeBaseError] | None:
-    """Return the class for a SQLSTATE: its own, else that of its class (first two characters)."""
+    """Return the error class of a SQLSTATE, otherwise that of its first two characters."""
     return _BY_SQLSTATE.get(state) or _BY_SQLSTATE.get(state[:2])
 
 
 def class_for_sqlite(code: int) -> type[DeeBaseError] | None:
-    """Return the class for an extended result code, else for its primary code (the low byte)."""
+    """Return the error class of an extended result code, otherwise of its primary code (the low byte)."""
     return _BY_SQLITE.get(code) or _BY_SQLITE.get(code & 0xFF)

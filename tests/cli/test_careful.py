@@ -53,7 +53,7 @@ def test_what_is_refused_is_named(foreign: Path) -> None:
         "data", "delete", "member", "1", "--yes"
     )
     refused = commands.fails("data", "insert", "booking", "-f", "member=1", "-f", "hour=3")
-    assert refused.startswith("booking: a check refuses the row (constraint opening)")
+    assert refused.startswith("booking: the row violates a CHECK condition (constraint opening)")
 
 
 def test_a_change_of_all_rows_is_asked_for(foreign: Path) -> None:
@@ -174,4 +174,4 @@ def test_what_there_is_to_know_is_said(foreign: Path) -> None:
     content = bytearray(foreign.read_bytes())
     content[:16] = b"no such database"
     foreign.write_bytes(content)
-    assert "deebase db doctor tells what is damaged" in commands.fails("table", "list")
+    assert "deebase db doctor shows what is damaged" in commands.fails("table", "list")

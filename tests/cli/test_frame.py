@@ -202,7 +202,7 @@ def test_a_read_only_file_is_one_line(directory: Path) -> None:
         [sys.executable, "-c", AS_ANOTHER, *arguments], capture_output=True, text=True, timeout=20, check=False
     )
     assert done.returncode == 1
-    assert "may not be written" in done.stderr
+    assert "is not writable" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -70,7 +70,7 @@ async def test_a_row_of_another_tenant_is_no_parent(db: Database) -> None:
     tasks = db.t[Task]
     task = await tasks.insert(company_id=1, project_id=7)
     await tasks.insert(company_id=2)
-    with pytest.raises(ForeignKeyViolationError, match="refers to a row of project that is not there"):
+    with pytest.raises(ForeignKeyViolationError, match="refers to a row of project that does not exist"):
         await tasks.insert(company_id=2, project_id=7)
     assert await tasks.with_parents(tasks(id=1), ("company_id", "project_id")) == [(task, Project(7, 1))]
     await db.t.project.delete(7)

@@ -58,7 +58,7 @@ def frames(lines: list[str]) -> list[str]:
         ("await users[5]", "deebase.errors.NotFoundError: user: no row with this id"),
         (
             'await users.insert(email="ada@example.com")',
-            "deebase.errors.UniqueViolationError: user.email: a row with the same value exists",
+            "deebase.errors.UniqueViolationError: user.email: a row with the same value already exists",
         ),
         ("await users(emial=1)", "deebase.errors.ColumnNotFoundError: table user has no column 'emial'"),
         ("await users.insert(email=5)", "deebase.errors.ValidationError: user.email: takes text, not int"),
@@ -77,7 +77,7 @@ def test_an_error_is_read_without_scrolling(tmp_path: Path, db_url: str, work: s
 def test_a_missing_database_says_how_it_is_made(tmp_path: Path, postgres_url: str) -> None:
     missing = postgres_url.replace("/deebase_test_", "/missing_")
     lines = shown(tmp_path, missing, "pass")
-    assert lines[-2].startswith("Hint: create it first")
+    assert lines[-2].startswith("Hint: create it while connected to another database")
     assert len(frames(lines)) <= 3 + 2 + 7
     every = shown(tmp_path, missing, "pass", DEEBASE_FULL_TRACEBACKS="1")
     assert any("sqlalchemy" in line for line in every)

@@ -173,5 +173,5 @@ async def test_a_table_that_a_stream_still_reads_is_refused_with_what_to_do(db: 
         async with db.transaction():
             async for _ in db.stream("SELECT * FROM w"):
                 await db.q("ALTER TABLE w ADD COLUMN more integer")
-    assert "leave the loop over a stream" in str(caught.value)
+    assert "leave the loop over the stream" in str(caught.value)
     assert not caught.value.retryable

@@ -1,4 +1,4 @@
-"""What the site has beyond its pages: the navigation, and the parts that are made from the code."""
+"""The site: the navigation, and the parts of pages that are generated from or checked against the code."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import re
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -57,19 +58,40 @@ def test_the_home_page_leads_to_every_page_that_is_read_in_order() -> None:
     assert [page for page in named if f"({page})" not in home and page != "index.md"] == []
 
 
-def test_the_layers_are_those_of_the_project(hooks: ModuleType) -> None:
-    layers = hooks.layers().splitlines()
-    assert layers[0].startswith("1. `cli`")
-    assert layers[-1].endswith("`errors`")
-    modules = re.findall(r"`(\w+)`", hooks.layers())
-    present = {path.stem for path in (ROOT / "src" / "deebase").iterdir()}
-    assert [name for name in modules if name not in present] == []
+def test_the_table_of_layers_is_the_list_that_import_linter_checks() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    rows = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    _, _, table = (DOCS / "architecture.md").read_text(encoding="utf-8").partition("| layer | holds |\n|---|---|\n")
+    first_cells = [line.split(" | ")[0] for line in table.partition("\n\n")[0].splitlines()]
+    assert [re.findall(r"`(\w+)`", cell) for cell in first_cells] == [re.findall(r"\w+", row) for row in rows]
+
+
+def test_the_files_that_the_architecture_names_exist() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:_?[a-z]+/)+[\w/]*(?:\.py)?|\w+\.py)`", text))
+    assert len(named) > 40
+    package = ROOT / "src" / "deebase"
+    places = (ROOT, package, package / "migrations", package / "migrations" / "check", package / "_sqltext")
+    places += (package / "_backends" / "sqlite", package / "tools")
+    assert [name for name in sorted(named) if not any((place / name).exists() for place in places)] == []
+
+
+def test_the_modules_of_a_backend_exist_in_both() -> None:
+    _, _, table = (DOCS / "architecture.md").read_text(encoding="utf-8").partition("| module | holds |\n|---|---|\n")
+    named = re.findall(r"^\| `(\w+\.py)`", table.partition("\n\n")[0], re.MULTILINE)
+    assert len(named) > 5
+    backends = ROOT / "src" / "deebase" / "_backends"
+    assert [
+        name for name in named for backend in ("sqlite", "postgres") if not (backends / backend / name).exists()
+    ] == []
 
 
 def test_parts_are_put_in_for_their_comments(hooks: ModuleType) -> None:
-    page = "before\n\n<!-- layers -->\n\n<!-- not run: no -->\n"
+    page = "before\n\n<!-- errors -->\n\n<!-- not run: no -->\n"
     made = hooks.on_page_markdown(page)
-    assert "1. `cli`" in made
+    assert "* [`DeeBaseError`](errors.md#deebaseerror)" in made
     assert "<!-- not run: no -->" in made
 
 

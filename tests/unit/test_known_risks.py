@@ -76,11 +76,11 @@ BLIND.verify_mode = ssl.CERT_NONE
         ("postgresql://u@/x?host=127.0.0.1:1&host=db2.example.com:5432", {}, "db2.example.com:5432"),
     ],
 )
-def test_a_server_that_nobody_verifies_is_known(url: str, arguments: dict[str, Any], host: str | None) -> None:
+def test_an_unverified_server_is_known(url: str, arguments: dict[str, Any], host: str | None) -> None:
     assert unverified_host(sa.make_url(url), arguments) == host
 
 
-async def test_the_log_warns_of_a_server_that_nobody_verifies(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_warns_of_an_unverified_server(caplog: pytest.LogCaptureFixture) -> None:
     # An address of a network for documentation (RFC 5737), which nobody answers at.
     url = "postgresql://ann:s3cret@192.0.2.1/x"
     for arguments, warned in (({}, True), ({"ssl": True}, False)):

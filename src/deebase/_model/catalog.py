@@ -267,7 +267,7 @@ class Catalog:
         over = ", ".join(["an expression" if name is None else name for name in index.columns])
         part = ", among the rows that meet its condition" if index.partial else ""
         return UniqueViolationError(
-            f"{table}: a row with the same value exists (unique index {index.name} over {over}{part})",
+            f"{table}: a row with the same value already exists (unique index {index.name} over {over}{part})",
             hint="change the value; upsert cannot tell a conflict by such an index",
             constraint="unique",
             constraint_name=index.name,

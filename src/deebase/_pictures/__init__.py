@@ -1,1 +1,1 @@
-"""What people look at: diagrams of tables, and tables, rows and queries in notebooks."""
+"""Diagrams of tables, and the display of tables, rows and queries in notebooks."""

@@ -1,4 +1,4 @@
-"""Tables and their foreign keys as plain values, for whatever draws them."""
+"""Tables and their foreign keys as plain values, from which each format is drawn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deebase._rows.model import TableModel
 
 @dataclass(frozen=True)
 class Line:
-    """A column of a box: its name, its type as the database writes it, and what it is part of."""
+    """A column of a box: its name, its type as the database writes it, and the keys that it is part of."""
 
     name: str
     type: str
@@ -23,7 +23,7 @@ class Line:
 
     @property
     def marks(self) -> str:
-        """PK, FK, both or nothing."""
+        """The keys that the column is part of: PK, FK, both or none."""
         return ", ".join([mark for mark, given in (("PK", self.key), ("FK", self.refers)) if given])
 
 
@@ -41,11 +41,12 @@ class Link:
     """A foreign key from ``child`` to ``parent``.
 
     Attributes:
-        child: the table that refers.
-        columns: its columns.
-        parent: the table that is referred to.
-        optional: whether a row may refer to none.
-        single: whether no two rows refer to the same one.
+        child: the referring table.
+        columns: the columns of the foreign key.
+        parent: the referenced table.
+        targets: the referenced columns.
+        optional: whether the foreign key may be NULL.
+        single: whether no two rows may refer to the same row.
     """
 
     child: str
@@ -57,7 +58,7 @@ class Link:
 
 
 def boxes_of(models: Iterable[TableModel], dialect: Dialect, *, views: bool = False) -> list[Box]:
-    """Describe tables, or views."""
+    """Return a box for each table or view."""
     return [
         Box(
             model.name,
@@ -78,7 +79,7 @@ def boxes_of(models: Iterable[TableModel], dialect: Dialect, *, views: bool = Fa
 
 
 def links_of(models: Iterable[TableModel]) -> list[Link]:
-    """Describe the foreign keys between these tables; those that lead elsewhere are left out."""
+    """Return the foreign keys between these tables; foreign keys to other tables are left out."""
     known = {model.name: model for model in models}
     links: list[Link] = []
     for model in known.values():
@@ -92,7 +93,7 @@ def links_of(models: Iterable[TableModel]) -> list[Link]:
 
 
 def visible(text: str) -> str:
-    """Return a name as it can be shown on one line: control characters, which XML forbids, as their pictures."""
+    """Return a name that fits on one line: control characters, which XML forbids, become their symbols."""
     return "".join([_shown(character) for character in text])
 
 
@@ -101,18 +102,18 @@ def _shown(character: str) -> str:
     if code < 32:
         return chr(0x2400 + code)
     if code == 127 or unicodedata.category(character) in ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp"):
-        # Others steer how a text is shown, such as from right to left.
+        # These characters change how text is displayed, for example from right to left.
         return "\N{REPLACEMENT CHARACTER}"
     return character
 
 
 def columns_wide(text: str) -> int:
-    """Return how many columns of a fixed-width font a text takes."""
+    """Return the width of a text in columns of a fixed-width font."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def shortened(text: str, columns: int) -> str:
-    """Return a text of at most this width, with an ellipsis where it is cut."""
+    """Return a text of at most this width, which ends in an ellipsis if it is cut."""
     if columns_wide(text) <= columns:
         return text
     kept = ""

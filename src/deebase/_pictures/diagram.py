@@ -1,4 +1,4 @@
-"""A diagram of tables, in whatever form it is asked for."""
+"""A diagram of tables in several formats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Diagram:
     """Tables and their foreign keys: Mermaid text by ``str()``, a picture in a notebook."""
 
     def __init__(self, tables: Iterable[TableModel], views: Iterable[TableModel], dialect: Dialect) -> None:
-        # Only Database makes one, so these types are no part of the public interface.
+        # Only Database creates diagrams, so these types are not part of the public interface.
         models = list(tables)
         self._boxes = [*boxes_of(models, dialect), *boxes_of(views, dialect, views=True)]
         self._links = links_of(models)
@@ -29,7 +29,7 @@ class Diagram:
 
     @property
     def mermaid(self) -> str:
-        """An ``erDiagram`` of Mermaid, as Markdown of many places shows it."""
+        """An ``erDiagram`` of Mermaid, which many Markdown viewers draw."""
         return texts.mermaid(self._boxes, self._links)
 
     @property
@@ -39,7 +39,7 @@ class Diagram:
 
     @property
     def svg(self) -> str:
-        """A picture, drawn without any other program."""
+        """An SVG picture, drawn without any other program."""
         return svg(self._boxes, self._links)
 
     def _repr_svg_(self) -> str:

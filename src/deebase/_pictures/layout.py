@@ -1,7 +1,7 @@
-"""Where the boxes of a diagram stand and how the lines between them run.
+"""The positions of the boxes of a diagram, and the routes of the lines between them.
 
-Tables stand in columns: a table right of those that it refers to. A line that passes a column in between runs through a
-gap that is kept for it there, so that no line runs through a box (the method of Sugiyama, Tagawa and Toda, 1981).
+Tables are placed in columns: a table is to the right of the tables that it refers to. A line that crosses a column runs
+through a gap that is reserved for it, so no line runs through a box (the method of Sugiyama, Tagawa and Toda, 1981).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 GAP = 28.0
-#: The height of the passage for a line that only passes.
+#: The height of the gap for a line that crosses a column.
 PASSAGE = 14.0
 GUTTER = 56.0
 LANE = 9.0
@@ -24,23 +24,23 @@ Point = tuple[float, float]
 
 @dataclass
 class Slot:
-    """What stands in a column: a box of this size, or (without a name) the passage of a line."""
+    """An element of a column: a box of this size, or (without a name) the gap for a line."""
 
     name: str | None
     width: float
     height: float
     x: float = 0.0
     y: float = 0.0
-    #: Where its column ends on the right.
+    #: The right edge of its column.
     edge: float = 0.0
-    #: Slots of the columns beside it that it is joined to.
+    #: The connected slots in the neighbouring columns.
     left: list[Slot] = field(default_factory=lambda: list[Slot]())
     right: list[Slot] = field(default_factory=lambda: list[Slot]())
 
 
 @dataclass(frozen=True)
 class Edge:
-    """A line from a box to a box, each at a height below its top; one of them may be the other."""
+    """A line from one box to another or to itself; each end is at a distance below the top of its box."""
 
     child: str
     child_at: float
@@ -50,7 +50,7 @@ class Edge:
 
 @dataclass
 class Layout:
-    """Boxes by name, the points of each line from child to parent, and the size of all."""
+    """Boxes by name, the points of each line from child to parent, and the total size."""
 
     slots: dict[str, Slot]
     paths: list[list[Point]]
@@ -81,7 +81,7 @@ def arranged(sizes: Mapping[str, tuple[float, float]], edges: Sequence[Edge]) ->
 
 
 def _ranks(sizes: Mapping[str, tuple[float, float]], edges: Sequence[Edge], joined: set[str]) -> dict[str, int]:
-    """Return the column of each joined box, right of those that it refers to, cycles aside."""
+    """Return the column of each connected box: to the right of the boxes that it refers to, except in cycles."""
     parents: dict[str, list[str]] = defaultdict(list)
     for edge in edges:
         parents[edge.child].append(edge.parent)
@@ -90,7 +90,7 @@ def _ranks(sizes: Mapping[str, tuple[float, float]], edges: Sequence[Edge], join
     before: dict[str, list[str]] = defaultdict(list)
     for first in [name for name in sizes if name in joined]:
         _visit(first, parents, state, order, before)
-    # About as high as wide, so that a table with many children does not make a tower.
+    # About as high as wide, so that a table with many children does not make one tall column.
     area = sum(sizes[name][1] + GAP for name in order) * (max([sizes[name][0] for name in order], default=0) + GUTTER)
     limit = max(math.sqrt(area), max([sizes[name][1] for name in order], default=0.0))
     heights: dict[int, float] = defaultdict(float)
@@ -112,7 +112,7 @@ def _visit(
     order: list[str],
     before: dict[str, list[str]],
 ) -> None:
-    """Append a box behind all that it refers to; a reference that closes a circle does not count."""
+    """Append a box after all boxes that it refers to, except for references that close a cycle."""
     stack = [(first, iter(parents.get(first, ())))]
     if first in state:
         return
@@ -133,7 +133,7 @@ def _visit(
 
 
 def _chain(edge: Edge, ranks: Mapping[str, int], slots: Mapping[str, Slot], columns: list[list[Slot]]) -> list[Slot]:
-    """Return the slots that a line goes through from left to right, with passages in the columns between."""
+    """Return the slots of a line from left to right, with gaps in the columns that it crosses."""
     if edge.child == edge.parent:
         return []
     left, right = sorted((edge.child, edge.parent), key=lambda name: ranks[name])
@@ -150,7 +150,7 @@ def _chain(edge: Edge, ranks: Mapping[str, int], slots: Mapping[str, Slot], colu
 
 
 def _untangle(columns: list[list[Slot]]) -> None:
-    """Order each column by the middle of what its slots are joined to, back and forth."""
+    """Order each column by the mean position of the connected slots, in alternating directions."""
     for turn in range(8):
         forward = turn % 2 == 0
         places = {id(slot): place for column in columns for place, slot in enumerate(column)}
@@ -167,7 +167,7 @@ def _untangle(columns: list[list[Slot]]) -> None:
 
 
 def _place(columns: list[list[Slot]], chains: Sequence[Sequence[Slot]]) -> float:
-    """Give all slots their places; return where the lowest ends."""
+    """Set the positions of all slots; return the bottom of the lowest."""
     heights = [sum(slot.height + GAP for slot in column) - GAP for column in columns]
     tallest = max(heights, default=0.0)
     crossing = [0] * (len(columns) + 1)
@@ -188,7 +188,7 @@ def _place(columns: list[list[Slot]], chains: Sequence[Sequence[Slot]]) -> float
 
 
 def _grid(free: Sequence[Slot], columns: list[list[Slot]], bottom: float) -> float:
-    """Place what is joined to nothing below, in rows; return where the lowest ends."""
+    """Place unconnected boxes below the others, in rows; return the bottom of the lowest."""
     if not free:
         return bottom
     wide = max([slot.x + slot.width for column in columns for slot in column], default=0.0)
@@ -206,11 +206,11 @@ def _grid(free: Sequence[Slot], columns: list[list[Slot]], bottom: float) -> flo
 
 
 def _path(edge: Edge, chain: Sequence[Slot], slots: Mapping[str, Slot]) -> list[Point]:
-    """Return the corners of a line from child to parent; the middles of gutters are still all one."""
+    """Return the corners of a line from child to parent; the lines of one gutter still share its middle."""
     child, parent = slots[edge.child], slots[edge.parent]
     start, end = child.y + edge.child_at, parent.y + edge.parent_at
     if not chain:
-        # To itself: out to the right and back.
+        # A line from a box to itself leaves it to the right and returns.
         x = child.x + child.width
         return [(x, start), (x + GUTTER / 3, start), (x + GUTTER / 3, end), (x, end)]
     heights = [slot.y + slot.height / 2 for slot in chain]
@@ -226,14 +226,14 @@ def _path(edge: Edge, chain: Sequence[Slot], slots: Mapping[str, Slot]) -> list[
 
 
 def _spread(paths: list[list[Point]]) -> None:
-    """Move the upright pieces of lines that share a gutter apart."""
+    """Move the vertical segments of lines in the same gutter apart."""
     gutters: dict[float, list[tuple[int, int]]] = defaultdict(list)
     for number, path in enumerate(paths):
         for place, ((x, y), (other_x, other_y)) in enumerate(pairwise(path)):
             if x == other_x and y != other_y:
                 gutters[round(x, 1)].append((number, place))
     for pieces in gutters.values():
-        # Those that lead to one height of one box stay together.
+        # Segments that lead to the same point stay together.
         ends = sorted({paths[number][-1] for number, _ in pieces}, key=lambda point: (point[1], point[0]))
         for number, place in pieces:
             shift = (ends.index(paths[number][-1]) - (len(ends) - 1) / 2) * LANE

@@ -9,12 +9,12 @@ from itertools import pairwise
 from deebase._pictures.boxes import Box, Line, Link, columns_wide, shortened, visible
 from deebase._pictures.layout import Edge, Point, arranged
 
-#: The width of a character of the fixed-width font, in which texts are measured.
+#: The width of a character of the fixed-width font, the unit of text widths.
 CHARACTER = 7.3
 HEADER = 30.0
 ROW = 21.0
 PADDING = 12.0
-#: Texts that take more columns are cut; the whole text is in the title, which shows below the pointer.
+#: Longer texts are cut; the whole text is the title, which the browser shows at the pointer.
 NAME_COLUMNS, TYPE_COLUMNS = 34, 24
 _CORNER = 6.0
 
@@ -31,7 +31,7 @@ _STYLE = """
 
 
 def svg(boxes: Sequence[Box], links: Sequence[Link]) -> str:
-    """Return the picture."""
+    """Return the SVG picture of boxes and the links between them."""
     known = {box.name: box for box in boxes}
     edges = [
         Edge(
@@ -85,7 +85,7 @@ def _type(line: Line) -> str:
 
 
 def _row_middle(box: Box, column: str) -> float:
-    """Return how far below the top of its box a column stands; the title for one that is not there."""
+    """Return the distance of a column from the top of its box; the middle of the title for a missing column."""
     for place, line in enumerate(box.lines):
         if line.name == column:
             return HEADER + ROW * (place + 0.5)
@@ -115,7 +115,7 @@ def _box(box: Box, x: float, y: float) -> str:
 
 
 def _text(kind: str, x: float, y: float, text: str, whole: str) -> str:
-    # Drawn in the width that was reckoned with, whatever the font of the reader is.
+    # A fixed length, so that the text has the expected width in any font.
     length = f' textLength="{columns_wide(text) * CHARACTER:.1f}" lengthAdjust="spacingAndGlyphs"' if text else ""
     cut = text.endswith("\N{HORIZONTAL ELLIPSIS}") and text != whole
     title = f"<title>{html.escape(visible(whole))}</title>" if cut else ""
@@ -124,7 +124,7 @@ def _text(kind: str, x: float, y: float, text: str, whole: str) -> str:
 
 def _edge(path: Sequence[Point], link: Link) -> str:
     child, parent = path[0], path[-1]
-    # Which way the line leaves its ends: 1 to the right.
+    # The direction in which the line leaves each end: 1 is to the right.
     out, back = _direction(path[1], child), _direction(path[-2], parent)
     title = f"{link.child}.{' + '.join(link.columns)} refers to {link.parent}"
     parts = [f'<g><title>{html.escape(visible(title))}</title><path class="edge" d="{_rounded(path)}"/>']
@@ -145,7 +145,7 @@ def _direction(towards: Point, start: Point) -> int:
 
 
 def _rounded(path: Sequence[Point]) -> str:
-    """Return a line with its corners rounded."""
+    """Return the path of a line with rounded corners."""
     points = [path[0], *[point for before, point in pairwise(path) if point != before]]
     text = [f"M{_point(points[0])}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
@@ -162,7 +162,7 @@ def _point(point: Point) -> str:
 
 
 def _towards(corner: Point, other: Point) -> Point:
-    """Return the point a little way from a corner on the line to another point."""
+    """Return the point at a short distance from a corner, in the direction of another point."""
     dx, dy = other[0] - corner[0], other[1] - corner[1]
     length = max((dx * dx + dy * dy) ** 0.5, 0.1)
     part = min(_CORNER, length / 2) / length

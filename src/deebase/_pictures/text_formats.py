@@ -1,4 +1,4 @@
-"""Diagrams as text for other programs: Mermaid and Graphviz."""
+"""Diagrams in the text formats of Mermaid and Graphviz."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from deebase._pictures.boxes import Box, Link, visible
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-#: Words that Mermaid's grammar of erDiagram takes for itself, wherever they stand.
+#: Words that are reserved in every place of Mermaid's erDiagram grammar.
 _MERMAID_WORDS = {
     *("accdescr", "acctitle", "class", "classdef", "click", "direction", "end", "erdiagram", "graph", "many", "one"),
     *("only", "optionally", "style", "subgraph", "title", "to", "u", "zero"),
 }
 
-#: Characters that end a text, begin a directive, or are markup.
+#: Characters that end a string, start a directive, or are markup.
 _MERMAID_MARKS = '#"<>&`\\;%{}'
 
 
@@ -39,7 +39,7 @@ def mermaid(boxes: Sequence[Box], links: Sequence[Link]) -> str:
 
 
 def _ids(names: Sequence[str], words: set[str]) -> dict[str, str]:
-    """Return a plain name for each: its own where that is one."""
+    """Return an identifier for each name: the name itself if it is a valid identifier."""
     plain = [name for name in names if _PLAIN.fullmatch(name) and name.lower() not in words]
     result = {name: name for name in plain}
     for number, name in enumerate(names, 1):
@@ -52,13 +52,13 @@ def _ids(names: Sequence[str], words: set[str]) -> dict[str, str]:
 
 
 def _word(text: str) -> str:
-    """Return a text as the word that Mermaid takes for a type or an attribute."""
+    """Return a text as a word that Mermaid accepts as a type or an attribute."""
     word = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_") or "column"
     return word if word[0].isalpha() else f"c_{word}"
 
 
 def _mermaid_text(text: str) -> str:
-    # Inside of quotes only a quote ends the text; "#35;" is Mermaid's own way to write a character by its number.
+    # Inside quotes, only a quote ends the string; "#35;" is Mermaid's escape for a character by its number.
     return "".join([f"#{ord(character)};" if character in _MERMAID_MARKS else character for character in visible(text)])
 
 

@@ -1,1 +1,1 @@
-"""Records into column values, and driver rows into what the caller wants."""
+"""Records to column values, and driver rows to the rows of the caller."""

@@ -1,4 +1,4 @@
-"""What to write instead of a call that another library has: the names that people bring along."""
+"""Hints for names of other libraries: the DeeBase call to use instead."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
-#: Keyword arguments that no method takes, or this one does not, and what takes their place.
+#: Keyword arguments that the method does not accept, and what to use instead.
 _KEYWORDS = {
     "alter": "columns are added with add_column or transform",
     "asc": "order_by='age' is ascending",
-    "batch_size": "insert_all reads its rows in batches by itself",
-    "before": "page(after=page.previous) is the page before",
+    "batch_size": "insert_all reads its rows in batches automatically",
+    "before": "page(after=page.previous) is the previous page",
     "columns": "select=['id', 'name'] chooses columns",
     "conflict": "upsert(..., on='email'), or insert_all(..., on_conflict='ignore')",
     "conn": "statements inside of db.transaction() use its connection by themselves",
@@ -22,7 +22,7 @@ _KEYWORDS = {
     "fields": "select=['id', 'name'] chooses columns",
     "group_by": "db.q(sa.select(...).group_by(...))",
     "having": "db.q(sa.select(...).having(...))",
-    "ignore": "insert_all(rows, on_conflict='ignore') leaves out rows that exist",
+    "ignore": "insert_all(rows, on_conflict='ignore') skips existing rows",
     "join": "with_parents and with_children read related rows; db.q(sa.select(...).join(...)) joins",
     "limit": "t(..., limit=20) limits rows, page(size=20) those of a page",
     "offset": "t(..., limit=20, offset=40); page(after=page.next) needs no offset",
@@ -36,7 +36,7 @@ _KEYWORDS = {
     "per_page": "page(size=20)",
     "pk": "update(..., pk=key) names a row and db.create(cls, pk='id') a key; upsert takes on='email'",
     "primary_key": "db.create(cls, pk='id')",
-    "replace": "upsert({...}) changes a row that exists",
+    "replace": "upsert({...}) changes an existing row",
     "returning": "insert, update and upsert return the stored row; insert_all(rows, returning=True)",
     "reverse": "order_by='-age' is descending",
     "select": "t(..., select=['id', 'name'])",
@@ -47,7 +47,7 @@ _KEYWORDS = {
     "where_args": "params=[...] holds the values: t(where='age > ?', params=[30])",
 }
 
-#: Endings of Django's keywords, and the condition that is meant.
+#: Suffixes of Django's keywords, and the equivalent condition.
 _LOOKUPS = {
     "contains": "t(t.c.{0}.contains(value))",
     "date": "t(sa.func.date(t.c.{0}) == value)",
@@ -72,7 +72,7 @@ _LOOKUPS = {
     "startswith": "t(t.c.{0}.startswith(value))",
 }
 
-#: Attributes that tables, views and queries do not have.
+#: Attributes that tables, views and queries do not have, and what to use instead.
 _OF_ROWS = {
     "add": "await {0}.insert(...)",
     "all": "await {0}()",
@@ -125,7 +125,7 @@ _OF_ROWS = {
     "where": "await {0}('age > ?', [30]), or {0}({0}.c.age > 30)",
 }
 
-#: Attributes that a database does not have.
+#: Attributes that a database does not have, and what to use instead.
 _OF_DATABASES = {
     "add": "await db.t.user.insert(...)",
     "begin": "async with db.transaction(): ...",
@@ -163,9 +163,9 @@ _OF_DATABASES = {
 
 
 def hint_for_column(name: str, columns: Sequence[str]) -> str:
-    """Return the next step for an unknown column: the argument that is meant, else the nearest column."""
+    """Return the hint for an unknown column: the intended argument, otherwise the nearest column."""
     if name in _KEYWORDS:
-        return f"if it is meant as an argument: {_KEYWORDS[name]}"
+        return f"if you mean an argument: {_KEYWORDS[name]}"
     field, _, lookup = name.rpartition("__")
     if field in columns:
         form = _LOOKUPS.get(lookup, "t(t.c.{0} > value)")
@@ -180,7 +180,7 @@ def refuse_attribute(thing: object, name: str, called: str, columns: Iterable[st
     Args:
         thing: the object.
         name: the attribute.
-        called: what the object is called in the example.
+        called: the name of the object in the example.
         columns: the names of its columns.
 
     Raises:
@@ -188,7 +188,7 @@ def refuse_attribute(thing: object, name: str, called: str, columns: Iterable[st
     """
     kind = type(thing).__name__
     message = f"{kind!r} object has no attribute {name!r}"
-    # Names of protocols are asked for by other libraries, not written by people.
+    # Other libraries look up such names; users do not write them.
     if name.startswith("_"):
         raise AttributeError(message, name=name)
     advice = (_OF_DATABASES if kind == "Database" else _OF_ROWS).get(name)

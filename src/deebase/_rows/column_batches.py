@@ -1,4 +1,4 @@
-"""Many records of one shape, by column."""
+"""Many records with the same columns, stored by column."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class ColumnBatch:
-    """Records whose values are there column by column; ``insert_all`` takes them without making each record."""
+    """Records whose values are stored by column; ``insert_all`` accepts them without creating each record."""
 
     __slots__ = ("_columns", "_length")
 

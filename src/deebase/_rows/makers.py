@@ -1,4 +1,4 @@
-"""Driver rows into dicts or instances: a maker is built once and called for all rows of a result."""
+"""Driver rows to dicts or instances: a maker is built once and called for all rows of a result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Convert = Callable[[Any], Any]
 def row_maker(names: Sequence[str], converters: Sequence[Convert | None], row_type: type) -> Maker:
     """Return the function that turns driver rows into rows of ``row_type``.
 
-    Columns the row type does not know are left out of it; fields that were not selected are UNSET.
+    Columns that the row type lacks are omitted; fields that were not selected are UNSET.
     """
     names = tuple(names)
     if row_type is dict:
@@ -42,7 +42,7 @@ def _unpacking(names: tuple[str, ...], converters: Sequence[Convert | None], row
 
     def made(rows: Iterable[Sequence[Any]]) -> list[Any]:
         listed: Any = rows
-        # A statement may return more than the caller asked for.
+        # A statement may return more columns than the caller asked for.
         return make([row[:width] for row in listed] if listed and len(listed[0]) > width else listed)
 
     return made
@@ -70,15 +70,15 @@ def _built(
 
 @lru_cache(maxsize=500)
 def _unpacker(width: int, converted: tuple[int, ...], dicts: bool, one: bool) -> Callable[..., Callable[..., Any]]:
-    """Return what makes a maker of rows, or of one row, from names, converters and the type."""
+    """Return the function that builds a maker of rows, or of one row, from names, converters and the type."""
     maker: Callable[..., Callable[..., Any]] = eval(unpacking_source(width, converted, dicts=dicts, one=one))
     return maker
 
 
 def unpacking_source(width: int, converted: tuple[int, ...], *, dicts: bool, one: bool) -> str:
-    """Return the source of what unpacks rows: it holds positions alone.
+    """Return the source of a function that unpacks rows.
 
-    Names, which may be anything, come as its arguments.
+    The source holds only positions. Names, which may be any text, are passed as arguments.
     """
     values = [f"None if v{n} is None else c{n}(v{n})" if n in converted else f"v{n}" for n in range(width)]
     arguments = [*[f"n{n}" for n in range(width)], *[f"c{n}" for n in converted], "kind"]
@@ -127,7 +127,7 @@ def _instances(
 def _constructor(row_type: type) -> Callable[[dict[str, Any]], Any]:
     validate = getattr(row_type, "model_validate", None)
     if validate is not None:
-        # pydantic would refuse UNSET; what was not selected is left to the field's default.
+        # pydantic rejects UNSET; a field that was not selected gets its default.
         return lambda values: validate({name: value for name, value in values.items() if value is not UNSET})
     return lambda values: row_type(**values)
 
@@ -136,7 +136,7 @@ def _init_fields(row_type: type) -> tuple[str, ...]:
     names = field_names(row_type)
     if names is None:
         raise ValidationError(
-            f"rows cannot be made as {getattr(row_type, '__name__', row_type)!s}",
+            f"rows cannot be instances of {getattr(row_type, '__name__', row_type)!s}",
             hint="use dict, a dataclass, or a pydantic, attrs or msgspec class",
         )
     if dataclasses.is_dataclass(row_type):
@@ -155,9 +155,9 @@ def dataclass_of(model: TableModel) -> type[Any]:
     for name in model.columns:
         if not name.isidentifier() or iskeyword(name):
             raise ValidationError(
-                f"column {name!r} of {model.name} cannot be a field of a dataclass",
+                f"column {name!r} of {model.name} is not a valid name for a field of a dataclass",
                 field=name,
-                hint="keep dicts, or name a class of your own in rows_as",
+                hint="use dicts, or pass a class of your own to rows_as",
             )
     title = "".join([part.capitalize() for part in re.split(r"\W|_", model.name)])
     fields = [(name, Any, dataclasses.field(default=UNSET, metadata={"deebase": model})) for name in model.columns]

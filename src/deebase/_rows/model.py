@@ -1,8 +1,8 @@
-"""What reading and writing need to know of a table: its columns, keys and conversions."""
+"""The model of a table for reading and writing: its columns, keys and conversions."""
 
 from __future__ import annotations
 
-# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ Convert = Callable[[Any], Any]
 #: Statements that are cached for one table; expressions can make any number of them.
 CACHED_STATEMENTS = 1000
 
-#: Never a key, though a column may take it: rows, ranges, conditions. A list may be a composite key.
+#: Never a key, even if a column accepts it: rows, ranges, conditions. A list may be a composite key.
 _NO_SEQUENCES = (Mapping, slice, set, frozenset, sa.ClauseElement)
 _NO_KEYS = (tuple, list, dict, *_NO_SEQUENCES[1:])
 
-#: Where SQLAlchemy's metadata keeps (in ``info``) what builds all tables that its database is known to have.
+#: The key in ``info`` of SQLAlchemy's metadata of the function that builds all registered tables of the database.
 BUILD_ALL = "deebase_build_all"
 
 
@@ -72,37 +72,37 @@ class ColumnModel:
         self.is_text: bool = isinstance(sa_column.type, sa.String)
         #: Whether many values of the column can be sent as one array (PostgreSQL).
         self.listable: bool = getattr(sa_column.type, "listable", True)
-        #: Checks a value and turns it into what the driver takes.
+        #: Checks a value and converts it to the driver's.
         self.bind: Convert | None = bind
         #: The same for the value of a stored row, by which rows are sorted.
         self.bind_place: Convert | None = bind if bind_place is None else bind_place
-        #: Whether all of these values may be sent as they are; None where that cannot be told quickly.
+        #: Whether all of these values may be sent unchanged; None if there is no quick check.
         self.passes: Callable[[Sequence[Any]], bool] | None = passes
-        #: Turns what the driver returns (never None) into the value; None where they are the same.
+        #: Converts the driver's value (never None) to the column's; None if they are the same.
         self.read: Convert | None = read
-        #: The same for a value that RETURNING gives, which SQLite may give in another form.
+        #: The same for a value from RETURNING, which SQLite may return in another form.
         self.read_returned: Convert | None = read if read_returned is None else read_returned
         #: A list is a value of this column (JSON, arrays), not a set of values to compare with.
         self.takes_collections: bool = takes_collections
         self.default_factory: Callable[[], Any] | None = default_factory
-        #: What ORDER BY sorts by, where the stored form would sort differently from the value.
+        #: The expression for ORDER BY, if the stored form sorts differently from the value.
         self.order_column: Any = sa_column if order_column is None else order_column
-        #: Turns a stored value into the one form that equal values have; None where there is only one.
+        #: Converts a stored value to the form that equal values share; None if there is only one form.
         self.normal: Convert | None = normal
 
 
 @dataclass(frozen=True)
 class ForeignKeyModel:
-    """A foreign key: its columns and, in the same order, those they refer to.
+    """A foreign key: its columns and, in the same order, the referenced columns.
 
     Attributes:
-        name: the constraint's name, None where the database has none.
-        columns: of this table.
-        schema: of the table that is referred to; None for the default one.
-        table: the table that is referred to.
-        targets: its columns.
+        name: the name of the constraint, or None.
+        columns: the columns of this table.
+        schema: the schema of the referenced table; None for the default schema.
+        table: the referenced table.
+        targets: the referenced columns.
         on_delete: CASCADE and so on; None for NO ACTION.
-        on_update: the same.
+        on_update: the same for updates.
     """
 
     name: str | None
@@ -115,19 +115,19 @@ class ForeignKeyModel:
 
     @property
     def target(self) -> str:
-        """The name of the other table as the catalog knows it."""
+        """The name of the referenced table in the catalog."""
         return self.table if self.schema is None else f"{self.schema}.{self.table}"
 
 
 class UniqueModel(NamedTuple):
-    """Columns in whose values no two rows are alike: of all rows, or of those that meet the index's condition."""
+    """Columns that are unique together: in all rows, or in the rows that meet the condition of the index."""
 
     columns: tuple[str, ...]
     partial: bool = False
 
 
 class TableModel:
-    """One table as the statements see it; made anew when the table changes, with its statements."""
+    """The model of one table, with its compiled statements; a change of the table creates a new model."""
 
     __slots__ = (
         "all_defaulted",
@@ -163,7 +163,7 @@ class TableModel:
         #: Whether the database computes any column.
         self.has_computed_columns: bool = any(column.computed for column in self.columns.values())
         self.pks: tuple[str, ...] = tuple(column.name for column in sa_table.primary_key.columns)
-        #: The key column whose values the database makes, if there is one.
+        #: The key column whose values the database generates, if any.
         self.generated: str | None = generated
         #: Unique constraints and indexes by name.
         self.uniques: dict[str, UniqueModel] = dict(uniques)
@@ -171,7 +171,7 @@ class TableModel:
         self.factories: dict[str, Callable[[], Any]] = {
             name: column.default_factory for name, column in self.columns.items() if column.default_factory is not None
         }
-        #: The key columns that nobody makes values for: a new row has to bring them.
+        #: The key columns without a default: a new row must have values for them.
         self.required_keys: tuple[str, ...] = tuple(
             name
             for name in self.pks
@@ -186,11 +186,11 @@ class TableModel:
             for column in self.columns.values()
             if column.name != generated
         )
-        #: Documents that are never NULL; ``null`` inside of one is read as None as well.
+        #: NOT NULL columns of documents; a document ``null`` is read as None, too.
         self.required_documents: tuple[str, ...] = tuple(
             name for name, column in self.columns.items() if column.takes_collections and not column.nullable
         )
-        #: The type of a row of handles that ask for no other.
+        #: The row type of handles without a row type of their own.
         self.row_type: type[Any] = dict
         #: Compiled statements and makers of rows, by cache key.
         self.statements: RecentlyUsed[tuple[Any, ...], Any] = RecentlyUsed(CACHED_STATEMENTS)
@@ -199,7 +199,7 @@ class TableModel:
         """Return a column by name.
 
         Raises:
-            ColumnNotFoundError: there is none; the nearest name is suggested.
+            ColumnNotFoundError: the column does not exist; the hint suggests the nearest name.
         """
         try:
             return self.columns[name]
@@ -207,11 +207,11 @@ class TableModel:
             raise self.unknown_column(name) from None
 
     def lacks_documents(self, values: Mapping[str, Any]) -> list[str]:
-        """Return the columns that values of a new row have None for, and that take a document."""
+        """Return the NOT NULL document columns that have None in the values of a new row."""
         return [name for name in self.required_documents if name in values and values[name] is None]
 
     def unknown_column(self, name: Any) -> ColumnNotFoundError:
-        """Return the error for a column that is not there."""
+        """Return the error for a column that does not exist."""
         return ColumnNotFoundError(
             f"table {self.name} has no column {str(name)!r}",
             table_name=self.name,
@@ -220,10 +220,10 @@ class TableModel:
         )
 
     def listed(self, argument: str, given: Any) -> tuple[str, ...]:
-        """Return the columns that an argument names: one, or a list of them.
+        """Return the columns that an argument names: one name, or a list of names.
 
         Raises:
-            ValidationError: it is neither.
+            ValidationError: the argument is neither.
             ColumnNotFoundError: a name is not a column.
         """
         names: Any = [given] if isinstance(given, str) else given
@@ -236,10 +236,10 @@ class TableModel:
         return tuple([self.column(name).name for name in names])
 
     def key_columns(self, operation: str) -> tuple[str, ...]:
-        """Return the key's columns, refusing ``operation`` on a table without a key."""
+        """Return the columns of the primary key; reject ``operation`` on a table without one."""
         if not self.pks:
             raise InvalidOperationError(
-                f"table {self.name} has no primary key, which {operation} needs",
+                f"{operation} needs a primary key, and table {self.name} has none",
                 operation=operation,
                 target=self.name,
                 hint="use a condition: t(...), update_where, delete_where",
@@ -263,10 +263,10 @@ class TableModel:
         )
 
     def key_values(self, key: Any) -> tuple[Any, ...]:
-        """Return a key as one value per key column.
+        """Return a key as a tuple of one value per key column.
 
         Raises:
-            ValidationError: the key has another number of parts, or holds None.
+            ValidationError: the key has a wrong number of parts, or holds None.
         """
         if len(self.pks) == 1 and key is not None and not isinstance(key, _NO_KEYS):
             return (key,)

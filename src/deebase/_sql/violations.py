@@ -37,7 +37,7 @@ class WriteTarget:
         named = f" (constraint {condition})" if condition else ""
         place = self.table.fullname if own else f"{self.table.fullname}, or a table that its triggers write"
         return CheckViolationError(
-            f"{place}: a check refuses the row{named}",
+            f"{place}: the row violates a CHECK condition{named}",
             hint=error.hint,
             constraint=error.constraint,
             constraint_name=condition,
@@ -62,7 +62,7 @@ class WriteTarget:
         tables = " or ".join(dict.fromkeys(map(_target, keys)))
         return _same(
             error,
-            f"{listed} refers to a row of {tables} that is not there",
+            f"{listed} refers to a row of {tables} that does not exist",
             f"insert the row of {tables} first",
             self.table.fullname,
             columns,

@@ -1,4 +1,4 @@
-"""PostgreSQL: what its errors mean."""
+"""The errors of PostgreSQL and asyncpg: their classes, messages and hints."""
 
 from __future__ import annotations
 
@@ -31,21 +31,25 @@ from deebase.errors import (
     class_for_sqlstate,
 )
 
-_UNREADABLE = "a value is beyond what Python holds; a date outside of the years 1 to 9999 is read as CAST(... AS text)"
+_UNREADABLE = (
+    "Python cannot represent a value of the result; read a date outside of the years 1 to 9999 with CAST(... AS text)"
+)
 _CHANGED = "a table was changed since this connection last used it"
-_IN_USE_BY_ITSELF = "leave the loop over a stream that reads the table first; change it in a transaction of its own"
-# Classes whose texts are made of names: wrong syntax, unknown or existing names, objects in use.
+_IN_USE_BY_ITSELF = (
+    "first leave the loop over the stream that reads the table, or change the table in its own transaction"
+)
+# Classes whose texts hold names: wrong syntax, unknown or existing names, objects in use.
 _NAMING = ("0A", "26", "2B", "34", "3F", "42", "55")
-# Texts that quote names alone, whatever was sent: of a role, a database, an object, a command.
+# Texts that quote only names, whatever the statement is: of a role, a database, an object, a command.
 _ALWAYS_NAMING = ("08", "25001", "25P01", "28", "3D000", "42501", "54", "55000")
-#: What raises the errors of PL/pgSQL, and the codes of other languages' errors: their text is the user's own.
+#: The functions that raise errors of PL/pgSQL, and the codes of errors in other languages: their text is the user's.
 _RAISING = ("exec_stmt_raise", "exec_stmt_assert")
 _RAISED = ("P0", "38", "39")
-#: What the server answers with to a parameter of the start-up that it does not know, or whose value it does not take.
+#: The server's answers to a start-up parameter that it does not know, or whose value it does not accept.
 _SETTING = ("22", "42704", "42602")
-# A quoted part of a text; other languages have other quotes, which are not looked for.
+# A quoted part of an English text; other languages use other quotes.
 _QUOTED = re.compile('"([^"]*)"')
-# Commands that take no parameters, so that no value can be in what the server says of them.
+# Commands that take no parameters, so the server's text about them cannot hold a value.
 _UTILITY = re.compile(
     r"\s*(?:ALTER|ANALYZE|CLOSE|CLUSTER|COMMENT|COPY|CREATE|DROP|FETCH|GRANT|LOCK|REFRESH|REINDEX|RELEASE|RESET|REVOKE"
     r"|ROLLBACK|SET|SHOW|TRUNCATE|VACUUM)\b",
@@ -58,29 +62,29 @@ class PostgresErrors:
     """Translates errors of asyncpg.
 
     Args:
-        uniques: tells table and columns of a unique constraint by its name.
+        uniques: returns table and columns of a unique constraint by its name.
     """
 
     def __init__(self, uniques: Callable[[str | None], tuple[str, tuple[str, ...]] | None]) -> None:
         self._uniques = uniques
 
     def translate(self, error: Any, statement: str | None) -> DeeBaseError | None:
-        """Return our error, its class from the SQLSTATE alone."""
+        """Return our error; its class follows from the SQLSTATE alone."""
         outer, statement = error, statement_of(error, statement)
         error = _last_words(original(error))
         if isinstance(error, DeeBaseError):
             return error
         if statement is not None and type(error) in (ValueError, OverflowError):
-            # From making Python's values of an answer: what asyncpg refuses of its parameters is an error of its own.
+            # Raised while asyncpg decodes a result: for parameters it has an error of its own.
             return database_error(DataError, _UNREADABLE, code=None, statement=statement)
         if not type(error).__module__.startswith("asyncpg"):
             return common(error) or refused_by_sqlalchemy(outer, statement)
         state = getattr(error, "sqlstate", None)
-        # The server's own errors come with their fields; those of the client have the text alone.
+        # Errors of the server have fields; errors of the client have only a text.
         if state is None or getattr(error, "severity", None) is None:
             return _from_client(error, statement)
         if type(error).__name__ == "InvalidCachedStatementError":
-            # asyncpg has thrown its prepared statements away by now; outside of a transaction it tried again by itself.
+            # asyncpg has discarded its prepared statements; outside of a transaction it has already tried again.
             return database_error(SerializationError, _CHANGED, code=state, statement=statement)
         if error.severity_en == "FATAL" and state.startswith(_SETTING):
             return _refused_setting(error)
@@ -90,12 +94,12 @@ class PostgresErrors:
         kind = class_for_sqlstate(state) or DatabaseError
         raised = state.startswith(_RAISED) or error.server_source_function in _RAISING
         if raised and issubclass(kind, (ConnectionError, CommitOutcomeUnknownError)):
-            # The link is sound: a function chose the code.
+            # The connection works: a function chose the code.
             kind = DatabaseError
         if issubclass(kind, IntegrityError):
             made: DeeBaseError = self._violation(kind, error)
         elif error.server_source_function == "CheckTableNotInUse":
-            # By this very session: no rerun helps. Another session is waited for.
+            # This session itself uses the table: a retry does not help. (For another session, the server waits.)
             made = database_error(QueryError, _described(error, state, statement)[0], code=state, statement=statement)
             made.hint = _IN_USE_BY_ITSELF
         else:
@@ -122,14 +126,14 @@ class PostgresErrors:
 
 
 def _last_words(error: BaseException) -> Any:
-    """Return the answer after which the server ended the link, which the driver has as the cause of a lost link."""
+    """Return the server's last answer before it closed the connection: the cause of the driver's error."""
     said = error.__cause__
     is_lost = type(error).__name__ == "ConnectionDoesNotExistError"
     return said if is_lost and getattr(said, "severity", None) is not None else error
 
 
 def _described(error: Any, state: str, statement: str | None) -> tuple[str, str | None]:
-    """Return what is said of an error, and what to do; None for what its class says."""
+    """Return the message and the hint of an error; None stands for the hint of its class."""
     hint = by_state(HINTS, state)
     if error.server_source_function in FITTING:
         return ROW_TOO_BIG
@@ -143,40 +147,40 @@ def _described(error: Any, state: str, statement: str | None) -> tuple[str, str 
 
 
 def _refused_setting(error: Any) -> ConfigurationError:
-    """Return the error of a connection whose settings the server does not take; their values stay unsaid."""
+    """Return the error of a connection whose settings the server rejects; the message omits their values."""
     named = re.search(r'parameter "([\w.]+)"', error.message)
     which = f" ({named.group(1)})" if named is not None else ""
     return ConfigurationError(
-        f"the server refuses a setting of the connection{which}",
+        f"the server rejected a setting of the connection{which}",
         hint="check options= of the URL, and server_settings in engine_options={'connect_args': ...}",
     )
 
 
 def _names_only(error: Any, state: str, statement: str | None) -> bool:
-    """Whether the server's text can quote nothing but names and the SQL itself.
+    """Whether the server's text can quote only names and the SQL itself.
 
     The same codes come from values: ``CAST($1 AS regclass)`` answers with 42P01 and the value, ``to_tsquery($1)``
-    with 42601. What the parser finds has a position in the statement and no context; what is found in a value,
-    or inside of a function, has not (protocol-error-fields in the PostgreSQL manual).
+    with 42601. An error that the parser finds has a position in the statement and no context; an error in a value,
+    or inside of a function, does not (protocol-error-fields in the PostgreSQL manual).
     """
     if state.startswith(_ALWAYS_NAMING):
         return True
     if not state.startswith(_NAMING) or error.context:
         return False
     if state.startswith("0A") and statement is not None and error.message.isascii():
-        # Found without a position: names of the statement's own are no secret, and texts without names are none.
+        # These have no position. Names from the statement are not secret, and neither are texts without names.
         return all(name in statement for name in _QUOTED.findall(error.message))
     return error.position is not None or (statement is not None and _UTILITY.match(statement) is not None)
 
 
 def _from_client(error: BaseException, statement: str | None) -> DeeBaseError:
-    """Translate what asyncpg finds before, or instead of, an answer of the server."""
+    """Translate an error that asyncpg raises before, or instead of, an answer of the server."""
     text = str(error)
     parameter = re.match(r"invalid input for query argument (\$\d+)", text)
     if parameter is not None:
         return database_error(
             DataError,
-            f"the value of parameter {parameter.group(1)} is not of the type the statement needs",
+            f"the value of parameter {parameter.group(1)} has the wrong type for the statement",
             code="22000",
             statement=statement,
         )
@@ -187,11 +191,11 @@ def _from_client(error: BaseException, statement: str | None) -> DeeBaseError:
         return ConfigurationError(
             f"asyncpg cannot connect with these options: {error.args[0]}", hint="check the URL and connect_args"
         )
-    # The server's last word, to a connection that was idle, leaves asyncpg's state machine where it can send nothing.
+    # After the server closed an idle connection, asyncpg's state machine can send nothing.
     if name == "InternalClientError" or "onnect" in name or "closed" in text or "connection" in text:
         return ConnectionError(
-            "the link to the server is broken",
-            hint="check that it runs; the pool recovers by itself. The server also ends a transaction in which "
-            "nothing is asked for longer than idle_timeout",
+            "the connection to the server is broken",
+            hint="check that the server is running; the pool recovers by itself. The server also ends a transaction "
+            "that is idle for longer than idle_timeout",
         )
-    return database_error(QueryError, f"asyncpg refused the statement ({name})", code=None, statement=statement)
+    return database_error(QueryError, f"asyncpg rejected the statement ({name})", code=None, statement=statement)

@@ -1,4 +1,4 @@
-"""SQLite: what its errors mean."""
+"""The errors of SQLite: their classes, messages and hints."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from deebase.errors import (
     class_for_sqlite,
 )
 
-# Result codes (sqlite.org/rescode.html), written out so that the driver is not loaded for them.
+# Result codes (sqlite.org/rescode.html), written out because this module must not load the driver.
 _CONSTRAINT_TRIGGER = 1811
 _KINDS = {2067: "unique", 1555: "primary_key", 2579: "primary_key", 787: "foreign_key", 1299: "not_null", 275: "check"}
-_NO_SHARED_MEMORY = "the file is in WAL mode, and the memory that its readers share (-shm) cannot be used"
-_DAMAGED_HINT = "deebase db doctor tells what is damaged; restore a backup"
+_NO_SHARED_MEMORY = "the file is in WAL mode, and its shared memory (-shm) cannot be used"
+_DAMAGED_HINT = "deebase db doctor shows what is damaged; restore a backup"
 _PLAIN = {
     4: "the statement was ended",
     5: "another process holds a lock on the database",
@@ -38,31 +38,31 @@ _PLAIN = {
     10: "reading or writing the file failed",
     11: "the file is corrupt",
     13: "the disk is full",
-    14: "the database file, or one beside it (-wal, -shm, -journal), cannot be opened",
+    14: "the database file, or its -wal, -shm or -journal file, cannot be opened",
     18: "a value is too large",
-    20: "a value is not of the type the column takes",
+    20: "a value has the wrong type for its column",
     26: "the file is not a SQLite database",
     264: _NO_SHARED_MEMORY,
-    516: "a rollback took away what the statement was reading",
+    516: "a rollback removed the rows that the statement was reading",
     520: _NO_SHARED_MEMORY,
-    776: "the file has an unfinished transaction that has to be rolled back, which a reader may not do",
+    776: "the file has an unfinished transaction, and a read-only connection cannot roll it back",
     1032: "the database file was moved or deleted while it was open",
     1288: _NO_SHARED_MEMORY,
-    1544: "the directory of the database may not be written, so that no file can be made beside it (-wal, -journal)",
+    1544: "the directory of the database is not writable, so SQLite cannot create its -wal or -journal file",
     3338: "the system does not allow access to the file",
 }
 _READABLE = (
-    "give the right to write to the file and its directory, or, if no process writes to it, open it by immutable=1"
+    "grant write permission on the file and its directory, or, if no process writes to it, open it with immutable=1"
 )
-# By extended code, else by the primary one.
+# By extended code, otherwise by primary code.
 _HINTS = {
-    8: "open the database without mode=ro or immutable=1, the transaction without read_only, and check the rights on "
-    "the file and its directory",
-    10: "check the disk, the file system and its quota; deebase db doctor tells whether the file is damaged",
+    8: "open the database without mode=ro or immutable=1, open the transaction without read_only, and check the "
+    "permissions of the file and its directory",
+    10: "check the disk, the file system and its quota; deebase db doctor shows whether the file is damaged",
     11: _DAMAGED_HINT,
-    13: "free some space: nothing of the statement is stored",
-    14: "check the path and the rights on the file and its directory; a file in WAL mode that is only read needs its "
-    "-shm, or immutable=1 if no process writes to it",
+    13: "free some disk space; nothing of the statement was stored",
+    14: "check the path and the permissions of the file and its directory; reading a file in WAL mode needs its -shm "
+    "file, or immutable=1 if no process writes to it",
     26: _DAMAGED_HINT,
     264: _READABLE,
     520: _READABLE,
@@ -71,7 +71,7 @@ _HINTS = {
     1288: _READABLE,
     1544: _READABLE,
 }
-# Texts of SQLITE_ERROR that quote a value they were given, by how they begin.
+# Texts of SQLITE_ERROR that quote a value, by their first words.
 _QUOTING = {
     "JSON path": "a JSON path is malformed",
     "bad JSON path": "a JSON path is malformed",
@@ -79,10 +79,10 @@ _QUOTING = {
     "malformed MATCH": "a full-text query is malformed",
     "unknown special query": "a full-text query is malformed",
 }
-#: How SQLite refuses what a schema calls (sqlite.org/pragma.html#pragma_trusted_schema).
+#: How SQLite reports an unsafe call in a schema (sqlite.org/pragma.html#pragma_trusted_schema).
 _UNSAFE = "unsafe use of "
 _UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '(.*?)' with text ", re.DOTALL)
-# What aiosqlite raises, as a ValueError, for a connection that is not open.
+# The ValueErrors that aiosqlite raises for a connection that is not open.
 _NOT_OPEN = ("no active connection", "Connection closed")
 
 
@@ -90,7 +90,7 @@ class SqliteErrors:
     """Translates errors of sqlite3 and aiosqlite."""
 
     def translate(self, error: BaseException, statement: str | None) -> DeeBaseError | None:
-        """Return our error, its class from the extended result code alone."""
+        """Return our error; its class follows from the extended result code alone."""
         outer, statement = error, statement_of(error, statement)
         error = original(error)
         if isinstance(error, DeeBaseError):
@@ -109,23 +109,23 @@ def _from_code(error: BaseException, code: int, statement: str | None) -> DeeBas
     kind = class_for_sqlite(code) or DatabaseError
     unsafe = str(error).partition(_UNSAFE)[2]
     if unsafe:
-        # Its code is that of a damaged file where it is met while the schema is read.
+        # While the schema is read, its code is that of a damaged file.
         made = database_error(
             QueryError,
-            f"SQLite: the schema of the file calls {unsafe}, which only a trusted schema may",
+            f"SQLite: the schema of the file calls {unsafe}, which is allowed only in a trusted schema",
             code=str(code),
             statement=statement,
         )
-        made.hint = "if the file is no stranger's: Database(path, pragmas={'trusted_schema': 'ON'}), or --trust-schema"
+        made.hint = "if you trust the file: Database(path, pragmas={'trusted_schema': 'ON'}), or --trust-schema"
         return made
     if issubclass(kind, IntegrityError):
         return _violation(kind, code, str(error))
     primary = code & 0xFF
     message = _PLAIN.get(code) or _PLAIN.get(primary)
     if str(error).startswith("no such vfs"):
-        return ConfigurationError("the SQLite of this Python has no VFS of this name", hint="leave vfs= out of the URL")
+        return ConfigurationError("the SQLite library has no VFS of this name", hint="remove vfs= from the URL")
     if message is None:
-        # Syntax errors and unknown names: SQLite's text names them, and nearly always holds no values.
+        # Syntax errors and unknown names: SQLite's text holds names, and almost never values.
         text = str(error)
         message = next((plain for start, plain in _QUOTING.items() if text.startswith(start)), f"SQLite: {text}")
     made = database_error(kind, message, code=str(code), statement=statement)
@@ -145,8 +145,8 @@ def _violation(kind: type[IntegrityError], code: int, message: str) -> Integrity
         )
     if code == _CONSTRAINT_TRIGGER:
         refused = kind(
-            "a trigger refuses the row (RAISE)",
-            hint="error.server_message has the text of the trigger",
+            "a trigger rejected the row (RAISE)",
+            hint="error.server_message holds the trigger's message",
             constraint=None,
         )
         refused.server_message = message
@@ -164,5 +164,7 @@ def _from_driver(error: BaseException, statement: str | None) -> DeeBaseError:
         message = f"the text in column {undecodable.group(1)} is not valid UTF-8"
         return database_error(DataError, message, code=None, statement=statement)
     if type(error).__name__ == "InterfaceError" or ("type" in text and "is not supported" in text):
-        return database_error(DataError, "a parameter is of a type SQLite cannot store", code=None, statement=statement)
+        return database_error(
+            DataError, "a parameter has a type that SQLite cannot store", code=None, statement=statement
+        )
     return database_error(QueryError, f"SQLite: {text}", code=None, statement=statement)
