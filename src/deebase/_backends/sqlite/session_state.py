@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from deebase._lanes.interface import Params
 from deebase._sql.statement import Statement
-from deebase._sqltext.scanner import BLANK, tokens
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.tokens import BLANK, tokens
 
 #: Parts of a key: what is set, the schema it belongs to, and its name.
 Key = tuple[str, str, str]
@@ -90,7 +91,7 @@ class LaneSession:
 
 def _key(sql: str, args: Params) -> Key:
     """Return what a statement sets; the text itself where that cannot be told."""
-    words = [token.text for token in tokens(sql, "sqlite") if token.kind not in BLANK and token.text != ";"]
+    words = [token.text for token in tokens(sql, SQLITE) if token.kind not in BLANK and token.text != ";"]
     verb = words[0].upper()
     if verb == "PRAGMA":
         schema, name = (words[1], words[3]) if words[2] == "." else ("", words[1])
