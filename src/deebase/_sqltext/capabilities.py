@@ -30,6 +30,10 @@ class Capabilities:
         checks_types: a column holds values of its type alone.
         ignores_case_of_names: two names that differ by case alone are one name.
         copies_rows: COPY takes many rows.
+        locks_tables: a change of a table makes other sessions wait that read or write it.
+        builds_concurrently: CONCURRENTLY is a keyword, of statements that no transaction accepts.
+        cascades_drops: DROP takes CASCADE, which drops what depends on the object.
+        reads_may_write: a SELECT may call a function that writes.
     """
 
     name: str
@@ -44,6 +48,10 @@ class Capabilities:
     checks_types: bool
     ignores_case_of_names: bool
     copies_rows: bool
+    locks_tables: bool
+    builds_concurrently: bool
+    cascades_drops: bool
+    reads_may_write: bool
 
 
 _registered: dict[str, Capabilities] = {}

@@ -15,5 +15,9 @@ CAPABILITIES = Capabilities(
     checks_types=True,
     ignores_case_of_names=False,
     copies_rows=True,
+    locks_tables=True,
+    builds_concurrently=True,
+    cascades_drops=True,
+    reads_may_write=True,
 )
 register(CAPABILITIES)

@@ -15,5 +15,9 @@ CAPABILITIES = Capabilities(
     checks_types=False,
     ignores_case_of_names=True,
     copies_rows=False,
+    locks_tables=False,
+    builds_concurrently=False,
+    cascades_drops=False,
+    reads_may_write=False,
 )
 register(CAPABILITIES)
