@@ -11,7 +11,7 @@ import pytest
 
 from deebase import Database, Index, MigrationError
 from deebase.migrations import Migrator
-from tests.support.migrations import compare, scratch
+from tests.support.migrations import can, compare, scratch
 
 #: A migration reads the tables, of which some have columns without a counterpart in Python.
 pytestmark = pytest.mark.filterwarnings("ignore:.* read and written as text")
@@ -96,9 +96,9 @@ async def run(db: Database, statements: Sequence[str]) -> None:
 async def everything(db: Database) -> None:
     checks = ["number > 0", "name <> 'a;b'"]
     await db.create(Thing, checks=checks, indexes=[Index("part of it", "number", where="number > 3")])
-    own = SQLITE if db.engine.dialect.name == "sqlite" else POSTGRES
+    own = SQLITE if can(db).is_one_file else POSTGRES
     await run(db, [*own, *COMMON])
-    if db.engine.dialect.name == "sqlite":
+    if can(db).is_one_file:
         strict = type("Strict", (), {"__annotations__": {"id": int, "n": float}})
         await db.create(strict, strict=True)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deebase import Database, MigrationError
+from deebase._backends import DATABASES
 from deebase.migrations import Migrator, files
 from tests.support.migration_losses import (
     DESTRUCTIVE_PYTHON,
@@ -20,6 +21,7 @@ from tests.support.migration_losses import (
     TABLES,
     of,
 )
+from tests.support.migrations import can
 
 _PYTHON = "async def upgrade(db):\n    {up}\n\n\nasync def downgrade(db):\n    {down}\n"
 
@@ -29,7 +31,7 @@ Write = Callable[..., Migrator]
 @pytest.fixture
 async def shop(db: Database) -> Database:
     """A database with rows in its tables."""
-    await db.script(SETUP[db.engine.dialect.name])
+    await db.script(SETUP.of(can(db)))
     await db.script(ROWS)
     return db
 
@@ -59,7 +61,7 @@ def write(db: Database, tmp_path: Path) -> Write:
 def rows(db: Database) -> Callable[[], Awaitable[list[Any]]]:
     async def read() -> list[Any]:
         found = [await db.q(f"SELECT * FROM {table} ORDER BY id") for table in TABLES]
-        partitioned = db.engine.dialect.name == "postgresql"
+        partitioned = not can(db).is_one_file
         return [*found, await db.q("SELECT * FROM event ORDER BY id")] if partitioned else found
 
     return read
@@ -71,7 +73,7 @@ Rows = Callable[[], Awaitable[list[Any]]]
 @pytest.mark.parametrize("python", [False, True], ids=["sql", "python"])
 async def test_what_loses_rows_or_values_is_stopped(shop: Database, write: Write, rows: Rows, python: bool) -> None:
     before, passed = await rows(), list[str]()
-    cases = of(DESTRUCTIVE_PYTHON if python else DESTRUCTIVE_SQL, shop.engine.dialect.name)
+    cases = of(DESTRUCTIVE_PYTHON if python else DESTRUCTIVE_SQL, can(shop))
     for name, case in cases.items():
         migrator = write(case, python=python)
         refused = await _refused(migrator)
@@ -94,25 +96,25 @@ async def _refused(migrator: Migrator) -> MigrationError | None:
 
 
 def test_the_ways_to_lose_rows_are_many_on_each_database() -> None:
-    for dialect in ("sqlite", "postgresql"):
-        assert len(of(DESTRUCTIVE_SQL, dialect)) + len(of(DESTRUCTIVE_PYTHON, dialect)) >= 60
-        assert len(of(HARMLESS_SQL, dialect)) + len(of(HARMLESS_PYTHON, dialect)) >= 20
+    for database in DATABASES:
+        assert len(of(DESTRUCTIVE_SQL, database)) + len(of(DESTRUCTIVE_PYTHON, database)) >= 60
+        assert len(of(HARMLESS_SQL, database)) + len(of(HARMLESS_PYTHON, database)) >= 20
 
 
 @pytest.mark.parametrize("python", [False, True], ids=["sql", "python"])
 async def test_what_loses_nothing_is_applied(db: Database, write: Write, python: bool) -> None:
-    dialect = db.engine.dialect.name
-    cases = of(HARMLESS_PYTHON if python else HARMLESS_SQL, dialect)
+    database = can(db)
+    cases = of(HARMLESS_PYTHON if python else HARMLESS_SQL, database)
     for name, case in cases.items():
         await _emptied(db)
-        await db.script(SETUP[dialect])
+        await db.script(SETUP.of(database))
         await db.script(ROWS)
         migrator = write(case, python=python)
         assert len(await migrator.up()) == 1, name
 
 
 async def _emptied(db: Database) -> None:
-    if db.engine.dialect.name == "postgresql":
+    if can(db).has_schemas:
         await db.script("DROP SCHEMA public CASCADE; DROP SCHEMA IF EXISTS other CASCADE; CREATE SCHEMA public")
         return
     found = await db.q("SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view')")

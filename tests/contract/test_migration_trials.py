@@ -16,7 +16,7 @@ import pytest
 
 from deebase import Database, ForeignKey, MigrationError
 from deebase.migrations import Migrator, files
-from tests.support.migrations import compare, scratch
+from tests.support.migrations import can, compare, scratch
 
 Add = Callable[..., files.MigrationFile]
 
@@ -300,7 +300,7 @@ async def test_the_script_does_what_up_does(migrator: Migrator, db: Database, ad
 
 async def run_by_hand(db: Database, part: str) -> None:
     """Run SQL as a program of the database does, which knows nothing of DeeBase."""
-    if db.engine.dialect.name == "postgresql":
+    if not can(db).is_one_file:
         await db.script(part)
         return
     path = db._settings.path

@@ -22,6 +22,7 @@ from deebase import (
 from deebase.migrations import Migrator, files
 from deebase.migrations.lock import runner_lock
 from deebase.migrations.target import Target
+from tests.support.migrations import can
 
 PYTHON = '''"""A step."""
 
@@ -62,7 +63,7 @@ def tables(db: Database) -> Callable[[], Awaitable[list[str]]]:
     async def names() -> list[str]:
         sql = (
             "SELECT name FROM sqlite_master WHERE type = 'table'"
-            if db.engine.dialect.name == "sqlite"
+            if can(db).is_one_file
             else "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema()"
         )
         return sorted(row["name"] for row in await db.q(sql) if row["name"] != "_deebase_migrations")
@@ -399,7 +400,7 @@ async def test_a_migration_that_no_transaction_can_hold_is_noted_step_by_step(
     migrator: Migrator, add: Add, db: Database
 ) -> None:
     add("0001-a")
-    statement = "VACUUM t0001" if db.engine.dialect.name == "postgresql" else "VACUUM"
+    statement = "VACUUM" if can(db).is_one_file else "VACUUM t0001"
     add("0002-vacuum", f"-- not transactional\n{statement};", f"{statement};", sql=True)
     await migrator.up()
     assert await states(migrator) == {"0001-a": "applied", "0002-vacuum": "applied"}

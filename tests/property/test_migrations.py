@@ -21,7 +21,7 @@ from deebase.migrations.files import MigrationFile
 from deebase.migrations.runner import Runner
 from deebase.migrations.target import Target
 from deebase.migrations.write.proposals import propose
-from tests.support.migrations import compare
+from tests.support.migrations import can, compare
 from tests.support.postgres import PostgresTestServer
 
 TABLES = ["author", 'boo"k', "or der"]
@@ -142,7 +142,7 @@ def urls(postgres_server: PostgresTestServer) -> Iterator[list[str]]:
 
 
 async def emptied(db: Database) -> Database:
-    if db.engine.dialect.name == "postgresql":
+    if can(db).has_schemas:
         await db.script("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     return db
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from deebase import Database
 from deebase._backends import DATABASES
+from deebase._sqltext.capabilities import Capabilities, capabilities_of
 from deebase.migrations.compare import diff, schema
 from deebase.migrations.compare.changes import Changes
 from deebase.migrations.compare.schema import Schema
@@ -14,6 +15,11 @@ from deebase.migrations.target import Target
 
 #: What each database can do; the first one is a single file, the second one a server.
 FILE, SERVER = sorted(DATABASES, key=lambda database: not database.is_one_file)
+
+
+def can(db: Database) -> Capabilities:
+    """Return what a database can do."""
+    return capabilities_of(db.engine.dialect)
 
 
 @asynccontextmanager

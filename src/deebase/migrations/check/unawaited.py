@@ -30,8 +30,8 @@ class UnawaitedCall(NamedTuple):
 def unawaited_calls(text: str) -> list[UnawaitedCall]:
     """Return the calls of coroutines in a module that are not awaited.
 
-    A call counts if its receiver is the database that ``upgrade`` and ``downgrade`` are given, or a table or view of it;
-    ``rows.insert(0, row)`` of a list does not.
+    A call counts if its receiver is the database that ``upgrade`` and ``downgrade`` are given, or a table or view of
+    it; ``rows.insert(0, row)`` of a list does not.
 
     Args:
         text: the text of a module; one that cannot be parsed has no calls.
