@@ -183,12 +183,12 @@ def test_what_needs_attention_is_told_and_mended(applied: Run, project: Path) ->
     (status,) = rows(applied("status", code=4))
     assert status["state"] == "edited"
     assert "edited since it was applied" in applied("up", code=1).stderr
-    assert applied("rerecord").stderr == "Took 0001-first-models as they are.\n"
+    assert applied("rerecord").stderr == "Accepted 0001-first-models.\n"
     path.unlink()
     assert rows(applied("status", code=4))[0]["state"] == "missing"
     assert "was written as it was applied" in applied("repair").stderr
     assert path.exists()
-    assert applied("repair").stderr == "Nothing is to be mended.\n"
+    assert applied("repair").stderr == "Nothing needs to be repaired.\n"
     assert applied("renumber").stderr == "No two share a number.\n"
 
 

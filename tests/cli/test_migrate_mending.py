@@ -364,7 +364,7 @@ def test_an_applied_file_that_another_renumbered(cli: Commands, write: Write) ->
     rows = json.loads(cli.run("migrate", "status").stdout)
     assert [(row["name"], row["state"]) for row in rows] == [("0001-first", "missing"), ("0002-first", "refused")]
     assert all("deebase migrate rerecord" in row["hint"] for row in rows)
-    assert "Nothing is to be mended" in cli.run("migrate", "repair").stderr
+    assert "Nothing needs to be repaired" in cli.run("migrate", "repair").stderr
     told(cli, "rerecord", "up")
     assert states(cli) == {"0002-first": "applied"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from deebase import Database, ForeignKey, Index, Table, create_mod_from_tables
 from deebase.migrations import Migrator
-from deebase.migrations.compare.diff import compare
+from tests.support.migrations import compare
 
 
 class User:

@@ -11,8 +11,7 @@ import pytest
 
 from deebase import Database, ForeignKey
 from deebase.migrations import Migrator
-from deebase.migrations.compare.diff import compare
-from deebase.migrations.compare.schema import read
+from tests.support.migrations import compare, read
 
 pytestmark = pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 

@@ -96,9 +96,7 @@ async def test_a_run_goes_on_with_the_chunk_at_which_one_failed(
     migrator: Migrator, write: Write, items: Numbers
 ) -> None:
     path = write(failing(ADD_ONE, 8))
-    with pytest.raises(
-        MigrationError, match=r"at line 14: AssertionError; what its chunks had saved is kept"
-    ) as caught:
+    with pytest.raises(MigrationError, match=r"at line 14: AssertionError; its saved chunks are kept") as caught:
         await migrator.up()
     assert "await migrator.rerecord()" in (caught.value.hint or "")
     assert await items() == [1] * 6 + [0] * 4
@@ -107,7 +105,7 @@ async def test_a_run_goes_on_with_the_chunk_at_which_one_failed(
         await migrator.require_current()
     with pytest.raises(MigrationError, match="half done") as caught:
         await migrator.down()
-    assert caught.value.hint == "await migrator.up() or deebase migrate up goes on"
+    assert caught.value.hint == "await migrator.up() or deebase migrate up continues"
     # The file is mended, which has to be said, as of each that was begun.
     files.write(path, HEAD + ADD_ONE.replace("STOP", "pass"), sealed=True)
     assert (await state(migrator))[0] == "edited"
@@ -122,13 +120,13 @@ async def test_the_way_back_goes_on_as_well(migrator: Migrator, write: Write, it
     await migrator.up()
     files.write(path, HEAD + failing(ADD_ONE, 8), sealed=True)
     await migrator.rerecord()
-    with pytest.raises(MigrationError, match="what its chunks had saved is kept"):
+    with pytest.raises(MigrationError, match="its saved chunks are kept"):
         await migrator.down()
     assert await items() == [0] * 4 + [1] * 6
     assert await state(migrator) == ("failed", "with 4 rows of it; 'em done")
     with pytest.raises(MigrationError, match="half undone") as caught:
         await migrator.up()
-    assert caught.value.hint == "await migrator.down() or deebase migrate down goes on"
+    assert caught.value.hint == "await migrator.down() or deebase migrate down continues"
     files.write(path, HEAD + ADD_ONE.replace("STOP", "pass"), sealed=True)
     await migrator.rerecord()
     (step,) = await migrator.down()
@@ -339,7 +337,7 @@ async def test_a_script_does_not_pretend_to_change_rows(migrator: Migrator, writ
     write("async def upgrade(db):\n    await db.reflect()\n\ndowngrade = irreversible('x')\n")
     files.write(migrator.directory / "0002-t.sql", "-- upgrade\nSELECT 1;\n-- downgrade\nSELECT 1;\n", sealed=True)
     script = await migrator.script()
-    assert "-- 0001-rows goes through rows in chunks" in script
+    assert "-- 0001-rows changes rows in chunks" in script
     assert "'0001-rows'" not in script
     assert "'0002-t'" in script
 
@@ -390,7 +388,8 @@ async def test_a_draft_for_rows_shows_how(migrator: Migrator) -> None:
     uncommented = text.replace("    # ", "    ")
     path.write_text(uncommented, encoding="utf-8")
     await migrator.seal()
-    await migrator._db.q('CREATE TABLE "user" (id integer PRIMARY KEY, name varchar)')
-    await migrator._db.q("INSERT INTO \"user\" VALUES (1, ' Ada '), (2, 'Bob')")
+    db = migrator._workspace.target.db
+    await db.q('CREATE TABLE "user" (id integer PRIMARY KEY, name varchar)')
+    await db.q("INSERT INTO \"user\" VALUES (1, ' Ada '), (2, 'Bob')")
     await migrator.up()
-    assert [row["name"] for row in await migrator._db.q('SELECT name FROM "user" ORDER BY id')] == ["Ada", "Bob"]
+    assert [row["name"] for row in await db.q('SELECT name FROM "user" ORDER BY id')] == ["Ada", "Bob"]

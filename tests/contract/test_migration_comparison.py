@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from deebase import Database
-from deebase.migrations.compare.diff import compare
-from deebase.migrations.compare.schema import Schema, read
+from deebase.migrations.compare.schema import Schema
+from tests.support.migrations import compare, read
 
 pytestmark = pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from deebase import Database, MigrationError
-from deebase._backends import BACKENDS
 from deebase.migrations import Migrator, files
 from tests.support.capabilities import can
 from tests.support.migration_losses import (
@@ -31,7 +30,7 @@ Write = Callable[..., Migrator]
 @pytest.fixture
 async def shop(db: Database) -> Database:
     """A database with rows in its tables."""
-    await db.script(SETUP[can(db).name])
+    await db.script(SETUP.of(can(db)))
     await db.script(ROWS)
     return db
 
@@ -61,7 +60,7 @@ def write(db: Database, tmp_path: Path) -> Write:
 def rows(db: Database) -> Callable[[], Awaitable[list[Any]]]:
     async def read() -> list[Any]:
         found = [await db.q(f"SELECT * FROM {table} ORDER BY id") for table in TABLES]
-        partitioned = can(db).has_schemas
+        partitioned = not can(db).is_one_file
         return [*found, await db.q("SELECT * FROM event ORDER BY id")] if partitioned else found
 
     return read
@@ -73,7 +72,7 @@ Rows = Callable[[], Awaitable[list[Any]]]
 @pytest.mark.parametrize("python", [False, True], ids=["sql", "python"])
 async def test_what_loses_rows_or_values_is_stopped(shop: Database, write: Write, rows: Rows, python: bool) -> None:
     before, passed = await rows(), list[str]()
-    cases = of(DESTRUCTIVE_PYTHON if python else DESTRUCTIVE_SQL, can(shop).name)
+    cases = of(DESTRUCTIVE_PYTHON if python else DESTRUCTIVE_SQL, can(shop))
     for name, case in cases.items():
         migrator = write(case, python=python)
         refused = await _refused(migrator)
@@ -96,18 +95,18 @@ async def _refused(migrator: Migrator) -> MigrationError | None:
 
 
 def test_the_ways_to_lose_rows_are_many_on_each_database() -> None:
-    for dialect in (backend.capabilities.name for backend in BACKENDS):
-        assert len(of(DESTRUCTIVE_SQL, dialect)) + len(of(DESTRUCTIVE_PYTHON, dialect)) >= 60
-        assert len(of(HARMLESS_SQL, dialect)) + len(of(HARMLESS_PYTHON, dialect)) >= 20
+    for database in (backend.capabilities for backend in BACKENDS):
+        assert len(of(DESTRUCTIVE_SQL, database)) + len(of(DESTRUCTIVE_PYTHON, database)) >= 60
+        assert len(of(HARMLESS_SQL, database)) + len(of(HARMLESS_PYTHON, database)) >= 20
 
 
 @pytest.mark.parametrize("python", [False, True], ids=["sql", "python"])
 async def test_what_loses_nothing_is_applied(db: Database, write: Write, python: bool) -> None:
-    dialect = can(db).name
-    cases = of(HARMLESS_PYTHON if python else HARMLESS_SQL, dialect)
+    database = can(db)
+    cases = of(HARMLESS_PYTHON if python else HARMLESS_SQL, database)
     for name, case in cases.items():
         await _emptied(db)
-        await db.script(SETUP[dialect])
+        await db.script(SETUP.of(database))
         await db.script(ROWS)
         migrator = write(case, python=python)
         assert len(await migrator.up()) == 1, name

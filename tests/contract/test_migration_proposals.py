@@ -27,10 +27,10 @@ from deebase import (
     UTCDateTime,
     ValidationError,
 )
+from deebase._backends.migration_support import SCRATCH_PREFIX
 from deebase.migrations import Migrator
-from deebase.migrations.compare.diff import compare
-from deebase.migrations.scratch import PREFIX, scratch
 from tests.support.capabilities import can
+from tests.support.migrations import compare, scratch
 from tests.support.worlds import only_on
 
 Make = Callable[[Database], Awaitable[Any]]
@@ -87,7 +87,7 @@ async def everything(db: Database) -> None:
     await db.create_all(Pair, PairKey, options={Pair: {"pk": ["a", "b"]}})
     await db.create_view("view of", "SELECT id, name FROM author WHERE name <> 'x:y'")
     await db.create_view("above", 'SELECT id FROM "view of"')
-    if not can(db).alters_in_place:
+    if can(db).is_one_file:
         await db.create(type("Strict", (), {"__annotations__": {"id": int, "n": float}}), strict=True)
         await db.q("CREATE TRIGGER tr AFTER INSERT ON author BEGIN UPDATE pair_key SET back = NULL; END")
         counted = "INTEGER PRIMARY KEY AUTOINCREMENT"
@@ -117,7 +117,7 @@ def migrator(db: Database, tmp_path: Path) -> Migrator:
 
 
 def wanting(migrator: Migrator, make: Make) -> Migrator:
-    return Migrator(migrator._db, migrator.directory, models=make)
+    return Migrator(migrator._workspace.target.db, migrator.directory, models=make)
 
 
 async def step(migrator: Migrator, make: Make, **options: Any) -> str:
@@ -145,8 +145,8 @@ async def test_every_feature_compared_with_itself_gives_nothing(db: Database) ->
 
 async def test_every_feature_is_written_applied_and_undone(migrator: Migrator, db: Database) -> None:
     functions = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN new; END$$"
-    if can(db).has_schemas:
-        # A function is no part of what is compared.
+    if not can(db).is_one_file:
+        # Functions are not compared.
         path = await migrator.new("function", sql=True)
         path.write_text(f"-- upgrade\n{functions};\n-- downgrade\nDROP FUNCTION f();\n", encoding="utf-8")
         await migrator.seal()
@@ -209,7 +209,7 @@ async def test_tables_are_changed_with_their_rows_and_back(migrator: Migrator, d
     await db.t["thing"].insert_all([{"name": "a", "size": 7, "author_id": author["id"]}, {"name": "b", "size": 8}])
     text = await step(migrator, after)
     assert "# drops the column thing.gone with its values" in text
-    assert "rows that are there get 0" in text
+    assert "existing rows get 0" in text
     assert await differences(db, after) == []
     await db.reflect()
     rows = await db.t["thing"](order_by="id")
@@ -244,7 +244,7 @@ async def test_a_rename_is_said_and_never_guessed(
     await step(migrator, old)
     await db.reflect()
     await db.t["author"].insert(name="Ada")
-    with pytest.raises(ValidationError, match=r"author\.nothing is no table or column"):
+    with pytest.raises(ValidationError, match=r"author\.nothing is not a table or column"):
         await wanting(migrator, renamed).new("x", renames={"author.nothing": "x"})
     # What is renamed to a name that nobody wants would be dropped, with its values.
     for mistyped in ({"author.name": "ful_name", "author": "the writer's"}, {"author": "the writers"}):
@@ -343,19 +343,19 @@ async def test_scratch_databases_are_gone_afterwards(db: Database) -> None:
     if path is not None:
         assert not Path(path).parent.exists()
     else:
-        found = await db.q("SELECT datname FROM pg_database WHERE starts_with(datname, ?)", [PREFIX])
+        found = await db.q("SELECT datname FROM pg_database WHERE starts_with(datname, ?)", [SCRATCH_PREFIX])
         assert found == []
 
 
 @pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)
 async def test_what_a_killed_program_has_left_behind_is_dropped(db: Database) -> None:
-    old, young = f"{PREFIX}12_ab", f"{PREFIX}999999_ab"
+    old, young = f"{SCRATCH_PREFIX}12_ab", f"{SCRATCH_PREFIX}999999_ab"
     await db.q(f'CREATE DATABASE "{old}"')
     await db.q(f'CREATE DATABASE "{young}"')
     try:
         async with scratch(db):
             pass
-        found = await db.q("SELECT datname FROM pg_database WHERE starts_with(datname, ?)", [PREFIX])
+        found = await db.q("SELECT datname FROM pg_database WHERE starts_with(datname, ?)", [SCRATCH_PREFIX])
         assert found == [{"datname": young}]
     finally:
         await db.q(f'DROP DATABASE "{young}"')

@@ -16,9 +16,8 @@ import pytest
 
 from deebase import Database, ForeignKey, MigrationError
 from deebase.migrations import Migrator, files
-from deebase.migrations.compare.diff import compare
-from deebase.migrations.scratch import scratch
 from tests.support.capabilities import can
+from tests.support.migrations import compare, scratch
 from tests.support.worlds import only_on
 
 Add = Callable[..., files.MigrationFile]
@@ -89,7 +88,7 @@ async def test_all_that_is_wrong_is_told(migrator: Migrator, add: Add) -> None:
     add("0001-a", "CREATE TABLE city (id integer PRIMARY KEY);", "DROP TABLE city;")
     add("0002-b", "CREATE TABLE more (id integer PRIMARY KEY);", "SELECT 1;")
     found = [str(finding) for finding in await migrator.check()]
-    assert "0002-b: after its downgrade more: is a table that is not wanted (mend it)" in found
+    assert "0002-b: after its downgrade more: is a table that is not wanted (correct it)" in found
     assert [text for text in found if "something else than the models: person: is a table that is missing" in text]
     assert [text for text in found if "something else than the models: city.name: is missing" in text]
     # What the model has as VARCHAR NOT NULL is there under the names of the database.
@@ -107,7 +106,7 @@ async def test_one_that_does_not_run_is_told(migrator: Migrator, add: Add) -> No
 
 @on_one
 async def test_one_that_cannot_be_undone_ends_the_way_back(migrator: Migrator, add: Add) -> None:
-    own = Migrator(migrator._db, migrator.directory)
+    own = Migrator(migrator._workspace.target.db, migrator.directory)
     add("0001-a", "CREATE TABLE a (id integer);", "SELECT 'not undone';")
     add("0002-b", "CREATE TABLE b (id integer);", "-- irreversible: it is so")
     add("0003-c", "CREATE TABLE c (id integer);", "DROP TABLE c;")
@@ -178,7 +177,7 @@ async def test_several_become_one_for_every_database(migrator: Migrator, db: Dat
         assert await states(migrator) == {"0001-a": "applied", "0003-all-of-b": "applied", "0004-d": "pending"}
         assert await migrator.drift() == []
         assert len(await Migrator(none, migrator.directory).up()) == 3
-        with pytest.raises(MigrationError, match="stands for 0002-b, 0003-c, and the database lacks 0003-c"):
+        with pytest.raises(MigrationError, match="replaces 0002-b, 0003-c, and the database lacks 0003-c"):
             await Migrator(part, migrator.directory).up()
     assert [step.name for step in await migrator.up()] == ["0004-d"]
     assert [step.name for step in await migrator.down(1)] == ["0004-d", "0003-all-of-b"]
@@ -301,7 +300,7 @@ async def test_the_script_does_what_up_does(migrator: Migrator, db: Database, ad
 
 async def run_by_hand(db: Database, part: str) -> None:
     """Run SQL as a program of the database does, which knows nothing of DeeBase."""
-    if can(db).has_schemas:
+    if not can(db).is_one_file:
         await db.script(part)
         return
     path = db._core.settings.path

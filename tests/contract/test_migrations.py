@@ -21,7 +21,7 @@ from deebase import (
 )
 from deebase.migrations import Migrator, files
 from deebase.migrations.lock import runner_lock
-from deebase.migrations.runner import separate
+from deebase.migrations.target import Target
 from tests.support.capabilities import can
 
 PYTHON = '''"""A step."""
@@ -184,7 +184,7 @@ async def test_a_migration_sees_the_database_and_not_what_the_program_knows(
 
 
 async def test_the_handle_of_a_migration_shares_nothing_that_knows_tables(db: Database) -> None:
-    own = separate(db, db._core.executor)
+    own = Target(db).handle()
     shared = [name for name, value in vars(own).items() if value is vars(db)[name]]
     assert own._core.catalog is not db._core.catalog
     assert not [name for name in shared if db._core.catalog in gc.get_referents(vars(db)[name])]
@@ -334,8 +334,8 @@ async def test_a_missing_one_is_reported_and_written_again(
     assert await states(migrator) == {"0001-a": "missing", "0002-b": "pending"}
     with caplog.at_level(logging.WARNING, "deebase.migrations"):
         assert [step.name for step in await migrator.up()] == ["0002-b"]
-    assert "0001-a was applied, but its file is not there" in caplog.text
-    with pytest.raises(MigrationError, match="file is not there") as caught:
+    assert "0001-a was applied, but its file does not exist" in caplog.text
+    with pytest.raises(MigrationError, match="file does not exist") as caught:
         await migrator.down(to=0)
     assert "repair()" in str(caught.value)
     await migrator.require_current()
@@ -352,7 +352,7 @@ async def test_a_name_in_the_ledger_leads_nowhere_else(
     await migrator.up()
     (migrator.directory / "0001-a.sql").unlink()
     await db.q("UPDATE _deebase_migrations SET name = '../0001-a'")
-    with pytest.raises(MigrationError, match="whose name is none"):
+    with pytest.raises(MigrationError, match="with an invalid name"):
         await migrator.repair()
     assert not list(tmp_path.glob("0001*"))
 
@@ -386,7 +386,7 @@ async def test_one_that_was_renamed_is_not_applied_again(migrator: Migrator, add
     file = add("0001-a")
     await migrator.up()
     files.rename(file.path, "0004-better")
-    with pytest.raises(MigrationError, match="0004-better was applied by the name 0001-a"):
+    with pytest.raises(MigrationError, match="0004-better was applied under the name 0001-a"):
         await migrator.up()
     assert await migrator.rerecord() == ["0004-better"]
     assert await states(migrator) == {"0004-better": "applied"}
@@ -400,7 +400,7 @@ async def test_a_migration_that_no_transaction_can_hold_is_noted_step_by_step(
     migrator: Migrator, add: Add, db: Database
 ) -> None:
     add("0001-a")
-    statement = "VACUUM t0001" if can(db).has_schemas else "VACUUM"
+    statement = "VACUUM" if can(db).is_one_file else "VACUUM t0001"
     add("0002-vacuum", f"-- not transactional\n{statement};", f"{statement};", sql=True)
     await migrator.up()
     assert await states(migrator) == {"0001-a": "applied", "0002-vacuum": "applied"}
@@ -586,7 +586,7 @@ async def test_waiting_for_another_runner_is_bounded_and_names_it(
     migrator: Migrator, db: Database, add: Add, tmp_path: Path
 ) -> None:
     add("0001-a")
-    async with runner_lock(db._core.executor, 1.0):
+    async with runner_lock(Target(db), 1.0):
         with pytest.raises(BusyError, match=r"process \d+ .*; waited 0\.1 s") as caught:
             await migrator.up(lock_timeout=0.1)
         assert "lock_timeout=" in str(caught.value)
@@ -663,7 +663,7 @@ class Heard(logging.Handler):
         self.event = asyncio.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "it is tried again" in record.getMessage():
+        if "trying again" in record.getMessage():
             self.event.set()
 
 
@@ -702,4 +702,4 @@ async def test_it_does_not_come_again_for_ever(
             with pytest.raises(MigrationError, match="BusyError") as caught:
                 await Migrator(db, tmp_path / "migrations").up()
     assert "run it again" in (caught.value.hint or "")
-    assert len([record for record in caplog.records if "tried again" in record.getMessage()]) == 4
+    assert len([record for record in caplog.records if "trying again" in record.getMessage()]) == 4

@@ -313,9 +313,10 @@ async def test_a_lock_of_a_killed_process_is_free(db: Database, db_url: str, dir
         import asyncio, os, signal, sys
         from deebase import Database
         from deebase.migrations.lock import runner_lock
+        from deebase.migrations.target import Target
 
         async def main():
-            async with Database(sys.argv[1]) as db, runner_lock(db._core.executor, 0):
+            async with Database(sys.argv[1]) as db, runner_lock(Target(db), 0):
                 os.kill(os.getpid(), signal.SIGKILL)
 
         asyncio.run(main())

@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deebase import Database, ForeignKey, Index, Text
-from deebase.migrations.compare.diff import compare
 from deebase.migrations.files import MigrationFile
-from deebase.migrations.ledger import Ledger
-from deebase.migrations.upkeep.history import runner_of
+from deebase.migrations.runner import Runner
+from deebase.migrations.target import Target
 from deebase.migrations.write.proposals import propose
+from tests.support.capabilities import can
+from tests.support.migrations import compare
 from tests.support.postgres import PostgresTestServer
 
 TABLES = ["author", 'boo"k', "or der"]
@@ -142,7 +143,7 @@ def urls(postgres_server: PostgresTestServer) -> Iterator[list[str]]:
 
 
 async def emptied(db: Database) -> Database:
-    if db.engine.dialect.name == "postgresql":
+    if can(db).has_schemas:
         await db.script("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     return db
 
@@ -170,7 +171,7 @@ async def there_and_back(urls: list[str], before: Made, after: Made, path: Path)
     async with Database(urls[0]) as history, Database(urls[1]) as wanted, Database(urls[2]) as db:
         for database, made in ((history, before), (wanted, after), (db, before)):
             await made.make(await emptied(database))
-        await Ledger(history, history._core.executor).make()
+        await Target(history).ledger.make()
         changes = await compare(history, wanted)
         if before == after:
             assert not changes
@@ -186,14 +187,15 @@ async def there_and_back(urls: list[str], before: Made, after: Made, path: Path)
             if table.row(after.tables.get(table.name)).get("ref") is not None:
                 await db.t[table.name].update_where({"ref": 1}, all=True)
         kept = await rows_of(db, before, after)
-        proposal = await propose("a step", history, wanted, {}, path)
-        assert [note for note in proposal.notes if "is one thing" not in note] == [], proposal.text
-        await Ledger(db, db._core.executor).make()
+        proposal = await propose("a step", Target(history), Target(wanted), {}, path)
+        assert [note for note in proposal.notes if "if it was renamed" not in note] == [], proposal.text
+        target = Target(db)
+        await target.ledger.make()
         file = MigrationFile(path, proposal.text, None)
-        await runner_of(db).apply(file, late=False)
+        await Runner(target).apply(file)
         assert [str(difference) for difference in (await compare(db, wanted)).differences()] == [], proposal.text
         assert await rows_of(db, after, before) == kept, proposal.text
-        await runner_of(db).undo(file)
+        await Runner(target).undo(file)
         assert not await compare(db, history), proposal.text
         assert await rows_of(db, before, after) == kept, proposal.text
 

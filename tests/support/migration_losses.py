@@ -1,14 +1,29 @@
 """Migrations that lose rows or values, and migrations that lose none, for the tests of what is stopped.
 
-Each is SQL, or the body of ``upgrade(db)``; a case of one database alone has its name in front of it.
+Each is SQL, or the body of ``upgrade(db)``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-SETUP = {
-    "sqlite": """
+from deebase._sqltext.capabilities import Capabilities
+
+
+class Case(NamedTuple):
+    """A case that differs between a database in one file and one on a server, or that one of them alone has."""
+
+    file: str = ""
+    server: str = ""
+
+    def of(self, database: Capabilities) -> str:
+        """Return the SQL for a database; empty if it has no such case."""
+        return self.file if database.is_one_file else self.server
+
+
+SETUP = Case(
+    file="""
         CREATE TABLE country (id integer PRIMARY KEY, code varchar(2));
         CREATE TABLE city (
             id integer PRIMARY KEY, name varchar(50) NOT NULL UNIQUE, size decimal(10, 2), founded timestamp, note text,
@@ -17,7 +32,7 @@ SETUP = {
         CREATE TABLE vacant (id integer PRIMARY KEY, name text, size integer);
         CREATE TABLE log (id integer PRIMARY KEY, city_id integer);
     """,
-    "postgresql": """
+    server="""
         CREATE SCHEMA other;
         CREATE TABLE country (id integer PRIMARY KEY, code varchar(2));
         CREATE TABLE city (
@@ -33,7 +48,7 @@ SETUP = {
         CREATE TABLE event_2024 PARTITION OF event FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
         INSERT INTO event VALUES (1, '2023-05-05'), (2, '2024-05-05');
     """,
-}
+)
 ROWS = """
     INSERT INTO country VALUES (1, 'de'), (2, 'at');
     INSERT INTO city VALUES
@@ -51,10 +66,10 @@ DESTRUCTIVE_SQL = {
     "comments between": "DROP /* no */ TABLE -- really\n city",
     "quoted": 'DROP TABLE "city"',
     "if exists": "DROP TABLE IF EXISTS city",
-    "with schema": {"sqlite": "DROP TABLE main.city", "postgresql": "DROP TABLE public.city"},
+    "with schema": Case(file="DROP TABLE main.city", server="DROP TABLE public.city"),
     "after an empty table": "DROP TABLE vacant; DROP TABLE city",
-    "second of a list": {"postgresql": "DROP TABLE vacant, city"},
-    "cascade": {"postgresql": "DROP TABLE country CASCADE; DELETE FROM city"},
+    "second of a list": Case(server="DROP TABLE vacant, city"),
+    "cascade": Case(server="DROP TABLE country CASCADE; DELETE FROM city"),
     "created again": f"DROP TABLE city; CREATE TABLE city ({_SAME_COLUMNS})",
     "created in the same file": f"CREATE TABLE IF NOT EXISTS city ({_SAME_COLUMNS}); DROP TABLE city",
     "filled with others": f"DROP TABLE city; CREATE TABLE city ({_SAME_COLUMNS});"
@@ -73,9 +88,9 @@ DESTRUCTIVE_SQL = {
     "by a subquery": "DELETE FROM city WHERE id IN (SELECT id FROM city)",
     "by a common table expression": "WITH old AS (SELECT id FROM city) DELETE FROM city"
     " WHERE id IN (SELECT id FROM old)",
-    "inside of a common table expression": {"postgresql": "WITH gone AS (DELETE FROM city RETURNING id) SELECT 1"},
-    "using": {"postgresql": "DELETE FROM city USING country WHERE country.id = country_id"},
-    "explained and done": {"postgresql": "EXPLAIN ANALYZE DELETE FROM city"},
+    "inside of a common table expression": Case(server="WITH gone AS (DELETE FROM city RETURNING id) SELECT 1"),
+    "using": Case(server="DELETE FROM city USING country WHERE country.id = country_id"),
+    "explained and done": Case(server="EXPLAIN ANALYZE DELETE FROM city"),
     "by a foreign key": "DELETE FROM country WHERE id = 2",
     "moved to another table": "CREATE TABLE archive AS SELECT * FROM city; DELETE FROM city",
     "deleted and others inserted": "DELETE FROM city; INSERT INTO city (id, name) VALUES (7, 'A'), (8, 'B'), (9, 'C')",
@@ -84,57 +99,57 @@ DESTRUCTIVE_SQL = {
     "more inserted than deleted": "DELETE FROM city WHERE id = 1;"
     " INSERT INTO city (id, name, size, founded, note) VALUES (7, 'Berlin', 100, '2020-01-01', 'long note'),"
     " (8, 'Hamburg', 200, '2020-01-01', 'long note')",
-    "truncate": {"postgresql": "TRUNCATE city", "sqlite": "DELETE FROM main.city"},
-    "truncate a list": {"postgresql": "TRUNCATE vacant, city"},
-    "truncate with cascade": {"postgresql": "TRUNCATE country CASCADE"},
-    "truncated and filled": {
-        "postgresql": "TRUNCATE city; INSERT INTO city (id, name) VALUES (1, 'A'), (2, 'B'), (3, 'C')"
-    },
-    "merge": {"postgresql": "MERGE INTO city USING country ON country.id = city.country_id WHEN MATCHED THEN DELETE"},
-    "do": {"postgresql": "DO $$ BEGIN DELETE FROM city; END $$"},
-    "do with a text that is built": {"postgresql": "DO $$ BEGIN EXECUTE 'DR' || 'OP TABLE ci' || 'ty'; END $$"},
-    "a function": {
-        "postgresql": "CREATE FUNCTION clear() RETURNS void LANGUAGE sql AS 'DELETE FROM city'; SELECT clear()"
-    },
-    "a procedure": {"postgresql": "CREATE PROCEDURE clear() LANGUAGE sql AS 'DELETE FROM city'; CALL clear()"},
-    "a trigger": {
-        "sqlite": "CREATE TRIGGER clear AFTER INSERT ON log BEGIN DELETE FROM city; END; INSERT INTO log VALUES (9, 9)",
-        "postgresql": "CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS"
+    "truncate": Case(server="TRUNCATE city", file="DELETE FROM main.city"),
+    "truncate a list": Case(server="TRUNCATE vacant, city"),
+    "truncate with cascade": Case(server="TRUNCATE country CASCADE"),
+    "truncated and filled": Case(
+        server="TRUNCATE city; INSERT INTO city (id, name) VALUES (1, 'A'), (2, 'B'), (3, 'C')"
+    ),
+    "merge": Case(server="MERGE INTO city USING country ON country.id = city.country_id WHEN MATCHED THEN DELETE"),
+    "do": Case(server="DO $$ BEGIN DELETE FROM city; END $$"),
+    "do with a text that is built": Case(server="DO $$ BEGIN EXECUTE 'DR' || 'OP TABLE ci' || 'ty'; END $$"),
+    "a function": Case(
+        server="CREATE FUNCTION clear() RETURNS void LANGUAGE sql AS 'DELETE FROM city'; SELECT clear()"
+    ),
+    "a procedure": Case(server="CREATE PROCEDURE clear() LANGUAGE sql AS 'DELETE FROM city'; CALL clear()"),
+    "a trigger": Case(
+        file="CREATE TRIGGER clear AFTER INSERT ON log BEGIN DELETE FROM city; END; INSERT INTO log VALUES (9, 9)",
+        server="CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN DELETE FROM city; RETURN NEW; END';"
         "CREATE TRIGGER clear AFTER INSERT ON log FOR EACH ROW EXECUTE FUNCTION clear(); INSERT INTO log VALUES (9, 9)",
-    },
-    "a trigger at commit": {
-        "postgresql": "CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS"
+    ),
+    "a trigger at commit": Case(
+        server="CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN DELETE FROM city; RETURN NEW; END'; CREATE CONSTRAINT TRIGGER clear AFTER INSERT ON log"
         " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION clear(); INSERT INTO log VALUES (9, 9)",
-    },
-    "a rule": {
-        "postgresql": "CREATE RULE clear AS ON INSERT TO log DO ALSO DELETE FROM city; INSERT INTO log VALUES (9, 9)"
-    },
-    "a view": {
-        "sqlite": "CREATE VIEW towns AS SELECT * FROM city; CREATE TRIGGER clear INSTEAD OF DELETE ON towns BEGIN"
+    ),
+    "a rule": Case(
+        server="CREATE RULE clear AS ON INSERT TO log DO ALSO DELETE FROM city; INSERT INTO log VALUES (9, 9)"
+    ),
+    "a view": Case(
+        file="CREATE VIEW towns AS SELECT * FROM city; CREATE TRIGGER clear INSTEAD OF DELETE ON towns BEGIN"
         " DELETE FROM city WHERE id = OLD.id; END; DELETE FROM towns",
-        "postgresql": "CREATE VIEW towns AS SELECT * FROM city; DELETE FROM towns",
-    },
+        server="CREATE VIEW towns AS SELECT * FROM city; DELETE FROM towns",
+    ),
     "replace into": "INSERT INTO vacant VALUES (1, 'x', 1); "
     "UPDATE city SET note = NULL WHERE id IN (SELECT id FROM vacant)",
-    "replace by key": {
-        "sqlite": "REPLACE INTO city (id, name) VALUES (1, 'Ulm')",
-        "postgresql": "INSERT INTO city (id, name) VALUES (1, 'Ulm')"
+    "replace by key": Case(
+        file="REPLACE INTO city (id, name) VALUES (1, 'Ulm')",
+        server="INSERT INTO city (id, name) VALUES (1, 'Ulm')"
         " ON CONFLICT (id) DO UPDATE SET size = excluded.size, founded = excluded.founded",
-    },
-    "replace by another key": {"sqlite": "INSERT OR REPLACE INTO city (id, name) VALUES (2, 'Ulm')"},
-    "or replace": {"sqlite": "UPDATE OR REPLACE city SET name = 'Ulm' WHERE id = 2"},
-    "writable schema": {
-        "sqlite": "PRAGMA writable_schema = ON; DELETE FROM sqlite_master WHERE name = 'city'",
-    },
+    ),
+    "replace by another key": Case(file="INSERT OR REPLACE INTO city (id, name) VALUES (2, 'Ulm')"),
+    "or replace": Case(file="UPDATE OR REPLACE city SET name = 'Ulm' WHERE id = 2"),
+    "writable schema": Case(
+        file="PRAGMA writable_schema = ON; DELETE FROM sqlite_master WHERE name = 'city'",
+    ),
     "column": "ALTER TABLE city DROP COLUMN note",
-    "column without the word": {
-        "sqlite": "alter table city drop note",
-        "postgresql": "alter table only city drop note",
-    },
-    "second action": {"postgresql": "ALTER TABLE city DROP CONSTRAINT city_name_key, DROP COLUMN name"},
-    "after a new column": {"postgresql": "ALTER TABLE city ADD COLUMN x integer, DROP COLUMN size"},
+    "column without the word": Case(
+        file="alter table city drop note",
+        server="alter table only city drop note",
+    ),
+    "second action": Case(server="ALTER TABLE city DROP CONSTRAINT city_name_key, DROP COLUMN name"),
+    "after a new column": Case(server="ALTER TABLE city ADD COLUMN x integer, DROP COLUMN size"),
     "column, and another of its name": "ALTER TABLE city DROP COLUMN note; ALTER TABLE city ADD COLUMN note text",
     "last column, and another of its name": "ALTER TABLE log DROP COLUMN city_id;"
     " ALTER TABLE log ADD COLUMN city_id integer",
@@ -148,46 +163,44 @@ DESTRUCTIVE_SQL = {
     "one to an empty text": "UPDATE city SET name = '' WHERE id = 2",
     "all to one text": "UPDATE city SET note = 'x' WHERE note IS NOT NULL",
     "all to one number": "UPDATE city SET size = 0",
-    "using NULL": {"postgresql": "ALTER TABLE city ALTER COLUMN note TYPE text USING NULL"},
-    "using a constant": {"postgresql": "ALTER TABLE city ALTER COLUMN size TYPE integer USING 1"},
-    "cut": {"postgresql": "ALTER TABLE city ALTER COLUMN name TYPE varchar(3) USING left(name, 3)"},
-    "cut by a cast": {"postgresql": "ALTER TABLE city ALTER name SET DATA TYPE varchar(3) USING name::varchar(3)"},
-    "rounded": {"postgresql": "ALTER TABLE city ALTER COLUMN size TYPE integer"},
-    "rounded to one digit": {"postgresql": "ALTER TABLE city ALTER COLUMN size TYPE numeric(10, 1)"},
-    "time to date": {"postgresql": "ALTER TABLE city ALTER COLUMN founded TYPE date"},
-    "time to time without seconds": {
-        "postgresql": "ALTER TABLE city ALTER COLUMN founded TYPE time USING founded::time"
-    },
-    "text to an empty document": {"postgresql": "ALTER TABLE city ALTER COLUMN note TYPE jsonb USING '{}'::jsonb"},
-    "rebuilt with rounding": {
-        "sqlite": f"CREATE TABLE town ({_SAME_COLUMNS});"
+    "using NULL": Case(server="ALTER TABLE city ALTER COLUMN note TYPE text USING NULL"),
+    "using a constant": Case(server="ALTER TABLE city ALTER COLUMN size TYPE integer USING 1"),
+    "cut": Case(server="ALTER TABLE city ALTER COLUMN name TYPE varchar(3) USING left(name, 3)"),
+    "cut by a cast": Case(server="ALTER TABLE city ALTER name SET DATA TYPE varchar(3) USING name::varchar(3)"),
+    "rounded": Case(server="ALTER TABLE city ALTER COLUMN size TYPE integer"),
+    "rounded to one digit": Case(server="ALTER TABLE city ALTER COLUMN size TYPE numeric(10, 1)"),
+    "time to date": Case(server="ALTER TABLE city ALTER COLUMN founded TYPE date"),
+    "time to time without seconds": Case(server="ALTER TABLE city ALTER COLUMN founded TYPE time USING founded::time"),
+    "text to an empty document": Case(server="ALTER TABLE city ALTER COLUMN note TYPE jsonb USING '{}'::jsonb"),
+    "rebuilt with rounding": Case(
+        file=f"CREATE TABLE town ({_SAME_COLUMNS});"
         " INSERT INTO town SELECT id, name, CAST(size AS INTEGER), founded, note, country_id FROM city;"
         " DROP TABLE city; ALTER TABLE town RENAME TO city"
-    },
-    "rebuilt with dates": {
-        "sqlite": f"CREATE TABLE town ({_SAME_COLUMNS});"
+    ),
+    "rebuilt with dates": Case(
+        file=f"CREATE TABLE town ({_SAME_COLUMNS});"
         " INSERT INTO town SELECT id, name, size, date(founded), note, country_id FROM city;"
         " DROP TABLE city; ALTER TABLE town RENAME TO city"
-    },
-    "another schema": {"postgresql": "DELETE FROM other.visit"},
-    "a whole schema": {"postgresql": "DROP SCHEMA other CASCADE"},
-    "a partition": {"postgresql": "DROP TABLE event_2023"},
-    "a detached partition": {"postgresql": "ALTER TABLE event DETACH PARTITION event_2023; DROP TABLE event_2023"},
-    "rows of a partition": {"postgresql": "DELETE FROM event WHERE at < '2024-01-01'"},
-    "a truncated partition": {"postgresql": "TRUNCATE event_2023"},
-    "rows of partitions exchanged": {
-        "postgresql": "DELETE FROM event WHERE id = 1; INSERT INTO event VALUES (9, '2023-06-06')"
-    },
-    "more inserted into partitions than deleted": {
-        "postgresql": "DELETE FROM event; INSERT INTO event SELECT g, '2023-06-06' FROM generate_series(7, 9) g"
-    },
-    "truncated partitions that are filled": {
-        "postgresql": "TRUNCATE event; INSERT INTO event VALUES (7, '2023-06-06'), (8, '2024-06-06')"
-    },
-    "truncated, and others inserted": {"postgresql": "TRUNCATE log; INSERT INTO log VALUES (5, 5)"},
-    "truncated between inserts": {
-        "postgresql": "INSERT INTO log VALUES (9, 9); TRUNCATE log; INSERT INTO log VALUES (5, 5)"
-    },
+    ),
+    "another schema": Case(server="DELETE FROM other.visit"),
+    "a whole schema": Case(server="DROP SCHEMA other CASCADE"),
+    "a partition": Case(server="DROP TABLE event_2023"),
+    "a detached partition": Case(server="ALTER TABLE event DETACH PARTITION event_2023; DROP TABLE event_2023"),
+    "rows of a partition": Case(server="DELETE FROM event WHERE at < '2024-01-01'"),
+    "a truncated partition": Case(server="TRUNCATE event_2023"),
+    "rows of partitions exchanged": Case(
+        server="DELETE FROM event WHERE id = 1; INSERT INTO event VALUES (9, '2023-06-06')"
+    ),
+    "more inserted into partitions than deleted": Case(
+        server="DELETE FROM event; INSERT INTO event SELECT g, '2023-06-06' FROM generate_series(7, 9) g"
+    ),
+    "truncated partitions that are filled": Case(
+        server="TRUNCATE event; INSERT INTO event VALUES (7, '2023-06-06'), (8, '2024-06-06')"
+    ),
+    "truncated, and others inserted": Case(server="TRUNCATE log; INSERT INTO log VALUES (5, 5)"),
+    "truncated between inserts": Case(
+        server="INSERT INTO log VALUES (9, 9); TRUNCATE log; INSERT INTO log VALUES (5, 5)"
+    ),
     "renamed, deleted, and renamed back": "ALTER TABLE city RENAME TO x; DELETE FROM x; ALTER TABLE x RENAME TO city",
     "renamed, set to NULL, and renamed back": "ALTER TABLE city RENAME TO x; UPDATE x SET note = NULL;"
     " ALTER TABLE x RENAME TO city",
@@ -197,18 +210,18 @@ DESTRUCTIVE_SQL = {
     " CREATE TABLE log (id integer PRIMARY KEY, city_id integer)",
     "renamed column to NULL": "ALTER TABLE city RENAME COLUMN note TO x; UPDATE city SET x = NULL WHERE id = 1;"
     " ALTER TABLE city RENAME COLUMN x TO note",
-    "writable schema, a column": {
-        "sqlite": "PRAGMA writable_schema = ON; UPDATE sqlite_master"
+    "writable schema, a column": Case(
+        file="PRAGMA writable_schema = ON; UPDATE sqlite_master"
         " SET sql = 'CREATE TABLE log (id integer PRIMARY KEY)' WHERE name = 'log'"
-    },
-    "writable schema, another page": {
-        "sqlite": "PRAGMA writable_schema = ON; UPDATE sqlite_master SET rootpage ="
+    ),
+    "writable schema, another page": Case(
+        file="PRAGMA writable_schema = ON; UPDATE sqlite_master SET rootpage ="
         " (SELECT rootpage FROM sqlite_master WHERE name = 'vacant') WHERE name = 'log'"
-    },
-    "writable schema that cannot be read": {
-        "sqlite": "PRAGMA writable_schema = ON; UPDATE sqlite_master SET type = 'x' WHERE name = 'city'"
-    },
-    "counters switched off": {"postgresql": "SET LOCAL track_counts = off; DELETE FROM city"},
+    ),
+    "writable schema that cannot be read": Case(
+        file="PRAGMA writable_schema = ON; UPDATE sqlite_master SET type = 'x' WHERE name = 'city'"
+    ),
+    "counters switched off": Case(server="SET LOCAL track_counts = off; DELETE FROM city"),
 }
 
 DESTRUCTIVE_PYTHON = {
@@ -301,44 +314,43 @@ HARMLESS_SQL = {
     "new column from a table of its own": "ALTER TABLE city ADD COLUMN x integer; CREATE TABLE map (id integer);"
     " INSERT INTO map VALUES (1), (2); DELETE FROM map WHERE id = 2; UPDATE city SET x = 1, name = upper(name);"
     " DROP TABLE map",
-    "a table that becomes a partition": {
-        "postgresql": "ALTER TABLE vacant ADD COLUMN at date; ALTER TABLE vacant DROP COLUMN name, DROP COLUMN size;"
+    "a table that becomes a partition": Case(
+        server="ALTER TABLE vacant ADD COLUMN at date; ALTER TABLE vacant DROP COLUMN name, DROP COLUMN size;"
         " ALTER TABLE vacant DROP CONSTRAINT vacant_pkey; INSERT INTO vacant VALUES (3, '2025-01-01');"
         " ALTER TABLE event ATTACH PARTITION vacant FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')"
-    },
-    "text of dates to dates and back": {
-        "postgresql": "UPDATE city SET note = '2020-01-0' || id;"
+    ),
+    "text of dates to dates and back": Case(
+        server="UPDATE city SET note = '2020-01-0' || id;"
         " ALTER TABLE city ALTER note TYPE date USING note::date;"
         " ALTER TABLE city ALTER note TYPE text"
-    },
-    "dates later than every timestamp": {
-        "postgresql": "UPDATE event SET id = id + 1; ALTER TABLE city ADD COLUMN far date DEFAULT '5874897-12-31';"
+    ),
+    "dates later than every timestamp": Case(
+        server="UPDATE event SET id = id + 1; ALTER TABLE city ADD COLUMN far date DEFAULT '5874897-12-31';"
         " UPDATE city SET far = far - 1 WHERE id = 1; CREATE TABLE far (day date); INSERT INTO far VALUES ('now');"
         " UPDATE far SET day = day - 1"
-    },
-    "rewritten, and rows inserted": {
-        "postgresql": "INSERT INTO log VALUES (5, 5); ALTER TABLE log ALTER city_id TYPE bigint;"
-        " INSERT INTO log VALUES (6, 6)"
-    },
-    "wider types": {
-        "postgresql": "ALTER TABLE city ALTER id TYPE bigint, ALTER name TYPE text, ALTER size TYPE numeric(20, 4)"
-    },
-    "number to text and back": {
-        "postgresql": "ALTER TABLE city ALTER id TYPE text; ALTER TABLE city ALTER id TYPE integer USING id::integer"
-    },
-    "text to a document": {
-        "postgresql": "UPDATE city SET note = '{\"a\":  1}' WHERE id = 1;"
+    ),
+    "rewritten, and rows inserted": Case(
+        server="INSERT INTO log VALUES (5, 5); ALTER TABLE log ALTER city_id TYPE bigint; INSERT INTO log VALUES (6, 6)"
+    ),
+    "wider types": Case(
+        server="ALTER TABLE city ALTER id TYPE bigint, ALTER name TYPE text, ALTER size TYPE numeric(20, 4)"
+    ),
+    "number to text and back": Case(
+        server="ALTER TABLE city ALTER id TYPE text; ALTER TABLE city ALTER id TYPE integer USING id::integer"
+    ),
+    "text to a document": Case(
+        server="UPDATE city SET note = '{\"a\":  1}' WHERE id = 1;"
         " UPDATE city SET note = '{\"b\": 2}' WHERE id = 2;"
         " ALTER TABLE city ALTER COLUMN note TYPE jsonb USING note::jsonb"
-    },
-    "moved between partitions": {"postgresql": "UPDATE event SET at = '2024-01-01' WHERE id = 1"},
-    "a detached partition": {"postgresql": "ALTER TABLE event DETACH PARTITION event_2023"},
-    "a new partition": {
-        "postgresql": "CREATE TABLE event_2025 PARTITION OF event FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')"
-    },
-    "another schema": {"postgresql": "ALTER TABLE city SET SCHEMA other"},
-    "rolled back": {"postgresql": "DO $$ BEGIN DELETE FROM city; RAISE 'no'; EXCEPTION WHEN OTHERS THEN NULL; END $$"},
-    "written again": {"postgresql": "CLUSTER city USING city_pkey; ALTER TABLE city SET UNLOGGED"},
+    ),
+    "moved between partitions": Case(server="UPDATE event SET at = '2024-01-01' WHERE id = 1"),
+    "a detached partition": Case(server="ALTER TABLE event DETACH PARTITION event_2023"),
+    "a new partition": Case(
+        server="CREATE TABLE event_2025 PARTITION OF event FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')"
+    ),
+    "another schema": Case(server="ALTER TABLE city SET SCHEMA other"),
+    "rolled back": Case(server="DO $$ BEGIN DELETE FROM city; RAISE 'no'; EXCEPTION WHEN OTHERS THEN NULL; END $$"),
+    "written again": Case(server="CLUSTER city USING city_pkey; ALTER TABLE city SET UNLOGGED"),
 }
 
 HARMLESS_PYTHON = {
@@ -363,7 +375,7 @@ HARMLESS_PYTHON = {
 }
 
 
-def of(cases: Mapping[str, str | dict[str, str]], dialect: str) -> dict[str, str]:
+def of(cases: Mapping[str, str | Case], database: Capabilities) -> dict[str, str]:
     """Return the cases of one database."""
-    found = {name: case if isinstance(case, str) else case.get(dialect, "") for name, case in cases.items()}
+    found = {name: case if isinstance(case, str) else case.of(database) for name, case in cases.items()}
     return {name: case for name, case in found.items() if case}

@@ -17,8 +17,9 @@ from deebase.migrations import Irreversible, files, irreversible
 from deebase.migrations.files import DRAFT, MigrationFile
 from deebase.migrations.ledger import LedgerEntry
 from deebase.migrations.loading import loaded, sections
-from deebase.migrations.states import Status, compare
+from deebase.migrations.status import Status, read_statuses
 from deebase.migrations.write import drafts
+from tests.support.migrations import FILE
 
 
 class Heard:
@@ -33,7 +34,7 @@ class Heard:
 
 def run(file: MigrationFile, direction: str) -> list[str]:
     heard = Heard()
-    with loaded(file, "sqlite") as script:
+    with loaded(file, FILE) as script:
         asyncio.run(getattr(script, direction)(cast(Database, heard)))
     return heard.heard
 
@@ -128,7 +129,7 @@ def test_an_edit_breaks_a_seal(tmp_path: Path) -> None:
     file = sealed(tmp_path, "0001-a.sql")
     with file.path.open("a", encoding="utf-8") as out:
         out.write("-- more\n")
-    (status,) = compare(tmp_path, {})
+    (status,) = read_statuses(tmp_path, {})
     assert status.state == "edited"
     assert "rerecord" in status.hint
 
@@ -136,12 +137,12 @@ def test_an_edit_breaks_a_seal(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "0001-a.sql").write_bytes(b"\xff\xfe")
     with pytest.raises(MigrationError, match="not UTF-8"):
-        compare(tmp_path, {})
+        read_statuses(tmp_path, {})
 
 
 def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MigrationError, match="no directory") as caught:
-        compare(tmp_path / "nowhere", {})
+        read_statuses(tmp_path / "nowhere", {})
     assert "new(" in str(caught.value)
 
 
@@ -150,7 +151,7 @@ def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_pending_is_what_the_ledger_lacks_whatever_its_number(tmp_path: Path) -> None:
     made = [sealed(tmp_path, f"000{n}-s{n}.sql", f"-- upgrade\nSELECT {n};\n-- downgrade\n") for n in (1, 2, 3, 4)]
-    found = compare(tmp_path, {file.name: entry(file) for file in (made[0], made[2])})
+    found = read_statuses(tmp_path, {file.name: entry(file) for file in (made[0], made[2])})
     assert states(found) == {"0001-s1": "applied", "0002-s2": "pending", "0003-s3": "applied", "0004-s4": "pending"}
     assert [status.name for status in found if status.late] == ["0002-s2"]
 
@@ -158,7 +159,7 @@ def test_pending_is_what_the_ledger_lacks_whatever_its_number(tmp_path: Path) ->
 def test_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
     for name in ("10000-b.sql", "9999-a.sql", "draft.py"):
         sealed(tmp_path, name)
-    assert [status.number for status in compare(tmp_path, {})] == [9999, 10000, None]
+    assert [status.number for status in read_statuses(tmp_path, {})] == [9999, 10000, None]
 
 
 def test_what_needs_attention_says_what_mends_it(tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ def test_what_needs_attention_says_what_mends_it(tmp_path: Path) -> None:
         half.name: entry(half, finished_at=None),
         edited.name: entry(edited, source="-- upgrade\nSELECT 1;\n", checksum="0" * 64),
     }
-    found = {status.name: status for status in compare(tmp_path, entries)}
+    found = {status.name: status for status in read_statuses(tmp_path, entries)}
     hints = {
         "0001-by-hand": ("refused", "seal('0001-by-hand')"),
         "0002-a": ("refused", "renumber()"),
@@ -191,7 +192,7 @@ def test_what_needs_attention_says_what_mends_it(tmp_path: Path) -> None:
 
 def test_a_file_that_was_applied_by_another_name_is_not_applied_again(tmp_path: Path) -> None:
     file = sealed(tmp_path, "0008-moved.sql")
-    found = compare(tmp_path, {"0007-moved": entry(file, name="0007-moved")})
+    found = read_statuses(tmp_path, {"0007-moved": entry(file, name="0007-moved")})
     assert states(found) == {"0007-moved": "missing", "0008-moved": "refused"}
     assert "0007-moved" in found[1].note
 
@@ -201,13 +202,13 @@ def test_two_drafts_are_refused_and_other_files_left_alone(tmp_path: Path) -> No
         files.write(tmp_path / name, "", sealed=False)
     for name in ("__init__.py", "_shared.py", ".hidden.py", "README.md"):
         (tmp_path / name).write_text("")
-    assert states(compare(tmp_path, {})) == {"draft-a": "refused", "draft-b": "refused"}
+    assert states(read_statuses(tmp_path, {})) == {"draft-a": "refused", "draft-b": "refused"}
 
 
 def test_a_sealed_draft_whose_steps_were_recorded_here_counts_as_applied(tmp_path: Path) -> None:
     file = sealed(tmp_path, "0001-a.sql")
-    assert states(compare(tmp_path, {DRAFT: entry(file, name=DRAFT)})) == {"0001-a": "applied"}
-    assert states(compare(tmp_path, {DRAFT: entry(file, name=DRAFT, checksum="")})) == {"0001-a": "pending"}
+    assert states(read_statuses(tmp_path, {DRAFT: entry(file, name=DRAFT)})) == {"0001-a": "applied"}
+    assert states(read_statuses(tmp_path, {DRAFT: entry(file, name=DRAFT, checksum="")})) == {"0001-a": "pending"}
 
 
 # -- drafts ------------------------------------------------------------------------------------------
@@ -226,9 +227,9 @@ HOSTILE = [
 @pytest.mark.parametrize("sql", [False, True])
 def test_an_open_draft_is_empty_and_cannot_be_sealed(tmp_path: Path, sql: bool, data: bool) -> None:
     file = draft(tmp_path, sql=sql, data=data)
-    assert drafts.is_empty(file)
+    assert drafts.is_empty(file, FILE)
     with pytest.raises(MigrationError, match="does nothing"):
-        drafts.check_finished(file)
+        drafts.check_finished(file, FILE)
     assert run(file, "upgrade") == []
 
 
@@ -237,7 +238,7 @@ def test_an_open_draft_is_empty_and_cannot_be_sealed(tmp_path: Path, sql: bool, 
 def test_no_title_breaks_a_draft(tmp_path: Path, title: str, sql: bool) -> None:
     path = tmp_path / ("draft.sql" if sql else "draft.py")
     text = drafts.template(title, sql=sql, data=False)
-    assert drafts.is_empty(files.write(path, text, sealed=False))
+    assert drafts.is_empty(files.write(path, text, sealed=False), FILE)
 
 
 @pytest.mark.parametrize("sql", [False, True])
@@ -245,7 +246,7 @@ def test_recorded_steps_are_undone_the_other_way_round(tmp_path: Path, sql: bool
     file = draft(tmp_path, sql=sql)
     for n in range(3):
         file = MigrationFile(file.path, drafts.appended(file, f"UP {n}", f"DOWN {n}"), None)
-    drafts.check_finished(file)
+    drafts.check_finished(file, FILE)
     assert run(file, "upgrade") == ["UP 0", "UP 1", "UP 2"]
     assert run(file, "downgrade") == ["DOWN 2", "DOWN 1", "DOWN 0"]
 
@@ -288,9 +289,9 @@ def test_a_step_without_a_way_back_makes_the_draft_irreversible(tmp_path: Path, 
     file = draft(tmp_path, sql=sql)
     for up, down in (("UP 0", "DOWN 0"), ("UP 1", None), ("UP 2", "DOWN 2")):
         file = MigrationFile(file.path, drafts.appended(file, up, down), None)
-    drafts.check_finished(file)
+    drafts.check_finished(file, FILE)
     assert run(file, "upgrade") == ["UP 0", "UP 1", "UP 2"]
-    with loaded(file, "sqlite") as script:
+    with loaded(file, FILE) as script:
         assert script.final == "a step of it has no way back"
 
 
@@ -310,9 +311,9 @@ def test_what_was_written_by_hand_stays(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("async def upgrade(db): pass\nasync def downgrade(db): pass\n", "cannot be added to"),
-        ("def upgrade(", "no valid Python: look at line 1"),
+        ("def upgrade(", "not valid Python: look at line 1"),
         ("x = 1\n", "no function 'async def upgrade"),
-        ("upgrade = None\nasync def downgrade(db):\n    pass\n", "no function"),
+        ("upgrade = None\nasync def downgrade(db):\n    pass\n", "not a function"),
     ],
 )
 def test_a_draft_to_which_nothing_can_be_added_says_so(tmp_path: Path, text: str, message: str) -> None:
@@ -325,7 +326,7 @@ def test_a_way_back_that_was_forgotten_is_noticed(tmp_path: Path, sql: bool) -> 
     file = draft(tmp_path, sql=sql)
     text = file.text.replace('"""Take the step."""', "await db.q('A')").replace("-- upgrade", "-- upgrade\nSELECT 1;")
     with pytest.raises(MigrationError, match="no way back"):
-        drafts.check_finished(MigrationFile(file.path, text, None))
+        drafts.check_finished(MigrationFile(file.path, text, None), FILE)
 
 
 # -- loading -----------------------------------------------------------------------------------------
@@ -353,7 +354,7 @@ def test_what_runs_is_what_was_read(tmp_path: Path) -> None:
 
 def test_an_error_is_found_at_its_line(tmp_path: Path) -> None:
     file = files.write(tmp_path / "0001-a.py", GOOD.replace("await db.q('A')", "1 / 0"), sealed=True)
-    with loaded(file, "sqlite") as script:
+    with loaded(file, FILE) as script:
         with pytest.raises(ZeroDivisionError) as caught:
             asyncio.run(script.upgrade(cast(Database, None)))
         assert script.where(caught.value) == " at line 3"
@@ -374,7 +375,7 @@ def test_an_error_is_found_at_its_line(tmp_path: Path) -> None:
 )
 def test_a_file_that_cannot_be_loaded_says_why(tmp_path: Path, text: str, message: str) -> None:
     file = MigrationFile(tmp_path / "0001-a.py", text, None)
-    with pytest.raises(MigrationError, match=message), loaded(file, "sqlite"):
+    with pytest.raises(MigrationError, match=message), loaded(file, FILE):
         raise AssertionError("it was loaded")
     assert not [name for name in sys.modules if name.startswith("_deebase_migration")]
 
@@ -392,9 +393,9 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
     )
     sql = "-- not transactional\n-- upgrade\nVACUUM;\n-- downgrade\n-- irreversible: y\n"
     for name, text in (("0001-a.py", python), ("0001-a.sql", sql)):
-        with loaded(MigrationFile(tmp_path / name, text, None), "sqlite") as script:
+        with loaded(MigrationFile(tmp_path / name, text, None), FILE) as script:
             assert (script.transactional, script.final) == (False, "y")
-    with loaded(MigrationFile(tmp_path / "0001-a.py", GOOD, None), "sqlite") as script:
+    with loaded(MigrationFile(tmp_path / "0001-a.py", GOOD, None), FILE) as script:
         assert (script.transactional, script.final) == (True, None)
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from deebase._sqltext.capabilities import Capabilities
 from deebase.migrations.check.hazards import hazards_of
 from deebase.migrations.check.rules import RULES
 from deebase.migrations.files import MigrationFile
+from tests.support.migrations import FILE, SERVER
 from tests.support.tree import ROOT
 
 PYTHON = '''"""A step."""
@@ -28,14 +30,14 @@ async def downgrade(db):
 '''
 
 
-def found(up: str, dialect: str = "postgresql", *, sql: bool = False) -> list[tuple[str, str | None, str | None]]:
+def found(up: str, database: Capabilities = SERVER, *, sql: bool = False) -> list[tuple[str, str | None, str | None]]:
     text = (
         f"-- upgrade\nCREATE TABLE made (id integer);\n{up}\n-- downgrade\nDROP TABLE other;\n"
         if sql
         else PYTHON.format(up=up)
     )
     file = MigrationFile(Path("0001-a.sql" if sql else "0001-a.py"), text, None)
-    return [(hazard.rule, hazard.table, hazard.column) for hazard in hazards_of(file, dialect)]
+    return [(hazard.rule, hazard.table, hazard.column) for hazard in hazards_of(file, database)]
 
 
 #: Statements, and the one thing that is found in each.
@@ -203,7 +205,7 @@ def test_others_are_left_alone(statement: str) -> None:
 def test_what_belongs_outside_of_a_transaction_is_left_alone_there(statement: str) -> None:
     assert found(f"-- not transactional\n{statement};", sql=True) == []
     text = "transactional = False\n" + PYTHON.format(up=f"await db.script({statement!r})")
-    assert hazards_of(MigrationFile(Path("0001-a.py"), text, None), "postgresql") == []
+    assert hazards_of(MigrationFile(Path("0001-a.py"), text, None), SERVER) == []
 
 
 def test_statements_in_several_calls_are_read_together() -> None:
@@ -220,9 +222,9 @@ def test_one_statement_may_give_several() -> None:
 def test_a_database_without_a_limit_for_locks_is_told_once() -> None:
     text = "-- upgrade\nALTER TABLE t ADD COLUMN x integer;\nALTER TABLE t ADD COLUMN y integer;\n-- downgrade\n"
     file = MigrationFile(Path("0001-a.sql"), text, None)
-    assert [hazard.rule for hazard in hazards_of(file, "postgresql", bounded=False)] == ["M505"]
+    assert [hazard.rule for hazard in hazards_of(file, SERVER, bounded=False)] == ["M505"]
     own = MigrationFile(Path("0001-a.sql"), text.replace("ALTER", "SET LOCAL lock_timeout = '3s';\nALTER", 1), None)
-    assert hazards_of(own, "postgresql", bounded=False) == []
+    assert hazards_of(own, SERVER, bounded=False) == []
 
 
 @pytest.mark.parametrize(
@@ -244,10 +246,10 @@ def test_a_comment_with_a_reason_allows_a_rule(comment: str, left: list[str]) ->
 
 def test_the_way_back_is_read_too() -> None:
     text = "-- upgrade\nCREATE INDEX i ON t (x);\n-- downgrade\nDROP TABLE other;\n"
-    (hazard,) = hazards_of(MigrationFile(Path("0001-a.sql"), text, None), "postgresql", down=True)
+    (hazard,) = hazards_of(MigrationFile(Path("0001-a.sql"), text, None), SERVER, down=True)
     assert (hazard.rule, hazard.table) == ("M101", "other")
     python = MigrationFile(Path("0001-a.py"), PYTHON.format(up='await db.t["t"].drop()'), None)
-    assert [hazard.table for hazard in hazards_of(python, "postgresql", down=True)] == ["other"]
+    assert [hazard.table for hazard in hazards_of(python, SERVER, down=True)] == ["other"]
 
 
 CALLS = {
@@ -286,7 +288,7 @@ def test_calls_are_read(call: str) -> None:
 def test_lines_are_those_of_the_file_with_its_seal() -> None:
     text = PYTHON.format(up='await db.t["t"].drop()')
     for seal, line in ((None, 10), ("0" * 64, 11)):
-        (hazard,) = hazards_of(MigrationFile(Path("0001-a.py"), text, seal), "sqlite")
+        (hazard,) = hazards_of(MigrationFile(Path("0001-a.py"), text, seal), FILE)
         assert (hazard.line, hazard.destructive) == (line, True)
         assert str(hazard) == f"M101 t: drops a table with its rows (line {line})"
 
@@ -300,8 +302,8 @@ def test_what_was_renamed_is_looked_for_by_its_old_name() -> None:
 
 
 def test_locks_are_no_matter_on_sqlite() -> None:
-    assert found("CREATE INDEX i ON t (x);", "sqlite", sql=True) == []
-    assert found('await db.t["t"].transform(types={"a": int})', "sqlite") == []
+    assert found("CREATE INDEX i ON t (x);", FILE, sql=True) == []
+    assert found('await db.t["t"].transform(types={"a": int})', FILE) == []
 
 
 def test_each_rule_has_a_section_with_what_to_do_instead() -> None:

@@ -48,6 +48,10 @@ class Capabilities:
         max_columns: how many columns a table may have.
         max_name_bytes: how many bytes of a name are kept; None without a limit.
         system_columns: columns that every table has.
+        locks_tables: a change of a table makes other sessions wait that read or write it.
+        builds_concurrently: CONCURRENTLY is a keyword, of statements that no transaction accepts.
+        cascades_drops: DROP takes CASCADE, which drops what depends on the object.
+        reads_may_write: a SELECT may call a function that writes.
     """
 
     name: str
@@ -77,6 +81,10 @@ class Capabilities:
     max_columns: int
     max_name_bytes: int | None
     system_columns: frozenset[str]
+    locks_tables: bool
+    builds_concurrently: bool
+    cascades_drops: bool
+    reads_may_write: bool
 
 
 _registered: dict[str, Capabilities] = {}

@@ -15,10 +15,10 @@ from deebase.migrations.chunks import chunked
 from deebase.migrations.loading import Irreversible, irreversible
 from deebase.migrations.migrator import Migrator
 from deebase.migrations.runner import Step
-from deebase.migrations.states import Status
+from deebase.migrations.status import Status
 
 if TYPE_CHECKING:
-    from deebase.migrations.check.trials import Finding
+    from deebase.migrations.check.trial_run import Finding
     from deebase.migrations.compare.changes import Difference
 
 __all__ = [
@@ -33,8 +33,8 @@ __all__ = [
     "irreversible",
 ]
 
-#: What only comparisons give: a program which applies migrations does not load what they need.
-_OF_COMPARISONS = {"Difference": "changes", "Finding": "trials"}
+#: Resolved when they are used: they load Alembic, which a program that only applies migrations does not need.
+_OF_COMPARISONS = {"Difference": "compare.changes", "Finding": "check.trial_run"}
 
 
 def __getattr__(name: str) -> Any:

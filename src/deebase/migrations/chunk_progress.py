@@ -1,4 +1,4 @@
-"""How far a migration has come that is applied in chunks, as the ledger keeps it."""
+"""The progress of a migration that runs in chunks, as the ledger stores it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Direction = Literal["up", "down"]
 
 @dataclass(frozen=True)
 class Loop:
-    """The place of one loop.
+    """The position of one loop.
 
     Attributes:
-        after: the cursor of the last row that is done, None before the first and behind the last one.
-        rows: how many are done.
-        done: whether it has come to its end.
+        after: the cursor of the last row that is done; None before the first row and after the last one.
+        rows: number of rows that are done.
+        done: whether the loop has finished.
     """
 
     after: str | None = None
@@ -27,7 +27,7 @@ class Loop:
 
 @dataclass(frozen=True)
 class ChunkProgress:
-    """The places of the loops of a migration.
+    """The positions of the loops of a migration.
 
     Attributes:
         direction: "up" or "down".
@@ -39,27 +39,27 @@ class ChunkProgress:
 
     @classmethod
     def read(cls, text: str) -> ChunkProgress:
-        """Read what ``text`` has written."""
+        """Return the progress of a ``text``."""
         found = json.loads(text)
-        return cls(found["direction"], {name: Loop(*place) for name, place in found["loops"].items()})
+        return cls(found["direction"], {name: Loop(*position) for name, position in found["loops"].items()})
 
     @property
     def text(self) -> str:
-        """What the ledger keeps."""
+        """Its form in the ledger."""
         loops = {name: [loop.after, loop.rows, loop.done] for name, loop in self.loops.items()}
         return json.dumps({"direction": self.direction, "loops": loops})
 
     def loop(self, name: str) -> Loop:
-        """Return the place of a loop."""
+        """Return the position of a loop."""
         return self.loops.get(name, Loop())
 
     def moved(self, name: str, after: str | None, rows: int) -> ChunkProgress:
-        """Return what holds when a chunk is done.
+        """Return the progress after a chunk.
 
         Args:
-            name: of the loop.
-            after: the cursor of its last row; None if there are no more.
-            rows: how many it has.
+            name: the name of the loop.
+            after: the cursor of the last row of the chunk; None after the last chunk.
+            rows: number of rows of the chunk.
         """
         loop = Loop(after, self.loop(name).rows + rows, after is None)
         return replace(self, loops={**self.loops, name: loop})

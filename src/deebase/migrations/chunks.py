@@ -1,4 +1,4 @@
-"""Changing many rows in a migration: in chunks, each of which is committed together with its place in the ledger."""
+"""Changing many rows in a migration: in chunks, each committed together with its position in the ledger."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-#: The run that the code of a migration is part of.
+#: The run that the code of a migration belongs to.
 _running: ContextVar[Run | None] = ContextVar("deebase_migration_in_chunks", default=None)
 
 
 class Run:
-    """One run of a migration in chunks; a block of it ends what is left open.
+    """One run of a migration in chunks; as a context manager it ends the chunk that is left open.
 
     Args:
-        executor: of the database.
-        ledger: where the places are kept.
-        name: of the migration.
-        progress: how far earlier runs have come.
+        executor: the executor of the database.
+        ledger: stores the progress.
+        name: the name of the migration.
+        progress: the progress of earlier runs.
     """
 
     def __init__(self, executor: Executor, ledger: Ledger, name: str, progress: ChunkProgress) -> None:
@@ -63,7 +63,7 @@ class Run:
             return
         name = self.open.name
         left = error or InvalidOperationError(
-            f"the loop over chunked() of {name} was left before its end, and its last chunk was not saved",
+            f"the loop over chunked() of {name} was left before it finished, and its last chunk was not saved",
             operation="chunked",
             target=name,
             hint="give conditions to chunked() instead of break or return",
@@ -73,7 +73,7 @@ class Run:
             raise left
 
     def around(self, work: Callable[[Database], Awaitable[None]]) -> Callable[[Database], Awaitable[None]]:
-        """Return a function of a migration as a part of this run."""
+        """Wrap a function of a migration so that it belongs to this run."""
 
         async def within(db: Database) -> None:
             async with self:
@@ -82,7 +82,7 @@ class Run:
         return within
 
     def named(self, name: str | None, table: str) -> str:
-        """Return the name of a loop, under which its place is kept: the next one that is free if none is given."""
+        """Return the name of a loop, which identifies its position; a free one if none is given."""
         found = table if name is None else name
         number = 2
         while found in self._loops:
@@ -95,19 +95,19 @@ class Run:
         return found
 
     async def hold(self) -> None:
-        """Make sure that this migration is still ours, and have whoever takes it over wait for the transaction.
+        """Lock the row of the migration until the transaction ends.
 
         Raises:
-            MigrationError: another program goes on with it.
+            MigrationError: another program has continued it.
         """
         if await self._ledger.progress_of(self._name) != self.progress.text:
             raise MigrationError(
-                f"another program goes on with {self._name}",
-                hint=f"let it finish; {either('status()', 'status')} tells",
+                f"another program continues {self._name}",
+                hint=f"let it finish; {either('status()', 'status')} shows its progress",
             )
 
     async def advance(self, progress: ChunkProgress) -> None:
-        """Keep how far it has come, in the transaction of the chunk."""
+        """Store the progress, in the transaction of the chunk."""
         await self._ledger.change(self._name, progress=progress.text)
 
 
@@ -120,28 +120,28 @@ def chunked(
     params: Any = None,
     **keywords: Any,
 ) -> Chunks[R]:
-    """Go through the rows of a table in a migration that says ``resumable = True``, chunk by chunk.
+    """Iterate over the rows of a table in chunks, in a migration with ``resumable = True``.
 
-    What the body of the loop does with a chunk is one transaction, and so is its place in the ledger: a run that fails,
-    is cancelled or killed is taken up by the next ``up()`` with the chunk that it was at, and no chunk is done twice.
-    On PostgreSQL the rows of a chunk are locked until it is committed. What stands outside of loops is run again.
+    The body of the loop and the position in the ledger are one transaction per chunk: after a run that fails, or is
+    cancelled or killed, the next ``up()`` continues with the unfinished chunk, and no chunk is done twice. Code outside
+    of loops runs again. On PostgreSQL the rows of a chunk are locked until it is committed.
 
     Args:
-        table: the table, which needs a key; its rows come in the order of that.
+        table: the table, which needs a key; its rows come in the order of the key.
         *conditions_: conditions, as in a call of the table.
-        size: rows of a chunk, 1 to 10,000.
-        name: under which the place is kept; by default the name of the table, with a number if it comes again.
+        size: rows per chunk, 1 to 10,000.
+        name: identifies the loop; by default the name of the table, with a number from its second loop on.
         where: SQL text, with ``params``.
         params: the parameters of ``where``.
         **keywords: conditions by column.
 
     Returns:
-        What ``async for`` takes, and gives lists of rows.
+        An asynchronous iterator over lists of rows.
 
     Raises:
-        InvalidOperationError: the migration does not say ``resumable = True``; the table has no key; a loop in another
-            one, in a transaction or in another task.
-        ValidationError: a size out of range, or two loops of one name.
+        InvalidOperationError: the migration lacks ``resumable = True``; the table has no key; or the loop is inside of
+            another one, in a transaction or in another task.
+        ValidationError: the size is out of range, or two loops have the same name.
 
     Example:
         ```python
@@ -188,7 +188,7 @@ class Chunks(Generic[R]):
         raise StopAsyncIteration
 
     def _check_alone(self) -> None:
-        """Refuse a place where a chunk would not be a transaction by itself."""
+        """Refuse a loop whose chunks would not be transactions of their own."""
         run = self._run
         alone = run.open is None and run.executor.current_transaction() is None
         if not alone or asyncio.current_task() is not run.task or _running.get() is not run:
@@ -215,7 +215,7 @@ class Chunks(Generic[R]):
         return page.rows
 
     async def end(self, error: BaseException | None) -> None:
-        """Commit the chunk that is open, or roll it back."""
+        """Commit the open chunk, or roll it back."""
         scope, self._scope, self._run.open = self._scope, None, None
         guard, self._guard = self._guard, None
         assert scope is not None

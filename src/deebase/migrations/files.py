@@ -15,7 +15,7 @@ from pathlib import Path
 from deebase.errors import MigrationError, ValidationError
 from deebase.migrations.hints import either
 
-#: What the suffixes of migrations begin a comment with.
+#: The suffixes of migrations, and how a comment begins in each.
 COMMENTS = {".py": "#", ".sql": "--"}
 
 #: The name of a draft, and of its row in the ledger.
@@ -40,7 +40,7 @@ class MigrationFile:
 
     Attributes:
         path: the file.
-        text: what it holds, without its seal and with ``\\n`` at the end of lines.
+        text: its text, without its seal and with ``\\n`` at the end of lines.
         seal: the checksum it was sealed with, or None.
     """
 
@@ -65,19 +65,19 @@ class MigrationFile:
 
     @property
     def title(self) -> str:
-        """The description in its name, empty for a draft that has none."""
+        """The title in its name; empty for a draft without one."""
         found = _DRAFT.fullmatch(self.name)
         return (found["title"] or "") if found else self.name.partition("-")[2]
 
     @property
     def replaces(self) -> tuple[str, ...]:
-        """The names of the migrations that it was squashed from."""
+        """The names of the migrations that were squashed into it."""
         found = _REPLACES.match(self.text)
         return tuple(found["names"].split()) if found else ()
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 of its text; the name and the ends of lines do not count."""
+        """SHA-256 of its text, independent of its name and of the ends of lines."""
         return checksum_of(self.text)
 
 
@@ -97,7 +97,7 @@ def name_for(number: int, title: str) -> str:
 
 
 def slug(title: str) -> str:
-    """Return a description as a part of a file name.
+    """Return a title as a part of a file name.
 
     Raises:
         ValidationError: it has neither letters nor digits.
@@ -115,15 +115,15 @@ def slug(title: str) -> str:
 
 
 def is_numbered(name: str) -> bool:
-    """Whether this is the name of a migration that is no draft."""
+    """Whether this is the name of a numbered migration, not of a draft."""
     return _NUMBERED.fullmatch(name) is not None
 
 
 def list_directory(directory: Path) -> tuple[list[Path], list[Path]]:
-    """Return the migrations of a directory, drafts included, and the files that are named like none.
+    """Return the migrations of a directory, drafts included, and the files with other names.
 
     Raises:
-        MigrationError: the directory is not there.
+        MigrationError: the directory does not exist.
     """
     try:
         paths = sorted(path for path in directory.iterdir() if path.suffix in COMMENTS and path.is_file())
@@ -131,7 +131,7 @@ def list_directory(directory: Path) -> tuple[list[Path], list[Path]]:
         raise MigrationError(
             f"there is no directory {directory} with migrations",
             hint=either("new('first step')", "new 'first step'")
-            + " makes it; Migrator(db, directory) and --directory name another one",
+            + " creates it; Migrator(db, directory) and --directory name another one",
         ) from error
     paths = [path for path in paths if not path.name.startswith(("_", "."))]
     good = [path for path in paths if is_numbered(path.stem) or _DRAFT.fullmatch(path.stem)]
@@ -147,35 +147,35 @@ def read(path: Path) -> MigrationFile:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise MigrationError(f"{path} cannot be read: {error.strerror}", hint="look at its permissions") from error
+        raise MigrationError(f"{path} cannot be read: {error.strerror}", hint="check its permissions") from error
     except UnicodeDecodeError as error:
         raise MigrationError(f"{path} is not UTF-8", hint="save it as UTF-8") from error
-    # What git makes of the ends of lines on another system is no change.
+    # git may change the ends of lines on another system.
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     found = _SEAL.match(text)
     return MigrationFile(path, text[found.end() :], found["checksum"]) if found else MigrationFile(path, text, None)
 
 
 def write(path: Path, text: str, *, sealed: bool, new: bool = False) -> MigrationFile:
-    """Write a migration: all of it or nothing, with its seal.
+    """Write a migration with its seal, all or nothing.
 
     Args:
         path: the file.
-        text: what it holds.
+        text: its text.
         sealed: put the checksum above the text.
         new: the file must not exist.
 
     Raises:
-        MigrationError: it cannot be written, or exists although it should not.
+        MigrationError: it cannot be written, or exists although it must not.
     """
     seal = checksum_of(text) if sealed else None
     line = "" if seal is None else f"{COMMENTS[path.suffix]} sealed: sha256:{seal}\n"
-    # A name without one of our suffixes: nobody takes it for a migration if it is left behind.
+    # A name without a suffix of migrations, in case it is left behind.
     draft = path.with_name(f".{path.stem}.{secrets.token_hex(8)}")
     try:
         draft.write_text(line + text, encoding="utf-8", newline="\n")
         if new and path.exists():
-            raise MigrationError(f"{path} exists", hint="choose another name, or remove the file")
+            raise MigrationError(f"{path} already exists", hint="choose another name, or remove the file")
         os.replace(draft, path)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -185,14 +185,14 @@ def write(path: Path, text: str, *, sealed: bool, new: bool = False) -> Migratio
 
 
 def rename(path: Path, name: str) -> Path:
-    """Give a migration another name in its directory.
+    """Rename a migration in its directory.
 
     Raises:
-        MigrationError: the name is taken, or the file cannot be renamed.
+        MigrationError: the name exists already, or the file cannot be renamed.
     """
     target = path.with_name(name + path.suffix)
     if target.exists():
-        raise MigrationError(f"{target} exists", hint="choose another name, or remove the file")
+        raise MigrationError(f"{target} already exists", hint="choose another name, or remove the file")
     try:
         path.rename(target)
     except OSError as error:
@@ -213,7 +213,7 @@ def remove(path: Path) -> None:
 
 
 def make_directory(directory: Path) -> None:
-    """Make the directory of the migrations unless it is there."""
+    """Create the directory of the migrations if it does not exist."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -221,11 +221,11 @@ def make_directory(directory: Path) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> MigrationError:
-    return MigrationError(f"{path} cannot be written: {error.strerror}", hint="look at the permissions and the disk")
+    return MigrationError(f"{path} cannot be written: {error.strerror}", hint="check the permissions and the disk")
 
 
 def difference(before: str, after: str) -> str:
-    """Return how two texts differ, in a form for messages."""
+    """Return the difference of two texts, for messages."""
     lines = list(
         difflib.unified_diff(before.splitlines(), after.splitlines(), "as applied", "as it is now", n=1, lineterm="")
     )

@@ -1,4 +1,4 @@
-"""The ledger: the table of a database that says which migrations it has."""
+"""The ledger: the table that records which migrations a database has."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from deebase._types.number import Float
 from deebase.migrations.files import DRAFT, MigrationFile
 
 if TYPE_CHECKING:
-    from deebase._engine.executor import Executor
-    from deebase.database import Database
+    from deebase.migrations.target import Target
 
 #: The name of the ledger.
 TABLE = "_deebase_migrations"
@@ -38,16 +37,8 @@ _table = sa.Table(
     sa.Column("progress", sa.Text),
 )
 
-_COLUMNS = {
-    "sqlite": Statement(f"SELECT name FROM pragma_table_info('{TABLE}')", reads=True),
-    "postgresql": Statement(
-        f"SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass('{TABLE}') AND attnum > 0", reads=True
-    ),
-}
-#: For a ledger that was made before there was such a column.
+#: For a ledger of an older version.
 _ADD_PROGRESS = Statement(f"ALTER TABLE {TABLE} ADD COLUMN progress TEXT")
-#: Readers go on; a runner that lost its lock on the way meets the one that got it here (PostgreSQL).
-_LOCK = Statement(f"LOCK TABLE {TABLE} IN SHARE ROW EXCLUSIVE MODE", keeps_session=True)
 
 
 @dataclass(frozen=True)
@@ -55,16 +46,16 @@ class LedgerEntry:
     """A row of the ledger.
 
     Attributes:
-        name: of the migration, or "draft" for the commands of the open draft that were run here.
-        suffix: of its file.
-        checksum: of its text.
-        source: its text, as it was applied; what it says of the way back is a part of it.
+        name: the name of the migration, or "draft" for the recorded commands of the open draft that ran here.
+        suffix: the suffix of its file.
+        checksum: the checksum of its text.
+        source: its text as it was applied, its downgrade included.
         position: its place in the order of application.
-        started_at: when, in UTC.
-        finished_at: when, in UTC; None for one that runs, or was cut off, outside of a transaction.
+        started_at: when it started, in UTC.
+        finished_at: when it finished, in UTC; None if it is running, or was cut off, outside of a transaction.
         seconds: how long it took.
-        version: of DeeBase.
-        progress: how far one has come that is applied in chunks, while it is half done.
+        version: the version of DeeBase.
+        progress: the progress of an unfinished migration that runs in chunks.
     """
 
     name: str
@@ -82,53 +73,51 @@ class LedgerEntry:
 class Ledger:
     """Reads and writes the ledger of one database."""
 
-    def __init__(self, db: Database, executor: Executor) -> None:
-        self._db = db
-        self._executor = executor
-        self._postgres = executor.settings.name == "postgresql"
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._db = target.db
 
     async def entries(self) -> dict[str, LedgerEntry]:
-        """Return the rows by name, in the order of application; none when there is no ledger yet."""
-        there = await self._columns()
-        if not there:
+        """Return the rows by name, in the order of application; none if the ledger does not exist."""
+        existing = await self._columns()
+        if not existing:
             return {}
-        columns = [column for column in _table.c if column.name in there]
+        columns = [column for column in _table.c if column.name in existing]
         rows = await self._db.q(sa.select(*columns).order_by(_table.c.position, _table.c.name))
         return {row["name"]: LedgerEntry(**row) for row in rows}
 
     async def _columns(self) -> set[str]:
-        """Return the columns of the ledger; none where there is no ledger yet."""
-        rows = await self._executor.fetch(_COLUMNS[self._executor.settings.name], [])
-        return {str(name) for (name,) in rows}
+        return await self._target.support.column_names(self._target, TABLE)
 
     async def make(self) -> None:
-        """Create the ledger unless it is there, as it is today."""
+        """Create the ledger if it does not exist, and add the columns that an older one lacks."""
         async with self._db.transaction():
             if "progress" in await self._columns():
                 return
             # Two programs that record at once must not both find the ledger missing.
-            await self._executor.lock_schema()
+            await self._target.executor.lock_schema()
             await self._db.q(CreateTable(_table, if_not_exists=True))
             if "progress" not in await self._columns():
-                await self._executor.fetch(_ADD_PROGRESS, [])
+                await self._target.fetch(_ADD_PROGRESS, [])
 
     async def lock(self) -> None:
-        """Keep every other runner from the ledger until the transaction of this task ends."""
-        # BEGIN IMMEDIATE has done so already on SQLite.
-        if self._postgres:
-            await self._executor.fetch(_LOCK, [])
+        """Keep every other runner from writing the ledger until the transaction of this task ends.
+
+        Readers are not blocked. A runner that has lost its lock meets here the one that has it now.
+        """
+        await self._target.support.lock_table(self._target, TABLE)
 
     async def has(self, name: str) -> bool:
-        """Whether there is a row of a migration."""
+        """Whether a migration has a row."""
         return bool(await self._db.q(sa.select(_table.c.position).where(_table.c.name == name)))
 
     async def find(self, name: str) -> LedgerEntry | None:
-        """Return the row of a migration, if there is one."""
+        """Return the row of a migration; None if it has none."""
         rows = await self._db.q(sa.select(_table).where(_table.c.name == name))
         return LedgerEntry(**rows[0]) if rows else None
 
     async def progress_of(self, name: str) -> str | None:
-        """Return how far a half-done migration has come, and keep others from changing that in this transaction."""
+        """Return the progress of an unfinished migration, and lock its row until the transaction ends."""
         asked = sa.select(_table.c.progress).where(_table.c.name == name, _table.c.finished_at.is_(None))
         rows = await self._db.q(asked.with_for_update())
         return rows[0]["progress"] if rows else None
@@ -138,9 +127,9 @@ class Ledger:
 
         Args:
             name: its name, or "draft".
-            file: what is or was run.
-            started_at: when.
-            seconds: how long it took; None: it is not finished.
+            file: the file that runs.
+            started_at: when it started.
+            seconds: how long it took; None if it has not finished.
         """
         last = await self._db.item(sa.select(sa.func.coalesce(sa.func.max(_table.c.position), 0)))
         await self._db.q(
@@ -159,15 +148,11 @@ class Ledger:
 
     def ddl(self) -> str:
         """Return the statement that creates the ledger."""
-        made = CreateTable(_table, if_not_exists=True).compile(dialect=self._executor.settings.dialect)
-        return str(made).strip()
+        return str(CreateTable(_table, if_not_exists=True).compile(dialect=self._target.dialect)).strip()
 
     def insert(self, file: MigrationFile) -> str:
-        """Return the statement that adds the row of a migration, for who runs it by hand."""
-        dialect = self._executor.settings.dialect
-        # SQLite's CURRENT_TIMESTAMP has another form than the other rows.
-        sqlite = dialect.name == "sqlite"
-        now = "strftime('%Y-%m-%d %H:%M:%f000', 'now')" if sqlite else "CURRENT_TIMESTAMP"
+        """Return the statement that adds the row of a migration, for a script that is run by hand."""
+        dialect, now = self._target.dialect, self._target.support.now
         values = {
             **{"name": file.name, "suffix": file.suffix, "checksum": file.checksum, "source": file.text},
             "version": version("deebase"),
@@ -178,23 +163,23 @@ class Ledger:
         return f"INSERT INTO {TABLE} ({columns}) VALUES ({listed}, ({last}), {now}, {now}, 0)"
 
     def delete(self, file: MigrationFile) -> str:
-        """Return the statement that removes the row of a migration, for who undoes it by hand."""
-        return f"DELETE FROM {TABLE} WHERE name = {literal(file.name, self._executor.settings.dialect)}"
+        """Return the statement that removes the row of a migration, for a script that is run by hand."""
+        return f"DELETE FROM {TABLE} WHERE name = {literal(file.name, self._target.dialect)}"
 
     async def change(self, key: str, **values: Any) -> None:
         """Change columns of a row."""
         await self._db.q(sa.update(_table).where(_table.c.name == key).values(**values))
 
     async def rename(self, old: str, new: str) -> None:
-        """Give the row of a migration another name."""
+        """Rename the row of a migration."""
         await self.change(old, name=new)
 
     async def replace(self, file: MigrationFile, last: str) -> None:
-        """Put one migration in the place of those that it was squashed from.
+        """Replace the rows of migrations by that of the one they were squashed into.
 
         Args:
-            file: the one.
-            last: the name of the one of them that was applied last.
+            file: the squashed migration.
+            last: the name of the replaced one that was applied last.
         """
         async with self._db.transaction():
             for name in file.replaces:
@@ -207,12 +192,12 @@ class Ledger:
         """Remove the row of a migration."""
         await self._db.q(sa.delete(_table).where(_table.c.name == name))
 
-    async def note_draft(self, file: MigrationFile, *, all_of_it: bool) -> None:
-        """Note that this database has run the open draft.
+    async def record_draft(self, file: MigrationFile, *, all_of_it: bool) -> None:
+        """Record that this database has run the open draft.
 
         Args:
             file: the draft as it is now.
-            all_of_it: nothing of it was left out here.
+            all_of_it: whether every step of it ran here.
         """
         await self.make()
         await self.remove(DRAFT)

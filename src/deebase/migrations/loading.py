@@ -1,4 +1,4 @@
-"""What a migration does: its file as functions, loaded by its path and run as it was read."""
+"""Loading a migration: its file as two functions, run exactly as it was read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.capabilities import Capabilities
 from deebase._sqltext.splitting import split_script
 from deebase.errors import MigrationError
 from deebase.migrations.check.unawaited import unawaited_calls
@@ -42,7 +42,7 @@ class Irreversible:
         self.why = why
 
     async def __call__(self, db: Database) -> NoReturn:
-        """Refuse to undo.
+        """Refuse to undo the migration.
 
         Raises:
             MigrationError: always.
@@ -51,13 +51,13 @@ class Irreversible:
 
 
 def irreversible(why: str) -> Irreversible:
-    """Say, in place of ``downgrade``, that a migration cannot be undone.
+    """Declare, in place of ``downgrade``, that a migration cannot be undone.
 
     Args:
         why: the reason, for the message of ``down()``.
 
     Returns:
-        What stands for ``downgrade``.
+        The value of ``downgrade``.
 
     Example:
         ```python
@@ -68,12 +68,12 @@ def irreversible(why: str) -> Irreversible:
 
 
 class Script(Protocol):
-    """What a migration does.
+    """The functions of a migration.
 
     Attributes:
-        transactional: whether it runs in a transaction, with its row of the ledger.
-        resumable: whether it may be run again where it was cut off: its chunks are transactions of their own.
-        final: why it cannot be undone, or None.
+        transactional: whether it runs in one transaction, together with its row of the ledger.
+        resumable: whether it continues where it was cut off: its chunks are transactions of their own.
+        final: why it cannot be undone; None if it can.
     """
 
     transactional: bool
@@ -89,7 +89,7 @@ class Script(Protocol):
         ...
 
     def where(self, error: BaseException) -> str:
-        """Return the place in the file at which an error came up, empty when it is not known."""
+        """Return the place in the file where an error occurred; empty if it is unknown."""
         ...
 
 
@@ -97,7 +97,7 @@ class Script(Protocol):
 
 
 class _Loader(importlib.abc.InspectLoader):
-    """Runs the text that was read and checked, not what the file holds by now, nor what a cache holds of it."""
+    """Runs the text that was read and checked, not the present file, nor a cached version."""
 
     def __init__(self, file: MigrationFile) -> None:
         self._file = file
@@ -129,8 +129,8 @@ class _PythonScript:
         return _line(self._path, error)
 
 
-def said_by(error: BaseException) -> str:
-    """Return the name of an error in code of the user, and its text if that can hold names alone, and no values."""
+def shown(error: BaseException) -> str:
+    """Return the name of an error in the user's code, with its text if that can hold names alone, and no values."""
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg}"
     kinds = (NameError, AttributeError, ImportError, TypeError)
@@ -166,7 +166,7 @@ def _refuse_unawaited(file: MigrationFile) -> None:
 @contextmanager
 def _python(file: MigrationFile) -> Generator[Script, None, None]:
     _refuse_unawaited(file)
-    # Known to sys.modules while it runs, because dataclasses and annotations look for their module there.
+    # In sys.modules while it runs, because dataclasses and annotations look up their module there.
     name = f"_deebase_migration_{next(_numbers)}"
     spec = importlib.util.spec_from_file_location(name, file.path, loader=_Loader(file))
     if spec is None or spec.loader is None:
@@ -178,8 +178,8 @@ def _python(file: MigrationFile) -> Generator[Script, None, None]:
             spec.loader.exec_module(module)
         except Exception as error:
             raise MigrationError(
-                f"{file.path} cannot be loaded: {said_by(error)}{_line(str(file.path), error)}",
-                hint="mend the file; nothing of it was run",
+                f"{file.path} cannot be loaded: {shown(error)}{_line(str(file.path), error)}",
+                hint="correct the file; nothing of it was run",
             ) from error
         yield _PythonScript(file, module)
     finally:
@@ -190,13 +190,13 @@ def _python(file: MigrationFile) -> Generator[Script, None, None]:
 
 
 class _SqlScript:
-    def __init__(self, file: MigrationFile, dialect: str) -> None:
+    def __init__(self, file: MigrationFile, database: Capabilities) -> None:
         parts = sections(file)
         self.final = reason(parts["downgrade"])
         self.resumable = False
         self.transactional = is_one_transaction(file)
         self._parts = parts
-        self._dialect = dialect
+        self._database = database
         self._statement = 0
 
     async def upgrade(self, db: Database) -> None:
@@ -206,8 +206,7 @@ class _SqlScript:
         await self._run(db, "downgrade")
 
     async def _run(self, db: Database, section: str) -> None:
-        rules = capabilities_of(self._dialect).tokens
-        for number, statement in enumerate(split_script(self._parts[section], rules), start=1):
+        for number, statement in enumerate(split_script(self._parts[section], self._database.tokens), start=1):
             self._statement = number
             await db.q(statement)
 
@@ -216,18 +215,18 @@ class _SqlScript:
 
 
 def is_one_transaction(file: MigrationFile) -> bool:
-    """Whether a file of SQL does not say ``-- not transactional``."""
+    """Whether a file of SQL lacks the line ``-- not transactional``."""
     return _NOT_TRANSACTIONAL.search(file.text) is None
 
 
 def reason(downgrade: str) -> str | None:
-    """Return why a section says that it cannot undo, or None."""
+    """Return why a downgrade is irreversible; None if it is not."""
     found = _IRREVERSIBLE.search(downgrade)
     return found["why"] if found else None
 
 
 def is_marker(line: str) -> bool:
-    """Whether a line of SQL begins a section, or says something of the migration."""
+    """Whether a line of SQL begins a section, or declares something about the migration."""
     return any(pattern.fullmatch(line.strip()) for pattern in (_MARKER, _IRREVERSIBLE, _NOT_TRANSACTIONAL))
 
 
@@ -235,7 +234,7 @@ def sections(file: MigrationFile) -> dict[str, str]:
     """Return the two sections of a migration in SQL.
 
     Raises:
-        MigrationError: it does not have one of each, with nothing above them.
+        MigrationError: one is missing or occurs twice, or a statement stands above them.
     """
     parts: dict[str, list[str]] = {}
     lines: list[str] = []
@@ -261,18 +260,18 @@ def sections(file: MigrationFile) -> dict[str, str]:
 
 
 @contextmanager
-def loaded(file: MigrationFile, dialect: str) -> Generator[Script, None, None]:
-    """Give what a migration does, for the length of the block.
+def loaded(file: MigrationFile, database: Capabilities) -> Generator[Script, None, None]:
+    """Give the functions of a migration, for the length of the block.
 
     Args:
-        file: as it was read.
-        dialect: "sqlite" or "postgresql", for the ends of statements.
+        file: the file as it was read.
+        database: the database, whose syntax statements in SQL have.
 
     Raises:
         MigrationError: the file cannot be loaded, or lacks a part.
     """
     if file.suffix == ".sql":
-        yield _SqlScript(file, dialect)
+        yield _SqlScript(file, database)
     else:
         with _python(file) as script:
             yield script

@@ -1,4 +1,4 @@
-"""Where a project keeps its migrations, and which module holds its models."""
+"""The settings of a project for migrations: their directory, and the module of its models."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from deebase.config import find_project
 
 @dataclass(frozen=True)
 class Configuration:
-    """The settings of a project that are about migrations.
+    """The settings of a project for migrations.
 
     Attributes:
-        root: the directory of the file that says so, where modules are looked for.
-        directory: of the migrations.
+        root: the directory of the settings file, which is searched for modules.
+        directory: the directory of the migrations.
         models: the name of the module of models, or None.
     """
 
@@ -24,15 +24,15 @@ class Configuration:
 
 
 def read(start: Path | None = None) -> Configuration:
-    """Return the settings that hold in a directory: of the nearest file in it or above.
+    """Return the settings for a directory, from the nearest file in it or above.
 
-    Without one, the migrations are in ``migrations`` there, and no models are known.
+    Without such a file, the migrations are in ``migrations``, and no models are known.
 
     Args:
         start: the directory; the current one by default.
 
     Raises:
-        ConfigurationError: the file is no valid TOML, or has a setting of another kind.
+        ConfigurationError: the file is not valid TOML, or a setting has the wrong type.
     """
     project = find_project(start)
     if project is None:

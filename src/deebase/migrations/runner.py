@@ -1,4 +1,4 @@
-"""Running one migration: it and its row of the ledger are one transaction."""
+"""Running one migration, together with its row of the ledger."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deebase._engine.core import core_of
-from deebase.database import database_on
 from deebase.errors import (
     DeeBaseError,
     IntegrityError,
@@ -29,8 +28,9 @@ from deebase.migrations.chunk_progress import ChunkProgress, Direction
 from deebase.migrations.chunks import Run as ChunkedRun
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.hints import either, settling
-from deebase.migrations.ledger import Ledger, LedgerEntry
-from deebase.migrations.loading import Script, loaded, said_by
+from deebase.migrations.ledger import LedgerEntry
+from deebase.migrations.loading import Script, loaded, shown
+from deebase.migrations.target import Target
 
 if TYPE_CHECKING:
     from deebase._engine.executor import Executor
@@ -38,9 +38,13 @@ if TYPE_CHECKING:
 
 log: logging.Logger = logging.getLogger("deebase.migrations")
 
-#: How often a migration is begun that meets a lock of somebody else, and the seconds between, at most.
+#: Attempts of a migration that meets a lock of another session, and the seconds between them, at most.
 _ATTEMPTS = 5
 _PAUSE = 1.0
+
+_ROLLED_BACK = "nothing of it was kept"
+
+_Work = Callable[["Database"], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,16 @@ class Step:
     """A migration that was applied or undone, or would be.
 
     Attributes:
-        name: without the suffix: ``0007-add-age``.
-        late: its number is lower than one that had been applied.
-        seconds: how long it took, None in a plan.
-        file: as it was read.
-        hazards: in a plan, what is to be looked at before it is applied.
-        operations: in a plan, what it does to the schema, in words: ``"adds column user.age BIGINT"``.
-        statements: in a plan, the SQL that it runs where tables have no rows.
-        rows: in a plan, how many rows the tables have that it changes or drops.
-        note: in a plan, why operations and SQL are not known, else empty.
-        backup: the file with what was there before, where one was asked for.
+        name: its name without the suffix: ``0007-add-age``.
+        late: whether its number is lower than that of an applied migration.
+        seconds: how long it took; None in a plan.
+        file: the file as it was read.
+        hazards: in a plan, what to check before it is applied.
+        operations: in a plan, its changes of the schema, in words: ``"adds column user.age BIGINT"``.
+        statements: in a plan, the SQL that it runs on empty tables.
+        rows: in a plan, the number of rows of each table that it changes or drops.
+        note: in a plan, why operations and SQL are unknown, else empty.
+        backup: the backup that was written before, if one was requested.
     """
 
     name: str
@@ -77,81 +81,81 @@ class Step:
         return self.file.text
 
 
-def separate(db: Database, executor: Executor | None = None) -> Database:
-    """Return a handle on the same database, and the same transactions, that knows no tables yet.
-
-    A migration sees what the database holds, not what the program has made of it so far, and one that fails leaves
-    nothing behind in the program's handles.
-    """
-    return database_on(core_of(db).separate(executor))
-
-
 @dataclass(frozen=True)
 class _Run:
     """One direction of a migration.
 
     Attributes:
+        target: the database.
         file: the migration.
-        script: what it does.
-        work: the direction that runs.
-        applied: whether the ledger has it before, so that it is undone.
-        may_lose: the tables that may lose what they hold; None for all.
+        script: its functions.
+        down: whether it is undone.
+        may_lose: the tables that may lose rows or values; None for all.
     """
 
+    target: Target
     file: MigrationFile
     script: Script
-    work: Callable[[Database], Awaitable[None]]
-    applied: bool
+    down: bool
     may_lose: Collection[str] | None
 
-    def guard(self, executor: Executor) -> Guard | None:
-        """Return what sees to it that nothing is lost, where that is not allowed."""
+    @property
+    def work(self) -> _Work:
+        """The function that runs."""
+        return self.script.downgrade if self.down else self.script.upgrade
+
+    def guard(self) -> Guard | None:
+        """Return what compares the database before and after, unless everything may be lost."""
         if self.may_lose is None:
             return None
-        return Guard(executor, self.file.name, self.file.text, self.may_lose, down=self.applied)
+        return Guard(self.target, self.file.name, self.file.text, self.may_lose, down=self.down)
 
-    def guarded(self, executor: Executor) -> GuardedExecutor | None:
-        """Return an executor that looks at each statement by itself, where nothing may be lost."""
-        allowed, left = self.may_lose, "that statement or block was rolled back"
-        if allowed is None:
+    def guarded(self) -> GuardedExecutor | None:
+        """Return an executor that checks each statement by itself, unless everything may be lost."""
+        if self.may_lose is None:
             return None
-        name, down = self.file.name, self.applied
+        allowed, left = self.may_lose, "that statement or block was rolled back"
         return GuardedExecutor(
-            executor, lambda text: Guard(executor, name, text, allowed, down=down, left=left), self.file.text
+            self.target,
+            lambda text: Guard(self.target, self.file.name, text, allowed, down=self.down, left=left),
+            self.file.text,
         )
 
 
 class Runner:
     """Applies and undoes single migrations of one database."""
 
-    def __init__(self, db: Database, executor: Executor, ledger: Ledger) -> None:
-        self._db = db
-        self._executor = executor
-        self._ledger = ledger
-        self._dialect = executor.settings.name
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._db = target.db
+        self._ledger = target.ledger
 
-    async def apply(self, file: MigrationFile, *, late: bool, may_lose: Collection[str] | None = None) -> Step | None:
-        """Apply a migration; None when somebody else has done so by now.
+    def loaded(self, file: MigrationFile) -> AbstractContextManager[Script]:
+        """Return a context that yields the functions of a migration.
+
+        Raises:
+            MigrationError: it cannot be loaded.
+        """
+        return loaded(file, self._target.capabilities)
+
+    async def apply(
+        self, file: MigrationFile, *, late: bool = False, may_lose: Collection[str] | None = None
+    ) -> Step | None:
+        """Apply a migration; return None if another runner has applied it meanwhile.
 
         Args:
             file: the migration.
             late: for the step.
-            may_lose: the tables that may lose what they hold; None for all.
+            may_lose: the tables that may lose rows or values; None for all.
 
         Raises:
             MigrationError: it failed, or loses something; the message says what is left of it.
         """
-        with loaded(file, self._dialect) as script:
-            start = time.perf_counter()
-            run = _Run(file, script, script.upgrade, False, may_lose)
-            if not await self._way(script)(run):
-                return None
-            seconds = time.perf_counter() - start
-        log.info("applied %s in %.3f s", file.name, seconds)
-        return Step(file.name, late, seconds, file)
+        step = await self._run(file, may_lose, down=False)
+        return None if step is None else Step(file.name, late, step.seconds, file)
 
     async def undo(self, file: MigrationFile, *, may_lose: Collection[str] | None = None) -> Step | None:
-        """Undo a migration; None when somebody else has done so by now.
+        """Undo a migration; return None if another runner has undone it meanwhile.
 
         Args:
             file: the migration.
@@ -160,52 +164,45 @@ class Runner:
         Raises:
             MigrationError: it failed, loses something, or cannot be undone.
         """
-        with loaded(file, self._dialect) as script:
+        return await self._run(file, may_lose, down=True)
+
+    async def _run(self, file: MigrationFile, may_lose: Collection[str] | None, *, down: bool) -> Step | None:
+        with self.loaded(file) as script:
             start = time.perf_counter()
-            run = _Run(file, script, script.downgrade, True, may_lose)
-            if not await self._way(script)(run):
-                return None
+            run = _Run(self._target, file, script, down, may_lose)
+            if script.transactional:
+                done = await self._in_transaction(run)
+            else:
+                done = await (self._in_chunks(run) if script.resumable else self._without_transaction(run))
             seconds = time.perf_counter() - start
-        log.info("undid %s in %.3f s", file.name, seconds)
+        if not done:
+            return None
+        log.info("%s %s in %.3f s", "undid" if down else "applied", file.name, seconds)
         return Step(file.name, False, seconds, file)
 
-    def _way(self, script: Script) -> Callable[[_Run], Awaitable[bool]]:
-        """Return how one direction of a migration is run."""
-        if script.transactional:
-            return self._together
-        return self._in_chunks if script.resumable else self._apart
+    async def _work(self, run: _Run, left: str, executor: Executor | None = None, work: _Work | None = None) -> None:
+        """Run the function of a migration.
 
-    def is_transactional(self, file: MigrationFile) -> bool:
-        """Whether one transaction holds all of a migration.
-
-        Raises:
-            MigrationError: it cannot be loaded.
+        Args:
+            run: the migration.
+            left: what is left of it if it fails, for the message.
+            executor: runs its statements; by default that of the database.
+            work: the function, if it is wrapped.
         """
-        with loaded(file, self._dialect) as script:
-            return script.transactional
-
-    def check_reversible(self, file: MigrationFile) -> None:
-        """Refuse a migration that cannot be undone.
-
-        Raises:
-            MigrationError: it says so.
-        """
-        with loaded(file, self._dialect) as script:
-            if script.final is not None:
-                raise MigrationError(
-                    f"{file.name} cannot be undone: {script.final}",
-                    hint="restore a backup, or write a migration that goes on from here",
-                )
+        try:
+            await (work or run.work)(self._target.handle(executor))
+        except Exception as error:
+            raise _failed(run.file, run.script.where(error), error, left) from error
 
     # -- in a transaction ----------------------------------------------------------------------
 
-    async def _together(self, run: _Run) -> bool:
-        """Run one direction of a migration and write the ledger, in one transaction; again if a lock is not to be had.
+    async def _in_transaction(self, run: _Run) -> bool:
+        """Run a migration and write the ledger in one transaction; try again if a lock is not available.
 
-        Who waits for a lock on a table keeps all others waiting who come later, so it is given up after a while
-        (``lock_timeout`` of the database), and they go first.
+        A session that waits for a lock on a table blocks all sessions that ask for it later. So the wait is limited
+        (``lock_timeout`` of the database), and the others go first.
         """
-        guard = run.guard(self._executor)
+        guard = run.guard()
         left = _ATTEMPTS
         while True:
             try:
@@ -220,69 +217,59 @@ class Runner:
         file = run.file
         try:
             async with self._db.transaction():
-                # Looked at again where nobody else can write it: a lock may get lost with its connection.
+                # Checked again where no other runner can write it: a lock is lost with its connection.
                 await self._ledger.lock()
-                if await self._ledger.has(file.name) is not run.applied:
+                if await self._ledger.has(file.name) is not run.down:
                     return False
                 started_at, start = datetime.now(UTC), time.perf_counter()
-                await self._guarded(run, guard)
-                if run.applied:
+                if guard is None:
+                    await self._work(run, _ROLLED_BACK)
+                else:
+                    await guard.around(lambda: self._work(run, _ROLLED_BACK))
+                if run.down:
                     await self._ledger.remove(file.name)
                 else:
                     seconds = time.perf_counter() - start
                     await self._ledger.add(file.name, file, started_at=started_at, seconds=seconds)
         except (TransactionAbortedError, IntegrityError) as error:
-            # Of the COMMIT: a statement had failed and went unnoticed, or a deferred constraint was violated.
-            raise _failed(file, "", error, _UNDONE) from error
+            # Of the COMMIT: an error of a statement was swallowed, or a deferred constraint was violated.
+            raise _failed(file, "", error, _ROLLED_BACK) from error
         return True
-
-    async def _guarded(self, run: _Run, guard: Guard | None) -> None:
-        """Run one direction of a migration, and see that nothing is lost by it."""
-        if guard is None:
-            await self._work(run, run.work, _UNDONE)
-            return
-        await guard.around(lambda: self._work(run, run.work, _UNDONE))
-
-    async def _work(
-        self, run: _Run, work: Callable[[Database], Awaitable[None]], left: str, executor: Executor | None = None
-    ) -> None:
-        try:
-            await work(separate(self._db, executor or self._executor))
-        except Exception as error:
-            raise _failed(run.file, run.script.where(error), error, left) from error
 
     # -- outside of a transaction --------------------------------------------------------------
 
-    async def _apart(self, run: _Run) -> bool:
-        """Run one direction of a migration that no transaction can hold: begun, done and noted one after another."""
+    async def _without_transaction(self, run: _Run) -> bool:
+        """Run a migration that no transaction can hold: its start, its work and its end are recorded one by one."""
         file = run.file
         async with self._db.transaction():
             await self._ledger.lock()
-            if await self._ledger.has(file.name) is not run.applied:
+            if await self._ledger.has(file.name) is not run.down:
                 return False
             started_at, start = datetime.now(UTC), time.perf_counter()
-            if run.applied:
+            if run.down:
                 await self._ledger.change(file.name, started_at=started_at, finished_at=None)
             else:
                 await self._ledger.add(file.name, file, started_at=started_at, seconds=None)
-        guarded = run.guarded(self._executor)
+        guarded = run.guarded()
         try:
-            await self._work(run, run.work, f"it may be half done: {settling(file.name)}", guarded)
+            await self._work(run, f"it may be half done: {settling(file.name)}", guarded)
         except MigrationError:
             if guarded is None or guarded.refused is None or guarded.wrote:
                 raise
-            await self._not_begun(run)
+            await self._reset(run)
             raise guarded.refused from None
-        if run.applied:
-            await self._ledger.remove(file.name)
-        else:
-            seconds = time.perf_counter() - start
-            await self._ledger.change(file.name, finished_at=datetime.now(UTC), seconds=seconds)
+        await self._record_end(run, time.perf_counter() - start)
         return True
 
-    async def _not_begun(self, run: _Run) -> None:
-        """Write into the ledger that nothing of a migration was done."""
-        if run.applied:
+    async def _record_end(self, run: _Run, seconds: float) -> None:
+        if run.down:
+            await self._ledger.remove(run.file.name)
+        else:
+            await self._ledger.change(run.file.name, finished_at=datetime.now(UTC), seconds=seconds, progress=None)
+
+    async def _reset(self, run: _Run) -> None:
+        """Record in the ledger that nothing of a migration was done."""
+        if run.down:
             await self._ledger.change(run.file.name, finished_at=datetime.now(UTC), progress=None)
         else:
             await self._ledger.remove(run.file.name)
@@ -290,80 +277,69 @@ class Runner:
     # -- in chunks -----------------------------------------------------------------------------
 
     async def _in_chunks(self, run: _Run) -> bool:
-        """Run one direction of a migration whose loops keep their places, from where it was cut off."""
+        """Run a migration whose loops record their positions, from where an earlier run was cut off."""
         file = run.file
-        direction: Direction = "down" if run.applied else "up"
         await self._ledger.make()
         left, reached = _ATTEMPTS, ""
         while True:
-            entry = await self._taken(file, direction)
+            entry = await self._claim(run)
             if entry is None or entry.progress is None:
                 return False
-            # As often as there is a way forward.
+            # The attempts count only while there is no progress.
             left, reached = (left - 1 if entry.progress == reached else _ATTEMPTS - 1), entry.progress
-            guarded = run.guarded(self._executor)
+            guarded = run.guarded()
             begun = ChunkProgress.read(entry.progress)
-            chunks = ChunkedRun(guarded or self._executor, self._ledger, file.name, begun)
+            chunks = ChunkedRun(guarded or self._target.executor, self._ledger, file.name, begun)
             start = time.perf_counter()
             try:
-                kept = f"what its chunks had saved is kept: {_goes_on(chunks)}"
-                await self._work(run, chunks.around(run.work), kept, guarded)
+                direction = chunks.progress.direction
+                kept = f"its saved chunks are kept: {either(f'{direction}()', direction)} continues from there"
+                await self._work(run, kept, guarded, chunks.around(run.work))
             except DeeBaseError as error:
                 if guarded is not None and guarded.refused and not guarded.wrote and not begun.loops:
-                    await self._not_begun(run)
+                    await self._reset(run)
                     raise guarded.refused from None
                 await _pause_before_another_attempt(file, error, left)
                 continue
-            await self._finished(file, chunks, time.perf_counter() - start)
+            async with self._db.transaction():
+                await chunks.hold()
+                await self._record_end(run, time.perf_counter() - start)
             return True
 
-    async def _taken(self, file: MigrationFile, direction: Direction) -> LedgerEntry | None:
-        """Return the row of a migration that is begun or gone on with; None when somebody else has finished it."""
+    async def _claim(self, run: _Run) -> LedgerEntry | None:
+        """Return the row of a migration that starts or continues; None if another runner has finished it."""
+        file = run.file
+        direction: Direction = "down" if run.down else "up"
         async with self._db.transaction():
             await self._ledger.lock()
             entry = await self._ledger.find(file.name)
             now, begun = datetime.now(UTC), ChunkProgress(direction).text
-            if entry is None and direction == "up":
+            if entry is None and not run.down:
                 await self._ledger.add(file.name, file, started_at=now, seconds=None)
                 await self._ledger.change(file.name, progress=begun)
-            elif entry is not None and entry.finished_at is not None and direction == "down":
+            elif entry is not None and entry.finished_at is not None and run.down:
                 await self._ledger.change(file.name, started_at=now, finished_at=None, progress=begun)
             elif entry is None or entry.finished_at is not None:
                 return None
             return await self._ledger.find(file.name)
 
-    async def _finished(self, file: MigrationFile, run: ChunkedRun, seconds: float) -> None:
-        async with self._db.transaction():
-            await run.hold()
-            if run.progress.direction == "down":
-                await self._ledger.remove(file.name)
-            else:
-                await self._ledger.change(file.name, finished_at=datetime.now(UTC), seconds=seconds, progress=None)
-
-
-_UNDONE = "nothing of it was kept"
-
-
-def _goes_on(run: ChunkedRun) -> str:
-    return f"{either(f'{run.progress.direction}()', run.progress.direction)} goes on from there"
-
 
 async def _pause_before_another_attempt(file: MigrationFile, error: DeeBaseError, left: int) -> None:
-    """Wait for a moment if it is what somebody else holds that a migration failed at.
+    """Wait for a moment if a migration failed because of a lock of another session.
 
     Raises:
-        DeeBaseError: it is not, or there is no attempt left.
+        DeeBaseError: it failed for another reason, or no attempt is left.
     """
     passing = error.retryable or getattr(error.__cause__, "retryable", False)
     if not passing or left == 0:
         raise error
-    log.warning("%s waits for what somebody else holds: %s; it is tried again", file.name, error.message)
+    log.warning("%s waits for a lock of another session: %s; trying again", file.name, error.message)
     await asyncio.sleep(random.uniform(_PAUSE / 4, _PAUSE))
 
 
 def _failed(file: MigrationFile, where: str, error: BaseException, left: str) -> MigrationError:
-    """Return the error for one in a migration, whose own message is shown only if it can hold no values."""
-    what = f"{type(error).__name__}: {error.message}" if isinstance(error, DeeBaseError) else said_by(error)
+    """Return the error of a failed migration; the message of its cause is shown only if it can hold no values."""
+    what = f"{type(error).__name__}: {error.message}" if isinstance(error, DeeBaseError) else shown(error)
     hint = getattr(error, "hint", None)
     if isinstance(error, TableExistsError):
         counted = either(f"repair({file.name!r}, applied=True)", f"repair {file.name} --applied")
@@ -371,5 +347,5 @@ def _failed(file: MigrationFile, where: str, error: BaseException, left: str) ->
     if isinstance(error, QueryTimeoutError):
         hint = "a statement of a migration may take long: Database(..., command_timeout=0)"
     passing = isinstance(error, ConnectionError) or getattr(error, "retryable", False)
-    after = "run it again" if passing else f"mend the file, {either('rerecord()', 'rerecord')}, then run it again"
+    after = "run it again" if passing else f"correct the file, {either('rerecord()', 'rerecord')}, then run it again"
     return MigrationError(f"{file.path} failed{where}: {what}; {left}", hint=f"{hint}; {after}" if hint else after)

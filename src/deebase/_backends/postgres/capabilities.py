@@ -34,4 +34,8 @@ CAPABILITIES = Capabilities(
     max_name_bytes=LONGEST,
     # Manual, "System Columns".
     system_columns=frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}),
+    locks_tables=True,
+    builds_concurrently=True,
+    cascades_drops=True,
+    reads_may_write=True,
 )

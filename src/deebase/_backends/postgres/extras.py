@@ -1,29 +1,32 @@
-"""What PostgreSQL knows of a schema beyond columns, keys and indexes; and the DDL of tables, which it does not keep."""
+"""What PostgreSQL stores of a schema besides columns, keys and indexes; and the DDL of tables."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy.engine import Dialect
-
+from deebase._backends.migration_support import Choices, Connected
 from deebase._backends.postgres.check_text import settled
+from deebase._backends.postgres.user_types import read_types
+from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, TriggerState, ViewState
 from deebase._model.facts import ColumnInfo, TableInfo
+from deebase._sql.statement import Statement
+from deebase._sqltext.quoting import identifier
 
-#: What an extension made belongs to it, not to the schema.
+#: What an extension created belongs to it, not to the schema.
 _HERE = """n.nspname = current_schema() AND NOT c.relispartition AND NOT EXISTS (
         SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"""
 #: contype: p key, u unique, c check, f foreign key, x exclusion (manual, pg_constraint).
-CONSTRAINTS = f"""
+_CONSTRAINTS = f"""
     SELECT c.relname::text, k.conname::text, k.contype::text, pg_get_constraintdef(k.oid),
            ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(n, place)
                  JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.place)
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE {_HERE} AND k.contype IN ('p', 'u', 'c', 'f', 'x') ORDER BY c.relname, k.contype DESC, k.conname
 """
-COLUMNS = f"""
+_COLUMNS = f"""
     SELECT c.relname::text, a.attname::text, a.attidentity::text, a.attgenerated::text,
            CASE WHEN a.attcollation <> t.typcollation THEN format('%I.%I', ln.nspname, l.collname) END,
            pg_get_expr(d.adbin, d.adrelid)
@@ -33,13 +36,13 @@ COLUMNS = f"""
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE {_HERE} AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, a.attnum
 """
-VIEWS = f"""
+_VIEWS = f"""
     SELECT c.relname::text, c.relkind = 'm', pg_get_viewdef(c.oid),
            ARRAY(SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i WHERE i.indrelid = c.oid ORDER BY i.indexrelid)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE {_HERE} AND c.relkind IN ('v', 'm') ORDER BY c.relname
 """
-TRIGGERS = f"""
+_TRIGGERS = f"""
     SELECT g.tgname::text, c.relname::text, pg_get_triggerdef(g.oid)
     FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE {_HERE} AND NOT g.tgisinternal AND NOT EXISTS (
@@ -50,19 +53,34 @@ _IDENTITY = {"a": "ALWAYS", "d": "BY DEFAULT"}
 _SERIAL = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
 
 
-class Extras:
-    """What the statements above found.
+async def read_parts(
+    database: Connected, tables: Mapping[str, TableInfo], views: Iterable[TableInfo], choices: Choices
+) -> SchemaParts:
+    """See ``MigrationSupport``; the definitions of views are read here."""
+
+    async def rows(sql: str) -> Sequence[Sequence[Any]]:
+        return await database.fetch(Statement(sql, reads=True), [])
+
+    extras = _Extras(await rows(_CONSTRAINTS), await rows(_COLUMNS))
+    found = [_view(*row) for row in await rows(_VIEWS)]
+    triggers = [_trigger(*row) for row in await rows(_TRIGGERS)]
+    return SchemaParts(
+        {name: extras.parts(facts, choices(name)) for name, facts in tables.items()},
+        {view.name: view for view in found},
+        {(trigger.table, trigger.name): trigger for trigger in triggers},
+        {made.name: made for made in await read_types(database)},
+    )
+
+
+class _Extras:
+    """The constraints and columns of all tables.
 
     Args:
-        dialect: for quotes.
-        constraints: rows of ``CONSTRAINTS``.
-        columns: rows of ``COLUMNS``.
+        constraints: rows of ``_CONSTRAINTS``.
+        columns: rows of ``_COLUMNS``.
     """
 
-    def __init__(
-        self, dialect: Dialect, *, constraints: Sequence[Sequence[Any]], columns: Sequence[Sequence[Any]]
-    ) -> None:
-        self._quote = dialect.identifier_preparer.quote_identifier
+    def __init__(self, constraints: Sequence[Sequence[Any]], columns: Sequence[Sequence[Any]]) -> None:
         self._constraints: defaultdict[str, list[Sequence[Any]]] = defaultdict(list)
         self._columns: defaultdict[str, dict[str, Sequence[Any]]] = defaultdict(dict)
         for table, name, kind, definition, names in constraints:
@@ -70,70 +88,60 @@ class Extras:
         for row in columns:
             self._columns[row[0]][row[1]] = row[2:]
 
-    def features(
-        self, table: str, choices: Mapping[str, Sequence[str]]
-    ) -> Iterator[tuple[str, str | None, str | None, bool, str | None]]:
-        """Yield what a table has besides its columns, keys and indexes.
-
-        That is its text, the statements that add and drop it, whether a class says it, and the column it goes with.
+    def parts(self, facts: TableInfo, choices: Mapping[str, Sequence[str]]) -> TableParts:
+        """Return a table with all of its parts.
 
         Args:
-            table: its name.
+            facts: the table.
             choices: its columns of an Enum or Literal, whose CHECK belongs to their type.
         """
-        alter = f"ALTER TABLE {self._quote(table)}"
+        names = {name for name, kind, _, _ in self._constraints[facts.name] if kind in ("p", "u", "x")}
+        own = dataclasses.replace(facts, indexes=tuple([index for index in facts.indexes if index.name not in names]))
+        return TableParts(own, tuple(self._features(facts.name, choices)), self._ddl(own))
+
+    def _features(self, table: str, choices: Mapping[str, Sequence[str]]) -> Iterator[Feature]:
+        alter = f"ALTER TABLE {identifier(table)}"
         for name, kind, definition, columns in self._constraints[table]:
             of_choice = kind == "c" and len(columns) == 1 and columns[0] in choices and "= ANY ((ARRAY[" in definition
             if kind in ("u", "c", "x") and not of_choice:
-                constraint = self._quote(name)
-                yield (
-                    definition,
+                constraint = identifier(name)
+                added, dropped = (
                     f"{alter} ADD CONSTRAINT {constraint} {definition}",
                     f"{alter} DROP CONSTRAINT {constraint}",
-                    False,
-                    None,
                 )
+                yield Feature(definition, added, dropped)
             elif kind == "f" and "DEFERRABLE" in definition:
-                yield f"{', '.join(columns)}: {definition.partition(' DEFERRABLE')[1].strip()}", None, None, False, None
+                yield Feature(f"{', '.join(columns)}: {definition.partition(' DEFERRABLE')[1].strip()}")
         for name, (identity, generated, collation, expression) in self._columns[table].items():
-            column = f"{alter} ALTER COLUMN {self._quote(name)}"
+            column = f"{alter} ALTER COLUMN {identifier(name)}"
             if identity:
                 kind = _IDENTITY[identity]
                 added, dropped = f"{column} ADD GENERATED {kind} AS IDENTITY", f"{column} DROP IDENTITY"
-                yield f"{name}: generated {kind.lower()}", added, dropped, identity == "d", name
+                yield Feature(f"{name}: generated {kind.lower()}", added, dropped, identity == "d", name)
             if not identity and not generated and str(expression).startswith("nextval("):
-                yield f"{name}: serial", None, None, False, name
+                yield Feature(f"{name}: serial", column=name)
             if generated:
-                yield f"{name}: generated as {expression}", None, None, False, name
+                yield Feature(f"{name}: generated as {expression}", column=name)
             if collation is not None:
-                yield f"{name}: collate {collation}", None, None, False, name
+                yield Feature(f"{name}: collate {collation}", column=name)
 
-    def without_constraints(self, facts: TableInfo) -> TableInfo:
-        """Return a table without the indexes that belong to constraints."""
-        names = {name for name, kind, _, _ in self._constraints[facts.name] if kind in ("p", "u", "x")}
-        return dataclasses.replace(facts, indexes=tuple([index for index in facts.indexes if index.name not in names]))
-
-    def ddl(self, facts: TableInfo) -> tuple[list[str], list[str], dict[str, str]]:
-        """Return the statements that make a table again, with its indexes; those of its foreign keys; its columns."""
+    def _ddl(self, facts: TableInfo) -> TableDdl:
         columns = {column.name: self._column(facts, column) for column in facts.columns}
         constraints = self._constraints[facts.name]
         parts = [*columns.values()]
-        parts += [f"CONSTRAINT {self._quote(name)} {text}" for name, kind, text, _ in constraints if kind != "f"]
-        alter = f"ALTER TABLE {self._quote(facts.name)} ADD CONSTRAINT"
-        keys = [f"{alter} {self._quote(name)} {text}" for name, kind, text, _ in constraints if kind == "f"]
-        return (
-            [
-                f"CREATE TABLE {self._quote(facts.name)} (\n    " + ",\n    ".join(parts) + "\n)",
-                *[index.sql for index in self.without_constraints(facts).indexes if index.sql is not None],
-            ],
-            keys,
+        parts += [f"CONSTRAINT {identifier(name)} {text}" for name, kind, text, _ in constraints if kind != "f"]
+        create = f"CREATE TABLE {identifier(facts.name)} (\n    " + ",\n    ".join(parts) + "\n)"
+        alter = f"ALTER TABLE {identifier(facts.name)} ADD CONSTRAINT"
+        return TableDdl(
+            (create, *[index.sql for index in facts.indexes if index.sql is not None]),
+            tuple([f"{alter} {identifier(name)} {text}" for name, kind, text, _ in constraints if kind == "f"]),
             columns,
         )
 
     def _column(self, facts: TableInfo, column: ColumnInfo) -> str:
         identity, generated, collation, expression = self._columns[facts.name].get(column.name, ("", "", None, None))
         serial = column.generated and not identity
-        text = f"{self._quote(column.name)} {_SERIAL.get(column.type, column.type) if serial else column.type}"
+        text = f"{identifier(column.name)} {_SERIAL.get(column.type, column.type) if serial else column.type}"
         if collation is not None:
             text += f" COLLATE {collation}"
         if identity:
@@ -144,18 +152,15 @@ class Extras:
             text += f" DEFAULT {column.default}"
         return text + (" NOT NULL" if column.not_null else "")
 
-    def view(self, row: Sequence[Any]) -> tuple[str, str | None, tuple[str, ...], bool, str]:
-        """Return name, SELECT, SQL, whether it is materialized, and the key of a view."""
-        name, materialized, definition, indexes = row
-        select = str(definition).strip().removesuffix(";")
-        kind = "MATERIALIZED VIEW" if materialized else "VIEW"
-        key = "\n".join([kind, select, *indexes])
-        # create_view makes no index by its definition alone.
-        plain = None if indexes else select
-        made = (f"CREATE {kind} {self._quote(name)} AS {select}", *indexes)
-        return name, plain, made, bool(materialized), key
 
-    def trigger(self, row: Sequence[Any]) -> tuple[str, str, str, str, str]:
-        """Return name, table, SQL, the SQL that drops it, and the key of a trigger."""
-        name, table, sql = row
-        return name, table, sql, f"DROP TRIGGER {self._quote(name)} ON {self._quote(table)}", sql
+def _view(name: str, materialized: bool, definition: str, indexes: Sequence[str]) -> ViewState:
+    select = definition.strip().removesuffix(";")
+    kind = "MATERIALIZED VIEW" if materialized else "VIEW"
+    key = "\n".join([kind, select, *indexes])
+    # create_view makes no index from the definition alone.
+    plain = None if indexes else select
+    return ViewState(name, plain, (f"CREATE {kind} {identifier(name)} AS {select}", *indexes), materialized, key)
+
+
+def _trigger(name: str, table: str, sql: str) -> TriggerState:
+    return TriggerState(name, table, sql, f"DROP TRIGGER {identifier(name)} ON {identifier(table)}", sql)

@@ -1,17 +1,21 @@
-"""The types that a schema of PostgreSQL makes itself, enums and domains, and the SQL that makes them again."""
+"""The types that a schema of PostgreSQL defines, enums and domains, and the SQL that creates them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy.engine import Dialect
 
+from deebase._backends.migration_support import Connected
 from deebase._backends.postgres.check_text import settled
+from deebase._backends.schema_parts import TypeState
+from deebase._sql.statement import Statement
+from deebase._sqltext.quoting import identifier
 from deebase._types.base import literal
 
-#: In the order in which they were made: a domain may be over an enum. Those of extensions come with these.
-TYPES = """
+#: In the order of their creation: a domain may be over an enum. Extensions bring their own.
+_TYPES = Statement(
+    """
     SELECT t.typname::text, t.typtype::text,
            ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),
            format_type(t.typbasetype, t.typtypmod), t.typnotnull, t.typdefault,
@@ -24,24 +28,33 @@ TYPES = """
     WHERE n.nspname = current_schema() AND t.typtype IN ('d', 'e') AND NOT EXISTS (
         SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')
     ORDER BY t.oid
-"""
+    """,
+    reads=True,
+)
 
 
-def made_again(dialect: Dialect, row: Sequence[Any]) -> tuple[str, str, str]:
-    """Return the name of a type, the SQL that makes it, and the SQL that drops it.
+async def read_types(database: Connected) -> list[TypeState]:
+    """Return the types of the current schema, in the order of their creation."""
+    return [_type(database.dialect, *row) for row in await database.fetch(_TYPES, [])]
 
-    Args:
-        dialect: for quotes.
-        row: one of ``TYPES``.
-    """
-    name, kind, labels, base, not_null, default, collation, checks = row
-    quoted = dialect.identifier_preparer.quote_identifier(str(name))
+
+def _type(
+    dialect: Dialect,
+    name: str,
+    kind: str,
+    labels: Sequence[str],
+    base: str,
+    not_null: bool,
+    default: str | None,
+    collation: str | None,
+    checks: Sequence[str],
+) -> TypeState:
     if kind == "e":
-        listed = ", ".join([literal(str(label), dialect) for label in labels])
-        return str(name), f"CREATE TYPE {quoted} AS ENUM ({listed})", f"DROP TYPE {quoted}"
-    parts = [f"CREATE DOMAIN {quoted} AS {base}"]
+        listed = ", ".join([literal(label, dialect) for label in labels])
+        return TypeState(name, f"CREATE TYPE {identifier(name)} AS ENUM ({listed})", f"DROP TYPE {identifier(name)}")
+    parts = [f"CREATE DOMAIN {identifier(name)} AS {base}"]
     parts += [f"COLLATE {collation}"] if collation is not None else []
     parts += [f"DEFAULT {default}"] if default is not None else []
     parts += ["NOT NULL"] if not_null else []
-    parts += [settled(str(check)) for check in checks]
-    return str(name), " ".join(parts), f"DROP DOMAIN {quoted}"
+    parts += [settled(check) for check in checks]
+    return TypeState(name, " ".join(parts), f"DROP DOMAIN {identifier(name)}")

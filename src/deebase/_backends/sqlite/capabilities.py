@@ -32,4 +32,8 @@ CAPABILITIES = Capabilities(
     max_columns=2000,
     max_name_bytes=None,
     system_columns=frozenset(),
+    locks_tables=False,
+    builds_concurrently=False,
+    cascades_drops=False,
+    reads_may_write=False,
 )

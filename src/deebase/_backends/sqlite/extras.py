@@ -1,43 +1,63 @@
-"""What SQLite keeps of a schema as text: what a stored CREATE TABLE says beyond columns and keys, views, triggers."""
+"""What SQLite stores of a schema as text: the clauses of CREATE TABLE besides columns and keys, views, triggers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from deebase._backends.migration_support import Choices, Connected
+from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, TriggerState, ViewState
 from deebase._model.facts import TableInfo
+from deebase._sql.statement import Statement
 from deebase._sqltext.create_table import Clause, ColumnText, TableText, parse
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier, literal
 from deebase._sqltext.tokens import code_tokens, folded, joined
 from deebase.errors import InvalidOperationError
 
-TRIGGERS = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY tbl_name, name"
+_TRIGGERS = Statement(
+    "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY tbl_name, name", reads=True
+)
 
-#: What shows of a clause in the facts of the table.
+#: Clauses that the facts of the table show.
 _KNOWN = ("NOT NULL", "NULL", "DEFAULT", "")
 _FOREIGN = ("REFERENCES", "FOREIGN KEY")
 
 
-def key_of(sql: str) -> str:
-    """Return SQL in the form in which two texts of one meaning are the same."""
+async def read_parts(
+    database: Connected, tables: Mapping[str, TableInfo], views: Iterable[TableInfo], choices: Choices
+) -> SchemaParts:
+    """See ``MigrationSupport``."""
+    triggers = [_trigger(*map(str, row)) for row in await database.fetch(_TRIGGERS, [])]
+    return SchemaParts(
+        {
+            name: TableParts(facts, tuple(_features(facts, choices(name))), _ddl(facts))
+            for name, facts in tables.items()
+        },
+        {facts.name: _view(facts.name, facts.sql or "") for facts in views},
+        {(trigger.table, trigger.name): trigger for trigger in triggers},
+    )
+
+
+def _key_of(sql: str) -> str:
+    """Return SQL in a form that is equal for two texts with the same meaning."""
     return joined(code_tokens(sql, SQLITE))
 
 
-def features(facts: TableInfo, choices: Mapping[str, Sequence[str]]) -> list[tuple[str, str | None]]:
-    """Return what the text of a table says besides its columns, keys and indexes, and the column that it goes with.
-
-    Args:
-        facts: the table.
-        choices: its columns of an Enum or Literal, whose CHECK belongs to their type.
-    """
+def _parsed(facts: TableInfo) -> TableText | None:
+    """Return the parts of a CREATE TABLE; None for a virtual table, or the syntax of a newer SQLite."""
     try:
-        table = parse(facts.sql or "")
+        return parse(facts.sql or "")
     except (InvalidOperationError, IndexError, StopIteration):
-        # A virtual table, or one that a newer SQLite has made: as a whole.
-        return [(key_of(facts.sql or ""), None)]
+        return None
+
+
+def _features(facts: TableInfo, choices: Mapping[str, Sequence[str]]) -> list[Feature]:
+    table = _parsed(facts)
+    if table is None:
+        return [Feature(_key_of(facts.sql or ""))]
     checks = {_choice(name, texts) for name, texts in choices.items()}
     found = [*_of_columns(table), *[(text, None) for text in (*_of_table(table), *table.options)]]
-    return [(text, column) for text, column in found if text not in checks]
+    return [Feature(text, column=column) for text, column in found if text not in checks]
 
 
 def _choice(name: str, texts: Sequence[str]) -> str:
@@ -61,13 +81,13 @@ def _of_columns(table: TableText) -> Iterator[tuple[str, str | None]]:
 
 
 def _quirk(table: TableText, column: ColumnText) -> str | None:
-    """Tell a single key that is called INTEGER but is not the rowid."""
+    """Return the mark of a single INTEGER key that is not the rowid."""
     key = [clause for clause in column.of("PRIMARY KEY") if any(token.word == "DESC" for token in clause.tokens)]
     return f"{folded(column.name)}: descending key" if key and table.rowid_column is None else None
 
 
 def _more(clause: Clause, text: str) -> str | None:
-    """Return what a clause of a column says that the facts of the table do not."""
+    """Return the part of a clause that the facts of the table do not show."""
     if clause.kind in ("COLLATE", "GENERATED", "DEFERRABLE"):
         return text
     if clause.kind == "PRIMARY KEY" and "autoincrement" in text.split():
@@ -95,27 +115,22 @@ def _unnamed(clause: Clause) -> str:
     return joined(clause.tokens[2:] if named else clause.tokens)
 
 
-def ddl(facts: TableInfo) -> tuple[list[str], list[str], dict[str, str]]:
-    """Return the statements that make a table again, with its indexes; none for later; and its columns."""
-    made = [facts.sql or "", *[index.sql for index in facts.indexes if index.sql is not None]]
-    try:
-        table = parse(facts.sql or "")
-    except (InvalidOperationError, IndexError, StopIteration):
-        return made, [], {}
-    return made, [], {column.name: table.sql[column.start : column.end] for column in table.columns}
+def _ddl(facts: TableInfo) -> TableDdl:
+    made = (facts.sql or "", *[index.sql for index in facts.indexes if index.sql is not None])
+    table = _parsed(facts)
+    if table is None:
+        return TableDdl(made)
+    return TableDdl(made, columns={column.name: table.sql[column.start : column.end] for column in table.columns})
 
 
-def view(sql: str) -> tuple[str | None, tuple[str, ...], bool, str]:
-    """Return the SELECT of a view (None if its columns have names of their own), its SQL, False, and its key."""
+def _view(name: str, sql: str) -> ViewState:
     found = code_tokens(sql, SQLITE)
     start = next((place for place, token in enumerate(found) if token.word == "AS"), None)
-    listed = any(token.text == "(" for token in found[:start])
-    if start is None or listed:
-        return None, (sql,), False, key_of(sql)
-    return sql[found[start].end :].strip(), (sql,), False, joined(found[start + 1 :])
+    # A list of names before AS is more than a SELECT.
+    if start is None or any(token.text == "(" for token in found[:start]):
+        return ViewState(name, None, (sql,), False, _key_of(sql))
+    return ViewState(name, sql[found[start].end :].strip(), (sql,), False, joined(found[start + 1 :]))
 
 
-def trigger(row: Sequence[object]) -> tuple[str, str, str, str, str]:
-    """Return name, table, SQL, the SQL that drops it, and the key of a trigger."""
-    name, table, sql = str(row[0]), str(row[1]), str(row[2])
-    return name, table, sql, f"DROP TRIGGER {identifier(name)}", key_of(sql)
+def _trigger(name: str, table: str, sql: str) -> TriggerState:
+    return TriggerState(name, table, sql, f"DROP TRIGGER {identifier(name)}", _key_of(sql))

@@ -1,4 +1,4 @@
-"""`deebase migrate`: migrations written, applied, undone, looked at and mended."""
+"""`deebase migrate`: write, apply, undo, check and repair migrations."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class _Open(NamedTuple):
     migrator: Migrator
 
     def run(self, work: Any) -> Any:
-        """Return what a call of the API gives."""
+        """Return the result of a call of the API."""
         return self.session.run(work)
 
 
 def _losing(command: F) -> F:
-    """Add what allows a migration to lose rows; the command gets it as ``allow``: all tables, none or some."""
+    """Add the options that allow a migration to lose rows; the command gets ``allow``: all tables, none or some."""
 
-    @click.option("--allow-destructive", is_flag=True, help="Run also what loses rows or values that are stored.")
+    @click.option("--allow-destructive", is_flag=True, help="Also run migrations that lose stored rows or values.")
     @click.option("--may-lose", multiple=True, metavar="TABLE", help="Allow it for this table, which is not counted.")
     @functools.wraps(command)
     def wrapped(*args: Any, allow_destructive: bool, may_lose: tuple[str, ...], **options: Any) -> Any:
@@ -61,7 +61,7 @@ def _in_directory(command: F) -> F:
         type=click.Path(file_okay=False, path_type=Path),
         expose_value=False,
         callback=keep,
-        help="Where the migrations are; by default the settings say, else ./migrations.",
+        help="The directory of the migrations; by default that of the settings, else ./migrations.",
     )
     return option(command)
 
@@ -95,9 +95,9 @@ def migrate() -> None:
 @_in_directory
 @database_options
 def new(name: str, empty: bool, sql: bool, data: bool, renames: tuple[str, ...]) -> None:
-    """Open a draft with what makes the migrations so far into the models, and the way back.
+    """Open a draft with the steps from the migrations so far to the models, and back.
 
-    On a terminal it asks whether what goes and what comes is one thing with another name.
+    On a terminal it asks whether something that is dropped and something that is added is a rename.
     """
     chosen = _renames(renames)
     with _opened(creates=True) as o:
@@ -108,7 +108,7 @@ def new(name: str, empty: bool, sql: bool, data: bool, renames: tuple[str, ...])
 
 
 def _asked(candidates: Iterable[tuple[str, str]]) -> dict[str | tuple[str, str], str]:
-    """Ask which of what goes and comes is one thing with another name."""
+    """Ask which of the dropped and added names are renames."""
     found: dict[str | tuple[str, str], str] = {}
     for old, to in candidates:
         table = old.rpartition(".")[0]
@@ -144,7 +144,7 @@ def seal(name: str | None, applied: bool | None) -> None:
 
 @migrate.command("up", example="deebase migrate up --plan\ndeebase migrate up")
 @click.option("--to", type=int, metavar="N", help="The number of the last one; all of them by default.")
-@click.option("--plan", is_flag=True, help="Show what would be applied and what to look at first; change nothing.")
+@click.option("--plan", is_flag=True, help="Show what would be applied and its hazards; change nothing.")
 @click.option("--sql", is_flag=True, help="Print what would be applied as SQL, as --dry-run does.")
 @_losing
 @click.option("--backup", is_flag=True, help="Write a backup first, beside the SQLite file or in this directory.")
@@ -207,7 +207,7 @@ def _done(step: Step) -> dict[str, Any]:
 
 @migrate.command("down", example="deebase migrate down --to 6")
 @click.option("--to", type=int, metavar="N", help="Undo all above this number; 0 undoes all. By default the last one.")
-@click.option("--plan", is_flag=True, help="Show what would be undone, and the rows of what goes; change nothing.")
+@click.option("--plan", is_flag=True, help="Show what would be undone, and the rows it affects; change nothing.")
 @_losing
 @click.option("--backup", is_flag=True, help="Write a backup first, beside the SQLite file or in this directory.")
 @click.option("--lock-timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for another runner.")
@@ -262,7 +262,7 @@ def status() -> None:
 def check(strict: bool) -> None:
     """Try all migrations in a scratch database, and compare with the models; exits with 4 if something is wrong.
 
-    What lint finds in migrations that the database lacks is shown as well.
+    It also shows what lint finds in migrations that the database lacks.
     """
     with _opened(creates=True) as o:
         wrong, lint = o.run(o.migrator.check()), o.run(o.migrator.lint())
@@ -297,7 +297,7 @@ def _attention(found: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
 @_in_directory
 @database_options
 def baseline(name: str) -> None:
-    """Write the first migration from what the database has, and take it for applied there."""
+    """Write the first migration from the database, and count it as applied there."""
     with _opened() as o:
         say(f"Wrote {o.run(o.migrator.baseline(name))}, which the database counts as applied.")
 
@@ -308,7 +308,7 @@ def baseline(name: str) -> None:
 @_in_directory
 @database_options
 def squash(numbers: str, name: str) -> None:
-    """Make one migration of several."""
+    """Replace several migrations by one."""
     first, separator, last = numbers.partition("..")
     if not separator or not first.isdecimal() or not last.isdecimal():
         raise Refusal("Say from which number to which: deebase migrate squash 3..7 NAME")
@@ -320,7 +320,7 @@ def squash(numbers: str, name: str) -> None:
 @_in_directory
 @database_options
 def renumber() -> None:
-    """Give migrations that share a number one of their own."""
+    """Give migrations that share a number a new one."""
     with _opened() as o:
         moved = o.run(o.migrator.renumber())
     for old, name in moved:
@@ -334,22 +334,22 @@ def renumber() -> None:
 @_in_directory
 @database_options
 def rerecord(name: str | None) -> None:
-    """Take edited or renamed files for what they are now; nothing is run."""
+    """Accept edited or renamed files as they are now; nothing runs."""
     with _opened() as o:
         taken = o.run(o.migrator.rerecord(name))
-    say(f"Took {', '.join(taken)} as they are." if taken else "Nothing was edited.")
+    say(f"Accepted {', '.join(taken)}." if taken else "Nothing was edited.")
 
 
 @migrate.command("repair", example="deebase migrate repair 0009-index-of-orders --applied")
 @click.argument("name", required=False)
-@click.option("--applied/--not-applied", default=None, help="What one that is half done counts as from now on.")
+@click.option("--applied/--not-applied", default=None, help="Whether a half-done one counts as applied.")
 @_in_directory
 @database_options
 def repair(name: str | None, applied: bool | None) -> None:
-    """Settle what is half done, and write files that are missing as they were applied."""
+    """Settle half-done migrations, and write missing files as they were applied."""
     with _opened() as o:
         done = o.run(o.migrator.repair(name, applied=applied))
-    say("\n".join(done) if done else "Nothing is to be mended.")
+    say("\n".join(done) if done else "Nothing needs to be repaired.")
 
 
 @migrate.command("eject", example="deebase migrate eject alembic")

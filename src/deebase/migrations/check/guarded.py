@@ -1,4 +1,4 @@
-"""Statements of a migration that is not one transaction, each looked at before it is committed."""
+"""Statements of a migration that is not one transaction, each of them checked before it is committed."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from deebase._engine.executor import Executor
 from deebase._engine.loops import LoopResources
 from deebase._engine.transaction_scope import TransactionScope
 from deebase._sql.statement import Statement
+from deebase._sqltext.capabilities import Capabilities
 from deebase.errors import MigrationError
 from deebase.migrations.check.hazards_words import Words
 from deebase.migrations.check.loss_guard import CountAgainError, Guard
+from deebase.migrations.target import Target
 
 T = TypeVar("T")
 
-#: What begins a statement that no transaction takes.
+#: The first words of statements that no transaction accepts.
 _ALONE = frozenset({"VACUUM", "PRAGMA", "ATTACH", "DETACH"})
 _ALONE_OBJECTS = frozenset({"DATABASE", "TABLESPACE", "SYSTEM", "SUBSCRIPTION"})
 
 
-def needs_no_transaction(sql: str, dialect: str) -> bool:
-    """Whether a statement is one that no transaction takes, none of which loses rows."""
-    words = Words.of(sql, dialect)
+def _needs_no_transaction(sql: str, database: Capabilities) -> bool:
+    """Whether no transaction accepts a statement; none of these loses rows."""
+    words = Words.of(sql, database)
     first, second = [*words.upper, "", ""][:2]
     return (
         first in _ALONE
         or (first in ("CREATE", "ALTER", "REINDEX") and second in _ALONE_OBJECTS)
         or (
-            dialect == "postgresql"
+            database.builds_concurrently
             and first in ("CREATE", "DROP", "REINDEX", "ALTER", "REFRESH")
             and words.has("CONCURRENTLY")
         )
@@ -39,21 +41,22 @@ def needs_no_transaction(sql: str, dialect: str) -> bool:
 class GuardedExecutor(Executor):
     """An executor that runs each statement in a transaction of its own, and rolls it back if rows or values are lost.
 
-    Connections and settings are those of another executor.
+    It uses the connections and settings of the database's executor.
 
     Args:
-        executor: that other one.
-        guard: makes what looks at a transaction, from the text that it runs.
-        text: of the migration, for the transactions that it begins itself.
+        target: the database.
+        guard: returns the guard of one transaction, from the text that it runs.
+        text: the text of the migration, for the transactions that it begins itself.
     """
 
-    def __init__(self, executor: Executor, guard: Callable[[str], Guard], text: str) -> None:
-        self._inner = executor
+    def __init__(self, target: Target, guard: Callable[[str], Guard], text: str) -> None:
+        self._inner = target.executor
+        self._capabilities = target.capabilities
         self._guard_of = guard
         self._text = text
-        #: The error by which something was refused.
+        #: The error that refused a statement.
         self.refused: MigrationError | None = None
-        #: Whether something was done that stays.
+        #: Whether a change was committed.
         self.wrote: bool = False
 
     def __getattr__(self, name: str) -> Any:
@@ -78,7 +81,7 @@ class GuardedExecutor(Executor):
     async def stream(
         self, statement: Statement, args: Sequence[Any], size: int, *, guarded: bool = False
     ) -> AsyncGenerator[tuple[list[Any], list[Any]], None]:
-        """See ``Executor``; what a statement writes is looked at before the first row is given."""
+        """See ``Executor``; what a statement writes is checked before the first row is yielded."""
         if self.current.get() is not None or statement.reads or guarded:
             async for piece in super().stream(statement, args, size, guarded=guarded):
                 yield piece
@@ -92,19 +95,18 @@ class GuardedExecutor(Executor):
         return _GuardedTransaction(self, read_only=read_only, isolation=isolation)
 
     def guard(self, text: str | None = None) -> Guard:
-        """Return what looks at one transaction.
+        """Return the guard of one transaction.
 
         Args:
-            text: what it runs; None for all of the migration.
+            text: the text that it runs; by default that of the migration.
         """
         return self._guard_of(self._text if text is None else text)
 
     async def _alone(self, statement: Statement, action: Callable[[], Awaitable[T]]) -> T:
-        # A SELECT can call a function that writes (PostgreSQL).
-        reads = statement.reads and self.settings.name == "sqlite"
+        reads = statement.reads and not self._capabilities.reads_may_write
         if self.current.get() is not None or reads:
             return await action()
-        if needs_no_transaction(statement.sql, self.settings.name):
+        if _needs_no_transaction(statement.sql, self._capabilities):
             self.wrote = True
             return await action()
         guard = self.guard(statement.sql)
@@ -122,7 +124,7 @@ class GuardedExecutor(Executor):
 
 
 class _GuardedTransaction(TransactionScope):
-    """A transaction that the migration begins: it cannot run again, so that what is not counted is refused."""
+    """A transaction that the migration begins: it cannot run again, so that changes of uncounted tables are refused."""
 
     def __init__(self, executor: GuardedExecutor, *, read_only: bool, isolation: str | None) -> None:
         super().__init__(executor, read_only=read_only, isolation=isolation)

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from deebase._engine.context import TableContext
 
 _EMPTY = (None, "", b"")
-#: Keys that one statement asks for: PostgreSQL parses a longer list of pairs in a deeper stack than it has.
+#: Keys per statement: PostgreSQL runs out of stack when it parses a longer list of pairs.
 _AT_ONCE = 500
 
 
 class RowsGuard:
-    """Sees to it that a chunk loses no row and no value; counting the whole table for each chunk would take too long.
+    """Refuses a chunk that loses rows or values; counting the whole table for each chunk would take too long.
 
     Args:
-        executor: of the migration.
+        executor: the executor of the migration.
         source: the table of the loop.
     """
 
@@ -38,7 +38,7 @@ class RowsGuard:
         self._before: dict[tuple[Any, ...], dict[str, Any]] = {}
 
     async def begin(self, rows: Sequence[Any]) -> None:
-        """Keep the rows as they are; the body may change the objects that it gets."""
+        """Copy the rows, because the body may change the objects that it gets."""
         self._before = self._by_key(rows)
         await self._guard.watch()
 
@@ -47,10 +47,10 @@ class RowsGuard:
         return {tuple([values[name] for name in self._key]): values for values in found}
 
     async def end(self, error: BaseException | None) -> None:
-        """Compare, unless the chunk failed.
+        """Compare the rows, unless the chunk failed.
 
         Raises:
-            MigrationError: a row or a value is lost.
+            MigrationError: a row or a value would be lost.
         """
         try:
             if error is None and self._before:

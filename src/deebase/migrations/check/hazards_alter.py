@@ -8,16 +8,16 @@ from deebase.migrations.check import rules
 from deebase.migrations.check.hazards_words import Words
 from deebase.migrations.check.rules import Hazard, Rule, hazard
 
-#: What ADD adds besides columns.
+#: The kinds of objects that ADD adds besides columns.
 _CONSTRAINTS = frozenset({"CONSTRAINT", "CHECK", "FOREIGN", "UNIQUE", "PRIMARY", "EXCLUDE"})
-#: What DROP drops besides columns.
+#: The kinds of objects that DROP drops besides columns.
 _NO_COLUMN = frozenset({"CONSTRAINT", "DEFAULT", "NOT", "IDENTITY", "EXPRESSION"})
 _SERIAL = frozenset({"SERIAL", "BIGSERIAL", "SMALLSERIAL", "SERIAL2", "SERIAL4", "SERIAL8"})
-#: What ends the default of a column.
+#: The words that end the default of a column.
 _AFTER_DEFAULT = frozenset(
     {"NOT", "NULL", "CHECK", "UNIQUE", "PRIMARY", "REFERENCES", "CONSTRAINT", "COLLATE", "GENERATED", "DEFERRABLE"}
 )
-#: Functions that give one value for a whole statement, so that it is stored once for all rows.
+#: Functions with one value per statement, which is stored once for all rows.
 _STABLE = frozenset(
     {
         *("NOW", "CURRENT_TIMESTAMP", "LOCALTIMESTAMP", "TRANSACTION_TIMESTAMP", "STATEMENT_TIMESTAMP", "CURRENT_TIME"),
@@ -27,7 +27,7 @@ _STABLE = frozenset(
         *("VARCHAR", "CHAR", "NUMERIC", "DECIMAL", "TIMESTAMP", "TIMESTAMPTZ", "TIME", "INTERVAL", "BIT", "ARRAY"),
     }
 )
-#: Actions that are told by their first words.
+#: Actions that their first words identify.
 _ACTIONS: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("SET", "LOGGED"), rules.SET_LOGGED),
     (("SET", "UNLOGGED"), rules.SET_LOGGED),
@@ -49,13 +49,13 @@ def actions(words: Words) -> list[Words]:
     place = words.skip(2)
     while place + 2 < len(words.texts) and words.texts[place + 1] == ".":
         place += 2
-    # PostgreSQL writes an asterisk behind a name with its children.
+    # In PostgreSQL an asterisk may follow the name: the table with its children.
     place += 1 if words.upper[place + 1 : place + 2] == ["*"] else 0
     return [action for action in words.part(place + 1).split() if action.texts]
 
 
 def of_alter(words: Words) -> Iterator[Hazard]:
-    """Yield what is to be looked at in an ALTER TABLE."""
+    """Yield the hazards of an ALTER TABLE."""
     table, found = words.name_at(2), actions(words)
     if len(found) > 1:
         yield hazard(rules.SEVERAL_ACTIONS, table)
@@ -132,7 +132,7 @@ def _of_column(table: str | None, action: Words) -> Iterator[Hazard]:
 
 
 def _is_volatile(column: Words) -> bool:
-    """Whether a default calls a function that may give another value for each row."""
+    """Whether a default calls a function that may return another value for each row."""
     place = column.find("DEFAULT")
     if place is None or column.upper[place - 1] == "BY":
         return False

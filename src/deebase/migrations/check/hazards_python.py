@@ -1,4 +1,4 @@
-"""Lint of Python: the calls of a module, as far as their arguments are written out."""
+"""Lint of Python: the calls in a module, as far as their arguments are literals."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from deebase._model.columns import snake_case
+from deebase._sqltext.capabilities import Capabilities
 from deebase.migrations.check import rules
 from deebase.migrations.check.hazards_sql import SqlReader, created_by, writes
 from deebase.migrations.check.rules import Hazard, hazard
@@ -15,55 +16,55 @@ from deebase.migrations.loading import is_one_transaction
 
 
 def is_transactional(file: MigrationFile) -> bool:
-    """Whether a migration says nothing that keeps it from being one transaction, as far as its text tells."""
+    """Whether a migration runs in one transaction, as far as its text shows."""
     if file.suffix == ".sql":
         return is_one_transaction(file)
     try:
         body = ast.parse(file.text).body
     except (SyntaxError, ValueError):
         return True
-    said = {
+    assigned = {
         (target.id, node.value.value)
         for node in body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    return ("transactional", False) not in said and ("resumable", True) not in said
+    return ("transactional", False) not in assigned and ("resumable", True) not in assigned
 
 
 class Reader:
-    """Reads the calls of a module, those of its other direction left out.
+    """Reads the calls in a module, except those of its other direction.
 
     Args:
         file: the migration.
-        dialect: "sqlite" or "postgresql".
+        database: the database.
         down: read its downgrade, and leave its upgrade out.
-        transactional: whether one transaction holds all of it.
+        transactional: whether it runs in one transaction.
         bounded: whether waits for a lock have a limit.
     """
 
     def __init__(
         self,
         file: MigrationFile,
-        dialect: str,
+        database: Capabilities,
         *,
         down: bool = False,
         transactional: bool = True,
         bounded: bool = True,
     ) -> None:
-        self._dialect = dialect
+        self._database = database
         #: Reads the SQL in its calls.
-        self.sql: SqlReader = SqlReader(dialect, transactional=transactional, bounded=bounded)
+        self.sql: SqlReader = SqlReader(database, transactional=transactional, bounded=bounded)
         self._first_line = 1 if file.seal is None else 2
         try:
             body = ast.parse(file.text).body
         except (SyntaxError, ValueError):
-            body = []  # loading it tells where it is wrong
+            body = []  # loading the file reports the error
         left_out = "upgrade" if down else "downgrade"
         kept = [node for node in body if getattr(node, "name", None) != left_out]
         self._calls = [node for part in kept for node in ast.walk(part) if isinstance(node, ast.Call)]
-        #: The tables that the migration makes itself.
+        #: The tables that the migration creates itself.
         self.created: set[str] = {
             name for call in self._calls if not _is_true(_keyword(call, "replace")) for name in self._created(call)
         }
@@ -76,11 +77,11 @@ class Reader:
                 if isinstance(argument, ast.Name):
                     yield given or snake_case(argument.id)
         elif method in _SQL:
-            yield from created_by(_text(_argument(call)) or "", self._dialect)
+            yield from created_by(_text(_argument(call)) or "", self._database)
 
     def hazards(self) -> Iterator[Hazard]:
-        """Yield what is to be looked at, in the order of lines."""
-        #: The names of before, which a database that is to be migrated knows.
+        """Yield the hazards, in the order of lines."""
+        # By the names before the migration, which are those that the database knows.
         tables: dict[str | None, str | None] = {}
         columns: dict[tuple[str | None, str | None], str | None] = {}
         for call in sorted(self._calls, key=lambda call: call.lineno):
@@ -97,11 +98,11 @@ class Reader:
                 tables[first] = table
 
     def writes_rows(self) -> bool:
-        """Whether rows are written."""
+        """Whether it writes rows."""
         return any(
             _method(call) in _WRITING
             or (isinstance(call.func, ast.Name) and call.func.id == "chunked")
-            or (_method(call) in _SQL and writes(_text(_argument(call)) or "", self._dialect))
+            or (_method(call) in _SQL and writes(_text(_argument(call)) or "", self._database))
             for call in self._calls
         )
 

@@ -1,11 +1,11 @@
-"""Lint of SQL: statement by statement, and what they do together."""
+"""Lint of SQL: each statement by itself, then all of them together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.capabilities import Capabilities
 from deebase._sqltext.kinds import StatementKind, classify
 from deebase._sqltext.splitting import split_script
 from deebase.migrations.check import rules
@@ -22,23 +22,23 @@ class SqlReader:
     """Reads the statements of a migration, in their order.
 
     Args:
-        dialect: "sqlite" or "postgresql".
-        transactional: whether one transaction holds all of them.
+        database: the database.
+        transactional: whether they run in one transaction.
         bounded: whether waits for a lock have a limit.
     """
 
-    def __init__(self, dialect: str, *, transactional: bool = True, bounded: bool = True) -> None:
-        self._dialect = dialect
+    def __init__(self, database: Capabilities, *, transactional: bool = True, bounded: bool = True) -> None:
+        self._database = database
         self._transactional = transactional
         self._bounded = bounded
         self._seen: list[tuple[Words, int | None]] = []
-        #: The tables that statements make.
+        #: The tables that statements create.
         self.created: set[str] = set()
 
     def read(self, script: str, line: int | None) -> Iterator[Hazard]:
-        """Yield what is to be looked at in each statement by itself."""
-        for statement in split_script(script, capabilities_of(self._dialect).tokens):
-            words = Words.of(statement, self._dialect)
+        """Yield the hazards of each statement by itself."""
+        for statement in split_script(script, self._database.tokens):
+            words = Words.of(statement, self._database)
             self._seen.append((words, line))
             if words.begins("CREATE") and "TABLE" in words.upper[1:4]:
                 self.created |= {name for name in [words.name(after="TABLE")] if name is not None}
@@ -50,7 +50,7 @@ class SqlReader:
         yield from of_statement(words)
 
     def together(self) -> Iterator[Hazard]:
-        """Yield what is to be looked at in all statements together."""
+        """Yield the hazards of all statements together."""
         if self._transactional:
             yield from self._validated()
             yield from self._rows_beside_schema()
@@ -79,7 +79,7 @@ class SqlReader:
                 yield hazard(rules.ROWS_BESIDE_SCHEMA, _written_to(words), line=line)
 
     def _is_of_its_own(self, words: Words) -> bool:
-        """Whether a statement is about a table that is created here."""
+        """Whether a statement concerns a table that the migration creates itself."""
         name = words.name(after="ON") if words.has("ON") else words.name(after="TABLE")
         return name in self.created
 
@@ -89,7 +89,7 @@ def _changes_schema(words: Words) -> bool:
 
 
 def _created_kind(words: Words) -> str:
-    """Return what a CREATE creates; "" for any other statement."""
+    """Return the kind of object that a CREATE creates; "" for any other statement."""
     return next((word for word in words.upper[1:] if word not in _KINDS), "") if words.begins("CREATE") else ""
 
 
@@ -108,7 +108,10 @@ def _lifts_the_limit(words: Words) -> bool:
 
 
 def of_statement(words: Words) -> Iterator[Hazard]:
-    """Yield what is to be looked at in one statement."""
+    """Yield the hazards of one statement.
+
+    A new rule for a statement goes here, or into ``of_alter`` if it is about an action of ALTER TABLE.
+    """
     first = words.upper[0] if words.upper else ""
     if words.begins("ALTER", "TABLE"):
         yield from of_alter(words)
@@ -173,14 +176,14 @@ def _of_others(first: str, words: Words) -> Iterator[Hazard]:
         yield hazard(rules.REFRESH, words.name(after="VIEW"))
 
 
-def created_by(script: str, dialect: str) -> Iterable[str]:
-    """Return the tables that statements make."""
-    reader = SqlReader(dialect)
+def created_by(script: str, database: Capabilities) -> Iterable[str]:
+    """Return the tables that statements create."""
+    reader = SqlReader(database)
     list(reader.read(script, None))
     return reader.created
 
 
-def writes(script: str, dialect: str) -> bool:
+def writes(script: str, database: Capabilities) -> bool:
     """Whether a statement writes rows."""
-    rules = capabilities_of(dialect).tokens
-    return any(classify(statement, rules) is StatementKind.WRITE for statement in split_script(script, rules))
+    statements = split_script(script, database.tokens)
+    return any(classify(statement, database.tokens) is StatementKind.WRITE for statement in statements)

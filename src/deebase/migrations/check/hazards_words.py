@@ -1,14 +1,14 @@
-"""A statement of SQL as lint reads it: its words, and what is between them, without blanks and comments."""
+"""A SQL statement as lint reads it: its words and punctuation, without blanks and comments."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
 
-from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.capabilities import Capabilities
 from deebase._sqltext.tokens import Token, code_tokens
 
-#: What may be between a keyword and the name that belongs to it.
+#: Words between a keyword and the name that belongs to it.
 _FILLERS = frozenset({"IF", "NOT", "EXISTS", "ONLY", "TABLE", "COLUMN", "CONCURRENTLY"})
 
 
@@ -23,13 +23,13 @@ class Words:
         self._outer: list[str] | None = None
 
     @classmethod
-    def of(cls, statement: str, dialect: str) -> Words:
+    def of(cls, statement: str, database: Capabilities) -> Words:
         """Read a statement."""
-        return cls(code_tokens(statement, capabilities_of(dialect).tokens))
+        return cls(code_tokens(statement, database.tokens))
 
     @property
     def outer(self) -> list[str]:
-        """``upper`` without what is in parentheses, where it is of no use as a keyword."""
+        """``upper`` with the words in parentheses left empty: these are no keywords of the statement."""
         if self._outer is None:
             self._outer = []
             depth = 0
@@ -44,7 +44,7 @@ class Words:
         return tuple(self.upper[: len(words)]) == words
 
     def has(self, *words: str) -> bool:
-        """Whether these words follow each other somewhere, outside of parentheses."""
+        """Whether these words follow each other, outside of parentheses."""
         return self.find(*words) is not None
 
     def find(self, *words: str) -> int | None:
@@ -54,7 +54,7 @@ class Words:
         return next((place for place in places if tuple(outer[place : place + len(words)]) == words), None)
 
     def name(self, *, after: str) -> str | None:
-        """Return the name that follows a word, without its schema; what may be between the two is left out."""
+        """Return the name that follows a word, without its schema; filler words between the two are skipped."""
         place = self.find(after)
         return None if place is None else self.name_at(place + 1)
 

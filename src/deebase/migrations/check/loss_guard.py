@@ -1,24 +1,21 @@
-"""What stops a migration that loses rows or values: a comparison of the database before it and after it."""
+"""The guard that stops a migration which loses rows or values: it compares the database before and after."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from deebase._backends.contents import Contents, Fate, Outcome, Profile, StoredTable, UnreadableSchemaError
 from deebase.errors import MigrationError
-from deebase.migrations.check.contents import Census, Contents, Fate, Outcome, Profile, TableState, UnreadableError
-from deebase.migrations.check.contents_postgres import PostgresCensus
-from deebase.migrations.check.contents_sqlite import SqliteCensus
 from deebase.migrations.check.losses import gone, losses, survivor
 from deebase.migrations.hints import either
-
-if TYPE_CHECKING:
-    from deebase._engine.executor import Executor
+from deebase.migrations.ledger import TABLE as LEDGER
+from deebase.migrations.target import Target
 
 T = TypeVar("T")
 
-#: Words without which few texts lose anything: a migration that only adds has no table counted.
+#: Few texts without one of these words lose anything: no table is counted for a migration that only adds.
 _RISKY = frozenset(
     {
         *("delete", "do", "drop", "exec", "execute", "insert", "merge", "rename", "replace", "transform"),
@@ -28,28 +25,29 @@ _RISKY = frozenset(
 
 
 class CountAgainError(Exception):
-    """The verdict needs figures from before the migration: it is rolled back, and runs again after they are taken."""
+    """The verdict needs figures from before the migration, which is rolled back and runs again once they are taken."""
 
 
 class Guard:
     """Compares tables, columns, rows and values inside the transaction of a migration.
 
-    The tables that the text of the migration names are counted before it runs. What it writes to besides becomes known
-    only afterwards: it is rolled back then, and runs again with these counted too. Where other sessions can write
-    meanwhile, fewer rows may be their work: it runs once more while they are kept out, and that decides.
+    The tables that the text of the migration names are counted before it runs. Other tables that it writes to are known
+    only afterwards: then it is rolled back, and runs again after these are counted, too. Where other sessions can write
+    at the same time, they may be why rows are missing: the migration runs again while they are locked out, and the
+    result of that run decides.
 
     Args:
-        executor: of the database.
-        name: of the migration, for messages.
-        text: what it runs.
-        allowed: tables that may lose what they hold; they are not counted.
+        target: the database.
+        name: the name of the migration, for messages.
+        text: the text that it runs.
+        allowed: tables that may lose rows and values; they are not counted.
         down: whether the migration is undone, for hints.
         left: what is left of it when it is refused, for messages.
     """
 
     def __init__(
         self,
-        executor: Executor,
+        target: Target,
         name: str,
         text: str,
         allowed: Collection[str],
@@ -57,8 +55,7 @@ class Guard:
         down: bool = False,
         left: str = "nothing of it was kept",
     ) -> None:
-        postgres = executor.settings.name == "postgresql"
-        self._census: Census = PostgresCensus(executor) if postgres else SqliteCensus(executor)
+        self._census = target.support.census(target, LEDGER)
         self._name = name
         self._text = text.lower()
         self._allowed = allowed
@@ -83,10 +80,10 @@ class Guard:
         }
 
     async def around(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Run something, and see that nothing is lost by it.
+        """Run a function, and check that nothing is lost by it.
 
         Raises:
-            MigrationError: something is lost.
+            MigrationError: rows or values would be lost.
             CountAgainError: figures are needed for the verdict.
         """
         try:
@@ -98,13 +95,13 @@ class Guard:
             await self.close()
 
     async def check(self, *, final: bool = False) -> None:
-        """Compare with the state after it.
+        """Compare the database with its state before the migration.
 
         Args:
-            final: there is no other run: what is not counted counts as lost.
+            final: it cannot run again: changes of uncounted tables count as losses.
 
         Raises:
-            MigrationError: something is lost.
+            MigrationError: rows or values would be lost.
             CountAgainError: figures are needed for the verdict.
         """
         outcome = await self._outcome()
@@ -112,7 +109,7 @@ class Guard:
         uncounted = {fate.before.key for fate in fates if fate.before.key not in self._contents}
         if uncounted and final:
             names = [fate.before.name for fate in fates if fate.before.key in uncounted]
-            raise self._error([f"perhaps rows of {name}, which its text does not name" for name in names])
+            raise self.refusal([f"perhaps rows of {name}, which its text does not name" for name in names])
         if uncounted:
             self._counted |= uncounted
             raise CountAgainError
@@ -123,34 +120,34 @@ class Guard:
         if not self._census.alone and not final and not lost.keys() <= self._held:
             self._held |= lost.keys()
             raise CountAgainError
-        raise self._error([text for texts in lost.values() for text in texts])
+        raise self.refusal([text for texts in lost.values() for text in texts])
 
     async def _outcome(self) -> Outcome:
         try:
             return await self._census.end()
-        except UnreadableError as error:
-            raise self._error(["the schema, which the database cannot read after it"]) from error
+        except UnreadableSchemaError as error:
+            raise self.refusal(["the schema, which the database cannot read after it"]) from error
 
     async def watch(self) -> None:
-        """Look at which tables exist, and count nothing."""
+        """Read which tables exist, and count nothing."""
         await self._census.begin()
 
     async def glance(self) -> None:
-        """Compare without figures: rows that are deleted, and tables and columns that go.
+        """Compare without figures.
 
         Raises:
-            MigrationError: there are some.
+            MigrationError: rows are deleted, or tables or columns are dropped.
         """
         outcome = await self._outcome()
         fates = [fate for fate in outcome.fates if not fate.before.is_called(self._allowed)]
         if texts := [text for fate in fates for text in _at_a_glance(fate)]:
-            raise self._error(texts)
+            raise self.refusal(texts)
 
     def refusal(self, texts: Iterable[str]) -> MigrationError:
-        """Return the error for something that is lost."""
-        return self._error(texts)
+        """Return the error of a migration that loses something."""
+        return refusal(self._name, texts, self._verb, self._left)
 
-    async def _losses(self, fate: Fate, created: Sequence[TableState]) -> list[str]:
+    async def _losses(self, fate: Fate, created: Sequence[StoredTable]) -> list[str]:
         before, was = fate.before, self._contents[fate.before.key]
         if fate.after is not None:
             now = _together([await self._census.measure(table) for table in (fate.after, *fate.detached)])
@@ -161,9 +158,6 @@ class Guard:
         others = [(table, await self._census.measure(table)) for table in created]
         found = survivor(before, was, others)
         return [gone(before, was)] if found is None else found[1]
-
-    def _error(self, texts: Iterable[str]) -> MigrationError:
-        return refusal(self._name, texts, self._verb, self._left)
 
     async def close(self) -> None:
         """Stop watching."""
@@ -183,13 +177,13 @@ def _at_a_glance(fate: Fate) -> list[str]:
 
 
 def refusal(name: str, texts: Iterable[str], verb: str, left: str = "nothing of it was kept") -> MigrationError:
-    """Return the error for a migration that loses something.
+    """Return the error of a migration that loses something.
 
     Args:
-        name: of the migration.
-        texts: what is lost.
+        name: the name of the migration.
+        texts: what it loses.
         verb: "up" or "down".
-        left: what is left of it.
+        left: what is left of the migration.
     """
     allowed = either(f"{verb}(allow_destructive=True, backup=True)", f"{verb} --allow-destructive --backup")
     return MigrationError(
@@ -199,7 +193,7 @@ def refusal(name: str, texts: Iterable[str], verb: str, left: str = "nothing of 
 
 
 def _together(contents: Sequence[Contents]) -> Contents:
-    """Return what tables hold that were one."""
+    """Return the contents of tables that were one."""
     first, *others = contents
     for other in others:
         columns = {

@@ -1,42 +1,42 @@
-"""What a table lost between two moments, in words and numbers."""
+"""What a table has lost, in words and numbers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 
-from deebase.migrations.check.contents import Column, Contents, Profile, TableState
+from deebase._backends.contents import Contents, Profile, StoredColumn, StoredTable
 
-#: Types that keep a text which they accept, as it is or in one form of the same meaning.
+#: Types that store a text which they accept unchanged, or in a normal form of the same meaning.
 _PARSED = frozenset({"jsonb", "json", "uuid", "inet", "cidr", "macaddr", "macaddr8", "xml"})
 
 
-def gone(table: TableState, was: Contents) -> str:
-    """Return what is lost with a whole table."""
+def gone(table: StoredTable, was: Contents) -> str:
+    """Return the text for a table that is lost."""
     return f"table {table.name} with {_counted(was.rows, 'row')}"
 
 
 def losses(
-    before: TableState, was: Contents, after: TableState, now: Contents, *, copied: bool, deleted: bool
+    before: StoredTable, was: Contents, after: StoredTable, now: Contents, *, copied: bool, deleted: bool
 ) -> Iterator[str]:
-    """Yield what a table holds no more.
+    """Yield what a table has lost.
 
-    A value that another one replaces is changed, not lost, as long as it is not empty and the values of a column do not
-    all become one. Where the type of a column changes, or rows are copied to a new table, each value has to stay.
+    A value that is replaced by another one is not lost, unless that is empty, or all values of the column become equal.
+    If the type of a column changes, or rows are copied to a new table, every value has to stay.
 
     Args:
-        before: the table as it was.
-        was: what it held.
+        before: the table before the migration.
+        was: its contents then.
         after: the table that has its rows now.
-        now: what that holds.
+        now: the contents of that.
         copied: whether it is another table, to which the rows were copied.
-        deleted: whether rows were deleted, so that others may have taken their place.
+        deleted: whether rows were deleted, so that others may have replaced them.
     """
     if now.rows < was.rows:
         yield f"{was.rows - now.rows} of {_counted(was.rows, 'row')} of {before.name}"
         return
     pairs, added = _paired(before, after, by_name=copied)
-    # A row that goes to another partition has other values in the columns that place it, and no others.
+    # A row that moves to another partition differs only in the columns that determine its partition.
     staying = [(column, same) for column, same in pairs if column.name not in before.placing]
     if deleted and was.rows and not _all_stay(was, now, staying):
         yield f"rows of {before.name}, which are deleted while others are inserted"
@@ -51,8 +51,8 @@ def losses(
             yield f"{lost} of {name}"
 
 
-def _lost(column: Column, was: Profile, same: Column, now: Profile, *, strict: bool) -> str | None:
-    """Return which values of a column are lost, if any are."""
+def _lost(column: StoredColumn, was: Profile, same: StoredColumn, now: Profile, *, strict: bool) -> str | None:
+    """Return which values of a column are lost; None if all stay."""
     if now.filled < was.filled:
         return f"{was.filled - now.filled} of {_counted(was.filled, 'value')}"
     other_type = column.type != same.type and not (column.family == "texts" and same.family in _PARSED)
@@ -64,27 +64,27 @@ def _lost(column: Column, was: Profile, same: Column, now: Profile, *, strict: b
 
 
 def _paired(
-    before: TableState, after: TableState, *, by_name: bool
-) -> tuple[list[tuple[Column, Column | None]], list[Column]]:
-    """Return each column with itself as it is now, and the columns that are new."""
+    before: StoredTable, after: StoredTable, *, by_name: bool
+) -> tuple[list[tuple[StoredColumn, StoredColumn | None]], list[StoredColumn]]:
+    """Return each column with its present state, and the columns that are new."""
     now = {column.name if by_name else column.key: column for column in after.columns}
     pairs = [(column, now.pop(column.name if by_name else column.key, None)) for column in before.columns]
     return pairs, list(now.values())
 
 
-def _all_stay(was: Contents, now: Contents, pairs: Sequence[tuple[Column, Column | None]]) -> bool:
+def _all_stay(was: Contents, now: Contents, pairs: Sequence[tuple[StoredColumn, StoredColumn | None]]) -> bool:
     return was.rows == now.rows and all(
         same is None or _equal(was.columns[column.name], now.columns[same.name]) for column, same in pairs
     )
 
 
 def _stays(was: Profile, now: Profile) -> bool:
-    """Whether each value can still be there: others may have been added to them."""
+    """Whether no value can be missing: others may have been added."""
     return _equal(was, now) if now.present == was.present else now.digest[:1] >= was.digest[:1]
 
 
 def _equal(was: Profile, now: Profile) -> bool:
-    # Sums of fractions depend on the order in which rows come; those of hashes are whole numbers.
+    # Sums of fractions depend on the order of the rows; sums of hashes are whole numbers.
     pairs = zip(was.digest, now.digest, strict=True)
     return was.present == now.present and all(
         first == second or math.isclose(first, second, rel_tol=1e-12) for first, second in pairs
@@ -96,14 +96,14 @@ def _counted(count: int, noun: str) -> str:
 
 
 def survivor(
-    before: TableState, was: Contents, created: Sequence[tuple[TableState, Contents]]
-) -> tuple[TableState, list[str]] | None:
-    """Return the new table that has the rows of one that no longer exists, and what it lacks of them.
+    before: StoredTable, was: Contents, created: Sequence[tuple[StoredTable, Contents]]
+) -> tuple[StoredTable, list[str]] | None:
+    """Return the new table that has the rows of a dropped one, and what it lacks of them.
 
     Args:
-        before: the table as it was.
-        was: what it held.
-        created: the tables that did not exist before.
+        before: the dropped table.
+        was: its contents.
+        created: the new tables, with their contents.
     """
     found = [
         (table, list(losses(before, was, table, now, copied=True, deleted=False)))
@@ -115,7 +115,7 @@ def survivor(
     return next(iter([*whole, *named]), None)
 
 
-def _may_hold(before: TableState, table: TableState) -> bool:
+def _may_hold(before: StoredTable, table: StoredTable) -> bool:
     return table.name == before.name or bool(
         {column.name for column in before.columns} & {column.name for column in table.columns}
     )

@@ -1,4 +1,4 @@
-"""What a migration does to a schema, in words for who is about to apply it."""
+"""The changes that a migration makes to a schema, in words."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from deebase.migrations.compare.changes import Changes, TableChange
 
 
 def operations(back: Changes, hazards: Iterable[Hazard]) -> list[str]:
-    """Return what a migration does to the schema, a line for each thing.
+    """Return the operations of a migration, a line for each.
 
     Args:
-        back: what would make the schema behind it into the one before it.
-        hazards: what its text tells: of a thing that goes and one that comes, whether it is renamed.
+        back: the changes from the schema after it to the schema before it.
+        hazards: the hazards in its text, which show whether a dropped and an added column are a rename.
     """
     renamed = _renamed(back, [hazard for hazard in hazards if hazard.rule == rules.RENAME.id])
     found = [f"renames {old} to {new}" for old, new in renamed.items()]
-    # Alembic finds tables in no order.
+    # Alembic finds tables in no particular order.
     created, dropped = sorted([table.name for table in back.drop]), sorted([table.name for table in back.create])
     found += [f"creates table {name}" for name in created if name not in renamed.values()]
     for change in back.alter:
@@ -36,26 +36,26 @@ def operations(back: Changes, hazards: Iterable[Hazard]) -> list[str]:
 
 
 def touched(back: Changes) -> list[str]:
-    """Return the tables of before that a migration changes or drops."""
+    """Return the existing tables that a migration changes or drops."""
     return sorted({change.name for change in back.alter} | {table.name for table in back.create})
 
 
 def _renamed(back: Changes, hazards: list[Hazard]) -> dict[str, str]:
-    """Return what has another name afterwards, of what may have one: both schemas look the same if it was replaced."""
-    said = [".".join([name for name in (hazard.table, hazard.column) if name is not None]) for hazard in hazards]
+    """Return the old and new names of what is renamed; the schemas alone do not show whether it was replaced."""
+    renames = [".".join([name for name in (hazard.table, hazard.column) if name is not None]) for hazard in hazards]
     found: dict[str, str] = {}
     for new, old in back.possible_renames():
-        # The way back goes from the new name, which stands with its table, to the old one.
+        # The way back leads from the new name, which includes its table, to the old one.
         table, dot, column = new.rpartition(".")
         before = f"{table}.{old}" if dot else old
         after = column if dot else new
-        if before in said and before not in found and after not in found.values():
+        if before in renames and before not in found and after not in found.values():
             found[before] = after
     return found
 
 
 def _of_table(change: TableChange, renamed: dict[str, str]) -> Iterator[str]:
-    # `before` of the way back is the table as it comes to be.
+    # The way back starts from the table after the migration.
     name = change.name
     new = {column.name: column for column in change.before.facts.columns}
     old = {column.name: column for column in change.after.facts.columns}

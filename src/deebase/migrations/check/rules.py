@@ -1,4 +1,8 @@
-"""The rules of lint: what each finds, and what to do instead."""
+"""The rules of lint: what each finds, and what to do instead.
+
+To add one: define it here; yield ``hazard(...)`` of it in ``hazards_sql.of_statement`` (for an action of ALTER TABLE in
+``hazards_alter``, for a call of the API in ``hazards_python``); describe it in docs/migration-rules.md.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,11 @@ class Rule(NamedTuple):
 
     Attributes:
         id: its number, which never changes: "M402".
-        name: a short name, with which its section of the docs begins.
+        name: a short name, which begins its section of the docs.
         text: what it finds.
         advice: what to do instead.
         destructive: whether rows or values are lost.
-        dialect: the database that it is about; "" for both.
+        concerns_locks: whether it matters only where changes of tables make other sessions wait.
     """
 
     id: str
@@ -23,11 +27,11 @@ class Rule(NamedTuple):
     text: str
     advice: str
     destructive: bool = False
-    dialect: str = ""
+    concerns_locks: bool = False
 
 
 def _lock(number: str, name: str, text: str, advice: str) -> Rule:
-    return Rule(number, name, text, advice, dialect="postgresql")
+    return Rule(number, name, text, advice, concerns_locks=True)
 
 
 DROP_TABLE = Rule(
@@ -258,27 +262,21 @@ NO_LOCK_TIMEOUT = _lock(
 )
 
 #: All rules, in the order of their numbers.
-RULES: Final = (
-    *(DROP_TABLE, DROP_COLUMN, DELETE_ROWS, ADD_NOT_NULL, SET_NOT_NULL, RENAME, DROP_VIEW, ALTER_TYPE),
-    *(CHANGE_TYPE, INDEX, FOREIGN_KEY, ADD_CHECK, VALIDATE_AT_ONCE, ADD_UNIQUE, ADD_PRIMARY_KEY, ADD_EXCLUDE),
-    *(ADD_REFERENCE, VOLATILE_DEFAULT, ADD_SERIAL, ADD_IDENTITY, ADD_STORED, DROP_INDEX, REINDEX, REWRITE),
-    *(SET_LOGGED, SET_TABLESPACE, LOCK_TABLE, REFRESH, TRIGGER, DISABLE_TRIGGER, ROW_SECURITY, VACUUM_FULL),
-    *(ATTACH_PARTITION, NO_COLUMN_WORD, SEVERAL_ACTIONS, ROWS_BESIDE_SCHEMA, CONCURRENTLY_INSIDE, NO_LOCK_TIMEOUT),
-)
+RULES: Final = tuple([rule for rule in globals().values() if isinstance(rule, Rule)])
 
 
 @dataclass(frozen=True)
 class Hazard:
-    """Something in a migration to look at before it is applied.
+    """Something in a migration to check before it is applied.
 
     Attributes:
-        rule: its number: "M102"; the docs have a section for each.
+        rule: the number of its rule: "M102"; the docs have a section for each.
         text: what it is.
-        table: the table, None where the text does not tell.
-        column: the column, where it is about one.
-        line: of the file, None for SQL in it that has several.
+        table: the table; None if the text of the migration does not show it.
+        column: the column, if it is about one.
+        line: the line of the file; None in a file of SQL.
         destructive: whether rows or values are lost.
-        rows: how many are lost in this database, where that was counted.
+        rows: how many this database would lose, if they were counted.
         advice: what to do instead.
     """
 
@@ -299,5 +297,5 @@ class Hazard:
 
 
 def hazard(rule: Rule, table: str | None, column: str | None = None, line: int | None = None) -> Hazard:
-    """Return what a rule finds."""
+    """Return a finding of a rule."""
     return Hazard(rule.id, rule.text, table, column, line, rule.destructive, advice=rule.advice)

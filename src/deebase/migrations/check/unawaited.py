@@ -1,4 +1,4 @@
-"""Calls of the API that a migration makes without ``await``: found in the text, before anything runs."""
+"""Calls of the API without ``await``: found in the text of a migration before it runs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _HANDLE = re.compile(r"\b(Table|View)\[")
 
 
 class UnawaitedCall(NamedTuple):
-    """A call whose coroutine is thrown away.
+    """A call whose coroutine is discarded.
 
     Attributes:
-        line: of the text, counted from 1.
-        call: what is called, as it is written.
+        line: the line of the text, counted from 1.
+        call: the called function, as it is written.
     """
 
     line: int
@@ -28,13 +28,13 @@ class UnawaitedCall(NamedTuple):
 
 
 def unawaited_calls(text: str) -> list[UnawaitedCall]:
-    """Return the calls of coroutines in a module that nothing awaits.
+    """Return the calls of coroutines in a module that are not awaited.
 
-    A call counts where its receiver is the database that ``upgrade`` and ``downgrade`` are given, or a table or view
-    made from it, so that ``rows.insert(0, row)`` of a list does not.
+    A call counts if its receiver is the database that ``upgrade`` and ``downgrade`` are given, or a table or view of
+    it; ``rows.insert(0, row)`` of a list does not.
 
     Args:
-        text: of a module; one that cannot be parsed has no calls.
+        text: the text of a module; one that cannot be parsed has no calls.
     """
     try:
         module = ast.parse(text)
@@ -53,7 +53,7 @@ def unawaited_calls(text: str) -> list[UnawaitedCall]:
 
 @cache
 def _api() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """Return the methods that are coroutines, those of them that give a handle, and the others that do."""
+    """Return the coroutine methods, those of them that return a handle, and the other methods that return one."""
     from deebase._tables.table import Table
     from deebase._tables.view import View
     from deebase.database import Database
@@ -78,7 +78,7 @@ def _api() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
 
 
 def _handles(functions: dict[str, _Function]) -> dict[str, set[str]]:
-    """Return the names that stand for a database, a table or a view, for each function of a module."""
+    """Return the names of databases, tables and views in each function of a module."""
     known: dict[str, set[str]] = {name: set() for name in functions}
     for name in ("upgrade", "downgrade"):
         if name in functions and functions[name].args.args:
@@ -94,7 +94,7 @@ def _handles(functions: dict[str, _Function]) -> dict[str, set[str]]:
 def _follow(
     function: _Function, handles: set[str], functions: dict[str, _Function], known: dict[str, set[str]]
 ) -> None:
-    """Add the names that a function gives to handles, and the parameters that it passes them for."""
+    """Add the names that a function assigns handles to, and the parameters that receive them."""
     for node in ast.walk(function):
         if isinstance(node, ast.Assign) and _is_handle(node.value, handles):
             handles.update(
@@ -136,7 +136,7 @@ def _makes_coroutine(call: ast.Call, handles: set[str], coroutines: set[str]) ->
 
 
 def _dropped(function: _Function) -> Iterator[ast.Call]:
-    """Yield the calls whose value is thrown away: as statements of their own, or under names that nothing reads."""
+    """Yield the calls whose value is discarded: statements of their own, or assigned to names that are never read."""
     read = {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     for node in ast.walk(function):
         names = node.targets if isinstance(node, ast.Assign) else []
@@ -146,7 +146,7 @@ def _dropped(function: _Function) -> Iterator[ast.Call]:
 
 
 def _given(node: ast.expr) -> Iterator[ast.Call]:
-    """Yield the calls that an expression gives as they are, alone or in a collection."""
+    """Yield the calls that are the value of an expression, alone or in a collection."""
     if isinstance(node, ast.Call):
         yield node
     elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):

@@ -45,29 +45,11 @@ class SchemaInspector:
             table.append_column(sa.Column(column.name, column.type))
 
     def get_columns(self, table_name: str, schema: str | None = None) -> NoReturn:
-        """Not answered; nor are the parts below."""
+        """Not answered."""
         raise NotImplementedError
 
-    def get_pk_constraint(self, table_name: str, schema: str | None = None) -> NoReturn:
-        raise NotImplementedError
-
-    def get_foreign_keys(self, table_name: str, schema: str | None = None) -> NoReturn:
-        raise NotImplementedError
-
-    def get_indexes(self, table_name: str, schema: str | None = None) -> NoReturn:
-        raise NotImplementedError
-
-    def get_unique_constraints(self, table_name: str, schema: str | None = None) -> NoReturn:
-        raise NotImplementedError
-
-    def get_table_comment(self, table_name: str, schema: str | None = None) -> NoReturn:
-        raise NotImplementedError
-
-    def get_check_constraints(self, table_name: str, schema: str | None = None) -> NoReturn:
-        raise NotImplementedError
-
-    def get_table_options(self, table_name: str, schema: str | None = None) -> NoReturn:
-        raise NotImplementedError
+    get_pk_constraint = get_foreign_keys = get_indexes = get_unique_constraints = get_columns
+    get_table_comment = get_check_constraints = get_table_options = get_columns
 
     # Of more than 100 tables, Alembic asks the dialect whether it has a method of the same name as these.
 

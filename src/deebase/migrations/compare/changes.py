@@ -1,23 +1,24 @@
-"""What makes one schema of another, and how that is said in words."""
+"""The changes that turn one schema into another, and their description in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from deebase._backends.schema_parts import Feature, TriggerState, TypeState, ViewState
 from deebase._model.facts import IndexInfo
 from deebase._rows.model import ForeignKeyModel
-from deebase.migrations.compare.schema import Feature, Schema, TableState, TriggerState, TypeState, ViewState
+from deebase.migrations.compare.schema import Schema, TableState
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One way in which two schemas differ.
+    """A difference between two schemas.
 
     Attributes:
-        name: the table, view or trigger.
-        text: what is different, in words.
-        column: the column, where it is about one.
+        name: the table, view, trigger or type.
+        text: the difference, in words.
+        column: the column, if it is about one.
     """
 
     name: str
@@ -30,23 +31,23 @@ class Difference:
 
 @dataclass
 class TableChange:
-    """What is to be done to one table that stays.
+    """The changes of one table that exists before and after.
 
     Attributes:
-        before: the table as it is.
-        after: as it is to be.
-        add: columns, like those below.
-        drop: gone afterwards.
-        types: of another type afterwards.
-        not_null: whether NULL is refused afterwards.
-        defaults: with another default afterwards.
-        pk: the key afterwards, None if it stays.
-        add_keys: foreign keys.
-        drop_keys: foreign keys.
-        add_indexes: indexes; one that changes is dropped and added.
-        drop_indexes: indexes.
-        add_features: what else.
-        drop_features: what else.
+        before: the table before.
+        after: the table after.
+        add: columns that are added.
+        drop: columns that are dropped.
+        types: columns that change their type.
+        not_null: columns that start (True) or stop to refuse NULL.
+        defaults: columns that change their default.
+        pk: the new key; None if it stays.
+        add_keys: foreign keys that are added.
+        drop_keys: foreign keys that are dropped.
+        add_indexes: indexes that are added; one that changes is dropped and added.
+        drop_indexes: indexes that are dropped.
+        add_features: features that are added.
+        drop_features: features that are dropped.
     """
 
     before: TableState
@@ -69,13 +70,8 @@ class TableChange:
         """The table."""
         return self.after.name
 
-    @property
-    def disturbs_views(self) -> bool:
-        """Whether PostgreSQL refuses it while a view uses the table, or the view would show something else."""
-        return bool(self.drop or self.types)
-
     def differences(self) -> Iterator[Difference]:
-        """Yield what is different, in words."""
+        """Yield the differences, in words."""
         name = self.name
         old = {column.name: column for column in self.before.facts.columns}
         new = {column.name: column for column in self.after.facts.columns}
@@ -83,7 +79,7 @@ class TableChange:
         yield from [Difference(name, "is not wanted", column) for column in self.drop]
         for column in self.types:
             was, wanted = old[column].type, new[column].type
-            text = f"is {was}, and should be {wanted}" if was != wanted else "is held to another list of values"
+            text = f"is {was}, and should be {wanted}" if was != wanted else "has another list of values"
             yield Difference(name, text, column)
         for column, refuses in self.not_null.items():
             yield Difference(name, f"should {'refuse' if refuses else 'take'} NULL", column)
@@ -125,7 +121,7 @@ def _actions(key: ForeignKeyModel) -> str:
 
 @dataclass
 class Changes:
-    """What makes the schema ``before`` into ``after``."""
+    """The changes that turn the schema ``before`` into ``after``."""
 
     before: Schema
     after: Schema
@@ -143,7 +139,7 @@ class Changes:
         return any(True for _ in self.differences())
 
     def differences(self) -> Iterator[Difference]:
-        """Yield what is different, in words: what ``before`` lacks, and has too much."""
+        """Yield the differences, in words: what ``before`` lacks, and what it should not have."""
         yield from [Difference(table.name, "is a table that is missing") for table in self.create]
         yield from [Difference(table.name, "is a table that is not wanted") for table in self.drop]
         for change in self.alter:
@@ -159,7 +155,7 @@ class Changes:
             yield from [Difference(name, f"is another {kind}") for name in sorted(old & new)]
 
     def possible_renames(self) -> list[tuple[str, str]]:
-        """Return what is dropped and what is added that may be the same by another name: ``("user.name", "full")``."""
+        """Return what is dropped and added that may be a rename: ``("user.name", "full_name")``."""
         found: list[tuple[str, str]] = []
         for change in self.alter:
             old = {column.name: column.type for column in change.before.facts.columns}

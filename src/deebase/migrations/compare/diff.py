@@ -1,4 +1,4 @@
-"""Comparing two schemas: Alembic walks through tables and columns, and asks the comparators here for the rest."""
+"""Comparing two schemas: Alembic walks through tables and columns, and calls the comparators here for the rest."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from alembic.runtime.migration import MigrationContext
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
 
+from deebase._backends.schema_parts import Feature
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo, same_type
 from deebase._model.generated_names import comes_with_key
 from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.dialects import TokenRules
 from deebase._sqltext.tokens import code_tokens, joined
-from deebase.database import Database
 from deebase.migrations.compare.alembic_inspector import SchemaInspector
 from deebase.migrations.compare.changes import Changes, TableChange
-from deebase.migrations.compare.schema import Feature, Schema, TableState, read
+from deebase.migrations.compare.schema import Schema, TableState, read
+from deebase.migrations.target import Target
 
 #: The key of Alembic's options under which comparators find the two schemas.
 _BOTH = "deebase"
 _PLUGIN = "deebase.schema"
-#: Of Alembic's own comparators those that find tables and columns; what is in them has comparators here.
+#: Alembic's own comparators that find tables and columns; their contents are compared here.
 _PLUGINS = ["alembic.autogenerate.schemas", "alembic.autogenerate.tables", _PLUGIN]
 
 _REVERSE = {"add": "drop", "drop": "add", "create": "drop"}
 
 
 class PartOp(ops.MigrateOperation):
-    """A part of a table, or a view or trigger, that is added or dropped.
+    """Adds or drops a part of a table, or a view, trigger or type.
 
     Args:
-        table: the table, "" for a view or trigger.
-        field: the list of ``TableChange`` or ``Changes`` that it belongs to.
-        part: what is added or dropped.
+        table: the table; "" for a view, trigger or type.
+        field: the list of ``TableChange`` or ``Changes`` that the part belongs to.
+        part: the part.
     """
 
     def __init__(self, table: str, field: str, part: Any) -> None:
@@ -48,26 +49,26 @@ class PartOp(ops.MigrateOperation):
         self.part = part
 
     def reverse(self) -> PartOp:
-        """Return what undoes it, as Alembic asks of each operation."""
+        """Return the operation that undoes it, which Alembic requires."""
         verb, _, kind = self.field.partition("_")
         return PartOp(self.table, f"{_REVERSE.get(verb, verb)}_{kind}" if kind else verb, self.part)
 
 
-async def compare(source: Database, target: Database | Schema) -> Changes:
-    """Return what makes the schema of one database into that of another of the same kind.
+async def compare(source: Target, wanted: Target | Schema) -> Changes:
+    """Return the changes that turn the schema of one database into that of another of the same kind.
 
     Args:
-        source: as it is.
-        target: as it is to be.
+        source: the database to change.
+        wanted: the schema it should have, or a database with that schema.
     """
-    both = await read(source), target if isinstance(target, Schema) else await read(target)
-    async with source.transaction(read_only=True) as transaction:
+    both = await read(source), wanted if isinstance(wanted, Schema) else await read(wanted)
+    async with source.db.transaction(read_only=True) as transaction:
         found: list[ops.MigrateOperation] = await transaction.connection.run_sync(_operations, *both)
     return _changes(both, found)
 
 
 def _operations(connection: sa.Connection, before: Schema, after: Schema) -> list[ops.MigrateOperation]:
-    """Have Alembic compare the tables that a connection leads to with those of a schema."""
+    """Have Alembic compare two schemas; it needs a connection, but sends nothing over it."""
 
     def include_name(name: str | None, kind: str, _: Mapping[str, Any]) -> bool:
         return kind != "table" or name in before.tables
@@ -98,7 +99,7 @@ def _schemas(context: AutogenContext) -> tuple[Schema, Schema]:
 def _answer_from_schema(
     context: AutogenContext, upgrade: ops.UpgradeOps, schemas: set[str | None]
 ) -> PriorityDispatchResult:
-    """Have the comparators behind this one ask the schema instead of the database."""
+    """Have the comparators that follow ask the schema instead of the database."""
     assert context.connection is not None
     context.inspector = cast("sa.Inspector", SchemaInspector(context.connection, _schemas(context)[0]))
     return PriorityDispatchResult.CONTINUE
@@ -118,7 +119,7 @@ def _compare_column(
     choices = old.choices(table).get(column), new.choices(table).get(column)
     if _type(was) != _type(wanted) or choices[0] != choices[1]:
         operation.modify_type = after.type
-    # What is in the key is never NULL, whatever was declared.
+    # A column of the key is never NULL, whatever it declares.
     if was.not_null != wanted.not_null and not wanted.key:
         operation.modify_nullable = not wanted.not_null
     if was.default != wanted.default and (was.computed is None) == (wanted.computed is None):
@@ -146,7 +147,7 @@ def _compare_table(
         return PriorityDispatchResult.CONTINUE
     schemas = _schemas(context)
     old, new = (both.tables[name] for both in schemas)
-    rules = capabilities_of(schemas[0].dialect).tokens
+    rules = capabilities_of(schemas[0].catalog.dialect).tokens
     parts: list[tuple[str, Mapping[object, object], Mapping[object, object]]] = [
         ("keys", _by_key(old.facts.foreign_keys), _by_key(new.facts.foreign_keys)),
         ("indexes", _by_definition(old.facts, rules), _by_definition(new.facts, rules)),
@@ -161,13 +162,13 @@ def _compare_table(
 
 
 def _by_key(keys: Sequence[ForeignKeyModel]) -> dict[object, ForeignKeyModel]:
-    # By what they do: SQLite's have no names, and PostgreSQL makes them of names that may have changed since.
+    # Not by name: SQLite's have none, and PostgreSQL generates it from names that may have changed since.
     return {(key.columns, key.schema, key.table, key.targets, key.on_delete, key.on_update): key for key in keys}
 
 
 def _by_definition(table: TableInfo, rules: TokenRules) -> dict[object, IndexInfo]:
-    # Those without SQL belong to constraints of SQLite, which are features. Those that come with foreign keys are no
-    # difference: a table that was made before there were any stays as it is.
+    # Indexes without SQL belong to constraints of SQLite, which are features. Those that come with foreign keys are
+    # left out, so that a table of a version which did not create them stays as it is.
     return {
         (index.name, index.columns, index.unique, _index_key(index, rules)): index
         for index in table.indexes
@@ -176,7 +177,7 @@ def _by_definition(table: TableInfo, rules: TokenRules) -> dict[object, IndexInf
 
 
 def _index_key(index: IndexInfo, rules: TokenRules) -> str:
-    """Return what an index says besides its names, the same whoever wrote it."""
+    """Return the definition of an index without its name, in one form for equal definitions."""
     found = code_tokens(index.sql or "", rules)
     start = next(place for place, token in enumerate(found) if token.text == "(")
     return joined(found[start - 2 :] if found[start - 2].word == "USING" else found[start:])

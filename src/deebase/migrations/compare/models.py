@@ -1,4 +1,4 @@
-"""Models: the classes of a program, and the schema that they stand for."""
+"""Models: the classes of a program, and the schema that they define."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from deebase.errors import ConfigurationError, MigrationError
-from deebase.migrations.loading import said_by
+from deebase.migrations.loading import shown
 
 if TYPE_CHECKING:
     from deebase.database import Database
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 #: The name of a module, a module, or a function that creates all tables.
 Models: TypeAlias = "str | ModuleType | Callable[[Database], Awaitable[Any]]"
 
-#: The function of a module that makes everything.
+#: The function of a module that creates everything.
 _FUNCTION = "create_tables"
 
 
 async def create(db: Database, models: Models, root: Path | None) -> None:
-    """Make the schema of models in an empty database.
+    """Create the schema of models in an empty database.
 
     Args:
         db: the database.
         models: a module with ``async def create_tables(db)``, with ``TABLES``, or just with classes that have an
             ``id``; its name; or such a function.
-        root: where a module is looked for besides the usual places.
+        root: a directory to search for the module besides the usual places.
 
     Raises:
-        ConfigurationError: the module is not there, or says nothing of tables.
-        MigrationError: it fails, or its tables cannot be made.
+        ConfigurationError: the module does not exist, or defines no tables.
+        MigrationError: it fails, or its tables cannot be created.
     """
     if not isinstance(models, (str, ModuleType)):
         await models(db)
@@ -60,13 +60,13 @@ def _imported(name: str, root: Path | None) -> ModuleType:
         ) from error
     except Exception as error:
         raise MigrationError(
-            f"the models in {name} cannot be imported: {said_by(error)}", hint=f"python -c 'import {name}'"
+            f"the models in {name} cannot be imported: {shown(error)}", hint=f"python -c 'import {name}'"
         ) from error
 
 
 @contextmanager
 def _reachable(root: Path | None) -> Generator[None, None, None]:
-    """Let modules of a project be imported, whether it is installed or not."""
+    """Make the modules of a project importable, whether it is installed or not."""
     more = [] if root is None else [str(root), str(root / "src")]
     sys.path[:0] = more
     try:

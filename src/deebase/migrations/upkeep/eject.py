@@ -1,4 +1,4 @@
-"""Leaving: a plain Alembic environment with the schema that the migrations make, which needs nothing of DeeBase."""
+"""`eject`: a plain Alembic environment with the schema that the migrations make, which does not need DeeBase."""
 
 from __future__ import annotations
 
@@ -6,24 +6,19 @@ import io
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from deebase._engine.core import core_of
 from deebase._sqltext.capabilities import capabilities_of
 from deebase.errors import MigrationError
 from deebase.migrations.compare import creation_order as ordering
 from deebase.migrations.compare.schema import Schema, read
 from deebase.migrations.hints import either
-from deebase.migrations.scratch import scratch
-from deebase.migrations.upkeep import history
+from deebase.migrations.target import Target
+from deebase.migrations.upkeep.history import replay, sealed_files
 from deebase.migrations.write.drafts import literal
-
-if TYPE_CHECKING:
-    from deebase.database import Database
 
 _REVISION = '''"""The schema of {last}.
 
@@ -51,20 +46,20 @@ def downgrade() -> None:
 '''
 
 
-async def eject(db: Database, migrations: Path, target: Path) -> Path:
-    """Write an Alembic environment whose one revision makes the schema that migrations make; return that file."""
-    ini = target.parent / "alembic.ini"
-    _must_be_new(target, ini)
-    files = history.sealed_files(migrations)
-    async with scratch(db) as made:
-        await history.replay(made, files)
+async def eject(target: Target, migrations: Path, environment: Path) -> Path:
+    """Write an Alembic environment whose only revision makes the schema of all migrations; return that file."""
+    ini = environment.parent / "alembic.ini"
+    _require_new(environment, ini)
+    files = sealed_files(migrations)
+    async with target.scratch() as made:
+        await replay(made, files)
         schema = await read(made)
     quoted = schema.catalog.dialect.identifier_preparer.quote_identifier
-    views = ordering.views([*schema.views.values()], capabilities_of(schema.dialect).tokens)
+    views = ordering.views([*schema.views.values()], capabilities_of(schema.catalog.dialect).tokens)
     dropped = [f"DROP {view.kind} {quoted(view.name)}" for view in reversed(views)]
     for group in reversed(ordering.tables(schema.tables.values())):
-        # Tables in a cycle hold each other; SQLite does not mind.
-        cascade = " CASCADE" if len(group) > 1 and schema.dialect == "postgresql" else ""
+        # Tables in a cycle depend on each other.
+        cascade = " CASCADE" if len(group) > 1 and target.capabilities.cascades_drops else ""
         dropped += [f"DROP TABLE {quoted(table.name)}{cascade}" for table in group]
     text = _REVISION.format(
         last=files[-1].name if files else "an empty database",
@@ -73,31 +68,33 @@ async def eject(db: Database, migrations: Path, target: Path) -> Path:
     )
     try:
         config = Config(ini, stdout=io.StringIO(), cmd_opts=Namespace(quiet=True))
-        command.init(config, str(target), template="async")
-        path = target / "versions" / "0001_schema.py"
+        command.init(config, str(environment), template="async")
+        path = environment / "versions" / "0001_schema.py"
         path.write_text(text, encoding="utf-8", newline="\n")
-        _name_database(ini, db)
+        _name_database(ini, target)
     except (OSError, CommandError) as error:
         raise MigrationError(
-            f"{target} cannot be written: {error}", hint="look at the permissions and the disk"
+            f"{environment} cannot be written: {error}", hint="check the permissions and the disk"
         ) from error
     return path
 
 
-def _must_be_new(*paths: Path) -> None:
+def _require_new(*paths: Path) -> None:
     for path in paths:
         if path.exists():
-            raise MigrationError(f"{path} exists", hint=either("eject('other')", "eject other") + " writes elsewhere")
+            raise MigrationError(
+                f"{path} already exists", hint=either("eject('other')", "eject other") + " writes elsewhere"
+            )
 
 
 def _made(schema: Schema) -> Iterator[str]:
     yield from [made.sql for made in schema.types.values()]
     tables = [table for group in ordering.tables(schema.tables.values()) for table in group]
     for table in tables:
-        yield from table.ddl
+        yield from table.ddl.create
     for table in tables:
-        yield from table.late_ddl
-    for view in ordering.views([*schema.views.values()], capabilities_of(schema.dialect).tokens):
+        yield from table.ddl.constrain
+    for view in ordering.views([*schema.views.values()], capabilities_of(schema.catalog.dialect).tokens):
         yield from view.statements
     yield from [trigger.sql for trigger in schema.triggers.values()]
 
@@ -106,9 +103,9 @@ def _calls(statements: Iterator[str] | list[str]) -> str:
     return "\n".join([f"    connection.exec_driver_sql({literal(sql)})" for sql in statements]) or "    del connection"
 
 
-def _name_database(ini: Path, db: Database) -> None:
-    """Put the URL into the settings of Alembic, without its password."""
-    url = core_of(db).settings.sa_url.set(password=None)
+def _name_database(ini: Path, target: Target) -> None:
+    """Write the URL into the settings of Alembic, without its password."""
+    url = target.settings.sa_url.set(password=None)
     written = url.render_as_string().replace("%", "%%")
     lines = ini.read_text(encoding="utf-8").splitlines()
     lines = [f"sqlalchemy.url = {written}" if line.startswith("sqlalchemy.url") else line for line in lines]

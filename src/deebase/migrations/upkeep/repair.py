@@ -1,4 +1,4 @@
-"""Mending: files and ledger are brought together again; nothing of a migration is run."""
+"""`repair`, `rerecord` and `renumber`: files and ledger agree again; no migration runs."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from pathlib import Path
 
 from deebase.errors import MigrationError
 from deebase.migrations import files
-from deebase.migrations.check.hazards import writes_rows
 from deebase.migrations.files import COMMENTS, MigrationFile
-from deebase.migrations.hints import either
 from deebase.migrations.ledger import Ledger, LedgerEntry
-from deebase.migrations.states import REPAIR_FILE, Status, first_problem
+from deebase.migrations.status import REPAIR_FILE, Status
 
 
 async def repair(
     ledger: Ledger, directory: Path, found: list[Status], applied: bool | None, *, named: bool
 ) -> list[str]:
-    """Settle what is half done, and write files that are missing; return what was done.
+    """Settle half-done migrations, and write missing files; return a line for each.
 
     Args:
-        ledger: of the database.
-        directory: where the files are.
-        found: the migrations to look at.
-        applied: what is not settled yet counts as.
-        named: whether it was asked for by name; only then one that is pending is taken for applied.
+        ledger: the ledger of the database.
+        directory: the directory of the files.
+        found: the migrations to repair.
+        applied: whether a half-done one counts as applied.
+        named: whether it was given by name; only then a pending one is counted as applied.
     """
     done: list[str] = []
     for status in found:
@@ -36,7 +34,7 @@ async def repair(
                 await ledger.add(status.name, status.file, started_at=datetime.now(UTC), seconds=0.0)
                 done.append(f"{status.name} counts as applied")
             continue
-        # What is in chunks goes on by itself, unless something else is wanted.
+        # A migration in chunks continues by itself, unless the caller decides otherwise.
         resumable = entry.progress is not None
         if entry.finished_at is None and not (resumable and applied is None):
             done.append(await _settle(ledger, status, entry, applied))
@@ -57,10 +55,10 @@ async def _settle(ledger: Ledger, status: Status, entry: LedgerEntry, applied: b
 
 
 def _restore(directory: Path, entry: LedgerEntry) -> str:
-    # What comes from a database names no file outside of the directory.
+    # A name from the database must not lead out of the directory.
     if not files.is_numbered(entry.name) or entry.suffix not in COMMENTS:
         raise MigrationError(
-            "the ledger has a migration whose name is none", hint="look at the table _deebase_migrations"
+            "the ledger has a migration with an invalid name", hint="look at the table _deebase_migrations"
         )
     path = directory / f"{entry.name}{entry.suffix}"
     files.write(path, entry.source, sealed=True, new=True)
@@ -68,36 +66,36 @@ def _restore(directory: Path, entry: LedgerEntry) -> str:
 
 
 async def rerecord(ledger: Ledger, found: list[Status], name: str | None) -> list[str]:
-    """Take edited and renamed files, or the one of a name, for what they are now; return their names."""
+    """Accept edited and renamed files, or the one of this name, as they are now; return their names."""
     gone = {status.entry.checksum: status.name for status in found if status.state == "missing" and status.entry}
-    taken: list[str] = []
+    accepted: list[str] = []
     for status in found:
         file = status.file
         if file is None or name not in (None, status.name):
             continue
         if status.state == "edited":
-            await _take(ledger, status, file)
+            await _accept(ledger, status, file)
         elif status.state == "refused" and status.entry is None and file.checksum in gone:
             await ledger.rename(gone[file.checksum], status.name)
         else:
             continue
-        taken.append(status.name)
-    return taken
+        accepted.append(status.name)
+    return accepted
 
 
-async def _take(ledger: Ledger, status: Status, file: MigrationFile) -> None:
+async def _accept(ledger: Ledger, status: Status, file: MigrationFile) -> None:
     files.write(file.path, file.text, sealed=True)
     if status.entry is not None:
         await ledger.change(status.entry.name, checksum=file.checksum, source=file.text, suffix=file.suffix)
 
 
 async def renumber(ledger: Ledger, found: list[Status]) -> list[tuple[str, str]]:
-    """Give all but one of the files that share a number another one; return the old names and the new."""
+    """Give new numbers to files that share one, except the first; return the old names and the new."""
     numbered = [status for status in found if status.file is not None and status.number is not None]
     fresh = itertools.count(max((status.number or 0 for status in found), default=0) + 1)
     moved: list[tuple[str, str]] = []
     for _, group in itertools.groupby(numbered, key=lambda status: status.number):
-        # What is applied comes first, in the order in which that happened.
+        # Applied ones keep their number, the earliest first.
         sharing = sorted(group, key=_seniority)
         for status in sharing[1:]:
             if status.file is None:
@@ -112,28 +110,3 @@ async def renumber(ledger: Ledger, found: list[Status]) -> list[tuple[str, str]]
 
 def _seniority(status: Status) -> tuple[bool, int, str]:
     return status.entry is None, status.entry.position if status.entry is not None else 0, status.name
-
-
-def to_squash(
-    found: list[Status], first: int, last: int, dialect: str
-) -> tuple[list[MigrationFile], list[MigrationFile]]:
-    """Return the migrations before those that become one, and those."""
-    if problem := first_problem(found):
-        raise problem
-    numbered = [(status.number, status, status.file) for status in found if status.number is not None and status.file]
-    before = [file for number, _, file in numbered if number < first]
-    chosen = [(status, file) for number, status, file in numbered if first <= number <= last]
-    if len(chosen) < 2 or chosen[-1][0].number != last:
-        raise MigrationError(
-            f"from {first} to {last} there are no two migrations",
-            hint=f"{either('squash(3, 7, name)', 'squash 3..7 NAME')} takes their numbers",
-        )
-    if len({status.state for status, _ in chosen}) > 1:
-        raise MigrationError("some of them are applied here, and others are not", hint=f"{either('up()', 'up')} first")
-    writing = [file.name for _, file in chosen if writes_rows(file, dialect)]
-    if writing:
-        raise MigrationError(
-            f"{', '.join(writing)} changes rows, which one migration made of the schemas would not do",
-            hint="squash those before and behind it",
-        )
-    return before, [file for _, file in chosen]

@@ -1,16 +1,16 @@
-"""What is done to a table that stays, as calls of the API."""
+"""The changes of one table, as calls of the API."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
 
+from deebase._backends.schema_parts import Feature
 from deebase._model.columns import ColumnSpec
 from deebase._model.facts import ColumnInfo, IndexInfo, same_type
 from deebase._rows.model import ForeignKeyModel
 from deebase._types.registry import column_type
 from deebase.migrations.compare.changes import TableChange
-from deebase.migrations.compare.schema import Feature
 from deebase.migrations.write.body import Body, access, columns
 from deebase.migrations.write.drafts import literal
 from deebase.tools.codegen.constraints import plain_index
@@ -20,11 +20,11 @@ from deebase.types import UNSET, ForeignKeyMark
 
 
 class Alteration:
-    """What is done to one table: what goes, what stands on its own, what refers to other tables.
+    """Writes the changes of one table: what is dropped, what needs no other table, what refers to other tables.
 
     Args:
-        body: what it is written into.
-        change: what is to be done.
+        body: the body that it writes to.
+        change: the changes.
     """
 
     def __init__(self, body: Body, change: TableChange) -> None:
@@ -39,24 +39,24 @@ class Alteration:
         self._early = [name for name in change.add if name not in keyed]
 
     def _call(self, method: str, *arguments: Piece, **keywords: Piece) -> None:
-        self._body.do(call(f"{self._access}.{method}", *arguments, **keywords))
+        self._body.call(call(f"{self._access}.{method}", *arguments, **keywords))
 
     # -- the two halves ------------------------------------------------------------------------
 
     def clear(self, changing: Collection[str]) -> None:
-        """Write what goes away, and may be in the way of what is done to others.
+        """Write what is dropped first, because it may block changes of other tables.
 
         Args:
-            changing: tables that go, or get another key.
+            changing: tables that are dropped, or get another key.
         """
         change = self._change
         for feature in change.drop_features:
-            # That of a column goes with it.
+            # A feature of a column is dropped with it.
             if feature.column not in change.drop:
                 self._feature(feature, feature.drop, "should not have")
         for index in change.drop_indexes:
             self._call("drop_index", Piece(quoted(index.name)))
-        # The key of a column that is dropped goes with it, unless it is in the way of something else until then.
+        # A foreign key is dropped with its column, unless it blocks another change until then.
         keys = [
             key.columns for key in change.drop_keys if key.table in changing or not set(key.columns) <= set(change.drop)
         ]
@@ -64,7 +64,7 @@ class Alteration:
             self._call("transform", drop_foreign_keys=listed([columns(names) for names in dict.fromkeys(keys)]))
 
     def change(self) -> None:
-        """Write what needs no other table."""
+        """Write the changes that need no other table."""
         change = self._change
         for name in self._early:
             self._add(name)
@@ -75,7 +75,7 @@ class Alteration:
         self._indexes(late=False)
 
     def refer(self) -> None:
-        """Write what refers to other tables."""
+        """Write the references to other tables."""
         change = self._change
         for name in self._late:
             self._add(name)
@@ -108,8 +108,8 @@ class Alteration:
 
     def _add(self, name: str) -> None:
         column = self._facts[name]
-        spec = self._sayable(name)
-        if spec is None or column.computed is not None or (column.generated and self._body.postgres):
+        spec = self._expressible(name)
+        if spec is None or column.computed is not None or (column.generated and self._body.capabilities.has_sequences):
             self._add_as_sql(name)
             return
         values = self._body.module.values
@@ -119,15 +119,15 @@ class Alteration:
         zero = UNSET if spec.nullable or options or spec.foreign_key is not None else column_type(spec.sa_type).zero
         if zero is not UNSET:
             options["default"] = values.source(zero)
-            self._body.note(f"rows that are there get {options['default'].flat}: choose what is right for them")
+            self._body.note(f"existing rows get {options['default'].flat}: choose the right value for them")
         elif not spec.nullable and not options:
-            self._body.note(f"{self._name}.{name} is never NULL: this fails where rows are there")
+            self._body.note(f"{self._name}.{name} is never NULL: this fails if the table has rows")
         self._call("add_column", Piece(quoted(name)), self._body.module.hints.column(spec), **options)
         if zero is not UNSET:
             self._call("transform", defaults=mapped([(Piece(quoted(name)), Piece("None"))]))
 
-    def _sayable(self, name: str) -> ColumnSpec | None:
-        """Return a column as a class has it, where that makes the same column."""
+    def _expressible(self, name: str) -> ColumnSpec | None:
+        """Return a column as a class has it; None if the class would make another column."""
         spec, column = self._specs.get(name), self._facts[name]
         if spec is None or not self._is_type_of(spec, column):
             return None
@@ -137,7 +137,7 @@ class Alteration:
         return same_type(spec.sa_type.compile(dialect=self._body.dialect)) == same_type(column.type)
 
     def _add_as_sql(self, name: str) -> None:
-        declared = self._change.after.declarations.get(name)
+        declared = self._change.after.ddl.columns.get(name)
         if declared is None:
             self._body.leave(f"{self._name} lacks the column {name}, which the API cannot add")
         else:
@@ -186,7 +186,7 @@ class Alteration:
         return mapped(pairs)
 
     def _alter(self, column: str, action: str, lacks: str) -> None:
-        if self._body.postgres:
+        if self._body.capabilities.alters_in_place:
             name = self._body.name(self._name)
             self._body.sql(f"ALTER TABLE {name} ALTER COLUMN {self._body.name(column)} {action}")
         else:
@@ -198,7 +198,7 @@ class Alteration:
                 self._index(index)
 
     def _index(self, index: IndexInfo) -> None:
-        made = plain_index(self._change.after.facts, index, self._body.dialect.name)
+        made = plain_index(self._change.after.facts, index, self._body.capabilities.name)
         if made is None:
             self._body.sql(index.sql or "")
             return
@@ -215,7 +215,7 @@ class Alteration:
     def _composite(self, key: ForeignKeyModel) -> None:
         name = self._body.name
         table = name(key.table) if key.schema is None else f"{name(key.schema)}.{name(key.table)}"
-        if not self._body.postgres:
+        if not self._body.capabilities.alters_in_place:
             self._body.leave(f"{self._name} lacks a foreign key of ({', '.join(key.columns)}) to {key.table}")
             return
         actions = [("ON DELETE", key.on_delete), ("ON UPDATE", key.on_update)]
@@ -242,7 +242,7 @@ def _key(names: Sequence[str]) -> Piece:
 
 
 def mark_of(key: ForeignKeyModel) -> ForeignKeyMark | None:
-    """Return a foreign key as the API takes it; None for one of several columns."""
+    """Return a foreign key as the API takes it; None for a composite one."""
     if len(key.columns) != 1 or key.schema is not None or "." in key.table or "." in key.targets[0]:
         return None
     return ForeignKeyMark(f"{key.table}.{key.targets[0]}", key.on_delete, key.on_update)

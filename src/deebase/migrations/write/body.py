@@ -1,4 +1,4 @@
-"""The body of a function that is being written: calls of the API, SQL, and comments."""
+"""The body of a migration's function: calls of the API, SQL, and comments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.engine import Dialect
 
-from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.capabilities import Capabilities, capabilities_of
 from deebase._sqltext.tokens import tokens
 from deebase.migrations.write.drafts import literal
 from deebase.tools.codegen.line_layout import Piece, call, comment
@@ -17,50 +17,46 @@ INDENT = "    "
 
 
 class Body:
-    """Takes down the steps of a migration.
+    """Collects the steps of a migration.
 
     Args:
-        module: the module that it is written into, with the classes of the tables that are created.
-        dialect: the database that it is for.
+        module: the module of the migration, with the classes of the tables that are created.
+        dialect: the database.
 
     Attributes:
-        lines: what was written.
-        undone: what is different and was not written, in words.
+        lines: the steps so far.
+        unhandled: differences for which it has no step, in words.
     """
 
     def __init__(self, module: Module, dialect: Dialect) -> None:
         self.module = module
         self.dialect = dialect
         self.lines: list[str] = []
-        self.undone: list[str] = []
+        self.unhandled: list[str] = []
+        self.capabilities: Capabilities = capabilities_of(dialect)
 
-    @property
-    def postgres(self) -> bool:
-        """Whether it is for PostgreSQL."""
-        return self.dialect.name == "postgresql"
-
-    def do(self, step: Piece) -> None:
-        """Write a call."""
+    def call(self, step: Piece) -> None:
+        """Add a call."""
         self.lines.append(step.after("await ").lines(INDENT))
 
     def sql(self, text: str) -> None:
-        """Write a statement."""
-        # To q() a question mark outside of strings is a parameter, and two of them are one.
-        found = tokens(text, capabilities_of(self.dialect).tokens)
+        """Add a statement."""
+        # For q() a question mark outside of strings is a parameter, and two of them are a question mark.
+        found = tokens(text, self.capabilities.tokens)
         written = "".join([token.text * 2 if token.kind == "mark" else token.text for token in found])
-        self.do(call("db.q", Piece(literal(written))))
+        self.call(call("db.q", Piece(literal(written))))
 
     def note(self, text: str) -> None:
-        """Write a comment."""
+        """Add a comment."""
         self.lines.append(comment(text, INDENT))
 
     def leave(self, text: str) -> None:
-        """Note what is not written."""
-        self.undone.append(text)
+        """Add a comment about a difference that has no step."""
+        self.unhandled.append(text)
         self.note(f"not done here: {text}")
 
     def name(self, *names: str) -> str:
-        """Return names in quotes of SQL."""
+        """Return quoted names, as they stand in SQL."""
         return ", ".join(map(self.dialect.identifier_preparer.quote_identifier, names))
 
 

@@ -1,10 +1,10 @@
-"""Drafts: the one migration that is still being written, by hand and by recorded schema commands."""
+"""The text of a draft: its template, recorded commands, and whether it is ready to be sealed."""
 
 from __future__ import annotations
 
 import ast
 
-from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.capabilities import Capabilities
 from deebase._sqltext.splitting import split_script
 from deebase.errors import MigrationError
 from deebase.migrations import files
@@ -63,7 +63,7 @@ _NOT_UNDONE = "a step of it has no way back"
 
 
 def template(title: str, *, sql: bool, data: bool) -> str:
-    """Return the text of a draft in which nothing is done yet."""
+    """Return the text of a draft that does nothing yet."""
     text = (_SQL_DATA if data else _SQL) if sql else (_PYTHON_DATA if data else _PYTHON)
     return text.format(title=sentence(title))
 
@@ -75,45 +75,44 @@ def sentence(title: str) -> str:
     return (words[:1].upper() + words[1:]).rstrip(".") or "Changes"
 
 
-def is_empty(file: MigrationFile) -> bool:
+def is_empty(file: MigrationFile, database: Capabilities) -> bool:
     """Whether a draft does nothing yet."""
-    return _blank(file, "upgrade")
+    return _blank(file, "upgrade", database)
 
 
-def check_finished(file: MigrationFile) -> None:
+def check_finished(file: MigrationFile, database: Capabilities) -> None:
     """Refuse a migration that is not ready to be sealed.
 
     Raises:
-        MigrationError: a part of it is missing, empty, or no valid Python.
+        MigrationError: a part of it is missing, empty, or not valid Python.
     """
-    if _blank(file, "upgrade"):
+    if _blank(file, "upgrade", database):
         raise MigrationError(f"{file.path} does nothing", hint="write its upgrade, or remove the file")
-    if _blank(file, "downgrade"):
+    if _blank(file, "downgrade", database):
         other = "-- irreversible: why" if file.suffix == ".sql" else 'downgrade = irreversible("why")'
         raise MigrationError(f"{file.path} has no way back", hint=f"write its downgrade, or: {other}")
 
 
-def _blank(file: MigrationFile, section: str) -> bool:
+def _blank(file: MigrationFile, section: str, database: Capabilities) -> bool:
     if file.suffix == ".sql":
         text = sections(file)[section]
-        # Quotes and comments that the two databases read differently do not make a section empty.
-        return reason(text) is None and not split_script(text, SQLITE)
+        return reason(text) is None and not split_script(text, database.tokens)
     node = _part(file, section)
-    return isinstance(node, ast.AsyncFunctionDef) and all(_says_nothing(item) for item in node.body)
+    return isinstance(node, ast.AsyncFunctionDef) and all(_does_nothing(item) for item in node.body)
 
 
-def _says_nothing(node: ast.stmt) -> bool:
+def _does_nothing(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _part(file: MigrationFile, name: str) -> ast.AsyncFunctionDef | ast.Assign | ast.AnnAssign:
-    """Return the function, or what is assigned in its place."""
+    """Return the function, or the assignment in its place."""
     try:
         tree = ast.parse(file.text)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         raise MigrationError(
-            f"{file.path} is no valid Python{f': look at line {line}' if line else ''}", hint="mend the file"
+            f"{file.path} is not valid Python{f': look at line {line}' if line else ''}", hint="correct the file"
         ) from error
     for node in reversed(tree.body):
         if isinstance(node, ast.AsyncFunctionDef) and node.name == name:
@@ -129,7 +128,7 @@ def _part(file: MigrationFile, name: str) -> ast.AsyncFunctionDef | ast.Assign |
 
 
 def appended(file: MigrationFile, up: str, down: str | None) -> str:
-    """Return the text of a draft with one more step at the end of its upgrade, undone first by its downgrade.
+    """Return the text of a draft with another step at the end of its upgrade, which its downgrade undoes first.
 
     Args:
         file: the draft.
@@ -137,17 +136,17 @@ def appended(file: MigrationFile, up: str, down: str | None) -> str:
         down: SQL; None makes the whole migration irreversible.
 
     Raises:
-        MigrationError: the draft has a form to which nothing can be added.
+        MigrationError: the form of the draft does not allow another step.
     """
     return _in_sql(file, up, down) if file.suffix == ".sql" else _in_python(file, up, down)
 
 
 def _in_python(file: MigrationFile, up: str, down: str | None) -> str:
-    # Cut where Python ends a line, which is not everywhere that splitlines() does.
+    # Split where Python ends a line; splitlines() splits at more characters.
     lines = [f"{line}\n" for line in file.text.rstrip("\n").split("\n")]
     upgrade, downgrade = _part(file, "upgrade"), _part(file, "downgrade")
     if not isinstance(upgrade, ast.AsyncFunctionDef):
-        raise MigrationError(f"{file.path} has an upgrade that is no function", hint="write async def upgrade(db)")
+        raise MigrationError(f"{file.path} has an upgrade that is not a function", hint="write async def upgrade(db)")
     changes = [_inserted(lines, upgrade, len(upgrade.body), up)]
     if isinstance(downgrade, ast.AsyncFunctionDef):
         if down is None:
@@ -155,8 +154,8 @@ def _in_python(file: MigrationFile, up: str, down: str | None) -> str:
             changes.append((downgrade.lineno - 1, downgrade.end_lineno or downgrade.lineno, new))
             changes += _import_of_irreversible(file.text)
         else:
-            changes.append(_inserted(lines, downgrade, 1 if _says_nothing(downgrade.body[0]) else 0, down))
-    # From the end, so that what is changed first does not move what follows.
+            changes.append(_inserted(lines, downgrade, 1 if _does_nothing(downgrade.body[0]) else 0, down))
+    # From the end, so that a change does not move the places of the others.
     for start, end, new in sorted(changes, reverse=True):
         lines[start:end] = [new]
     return "".join(lines)
@@ -167,7 +166,7 @@ def _import_of_irreversible(text: str) -> list[tuple[int, int, str]]:
     imports = [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
     if any((alias.asname or alias.name) == "irreversible" for node in imports for alias in node.names):
         return []
-    above: list[ast.stmt] = [*imports[-1:]] or [node for node in body[:1] if _says_nothing(node)]
+    above: list[ast.stmt] = [*imports[-1:]] or [node for node in body[:1] if _does_nothing(node)]
     place = (above[0].end_lineno or 0) if above else 0
     return [(place, place, "from deebase.migrations import irreversible\n")]
 
@@ -185,7 +184,7 @@ def _inserted(lines: list[str], function: ast.AsyncFunctionDef, at: int, sql: st
 
 
 def literal(sql: str) -> str:
-    """Return SQL as a Python literal, over several lines where it has them."""
+    """Return SQL as a Python literal, over several lines if the SQL has several."""
     block = f'"""{sql}"""'
     try:
         # A carriage return would be read back as the end of a line.
@@ -217,7 +216,7 @@ def _in_sql(file: MigrationFile, up: str, down: str | None) -> str:
 
 
 def _ended(sql: str) -> str:
-    # On a line of its own, a comment at the end of the statement does not swallow it.
+    # On a line of its own, so that it is not a part of a comment at the end of the statement.
     text = sql.strip(" \t\n\r\f\v")
     if "--" in text:
         return f"{text}\n;"

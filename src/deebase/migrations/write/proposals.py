@@ -1,4 +1,4 @@
-"""A migration that is written by comparison: its text, and what comes of trying it."""
+"""A migration written by comparison: its text, and the result of trying it in a scratch database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from deebase.errors import DeeBaseError, MigrationError, ValidationError
 from deebase.migrations.compare.changes import Changes
@@ -15,8 +15,8 @@ from deebase.migrations.compare.diff import compare
 from deebase.migrations.compare.schema import Schema, TableState, read
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.hints import either
-from deebase.migrations.runner import separate
-from deebase.migrations.upkeep.history import runner_of
+from deebase.migrations.runner import Runner
+from deebase.migrations.target import Target
 from deebase.migrations.write.body import INDENT, access
 from deebase.migrations.write.drafts import sentence
 from deebase.migrations.write.impossible_casts import check_casts
@@ -25,16 +25,13 @@ from deebase.tools.codegen.line_layout import Piece, call, comment
 from deebase.tools.codegen.module import Module
 from deebase.tools.codegen.value_source import quoted
 
-if TYPE_CHECKING:
-    from deebase.database import Database
-
-#: What is renamed, and its new name: {"user.name": "full_name", "post": "article"}; a pair where a name has a dot.
+#: Tables and columns with their new names: {"user.name": "full_name", "post": "article"}; a pair if a name has a dot.
 Renames: TypeAlias = "Mapping[str | tuple[str, str], str]"
 
 
 @dataclass(frozen=True)
 class Rename:
-    """A table, or a column of one, that gets another name."""
+    """A table, or a column of one, that is renamed."""
 
     table: str
     column: str | None
@@ -42,26 +39,25 @@ class Rename:
 
     @property
     def back(self) -> Rename:
-        """What undoes it."""
+        """The rename that undoes it."""
         if self.column is None:
             return Rename(self.new, None, self.table)
         return Rename(self.table, self.new, self.column)
 
     def step(self) -> Piece:
-        """Return the call that does it."""
+        """Return its call."""
         if self.column is None:
             return call(f"{access(self.table)}.rename", Piece(quoted(self.new)))
         return call(f"{access(self.table)}.rename_column", Piece(quoted(self.column)), Piece(quoted(self.new)))
 
-    async def run(self, db: Database) -> None:
-        """Do it."""
-        await db.reflect()
-        table = db.t[self.table]
+    async def run(self, target: Target) -> None:
+        """Rename it in a database."""
+        table = (await target.reflected()).t[self.table]
         await (table.rename(self.new) if self.column is None else table.rename_column(self.column, self.new))
 
 
 def renames_of(given: Renames, schema: Schema) -> list[Rename]:
-    """Return what is renamed, columns first, under the names of before.
+    """Return the renames, columns first, under their old names.
 
     Raises:
         ValidationError: a key is neither a table nor a column.
@@ -75,7 +71,7 @@ def renames_of(given: Renames, schema: Schema) -> list[Rename]:
         known = schema.tables.get(table)
         if known is None or column not in [facts.name for facts in known.facts.columns]:
             raise ValidationError(
-                f"{'.'.join(key) if isinstance(key, tuple) else key} is no table or column of the migrations so far",
+                f"{'.'.join(key) if isinstance(key, tuple) else key} is not a table or column of the migrations so far",
                 field="renames",
                 hint='renames={"user.name": "full_name"}',
             )
@@ -83,11 +79,11 @@ def renames_of(given: Renames, schema: Schema) -> list[Rename]:
     return sorted(found, key=lambda rename: rename.column is None)
 
 
-def _must_be_wanted(renames: Sequence[Rename], wanted: Schema) -> None:
-    """Refuse new names that the models do not know: what was renamed would be dropped, with its values.
+def _require_wanted(renames: Sequence[Rename], wanted: Schema) -> None:
+    """Refuse new names that the models do not have: the renamed column would be dropped, with its values.
 
     Raises:
-        ValidationError: there is one.
+        ValidationError: the models lack a new name.
     """
     names = {rename.table: rename.new for rename in renames if rename.column is None}
     for rename in renames:
@@ -110,35 +106,47 @@ def _columns(table: TableState) -> list[str]:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A migration that takes one schema to another, and back.
+    """A migration that turns one schema into another, and back.
 
     Attributes:
-        text: of the file.
-        notes: what it does not do, or what is to be looked at; they are in the text too.
+        text: the text of the file.
+        notes: what it does not do, and what to check; the text has them as comments.
     """
 
     text: str
     notes: tuple[str, ...]
 
+    def require_complete(self, name: str) -> None:
+        """Refuse a migration that would not make the same schema.
 
-async def propose(title: str, history: Database, target: Database, renames: Renames, path: Path) -> Proposal:
-    """Write the migration that takes a database to another schema, and try it there.
+        Raises:
+            MigrationError: it has notes.
+        """
+        if self.notes:
+            raise MigrationError(
+                f"{name} would not make the same schema: {'; '.join(self.notes)}",
+                hint=f"write it by hand, as SQL: {either('new(name, sql=True)', 'new NAME --sql')}",
+            )
+
+
+async def propose(title: str, history: Target, target: Target, renames: Renames, path: Path) -> Proposal:
+    """Write the migration that turns the schema of a database into another one, and try it there.
 
     Args:
-        title: what it is for.
-        history: a scratch database with the schema of before.
-        target: one with the schema that is wanted.
-        renames: what is renamed; without it, one name is dropped and another one added.
-        path: of the file that it is going to be.
+        title: its title.
+        history: a scratch database with the old schema.
+        target: a database with the new schema.
+        renames: the renamed tables and columns; others are dropped, and added under the new name.
+        path: the path of the file.
 
     Raises:
-        MigrationError: there is nothing to do; or a column is to change between types without a cast.
+        MigrationError: the schemas are equal; or a column would change between types without a cast.
     """
     before = await read(history)
     renamed = renames_of(renames, before)
-    _must_be_wanted(renamed, await read(target))
+    _require_wanted(renamed, await read(target))
     for rename in renamed:
-        await rename.run(separate(history))
+        await rename.run(history)
     middle = await read(history)
     up = await compare(history, target)
     if not up and not renamed:
@@ -149,24 +157,24 @@ async def propose(title: str, history: Database, target: Database, renames: Rena
     await check_casts(history, up)
     down = await compare(target, middle)
     notes = [
-        f"{old} goes and {new} comes: if that is one thing with another name, write this anew with "
+        f"{old} is dropped and {new} is added: if it was renamed, write this again with "
         f"new(..., renames={{{old!r}: {new!r}}})"
         for old, new in up.possible_renames()
     ]
-    text, undone = _text(title, up, down, renamed, notes)
+    text, unhandled = _text(title, up, down, renamed, notes)
     for rename in reversed(renamed):
-        await rename.back.run(separate(history))
-    tried = [] if undone else await _try(MigrationFile(path, text, None), history, before, target)
+        await rename.back.run(history)
+    tried = [] if unhandled else await _try(MigrationFile(path, text, None), history, before, target)
     if tried:
         text, _ = _text(title, up, down, renamed, [*notes, *tried])
-    return Proposal(text, (*notes, *undone, *tried))
+    return Proposal(text, (*notes, *unhandled, *tried))
 
 
-async def _try(file: MigrationFile, db: Database, before: Schema, after: Database) -> list[str]:
-    """Run a migration up and down, and return what is not as it should be then."""
-    runner = runner_of(db)
+async def _try(file: MigrationFile, db: Target, before: Schema, after: Target) -> list[str]:
+    """Run a migration up and down, and return the differences from what it should make."""
+    runner = Runner(db)
     try:
-        await runner.apply(file, late=False)
+        await runner.apply(file)
         left = [f"after the upgrade {difference}" for difference in (await compare(db, after)).differences()]
         await runner.undo(file)
     except DeeBaseError as error:
@@ -192,11 +200,11 @@ def _text(
     head = [f'"""{sentence(title)}."""', *["\n".join([comment(note) for note in notes])], module.names.source()]
     text = "\n\n".join([part for part in head if part]) + "\n\n\n" + "\n\n\n".join([*classes, *functions]) + "\n"
     ast.parse(text)
-    return text, list(dict.fromkeys([*steps_up.undone, *steps_down.undone]))
+    return text, list(dict.fromkeys([*steps_up.unhandled, *steps_down.unhandled]))
 
 
 def _function(name: str, doc: str, database: str, lines: Sequence[str]) -> str:
     head = [f"async def {name}(db: {database}) -> None:", f'{INDENT}"""{doc}"""']
-    # A migration begins without knowing of any table.
+    # A migration starts with a handle that knows no tables.
     needs = any("db.t[" in line or "db.v[" in line for line in lines)
     return "\n".join([*head, *([f"{INDENT}await db.reflect()"] if needs else []), *lines])

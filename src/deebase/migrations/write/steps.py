@@ -1,14 +1,14 @@
-"""Changes as calls of the API, in an order in which they can be run."""
+"""Changes as calls of the API, in an order in which they can run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deebase._backends.schema_parts import TriggerState, ViewState
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import mentions
 from deebase.migrations.compare import creation_order as ordering
 from deebase.migrations.compare.changes import Changes
-from deebase.migrations.compare.schema import TriggerState, ViewState
 from deebase.migrations.write.alteration import Alteration
 from deebase.migrations.write.body import Body, access, columns
 from deebase.migrations.write.drafts import literal
@@ -19,11 +19,11 @@ from deebase.tools.codegen.value_source import quoted
 
 
 class Steps:
-    """Writes what makes one schema of another.
+    """Writes the steps that turn one schema into another.
 
     Args:
-        changes: what is to be done.
-        module: the module that it is written into, with the classes of the tables that are created.
+        changes: the changes.
+        module: the module of the migration, with the classes of the tables that are created.
     """
 
     def __init__(self, changes: Changes, module: Module) -> None:
@@ -37,7 +37,7 @@ class Steps:
         changes = self._changes
         changed_types = {made.name for made in changes.create_types} & {gone.name for gone in changes.drop_types}
         for name in sorted(changed_types):
-            self._body.leave(f"the type {name} is another one: ALTER TYPE ... ADD VALUE gives an enum one more label")
+            self._body.leave(f"the type {name} differs: ALTER TYPE ... ADD VALUE adds a label to an enum")
         for made in changes.create_types:
             if made.name not in changed_types:
                 self._body.sql(made.sql)
@@ -48,9 +48,9 @@ class Steps:
             if trigger.table not in gone:
                 self._body.sql(trigger.drop)
         for view in reversed(ordering.views([*changes.drop_views, *again], self._rules)):
-            self._body.do(call(f"db.v[{quoted(view.name)}].drop"))
+            self._body.call(call(f"db.v[{quoted(view.name)}].drop"))
         altered = [Alteration(self._body, change) for change in changes.alter]
-        # What a key that changes, or a table that goes, is referred to by goes first; what refers to others comes last.
+        # References to a dropped table, or to a key that changes, are dropped first; new references are added last.
         changing = {change.name for change in changes.alter if change.pk is not None} | gone
         for alteration in altered:
             alteration.clear(changing)
@@ -75,14 +75,14 @@ class Steps:
         ordered = ordering.tables(self._changes.create)
         as_sql = [table for group in ordered for table in group if table.name not in self._classes]
         for table in as_sql:
-            for statement in table.ddl:
+            for statement in table.ddl.create:
                 self._body.sql(statement)
         for group in ordered:
             together: list[WrittenClass] = [self._classes[table.name] for table in group if table.name in self._classes]
             if together:
-                self._body.do(create_call(together, self._body.module.names))
+                self._body.call(create_call(together, self._body.module.names))
         for table in as_sql:
-            for statement in table.late_ddl:
+            for statement in table.ddl.constrain:
                 self._body.sql(statement)
 
     def _drop(self) -> None:
@@ -94,17 +94,24 @@ class Steps:
                 ]
                 if keys:
                     dropped = listed([columns(names) for names in dict.fromkeys(keys)])
-                    self._body.do(call(f"{access(table.name)}.transform", drop_foreign_keys=dropped))
+                    self._body.call(call(f"{access(table.name)}.transform", drop_foreign_keys=dropped))
             for table in group:
                 self._body.note(f"drops the table {table.name} with its rows")
-                self._body.do(call(f"{access(table.name)}.drop"))
+                self._body.call(call(f"{access(table.name)}.drop"))
 
     # -- views and triggers --------------------------------------------------------------------
 
     def _views_in_the_way(self) -> list[ViewState]:
-        """Return the views that stay as they are, but use what is changed: they are made anew."""
+        """Return the unchanged views that use what changes: they are dropped before, and created again after.
+
+        Where ALTER TABLE changes a type in place, the database refuses it while a view uses the column.
+        """
         changes = self._changes
-        names = [change.name for change in changes.alter if change.drop or (self._body.postgres and change.types)]
+        names = [
+            change.name
+            for change in changes.alter
+            if change.drop or (self._body.capabilities.alters_in_place and change.types)
+        ]
         names += [view.name for view in changes.drop_views]
         known = {view.name for view in changes.drop_views}
         found: list[ViewState] = []
@@ -132,4 +139,4 @@ class Steps:
                 self._body.sql(statement)
             return
         more = {"materialized": Piece("True")} if view.materialized else {}
-        self._body.do(call("db.create_view", Piece(quoted(view.name)), Piece(literal(view.select)), **more))
+        self._body.call(call("db.create_view", Piece(quoted(view.name)), Piece(literal(view.select)), **more))

@@ -1,4 +1,4 @@
-"""The tables of a PostgreSQL database, their contents, and what the own transaction did to them."""
+"""The tables of a PostgreSQL database, their contents, and what the current transaction did to them."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
+from deebase._backends.contents import Contents, Fate, Outcome, Profile, StoredColumn, StoredTable, batches
+from deebase._backends.migration_support import Connected
 from deebase._sql.statement import Statement
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import identifier
 from deebase._sqltext.tokens import code_tokens
 from deebase.errors import TransactionError
-from deebase.migrations.check.contents import Column, Contents, Fate, Outcome, Profile, TableState, batches
-from deebase.migrations.ledger import TABLE
 
 if TYPE_CHECKING:
-    from deebase._engine.executor import Executor
+    import sqlalchemy as sa
+
+    from deebase._backends.postgres.lane import PostgresLane
 
 # A partitioned table is one table, with the files and the counters of all its partitions. The counters are those of
 # this session, so that the work of others is not in them (manual, "The Cumulative Statistics System"); TRUNCATE sets
 # them to zero. Partitions that are asked for by their oid are tables of their own.
 _TABLES = Statement(
-    f"""
+    """
     WITH stored AS (
         SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR c.oid = ANY ($1::oid[])) AND c.relpersistence <> 't'
-          AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND c.relname <> '{TABLE}'
+          AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND c.relname <> $2
           AND has_table_privilege(c.oid, 'SELECT')
     )
     SELECT s.oid, s.nspname::text, s.relname::text, s.relkind = 'p', s.nspname = current_schema(),
@@ -70,7 +72,7 @@ def _family(kind: str) -> str:
     return next((family for kinds, family in families if kind in kinds), kind)
 
 
-def _text_of(column: Column) -> str:
+def _text_of(column: StoredColumn) -> str:
     """Return the expression of a text that stays the same when a type changes and the value does not."""
     name = identifier(column.name)
     forms = {
@@ -89,17 +91,16 @@ class PostgresCensus:
 
     alone: bool = False
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-        self._before: dict[Hashable, TableState] = {}
+    def __init__(self, database: Connected, ledger: str) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._before: dict[Hashable, StoredTable] = {}
         self._counters: Mapping[Hashable, tuple[int, int, int]] = {}
-        self._connection: Any = None
+        self._connection: sa.Connection | None = None
 
-    async def begin(self) -> Sequence[TableState]:
+    async def begin(self) -> Sequence[StoredTable]:
         """See ``Census``."""
-        block = self._executor.current.get()
-        assert block is not None
-        self._connection = (await block.run(_itself)).connection.sync_connection
+        self._connection = await self._database.on_lane(_sync_connection)
         event.listen(self._connection, "before_cursor_execute", _refuse_the_end)
         rows = await self._rows([])
         self._before = {row[0]: _table(row) for row in rows}
@@ -107,14 +108,14 @@ class PostgresCensus:
         return list(self._before.values())
 
     async def _rows(self, partitions: Sequence[Hashable]) -> Sequence[Any]:
-        return await self._executor.fetch(_TABLES, [partitions])
+        return await self._database.fetch(_TABLES, [partitions, self._ledger])
 
-    async def hold(self, tables: Sequence[TableState]) -> None:
+    async def hold(self, tables: Sequence[StoredTable]) -> None:
         """See ``Census``."""
         for table in tables:
-            await self._executor.fetch(Statement(f"LOCK TABLE {table.source} IN SHARE ROW EXCLUSIVE MODE"), [])
+            await lock_table(self._database, table.source)
 
-    async def measure(self, table: TableState) -> Contents:
+    async def measure(self, table: StoredTable) -> Contents:
         """See ``Census``."""
         rows, found = 0, dict[str, Profile]()
         for columns in batches(table.columns):
@@ -128,7 +129,7 @@ class PostgresCensus:
             # OFFSET 0 keeps the planner from computing each text and each hash once per use.
             inner = f"SELECT {texts} FROM {table.source} OFFSET 0"
             sql = f"SELECT {', '.join(['count(*)', *counted])} FROM (SELECT {hashed} FROM ({inner}) AS v OFFSET 0) AS w"
-            ((rows, *values),) = await self._executor.fetch(Statement(sql, reads=True), [])
+            ((rows, *values),) = await self._database.fetch(Statement(sql, reads=True), [])
             for n, column in enumerate(columns):
                 present, filled, single, *digest = values[5 * n : 5 * n + 5]
                 found[column.name] = Profile(present, filled, single, tuple(digest))
@@ -136,7 +137,7 @@ class PostgresCensus:
 
     async def end(self) -> Outcome:
         """See ``Census``."""
-        await self._executor.fetch(_SETTLE, [])
+        await self._database.fetch(_SETTLE, [])
         rows = await self._rows(list(self._before))
         now = {row[0]: _table(row) for row in rows}
         counters = _counters(rows)
@@ -150,9 +151,9 @@ class PostgresCensus:
 
     def _fate(
         self,
-        before: TableState,
-        after: TableState | None,
-        created: Sequence[TableState],
+        before: StoredTable,
+        after: StoredTable | None,
+        created: Sequence[StoredTable],
         done: tuple[int, int, int],
         *,
         counts: bool,
@@ -174,8 +175,15 @@ class PostgresCensus:
             event.remove(connection, "before_cursor_execute", _refuse_the_end)
 
 
-async def _itself(lane: Any) -> Any:
-    return lane
+async def lock_table(database: Connected, table: str) -> None:
+    """Keep other sessions from writing to a table, while they can read it, until the transaction ends."""
+    await database.fetch(Statement(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE", keeps_session=True), [])
+
+
+async def _sync_connection(lane: PostgresLane) -> sa.Connection:
+    connection = lane.connection.sync_connection
+    assert connection is not None
+    return connection
 
 
 def _refuse_the_end(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
@@ -188,14 +196,14 @@ def _refuse_the_end(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
         )
 
 
-def _table(row: Sequence[Any]) -> TableState:
+def _table(row: Sequence[Any]) -> StoredTable:
     key, schema, name, partitioned, usual, parts, files, *_ = row
     columns = [
-        Column(number, column, written, _family(kind))
+        StoredColumn(number, column, written, _family(kind))
         for number, column, written, kind in zip(*[part or () for part in row[10:14]], strict=True)
     ]
-    source = identifier(schema, name)
-    return TableState(
+    source = f"{identifier(schema)}.{identifier(name)}"
+    return StoredTable(
         key,
         name if usual else f"{schema}.{name}",
         source if partitioned else f"ONLY {source}",
@@ -215,11 +223,11 @@ def _less(now: tuple[int, int, int] | None, before: tuple[int, int, int]) -> tup
     return inserted - before[0], updated - before[1], deleted - before[2]
 
 
-def _has_other_files(before: TableState, after: TableState) -> bool:
+def _has_other_files(before: StoredTable, after: StoredTable) -> bool:
     files = dict(after.storage)
     return any(files.get(part, file) != file for part, file in before.storage)
 
 
-def _other_columns(before: TableState, after: TableState) -> bool:
+def _other_columns(before: StoredTable, after: StoredTable) -> bool:
     now = {column.key: column.type for column in after.columns}
     return any(now.get(column.key) != column.type for column in before.columns)

@@ -1,32 +1,32 @@
-"""The tables of a SQLite database, their contents, and what the own transaction did to them."""
+"""The tables of a SQLite database, their contents, and what the current transaction did to them."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
+from deebase._backends.contents import (
+    Contents,
+    Fate,
+    Outcome,
+    Profile,
+    StoredColumn,
+    StoredTable,
+    UnreadableSchemaError,
+    batches,
+)
+from deebase._backends.migration_support import Connected
 from deebase._backends.sqlite.watch import WriteWatch
 from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier, literal
 from deebase.errors import DatabaseError, DeeBaseError
-from deebase.migrations.check.contents import (
-    Column,
-    Contents,
-    Fate,
-    Outcome,
-    Profile,
-    TableState,
-    UnreadableError,
-    batches,
-)
-from deebase.migrations.ledger import TABLE
 
 if TYPE_CHECKING:
-    from deebase._engine.executor import Executor
+    from deebase._backends.sqlite.lane import SqliteLane
 
 _SCHEMAS = Statement("SELECT name FROM pragma_database_list WHERE name <> 'temp'", reads=True)
 #: Shadow tables are a part of the virtual table that they belong to, whose module may be missing here.
@@ -53,45 +53,44 @@ _READ_AGAIN = Statement("PRAGMA writable_schema = RESET")
 
 
 class SqliteCensus:
-    """Implements ``Census``: the one writer of a file sees nothing of others."""
+    """Implements ``Census``: a file has one writer at a time."""
 
     alone: bool = True
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
+    def __init__(self, database: Connected, ledger: str) -> None:
+        self._database = database
+        self._ledger = ledger
         self._watch = WriteWatch()
-        self._lane: Any = None
-        self._before: Sequence[TableState] = ()
+        self._lane: SqliteLane | None = None
+        self._before: Sequence[StoredTable] = ()
 
-    async def begin(self) -> Sequence[TableState]:
+    async def begin(self) -> Sequence[StoredTable]:
         """See ``Census``."""
         self._before = await self._tables()
         self._watch = WriteWatch()
-        block = self._executor.current.get()
-        assert block is not None
-        self._lane = await block.run(self._install)
+        self._lane = await self._database.on_lane(self._install)
         return self._before
 
-    async def _install(self, lane: Any) -> Any:
+    async def _install(self, lane: SqliteLane) -> SqliteLane:
         await lane.call(self._watch.install)
         return lane
 
-    async def _tables(self) -> Sequence[TableState]:
-        found: list[TableState] = []
-        for (schema,) in await self._executor.fetch(_SCHEMAS, []):
-            sql = _TABLES.format(schema=identifier(schema), text=literal(schema, SQLITE), ledger=TABLE)
-            columns: dict[tuple[str, int, str], list[Column]] = {}
-            for name, root, written, column, kind in await self._executor.fetch(Statement(sql, reads=True), []):
+    async def _tables(self) -> Sequence[StoredTable]:
+        found: list[StoredTable] = []
+        for (schema,) in await self._database.fetch(_SCHEMAS, []):
+            sql = _TABLES.format(schema=identifier(schema), text=literal(schema, SQLITE), ledger=self._ledger)
+            columns: dict[tuple[str, int, str], list[StoredColumn]] = {}
+            for name, root, written, column, kind in await self._database.fetch(Statement(sql, reads=True), []):
                 columns.setdefault((name, root, written), [])
                 if column is not None:
-                    columns[name, root, written].append(Column(column, column, kind, kind.upper()))
+                    columns[name, root, written].append(StoredColumn(column, column, kind, kind.upper()))
             found += [_table(schema, *key, tuple(listed)) for key, listed in columns.items()]
         return found
 
-    async def hold(self, tables: Sequence[TableState]) -> None:
+    async def hold(self, tables: Sequence[StoredTable]) -> None:
         """See ``Census``."""
 
-    async def measure(self, table: TableState) -> Contents:
+    async def measure(self, table: StoredTable) -> Contents:
         """See ``Census``."""
         rows, found = 0, dict[str, Profile]()
         for columns in batches(table.columns):
@@ -100,7 +99,7 @@ class SqliteCensus:
             # LIMIT keeps the planner from computing each text once per use.
             inner = f"SELECT {texts or '1'} FROM {table.source} LIMIT -1"
             sql = f"SELECT {', '.join(['count(*)', *counted])} FROM ({inner})"
-            ((rows, *values),) = await self._executor.fetch(Statement(sql, reads=True), [])
+            ((rows, *values),) = await self._database.fetch(Statement(sql, reads=True), [])
             for n, column in enumerate(columns):
                 present, filled, single, *digest = values[_FIGURES * n : _FIGURES * (n + 1)]
                 found[column.name] = Profile(present, int(filled), bool(single), tuple(digest))
@@ -116,17 +115,17 @@ class SqliteCensus:
         kept = {fate.after.key for fate in fates if fate.after is not None}
         return Outcome(fates, [table for table in now if table.key not in kept])
 
-    async def _read_again(self) -> Sequence[TableState]:
+    async def _read_again(self) -> Sequence[StoredTable]:
         try:
             # With another version, a rollback has the connection forget what it is about to read.
-            ((version,),) = await self._executor.fetch(_VERSION, [])
-            await self._executor.fetch(Statement(f"{_VERSION.sql} = {version + 1}"), [])
-            await self._executor.fetch(_READ_AGAIN, [])
+            ((version,),) = await self._database.fetch(_VERSION, [])
+            await self._database.fetch(Statement(f"{_VERSION.sql} = {version + 1}"), [])
+            await self._database.fetch(_READ_AGAIN, [])
             return await self._tables()
         except DatabaseError as error:
-            raise UnreadableError from error
+            raise UnreadableSchemaError from error
 
-    def _fate(self, before: TableState, after: TableState | None) -> Fate:
+    def _fate(self, before: StoredTable, after: StoredTable | None) -> Fate:
         watch = self._watch
         names = {_name(table) for table in (before, after) if table is not None}
         if names & watch.altered:
@@ -143,7 +142,7 @@ class SqliteCensus:
         written = {name for name in watch.written | watch.dropped if not name[1].startswith("sqlite_")}
         return {name for name in written if name in watch.altered or name not in known}
 
-    def _only_grew(self, before: TableState, after: TableState) -> bool:
+    def _only_grew(self, before: StoredTable, after: StoredTable) -> bool:
         """Whether a table has the columns that it had, and perhaps more."""
         return after.storage == before.storage or (
             not self._watch.columns_dropped
@@ -161,12 +160,14 @@ class SqliteCensus:
                 await run_shielded(lane.call(WriteWatch.uninstall))
 
 
-def _table(schema: str, name: str, root: int, written: str, columns: tuple[Column, ...]) -> TableState:
+def _table(schema: str, name: str, root: int, written: str, columns: tuple[StoredColumn, ...]) -> StoredTable:
     shown = name if schema == "main" else f"{schema}.{name}"
-    return TableState((schema, name, root), shown, identifier(schema, name), columns, (written,))
+    return StoredTable(
+        (schema, name, root), shown, f"{identifier(schema)}.{identifier(name)}", columns, ((root, written),)
+    )
 
 
-def _with_keys_of(before: TableState, after: TableState) -> TableState:
+def _with_keys_of(before: StoredTable, after: StoredTable) -> StoredTable:
     """Return a table with its columns known by their places, since none is dropped: each keeps its own."""
     keys = [column.key for column in before.columns]
     more = [column.key for column in after.columns[len(keys) :]]
@@ -174,15 +175,15 @@ def _with_keys_of(before: TableState, after: TableState) -> TableState:
     return replace(after, columns=tuple(columns))
 
 
-def _key(table: TableState) -> tuple[str, str, int]:
+def _key(table: StoredTable) -> tuple[str, str, int]:
     return cast("tuple[str, str, int]", table.key)
 
 
-def _place(table: TableState) -> tuple[str, int]:
+def _place(table: StoredTable) -> tuple[str, int]:
     schema, _, root = _key(table)
     return schema, root
 
 
-def _name(table: TableState) -> tuple[str, str]:
+def _name(table: StoredTable) -> tuple[str, str]:
     schema, name, _ = _key(table)
     return schema, name

@@ -1,4 +1,4 @@
-"""What files and ledger say together: the state of each migration, and what mends it."""
+"""The state of each migration, from its file and the ledger, and how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deebase.migrations.ledger import LedgerEntry
 
 State = Literal["draft", "pending", "unfinished", "applied", "edited", "missing", "failed", "refused"]
 
-#: States in which nothing may be applied or undone until somebody has looked.
+#: States in which nothing may be applied or undone until a person has fixed them.
 BLOCKING: tuple[State, ...] = ("edited", "failed", "refused")
 
 
@@ -27,18 +27,18 @@ class Status:
     """The state of one migration.
 
     Attributes:
-        name: without the suffix: ``0007-add-age``.
-        state: "draft", "pending", "applied", "edited" (since it was sealed or applied), "missing" (applied, but there
-            is no file), "unfinished" (half done in chunks, so that ``up`` goes on), "failed" (half done, outside of a
-            transaction) or "refused" (the file cannot be taken).
-        late: pending, with a lower number than one that is applied.
+        name: its name without the suffix: ``0007-add-age``.
+        state: "draft", "pending", "applied", "edited" (since it was sealed or applied), "missing" (applied, but without
+            a file), "unfinished" (half done in chunks, so that ``up`` continues it), "failed" (half done,
+            outside of a transaction) or "refused" (the file is not valid as a migration).
+        late: whether it is pending with a lower number than an applied one.
         applied_at: when it was applied, in UTC.
         seconds: how long that took.
-        version: the version of DeeBase that did it.
+        version: the version of DeeBase that applied it.
         note: what is wrong, else empty.
-        hint: what mends it, else empty.
-        file: as it is on disk.
-        entry: the row of the ledger.
+        hint: how to fix it, else empty.
+        file: the file as it is on disk.
+        entry: its row of the ledger.
     """
 
     name: str
@@ -71,20 +71,25 @@ class Status:
 
     @property
     def half_undone(self) -> bool:
-        """Whether ``down`` was cut off between chunks, so that it goes on there."""
+        """Whether ``down`` was cut off between chunks, so that it continues there."""
         return self.state == "failed" and self.file is not None and _progress(self.entry, "down") is not None
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether ``up`` applies it, or continues it."""
+        return self.state in ("pending", "unfinished")
+
     def error(self) -> MigrationError:
-        """Return the error for a state in which nothing can be done."""
+        """Return the error for a state in which it cannot be applied or undone."""
         return MigrationError(self.note, hint=self.hint)
 
 
-def compare(directory: Path, entries: Mapping[str, LedgerEntry]) -> list[Status]:
+def read_statuses(directory: Path, entries: Mapping[str, LedgerEntry]) -> list[Status]:
     """Return the state of each migration, in the order of numbers, drafts last.
 
     Args:
-        directory: where the files are.
-        entries: what the ledger holds.
+        directory: the directory of the files.
+        entries: the rows of the ledger.
 
     Raises:
         MigrationError: the directory or a file in it cannot be read.
@@ -115,7 +120,7 @@ def _of_file(file: MigrationFile, entries: Mapping[str, LedgerEntry]) -> Status:
         return Status(file.name, "draft", hint=hint, file=file, entry=entries.get(DRAFT))
     entry = entries.get(file.name)
     if entry is None and DRAFT in entries and entries[DRAFT].checksum == file.checksum:
-        # Its steps were recorded as they were run here, before it was sealed.
+        # Its steps were recorded as they ran here, before it was sealed.
         entry = entries[DRAFT]
     if entry is None:
         return _squashed(file, entries) or _unapplied(file)
@@ -126,19 +131,19 @@ def _of_file(file: MigrationFile, entries: Mapping[str, LedgerEntry]) -> Status:
 
 
 def _squashed(file: MigrationFile, entries: Mapping[str, LedgerEntry]) -> Status | None:
-    """Return the state of a migration that stands for others; None where the database has none of them."""
-    there = [entries[name] for name in file.replaces if name in entries]
-    if not there:
+    """Return the state of a migration that replaces others; None if the database has none of them."""
+    present = [entries[name] for name in file.replaces if name in entries]
+    if not present:
         return None
-    status = Status(file.name, "applied", file=file, entry=max(there, key=lambda entry: entry.position))
-    if len(there) == len(file.replaces) and file.seal == file.checksum:
+    status = Status(file.name, "applied", file=file, entry=max(present, key=lambda entry: entry.position))
+    if len(present) == len(file.replaces) and file.seal == file.checksum:
         return status
     names = ", ".join([name for name in file.replaces if name not in entries])
     return replace(
         status,
         state="refused",
-        note=f"{file.name} stands for {', '.join(file.replaces)}, and the database lacks {names}",
-        hint="apply those with the files of before, then take this one",
+        note=f"{file.name} replaces {', '.join(file.replaces)}, and the database lacks {names}",
+        hint="apply those with the earlier files first",
     )
 
 
@@ -163,7 +168,7 @@ def _unapplied(file: MigrationFile) -> Status:
 
 
 def _progress(entry: LedgerEntry | None, direction: str) -> ChunkProgress | None:
-    """Return how far a half-done migration has come in one direction, if it was in chunks."""
+    """Return the progress of a half-done migration in one direction; None if it does not run in chunks."""
     if entry is None or entry.progress is None:
         return None
     found = ChunkProgress.read(entry.progress)
@@ -179,7 +184,7 @@ def _half_done(status: Status, entry: LedgerEntry) -> Status:
         state="failed",
         note=f"{name} was started at {entry.started_at:%Y-%m-%d %H:%M:%S} UTC and has not finished: it runs outside of "
         "a transaction, so that it may be half done",
-        hint=f"if it does not run just now, look at the database; then {settling(name)}",
+        hint=f"if it is not running now, look at the database; then {settling(name)}",
     )
 
 
@@ -188,13 +193,13 @@ def _in_chunks(status: Status, entry: LedgerEntry, progress: str) -> Status:
     doing = f"half {'done' if found.direction == 'up' else 'undone'}"
     note = f"{status.name} is {doing}: it was started at {entry.started_at:%Y-%m-%d %H:%M:%S} UTC, with {found}"
     if status.file is None:
-        return replace(status, state="failed", note=f"{note}; its file is not there", hint=REPAIR_FILE)
+        return replace(status, state="failed", note=f"{note}; its file does not exist", hint=REPAIR_FILE)
     if found.direction == "down":
-        return replace(status, state="failed", note=note, hint=f"{either('down()', 'down')} goes on")
-    return replace(status, state="unfinished", note=note, hint=f"{either('up()', 'up')} goes on")
+        return replace(status, state="failed", note=note, hint=f"{either('down()', 'down')} continues")
+    return replace(status, state="unfinished", note=note, hint=f"{either('up()', 'up')} continues")
 
 
-#: What gets a lost file back.
+#: How to restore a lost file.
 REPAIR_FILE = f"get it back from version control; or {either('repair()', 'repair')} writes it as it was applied"
 
 
@@ -203,8 +208,8 @@ def _edited(status: Status, entry: LedgerEntry, file: MigrationFile) -> Status:
         status,
         state="edited",
         note=f"{file.path} was edited since it was applied:\n{files.difference(entry.source, file.text)}",
-        hint="undo the change and write another migration; or, if the change does nothing, "
-        f"{either('rerecord()', 'rerecord')} takes it",
+        hint="undo the change and write another migration; or, if the change has no effect, "
+        f"{either('rerecord()', 'rerecord')} accepts it",
     )
 
 
@@ -216,7 +221,7 @@ def _duplicate(file: MigrationFile, found: Iterable[MigrationFile], entries: Map
         file=file,
         entry=entries.get(file.name),
         note=f"{file.path} has the same number as {others}",
-        hint=f"{either('renumber()', 'renumber')} gives what is not applied yet a number of its own",
+        hint=f"{either('renumber()', 'renumber')} gives those that are not applied new numbers",
     )
 
 
@@ -225,8 +230,8 @@ def _strange(path: Path) -> Status:
         path.stem,
         "refused",
         note=f"{path} is not named as a migration",
-        hint=f"the name is NNNN-description{path.suffix}, as in 0007-add-age{path.suffix}; one that begins with _ is "
-        "left alone",
+        hint=f"the name is NNNN-description{path.suffix}, as in 0007-add-age{path.suffix}; files that begin with _ are "
+        "ignored",
     )
 
 
@@ -236,7 +241,7 @@ def _missing(entry: LedgerEntry) -> Status:
         return _half_done(status, entry)
     return replace(
         status,
-        note=f"{entry.name} was applied, but its file is not there",
+        note=f"{entry.name} was applied, but its file does not exist",
         hint=REPAIR_FILE,
     )
 
@@ -259,16 +264,16 @@ def _seal(draft: MigrationFile) -> str:
 
 
 def _renamed(statuses: list[Status]) -> list[Status]:
-    """Tell files that were applied by another name, and would be applied again."""
+    """Mark files that were applied under another name, and would be applied again."""
     gone = {status.entry.checksum: status.name for status in statuses if status.state == "missing" and status.entry}
-    hint = f"{either('rerecord()', 'rerecord')} has the ledger follow"
+    hint = f"{either('rerecord()', 'rerecord')} updates the ledger"
     new: dict[str, str] = {}
     result: list[Status] = []
     for status in statuses:
         old = gone.get(status.file.checksum) if status.state == "pending" and status.file is not None else None
         if old is not None:
             new[old] = status.name
-            note = f"{status.name} was applied by the name {old}"
+            note = f"{status.name} was applied under the name {old}"
             result.append(replace(status, state="refused", note=note, hint=hint))
         else:
             result.append(status)
@@ -281,5 +286,5 @@ def _renamed(statuses: list[Status]) -> list[Status]:
 
 
 def first_problem(statuses: Iterable[Status]) -> MigrationError | None:
-    """Return the error for the first migration that somebody has to look at before anything can be done."""
+    """Return the error of the first migration that needs attention; None if there is none."""
     return next((status.error() for status in statuses if status.state in BLOCKING), None)

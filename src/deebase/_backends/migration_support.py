@@ -1,0 +1,163 @@
+"""What migrations need of one database, beyond SQL that is the same on both."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+
+from sqlalchemy.engine import Dialect
+
+from deebase._backends.contents import Census
+from deebase._backends.schema_parts import SchemaParts
+from deebase._model.facts import TableInfo
+from deebase._sql.statement import Statement
+from deebase._sqltext.capabilities import Named
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from deebase._backends.protocols import Settings
+
+T = TypeVar("T")
+
+#: Tries to get a lock: returns None on success, else the name of its holder.
+Attempt = Callable[[], Awaitable[str | None]]
+
+#: Returns the columns of a table that are limited to a list of texts.
+Choices = Callable[[str], Mapping[str, Sequence[str]]]
+
+#: The names of scratch databases begin with it.
+SCRATCH_PREFIX = "deebase_scratch_"
+
+
+class Connected(Protocol):
+    """A database that statements can be sent to."""
+
+    @property
+    def settings(self) -> Settings:
+        """How it is connected to."""
+        ...
+
+    @property
+    def dialect(self) -> Dialect:
+        """SQLAlchemy's dialect."""
+        ...
+
+    @property
+    def identity(self) -> object:
+        """The same object for all handles on this database."""
+        ...
+
+    async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
+        """Run one statement and return its rows."""
+        ...
+
+    async def on_lane(self, action: Callable[[Any], Awaitable[T]]) -> T:
+        """Run a function of the connection that holds the transaction of this task."""
+        ...
+
+    def connect(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Return a connection of its own, for statements that no transaction accepts."""
+        ...
+
+
+class ScratchTarget(NamedTuple):
+    """How to open a scratch database: the first argument of ``Database``, and its options."""
+
+    target: str | Path
+    options: Mapping[str, Any]
+
+
+class MigrationSupport(Protocol):
+    """One per database.
+
+    Attributes:
+        now: the SQL expression of the current moment, in the form that the ledger stores.
+    """
+
+    now: str
+
+    def runner_lock(self, database: Connected) -> AbstractAsyncContextManager[Attempt]:
+        """Return a context that yields the attempt to become the only runner, and gives the lock back at its end."""
+        ...
+
+    async def column_names(self, database: Connected, table: str) -> set[str]:
+        """Return the columns of a table; none if it does not exist."""
+        ...
+
+    async def lock_table(self, database: Connected, table: str) -> None:
+        """Keep other sessions from writing to a table until the transaction ends.
+
+        Args:
+            database: the database.
+            table: as it stands in SQL.
+        """
+        ...
+
+    def census(self, database: Connected, ledger: str) -> Census:
+        """Return what compares the tables of a database before and after a migration.
+
+        Args:
+            database: the database.
+            ledger: the table of migrations, which is left out.
+        """
+        ...
+
+    async def read_parts(
+        self, database: Connected, tables: Mapping[str, TableInfo], views: Iterable[TableInfo], choices: Choices
+    ) -> SchemaParts:
+        """Return what a schema holds.
+
+        Args:
+            database: the database.
+            tables: its tables, by name.
+            views: its views.
+            choices: the columns of a table that belong to an Enum or Literal, whose CHECK belongs to their type.
+        """
+        ...
+
+    async def never_converts(self, database: Connected, old: str, new: str, sample: object) -> bool:
+        """Whether no value of one type converts to another.
+
+        Args:
+            database: a scratch database.
+            old: the type of a column.
+            new: its type after a change.
+            sample: a plain value of the column, as it is stored; None if none is known.
+        """
+        ...
+
+    def scratch(self, database: Connected) -> AbstractAsyncContextManager[ScratchTarget]:
+        """Return a context that makes an empty database of the same kind, and removes it at its end.
+
+        Raises:
+            MigrationError: the user may not create databases.
+        """
+        ...
+
+    async def create_extensions(self, database: Connected, scratch: Connected) -> None:
+        """Create the extensions of a database in a scratch database."""
+        ...
+
+    async def drop_extensions(self, scratch: Connected, scripts: Iterable[str]) -> None:
+        """Drop the extensions from a scratch database that migrations with these texts create themselves."""
+        ...
+
+
+def support_of(database: Named) -> MigrationSupport:
+    """Return the support for the database of a dialect."""
+    # Only migrations load these modules.
+    from deebase._backends.postgres.migration_support import PostgresMigrations
+    from deebase._backends.sqlite.migration_support import SqliteMigrations
+
+    support: MigrationSupport = SqliteMigrations() if database.name == "sqlite" else PostgresMigrations()
+    return support
+
+
+def this_process() -> str:
+    """Return how messages name this process."""
+    return f"process {os.getpid()} on {socket.gethostname()}"

@@ -1,0 +1,47 @@
+"""What migrations need of SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from deebase._backends.contents import Census
+from deebase._backends.migration_support import Connected
+from deebase._backends.sqlite.casts import fits
+from deebase._backends.sqlite.contents import SqliteCensus
+from deebase._backends.sqlite.extras import read_parts
+from deebase._backends.sqlite.lock import runner_lock
+from deebase._backends.sqlite.scratch import scratch
+from deebase._sql.statement import Statement
+
+_COLUMNS = Statement("SELECT name FROM pragma_table_info(?)", reads=True)
+
+
+class SqliteMigrations:
+    """Implements ``MigrationSupport``."""
+
+    #: CURRENT_TIMESTAMP has another form than the stored moments.
+    now: str = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+    runner_lock = staticmethod(runner_lock)
+    read_parts = staticmethod(read_parts)
+    scratch = staticmethod(scratch)
+
+    async def column_names(self, database: Connected, table: str) -> set[str]:
+        """See ``MigrationSupport``."""
+        return {str(name) for (name,) in await database.fetch(_COLUMNS, [table])}
+
+    async def lock_table(self, database: Connected, table: str) -> None:
+        """See ``MigrationSupport``; BEGIN IMMEDIATE has done so already."""
+
+    def census(self, database: Connected, ledger: str) -> Census:
+        """See ``MigrationSupport``."""
+        return SqliteCensus(database, ledger)
+
+    async def never_converts(self, database: Connected, old: str, new: str, sample: object) -> bool:
+        """See ``MigrationSupport``."""
+        return sample is not None and not fits(new, sample)
+
+    async def create_extensions(self, database: Connected, scratch: Connected) -> None:
+        """See ``MigrationSupport``; SQLite has none."""
+
+    async def drop_extensions(self, scratch: Connected, scripts: Iterable[str]) -> None:
+        """See ``MigrationSupport``; SQLite has none."""

@@ -1,0 +1,19 @@
+"""Scratch databases: files in a temporary directory."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from deebase._backends.migration_support import SCRATCH_PREFIX, Connected, ScratchTarget
+
+
+@asynccontextmanager
+async def scratch(database: Connected) -> AsyncGenerator[ScratchTarget, None]:
+    """See ``MigrationSupport``."""
+    # It need not survive a power cut.
+    pragmas = {**dict(database.settings.pragmas), "synchronous": "OFF"}
+    with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX) as directory:
+        yield ScratchTarget(Path(directory) / "scratch.db", {"pragmas": pragmas, "pool_size": 1})
