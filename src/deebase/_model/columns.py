@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._model.fields import Field, fields_of, names_for
 from deebase._types.number import integer
-from deebase._types.registry import annotated_type, annotations, checker, column_type
+from deebase._types.registry import annotated_type, annotation_names, checker, column_type
 from deebase.errors import UnsupportedTypeError, ValidationError
 from deebase.types import UNSET, ForeignKeyMark, Index
 
@@ -26,7 +26,7 @@ from deebase.types import UNSET, ForeignKeyMark, Index
 def accepted() -> str:
     """Return the annotations that have a column type, in words."""
     return (
-        f"{', '.join(annotations())}, an Enum, "
+        f"{', '.join(annotation_names())}, an Enum, "
         "Literal[...], dict, list, list[T], dict[K, V], a TypedDict, a nested dataclass, pydantic or msgspec class, "
         "each of them with | None, ForeignKey[T, 'table'], and classes with a ColumnType of your own"
     )

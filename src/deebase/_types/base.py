@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -20,6 +21,8 @@ from deebase.types import UNSET
 
 T = TypeVar("T")
 Processor = Callable[[Any], Any]
+#: A class, and what it is called with.
+Call = tuple[type[Any], tuple[Any, ...], dict[str, Any]]
 #: Whether all values of a column may be sent as they are.
 Passes = Callable[[Sequence[Any]], bool]
 
@@ -70,7 +73,8 @@ class NamedWithCast(Named):
     render_bind_cast = True
 
 
-class NamedDialect(NamedTuple):
+@dataclass
+class NamedDialect:
     """A database by the name of its dialect, for code that has no more of it."""
 
     name: str
@@ -82,14 +86,6 @@ def has_types(dialect: HasName) -> bool:
     It does in SQLAlchemy's dialect for printing, which is not a database.
     """
     return isinstance(dialect, StrCompileDialect) or capabilities_of(dialect).checks_types
-
-
-class Source(NamedTuple):
-    """The call that makes a value in generated code."""
-
-    call: Any
-    arguments: tuple[Any, ...] = ()
-    keywords: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
 
 class ColumnType(TypeDecorator[T]):
@@ -146,8 +142,6 @@ class ColumnType(TypeDecorator[T]):
     defines_classes = False
     #: Whether values of other libraries become Python's own before they are checked.
     converts = True
-    #: Whether all values of a column may be sent as they are; None where that cannot be checked quickly.
-    passes: ClassVar[Passes | None] = None
 
     def __init_subclass__(cls, *, python: Any = None, name: str | None = None) -> None:
         super().__init_subclass__()
@@ -279,6 +273,10 @@ class ColumnType(TypeDecorator[T]):
         """
         return check
 
+    def passer(self) -> Passes | None:
+        """Return a quick check of whether all values of a column may be sent as they are; None for none."""
+        return None
+
     # -- the databases -------------------------------------------------------------------------
 
     def to_sqlite(self) -> Processor | None:
@@ -316,15 +314,15 @@ class ColumnType(TypeDecorator[T]):
         """
         if isinstance(value, (bool, bytes)):
             raise ValueError
-        read = self.from_sqlite()
-        made: T = str(value) if read is None else read(str(value))
+        read: Processor = self.from_sqlite() or str
+        made: T = read(str(value))
         return made
 
     # -- code and tests ------------------------------------------------------------------------
 
-    def source(self, value: T) -> Source:
-        """Return the call that makes a value in generated code."""
-        return Source(type(value), (self.format(value),))
+    def source(self, value: T) -> Call:
+        """Return how generated code makes a value: a class, and its arguments by position and by name."""
+        return type(value), (self.format(value),), {}
 
     def sample(self, number: int, name: str) -> T:
         """Return a value for tests, if possible another one for each number.

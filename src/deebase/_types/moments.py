@@ -18,10 +18,10 @@ from sqlalchemy.types import TypeDecorator
 
 from deebase._types import moment_forms as moments
 from deebase._types.base import (
+    Call,
     ColumnType,
     Named,
     Processor,
-    Source,
     T,
     has_types,
     kept_on_sqlite,
@@ -152,11 +152,11 @@ _DAY_SECONDS: Final = 86_400
 _SAMPLE_DAYS: Final = 100_000
 
 
-def _call(kind: type[Any], parts: list[int], least: int, **keywords: Any) -> Source:
+def _call(kind: type[Any], parts: list[int], least: int, **keywords: Any) -> Call:
     """Return a call with numbers, without the zeros at its end."""
     while len(parts) > least and not parts[-1]:
         parts.pop()
-    return Source(kind, tuple(parts), keywords)
+    return kind, tuple(parts), keywords
 
 
 class _AnyDateTime(Moment[datetime]):
@@ -185,7 +185,7 @@ class _AnyDateTime(Moment[datetime]):
             return super().literal(value, dialect)
         return literal(value.isoformat(" ", "microseconds"), dialect)
 
-    def source(self, value: datetime) -> Source:
+    def source(self, value: datetime) -> Call:
         """Return the call."""
         zone = {}
         if value.tzinfo is not None:
@@ -316,9 +316,9 @@ class Date(Moment[date], python=date):
         """Return what reads any form."""
         return moments.read_date
 
-    def source(self, value: date) -> Source:
+    def source(self, value: date) -> Call:
         """Return the call."""
-        return Source(date, (value.year, value.month, value.day))
+        return date, (value.year, value.month, value.day), {}
 
     def sample(self, number: int, name: str) -> date:
         """Return a day of 2000 or later."""
@@ -360,7 +360,7 @@ class Time(Moment[time], python=time):
         """Return what reads any form."""
         return moments.read_time
 
-    def source(self, value: time) -> Source:
+    def source(self, value: time) -> Call:
         """Return the call."""
         return _call(time, [value.hour, value.minute, value.second, value.microsecond], 1)
 
@@ -458,10 +458,10 @@ class Interval(ColumnType[timedelta], python=timedelta):
         )
         return timedelta(days=int(parts["days"] or 0)) + sign * clock
 
-    def source(self, value: timedelta) -> Source:
+    def source(self, value: timedelta) -> Call:
         """Return the call."""
         parts = {"days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
-        return Source(timedelta, (), {name: part for name, part in parts.items() if part})
+        return timedelta, (), {name: part for name, part in parts.items() if part}
 
     def sample(self, number: int, name: str) -> timedelta:
         """Return a number of seconds."""

@@ -7,14 +7,14 @@ import re
 from array import array
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from deebase._types.base import ColumnType, NamedWithCast, Processor, has_types, misfit, refused
+from deebase._types.base import ColumnType, NamedWithCast, Passes, Processor, has_types, is_a, misfit, refused
 
 LOWEST_INTEGER: Final = -(2**63)
 HIGHEST_INTEGER: Final = 2**63 - 1
@@ -86,8 +86,12 @@ class Integer(ColumnType[int], python=int):
 
         return quick
 
+    def passer(self) -> Passes:
+        """Return the check."""
+        return self._passes
+
     @staticmethod
-    def passes(values: Sequence[Any]) -> bool:
+    def _passes(values: Sequence[Any]) -> bool:
         """Return whether all are ints of 64 bits."""
         present = of_kind(values, int)
         if present is None:
@@ -108,7 +112,7 @@ class Integer(ColumnType[int], python=int):
     def of_json(self, value: Any) -> int:
         """Return the number; 1.0 is one."""
         # A short text stands for a Decimal of more digits than memory holds: 1e999999999.
-        if isinstance(value, (Decimal, float)) and value == value and abs(value) < 10**_INTEGER_DIGITS:
+        if is_a(value, (Decimal, float)) and value == value and abs(value) < 10**_INTEGER_DIGITS:
             if int(value) != value:
                 raise ValueError
             return int(value)
@@ -150,7 +154,7 @@ class Float(ColumnType[float], python=float):
     impl = sa.Double
     adopts = (sa.Float,)
     sqlite = sa.REAL()
-    postgres = _Double()
+    postgres: ClassVar[TypeEngine[Any]] = _Double()
     wanted = "a number"
     example = "1.5"
     zero = 0.0
@@ -197,8 +201,12 @@ class Float(ColumnType[float], python=float):
 
         return quick
 
+    def passer(self) -> Passes:
+        """Return the check."""
+        return self._passes
+
     @staticmethod
-    def passes(values: Sequence[Any]) -> bool:
+    def _passes(values: Sequence[Any]) -> bool:
         """Return whether all are floats that are stored as they are."""
         present = of_kind(values, float)
         # -0.0 equals 0.0, and is stored without its sign.

@@ -62,7 +62,7 @@ class _Lookups:
     def _add_declared(self, kind: Kind) -> None:
         on_sqlite, on_postgres = kind.declared(False), kind.declared(True)
         if on_sqlite is not None:
-            self._put(self.by_sqlite_name, declared_name(on_sqlite.compile(dialect=_SQLITE)).upper(), kind)
+            self._put(self.by_sqlite_name, declared_name(str(on_sqlite.compile(dialect=_SQLITE))).upper(), kind)
         if on_postgres is not None:
             self._put(self.by_postgres_name, declared_name(on_postgres.compile(dialect=_POSTGRES)).lower(), kind)
 
@@ -74,7 +74,7 @@ class _Lookups:
 
 
 _SQLITE: Final = sqlite.dialect()
-_POSTGRES: Final = postgresql.dialect()
+_POSTGRES: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def declared_name(declared: str) -> str:
@@ -129,7 +129,7 @@ def annotated_type(hint: Any, marks: Iterable[Any], names: Callable[[], Mapping[
     return next((sa_type for sa_type in made if sa_type is not None), None)
 
 
-def annotations() -> list[str]:
+def annotation_names() -> list[str]:
     """Return the names of the annotations of column types, for messages and generated code."""
     return [named(hint) for hint in _lookups().by_annotation]
 

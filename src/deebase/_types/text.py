@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-from deebase._types.base import ColumnType, Processor, is_a, misfit, refused
+from deebase._types.base import ColumnType, Passes, Processor, is_a, misfit, refused
 from deebase._types.number import of_kind
 from deebase.types import Text as TextAnnotation
 
@@ -78,7 +78,8 @@ class String(ColumnType[str], python=str):
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
         """Return the type by its length."""
-        return (sa.CHAR if declared == "character" else sa.String)(*arguments)
+        kind = sa.CHAR if declared == "character" else sa.String
+        return kind(arguments[0] if arguments else None)
 
     @classmethod
     def adopting(cls, sa_type: Any) -> ColumnType[Any]:
@@ -102,8 +103,12 @@ class String(ColumnType[str], python=str):
 
         return quick
 
+    def passer(self) -> Passes:
+        """Return the check."""
+        return self._passes
+
     @staticmethod
-    def passes(values: Sequence[Any]) -> bool:
+    def _passes(values: Sequence[Any]) -> bool:
         """Return whether all are ASCII without NUL."""
         present = of_kind(values, str)
         if present is None:
