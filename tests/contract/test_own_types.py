@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import pytest
 
 from deebase import Database, UnsupportedTypeError, ValidationError, create_mod_from_tables
+from deebase.migrations import Migrator
 from deebase.testing import build
 from deebase.tools.copying import copy_database
 from deebase.types import ColumnType
@@ -80,15 +81,13 @@ async def test_records_conditions_and_defaults(db: Database, invoices: Any) -> N
         await invoices.update({"id": 1, "total": "EUR 12.50"})
 
 
+@pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 async def test_a_table_that_exists_is_known_by_its_declared_type_or_by_the_class(
     db: Database, db_url: str, backend_name: str, invoices: Any
 ) -> None:
     await invoices.insert(FIRST)
-    if backend_name == "sqlite-memory":
-        await db.reflect()
-        assert (await db.t.invoice.get(1))["total"] == Money("EUR", 1250)
-        return
     async with Database(db_url) as other:
+        await other.reflect()
         reflected = (await other.t.invoice.get(1))["total"]
         assert reflected == (Money("EUR", 1250) if backend_name == "sqlite-file" else "EUR 12.50")
         known = await other.create(Invoice, if_not_exists=True)
@@ -102,12 +101,12 @@ async def test_files(db: Database, invoices: Any, tmp_path: Path, name: str) -> 
     assert "EUR 12.50" in (tmp_path / name).read_text()
     before = await invoices()
     await invoices.delete_where(id=1)
-    assert await invoices.import_file(tmp_path / name) == 1
+    await db.import_file(tmp_path / name, "invoice")
     assert await invoices() == before
     path = tmp_path / f"wrong.{name}"
     path.write_text((tmp_path / name).read_text().replace("EUR 12.50", "much"))
     with pytest.raises(ValidationError, match=r"is not an amount of money[\s\S]*such as EUR 12.50"):
-        await invoices.import_file(path)
+        await db.import_file(path, "invoice")
 
 
 async def test_cursors(db: Database, invoices: Any) -> None:
@@ -127,7 +126,7 @@ async def test_generated_code(db: Database, invoices: Any, tmp_path: Path) -> No
     assert f"from {__name__} import Money, UpperType" in source
     assert "total: Money\n" in source
     assert "code: Annotated[str, UpperType()]" in source
-    assert 'fee: Money = Money("EUR", 250)' in source
+    assert 'fee: Money = field(default=Money("EUR", 250))' in source
     with imported(path) as module:
         made = await db.create(module.Invoice, name="copied")
         assert (await made.insert({"total": Money("EUR", 1), "code": "x"}))["fee"] == Money("EUR", 250)
@@ -149,3 +148,29 @@ async def test_a_class_that_has_a_type_needs_an_annotation_for_another_one() -> 
 
         class _Again(ColumnType[str], python=str):
             pass
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
+async def test_migrations(db: Database, invoices: Any, tmp_path: Path) -> None:
+    await invoices.insert(FIRST)
+
+    async def wanted(other: Database) -> None:
+        await other.create(Invoice, indexes=["total"])
+        await other.create(type("Shop", (), {"__annotations__": {"id": int, "limit": Money}}))
+
+    migrator = Migrator(db, tmp_path / "migrations", models=wanted)
+    text = (await migrator.new("a shop")).read_text()
+    assert "limit: Money" in text
+    await migrator.seal()
+    await migrator.up()
+    assert (await db.t.shop.insert({"limit": Money("EUR", 7)})) is not None
+
+    async def more(other: Database) -> None:
+        await other.create(Invoice, indexes=["total"])
+        await other.create(type("Shop", (), {"__annotations__": {"id": int, "limit": Money, "paid": Money}}))
+
+    migrator = Migrator(db, tmp_path / "migrations", models=more)
+    assert 'Money("EUR", 0)' in (await migrator.new("what is paid")).read_text()
+    await migrator.seal()
+    await migrator.up()
+    assert await db.q("SELECT paid FROM shop") == [{"paid": "EUR 0.00"}]

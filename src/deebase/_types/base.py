@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -206,7 +208,10 @@ class ColumnType(TypeDecorator[T]):
     @property
     def annotation(self) -> Any:
         """The annotation that makes a column of this type."""
-        return self.python
+        if not self.is_marked:
+            return self.python
+        bare = self.python if self.python is not None else functools.reduce(operator.or_, self.classes)
+        return Annotated[bare, self]
 
     @property
     def is_marked(self) -> bool:
