@@ -150,7 +150,7 @@ class ColumnType(TypeDecorator[T]):
         if "cache_ok" not in vars(cls):
             cls.cache_ok = True
         if python is not None:
-            if cls._is_own() is False and any(kind.python == python and kind._is_own() for kind in KINDS):
+            if not cls.is_builtin() and any(kind.python == python and kind.is_builtin() for kind in KINDS):
                 raise UnsupportedTypeError(
                     f"{python} already has a column type",
                     hint=f"annotate columns with Annotated[{getattr(python, '__name__', python)}, {cls.__name__}()]",
@@ -165,7 +165,8 @@ class ColumnType(TypeDecorator[T]):
         KINDS.append(cls)
 
     @classmethod
-    def _is_own(cls) -> bool:
+    def is_builtin(cls) -> bool:
+        """Return whether the type comes with DeeBase."""
         return cls.__module__.startswith("deebase._types.")
 
     # -- which type a column has ---------------------------------------------------------------
@@ -217,7 +218,7 @@ class ColumnType(TypeDecorator[T]):
     def is_marked(self) -> bool:
         """Whether an annotation has to name the type: the class of the values alone does not make it known."""
         cls = type(self)
-        return not cls._is_own() and (cls.python is None or cls.__module__ != cls.classes[0].__module__)
+        return not cls.is_builtin() and (cls.python is None or cls.__module__ != cls.classes[0].__module__)
 
     @property
     def has_no_arguments(self) -> bool:

@@ -107,6 +107,11 @@ def column_type(sa_type: TypeEngine[Any]) -> ColumnType[Any]:
     return AnyValue()
 
 
+def is_own_type(sa_type: TypeEngine[Any]) -> bool:
+    """Return whether the type of a column is one that a program defines for itself."""
+    return isinstance(sa_type, ColumnType) and not sa_type.is_builtin()
+
+
 def annotated_type(hint: Any, marks: Iterable[Any], names: Callable[[], Mapping[str, Any]]) -> TypeEngine[Any] | None:
     """Return the type of columns with an annotation; None where there is no such type.
 

@@ -17,6 +17,7 @@ from deebase._model.facts import TableInfo
 from deebase._schema.reflect import inventory
 from deebase._sql.statement import Statement
 from deebase._types.choices import Choice
+from deebase._types.registry import is_own_type
 from deebase.errors import DeeBaseError
 from deebase.migrations.ledger import TABLE as LEDGER
 from deebase.tools.codegen.class_source import TableReader
@@ -177,12 +178,24 @@ async def read(db: Database) -> Schema:
     catalog = Catalog(executor.settings.dialect)
     # Not reflect(), which warns of columns without a counterpart in Python: they are compared by their types.
     catalog.learn(await inventory(executor, None), schema=None)
+    _take_types(catalog, db._catalog)  # pyright: ignore[reportPrivateUsage]
     found = {name: facts for name in (*catalog.names(), *catalog.names(views=True)) if (facts := catalog.facts(name))}
     tables = {name: facts for name, facts in found.items() if facts.kind == "table" and name != LEDGER}
     views = [facts for facts in found.values() if facts.kind != "table"]
     if executor.settings.name == "sqlite":
         return _of_sqlite(catalog, tables, views, await _rows(executor, extras_sqlite.TRIGGERS))
     return await _of_postgres(executor, catalog, tables)
+
+
+def _take_types(catalog: Catalog, known: Catalog) -> None:
+    """Take over the types that programs define: what PostgreSQL stores does not name them."""
+    for name in catalog.names():
+        facts = catalog.facts(name)
+        if facts is not None and name in known:
+            columns = known.model(name).columns.values()
+            types = {column.name: column.sa_type for column in columns if is_own_type(column.sa_type)}
+            if types:
+                catalog.changed(name, facts, renamed={}, types=types)
 
 
 async def _rows(executor: Executor, sql: str) -> Sequence[Sequence[object]]:
