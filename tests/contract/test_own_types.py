@@ -163,6 +163,6 @@ async def test_migrations(db: Database, tmp_path: Path) -> None:
         return text
 
     assert "limit: Money" in await step("a shop", {"limit": Money})
-    await db.q("INSERT INTO shop (\"limit\") VALUES (?)", [Money("EUR", 7)])
+    await db.q('INSERT INTO shop ("limit") VALUES (?)', [Money("EUR", 7)])
     assert 'Money("EUR", 0)' in await step("what is paid", {"limit": Money, "paid": Money})
     assert await db.q("SELECT paid FROM shop") == [{"paid": "EUR 0.00"}]
