@@ -286,15 +286,12 @@ class JSON(ColumnType[Any], name="json"):
         return self.hint if self.hint is not None and type(self.hint) is not object else dict[str, Any]
 
     def accept(self, value: Any) -> JsonText:
-        """Return the JSON text of a value."""
         return JsonText(encode(self._codec, value))
 
     def parse(self, text: str) -> Any:
-        """Return the value of JSON text."""
         return written_json(text)
 
     def format(self, value: Any) -> str:
-        """Return JSON text."""
         return json.dumps(value, ensure_ascii=False)
 
     def of_json(self, value: Any) -> Any:
@@ -308,12 +305,9 @@ class JSON(ColumnType[Any], name="json"):
         return plain_json(value)
 
     def to_json(self, value: Any) -> Any:
-        """Return the value itself."""
         return value
 
     def to_sqlite(self) -> Convert:
-        """Return what makes JSON text."""
-
         def process(value: Any) -> Any:
             return value.text if type(value) is JsonText else encode(self._codec, value)
 
@@ -337,7 +331,6 @@ class JSON(ColumnType[Any], name="json"):
         return process
 
     def of_literal(self, value: Any) -> Any:
-        """Return the value of JSON text."""
         if isinstance(value, (bool, bytes)):
             raise ValueError
         return decode(self._codec, str(value))
@@ -376,7 +369,6 @@ class PlainJson(JSON):
     postgres: ClassVar[Any] = postgresql.JSON(none_as_null=True)
 
     def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
-        """Return what an UPDATE stores."""
         return kept_documents(stored, new)
 
 

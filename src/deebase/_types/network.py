@@ -59,7 +59,6 @@ class _NetworkType(ColumnType[Any]):
         return value
 
     def to_sqlite(self) -> Processor:
-        """Return what writes text that sorts by value."""
         return _written
 
     def from_sqlite(self) -> Processor:
@@ -119,7 +118,6 @@ class Cidr(Inet, python=Network, name="cidr"):
     example = "192.0.2.0/24"
 
     def parse(self, text: str) -> Any:
-        """Return a network."""
         return ip_network(text.strip())
 
     def to_sqlite(self) -> Processor:

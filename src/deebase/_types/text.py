@@ -77,34 +77,27 @@ class String(ColumnType[str], python=str):
 
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
-        """Return the type by its length."""
         kind = sa.CHAR if declared == "character" else sa.String
         return kind(arguments[0] if arguments else None)
 
     @classmethod
     def adopting(cls, sa_type: Any) -> ColumnType[Any]:
-        """Return the same with the length of the column."""
         return cls(sa_type.length)
 
     @property
     def sa_type(self) -> TypeEngine[Any]:
-        """SQLAlchemy's own."""
         return sa.String(self.length)
 
     def accept(self, value: Any) -> str:
-        """Return a plain str."""
         return accept_text(value)
 
     def quick(self, check: Processor) -> Processor:
-        """Pass ASCII without NUL."""
-
         def quick(value: Any) -> Any:
             return value if type(value) is str and value.isascii() and "\0" not in value else check(value)
 
         return quick
 
     def passer(self) -> Passes:
-        """Return the check."""
         return self._passes
 
     @staticmethod
@@ -117,7 +110,6 @@ class String(ColumnType[str], python=str):
         return joined.isascii() and "\0" not in joined
 
     def parse(self, text: str) -> str:
-        """Return the text."""
         return text
 
     def of_json(self, value: Any) -> str:
@@ -132,7 +124,6 @@ class String(ColumnType[str], python=str):
     from_sqlite = to_postgres = from_postgres = to_sqlite
 
     def of_literal(self, value: Any) -> str:
-        """Return the text of a literal in quotes."""
         if not isinstance(value, str):
             raise ValueError
         return value
@@ -152,10 +143,8 @@ class Text(String, python=TextAnnotation, name="text"):
 
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
-        """Return SQLAlchemy's own."""
         return sa.Text()
 
     @property
     def sa_type(self) -> TypeEngine[Any]:
-        """SQLAlchemy's own."""
         return sa.Text(self.length)
