@@ -34,7 +34,7 @@ def accepted() -> str:
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    """What a class says of one column.
+    """One column as a class declares it.
 
     Attributes:
         name: the field's and the column's name.
@@ -66,7 +66,7 @@ def describe(
     """Return the columns of a class, inherited ones first.
 
     Fields are the annotations of a plain class, dataclass, pydantic, attrs or msgspec class; ClassVars and names that
-    begin with an underscore are none. A default of None is the NULL of a column without a DEFAULT.
+    begin with an underscore are not fields. A default of None is the NULL of a column without a DEFAULT.
 
     Args:
         cls: the class.
@@ -112,7 +112,7 @@ def refuse_options(cls: type, table: str) -> None:
     """Refuse options of a table inside of its class, which nothing would read.
 
     Raises:
-        ValidationError: the class has one; that of the table's own name is no contradiction.
+        ValidationError: the class has one; one that repeats the table's name is allowed.
     """
     for owner in cls.__mro__[:-1]:
         for name, value in vars(owner).items():

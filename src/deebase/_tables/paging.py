@@ -37,7 +37,7 @@ class Page(Generic[R]):
 
     Attributes:
         rows: the rows, in the order that was asked for.
-        next: the cursor of the page behind, to be given as ``after``; None at the end.
+        next: the cursor of the next page, to be given as ``after``; None at the end.
         previous: the cursor of the page before; None at the beginning.
     """
 
@@ -142,7 +142,7 @@ async def page_of(
     select: Sequence[str] | None,
     locked: bool = False,
 ) -> Page[Any]:
-    """Return one page; see ``Readable.page``. ``locked`` locks its rows, and the one behind, as ``for_update`` does."""
+    """Return one page; see ``Readable.page``. ``locked`` locks its rows, and the one after them, as ``for_update`` does."""
     model = source.model
     size = statements.whole_number("size", size)
     if size not in range(1, MAX_SIZE + 1):
@@ -187,7 +187,7 @@ def _value(source: TableContext, name: str, stored: Any) -> Any:
 
 
 def _total_order(source: TableContext, order: Any) -> tuple[tuple[str, bool], ...]:
-    """Return the columns of the order, with those of the key behind, which decide between equal rows."""
+    """Return the columns of the order, followed by those of the key, which decide between equal rows."""
     model = source.model
     columns = named_order(model, order)
     keys = model.pks

@@ -99,7 +99,7 @@ class ColumnType(TypeDecorator[T]):
     also tells the type of a table that DeeBase did not create. On PostgreSQL a column has the type of ``postgres``,
     and a reflected table reads as that; ``create`` with the class makes it known.
 
-    Override ``parse`` and ``format`` where ``python(text)`` and ``str(value)`` are not each other's inverse.
+    Override ``parse`` and ``format`` where ``python(text)`` and ``str(value)`` do not undo each other.
 
     Attributes:
         python: the annotation of its columns.
@@ -120,6 +120,8 @@ class ColumnType(TypeDecorator[T]):
             example = "12.50 EUR"
         ```
     """
+
+    __module__ = "deebase.types"
 
     impl: Any = sa.types.NullType
     cache_ok = True

@@ -114,7 +114,7 @@ class Choices:
             return self._accepted[type(value), value]
         except (KeyError, TypeError):
             raise ValidationError(
-                "takes one of a list of values, and this is none of them",
+                "takes one of a list of values, and this is not one of them",
                 value=value,
                 hint=f"accepted: {', '.join(self.members)}",
             ) from None

@@ -46,7 +46,7 @@ def _compile_by_value(element: ByValue, compiler: Any, **options: Any) -> str:
 
 
 def compare_decimals(left: str, right: str) -> int:
-    """Order two stored Decimals by value: negative, zero or positive; text that is no number comes last.
+    """Order two stored Decimals by value: negative, zero or positive; text that is not a number comes last.
 
     Example:
         ```python

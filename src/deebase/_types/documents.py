@@ -95,7 +95,7 @@ def plain(value: Any) -> Any:
     if kind is float:
         if math.isfinite(value):
             return value
-        raise refused(value, "NaN and infinities are no JSON", "use None for a missing number")
+        raise refused(value, "NaN and infinities cannot be stored as JSON", "use None for a missing number")
     if kind is JsonNumber:
         return _digits(value)
     if kind is dict:
@@ -187,7 +187,7 @@ def decode(made: Codec, stored: Any, *, parsed: bool = False) -> Any:
         parsed: the driver has read the text; a str is a JSON string then.
 
     Raises:
-        DataError: it is no JSON, or no longer fits the annotation.
+        DataError: it is not JSON, or no longer fits the annotation.
     """
     try:
         value = loads(stored) if isinstance(stored, str) and not parsed else stored

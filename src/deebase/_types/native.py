@@ -92,7 +92,7 @@ class NativeText(AnyValue):
 
 
 class _FromText(ColumnElement[Any]):
-    """``CAST(CAST(parameter AS TEXT) AS type)``; SQLAlchemy's own cast would ask the type once more."""
+    """``CAST(CAST(parameter AS TEXT) AS type)``; SQLAlchemy's own cast would ask the type again."""
 
     inherit_cache = False
 

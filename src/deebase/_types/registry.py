@@ -206,7 +206,7 @@ def type_named(name: str) -> Kind:
     """Return a type by its name.
 
     Raises:
-        KeyError: there is none.
+        KeyError: no type has this name.
     """
     return _lookups().by_name[name]
 

@@ -119,7 +119,7 @@ class Alteration:
         zero = UNSET if spec.nullable or options or spec.foreign_key is not None else column_type(spec.sa_type).zero
         if zero is not UNSET:
             options["default"] = values.source(zero)
-            self._body.note(f"rows that are there get {options['default'].flat}: choose what is right for them")
+            self._body.note(f"existing rows get {options['default'].flat}: choose what is right for them")
         elif not spec.nullable and not options:
             self._body.note(f"{self._name}.{name} is never NULL: this fails where rows are there")
         self._call("add_column", Piece(quoted(name)), self._body.module.hints.column(spec), **options)

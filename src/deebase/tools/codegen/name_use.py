@@ -72,7 +72,7 @@ class Names:
         self.imports: dict[str, dict[str, str]] = {}
 
     def define(self, wanted: str) -> str:
-        """Return the name for a class, with a number behind it where it is taken."""
+        """Return the name for a class, followed by a number where it is taken."""
         base = wanted if is_attribute(wanted) and not wanted.startswith("_") else class_name(wanted)
         name, number = base, 1
         taken = _OWN | _BUILTINS | set(annotation_names())
