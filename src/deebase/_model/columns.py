@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import functools
-import operator
 import re
 import types
 import typing
@@ -191,6 +189,10 @@ def _column(cls: type, item: Field, localns: Mapping[str, Any] | None) -> Column
     return spec
 
 
+#: Called with types that are known at run time alone.
+_UNION: Any = Union
+
+
 class _Unwrapped(NamedTuple):
     kind: Any
     nullable: bool
@@ -210,7 +212,7 @@ def _unwrapped(hint: Any) -> _Unwrapped:
             nullable = nullable or len(members) < len(get_args(hint))
             if len(members) != 1:
                 # A type may be of several classes.
-                return _Unwrapped(functools.reduce(operator.or_, members), nullable, marks)
+                return _Unwrapped(_UNION[tuple(members)], nullable, marks)
             hint = members[0]
         elif origin is Final:
             hint = get_args(hint)[0]

@@ -142,7 +142,7 @@ async def page_of(
     select: Sequence[str] | None,
     locked: bool = False,
 ) -> Page[Any]:
-    """Return one page; see ``Readable.page``. ``locked`` locks its rows, and the one after them, as ``for_update`` does."""
+    """Return one page; see ``Readable.page``. ``locked`` locks its rows and the next one, as ``for_update`` does."""
     model = source.model
     size = statements.whole_number("size", size)
     if size not in range(1, MAX_SIZE + 1):

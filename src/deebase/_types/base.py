@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -213,7 +211,7 @@ class ColumnType(TypeDecorator[T]):
         """The annotation that makes a column of this type."""
         if not self.is_marked:
             return self.python
-        bare = self.python if self.python is not None else functools.reduce(operator.or_, self.classes)
+        bare = self.python if self.python is not None else self.classes[0]
         return Annotated[bare, self]
 
     @property
@@ -310,8 +308,8 @@ class ColumnType(TypeDecorator[T]):
     def literal(self, value: Any, dialect: Dialect) -> str:
         """Return a value that was accepted as a SQL literal, for DEFAULT."""
         process = self.bind_processor(dialect)
-        bound = value if process is None else process(value)
-        plain = isinstance(bound, (bool, int, str, bytes)) or not has_types(dialect)
+        bound: Any = value if process is None else process(value)
+        plain = is_a(bound, (bool, int, str, bytes)) or not has_types(dialect)
         return literal(bound if plain else self.format(bound), dialect)
 
     def of_literal(self, value: str | int | Decimal | bytes | bool | float) -> T:
@@ -322,9 +320,9 @@ class ColumnType(TypeDecorator[T]):
         """
         if isinstance(value, (bool, bytes)):
             raise ValueError
-        read: Processor = self.from_sqlite() or str
-        made: T = read(str(value))
-        return made
+        read = self.from_sqlite()
+        made: Any = str(value)
+        return made if read is None else read(made)
 
     # -- code and tests ------------------------------------------------------------------------
 

@@ -168,7 +168,7 @@ class Choice(ColumnType[Any]):
     def annotation(self) -> Any:
         """The Enum, or the Literal."""
         members = [member for _, member in self.pairs]
-        whole: Any = type(members[0])
+        whole: Any = type(members[0])  # pyright: ignore[reportUnknownVariableType]
         return whole if is_a(members[0], Enum) and members == list(whole) else Literal[tuple(members)]
 
     def accept(self, value: Any) -> Any:

@@ -317,8 +317,12 @@ class JSON(ColumnType[Any], name="json"):
 
     def bind_processor(self, dialect: Dialect) -> Any:
         """Return what makes JSON text of values that are not Python's own as well."""
-        process = self.to_sqlite()
-        return lambda value: None if value is None else process(value)
+        convert = self.to_sqlite()
+
+        def process(value: Any) -> Any:
+            return None if value is None else convert(value)
+
+        return process
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
         """Return what makes the value of a document."""

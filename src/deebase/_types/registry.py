@@ -74,7 +74,8 @@ class _Lookups:
 
 
 _SQLITE: Final = sqlite.dialect()
-_POSTGRES: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
+_dialect: Any = postgresql.dialect
+_POSTGRES: Final[Any] = _dialect()
 
 
 def declared_name(declared: str) -> str:
