@@ -1,16 +1,21 @@
-"""What users write in annotations and arguments: Text, UTCDateTime, ForeignKey, Index, UNSET."""
+"""What users write in annotations and arguments: Text, UTCDateTime, ForeignKey, Index, UNSET; types of their own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from deebase.errors import ValidationError
 
+if TYPE_CHECKING:
+    from deebase._types.base import ColumnType as ColumnType
+
 __all__ = [
     "UNSET",
+    "ColumnType",
     "ForeignKey",
     "ForeignKeyMark",
     "Index",
@@ -210,3 +215,13 @@ class SqlExpression:
     """
 
     element: Any
+
+
+def __getattr__(name: str) -> Any:
+    # It loads SQLAlchemy, which the annotations of a program that only describes its tables do not need.
+    if name != "ColumnType":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # With all types of the library, whose annotations and names are taken.
+    found = import_module("deebase._types.registry").ColumnType
+    globals()[name] = found
+    return found

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import date, datetime
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 from uuid import UUID
 
@@ -54,7 +55,7 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "single": (0.5, 1.5),
     "document": ({"a": 1}, {"a": 2}),
     **dict.fromkeys(("pair", "couple"), ("(1,x)", "(2,y)")),
-    **dict.fromkeys(("inet", "address"), ("10.0.0.1/32", "10.0.0.2/32")),
+    **dict.fromkeys(("inet", "address"), (IPv4Address("10.0.0.1"), IPv4Interface("10.0.0.2/8"))),
     **dict.fromkeys(("int4range", "span"), ("[1,5)", "[2,6)")),
     **dict.fromkeys(("citext", "letters"), ("a", "b")),
     "bit(3)": ("101", "111"),

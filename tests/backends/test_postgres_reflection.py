@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
 from typing import Any
 from uuid import UUID
 
@@ -90,13 +91,15 @@ NATURAL: dict[str, Any] = {
     "interval[]": [timedelta(days=1)],
     "jsonb[]": [{"a": 1}, [1]],
     "mood[]": ["ok", "it's :bad ?"],
+    "inet": IPv4Interface("10.0.0.1/8"),
+    "cidr": IPv4Network("10.0.0.0/8"),
+    "inet[]": [IPv4Address("10.0.0.1"), IPv6Address("::1")],
+    "address": IPv6Address("::1"),
     "other.color[]": ["red"],
 }
 #: Types that Python has no counterpart of, and a text of theirs.
 AS_TEXT = {
     "timetz": "10:00:00+02",
-    "inet": "10.0.0.1/32",
-    "cidr": "10.0.0.0/8",
     "macaddr": "08:00:2b:01:02:03",
     "money": "$12.34",
     "tsvector": "'a' 'b'",
@@ -106,9 +109,7 @@ AS_TEXT = {
     "bit varying(5)": "101",
     "pair": '(1,"x y")',
     "pair[]": '{"(1,x)"}',
-    "inet[]": "{10.0.0.1}",
     "positive[]": "{1,2}",
-    "address": "10.0.0.1/32",
     '"char"': "x",
     "regclass": "pg_class",
 }
@@ -175,11 +176,11 @@ async def test_values_that_do_not_fit_are_refused_with_the_field(db: Database, d
 
 @pytest.mark.filterwarnings("ignore:.*read and written as text")
 async def test_a_text_that_the_server_cannot_read_is_a_data_error(db: Database) -> None:
-    table = await made(db, "inet")
+    table = await made(db, "macaddr")
     with pytest.raises(DataError):
         await table.insert(v="no address")
     with pytest.raises(DataError):
-        await table.insert_all([{"v": "10.0.0.1"}, {"v": "no address"}])
+        await table.insert_all([{"v": "08:00:2b:01:02:03"}, {"v": "no address"}])
     assert await table() == []
 
 

@@ -327,21 +327,21 @@ async def test_types_of_postgresql_that_python_lacks_are_noted(postgres_url: str
             CREATE TYPE mood AS ENUM ('sad', 'it''s');
             CREATE SCHEMA other;
             CREATE TABLE other.t (
-                id integer PRIMARY KEY, address inet, feeling mood DEFAULT 'sad', days date[],
+                id integer PRIMARY KEY, address macaddr, feeling mood DEFAULT 'sad', days date[],
                 price numeric(10, 2) DEFAULT 1.50, serial_no serial, short varchar(5) DEFAULT 'a'
             );
             CREATE INDEX gin ON other.t USING gin (days);
             CREATE TABLE other.kid (id bigint PRIMARY KEY, t_id integer REFERENCES other.t ON DELETE CASCADE);
             """
         )
-        with pytest.warns(UserWarning, match="inet"):
+        with pytest.warns(UserWarning, match="macaddr"):
             await db.reflect("other")
         with pytest.warns(UserWarning, match="source does not say") as warned:
             create_mod_from_tables(tmp_path / "tables.py", *db.t["other.t", "other.kid"])
         said = "\n".join(str(item.message) for item in warned)
         for part in (
             "the schema, other",
-            "address is inet",
+            "address is macaddr",
             "the values of serial_no are made by the database",
             "price is numeric(10,2)",
             "the index gin",

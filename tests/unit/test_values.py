@@ -19,6 +19,8 @@ from hypothesis import given
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
+from deebase._backends.sqlite.casts import fits, stored
+from deebase._files.converting import text_reader
 from deebase._types.binary import Binary
 from deebase._types.choices import Choice
 from deebase._types.decimals import ExactNumber
@@ -27,6 +29,7 @@ from deebase._types.moments import AwareDateTime, Date, DateTime, Interval, Time
 from deebase._types.number import Boolean, Float, integer
 from deebase._types.registry import checker
 from deebase._types.uuid import Uuid
+from deebase.cli.field_arguments import parse
 from deebase.errors import ValidationError
 
 
@@ -138,3 +141,17 @@ def test_messages_never_hold_the_value(sa_type: TypeEngine[Any], value: Any) -> 
 def test_whatever_is_given_is_accepted_or_a_validation_error(value: Any, sa_type: TypeEngine[Any]) -> None:
     with suppress(ValidationError):
         checker("field", sa_type)(value)
+
+
+@pytest.mark.parametrize("text", ["true", "T", " yes", "on", "1", "y"])
+def test_every_reader_takes_the_same_words_for_true(text: str) -> None:
+    assert Boolean().parse(text) is Boolean().of_json(text) is text_reader(Boolean()).read(text) is True
+    assert fits("BOOLEAN", text) == stored("BOOLEAN", text) == 1
+    assert parse(f"flag:bool:default={text}").default_value is True
+
+
+@pytest.mark.parametrize("text", ["maybe", "", "2", "tru"])
+def test_no_reader_takes_other_words_for_a_boolean(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - it has no message
+        Boolean().parse(text)
+    assert fits("BOOLEAN", text) == 0

@@ -44,7 +44,7 @@ class Texts(dict[str, Any]):
         self._null = null
         self._required = required
         self._reader = text_reader(sa_type)
-        # Values that can be changed are no row's but one's.
+        # A value that can be changed belongs to one row alone.
         self._keeps = not column_type(sa_type).takes_collections
         #: Tells whether a text may be read at all.
         self.accepts: Callable[[str], bool] | None = None
@@ -62,7 +62,7 @@ class Texts(dict[str, Any]):
         return value
 
     def misreads(self, text: str) -> bool:
-        """Whether a text is no value of the column."""
+        """Return whether a text is not a value of the column."""
         try:
             self[text]
         except (*MISREAD, RecursionError):
@@ -90,7 +90,7 @@ class Texts(dict[str, Any]):
 
 
 def misread(made: DelimitedReader, columns: Sequence[Texts]) -> Iterator[tuple[int, str]]:
-    """Yield row and column of each text that is no value of its column, up to a row that is none."""
+    """Yield row and column of each text that is not a value of its column, up to a malformed row."""
     try:
         while batch := made.read():
             first = made.count - len(batch)

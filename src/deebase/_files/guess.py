@@ -26,7 +26,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def is_integer(text: str) -> bool:
-    """Whether a text is a whole number of 64 bits; one with a leading zero or plus is none: it is a code."""
+    """Whether a text is a whole number of 64 bits; one with a leading zero or plus is not: it is a code."""
     return _INTEGER.fullmatch(text) is not None and -(2**63) <= int(text) < 2**63
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import functools
-import operator
 import re
 import types
 import typing
@@ -18,7 +16,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._model.fields import Field, fields_of, names_for
 from deebase._types.number import integer
-from deebase._types.registry import annotated_type, annotations, checker, column_type
+from deebase._types.registry import annotated_type, annotation_names, checker, column_type
 from deebase.errors import UnsupportedTypeError, ValidationError
 from deebase.types import UNSET, ForeignKeyMark, Index
 
@@ -26,7 +24,7 @@ from deebase.types import UNSET, ForeignKeyMark, Index
 def accepted() -> str:
     """Return the annotations that have a column type, in words."""
     return (
-        f"{', '.join(annotations())}, an Enum, "
+        f"{', '.join(annotation_names())}, an Enum, "
         "Literal[...], dict, list, list[T], dict[K, V], a TypedDict, a nested dataclass, pydantic or msgspec class, "
         "each of them with | None, ForeignKey[T, 'table'], and classes with a ColumnType of your own"
     )
@@ -34,7 +32,7 @@ def accepted() -> str:
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    """What a class says of one column.
+    """One column as a class declares it.
 
     Attributes:
         name: the field's and the column's name.
@@ -66,7 +64,7 @@ def describe(
     """Return the columns of a class, inherited ones first.
 
     Fields are the annotations of a plain class, dataclass, pydantic, attrs or msgspec class; ClassVars and names that
-    begin with an underscore are none. A default of None is the NULL of a column without a DEFAULT.
+    begin with an underscore are not fields. A default of None is the NULL of a column without a DEFAULT.
 
     Args:
         cls: the class.
@@ -112,7 +110,7 @@ def refuse_options(cls: type, table: str) -> None:
     """Refuse options of a table inside of its class, which nothing would read.
 
     Raises:
-        ValidationError: the class has one; that of the table's own name is no contradiction.
+        ValidationError: the class has one; one that repeats the table's name is allowed.
     """
     for owner in cls.__mro__[:-1]:
         for name, value in vars(owner).items():
@@ -191,6 +189,10 @@ def _column(cls: type, item: Field, localns: Mapping[str, Any] | None) -> Column
     return spec
 
 
+#: Called with types that are known at run time alone.
+_UNION: Any = Union
+
+
 class _Unwrapped(NamedTuple):
     kind: Any
     nullable: bool
@@ -210,7 +212,7 @@ def _unwrapped(hint: Any) -> _Unwrapped:
             nullable = nullable or len(members) < len(get_args(hint))
             if len(members) != 1:
                 # A type may be of several classes.
-                return _Unwrapped(functools.reduce(operator.or_, members), nullable, marks)
+                return _Unwrapped(_UNION[tuple(members)], nullable, marks)
             hint = members[0]
         elif origin is Final:
             hint = get_args(hint)[0]

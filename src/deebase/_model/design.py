@@ -469,7 +469,7 @@ def column_model(
     return ColumnModel(
         column,
         bind=chosen,
-        passes=column_type(column.type).passes if send is None else None,
+        passes=column_type(column.type).passer() if send is None else None,
         # SQLite's SELECT gives REAL as a float always; its RETURNING may give an int.
         read=None if isinstance(column.type, Float) else read,
         read_returned=read,

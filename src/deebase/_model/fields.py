@@ -30,7 +30,7 @@ class Field(NamedTuple):
 def fields_of(cls: type, localns: Mapping[str, Any] | None = None) -> list[Field]:
     """Return the fields of a plain class, dataclass, pydantic, attrs or msgspec class, inherited ones first.
 
-    ClassVars and names that begin with an underscore are no fields.
+    ClassVars and names that begin with an underscore are not fields.
 
     Args:
         cls: the class.
@@ -95,7 +95,7 @@ Default = tuple[Any, Factory | None]
 
 
 def _defaults_of(cls: Any) -> Callable[[str], Default]:
-    """Return the function that gives the default of a field, (UNSET, None) where there is none."""
+    """Return the function that gives the default of a field, (UNSET, None) for a field without one."""
     if dataclasses.is_dataclass(cls):
         declared = {field.name: _of_dataclass_field(field) for field in dataclasses.fields(cls)}
         return lambda name: declared.get(name, (UNSET, None))

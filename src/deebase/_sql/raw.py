@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from deebase._types.base import NamedDialect, has_types
+from deebase._types.base import NamedDialect, has_types, is_a
 from deebase._types.foreign_values import sendable
 from deebase._types.registry import type_of
 from deebase.errors import ValidationError
@@ -36,7 +36,7 @@ def adapt(value: Any, dialect: str) -> Any:
         return _document(value)
     given = sendable(value)
     kind = type_of(given)
-    process = None if kind is None or isinstance(given, list) else kind.to_database(on_postgres)
+    process = None if kind is None or is_a(given, list) else kind.to_database(on_postgres)
     return given if process is None else process(given)
 
 

@@ -168,7 +168,7 @@ def _value(source: TableContext, name: str, stored: Any) -> Any:
 
 
 def _total_order(source: TableContext, order: Any) -> tuple[tuple[str, bool], ...]:
-    """Return the columns of the order, with those of the key behind, which decide between equal rows."""
+    """Return the columns of the order, followed by those of the key, which decide between equal rows."""
     model = source.model
     columns = named_order(model, order)
     keys = model.pks

@@ -91,7 +91,6 @@ class ArrayValues(ColumnType[list[Any]]):
 
     @classmethod
     def adopting(cls, sa_type: Any) -> ColumnType[Any]:
-        """Return the values of this array."""
         return cls(sa_type.item_type)
 
     @property
@@ -101,7 +100,6 @@ class ArrayValues(ColumnType[list[Any]]):
         return list[item] if item in (int, float, str, bool) else list[Any]
 
     def accept(self, value: Any) -> list[Any]:
-        """Return a list of elements that were accepted."""
         if not is_a(value, (list, tuple)):
             raise misfit(value, "a list", "[value]")
         return each(value, self._element, self.item_type)
@@ -110,11 +108,9 @@ class ArrayValues(ColumnType[list[Any]]):
         return None if value is None else self._item.accept(python_value(value))
 
     def parse(self, text: str) -> list[Any]:
-        """Return the list of a JSON array."""
         return self.of_json(written_json(text))
 
     def of_json(self, value: Any) -> list[Any]:
-        """Return the elements of a JSON array."""
         if isinstance(value, str):
             return self.parse(value)
         if not is_a(value, list):
@@ -122,11 +118,9 @@ class ArrayValues(ColumnType[list[Any]]):
         return each(value, lambda one: None if one is None else self._item.of_json(one), self.item_type)
 
     def format(self, value: list[Any]) -> str:
-        """Return a JSON array."""
         return JSON().format(self.to_json(value))
 
     def to_json(self, value: list[Any]) -> Any:
-        """Return a JSON array."""
         return json_value(value)
 
     def of_literal(self, value: Any) -> list[Any]:
@@ -134,5 +128,4 @@ class ArrayValues(ColumnType[list[Any]]):
         raise ValueError
 
     def sample(self, number: int, name: str) -> list[Any]:
-        """Return an empty list."""
         return []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -22,6 +23,8 @@ from deebase.types import UNSET
 
 T = TypeVar("T")
 Processor = Callable[[Any], Any]
+#: A class, and what it is called with.
+Call = tuple[type[Any], tuple[Any, ...], dict[str, Any]]
 #: Whether all values of a column may be sent as they are.
 Passes = Callable[[Sequence[Any]], bool]
 
@@ -72,7 +75,8 @@ class NamedWithCast(Named):
     render_bind_cast = True
 
 
-class NamedDialect(NamedTuple):
+@dataclass
+class NamedDialect:
     """A database by the name of its dialect, for code that has no more of it."""
 
     name: str
@@ -86,14 +90,6 @@ def has_types(dialect: HasName) -> bool:
     return isinstance(dialect, StrCompileDialect) or capabilities_of(dialect).checks_types
 
 
-class Source(NamedTuple):
-    """The call that makes a value in generated code."""
-
-    call: Any
-    arguments: tuple[Any, ...] = ()
-    keywords: dict[str, Any] = {}  # noqa: RUF012 - never changed
-
-
 class ColumnType(TypeDecorator[T]):
     """Everything about one type of columns. Subclass it for a type of your own.
 
@@ -103,7 +99,7 @@ class ColumnType(TypeDecorator[T]):
     also tells the type of a table that DeeBase did not create. On PostgreSQL a column has the type of ``postgres``,
     and a reflected table reads as that; ``create`` with the class makes it known.
 
-    Override ``parse`` and ``format`` where ``python(text)`` and ``str(value)`` are not each other's inverse.
+    Override ``parse`` and ``format`` where ``python(text)`` and ``str(value)`` do not undo each other.
 
     Attributes:
         python: the annotation of its columns.
@@ -124,6 +120,8 @@ class ColumnType(TypeDecorator[T]):
             example = "12.50 EUR"
         ```
     """
+
+    __module__ = "deebase.types"
 
     impl: Any = sa.types.NullType
     cache_ok = True
@@ -148,15 +146,13 @@ class ColumnType(TypeDecorator[T]):
     defines_classes = False
     #: Whether values of other libraries become Python's own before they are checked.
     converts = True
-    #: Whether all values of a column may be sent as they are; None where that cannot be checked quickly.
-    passes: ClassVar[Passes | None] = None
 
     def __init_subclass__(cls, *, python: Any = None, name: str | None = None) -> None:
         super().__init_subclass__()
         if "cache_ok" not in vars(cls):
             cls.cache_ok = True
         if python is not None:
-            if cls._is_own() is False and any(kind.python == python and kind._is_own() for kind in KINDS):
+            if not cls.is_builtin() and any(kind.python == python and kind.is_builtin() for kind in KINDS):
                 raise UnsupportedTypeError(
                     f"{python} already has a column type",
                     hint=f"annotate columns with Annotated[{getattr(python, '__name__', python)}, {cls.__name__}()]",
@@ -171,7 +167,8 @@ class ColumnType(TypeDecorator[T]):
         KINDS.append(cls)
 
     @classmethod
-    def _is_own(cls) -> bool:
+    def is_builtin(cls) -> bool:
+        """Return whether the type comes with DeeBase."""
         return cls.__module__.startswith("deebase._types.")
 
     # -- which type a column has ---------------------------------------------------------------
@@ -214,13 +211,16 @@ class ColumnType(TypeDecorator[T]):
     @property
     def annotation(self) -> Any:
         """The annotation that makes a column of this type."""
-        return self.python
+        if not self.is_marked:
+            return self.python
+        bare = self.python if self.python is not None else self.classes[0]
+        return Annotated[bare, self]
 
     @property
     def is_marked(self) -> bool:
         """Whether an annotation has to name the type: the class of the values alone does not make it known."""
         cls = type(self)
-        return not cls._is_own() and (cls.python is None or cls.__module__ != cls.classes[0].__module__)
+        return not cls.is_builtin() and (cls.python is None or cls.__module__ != cls.classes[0].__module__)
 
     @property
     def has_no_arguments(self) -> bool:
@@ -281,6 +281,10 @@ class ColumnType(TypeDecorator[T]):
         """
         return check
 
+    def passer(self) -> Passes | None:
+        """Return a quick check of whether all values of a column may be sent as they are; None for none."""
+        return None
+
     # -- the databases -------------------------------------------------------------------------
 
     def to_sqlite(self) -> Processor | None:
@@ -306,8 +310,8 @@ class ColumnType(TypeDecorator[T]):
     def literal(self, value: Any, dialect: Dialect) -> str:
         """Return a value that was accepted as a SQL literal, for DEFAULT."""
         process = self.bind_processor(dialect)
-        bound = value if process is None else process(value)
-        plain = isinstance(bound, (bool, int, str, bytes)) or not has_types(dialect)
+        bound: Any = value if process is None else process(value)
+        plain = is_a(bound, (bool, int, str, bytes)) or not has_types(dialect)
         return literal(bound if plain else self.format(bound), dialect)
 
     def of_literal(self, value: str | int | Decimal | bytes | bool | float) -> T:
@@ -319,14 +323,14 @@ class ColumnType(TypeDecorator[T]):
         if isinstance(value, (bool, bytes)):
             raise ValueError
         read = self.from_sqlite()
-        made: T = str(value) if read is None else read(str(value))
-        return made
+        made: Any = str(value)
+        return made if read is None else read(made)
 
     # -- code and tests ------------------------------------------------------------------------
 
-    def source(self, value: T) -> Source:
-        """Return the call that makes a value in generated code."""
-        return Source(type(value), (self.format(value),))
+    def source(self, value: T) -> Call:
+        """Return how generated code makes a value: a class, and its arguments by position and by name."""
+        return type(value), (self.format(value),), {}
 
     def sample(self, number: int, name: str) -> T:
         """Return a value for tests, if possible another one for each number.

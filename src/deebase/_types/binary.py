@@ -37,15 +37,12 @@ class Binary(ColumnType[bytes], python=bytes):
     zero = b""
 
     def accept(self, value: Any) -> bytes:
-        """Return bytes."""
         return accept_bytes(value)
 
     def parse(self, text: str) -> bytes:
-        """Return the bytes of base64."""
         return base64.b64decode(text, validate=True)
 
     def format(self, value: bytes) -> str:
-        """Return base64."""
         return base64.b64encode(value).decode("ascii")
 
     def to_sqlite(self) -> None:
@@ -54,9 +51,7 @@ class Binary(ColumnType[bytes], python=bytes):
     from_sqlite = to_postgres = from_postgres = to_sqlite
 
     def of_literal(self, value: Any) -> bytes:
-        """Return the bytes of a hexadecimal literal."""
         return bytes.fromhex(value.removeprefix("\\x")) if isinstance(value, str) else bytes(value)
 
     def sample(self, number: int, name: str) -> bytes:
-        """Return the column's name and the number."""
         return f"{name}-{number}".encode()

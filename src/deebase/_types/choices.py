@@ -115,7 +115,7 @@ class Choices:
             return self._accepted[type(value), value]
         except (KeyError, TypeError):
             raise ValidationError(
-                "takes one of a list of values, and this is none of them",
+                "takes one of a list of values, and this is not one of them",
                 value=value,
                 hint=f"accepted: {', '.join(self.members)}",
             ) from None
@@ -161,7 +161,6 @@ class Choice(ColumnType[Any]):
 
     @classmethod
     def of_annotation(cls, hint: Any, names: Callable[[], Any]) -> TypeEngine[Any] | None:
-        """Return the type of an Enum or Literal."""
         if get_origin(hint) is Literal:
             return cls(literal_pairs(get_args(hint)))
         return cls(enum_pairs(hint)) if isinstance(hint, type) and issubclass(hint, Enum) else None
@@ -170,21 +169,18 @@ class Choice(ColumnType[Any]):
     def annotation(self) -> Any:
         """The Enum, or the Literal."""
         members = [member for _, member in self.pairs]
-        whole: Any = type(members[0])
+        whole: Any = type(members[0])  # pyright: ignore[reportUnknownVariableType]
         return whole if is_a(members[0], Enum) and members == list(whole) else Literal[tuple(members)]
 
     def accept(self, value: Any) -> Any:
-        """Return the member for a member or its plain value."""
         return self._choices.accept(value)
 
     def parse(self, text: str) -> Any:
-        """Return the member of a stored text."""
         if text not in self._choices.members:
             raise ValueError
         return self._choices.members[text]
 
     def format(self, value: Any) -> str:
-        """Return the stored text of a member or its plain value."""
         return self._choices.text(value)
 
     def of_json(self, value: Any) -> Any:
@@ -192,11 +188,9 @@ class Choice(ColumnType[Any]):
         return self.parse(value if isinstance(value, str) else json.dumps(value))
 
     def to_sqlite(self) -> Any:
-        """Return what makes the stored text."""
         return self._choices.text
 
     def from_sqlite(self) -> Any:
-        """Return what makes the member."""
         return self._choices.members.__getitem__
 
     to_postgres, from_postgres = to_sqlite, from_sqlite
@@ -206,7 +200,6 @@ class Choice(ColumnType[Any]):
         return self if op in EQUALITIES else sa.String()
 
     def sample(self, number: int, name: str) -> Any:
-        """Return one member after the other."""
         return self.pairs[number % len(self.pairs)][1]
 
 
@@ -276,7 +269,6 @@ class Labels(Choice):
 
     @classmethod
     def adopting(cls, sa_type: Any) -> ColumnType[Any]:
-        """Return the values of this enum."""
         return cls(sa_type)
 
     def accept(self, value: Any) -> Any:

@@ -46,7 +46,7 @@ def _compile_by_value(element: ByValue, compiler: Any, **options: Any) -> str:
 
 
 def compare_decimals(left: str, right: str) -> int:
-    """Order two stored Decimals by value: negative, zero or positive; text that is no number comes last.
+    """Order two stored Decimals by value: negative, zero or positive; text that is not a number comes last.
 
     Example:
         ```python
@@ -161,19 +161,15 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
 
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
-        """Return the type with its precision and scale."""
         return cls(*arguments)
 
     def accept(self, value: Any) -> Decimal:
-        """Return a finite Decimal."""
         return exact_number(value)
 
     def parse(self, text: str) -> Decimal:
-        """Return the number with its digits."""
         return Decimal(number_text(text))
 
     def format(self, value: Decimal) -> str:
-        """Return the number in fixed-point notation."""
         return format(value, "f")
 
     def comparable(self, value: Decimal) -> str:
@@ -181,7 +177,6 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
         return str(value.normalize())
 
     def to_sqlite(self) -> Processor:
-        """Return what writes fixed-point text."""
         return lambda value: format(exact_number(value), "f")
 
     def from_sqlite(self) -> Processor:
@@ -196,7 +191,6 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
         return _written_out
 
     def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
-        """Return what an UPDATE stores."""
         return new if has_types(dialect) else kept_on_sqlite("DECIMAL TEXT", stored, new)
 
     @staticmethod
@@ -210,7 +204,6 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
         return f"{fits} AND abs(CAST({name} AS REAL)) < 1e{digits - places}"
 
     def sample(self, number: int, name: str) -> Decimal:
-        """Return a number that the precision has room for."""
         kind: Any = self.impl_instance
         room = None if kind.precision is None else kind.precision - (kind.scale or 0)
         return Decimal(number if room is None else number % 10 ** max(room, 0))

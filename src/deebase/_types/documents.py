@@ -95,7 +95,7 @@ def plain(value: Any) -> Any:
     if kind is float:
         if math.isfinite(value):
             return value
-        raise refused(value, "NaN and infinities are no JSON", "use None for a missing number")
+        raise refused(value, "NaN and infinities cannot be stored as JSON", "use None for a missing number")
     if kind is JsonNumber:
         return _digits(value)
     if kind is dict:
@@ -187,7 +187,7 @@ def decode(made: Codec, stored: Any, *, parsed: bool = False) -> Any:
         parsed: the driver has read the text; a str is a JSON string then.
 
     Raises:
-        DataError: it is no JSON, or no longer fits the annotation.
+        DataError: it is not JSON, or no longer fits the annotation.
     """
     try:
         value = loads(stored) if isinstance(stored, str) and not parsed else stored
@@ -286,15 +286,12 @@ class JSON(ColumnType[Any], name="json"):
         return self.hint if self.hint is not None and type(self.hint) is not object else dict[str, Any]
 
     def accept(self, value: Any) -> JsonText:
-        """Return the JSON text of a value."""
         return JsonText(encode(self._codec, value))
 
     def parse(self, text: str) -> Any:
-        """Return the value of JSON text."""
         return written_json(text)
 
     def format(self, value: Any) -> str:
-        """Return JSON text."""
         return json.dumps(value, ensure_ascii=False)
 
     def of_json(self, value: Any) -> Any:
@@ -308,12 +305,9 @@ class JSON(ColumnType[Any], name="json"):
         return plain_json(value)
 
     def to_json(self, value: Any) -> Any:
-        """Return the value itself."""
         return value
 
     def to_sqlite(self) -> Convert:
-        """Return what makes JSON text."""
-
         def process(value: Any) -> Any:
             return value.text if type(value) is JsonText else encode(self._codec, value)
 
@@ -323,8 +317,12 @@ class JSON(ColumnType[Any], name="json"):
 
     def bind_processor(self, dialect: Dialect) -> Any:
         """Return what makes JSON text of values that are not Python's own as well."""
-        process = self.to_sqlite()
-        return lambda value: None if value is None else process(value)
+        convert = self.to_sqlite()
+
+        def process(value: Any) -> Any:
+            return None if value is None else convert(value)
+
+        return process
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
         """Return what makes the value of a document."""
@@ -337,7 +335,6 @@ class JSON(ColumnType[Any], name="json"):
         return process
 
     def of_literal(self, value: Any) -> Any:
-        """Return the value of JSON text."""
         if isinstance(value, (bool, bytes)):
             raise ValueError
         return decode(self._codec, str(value))
@@ -376,7 +373,6 @@ class PlainJson(JSON):
     postgres: ClassVar[Any] = postgresql.JSON(none_as_null=True)
 
     def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
-        """Return what an UPDATE stores."""
         return kept_documents(stored, new)
 
 

@@ -114,7 +114,7 @@ def _moment(value: Any) -> Any:
             return timedelta(value.days, value.seconds, value.microseconds)
         return _clock(value) if isinstance(value, time) else date(value.year, value.month, value.day)
     raise ValidationError(
-        f"this {type(value).__name__} has nanoseconds, or is no time at all",
+        f"this {type(value).__name__} has nanoseconds, or is not a time",
         value=value,
         hint="round it to microseconds, or use None for a missing one",
     )

@@ -263,7 +263,7 @@ def _literal(values: tuple[Any, ...]) -> Codec:
 
     def encode(value: Any) -> Any:
         if type(value) not in (str, int, bool, type(None)) or (type(value), value) not in known:
-            raise refused(value, "takes one of a list of values, and this is none of them")
+            raise refused(value, "takes one of a list of values, and this is not one of them")
         return value
 
     return Codec(encode, None)

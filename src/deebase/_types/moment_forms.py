@@ -117,7 +117,7 @@ def read_time(value: Any) -> time:
         ```
     """
     if type(value) is not str:
-        raise TypeError("a number is no time")
+        raise TypeError("a number is not a time")
     if len(value) == 15:
         try:
             made = time.fromisoformat(value)

@@ -25,9 +25,9 @@ from deebase._sqltext.quoting import literal
 from deebase._types.base import has_types
 from deebase._types.moment_forms import DATE, DATETIME, Kind
 
-#: Begins the names of the indexes over rows of other forms, which are no part of a table's own.
+#: Begins the names of the indexes over rows of other forms, which do not belong to the table's own indexes.
 OTHER_FORMS = "deebase_other_forms_"
-#: Text that names no moment. Of that which is no valid UTF-8, sqlite3 makes an error where a function of ours takes it.
+#: Text that names no moment. sqlite3 raises an error where a function takes text that is not valid UTF-8.
 NO_ASCII = "*[^\t-~]*"
 #: Where a SQLAlchemy table keeps (in ``info``) the columns that have such an index.
 HELPED = "deebase_helped"
@@ -335,7 +335,7 @@ class _Place:
         if self._kind is DATE:
             return [dashed, _LOW.format(column), _DIGITS.format(column)]
         first, last = f"strftime('%s', {lowest})", f"strftime('%s', {highest})"
-        # Numbers of seconds, milli- and microseconds; behind them what begins with a blank, and numbers as text.
+        # Numbers of seconds, milli- and microseconds; after them what begins with a blank, and numbers as text.
         units = (1, 1_000, 1_000_000)
         numbers = [f"{column} >= ({first} - 1) * {n} AND {column} <= ({last} + 1) * {n}" for n in units]
         return [dashed, *numbers, f"{column} >= '' AND {column} < '/'", _DIGITS.format(column)]

@@ -18,10 +18,10 @@ from sqlalchemy.types import TypeDecorator
 
 from deebase._types import moment_forms as moments
 from deebase._types.base import (
+    Call,
     ColumnType,
     Named,
     Processor,
-    Source,
     T,
     has_types,
     kept_on_sqlite,
@@ -152,11 +152,11 @@ _DAY_SECONDS: Final = 86_400
 _SAMPLE_DAYS: Final = 100_000
 
 
-def _call(kind: type[Any], parts: list[int], least: int, **keywords: Any) -> Source:
+def _call(kind: type[Any], parts: list[int], least: int, **keywords: Any) -> Call:
     """Return a call with numbers, without the zeros at its end."""
     while len(parts) > least and not parts[-1]:
         parts.pop()
-    return Source(kind, tuple(parts), keywords)
+    return kind, tuple(parts), keywords
 
 
 class _AnyDateTime(Moment[datetime]):
@@ -176,17 +176,14 @@ class _AnyDateTime(Moment[datetime]):
         return datetime.fromisoformat(text)
 
     def format(self, value: datetime) -> str:
-        """Return ISO 8601."""
         return _INFINITIES[value.stored > 0] if type(value) is InfiniteDateTime else value.isoformat()
 
     def literal(self, value: Any, dialect: Dialect) -> str:
-        """Return the literal."""
         if type(value) is InfiniteDateTime or not has_types(dialect):
             return super().literal(value, dialect)
         return literal(value.isoformat(" ", "microseconds"), dialect)
 
-    def source(self, value: datetime) -> Source:
-        """Return the call."""
+    def source(self, value: datetime) -> Call:
         zone = {}
         if value.tzinfo is not None:
             value, zone = value.astimezone(UTC), {"tzinfo": UTC}
@@ -205,11 +202,9 @@ class AwareDateTime(_AnyDateTime, python=UTCDateTime, name="utcdatetime"):
 
     @classmethod
     def holds(cls, value: Any) -> bool:
-        """Return whether a datetime has a time zone."""
         return value.tzinfo is not None
 
     def accept(self, value: Any) -> datetime:
-        """Return a datetime that has a time zone in UTC."""
         if not isinstance(value, datetime):
             raise misfit(value, "a datetime", "datetime.fromisoformat(value)" if isinstance(value, str) else None)
         if value.utcoffset() is None:
@@ -226,15 +221,12 @@ class AwareDateTime(_AnyDateTime, python=UTCDateTime, name="utcdatetime"):
             raise refused(value, "in UTC this datetime is outside the years 1 to 9999") from None
 
     def to_sqlite(self) -> Processor:
-        """Return what writes the form that SQLite stores."""
         return _on_sqlite(lambda value: moments.write_datetime(self.accept(value)))
 
     def from_sqlite(self) -> Processor:
-        """Return what reads any form."""
         return moments.read_aware
 
     def sample(self, number: int, name: str) -> datetime:
-        """Return a second of 2000 or later."""
         return _START.replace(tzinfo=UTC) + timedelta(seconds=number)
 
 
@@ -251,11 +243,9 @@ class DateTime(_AnyDateTime, python=datetime):
 
     @classmethod
     def adopting(cls, sa_type: Any) -> ColumnType[Any]:
-        """Return the type with or without a time zone."""
         return AwareDateTime() if sa_type.timezone else cls()
 
     def accept(self, value: Any) -> datetime:
-        """Return a datetime without a time zone."""
         if not isinstance(value, datetime):
             raise misfit(value, "a datetime", "datetime.fromisoformat(value)" if isinstance(value, str) else None)
         if value.tzinfo is not None:
@@ -265,15 +255,12 @@ class DateTime(_AnyDateTime, python=datetime):
         return value
 
     def to_sqlite(self) -> Processor:
-        """Return what writes the form that SQLite stores."""
         return _on_sqlite(lambda value: datetime.isoformat(self.accept(value), " ", "microseconds"))
 
     def from_sqlite(self) -> Processor:
-        """Return what reads any form."""
         return moments.read_naive
 
     def sample(self, number: int, name: str) -> datetime:
-        """Return a second of 2000 or later."""
         return _START + timedelta(seconds=number)
 
 
@@ -305,23 +292,18 @@ class Date(Moment[date], python=date):
         return date.fromisoformat(text)
 
     def format(self, value: date) -> str:
-        """Return ISO 8601."""
         return _INFINITIES[value.stored > 0] if type(value) is InfiniteDate else value.isoformat()
 
     def to_sqlite(self) -> Processor:
-        """Return what writes the form that SQLite stores."""
         return _on_sqlite(lambda value: date.isoformat(self.accept(value)))
 
     def from_sqlite(self) -> Processor:
-        """Return what reads any form."""
         return moments.read_date
 
-    def source(self, value: date) -> Source:
-        """Return the call."""
-        return Source(date, (value.year, value.month, value.day))
+    def source(self, value: date) -> Call:
+        return date, (value.year, value.month, value.day), {}
 
     def sample(self, number: int, name: str) -> date:
-        """Return a day of 2000 or later."""
         return date(2000, 1, 1) + timedelta(days=number % _SAMPLE_DAYS)
 
 
@@ -337,7 +319,6 @@ class Time(Moment[time], python=time):
     zero = time()
 
     def accept(self, value: Any) -> time:
-        """Return a time without a time zone."""
         if not isinstance(value, time):
             raise misfit(value, "a time", "time.fromisoformat(value)" if isinstance(value, str) else None)
         if value.tzinfo is not None:
@@ -345,27 +326,21 @@ class Time(Moment[time], python=time):
         return value
 
     def parse(self, text: str) -> time:
-        """Return the time of ISO 8601."""
         return time.fromisoformat(text.strip())
 
     def format(self, value: time) -> str:
-        """Return ISO 8601."""
         return value.isoformat()
 
     def to_sqlite(self) -> Processor:
-        """Return what writes the form that SQLite stores."""
         return lambda value: moments.write_time(self.accept(value))
 
     def from_sqlite(self) -> Processor:
-        """Return what reads any form."""
         return moments.read_time
 
-    def source(self, value: time) -> Source:
-        """Return the call."""
+    def source(self, value: time) -> Call:
         return _call(time, [value.hour, value.minute, value.second, value.microsecond], 1)
 
     def sample(self, number: int, name: str) -> time:
-        """Return a second of the day."""
         return (_START + timedelta(seconds=number % _DAY_SECONDS)).time()
 
 
@@ -408,7 +383,6 @@ class Interval(ColumnType[timedelta], python=timedelta):
         return value
 
     def parse(self, text: str) -> timedelta:
-        """Return the timedelta of a number of seconds."""
         stored = _STORED_INTERVAL.fullmatch(text.strip())
         return timedelta(seconds=float(text)) if stored is None else StoredInterval(*map(int, stored.groups()))
 
@@ -419,19 +393,15 @@ class Interval(ColumnType[timedelta], python=timedelta):
         return repr(value.total_seconds())
 
     def to_json(self, value: timedelta) -> Any:
-        """Return the number of seconds."""
         return self.format(value) if type(value) is StoredInterval else value.total_seconds()
 
     def to_sqlite(self) -> Processor:
-        """Return what makes seconds."""
         return lambda value: timedelta.total_seconds(self.accept(value))
 
     def from_sqlite(self) -> Processor:
-        """Return what reads seconds."""
         return lambda seconds: timedelta(seconds=seconds)
 
     def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
-        """Return what an UPDATE stores."""
         return new if has_types(dialect) else kept_on_sqlite("DURATION REAL", stored, new)
 
     def literal(self, value: Any, dialect: Dialect) -> str:
@@ -458,11 +428,9 @@ class Interval(ColumnType[timedelta], python=timedelta):
         )
         return timedelta(days=int(parts["days"] or 0)) + sign * clock
 
-    def source(self, value: timedelta) -> Source:
-        """Return the call."""
+    def source(self, value: timedelta) -> Call:
         parts = {"days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
-        return Source(timedelta, (), {name: part for name, part in parts.items() if part})
+        return timedelta, (), {name: part for name, part in parts.items() if part}
 
     def sample(self, number: int, name: str) -> timedelta:
-        """Return a number of seconds."""
         return timedelta(seconds=number)

@@ -28,7 +28,6 @@ class AnyValue(ColumnType[Any]):
 
     @property
     def annotation(self) -> Any:
-        """The nearest one."""
         return Decimal if re.match("DEC|NUM|MONEY", self.declaration, re.IGNORECASE) else str
 
     def accept(self, value: Any) -> Any:
@@ -40,11 +39,9 @@ class AnyValue(ColumnType[Any]):
         return value
 
     def parse(self, text: str) -> Any:
-        """Return the text."""
         return text
 
     def of_json(self, value: Any) -> Any:
-        """Return the value."""
         return plain_json(value)
 
     def to_sqlite(self) -> None:
@@ -53,7 +50,6 @@ class AnyValue(ColumnType[Any]):
     from_sqlite = to_postgres = from_postgres = to_sqlite
 
     def of_literal(self, value: Any) -> str:
-        """Return the text of a literal in quotes."""
         return String().of_literal(value)
 
     def sample(self, number: int, name: str) -> Any:
@@ -77,7 +73,6 @@ class NativeText(AnyValue):
         self.declaration = declaration
 
     def accept(self, value: Any) -> str:
-        """Return a plain str."""
         return accept_text(value)
 
     def of_json(self, value: Any) -> str:
@@ -85,7 +80,6 @@ class NativeText(AnyValue):
         return String().of_json(value)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the type by its name."""
         return Named(self.declaration)
 
     def bind_expression(self, bindparam: Any) -> Any:
@@ -98,7 +92,7 @@ class NativeText(AnyValue):
 
 
 class _FromText(ColumnElement[Any]):
-    """``CAST(CAST(parameter AS TEXT) AS type)``; SQLAlchemy's own cast would ask the type once more."""
+    """``CAST(CAST(parameter AS TEXT) AS type)``; SQLAlchemy's own cast would ask the type again."""
 
     inherit_cache = False
 
@@ -127,15 +121,12 @@ class Stored(AnyValue):
         self.declaration = declaration
 
     def accept(self, value: Any) -> Any:
-        """Return what SQLite stores as it is."""
         return storable(value)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the type by its name."""
         return Named(self.declaration)
 
     def sample(self, number: int, name: str) -> int:
-        """Return the number of the row."""
         return number
 
 

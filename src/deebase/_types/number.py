@@ -7,14 +7,14 @@ import re
 from array import array
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from deebase._types.base import ColumnType, NamedWithCast, Processor, has_types, misfit, refused
+from deebase._types.base import ColumnType, NamedWithCast, Passes, Processor, has_types, is_a, misfit, refused
 
 LOWEST_INTEGER: Final = -(2**63)
 HIGHEST_INTEGER: Final = 2**63 - 1
@@ -60,17 +60,18 @@ class Integer(ColumnType[int], python=int):
 
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
-        """Return the type by its size."""
-        sizes: dict[str, type[sa.Integer]] = {"smallint": sa.SmallInteger, "bigint": sa.BigInteger}
-        return sizes.get(declared, sa.BigInteger if declared == "oid" else sa.Integer)()
+        sizes: dict[str, type[sa.Integer]] = {
+            "smallint": sa.SmallInteger,
+            "bigint": sa.BigInteger,
+            "oid": sa.BigInteger,
+        }
+        return sizes.get(declared, sa.Integer)()
 
     @property
     def sa_type(self) -> TypeEngine[Any]:
-        """SQLAlchemy's own."""
         return integer()
 
     def accept(self, value: Any) -> int:
-        """Return a plain int."""
         if not isinstance(value, int):
             hint = "int(value), or make the column a float" if isinstance(value, float) else "int(value)"
             raise misfit(value, "an int", hint)
@@ -79,15 +80,16 @@ class Integer(ColumnType[int], python=int):
         return int(value)
 
     def quick(self, check: Processor) -> Processor:
-        """Pass ints."""
-
         def quick(value: Any) -> Any:
             return value if type(value) is int and LOWEST_INTEGER <= value <= HIGHEST_INTEGER else check(value)
 
         return quick
 
+    def passer(self) -> Passes:
+        return self._passes
+
     @staticmethod
-    def passes(values: Sequence[Any]) -> bool:
+    def _passes(values: Sequence[Any]) -> bool:
         """Return whether all are ints of 64 bits."""
         present = of_kind(values, int)
         if present is None:
@@ -100,7 +102,6 @@ class Integer(ColumnType[int], python=int):
         return True
 
     def parse(self, text: str) -> int:
-        """Return the number."""
         if _WHOLE.fullmatch(text) is None:
             raise ValueError
         return int(text)
@@ -108,14 +109,13 @@ class Integer(ColumnType[int], python=int):
     def of_json(self, value: Any) -> int:
         """Return the number; 1.0 is one."""
         # A short text stands for a Decimal of more digits than memory holds: 1e999999999.
-        if isinstance(value, (Decimal, float)) and value == value and abs(value) < 10**_INTEGER_DIGITS:
+        if is_a(value, (Decimal, float)) and value == value and abs(value) < 10**_INTEGER_DIGITS:
             if int(value) != value:
                 raise ValueError
             return int(value)
         return super().of_json(value)
 
     def to_json(self, value: int) -> int:
-        """Return the number."""
         return int(value)
 
     def to_sqlite(self) -> None:
@@ -124,13 +124,11 @@ class Integer(ColumnType[int], python=int):
     from_sqlite = to_postgres = from_postgres = to_sqlite
 
     def of_literal(self, value: Any) -> int:
-        """Return the number."""
         if isinstance(value, (bool, bytes)) or (not isinstance(value, str) and value != int(value)):
             raise ValueError
         return int(value)
 
     def sample(self, number: int, name: str) -> int:
-        """Return the number of the row."""
         return number
 
 
@@ -150,7 +148,7 @@ class Float(ColumnType[float], python=float):
     impl = sa.Double
     adopts = (sa.Float,)
     sqlite = sa.REAL()
-    postgres = _Double()
+    postgres: ClassVar[TypeEngine[Any] | str | None] = _Double()
     wanted = "a number"
     example = "1.5"
     zero = 0.0
@@ -166,7 +164,6 @@ class Float(ColumnType[float], python=float):
 
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
-        """Return a type that keeps what is stored."""
         return cls(signed=declared.islower())
 
     def accept(self, value: Any) -> float:
@@ -197,15 +194,17 @@ class Float(ColumnType[float], python=float):
 
         return quick
 
+    def passer(self) -> Passes:
+        return self._passes
+
     @staticmethod
-    def passes(values: Sequence[Any]) -> bool:
+    def _passes(values: Sequence[Any]) -> bool:
         """Return whether all are floats that are stored as they are."""
         present = of_kind(values, float)
         # -0.0 equals 0.0, and is stored without its sign.
         return present is not None and 0.0 not in present and not any(map(math.isnan, present))
 
     def parse(self, text: str) -> float:
-        """Return the number."""
         number = float(number_text(text))
         if math.isinf(number) and "inf" not in text.lower():
             # A number beyond those of a float.
@@ -213,7 +212,6 @@ class Float(ColumnType[float], python=float):
         return number
 
     def format(self, value: float) -> str:
-        """Return the shortest text of the number."""
         return float.__repr__(value)
 
     def to_json(self, value: float) -> Any:
@@ -230,11 +228,9 @@ class Float(ColumnType[float], python=float):
         return float
 
     def of_literal(self, value: Any) -> float:
-        """Return the number."""
         return float(value)
 
     def sample(self, number: int, name: str) -> float:
-        """Return the number of the row."""
         return float(number)
 
 
@@ -274,15 +270,12 @@ class Boolean(ColumnType[bool], python=bool):
             raise ValueError from None
 
     def format(self, value: bool) -> str:
-        """Return ``true`` or ``false``."""
         return "true" if value else "false"
 
     def to_json(self, value: bool) -> bool:
-        """Return the boolean of JSON."""
         return value
 
     def to_sqlite(self) -> Processor:
-        """Return what makes 1 and 0."""
         return lambda value: int(self.accept(value))
 
     def from_sqlite(self) -> Processor:
@@ -290,11 +283,9 @@ class Boolean(ColumnType[bool], python=bool):
         return _BITS.__getitem__
 
     def of_literal(self, value: Any) -> bool:
-        """Return the truth of a word or number."""
         return self.parse(value) if isinstance(value, str) else _BITS[value]
 
     def sample(self, number: int, name: str) -> bool:
-        """Return False."""
         return False
 
 

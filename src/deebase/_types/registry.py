@@ -62,7 +62,7 @@ class _Lookups:
     def _add_declared(self, kind: Kind) -> None:
         on_sqlite, on_postgres = kind.declared(False), kind.declared(True)
         if on_sqlite is not None:
-            self._put(self.by_sqlite_name, declared_name(on_sqlite.compile(dialect=_SQLITE)).upper(), kind)
+            self._put(self.by_sqlite_name, declared_name(str(on_sqlite.compile(dialect=_SQLITE))).upper(), kind)
         if on_postgres is not None:
             self._put(self.by_postgres_name, declared_name(on_postgres.compile(dialect=_POSTGRES)).lower(), kind)
 
@@ -74,7 +74,8 @@ class _Lookups:
 
 
 _SQLITE: Final = sqlite.dialect()
-_POSTGRES: Final = postgresql.dialect()
+_dialect: Any = postgresql.dialect
+_POSTGRES: Final[Any] = _dialect()
 
 
 def declared_name(declared: str) -> str:
@@ -107,6 +108,11 @@ def column_type(sa_type: TypeEngine[Any]) -> ColumnType[Any]:
     return AnyValue()
 
 
+def is_own_type(sa_type: TypeEngine[Any]) -> bool:
+    """Return whether the type of a column is one that a program defines for itself."""
+    return isinstance(sa_type, ColumnType) and not sa_type.is_builtin()
+
+
 def annotated_type(hint: Any, marks: Iterable[Any], names: Callable[[], Mapping[str, Any]]) -> TypeEngine[Any] | None:
     """Return the type of columns with an annotation; None where there is no such type.
 
@@ -129,7 +135,7 @@ def annotated_type(hint: Any, marks: Iterable[Any], names: Callable[[], Mapping[
     return next((sa_type for sa_type in made if sa_type is not None), None)
 
 
-def annotations() -> list[str]:
+def annotation_names() -> list[str]:
     """Return the names of the annotations of column types, for messages and generated code."""
     return [named(hint) for hint in _lookups().by_annotation]
 
@@ -201,7 +207,7 @@ def type_named(name: str) -> Kind:
     """Return a type by its name.
 
     Raises:
-        KeyError: there is none.
+        KeyError: no type has this name.
     """
     return _lookups().by_name[name]
 

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-from deebase._types.base import ColumnType, Processor, is_a, misfit, refused
+from deebase._types.base import ColumnType, Passes, Processor, is_a, misfit, refused
 from deebase._types.number import of_kind
 from deebase.types import Text as TextAnnotation
 
@@ -77,33 +77,31 @@ class String(ColumnType[str], python=str):
 
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
-        """Return the type by its length."""
-        return (sa.CHAR if declared == "character" else sa.String)(*arguments)
+        kind = sa.CHAR if declared == "character" else sa.String
+        return kind(arguments[0] if arguments else None)
 
     @classmethod
     def adopting(cls, sa_type: Any) -> ColumnType[Any]:
-        """Return the same with the length of the column."""
         return cls(sa_type.length)
 
     @property
     def sa_type(self) -> TypeEngine[Any]:
-        """SQLAlchemy's own."""
         return sa.String(self.length)
 
     def accept(self, value: Any) -> str:
-        """Return a plain str."""
         return accept_text(value)
 
     def quick(self, check: Processor) -> Processor:
-        """Pass ASCII without NUL."""
-
         def quick(value: Any) -> Any:
             return value if type(value) is str and value.isascii() and "\0" not in value else check(value)
 
         return quick
 
+    def passer(self) -> Passes:
+        return self._passes
+
     @staticmethod
-    def passes(values: Sequence[Any]) -> bool:
+    def _passes(values: Sequence[Any]) -> bool:
         """Return whether all are ASCII without NUL."""
         present = of_kind(values, str)
         if present is None:
@@ -112,7 +110,6 @@ class String(ColumnType[str], python=str):
         return joined.isascii() and "\0" not in joined
 
     def parse(self, text: str) -> str:
-        """Return the text."""
         return text
 
     def of_json(self, value: Any) -> str:
@@ -127,7 +124,6 @@ class String(ColumnType[str], python=str):
     from_sqlite = to_postgres = from_postgres = to_sqlite
 
     def of_literal(self, value: Any) -> str:
-        """Return the text of a literal in quotes."""
         if not isinstance(value, str):
             raise ValueError
         return value
@@ -147,10 +143,8 @@ class Text(String, python=TextAnnotation, name="text"):
 
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
-        """Return SQLAlchemy's own."""
         return sa.Text()
 
     @property
     def sa_type(self) -> TypeEngine[Any]:
-        """SQLAlchemy's own."""
         return sa.Text(self.length)

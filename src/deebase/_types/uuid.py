@@ -29,11 +29,9 @@ class Uuid(ColumnType[UUID], python=UUID):
         return value
 
     def to_sqlite(self) -> Processor:
-        """Return what makes hexadecimal digits."""
         return lambda value: self.accept(value).hex
 
     def from_sqlite(self) -> Processor:
-        """Return what reads them."""
         # Twice as fast as UUID(text), which looks for braces and hyphens first.
         return lambda text: UUID(int=int(text, 16)) if len(text) == 32 else UUID(text)
 
@@ -42,9 +40,7 @@ class Uuid(ColumnType[UUID], python=UUID):
         return lambda value: UUID(int=value.int)
 
     def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
-        """Return what an UPDATE stores."""
         return new if has_types(dialect) else kept_on_sqlite("UUID CHAR", stored, new)
 
     def sample(self, number: int, name: str) -> UUID:
-        """Return the UUID of a number."""
         return UUID(int=number)

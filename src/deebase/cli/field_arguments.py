@@ -58,7 +58,7 @@ class FieldSpec:
         """The default as Python has it.
 
         Raises:
-            ValidationError: the text is no value of the type.
+            ValidationError: the text is not a value of the type.
         """
         assert self.default is not None
         from deebase._types.registry import type_named
@@ -103,7 +103,7 @@ def unique_index(table: str, spec: FieldSpec) -> str:
 def parse(text: str) -> FieldSpec:
     r"""Return the field that a text describes.
 
-    A part that is no modifier goes on with the value of the one before it, so that ``start:time:default=12:30`` is what
+    A part that is not a modifier continues the value of the one before it, so that ``start:time:default=12:30`` is what
     it looks like; ``\:`` is a colon anywhere.
 
     Raises:

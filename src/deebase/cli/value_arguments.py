@@ -75,7 +75,7 @@ def record(table: Table[Any] | View[Any], texts: Mapping[str, str], nulls: Itera
 
     Raises:
         ColumnNotFoundError: a name is not a column.
-        ValidationError: a text that is no value of its column.
+        ValidationError: a text is not a value of its column.
     """
     return {**{name: value(table, name, text) for name, text in texts.items()}, **dict.fromkeys(nulls)}
 

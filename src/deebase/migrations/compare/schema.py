@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from deebase._backends.schema_parts import TableParts, TriggerState, TypeState, ViewState
+from deebase._engine.core import core_of
 from deebase._model.catalog import Catalog
 from deebase._model.checks import conditions
 from deebase._model.columns import ColumnSpec
 from deebase._schema.reflect import inventory
 from deebase._types.choices import Choice
+from deebase._types.registry import is_own_type
 from deebase.errors import DeeBaseError
 from deebase.migrations.ledger import TABLE as LEDGER
 from deebase.migrations.target import Target
@@ -87,12 +89,24 @@ async def read(target: Target) -> Schema:
     catalog = Catalog(target.dialect)
     # Not reflect(), which warns of columns without a counterpart in Python: they are compared by their types.
     catalog.learn(await inventory(target.executor, None), schema=None)
+    _take_types(catalog, core_of(target.db).catalog)
     found = {name: facts for name in (*catalog.names(), *catalog.names(views=True)) if (facts := catalog.facts(name))}
     tables = {name: facts for name, facts in found.items() if facts.kind == "table" and name != LEDGER}
     views = [facts for facts in found.values() if facts.kind != "table"]
     parts = await target.support.read_parts(target, tables, views, lambda table: _choices(catalog, table))
     states = {name: _with_class(catalog, table) for name, table in parts.tables.items()}
     return Schema(catalog, states, parts.views, parts.triggers, parts.types)
+
+
+def _take_types(catalog: Catalog, known: Catalog) -> None:
+    """Take over the types that programs define: what PostgreSQL stores does not name them."""
+    for name in catalog.names():
+        facts = catalog.facts(name)
+        if facts is not None and name in known:
+            columns = known.model(name).columns.values()
+            types = {column.name: column.sa_type for column in columns if is_own_type(column.sa_type)}
+            if types:
+                catalog.changed(name, facts, renamed={}, types=types)
 
 
 def _with_class(catalog: Catalog, table: TableParts) -> TableState:

@@ -111,7 +111,7 @@ class Hints:
         if value is None or isinstance(value, (bool, int)):
             return Piece(repr(value))
         raise UnsupportedTypeError(
-            f"a Literal of {type(value).__name__} is no annotation to type checkers", hint="use an Enum"
+            f"a Literal of {type(value).__name__} is not an annotation to type checkers", hint="use an Enum"
         )
 
 

@@ -66,7 +66,7 @@ class TableReader:
         )
 
     def _design(self, name: str) -> TableSpec:
-        """Return the table as a class makes it; a default that is none in Python goes to the notes."""
+        """Return the table as a class makes it; a default that Python cannot express goes to the notes."""
         model = self.model
         keys, composite = self._keys()
         defaults = {column: value for column in model.names if (value := self._default(column)) is not UNSET}
@@ -113,7 +113,7 @@ class TableReader:
         """Return the annotation of a column.
 
         Raises:
-            ValidationError: names that begin with an underscore are no columns of a class.
+            ValidationError: a class has no columns whose names begin with an underscore.
         """
         if name.startswith("_"):
             raise ValidationError(

@@ -11,7 +11,7 @@ from enum import Enum
 from keyword import iskeyword
 from typing import Final
 
-from deebase._types.registry import annotations
+from deebase._types.registry import annotation_names
 from deebase.tools.codegen.line_layout import WIDTH
 
 #: Names that a generated module may import or define itself, besides those of column types, and names that look like
@@ -72,10 +72,10 @@ class Names:
         self.imports: dict[str, dict[str, str]] = {}
 
     def define(self, wanted: str) -> str:
-        """Return the name for a class, with a number behind it where it is taken."""
+        """Return the name for a class, followed by a number where it is taken."""
         base = wanted if is_attribute(wanted) and not wanted.startswith("_") else class_name(wanted)
         name, number = base, 1
-        taken = _OWN | _BUILTINS | set(annotations())
+        taken = _OWN | _BUILTINS | set(annotation_names())
         while name in self._defined or name in self._fields or name in taken:
             number += 1
             name = f"{base}{number}"

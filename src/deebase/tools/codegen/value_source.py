@@ -13,7 +13,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from deebase._rows.records import field_names
-from deebase._types.base import Source
+from deebase._types.base import Call
 from deebase._types.registry import type_of
 from deebase.errors import ValidationError
 from deebase.tools.codegen.line_layout import Piece, call, listed, mapped
@@ -62,10 +62,10 @@ class Values:
             return Piece(float.__repr__(value).replace("e+", "e"))
         return call(self._names.use("builtins", "float"), Piece(f'"{value}"'))
 
-    def _made(self, source: Source) -> Piece:
-        arguments = [self.source(argument) for argument in source.arguments]
-        keywords = {name: self.source(argument) for name, argument in source.keywords.items()}
-        return call(self._class(source.call), *arguments, **keywords)
+    def _made(self, made: Call) -> Piece:
+        cls, arguments, keywords = made
+        named = {name: self.source(argument) for name, argument in keywords.items()}
+        return call(self._class(cls), *map(self.source, arguments), **named)
 
     def _instance(self, value: Any) -> Piece:
         fields = field_names(type(value))

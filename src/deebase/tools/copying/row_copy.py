@@ -111,8 +111,8 @@ async def _ahead(pieces: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
                 coming.exception()
 
 
-async def send(source: Table[Any], target: Table[Any], told: Callable[[int], object]) -> Checksum:
-    """Copy all rows of a table; ``told`` is called with how many were read."""
+async def send(source: Table[Any], target: Table[Any], progress: Callable[[int], object]) -> Checksum:
+    """Copy all rows of a table; ``progress`` is called with the number that were read."""
     names = source.columns
     sent = Checksum()
 
@@ -121,7 +121,7 @@ async def send(source: Table[Any], target: Table[Any], told: Callable[[int], obj
             async for columns in pieces:
                 sent.add(columns)
                 yield ColumnBatch(names, columns, len(columns[0]))
-                told(sent.rows)
+                progress(sent.rows)
 
     async with aclosing(batches()) as pieces:
         await target.insert_all(pieces)
