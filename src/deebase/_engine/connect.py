@@ -340,7 +340,7 @@ async def open_postgres(
     try:
         driver = (await connection.get_raw_connection()).driver_connection
         require_standard_strings(driver)
-        await code.look(driver, again=False)
+        await code.refresh(driver, force=False)
         lane = PostgresLane(connection, driver, code)
         await connection.execution_options(isolation_level="AUTOCOMMIT", **{LANE: lane})
     except BaseException:

@@ -162,7 +162,7 @@ def designs_of(
         localns: the local names of the caller, for annotations.
     """
     tables = tables_of(classes)
-    given: object = options
+    given: Any = options
     if given is not None and not isinstance(given, Mapping):
         raise ValidationError(
             f"options are a dict by class, not {type(given).__name__}",
