@@ -205,12 +205,12 @@ class Database:
     # -- SQL -----------------------------------------------------------------------------------
 
     @overload
-    async def q(self, sql: Any, params: Any = None) -> list[Row]: ...
+    async def q(self, sql: str | sa.Executable, params: Any = None) -> list[Row]: ...
 
     @overload
-    async def q(self, sql: Any, params: Any = None, *, row_type: type[T]) -> list[T]: ...
+    async def q(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[T]) -> list[T]: ...
 
-    async def q(self, sql: Any, params: Any = None, *, row_type: type[Any] = dict) -> list[Any]:
+    async def q(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[Any] = dict) -> list[Any]:
         """Run SQL text or a SQLAlchemy Core statement and return its rows.
 
         Args:
@@ -234,7 +234,7 @@ class Database:
         """
         return await self._raw.rows(sql, params, row_type)
 
-    async def item(self, sql: Any, params: Any = None) -> Any:
+    async def item(self, sql: str | sa.Executable, params: Any = None) -> Any:
         """Return the value of a query that gives exactly one row with one column.
 
         Raises:
@@ -250,12 +250,12 @@ class Database:
         return await self._raw.item(sql, params)
 
     @overload
-    def stream(self, sql: Any, params: Any = None) -> AsyncIterator[Row]: ...
+    def stream(self, sql: str | sa.Executable, params: Any = None) -> AsyncIterator[Row]: ...
 
     @overload
-    def stream(self, sql: Any, params: Any = None, *, row_type: type[T]) -> AsyncIterator[T]: ...
+    def stream(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[T]) -> AsyncIterator[T]: ...
 
-    def stream(self, sql: Any, params: Any = None, *, row_type: type[Any] = dict) -> AsyncIterator[Any]:
+    def stream(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[Any] = dict) -> AsyncIterator[Any]:
         """Iterate over a result of any size in constant memory, from a cursor of the database.
 
         The connection is held while the loop runs, and returned when it ends.
@@ -646,7 +646,13 @@ class Database:
         return self.v.handle(await self._definitions.reflect_one(name, schema), key=key)
 
     async def create_view(
-        self, name: str, definition: Any, *, key: str | None = None, replace: bool = False, materialized: bool = False
+        self,
+        name: str,
+        definition: str | sa.SelectBase,
+        *,
+        key: str | None = None,
+        replace: bool = False,
+        materialized: bool = False,
     ) -> View[Row]:
         """Create a view and return it.
 
