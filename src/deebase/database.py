@@ -1,34 +1,27 @@
-"""Database: the one object that a program opens, and where tables come from."""
+"""Database: the object that a program opens, and that gives it tables."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
 from deebase._backends.schemes import settings_for
 from deebase._engine.core import Core
 from deebase._engine.retry import retry
 from deebase._engine.transaction import Transaction
-from deebase._model.classes import tables_of
-from deebase._model.design import TableSpec, design
+from deebase._model.design import design
 from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import database_html
 from deebase._rows.advice import refuse_attribute
-from deebase._schema.create import create_tables
-from deebase._schema.match import match
-from deebase._schema.reflect import reflect, refresh
-from deebase._schema.views import ViewMaker
 from deebase._tables.accessors import DC, Row, Tables, Views
+from deebase._tables.definitions import Classes, Definitions, IfExists, designs_of
 from deebase._tables.query import STREAM_ROWS
 from deebase._tables.raw_sql import RawSql
 from deebase._tables.table import Table
 from deebase._tables.view import View
-from deebase.errors import ValidationError
 from deebase.types import ForeignKeyMark, Index, SqlExpression
 
 if TYPE_CHECKING:
@@ -41,10 +34,8 @@ if TYPE_CHECKING:
     from deebase.migrations import Migrator
 
 T = TypeVar("T")
-#: How the names of tables begin that the library keeps for itself, as the ledger of migrations is.
+#: Prefix of the tables that the library needs for itself, such as the ledger of migrations.
 OWN_TABLES = "_deebase_"
-#: What `create_all` takes for a single class.
-_OWN_OPTIONS = frozenset({"name", "pk", "indexes", "foreign_keys", "defaults", "checks", "index_foreign_keys"})
 
 
 class Database:
@@ -55,24 +46,24 @@ class Database:
     Args:
         target: a path or ``":memory:"`` (SQLite), or a URL: ``sqlite:``, ``sqlite+aiosqlite:``,
             ``postgresql:``, ``postgres:``, ``postgresql+asyncpg:``.
-        pool_size: connections of PostgreSQL (10), readers of SQLite (4; it has one writer besides).
+        pool_size: connections of PostgreSQL (10), reading connections of SQLite (4, in addition to one that writes).
         timeout: seconds to wait for a connection, the writer, or another process's lock.
-        pragmas: SQLite settings on top of ours, ``{"cache_size": -65536}``.
+        pragmas: SQLite settings in addition to ours, ``{"cache_size": -65536}``.
         foreign_keys: whether SQLite enforces them.
-        durability: "full" syncs at each commit (SQLite); "normal" at each checkpoint: never corrupt,
-            but a power cut may lose the last commits.
-        coalesce: reads by key that are asked for in one turn of the event loop, outside of a
-            transaction, share one statement.
+        durability: "full" syncs at each commit (SQLite). "normal" syncs at each checkpoint: the file is never
+            corrupt, but a power cut may lose the last commits.
+        coalesce: reads by key in the same turn of the event loop, outside of a transaction, share one
+            statement.
         pgbouncer: the server is PgBouncer in transaction mode.
         connect_timeout: seconds to wait for a connection to be made (PostgreSQL).
-        command_timeout: seconds a statement may take, 0 for any (PostgreSQL).
-        lock_timeout: seconds a statement may wait for a lock, 0 for any (PostgreSQL).
-        idle_timeout: seconds a transaction may be idle, 0 for any (PostgreSQL).
+        command_timeout: seconds a statement may take, 0 for no limit (PostgreSQL).
+        lock_timeout: seconds a statement may wait for a lock, 0 for no limit (PostgreSQL).
+        idle_timeout: seconds a transaction may be idle, 0 for no limit (PostgreSQL).
         echo: log every statement at INFO (logger ``deebase.sql``; values are never logged).
-        engine_options: passed on to SQLAlchemy's ``create_async_engine``.
+        engine_options: passed to SQLAlchemy's ``create_async_engine``.
 
     Raises:
-        ConfigurationError: a URL or an option that cannot be right.
+        ConfigurationError: an invalid URL or option.
 
     Example:
         ```python
@@ -120,8 +111,9 @@ class Database:
     def _use(self, core: Core) -> None:
         self._core = core
         self._raw = RawSql(core.executor, core.dialect)
-        self.t: Tables = Tables(core)
-        self.v: Views = Views(core)
+        self._definitions = Definitions(core)
+        self.t: Tables = self._definitions.tables
+        self.v: Views = self._definitions.views
 
     def __repr__(self) -> str:
         state = " closed" if self._core.executor.closed else ""
@@ -171,10 +163,10 @@ class Database:
         await self.close()
 
     async def close(self, *, timeout: float = 10.0) -> None:
-        """Wait for what runs, then close every connection; calling it again does no harm.
+        """Wait for what runs, then close every connection; further calls do nothing.
 
         Args:
-            timeout: seconds to wait for running operations before they are cut off.
+            timeout: seconds to wait for running operations before they are cancelled.
 
         Example:
             ```python
@@ -190,7 +182,7 @@ class Database:
 
     @property
     def metadata(self) -> sa.MetaData:
-        """SQLAlchemy's MetaData with the tables this database knows."""
+        """SQLAlchemy's MetaData with the tables that this Database knows."""
         self._core.catalog.build_all()
         return self._core.catalog.metadata
 
@@ -199,26 +191,26 @@ class Database:
         """The migrations of this database, in the directory that ``deebase.toml`` or ``pyproject.toml`` names.
 
         Raises:
-            ConfigurationError: that file cannot be read.
+            ConfigurationError: the file cannot be read.
 
         Example:
             ```python
             await db.migrate.up()
             ```
         """
-        # By name: migrations are built upon this module, and a program that has none does not load Alembic.
+        # By name: migrations import this module, and a program without migrations does not load Alembic.
         migrator: type[Migrator] = importlib.import_module("deebase.migrations").Migrator
         return migrator.configured(self)
 
     # -- SQL -----------------------------------------------------------------------------------
 
     @overload
-    async def q(self, sql: Any, params: Any = None) -> list[Row]: ...
+    async def q(self, sql: str | sa.Executable, params: Any = None) -> list[Row]: ...
 
     @overload
-    async def q(self, sql: Any, params: Any = None, *, row_type: type[T]) -> list[T]: ...
+    async def q(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[T]) -> list[T]: ...
 
-    async def q(self, sql: Any, params: Any = None, *, row_type: type[Any] = dict) -> list[Any]:
+    async def q(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[Any] = dict) -> list[Any]:
         """Run SQL text or a SQLAlchemy Core statement and return its rows.
 
         Args:
@@ -233,7 +225,7 @@ class Database:
         Raises:
             ValidationError: parameters that do not match the text.
             QueryError: the database refuses the statement.
-            InvalidOperationError: BEGIN, COMMIT and their like; use ``db.transaction()``.
+            InvalidOperationError: BEGIN, COMMIT and similar statements; use ``db.transaction()``.
 
         Example:
             ```python
@@ -242,8 +234,8 @@ class Database:
         """
         return await self._raw.rows(sql, params, row_type)
 
-    async def item(self, sql: Any, params: Any = None) -> Any:
-        """Return the one value of a query: exactly one row with one column.
+    async def item(self, sql: str | sa.Executable, params: Any = None) -> Any:
+        """Return the value of a query that gives exactly one row with one column.
 
         Raises:
             NotFoundError: no row.
@@ -258,15 +250,15 @@ class Database:
         return await self._raw.item(sql, params)
 
     @overload
-    def stream(self, sql: Any, params: Any = None) -> AsyncIterator[Row]: ...
+    def stream(self, sql: str | sa.Executable, params: Any = None) -> AsyncIterator[Row]: ...
 
     @overload
-    def stream(self, sql: Any, params: Any = None, *, row_type: type[T]) -> AsyncIterator[T]: ...
+    def stream(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[T]) -> AsyncIterator[T]: ...
 
-    def stream(self, sql: Any, params: Any = None, *, row_type: type[Any] = dict) -> AsyncIterator[Any]:
+    def stream(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[Any] = dict) -> AsyncIterator[Any]:
         """Iterate over a result of any size in constant memory, from a cursor of the database.
 
-        A connection is held while the loop runs, and given back when it ends.
+        The connection is held while the loop runs, and returned when it ends.
 
         Args:
             sql: SQL text or a SQLAlchemy select.
@@ -292,7 +284,7 @@ class Database:
         await self._raw.script(sql)
 
     def sql(self, expression: Any) -> SqlExpression:
-        """Mark a SQL expression as meant, so that it may stand where ``update`` takes a value.
+        """Mark a SQL expression, so that ``update`` takes it in place of a value.
 
         Args:
             expression: a SQLAlchemy expression. SQL text is trusted code; never build it from input.
@@ -314,17 +306,17 @@ class Database:
     ) -> Transaction:
         """Open a transaction: committed at the end of the block, rolled back by any exception.
 
-        Inside of another one of this task it is a savepoint. Tasks started inside the block take part
+        Inside another transaction of this task it is a savepoint. Tasks started inside the block take part
         in it, one statement at a time.
 
         Args:
-            read_only: writes are refused; on SQLite it does not wait for the writer.
+            read_only: writes are refused; on SQLite the transaction does not wait for the writing connection.
             isolation: PostgreSQL's level; SQLite is always serializable.
 
         Raises:
-            BusyError: no connection, or not the writer, within ``timeout``.
+            BusyError: no connection became free within ``timeout``.
             TransactionAbortedError: the block ended normally although a statement had failed.
-            CommitOutcomeUnknownError: the link was lost at COMMIT.
+            CommitOutcomeUnknownError: the link was lost after COMMIT was sent.
 
         Example:
             ```python
@@ -343,18 +335,18 @@ class Database:
         isolation: Literal["read committed", "repeatable read", "serializable"] | None = None,
         timeout: float | None = None,
     ) -> T:
-        """Run ``work`` in a transaction, and again in a fresh one after a failure of the moment.
+        """Run ``work`` in a transaction, and in a new one after a transient failure.
 
-        Those are serialization failures, deadlocks, a busy writer, and a link lost before COMMIT.
+        Transient are serialization failures, deadlocks, a busy writer, and a link lost before COMMIT.
 
         Args:
             work: an async function without arguments; it may run several times.
-            attempts: how often at most.
+            attempts: number of attempts at most.
             isolation: as in ``transaction``.
-            timeout: seconds after which no further attempt is begun.
+            timeout: seconds after which no further attempt begins.
 
         Returns:
-            What ``work`` returned.
+            The result of ``work``.
 
         Example:
             ```python
@@ -420,34 +412,34 @@ class Database:
         """Create a table from a class, with its indexes, in one transaction.
 
         Args:
-            cls: annotated attributes are columns. A dataclass gives rows of that class, any other
-                class dicts.
-            name: the table's name; snake_case of the class's by default.
+            cls: annotated attributes are columns. Rows of a dataclass are instances of it, those of any other
+                class are dicts.
+            name: the table's name; by default the name of the class in snake_case.
             pk: the key column, or a list of them. One the class lacks is added as ``int``; a single
                 integer key is generated by the database.
             indexes: column names, tuples of them, or ``Index(...)``.
             foreign_keys: ``{"author_id": ForeignKey("user.id", on_delete="cascade")}``; of several columns
                 ``{("company_id", "project_id"): ForeignKey("project", columns=("company_id", "id"))}``.
-            defaults: values by column, on top of those of the class.
-            checks: conditions in SQL (trusted code) that each row must fulfil: ``["age >= 0"]``.
-            index_foreign_keys: make an index for each foreign key, unless the key or another index begins with its
-                columns. Without one, deleting a row that others may refer to reads all of those.
-            if_not_exists: take the table as it is when it exists; a warning lists how it differs.
-            replace: drop the table first when it exists.
-            transform: change the table to what the class says when it exists, rows kept: columns are added, and
+            defaults: values by column, in addition to those of the class.
+            checks: conditions in SQL (trusted code) that each row must meet: ``["age >= 0"]``.
+            index_foreign_keys: create an index for each foreign key, unless the primary key or another index begins
+                with its columns. Without an index, deleting a row reads every row that could refer to it.
+            if_not_exists: leave a table that exists as it is; a warning lists the differences.
+            replace: drop a table that exists first.
+            transform: change a table that exists to match the class, and keep its rows: columns are added, and
                 dropped unless rows have values in them; types, NOT NULL, defaults, the key, foreign keys, and the
                 indexes and checks named here follow the class.
-            strict: a STRICT table: SQLite itself refuses values of other types, whoever writes them. Its columns
-                are INTEGER, REAL, TEXT or BLOB, so that reflection cannot tell dates and decimals from text.
-                PostgreSQL is always strict.
+            strict: create a STRICT table: SQLite itself refuses values of other types, from any program. Its
+                columns are INTEGER, REAL, TEXT or BLOB, so that reflection cannot tell dates and decimals from
+                text. PostgreSQL is always strict.
 
         Raises:
-            TableExistsError: it exists.
+            TableExistsError: the table exists.
             UnsupportedTypeError: an annotation has no column type.
             SchemaError: a foreign key to a table that does not exist.
             ValidationError: a default that does not fit its column.
             InvalidOperationError: transform would drop a column in which rows have values.
-            IntegrityError: rows are there that the changed table would not take.
+            IntegrityError: the changed table would not accept rows that exist.
             DataError: transform cannot convert a value.
 
         Example:
@@ -455,8 +447,7 @@ class Database:
             users = await db.create(User, pk="id", indexes=["email"])
             ```
         """
-        # The caller's names are read here, while its frame is the one above: a coroutine may be run
-        # by somebody else.
+        # The names of the caller are read here, while its frame is the one above: another task may run the coroutine.
         localns = sys._getframe(1).f_locals  # pyright: ignore[reportPrivateUsage]
         made = design(
             cls,
@@ -469,33 +460,27 @@ class Database:
             index_foreign_keys=index_foreign_keys,
             localns=localns,
         )
-        return self._create_one(made, if_not_exists=if_not_exists, replace=replace, transform=transform, strict=strict)
-
-    async def _create_one(
-        self, made: TableSpec, *, if_not_exists: bool, replace: bool, transform: bool, strict: bool
-    ) -> Table[Any]:
-        await self._create([made], if_not_exists=if_not_exists, replace=replace, transform=transform, strict=strict)
-        return self.t[made.name]
+        return self._definitions.create(made, IfExists(if_not_exists, replace, transform), strict=strict)
 
     def create_all(
         self,
-        *classes: type[Any] | Iterable[type[Any]] | Mapping[type[Any], Mapping[str, Any]] | ModuleType,
+        *classes: Classes,
         pk: str | Sequence[str] = "id",
         options: Mapping[type[Any], Mapping[str, Any]] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
     ) -> Coroutine[Any, Any, list[Table[Any]]]:
-        """Create several tables in one transaction, whatever order their foreign keys need.
+        """Create several tables in one transaction, in the order that their foreign keys need.
 
         Args:
             *classes: as in ``create``; they may refer to each other in cycles. Lists of classes, dicts of classes
-                and their options, and modules with models or ``TABLES`` are taken too.
+                and their options, and modules with models or ``TABLES`` are accepted, too.
             pk: the key of all of them.
-            options: what single classes need of ``create``: ``{Post: {"pk": "slug", "indexes": ["title"]}}``.
+            options: options of ``create`` by class: ``{Post: {"pk": "slug", "indexes": ["title"]}}``.
             if_not_exists: as in ``create``.
             replace: as in ``create``.
-            transform: as in ``create``; tables that are missing are made first.
+            transform: as in ``create``; missing tables are created first.
 
         Returns:
             The tables, in the order of the classes.
@@ -506,65 +491,17 @@ class Database:
             ```
         """
         localns = sys._getframe(1).f_locals  # pyright: ignore[reportPrivateUsage]
-        tables = tables_of(classes)
-        given: Any = options
-        if given is not None and not isinstance(given, Mapping):
-            raise ValidationError(
-                f"options are a dict by class, not {type(given).__name__}",
-                field="options",
-                hint="{Post: {'pk': 'slug'}}",
-            )
-        own = {**{cls: some for cls, some in tables if some}, **(options or {})}
-        unknown = {str(name) for given in own.values() for name in given} - _OWN_OPTIONS
-        if unknown or not own.keys() <= {cls for cls, _ in tables}:
-            raise ValidationError(
-                f"options are by class, and take no {', '.join(sorted(unknown)) or 'class that is not created'}",
-                field="options",
-                hint=f"{{Post: {{'pk': 'slug'}}}}; of each class {', '.join(sorted(_OWN_OPTIONS))}",
-            )
-        shared: dict[str, Any] = {"name": None, "pk": pk, "localns": localns}
-        designs = [design(cls, **{**shared, **own.get(cls, {})}) for cls, _ in tables]
-        return self._create_several(designs, if_not_exists=if_not_exists, replace=replace, transform=transform)
-
-    async def _create_several(
-        self, designs: list[TableSpec], *, if_not_exists: bool, replace: bool, transform: bool
-    ) -> list[Table[Any]]:
-        await self._create(designs, if_not_exists=if_not_exists, replace=replace, transform=transform)
-        return [self.t[made.name] for made in designs]
-
-    async def _create(
-        self, designs: list[TableSpec], *, if_not_exists: bool, replace: bool, transform: bool, strict: bool = False
-    ) -> None:
-        flags: list[Any] = [if_not_exists, replace, transform]
-        if any(type(flag) is not bool for flag in flags):
-            raise ValidationError(
-                "if_not_exists, replace and transform are True or False", hint="create(cls, if_not_exists=True)"
-            )
-        if sum(flags) > 1:
-            raise ValidationError("if_not_exists, replace and transform exclude each other", hint="give one of them")
-        if transform:
-            await match(self._core.executor, self._core.catalog, designs, strict=strict)
-        differing = await create_tables(
-            self._core.executor,
-            self._core.catalog,
-            designs,
-            if_not_exists=if_not_exists or transform,
-            replace=replace,
-            strict=strict,
-        )
-        for made, found in differing:
-            warnings.warn(
-                f"table {made.name} exists and differs from {made.cls.__name__}: {'; '.join(found)}", stacklevel=3
-            )
+        designs = designs_of(classes, pk, options, localns)
+        return self._definitions.create_all(designs, IfExists(if_not_exists, replace, transform))
 
     def diagram(self, *, views: bool = False) -> Diagram:
-        """Draw the tables that this database knows, with their foreign keys; those of the library are left out.
+        """Draw the tables that this Database knows, with their foreign keys; those of the library are left out.
 
         Args:
             views: draw views, too.
 
         Returns:
-            What ``str()`` makes Mermaid text of, and a notebook shows as a picture; ``.svg``, ``.dot``, ``.mermaid``.
+            A picture: a notebook shows it, ``str()`` gives Mermaid text; it has ``.svg``, ``.dot`` and ``.mermaid``.
 
         Example:
             ```python
@@ -577,7 +514,7 @@ class Database:
         return Diagram(tables, shown, self._core.catalog.dialect)
 
     def dataclasses(self) -> dict[str, type[Any]]:
-        """Return a dataclass for each table that this database knows, by the name of the table.
+        """Return a dataclass for each table that this Database knows, by the name of the table.
 
         Example:
             ```python
@@ -607,79 +544,66 @@ class Database:
     ) -> Table[Row]:
         """Import a CSV, TSV, JSON or NDJSON file, all or nothing, and return its table.
 
-        A table that is not there is made: the whole file is looked at for the types of its columns. Texts with a
-        leading zero or plus, and numbers with more digits than are kept, stay text. Memory does not grow with the file.
+        A table that does not exist is created: the types of its columns are found by reading the whole file. Texts
+        with a leading zero or plus, and numbers with more digits than a float holds, stay text. Memory does not grow
+        with the file.
 
         Args:
-            source: a path, bytes, a binary or text file object, or "-" for standard input; packed by gzip, or the only
-                file of a zip archive.
-            table: its name; that of the file by default. One that is there gets the rows, in its own types.
-            pk: the key of a new table; a column ``id`` by default, else one is added.
-            format: told by the file's name, or by how it begins, by default.
+            source: a path, bytes, a binary or text file object, or "-" for standard input; may be compressed by gzip,
+                or be the only file of a zip archive.
+            table: name of the table; by default that of the file. A table that exists gets the rows, in its types.
+            pk: the key of a new table; by default a column ``id``, which is added if the file has none.
+            format: by default told from the name of the file, or from its beginning.
             encoding: of the text; a byte order mark takes precedence.
-            delimiter: between fields; what the first line has most of , ; tab | by default.
-            header: whether the first line names the columns, or their names.
-            null: texts that mean NULL, of delimited files: ``null=["", "NA"]``. An empty field in quotes is a text.
-            types: types of columns of a new table, as annotations, in place of those that were found.
+            delimiter: between fields; by default the most frequent of , ; tab | in the first line.
+            header: whether the first line names the columns, or the names of the columns.
+            null: texts of delimited files that mean NULL: ``null=["", "NA"]``. An empty field in quotes is a text.
+            types: types of columns of a new table, as annotations, in place of those found.
             on_conflict: as in ``insert_all``.
             on: as in ``insert_all``.
-            progress: called now and then with the number of rows, the bytes that were read and those of the file.
+            progress: called repeatedly with the number of rows, of bytes read, and of bytes of the file.
 
         Raises:
-            ValidationError: the file is broken, or a value does not fit; names file, line and column.
+            ValidationError: the file is broken, or a value does not fit; the message names file, line and column.
             InvalidOperationError: the file cannot be opened.
-            ColumnNotFoundError: the table that is there lacks a column of the file.
-            IntegrityError: a row is refused by a constraint; names file and line.
+            ColumnNotFoundError: the table exists and lacks a column of the file.
+            IntegrityError: a constraint refuses a row; the message names file and line.
 
         Example:
             ```python
             people = await db.import_file("people.csv", pk="email", null=["", "NA"])
             ```
         """
-        # Here: zip archives and the like are loaded by those who import files.
-        from deebase._files.importing import Import
-        from deebase._tables.import_file import import_into
+        return await self._definitions.import_file(
+            source,
+            table,
+            {
+                "format": format,
+                "encoding": encoding,
+                "delimiter": delimiter,
+                "header": header,
+                "null": null,
+                "progress": progress,
+            },
+            pk=pk,
+            types=types,
+            on_conflict=on_conflict,
+            on=on,
+        )
 
-        with ExitStack() as stack:
-            found = Import(
-                source,
-                format=format,
-                encoding=encoding,
-                delimiter=delimiter,
-                header=header,
-                null=null,
-                progress=progress,
-                stack=stack,
-            )
-            return await import_into(
-                found,
-                self._core.executor,
-                self._core.catalog,
-                self.t,
-                self._create_imported,
-                table,
-                pk,
-                types or {},
-                on_conflict,
-                on,
-            )
-
-    def _create_imported(self, made: TableSpec) -> Coroutine[Any, Any, Table[Row]]:
-        return self._create_one(made, if_not_exists=False, replace=False, transform=False, strict=False)
-
-    # -- what is there already -----------------------------------------------------------------
+    # -- tables and views that exist -----------------------------------------------------------
 
     async def reflect(self, schema: str | None = None) -> None:
-        """Read all tables and views that are in the database, so that ``db.t`` and ``db.v`` know them.
+        """Read all tables and views of the database, so that ``db.t`` and ``db.v`` know them.
 
-        The number of statements is fixed, however many tables there are. Called again, it notices what was
-        changed, made or dropped by others. A table that was created from a class keeps it if it still fits.
+        The number of statements does not depend on the number of tables. Called again, it finds what other programs
+        changed, created or dropped. A table that was created from a class keeps the class if it still fits.
 
         Args:
-            schema: of PostgreSQL, instead of the default one; its tables are known as "schema.table".
+            schema: a schema of PostgreSQL, instead of the default one; its tables are named "schema.table".
 
         Warns:
-            UserWarning: columns of types that Python has no counterpart of, which are read and written as text.
+            UserWarning: columns of types without a counterpart in Python, which are read and written as text.
 
         Example:
             ```python
@@ -687,44 +611,48 @@ class Database:
             rows = await db.t.user(limit=10)
             ```
         """
-        await reflect(self._core.executor, self._core.catalog, schema)
+        await self._definitions.reflect(schema)
 
     async def reflect_table(self, name: str, schema: str | None = None) -> Table[Row]:
-        """Read one table that is in the database and return it.
+        """Read one table of the database and return it.
 
         Raises:
-            TableNotFoundError: it is not there.
+            TableNotFoundError: the table does not exist.
 
         Example:
             ```python
             users = await db.reflect_table("user")
             ```
         """
-        await reflect(self._core.executor, self._core.catalog, schema, name)
-        return self.t[name if schema is None else f"{schema}.{name}"]
+        return self.t[await self._definitions.reflect_one(name, schema)]
 
     async def reflect_view(self, name: str, schema: str | None = None, *, key: str | None = None) -> View[Row]:
-        """Read one view that is in the database and return it.
+        """Read one view of the database and return it.
 
         Args:
             name: its name.
-            schema: of PostgreSQL, instead of the default one.
+            schema: a schema of PostgreSQL, instead of the default one.
             key: the column of ``view[key]``; the first one by default.
 
         Raises:
-            TableNotFoundError: it is not there.
-            ColumnNotFoundError: the key is none of its columns.
+            TableNotFoundError: the view does not exist.
+            ColumnNotFoundError: the key is not a column of the view.
 
         Example:
             ```python
             popular = await db.reflect_view("popular")
             ```
         """
-        await reflect(self._core.executor, self._core.catalog, schema, name)
-        return self.v.handle(name if schema is None else f"{schema}.{name}", key=key)
+        return self.v.handle(await self._definitions.reflect_one(name, schema), key=key)
 
     async def create_view(
-        self, name: str, definition: Any, *, key: str | None = None, replace: bool = False, materialized: bool = False
+        self,
+        name: str,
+        definition: str | sa.SelectBase,
+        *,
+        key: str | None = None,
+        replace: bool = False,
+        materialized: bool = False,
     ) -> View[Row]:
         """Create a view and return it.
 
@@ -732,12 +660,12 @@ class Database:
             name: its name.
             definition: one SELECT as SQL text (trusted code), or a SQLAlchemy select.
             key: the column of ``view[key]``; the first one by default. A materialized view gets a unique index on it.
-            replace: replace a view of this name; it stays as it was when the new one is wrong.
-            materialized: keep the rows until ``refresh()`` (PostgreSQL).
+            replace: replace a view of this name, which stays as it was if the new definition fails.
+            materialized: store the rows until ``refresh()`` (PostgreSQL).
 
         Raises:
             TableExistsError: a table or view of this name exists.
-            ValidationError: the definition is no single SELECT.
+            ValidationError: the definition is not a single SELECT.
             QueryError: the database refuses it.
 
         Example:
@@ -745,12 +673,9 @@ class Database:
             popular = await db.create_view("popular", "SELECT id, title FROM post WHERE views >= 100")
             ```
         """
-        maker = ViewMaker(self._core.executor, self._core.catalog.dialect, name)
-        async with self._core.executor.transaction():
-            await maker.create(definition, replace=replace, materialized=materialized, key=key)
-            await reflect(self._core.executor, self._core.catalog, None, name)
-            await refresh(self._core.executor, self._core.catalog, quiet=False)
-            return self.v.handle(name, key=key)
+        return await self._definitions.create_view(
+            name, definition, key=key, replace=replace, materialized=materialized
+        )
 
 
 def database_on(core: Core) -> Database:

@@ -310,7 +310,7 @@ async def test_a_connection_that_was_lost_is_told_to_every_caller_of_a_batch(db:
     await lane.call(sqlite3.Connection.close)
     tasks = [asyncio.create_task(call) for call in inserts(items)]
     await asyncio.sleep(0)
-    lanes.release(lane, write=True)
+    lane.release()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {ConnectionError}
     before = await db.item("SELECT count(*) FROM item")

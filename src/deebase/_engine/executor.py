@@ -176,7 +176,8 @@ class Executor:
 
     async def fetch(self, statement: Statement, args: Params) -> Rows:
         """Run one statement and return its rows as the driver gives them (tuples, records)."""
-        self._note(statement)
+        if self._recordings or log.isEnabledFor(self._level):
+            self._note(statement)
         # Nearly always there is no transaction, which is known without a further call.
         scope = None
         if self.current.get() is not None or self.generators:

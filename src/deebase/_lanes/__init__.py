@@ -1,1 +1,1 @@
-"""Connections lent to tasks, whatever the database: the pool, its waiting tasks, and shielded work."""
+"""Connections that are lent to tasks: their interface, the pool and its queue, and shielded work."""

@@ -1,7 +1,7 @@
-"""Which tasks hold lanes of a pool while code of others runs, so that none waits for its own end.
+"""Which tasks hold lanes of a pool while other code runs, so that no task waits for itself.
 
 A stream holds a lane while the body of its loop runs. If streams could take all lanes, the statements in those bodies
-would wait for each other until the timeout; one lane is therefore left to single statements and transactions.
+would wait for each other until the timeout. One lane is therefore left to single statements and transactions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from deebase.errors import BusyError
 
-#: Seconds after which a task that waits for its own end is told so. A stream whose loop was left is closed before.
+#: Seconds after which a task that waits for itself gets an error. A stream whose loop was left is closed by then.
 GRACE = 0.1
 
 L = TypeVar("L")
@@ -30,13 +30,13 @@ class Holders(Generic[L]):
         self._kind = kind
         #: How many lanes streams may hold at once.
         self._most = max(1, limit - 1)
-        #: The task of each lane that is held, None once its end has begun, and what holds it. A task keeps the
-        #: generator that it asked for an item (``create_task(anext(rows))``), so that nothing here keeps the task.
-        self.lanes: dict[L, tuple[weakref.ref[asyncio.Task[Any]] | None, str]] = {}
+        #: The task of each held lane (None as soon as the lane is about to be returned), and what holds the lane. A
+        #: task refers to the generator that it asked for an item (``create_task(anext(rows))``): the reference is weak.
+        self.lanes: dict[L, tuple[weakref.ref[asyncio.Task[object]] | None, str]] = {}
         self._streams: set[L] = set()
         self._places = 0
         self._queue: deque[asyncio.Future[None]] = deque()
-        self._blocked: dict[asyncio.Future[Any], asyncio.Task[Any]] = {}
+        self._blocked: dict[asyncio.Future[Any], asyncio.Task[object]] = {}
 
     # -- places of streams ---------------------------------------------------------------------
 
@@ -59,7 +59,7 @@ class Holders(Generic[L]):
             raise
 
     def free_place(self) -> None:
-        """Let the next stream have a place."""
+        """Give the place of a stream to the next one."""
         while self._queue:
             place = self._queue.popleft()
             if not place.done():
@@ -68,7 +68,7 @@ class Holders(Generic[L]):
         self._places -= 1
 
     def fail_waiting(self, error: BaseException) -> None:
-        """Have no further stream wait for a place."""
+        """Fail the streams that wait for a place."""
         while self._queue:
             place = self._queue.popleft()
             if not place.done():
@@ -84,46 +84,46 @@ class Holders(Generic[L]):
     # -- holding -------------------------------------------------------------------------------
 
     def hold(self, lane: L, holder: str, *, streams: bool) -> None:
-        """Note that the current task holds a lane."""
+        """Record that the current task holds a lane."""
         task = asyncio.current_task()
         self.lanes[lane] = None if task is None else weakref.ref(task), holder
         if streams:
             self._streams.add(lane)
 
     def ends(self, lane: L) -> None:
-        """Note that a lane is about to be returned, so that no task is told to give up waiting for it."""
+        """Record that a lane is about to be returned, so that tasks go on waiting for it."""
         if lane in self.lanes:
             self.lanes[lane] = None, self.lanes[lane][1]
 
     def gave_back(self, lane: L) -> None:
-        """Note that a lane is free, or of no more use."""
+        """Record that a lane was returned or discarded."""
         self.lanes.pop(lane, None)
         if lane in self._streams:
             self._streams.discard(lane)
             self.free_place()
 
-    # -- waiting for oneself -------------------------------------------------------------------
+    # -- tasks that wait for themselves --------------------------------------------------------
 
     def watch(self, future: asyncio.Future[Any], held: Callable[[], Iterable[L]], most: int) -> None:
-        """Watch the wait of a task that holds a lane itself.
+        """Watch a task that waits while it holds a lane itself.
 
         Args:
             future: what it waits for.
             held: returns the lanes of which one has to become free.
-            most: how many there can be.
+            most: number of these lanes at most.
         """
         task = asyncio.current_task()
         if task is None or all(task is not self._holder(lane) for lane in self.lanes):
             return
         self._blocked[future] = task
-        future.add_done_callback(self._go_on)
+        future.add_done_callback(self._unblock)
         self._loop.call_later(GRACE, self._refuse_stuck, future, held, most)
 
-    def _go_on(self, future: asyncio.Future[Any]) -> None:
+    def _unblock(self, future: asyncio.Future[Any]) -> None:
         del self._blocked[future]
 
     def _refuse_stuck(self, future: asyncio.Future[Any], held: Callable[[], Iterable[L]], most: int) -> None:
-        # The last one to wait closes the circle, so that it is enough to look once for each.
+        # The last task to wait closes the circle, so that one check per task is enough.
         lanes = list(held())
         blocked = set(self._blocked.values())
         if future.done() or len(lanes) < most or any(self._holder(lane) not in blocked for lane in lanes):
@@ -137,7 +137,7 @@ class Holders(Generic[L]):
             )
         )
 
-    def _holder(self, lane: L) -> asyncio.Task[Any] | None:
+    def _holder(self, lane: L) -> asyncio.Task[object] | None:
         """Return the task that holds a lane, if it has not ended."""
         task, _ = self.lanes.get(lane, (None, ""))
         return None if task is None else task()

@@ -81,7 +81,7 @@ class LanePool(Generic[L]):
         #: Whether the last lane could not be opened, so that further failures are not logged.
         self._failing = False
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._drained: asyncio.Future[None] | None = None
 
     # -- borrowing -----------------------------------------------------------------------------
@@ -274,7 +274,7 @@ class LanePool(Generic[L]):
             self._drained.set_result(None)
 
     async def close(self, timeout: float) -> None:
-        """Refuse new work, wait up to ``timeout`` seconds for what runs, close every lane."""
+        """Refuse new work, wait up to ``timeout`` seconds for what runs, then close every lane."""
         self.closed = True
         if self.busy:
             self._drained = self.loop.create_future()

@@ -1,4 +1,4 @@
-"""Work that must run to its end whatever happens to the task that asked for it."""
+"""Work that must finish even if the task that started it is cancelled."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def _ended(task: asyncio.Task[Any]) -> None:
-    """Wait for the end of a task without ever cancelling it."""
+async def _ended(task: asyncio.Task[T]) -> None:
+    """Wait for a task without ever cancelling it."""
     waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def wake(_: asyncio.Task[Any]) -> None:
+    def wake(_: asyncio.Task[T]) -> None:
         if not waiter.done():
             waiter.set_result(None)
 
@@ -26,12 +26,12 @@ async def _ended(task: asyncio.Task[Any]) -> None:
         task.remove_done_callback(wake)
 
 
-async def _ended_in_spite(task: asyncio.Task[Any]) -> None:
-    """Wait for the end of a task in a task that is being cancelled."""
+async def _ended_uncancelled(task: asyncio.Task[T]) -> None:
+    """Wait for a task, in a task that is being cancelled."""
     anyio = sys.modules.get("anyio")
     if anyio is not None and hasattr(anyio, "CancelScope"):
-        # A cancelled anyio scope cancels its task again on every turn of the loop, so waiting the
-        # cancellation out would spin; a shielded scope holds it back until the work is done.
+        # A cancelled anyio scope cancels its task again on every turn of the loop, so a loop that catches the
+        # cancellation would spin. A shielded scope holds it back until the work is done.
         with anyio.CancelScope(shield=True):
             while not task.done():
                 with contextlib.suppress(asyncio.CancelledError):
@@ -43,16 +43,15 @@ async def _ended_in_spite(task: asyncio.Task[Any]) -> None:
 
 
 async def run_shielded(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work`` in a task of its own and wait for its end, however often the caller is cancelled.
+    """Run ``work`` in a task of its own until it finishes, even if the caller is cancelled.
 
-    A cancellation that arrived meanwhile is raised after the work has ended, from the error of the work
-    if it failed.
+    The cancellation is raised after the work has finished, from the error of the work if it failed.
     """
     task = asyncio.get_running_loop().create_task(work)
     try:
         await _ended(task)
     except asyncio.CancelledError as cancelled:
-        await _ended_in_spite(task)
+        await _ended_uncancelled(task)
         if not task.cancelled() and task.exception() is not None:
             raise cancelled from task.exception()
         raise

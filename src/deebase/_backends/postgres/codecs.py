@@ -1,5 +1,7 @@
-"""How asyncpg sends and reads dates, timestamps and intervals: the driver's own codecs take the first and the last
-value of Python for infinities, and months for days."""
+"""How asyncpg sends and reads dates, timestamps and intervals.
+
+The codecs of the driver turn the first and the last value of Python into infinities, and months into days.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ _DAY = 86_400_000_000
 
 
 async def set_codecs(driver: Any) -> None:
-    """Give a connection of asyncpg our codecs, also for arrays and ranges; nothing is sent."""
+    """Set our codecs on a connection of asyncpg, which uses them for arrays and ranges, too; nothing is sent."""
     for name, (encode, decode) in _CODECS.items():
         await driver.set_type_codec(name, schema="pg_catalog", encoder=encode, decoder=decode, format="tuple")
 
@@ -51,7 +53,7 @@ def _aware_timestamp(value: Any) -> tuple[int]:
     if type(value) is InfiniteDateTime:
         return (value.stored,)
     given = value if isinstance(value, datetime) else _midnight(value)
-    # A datetime without a zone is local time, as it is to the driver.
+    # A datetime without a zone is local time, as for the driver.
     since = (given if given.tzinfo is UTC else given.astimezone(UTC)) - _EPOCH_UTC
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,)
 
@@ -79,7 +81,7 @@ def _read_interval(stored: tuple[int, int, int]) -> timedelta:
     months, days, microseconds = stored
     if not months and 0 <= microseconds < _DAY:
         plain = timedelta(days, 0, microseconds)
-        # A longer one is kept as it is, though its seconds are no float exactly.
+        # A longer one is returned as stored if a float does not hold its seconds exactly.
         if -100_000 < days < 100_000 or timedelta(seconds=plain.total_seconds()) == plain:
             return plain
     return StoredInterval(months, days, microseconds)

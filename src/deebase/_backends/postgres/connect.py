@@ -102,7 +102,7 @@ async def _open(
     try:
         driver = (await connection.get_raw_connection()).driver_connection
         require_standard_strings(driver)
-        await code.look(driver, again=False)
+        await code.refresh(driver, force=False)
         lane = PostgresLane(connection, driver, code)
         await connection.execution_options(isolation_level="AUTOCOMMIT", **{LANE: lane})
     except BaseException:

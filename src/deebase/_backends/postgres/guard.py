@@ -1,9 +1,9 @@
-"""What PostgreSQL is asked before a statement that may only read is run, in its READ ONLY transaction.
+"""The checks that PostgreSQL makes before a statement that may only read runs, in its READ ONLY transaction.
 
 Such a transaction changes no rows, but it runs COPY ... TO PROGRAM, and functions that write files, end connections or
-change settings. So the parser of the server has to find a query, which rules out all commands, and the catalog has to
-know every function in it as one that cannot have side effects. A superuser, or a role that reaches files of the server,
-calls none but functions of the server and of extensions: any other may have been made by a role with fewer rights.
+change settings. So the parser of the server must accept the statement as a query, which rules out all commands, and
+the catalog must list every function in it as free of side effects. A superuser, or a role that can reach files of the
+server, may only call functions of the server and of extensions: a role with fewer rights may have made any other.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from deebase._sql.read_only import OPERATION, read_query, refused
 from deebase._sqltext.dialects import POSTGRES
 from deebase.errors import InvalidOperationError
 
-#: Quotes and backslashes mean what our tokenizer takes them for.
+#: Quotes and backslashes mean what our tokenizer assumes.
 _SETTINGS = "SET LOCAL standard_conforming_strings = on"
 _QUERY = "DECLARE deebase_read NO SCROLL CURSOR FOR "
-#: Functions of the server that are volatile for another reason than side effects.
+#: Functions of the server that are volatile for reasons other than side effects.
 _HARMLESS = (
     "clock_timestamp", "currval", "gen_random_uuid", "lastval", "pg_backend_pid", "pg_blocking_pids", "pg_column_size",
     "pg_current_wal_lsn", "pg_database_size", "pg_get_keywords", "pg_indexes_size", "pg_is_in_recovery",
@@ -26,8 +26,8 @@ _HARMLESS = (
     "pg_table_size", "pg_tablespace_size", "pg_total_relation_size", "random", "random_normal", "setseed",
     "statement_timestamp", "timeofday", "uuidv4", "uuidv7", "version",
 )  # fmt: skip
-#: Functions by the names in the text: called, or written as if they were a column of a row; aggregates by the
-#: functions that they consist of; operators by their symbols. Without a schema: any that has the name counts.
+#: Functions by the names in the text: called, or written like a column of a row; aggregates by the functions that they
+#: consist of; operators by their symbols. Schemas are ignored: every function with the name counts.
 _SUSPECTS = """
 WITH called AS (
  SELECT p.* FROM pg_catalog.pg_proc p
@@ -68,7 +68,7 @@ async def check_reads(driver: Any, sql: str) -> None:
     """
     found = read_query(sql, POSTGRES)
     await driver.execute(_SETTINGS)
-    # Its own errors first: those of the other text would have their place elsewhere.
+    # Its own errors first: those of the longer text below would name another position.
     await driver.prepare(sql)
     if found.query is not None:
         await _must_be_query(driver, found.query)
@@ -77,7 +77,7 @@ async def check_reads(driver: Any, sql: str) -> None:
         raise InvalidOperationError(
             f"{suspect}, and may do more than read",
             operation=OPERATION,
-            hint="one of your own can be declared STABLE, and be called by a role that is not a superuser",
+            hint="a function of your own can be declared STABLE, and be called by a role that is not a superuser",
         )
 
 

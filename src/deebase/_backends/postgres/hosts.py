@@ -1,4 +1,4 @@
-"""Why none of the hosts of a PostgreSQL URL can be used."""
+"""The reasons why no host of a PostgreSQL URL can be used."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deebase.errors import ConnectionError
 
-#: Seconds for the reason of a host: the connection itself has failed, and the caller waits.
+#: Seconds to find the reason of one host: the connection itself has failed, and the caller waits.
 _PATIENCE = 2.0
-#: What SQLAlchemy's dialect takes out of the arguments before the driver gets them.
+#: Arguments that SQLAlchemy's dialect does not pass to the driver.
 _OF_THE_DIALECT = ("async_creator_fn", "prepared_statement_cache_size", "prepared_statement_name_func")
 
 Reason = Callable[[BaseException], str]
 
 
 async def no_host(engine: AsyncEngine, connect_args: dict[str, Any], reason: Reason) -> ConnectionError:
-    """Ask each host what it is, and return the error that says so.
+    """Ask each host for its role, and return the error that lists the answers.
 
     Args:
-        engine: whose connection failed.
-        connect_args: what the driver was given besides the URL.
+        engine: the engine whose connection failed.
+        connect_args: arguments of the driver in addition to the URL.
         reason: returns the message for an error of the driver.
     """
     given = {**engine.dialect.create_connect_args(engine.url)[1], **connect_args}

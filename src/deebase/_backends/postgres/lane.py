@@ -122,7 +122,7 @@ class PostgresLane:
                     await self.driver.reset()
                 await self.driver.execute(RESET)
                 if self._defined:
-                    await self.code.look(self.driver, again=True)
+                    await self.code.refresh(self.driver, force=True)
             except BaseException:
                 self.broken = True
                 raise

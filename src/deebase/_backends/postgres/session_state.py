@@ -1,4 +1,4 @@
-"""The session of a PostgreSQL connection: what sets it back between two tasks, and what it has to be like."""
+"""The session of a PostgreSQL connection: how it is reset between two tasks, and what it must be like."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from deebase.errors import InvalidOperationError
 
-# DISCARD ALL, but for the statements that the driver has prepared and goes on using. The user comes first, as the
-# statements behind it run with that user's rights; RESET ALL goes back to what the connection was opened with.
+# DISCARD ALL, except for the statements that the driver has prepared and goes on using. The user comes first, as the
+# statements after it run with the rights of that user. RESET ALL restores the settings of the start of the connection.
 RESET = """
 RESET SESSION AUTHORIZATION;
 RESET ROLE;
@@ -59,40 +59,40 @@ SELECT (EXISTS (
   SELECT DISTINCT c.relname::text FROM fires JOIN pg_catalog.pg_class AS c USING (oid)
 )
 """
-#: Seconds for which the answer of one connection is taken by others that are opened.
+#: Seconds for which new connections use the answer of an earlier one.
 _FRESH = 10.0
 
 
 class StoredCode:
-    """What is known of the code that a database itself runs.
+    """What the lanes know of the code that a database itself runs.
 
     Attributes:
-        changes_sessions: it changes sessions for longer than a transaction, so every statement may have changed its
-            session.
-        fires: the names of tables with AFTER triggers of INSERT or UPDATE, of whatever schema.
+        changes_sessions: it changes sessions for longer than a transaction, so that every statement may have changed
+            its session.
+        fires: the names of tables with AFTER triggers of INSERT or UPDATE, in any schema.
     """
 
-    __slots__ = ("_looked", "changes_sessions", "fires")
+    __slots__ = ("_read_at", "changes_sessions", "fires")
 
     def __init__(self) -> None:
         self.changes_sessions: bool = False
         self.fires: frozenset[str] = frozenset()
-        self._looked = -math.inf
+        self._read_at = -math.inf
 
-    async def look(self, driver: Any, *, again: bool) -> None:
-        """Ask the database, unless it was asked a moment ago and nothing of ours was defined since."""
+    async def refresh(self, driver: Any, *, force: bool) -> None:
+        """Read the code of the database, unless it was read a moment ago and ``force`` is false."""
         now = time.monotonic()
-        if again or now - self._looked > _FRESH:
+        if force or now - self._read_at > _FRESH:
             self.changes_sessions, fires = await driver.fetchrow(_CODE)
             self.fires = frozenset(fires)
-            self._looked = now
+            self._read_at = now
 
 
 def require_standard_strings(driver: Any) -> None:
     r"""Refuse a session in which a backslash is more than a character of a string.
 
-    Every text that DeeBase writes or reads takes it for one. Otherwise ``'\'`` does not end where it seems to, and
-    what follows leaves its quotes and its scope.
+    DeeBase writes and reads all texts as if it were one. Otherwise ``'\'`` does not end where it seems to, and the
+    following text leaves its quotes and its scope.
 
     Raises:
         InvalidOperationError: the server reports ``standard_conforming_strings=off`` for the session.
@@ -101,6 +101,6 @@ def require_standard_strings(driver: Any) -> None:
         raise InvalidOperationError(
             "standard_conforming_strings is off in this session: SQL text would be misread",
             operation="connect",
-            hint="leave the setting on, and write E'...' for strings with escapes; behind a connection pooler, "
-            "let it pass the parameter of the client on",
+            hint="leave the setting on, and write E'...' for strings with escapes; a connection pooler must pass the "
+            "parameter of the client to the server",
         )

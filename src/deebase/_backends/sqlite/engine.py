@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from deebase._backends.sqlite.job import COUNT, RAW, ROWS, Job
+from deebase._backends.sqlite.job import COUNT, RAW, ROWS, Hop, Job
 from deebase._backends.sqlite.lane import SqliteLane
 from deebase._backends.sqlite.session_state import SessionState
 from deebase._lanes.interface import Columns, Params, Rows
@@ -127,10 +127,12 @@ class SqlitePool(LanePool[SqliteLane]):
             elif self.idle:
                 lane = self.idle.pop()
                 self.busy.add(lane)
-                if lane.session.version == self.session.version:
-                    self._hand_over(lane)
-                else:
+                if lane.session.version != self.session.version:
                     self._spawn(self._set_up_again(lane))
+                elif isinstance(queue[0], Job):
+                    self._start(lane, self._take_batch())
+                else:
+                    self._hand_over(lane)
             else:
                 self._grow()
                 return
@@ -152,17 +154,11 @@ class SqlitePool(LanePool[SqliteLane]):
             super()._grow()
         self._serve()
 
-    def _hand_over(self, lane: SqliteLane) -> None:
-        if not isinstance(self._queue[0], Job):
-            super()._hand_over(lane)
-            return
-        self._start(lane, self._take_batch())
-
     def _take_batch(self) -> list[Job]:
-        """Take the head of the queue and the quick statements behind it."""
+        """Take the head of the queue and the quick statements that follow it."""
         queue = self._queue
         batch: list[Job] = []
-        # In the thread the deadline counts on another clock; without a timeout there is none.
+        # In the thread the deadline is of another clock; without a timeout it never comes.
         shift = time.monotonic() - self.loop.time() if self.timeout else math.inf
         while queue and len(batch) < MAX_BATCH:
             job = queue[0]
@@ -181,7 +177,8 @@ class SqlitePool(LanePool[SqliteLane]):
         lane.since = self.loop.time()
         if batch[0].statement.last_seconds <= QUICK:
             self._quick.add(lane)
-        lane.hop(batch, self._finished, alone=True)
+        hop = Hop(self.loop, self._finished, lane, batch, alone=True)
+        lane.put((hop, hop))
 
     def _finished(self, lane: SqliteLane, jobs: list[Job]) -> None:
         self._quick.discard(lane)

@@ -13,7 +13,7 @@ from deebase._types.moment_forms import KINDS
 
 
 def add_functions(raw: sqlite3.Connection) -> None:
-    """Add what tables and statements of ours use."""
+    """Add what our tables and statements use."""
     raw.create_collation("deebase_decimal", compare_decimals)
     raw.create_function(exact.COMPUTED, 3, exact.computed, deterministic=True)
     raw.create_window_function(SUM, 1, exact.Sum)

@@ -1,6 +1,6 @@
-"""SQLite's authorizer for statements that may only read: it refuses, when they are compiled, what is not listed here.
+"""SQLite's authorizer for statements that may only read: when they are compiled, it refuses what is not listed here.
 
-The connection is also ``query_only``, which protects the rows whatever is compiled. The authorizer covers what that
+The connection is ``query_only``, too, which protects the rows from every statement. The authorizer covers what that
 setting does not: ATTACH, which creates files, pragmas, and functions that reach beyond the database.
 """
 
@@ -20,8 +20,8 @@ from deebase.errors import InvalidOperationError
 _ALLOWED_ACTIONS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
 #: Compiled by EXPLAIN, which runs nothing.
 _PLANNED_ACTIONS = {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE}
-#: Ends of the names of tables whose changes SQLite itself compiles before it reads a virtual table: those of an R*Tree
-#: index, and the schema, which no statement changes without writable_schema.
+#: Suffixes of tables whose changes SQLite itself compiles before it reads a virtual table: those of an R*Tree index,
+#: and the schema, which no statement changes without writable_schema.
 _OWN_TABLES = ("_node", "_rowid", "_parent", "sqlite_master", "sqlite_temp_master")
 
 #: Functions of SQLite itself that read nothing but their arguments and the rows of the statement (sqlite.org:
@@ -45,13 +45,13 @@ _FUNCTIONS = frozenset({
     "highlight", "matchinfo", "offsets", "rtreedepth", "rtreenode", "snippet",
 }) | {COMPUTED, SUM, FITS, STORED, KEPT, *[kind.name for kind in KINDS]}  # fmt: skip
 
-#: Pragmas that are asked about what their argument names.
+#: Pragmas that return information about the object that their argument names.
 _ASKING = frozenset({
     "foreign_key_check", "foreign_key_list", "index_info", "index_list", "index_xinfo", "integrity_check",
     "quick_check", "table_info", "table_list", "table_xinfo",
 })  # fmt: skip
-#: Pragmas that give a list or a setting when they have no argument.
-_GIVING = frozenset({
+#: Pragmas that return a list or a setting when they have no argument.
+_READING = frozenset({
     "application_id", "auto_vacuum", "automatic_index", "busy_timeout", "cache_size", "cell_size_check",
     "checkpoint_fullfsync", "collation_list", "compile_options", "data_version", "database_list", "defer_foreign_keys",
     "encoding", "foreign_keys", "freelist_count", "fullfsync", "function_list", "hard_heap_limit",
@@ -82,14 +82,14 @@ class SqliteGuard:
     def __call__(
         self, action: int, first: str | None, second: str | None, _database: str | None, _by: str | None
     ) -> int:
-        """Decide about one action (sqlite.org/c3ref/c_alter_table.html has the meaning of its arguments)."""
+        """Allow or refuse one action (sqlite.org/c3ref/c_alter_table.html explains the arguments)."""
         if action in self._actions or (action in _PLANNED_ACTIONS and (first or "").endswith(_OWN_TABLES)):
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_FUNCTION:
             allowed, what = (second or "").lower() in _FUNCTIONS, f"the function {second}"
         elif action == sqlite3.SQLITE_PRAGMA:
             name = (first or "").lower()
-            allowed, what = name in _ASKING or (name in _GIVING and second is None), f"PRAGMA {first}"
+            allowed, what = name in _ASKING or (name in _READING and second is None), f"PRAGMA {first}"
         else:
             allowed, what = False, _NAMES.get(action, "a statement that changes the database")
         if allowed:
@@ -98,7 +98,7 @@ class SqliteGuard:
         return sqlite3.SQLITE_DENY
 
     def refusal(self) -> InvalidOperationError | None:
-        """Return the error for what was refused, None if nothing was."""
+        """Return the error for the first action that was refused, None if all were allowed."""
         if self._refused is None:
             return None
         return InvalidOperationError(

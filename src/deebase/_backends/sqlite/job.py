@@ -1,29 +1,35 @@
-"""One statement on its way through a SQLite lane."""
+"""Statements on their way through the thread of a SQLite lane."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from deebase._lanes.pool import Waiter
 from deebase._sql.statement import Statement
 
-#: What a job gives: rows, their number, columns and rows, the number for many parameters, a function's result.
+if TYPE_CHECKING:
+    from deebase._backends.sqlite.lane import SqliteLane
+
+#: Results of jobs: rows, their number, columns and rows, the number for many parameters, the result of a function.
 ROWS, COUNT, RAW, MANY, CALL = range(5)
 
 
 class Cancelled(Exception):
-    """The statement was ended because its caller went away."""
+    """The statement was ended because its caller was cancelled."""
 
 
 class Job(Waiter):
-    """One statement on its way through a lane; ``cancelled`` is the token its thread looks at."""
+    """One statement on its way through a lane; ``cancelled`` is the token that the thread checks."""
 
     __slots__ = ("args", "cancelled", "error", "mode", "result", "statement")
 
     def __init__(self, future: asyncio.Future[Any], statement: Statement, args: Any, mode: int) -> None:
-        super().__init__(future)
+        # As Waiter.__init__, without a further call: every statement passes here.
+        self.future = future
+        self.deadline = 0.0
         self.statement: Statement = statement
         self.args: Any = args
         self.mode: int = mode
@@ -48,7 +54,7 @@ class Job(Waiter):
         if mode == ROWS:
             return rows
         if mode == COUNT:
-            # The module counts what begins with UPDATE or DELETE, not with the WITH of a common table expression.
+            # sqlite3 counts rows of statements that begin with UPDATE or DELETE, but not with WITH.
             uncounted = cursor.rowcount < 0 and self.statement.writes is not None
             return raw.execute("SELECT changes()").fetchone()[0] if uncounted else cursor.rowcount
         return [column[0] for column in cursor.description or ()], rows
@@ -62,12 +68,55 @@ class Job(Waiter):
                 self.future.set_exception(self.error)
 
 
+class Hop:
+    """Jobs that the thread of a connection runs at one go.
+
+    A hop takes the place of the function, the future and the event loop that aiosqlite expects. The driver would set
+    the result of a future in one turn of the loop and wake its task in the next. Here the first turn answers every
+    caller of the batch.
+    """
+
+    __slots__ = ("alone", "done", "jobs", "lane", "loop")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        done: Callable[[SqliteLane, list[Job]], None],
+        lane: SqliteLane,
+        jobs: list[Job],
+        *,
+        alone: bool,
+    ) -> None:
+        self.loop = loop
+        self.done = done
+        self.lane = lane
+        self.jobs = jobs
+        self.alone = alone
+
+    def __call__(self) -> None:
+        """Run the jobs, in the thread of the connection."""
+        self.lane.run(self.jobs, alone=self.alone)
+
+    def get_loop(self) -> Hop:
+        """Return the loop that the driver posts its result to, which is this object."""
+        return self
+
+    def call_soon_threadsafe(self, _setter: object, _future: object, _result: object) -> None:
+        """Post the end of the hop to the real loop."""
+        try:
+            self.loop.call_soon_threadsafe(self.done, self.lane, self.jobs)
+        except RuntimeError:
+            # The loop was closed meanwhile: no caller is left.
+            if not self.loop.is_closed():
+                raise
+
+
 def is_busy(error: BaseException) -> bool:
-    """Whether the statement may succeed when another connection has let go of its lock."""
+    """Whether the statement may succeed after another connection has released its lock."""
     if not isinstance(error, sqlite3.OperationalError):
         return False
-    # Extended codes keep the primary code in the low byte (sqlite.org/rescode.html); a stale
-    # snapshot (SQLITE_BUSY_SNAPSHOT) does not get better by waiting.
+    # Extended codes keep the primary code in the low byte (sqlite.org/rescode.html). Waiting does not help a stale
+    # snapshot (SQLITE_BUSY_SNAPSHOT).
     code = getattr(error, "sqlite_errorcode", None)
     locked = code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     return locked and code != sqlite3.SQLITE_BUSY_SNAPSHOT

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deebase._backends.sqlite.guard import SqliteGuard
-from deebase._backends.sqlite.job import CALL, COUNT, MANY, RAW, ROWS, Cancelled, Job, is_busy
+from deebase._backends.sqlite.job import CALL, COUNT, MANY, RAW, ROWS, Cancelled, Hop, Job, is_busy
 from deebase._backends.sqlite.session_state import LaneSession
 from deebase._backends.sqlite.triggers import Triggers
 from deebase._backends.sqlite.trust import is_unsafe, trust_if_harmless
@@ -43,7 +43,6 @@ class SqliteLane:
     __slots__ = (
         "_is_read_only",
         "_loop",
-        "_put",
         "broken",
         "closed",
         "connection",
@@ -53,6 +52,7 @@ class SqliteLane:
         "is_reader",
         "on_error",
         "pool",
+        "put",
         "raw",
         "session",
         "since",
@@ -69,7 +69,7 @@ class SqliteLane:
         self.raw: sqlite3.Connection = driver._conn
         # aiosqlite's own work queue (SQLAlchemy's dialect uses it too): what is put there runs in the connection's
         # thread, in order.
-        self._put = driver._tx.put_nowait
+        self.put: Callable[[tuple[Hop, Hop]], None] = driver._tx.put_nowait
         self._loop = loop
         self.timeout: float = timeout or math.inf
         self.current: Job | None = None
@@ -100,11 +100,13 @@ class SqliteLane:
 
         self.raw.set_progress_handler(wanted, PROGRESS_STEPS)
 
-    def hop(self, jobs: list[Job], done: Callable[[SqliteLane, list[Job]], None], *, alone: bool) -> None:
-        """Run ``jobs`` in the thread and call ``done`` in the loop when all have ended."""
-        self._put((_Hop(self._loop, done, self, jobs), lambda: self._run(jobs, alone)))
+    def run(self, jobs: list[Job], *, alone: bool) -> None:
+        """Run jobs, in the thread of the connection.
 
-    def _run(self, jobs: list[Job], alone: bool) -> None:
+        Args:
+            jobs: what to run; each gets its result or its error.
+            alone: they run outside of a transaction.
+        """
         try:
             self._run_all(jobs, alone)
         except BaseException as error:
@@ -231,7 +233,8 @@ class SqliteLane:
             raise closed_while_running()
         job = Job(self._loop.create_future(), statement, args, mode)
         job.deadline = time.monotonic() + self.timeout
-        self.hop([job], _deliver, alone=False)
+        hop = Hop(self._loop, _deliver, self, [job], alone=False)
+        self.put((hop, hop))
         try:
             return await job.future
         except asyncio.CancelledError:
@@ -458,41 +461,6 @@ def _control(statement: Statement, jobs: list[Job]) -> Job:
     return job
 
 
-def _deliver(lane: SqliteLane, jobs: list[Job]) -> None:
+def _deliver(_lane: SqliteLane, jobs: list[Job]) -> None:
     for job in jobs:
         job.deliver()
-
-
-class _Hop:
-    """Takes the place of the future and the event loop that aiosqlite expects.
-
-    The driver would set the result of a future in one turn of the loop and wake its task in the next. Here the first
-    turn answers every caller of the batch.
-    """
-
-    __slots__ = ("done", "jobs", "lane", "loop")
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        done: Callable[[SqliteLane, list[Job]], None],
-        lane: SqliteLane,
-        jobs: list[Job],
-    ) -> None:
-        self.loop = loop
-        self.done = done
-        self.lane = lane
-        self.jobs = jobs
-
-    def get_loop(self) -> _Hop:
-        """Return the loop that the driver posts its result to, which is this object."""
-        return self
-
-    def call_soon_threadsafe(self, _setter: Any, _future: Any, _result: Any) -> None:
-        """Post the end of the hop to the real loop."""
-        try:
-            self.loop.call_soon_threadsafe(self.done, self.lane, self.jobs)
-        except RuntimeError:
-            # The loop was closed meanwhile: no caller is left.
-            if not self.loop.is_closed():
-                raise

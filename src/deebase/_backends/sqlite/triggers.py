@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
+from deebase._lanes.interface import Params, Rows
 from deebase._sql.reread import Reread, as_stored
 from deebase._sql.statement import Statement
 
-#: Texts that are remembered. One that is not known is taken for one that fires triggers.
-_KEPT = 2000
+#: Texts that are cached. A text that is not cached is treated as one that fires triggers.
+_CACHED = 2000
 #: RETURNING itself is a trigger of this name inside of SQLite.
 _RETURNING = "sqlite_returning"
 
 
 class Triggers:
-    """Which statements of a connection fire triggers, also those that other connections created.
+    """Which statements of a connection fire triggers, including triggers that other connections created.
 
-    SQLite asks the authorizer while it compiles a statement, naming the trigger whose part it compiles. It compiles
-    again by itself what it finds outdated, so that a trigger made by another program is noticed at no cost.
+    SQLite calls the authorizer while it compiles a statement, with the name of the trigger whose part it compiles. It
+    compiles an outdated statement again by itself, so that a trigger of another program is found at no cost.
     """
 
     __slots__ = ("_compiling", "_fires", "_fresh")
@@ -30,10 +30,12 @@ class Triggers:
         self._fresh = True
 
     def watch(self, raw: sqlite3.Connection) -> None:
-        """Have SQLite tell what it compiles."""
-        raw.set_authorizer(self._note)
+        """Install the authorizer."""
+        raw.set_authorizer(self._authorize)
 
-    def _note(self, _action: int, _first: str | None, _second: str | None, _schema: str | None, by: str | None) -> int:
+    def _authorize(
+        self, _action: int, _first: str | None, _second: str | None, _schema: str | None, by: str | None
+    ) -> int:
         sql = self._compiling
         if sql is not None:
             fires = by is not None and not by.startswith(_RETURNING)
@@ -41,9 +43,9 @@ class Triggers:
             self._fresh = False
         return sqlite3.SQLITE_OK
 
-    def stored(self, raw: sqlite3.Connection, statement: Statement, write: Callable[[], list[Any]]) -> list[Any]:
+    def stored(self, raw: sqlite3.Connection, statement: Statement, write: Callable[[], Rows]) -> Rows:
         """Run a statement by ``write`` and return the rows that it wrote as they are stored."""
-        if len(self._fires) >= _KEPT:
+        if len(self._fires) >= _CACHED:
             self._fires.clear()
         self._compiling, self._fresh = statement.sql, True
         try:
@@ -56,7 +58,7 @@ class Triggers:
         return [_stored(raw, reread, row) for row in rows]
 
 
-def _stored(raw: sqlite3.Connection, reread: Reread, written: Sequence[Any]) -> Sequence[Any]:
+def _stored(raw: sqlite3.Connection, reread: Reread, written: Params) -> Params:
     """Return a row as it is stored now; as it was written, if a trigger removed it."""
     for sql, key in reread.selects(written):
         found = raw.execute(sql, key).fetchone()

@@ -1,9 +1,9 @@
 """What the schema of a SQLite file may call.
 
-With ``trusted_schema`` off, a view, trigger, CHECK, index or computed column calls nothing but what is marked as
+With ``trusted_schema`` off, a view, trigger, CHECK, index or computed column can only call functions that are marked as
 harmless. Before 3.44, SQLite does not mark its own JSON functions, full-text and R-Tree tables
-(sqlite.org/pragma.html#pragma_trusted_schema), so that files which need them cannot be written, some not even read.
-A file gets trust when it needs it, and its schema names nothing else that is unmarked.
+(sqlite.org/pragma.html#pragma_trusted_schema), so that files that need them cannot be written, and some cannot be read.
+A file is trusted if it needs that, and its schema names nothing else that is unmarked.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Any
 
 from deebase._sqltext.quoting import identifier
 
-#: What SQLite's refusal says.
+#: The text of SQLite's refusal.
 UNSAFE = "unsafe use of "
 #: The flag of a function that is marked as harmless (sqlite.org/c3ref/c_deterministic.html, SQLITE_INNOCUOUS).
 _INNOCUOUS = 0x200000
-#: What is harmless, marked or not: JSON, and the functions that belong to full-text and R-Tree tables.
+#: Functions that are harmless, marked or not: JSON, and those of full-text and R-Tree tables.
 _HARMLESS = re.compile(
     r"json(_\w+)?|->>?|match|snippet|offsets|matchinfo|optimize|highlight|bm25|fts5|fts5_source_id"
     r"|rtree(node|depth|check)",
     re.IGNORECASE,
 )
-#: What no schema is trusted with, whatever the library lists: its tables about itself, and functions of ours.
+#: Names with which no schema is trusted: tables of the library about itself, and functions of ours.
 _NEVER = ("load_extension", "fts3_tokenizer", "sqlite_dbpage", "dbstat")
 _NEVER_BEGINS = ("pragma_", "deebase_")
 _NEEDS = re.compile(r"json|->|\bvirtual\b", re.IGNORECASE)
@@ -40,7 +40,7 @@ _PROBES = (
 
 @functools.cache
 def refuses_its_own() -> bool:
-    """Whether this library takes JSON, full-text or R-Tree tables for unsafe in a schema."""
+    """Whether this library considers JSON, full-text or R-Tree tables unsafe in a schema."""
     with closing(sqlite3.connect(":memory:")) as raw:
         raw.execute("PRAGMA trusted_schema = OFF")
         return any(_is_refused(raw, statements) for statements in _PROBES)
@@ -51,34 +51,34 @@ def _is_refused(raw: sqlite3.Connection, statements: tuple[str, ...]) -> bool:
         for statement in statements:
             raw.execute(statement)
     except sqlite3.OperationalError as error:
-        # A module that this library lacks is not refused.
+        # A module that this library lacks raises another error.
         return is_unsafe(error)
     return False
 
 
 def is_unsafe(error: BaseException) -> bool:
-    """Whether SQLite refused what a schema calls: in a statement, or while it read the schema."""
+    """Whether SQLite refused a call in the schema: in a statement, or while it read the schema."""
     return isinstance(error, sqlite3.DatabaseError) and UNSAFE in str(error)
 
 
 def trust_if_needed(raw: sqlite3.Connection) -> None:
-    """Trust the schema of a connection that was just opened, if it is harmless and calls what would be refused."""
-    # Locked, damaged or no database: the first statement tells.
+    """Trust the schema of a new connection, if it is harmless and has calls that would be refused."""
+    # A file that is locked, damaged or not a database: the first statement raises the error.
     with suppress(sqlite3.Error):
         _decide(raw, _NEEDS)
 
 
 def trust_if_harmless(raw: sqlite3.Connection) -> bool:
-    """Trust the schema of a connection, and tell whether that changed anything."""
+    """Trust the schema of a connection if it is harmless; True if it was not trusted before."""
     if raw.execute("PRAGMA trusted_schema").fetchone()[0]:
         return False
     return _decide(raw)
 
 
 def _decide(raw: sqlite3.Connection, needs: re.Pattern[str] | None = None) -> bool:
-    """Trust the schema if it is harmless and, where that is asked, has what needs trust."""
+    """Trust the schema if it is harmless and, with ``needs``, matches that pattern."""
     trusted = False
-    # Without trust an index that calls json_extract() keeps SQLite from reading the schema, which runs nothing of it.
+    # Without trust SQLite cannot read a schema with an index that calls json_extract(). Reading it runs no code of it.
     raw.execute("PRAGMA trusted_schema = ON")
     try:
         text = _schema(raw)
@@ -90,7 +90,7 @@ def _decide(raw: sqlite3.Connection, needs: re.Pattern[str] | None = None) -> bo
 
 
 def _never(raw: sqlite3.Connection) -> re.Pattern[str]:
-    """Return a pattern of what a schema that gets trust does not name."""
+    """Return a pattern of the names that a harmless schema does not have."""
     found: list[Any] = raw.execute("PRAGMA function_list").fetchall()
     unmarked = {str(row[0]) for row in found if not row[5] & _INNOCUOUS and not _HARMLESS.fullmatch(str(row[0]))}
     names = "|".join(map(re.escape, sorted({*unmarked, *_NEVER})))

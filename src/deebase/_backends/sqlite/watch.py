@@ -1,9 +1,8 @@
-"""What statements of one SQLite connection write to, as SQLite itself reports it while it compiles them."""
+"""What the statements of one SQLite connection write to, as SQLite reports it while it compiles them."""
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
 
 _CHANGES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _CREATIONS = frozenset({sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_VTABLE})
@@ -13,7 +12,7 @@ _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
 class WriteWatch:
     """Records the tables that statements write to, those of triggers and of foreign key actions included.
 
-    While it is installed, no statement can end the transaction: that is left to the code which began it.
+    While it is installed, no statement can end the transaction: only the code that began it can.
 
     Attributes:
         written: (schema, table) of each table that rows are inserted into, changed in or deleted from.
@@ -34,8 +33,8 @@ class WriteWatch:
         self.columns_dropped: bool = False
         self.schema_written: bool = False
 
-    def __call__(self, action: int, first: str | None, second: str | None, schema: str | None, *_: Any) -> int:
-        """Take note of one action of a statement (sqlite.org/c3ref/c_alter_table.html)."""
+    def __call__(self, action: int, first: str | None, second: str | None, schema: str | None, *_: object) -> int:
+        """Record one action of a statement (sqlite.org/c3ref/c_alter_table.html)."""
         if action == sqlite3.SQLITE_TRANSACTION and first != "BEGIN":
             return sqlite3.SQLITE_DENY
         table = (str(schema), str(first))
@@ -50,7 +49,7 @@ class WriteWatch:
         if action == sqlite3.SQLITE_PRAGMA and str(first).lower() == "writable_schema":
             self.schema_written = True
         if action == sqlite3.SQLITE_ALTER_TABLE:
-            # The schema and the table come first here; a third name is that of a column which goes (alter.c).
+            # The schema and the table come first here; a third name is that of a column that is dropped (alter.c).
             self.altered.add((str(first), str(second)))
             if schema is not None:
                 self.columns_dropped = True
@@ -58,10 +57,10 @@ class WriteWatch:
         return sqlite3.SQLITE_OK
 
     def install(self, raw: sqlite3.Connection) -> None:
-        """Begin; statements that the connection has cached are compiled again."""
+        """Start recording; the connection compiles its cached statements again."""
         raw.set_authorizer(self)
 
     @staticmethod
     def uninstall(raw: sqlite3.Connection) -> None:
-        """Stop."""
+        """Stop recording."""
         raw.set_authorizer(None)

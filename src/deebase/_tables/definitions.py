@@ -1,0 +1,181 @@
+"""Making and reading tables and views: what ``create``, ``reflect`` and ``import_file`` of a Database do."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+
+from deebase._model.classes import tables_of
+from deebase._model.design import TableSpec, design
+from deebase._schema.create import create_tables
+from deebase._schema.match import match
+from deebase._schema.reflect import reflect, refresh
+from deebase._schema.views import ViewMaker
+from deebase._tables.accessors import Row, Tables, Views
+from deebase._tables.table import Table
+from deebase._tables.view import View
+from deebase.errors import ValidationError
+
+if TYPE_CHECKING:
+    from deebase._engine.core import Core
+    from deebase._tables.import_file import Conflict
+
+#: The options of ``create`` that ``create_all`` takes for a single class.
+_OWN_OPTIONS = frozenset({"name", "pk", "indexes", "foreign_keys", "defaults", "checks", "index_foreign_keys"})
+
+Classes = type[Any] | Iterable[type[Any]] | Mapping[type[Any], Mapping[str, Any]] | ModuleType
+
+
+class IfExists(NamedTuple):
+    """What ``create`` does with a table that exists; at most one of them is true."""
+
+    if_not_exists: bool = False
+    replace: bool = False
+    transform: bool = False
+
+    def check(self) -> None:
+        """Refuse values that are not booleans, and more than one that is true."""
+        flags: tuple[object, ...] = self
+        if any(type(flag) is not bool for flag in flags):
+            raise ValidationError(
+                "if_not_exists, replace and transform are True or False", hint="create(cls, if_not_exists=True)"
+            )
+        if sum(self) > 1:
+            raise ValidationError("if_not_exists, replace and transform exclude each other", hint="give one of them")
+
+
+class Reading(TypedDict):
+    """How ``import_file`` reads its file."""
+
+    format: str | None
+    encoding: str
+    delimiter: str | None
+    header: bool | Sequence[str]
+    null: str | Iterable[str]
+    progress: Callable[[int, int, int], object] | None
+
+
+class Definitions:
+    """Makes and reads the tables and views of one Database."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._executor = core.executor
+        self._catalog = core.catalog
+        self.tables: Tables = Tables(core)
+        self.views: Views = Views(core)
+
+    async def create(self, made: TableSpec, if_exists: IfExists, *, strict: bool = False) -> Table[Any]:
+        """Create a table and return it."""
+        await self._create([made], if_exists, strict=strict)
+        return self.tables[made.name]
+
+    async def create_all(self, designs: Sequence[TableSpec], if_exists: IfExists) -> list[Table[Any]]:
+        """Create tables in one transaction and return them, in the order of the designs."""
+        await self._create(designs, if_exists)
+        return [self.tables[made.name] for made in designs]
+
+    async def _create(self, designs: Sequence[TableSpec], if_exists: IfExists, *, strict: bool = False) -> None:
+        if_exists.check()
+        if if_exists.transform:
+            await match(self._executor, self._catalog, designs, strict=strict)
+        differing = await create_tables(
+            self._executor,
+            self._catalog,
+            designs,
+            if_not_exists=if_exists.if_not_exists or if_exists.transform,
+            replace=if_exists.replace,
+            strict=strict,
+        )
+        for made, found in differing:
+            warnings.warn(
+                f"table {made.name} exists and differs from {made.cls.__name__}: {'; '.join(found)}", stacklevel=3
+            )
+
+    async def create_view(
+        self, name: str, definition: Any, *, key: str | None, replace: bool, materialized: bool
+    ) -> View[Row]:
+        """Create a view and return it."""
+        maker = ViewMaker(self._executor, self._catalog.dialect, name)
+        async with self._executor.transaction():
+            await maker.create(definition, replace=replace, materialized=materialized, key=key)
+            await reflect(self._executor, self._catalog, None, name)
+            await refresh(self._executor, self._catalog, quiet=False)
+            return self.views.handle(name, key=key)
+
+    async def reflect(self, schema: str | None) -> None:
+        """Read all tables and views of a schema."""
+        await reflect(self._executor, self._catalog, schema)
+
+    async def reflect_one(self, name: str, schema: str | None) -> str:
+        """Read one table or view, and return its name in ``db.t`` and ``db.v``."""
+        await reflect(self._executor, self._catalog, schema, name)
+        return name if schema is None else f"{schema}.{name}"
+
+    async def import_file(
+        self,
+        source: Any,
+        table: str | None,
+        reading: Reading,
+        *,
+        pk: str | Sequence[str] | None,
+        types: Mapping[str, Any] | None,
+        on_conflict: Conflict,
+        on: str | Sequence[str] | None,
+    ) -> Table[Row]:
+        """Import a file and return its table."""
+        # Only programs that import files load zip archives and the like.
+        from deebase._files.importing import Import
+        from deebase._tables.import_file import import_into
+
+        with ExitStack() as stack:
+            found = Import(source, **reading, stack=stack)
+            return await import_into(
+                found,
+                self._executor,
+                self._catalog,
+                self.tables,
+                lambda made: self.create(made, IfExists()),
+                table,
+                pk,
+                types or {},
+                on_conflict,
+                on,
+            )
+
+
+def designs_of(
+    classes: Sequence[Classes],
+    pk: str | Sequence[str],
+    options: Mapping[type[Any], Mapping[str, Any]] | None,
+    localns: Mapping[str, Any],
+) -> list[TableSpec]:
+    """Return what ``create_all`` creates.
+
+    Args:
+        classes: as in ``create_all``.
+        pk: the key of all tables.
+        options: further options, by class.
+        localns: the local names of the caller, for annotations.
+    """
+    tables = tables_of(classes)
+    given: Any = options
+    if given is not None and not isinstance(given, Mapping):
+        raise ValidationError(
+            f"options are a dict by class, not {type(given).__name__}",
+            field="options",
+            hint="{Post: {'pk': 'slug'}}",
+        )
+    own = {**{cls: some for cls, some in tables if some}, **(options or {})}
+    unknown = {str(name) for each in own.values() for name in each} - _OWN_OPTIONS
+    if unknown or not own.keys() <= {cls for cls, _ in tables}:
+        raise ValidationError(
+            f"options are by class, and take no {', '.join(sorted(unknown)) or 'class that is not created'}",
+            field="options",
+            hint=f"{{Post: {{'pk': 'slug'}}}}; of each class {', '.join(sorted(_OWN_OPTIONS))}",
+        )
+    shared: dict[str, Any] = {"name": None, "pk": pk, "localns": localns}
+    return [design(cls, **{**shared, **own.get(cls, {})}) for cls, _ in tables]
