@@ -751,3 +751,6 @@ class Database:
             await reflect(self._executor, self._catalog, None, name)
             await refresh(self._executor, self._catalog, quiet=False)
             return self.v.handle(name, key=key)
+
+
+Database.__module__ = "deebase"

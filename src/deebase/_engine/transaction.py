@@ -78,3 +78,6 @@ class Transaction:
         # Declared so that checkers do not take every block for one that may swallow its errors, which
         # would make `return` inside of one look conditional: only rollback() ends here.
         return await self._block.exit(error)
+
+
+Transaction.__module__ = "deebase"

@@ -50,7 +50,7 @@ def values_of(record: Any, keywords: Mapping[str, Any], operation: str = "insert
             raise ValidationError("no record was given", hint="pass a dict, an object or keyword arguments")
         values = dict(keywords)
     else:
-        values = _read(record, operation)
+        values = dict(record) if type(record) is dict else _read(record, operation)
         if keywords:
             values.update(keywords)
     for value in values.values():
@@ -111,8 +111,6 @@ def new_row(model: TableModel, given: dict[str, Any]) -> dict[str, Any]:
 
 def _read(record: Any, operation: str) -> dict[str, Any]:
     kind: type[Any] = type(record)
-    if kind is dict:
-        return dict(record)
     reader = _readers.get(kind)
     if reader is None:
         reader = _readers[kind] = _reader_for(kind, record, operation)

@@ -21,7 +21,7 @@ from deebase._schema.reflect import inventory, refresh
 from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
 from deebase._types.moment_sql import other_forms_indexes
-from deebase.errors import InvalidOperationError, SchemaError, ValidationError
+from deebase.errors import SchemaError, ValidationError
 from deebase.types import UNSET, ForeignKeyMark, Index, Unset
 
 H = TypeVar("H")
@@ -401,25 +401,16 @@ class SchemaEditor(Generic[H]):
     async def _plan(self, operation: str, options: TransformOptions) -> TransformPlan[H]:
         arguments = _arguments(operation, options)
         self._source.require_unscoped(operation)
-        statements = (await Transformation(self._source, operation).plan(arguments)).statements
+        statements = await Transformation(self._source, operation).plan(arguments)
         return TransformPlan(self.name, statements, lambda: self._apply("transform", arguments, statements))
 
     async def _apply(self, operation: str, arguments: Arguments, expected: Sequence[str] | None = None) -> H:
         """Plan a change and make it; refuse other statements than those that are expected."""
         source = self._source
         source.require_unscoped(operation)
-        work = Transformation(source, operation)
         async with source.executor.transaction():
-            planned = await work.plan(arguments)
-            if expected is not None and planned.statements != expected:
-                raise InvalidOperationError(
-                    f"table {self.name} changed after the plan was made, and needs other statements",
-                    operation=operation,
-                    target=self.name,
-                    hint="make the plan again: await t.transform_plan(...)",
-                )
-            await work.carry_out(planned)
-            return await self._refreshed(renamed=planned.change.rename, types=planned.change.known_types())
+            change = await Transformation(source, operation).run(arguments, expected)
+            return await self._refreshed(renamed=change.rename, types=change.known_types())
 
     # -- the table -----------------------------------------------------------------------------
 

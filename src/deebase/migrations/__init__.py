@@ -34,10 +34,15 @@ __all__ = [
 ]
 
 #: What only comparisons give: a program which applies migrations does not load what they need.
-_OF_COMPARISONS = {"Difference": "changes", "Finding": "trials"}
+_OF_COMPARISONS = {"Difference": "compare.changes", "Finding": "check.trials"}
+
+for _class in (Hazard, Irreversible, Migrator, Status, Step):
+    _class.__module__ = __name__
 
 
 def __getattr__(name: str) -> Any:
     if name in _OF_COMPARISONS:
-        return getattr(importlib.import_module(f"deebase.migrations.{_OF_COMPARISONS[name]}"), name)
+        value = getattr(importlib.import_module(f"deebase.migrations.{_OF_COMPARISONS[name]}"), name)
+        value.__module__ = __name__
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
