@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import io
 import itertools
 import json
@@ -333,6 +334,15 @@ async def test_a_query_pages_streams_and_exports(people: Rows) -> None:
     assert await query.export(file, format="ndjson") == len(rows)
     assert [json.loads(line) for line in file.getvalue().splitlines()] == rows
     assert await people(limit=2, offset=1).export(io.StringIO(), format="csv") == 2
+
+
+@pytest.mark.parametrize(("shorthand", "name"), [("page", "page"), ("export_file", "export")])
+def test_a_shorthand_of_a_table_has_the_options_of_the_query(shorthand: str, name: str) -> None:
+    def options(function: Any) -> dict[str, inspect.Parameter]:
+        parameters = inspect.signature(function).parameters
+        return {name: one for name, one in parameters.items() if one.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    assert options(getattr(Table, shorthand)) == options(getattr(Query, name))
 
 
 async def test_rows_of_a_page_are_locked_in_a_transaction_alone(db: Database, people: Rows) -> None:

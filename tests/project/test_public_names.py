@@ -108,7 +108,7 @@ def test_a_public_class_can_be_pickled_and_inspected(path: str) -> None:
     assert pickle.loads(pickle.dumps(cls)) is cls
     assert inspect.getmodule(cls) is importlib.import_module(cls.__module__)
     assert inspect.signature(cls) is not None
-    for name, member in vars(cls).items():
+    for member in vars(cls).values():
         if inspect.isfunction(member) and Path(member.__code__.co_filename).is_relative_to(PACKAGE):
             assert "def " in inspect.getsource(member)
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack
 from sqlalchemy import Column
 from sqlalchemy.sql import ColumnElement, visitors
 
-from deebase._backends import alter
+from deebase._backends.alter import IndexPart, create_index
 from deebase._engine.context import TableContext
 from deebase._model.change import Arguments, column_spec, reference_mark
 from deebase._model.design import check_name
@@ -128,7 +128,7 @@ class SchemaEditor(Generic[H]):
 
     async def create_index(
         self,
-        columns: alter.IndexPart | Sequence[alter.IndexPart],
+        columns: IndexPart | Sequence[IndexPart],
         *,
         name: str | None = None,
         unique: bool = False,
@@ -175,7 +175,7 @@ class SchemaEditor(Generic[H]):
             where=where,
         )
         check_name("the name of the index", index.name, self._source.dialect)
-        sql = alter.create_index(
+        sql = create_index(
             model.sa_table,
             index.name,
             parts,
