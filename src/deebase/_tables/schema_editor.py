@@ -315,7 +315,7 @@ class SchemaEditor(Generic[H]):
         Raises:
             ColumnNotFoundError: the table has no such column.
             InvalidOperationError: it is part of the key, or something else uses it: an index, a constraint
-                over several columns, a computed column, a trigger, a view, a foreign key of others.
+                over several columns, a computed column, a trigger, a view, a foreign key of another table.
 
         Example:
             ```python

@@ -300,7 +300,7 @@ class Table(Readable[R]):
             """Delete one row by key (a tuple for a composite key).
 
             Raises:
-                NotFoundError: there is no such row.
+                NotFoundError: no such row exists.
                 ValidationError: no key, or columns: ``delete_where`` takes conditions.
 
             Example:
