@@ -28,21 +28,7 @@ H = TypeVar("H")
 
 
 class TransformOptions(TypedDict, total=False):
-    """What ``transform`` changes; all names are those from before the change.
-
-    Attributes:
-        types: new types by column, as annotations. Values are converted; one that cannot be converted is an error.
-        rename: new names by column.
-        drop: columns.
-        not_null: columns that refuse NULL from now on, or a dict that says so for each: ``{"city": False}``.
-        defaults: new defaults by column; None for none.
-        pk: the new key: a column, several, or None for no key.
-        add_foreign_keys: ``{"author_id": ForeignKey("user.id", on_delete="cascade")}``, or just the target.
-        drop_foreign_keys: the column of each, or the tuple of its columns.
-        column_order: the columns that come first, in their order (SQLite).
-        index_foreign_keys: make an index for each new foreign key, unless the key or another index begins with its
-            column; True by default.
-    """
+    """What ``SchemaEditor.transform`` changes; it describes each option."""
 
     types: Mapping[str, Any] | None
     rename: Mapping[str, str] | None
