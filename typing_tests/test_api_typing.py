@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, assert_type
 
-from deebase import Database, Query, Table, Transaction, View
+from deebase import Database, Page, Query, SchemaEditor, Table, Transaction, TransformPlan, View
 from deebase.migrations import Migrator, Step, chunked
 
 
@@ -48,6 +48,8 @@ async def rows(users: Table[User], plain: Table[Row]) -> None:
     assert_type(await users.delete_where(users.c.id > 1), int)
     assert_type(await users.count(), int)
     assert_type(await users.exists(1), bool)
+    assert_type(await users.table_exists(), bool)
+    assert_type(await users.export_file("users.csv", order_by="id", overwrite=True), int)
     assert_type(users.rows_as(dict[str, Any]), Table[Row])
     assert_type(users.xtra(name="Ada"), Table[User])
     assert_type(await users.upsert_all([{"id": 1, "name": "Ada"}]), int)
@@ -78,8 +80,24 @@ async def queries(users: Table[User]) -> None:
     assert_type(await query, list[User])
     assert_type(await query.first(), User | None)
     assert_type(await query.one(), User)
+    assert_type(await query.page(size=10), Page[User])
+    assert_type(await query.export("users.csv"), int)
+    async for user in query.stream():
+        assert_type(user, User)
     async for user in query:
         assert_type(user, User)
+
+
+async def changes(users: Table[User]) -> None:
+    assert_type(users.schema_editor, SchemaEditor[Table[User]])
+    assert_type(await users.add_column("city", str), Table[User])
+    assert_type(await users.schema_editor.drop_column("city"), Table[User])
+    plan = await users.transform_plan(drop="city", rename={"name": "full_name"}, pk=None)
+    assert_type(plan, TransformPlan[Table[User]])
+    assert_type(plan.statements, tuple[str, ...])
+    assert_type(await plan.apply(), Table[User])
+    assert_type(await users.transform(types={"name": int}), Table[User])
+    assert_type(await users.transform_sql(not_null="name"), list[str])
 
 
 async def raw(db: Database) -> None:
@@ -107,6 +125,10 @@ async def rejected(db: Database, users: Table[User]) -> None:
     Database("x.db", durability="fast")  # type: ignore[arg-type]
     await users.insert_all([], on_conflict="replace")  # type: ignore[call-overload]
     users(limit="1")  # type: ignore[arg-type]
+    await users().page(size="10")  # type: ignore[arg-type]
+    await users.page(after=1)  # type: ignore[arg-type]
+    await users.transform(dorp="name")  # type: ignore[call-arg]
+    await users.transform_plan(rename="name")  # type: ignore[arg-type]
     await users.delete()  # type: ignore[call-arg]
     await db.retry(1)  # type: ignore[arg-type]
 

@@ -683,3 +683,6 @@ def database_on(core: Core) -> Database:
     db = Database.__new__(Database)
     db._use(core)  # pyright: ignore[reportPrivateUsage]
     return db
+
+
+Database.__module__ = "deebase"

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import io
+import itertools
+import json
 import logging
 from dataclasses import FrozenInstanceError, dataclass
 from datetime import date
@@ -304,6 +308,51 @@ async def test_table_exists_asks_for_the_table_itself(db: Database, people: Rows
     assert not await view.table_exists()
     await db.q(f'DROP TABLE "{people.name}"')
     assert not await people.table_exists()
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-memory"], indirect=True)
+async def test_statements_in_use_stay_compiled_among_many_others(people: Rows) -> None:
+    used = people(age=25, order_by="id")
+    statement = used._prepared(people.columns, None)[0]
+    others = itertools.islice(itertools.permutations(people.columns, 5), 600)
+    for columns in itertools.chain(others, itertools.permutations(people.columns, 4)):
+        people(select=columns)._prepared(columns, None)
+        assert used._prepared(people.columns, None)[0] is statement
+    cached = people._model.statements
+    assert len(cached) + len(cached._older) <= 1000
+
+
+async def test_a_query_pages_streams_and_exports(people: Rows) -> None:
+    query = people(people.c.age < 60, order_by=["-age", "-id"], select=["name"])
+    rows = await query
+    page = await query.page(size=2)
+    rest = await query.page(size=50, after=page.next)
+    assert [*page.rows, *rest.rows] == rows
+    assert (await query.page(size=2, after=rest.previous)).rows == page.rows
+    assert [row async for row in query.stream()] == rows
+    assert [row async for row in query] == rows
+    file = io.StringIO()
+    assert await query.export(file, format="ndjson") == len(rows)
+    assert [json.loads(line) for line in file.getvalue().splitlines()] == rows
+    assert await people(limit=2, offset=1).export(io.StringIO(), format="csv") == 2
+
+
+@pytest.mark.parametrize(("shorthand", "name"), [("page", "page"), ("export_file", "export")])
+def test_a_shorthand_of_a_table_has_the_options_of_the_query(shorthand: str, name: str) -> None:
+    def options(function: Any) -> dict[str, inspect.Parameter]:
+        parameters = inspect.signature(function).parameters
+        return {name: one for name, one in parameters.items() if one.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    assert options(getattr(Table, shorthand)) == options(getattr(Query, name))
+
+
+async def test_rows_of_a_page_are_locked_in_a_transaction_alone(db: Database, people: Rows) -> None:
+    query = people(order_by="id", for_update=True)
+    with pytest.raises(TransactionError, match="for_update"):
+        await query.page(size=2)
+    async with db.transaction():
+        page = await query.page(size=2)
+    assert page.rows == await people(order_by="id", limit=2)
 
 
 async def test_keys_asked_for_together_share_one_statement(people: Rows, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -234,6 +235,62 @@ async def test_statements_are_shown_and_run_elsewhere(db: Database, people: Tabl
     assert statements
     assert people.columns == (await facts(db))[0]
     assert any("note" in statement for statement in statements)
+
+
+async def test_a_plan_holds_the_statements_and_runs_them_when_it_is_applied(
+    db: Database, people: Table[Person]
+) -> None:
+    before = await facts(db)
+    plan = await people.transform_plan(types={"number": str}, rename={"text": "note"}, not_null="number")
+    assert list(plan.statements) == await people.transform_sql(
+        types={"number": str}, rename={"text": "note"}, not_null="number"
+    )
+    assert str(plan) == "".join(f"{statement};\n" for statement in plan.statements)
+    assert repr(plan).startswith("<TransformPlan of person: ")
+    assert await facts(db) == before
+    changed = await plan.apply()
+    assert changed.columns == db.t.person.columns == ("id", "name", "team_id", "note", "number")
+    assert (await changed.rows_as(dict)[2])["number"] == "1"
+
+
+async def test_a_plan_is_not_applied_to_a_table_that_changed_meanwhile(db: Database, people: Table[Person]) -> None:
+    await people.delete_where(all=True)
+    plan = await people.transform_plan(add_foreign_keys={"number": "team"})
+    # The index of the foreign key is no longer needed.
+    await people.create_index("number")
+    before = await facts(db)
+    with pytest.raises(InvalidOperationError, match="person changed after the plan was made") as caught:
+        await plan.apply()
+    assert "transform_plan" in str(caught.value.hint)
+    assert await facts(db) == before
+    again = await people.transform_plan(add_foreign_keys={"number": "team"})
+    table = await again.apply()
+    assert {"column": "number", "references": "team.id"} in table.foreign_keys
+    # Applied once, it asks for a change that the table has.
+    with pytest.raises(DeeBaseError):
+        await again.apply()
+
+
+async def test_a_plan_refuses_what_the_change_would_refuse(people: Table[Person]) -> None:
+    with pytest.raises(ColumnNotFoundError):
+        await people.transform_plan(drop="nope")
+    with pytest.raises(ValidationError, match="without a change"):
+        await people.transform_plan()
+    with pytest.raises(TypeError, match=r"transform_plan\(\) .* 'dorp'; it takes types, rename"):
+        await people.transform_plan(dorp="text")  # type: ignore[call-arg]
+
+
+async def test_the_editor_changes_the_table_as_its_shorthands_do(people: Table[Person]) -> None:
+    editor = people.schema_editor
+    assert repr(editor) == "<SchemaEditor of person>"
+    shorthands = {name for name in dir(editor) if not name.startswith("_")} - {"name"}
+    for name in shorthands:
+        of_table = inspect.signature(getattr(people, name)).replace(return_annotation=None)
+        assert of_table == inspect.signature(getattr(editor, name)).replace(return_annotation=None), name
+    table = await editor.add_column("city", str | None)
+    assert isinstance(table, Table)
+    assert (await table.insert(name="new", city="Bonn")).name == "new"
+    assert (await table.schema_editor.rename("human")).name == "human"
 
 
 async def test_a_change_is_part_of_the_transaction(db: Database, people: Table[Person]) -> None:

@@ -62,6 +62,9 @@ def example_of(documentation: str) -> str:
 
 @pytest.mark.parametrize("member", [param for param in public_members() if is_method(param.values[0])])
 def test_a_public_method_shows_an_example(member: Callable[..., Any]) -> None:
-    example = example_of(inspect.getdoc(member) or "")
+    documentation = inspect.getdoc(member) or ""
+    if shorthand := re.search(r"; see ``(\w+)\.(\w+)``\.$", documentation):
+        documentation = inspect.getdoc(getattr(getattr(deebase, shorthand[1]), shorthand[2])) or ""
+    example = example_of(documentation)
     assert example, "no Example section"
     compile(example, "<example>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
+import pickle
 import subprocess
 import sys
+import typing
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +78,44 @@ def test_a_name_that_moved_warns_and_works() -> None:
     assert former is copy_database
     with pytest.raises(AttributeError, match="nothing"):
         importlib.import_module("deebase.copying").nothing  # noqa: B018
+
+
+PACKAGE = Path(deebase.__file__).parent
+
+#: The modules that a user imports names from.
+MODULES = (
+    *("deebase", "deebase.errors", "deebase.types", "deebase.migrations", "deebase.testing"),
+    *("deebase.tools.backup", "deebase.tools.codegen", "deebase.tools.copying", "deebase.tools.doctor"),
+)
+PUBLIC_CLASSES = {
+    f"{module}.{name}": value
+    for module in MODULES
+    for name in importlib.import_module(module).__all__
+    if inspect.isclass(value := getattr(importlib.import_module(module), name))
+}
+
+
+@pytest.mark.parametrize("path", PUBLIC_CLASSES)
+def test_a_public_class_shows_a_path_that_it_can_be_imported_from(path: str) -> None:
+    cls = PUBLIC_CLASSES[path]
+    assert cls.__module__ in MODULES
+    assert getattr(importlib.import_module(cls.__module__), cls.__qualname__) is cls
+
+
+@pytest.mark.parametrize("path", PUBLIC_CLASSES)
+def test_a_public_class_can_be_pickled_and_inspected(path: str) -> None:
+    cls = PUBLIC_CLASSES[path]
+    assert pickle.loads(pickle.dumps(cls)) is cls
+    assert inspect.getmodule(cls) is importlib.import_module(cls.__module__)
+    assert inspect.signature(cls) is not None
+    for member in vars(cls).values():
+        if inspect.isfunction(member) and Path(member.__code__.co_filename).is_relative_to(PACKAGE):
+            assert "def " in inspect.getsource(member)
+
+
+def test_a_page_can_be_pickled_and_its_annotations_read() -> None:
+    assert repr(deebase.Page) == "<class 'deebase.Page'>"
+    page = deebase.Page([{"id": 1}], next="n", previous=None)
+    assert pickle.loads(pickle.dumps(page)) == page
+    assert typing.get_type_hints(deebase.Page)["next"] == str | None
+    assert repr(page).startswith("Page(")

@@ -93,7 +93,7 @@ class TableContext:
             )
 
     def no_single_key(self, operation: str, keys: Sequence[Any], columns: Mapping[str, Any]) -> ValidationError:
-        """Return the error of ``get`` or ``delete`` that was not given just a key.
+        """Return the error of ``get`` or ``delete`` without exactly one key.
 
         Args:
             operation: which of them.
@@ -175,28 +175,28 @@ class TableContext:
     async def by_key(
         self, key: tuple[str, ...], values: Sequence[Any], columns: tuple[str, ...], *, waits: bool = False
     ) -> list[Any]:
-        """Return the driver's row with these values of unique columns, if there is one.
+        """Return the driver's row with these values of unique columns, if it exists.
 
         Args:
             key: the unique columns.
             values: their values.
             columns: what to read; they include the key.
-            waits: others are to be expected in this turn of the event loop.
+            waits: expect other reads in this turn of the event loop.
         """
         read = self.keyed_read(key, columns)
         return await self.executor.fetch_by_key(read, read.args(values, self.scope), waits=waits)
 
     def stored_nothing(self) -> InvalidOperationError:
-        """Return the error of an insert that a trigger turned into nothing."""
+        """Return the error of an insert whose row a trigger dropped."""
         return InvalidOperationError(
-            f"{self.model.name}: the database stored no row: a trigger of the table left it out",
+            f"{self.model.name}: the database stored no row: a trigger of the table dropped it",
             operation="insert",
             target=self.model.name,
             hint="look at the triggers of the table",
         )
 
     def not_found(self, names: Sequence[str], key: Any) -> NotFoundError:
-        """Return the error for a key that no row has (or none within the scope)."""
+        """Return the error for a key that no row (of the scope) has."""
         model = self.model
         filters = dict(zip(names, model.key_values(key), strict=True))
         return NotFoundError(
@@ -208,21 +208,21 @@ class TableContext:
 
 
 def _stray(source: TableContext, item: Any) -> ValidationError:
-    """Return the error for a list or dict that follows no SQL text."""
+    """Return the error for a list or dict without SQL text before it."""
     name = source.model.name
     if isinstance(item, dict):
         return ValidationError(
-            f"{name}: a dict is no condition; behind SQL text it holds the values of :name",
+            f"{name}: a dict is not a condition; after SQL text it holds the values of :name",
             hint="conditions by column are keywords: t(name='Ada'), or t(**conditions)",
         )
     return ValidationError(
-        f"{name}: a {type(item).__name__} is no condition; it holds the values of the SQL text right before it",
+        f"{name}: a {type(item).__name__} is not a condition; it holds the values of the SQL text right before it",
         hint=f"t('age > ?', [30]); several rows by key are t({(source.model.pks or ('id',))[0]}=[1, 2])",
     )
 
 
-def _must_be_condition(source: TableContext, item: Any) -> None:
-    """Refuse a bare value behind SQL text, where its values would stand."""
+def _check_condition(source: TableContext, item: Any) -> None:
+    """Refuse a bare value after SQL text, which takes its values as a list or dict."""
     if hasattr(item, "__clause_element__") or isinstance(item, (str, sa.ClauseElement, SqlExpression)):
         return
     raise ValidationError(
@@ -248,7 +248,7 @@ def conditions(
         if isinstance(item, str):
             following = pending.pop(0) if pending and isinstance(pending[0], (list, tuple, dict)) else None
             if pending and following is None:
-                _must_be_condition(source, pending[0])
+                _check_condition(source, pending[0])
             result.fragment(item, following, dialect)
         elif isinstance(item, (list, tuple, dict)):
             raise _stray(source, item)

@@ -60,3 +60,6 @@ class Transaction(ABC):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None: ...
+
+
+Transaction.__module__ = "deebase"

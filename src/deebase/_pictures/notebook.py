@@ -24,14 +24,14 @@ _CELL = "text-align:left;vertical-align:top;white-space:pre-wrap"
 
 
 class Rows(list[T]):
-    """What a query returns: a list in every way, which a notebook shows as a table."""
+    """What a query returns: a list, which a notebook shows as a table."""
 
     def _repr_html_(self) -> str:
         return rows_html(self)
 
 
 def rows_html(rows: Sequence[Any]) -> str:
-    """Return rows as a table; what is no row (a tuple, a number) is one value per line."""
+    """Return rows as a table; anything else (a tuple, a number) is one value per line."""
     shown = [_fields(row) for row in rows[:SHOWN_ROWS]]
     names = list(dict.fromkeys(name for row in shown for name in row))
     body = [[_value(row[name]) if name in row else "" for name in names] for row in shown]
@@ -61,7 +61,7 @@ def _value(value: Any) -> str:
 
 
 def table_html(model: TableModel, dialect: Dialect, indexes: Iterable[Mapping[str, Any]] = ()) -> str:
-    """Return what a table or view consists of."""
+    """Return the columns, keys and indexes of a table or view."""
     (box,) = boxes_of([model], dialect)
     refers: dict[str, list[str]] = {name: [] for name in model.columns}
     for key in model.foreign_keys:
@@ -89,19 +89,19 @@ def table_html(model: TableModel, dialect: Dialect, indexes: Iterable[Mapping[st
 
 
 def database_html(display: str, tables: Iterable[TableModel], views: Iterable[TableModel]) -> str:
-    """Return the tables and views that a database knows."""
+    """Return the tables and views of a catalog."""
     body = [
         [html.escape(visible(model.name)), kind, html.escape(visible(", ".join(model.columns)))]
         for kind, models in (("table", tables), ("view", views))
         for model in models
     ]
     if not body:
-        return _heading(display) + _note("no tables known; await db.reflect() reads those that are there")
+        return _heading(display) + _note("no tables; await db.reflect() reads the existing ones")
     return _heading(display) + _table(["name", "", "columns"], body)
 
 
 def query_html(table: str, sql: str) -> str:
-    """Return what a query that was not awaited would send."""
+    """Return the statement of a query that was not awaited."""
     return (
         _note(f"a query of <b>{html.escape(visible(table))}</b>, not run yet: await it for its rows")
         + f'<pre style="white-space:pre-wrap">{html.escape(sql)}</pre>'

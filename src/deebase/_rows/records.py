@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Reader = Callable[[Any], dict[str, Any]]
 
-#: What has a ``__dict__``, or could have, and no fields in it.
+#: Types without fields, though their instances may have a ``__dict__``.
 _NO_RECORDS = (str, bytes, int, float, list, tuple, set, frozenset, type, sa.ClauseElement)
 
 #: Types whose values are certainly not SQL expressions.
@@ -43,14 +43,14 @@ def values_of(record: Any, keywords: Mapping[str, Any], operation: str = "insert
         operation: the method it was given to, for the message of the error.
 
     Raises:
-        ValidationError: there is no record at all, or it is of a kind that has no fields.
+        ValidationError: no record was given, or its type has no fields.
     """
     if record is None:
         if not keywords:
             raise ValidationError("no record was given", hint="pass a dict, an object or keyword arguments")
         values = dict(keywords)
     else:
-        values = _read(record, operation)
+        values = dict(record) if type(record) is dict else _read(record, operation)
         if keywords:
             values.update(keywords)
     for value in values.values():
@@ -111,8 +111,6 @@ def new_row(model: TableModel, given: dict[str, Any]) -> dict[str, Any]:
 
 def _read(record: Any, operation: str) -> dict[str, Any]:
     kind: type[Any] = type(record)
-    if kind is dict:
-        return dict(record)
     reader = _readers.get(kind)
     if reader is None:
         reader = _readers[kind] = _reader_for(kind, record, operation)
@@ -122,7 +120,7 @@ def _read(record: Any, operation: str) -> dict[str, Any]:
 #: How a record is given, where it is not the usual `method({...}) or method(name=...)`.
 _FORMS = {
     "update": "update({'id': 1, 'name': 'Ada'}), or the key by keyword: update(pk=1, name='Ada')",
-    "update_where": "the new values come first, the conditions behind: update_where({'status': 'old'}, t.c.age > 90)",
+    "update_where": "the new values come first, then the conditions: update_where({'status': 'old'}, t.c.age > 90)",
 }
 
 

@@ -98,7 +98,7 @@ class _Matching:
             index_foreign_keys=False,
         )
         if change != Change():
-            await self.work.carry_out(await self.work.planned(facts, change))
+            await self.work.make(facts, change)
             facts = await self.work.look()
         await self._index(facts)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from deebase._backends.alter import qualified
@@ -20,28 +20,9 @@ from deebase.errors import (
     DataError,
     ForeignKeyViolationError,
     IntegrityError,
+    InvalidOperationError,
     TableNotFoundError,
 )
-
-
-@dataclass(frozen=True)
-class PlannedChange:
-    """A change of a table, and the statements that make it.
-
-    Attributes:
-        facts: the table as it was when the change was planned.
-        change: what changes.
-        rebuild: the statements, in groups.
-    """
-
-    facts: TableInfo
-    change: Change
-    rebuild: AlterPlan
-
-    @property
-    def statements(self) -> list[str]:
-        """The statements, in their order."""
-        return self.rebuild.statements
 
 
 class Transformation:
@@ -62,28 +43,42 @@ class Transformation:
         #: The table, those that it refers to and those that refer to it, by name.
         self.tables: dict[str, TableInfo] = {} if tables is None else tables
 
-    async def plan(self, arguments: Arguments) -> PlannedChange:
-        """Return a change with its statements; nothing is changed."""
+    async def run(self, arguments: Arguments, expected: Sequence[str] | None = None) -> Change:
+        """Make a change, all or nothing, and return it.
+
+        Raises:
+            InvalidOperationError: it takes other statements than the expected ones.
+        """
+        async with self.executor.transaction():
+            facts = await self.look(*_referred(arguments))
+            change = plan_change(arguments, self.source.model, self.tables, self.dialect, self.operation)
+            await self.make(facts, change, expected)
+        return change
+
+    async def plan(self, arguments: Arguments) -> list[str]:
+        """Return the statements of a change; nothing is changed."""
         facts = await self.look(*_referred(arguments))
-        return await self.planned(
-            facts, plan_change(arguments, self.source.model, self.tables, self.dialect, self.operation)
-        )
+        change = plan_change(arguments, self.source.model, self.tables, self.dialect, self.operation)
+        return (await self._statements(facts, change)).statements
 
-    async def planned(self, facts: TableInfo, change: Change) -> PlannedChange:
-        """Return a change of the table as ``look`` found it, with its statements."""
-        return PlannedChange(facts, change, await self._statements(facts, change))
-
-    async def carry_out(self, planned: PlannedChange) -> None:
+    async def make(self, facts: TableInfo, change: Change, expected: Sequence[str] | None = None) -> None:
         """Make a change, inside of a transaction."""
-        change = planned.change
+        planned = await self._statements(facts, change)
+        if expected is not None and planned.statements != expected:
+            raise InvalidOperationError(
+                f"table {self.source.model.name} changed after the plan was made, and needs other statements",
+                operation=self.operation,
+                target=self.source.model.name,
+                hint="make the plan again: await t.transform_plan(...)",
+            )
         try:
-            await self._carry_out(planned.rebuild, judged=bool(change.types) or change.pk is not None)
+            await self._carry_out(planned, judged=bool(change.types) or change.pk is not None)
         except (DataError, CheckViolationError) as error:
             if not change.types:
                 raise
             # PostgreSQL finds them while it converts, and names no column.
             listed = ", ".join(
-                f"{planned.facts.qualified_name}.{name} {kind.compile(dialect=self.dialect)}"
+                f"{facts.qualified_name}.{name} {kind.compile(dialect=self.dialect)}"
                 for name, kind in change.types.items()
             )
             raise DataError(

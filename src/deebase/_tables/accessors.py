@@ -1,4 +1,4 @@
-"""``db.t`` and ``db.v``: the tables and views that a database knows, by name."""
+"""``db.t`` and ``db.v``: the tables and views of the catalog, by name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ H = TypeVar("H", bound=Readable[Any])
 
 
 class _Accessor(Generic[H]):
-    """What both have in common; ``H`` is the kind of handle."""
+    """Handles by name; ``H`` is the type of a handle."""
 
     _kind: ClassVar[type[Readable[Any]]]
     _views: ClassVar[bool]
@@ -41,7 +41,7 @@ class _Accessor(Generic[H]):
 
     def _handle(self, name: Any) -> Any:
         if not isinstance(name, str):
-            raise ValidationError(f"a table or view is asked for by its name, not by {type(name).__name__}")
+            raise ValidationError(f"the name of a table or view is a str, not {type(name).__name__}")
         if name not in self:
             raise self._catalog.unknown(name)
         model = self._catalog.model(name)
@@ -68,14 +68,14 @@ class _Accessor(Generic[H]):
         return self._names()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {', '.join(self._names()) or 'none known; await db.reflect()'}>"
+        return f"<{type(self).__name__}: {', '.join(self._names()) or 'none; await db.reflect()'}>"
 
     def _names(self) -> list[str]:
         return self._catalog.names(views=self._views)
 
 
 class Tables(_Accessor[Table[Any]]):
-    """``db.t``: the tables this database knows, by name or by the class they were created from.
+    """``db.t``: the tables of the catalog, by name or by the class they were created from.
 
     Example:
         ```python
@@ -113,7 +113,7 @@ class Tables(_Accessor[Table[Any]]):
 
 
 class Views(_Accessor[View[Any]]):
-    """``db.v``: the views this database knows, by name.
+    """``db.v``: the views of the catalog, by name.
 
     Example:
         ```python
@@ -139,7 +139,7 @@ class Views(_Accessor[View[Any]]):
         return tuple([self._handle(name) for name in key]) if isinstance(key, tuple) else self._handle(key)
 
     def handle(self, name: str, *, key: str | None) -> View[Row]:
-        """Return a view whose rows are asked for by a column."""
+        """Return a view whose key is a column of it."""
         if key is not None:
             self._handle(name)
             self._catalog.model(name).column(key)

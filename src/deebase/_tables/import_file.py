@@ -1,4 +1,4 @@
-"""``import_file``: from a file to the rows of a table, which is made if it is not there."""
+"""``import_file``: from a file to the rows of a table, which is created if it is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Conflict = Literal["ignore", "update"] | None
 
 
 class Imported:
-    """What a table is created from whose columns a file tells."""
+    """Stands for the class of a table whose columns come from a file."""
 
 
 async def import_into(
@@ -61,7 +61,7 @@ async def import_into(
         if name in tables:
             if types or pk is not None:
                 raise ValidationError(
-                    f"table {name} is there, and has its own key and types",
+                    f"table {name} already exists, with its own key and types",
                     field="types" if types else "pk",
                     hint="leave pk and types out, or import into another table",
                 )
@@ -72,14 +72,14 @@ async def import_into(
                 async with executor.transaction():
                     return await make(alike=found.columns.keys() - types.keys())
             except DeeBaseError:
-                # The rest is not as the start, or is wrong: the whole file tells which, and where.
+                # The rest differs from the start, or is wrong; the whole file shows which, and where.
                 pass
         await found.look(most)
         return await make()
 
 
 def _keys(pk: str | Sequence[str] | None, columns: Collection[str]) -> tuple[str, ...]:
-    """Return the columns of the key, none for a key that is added."""
+    """Return the columns of the key, no column for a key that is added."""
     if pk is not None:
         return (pk,) if isinstance(pk, str) else tuple(pk)
     # A second column "id" beside one called "ID" would be the same name to SQLite.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: Rows of the largest page.
 MAX_SIZE = 10_000
-#: Characters of the longest cursor that is looked at: it may come from anybody.
+#: Characters of the longest cursor that is read: it may come from an attacker.
 MAX_CURSOR = 100_000
 
 
@@ -67,10 +67,10 @@ class _Cursor:
             raise _broken() from error
 
     def must_fit(self, model: TableModel, columns: Sequence[tuple[str, bool]]) -> None:
-        """Refuse values that no row can have at this place of the order: anybody can compute the check of a cursor.
+        """Refuse values that no row can have at this place of the order: anyone can compute the check of a cursor.
 
         Raises:
-            ValidationError: there are more or fewer than columns, or one is not of its column's type.
+            ValidationError: their number is not that of the columns, or one is not of its column's type.
         """
         if len(self.values) != len(columns):
             raise _broken()
@@ -98,7 +98,7 @@ _CHECK_BYTES = 6
 
 
 def _check(order: str, body: bytes) -> bytes:
-    # Against accidents, not against people: a forged cursor shows nothing that its page would not.
+    # Against accidents, not against attackers: a forged cursor shows nothing that its page would not.
     return hashlib.blake2b(body, digest_size=_CHECK_BYTES, key=hashlib.blake2b(order.encode()).digest()).digest()
 
 
@@ -161,7 +161,7 @@ async def page_of(
 
 
 def _value(source: TableContext, name: str, stored: Any) -> Any:
-    """Return a value of a row as its column takes it back: what it compares with is what is stored."""
+    """Return a value of a row as its column accepts it, which compares as the stored value does."""
     read = source.model.columns[name].read
     value = stored if stored is None or read is None else read(stored)
     return value.value if isinstance(value, Enum) else value

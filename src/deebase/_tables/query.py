@@ -206,7 +206,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
     async def page(self, *, size: int = 50, after: str | None = None) -> Page[R]:
         """Return a page of rows, found by the values of a neighbouring row rather than by counting (keyset).
 
-        A page costs the same however many rows the table has. Rows that others insert or delete between two pages
+        A page costs the same for any number of rows. Rows that others insert or delete between two pages
         make no row appear twice or go missing. The order is that of the query, the key by default; the key decides
         between equal rows. NULLs come where the database sorts them: first on SQLite, last on PostgreSQL, the other
         way round when descending.

@@ -47,7 +47,7 @@ class RawSql:
         kind = classify(sql, self._rules)
         if kind is StatementKind.TRANSACTION:
             raise InvalidOperationError(
-                "BEGIN, COMMIT, ROLLBACK and SAVEPOINT are not sent by hand",
+                "BEGIN, COMMIT, ROLLBACK and SAVEPOINT are not sent as SQL",
                 operation="q",
                 hint="async with db.transaction(): ... ; nested, it is a savepoint",
             )

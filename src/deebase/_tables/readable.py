@@ -97,7 +97,7 @@ class Readable(Generic[R]):
 
     @property
     def sa_table(self) -> sa.Table:
-        """SQLAlchemy's Table, for Core statements of your own; it knows no scope."""
+        """SQLAlchemy's Table, for Core statements of your own; it has no scope."""
         return self._model.sa_table
 
     @property
@@ -116,10 +116,10 @@ class Readable(Generic[R]):
         return self._model.pks
 
     def dataclass(self) -> type[Any]:
-        """Return the dataclass of the rows, made at the first call; handles return it from then on.
+        """Return the dataclass of the rows, created at the first call; handles return its instances from then on.
 
         Every field has the default UNSET, which is "not given" in insert and update. Handles made by
-        ``rows_as`` keep the type they were asked for. A table that was created from a dataclass has it already.
+        ``rows_as`` keep their type. The rows of a table that was created from a dataclass are of that class.
 
         Raises:
             ValidationError: a column has a name that cannot be a field's.
@@ -317,7 +317,7 @@ class Readable(Generic[R]):
         return await rows.export(target, format=format, delimiter=delimiter, overwrite=overwrite, progress=progress)
 
     async def page(self, /, *conditions_: Any, size: int = 50, after: str | None = None, **selection: Any) -> Page[R]:
-        """Return a page of rows, which costs the same however many rows the table has; see ``Query.page``.
+        """Return a page of rows, which costs the same for any number of rows; see ``Query.page``.
 
         Args:
             *conditions_: as in a call of the table; the same for each page.

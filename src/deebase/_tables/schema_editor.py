@@ -9,7 +9,7 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack
 from sqlalchemy import Column
 from sqlalchemy.sql import ColumnElement, visitors
 
-from deebase._backends import alter
+from deebase._backends.alter import IndexPart, create_index
 from deebase._backends.protocols import NewColumn
 from deebase._engine.context import TableContext
 from deebase._model.change import Arguments, column_spec, reference_mark
@@ -22,28 +22,14 @@ from deebase._schema.reflect import inventory, refresh
 from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
 from deebase._types.moment_sql import other_forms_indexes
-from deebase.errors import InvalidOperationError, SchemaError, ValidationError
+from deebase.errors import SchemaError, ValidationError
 from deebase.types import UNSET, ForeignKeyMark, Index, Unset
 
 H = TypeVar("H")
 
 
 class TransformOptions(TypedDict, total=False):
-    """What ``transform`` changes; all names are those from before the change.
-
-    Attributes:
-        types: new types by column, as annotations. Values are converted; one that cannot be converted is an error.
-        rename: new names by column.
-        drop: columns.
-        not_null: columns that refuse NULL from now on, or a dict that says so for each: ``{"city": False}``.
-        defaults: new defaults by column; None for none.
-        pk: the new key: a column, several, or None for no key.
-        add_foreign_keys: ``{"author_id": ForeignKey("user.id", on_delete="cascade")}``, or just the target.
-        drop_foreign_keys: the column of each, or the tuple of its columns.
-        column_order: the columns that come first, in their order (SQLite).
-        index_foreign_keys: make an index for each new foreign key, unless the key or another index begins with its
-            column; True by default.
-    """
+    """What ``SchemaEditor.transform`` changes; it describes each option."""
 
     types: Mapping[str, Any] | None
     rename: Mapping[str, str] | None
@@ -129,7 +115,7 @@ class SchemaEditor(Generic[H]):
 
     async def create_index(
         self,
-        columns: alter.IndexPart | Sequence[alter.IndexPart],
+        columns: IndexPart | Sequence[IndexPart],
         *,
         name: str | None = None,
         unique: bool = False,
@@ -176,7 +162,7 @@ class SchemaEditor(Generic[H]):
             where=where,
         )
         check_name("the name of the index", index.name, self._source.dialect)
-        sql = alter.create_index(
+        sql = create_index(
             model.sa_table,
             index.name,
             parts,
@@ -318,7 +304,7 @@ class SchemaEditor(Generic[H]):
         Raises:
             ColumnNotFoundError: the table has no such column.
             InvalidOperationError: it is part of the key, or something else uses it: an index, a constraint
-                over several columns, a computed column, a trigger, a view, a foreign key of others.
+                over several columns, a computed column, a trigger, a view, a foreign key of another table.
 
         Example:
             ```python
@@ -404,25 +390,16 @@ class SchemaEditor(Generic[H]):
     async def _plan(self, operation: str, options: TransformOptions) -> TransformPlan[H]:
         arguments = _arguments(operation, options)
         self._source.require_unscoped(operation)
-        statements = (await Transformation(self._source, operation).plan(arguments)).statements
+        statements = await Transformation(self._source, operation).plan(arguments)
         return TransformPlan(self.name, statements, lambda: self._apply("transform", arguments, statements))
 
     async def _apply(self, operation: str, arguments: Arguments, expected: Sequence[str] | None = None) -> H:
         """Plan a change and make it; refuse other statements than those that are expected."""
         source = self._source
         source.require_unscoped(operation)
-        work = Transformation(source, operation)
         async with source.executor.transaction():
-            planned = await work.plan(arguments)
-            if expected is not None and planned.statements != expected:
-                raise InvalidOperationError(
-                    f"table {self.name} changed after the plan was made, and needs other statements",
-                    operation=operation,
-                    target=self.name,
-                    hint="make the plan again: await t.transform_plan(...)",
-                )
-            await work.carry_out(planned)
-            return await self._refreshed(renamed=planned.change.rename, types=planned.change.known_types())
+            change = await Transformation(source, operation).run(arguments, expected)
+            return await self._refreshed(renamed=change.rename, types=change.known_types())
 
     # -- the table -----------------------------------------------------------------------------
 

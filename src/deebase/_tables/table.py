@@ -300,7 +300,7 @@ class Table(Readable[R]):
             """Delete one row by key (a tuple for a composite key).
 
             Raises:
-                NotFoundError: there is no such row.
+                NotFoundError: no such row exists.
                 ValidationError: no key, or columns: ``delete_where`` takes conditions.
 
             Example:
@@ -668,7 +668,7 @@ class Table(Readable[R]):
 
     @property
     def schema_editor(self) -> SchemaEditor[Table[R]]:
-        """What changes the table itself; the methods below are its own, and documented there."""
+        """What changes the table itself; the methods below forward to it."""
         return SchemaEditor(self._source, Table[R])
 
     async def create_index(
@@ -680,25 +680,13 @@ class Table(Readable[R]):
         where: str | None = None,
         if_not_exists: bool = False,
     ) -> None:
-        """Create an index of columns or expressions.
-
-        Example:
-            ```python
-            await users.create_index("email", unique=True)
-            ```
-        """
+        """Create an index of columns or expressions; see ``SchemaEditor.create_index``."""
         await self.schema_editor.create_index(
             columns, name=name, unique=unique, where=where, if_not_exists=if_not_exists
         )
 
     async def drop_index(self, name: str) -> None:
-        """Drop an index of this table.
-
-        Example:
-            ```python
-            await users.drop_index("ix_user_email")
-            ```
-        """
+        """Drop an index of this table; see ``SchemaEditor.drop_index``."""
         await self.schema_editor.drop_index(name)
 
     async def add_column(
@@ -710,106 +698,45 @@ class Table(Readable[R]):
         fk: ForeignKeyMark | None = None,
         index_foreign_keys: bool = True,
     ) -> Table[R]:
-        """Add a column and return the handle of the changed table.
-
-        Example:
-            ```python
-            users = await users.add_column("city", str | None)
-            ```
-        """
+        """Add a column and return the new handle; see ``SchemaEditor.add_column``."""
         return await self.schema_editor.add_column(
             name, type, default=default, fk=fk, index_foreign_keys=index_foreign_keys
         )
 
     async def rename_column(self, old: str, new: str) -> Table[R]:
-        """Rename a column, also where it is used, and return the handle of the changed table.
-
-        Example:
-            ```python
-            users = await users.rename_column("name", "full_name")
-            ```
-        """
+        """Rename a column, also where it is used; see ``SchemaEditor.rename_column``."""
         return await self.schema_editor.rename_column(old, new)
 
     async def drop_column(self, name: str) -> Table[R]:
-        """Drop a column with its values, and return the handle of the changed table.
-
-        Example:
-            ```python
-            users = await users.drop_column("city")
-            ```
-        """
+        """Drop a column with its values; see ``SchemaEditor.drop_column``."""
         return await self.schema_editor.drop_column(name)
 
     async def transform(self, **options: Unpack[TransformOptions]) -> Table[R]:
-        """Change the table, all of it or nothing, and return the handle of the changed table.
-
-        Example:
-            ```python
-            users = await users.transform(types={"age": int}, rename={"name": "full_name"}, not_null="email")
-            ```
-        """
+        """Change the table, all of it or nothing, and return the new handle; see ``SchemaEditor.transform``."""
         return await self.schema_editor.transform(**options)
 
     async def transform_plan(self, **options: Unpack[TransformOptions]) -> TransformPlan[Table[R]]:
-        """Return the statements that ``transform`` would run; ``await plan.apply()`` runs them.
-
-        Example:
-            ```python
-            plan = await users.transform_plan(drop="city")
-            print(plan)
-            ```
-        """
+        """Return the plan of a change, which is not run yet; see ``SchemaEditor.transform_plan``."""
         return await self.schema_editor.transform_plan(**options)
 
     async def transform_sql(self, **options: Unpack[TransformOptions]) -> list[str]:
-        """Return the statements that ``transform`` would run, in their order; nothing is changed.
-
-        Example:
-            ```python
-            statements = await users.transform_sql(drop="city")
-            ```
-        """
+        """Return the statements that ``transform`` would run; see ``SchemaEditor.transform_sql``."""
         return await self.schema_editor.transform_sql(**options)
 
     async def rename(self, new: str) -> Table[R]:
-        """Rename the table and return its handle; foreign keys of other tables follow.
-
-        Example:
-            ```python
-            people = await users.rename("people")
-            ```
-        """
+        """Rename the table and return its handle; foreign keys of other tables follow; see ``SchemaEditor.rename``."""
         return await self.schema_editor.rename(new)
 
     async def duplicate(self, new: str) -> Table[R]:
-        """Copy the table with its rows, constraints and indexes, and return the handle of the copy.
-
-        Example:
-            ```python
-            copy = await users.duplicate("user_before")
-            ```
-        """
+        """Copy the table with its rows, and return the handle of the copy; see ``SchemaEditor.duplicate``."""
         return await self.schema_editor.duplicate(new)
 
     async def truncate(self) -> None:
-        """Delete all rows, unless rows of another table refer to them.
-
-        Example:
-            ```python
-            await sessions.truncate()
-            ```
-        """
+        """Delete all rows, unless rows of another table refer to them; see ``SchemaEditor.truncate``."""
         await self.schema_editor.truncate()
 
     async def drop(self) -> None:
-        """Drop the table, unless rows of another table refer to it.
-
-        Example:
-            ```python
-            await sessions.drop()
-            ```
-        """
+        """Drop the table, unless rows of another table refer to it; see ``SchemaEditor.drop``."""
         await self.schema_editor.drop()
 
 

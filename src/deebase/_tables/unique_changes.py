@@ -1,7 +1,7 @@
 """Changes of one row by unique columns.
 
-A row may hold values that are refused, which others have stored: written back unchanged, they are left out of the
-change, so that the other columns can be saved.
+Other programs may have stored values that DeeBase refuses. Written back unchanged, they are left out of the change, so
+that the other columns can be saved.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def key_values(source: TableContext, key: Sequence[Any]) -> dict[str, Any]:
 async def change(
     source: TableContext, keys: tuple[str, ...], key: Sequence[Any], changed: Mapping[str, Any]
 ) -> list[Any]:
-    """Return the driver's row with these unique values after the change, if there is one.
+    """Return the driver's row with these unique values after the change, if it exists.
 
     Raises:
         ValidationError: a value that does not fit, and is not what the row holds.

@@ -36,8 +36,13 @@ __all__ = [
 #: Resolved when they are used: they load Alembic, which a program that only applies migrations does not need.
 _OF_COMPARISONS = {"Difference": "compare.changes", "Finding": "check.trial_run"}
 
+for _class in (Hazard, Irreversible, Migrator, Status, Step):
+    _class.__module__ = __name__
+
 
 def __getattr__(name: str) -> Any:
     if name in _OF_COMPARISONS:
-        return getattr(importlib.import_module(f"deebase.migrations.{_OF_COMPARISONS[name]}"), name)
+        value = getattr(importlib.import_module(f"deebase.migrations.{_OF_COMPARISONS[name]}"), name)
+        value.__module__ = __name__
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
