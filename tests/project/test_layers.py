@@ -21,20 +21,16 @@ PURE_OF_BACKENDS = (
     "capabilities",
     "casts",
     "check_text",
-    "column_uses",
     "ddl",
-    "dialect",
     "driver_errors",
     "error_texts",
     "extras",
     "inventory",
     "rebuild",
-    "renames",
     "settings",
     "sql",
     "table_edits",
     "user_types",
-    "version_checks",
 )
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from deebase._backends.postgres import BACKEND
-from deebase._backends.postgres.dialect import make_dialect
+from deebase._backends.postgres.sql import make_dialect
 from deebase._backends.protocols import Settings
 from deebase.errors import ConfigurationError
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from deebase._backends.sqlite.functions import add_functions
+from deebase._backends.sqlite.connections import add_functions
 from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
 
 
