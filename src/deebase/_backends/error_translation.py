@@ -99,12 +99,12 @@ def _set(error: BaseException, **attributes: Any) -> None:
         object.__setattr__(error, name, value)
 
 
-#: What is said of a write that no transaction of ours holds, when its answer never comes.
+#: The hint for a write outside of a transaction whose answer never came.
 _MAYBE_STORED = "the write may be stored all the same: read it back before doing it again"
 
 
 def leave_open(error: BaseException) -> None:
-    """Mark an error that ended a write of its own: whether the write is stored is not known."""
+    """Mark an error that ended a single write: whether the write is stored is unknown."""
     error.__dict__["outcome"] = "unknown"
     if not isinstance(error, Exception):
         # A cancellation has no translation that could carry the hint.
@@ -206,7 +206,7 @@ def database_error(kind: type[DeeBaseError], message: str, *, code: str | None, 
 
 
 HINTS = {
-    "BusyError": "somebody else holds it: keep transactions short, raise timeout=, or rerun with db.retry",
+    "BusyError": "another session holds it: keep transactions short, raise timeout=, or rerun with db.retry",
     "CommitOutcomeUnknownError": "read back whether the changes are there before doing them again",
     "ConnectionError": "check the URL, the server and its credentials",
     "DataError": "give a value that the column or the function takes",

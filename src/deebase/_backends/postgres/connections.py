@@ -138,7 +138,7 @@ def unverified_host(url: sa.URL, connect_args: Mapping[str, Any]) -> str | None:
 
     Args:
         url: where the server is.
-        connect_args: what asyncpg is given besides, ``ssl`` among it.
+        connect_args: further arguments of asyncpg, such as ``ssl``.
     """
     hosts = [url.host] if url.host else list(_listed(url.query.get("host")))
     away = [host for host in hosts if host and not _is_local(host)]
@@ -161,7 +161,7 @@ def _is_local(host: str) -> bool:
 
 
 def _verifies(ssl: Any) -> bool:
-    """Whether asyncpg compares the certificate with known authorities: True and a context of one's own do."""
+    """Whether asyncpg compares the certificate with known authorities: True and an ssl context do."""
     if isinstance(ssl, str):
         return ssl in ("verify-ca", "verify-full")
     mode = getattr(ssl, "verify_mode", None)

@@ -33,7 +33,7 @@ from deebase.errors import (
 
 _UNREADABLE = "a value is beyond what Python holds; a date outside of the years 1 to 9999 is read as CAST(... AS text)"
 _CHANGED = "a table was changed since this connection last used it"
-_IN_USE_BY_ITSELF = "leave the loop over a stream that reads the table first; change it in a transaction of its own"
+_IN_USE_BY_ITSELF = "leave the loop over a stream that reads the table first; change it in another transaction"
 # Classes whose texts are made of names: wrong syntax, unknown or existing names, objects in use.
 _NAMING = ("0A", "26", "2B", "34", "3F", "42", "55")
 # Texts that quote names alone, whatever was sent: of a role, a database, an object, a command.
@@ -71,7 +71,7 @@ class PostgresErrors:
         if isinstance(error, DeeBaseError):
             return error
         if statement is not None and type(error) in (ValueError, OverflowError):
-            # From making Python's values of an answer: what asyncpg refuses of its parameters is an error of its own.
+            # From making Python's values of an answer: asyncpg reports a refused parameter by another error.
             return database_error(DataError, _UNREADABLE, code=None, statement=statement)
         if not type(error).__module__.startswith("asyncpg"):
             return common(error) or refused_by_sqlalchemy(outer, statement)
@@ -129,7 +129,7 @@ def _last_words(error: BaseException) -> Any:
 
 
 def _described(error: Any, state: str, statement: str | None) -> tuple[str, str | None]:
-    """Return what is said of an error, and what to do; None for what its class says."""
+    """Return message and hint of an error; None for those of its class."""
     hint = by_state(HINTS, state)
     if error.server_source_function in FITTING:
         return ROW_TOO_BIG

@@ -1,8 +1,8 @@
-"""What is said of an error of PostgreSQL, by its SQLSTATE (manual, appendix A): what it means, and what to do."""
+"""Messages and hints for errors of PostgreSQL, by their SQLSTATE (manual, appendix A)."""
 
 from __future__ import annotations
 
-# What is said where the server's own text may quote a value: by SQLSTATE, else by its first three or two characters.
+# Messages for errors whose own text may quote a value: by SQLSTATE, else by its first three or two characters.
 MEANINGS = {
     "0A": "the server does not support what the statement asks for",
     "08": "the link to the server is broken",
@@ -23,7 +23,7 @@ MEANINGS = {
     "34": "a cursor does not exist",
     "38": "a function of the database failed",
     "39": "a function of the database failed",
-    "3D000": "there is no such database on the server",
+    "3D000": "the database does not exist on the server",
     "3F": "a schema does not exist",
     "40": "the transaction was rolled back by the server",
     "40001": "another transaction changed what this one had read",
@@ -41,7 +41,7 @@ MEANINGS = {
     "55": "an object is not in the state that the statement needs",
     "55006": "the object is in use",
     "55P03": "another transaction holds the lock",
-    "57": "the server was told to end the statement",
+    "57": "the statement was cancelled on the server",
     "57014": "the statement was ended: it took longer than its limit, or was cancelled",
     "57P": "the server ended the connection",
     "57P01": "the server ended the connection: it shuts down, or an administrator ended the session",

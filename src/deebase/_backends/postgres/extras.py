@@ -73,7 +73,7 @@ class Extras:
     def features(
         self, table: str, choices: Mapping[str, Sequence[str]]
     ) -> Iterator[tuple[str, str | None, str | None, bool, str | None]]:
-        """Yield what a table has besides its columns, keys and indexes.
+        """Yield what a table has in addition to columns, keys and indexes.
 
         That is its text, the statements that add and drop it, whether a class says it, and the column it goes with.
 

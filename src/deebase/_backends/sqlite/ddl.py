@@ -191,7 +191,7 @@ def _other_forms(asked: TableCopy, dialect: Dialect) -> Sequence[str]:
 def _pinned_views(views: Iterable[TableInfo], entries: Sequence[SchemaRow], columns: Collection[str]) -> Iterable[str]:
     """Yield the statements after which views keep the names of their columns, whatever SQLite renames in their SELECT.
 
-    A ``SELECT *`` follows the table, and is left as it is.
+    A ``SELECT *`` follows the table, and stays unchanged.
 
     Args:
         views: all views.

@@ -38,7 +38,7 @@ _PLAIN = {
     10: "reading or writing the file failed",
     11: "the file is corrupt",
     13: "the disk is full",
-    14: "the database file, or one beside it (-wal, -shm, -journal), cannot be opened",
+    14: "the database file, or one of its files (-wal, -shm, -journal), cannot be opened",
     18: "a value is too large",
     20: "a value is not of the type the column takes",
     26: "the file is not a SQLite database",
@@ -48,7 +48,7 @@ _PLAIN = {
     776: "the file has an unfinished transaction that has to be rolled back, which a reader may not do",
     1032: "the database file was moved or deleted while it was open",
     1288: _NO_SHARED_MEMORY,
-    1544: "the directory of the database may not be written, so that no file can be made beside it (-wal, -journal)",
+    1544: "the directory of the database may not be written, so that its files (-wal, -journal) cannot be created",
     3338: "the system does not allow access to the file",
 }
 _READABLE = (

@@ -22,7 +22,7 @@ def key_of(sql: str) -> str:
 
 
 def features(facts: TableInfo, choices: Mapping[str, Sequence[str]]) -> list[tuple[str, str | None]]:
-    """Return what the text of a table says besides its columns, keys and indexes, and the column that it goes with.
+    """Return what the text of a table says in addition to columns, keys and indexes, and the column that it belongs to.
 
     Args:
         facts: the table.

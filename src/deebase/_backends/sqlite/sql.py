@@ -87,7 +87,7 @@ _COMPARISONS = frozenset({operators.eq, operators.ne, operators.lt, operators.le
 
 
 def _by_value(element: Any) -> Any:
-    """Return what sorts a column by its values; anything else as it is."""
+    """Return what sorts a column by its values; anything else unchanged."""
     named = element.element if element.__visit_name__ == "label_reference" else element
     named = named.element if isinstance(named, Label) else named
     sortable = getattr(getattr(named, "type", None), "order_expression", None)

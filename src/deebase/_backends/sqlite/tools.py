@@ -13,7 +13,7 @@ from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
 
 
 def copy_out(raw: Any, name: str) -> None:
-    """Copy the database of a connection, as of one moment, to a file without a log beside it."""
+    """Copy the database of a connection, as of one moment, to a file without a log."""
     with closing(sqlite3.connect(name)) as file:
         raw.backup(file)
         file.execute("PRAGMA journal_mode = DELETE")
