@@ -330,7 +330,7 @@ def test_a_change_that_is_only_shown_changes_nothing(users: Commands) -> None:
 @pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
 def test_a_change_that_would_be_refused_is_refused_when_it_is_only_shown(users: Commands) -> None:
     assert "email" in users.fails("data", "insert", "user", "-f", "name=x", "-f", "email=a@x", "--dry-run")
-    assert "table user exists" in users.fails("table", "create", "user", "id:int", "--dry-run")
+    assert "table user already exists" in users.fails("table", "create", "user", "id:int", "--dry-run")
 
 
 def test_showing_a_change_makes_no_database(directory: Path) -> None:

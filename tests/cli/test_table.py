@@ -117,7 +117,7 @@ def test_a_composite_key_and_an_index_over_two_columns(cli: Commands) -> None:
 @pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
 def test_a_table_that_exists_is_left_alone_when_that_is_said(users: Commands) -> None:
     message = users.fails("table", "create", "user", "id:int")
-    assert message.startswith("table user exists (--if-not-exists")
+    assert message.startswith("table user already exists (--if-not-exists")
     result = users.run("table", "create", "user", "id:int", "more:str", "--if-not-exists")
     assert result.exit_code == 0
     assert "more" in result.stderr

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from deebase._backends import BACKENDS
+from deebase._backends.protocols import Backend, Engine, ErrorTranslator, Reflector, SchemaWriter
+from deebase._sql.rules import SqlRules
 from tests.support.tree import PACKAGE, python_modules, relative
 
 NAME = re.compile(r"\"(?:sqlite|postgresql)\"|dialect\.name")
@@ -85,3 +88,18 @@ def test_no_database_is_known_by_its_name(path: Path) -> None:
 
 def test_the_remaining_files_exist() -> None:
     assert {path.relative_to(PACKAGE).as_posix() for path in MODULES} >= REMAINING
+
+
+#: The modules that every backend has.
+PARTS = ("capabilities", "connections", "ddl", "driver_errors", "extras", "inventory", "lane", "settings", "sql")
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.capabilities.name)
+def test_a_backend_has_its_parts_in_files_of_the_same_names(backend: Backend) -> None:
+    package = PACKAGE / "_backends" / backend.package.rpartition(".")[2]
+    assert {path.stem for path in package.glob("*.py")} >= set(PARTS)
+
+
+@pytest.mark.parametrize("protocol", [Engine, ErrorTranslator, Reflector, SchemaWriter, SqlRules])
+def test_a_protocol_has_fewer_than_ten_methods(protocol: type) -> None:
+    assert 0 < len([name for name in vars(protocol) if not name.startswith("_")]) < 10

@@ -21,18 +21,14 @@ PURE_OF_BACKENDS = (
     "capabilities",
     "casts",
     "check_text",
-    "column_uses",
     "ddl",
-    "dialect",
     "driver_errors",
     "error_texts",
     "inventory",
     "rebuild",
-    "renames",
     "settings",
     "sql",
     "table_edits",
-    "version_checks",
 )
 #: Of the modules above the two backends: those whose protocols await a database.
 AWAITING_PROTOCOLS = ("contents", "migration_support")

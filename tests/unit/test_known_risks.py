@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from deebase import ConfigurationError, ConnectionError, Database
-from deebase._backends.postgres.version_checks import unverified_host
-from deebase._backends.sqlite import connect
-from deebase._backends.sqlite.version_checks import refuse_old_sqlite, wal_reset_notice
+from deebase._backends.postgres.connections import unverified_host
+from deebase._backends.sqlite import connections
+from deebase._backends.sqlite.connections import refuse_old_sqlite, wal_reset_notice
 
 
 @pytest.mark.parametrize("version", [(3, 7, 0), (3, 40, 1), (3, 44, 5), (3, 45, 0), (3, 50, 6), (3, 51, 0), (3, 51, 2)])
@@ -43,12 +43,12 @@ async def test_the_bug_is_noted_once_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO, logger="deebase")
-    monkeypatch.setattr(connect.sqlite3, "sqlite_version_info", (3, 51, 2))
-    connect._log_sqlite_bugs.cache_clear()
+    monkeypatch.setattr(connections.sqlite3, "sqlite_version_info", (3, 51, 2))
+    connections._log_sqlite_bugs.cache_clear()
     for name in (":memory:", str(tmp_path / "a.db"), str(tmp_path / "b.db")):
         async with Database(name) as db:
             await db.q("SELECT 1")
-    connect._log_sqlite_bugs.cache_clear()
+    connections._log_sqlite_bugs.cache_clear()
     assert [record.levelname for record in caplog.records if "3.51.2" in record.message] == ["INFO"]
 
 

@@ -1,4 +1,4 @@
-"""ALTER statements that both databases have, and indexes."""
+"""The parts of DDL that both databases share: declarations of columns, renames, indexes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def qualified(facts: TableInfo, dialect: Dialect) -> str:
 
 
 def rename_columns(facts: TableInfo, rename: Mapping[str, str], dialect: Dialect) -> list[str]:
-    """Return ALTERs that rename columns; a column whose new name another one has now goes through a name of its own."""
+    """Return ALTERs that rename columns; a column whose new name is taken goes through a third name."""
     quote = dialect.identifier_preparer.quote
     table = qualified(facts, dialect)
     taken = {folded(column.name) for column in facts.columns}

@@ -340,5 +340,5 @@ class Backend:
     @cached_property
     def engine(self) -> Engine:
         """Opens connections; imports the driver."""
-        made: Engine = import_module(f"{self.package}.connect").ENGINE
+        made: Engine = import_module(f"{self.package}.connections").ENGINE
         return made

@@ -107,7 +107,7 @@ class _Checks:
                 constraint="primary_key",
                 table_name=self.name,
                 columns=columns,
-                hint="delete or change the rows that are there twice first",
+                hint="delete or change the duplicate rows first",
             ),
         )
 

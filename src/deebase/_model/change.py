@@ -23,7 +23,7 @@ Types = Mapping[str, TypeEngine[Any]]
 
 @dataclass(frozen=True)
 class NewKey:
-    """A foreign key of one column that is to be made."""
+    """A new foreign key of one column."""
 
     column: str
     table: str
@@ -50,7 +50,7 @@ class Arguments:
 
 @dataclass(frozen=True)
 class Change:
-    """What is to become of a table; every column is named as it is before.
+    """The change of a table; every column has the name that it has before the change.
 
     Attributes:
         types: columns and their new types.
@@ -58,11 +58,11 @@ class Change:
         drop: columns.
         not_null: columns, and whether they refuse NULL.
         defaults: columns and their defaults as SQL, None for none.
-        pk: the new key; None leaves it as it is.
+        pk: the new key; None leaves it unchanged.
         add_foreign_keys: those to make.
         drop_foreign_keys: the columns of each one to drop.
         add_checks: conditions in SQL.
-        column_order: all columns that stay, in their new order; empty leaves it as it is.
+        column_order: all columns that stay, in their new order; empty leaves it unchanged.
         index_foreign_keys: whether new foreign keys get an index.
     """
 
@@ -100,7 +100,7 @@ class Change:
 def plan_change(
     arguments: Arguments, model: TableModel, tables: Mapping[str, TableInfo], dialect: Dialect, operation: str
 ) -> Change:
-    """Check what was asked for against the tables that are there.
+    """Check the arguments against the existing tables.
 
     Args:
         arguments: as they were given.

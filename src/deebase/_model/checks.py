@@ -96,14 +96,14 @@ def by_value(condition: str, decimals: Collection[str]) -> str:
     edits: list[tuple[int, int, str]] = []
     for place, token in enumerate(found):
         before = found[place - 1] if place else None
-        behind = found[place + 1] if place + 1 < len(found) else None
-        if token.kind in ("word", "quoted") and folded(token.name) in names and _is_compared(before, behind):
+        following = found[place + 1] if place + 1 < len(found) else None
+        if token.kind in ("word", "quoted") and folded(token.name) in names and _is_compared(before, following):
             edits.append((token.start, token.end, f"({token.text} + 0)"))
     return spliced(condition, *edits)
 
 
-def _is_compared(before: Token | None, behind: Token | None) -> bool:
-    if behind is not None and (behind.text[0] in "<>=!" or behind.word in ("BETWEEN", "IN", "NOT")):
+def _is_compared(before: Token | None, following: Token | None) -> bool:
+    if following is not None and (following.text[0] in "<>=!" or following.word in ("BETWEEN", "IN", "NOT")):
         return before is None or before.text != "."
     return before is not None and (before.text[-1] in "<>=" or before.word == "BETWEEN")
 

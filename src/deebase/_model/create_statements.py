@@ -1,4 +1,4 @@
-"""Statements that make and drop tables, in the order in which they can run."""
+"""The statements that create and drop tables, in the order in which they can run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from deebase._types.moment_sql import indexed_moments, other_forms_indexes
 
 
 def create_statements(tables: Sequence[sa.Table], dialect: Dialect, *, strict: bool = False) -> list[str]:
-    """Return the DDL for tables and their indexes, referred ones first.
+    """Return the DDL for tables and their indexes; a table comes after those that it refers to.
 
     Foreign keys of a cycle, and those that need a unique index, come last as ALTERs where the database can add them;
-    SQLite cannot, and does not mind a reference to what comes later. ``strict`` makes SQLite refuse values of other
-    types.
+    SQLite cannot, and accepts a reference to a later table. ``strict`` makes SQLite refuse values of other types.
     """
     strict = strict and capabilities_of(dialect).has_strict_tables
-    beside = [sql for table in tables for sql in other_forms_indexes(table, indexed_moments(table), dialect)]
+    other_forms = [sql for table in tables for sql in other_forms_indexes(table, indexed_moments(table), dialect)]
     if strict:
         tables = _with_strict_types(tables, dialect)
     alters = dialect.supports_alter
@@ -42,14 +41,14 @@ def create_statements(tables: Sequence[sa.Table], dialect: Dialect, *, strict: b
     for table in tables:
         for index in sorted(table.indexes, key=lambda item: str(item.name)):
             statements.append(_text(CreateIndex(index), dialect))
-    statements += beside
+    statements += other_forms
     if alters:
         statements.extend(_text(AddConstraint(constraint), dialect) for constraint in late)
     return statements
 
 
 def _is_to_key(constraint: sa.ForeignKeyConstraint) -> bool:
-    """Whether a foreign key refers to the primary key of its target, which is there as soon as the table is."""
+    """Whether a foreign key refers to the primary key of its target, which exists as soon as the table does."""
     targets = [element.column for element in constraint.elements]
     return set(targets) == set(targets[0].table.primary_key.columns)
 
@@ -70,7 +69,7 @@ def _with_strict_types(tables: Sequence[sa.Table], dialect: Dialect) -> list[sa.
 
 
 def strict_type(written: str) -> sa.types.TypeEngine[Any]:
-    """Return what a column of this type is called in a STRICT table."""
+    """Return the type of such a column in a STRICT table."""
     # The affinity of the name (sqlite.org/datatype3.html), and text for dates and documents, which are stored as text.
     if "INT" in written or written == "BOOLEAN":
         return sa.INTEGER()

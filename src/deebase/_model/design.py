@@ -161,7 +161,7 @@ def _must_be_dict(cls: type, argument: str, given: Any) -> None:
 
 
 def _must_be_meant(table: str, key: str, known: Collection[str]) -> None:
-    """Refuse a key that no field has, but nearly: it would be added beside that field."""
+    """Refuse a key that no field has, but nearly: it would be added to the table as another column."""
     near = [] if key in known or key == "id" else difflib.get_close_matches(key, known, n=1, cutoff=0.8)
     if near:
         raise ColumnNotFoundError(
@@ -218,7 +218,7 @@ def _check_columns(made: TableSpec, dialect: Dialect) -> None:
         name = column.name
         if name in can.system_columns:
             raise ValidationError(
-                f"{made.name}: {can.title} has a column {name} of its own in every table",
+                f"{made.name}: {can.title} has a system column {name} in every table",
                 field=name,
                 value=name,
                 hint="rename the column",
@@ -314,7 +314,7 @@ def _index(table: str, item: Any, known: set[str]) -> Index:
 def sa_tables(designs: Sequence[TableSpec], metadata: sa.MetaData, dialect: Dialect) -> dict[str, sa.Table]:
     """Add the tables of designs to the metadata, which holds the others they refer to.
 
-    Foreign keys come when all tables are there, so they may form cycles.
+    Foreign keys are added when all tables exist, so they may form cycles.
 
     Raises:
         SchemaError: a foreign key to a table or column that does not exist.
@@ -429,7 +429,7 @@ def table_model(
         uniques: its unique constraints and indexes, by name.
         foreign_keys: its foreign keys.
         factories: what makes the values of columns that a new row leaves out.
-        lenient: a stored value of another type than its column's is returned as it is stored.
+        lenient: return a stored value of another type than its column's unchanged.
     """
     known = factories or {}
     columns = [column_model(column, dialect, known.get(column.name), lenient=lenient) for column in table.c]
@@ -445,7 +445,7 @@ def column_model(
         column: the column.
         dialect: the database.
         factory: makes the values that are not given.
-        lenient: a stored value of another type is given as it is stored.
+        lenient: return a stored value of another type unchanged.
     """
     implementation = column.type.dialect_impl(dialect)
     check = checker(column.name, column.type, table_name=column.table.name)

@@ -9,7 +9,7 @@ from deebase._rows.model import ForeignKeyModel
 
 @dataclass(frozen=True)
 class ColumnInfo:
-    """A column that is there.
+    """An existing column.
 
     Attributes:
         name: its name.

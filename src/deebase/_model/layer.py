@@ -1,4 +1,4 @@
-"""What is known of the tables of a database: a shared layer, and one for each block that changes a schema."""
+"""The known tables of a database: a shared layer, and one for each transaction that changes a schema."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Layer:
             self._unbuild(name)
 
     def keep_beside(self, name: str, **changes: Any) -> None:
-        """Change what is known of a table besides its schema, which no rollback takes back."""
+        """Change what is known of a table besides its schema; a rollback does not undo it."""
         if name in self._entries or self._below is None:
             entry = self._entries.get(name)
             if entry is not None:

@@ -39,7 +39,7 @@ class _Creation:
         self.lacking: dict[str, list[str]] = {}
 
     async def look_around(self) -> None:
-        """Find out which of the tables, and of those they refer to, exist.
+        """Find out which of the tables, and of those that they refer to, exist.
 
         Raises:
             TableExistsError: one of the names is that of a view.
@@ -71,7 +71,7 @@ class _Creation:
         return sa_tables(self.designs, metadata, self.dialect)
 
     async def remember(self, *, replaced: bool) -> None:
-        """Put what was made, or found, into the catalog, and refresh what refers to it."""
+        """Register the tables in the catalog, and refresh what refers to them."""
         names = [made.name for made in self.designs]
         found = await self._look_at(names)
         for made in self.designs:
@@ -94,7 +94,7 @@ class _Creation:
             await refresh(self.executor, self.catalog, names)
 
     async def look_at_checks(self, names: Sequence[str]) -> None:
-        """Find out which of the wanted conditions the tables that are there lack."""
+        """Find out which of the wanted conditions the existing tables lack."""
         for made in self.designs:
             if made.name in names:
                 self.lacking[made.name] = await missing_checks(self.executor, self.dialect, made)
@@ -172,7 +172,7 @@ async def create_tables(
     """Create the tables of all designs and add them to the catalog.
 
     Returns:
-        The designs whose table was there already and differs, with the differences in words.
+        The specifications whose table existed and differs, with the differences in words.
     """
     names = [made.name for made in designs]
     if len(set(names)) < len(names):
@@ -185,9 +185,9 @@ async def create_tables(
         existing = [name for name in names if name in work.found]
         if existing and not if_not_exists and not replace:
             raise TableExistsError(
-                f"table {existing[0]} exists",
+                f"table {existing[0]} already exists",
                 table_name=existing[0],
-                hint="if_not_exists=True takes it as it is, replace=True drops it",
+                hint="if_not_exists=True keeps it, replace=True drops it",
             )
         if not replace:
             await work.look_at_checks(existing)

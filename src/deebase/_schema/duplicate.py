@@ -30,7 +30,7 @@ async def duplicate(source: TableContext, new: str) -> TableInfo:
     taken = await run_steps(executor, backend.reflector.relation_names(facts.schema))
     same = folded if backend.capabilities.ignores_case_of_names else str
     if same(new) in {same(name) for name in taken}:
-        raise TableExistsError(f"table {new} exists", table_name=new, hint="choose another name")
+        raise TableExistsError(f"table {new} already exists", table_name=new, hint="choose another name")
     asked = TableCopy(facts, source.model.sa_table, new, taken, _OPERATION)
     for sql in await run_steps(executor, backend.schema.duplicate(asked, source.dialect)):
         await executor.fetch(Statement(sql), [])

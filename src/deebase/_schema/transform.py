@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from deebase._backends.alter import qualified
 from deebase._backends.protocols import AlterPlan, NewColumn, TableChange
@@ -212,6 +212,6 @@ class Transformation:
 def _referred(arguments: Arguments) -> list[str]:
     """Return the tables that new foreign keys refer to, as far as the arguments are valid."""
     given: Any = arguments.add_foreign_keys
-    marks = given.values() if isinstance(given, Mapping) else ()
+    marks = cast("Mapping[str, Any]", given).values() if isinstance(given, Mapping) else ()
     targets = [mark if isinstance(mark, str) else getattr(mark, "target", "") for mark in marks]
     return [str(target).partition(".")[0] for target in targets if target]

@@ -82,7 +82,7 @@ class ViewMaker:
             existing = await self._kind()
             if existing is not None and (existing == "table" or not replace):
                 raise TableExistsError(
-                    f"{'table' if existing == 'table' else 'view'} {self._name} exists",
+                    f"{'table' if existing == 'table' else 'view'} {self._name} already exists",
                     table_name=self._name,
                     hint="choose another name" if existing == "table" else "replace=True replaces it",
                 )

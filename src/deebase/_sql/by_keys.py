@@ -70,7 +70,7 @@ def update_rows(model: TableModel, names: Sequence[str], rows: Sequence[Sequence
     table = model.sa_table
     # Names of our own: those of columns may be anything.
     new = sa.values(*[sa.column(f"c{n}", bound_type(model, name)) for n, name in enumerate(names)], name="new")
-    # Inside of FROM: behind a WITH in front, sqlite3 would not count the rows.
+    # Inside of FROM: after a leading WITH, sqlite3 would not count the rows.
     given: Any = sa.select(new.data([tuple(row) for row in rows]).cte(nesting=True)).subquery("given")
     width = len(model.pks)
     keys = [table.c[name] == given.c[f"c{n}"] for n, name in enumerate(names[:width])]

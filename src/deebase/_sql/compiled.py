@@ -63,7 +63,7 @@ class Parameters:
 
     def __init__(self) -> None:
         self.sources: dict[str, tuple[Hashable, Bind | None]] = {}
-        #: Values inside of expressions of the caller's, which are taken anew at each run.
+        #: Values inside of expressions of the caller, which are read again at each run.
         self.embedded: dict[sa.BindParameter[Any], str] = {}
 
     def add(self, source: Hashable, column_type: sa.types.TypeEngine[Any], bind: Bind | None) -> sa.BindParameter[Any]:

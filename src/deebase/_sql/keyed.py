@@ -94,7 +94,7 @@ class KeyedRead:
         return getter if normal is None else lambda row: normal(getter(row))
 
     def joins(self, args: Sequence[Any]) -> bool:
-        """Whether a row can be told by its key alone: a float or a decimal may be found as another equal one."""
+        """Whether its key alone identifies a row: a float or a decimal may be found as another equal one."""
         if len(args) == 1:
             return self._shared and type(args[0]) in _COMPARABLE
         return self._shared and all(type(value) in _COMPARABLE for value in args)

@@ -58,7 +58,7 @@ def merged(
     read: Callable[[Branch], Any],
     limited: Callable[[Any], Any],
 ) -> Any:
-    """Return the SELECT of the first rows of all parts, with the values that they are sorted by behind their columns.
+    """Return the SELECT of the first rows of all parts, with the values that they are sorted by after their columns.
 
     Args:
         model: the table.

@@ -1,4 +1,4 @@
-"""Values that are written, beside what is stored in another form of the same moment (SQLite)."""
+"""Values to write where another form of the same moment may be stored (SQLite)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def changed(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:
     if key is None:
         return assigned(column.sa_column, value)
     others = [other for other in key if other != name]
-    beside = [(model.sa_table.c[other], bound.get(other, model.sa_table.c[other])) for other in others]
-    moved = [(other, given) for other, given in beside if given is not other]
-    return Kept(column.sa_column, value, Taken(column.sa_column, value, beside, kept=bool(moved)), moved)
+    others_now = [(model.sa_table.c[other], bound.get(other, model.sa_table.c[other])) for other in others]
+    moved = [(other, given) for other, given in others_now if given is not other]
+    return Kept(column.sa_column, value, Taken(column.sa_column, value, others_now, kept=bool(moved)), moved)
 
 
 def companions(model: TableModel, names: Collection[str]) -> list[str]:
@@ -49,8 +49,8 @@ def taken(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:
         return bound[name]
     for key in _keys(model):
         if name in key and all(other in bound for other in key):
-            beside = [(model.sa_table.c[other], bound[other]) for other in key if other != name]
-            return Taken(column.sa_column, bound[name], beside)
+            others_now = [(model.sa_table.c[other], bound[other]) for other in key if other != name]
+            return Taken(column.sa_column, bound[name], others_now)
     return bound[name]
 
 

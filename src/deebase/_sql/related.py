@@ -1,4 +1,4 @@
-"""Rows whose columns equal any of many keys, each with the number of its key: one statement, however many."""
+"""One statement for the rows whose columns equal any of many keys, each row with the number of its key."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class RelatedRead:
         self._kept: dict[int, CompiledStatement] = {}
 
     def bind(self, values: Sequence[Any]) -> Key:
-        """Return a key as it is stored."""
+        """Return a key in its stored form."""
         return tuple(
             [
                 value if column.bind is None else column.bind(value)

@@ -1,4 +1,4 @@
-"""Reading the row of a write again, where RETURNING gives it before triggers change it."""
+"""Reads a written row again, because RETURNING returns it before triggers change it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Reread:
         model, dialect = self._model, self._dialect
         can = capabilities_of(dialect)
         for key in [model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]]:
-            # What a driver parsed cannot be sent back as it is.
+            # A document that the driver parsed cannot be sent back unchanged.
             plain = not (can.parses_documents and any(model.columns[name].takes_collections for name in key))
             if key and plain:
                 yield _Way(_select(model, dialect, key), tuple(map(model.names.index, key)))
@@ -87,5 +87,5 @@ def _select(model: TableModel, dialect: Dialect, key: Sequence[str], rowid: Any 
 
 
 def as_stored(found: Sequence[Any], written: Sequence[Any]) -> Sequence[Any]:
-    """Return a row that was read again, with what RETURNING gave behind its columns."""
+    """Return a row that was read again, followed by what RETURNING returned after its columns."""
     return (*found, *written[len(found) :])

@@ -1,4 +1,4 @@
-"""Scopes: columns of a handle that are held to one value each, in every statement."""
+"""Scopes: columns of a handle that are restricted to one value each, in every statement."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deebase.types import SqlExpression, Unset
 
 
 class Scope:
-    """An immutable set of ``column = value`` that statements, records and other handles are held to.
+    """An immutable set of ``column = value`` that restrict statements, records and other handles.
 
     Attributes:
         held: the values by column; not to be changed.
@@ -51,7 +51,7 @@ class Scope:
             writable: rows are written through the handle.
 
         Raises:
-            ScopeError: a column is held to another value already.
+            ScopeError: a column is restricted to another value already.
             ValidationError: a value that a column cannot equal.
             SchemaError: a name that is no column.
         """

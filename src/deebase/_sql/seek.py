@@ -1,4 +1,4 @@
-"""The rows behind a place in an order: the condition of keyset pages."""
+"""The rows after a place in an order: the condition of keyset pages."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def place_source(n: int) -> str:
 
 @dataclass(frozen=True)
 class Seek:
-    """What tells the text of the statement.
+    """What determines the text of the statement.
 
     Attributes:
-        columns: (column, descending) in the order of sorting; together they tell every row.
-        backwards: the rows before the place are meant, read from the place on.
-        inclusive: the row at the place itself too.
+        columns: (column, descending) in the order of sorting; together they identify every row.
+        backwards: select the rows before the place, beginning at the place.
+        inclusive: select the row at the place, too.
         nulls: for each column whether its value at the place is NULL.
     """
 
@@ -54,7 +54,7 @@ class Seek:
     def condition(
         self, model: TableModel, parameters: Parameters, dialect: Dialect, columns: Mapping[str, Any]
     ) -> Condition:
-        """Return the condition of the rows behind the place.
+        """Return the condition of the rows after the place.
 
         Args:
             model: the table.
@@ -82,18 +82,18 @@ class Seek:
         return left >= right if self.inclusive else left > right
 
     def _by_columns(self, steps: Sequence[_Step]) -> Condition:
-        """Behind in the first column, or equal there and behind in the second, and so on."""
+        """Return: after it in the first column, or equal in the first and after it in the second, and so on."""
         ways: list[Condition] = []
         equal: list[Condition] = []
         for step in steps:
-            behind = step.behind()
-            if behind is not None:
-                ways.append(sa.and_(*equal, behind))
+            after = step.after()
+            if after is not None:
+                ways.append(sa.and_(*equal, after))
             equal.append(step.same())
         if self.inclusive:
             ways.append(sa.and_(*equal))
         alternatives = sa.or_(*ways) if ways else sa.false()
-        # Says nothing new, but lets an index over the first column find the beginning.
+        # Redundant, but lets an index over the first column find the beginning.
         first = steps[0]
         return alternatives if first.nullable else sa.and_(first.not_before(), alternatives)
 
@@ -123,7 +123,7 @@ class _Step:
 
     @property
     def value(self) -> Any:
-        # A parameter of its own for each place it stands at: drivers number them in order.
+        # One parameter for each place in the text: drivers number them in order.
         return sa.null() if self.null else self._parameters.add(*self._parameter)
 
     def same(self) -> Condition:
@@ -134,9 +134,9 @@ class _Step:
         condition: Condition = self.column <= self.value if self.descending else self.column >= self.value
         return condition
 
-    def behind(self) -> Condition | None:
-        """Return the condition of the rows behind the place; None when there can be none."""
+    def after(self) -> Condition | None:
+        """Return the condition of the rows after the place; None if there can be none."""
         if self.null:
             return None if self._nulls_after else self.column.is_not(None)
-        behind: Condition = self.column < self.value if self.descending else self.column > self.value
-        return sa.or_(behind, self.column.is_(None)) if self.nullable and self._nulls_after else behind
+        after: Condition = self.column < self.value if self.descending else self.column > self.value
+        return sa.or_(after, self.column.is_(None)) if self.nullable and self._nulls_after else after

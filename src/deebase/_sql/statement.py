@@ -54,5 +54,5 @@ class Statement:
         self.writes: WriteTarget | None = writes
         #: May make, change or drop a table, as everything may that is no plain read or write of rows.
         self.changes_schema: bool = not reads and writes is None and not sql.lstrip()[:7].upper().startswith(_OF_ROWS)
-        #: How to find the rows that it returns once more, where triggers may change them behind it.
+        #: How to read the returned rows again, where triggers may change them after it.
         self.reread: Reread | None = None

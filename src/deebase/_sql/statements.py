@@ -1,4 +1,4 @@
-"""The statements behind Table and Query, as Core expressions compiled once per shape."""
+"""The statements of Table and Query, as Core expressions compiled once per cache key."""
 
 from __future__ import annotations
 
@@ -135,13 +135,13 @@ def upsert(
     # A conflict update that changes nothing still has to return the row: set the target to itself.
     sets = {name: element.excluded[name] for name in changed or target}
     if model.sa_table.name.lower() == "excluded":
-        # In a table of this name `excluded` is the row that is there: the new values are bound once more.
+        # In a table of this name `excluded` is the existing row: the new values are bound again.
         sets = {name: _bound(parameters, model, name) for name in sets}
     sets = {name: assigned(model.sa_table.c[name], new) for name, new in sets.items()}
     element = element.on_conflict_do_update(
         index_elements=[model.sa_table.c[name] for name in target],
         set_=sets,
-        # The row of another scope is left as it is.
+        # The row of another scope stays unchanged.
         where=sa.and_(*where.clauses(parameters)) if where.scope else None,
     )
     if not returning:
@@ -219,9 +219,9 @@ def keyset(
     begins: bool,
     lock: str | None = None,
 ) -> CompiledStatement:
-    """SELECT of the rows behind a place in an order, which ``seek`` describes (or of the first ones).
+    """SELECT of the rows after a place in an order, which ``seek`` describes, or of the first rows.
 
-    Behind the columns there may be others, which the rows are sorted by.
+    After the columns there may be others, by which the rows are sorted.
     """
     parameters = Parameters()
     listed = list(columns)

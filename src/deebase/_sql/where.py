@@ -267,7 +267,7 @@ def _keyed(clause: tuple[Any, ...], parameters: Parameters) -> ColumnElement[boo
 
 
 def _is_comparison(element: Any) -> bool:
-    """Whether it is a column beside a value, as nearly all are."""
+    """Whether it compares a column with a value, as nearly all do."""
     left, right = getattr(element, "left", None), getattr(element, "right", None)
     return isinstance(left, sa.Column) and isinstance(right, sa.BindParameter)
 
@@ -295,7 +295,7 @@ def key_source(n: int) -> str:
 def order_by(model: TableModel, order: Any) -> tuple[list[Any], tuple[str, ...] | None]:
     """Return the ORDER BY expressions, and their shape if all were given as names.
 
-    Strings are column names, with ``-`` in front or `` desc`` / `` asc`` behind.
+    Strings are column names, with ``-`` before or `` desc`` / `` asc`` after the name.
     """
     if order is None:
         return [], ()
@@ -345,7 +345,7 @@ def _named(model: TableModel, item: str) -> tuple[str, bool]:
         readings.append((head, tail.lower() == "desc"))
     if item.startswith("-"):
         readings.append((item[1:], True))
-    # A name may itself begin with "-", end in " desc" or with a blank: the reading that is a column is meant.
+    # A name may itself begin with "-", end in " desc" or with a blank: the reading that is a column wins.
     readings += [(name.strip(), descending) for name, descending in readings]
     for name, descending in readings:
         if name in model.columns:

@@ -163,7 +163,7 @@ def _misfits(column: str, old: str, written: str) -> str | None:
 
 
 def _sequences(facts: TableInfo, new: str, dialect: Dialect) -> Iterable[str]:
-    """Yield the statements that give each serial column of a copy a sequence of its own.
+    """Yield the statements that give each serial column of a copy its own sequence.
 
     The default that LIKE copies advances the sequence of the first table.
     """

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from deebase._backends.postgres import BACKEND
-from deebase._backends.postgres.dialect import make_dialect
+from deebase._backends.postgres.sql import make_dialect
 from deebase._backends.protocols import Settings
 from deebase.errors import ConfigurationError
 
@@ -21,7 +21,7 @@ log = logging.getLogger("deebase")
 #: asyncpg knows libpq's modes under another name of the option.
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SESSION_ATTRIBUTES = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
-#: What asyncpg and SQLAlchemy's dialect take from a URL besides what is translated here.
+#: What asyncpg and SQLAlchemy's dialect take from a URL, apart from what is translated here.
 _TAKEN = {
     "host",
     "port",
@@ -68,7 +68,7 @@ def postgres_url(text: str) -> sa.URL:
     if url.password is not None and "@" in f"{url.host}{url.database}":
         # Where the password ends is a guess: what is taken for host or database may be a part of it.
         raise ConfigurationError(
-            "this PostgreSQL URL has more than one @ behind the user", hint="write %40 for an @ in the password"
+            "this PostgreSQL URL has more than one @ after the user", hint="write %40 for an @ in the password"
         )
     host = unquote(url.host or "")
     if host.startswith(("/", "@")):

@@ -1,4 +1,4 @@
-"""The SQL of statements on rows, as PostgreSQL takes it."""
+"""The SQL of statements on rows, as PostgreSQL takes it, and SQLAlchemy's dialect that compiles it."""
 
 from __future__ import annotations
 
@@ -79,3 +79,11 @@ class PostgresRules:
     def explain(self, sql: str) -> str:
         """Return the statement whose last column is the plan of another."""
         return f"EXPLAIN {sql}"
+
+
+def make_dialect(url: sa.URL) -> Dialect:
+    """Return a dialect that compiles without loading the driver."""
+    dialect: Dialect = url.get_dialect()()
+    # What a connection would find out: backslashes are plain in strings (the default since 9.1).
+    dialect._backslash_escapes = False  # type: ignore[attr-defined]
+    return dialect

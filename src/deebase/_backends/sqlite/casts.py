@@ -45,7 +45,7 @@ def fits(written: str, value: Any) -> int:
 
 
 def stored(written: str, value: Any) -> Any:
-    """Return a value as a column of this type stores it; one that does not fit is returned as it is.
+    """Return a value as a column of this type stores it; one that does not fit is returned unchanged.
 
     Example:
         ```python
@@ -82,7 +82,7 @@ def kept(written: str, letter: bytes | None, value: Any, new: Any) -> int:
             return 0
     form = stored(written, value)
     if form is value and isinstance(value, str) and written == "JSON" and form != new:
-        # Text that is no JSON is read as it is.
+        # Text that is not JSON is read as text.
         form = json.dumps(value, ensure_ascii=False)
     return int(type(form) is type(new) and form == new)
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from deebase._backends.alter import column_declaration, qualified, refuse_uses
+from deebase._backends.alter import column_declaration, index_renames, qualified, refuse_uses
 from deebase._backends.protocols import AlterPlan, NewColumn, NewView, Query, Steps, TableChange, TableCopy
 from deebase._backends.row_checks import check_rows
 from deebase._backends.sqlite import table_edits as edit
 from deebase._backends.sqlite.casts import FITS, STORED
-from deebase._backends.sqlite.column_uses import column_uses
 from deebase._backends.sqlite.inventory import SqliteReflector
 from deebase._backends.sqlite.rebuild import (
     ENTRIES,
@@ -26,16 +26,17 @@ from deebase._backends.sqlite.rebuild import (
     understood,
     with_added_columns,
 )
-from deebase._backends.sqlite.renames import pinned_views, rename_steps
 from deebase._model.facts import TableInfo
 from deebase._sqltext.create_table import TableText, parse
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier, literal
-from deebase._sqltext.tokens import folded
+from deebase._sqltext.tokens import code_tokens, folded, mentions, spliced
 from deebase._types.moment_sql import moments_of, other_forms_index
 from deebase.errors import InvalidOperationError
 from deebase.types import UNSET
 
+#: What comes before the star of a SELECT, unlike that of count(*) or of a product.
+_BEFORE_STAR = ("SELECT", "DISTINCT", "ALL", ",", ".")
 _TRIGGERS = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE"
 
 
@@ -56,7 +57,7 @@ class SqliteSchema:
         entries = yield from _entries()
         entries = [entry for entry in entries if entry.kind != "index" or entry.name not in asked.dropped_indexes]
         others = list(asked.tables.values())
-        refuse_uses(facts, {name: column_uses(facts, entries, others, name) for name in change.drop}, asked.operation)
+        refuse_uses(facts, {name: _column_uses(facts, entries, others, name) for name in change.drop}, asked.operation)
         _refuse_key(asked, table)
         written = {name: declared(kind, dialect, strict=table.strict) for name, kind in change.types.items()}
         yield from check_rows(facts, change, written, dialect, _misfits)
@@ -67,7 +68,7 @@ class SqliteSchema:
             return planned
         views = yield from SqliteReflector().inventory(None, names)
         # Before SQLite's own renames, which would rename the columns of views too.
-        return replace(planned, after=(*planned.after, *pinned_views(views.tables, entries, change.rename)))
+        return replace(planned, after=(*planned.after, *_pinned_views(views.tables, entries, change.rename)))
 
     def add_columns(
         self, facts: TableInfo, columns: Sequence[NewColumn], dialect: Dialect, operation: str
@@ -82,7 +83,17 @@ class SqliteSchema:
 
     def rename(self, facts: TableInfo, new: str, taken: Collection[str], dialect: Dialect) -> list[tuple[str, str]]:
         """Return the statements that rename a table and its generated indexes, each with the one that undoes it."""
-        return rename_steps(facts, new, taken, dialect)
+        quote = dialect.identifier_preparer.quote
+        old, after = quote(facts.name), quote(new)
+        steps = [(f"ALTER TABLE {old} RENAME TO {after}", f"ALTER TABLE {after} RENAME TO {old}")]
+        definitions = {index.name: index.sql for index in facts.indexes}
+        for index, name in index_renames(facts, new, taken).items():
+            sql = definitions[index]
+            if sql is not None:
+                # SQLite renames no index.
+                steps.append((f"DROP INDEX {quote(index)}", edit.index_for(sql, index, new)))
+                steps.append((edit.index_for(sql, name, new), f"DROP INDEX {quote(name)}"))
+        return steps
 
     def duplicate(self, asked: TableCopy, dialect: Dialect) -> Steps[list[str]]:
         """Return the statements that make a copy of a table, with its rows."""
@@ -92,8 +103,9 @@ class SqliteSchema:
 
     def create_view(self, asked: NewView, dialect: Dialect) -> Steps[None]:
         """Make a view, or replace the existing one with its triggers."""
-        triggers = (yield Query(_TRIGGERS, (asked.name,))) if asked.existing else []
+        triggers: Sequence[tuple[str]] = ()
         if asked.existing:
+            triggers = yield Query(_TRIGGERS, (asked.name,))
             yield Query(f"DROP VIEW {asked.quoted}")
         yield Query(f"CREATE VIEW {asked.quoted} AS {asked.select}")
         # SQLite checks a view when it is first used.
@@ -173,3 +185,97 @@ def _copied(facts: TableInfo, new: str, taken: Collection[str]) -> Iterable[str]
 def _other_forms(asked: TableCopy, dialect: Dialect) -> Sequence[str]:
     columns = [str(index.columns[0]) for index in asked.facts.other_forms]
     return [other_forms_index(asked.name, asked.table.c[name], dialect) for name in moments_of(asked.table, columns)]
+
+
+def _pinned_views(views: Iterable[TableInfo], entries: Sequence[SchemaRow], columns: Collection[str]) -> Iterable[str]:
+    """Yield the statements after which views keep the names of their columns, whatever SQLite renames in their SELECT.
+
+    A ``SELECT *`` follows the table, and stays unchanged.
+
+    Args:
+        views: all views.
+        entries: the rows of sqlite_schema.
+        columns: the columns that get another name.
+    """
+    for view in views:
+        names = {folded(column.name) for column in view.columns}
+        if view.kind != "view" or view.sql is None or not names & {folded(name) for name in columns}:
+            continue
+        found = code_tokens(view.sql, SQLITE)
+        name, following = found[2], found[3]
+        starred = any(
+            token.text == "*" and (before.word or before.text) in _BEFORE_STAR for before, token in pairwise(found)
+        )
+        if following.word != "AS" or starred:
+            continue
+        listed = ", ".join([identifier(column.name) for column in view.columns])
+        yield f"DROP VIEW {identifier(view.name)}"
+        yield spliced(view.sql, (name.end, name.end, f" ({listed})"))
+        # DROP VIEW dropped them.
+        yield from [str(entry.sql) for entry in entries if entry.kind == "trigger" and entry.table == view.name]
+
+
+def _column_uses(facts: TableInfo, entries: Sequence[SchemaRow], tables: Iterable[TableInfo], name: str) -> list[str]:
+    """Return in words what uses a column: indexes, constraints, computed columns, triggers, views, foreign keys.
+
+    Texts that mention the column are taken to use it: that is sometimes too much, never too little.
+    """
+    return [
+        *_indexes(facts, name),
+        *_constraints(facts, name),
+        *_texts(facts, entries, name),
+        *_references(facts, tables, name),
+    ]
+
+
+def _indexes(facts: TableInfo, name: str) -> list[str]:
+    return [
+        f"index {index.name}"
+        for index in facts.indexes
+        if index.sql is not None and (name in index.columns or mentions(index.sql, SQLITE, name))
+    ]
+
+
+def _constraints(facts: TableInfo, name: str) -> list[str]:
+    table = parse(facts.sql or "")
+    found = [
+        f"the computed column {column.name}" if clause.kind == "GENERATED" else f"a {clause.kind} of {column.name}"
+        for column in table.columns
+        if folded(column.name) != folded(name)
+        for clause in column.clauses
+        if clause.kind in ("CHECK", "GENERATED") and clause.mentions(name)
+    ]
+    for clause in table.constraints:
+        columns = edit.mentioned(table, clause)
+        if clause.kind != "PRIMARY KEY" and folded(name) in columns and len(columns) > 1:
+            found.append(f"{clause.kind} ({', '.join(sorted(columns))})")
+    return found
+
+
+def _texts(facts: TableInfo, entries: Sequence[SchemaRow], name: str) -> list[str]:
+    """Return triggers, views and full-text tables that mention the column."""
+    found: list[str] = []
+    for entry in entries:
+        sql = entry.sql or ""
+        own = entry.table == facts.name
+        if (
+            entry.kind in ("trigger", "view")
+            and mentions(sql, SQLITE, name)
+            and (own or mentions(sql, SQLITE, facts.name))
+        ):
+            found.append(f"{entry.kind} {entry.name}")
+        elif entry.kind == "table" and sql[:14].upper() == "CREATE VIRTUAL":
+            # Its arguments may be quoted as anything: content='table'.
+            words = {folded(token.name) for token in code_tokens(sql, SQLITE)}
+            if {folded(facts.name), folded(name)} <= words:
+                found.append(f"virtual table {entry.name}")
+    return found
+
+
+def _references(facts: TableInfo, tables: Iterable[TableInfo], name: str) -> list[str]:
+    return [
+        f"a foreign key of {other.name}"
+        for other in tables
+        for key in other.foreign_keys
+        if key.table == facts.name and name in key.targets and (other.name != facts.name or key.columns != (name,))
+    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 from deebase._backends.sqlite.casts import FITS, STORED
-from deebase._backends.sqlite.dialect import SUM
+from deebase._backends.sqlite.sql import SUM
 from deebase._sql.read_only import OPERATION, explains
 from deebase._sqltext.dialects import SQLITE
 from deebase._types.arithmetic import COMPUTED

@@ -220,7 +220,7 @@ class _Names:
         """Return a foreign key of a table from the rows of its columns."""
         target = str(rows[0][0])
         target = self._tables.get(target.lower(), target)
-        # Without columns it is the key that is meant.
+        # Without columns it refers to the key.
         targets = [str(row[2]) for row in rows if row[2] is not None] or self._keys.get(target, [])
         return ForeignKeyModel(
             name=None,

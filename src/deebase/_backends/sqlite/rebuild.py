@@ -77,9 +77,9 @@ def rebuild(
     """Return the statements that change a table.
 
     Args:
-        facts: the table as it is.
+        facts: the table before the change.
         entries: everything that is in sqlite_schema.
-        change: what is to become of it.
+        change: the change.
         dialect: SQLite's.
         converted: columns whose values have to be converted to their new type one by one.
     """
@@ -219,7 +219,7 @@ def _copy(facts: TableInfo, made: TableText, new: str, change: Change, converted
 
 
 def rowid_name(facts: TableInfo) -> str | None:
-    """Return a name by which the rowid can be asked for; None where there is none."""
+    """Return a name of the rowid that no column has; None without a rowid."""
     if parse(facts.sql or "").without_rowid:
         return None
     taken = {folded(column.name) for column in facts.columns}
@@ -229,7 +229,7 @@ def rowid_name(facts: TableInfo) -> str | None:
 def _exchange(old: str, new: str, sql: str, left: str) -> tuple[str, ...]:
     """Return the statements that let two tables change places, indexes of their constraints included.
 
-    The row of an index has to stand behind that of its table, and is found by its name: the rows of the old table's
+    The row of an index has to come after that of its table, and is found by its name: the rows of the old table's
     indexes move to the end.
     """
     o, n, made, kept = (literal(text, SQLITE) for text in (old, new, sql, left))

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from deebase._backends.protocols import Settings
 from deebase._backends.sqlite import BACKEND
-from deebase._backends.sqlite.dialect import make_dialect
+from deebase._backends.sqlite.sql import make_dialect
 from deebase.errors import ConfigurationError
 
 _MODES = ("ro", "rw", "rwc", "memory")

@@ -1,19 +1,28 @@
-"""The SQL of statements on rows, as SQLite takes it."""
+"""The SQL of statements on rows, as SQLite takes it, and SQLAlchemy's dialect that compiles it.
+
+Only the dialects of a Database change, not SQLAlchemy's classes.
+"""
 
 from __future__ import annotations
 
+# SQLAlchemy's expressions are typed loosely.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import Select, operators, roles
+from sqlalchemy.sql.elements import BindParameter, ClauseList, ColumnClause, Label
 
 from deebase._rows.model import ColumnModel, TableModel
 from deebase._sql.compiled import Parameters
 from deebase._sql.reread import hidden_rowid
 from deebase._sql.rules import Key
+from deebase._types.moment_sql import Normal, kind_of, may_have_another_form
 
 
 class SqliteRules:
@@ -68,3 +77,77 @@ class SqliteRules:
 def _is_real(column: sa.Column[Any], dialect: Dialect) -> bool:
     written = column.type.compile(dialect=dialect).upper()
     return any(part in written for part in ("REAL", "FLOA", "DOUB"))
+
+
+#: The aggregate that adds Decimals exactly; every SQLite connection registers it.
+SUM = "deebase_sum"
+
+
+_COMPARISONS = frozenset({operators.eq, operators.ne, operators.lt, operators.le, operators.gt, operators.ge})
+
+
+def _by_value(element: Any) -> Any:
+    """Return what sorts a column by its values; anything else unchanged."""
+    named = element.element if element.__visit_name__ == "label_reference" else element
+    named = named.element if isinstance(named, Label) else named
+    sortable = getattr(getattr(named, "type", None), "order_expression", None)
+    return sortable(named) if isinstance(named, ColumnClause) and sortable is not None else element
+
+
+class ByValueCompiler(SQLiteCompiler):
+    """Compiles ``sum()`` over Decimals to the exact aggregate, and sorts what has many stored forms by value."""
+
+    def order_by_clause(self, select: Any, **options: Any) -> str:
+        """Return ORDER BY; a compound SELECT sorts by its columns alone."""
+        clauses = select._order_by_clauses
+        if isinstance(select, Select):
+            clauses = [_by_value(clause) for clause in clauses]
+        compiler: Any = self
+        listed = compiler._generate_delimited_list(clauses, ", ", **options)
+        return f" ORDER BY {listed}" if listed else ""
+
+    def visit_binary(self, binary: Any, *parts: Any, **options: Any) -> str:
+        """Return an operation; moments that stand at its right alone are compared by value, too."""
+        kind = kind_of(binary.right) if binary.operator in _COMPARISONS and kind_of(binary.left) is None else None
+        if kind is not None and not isinstance(binary.right, (BindParameter, Normal)):
+            binary = binary._clone()
+            binary.right = Normal(binary.right, kind)
+            if may_have_another_form(binary.left):
+                binary.left = Normal(binary.left, kind)
+        base: Any = super()
+        return str(base.visit_binary(binary, *parts, **options))
+
+    def visit_tuple(self, clauselist: Any, **options: Any) -> str:
+        """Return a row of values."""
+        clauselist = clauselist._clone()
+        clauselist.clauses = [_by_value(clause) for clause in clauselist.clauses]
+        base: Any = super()
+        return str(base.visit_tuple(clauselist, **options))
+
+    def visit_over(self, over: Any, **options: Any) -> str:
+        """Return the window."""
+        if over.order_by is not None:
+            over = over._clone()
+            over.order_by = ClauseList(*map(_by_value, over.order_by), _literal_as_text_role=roles.ByOfRole)
+        base: Any = super()
+        return str(base.visit_over(over, **options))
+
+    def visit_sum_func(self, element: Any, **options: Any) -> str:
+        """Return the call; SQLAlchemy looks for this method by the name of the function."""
+        # A copy of the name alone: with its own, SQLAlchemy would come back to this method.
+        name = SUM if getattr(element.type, "computes_exactly", False) else element.name
+        return f"{name}{self.function_argspec(element, **options)}"
+
+
+def adapt(dialect: Dialect) -> None:
+    """Give a dialect exact sums, and the keywords that SQLAlchemy takes for plain names."""
+    dialect.statement_compiler = ByValueCompiler
+    preparer = dialect.identifier_preparer
+    preparer.reserved_words = {*preparer.reserved_words, "nothing", "returning"}
+
+
+def make_dialect(url: sa.URL) -> Dialect:
+    """Return a dialect that compiles without loading the driver."""
+    dialect: Dialect = url.get_dialect()()
+    adapt(dialect)
+    return dialect

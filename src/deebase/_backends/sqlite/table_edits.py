@@ -15,7 +15,7 @@ _REST_OF_LINE = re.compile(r"[ \t]*(?:--[^\n]*(?:\n|\Z)|/\*[^\n]*?\*/[ \t]*\n)?[
 
 
 def _without_part(table: TableText, part: ColumnText | Clause) -> str:
-    """Take a column, or a constraint of the table, out of the list it stands in."""
+    """Remove a column, or a constraint of the table, from the list."""
     sql = table.sql
     others = [other for other in table.parts if other.start != part.start]
     following = min([other.start for other in others if other.start > part.start], default=len(sql))
@@ -33,7 +33,7 @@ def _without_part(table: TableText, part: ColumnText | Clause) -> str:
 
 
 def _without_clauses(sql: str, clauses: Sequence[Clause]) -> str:
-    """Take constraints of a column away, with the blanks before them."""
+    """Remove constraints of a column, with the blanks before them."""
     edits: list[tuple[int, int, str]] = []
     for clause in clauses:
         start = len(sql[: clause.start].rstrip(" \t"))
@@ -45,13 +45,13 @@ def _without_clauses(sql: str, clauses: Sequence[Clause]) -> str:
 
 
 def renamed(sql: str, name: str) -> str:
-    """Name the table otherwise."""
+    """Give the table another name."""
     token = parse(sql).token
     return spliced(sql, (token.start, token.end, identifier(name)))
 
 
 def with_references_to(sql: str, old: str, new: str) -> str:
-    """Let foreign keys to one table refer to another."""
+    """Have foreign keys to one table refer to another."""
     table = parse(sql)
     clauses = [*table.constraints, *[clause for column in table.columns for clause in column.clauses]]
     parents = [clause.parent for clause in clauses if clause.parent is not None]
@@ -59,13 +59,13 @@ def with_references_to(sql: str, old: str, new: str) -> str:
 
 
 def with_column(sql: str, column: str) -> str:
-    """Add a column, behind the others."""
+    """Add a column after the others."""
     end = parse(sql).columns[-1].end
     return spliced(sql, (end, end, f", {column}"))
 
 
 def without_column(sql: str, name: str) -> str:
-    """Take a column away, and the constraints of the table that are about no other."""
+    """Remove a column, and the constraints of the table that are about this column alone."""
     while True:
         table = parse(sql)
         lone = next((clause for clause in table.constraints if mentioned(table, clause) == {folded(name)}), None)
@@ -96,7 +96,7 @@ def with_type(sql: str, name: str, written: str) -> str:
 
 
 def without_choices(sql: str, name: str) -> str:
-    """Take the CHECK away that holds a column to a list of texts, as the type of an Enum or a Literal makes it."""
+    """Remove the CHECK that restricts a column to a list of texts, as the type of an Enum or a Literal makes it."""
     table = parse(sql)
     for clause in table.constraints:
         if _is_choice(clause, name):
@@ -120,7 +120,7 @@ def _is_choice(clause: Clause, name: str) -> bool:
 
 
 def with_not_null(sql: str, name: str, not_null: bool) -> str:
-    """Let a column refuse NULL, or take it."""
+    """Make a column NOT NULL, or nullable."""
     column = parse(sql).column(name)
     if not not_null:
         return _without_clauses(sql, column.of("NOT NULL"))
@@ -169,7 +169,7 @@ def foreign_key_columns(sql: str) -> list[tuple[str, ...]]:
 
 
 def without_foreign_keys(sql: str, columns: Sequence[str] | None = None) -> str:
-    """Take the foreign keys of some columns away; by default all."""
+    """Remove the foreign keys of some columns; by default all."""
     wanted = None if columns is None else tuple(map(folded, columns))
     while True:
         table = parse(sql)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deebase._backends.database_tools import Access, Diagnosis, require_header
-from deebase._backends.sqlite.functions import add_functions
+from deebase._backends.sqlite.connections import add_functions
 from deebase._backends.sqlite.inventory import LISTED
 from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
 from deebase._sqltext.quoting import identifier

@@ -18,16 +18,29 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deebase._backends.error_translation import describing
 from deebase._backends.protocols import LANE, Settings, Translate
-from deebase._backends.sqlite.dialect import adapt
+from deebase._backends.sqlite.casts import FITS, STORED, fits, kept, stored
 from deebase._backends.sqlite.engine import SqliteLanes
-from deebase._backends.sqlite.functions import add_functions
 from deebase._backends.sqlite.job import is_busy
 from deebase._backends.sqlite.lane import SqliteLane
+from deebase._backends.sqlite.sql import SUM, adapt
 from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
-from deebase._backends.sqlite.version_checks import refuse_old_sqlite, wal_reset_notice
+from deebase._types import arithmetic as exact
+from deebase._types.moment_forms import KINDS
+from deebase._types.standard import compare_decimals
+from deebase._types.stored_forms import KEPT
 from deebase.errors import ConfigurationError, ConnectionError
 
 log = logging.getLogger("deebase")
+
+Version = tuple[int, int, int]
+
+#: The first and the last build with the bug, and those of older branches in which it is fixed (sqlite.org/wal.html).
+_WAL_RESET_BUG: tuple[Version, Version] = ((3, 7, 0), (3, 51, 2))
+_FIXED: tuple[Version, ...] = ((3, 44, 6), (3, 50, 7))
+
+
+#: Older ones lack what reflection needs: PRAGMA table_list (sqlite.org/pragma.html#pragma_table_list).
+_OLDEST_SQLITE: Version = (3, 37, 0)
 
 
 class SqliteEngine:
@@ -211,6 +224,59 @@ def _check_directory(path: str) -> None:
         )
     if os.path.isdir(path):
         raise ConnectionError(f"{path} is a directory, not a database", hint="name a file in it")
+
+
+def refuse_old_sqlite(version: Version) -> None:
+    """Raise for a build of SQLite that lacks what DeeBase needs, before a statement fails for no visible reason.
+
+    Raises:
+        ConfigurationError: it is too old.
+
+    Example:
+        ```python
+        refuse_old_sqlite((3, 37, 0))
+        ```
+    """
+    if version < _OLDEST_SQLITE:
+        found, needed = (".".join(map(str, one)) for one in (version, _OLDEST_SQLITE))
+        raise ConfigurationError(
+            f"this Python is linked with SQLite {found}, and {needed} is needed",
+            hint="take a Python with a newer SQLite: python -c 'import sqlite3; print(sqlite3.sqlite_version)'",
+        )
+
+
+def wal_reset_notice(version: Version) -> str | None:
+    """Return what to know of a build of SQLite whose WAL may lose commits; None for one without the bug.
+
+    Two processes that checkpoint at the same time can meet it. Within one process DeeBase has one writer, which
+    checkpoints.
+
+    Example:
+        ```python
+        assert wal_reset_notice((3, 51, 3)) is None
+        ```
+    """
+    first, last = _WAL_RESET_BUG
+    is_fixed = any(version[:2] == good[:2] and version >= good for good in _FIXED)
+    if not first <= version <= last or is_fixed:
+        return None
+    shown = ".".join(map(str, version))
+    return (
+        f"SQLite {shown} has a bug that can lose commits when several processes checkpoint one database at once; "
+        "3.51.3, 3.50.7 and 3.44.6 do not"
+    )
+
+
+def add_functions(raw: sqlite3.Connection) -> None:
+    """Add what tables and statements of ours use."""
+    raw.create_collation("deebase_decimal", compare_decimals)
+    raw.create_function(exact.COMPUTED, 3, exact.computed, deterministic=True)
+    raw.create_window_function(SUM, 1, exact.Sum)
+    for kind in KINDS:
+        raw.create_function(kind.name, 1, kind.normal, deterministic=True)
+    raw.create_function(FITS, 2, fits, deterministic=True)
+    raw.create_function(STORED, 2, stored, deterministic=True)
+    raw.create_function(KEPT, 4, kept, deterministic=True)
 
 
 ENGINE = SqliteEngine()

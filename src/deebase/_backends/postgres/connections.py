@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +18,6 @@ from deebase._backends.postgres.engine import PostgresLanes
 from deebase._backends.postgres.hosts import no_host
 from deebase._backends.postgres.lane import PostgresLane
 from deebase._backends.postgres.session_state import StoredCode, require_standard_strings
-from deebase._backends.postgres.version_checks import unverified_host
 from deebase._backends.protocols import LANE, Settings, Translate
 from deebase._types.documents import loads
 from deebase.errors import ConnectionError
@@ -109,6 +110,41 @@ async def _open(
         await connection.close()
         raise
     return lane
+
+
+def unverified_host(url: sa.URL, connect_args: Mapping[str, Any]) -> str | None:
+    """Return the host of a server whose certificate is not verified; None where it is, or where no network is between.
+
+    Args:
+        url: where the server is.
+        connect_args: further arguments of asyncpg, such as ``ssl``.
+    """
+    hosts = [url.host] if url.host else list(_listed(url.query.get("host")))
+    away = [host for host in hosts if host and not _is_local(host)]
+    return None if not away or _verifies(connect_args.get("ssl", url.query.get("ssl"))) else away[0]
+
+
+def _listed(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return value if isinstance(value, tuple) else tuple(value.split(","))
+
+
+def _is_local(host: str) -> bool:
+    if host.startswith(("/", "@")) or host == "localhost" or host.startswith("localhost:"):
+        return True
+    try:
+        return ipaddress.ip_address(host.rpartition(":")[0] if host.count(":") == 1 else host).is_loopback
+    except ValueError:
+        return False
+
+
+def _verifies(ssl: Any) -> bool:
+    """Whether asyncpg compares the certificate with known authorities: True and an ssl context do."""
+    if isinstance(ssl, str):
+        return ssl in ("verify-ca", "verify-full")
+    mode = getattr(ssl, "verify_mode", None)
+    return ssl is True or (mode is not None and mode.name == "CERT_REQUIRED")
 
 
 ENGINE = PostgresEngine()
