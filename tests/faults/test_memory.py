@@ -18,6 +18,7 @@ import pytest
 
 from deebase import Database, Table
 from tests.support.tree import ROOT
+from tests.support.worlds import abilities
 
 pytestmark = pytest.mark.long
 
@@ -167,7 +168,7 @@ class Work:
 
 async def watch_steps(db: Database, handler: Callable[[], int] | None) -> None:
     """Have SQLite call the handler every 1,000 instructions."""
-    if "postgresql" not in repr(db):
+    if abilities(db).is_one_file:
         lanes = db._executor.lanes()
         for lane in (*lanes._writer.idle, *lanes._reader.idle):
             await lane.call(lambda raw: raw.set_progress_handler(handler, 1000))

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from deebase import Database
+from deebase._backends import DATABASES
+from deebase._sqltext.capabilities import Capabilities, capabilities_of
 
 #: The table of pairs.
 PAIRS = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)"
@@ -26,6 +28,28 @@ def only_on(*backends: str) -> Any:
         return str(request.param)
 
     return chosen
+
+
+def abilities(db: Database) -> Capabilities:
+    """Return what the database of an open Database can do."""
+    return capabilities_of(db.engine.dialect)
+
+
+def abilities_at(url: str) -> Capabilities:
+    """Return what the database at a URL can do: one that is a file has no server in its URL."""
+    return next(one for one in DATABASES if one.is_one_file is not url.startswith("postgres"))
+
+
+def slow_count(db: Database, count: int = 1_000_000_000) -> str:
+    """Return a SELECT that counts for a long time."""
+    return f"SELECT count(*) FROM ({series(db, count)}) AS numbers"
+
+
+def series(db: Database, count: int) -> str:
+    """Return a SELECT of the numbers n from 1 to ``count``."""
+    if abilities(db).is_one_file:
+        return f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {count}) SELECT n FROM c"
+    return f"SELECT n FROM generate_series(1, {count}) AS n"
 
 
 async def put(db: Database, key: int, n: int = 0) -> None:
