@@ -109,7 +109,7 @@ def create_mod_from_tables(path: str | os.PathLike[str], *tables: Table[Any], ov
     write_module(path, source, overwrite=overwrite, operation="create_mod_from_tables")
 
 
-def _some(operation: str, given: Sequence[Any]) -> None:
+def _some(operation: str, given: Sequence[object]) -> None:
     if not given:
         raise ValidationError(f"{operation} has nothing to write", hint=f"{operation}('models.py', User)")
 
@@ -140,7 +140,7 @@ def _made_from(cls: type[Any]) -> TableModel | None:
     return next((field.metadata["deebase"] for field in fields if "deebase" in field.metadata), None)
 
 
-def _of_table(table: Any) -> Outline:
+def _of_table(table: object) -> Outline:
     if not isinstance(table, Table):
         raise ValidationError("a table is needed", field="tables", hint="create_mod_from_tables(path, db.t.user)")
     source: TableContext = table._source  # pyright: ignore[reportPrivateUsage]
