@@ -1,4 +1,4 @@
-"""Read a database that somebody else made, and take its rows over into tables of one's own.
+"""Read the database of another program, and copy its rows into new tables.
 
 ``python examples/other_database.py`` copies into a temporary SQLite file, or into ``DATABASE_URL``.
 """
@@ -104,7 +104,7 @@ async def main(path: Path, url: str) -> None:
             )
             await bought.insert_all(purchases(theirs))
         for purchase, customer in await bought.with_parents(bought(order_by="id"), "customer_id"):
-            print(f"{purchase.total:.2f}", purchase.placed, purchase.category, customer.name if customer else "nobody")
+            print(f"{purchase.total:.2f}", purchase.placed, purchase.category, customer.name if customer else "unknown")
         print("next key:", (await customers.insert(name="New", email=None)).id)
 
 

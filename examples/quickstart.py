@@ -49,7 +49,7 @@ async def main(url: str) -> None:
                 await carriers.update({"code": "UA", "name": "United Airlines"})
                 await carriers.insert(code="UA", name="twice")
         except UniqueViolationError as error:
-            print("rolled back, one was there already:", error.table_name, error.columns)
+            print("rolled back, the row exists already:", error.table_name, error.columns)
         print("still:", (await carriers["UA"])["name"])
 
         seats = """

@@ -87,7 +87,7 @@ async def refused(request: Request, error: DeeBaseError) -> JSONResponse:
 
 
 async def todos_of(request: Request, x_token: Annotated[str, Header()]) -> Table[Todo]:
-    """Return the handle of whoever is calling: it sees and touches the rows of one tenant, and no others."""
+    """Return the handle of the caller: it reads and writes the rows of one tenant only."""
     try:
         tenant: Tenant = await request.app.state.tenants.lookup(token=x_token)
     except NotFoundError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import Commands
-from tests.support.worlds import only_on
+from tests.support.worlds import capabilities_at, only_on
 
 #: Each database that outlives a command.
 backend_name = only_on("sqlite-file", "postgres")
@@ -26,7 +26,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def cli(db_url: str) -> Commands:
     """Commands on a database of each kind."""
     commands = Commands(db_url)
-    if not db_url.startswith("postgres"):
+    if capabilities_at(db_url).is_one_file:
         # A database is there, as one is on the server.
         commands.ok("sql", "--write", "PRAGMA user_version = 1")
     return commands

@@ -30,7 +30,7 @@ def test_a_backup_and_the_way_back(users: Commands, directory: Path) -> None:
 def test_a_copy_to_another_file(users: Commands, db_url: str) -> None:
     copied = users.ok("db", "copy", db_url, "copy.db")
     assert {(table["name"], table["rows"]) for table in copied} == {("user", 3), ("post", 0)}
-    assert "has a table" in users.fails("db", "copy", db_url, "copy.db")
+    assert "already exists in the target" in users.fails("db", "copy", db_url, "copy.db")
 
 
 def test_the_doctor(users: Commands) -> None:

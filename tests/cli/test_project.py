@@ -12,6 +12,7 @@ import pytest
 
 from deebase import errors
 from tests.support.commands import Commands
+from tests.support.worlds import capabilities_at
 
 USES_THE_MODELS = """
 import asyncio, models
@@ -116,10 +117,10 @@ def test_models_are_written_and_compared(users: Commands, directory: Path) -> No
     assert users.run("codegen", "--check").exit_code == 2
 
 
-def test_the_info_says_which_database_it_is(users: Commands, backend_name: str) -> None:
+def test_the_info_says_which_database_it_is(users: Commands, db_url: str) -> None:
     info = users.ok("db", "info")
     assert list(info) == ["kind", "version", "database", "host", "size_bytes", "tables", "views"]
-    assert info["kind"] == ("sqlite" if backend_name == "sqlite-file" else "postgresql")
+    assert info["kind"] == capabilities_at(db_url).name
     assert (info["tables"], info["views"]) == (2, 0)
     assert info["size_bytes"] > 1000
 

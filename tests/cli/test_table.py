@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.commands import Commands
+from tests.support.worlds import capabilities_at
 
 TYPES = {
     "int": ("INTEGER", "bigint"),
@@ -43,10 +44,10 @@ def columns(commands: Commands, table: str) -> dict[str, dict[str, Any]]:
     return {column["name"]: column for column in commands.ok("table", "show", table)["columns"]}
 
 
-def test_a_field_has_each_type_of_the_api(cli: Commands, backend_name: str) -> None:
+def test_a_field_has_each_type_of_the_api(cli: Commands, db_url: str) -> None:
     cli.ok("table", "create", "all", *[f"{name}_:{name}:nullable" for name in TYPES])
     found = columns(cli, "all")
-    place = 0 if backend_name == "sqlite-file" else 1
+    place = 0 if capabilities_at(db_url).is_one_file else 1
     assert {name.removesuffix("_"): found[name]["type"] for name in found if name != "id"} == {
         name: types[place] for name, types in TYPES.items()
     }

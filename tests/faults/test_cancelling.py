@@ -12,7 +12,7 @@ import anyio.lowlevel
 import pytest
 
 from deebase import Database
-from tests.support.worlds import PAIRS, keys, put
+from tests.support.worlds import PAIRS, keys, put, slow_count
 
 pytestmark = pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file", "postgres"], indirect=True)
 
@@ -171,11 +171,7 @@ async def test_a_wait_for_a_lane_may_be_cancelled_in_the_turn_in_which_it_is_gra
 
 
 async def test_a_cancelled_read_in_memory_loses_nothing(t: Database) -> None:
-    slow = (
-        "SELECT count(*) FROM generate_series(1, 1000000000)"
-        if "postgresql" in repr(t)
-        else "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1e9) SELECT count(*) FROM c"
-    )
+    slow = slow_count(t)
     await put(t, 1)
     loop = asyncio.get_running_loop()
     for _ in range(3):

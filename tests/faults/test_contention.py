@@ -14,6 +14,7 @@ import pytest
 
 from deebase import Database, Table
 from tests.support.tree import ROOT
+from tests.support.worlds import series, slow_count
 
 everywhere = pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file", "postgres"], indirect=True)
 file_only = pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
@@ -223,11 +224,7 @@ async def test_reads_stay_quick_while_a_transaction_writes_for_a_second(
 async def test_a_running_statement_is_cancelled_within_a_moment(
     db: Database, eventually: Callable[..., Awaitable[None]]
 ) -> None:
-    slow = (
-        "SELECT count(*) FROM generate_series(1, 1000000000)"
-        if "postgresql" in repr(db)
-        else "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1e12) SELECT count(*) FROM c"
-    )
+    slow = slow_count(db)
     await db.item("SELECT 1")
     waits: list[float] = []
     for _ in range(5):
@@ -246,11 +243,7 @@ async def test_a_running_statement_is_cancelled_within_a_moment(
 @everywhere
 @pytest.mark.long
 async def test_the_event_loop_is_not_held_by_a_stream_of_500_000_rows(db: Database) -> None:
-    series = (
-        "SELECT n FROM generate_series(1, 500000) AS n"
-        if "postgresql" in repr(db)
-        else "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 500000) SELECT n FROM c"
-    )
+    numbers = series(db, 500_000)
     late: list[float] = []
 
     async def tick() -> None:
@@ -262,7 +255,7 @@ async def test_the_event_loop_is_not_held_by_a_stream_of_500_000_rows(db: Databa
 
     ticking = asyncio.create_task(tick(), context=contextvars.copy_context())
     seen = 0
-    async for _ in db.stream(series):
+    async for _ in db.stream(numbers):
         seen += 1
     ticking.cancel()
     await asyncio.wait([ticking])

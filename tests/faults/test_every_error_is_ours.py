@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from deebase import Database, DeeBaseError, TransactionAbortedError
+from tests.support.capabilities import can
 
 pytestmark = pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file", "postgres"], indirect=True)
 
@@ -102,7 +103,7 @@ async def known(db: Database) -> Database:
 
 
 def cases(db: Database) -> list[tuple[str, Any]]:
-    return REFUSED + (REFUSED_BY_POSTGRES if "postgresql" in repr(db) else [])
+    return REFUSED + (REFUSED_BY_POSTGRES if can(db).checks_types else [])
 
 
 async def error_of(db: Database, sql: str, params: Any) -> DeeBaseError:

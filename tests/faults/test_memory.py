@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from deebase import Database, Table
+from tests.support.capabilities import can
 from tests.support.tree import ROOT
 
 pytestmark = pytest.mark.long
@@ -167,7 +168,7 @@ class Work:
 
 async def watch_steps(db: Database, handler: Callable[[], int] | None) -> None:
     """Have SQLite call the handler every 1,000 instructions."""
-    if "postgresql" not in repr(db):
+    if can(db).is_one_file:
         lanes = db._core.executor.lanes()
         for lane in (*lanes._writer.idle, *lanes._reader.idle):
             await lane.call(lambda raw: raw.set_progress_handler(handler, 1000))

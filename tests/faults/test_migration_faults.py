@@ -45,6 +45,7 @@ KILLING = """
     from asyncpg import Connection
     from asyncpg.prepared_stmt import PreparedStatement
     from sqlalchemy import event
+    from deebase._sqltext.capabilities import capabilities_of
     from deebase import Database
     from deebase.errors import TableNotFoundError
     from deebase.migrations import Migrator
@@ -62,7 +63,7 @@ KILLING = """
         # Before each statement, BEGIN and COMMIT included: SQLite tells, asyncpg is asked through these.
         @event.listens_for(db.engine.sync_engine, "connect")
         def connected(connection, _):
-            if db.engine.dialect.name == "sqlite":
+            if capabilities_of(db.engine.dialect).is_one_file:
                 connection.run_async(lambda driver: driver.set_trace_callback(statement))
 
         for cls, name in ((Connection, "execute"), (Connection, "fetch"), (PreparedStatement, "fetch")):

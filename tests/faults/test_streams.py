@@ -12,17 +12,14 @@ from typing import Any
 import pytest
 
 from deebase import Database, QueryError
+from tests.support.worlds import series
 
 pytestmark = pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file", "postgres"], indirect=True)
 Eventually = Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]
 
 
 def numbers(db: Database, count: int) -> AsyncIterator[dict[str, Any]]:
-    if "postgresql" in repr(db):
-        return db.stream("SELECT n FROM generate_series(1, ?) AS n", [count])
-    return db.stream(
-        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?) SELECT n FROM c", [count]
-    )
+    return db.stream(series(db, count))
 
 
 async def test_a_stream_that_is_left_early_frees_its_lane(t: Database, eventually: Eventually) -> None:

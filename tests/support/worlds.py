@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from deebase import Database
+from deebase._backends import BACKENDS
+from deebase._sqltext.capabilities import Capabilities
+from tests.support.capabilities import can
 
 #: The table of pairs.
 PAIRS = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)"
@@ -26,6 +29,27 @@ def only_on(*backends: str) -> Any:
         return str(request.param)
 
     return chosen
+
+
+def capabilities_at(url: str) -> Capabilities:
+    """Return what the database at a URL can do: one that is a file has no server in its URL."""
+    return next(
+        one
+        for one in (backend.capabilities for backend in BACKENDS)
+        if one.is_one_file is not url.startswith("postgres")
+    )
+
+
+def slow_count(db: Database, count: int = 1_000_000_000) -> str:
+    """Return a SELECT that counts for a long time."""
+    return f"SELECT count(*) FROM ({series(db, count)}) AS numbers"
+
+
+def series(db: Database, count: int) -> str:
+    """Return a SELECT of the numbers n from 1 to ``count``."""
+    if can(db).is_one_file:
+        return f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {count}) SELECT n FROM c"
+    return f"SELECT n FROM generate_series(1, {count}) AS n"
 
 
 async def put(db: Database, key: int, n: int = 0) -> None:

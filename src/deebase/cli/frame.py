@@ -187,7 +187,7 @@ def hide_passwords(text: str) -> str:
 def _warnings_as_messages() -> Generator[None]:
     """Show warnings of the library as lines on stderr."""
 
-    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
         if issubclass(category, UserWarning):
             say(f"Warning: {' '.join(str(message).split())}")
         elif invocation().debug:

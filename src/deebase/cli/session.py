@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Awaitable, Coroutine, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from deebase._tables.table import Table
     from deebase._tables.view import View
     from deebase.database import Database
+
+    #: The tables and views of a command have dicts as rows.
+    Rows: TypeAlias = Table[dict[str, Any]]
+    ViewRows: TypeAlias = View[dict[str, Any]]
 
 T = TypeVar("T")
 
@@ -48,7 +52,7 @@ class Session:
         """Return the result of a call of the API."""
         return self._runner.run(_awaited(work))
 
-    def change(self, work: Coroutine[Any, Any, T], done: str | None = None) -> T:
+    def change(self, work: Coroutine[object, object, T], done: str | None = None) -> T:
         """Change the database and report it, or with --dry-run print the SQL.
 
         Args:
@@ -68,7 +72,7 @@ class Session:
             say(done)
         return result
 
-    def change_schema(self, work: Coroutine[Any, Any, Any], done: str, *, undo: Sequence[str] = ()) -> None:
+    def change_schema(self, work: Coroutine[object, object, object], done: str, *, undo: Sequence[str] = ()) -> None:
         """Change the schema as ``change`` does, and record it in the open draft migration of the project.
 
         Args:
@@ -99,11 +103,11 @@ class Session:
             echo(f"{sql.strip().rstrip(';')};")
 
     @property
-    def tables(self) -> list[Table[dict[str, Any]]]:
+    def tables(self) -> list[Rows]:
         """The tables, without those of the library itself."""
         return [table for table in self.db.t if not is_own(table.name)]
 
-    def table(self, name: str) -> Table[dict[str, Any]]:
+    def table(self, name: str) -> Rows:
         """Return a table by name.
 
         Raises:
@@ -113,7 +117,7 @@ class Session:
             raise _unknown("table", name, [table.name for table in self.tables], also=name in self.db.v)
         return self.db.t[name]
 
-    def view(self, name: str) -> View[dict[str, Any]]:
+    def view(self, name: str) -> ViewRows:
         """Return a view by name.
 
         Raises:
@@ -123,7 +127,7 @@ class Session:
             raise _unknown("view", name, [view.name for view in self.db.v], also=name in self.db.t)
         return self.db.v[name]
 
-    def readable(self, name: str) -> Table[dict[str, Any]] | View[dict[str, Any]]:
+    def readable(self, name: str) -> Rows | ViewRows:
         """Return a table or view by name."""
         return self.view(name) if name in self.db.v else self.table(name)
 

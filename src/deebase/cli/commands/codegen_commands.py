@@ -6,7 +6,7 @@ import difflib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +15,9 @@ from deebase.cli.invocation import database_options, say
 from deebase.cli.session import session
 from deebase.cli.terminal import echo
 from deebase.errors import InvalidOperationError
+
+if TYPE_CHECKING:
+    from deebase.cli.session import Rows
 
 
 @click.command(cls=Command, example="deebase codegen -o models.py")
@@ -49,7 +52,7 @@ def codegen(tables: Sequence[str], file: Path | None, overwrite: bool, check: bo
             say(f"Wrote {file}.")
 
 
-def _source(tables: Sequence[Any]) -> str:
+def _source(tables: Sequence[Rows]) -> str:
     from deebase.tools.codegen import create_mod_from_tables
 
     with tempfile.TemporaryDirectory(prefix="deebase-") as directory:

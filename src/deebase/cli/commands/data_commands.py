@@ -41,7 +41,7 @@ _FORMAT = click.option(
 _DELIMITER = click.option("--delimiter", metavar="CHARACTER", help="The separator of CSV fields; detected by default.")
 
 
-def _values(params: Sequence[str]) -> dict[str, Any]:
+def _values(params: Sequence[str]) -> dict[str, object]:
     return {name: guessed(text) for name, text in named(params, "-p").items()}
 
 
@@ -184,7 +184,7 @@ def delete(table: str, keys: Sequence[str], where: str | None, params: Sequence[
         _count(s, item.delete_where(*condition, all=everything), "deleted", f"of {table}")
 
 
-def _condition(where: str | None, params: Sequence[str]) -> list[Any]:
+def _condition(where: str | None, params: Sequence[str]) -> list[object]:
     values = _values(params)
     if where is None:
         if values:
@@ -200,7 +200,7 @@ def _only_one(command: str, keys: Iterable[str], where: str | None, everything: 
         raise Refusal(f"deebase data {command} needs {wanted}.")
 
 
-def _show_row(row: Mapping[str, Any], done: str, where: str) -> None:
+def _show_row(row: Mapping[str, object], done: str, where: str) -> None:
     """Show a stored row, or with --dry-run report the row that would be stored."""
     if invocation().dry_run:
         say(f"1 row would be {done} {where}: {text_of(row)}")
@@ -208,7 +208,7 @@ def _show_row(row: Mapping[str, Any], done: str, where: str) -> None:
         show_object(row)
 
 
-def _count(s: Session, work: Coroutine[Any, Any, int], done: str, where: str) -> None:
+def _count(s: Session, work: Coroutine[object, object, int], done: str, where: str) -> None:
     _say_count(s.change(work), done, where)
 
 

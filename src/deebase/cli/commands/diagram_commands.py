@@ -10,7 +10,6 @@ from deebase.cli.frame import Command, Refusal
 from deebase.cli.invocation import database_options, say
 from deebase.cli.session import session
 from deebase.cli.terminal import echo
-from deebase.errors import InvalidOperationError
 
 #: Suffix of a file -> the attribute of a diagram that holds its text.
 _TEXTS = {".mmd": "mermaid", ".svg": "svg", ".dot": "dot"}
@@ -33,18 +32,7 @@ def diagram(file: Path | None, overwrite: bool, views: bool) -> None:
     if file is None:
         echo(str(drawn).rstrip("\n"))
         return
-    try:
-        with file.open("w" if overwrite else "x", encoding="utf-8", newline="\n") as opened:
-            opened.write(getattr(drawn, _TEXTS[file.suffix.lower()]))
-    except FileExistsError:
-        raise InvalidOperationError(
-            f"{file} already exists", operation="diagram", target=str(file), hint="--overwrite replaces it"
-        ) from None
-    except OSError as error:
-        raise InvalidOperationError(
-            f"{file} cannot be written: {error.strerror}",
-            operation="diagram",
-            target=str(file),
-            hint="choose another file",
-        ) from error
+    from deebase.tools.codegen.writing import write_file
+
+    write_file(file, getattr(drawn, _TEXTS[file.suffix.lower()]), overwrite=overwrite, operation="diagram")
     say(f"Wrote {file}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,9 @@ from deebase.cli.invocation import changing, destroying, reading, recording
 from deebase.cli.output import show
 from deebase.cli.session import Session, ask, session
 from deebase.errors import SchemaError
+
+if TYPE_CHECKING:
+    from deebase.cli.session import Rows
 
 
 @click.group(cls=Group, example="deebase index create user email --unique")
@@ -64,7 +67,7 @@ def drop(name: str, table: str | None) -> None:
         s.change_schema(item.drop_index(name), f"Dropped index {name} of {item.name}.", undo=undo)
 
 
-def _table_of(s: Session, name: str) -> Any:
+def _table_of(s: Session, name: str) -> Rows:
     found = [item for item in s.db.t if any(entry["name"] == name for entry in item.indexes)]
     if len(found) != 1:
         if not found:

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +24,7 @@ from deebase.cli.terminal import echo, shown_on_stderr
 from deebase.errors import DeeBaseError
 
 if TYPE_CHECKING:
+    from deebase.cli.session import Rows
     from deebase.database import Database
 
 
@@ -43,11 +44,11 @@ def shell() -> None:
 
 
 @contextmanager
-def _displaying(known: dict[str, Any]) -> Generator[None]:
+def _displaying(known: dict[str, object]) -> Generator[None]:
     """Print the result of a statement, with control characters escaped, and store it as ``_``."""
     before = sys.displayhook
 
-    def display(value: Any) -> None:
+    def display(value: object) -> None:
         if value is not None:
             known["_"] = value
             echo(repr(value))
@@ -59,15 +60,16 @@ def _displaying(known: dict[str, Any]) -> Generator[None]:
         sys.displayhook = before
 
 
-def namespace(db: Database) -> dict[str, Any]:
+def namespace(db: Database) -> dict[str, object]:
     """Return the names at the prompt: db, the public names of deebase, and tables and views by name."""
+    import sqlalchemy
+
     import deebase
 
-    known: dict[str, Any] = {"deebase": deebase, "sa": _sqlalchemy()}
+    known: dict[str, object] = {"deebase": deebase, "sa": sqlalchemy}
     for name in deebase.__all__:
         known[name] = getattr(deebase, name)
-    handles: list[Any] = [*db.v, *_tables(db)]
-    for handle in handles:
+    for handle in (*db.v, *_tables(db)):
         name = handle.name
         # A name that would hide one of Python is available as db.t["name"].
         if name.isidentifier() and not keyword.iskeyword(name) and not hasattr(builtins, name) and name not in known:
@@ -75,13 +77,7 @@ def namespace(db: Database) -> dict[str, Any]:
     return {"__name__": "__console__", "__doc__": None, **known, "db": db}
 
 
-def _sqlalchemy() -> Any:
-    import sqlalchemy
-
-    return sqlalchemy
-
-
-def _tables(db: Database) -> list[Any]:
+def _tables(db: Database) -> list[Rows]:
     return [table for table in db.t if not is_own(table.name)]
 
 
@@ -99,7 +95,7 @@ class Console(code.InteractiveConsole):
         known: the names at the prompt.
     """
 
-    def __init__(self, session: Session, known: dict[str, Any]) -> None:
+    def __init__(self, session: Session, known: dict[str, object]) -> None:
         # As in any namespace of running code: the warning about a missing await needs them.
         known.setdefault("__builtins__", builtins)
         super().__init__(known)
@@ -141,7 +137,7 @@ class Completer(rlcompleter.Completer):
         known: the names at the prompt.
     """
 
-    def __init__(self, known: dict[str, Any]) -> None:
+    def __init__(self, known: dict[str, object]) -> None:
         super().__init__(known)
         self._known = known
 
@@ -155,7 +151,7 @@ class Completer(rlcompleter.Completer):
 
     def _columns(self, dotted: str) -> tuple[str, ...]:
         first, *rest = dotted.split(".")
-        found: Any = self._known.get(first)
+        found: object = self._known.get(first)
         # The table, whose columns are attributes of its c.
         for name in rest[:-1]:
             found = getattr(found, name, None)

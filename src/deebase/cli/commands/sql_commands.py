@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -61,7 +61,7 @@ def _text(statement: str | None, file: str | None) -> str:
         raise Refusal(f"{file} is not UTF-8.") from error
 
 
-async def _read(db: Database, text: str, values: dict[str, Any]) -> None:
+async def _read(db: Database, text: str, values: dict[str, object]) -> None:
     from deebase._engine.core import core_of
     from deebase._tables.raw_sql import RawSql
 
@@ -78,7 +78,7 @@ async def _read(db: Database, text: str, values: dict[str, Any]) -> None:
         raise
 
 
-def _write(s: Session, text: str, values: dict[str, Any]) -> None:
+def _write(s: Session, text: str, values: dict[str, object]) -> None:
     from deebase._sqltext.capabilities import capabilities_of
     from deebase._sqltext.splitting import split_script
 

@@ -17,8 +17,7 @@ from deebase.cli.value_arguments import named, value
 from deebase.errors import TableExistsError, ValidationError
 
 if TYPE_CHECKING:
-    from deebase._model.facts import TableInfo
-    from deebase._tables.table import Table
+    from deebase.cli.session import Rows, ViewRows
 
 
 @click.group(cls=Group, example="deebase table create user id:int name:str email:str:unique")
@@ -127,9 +126,9 @@ def columns_of(given: str, known: Sequence[str]) -> list[str]:
 def list_tables(counts: bool) -> None:
     """List the tables."""
     with session() as s:
-        found: list[dict[str, Any]] = []
+        found: list[dict[str, object]] = []
         for item in s.tables:
-            line: dict[str, Any] = {"name": item.name, "columns": len(item.columns), "key": list(item.pks)}
+            line: dict[str, object] = {"name": item.name, "columns": len(item.columns), "key": list(item.pks)}
             found.append({**line, "rows": s.run(item.count())} if counts else line)
     show(found, ("name", "columns", "key", "rows") if counts else ("name", "columns", "key"))
 
@@ -143,7 +142,7 @@ def show_table(name: str) -> None:
         show_object(describe(s, s.table(name)))
 
 
-def describe(s: Session, item: Table[Any]) -> dict[str, Any]:
+def describe(s: Session, item: Rows) -> dict[str, object]:
     """Return the description of a table."""
     coming = [
         {"table": other.name, "column": key["column"], "references": key["references"]}
@@ -162,14 +161,14 @@ def describe(s: Session, item: Table[Any]) -> dict[str, Any]:
     }
 
 
-def _leads_to(references: str, item: Table[Any]) -> bool:
+def _leads_to(references: str, item: Rows) -> bool:
     return any(references == f"{item.name}.{column}" for column in item.columns)
 
 
-def columns(item: Any) -> list[dict[str, Any]]:
+def columns(item: Rows | ViewRows) -> list[dict[str, object]]:
     """Return the columns of a table or view, with types and defaults in the SQL of the database."""
-    source: Any = item._source
-    facts: TableInfo = source.catalog.facts(item.name)
+    facts = item._source.catalog.facts(item.name)  # pyright: ignore[reportPrivateUsage]
+    assert facts is not None, "reflected tables and views have facts"
     return [
         {"name": column.name, "type": column.type, "nullable": not column.not_null, "default": column.default}
         for column in facts.columns
@@ -195,8 +194,9 @@ def rename(name: str, new: str) -> None:
     from deebase._schema.transform import Transformation
 
     with session() as s:
-        item: Any = s.table(name)
-        steps = s.run(Transformation(item._source, "rename").rename_steps(new))
+        item = s.table(name)
+        source = item._source  # pyright: ignore[reportPrivateUsage]
+        steps = s.run(Transformation(source, "rename").rename_steps(new))
         s.change_schema(item.rename(new), f"Renamed table {name} to {new}.", undo=[undo for _, undo in steps])
 
 
@@ -247,7 +247,7 @@ def _refuse_check(table: str, spec: fields.FieldSpec) -> None:
         )
 
 
-async def _add(table: Table[Any], spec: fields.FieldSpec) -> None:
+async def _add(table: Rows, spec: fields.FieldSpec) -> None:
     from deebase import UNSET
 
     default = UNSET if spec.default is None else spec.default_value
@@ -282,12 +282,12 @@ def drop_column(name: str, column: str) -> None:
         _transform(s, table, f"Dropped column {column} of {name}.", drop=column)
 
 
-def _ask_to_drop(s: Session, table: Table[Any], names: Sequence[str]) -> None:
+def _ask_to_drop(s: Session, table: Rows, names: Sequence[str]) -> None:
     for name in names:
         ask(f"Drop column {name} of {table.name} with {counted(s.run(_count_of(table, name)), 'value')}?")
 
 
-async def _count_of(table: Table[Any], name: str) -> int:
+async def _count_of(table: Rows, name: str) -> int:
     # An unknown column is refused before the query is sent.
     return await table.count() - await table.count(**{name: None})
 
@@ -321,7 +321,7 @@ def transform(name: str, **given: Any) -> None:
         _transform(s, table, f"Changed table {name}.", **arguments)
 
 
-def _arguments(table: Table[Any], given: dict[str, Any]) -> dict[str, Any]:
+def _arguments(table: Rows, given: dict[str, Any]) -> dict[str, Any]:
     """Return the options as arguments of ``Table.transform``."""
     types = {
         column: fields.parse(f"{fields.escaped(column)}:{kind}")
@@ -357,11 +357,11 @@ def _typed_default(spec: fields.FieldSpec, text: str) -> Any:
     return spec.default_value
 
 
-def _may_be_null(table: Table[Any], column: str) -> bool:
+def _may_be_null(table: Rows, column: str) -> bool:
     return column in table.columns and bool(table.c[column].nullable)
 
 
-def _transform(s: Session, table: Table[Any], done: str, undo: Sequence[str] = (), /, **arguments: Any) -> None:
+def _transform(s: Session, table: Rows, done: str, undo: Sequence[str] = (), /, **arguments: Any) -> None:
     if invocation().dry_run:
         s.print_sql(s.run(table.transform_sql(**arguments)))
     else:

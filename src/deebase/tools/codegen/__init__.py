@@ -18,7 +18,7 @@ from deebase.errors import ValidationError
 from deebase.tools.codegen.class_source import TableReader
 from deebase.tools.codegen.module import Outline, dataclass_options
 from deebase.tools.codegen.source import module_source
-from deebase.tools.codegen.writing import write_module
+from deebase.tools.codegen.writing import write_file
 
 __all__ = ["create_mod", "create_mod_from_tables", "dataclass_src"]
 
@@ -77,7 +77,7 @@ def create_mod(path: str | os.PathLike[str], *classes: type[Any], overwrite: boo
     _some("create_mod", classes)
     outlines = [_of_class(cls, localns) for cls in classes]
     source = _source(outlines, localns, title="Classes of tables.", creates=False)
-    write_module(path, source, overwrite=overwrite, operation="create_mod")
+    write_file(path, source, overwrite=overwrite, operation="create_mod")
 
 
 def create_mod_from_tables(path: str | os.PathLike[str], *tables: Table[Any], overwrite: bool = False) -> None:
@@ -106,10 +106,10 @@ def create_mod_from_tables(path: str | os.PathLike[str], *tables: Table[Any], ov
     _some("create_mod_from_tables", tables)
     outlines = [_of_table(table) for table in tables]
     source = _source(outlines, localns, title="Tables, and the function that creates them.", creates=True)
-    write_module(path, source, overwrite=overwrite, operation="create_mod_from_tables")
+    write_file(path, source, overwrite=overwrite, operation="create_mod_from_tables")
 
 
-def _some(operation: str, given: Sequence[Any]) -> None:
+def _some(operation: str, given: Sequence[object]) -> None:
     if not given:
         raise ValidationError(f"{operation} has nothing to write", hint=f"{operation}('models.py', User)")
 
@@ -140,7 +140,7 @@ def _made_from(cls: type[Any]) -> TableModel | None:
     return next((field.metadata["deebase"] for field in fields if "deebase" in field.metadata), None)
 
 
-def _of_table(table: Any) -> Outline:
+def _of_table(table: object) -> Outline:
     if not isinstance(table, Table):
         raise ValidationError("a table is needed", field="tables", hint="create_mod_from_tables(path, db.t.user)")
     source: TableContext = table._source  # pyright: ignore[reportPrivateUsage]

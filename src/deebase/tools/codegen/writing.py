@@ -1,4 +1,4 @@
-"""Writing the file of a module, completely or not at all."""
+"""Writing a text file, completely or not at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from deebase.errors import InvalidOperationError, ValidationError
 
 
-def write_module(path: str | os.PathLike[str], source: str, *, overwrite: bool, operation: str) -> None:
+def write_file(path: str | os.PathLike[str], source: str, *, overwrite: bool, operation: str) -> None:
     """Write a file that appears with all of its text at once.
 
     A symbolic link stays a link: its target is written.
@@ -22,7 +22,7 @@ def write_module(path: str | os.PathLike[str], source: str, *, overwrite: bool, 
         target = Path(os.path.realpath(path))
     except (TypeError, ValueError) as error:
         raise ValidationError(
-            "the path of a module must be a str or Path",
+            "the path of a file must be a str or Path",
             field="path",
             hint="create_mod('models.py', User)",
         ) from error

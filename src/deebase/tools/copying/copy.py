@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from deebase._sqltext.ordering import groups
 from deebase._tables.table import Table
@@ -15,6 +15,7 @@ from deebase.tools.copying.copy_progress import PROGRESS, CopiedTable, CopyProgr
 from deebase.tools.copying.row_copy import checksum, send
 from deebase.tools.copying.target_schema import TargetSchema
 
+Rows: TypeAlias = Table[Any]
 #: Called with the name of a table, the number of copied rows and the number of all rows.
 Tell = Callable[[str, int, int], object]
 
@@ -88,7 +89,7 @@ async def copy_database(
 
 
 class _Copy:
-    def __init__(self, source: Database, target: Database, tables: Sequence[Table[Any]], tell: Tell | None) -> None:
+    def __init__(self, source: Database, target: Database, tables: Sequence[Rows], tell: Tell | None) -> None:
         self.source = source
         self.target = target
         self.tables = tables
@@ -97,7 +98,7 @@ class _Copy:
         self._tell = tell
         self._copied: dict[str, CopiedTable] = {}
 
-    def needs(self, table: Table[Any]) -> set[str]:
+    def needs(self, table: Rows) -> set[str]:
         """Return the other tables that a table refers to."""
         keys = table._source.model.foreign_keys  # pyright: ignore[reportPrivateUsage]
         return {key.table for key in keys} - {table.name}
@@ -144,7 +145,7 @@ class _Copy:
 
     # -- rows ----------------------------------------------------------------------------------
 
-    async def rows(self, group: Sequence[Table[Any]], before: dict[str, CopiedTable]) -> None:
+    async def rows(self, group: Sequence[Rows], before: dict[str, CopiedTable]) -> None:
         """Copy tables that refer to each other, in one transaction."""
         if all(table.name in before for table in group):
             for table in group:
@@ -156,7 +157,7 @@ class _Copy:
                 self._copied[table.name] = await self._send(table)
                 await self.progress.done(self._copied[table.name])
 
-    async def _send(self, table: Table[Any]) -> CopiedTable:
+    async def _send(self, table: Rows) -> CopiedTable:
         total = await table.count()
 
         def tell(rows: int) -> None:
@@ -167,7 +168,7 @@ class _Copy:
         tell(sent.rows)
         return CopiedTable(table.name, sent.rows, sent.text)
 
-    async def _unchanged(self, table: Table[Any], before: CopiedTable) -> None:
+    async def _unchanged(self, table: Rows, before: CopiedTable) -> None:
         """Refuse a table that has changed since it was copied."""
         now = await checksum(table, table.columns)
         if (now.rows, now.text) != (before.rows, before.checksum):
@@ -194,7 +195,7 @@ class _Copy:
         copied = [self._copied[table.name] for table in self.tables]
         return CopyReport(tuple(copied), tuple(made), tuple(self.structure.left_out))
 
-    async def _compare(self, table: Table[Any]) -> None:
+    async def _compare(self, table: Rows) -> None:
         """Compare the rows of the target with those that were sent."""
         sent = self._copied[table.name]
         stored = await checksum(self.target.t[table.name], table.columns)
