@@ -224,11 +224,11 @@ FAULTS: dict[str, tuple[bytes, str]] = {
     "a name with NUL": (b'[{"\\u0000": 1}]', "the name of a column holds a character that cannot be stored"),
     "no name": (b'[{"": 1}]', "the name of a column is empty"),
     "scalars": (b"[1, 2]", "line 1: a row is a JSON object"),
-    "no rows": (b"[]", "there are no rows"),
-    "no columns": (b"[{}, {}]", "there are no rows"),
-    "blank lines": (b"\n\n", "there are no rows"),
-    "a trailing comma": (b'[{"a": 1},]', "line 1, character 11: no JSON"),
-    "a mark in the middle": (b'{"a": 1}\n\xef\xbb\xbf{"a": 2}', "line 2, character 1: no JSON"),
+    "no rows": (b"[]", "no rows that show its columns"),
+    "no columns": (b"[{}, {}]", "no rows that show its columns"),
+    "blank lines": (b"\n\n", "no rows that show its columns"),
+    "a trailing comma": (b'[{"a": 1},]', "line 1, character 11: not JSON"),
+    "a mark in the middle": (b'{"a": 1}\n\xef\xbb\xbf{"a": 2}', "line 2, character 1: not JSON"),
     "a key that is NULL": (b'[{"id": 1},\n {"id": null}]', "line 2, column 'id': is NULL"),
     "a key that is missing": (b'[{"id": 1},\n {"n": 2}]', "line 2, column 'id': is NULL"),
     "a key that is NULL far away": (f"{LONG},7\n".encode(), "line 3002, column 'id': is NULL"),
@@ -239,11 +239,11 @@ FAULTS: dict[str, tuple[bytes, str]] = {
     "nul": (b"id,n\n1,\0\n", "line 2: the text contains a NUL byte"),
     "empty": (b"", "is empty"),
     "twice": (b"id,id\n1,2\n", "line 1: two columns are called 'id'"),
-    "json": (b'[{"a": 1},\n {"a" 2}]', "line 2, character 7: no JSON"),
+    "json": (b'[{"a": 1},\n {"a" 2}]', "line 2, character 7: not JSON"),
     "no object": (b'[{"a": 1},\n 2]', "line 2: a row is a JSON object"),
     "array that does not end": (b'[{"a": 1}', "the array does not end"),
     "gzip": (gzip.compress(b"id,n\n1,2\n")[:-6], "damaged, or cut off"),
-    "several members": (zipped("a.csv", "b.csv"), "holds 2 files, and one is imported at a time: 'a.csv', 'b.csv'"),
+    "several members": (zipped("a.csv", "b.csv"), "contains 2 files, and one is imported at a time: 'a.csv', 'b.csv'"),
     "no members": (zipped(), "the archive contains no file"),
 }
 
@@ -558,7 +558,7 @@ async def test_a_file_is_there_whole_or_not_at_all(people: Any, tmp_path: Path) 
     assert [name for name in os.listdir(tmp_path) if "test.db" not in name] == ["p.json"]
     with pytest.raises(InvalidOperationError, match="cannot be written"):
         await people.export_file(tmp_path / "no" / "p.json")
-    with pytest.raises(ValidationError, match="not told by its name"):
+    with pytest.raises(ValidationError, match="cannot be told from its name"):
         await people.export_file(tmp_path / "p.txt")
 
 
