@@ -208,7 +208,7 @@ FAULTS: dict[str, tuple[bytes, str]] = {
     "ragged far away": (f"{LONG}1,2,3\n".encode(), "line 3002: 3 fields"),
     "lines in a field": (b'id,n\n1,"a\nb"\n2\n', "line 4: 1 fields"),
     "quote": (b'id,n\n1,2\n2,"x\n3,4\n', "line 3: a quote is opened here and never closed"),
-    "bytes": (b"id,n\n1,a\n2,\xff\n", "line 3, character 3: is no text in utf-8"),
+    "bytes": (b"id,n\n1,a\n2,\xff\n", "line 3, character 3: is not text in utf-8"),
     "utf-16 without a mark": ("id,n\n1,2\n".encode("utf-16-le"), "encoding='utf-16'"),
     "nothing but a mark": (b"\xef\xbb\xbf", "is empty"),
     "a number beyond Decimal": (b'[{"a": 1},\n {"a": 1e99999999999999999999}]', "line 2: a number has more digits"),
@@ -217,8 +217,8 @@ FAULTS: dict[str, tuple[bytes, str]] = {
     "4,301 digits": (b'[{"a": ' + b"9" * 4301 + b"}]", "line 1: a number has more digits"),
     "nested": (b'[{"a":' + b"[" * 1500 + b"]" * 1500 + b"}]", "the JSON is nested too deeply"),
     "nested lines": (b'{"a":1}\n{"a":' + b"[" * 1500 + b"]" * 1500 + b"}", "the JSON is nested too deeply"),
-    "NaN": (b'[{"a": NaN}]', "line 1: NaN is no JSON"),
-    "Infinity": (b'[{"a": -Infinity}]', "-Infinity is no JSON"),
+    "NaN": (b'[{"a": NaN}]', "line 1: NaN is not JSON"),
+    "Infinity": (b'[{"a": -Infinity}]', "-Infinity is not JSON"),
     "a key twice": (b'[{"a": 1},\n {"a": 1, "a": 2}]', "line 2: an object has the key 'a' twice"),
     "a key twice, inside": (b'{"a": {"b": 1, "b": 2}}', "line 1: an object has the key 'b' twice"),
     "half a surrogate": (b'[{"a": "\\ud800"}]', "line 1: t.a: the text holds half of a surrogate pair"),
@@ -226,11 +226,11 @@ FAULTS: dict[str, tuple[bytes, str]] = {
     "a name with NUL": (b'[{"\\u0000": 1}]', "the name of a column holds a character that cannot be stored"),
     "no name": (b'[{"": 1}]', "the name of a column is empty"),
     "scalars": (b"[1, 2]", "line 1: a row is a JSON object"),
-    "no rows": (b"[]", "there are no rows"),
-    "no columns": (b"[{}, {}]", "there are no rows"),
-    "blank lines": (b"\n\n", "there are no rows"),
-    "a trailing comma": (b'[{"a": 1},]', "line 1, character 11: no JSON"),
-    "a mark in the middle": (b'{"a": 1}\n\xef\xbb\xbf{"a": 2}', "line 2, character 1: no JSON"),
+    "no rows": (b"[]", "no rows that show its columns"),
+    "no columns": (b"[{}, {}]", "no rows that show its columns"),
+    "blank lines": (b"\n\n", "no rows that show its columns"),
+    "a trailing comma": (b'[{"a": 1},]', "line 1, character 11: not JSON"),
+    "a mark in the middle": (b'{"a": 1}\n\xef\xbb\xbf{"a": 2}', "line 2, character 1: not JSON"),
     "a key that is NULL": (b'[{"id": 1},\n {"id": null}]', "line 2, column 'id': is NULL"),
     "a key that is missing": (b'[{"id": 1},\n {"n": 2}]', "line 2, column 'id': is NULL"),
     "a key that is NULL far away": (f"{LONG},7\n".encode(), "line 3002, column 'id': is NULL"),
@@ -238,15 +238,15 @@ FAULTS: dict[str, tuple[bytes, str]] = {
     "10,000 columns": (",".join(f"c{n}" for n in range(10_000)).encode(), "there are 10,000 columns"),
     "100,000 columns": (",".join(f"c{n}" for n in range(100_000)).encode(), "there are 100,000 columns"),
     "100,000 keys": (json.dumps([{f"c{n}": 1 for n in range(100_000)}]).encode(), "there are 100,000 columns"),
-    "nul": (b"id,n\n1,\0\n", "line 2: the text holds a NUL byte"),
+    "nul": (b"id,n\n1,\0\n", "line 2: the text contains a NUL byte"),
     "empty": (b"", "is empty"),
     "twice": (b"id,id\n1,2\n", "line 1: two columns are called 'id'"),
-    "json": (b'[{"a": 1},\n {"a" 2}]', "line 2, character 7: no JSON"),
+    "json": (b'[{"a": 1},\n {"a" 2}]', "line 2, character 7: not JSON"),
     "no object": (b'[{"a": 1},\n 2]', "line 2: a row is a JSON object"),
     "array that does not end": (b'[{"a": 1}', "the array does not end"),
     "gzip": (gzip.compress(b"id,n\n1,2\n")[:-6], "damaged, or cut off"),
-    "several members": (zipped("a.csv", "b.csv"), "holds 2 files, and one is imported at a time: 'a.csv', 'b.csv'"),
-    "no members": (zipped(), "the archive holds no file"),
+    "several members": (zipped("a.csv", "b.csv"), "contains 2 files, and one is imported at a time: 'a.csv', 'b.csv'"),
+    "no members": (zipped(), "the archive contains no file"),
 }
 
 
@@ -572,7 +572,7 @@ async def test_a_file_is_there_whole_or_not_at_all(people: Any, tmp_path: Path) 
     assert [name for name in os.listdir(tmp_path) if "test.db" not in name] == ["p.json"]
     with pytest.raises(InvalidOperationError, match="cannot be written"):
         await people.export_file(tmp_path / "no" / "p.json")
-    with pytest.raises(ValidationError, match="not told by its name"):
+    with pytest.raises(ValidationError, match="cannot be told from its name"):
         await people.export_file(tmp_path / "p.txt")
 
 

@@ -94,7 +94,8 @@ def test_a_text_is_read_back(opened: Opened, text: str) -> None:
 @example('"')
 @example("select")
 def test_a_name_is_read_back(opened: Opened, name: str) -> None:
-    assume(0 < len(name.encode()) <= 63)
+    # SQLite gives a column of a subquery that is called so another name (sqlite3ColumnsFromExprList in select.c).
+    assume(0 < len(name.encode()) <= 63 and name.lower() not in ("true", "false"))
     written = identifier(name)
     (token,) = tokens(written, opened.rules)
     assert (token.kind, token.name) == ("quoted", name)

@@ -200,7 +200,7 @@ def described(path: Path) -> dict[str, Any]:
 
 def values(path: Path, names: list[str]) -> list[Any]:
     connection = opened(path)
-    listed = ", ".join(map(quoted, names)) or "1"
+    listed = ", ".join(map(identifier, names)) or "1"
     try:
         return sorted(map(repr, connection.execute(f"SELECT {listed} FROM t").fetchall()))
     finally:

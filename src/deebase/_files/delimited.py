@@ -12,21 +12,21 @@ from deebase._files.file_errors import Fault
 from deebase._files.formats import delimiter_of, separator_line
 from deebase._files.inputs import Opened, lines_of
 
-#: Stands for an empty field in quotes, which is an empty text where one without them is NULL; no text that is
-#: decoded strictly holds half of a surrogate pair.
+#: Stands for an empty field in quotes, which is an empty text; without quotes it is NULL. No text that is decoded
+#: strictly contains half of a surrogate pair.
 QUOTED_EMPTY = "\udcff"
 #: Rows of a batch, and characters after which a batch of long rows is full.
 BATCH_ROWS = 1000
 BATCH_CHARACTERS = 4 * 1024 * 1024
 _FIRST_ROWS = 64
-#: Characters of the longest field; a quote that is never closed would take in the rest of the file.
+#: Characters of the longest field; a quote that is never closed would include the rest of the file.
 LONGEST_FIELD = 16 * 1024 * 1024
 
 
 def _csv_module() -> Any:
-    """Return an instance of the module behind ``csv`` with a field size limit of its own.
+    """Return a separate instance of the C module of ``csv``, with its own field size limit.
 
-    The limit is state of the module, which other code in the process may change at any time.
+    The limit is state of the module: set on the shared one, it would change for all code of the process.
     """
     spec = find_spec("_csv")
     if spec is None or spec.loader is None:
@@ -46,7 +46,7 @@ class DelimitedReader:
 
     Args:
         opened: the file.
-        delimiter: between fields; None: what the first line has most of , ; tab |.
+        delimiter: between fields; None for the most frequent of , ; tab | in the first line.
         header: whether the first row names the columns; names for a file without a header.
     """
 
@@ -63,14 +63,14 @@ class DelimitedReader:
         mark = re.escape(self._delimiter)
         self._empty = re.compile(rf'(?:^|(?<=[{mark}\r]))""(?=[{mark}\r\n]|$)', re.MULTILINE)
         self._reader: Any = _csv.reader(lines_of(self._marked(first)), delimiter=self._delimiter, strict=True)
-        #: Rows of data that were given out.
+        #: Rows of data that were returned.
         self.count = 0
         self._batch = _FIRST_ROWS
         self._waiting: list[list[str]] = []
         self.columns = self._columns(header)
 
     def _found_delimiter(self, opened: Opened, given: str | None) -> str:
-        """Return the delimiter; a line that only names it is left out."""
+        """Return the delimiter; skip a line that only names it."""
         named = separator_line(opened.start())
         if named is None or given not in (None, named[1]):
             return given or delimiter_of(opened.start())
@@ -89,9 +89,9 @@ class DelimitedReader:
         return _named([""] * len(row))
 
     def _marked(self, first: str) -> Iterator[str]:
-        """Yield the pieces; an empty field in quotes gets a mark of its own.
+        """Yield the pieces; a mark replaces an empty field in quotes.
 
-        Where two quotes stand inside of a quoted field, the mark stands for one quote: see ``_restored``.
+        Inside of a quoted field, the mark replaces two quotes that mean one: see ``_restored``.
         """
         mark = self._empty.sub
         piece: str | None = first
@@ -104,7 +104,7 @@ class DelimitedReader:
             piece = next(self._pieces, None)
 
     def _next_rows(self, most: int) -> list[list[str]]:
-        """Return the next rows as they are, without empty lines; none at the end."""
+        """Return the next rows, without empty lines; an empty list at the end."""
         rows: list[list[str]] = []
         try:
             while not rows:
@@ -122,10 +122,10 @@ class DelimitedReader:
         return len(getattr(self, "columns", ())) == 1
 
     def read(self) -> list[list[str]]:
-        """Return the next rows, none at the end.
+        """Return the next rows, an empty list at the end.
 
         Raises:
-            Fault: a row with more or fewer fields, a quote that is not closed.
+            Fault: a row has more or fewer fields than columns, or a quote is not closed.
         """
         rows, self._waiting = self._waiting, []
         if not rows:
@@ -164,7 +164,7 @@ class DelimitedReader:
         ]
 
     def starts(self) -> Iterator[int]:
-        """Yield the line on which each row of data begins, and that of one that cannot be read."""
+        """Yield the first line of each row of data, and of a row that cannot be read."""
         line = self._reader.line_num + self._skipped
         if self._waiting:
             yield 1 + self._skipped
@@ -187,5 +187,5 @@ def _fault(error: Exception) -> Fault:
 
 
 def _named(names: Iterable[str]) -> list[str]:
-    """Return the names of the columns; one without a name is called after its place."""
+    """Return the names of the columns; one without a name gets its number."""
     return [name or f"column_{place}" for place, name in enumerate(names, 1)]

@@ -1,4 +1,4 @@
-"""Rows on their way into a file, which is there whole or not at all."""
+"""Exports of rows to a file, which is complete or does not exist."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from deebase._types.registry import json_value, text_of
 from deebase.errors import InvalidOperationError, ValidationError
 
 OPERATION = "export_file"
-#: Rows that are written, and told of, at once.
+#: Rows that are written, and reported, at once.
 PIECE_ROWS = 500
 
 
 class Export:
-    """Where rows go, and in which form.
+    """The target and the format of an export.
 
     Args:
         target: a path, a binary or text file object, or "-" for standard output.
-        format: None to tell it by the name.
+        format: None for that of its name.
         delimiter: of a delimited file.
-        overwrite: replace a file that is there.
+        overwrite: replace an existing file.
         table: what is exported, for messages and the member of an archive.
     """
 
@@ -94,16 +94,16 @@ class Export:
             try:
                 yield wrapper
             finally:
-                # The file stays open: it is its owner's.
+                # The caller closes the file.
                 wrapper.detach()
 
     @contextmanager
     def _beside(self, path: Path) -> Generator[TextIO, None, None]:
-        """Write to a file beside, which takes the place of the other one when it is whole."""
+        """Write to a temporary file in the same directory, which replaces the target when it is complete."""
         try:
             descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
         except OSError as error:
-            hint = "is the directory there, and yours to write?"
+            hint = "does the directory exist, and can you write to it?"
             raise refused(str(path), f"cannot be written: {error.strerror}", hint, OPERATION) from error
         try:
             with ExitStack() as stack:
@@ -125,7 +125,7 @@ class Export:
                 os.unlink(name)
 
     def _exchange(self, name: str, path: Path) -> None:
-        """Give the file its name; one that appeared meanwhile is kept."""
+        """Give the file its name; a file that was created meanwhile stays."""
         os.chmod(name, 0o666 & ~_umask())
         if self._overwrite:
             os.replace(name, path)
@@ -162,7 +162,7 @@ def _name_of(target: Any) -> str | None:
 
 def _unknown(name: str | None) -> Format:
     raise ValidationError(
-        f"the format of {'the file' if name is None else name} is not told by its name",
+        f"the format of {'the file' if name is None else name} cannot be told from its name",
         field="format",
         hint="format='csv', 'tsv', 'json' or 'ndjson'",
     )

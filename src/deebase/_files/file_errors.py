@@ -1,4 +1,4 @@
-"""What is wrong with a file, and where."""
+"""Errors in a file, with their place."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from deebase.errors import DeeBaseError, InvalidOperationError, ValidationError
 
 
 class Fault(Exception):
-    """Something in a file that cannot be imported; becomes a ValidationError where the file's name is known.
+    """Something in a file that cannot be imported; it becomes a ValidationError with the name of the file.
 
     Args:
         reason: what is wrong.
         hint: what to do next.
-        row: the row of data it is in, from 0.
-        line: the line it is in, from 1, where that is known at once.
+        row: its row of data, from 0.
+        line: its line, from 1, if known.
         column: the name of the column.
-        character: the place in the line, from 1.
+        character: its place in the line, from 1.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class Fault(Exception):
         self.character = character
 
     def at(self, *, row: int | None = None, line: int | None = None) -> Fault:
-        """Return the same, in a row or line."""
+        """Return the same fault with a row or line."""
         return Fault(self.reason, self.hint, row=row, line=line, column=self.column, character=self.character)
 
     def error(self, name: str) -> ValidationError:
-        """Return the error that users meet."""
+        """Return the error for the caller."""
         where = [name]
         if self.line is not None:
             where.append(f"line {self.line}")

@@ -1,4 +1,4 @@
-"""Which format a file has: told by its name, else by how it begins."""
+"""The format of a file, by its name or else by its first characters."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _BY_SUFFIX: dict[str, Format] = {
 }
 _PACKING_BY_SUFFIX: dict[str, Packing] = {".gz": "gzip", ".zip": "zip"}
 
-#: How packed files begin (RFC 1952; APPNOTE.TXT of PKWARE, an empty archive has the end record alone).
+#: The first bytes of packed files (RFC 1952; APPNOTE.TXT of PKWARE: an empty archive has only the end record).
 _MAGIC: tuple[tuple[bytes, Packing], ...] = ((b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"))
-#: Bytes at the start of a text that identify its encoding (Unicode standard, "Byte Order Mark"); the longer ones first.
+#: Bytes at the start of a text that identify its encoding (Unicode standard, "Byte Order Mark"); longest first.
 _BYTE_ORDER_MARKS = (
     (b"\xff\xfe\x00\x00", "utf-32"),
     (b"\x00\x00\xfe\xff", "utf-32"),
@@ -36,7 +36,7 @@ _BYTE_ORDER_MARKS = (
 )
 #: A byte order mark, decoded.
 BYTE_ORDER_MARK = "\ufeff"
-#: Of delimiters that the first line has equally often, the first one.
+#: Delimiters; of those that occur equally often, the first one wins.
 _DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'"(?:[^"]|"")*+"?')
 _LINE_END = re.compile(r"[\r\n]")
@@ -45,7 +45,7 @@ _SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>[^\r\n\0\"])(?:\r\n|\r|\n)", re
 
 
 def field_writer(delimiter: str) -> Callable[[str], str]:
-    """Return the function that writes a text as a field: in quotes where readers would take it for something else."""
+    """Return the function that writes a text as a field, in quotes where a reader could misread it."""
     needs_quotes = re.compile(rf'[{re.escape(delimiter)}"\r\n]|\A\s|\s\Z|\A\Z').search
 
     def write(text: str) -> str:
@@ -55,7 +55,7 @@ def field_writer(delimiter: str) -> Callable[[str], str]:
 
 
 class FileName(NamedTuple):
-    """What the name of a file tells: its stem, and format and packing by its suffixes."""
+    """The parts of a file name: its stem, and the format and packing of its suffixes."""
 
     stem: str
     format: Format | None
@@ -63,7 +63,7 @@ class FileName(NamedTuple):
 
 
 def parse_name(name: str) -> FileName:
-    """Take a file name apart: ``flights.csv.gz`` is ("flights", "csv", "gzip")."""
+    """Parse a file name: ``flights.csv.gz`` is ("flights", "csv", "gzip")."""
     base = PurePath(name).name
     stem, suffix = os.path.splitext(base)
     packing = _PACKING_BY_SUFFIX.get(suffix.lower())
@@ -75,25 +75,25 @@ def parse_name(name: str) -> FileName:
 
 
 def table_name(stem: str) -> str:
-    """Return the table's name for a file's: lower case, with _ for whatever is no letter, digit or _."""
+    """Return a table name for a file name: lower case, with _ for anything but letters, digits and _."""
     return re.sub(r"\W+", "_", stem).strip("_").lower()
 
 
 def checked_format(given: Any) -> Format | None:
-    """Return a format that was asked for; None is none."""
+    """Return a format if it is supported; None stays None."""
     for known in (None, *FORMATS):
         if given == known:
             return known
     raise ValidationError(
-        "format is none of those that are known",
+        "format is not a supported format",
         field="format",
         value=given,
-        hint=f"one of {', '.join(map(repr, FORMATS))}; packed files are told by .gz and .zip",
+        hint=f"one of {', '.join(map(repr, FORMATS))}; packed files are recognised by .gz and .zip",
     )
 
 
 def checked_delimiter(given: Any) -> str | None:
-    """Return a delimiter that was asked for; None is none."""
+    """Return a delimiter if it is valid; None stays None."""
     if given is None or (isinstance(given, str) and len(given) == 1 and given not in '"\r\n\0'):
         return given
     raise ValidationError(
@@ -105,29 +105,29 @@ def checked_delimiter(given: Any) -> str | None:
 
 
 def packing_of(start: bytes) -> Packing | None:
-    """Return how a file that begins so is packed."""
+    """Return the packing of a file with these first bytes."""
     return next((packing for magic, packing in _MAGIC if start.startswith(magic)), None)
 
 
 def marked_encoding(start: bytes) -> str | None:
-    """Return the encoding that a byte order mark identifies, None where a text begins without one."""
+    """Return the encoding of the byte order mark at the start, None without one."""
     return next((encoding for mark, encoding in _BYTE_ORDER_MARKS if start.startswith(mark)), None)
 
 
 def format_of(start: str) -> Format:
-    """Return the format of a text that begins so."""
+    """Return the format of a text with this start."""
     if start.lstrip()[:1] in ("[", "{"):
         return "json"
     return "tsv" if delimiter_of(start) == "\t" else "csv"
 
 
 def separator_line(start: str) -> tuple[int, str] | None:
-    """Return the length and the delimiter of the line ``sep=;`` that a text begins with, None where it has none."""
+    """Return the length and the delimiter of a first line ``sep=;``, None without one."""
     found = _SEPARATOR_LINE.match(start)
     return None if found is None else (found.end(), found["delimiter"])
 
 
 def delimiter_of(start: str) -> str:
-    """Return the delimiter of a text that begins so: the most frequent of , ; tab | outside of quotes, in a line."""
+    """Return the most frequent of the delimiters , ; tab | outside of quotes in the first line."""
     bare = _QUOTED.sub("", start).lstrip("\r\n")
     return max(_DELIMITERS, key=_LINE_END.split(bare, 1)[0].count)

@@ -1,4 +1,4 @@
-"""A file on its way into a table: looked at from end to end first, then read again row by row."""
+"""Imports of a file: it is read once for its columns, then again for its rows."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from deebase._rows.model import TableModel
 from deebase._types.documents import JSON
 from deebase.errors import DeeBaseError, UnsupportedTypeError, ValidationError
 
-#: Called with rows, bytes of the file that were read, and bytes that it has.
+#: Called with the rows and bytes that were read, and the size of the file in bytes.
 Progress = Callable[[int, int, int], object]
 Reader = DelimitedReader | LineReader | ArrayReader
 Record = dict[str, Any]
 
-#: Rows that are looked at before the rest is read as if it were alike.
+#: Rows that are read for the types of columns, before the rest is assumed to have the same.
 _START_ROWS = 5_000
-#: Other values that are named besides the first one that cannot be read, and how many are counted.
+#: Further values that cannot be read: how many are named, and how many are counted.
 _NAMED, _COUNTED = 5, 1_000
 _ROW = re.compile(r"row ([0-9]+): ")
 
@@ -44,13 +44,13 @@ class Import:
 
     Args:
         source: what to read.
-        format: of it, None to tell it by its name or its beginning.
+        format: None to tell it by its name or first characters.
         encoding: of its text.
-        delimiter: of a delimited file, None to tell it by the first line.
-        header: whether the first line names the columns, or their names.
+        delimiter: of a delimited file; None to tell it by the first line.
+        header: whether the first line names the columns; or their names.
         null: texts that mean NULL.
-        progress: told how far it is.
-        stack: what is to be closed at the end is put here.
+        progress: called after each batch.
+        stack: closes what the import opens.
     """
 
     def __init__(
@@ -74,25 +74,25 @@ class Import:
         self._null = frozenset(texts)
         _check_encoding(encoding)
         self._progress = progress
-        #: What reads the columns of a delimited file, once its rows are wanted.
+        #: Readers of the columns of a delimited file.
         self._texts: list[Texts] = []
-        #: Names and types of the columns, once the file was looked at.
+        #: Names and types of the columns, after the first reading.
         self.columns: dict[str, ColumnGuess] = {}
         with self._located():
             self._input: Input = make_input(source, encoding, stack)
 
     @property
     def name(self) -> str:
-        """What the file is called in messages."""
+        """The name of the file in messages."""
         return self._input.name if hasattr(self, "_input") else "<file>"
 
     @property
     def table_name(self) -> str:
-        """The name of the table for it: its own, without what a table's is not."""
+        """The name of its table: that of the file, with the characters that a table name can have."""
         stem = self._input.parts.stem if self._input.parts is not None else ""
         name = table_name(stem)
         if not name:
-            raise ValidationError("the file has no name to call the table after", field="table", hint="table='people'")
+            raise ValidationError("the file has no name to name the table after", field="table", hint="table='people'")
         return name
 
     # -- reading -------------------------------------------------------------------------------
@@ -116,9 +116,9 @@ class Import:
         return made
 
     async def look_at_start(self, most: int) -> bool:
-        """Read the first rows of a delimited file; True if they tell the type of each column.
+        """Read the first rows of a delimited file; return whether they show the type of each column.
 
-        Most files go on as they begin: the rest is then read once, and not for its types first.
+        Most files continue as they begin. The rest is then read only once.
 
         Args:
             most: the number of columns that a table can have.
@@ -138,7 +138,7 @@ class Import:
         return bool(self.columns) and all(guess.certain for guess in self.columns.values())
 
     async def look(self, most: int) -> None:
-        """Read all of it, to know the columns, of which a table can have so many."""
+        """Read the whole file for its columns, of which a table can have ``most``."""
         with self._located():
             opened = self._input.open()
             made = self._reader(opened)
@@ -156,9 +156,7 @@ class Import:
                     await asyncio.sleep(0)
             opened.close()
         if not self.columns:
-            raise ValidationError(
-                f"{self.name}: there are no rows to tell the columns by", hint="is it the right file?"
-            )
+            raise ValidationError(f"{self.name}: it has no rows that show its columns", hint="is it the right file?")
 
     async def records(
         self, model: TableModel, *, alike: Collection[str] = (), required: Collection[str] = ()
@@ -167,8 +165,8 @@ class Import:
 
         Args:
             model: the table.
-            alike: columns whose texts have to be of the type that was found at the start, to the letter.
-            required: columns that refuse NULL, which a key would take for a value to be generated.
+            alike: columns whose texts must have exactly the type that was found at the start.
+            required: columns that refuse NULL; a key would generate a value for it.
         """
         with self._located():
             opened = self._input.open()
@@ -234,7 +232,7 @@ class Import:
         raise error from cause
 
     def _others(self, row: int, column: str) -> str:
-        """Return where else a delimited file has texts that are no values of their columns."""
+        """Return where else a delimited file has texts that do not fit their columns."""
         opened = self._input.open("replace")
         try:
             made = self._reader(opened)
@@ -252,7 +250,7 @@ class Import:
         return f"; the same goes for {', '.join(named)}{also}"
 
     def located(self, error: DeeBaseError) -> DeeBaseError:
-        """Return an error of a row with its place in the file."""
+        """Return an error in a row with its place in the file."""
         found = _ROW.match(error.message)
         if found is None:
             return error
@@ -265,7 +263,7 @@ class Import:
         return ValidationError(f"{self.name}: {error.message}", field=error.field, value=error.value, hint=hint)
 
     def _line_of(self, row: int | None) -> int | None:
-        """Return the line on which a row of data begins, by reading the file once more; None: the first broken row."""
+        """Return the first line of a row of data, by reading the file again; None stands for the first broken row."""
         opened = self._input.open("replace")
         line: int | None = None
         try:
@@ -281,7 +279,7 @@ class Import:
 
 def _check_encoding(encoding: Any) -> None:
     try:
-        # Some codecs, such as hex, are not encodings of text; open() tells by the same attribute.
+        # Some codecs, such as hex, are not encodings of text; open() checks the same attribute.
         is_text = codecs.lookup(encoding)._is_text_encoding
     except (LookupError, TypeError, ValueError):
         is_text = False
@@ -303,9 +301,9 @@ def columns_of(columns: Mapping[str, ColumnGuess], given: Mapping[str, Any], pk:
     """Return the columns of the new table.
 
     Args:
-        columns: what was found in the file.
-        given: types that were asked for by column, as annotations.
-        pk: columns of the key, which take no NULL.
+        columns: the types found in the file.
+        given: types by column, as annotations of the caller.
+        pk: columns of the key, which refuse NULL.
     """
     unknown = [name for name in (*given, *pk) if name not in columns]
     if unknown:

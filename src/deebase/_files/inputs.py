@@ -1,4 +1,4 @@
-"""What a file is imported from: anything that can be read, from its start and more than once."""
+"""Sources of imports: anything that can be read, from its start and more than once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from deebase._files.formats import BYTE_ORDER_MARK, FileName, marked_encoding, p
 from deebase.errors import ValidationError
 
 OPERATION = "import_file"
-#: Characters of the longest line: what has none would be read into memory whole.
+#: Characters of the longest line: a file without lines would be read into memory whole.
 LONGEST_LINE = 64 * 1024 * 1024
 #: Bytes that are copied at once.
 _PIECE = 256 * 1024
@@ -37,7 +37,7 @@ _DAMAGED = (EOFError, zlib.error, zipfile.BadZipFile)
 
 
 class _Counted(io.RawIOBase):
-    """A binary file from the place where it stood, whose owner closes it, or this does."""
+    """A binary file from a position on; closed with this object if it is owned."""
 
     def __init__(self, file: Any, *, start: int = 0, owned: bool) -> None:
         self._file = file
@@ -71,7 +71,7 @@ class _Counted(io.RawIOBase):
 
 
 class Opened:
-    """One reading of an input, from its start: its text, unpacked, and how far it has come."""
+    """One reading of an input, from its start: its unpacked text, and the position."""
 
     def __init__(self, raw: io.RawIOBase, encoding: str, errors: str, stack: ExitStack) -> None:
         self._stack = stack
@@ -79,7 +79,7 @@ class Opened:
         #: The name of the only file in an archive.
         self.member: str | None = None
         binary = self._unpacked(io.BufferedReader(raw))
-        #: Of the text; a byte order mark decides.
+        #: Of the text; a byte order mark takes precedence.
         self.encoding = marked_encoding(_first_bytes(binary)) or encoding
         self.text = stack.enter_context(io.TextIOWrapper(binary, encoding=self.encoding, errors=errors, newline=""))
         self._ahead = ""
@@ -98,16 +98,16 @@ class Opened:
 
     @property
     def position(self) -> int:
-        """How many bytes of the file were read, packed as it is."""
+        """How many bytes of the (packed) file were read."""
         return 0 if self._raw.closed else self._raw.tell()
 
     def start(self) -> str:
-        """Return how the text begins, without a byte order mark; asked before the text is read."""
+        """Return the start of the text, without a byte order mark; call it before the text is read."""
         self._ahead = self._ahead or self.text.read(_PIECE_CHARACTERS).lstrip(BYTE_ORDER_MARK)
         return self._ahead
 
     def skip(self, characters: int) -> None:
-        """Leave out characters of the start."""
+        """Skip characters at the start."""
         self._ahead = self._ahead[characters:]
 
     def _read(self) -> str:
@@ -123,7 +123,8 @@ class Opened:
                 piece += self.text.readline(LONGEST_LINE)
             if "\0" in piece:
                 line += piece.count("\n", 0, piece.index("\0"))
-                raise Fault("the text holds a NUL byte", "is it text, in this encoding? encoding='utf-16'", line=line)
+                hint = "is it text, in this encoding? encoding='utf-16'"
+                raise Fault("the text contains a NUL byte", hint, line=line)
             if len(piece) > LONGEST_LINE:
                 hint = "is it a file of this format?"
                 raise Fault(f"the line has more than {LONGEST_LINE} characters", hint, line=line + piece.count("\n"))
@@ -131,11 +132,11 @@ class Opened:
             yield piece
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines, with their ends; "\\r" alone ends one too."""
+        """Yield the lines, with their ends; a single "\\r" ends one too."""
         return lines_of(self.pieces())
 
     def close(self) -> None:
-        """Close what was opened for this reading."""
+        """Close everything that this reading opened."""
         self._stack.close()
 
 
@@ -147,7 +148,7 @@ def _first_bytes(binary: io.BufferedReader) -> bytes:
 
 
 def lines_of(pieces: Iterable[str]) -> Iterator[str]:
-    """Yield the lines of pieces of text, without a step of Python's for each."""
+    """Yield the lines of pieces of text, without a Python call for each."""
     return chain.from_iterable(map(partial(io.StringIO, newline=""), pieces))
 
 
@@ -155,16 +156,16 @@ def _only_member(archive: zipfile.ZipFile) -> str:
     names = [
         info.filename
         for info in archive.infolist()
-        # macOS adds files of its own.
+        # Added by macOS.
         if not info.is_dir() and not info.filename.startswith("__MACOSX/")
     ]
     if len(names) == 1:
         return names[0]
     if not names:
-        raise Fault("the archive holds no file", "put the file into it")
+        raise Fault("the archive contains no file", "put the file into it")
     listed = ", ".join(map(repr, names[:_NAMED_MEMBERS])) + (", ..." if len(names) > _NAMED_MEMBERS else "")
     raise Fault(
-        f"the archive holds {len(names)} files, and one is imported at a time: {listed}",
+        f"the archive contains {len(names)} files, and one is imported at a time: {listed}",
         "import each: with zipfile.ZipFile(path) as archive, archive.open(name) as file: "
         "await db.import_file(file, table)",
     )
@@ -181,30 +182,30 @@ def _opened_member(archive: zipfile.ZipFile, name: str) -> Any:
 
 @contextmanager
 def reading() -> Generator[None, None, None]:
-    """Turn what goes wrong while a file is read into a Fault."""
+    """Turn errors while a file is read into a Fault."""
     try:
         yield
     except UnicodeError as error:
         encoding = error.encoding if isinstance(error, UnicodeDecodeError) else "the given encoding"
-        raise Undecodable(f"is no text in {encoding}", "give its encoding: encoding='cp1252'") from error
+        raise Undecodable(f"is not text in {encoding}", "give its encoding: encoding='cp1252'") from error
     except _DAMAGED as error:
         raise Fault("the packed file is damaged, or cut off", "fetch or pack it again") from error
     except OSError as error:
-        # gzip's errors are among them.
+        # Also from gzip.
         raise Fault(f"cannot be read: {error.strerror or type(error).__name__}", "is the file whole?") from error
 
 
 class Undecodable(Fault):
-    """Bytes that are no text in the encoding; the line is looked for when it has happened."""
+    """Bytes that are not text in the encoding; the line is determined afterwards."""
 
 
 class Input:
     """A file to import.
 
     Attributes:
-        name: what messages call it.
-        parts: what its name tells, None where it has none.
-        size: its bytes, packed as it is.
+        name: its name in messages.
+        parts: the parts of its name, None without a name.
+        size: bytes of the (packed) file.
     """
 
     def __init__(
@@ -218,7 +219,7 @@ class Input:
         self._now: list[Opened] = []
 
     def open(self, errors: str = "strict") -> Opened:
-        """Begin to read it, from the start."""
+        """Start a reading."""
         stack = ExitStack()
         with reading():
             try:
@@ -230,12 +231,12 @@ class Input:
         return opened
 
     def close(self) -> None:
-        """Close whatever is open for it."""
+        """Close all readings."""
         while self._now:
             self._now.pop().close()
 
     def undecodable(self, fault: Fault) -> Fault:
-        """Return the fault of bytes that are no text, with the line they are in."""
+        """Return the fault of bytes that are not text, with their line."""
         opened = self.open("surrogateescape")
         try:
             for number, line in enumerate(opened.lines(), 1):
@@ -243,22 +244,22 @@ class Input:
                 if found is not None:
                     return Fault(fault.reason, fault.hint, line=number, character=found.start() + 1)
         except (Fault, UnicodeError):
-            # Of an encoding whose bytes cannot be skipped the line is not known.
+            # In an encoding whose bytes cannot be skipped, the line is unknown.
             return fault
         return fault
 
 
 def make_input(source: Any, encoding: str, stack: ExitStack) -> Input:
-    """Return what is imported; what can be read only once is copied to a temporary file.
+    """Return the input of a source; a source that can be read only once is copied to a temporary file.
 
     Args:
         source: a path, bytes, a binary or text file object, or "-" for standard input.
         encoding: of its text.
-        stack: what is to be closed at the end is put here.
+        stack: closes what is opened.
 
     Raises:
-        InvalidOperationError: there is no such file, or it cannot be read.
-        ValidationError: it is none of these.
+        InvalidOperationError: the file does not exist, or cannot be read.
+        ValidationError: it is not one of these.
     """
     made = _made(source, encoding, stack)
     stack.callback(made.close)
@@ -277,7 +278,7 @@ def _made(source: Any, encoding: str, stack: ExitStack) -> Input:
         raise ValidationError(
             f"a file to import is a path, bytes or a file object, not {type(source).__name__}",
             field="source",
-            hint="import_file('people.csv'), or '-' for standard input; rows of your own go to insert_all",
+            hint="import_file('people.csv'), or '-' for standard input; rows in memory go to insert_all",
         )
     name = getattr(source, "name", None)
     return _of_file(source, name if isinstance(name, str) and name else None, encoding, stack)
@@ -291,7 +292,7 @@ def _of_path(source: Any, encoding: str, stack: ExitStack) -> Input:
             raise refused(name, "is a directory", "name one file in it", OPERATION)
         with path.open("rb") as file:
             if not path.is_file():
-                # A pipe, of which nothing can be read twice.
+                # A pipe, which cannot be read twice.
                 return _of_file(file, name, encoding, stack)
         size = path.stat().st_size
     except FileNotFoundError:
@@ -312,7 +313,7 @@ def _of_file(file: Any, name: str | None, encoding: str, stack: ExitStack) -> In
         try:
             binary = isinstance(file.read(0), bytes)
             if not binary:
-                # What was decoded once is kept as UTF-8.
+                # The copy of decoded text is UTF-8.
                 encoding = "utf-8"
             elif file.seekable():
                 start = file.tell()
@@ -322,7 +323,7 @@ def _of_file(file: Any, name: str | None, encoding: str, stack: ExitStack) -> In
             size = _copied(file, copy, binary=binary)
         except (Fault, UnicodeError, OSError):
             raise
-        except Exception as error:  # whatever a file object of the user's own raises
+        except Exception as error:  # a file object of the caller may raise anything
             raise Fault(f"cannot be read: {type(error).__name__}", "give a binary file that is open") from error
     return Input(label, lambda: _Counted(copy, owned=False), size, encoding, named=known)
 

@@ -1,4 +1,4 @@
-"""JSON: an array of objects or one object after another, read in pieces; newline-delimited JSON."""
+"""JSON, as an array of objects or one object after another, and newline-delimited JSON; read in pieces."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Object = dict[str, Any]
 BATCH_OBJECTS = 1000
 #: Characters that are read at once.
 _PIECE = 64 * 1024
-#: Where an error is so near the end of what was read, the rest may be what is missing: "-Infinity" has 9 characters.
+#: An error so near the end of the text read so far may go away with more text: "-Infinity" has 9 characters.
 _NEAR_THE_END = 16
 _SPACE = re.compile(r"[ \t\r\n]*")
-#: Raised for an integer of more digits than Python reads, and for an exponent beyond those of Decimal.
+#: Raised for an integer of more digits than Python reads, and for an exponent out of range of Decimal.
 _NO_NUMBERS = (ValueError, ArithmeticError)
 
 
 def _no_number(name: str) -> NoReturn:
-    raise Fault(f"{name} is no JSON", "use null for a missing number")
+    raise Fault(f"{name} is not JSON", "use null for a missing number")
 
 
 def _decoder(exact: bool) -> json.JSONDecoder:
@@ -43,7 +43,7 @@ def _an_object(value: Any, line: int) -> Object:
 
 
 class _Objects:
-    """What both readers have in common: batches."""
+    """The part that both readers share: batches."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -53,7 +53,7 @@ class _Objects:
         raise NotImplementedError
 
     def read(self) -> list[Object]:
-        """Return the next objects, none at the end."""
+        """Return the next objects, an empty list at the end."""
         self._characters = 0
         batch: list[Object] = []
         while len(batch) < BATCH_OBJECTS and self._characters < BATCH_CHARACTERS:
@@ -69,7 +69,7 @@ class _Objects:
         raise NotImplementedError
 
     def starts(self) -> Iterator[int]:
-        """Yield the line on which each object begins, and that of one that cannot be read."""
+        """Yield the line of each object, and of one that cannot be read."""
         while True:
             try:
                 found = self._next()
@@ -82,11 +82,11 @@ class _Objects:
 
 
 class LineReader(_Objects):
-    """Reads newline-delimited JSON: an object on each line; empty lines are left out.
+    """Reads newline-delimited JSON: an object on each line; empty lines are skipped.
 
     Args:
         opened: the file.
-        exact: read numbers with a point as Decimals.
+        exact: read decimal fractions as Decimals.
     """
 
     def __init__(self, opened: Opened, *, exact: bool = False) -> None:
@@ -127,7 +127,7 @@ class ArrayReader(_Objects):
 
     Args:
         opened: the file.
-        exact: read numbers with a point as Decimals.
+        exact: read decimal fractions as Decimals.
     """
 
     def __init__(self, opened: Opened, *, exact: bool = False) -> None:
@@ -137,7 +137,7 @@ class ArrayReader(_Objects):
         self._text = ""
         self._place = 0
         self._ended = False
-        # Line and character of the first character of what is held.
+        # Line and character of the first character in memory.
         self._first_line = 1
         self._first_character = 1
         self._found_at = 1
@@ -151,7 +151,7 @@ class ArrayReader(_Objects):
         if not begin:
             raise Fault("is empty", "is it the right file?")
         if begin not in "[{":
-            raise self._broken_at("neither an array nor an object begins here", self._place)
+            raise self._broken_at("expected an array or an object", self._place)
         return begin
 
     @property
@@ -159,7 +159,7 @@ class ArrayReader(_Objects):
         return self._found_at
 
     def _more(self, size: int = _PIECE) -> bool:
-        """Read on, forgetting what was parsed; False at the end."""
+        """Read more and drop what was parsed; return False at the end."""
         done, self._text = self._text[: self._place], self._text[self._place :]
         newlines = done.count("\n")
         self._first_line += newlines
@@ -176,7 +176,7 @@ class ArrayReader(_Objects):
         return True
 
     def _peek(self) -> str:
-        """Return the next character that is no space, "" at the end."""
+        """Return the next character that is not a space, "" at the end."""
         while True:
             self._place = _SPACE.match(self._text, self._place).end()  # type: ignore[union-attr]
             if self._place < len(self._text):
@@ -197,7 +197,7 @@ class ArrayReader(_Objects):
         return _an_object(value, self._found_at)
 
     def _separated(self, begin: str) -> str:
-        """Go past the comma of an array; return "" behind its end."""
+        """Skip the comma of an array; return "" after its end."""
         if begin == "]":
             self._place += 1
             if self._peek():
@@ -206,7 +206,7 @@ class ArrayReader(_Objects):
             return ""
         if not self._empty:
             if begin != ",":
-                what = "the array does not end" if not begin else "no comma between two rows"
+                what = "the array does not end" if not begin else "expected a comma between two rows"
                 raise self._broken_at(what, self._place)
             self._place += 1
             begin = self._peek()
@@ -225,7 +225,7 @@ class ArrayReader(_Objects):
                 near = error.pos >= len(self._text) - _NEAR_THE_END or error.msg.startswith("Unterminated string")
                 size *= 2
                 if not near or self._ended or not self._more(size):
-                    # Reading on moves the text, and the error with it.
+                    # The error is at another place in the longer text.
                     self._raise(error)
                 if len(self._text) > LONGEST_LINE:
                     raise self._broken_at(f"a row has more than {LONGEST_LINE} characters", self._place) from None
@@ -239,7 +239,7 @@ class ArrayReader(_Objects):
                 raise _too_large(self._found_at) from None
 
     def _raise(self, error: json.JSONDecodeError) -> NoReturn:
-        # What was read meanwhile has moved the text; it is parsed again for the place of the error in it.
+        # Reading more has moved the text; it is parsed again for the new place of the error.
         try:
             self._decode(self._text, self._place)
         except json.JSONDecodeError as again:
@@ -255,7 +255,7 @@ class ArrayReader(_Objects):
 
 def _broken(what: str, line: int, character: int) -> Fault:
     return Fault(
-        f"no JSON: {what[:1].lower()}{what[1:]}", "correct it, or fetch the file again", line=line, character=character
+        f"not JSON: {what[:1].lower()}{what[1:]}", "correct it, or fetch the file again", line=line, character=character
     )
 
 
