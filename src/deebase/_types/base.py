@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, cast, get_args, get_origin
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -322,9 +322,8 @@ class ColumnType(TypeDecorator[T]):
         """
         if isinstance(value, (bool, bytes)):
             raise ValueError
-        read = self.from_sqlite()
-        made: Any = str(value)
-        return made if read is None else read(made)
+        read = self.from_sqlite() or str
+        return cast("T", read(str(value)))
 
     # -- code and tests ------------------------------------------------------------------------
 
