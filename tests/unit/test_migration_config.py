@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deebase import ConfigurationError, Database
+from deebase import ConfigurationError, Database, migrations
 from deebase.migrations import project as config
 
 
@@ -45,3 +45,8 @@ def test_applying_migrations_does_not_load_alembic() -> None:
     code = "import deebase.migrations, sys; print('alembic' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout == "False\n"
+
+
+def test_every_public_name_can_be_imported() -> None:
+    # Some of them are resolved when they are used.
+    assert all(getattr(migrations, name).__name__ == name for name in migrations.__all__)
