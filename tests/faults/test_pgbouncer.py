@@ -126,7 +126,7 @@ async def test_nothing_of_a_session_is_left_behind(bouncer: str) -> None:
         assert last == 3000
 
 
-async def test_backslashes_stay_plain_whatever_the_database_says(bouncer: str, postgres_url: str) -> None:
+async def test_backslashes_stay_plain_for_any_setting_of_the_database(bouncer: str, postgres_url: str) -> None:
     async with Database(postgres_url) as admin:
         name = await admin.item("SELECT quote_ident(current_database())")
         await admin.q(f"ALTER DATABASE {name} SET standard_conforming_strings = off")

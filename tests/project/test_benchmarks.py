@@ -1,4 +1,4 @@
-"""The benchmarks run: what nobody runs stops working."""
+"""The benchmarks run, so that they keep working."""
 
 from __future__ import annotations
 

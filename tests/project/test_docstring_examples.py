@@ -94,7 +94,7 @@ async def test_the_examples_run_on_postgres(postgres_url: str, tmp_path: Path, m
             await run(name, db)
 
 
-def test_what_is_not_run_is_there_and_says_why() -> None:
+def test_what_is_not_run_exists_and_says_why() -> None:
     members: dict[str, Any] = {
         f"{cls.__name__}.{name}": member for cls in CLASSES for name, member in vars(cls).items()
     }

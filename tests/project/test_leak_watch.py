@@ -1,4 +1,4 @@
-"""The watch that guards every test does see what it is there for."""
+"""The leak check that runs after every test detects each kind of leak."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_the_extras_are_for_those_who_work_on_it() -> None:
     assert [line for lines in extras.values() for line in lines if requirement(line)[0] in runtime] == []
 
 
-def test_the_supported_pythons_are_said_alike() -> None:
+def test_the_supported_versions_of_python_are_the_same_everywhere() -> None:
     classified = [line.rpartition(" ")[2] for line in META["classifiers"] if " :: Python :: 3." in line]
     assert META["requires-python"] == f">={classified[0]}"
     assert PROJECT["tool"]["mypy"]["python_version"] == classified[0]
@@ -86,7 +86,7 @@ def test_no_file_names_a_place_of_one_machine() -> None:
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md"])
-def test_what_a_page_names_is_there(page: str) -> None:
+def test_files_that_a_page_names_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     files = set(re.findall(r"`((?:src|tests|docs)/[\w/.-]+)`", text)) | set(
         re.findall(r"\]\(([\w/.-]+)(?:#[\w-]+)?\)", text)

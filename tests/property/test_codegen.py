@@ -101,7 +101,7 @@ def tables(draw: st.DrawFn, names: st.SearchStrategy[str] = any_names) -> list[M
     key = draw(names)
     assume(key.casefold() not in {name.casefold() for name in (*child[0], "id")})
     if "." not in parent_name:
-        # NO ACTION, which is the default, is not told apart from nothing.
+        # NO ACTION is the default, and equal to no action at all.
         actions = ["cascade", "restrict", "set null", None]
         action = draw(st.sampled_from(actions))
         target: Any = ForeignKey[int, parent_name, {"on_delete": action, "on_update": draw(st.sampled_from(actions))}]

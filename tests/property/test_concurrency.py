@@ -149,7 +149,7 @@ def check(history: list[Done], final: dict[str, list[int]]) -> None:
         for key, values in done.seen:
             before = [value for value in values if (key, value) not in own]
             assert values == final[key][: len(values)], f"no prefix: {done}"
-            # Behind whoever appended what it saw, before whoever appended next.
+            # After the task that appended the value it saw, before the task that appended next.
             after.setdefault(done.name, set()).update(writer[key, value] for value in before)
             following = [writer[key, value] for value in final[key][len(values) :] if (key, value) not in own]
             if following:

@@ -1,4 +1,4 @@
-"""Whatever a file holds comes out of its new table as it was, or the file is refused."""
+"""The values of any file are read back unchanged from its new table, or the file is refused."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from tests.support.postgres import PostgresTestServer
 
 TABLES = ["author", 'boo"k', "or der"]
 NUMBERS = ["n", "num ber"]
-#: Columns of one type, whatever the schema: its annotation, a value, defaults.
+#: Columns of one type in any schema: its annotation, a value, defaults.
 FIXED: dict[str, tuple[Any, Any, list[Any]]] = {
     "day": (date, date(2024, 2, 29), [date(2020, 1, 1)]),
     "sel;ect": (bool, True, [False]),
@@ -149,7 +149,7 @@ async def emptied(db: Database) -> Database:
 
 
 async def rows_of(db: Database, made: Made, other: Made) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of what both schemas have, with numbers as numbers whatever their type is."""
+    """Return the rows of the columns that both schemas have; numbers of any type are returned as numbers."""
     await db.reflect()
     found: dict[str, list[dict[str, Any]]] = {}
     for name in made.tables.keys() & other.tables.keys():

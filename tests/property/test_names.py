@@ -1,4 +1,4 @@
-"""Names are only ever names: whatever they hold, as table, column or index, they work and reach nothing else."""
+"""Names are only names: any text works as the name of a table, column or index, and has no other effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any SQLite table, any change of it: what the change does not name is there afterwards, to the byte."""
+"""Any change of any SQLite table keeps everything that the change does not name, to the byte."""
 
 from __future__ import annotations
 

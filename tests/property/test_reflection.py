@@ -1,4 +1,4 @@
-"""Any tables, written as SQL by other hands: reflection tells what is there, and rows of them are written and read."""
+"""Any tables that other programs create with SQL: reflection is complete, and their rows can be written and read."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ async def warm_up(db: Database) -> None:
 
 
 @given(schemas())
-def test_reflection_tells_what_is_there(
+def test_reflection_returns_what_exists(
     opened: tuple[asyncio.Runner, Database], schema: list[tuple[Made, dict[str, Any]]]
 ) -> None:
     runner, db = opened

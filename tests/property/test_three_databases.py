@@ -59,7 +59,7 @@ class Side:
         return table if scope is None else table.xtra(owner=scope)
 
     async def prepare(self) -> None:
-        """Make the tables anew."""
+        """Create the tables again."""
         await self.db.create_all(Folder, Note, options={Note: {"indexes": [Index("ux_title", "title", unique=True)]}})
         await self.db.t["folder"].insert_all(FOLDERS.values())
 

@@ -1,4 +1,4 @@
-"""Cursors come from the web: whatever is in one, it is a page of the scope or a ValidationError."""
+"""Cursors come from the web: any cursor returns a page of the scope or raises ValidationError."""
 
 from __future__ import annotations
 

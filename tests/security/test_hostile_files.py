@@ -61,7 +61,7 @@ async def test_extensions_cannot_be_loaded(tmp_path: Path) -> None:
         assert await db.item("PRAGMA trusted_schema") == 0
 
 
-async def test_a_schema_that_is_no_sql_is_called_corrupt(tmp_path: Path) -> None:
+async def test_a_schema_that_is_not_sql_is_reported_as_corrupt(tmp_path: Path) -> None:
     path = made(
         tmp_path / "hostile.db",
         "CREATE TABLE t (id INTEGER)",

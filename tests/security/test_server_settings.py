@@ -58,7 +58,7 @@ async def settings_of_the_database(url: str, **settings: str) -> AsyncIterator[N
             await admin.q(f"ALTER DATABASE {name} RESET ALL")
 
 
-async def test_backslashes_stay_plain_whatever_the_database_says(db_url: str) -> None:
+async def test_backslashes_stay_plain_for_any_setting_of_the_database(db_url: str) -> None:
     async with settings_of_the_database(db_url, standard_conforming_strings="off"), Database(db_url) as db:
         notes = await db.create(Note)
         await notes.insert_all([{"id": 1, "owner": 1, "body": "mine"}, {"id": 2, "owner": 2, "body": "\\"}])

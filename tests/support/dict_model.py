@@ -159,7 +159,7 @@ class Model:
             return self.insert(scope, record)
         if scope not in (None, known["owner"]):
             raise Refused("IntegrityError")
-        # Without a scope a record that names no owner leaves the one that is there.
+        # Without a scope, a record without an owner keeps the existing one.
         return self._store({**known, **(record if scope is None else row)})
 
     def get_or_create(self, scope: int | None, key: int, title: str) -> tuple[Record, bool]:

@@ -21,7 +21,7 @@ def disk_full(backend: str) -> BaseException:
 
 
 def broken_driver(backend: str) -> BaseException:
-    """Return what a driver raises for a fault that is nobody's in particular."""
+    """Return the error that a driver raises for an unspecific fault."""
     return sqlite_error("disk I/O error", sqlite3.SQLITE_IOERR) if backend == "sqlite" else server_error("XX000")
 
 
@@ -100,7 +100,7 @@ def _denies(error: BaseException, name: str) -> bool:
 
 
 def sqlite_options(fault: Fault) -> dict[str, Any]:
-    """Return engine options whose connections of sqlite3 fail as told."""
+    """Return engine options whose sqlite3 connections fail as the plan says."""
 
     class Cursor(sqlite3.Cursor):
         def fetchall(self) -> Any:
@@ -164,7 +164,7 @@ class _Portal:
 
 
 def postgres_options(fault: Fault) -> dict[str, Any]:
-    """Return engine options whose connections of asyncpg fail as told."""
+    """Return engine options whose asyncpg connections fail as the plan says."""
 
     class Connection(asyncpg.Connection):  # type: ignore[misc]
         async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
@@ -203,5 +203,5 @@ def postgres_options(fault: Fault) -> dict[str, Any]:
 
 
 def faulty_options(backend: str, fault: Fault) -> dict[str, Any]:
-    """Return the engine options of a backend ("sqlite" or "postgres") that fails as told."""
+    """Return the engine options of a backend ("sqlite" or "postgres") that fails as the plan says."""
     return sqlite_options(fault) if backend == "sqlite" else postgres_options(fault)

@@ -1,4 +1,4 @@
-"""What a test may leave behind: no thread, no file descriptor, no task."""
+"""The check for leaks: a test must not leave a thread, a file descriptor or a task behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Seconds that a thread which was told to end gets for its last instructions.
+#: Seconds that an ending thread gets for its last instructions.
 THREAD_GRACE = 2.0
 
 _DESCRIPTORS = Path("/proc/self/fd")
@@ -37,7 +37,7 @@ class Snapshot:
 
     @classmethod
     def take(cls, loop: asyncio.AbstractEventLoop | None = None) -> Snapshot:
-        """Note what is there now.
+        """Record the current resources.
 
         Args:
             loop: The event loop whose unfinished tasks count; None: no tasks are noted.
@@ -46,7 +46,7 @@ class Snapshot:
         return cls(frozenset(threading.enumerate()), open_descriptors(), frozenset(tasks))
 
     def leaks(self, loop: asyncio.AbstractEventLoop | None = None) -> list[str]:
-        """Return one line for each thing that is there now and was not at the time of the snapshot."""
+        """Return one line for each resource that exists now and did not at the time of the snapshot."""
         for thread in set(threading.enumerate()) - self.threads:
             thread.join(THREAD_GRACE)
         now = Snapshot.take(loop)

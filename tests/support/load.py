@@ -57,7 +57,7 @@ class Load:
         self.acknowledged.add(key)
 
     async def write_pair(self) -> tuple[int, int]:
-        """Store two rows inside the transaction of the caller, who acknowledges them behind its end."""
+        """Store two rows inside the transaction of the caller, who acknowledges them after its end."""
         keys = next(self._numbers), next(self._numbers)
         self.pairs.append(keys)
         for key in keys:
@@ -87,7 +87,7 @@ class Load:
 
     @asynccontextmanager
     async def running(self, tasks: int) -> AsyncIterator[None]:
-        """Keep tasks at work for as long as the block runs; whatever is no DeeBaseError fails it."""
+        """Run tasks while the block runs; any error that is not a DeeBaseError fails it."""
         self._running = True
         async with asyncio.TaskGroup() as group:
             for _ in range(tasks):

@@ -1,4 +1,4 @@
-"""Generated modules: imported, and held to what ruff and mypy say."""
+"""Generated modules: imported, and checked by ruff and mypy."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_wal_senders": "4", 
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at."""
+    """Return a port that no process listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -72,7 +72,7 @@ class OwnServer:
         """Run pg_ctl: ``start``, ``stop -m fast``, ``restart -m immediate``, ``promote``."""
         options = f"-p {self.port} -h 127.0.0.1 -k {self.data.parent}"
         log = str(self.data.parent / f"{self.data.name}.log")
-        # Its standard error is inherited by the server, which would keep a pipe open: a file is none.
+        # The server inherits the standard error and would keep a pipe open, so this is a file.
         with tempfile.TemporaryFile() as errors:
             done = subprocess.run(
                 [
@@ -106,7 +106,7 @@ class OwnServer:
 
 @contextmanager
 def own_server() -> Iterator[OwnServer]:
-    """Give a server that runs; it and its standby are stopped at the end, in whatever state they are."""
+    """Yield a running server; it and its standby are stopped at the end, in any state."""
     directory = Path(tempfile.mkdtemp(prefix="dbown-"))
     server = OwnServer(directory / "main", free_port())
     if os.geteuid() == 0:

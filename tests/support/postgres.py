@@ -98,7 +98,7 @@ _PATIENCE = 5
 
 
 async def _emptied(connection: asyncpg.Connection) -> list[str]:
-    """Empty a database that nobody else uses; return a line for each session that is still connected."""
+    """Empty a database that no other session uses; return a line for each session that is still connected."""
     left: list[str] = []
     deadline = asyncio.get_running_loop().time() + _PATIENCE
     while True:

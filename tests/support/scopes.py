@@ -179,7 +179,7 @@ async def refused(*kinds: type[BaseException], by: Awaitable[Any]) -> str:
 
 
 def same_text(one: str, other: str) -> bool:
-    """Compare the texts of two errors, whatever the keys they name."""
+    """Compare the texts of two errors, apart from the keys that they name."""
     import re
 
     return re.sub(r"\d+", "#", one) == re.sub(r"\d+", "#", other)
@@ -363,7 +363,7 @@ async def export_file(w: World) -> Any:
     texts: list[str] = []
     for form in ("csv", "json"):
         file = io.StringIO()
-        # Without the column of the scope in it, the rows are told by their number.
+        # Without the column of the scope, the rows are distinguished by their number.
         count = await w.mine.export_file(file, "1 = 1 OR 1 = 1", format=form, select=["id", "title"])
         assert count == len(w.my_ids)
         texts.append(file.getvalue())

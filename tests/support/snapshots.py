@@ -22,7 +22,7 @@ def opened(path: Any) -> sqlite3.Connection:
 
 
 def _is_false_alarm(connection: sqlite3.Connection, text: str) -> bool:
-    """Whether SQLite complains of a NULL that is not there.
+    """Whether SQLite reports a NULL that does not exist.
 
     3.40 does of any WITHOUT ROWID table whose key is not its first column, also of one that was never changed. IS NULL
     would not tell: of a NOT NULL column SQLite takes it for false without looking.

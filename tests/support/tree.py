@@ -27,7 +27,7 @@ def parse(path: Path) -> ast.Module:
 
 
 def project_files() -> list[Path]:
-    """Return the files that are, or would be, under version control; all files where there is no git."""
+    """Return the files that are, or would be, under version control; without git, all files."""
     try:
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

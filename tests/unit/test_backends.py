@@ -34,7 +34,7 @@ from deebase.errors import (
     ValidationError,
 )
 
-#: Stands for whatever a caller stores; no message may hold it.
+#: A stored value; no message may hold it.
 SECRET = "canaryvalue"
 
 SCHEMA = """
@@ -150,7 +150,7 @@ def test_the_text_of_a_trigger_is_not_shown(raw: sqlite3.Connection) -> None:
         ("SELECT zeroblob(3000000000)", (), DataError, "too large"),
     ],
 )
-def test_what_sqlite_refuses_is_told_without_values(
+def test_errors_of_sqlite_are_reported_without_values(
     raw: sqlite3.Connection, sql: str, values: tuple[Any, ...], kind: type[DeeBaseError], text: str
 ) -> None:
     error = of_sqlite(raw, sql, *values)
@@ -158,7 +158,7 @@ def test_what_sqlite_refuses_is_told_without_values(
     assert text in str(error)
 
 
-def test_text_that_is_no_utf_8_is_not_quoted(raw: sqlite3.Connection) -> None:
+def test_text_that_is_not_utf_8_is_not_quoted(raw: sqlite3.Connection) -> None:
     error = of_sqlite(raw, f"SELECT CAST(x'{SECRET.encode().hex()}ff' AS TEXT) AS note")
     assert type(error) is DataError
     assert "column note" in str(error)
@@ -269,7 +269,7 @@ def test_a_violation_of_postgres_names_what_it_can(
         ("ZZ999", DatabaseError, "ZZ999"),
     ],
 )
-def test_what_the_server_says_is_replaced_where_it_may_quote_values(
+def test_the_text_of_the_server_is_replaced_if_it_may_quote_values(
     state: str, kind: type[DeeBaseError], text: str
 ) -> None:
     error = of_server(state)
@@ -372,7 +372,7 @@ def test_failures_of_the_network_and_of_python(backend: Any, error: BaseExceptio
     assert type(translated(error, backend)) is kind
 
 
-def test_the_reasons_of_several_addresses_are_told() -> None:
+def test_the_reasons_of_several_addresses_are_reported() -> None:
     assert "one, another" in str(translated(OSError("Multiple exceptions: one, another"), postgres_backend))
 
 

@@ -87,7 +87,7 @@ def test_a_dataclass_keeps_its_options_and_docstring() -> None:
     )
 
 
-def test_what_dataclass_itself_writes_is_no_docstring() -> None:
+def test_the_generated_text_of_a_dataclass_is_not_a_docstring() -> None:
     @dataclasses.dataclass
     class Point:
         id: int
@@ -234,7 +234,7 @@ def test_names_of_fields_do_not_hide_types(tmp_path: Path) -> None:
         assert (hints["other"], hints["id"]) == (date, int)
 
 
-def test_classes_of_one_name_are_told_apart(tmp_path: Path) -> None:
+def test_classes_of_one_name_are_distinguished(tmp_path: Path) -> None:
     path = tmp_path / "m.py"
     create_mod(
         path, table("T", id=int), table("T", id=int), table("Text", id=int), table("_x", id=int), table("a b", id=int)
@@ -250,7 +250,7 @@ def test_classes_of_one_name_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [5, "User", None])
-def test_what_is_no_class_is_refused(given: Any) -> None:
+def test_an_object_that_is_not_a_class_is_refused(given: Any) -> None:
     with pytest.raises(ValidationError, match="class or a table"):
         dataclass_src(given)
 
@@ -370,7 +370,7 @@ def test_literals_are_read(sql: str, kind: Any, value: Any) -> None:
         ('"name"', sa.String()),
     ],
 )
-def test_what_is_no_literal_of_the_type_is_told(sql: str, kind: Any) -> None:
+def test_a_text_that_is_not_a_literal_of_the_type_is_reported(sql: str, kind: Any) -> None:
     with pytest.raises(NoLiteral):
         value_of(sql, kind)
 

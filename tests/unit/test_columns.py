@@ -132,7 +132,7 @@ def test_inherited_fields_come_first_and_keep_their_place() -> None:
     ]
 
 
-def test_what_is_no_field_is_left_out() -> None:
+def test_attributes_that_are_not_fields_are_left_out() -> None:
     @dataclass
     class Thing:
         id: int
@@ -209,7 +209,7 @@ def test_an_annotation_without_a_column_type_names_class_field_and_what_is_accep
     assert caught.value.column_name == "field"
 
 
-def test_a_class_without_fields_is_no_table() -> None:
+def test_a_class_without_fields_is_not_a_table() -> None:
     with pytest.raises(UnsupportedTypeError, match="no annotated fields"):
         describe(type("Nothing", (), {}))
 
@@ -373,7 +373,7 @@ def test_a_default_reaches_the_ddl_of_postgresql_as_it_is_quoted(text: str) -> N
     assert f"DEFAULT {escaped if chr(92) in text else chr(39) + quoted + chr(39)}\n" in ddl
 
 
-def test_no_default_is_no_literal() -> None:
+def test_a_missing_default_is_not_a_literal() -> None:
     assert sql_default(ColumnSpec.key("id"), SQLITE) is None
 
 

@@ -1,4 +1,4 @@
-"""Which generator keeps a block open over a yield, told from the frames in which it is opened."""
+"""Finding the generator that keeps a block open over a yield, by the frames in which the block is opened."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from deebase._engine.generators import owner_of
 
-#: The generator's name, and whether the block is no part of what its consumer does.
+#: The generator's name, and whether the block excludes the work of its consumer.
 Told = tuple[str, bool] | None
 
 
@@ -87,7 +87,7 @@ async def test_a_loop_has_no_part_in_what_its_generator_holds() -> None:
     assert [told async for told in held_by_a_stack()] == [("held_by_a_stack", True)]
 
 
-async def test_whoever_asks_for_one_item_takes_part() -> None:
+async def test_the_task_that_asks_for_an_item_takes_part() -> None:
     async with unit() as told:
         assert told == ("unit", False)
     rows = held()
@@ -106,7 +106,7 @@ async def test_a_block_that_ends_before_the_yield_has_no_home(generator: type) -
     assert [told async for told in rows] == []
 
 
-async def test_the_body_of_a_loop_is_no_part_of_the_generator_that_waits() -> None:
+async def test_the_body_of_a_loop_is_not_part_of_the_waiting_generator() -> None:
     async for _ in held():
         async with Block() as told:
             assert told is None

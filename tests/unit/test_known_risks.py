@@ -1,4 +1,4 @@
-"""Builds of SQLite with a known bug, and servers that nobody verifies."""
+"""Builds of SQLite with a known bug, and unverified servers."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_an_unverified_server_is_known(url: str, arguments: dict[str, Any], host
 
 
 async def test_the_log_warns_of_an_unverified_server(caplog: pytest.LogCaptureFixture) -> None:
-    # An address of a network for documentation (RFC 5737), which nobody answers at.
+    # An address of a network for documentation (RFC 5737), at which no host answers.
     url = "postgresql://ann:s3cret@192.0.2.1/x"
     for arguments, warned in (({}, True), ({"ssl": True}, False)):
         caplog.clear()

@@ -73,7 +73,7 @@ def test_values_are_converted_but_null_is_not(kind: Any) -> None:
     assert rows == [kind(id=2, name="A"), kind(id=3, name=None)]
 
 
-def test_columns_at_the_end_that_nobody_asked_for_are_dropped() -> None:
+def test_surplus_columns_at_the_end_are_dropped() -> None:
     for kind in (dict, Data, Keywords, Struct):
         assert row_maker(NAMES, [None, None], kind)([(1, "a", "hidden")]) == [kind(id=1, name="a")]
         assert row_maker(NAMES, [None, str.upper], kind)([(1, "a", "hidden")]) == [kind(id=1, name="A")]

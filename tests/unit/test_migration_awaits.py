@@ -52,7 +52,7 @@ def test_a_dropped_call_of_the_api_is_found(body: str, call: str) -> None:
         "Path('a').rename('b')",
     ],
 )
-def test_what_is_awaited_or_is_no_coroutine_passes(body: str) -> None:
+def test_awaited_calls_and_other_calls_pass(body: str) -> None:
     assert found(body) == []
 
 

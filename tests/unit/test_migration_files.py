@@ -108,7 +108,7 @@ def test_names_have_numbers_and_drafts_have_none() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".py", ".sql"])
-def test_a_seal_holds_the_checksum_and_is_no_part_of_the_text(tmp_path: Path, suffix: str) -> None:
+def test_a_seal_holds_the_checksum_and_is_not_part_of_the_text(tmp_path: Path, suffix: str) -> None:
     written = files.write(tmp_path / f"0001-a{suffix}", "text\n", sealed=True)
     read = files.read(written.path)
     assert read == written
@@ -134,7 +134,7 @@ def test_an_edit_breaks_a_seal(tmp_path: Path) -> None:
     assert "rerecord" in status.hint
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "0001-a.sql").write_bytes(b"\xff\xfe")
     with pytest.raises(MigrationError, match="not UTF-8"):
         read_statuses(tmp_path, {})
@@ -149,7 +149,7 @@ def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
 # -- states ------------------------------------------------------------------------------------------
 
 
-def test_pending_is_what_the_ledger_lacks_whatever_its_number(tmp_path: Path) -> None:
+def test_a_migration_that_the_ledger_lacks_is_pending_for_any_number(tmp_path: Path) -> None:
     made = [sealed(tmp_path, f"000{n}-s{n}.sql", f"-- upgrade\nSELECT {n};\n-- downgrade\n") for n in (1, 2, 3, 4)]
     found = read_statuses(tmp_path, {file.name: entry(file) for file in (made[0], made[2])})
     assert states(found) == {"0001-s1": "applied", "0002-s2": "pending", "0003-s3": "applied", "0004-s4": "pending"}
@@ -162,7 +162,7 @@ def test_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
     assert [status.number for status in read_statuses(tmp_path, {})] == [9999, 10000, None]
 
 
-def test_what_needs_attention_says_what_mends_it(tmp_path: Path) -> None:
+def test_states_that_need_attention_have_a_hint(tmp_path: Path) -> None:
     files.write(tmp_path / "0001-by-hand.sql", "SELECT 1;", sealed=False)
     for name in ("0002-a.sql", "0002-b.py", "3-short.sql"):
         sealed(tmp_path, name)

@@ -219,7 +219,7 @@ def test_one_statement_may_give_several() -> None:
     assert [rule for rule, _, _ in found(f"{statement};", sql=True)] == ["M502", "M501", "M411", "M407", "M102"]
 
 
-def test_a_database_without_a_limit_for_locks_is_told_once() -> None:
+def test_a_database_without_a_lock_timeout_is_reported_once() -> None:
     text = "-- upgrade\nALTER TABLE t ADD COLUMN x integer;\nALTER TABLE t ADD COLUMN y integer;\n-- downgrade\n"
     file = MigrationFile(Path("0001-a.sql"), text, None)
     assert [hazard.rule for hazard in hazards_of(file, SERVER, bounded=False)] == ["M505"]

@@ -99,7 +99,7 @@ NO_MOMENTS += ("10000-01-01", "0001-01-01 00:00:00+01:00", "-1", "12345", "Jan 1
 
 @pytest.mark.parametrize("stored", [*NO_MOMENTS, 1e300, -1e300, 2**63 - 1, b"2024-01-01", None], ids=repr)
 @pytest.mark.parametrize(("read", "kind"), [(read_naive, DATETIME), (read_date, DATE), (read_time, TIME)])
-def test_what_is_no_moment_stays_as_it_is(stored: Any, read: Callable[[Any], Any], kind: Any) -> None:
+def test_text_that_is_not_a_moment_stays_as_it_is(stored: Any, read: Callable[[Any], Any], kind: Any) -> None:
     with pytest.raises((ValueError, TypeError, OverflowError)):
         read(stored)
     assert kind.normal(stored) == stored

@@ -1,4 +1,4 @@
-"""The queue for lanes: fair, bounded in time, and sound whatever is cancelled or fails."""
+"""The queue for lanes: fair, bounded in time, and consistent after any cancellation or failure."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ async def test_an_exhausted_pool_names_its_limit_and_its_holders() -> None:
     await pool.close(1)
 
 
-async def test_a_failed_connection_fails_all_who_wait_when_there_is_no_other() -> None:
+async def test_a_failed_connection_fails_all_waiting_tasks_if_there_is_no_other() -> None:
     opener = Opener()
     opener.error = OSError("refused")
     pool = pool_of(opener)
@@ -131,7 +131,7 @@ async def test_a_failed_connection_fails_all_who_wait_when_there_is_no_other() -
     await pool.close(1)
 
 
-async def test_a_failed_connection_fails_nobody_while_another_lane_is_lent() -> None:
+async def test_a_failed_connection_fails_no_task_while_another_lane_is_in_use() -> None:
     opener = Opener()
     pool = pool_of(opener)
     lane = await pool.acquire("a")

@@ -64,7 +64,7 @@ def test_postgresql_gets_values_as_they_are_but_documents_and_members() -> None:
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("value", [UNSET, sa.func.now(), SqlExpression(sa.literal(1)), sa.column("x")])
-def test_what_is_no_value_is_refused(dialect: str, value: Any) -> None:
+def test_objects_that_are_not_values_are_refused(dialect: str, value: Any) -> None:
     with pytest.raises(ValidationError) as caught:
         adapt(value, dialect)
     assert caught.value.hint
@@ -72,7 +72,7 @@ def test_what_is_no_value_is_refused(dialect: str, value: Any) -> None:
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("value", [{"a": float("nan")}, {"a": {1, 2}}, {"a": b"x"}, {(1, 2): 3}])
-def test_a_document_that_is_no_json_is_refused(dialect: str, value: Any) -> None:
+def test_a_document_that_is_not_json_is_refused(dialect: str, value: Any) -> None:
     with pytest.raises(ValidationError):
         adapt(value, dialect)
 

@@ -114,5 +114,5 @@ def test_field_names_of_classes_that_declare_them(kind: type) -> None:
 
 
 @pytest.mark.parametrize("kind", [dict, int, Plain, object, types.SimpleNamespace])
-def test_other_classes_declare_none(kind: type) -> None:
+def test_other_classes_declare_no_default(kind: type) -> None:
     assert field_names(kind) is None

@@ -142,7 +142,7 @@ def test_pragmas_go_on_top_of_ours() -> None:
     assert dict(settings("app.db", foreign_keys=False).pragmas)["foreign_keys"] == "OFF"
 
 
-def test_timeouts_reach_the_server_in_milliseconds_and_0_is_none() -> None:
+def test_timeouts_reach_the_server_in_milliseconds_and_0_means_no_limit() -> None:
     found = settings("postgresql://h/x", command_timeout=1.5, lock_timeout=0, connect_timeout=0).connect_args
     assert found["command_timeout"] == 1.5
     assert found["timeout"] is None
@@ -239,7 +239,7 @@ def test_options_of_sqlite_that_cannot_be_met_are_refused(target: str) -> None:
     assert refused.value.hint
 
 
-def test_a_path_is_no_uri() -> None:
+def test_a_path_is_not_a_uri() -> None:
     assert settings(Path("file:app.db")).path == "file:app.db"
     assert settings("app.db?mode=ro").path == "app.db?mode=ro"
 

@@ -1,4 +1,4 @@
-"""Work that runs to its end whatever happens to the task that waits for it."""
+"""Work that finishes even if the task that waits for it is cancelled."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_a_cancelled_task_waits_for_the_end_of_the_work() -> None:
     assert ended.is_set()
 
 
-async def test_the_cancellation_goes_on_with_the_error_of_the_work_behind_it() -> None:
+async def test_the_cancellation_continues_with_the_error_of_the_work_as_its_cause() -> None:
     go_on = asyncio.Event()
 
     async def work() -> None:

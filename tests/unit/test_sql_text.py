@@ -253,7 +253,7 @@ def test_kinds_of_statement(sql: str, kind: StatementKind) -> None:
         ("SELECT a[1] FROM t", StatementKind.READ),
     ],
 )
-def test_kinds_of_statement_are_told_by_the_rules_of_the_database(sql: str, kind: StatementKind) -> None:
+def test_kinds_of_statement_follow_the_rules_of_the_database(sql: str, kind: StatementKind) -> None:
     assert classify(sql, POSTGRES) is kind
 
 
@@ -361,7 +361,7 @@ def test_what_postgresql_reads_otherwise_than_it_looks_is_refused(sql: str) -> N
             check_fragment(sql, POSTGRES, scoped=scoped)
 
 
-def test_a_question_mark_that_is_no_placeholder_has_no_place_in_a_condition_of_sqlite() -> None:
+def test_a_question_mark_that_is_not_a_placeholder_is_refused_in_a_condition_of_sqlite() -> None:
     check_fragment("a ?? 'k'", POSTGRES)
     with pytest.raises(ValidationError):
         check_fragment("a ?? 'k'", SQLITE)
@@ -414,7 +414,7 @@ def test_a_fragment_that_passes_stays_inside_of_its_parentheses(fragment: str) -
         check_fragment(fragment, SQLITE)
     except ValidationError:
         return
-    # Whatever it says, it is one operand: the AND behind it still holds.
+    # The text is one operand: the AND after it still applies.
     connection = sqlite3.connect(":memory:")
     try:
         connection.execute("CREATE TABLE t (a, b)")

@@ -481,7 +481,7 @@ def test_a_choice_takes_members_and_their_plain_values() -> None:
     assert stored(Choice(enum_pairs(Level)), 10, POSTGRESQL) == "10"
 
 
-def test_a_value_that_is_no_choice_lists_the_accepted() -> None:
+def test_a_value_that_is_not_a_choice_lists_the_accepted_values() -> None:
     for value in ("green", 1, Level.LOW, ["blue"]):
         with pytest.raises(ValidationError) as caught:
             stored(Choice(enum_pairs(Color)), value, SQLITE)
@@ -514,6 +514,6 @@ class Empty(Enum):
 
 
 @pytest.mark.parametrize("kind", [Same, Planet, Rights, Empty])
-def test_enums_whose_members_cannot_be_told_apart_as_text_are_refused(kind: type[Enum]) -> None:
+def test_enums_whose_members_have_the_same_text_are_refused(kind: type[Enum]) -> None:
     with pytest.raises(UnsupportedTypeError):
         enum_pairs(kind)

@@ -138,7 +138,7 @@ def test_messages_never_hold_the_value(sa_type: TypeEngine[Any], value: Any) -> 
     ),
     sa_type=st.sampled_from([sa_type for sa_type, *_ in ACCEPTED] + [sa_type for sa_type, _ in REFUSED]),
 )  # fmt: skip
-def test_whatever_is_given_is_accepted_or_a_validation_error(value: Any, sa_type: TypeEngine[Any]) -> None:
+def test_any_argument_is_accepted_or_raises_a_validation_error(value: Any, sa_type: TypeEngine[Any]) -> None:
     with suppress(ValidationError):
         checker("field", sa_type)(value)
 

@@ -165,7 +165,7 @@ def test_order_is_by_names_with_a_direction(model: TableModel, dialect: Any) -> 
 
 
 @pytest.mark.parametrize("order", ["nothing", "a b", "a,c", "a; drop", "", "-", "lower(b)", "a desc nulls last", "1"])
-def test_other_text_is_no_order(model: TableModel, order: str) -> None:
+def test_other_text_is_not_an_order(model: TableModel, order: str) -> None:
     with pytest.raises(ColumnNotFoundError):
         order_by(model, order)
     for other in (5, [None], {"a": "desc"}):
