@@ -89,7 +89,7 @@ def scenarios(found: list[Figures]) -> list[str]:
     """Return the tables of the scenarios."""
     lines: list[str] = []
     for figures in found:
-        lines += [f"| {figures['backend']} | DeeBase, ms | beside it, ms | ratio |", "|---|---|---|---|"]
+        lines += [f"| {figures['backend']} | DeeBase, ms | reference, ms | ratio |", "|---|---|---|---|"]
         for scenario, sides in figures["milliseconds"].items():
             (own, first), (other, second) = ((who, statistics.median(values)) for who, values in sides.items())
             names = "" if other == "driver" else f" ({own} against {other})"

@@ -31,7 +31,7 @@ def answer(state: str, severity: str) -> Any:
         (KeyboardInterrupt(), True),
         (TimeoutError(), True),
         (ConnectionResetError(), True),
-        # The connection works, but the server accepts no writes: the pool then reconnects (tests/faults/test_failover.py).
+        # The connection works, but the server accepts no writes: the pool reconnects (tests/faults/test_failover.py).
         (answer("25006", "ERROR"), False),
     ],
     ids=repr,
