@@ -313,7 +313,7 @@ async def measure_stream(backend: Backend, place: str, plan: Plan, figures: Figu
 
 def lines(figures: Figures) -> list[str]:
     """Return the figures as lines of a Markdown table."""
-    result = [f"| {figures.backend} | DeeBase, ms | beside it, ms | ratio |", "|---|---|---|---|"]
+    result = [f"| {figures.backend} | DeeBase, ms | reference, ms | ratio |", "|---|---|---|---|"]
     for scenario, sides in figures.milliseconds.items():
         medians = {who: statistics.median(values) for who, values in sides.items()}
         (own, first), (other, second) = medians.items()
