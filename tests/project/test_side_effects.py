@@ -6,6 +6,11 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+#: Loading everything takes seconds, and more on a busy machine.
+pytestmark = pytest.mark.timeout(120)
+
 #: Prints what differs after some code: attributes of the modules and classes of others, and state of the process.
 PROBE = """
 import asyncio, csv, decimal, importlib, json, locale, logging, pkgutil, signal, sqlite3, sys, threading, types
@@ -102,7 +107,7 @@ ALLOWED = {
 
 def changes(code: str) -> set[str]:
     probe = PROBE.replace("@CODE@", code)
-    result = subprocess.run([sys.executable, "-c", probe], capture_output=True, check=True, text=True, timeout=25)
+    result = subprocess.run([sys.executable, "-c", probe], capture_output=True, check=True, text=True, timeout=90)
     return set(json.loads(result.stdout))
 
 
