@@ -25,9 +25,9 @@ from deebase._backends.sqlite.lane import SqliteLane
 from deebase._backends.sqlite.sql import SUM, adapt
 from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
 from deebase._types import arithmetic as exact
+from deebase._types.base import KEPT
+from deebase._types.decimals import compare_decimals
 from deebase._types.moment_forms import KINDS
-from deebase._types.standard import compare_decimals
-from deebase._types.stored_forms import KEPT
 from deebase.errors import ConfigurationError, ConnectionError
 
 log = logging.getLogger("deebase")

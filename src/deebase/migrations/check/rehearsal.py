@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from deebase._sqltext.scanner import StatementKind, classify
+from deebase._sqltext.kinds import StatementKind, classify
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.ledger import TABLE
 from deebase.migrations.runner import Runner
@@ -41,7 +41,7 @@ class Rehearsal:
         """Return the statements that change something other than the ledger."""
         result: list[str] = []
         for sql in statements:
-            if TABLE in sql or classify(sql, self.target.capabilities.name) is StatementKind.READ:
+            if TABLE in sql or classify(sql, self.target.capabilities.tokens) is StatementKind.READ:
                 continue
             if sql.startswith(_EXCHANGE):
                 result += ["PRAGMA writable_schema = ON", sql, "PRAGMA writable_schema = RESET"]
