@@ -14,6 +14,7 @@ import pytest
 from deebase import (
     BusyError,
     Database,
+    DeeBaseError,
     InvalidOperationError,
     MigrationError,
     TableNotFoundError,
@@ -703,3 +704,10 @@ async def test_it_does_not_come_again_for_ever(
                 await Migrator(db, tmp_path / "migrations").up()
     assert "run it again" in (caught.value.hint or "")
     assert len([record for record in caplog.records if "trying again" in record.getMessage()]) == 4
+
+
+async def test_an_error_under_the_lock_is_not_taken_for_one_of_the_database(db: Database) -> None:
+    with pytest.raises(OSError, match="not of the database") as caught:
+        async with runner_lock(Target(db), 1.0):
+            raise OSError("not of the database")
+    assert not isinstance(caught.value, DeeBaseError)

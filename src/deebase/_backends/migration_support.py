@@ -7,7 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 from sqlalchemy.engine import Dialect
 
@@ -62,6 +62,10 @@ class Connected(Protocol):
 
     def connect(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Return a connection of its own, for statements that no transaction accepts."""
+        ...
+
+    def fail(self, error: Exception) -> NoReturn:
+        """Raise the DeeBase error for one that came from such a connection."""
         ...
 
 

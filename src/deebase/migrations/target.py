@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sqlalchemy.engine import Dialect
 
@@ -63,12 +63,17 @@ class Target:
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[AsyncConnection, None]:
         """See ``Connected``."""
-        try:
-            async with self.executor.engine.connect() as connection:
+        async with AsyncExitStack() as stack:
+            try:
+                connection = await stack.enter_async_context(self.executor.engine.connect())
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
-                yield connection
-        except Exception as error:
-            self.executor.raise_translated(error)
+            except Exception as error:
+                self.fail(error)
+            yield connection
+
+    def fail(self, error: Exception) -> NoReturn:
+        """See ``Connected``."""
+        self.executor.raise_translated(error)
 
     def handle(self, executor: Executor | None = None) -> Database:
         """Return a handle on the same database, and the same transactions, that knows no tables yet.

@@ -50,11 +50,14 @@ async def runner_lock(database: Connected) -> AsyncGenerator[Attempt, None]:
             nonlocal sound
             sound = False
             holder = None
-            # The tag of the last statement has the number of its rows.
-            if await driver.execute(_TRY.format(name=name, **_KEYS)) != "SELECT 1":
-                await driver.execute("ROLLBACK")
-                row = await driver.fetchrow(_HOLDER.format(**_KEYS))
-                holder = "another session" if row is None else _described(*row)
+            try:
+                # The tag of the last statement has the number of its rows.
+                if await driver.execute(_TRY.format(name=name, **_KEYS)) != "SELECT 1":
+                    await driver.execute("ROLLBACK")
+                    row = await driver.fetchrow(_HOLDER.format(**_KEYS))
+                    holder = "another session" if row is None else _described(*row)
+            except Exception as error:
+                database.fail(error)
             sound = True
             return holder
 

@@ -93,4 +93,7 @@ async def _sweep(database: Connected) -> None:
 async def _run(database: Connected, sql: str) -> None:
     """Run a statement that no transaction accepts."""
     async with database.connect() as connection:
-        await connection.exec_driver_sql(sql)
+        try:
+            await connection.exec_driver_sql(sql)
+        except Exception as error:
+            database.fail(error)
