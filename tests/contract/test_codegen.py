@@ -428,7 +428,7 @@ def test_a_file_that_exists_is_kept(tmp_path: Path) -> None:
 
 
 def test_places_that_cannot_be_written_are_named(tmp_path: Path) -> None:
-    for path, why in ((tmp_path, "is a directory"), (tmp_path / "no" / "x.py", "no directory")):
+    for path, why in ((tmp_path, "is a directory"), (tmp_path / "no" / "x.py", "not a directory")):
         with pytest.raises(InvalidOperationError, match=why):
             create_mod(path, Orders, overwrite=True)
     for path in (Orders, "a\0b", 5):
