@@ -14,7 +14,7 @@ from deebase._engine.core import core_of
 from deebase.database import Database
 from deebase.errors import ConfigurationError
 from deebase.testing.databases import Classes, Setup, apart, set_up, temporary_url
-from deebase.testing.rollback import hold
+from deebase.testing.rollback import install_sandbox
 
 if TYPE_CHECKING:
     import pytest
@@ -59,11 +59,11 @@ class Provider:
                 yield db
             return
         db = self._shared_one(url, request.session)
-        held = hold(db)
+        sandbox = install_sandbox(db)
         try:
             yield db
         finally:
-            held.uninstall()
+            sandbox.uninstall()
 
     def _shared_one(self, url: str | None, session: pytest.Session) -> Database:
         if self._shared is None:

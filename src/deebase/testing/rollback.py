@@ -1,8 +1,7 @@
-"""Blocks after which a database is as it was before."""
+"""Blocks that leave a database as it was before."""
 
 from __future__ import annotations
 
-# pyright: reportPrivateUsage=false
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -12,32 +11,33 @@ from deebase.database import Database
 from deebase.errors import TransactionError
 
 
-def hold(db: Database) -> RollbackSandbox:
-    """Have everything done with a database go into one transaction, and return that."""
-    if core_of(db).executor.current_transaction() is not None:
+def install_sandbox(db: Database) -> RollbackSandbox:
+    """Install a transaction that everything done with a database joins, and return it."""
+    executor = core_of(db).executor
+    if executor.current_transaction() is not None:
         raise TransactionError(
             "this database is in a transaction already",
             hint="begin the rollback outside of db.transaction(), and once",
         )
-    held = RollbackSandbox(core_of(db).executor)
-    held.install()
-    return held
+    sandbox = RollbackSandbox(executor)
+    sandbox.install()
+    return sandbox
 
 
 @asynccontextmanager
 async def rollback(db: Database) -> AsyncGenerator[Database]:
-    """Undo everything at the end of the block that was done with a database in it.
+    """Undo, at the end of the block, everything that was done with a database in it.
 
-    Inside the block the code under test may do all it does elsewhere: its statements, its ``db.transaction()`` and
-    ``db.retry``, its tasks. An error undoes its statement or its block alone. What it commits is seen through this
-    ``Database`` and by nobody else, and undone at the end, tables included.
+    Inside the block the code under test may do everything that it does elsewhere: statements, ``db.transaction()``,
+    ``db.retry``, tasks. An error undoes its statement or its block alone. Rows that the code commits are visible
+    through this ``Database`` only, and are undone at the end, as are changes of tables.
 
     Args:
-        db: the database. All tasks that use this object meanwhile are part of it; transactions of two tasks
+        db: the database. All tasks that use this object during the block take part; transactions of two tasks
             wait for each other.
 
     Raises:
-        TransactionError: the block is inside of ``db.transaction()``, or of another ``rollback``.
+        TransactionError: the block is inside ``db.transaction()``, or inside another ``rollback``.
 
     Example:
         ```python
@@ -46,8 +46,8 @@ async def rollback(db: Database) -> AsyncGenerator[Database]:
         assert not await users.exists(email="eve@example.com")
         ```
     """
-    held = hold(db)
+    sandbox = install_sandbox(db)
     try:
         yield db
     finally:
-        await held.undo()
+        await sandbox.undo()
