@@ -88,7 +88,7 @@ async def test_of_several_foreign_keys_all_that_it_may_be_are_named(books: Datab
 
 
 async def test_a_statement_of_the_users_own_says_what_the_database_tells(books: Database) -> None:
-    with pytest.raises(ForeignKeyViolationError, match="a row that is referred to is missing"):
+    with pytest.raises(ForeignKeyViolationError, match="the referenced row does not exist"):
         await books.q("INSERT INTO book (author_id) VALUES (5)")
 
 
