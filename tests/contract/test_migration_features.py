@@ -166,6 +166,6 @@ async def test_a_type_with_other_values_is_said_and_left(db: Database, tmp_path:
     text = (await migrator.new("more moods")).read_text(encoding="utf-8")
     assert "# not done here: the type mood differs: ALTER TYPE ... ADD VALUE" in text
     assert await differences(db, models) == [
-        "t.m: is held to another list of values",
+        "t.m: has another list of values",
         "mood: is another type",
     ]
