@@ -11,10 +11,16 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
 
 from deebase._sql.raw import adapt, described, unique_names
 from deebase.errors import ValidationError
 from deebase.types import UNSET, SqlExpression
+
+
+SQLITE: Dialect = sqlite.dialect()  # type: ignore[no-untyped-call]
+POSTGRES: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 class Color(Enum):
@@ -50,29 +56,29 @@ class Level(IntEnum):
     ],
 )
 def test_sqlite_gets_values_as_columns_store_them(value: Any, stored: Any) -> None:
-    made = adapt(value, "sqlite")
+    made = adapt(value, SQLITE)
     assert made == stored
     assert type(made) is type(stored)
 
 
 def test_postgresql_gets_values_as_they_are_but_documents_and_members() -> None:
     for value in (True, datetime(2024, 1, 1, tzinfo=UTC), Decimal("1.5"), UUID(int=1), [1, 2], timedelta(1), time(1)):
-        assert adapt(value, "postgresql") is value
-    assert adapt({"a": None}, "postgresql") == '{"a": null}'
-    assert adapt(Color.RED, "postgresql") == "red"
+        assert adapt(value, POSTGRES) is value
+    assert adapt({"a": None}, POSTGRES) == '{"a": null}'
+    assert adapt(Color.RED, POSTGRES) == "red"
 
 
-@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("dialect", [SQLITE, POSTGRES], ids=["sqlite", "postgres"])
 @pytest.mark.parametrize("value", [UNSET, sa.func.now(), SqlExpression(sa.literal(1)), sa.column("x")])
-def test_objects_that_are_not_values_are_refused(dialect: str, value: Any) -> None:
+def test_objects_that_are_not_values_are_refused(dialect: Dialect, value: Any) -> None:
     with pytest.raises(ValidationError) as caught:
         adapt(value, dialect)
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("dialect", [SQLITE, POSTGRES], ids=["sqlite", "postgres"])
 @pytest.mark.parametrize("value", [{"a": float("nan")}, {"a": {1, 2}}, {"a": b"x"}, {(1, 2): 3}])
-def test_a_document_that_is_not_json_is_refused(dialect: str, value: Any) -> None:
+def test_a_document_that_is_not_json_is_refused(dialect: Dialect, value: Any) -> None:
     with pytest.raises(ValidationError):
         adapt(value, dialect)
 

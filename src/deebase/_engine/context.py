@@ -241,7 +241,6 @@ def conditions(
 ) -> Where:
     """Return the conditions of a call: expressions and SQL text by position, columns by keyword."""
     result = source.where()
-    dialect = source.dialect.name
     pending = list(args)
     while pending:
         item = pending.pop(0)
@@ -249,13 +248,13 @@ def conditions(
             following = pending.pop(0) if pending and isinstance(pending[0], (list, tuple, dict)) else None
             if pending and following is None:
                 _check_condition(source, pending[0])
-            result.fragment(item, following, dialect)
+            result.fragment(item, following, source.dialect)
         elif isinstance(item, (list, tuple, dict)):
             raise _stray(source, item)
         else:
             result.expression(item)
     if where is not None:
-        result.fragment(where, params, dialect)
+        result.fragment(where, params, source.dialect)
     elif params is not None:
         raise ValidationError(
             "params without a where", field="params", hint="t(where='age > :age', params={'age': 30})"

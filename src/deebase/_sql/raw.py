@@ -8,7 +8,9 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from deebase._types.base import NamedDialect, has_types, is_a
+from sqlalchemy.engine import Dialect
+
+from deebase._types.base import has_types, is_a
 from deebase._types.foreign_values import sendable
 from deebase._types.registry import type_of
 from deebase.errors import ValidationError
@@ -17,7 +19,7 @@ from deebase.types import UNSET, SqlExpression
 _PLAIN = frozenset({int, str, float, bytes, type(None)})
 
 
-def adapt(value: Any, dialect: str) -> Any:
+def adapt(value: Any, dialect: Dialect) -> Any:
     """Return a bound value of raw SQL in the form in which a column of its type stores it.
 
     Raises:
@@ -31,7 +33,7 @@ def adapt(value: Any, dialect: str) -> Any:
         )
     if isinstance(value, Enum):
         return adapt(value.value, dialect)
-    on_postgres = has_types(NamedDialect(dialect))
+    on_postgres = has_types(dialect)
     if isinstance(value, dict) or (isinstance(value, list) and not on_postgres):
         return _document(value)
     given = sendable(value)

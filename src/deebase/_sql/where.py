@@ -8,6 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
 
@@ -210,7 +211,7 @@ class Where:
             self.values[source] = given if type(given) in OWN else sendable(given)
         self.shape = (*(self.shape or ()), ("expression", key.key))
 
-    def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: str) -> None:
+    def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: Dialect) -> None:
         """Add a condition in SQL text, with its values bound."""
         if params is not None and hasattr(params, "__len__"):
             self._refuse_many(len(params))

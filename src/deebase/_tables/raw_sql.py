@@ -62,7 +62,7 @@ class RawSql:
                 changes_session=kind is StatementKind.SESSION and not resets,
                 keeps_session=not resets or keeps_session(sql, self._rules),
             )
-        return statement, [adapt(value, self._dialect.name) for value in values]
+        return statement, [adapt(value, self._dialect) for value in values]
 
     def _refuse_several(self, sql: str) -> None:
         # Most texts have no semicolon, and need not be tokenized.

@@ -76,12 +76,6 @@ class NamedWithCast(Named):
 
 
 @dataclass
-class NamedDialect:
-    """A database by the name of its dialect, for code that has no more of it."""
-
-    name: str
-
-
 def has_types(dialect: HasName) -> bool:
     """Whether ``postgres`` applies in a database, rather than ``sqlite``: a column holds values of its type alone.
 

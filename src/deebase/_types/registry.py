@@ -52,7 +52,8 @@ class _Lookups:
             self.of_annotations.append(kind)
         for sa_type in own.get("adopts", ()):
             self._put(self.by_sa_type, sa_type, kind)
-        if {"name", "sqlite", "postgres"} & own.keys():
+        parent: Any = kind.__mro__[1]
+        if "name" in own or kind.sqlite is not parent.sqlite or kind.postgres is not parent.postgres:
             self._add_declared(kind)
         for name in own.get("sqlite_names", ()):
             self._put(self.by_sqlite_name, name, kind)

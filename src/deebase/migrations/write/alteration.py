@@ -198,7 +198,7 @@ class Alteration:
                 self._index(index)
 
     def _index(self, index: IndexInfo) -> None:
-        made = plain_index(self._change.after.facts, index, self._body.capabilities.name)
+        made = plain_index(self._change.after.facts, index, self._body.dialect)
         if made is None:
             self._body.sql(index.sql or "")
             return

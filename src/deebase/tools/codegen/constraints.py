@@ -25,7 +25,7 @@ def indexes_of(table: sa.Table, facts: TableInfo | None, dialect: Dialect | None
         return [*_declared(table)]
     made: list[Index] = []
     for index in facts.indexes:
-        found = _index(facts, index, dialect.name, notes)
+        found = _index(facts, index, dialect, notes)
         if found is None:
             notes.append(f"the index {index.name}: {index.sql}")
         else:
@@ -49,14 +49,14 @@ def _unique_name(table: str, columns: list[str]) -> str:
     return f"ux_{table}_{'_'.join(columns)}"
 
 
-def plain_index(facts: TableInfo, index: IndexInfo, dialect: str) -> Index | None:
+def plain_index(facts: TableInfo, index: IndexInfo, dialect: Dialect) -> Index | None:
     """Return an index as an argument of ``create``; None if it cannot be expressed."""
     notes: list[str] = []
     found = _index(facts, index, dialect, notes)
     return None if notes else found
 
 
-def _index(facts: TableInfo, index: IndexInfo, dialect: str, notes: list[str]) -> Index | None:
+def _index(facts: TableInfo, index: IndexInfo, dialect: Dialect, notes: list[str]) -> Index | None:
     columns = [name for name in index.columns if name is not None]
     if len(columns) < len(index.columns) or len(set(columns)) < len(columns):
         return None
@@ -74,7 +74,7 @@ def _index(facts: TableInfo, index: IndexInfo, dialect: str, notes: list[str]) -
 class _Definition:
     """A CREATE INDEX statement in its parts."""
 
-    def __init__(self, sql: str, dialect: str) -> None:
+    def __init__(self, sql: str, dialect: Dialect) -> None:
         found = tokens(sql, capabilities_of(dialect).tokens)
         depth, first, last, where = 0, len(found), len(found), len(found)
         for place, (kind, text, _) in enumerate(found):
