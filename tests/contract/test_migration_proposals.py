@@ -27,7 +27,7 @@ from deebase import (
     UTCDateTime,
     ValidationError,
 )
-from deebase._backends.migration_support import SCRATCH_PREFIX
+from deebase._backends.migration_protocols import SCRATCH_PREFIX
 from deebase.migrations import Migrator
 from tests.support.capabilities import can
 from tests.support.migrations import compare, scratch

@@ -29,7 +29,7 @@ def test_no_database_is_known_by_its_name(path: Path) -> None:
 
 
 #: The modules that every backend has.
-PARTS = ("capabilities", "connections", "ddl", "driver_errors", "extras", "inventory", "lane", "settings", "sql")
+PARTS = ("capabilities", "connections", "ddl", "driver_errors", "inventory", "lane", "settings", "sql")
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.capabilities.name)

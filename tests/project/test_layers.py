@@ -31,7 +31,7 @@ PURE_OF_BACKENDS = (
     "table_edits",
 )
 #: Of the modules above the two backends: those whose protocols await a database.
-AWAITING_PROTOCOLS = ("contents", "migration_support")
+AWAITING_PROTOCOLS = ("stored_tables", "migration_protocols")
 
 
 def pure_modules() -> list[Path]:

@@ -18,7 +18,6 @@ from deebase._sql.raw import adapt, described, unique_names
 from deebase.errors import ValidationError
 from deebase.types import UNSET, SqlExpression
 
-
 SQLITE: Dialect = sqlite.dialect()  # type: ignore[no-untyped-call]
 POSTGRES: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 

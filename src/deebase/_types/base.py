@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, TypeVar, cast, get_args, get_origin
 
@@ -75,7 +74,6 @@ class NamedWithCast(Named):
     render_bind_cast = True
 
 
-@dataclass
 def has_types(dialect: HasName) -> bool:
     """Whether ``postgres`` applies in a database, rather than ``sqlite``: a column holds values of its type alone.
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from deebase._backends.migration_support import Attempt
+from deebase._backends.migration_protocols import Attempt
 from deebase.errors import BusyError
 from deebase.migrations.hints import either
 from deebase.migrations.target import Target

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sqlalchemy.engine import Dialect
 
-from deebase._backends.migration_support import MigrationSupport, support_of
+from deebase._backends.migration_protocols import MigrationSupport, support_of
 from deebase._backends.protocols import Settings
 from deebase._engine.core import core_of
 from deebase._sqltext.capabilities import Capabilities, capabilities_of

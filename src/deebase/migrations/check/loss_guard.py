@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Sequence
 from typing import TypeVar
 
-from deebase._backends.contents import Contents, Fate, Outcome, Profile, StoredTable, UnreadableSchemaError
+from deebase._backends.stored_tables import Contents, Fate, Outcome, Profile, StoredTable, UnreadableSchemaError
 from deebase.errors import MigrationError
 from deebase.migrations.check.losses import gone, losses, survivor
 from deebase.migrations.hints import either

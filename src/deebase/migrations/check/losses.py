@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from deebase._backends.contents import Contents, Profile, StoredColumn, StoredTable
+from deebase._backends.stored_tables import Contents, Profile, StoredColumn, StoredTable
 
 #: Types that store a text which they accept unchanged, or in a normal form of the same meaning.
 _PARSED = frozenset({"jsonb", "json", "uuid", "inet", "cidr", "macaddr", "macaddr8", "xml"})

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from deebase._backends.migration_support import Attempt, Connected, this_process
+from deebase._backends.migration_protocols import Attempt, Connected, this_process
 from deebase.errors import MigrationError
 
 #: Who runs migrations of a database in memory, by its identity.

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from deebase._backends.migration_support import Attempt, Connected, this_process
+from deebase._backends.migration_protocols import Attempt, Connected, this_process
 from deebase._lanes.shield import run_shielded
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
-from deebase._backends.contents import Contents, Fate, Outcome, Profile, StoredColumn, StoredTable, batches
-from deebase._backends.migration_support import Connected
+from deebase._backends.migration_protocols import Connected
+from deebase._backends.stored_tables import Contents, Fate, Outcome, Profile, StoredColumn, StoredTable, batches
 from deebase._sql.statement import Statement
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import identifier

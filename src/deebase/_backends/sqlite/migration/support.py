@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from deebase._backends.contents import Census
-from deebase._backends.migration_support import Connected
+from deebase._backends.migration_protocols import Connected
 from deebase._backends.sqlite.casts import fits
-from deebase._backends.sqlite.contents import SqliteCensus
-from deebase._backends.sqlite.extras import read_parts
-from deebase._backends.sqlite.lock import runner_lock
-from deebase._backends.sqlite.scratch import scratch
+from deebase._backends.sqlite.migration.contents import SqliteCensus
+from deebase._backends.sqlite.migration.extras import read_parts
+from deebase._backends.sqlite.migration.lock import runner_lock
+from deebase._backends.sqlite.migration.scratch import scratch
+from deebase._backends.stored_tables import Census
 from deebase._sql.statement import Statement
 
 _COLUMNS = Statement("SELECT name FROM pragma_table_info(?)", reads=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from deebase._backends.migration_support import Choices, Connected
+from deebase._backends.migration_protocols import Choices, Connected
 from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, TriggerState, ViewState
 from deebase._model.facts import TableInfo
 from deebase._sql.statement import Statement

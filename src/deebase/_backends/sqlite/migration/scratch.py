@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from deebase._backends.migration_support import SCRATCH_PREFIX, Connected, ScratchTarget
+from deebase._backends.migration_protocols import SCRATCH_PREFIX, Connected, ScratchTarget
 
 
 @asynccontextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from deebase._backends.contents import Census
-from deebase._backends.migration_support import Connected
-from deebase._backends.postgres.contents import PostgresCensus, lock_table
+from deebase._backends.migration_protocols import Connected
 from deebase._backends.postgres.ddl import converted
-from deebase._backends.postgres.extras import read_parts
-from deebase._backends.postgres.lock import runner_lock
-from deebase._backends.postgres.scratch import create_extensions, drop_extensions, scratch
+from deebase._backends.postgres.migration.contents import PostgresCensus, lock_table
+from deebase._backends.postgres.migration.extras import read_parts
+from deebase._backends.postgres.migration.lock import runner_lock
+from deebase._backends.postgres.migration.scratch import create_extensions, drop_extensions, scratch
+from deebase._backends.stored_tables import Census
 from deebase._sql.statement import Statement
 from deebase.errors import DeeBaseError
 

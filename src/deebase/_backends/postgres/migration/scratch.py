@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 
-from deebase._backends.migration_support import SCRATCH_PREFIX, Connected, ScratchTarget
+from deebase._backends.migration_protocols import SCRATCH_PREFIX, Connected, ScratchTarget
 from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
 from deebase._sqltext.quoting import identifier

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.engine import Dialect
 
-from deebase._backends.migration_support import Connected
+from deebase._backends.migration_protocols import Connected
 from deebase._backends.postgres.check_text import settled
 from deebase._backends.schema_parts import TypeState
 from deebase._sql.statement import Statement

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from deebase._backends.contents import (
+from deebase._backends.migration_protocols import Connected
+from deebase._backends.sqlite.watch import WriteWatch
+from deebase._backends.stored_tables import (
     Contents,
     Fate,
     Outcome,
@@ -17,8 +19,6 @@ from deebase._backends.contents import (
     UnreadableSchemaError,
     batches,
 )
-from deebase._backends.migration_support import Connected
-from deebase._backends.sqlite.watch import WriteWatch
 from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
 from deebase._sqltext.dialects import SQLITE

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 from sqlalchemy.engine import Dialect
 
-from deebase._backends.contents import Census
 from deebase._backends.schema_parts import SchemaParts
+from deebase._backends.stored_tables import Census
 from deebase._model.facts import TableInfo
 from deebase._sql.statement import Statement
 from deebase._sqltext.capabilities import Named
@@ -155,8 +155,8 @@ class MigrationSupport(Protocol):
 def support_of(database: Named) -> MigrationSupport:
     """Return the support for the database of a dialect."""
     # Only migrations load these modules.
-    from deebase._backends.postgres.migration_support import PostgresMigrations
-    from deebase._backends.sqlite.migration_support import SqliteMigrations
+    from deebase._backends.postgres.migration.support import PostgresMigrations
+    from deebase._backends.sqlite.migration.support import SqliteMigrations
 
     support: MigrationSupport = SqliteMigrations() if database.name == "sqlite" else PostgresMigrations()
     return support

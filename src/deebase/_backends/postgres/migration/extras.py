@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from deebase._backends.migration_support import Choices, Connected
+from deebase._backends.migration_protocols import Choices, Connected
 from deebase._backends.postgres.check_text import settled
-from deebase._backends.postgres.user_types import read_types
+from deebase._backends.postgres.migration.user_types import read_types
 from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, TriggerState, ViewState
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._sql.statement import Statement

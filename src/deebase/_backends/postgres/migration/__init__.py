@@ -1,0 +1,1 @@
+"""What migrations know of PostgreSQL: contents, locks, scratch databases, and what a schema has besides tables."""
