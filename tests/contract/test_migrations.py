@@ -21,7 +21,7 @@ from deebase import (
     ValidationError,
 )
 from deebase.migrations import Migrator, files
-from deebase.migrations.lock import runner_lock
+from deebase.migrations.runner_lock import runner_lock
 from deebase.migrations.target import Target
 from tests.support.capabilities import can
 

@@ -313,7 +313,7 @@ async def test_a_lock_of_a_killed_process_is_free(db: Database, db_url: str, dir
     source = """
         import asyncio, os, signal, sys
         from deebase import Database
-        from deebase.migrations.lock import runner_lock
+        from deebase.migrations.runner_lock import runner_lock
         from deebase.migrations.target import Target
 
         async def main():

@@ -9,7 +9,7 @@ import pytest
 
 from deebase._backends import BACKENDS
 from deebase._backends.protocols import Backend, Engine, ErrorTranslator, Reflector, SchemaWriter
-from deebase._sql.rules import SqlRules
+from deebase._sql.sql_rules import SqlRules
 from tests.support.tree import PACKAGE, python_modules, relative
 
 NAME = re.compile(r"\"(?:sqlite|postgresql)\"|dialect\.name")
@@ -29,7 +29,7 @@ def test_no_database_is_known_by_its_name(path: Path) -> None:
 
 
 #: The modules that every backend has.
-PARTS = ("capabilities", "connections", "ddl", "driver_errors", "inventory", "lane", "settings", "sql")
+PARTS = ("connections", "ddl", "driver_errors", "features", "inventory", "lane", "settings", "sql")
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.capabilities.name)

@@ -55,7 +55,7 @@ def names_used_twice(tree: Tree, parts_of_backends: str = "_backends") -> dict[s
     for path in map(Path, tree.modules):
         if path.name not in ("__init__.py", "__main__.py"):
             is_part = _is_part(path.as_posix(), parts_of_backends)
-            place = Path(parts_of_backends, "*", path.name) if is_part else path
+            place = Path(parts_of_backends, "*", *path.parts[2:]) if is_part else path
             if place.as_posix() not in found[path.name]:
                 found[path.name].append(place.as_posix())
     return {name: places for name, places in found.items() if len(places) > 1}
@@ -138,7 +138,7 @@ def imported_once(tree: Tree, parts_of_backends: str = "_backends") -> list[str]
 
 def _is_part(path: str, parts_of_backends: str) -> bool:
     parts = Path(path).parts
-    return parts[0] == parts_of_backends and len(parts) == 3
+    return parts[0] == parts_of_backends and len(parts) >= 3
 
 
 def _dotted(package: str, path: str) -> str:

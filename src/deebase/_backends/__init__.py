@@ -8,7 +8,7 @@ from __future__ import annotations
 from deebase._backends.postgres import BACKEND as _POSTGRES
 from deebase._backends.protocols import Backend
 from deebase._backends.sqlite import BACKEND as _SQLITE
-from deebase._sql import rules
+from deebase._sql import sql_rules as rules
 from deebase._sqltext import capabilities
 from deebase._sqltext.capabilities import Named
 

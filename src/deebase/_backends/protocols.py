@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from deebase._model.columns import ColumnSpec
     from deebase._model.design import TableSpec
     from deebase._model.facts import TableInfo
-    from deebase._sql.rules import SqlRules
+    from deebase._sql.sql_rules import SqlRules
     from deebase._sql.statement import Statement
     from deebase.errors import DeeBaseError
     from deebase.types import ForeignKeyMark

@@ -16,8 +16,8 @@ from deebase._model.differences import differences
 from deebase._model.facts import TableInfo
 from deebase._model.layer import CatalogEntry
 from deebase._model.reflected import sa_table
+from deebase._schema.query_steps import run_steps
 from deebase._schema.reflect import inventory, refresh
-from deebase._schema.steps import run_steps
 from deebase._sql.statement import Statement
 from deebase._sqltext.tokens import folded
 from deebase.errors import InvalidOperationError, TableExistsError, ValidationError

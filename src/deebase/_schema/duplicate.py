@@ -5,8 +5,8 @@ from __future__ import annotations
 from deebase._backends.protocols import TableCopy
 from deebase._engine.context import TableContext
 from deebase._model.facts import TableInfo
+from deebase._schema.query_steps import run_steps
 from deebase._schema.reflect import inventory
-from deebase._schema.steps import run_steps
 from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
 from deebase._sqltext.tokens import folded

@@ -9,7 +9,7 @@ from deebase._engine.executor import Executor
 from deebase._model.catalog import Catalog
 from deebase._model.facts import TableInfo
 from deebase._model.reflected import text_columns
-from deebase._schema.steps import run_steps
+from deebase._schema.query_steps import run_steps
 
 
 async def inventory(

@@ -14,8 +14,8 @@ from deebase._sql.compiled import CompiledStatement, Parameters, prepare
 from deebase._sql.merged import WHOLE, Branch, branches, merged, without_keys
 from deebase._sql.operands import assigned
 from deebase._sql.reread import Reread
-from deebase._sql.rules import rules_of
 from deebase._sql.seek import Seek
+from deebase._sql.sql_rules import rules_of
 from deebase._sql.where import Assigned, Where, order_by, plain_order
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.foreign_values import python_value

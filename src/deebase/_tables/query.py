@@ -15,7 +15,7 @@ from deebase._pictures.notebook import Rows, query_html
 from deebase._rows.advice import refuse_attribute
 from deebase._sql import statements
 from deebase._sql.compiled import CompiledStatement
-from deebase._sql.rules import rules_of
+from deebase._sql.sql_rules import rules_of
 from deebase._sql.statement import Statement
 from deebase._sql.where import Where
 from deebase._tables.page import Page

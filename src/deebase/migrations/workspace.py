@@ -13,7 +13,7 @@ from deebase.migrations.check.rules import Hazard
 from deebase.migrations.compare.models import Models
 from deebase.migrations.files import DRAFT, MigrationFile
 from deebase.migrations.ledger import Ledger
-from deebase.migrations.lock import runner_lock
+from deebase.migrations.runner_lock import runner_lock
 from deebase.migrations.status import Status, read_statuses
 from deebase.migrations.target import Target
 

@@ -1,8 +1,8 @@
 """PostgreSQL through asyncpg."""
 
-from deebase._backends.postgres.capabilities import CAPABILITIES
 from deebase._backends.postgres.ddl import PostgresSchema
 from deebase._backends.postgres.driver_errors import PostgresErrors
+from deebase._backends.postgres.features import CAPABILITIES
 from deebase._backends.postgres.inventory import PostgresReflector
 from deebase._backends.postgres.sql import PostgresRules
 from deebase._backends.protocols import Backend

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import ColumnModel, TableModel
 from deebase._sql.compiled import Parameters
-from deebase._sql.rules import Key
+from deebase._sql.sql_rules import Key
 
 
 class PostgresRules:

@@ -1,9 +1,9 @@
 """SQLite through aiosqlite."""
 
 from deebase._backends.protocols import Backend
-from deebase._backends.sqlite.capabilities import CAPABILITIES
 from deebase._backends.sqlite.ddl import SqliteSchema
 from deebase._backends.sqlite.driver_errors import SqliteErrors
+from deebase._backends.sqlite.features import CAPABILITIES
 from deebase._backends.sqlite.inventory import SqliteReflector
 from deebase._backends.sqlite.sql import SqliteRules
 

@@ -21,7 +21,7 @@ from sqlalchemy.sql.elements import BindParameter, ClauseList, ColumnClause, Lab
 from deebase._rows.model import ColumnModel, TableModel
 from deebase._sql.compiled import Parameters
 from deebase._sql.reread import hidden_rowid
-from deebase._sql.rules import Key
+from deebase._sql.sql_rules import Key
 from deebase._types.moment_sql import Normal, kind_of, may_have_another_form
 
 
