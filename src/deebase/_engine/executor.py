@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 from deebase._backends.error_translation import carry_outcome, redact, redacted_error, shown_cause
-from deebase._backends.protocols import ErrorTranslator, Settings
+from deebase._backends.protocols import Backend, ErrorTranslator, Settings
 from deebase._engine.loops import LoopResources, Loops
 from deebase._engine.transaction_scope import TransactionScope
 from deebase._lanes.interface import Columns, Lane, Lanes, Params, Rows
@@ -50,7 +50,7 @@ class Executor:
     ) -> None:
         self.settings = settings
         #: All that differs between databases.
-        self.backend = settings.backend
+        self.backend: Backend = settings.backend
         self._errors = errors
         self.timeout: float = settings.timeout
         self.current: ContextVar[TransactionScope | None] = ContextVar("deebase_transaction", default=None)

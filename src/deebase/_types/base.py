@@ -142,7 +142,8 @@ class ColumnType(TypeDecorator[T]):
     def __init_subclass__(cls, *, python: Any = None, name: str | None = None) -> None:
         super().__init_subclass__()
         if "cache_ok" not in vars(cls):
-            cls.cache_ok = True
+            # SQLAlchemy asks each class for its own.
+            type.__setattr__(cls, "cache_ok", True)
         if python is not None:
             if not cls.is_builtin() and any(kind.python == python and kind.is_builtin() for kind in KINDS):
                 raise UnsupportedTypeError(

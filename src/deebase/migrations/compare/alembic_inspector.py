@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NoReturn
+from collections.abc import Callable, Collection
+from typing import NoReturn, TypeAlias
 
 import sqlalchemy as sa
 
 from deebase.migrations.compare.schema import Schema
+
+#: A method that Alembic looks up and then does without.
+Unanswered: TypeAlias = Callable[..., NoReturn]
 
 
 class SchemaInspector:
@@ -48,8 +51,13 @@ class SchemaInspector:
         """Not answered."""
         raise NotImplementedError
 
-    get_pk_constraint = get_foreign_keys = get_indexes = get_unique_constraints = get_columns
-    get_table_comment = get_check_constraints = get_table_options = get_columns
+    get_pk_constraint: Unanswered = get_columns
+    get_foreign_keys: Unanswered = get_columns
+    get_indexes: Unanswered = get_columns
+    get_unique_constraints: Unanswered = get_columns
+    get_table_comment: Unanswered = get_columns
+    get_check_constraints: Unanswered = get_columns
+    get_table_options: Unanswered = get_columns
 
     # Of more than 100 tables, Alembic asks the dialect whether it has a method of the same name as these.
 
