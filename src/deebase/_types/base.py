@@ -116,7 +116,7 @@ class ColumnType(TypeDecorator[T]):
     __module__ = "deebase.types"
 
     impl: Any = sa.types.NullType
-    cache_ok = True
+    cache_ok: bool | None = True
     python: ClassVar[Any] = None
     name: ClassVar[str] = ""
     sqlite: ClassVar[TypeEngine[Any] | str | None] = None
