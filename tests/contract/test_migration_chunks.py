@@ -291,7 +291,7 @@ async def test_who_has_lost_a_migration_to_another_runner_stops(
 ) -> None:
     taken = "await db.q(\"UPDATE _deebase_migrations SET progress = progress || ' '\")"
     write(ADD_ONE.replace("STOP", f"if rows[0]['id'] == 4: {taken}"))
-    await upgrade_fails(migrator, "another program goes on with 0001-rows")
+    await upgrade_fails(migrator, "another program continues 0001-rows")
     assert await items() == [1] * 6 + [0] * 4
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deebase import Database, MigrationError
+from deebase._backends import BACKENDS
 from deebase.migrations import Migrator, files
 from tests.support.capabilities import can
 from tests.support.migration_losses import (

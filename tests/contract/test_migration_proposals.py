@@ -338,7 +338,7 @@ async def test_scratch_databases_are_gone_afterwards(db: Database) -> None:
     with pytest.raises(RuntimeError, match="mine"):
         async with scratch(db) as made:
             await made.q("CREATE TABLE t (id integer)")
-            path = made._settings.path
+            path = made._core.settings.path
             raise RuntimeError("mine")
     if path is not None:
         assert not Path(path).parent.exists()

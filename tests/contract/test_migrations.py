@@ -591,7 +591,7 @@ async def test_waiting_for_another_runner_is_bounded_and_names_it(
         with pytest.raises(BusyError, match=r"process \d+ .*; waited 0\.1 s") as caught:
             await migrator.up(lock_timeout=0.1)
         assert "lock_timeout=" in str(caught.value)
-        assert len(list(tmp_path.glob("*-migrating"))) == (can(db).is_one_file and db._settings.path is not None)
+        assert len(list(tmp_path.glob("*-migrating"))) == (can(db).is_one_file and db._core.settings.path is not None)
     assert not list(tmp_path.glob("*-migrating"))
     assert len(await migrator.up(lock_timeout=0)) == 1
 

@@ -43,7 +43,7 @@ async def scratch(database: Connected) -> AsyncGenerator[ScratchTarget, None]:
     options["connect_args"] = {**settings.connect_args, **options.get("connect_args", {})}
     try:
         try:
-            await _run(database, f'CREATE DATABASE "{name}"')
+            await _run(database, f"CREATE DATABASE {identifier(name)}")
         except DeeBaseError as error:
             raise MigrationError(
                 "a scratch database for trying migrations cannot be created on this server",
@@ -51,7 +51,7 @@ async def scratch(database: Connected) -> AsyncGenerator[ScratchTarget, None]:
             ) from error
         yield ScratchTarget(url, {"pool_size": 2, "timeout": settings.timeout, "engine_options": options})
     finally:
-        await run_shielded(_run(database, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        await run_shielded(_run(database, f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)"))
 
 
 async def create_extensions(database: Connected, scratch: Connected) -> None:
@@ -87,7 +87,7 @@ async def _sweep(database: Connected) -> None:
         if found is not None and int(found[1]) < _hour() - _LEFT_BEHIND:
             # Another program may be dropping it, too.
             with contextlib.suppress(DeeBaseError):
-                await _run(database, f'DROP DATABASE IF EXISTS "{name}"')
+                await _run(database, f"DROP DATABASE IF EXISTS {identifier(name)}")
 
 
 async def _run(database: Connected, sql: str) -> None:
