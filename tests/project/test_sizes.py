@@ -115,6 +115,22 @@ def test_inherited_public_methods_count() -> None:
     }
 
 
+def test_methods_that_override_a_class_of_a_library_do_not_count() -> None:
+    source = (
+        "import collections.abc as abc\nfrom string import Formatter\n"
+        "class Base(abc.Mapping[str, int]):\n    def items(self): ...\n    def own(self): ...\n"
+        "class Derived(Base):\n    def keys(self): ...\n    def format(self): ...\n"
+        "class Printer(Formatter):\n    def format(self): ...\n    def own(self): ...\n"
+        "class Unknown(elsewhere.Base):\n    def own(self): ...\n"
+    )
+    assert public_methods(tree({"sample.py": source})) == {
+        "sample.py: Base": 1,
+        "sample.py: Derived": 2,
+        "sample.py: Printer": 1,
+        "sample.py: Unknown": 1,
+    }
+
+
 def test_a_package_has_few_modules() -> None:
     sizes = package_sizes(TREE)
     assert sizes.pop(".") <= TOP_MODULES

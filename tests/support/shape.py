@@ -6,6 +6,8 @@ import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
+from importlib import import_module
 from pathlib import Path
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -62,15 +64,44 @@ def names_used_twice(tree: Tree, parts_of_backends: str = "_backends") -> dict[s
 
 
 def public_methods(tree: Tree) -> dict[str, int]:
-    """Return how many public methods and properties each class has, with those it inherits within the tree."""
-    classes = {node.name: node for _, node in tree.classes()}
+    """Return how many public methods and properties each class has, with those it inherits within the tree.
 
-    def names(node: ast.ClassDef, seen: frozenset[str]) -> set[str]:
-        own = {item.name for item in node.body if isinstance(item, Function) and not item.name.startswith("_")}
-        bases = {_name(base) for base in node.bases} & classes.keys() - seen
-        return own.union(*[names(classes[base], seen | {base}) for base in bases])
+    A method that overrides one of a class outside of the tree does not count: its name is not ours to choose.
+    """
+    classes = {node.name: (node, path) for path, node in tree.classes()}
 
-    return {f"{path}: {node.name}": len(names(node, frozenset([node.name]))) for path, node in tree.classes()}
+    def names(node: ast.ClassDef, path: str, seen: frozenset[str]) -> tuple[set[str], set[str]]:
+        ours = {item.name for item in node.body if isinstance(item, Function) and not item.name.startswith("_")}
+        theirs: set[str] = set()
+        for base in node.bases:
+            name = _name(base)
+            if name not in classes:
+                theirs |= _names_outside(base, tree.modules[path])
+            elif name not in seen:
+                inherited = names(*classes[name], seen | {name})
+                ours, theirs = ours | inherited[0], theirs | inherited[1]
+        return ours, theirs
+
+    found = {f"{path}: {node.name}": names(node, path, frozenset([node.name])) for path, node in tree.classes()}
+    return {name: len(ours - theirs) for name, (ours, theirs) in found.items()}
+
+
+def _names_outside(base: ast.expr, module: ast.Module) -> set[str]:
+    """Return the attributes of a base class that a module imports from elsewhere; none for one that it does not."""
+    while isinstance(base, ast.Subscript | ast.Call):
+        base = base.value if isinstance(base, ast.Subscript) else base.func
+    first, *attributes = ast.unparse(base).split(".")
+    for node in ast.walk(module):
+        for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
+            if (alias.asname or alias.name) != first:
+                continue
+            try:
+                found = import_module(node.module or "" if isinstance(node, ast.ImportFrom) else alias.name)
+                path = [alias.name, *attributes] if isinstance(node, ast.ImportFrom) else attributes
+                return set(dir(reduce(getattr, path, found)))
+            except (ImportError, ValueError, AttributeError):
+                return set()
+    return set()
 
 
 def mixins_with_one_user(tree: Tree) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Any, TextIO
 
 from deebase._files.file_errors import refused
 from deebase._files.formats import Format, Packing, checked_delimiter, checked_format, field_writer, parse_name
+from deebase._types.base import ColumnType
 from deebase._types.registry import json_value, text_of
 from deebase.errors import InvalidOperationError, ValidationError
 
@@ -52,9 +53,18 @@ class Export:
             raise _exists(Path(target))
 
     async def write(
-        self, columns: Sequence[str], rows: AsyncIterable[Mapping[str, Any]], progress: Callable[[int], object] | None
+        self,
+        columns: Mapping[str, ColumnType[Any] | None],
+        rows: AsyncIterable[Mapping[str, Any]],
+        progress: Callable[[int], object] | None,
     ) -> int:
-        """Write all rows and return their number."""
+        """Write all rows and return their number.
+
+        Args:
+            columns: the names of the columns, with the types of those whose values their class does not tell.
+            rows: to write.
+            progress: is called with the number of rows.
+        """
         count = 0
         with self._opened() as file:
             form = self._form(columns)
@@ -73,10 +83,11 @@ class Export:
             progress(count)
         return count
 
-    def _form(self, columns: Sequence[str]) -> _Delimited | _Json:
+    def _form(self, columns: Mapping[str, ColumnType[Any] | None]) -> _Delimited | _Json:
+        kinds = {name: kind for name, kind in columns.items() if kind is not None}
         if self._format in ("csv", "tsv"):
-            return _Delimited(columns, self._delimiter)
-        return _Json(lines=self._format == "ndjson")
+            return _Delimited(list(columns), self._delimiter, kinds)
+        return _Json(kinds, lines=self._format == "ndjson")
 
     # -- where to ------------------------------------------------------------------------------
 
@@ -178,9 +189,10 @@ def _exists(path: Path) -> InvalidOperationError:
 class _Delimited:
     """Fields in quotes where they need them; NULL is an empty field, an empty text a field of two quotes."""
 
-    def __init__(self, columns: Sequence[str], delimiter: str) -> None:
+    def __init__(self, columns: Sequence[str], delimiter: str, kinds: Mapping[str, ColumnType[Any]]) -> None:
         self._columns = columns
         self._delimiter = delimiter
+        self._texts = {name: kind.format for name, kind in kinds.items()}
         self._field = field_writer(delimiter)
 
     def _line(self, fields: list[str]) -> str:
@@ -194,10 +206,10 @@ class _Delimited:
         for name in self._columns:
             value = row[name]
             # Most values by far are of these two types.
-            if type(value) is int:
+            if type(value) is int and name not in self._texts:
                 fields.append(str(value))
             else:
-                fields.append("" if value is None else self._field(text_of(value)))
+                fields.append("" if value is None else self._field(self._texts.get(name, text_of)(value)))
         return self._line(fields)
 
     def end(self, count: int) -> str:
@@ -207,7 +219,8 @@ class _Delimited:
 class _Json:
     """An array with an object on each line, or a line for each object."""
 
-    def __init__(self, *, lines: bool) -> None:
+    def __init__(self, kinds: Mapping[str, ColumnType[Any]], *, lines: bool) -> None:
+        self._kinds = kinds
         self._lines = lines
         self._encode = json.JSONEncoder(ensure_ascii=False, default=json_value, allow_nan=False).encode
 
@@ -215,7 +228,11 @@ class _Json:
         return "" if self._lines else "["
 
     def row(self, row: Mapping[str, Any], count: int) -> str:
-        text = self._encode(dict(row))
+        made = dict(row)
+        for name, kind in self._kinds.items():
+            if made[name] is not None:
+                made[name] = kind.to_json(made[name])
+        text = self._encode(made)
         if self._lines:
             return f"{text}\n"
         return f"{',' if count else ''}\n{text}"

@@ -265,13 +265,15 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         """
         # Here, because zip archives and the like are needed by those alone who export files.
         from deebase._files.exporting import Export
+        from deebase._types.registry import written_by_column
 
         model, chosen = self._source.model, self._selection
         chosen.refuse("export", "select=[...] names the columns, those of the key among them", "with_pk")
         file = Export(target, format=format, delimiter=delimiter, overwrite=overwrite, table=model.sa_table.name)
         order = list(model.pks) if chosen.order_by is None else chosen.order_by
         rows = Query[dict[str, Any]](self._source.with_rows(dict), self._where, chosen._replace(order_by=order))
-        return await file.write(self._selected, rows, progress)
+        kinds = {name: written_by_column(model.sa_table.c[name].type) for name in self._selected}
+        return await file.write(kinds, rows, progress)
 
     async def first(self) -> R | None:
         """Return the first row, or None.

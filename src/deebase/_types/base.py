@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, TypeVar, cast, get_args, get_origin
 
@@ -215,14 +217,6 @@ class ColumnType(TypeDecorator[T]):
         cls = type(self)
         return not cls.is_builtin() and (cls.python is None or cls.__module__ != cls.classes[0].__module__)
 
-    @property
-    def has_no_arguments(self) -> bool:
-        """Whether ``cls()`` makes an equal type."""
-        try:
-            return bool(type(self)()._static_cache_key == self._static_cache_key)
-        except TypeError:
-            return False
-
     # -- values --------------------------------------------------------------------------------
 
     def accept(self, value: Any) -> Any:
@@ -315,14 +309,33 @@ class ColumnType(TypeDecorator[T]):
         """
         if isinstance(value, (bool, bytes)):
             raise ValueError
-        read = self.from_sqlite() or str
-        return cast("T", read(str(value)))
+        if self.is_builtin():
+            return cast("T", (self.from_sqlite() or str)(str(value)))
+        stored = float(value) if isinstance(value, Decimal) else value
+        for to, back in ((self.to_sqlite, self.from_sqlite), (self.to_postgres, self.from_postgres)):
+            with suppress(ValueError, TypeError, LookupError, ArithmeticError, AttributeError):
+                made: T = (back() or _same)(stored)
+                # Either database may have the literal: it is of the one that writes it again.
+                if (to() or _same)(self.accept(made)) == stored:
+                    return made
+        raise ValueError
 
     # -- code and tests ------------------------------------------------------------------------
 
     def source(self, value: T) -> Call:
-        """Return how generated code makes a value: a class, and its arguments by position and by name."""
-        return type(value), (self.format(value),), {}
+        """Return how generated code makes a value: a class, and its arguments by position and by name.
+
+        By default that is the class with the text of the value. Where ``parse`` reads another text than the class
+        does, it is a dataclass with its fields.
+
+        Raises:
+            ValidationError: the class of the value is neither.
+        """
+        if self.is_builtin() or type(self).parse is ColumnType.parse:
+            return type(value), (self.format(value),), {}
+        if not is_dataclass(value):
+            raise refused(value, "cannot be written as source code", f"define {type(self).__name__}.source")
+        return type(value), (), {field.name: getattr(value, field.name) for field in fields(value) if field.init}
 
     def sample(self, number: int, name: str) -> T:
         """Return a value for tests, if possible another one for each number.
@@ -363,6 +376,10 @@ class ColumnType(TypeDecorator[T]):
         """
         convert = self.from_postgres() if has_types(dialect) else self.from_sqlite()
         return None if convert is None else reading(convert)
+
+
+def _same(value: T) -> T:
+    return value
 
 
 #: Where a result processor keeps what it is for.

@@ -193,16 +193,6 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
     def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
         return new if has_types(dialect) else kept_on_sqlite("DECIMAL TEXT", stored, new)
 
-    @staticmethod
-    def digits_check(name: str, digits: int, places: int, dialect: Dialect) -> str:
-        """Return the condition that a column has at most so many digits, and so many of them after the point."""
-        if has_types(dialect):
-            return f"{name} = round({name}, {places}) AND abs({name}) < 1e{digits - places}"
-        # Decimals are text, and may have zeros at the end.
-        after = f"length(rtrim(substr({name}, instr({name}, '.') + 1), '0'))"
-        fits = f"(instr({name}, '.') = 0 OR {after} <= {places})"
-        return f"{fits} AND abs(CAST({name} AS REAL)) < 1e{digits - places}"
-
     def sample(self, number: int, name: str) -> Decimal:
         kind: Any = self.impl_instance
         room = None if kind.precision is None else kind.precision - (kind.scale or 0)
@@ -215,3 +205,13 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
     def order_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return what ORDER BY sorts by."""
         return ByValue(column)
+
+
+def digits_check(name: str, digits: int, places: int, dialect: Dialect) -> str:
+    """Return the condition that a column has at most so many digits, and so many of them after the point."""
+    if has_types(dialect):
+        return f"{name} = round({name}, {places}) AND abs({name}) < 1e{digits - places}"
+    # Decimals are text, and may have zeros at the end.
+    after = f"length(rtrim(substr({name}, instr({name}, '.') + 1), '0'))"
+    fits = f"(instr({name}, '.') = 0 OR {after} <= {places})"
+    return f"{fits} AND abs(CAST({name} AS REAL)) < 1e{digits - places}"

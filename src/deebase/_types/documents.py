@@ -285,14 +285,19 @@ class JSON(ColumnType[Any], name="json"):
         """The annotation it was made from, or that of objects."""
         return self.hint if self.hint is not None and type(self.hint) is not object else dict[str, Any]
 
+    @property
+    def makes_objects(self) -> bool:
+        """Whether values are made from JSON, such as instances of a dataclass."""
+        return self._codec.decode is not None
+
     def accept(self, value: Any) -> JsonText:
         return JsonText(encode(self._codec, value))
 
     def parse(self, text: str) -> Any:
-        return written_json(text)
+        return self._read(written_json(text))
 
     def format(self, value: Any) -> str:
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(self.to_json(value), ensure_ascii=False)
 
     def of_json(self, value: Any) -> Any:
         """Return the value itself; a string that the column does not take is JSON text."""
@@ -302,10 +307,19 @@ class JSON(ColumnType[Any], name="json"):
             except ValidationError:
                 return self.parse(value)
             return value
-        return plain_json(value)
+        return self._read(plain_json(value))
+
+    def _read(self, value: Any) -> Any:
+        """Return the value of the annotation that a JSON value stands for."""
+        if self._codec.decode is None or value is None:
+            return value
+        try:
+            return self._codec.decode(value)
+        except Exception:  # whatever the class raises that is made from it
+            raise ValueError from None
 
     def to_json(self, value: Any) -> Any:
-        return value
+        return value if self._codec.decode is None else loads(encode(self._codec, value))
 
     def to_sqlite(self) -> Convert:
         def process(value: Any) -> Any:

@@ -14,6 +14,8 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._types.base import is_a, misfit, refused
 from deebase._types.documents import JSON, Codec, Convert, JsonNumber, plain
+from deebase._types.foreign_values import python_value
+from deebase._types.registry import own_type
 from deebase.errors import UnsupportedTypeError
 
 
@@ -54,6 +56,9 @@ class _Builder:
         self.classes: dict[type, Codec] = {}
 
     def build(self, hint: Any) -> Codec:
+        own = own_type(hint)
+        if own is not None:
+            return Codec(lambda value: plain(own.to_json(own.accept(python_value(value)))), own.of_json)
         origin = get_origin(hint)
         if origin is Annotated:
             return self.build(get_args(hint)[0])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import Enum
 from importlib import import_module
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args, get_origin
 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
@@ -122,18 +122,31 @@ def annotated_type(hint: Any, marks: Iterable[Any], names: Callable[[], Mapping[
         marks: its metadata.
         names: returns the names that annotations inside of it may use.
     """
-    lookups = _lookups()
+    known = _known_type(hint, marks)
+    if known is not None:
+        return known.sa_type
+    made = (kind.of_annotation(hint, names) for kind in _lookups().of_annotations)
+    return next((sa_type for sa_type in made if sa_type is not None), None)
+
+
+def _known_type(hint: Any, marks: Iterable[Any]) -> ColumnType[Any] | None:
+    """Return the type that the metadata of an annotation names, or that is of its class."""
+    by_annotation = _lookups().by_annotation
     for mark in marks:
         if isinstance(mark, ColumnType):
-            return mark.sa_type
+            return mark
         if isinstance(mark, type) and issubclass(mark, ColumnType):
-            return mark().sa_type
-        if isinstance(mark, TypeMark) and Annotated[hint, mark] in lookups.by_annotation:
-            return lookups.by_annotation[Annotated[hint, mark]]().sa_type
-    if _has_hash(hint) and hint in lookups.by_annotation:
-        return lookups.by_annotation[hint]().sa_type
-    made = (kind.of_annotation(hint, names) for kind in lookups.of_annotations)
-    return next((sa_type for sa_type in made if sa_type is not None), None)
+            return mark()
+        if isinstance(mark, TypeMark) and Annotated[hint, mark] in by_annotation:
+            return by_annotation[Annotated[hint, mark]]()
+    return by_annotation[hint]() if _has_hash(hint) and hint in by_annotation else None
+
+
+def own_type(hint: Any) -> ColumnType[Any] | None:
+    """Return the type of an annotation if it is one that a program defines for itself."""
+    bare, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    known = _known_type(bare, marks)
+    return None if known is None or known.is_builtin() else known
 
 
 def annotation_names() -> list[str]:
@@ -168,6 +181,12 @@ def type_of(value: Any) -> ColumnType[Any] | None:
             if kind.holds(value):
                 return kind()
     return None
+
+
+def written_by_column(sa_type: TypeEngine[Any]) -> ColumnType[Any] | None:
+    """Return what writes the values of a column whose text their class alone does not tell; None for other columns."""
+    kind = column_type(sa_type)
+    return kind if not kind.is_builtin() or getattr(kind, "makes_objects", False) else None
 
 
 def json_value(value: Any) -> Any:

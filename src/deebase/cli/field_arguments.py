@@ -76,11 +76,11 @@ class FieldSpec:
         own = [] if self.check is None else [self.check]
         if self.digits is None:
             return own
-        from deebase._types.decimals import ExactNumber
+        from deebase._types.decimals import digits_check
 
         digits, places = self.digits
         name = dialect.identifier_preparer.quote(self.name)
-        return [*own, ExactNumber.digits_check(name, digits, places, dialect)]
+        return [*own, digits_check(name, digits, places, dialect)]
 
     @property
     def mark(self) -> ForeignKeyMark | None:

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from deebase._model.columns import ColumnSpec
 from deebase._model.fields import Field, fields_of, names_for
-from deebase._types.registry import column_type, named
+from deebase._types.base import ColumnType
+from deebase._types.registry import column_type, named, own_type
 from deebase.errors import UnsupportedTypeError
 from deebase.tools.codegen.line_layout import WIDTH, Piece, call, width
 from deebase.tools.codegen.name_use import Names, member_names
@@ -45,14 +46,16 @@ class Hints:
         kind = column_type(spec.sa_type)
         if get_origin(kind.python) is Annotated:
             return Piece(self._names.use("deebase", named(kind.python)))
-        written = self.source(spec.python_type)
-        if not kind.is_marked:
-            return written
-        if not kind.has_no_arguments:
+        return self._marked(spec.python_type, kind) if kind.is_marked else self._unmarked(spec.python_type)
+
+    def _marked(self, hint: Any, kind: ColumnType[Any]) -> Piece:
+        bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+        if not has_no_arguments(kind):
             raise UnsupportedTypeError(
-                f"{spec.name}: the arguments of its {type(kind).__name__} cannot be written as source",
+                f"the arguments of a {type(kind).__name__} cannot be written as source",
                 hint="make a subclass of it that needs none",
             )
+        written = self._unmarked(bare)
         return Piece(f"{self._names.use('typing', 'Annotated')}[{written.flat}, {self._class(type(kind))}()]")
 
     def _optional(self, written: Piece, spec: ColumnSpec) -> Piece:
@@ -74,6 +77,10 @@ class Hints:
         Raises:
             UnsupportedTypeError: it holds something that has no name outside of the running program.
         """
+        own = own_type(hint)
+        return self._marked(hint, own) if own is not None and own.is_marked else self._unmarked(hint)
+
+    def _unmarked(self, hint: Any) -> Piece:
         origin, arguments = get_origin(hint), get_args(hint)
         if origin in _WRAPPERS:
             return self.source(arguments[0])
@@ -145,9 +152,19 @@ def is_defined_here(hint: Any) -> bool:
 
     Other classes are more than their fields; they are imported.
     """
-    return isinstance(hint, type) and (
-        issubclass(hint, Enum) or typing.is_typeddict(hint) or dataclasses.is_dataclass(hint)
+    return (
+        isinstance(hint, type)
+        and (issubclass(hint, Enum) or typing.is_typeddict(hint) or dataclasses.is_dataclass(hint))
+        and own_type(hint) is None
     )
+
+
+def has_no_arguments(kind: ColumnType[Any]) -> bool:
+    """Whether calling the class of a column type without arguments makes an equal one."""
+    try:
+        return bool(type(kind)()._static_cache_key == kind._static_cache_key)  # pyright: ignore[reportPrivateUsage]
+    except TypeError:
+        return False
 
 
 def members_of(cls: type[Any], localns: Mapping[str, Any] | None) -> list[Field]:
