@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 
 from deebase._sqltext.kinds import StatementKind, classify
 from deebase.migrations.files import MigrationFile
@@ -12,9 +11,6 @@ from deebase.migrations.ledger import TABLE
 from deebase.migrations.runner import Runner
 from deebase.migrations.target import Target
 from deebase.migrations.upkeep.history import replay
-
-if TYPE_CHECKING:
-    from deebase._sql.statement import Statement
 
 #: SQLite refuses to change its schema table unless this is allowed before.
 _EXCHANGE = "UPDATE sqlite_master"
@@ -33,7 +29,7 @@ class Rehearsal:
 
     async def run(self, file: MigrationFile, *, down: bool) -> list[str]:
         """Apply or undo a migration, and return its statements as a person would run them, without the ledger."""
-        with _recorded(self.target) as statements:
+        with self.target.executor.recording() as statements:
             await (self._runner.undo(file) if down else self._runner.apply(file))
         return self._as_written(statements)
 
@@ -66,19 +62,3 @@ async def rehearsal(target: Target, applied: Sequence[MigrationFile]) -> AsyncGe
     async with target.scratch() as made:
         await replay(made, applied)
         yield Rehearsal(made)
-
-
-@contextmanager
-def _recorded(target: Target) -> Generator[list[str], None, None]:
-    """Record the statements of one database; a log would hold those of all."""
-    executor = target.executor
-    found: list[str] = []
-
-    def take(statement: Statement) -> None:
-        found.append(statement.sql)
-
-    executor._note = take  # type: ignore[method-assign]
-    try:
-        yield found
-    finally:
-        del executor._note  # pyright: ignore[reportPrivateUsage]
