@@ -84,7 +84,7 @@ def test_hints_are_in_the_words_of_the_command(foreign: Path, directory: Path) -
     (directory / "bad.csv").write_text("member,hour\n1,noon\n1,night\n")
     bad = commands.fails("data", "import", "bad.csv", "--table", "booking")
     assert bad.startswith(
-        "bad.csv, line 2, column 'hour': is not a whole number (correct it; what means NULL is named by"
+        "bad.csv, line 2, column 'hour': is not a whole number (such as 42; what means NULL is named by"
     )
     assert bad.rstrip().endswith("--null; the same goes for line 3 (hour))")
     commands.ok("db", "backup", "--output", "copy.backup")

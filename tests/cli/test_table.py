@@ -76,7 +76,7 @@ def test_a_default_is_a_value_of_its_type(cli: Commands) -> None:
 
 def test_modifiers_make_constraints(users: Commands) -> None:
     assert "email" in users.fails("data", "insert", "user", "-f", "name=x", "-f", "email=a@x")
-    assert "check" in users.fails("data", "insert", "user", "-f", "name=x", "-f", "email=n@x", "-f", "age=-1")
+    assert "CHECK" in users.fails("data", "insert", "user", "-f", "name=x", "-f", "email=n@x", "-f", "age=-1")
     assert "author_id" in users.fails("data", "insert", "post", "-f", "author_id=99", "-f", "title=x")
     assert users.ok("table", "show", "post")["foreign_keys"] == [{"column": "author_id", "references": "user.id"}]
     assert users.ok("table", "show", "user")["referenced_by"] == [
@@ -90,7 +90,7 @@ def test_a_decimal_has_no_more_digits_than_it_may(cli: Commands) -> None:
         assert cli.ok("data", "insert", "item", "-f", f"a price={text}")["a price"] == text
     cli.ok("data", "insert", "item", "--null", "a price")
     for text in ("1000", "-1000.00", "0.001", "999.995"):
-        assert "check" in cli.fails("data", "insert", "item", "-f", f"a price={text}")
+        assert "CHECK" in cli.fails("data", "insert", "item", "-f", f"a price={text}")
     assert "check" in cli.fails("table", "add-column", "item", "other:decimal(5,2):nullable")
 
 

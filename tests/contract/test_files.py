@@ -572,7 +572,7 @@ async def test_a_file_is_there_whole_or_not_at_all(people: Any, tmp_path: Path) 
     assert [name for name in os.listdir(tmp_path) if "test.db" not in name] == ["p.json"]
     with pytest.raises(InvalidOperationError, match="cannot be written"):
         await people.export_file(tmp_path / "no" / "p.json")
-    with pytest.raises(ValidationError, match="cannot be told from its name"):
+    with pytest.raises(ValidationError, match="does not follow from its name"):
         await people.export_file(tmp_path / "p.txt")
 
 

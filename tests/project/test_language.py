@@ -27,20 +27,8 @@ PHRASES = {
 }
 FORBIDDEN = re.compile("|".join(rf"\b(?:{phrase})\b" for phrase in PHRASES))
 
-#: Files that still hold some. Remove an entry when its file is clean; never add one.
-STILL_TO_DO: tuple[str, ...] = (
-    "CHANGELOG.md",
-    "docs/copy-and-backup.md",
-    "src/deebase/_backends/sqlite/inventory.py",
-    "src/deebase/_backends/sqlite/job.py",
-    "src/deebase/_backends/sqlite/session_state.py",
-    "src/deebase/_files/exporting.py",
-    "src/deebase/_model/change.py",
-    "src/deebase/_sql/scope.py",
-    "src/deebase/_sql/where.py",
-    "src/deebase/_types/arithmetic.py",
-    "src/deebase/_types/moment_sql.py",
-)
+#: Files that still hold some, in the words of former releases. Remove an entry when its file is clean; never add one.
+STILL_TO_DO: tuple[str, ...] = ("CHANGELOG.md",)
 
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "tests/README.md", "mkdocs.yml")
 

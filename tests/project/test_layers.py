@@ -18,12 +18,12 @@ PURE = ("errors", "types", "config", "_sqltext", "_types", "_rows", "_sql", "_mo
 #: Of a backend: the modules that make statements and read results, and open no connection.
 PURE_OF_BACKENDS = (
     "__init__",
-    "capabilities",
     "casts",
     "check_text",
     "ddl",
     "driver_errors",
     "error_texts",
+    "features",
     "inventory",
     "rebuild",
     "settings",

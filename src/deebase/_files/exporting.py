@@ -173,7 +173,7 @@ def _name_of(target: Any) -> str | None:
 
 def _unknown(name: str | None) -> Format:
     raise ValidationError(
-        f"the format of {'the file' if name is None else name} cannot be told from its name",
+        f"the format of {'the file' if name is None else name} does not follow from its name",
         field="format",
         hint="format='csv', 'tsv', 'json' or 'ndjson'",
     )

@@ -103,16 +103,16 @@ def plan_change(
     """Check the arguments against the existing tables.
 
     Args:
-        arguments: as they were given.
+        arguments: the arguments of the call.
         model: the table.
-        tables: all tables of its schema as they are now, by name, itself among them.
+        tables: the existing tables of its schema by name, including this one.
         dialect: the database.
         operation: the method, for errors.
 
     Raises:
         ColumnNotFoundError: a name is not a column.
-        SchemaError: a new name that is taken, a foreign key to what is not there, or none to drop.
-        ValidationError: arguments that contradict each other, or nothing to do.
+        SchemaError: a new name is already in use, the target of a foreign key does not exist, or there is no foreign key to drop.
+        ValidationError: arguments contradict each other, or the call changes nothing.
         UnsupportedTypeError: an annotation without a column type.
         InvalidOperationError: a column of the key would be dropped.
     """

@@ -53,7 +53,7 @@ class Scope:
         Raises:
             ScopeError: a column is restricted to another value already.
             ValidationError: a value that a column cannot equal.
-            SchemaError: a name that is no column.
+            SchemaError: a name is not a column.
         """
         if not more:
             raise ValidationError(f"{model.name}: xtra() of nothing", hint="name a column: t.xtra(owner_id=7)")
@@ -63,7 +63,7 @@ class Scope:
             _must_be_value(model, column, value, writable=writable)
             if name in held and not same(column, held[name], value):
                 raise ScopeError(
-                    f"{model.name}.{name}: this handle is held to another value",
+                    f"{model.name}.{name}: the scope of this handle has another value",
                     field=name,
                     hint="start from the handle without a scope",
                 )
@@ -71,14 +71,14 @@ class Scope:
         return Scope(held)
 
     def carried_to(self, model: TableModel, origin: TableModel) -> Scope:
-        """Return what of the scope the rows of another table are held to: the columns of the same name.
+        """Return the part of the scope that applies to the rows of another table: the columns of the same name.
 
-        A column that identifies the rows of either table means another thing in the other one. A value that the
-        other column cannot hold is not carried either.
+        A column that identifies the rows of either table has another meaning in the other one, so it is left out. So is
+        a value that the other column cannot hold.
 
         Args:
             model: the other table.
-            origin: the table that the scope is of.
+            origin: the table of this scope.
         """
         common = {
             name: value

@@ -379,7 +379,7 @@ def named_order(model: TableModel, order: Any) -> tuple[tuple[str, bool], ...]:
     """Return an order as (column, descending), each column once.
 
     Raises:
-        SchemaError: it names what is no column, or is an expression.
+        SchemaError: a name is not a column, or the order is an expression.
         ValidationError: a column of documents, whose values have no order of their own.
     """
     given: Any = () if order is None else order if isinstance(order, (list, tuple)) else [order]

@@ -19,8 +19,8 @@ from deebase._types.base import has_types
 #: A function of SQLite that every connection registers; in SQL text it may be called, too.
 COMPUTED = "deebase_computed"
 
-#: More digits than a NUMERIC of PostgreSQL has, so that nothing but a quotient is rounded; and no more, as a short text
-#: that somebody has stored may stand for a number of as many digits as there is memory.
+#: More digits than a NUMERIC of PostgreSQL has, so that only quotients are rounded. The limit protects the memory:
+#: a stored text such as 1e999999999 is short, but its number has a billion digits.
 _DIGITS = 150_000
 _EXACT = Context(prec=_DIGITS, Emax=_DIGITS, Emin=-_DIGITS)
 #: Digits of a quotient: those that Python's Decimal has by default.

@@ -360,8 +360,8 @@ class _Place:
         return f"{limit}{choice}({', '.join([value, *found])})"
 
 
-#: Ranges of an index. A column of the affinity NUMERIC makes numbers of such literals where it can: '/' is none, and is
-#: the character before '0'. SQLite sorts numbers before all text.
+#: Ranges of an index. A column of the affinity NUMERIC converts such literals to numbers if it can. It cannot convert
+#: '/', the character before '0'. SQLite sorts numbers before all text.
 _LOW = "{0} < '/'"
 #: Unix times as text, and texts of the years 1000 to 1999. In a column of the affinity NUMERIC, where neither is text,
 #: the range is one of small numbers.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from deebase._backends.database_tools import Diagnosis
+from deebase._backends.database_tools import Diagnosis, Severity
 from deebase._engine.core import core_of
 from deebase._model.facts import TableInfo
 from deebase._schema.reflect import inventory
@@ -12,6 +12,8 @@ from deebase.database import Database
 from deebase.tools.access import tools_of
 
 __all__ = ["Diagnosis", "examine"]
+
+Diagnosis.__module__ = __name__
 
 
 async def examine(db: Database) -> list[Diagnosis]:
@@ -31,7 +33,7 @@ async def examine(db: Database) -> list[Diagnosis]:
         return found
     tables = await inventory(core_of(db).executor, None)
     found += [finding for table in tables if table.kind == "table" for finding in _of_table(table)]
-    order = ("error", "warning", "advice")
+    order: tuple[Severity, ...] = ("error", "warning", "advice")
     return sorted(found, key=lambda finding: (order.index(finding.severity), finding.rule, finding.table or ""))
 
 

@@ -36,7 +36,7 @@ _COLUMNS = """
     FROM sqlite_master m, pragma_table_xinfo(m.name, 'main') x
     WHERE {which} AND {wanted} AND m.type IN ('table', 'view') AND x.hidden <> 1 ORDER BY m.name, x.cid
 """
-#: Views and virtual tables have no pages of their own, and may need what is not there.
+#: Views and virtual tables have no pages, and may need a table or module that does not exist.
 _COLUMNS_OF_TABLES = _COLUMNS.format(which="m.rootpage > 0", wanted=_WANTED)
 _COLUMNS_OF_OTHERS = _COLUMNS.format(which="m.rootpage = 0", wanted=_WANTED)
 _COLUMNS_OF_ONE = _COLUMNS.format(which="m.rootpage = 0", wanted="m.name = ?1")

@@ -22,7 +22,7 @@ class Cancelled(Exception):
 
 
 class Job(Waiter):
-    """One statement on its way through a lane; ``cancelled`` is the token that the thread checks."""
+    """One statement that a lane runs; its thread checks ``cancelled``."""
 
     __slots__ = ("args", "cancelled", "error", "mode", "result", "statement")
 

@@ -90,7 +90,7 @@ class LaneSession:
 
 
 def _key(sql: str, args: Params) -> Key:
-    """Return what a statement sets; the text itself where that cannot be told."""
+    """Return what a statement sets, or the text itself if the statement is of another kind."""
     words = [token.text for token in tokens(sql, SQLITE) if token.kind not in BLANK and token.text != ";"]
     verb = words[0].upper()
     if verb == "PRAGMA":
