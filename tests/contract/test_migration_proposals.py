@@ -226,6 +226,16 @@ async def test_tables_are_changed_with_their_rows_and_back(migrator: Migrator, d
     assert [tuple(row.values()) for row in rows] == [("a", 7, 1.5), ("b", 8, 1.5)]
 
 
+async def test_columns_are_dropped_in_the_order_of_the_table(db: Database) -> None:
+    names = ["zeta", "mu", "alpha", "omega", "beta", "rho", "eta"]
+    wide = type("Wide", (), {"__annotations__": {"id": int, **dict.fromkeys(names, int)}})
+    async with scratch(db) as other:
+        await db.create(wide)
+        await other.create(type("Wide", (), {"__annotations__": {"id": int}}))
+        (change,) = (await compare(db, other)).alter
+    assert change.drop == names
+
+
 class Renamed:
     id: int
     full_name: str

@@ -43,6 +43,21 @@ def test_the_blocks_of_a_page_run_in_order(
     run_page(page)
 
 
+def test_the_page_on_migrations_shows_the_draft_and_the_loss_that_it_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = ROOT / "docs/migrations.md"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(URL_VARIABLE, "shop.db")
+    run_page(page)
+    printed = capsys.readouterr().out
+    drafts = [block for block in blocks(page) if block.reason is not None and "draft" in block.reason]
+    losses = re.findall(r"print\(error\)  # (.+)", page.read_text(encoding="utf-8"))
+    assert (len(drafts), len(losses)) == (1, 1)
+    assert drafts[0].code.strip() in printed
+    assert losses[0] in printed
+
+
 def test_the_readme_runs_on_postgres_too(
     postgres_server: PostgresTestServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

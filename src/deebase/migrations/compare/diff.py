@@ -232,6 +232,8 @@ def _changes(both: tuple[Schema, Schema], found: Sequence[ops.MigrateOperation])
             change = altered.setdefault(name, TableChange(before.tables[name], after.tables[name]))
             for part in operation.ops:
                 _take(change, part)
+            # Alembic takes them from a set, whose order differs from process to process.
+            change.drop.sort(key=[column.name for column in change.before.facts.columns].index)
     changes.alter = [altered[name] for name in sorted(altered)]
     return changes
 

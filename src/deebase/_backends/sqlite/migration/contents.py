@@ -168,7 +168,7 @@ def _table(schema: str, name: str, root: int, written: str, columns: tuple[Store
 
 
 def _with_keys_of(before: StoredTable, after: StoredTable) -> StoredTable:
-    """Return a table with its columns known by their places, since none is dropped: each keeps its own."""
+    """Return a table whose columns keep the keys of their positions, since none is dropped."""
     keys = [column.key for column in before.columns]
     more = [column.key for column in after.columns[len(keys) :]]
     columns = [replace(column, key=key) for column, key in zip(after.columns, [*keys, *more], strict=False)]
