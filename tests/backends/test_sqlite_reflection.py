@@ -271,8 +271,9 @@ async def test_a_table_of_an_extension_that_is_not_there_hides_no_other(
         INSERT INTO sqlite_master VALUES ('table', 'odd', 'odd', 0, 'CREATE VIRTUAL TABLE odd USING not_there (x)');
     """)
     async with Database(path) as db:
-        with pytest.warns(UserWarning, match="table odd is left out"):
+        with pytest.warns(UserWarning, match="table odd is left out") as caught:
             await db.reflect()
+        assert [warning.filename for warning in caught] == [__file__]
         assert dir(db.t) == ["good"]
 
 

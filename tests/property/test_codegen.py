@@ -160,7 +160,7 @@ class Pair:
                 await self.first.create(table.cls, name=table.name, **table.options)
             if reflects:
                 for table in drawn:
-                    self.first._catalog.forget(table.name)
+                    self.first._core.catalog.forget(table.name)
                 await self.first.reflect()
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
@@ -170,10 +170,10 @@ class Pair:
             assert await shape(self.second) == await shape(self.first)
             if reflects:
                 for table in drawn:
-                    self.second._catalog.forget(table.name)
+                    self.second._core.catalog.forget(table.name)
                 await self.second.reflect()
                 for table in drawn:
-                    assert self.second._catalog.facts(table.name) == self.first._catalog.facts(table.name)
+                    assert self.second._core.catalog.facts(table.name) == self.first._core.catalog.facts(table.name)
         finally:
             for db in (self.first, self.second):
                 await empty(db, [table.name for table in reversed(drawn)])
