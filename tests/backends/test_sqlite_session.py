@@ -93,6 +93,26 @@ async def test_detach_removes_the_file_and_its_settings(db: Database, other: Pat
     assert len(session) == 1
 
 
+@pytest.mark.parametrize(
+    ("attach", "further", "detach"),
+    [
+        ('ATTACH ? AS "y""z"', [], """DETACH 'Y"z'"""),
+        ("ATTACH ? AS y KEY 'secret'", [], "DETACH y"),
+        ("ATTACH ? AS ? KEY ?", ["y", "secret"], "DETACH y"),
+        ("ATTACH ? AS key", [], "DETACH key"),
+    ],
+)
+async def test_a_name_is_the_same_in_any_spelling(
+    db: Database, other: Path, attach: str, further: list[str], detach: str
+) -> None:
+    await db.q(attach, [str(other), *further])
+    assert await on_all(db, "SELECT count(*) FROM pragma_database_list WHERE file LIKE '%y.db'") == {1}
+    await db.q(detach)
+    assert await on_all(db, "SELECT count(*) FROM pragma_database_list WHERE file LIKE '%y.db'") == {0}
+    # Only that functions in the schema of a file are not trusted.
+    assert len(lanes_of(db)._session) <= 1
+
+
 async def test_another_file_under_the_same_name(db: Database, other: Path, tmp_path: Path) -> None:
     await db.q("ATTACH ? AS y", [str(other)])
     assert await on_all(db, "SELECT count(*) FROM y.t") == {1}
