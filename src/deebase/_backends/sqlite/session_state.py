@@ -61,9 +61,7 @@ class SessionState:
         """
         attached = {key[1]: kept.version for key, kept in self._settings.items() if key[0] == "ATTACH"}
         detached = [schema for schema, version in lane.attached.items() if attached.get(schema) != version]
-        found: list[tuple[Statement, Params]] = [
-            (Statement(f"DETACH {identifier(schema)}"), ()) for schema in detached
-        ]
+        found: list[tuple[Statement, Params]] = [(Statement(f"DETACH {identifier(schema)}"), ()) for schema in detached]
         for key, kept in self._settings.items():
             if kept.version > lane.version and not (reads and key[2] == _OF_THE_WRITER):
                 found.append((kept.statement, kept.args))
