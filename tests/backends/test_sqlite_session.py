@@ -75,6 +75,13 @@ async def test_settings_are_repeated_in_their_last_order(db: Database) -> None:
     assert await on_all(db, "PRAGMA cache_size") == {30}
 
 
+@pytest.mark.parametrize("pragma", ["default_cache_size", "user_version", "auto_vacuum", "page_size", "secure_delete"])
+async def test_a_connection_that_only_reads_need_not_store_a_setting(db: Database, pragma: str) -> None:
+    assert await db.item("SELECT 1") == 1
+    await db.q(f"PRAGMA main.{pragma} = 1")
+    assert await on_all(db, "SELECT 2") == {2}
+
+
 @pytest.mark.parametrize("name", ["y", '"Y"', "?"])
 async def test_detach_removes_the_file_and_its_settings(db: Database, other: Path, name: str) -> None:
     session = lanes_of(db)._session
