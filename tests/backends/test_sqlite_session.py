@@ -75,6 +75,13 @@ async def test_settings_are_repeated_in_their_last_order(db: Database) -> None:
     assert await on_all(db, "PRAGMA cache_size") == {30}
 
 
+@pytest.mark.parametrize("pragma", ["default_cache_size", "user_version", "auto_vacuum", "page_size", "secure_delete"])
+async def test_a_connection_that_only_reads_need_not_store_a_setting(db: Database, pragma: str) -> None:
+    assert await db.item("SELECT 1") == 1
+    await db.q(f"PRAGMA main.{pragma} = 1")
+    assert await on_all(db, "SELECT 2") == {2}
+
+
 @pytest.mark.parametrize("name", ["y", '"Y"', "?"])
 async def test_detach_removes_the_file_and_its_settings(db: Database, other: Path, name: str) -> None:
     session = lanes_of(db)._session
@@ -91,6 +98,26 @@ async def test_detach_removes_the_file_and_its_settings(db: Database, other: Pat
     assert await on_all(db, "SELECT count(*) FROM pragma_database_list WHERE name = 'y'") == {0}
     # With another file, trust in functions is withdrawn for good.
     assert len(session) == 1
+
+
+@pytest.mark.parametrize(
+    ("attach", "further", "detach"),
+    [
+        ('ATTACH ? AS "y""z"', [], """DETACH 'Y"z'"""),
+        ("ATTACH ? AS y KEY 'secret'", [], "DETACH y"),
+        ("ATTACH ? AS ? KEY ?", ["y", "secret"], "DETACH y"),
+        ("ATTACH ? AS key", [], "DETACH key"),
+    ],
+)
+async def test_a_name_is_the_same_in_any_spelling(
+    db: Database, other: Path, attach: str, further: list[str], detach: str
+) -> None:
+    await db.q(attach, [str(other), *further])
+    assert await on_all(db, "SELECT count(*) FROM pragma_database_list WHERE file LIKE '%y.db'") == {1}
+    await db.q(detach)
+    assert await on_all(db, "SELECT count(*) FROM pragma_database_list WHERE file LIKE '%y.db'") == {0}
+    # Only that functions in the schema of a file are not trusted.
+    assert len(lanes_of(db)._session) <= 1
 
 
 async def test_another_file_under_the_same_name(db: Database, other: Path, tmp_path: Path) -> None:

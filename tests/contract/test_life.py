@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from deebase import ConnectionError, Database, DeeBaseError
+from deebase._engine.core import core_of
 from tests.support.capabilities import can
 
 
@@ -171,6 +172,18 @@ async def test_close_cuts_off_a_stream(db_url: str) -> None:
     assert await anext(rows) == {"one": 1}
     await db.close(timeout=0.05)
     await rows.aclose()  # type: ignore[attr-defined]
+
+
+async def test_statements_go_on_while_connections_are_replaced(db: Database) -> None:
+    executor = core_of(db).executor
+    await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+    before = executor.lanes()
+    replaced, *_ = await asyncio.gather(
+        asyncio.create_task(executor.reconnect()), *(db.q("INSERT INTO t VALUES (?)", [n]) for n in range(3))
+    )
+    assert replaced is None
+    assert executor.lanes() is not before
+    assert await db.q("SELECT id FROM t ORDER BY id") == [{"id": n} for n in range(3)]
 
 
 async def test_memory_databases_are_apart_and_end_with_their_object() -> None:

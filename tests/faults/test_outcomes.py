@@ -140,7 +140,8 @@ async def test_what_was_never_sent_or_only_reads_has_no_such_outcome(far: Databa
         await t.insert(id=1, n=1)
     assert lost.value.outcome is None
     proxy.refuses = False
-    async with Database(proxy.url, pool_size=1, timeout=0.05) as narrow:
+    # The time of the wait, and long enough to connect on a busy machine.
+    async with Database(proxy.url, pool_size=1, timeout=1) as narrow:
         await narrow.reflect()
         async with narrow.transaction():
             # In a task that has no part in the transaction of this one.

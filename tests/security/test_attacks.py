@@ -320,7 +320,7 @@ async def test_a_list_of_many_values_is_still_a_condition(target: Target) -> Non
 
 
 async def test_waiting_callers_are_bounded(db_url: str) -> None:
-    async with Database(db_url, pool_size=1, timeout=0.5) as db:
+    async with Database(db_url, pool_size=1, timeout=1) as db:
         await db.q("SELECT 1")
         entered, leave = asyncio.Event(), asyncio.Event()
 

@@ -121,8 +121,9 @@ class Executor:
 
     async def reconnect(self) -> None:
         """Close the connections of this event loop; the next statement opens new ones."""
-        self._here = None
-        await run_shielded(self._loops.close_here(self.timeout))
+        resources, self._here = self._loops.take(asyncio.get_running_loop()), None
+        if resources is not None:
+            await run_shielded(resources.close(self.timeout))
 
     def close_from_outside(self, timeout: float) -> None:
         """Close the connections of event loops that are neither closed nor running; `close` does the rest."""

@@ -121,11 +121,9 @@ class Loops:
             self._anchor.close()
             self._anchor = None
 
-    async def close_here(self, timeout: float) -> None:
-        """Close the resources of the running event loop; the next statement makes new ones."""
-        resources = self._resources.pop(asyncio.get_running_loop(), None)
-        if resources is not None:
-            await resources.close(timeout)
+    def take(self, loop: asyncio.AbstractEventLoop) -> LoopResources | None:
+        """Return the resources of an event loop, to be closed; the next statement makes new ones."""
+        return self._resources.pop(loop, None)
 
     def close_stopped(self, timeout: float) -> None:
         """Close the resources of event loops that do not run and are not closed."""

@@ -38,7 +38,7 @@ _ASKING = {
 #: Pragmas that work on the file, with or without an argument: for the writer, once.
 _WORKING = {"WAL_CHECKPOINT", "OPTIMIZE", "INCREMENTAL_VACUUM"}
 #: Pragmas that store their value in the file, which outlives the session.
-_STORED = {"USER_VERSION", "APPLICATION_ID", "SCHEMA_VERSION"}
+_STORED = {"USER_VERSION", "APPLICATION_ID", "SCHEMA_VERSION", "DEFAULT_CACHE_SIZE"}
 
 
 @lru_cache(maxsize=1000)

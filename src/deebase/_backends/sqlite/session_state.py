@@ -7,7 +7,8 @@ from typing import NamedTuple
 from deebase._lanes.interface import Params
 from deebase._sql.statement import Statement
 from deebase._sqltext.dialects import SQLITE
-from deebase._sqltext.tokens import BLANK, tokens
+from deebase._sqltext.quoting import identifier
+from deebase._sqltext.tokens import Token, code_tokens, folded
 
 #: Parts of a key: what is set, the schema it belongs to, and its name.
 Key = tuple[str, str, str]
@@ -60,9 +61,7 @@ class SessionState:
         """
         attached = {key[1]: kept.version for key, kept in self._settings.items() if key[0] == "ATTACH"}
         detached = [schema for schema, version in lane.attached.items() if attached.get(schema) != version]
-        found: list[tuple[Statement, Params]] = [
-            (Statement(f'DETACH "{schema.replace(chr(34), chr(34) * 2)}"'), ()) for schema in detached
-        ]
+        found: list[tuple[Statement, Params]] = [(Statement(f"DETACH {identifier(schema)}"), ()) for schema in detached]
         for key, kept in self._settings.items():
             if kept.version > lane.version and not (reads and key[2] == _OF_THE_WRITER):
                 found.append((kept.statement, kept.args))
@@ -91,17 +90,20 @@ class LaneSession:
 
 def _key(sql: str, args: Params) -> Key:
     """Return what a statement sets, or the text itself if the statement is of another kind."""
-    words = [token.text for token in tokens(sql, SQLITE) if token.kind not in BLANK and token.text != ";"]
-    verb = words[0].upper()
+    found = [token for token in code_tokens(sql, SQLITE) if token.text != ";"]
+    verb = found[0].word
     if verb == "PRAGMA":
-        schema, name = (words[1], words[3]) if words[2] == "." else ("", words[1])
-        return verb, _name(schema), _name(name)
+        schema, name = (found[1].name, found[3].name) if found[2].text == "." else ("", found[1].name)
+        return verb, folded(schema), folded(name)
     if verb in ("ATTACH", "DETACH"):
-        alias = str(args[-1]) if words[-1].startswith(("?", ":", "@", "$")) else words[-1]
-        return verb, _name(alias), ""
+        values = list(args)
+        if verb == "ATTACH" and found[-2].word == "KEY":
+            # SQLite without encryption ignores a key (lang_attach.html does not list it).
+            found, values = found[:-2], values[: -1 if _is_placeholder(found[-1]) else None]
+        alias = str(values[-1]) if _is_placeholder(found[-1]) else found[-1].name
+        return verb, folded(alias), ""
     return verb, "", sql
 
 
-def _name(text: str) -> str:
-    """Return a name as SQLite compares it: without quotes, in lower case."""
-    return (text[1:-1] if text[:1] in ('"', "'", "`", "[") else text).lower()
+def _is_placeholder(token: Token) -> bool:
+    return token.kind in ("mark", "named", "native")
