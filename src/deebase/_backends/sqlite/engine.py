@@ -183,7 +183,7 @@ class SqlitePool(LanePool[SqliteLane]):
     def _finished(self, lane: SqliteLane, jobs: list[Job]) -> None:
         self._quick.discard(lane)
         for job in jobs:
-            job.deliver()
+            job.answer(job.result, job.error)
         if lane.broken:
             self.discard(lane)
         else:

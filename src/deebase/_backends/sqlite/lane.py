@@ -463,4 +463,4 @@ def _control(statement: Statement, jobs: list[Job]) -> Job:
 
 def _deliver(_lane: SqliteLane, jobs: list[Job]) -> None:
     for job in jobs:
-        job.deliver()
+        job.answer(job.result, job.error)
