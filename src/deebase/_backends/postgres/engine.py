@@ -62,12 +62,10 @@ class PostgresLanes:
 
     @property
     def in_use(self) -> int:
-        """Number of lanes that are lent."""
         return len(self._pool.busy)
 
     @property
     def schema_lock(self) -> Statement:
-        """The statement that keeps other processes from changing the schema until the transaction ends."""
         return _LOCK_SCHEMA
 
     async def acquire(self, holder: str, *, write: bool = True, streams: bool = False) -> PostgresLane:

@@ -227,7 +227,6 @@ class SqliteLanes:
 
     @property
     def in_use(self) -> int:
-        """Number of lanes that are lent."""
         return len(self._writer.busy) + (0 if self._single else len(self._reader.busy))
 
     @property
