@@ -214,8 +214,8 @@ SOURCE = str(Path(deebase.__file__).parent)
 
 #: The most files and functions of DeeBase that a warm insert passes through, on SQLite and PostgreSQL, and how many of
 #: them make the statement and the row; the others send it.
-INSERT_PATH = {"sqlite-file": (9, 28), "postgres": (9, 28)}
-INSERT_IN_TABLES = (4, 10)
+INSERT_PATH = {"sqlite-file": (8, 21), "postgres": (8, 16)}
+INSERT_IN_TABLES = (5, 10)
 
 
 @pytest.mark.parametrize("record", [None, {"author_id": 1, "title": "x", "pages": 1}], ids=["keywords", "dict"])

@@ -240,7 +240,7 @@ def conditions(
     keywords: Mapping[str, Any],
 ) -> Where:
     """Return the conditions of a call: expressions and SQL text by position, columns by keyword."""
-    result = source.where()
+    result = Where(source.model, source.scope)
     pending = list(args)
     while pending:
         item = pending.pop(0)

@@ -207,7 +207,8 @@ class Executor:
 
     async def count(self, statement: Statement, args: Params) -> int:
         """Run one statement and return the number of rows that it changed."""
-        self._note(statement)
+        if self._recordings or log.isEnabledFor(self._level):
+            self._note(statement)
         scope = None
         if self.current.get() is not None or self.generators:
             scope = await self.settled_transaction()

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from deebase._lanes.holders import Holders
@@ -29,14 +30,20 @@ def closed_while_running() -> ConnectionError:
 L = TypeVar("L", bound=PooledLane)
 
 
+@dataclass(slots=True, eq=False)
 class Waiter:
     """A task that waits for a lane."""
 
-    __slots__ = ("deadline", "future")
+    future: asyncio.Future[Any]
+    deadline: float = field(default=0.0, kw_only=True)
 
-    def __init__(self, future: asyncio.Future[Any]) -> None:
-        self.future: asyncio.Future[Any] = future
-        self.deadline: float = 0.0
+    def answer(self, result: object, error: BaseException | None = None) -> None:
+        """Wake the task with a result or an error, if it still waits."""
+        if not self.future.done():
+            if error is None:
+                self.future.set_result(result)
+            else:
+                self.future.set_exception(error)
 
 
 class LanePool(Generic[L]):
@@ -188,7 +195,7 @@ class LanePool(Generic[L]):
         while queue and (queue[0].future.done() or queue[0].deadline <= now):
             waiter = queue.popleft()
             if not waiter.future.done():
-                waiter.future.set_exception(self._busy_error())
+                waiter.answer(None, self._busy_error())
         if queue:
             self._timer = self.loop.call_later(queue[0].deadline - now, self._expire)
 
@@ -248,8 +255,7 @@ class LanePool(Generic[L]):
             return
         waiting, self._queue = self._queue, deque()
         for waiter in waiting:
-            if not waiter.future.done():
-                waiter.future.set_exception(error)
+            waiter.answer(None, error)
 
     def _log_failure(self, error: BaseException) -> None:
         """Log an error that no caller gets; once for failures in a row."""
@@ -304,6 +310,4 @@ class LanePool(Generic[L]):
     def _fail_all(self, error: BaseException) -> None:
         self.holders.fail_waiting(error)
         while self._queue:
-            waiter = self._queue.popleft()
-            if not waiter.future.done():
-                waiter.future.set_exception(error)
+            self._queue.popleft().answer(None, error)

@@ -103,14 +103,14 @@ def prepare(
     )
     # An embedded value that is compiled under another object would be frozen into a kept statement.
     fixed = len(sources) < len(parameters.sources) + len(parameters.embedded)
+    capabilities = capabilities_of(dialect)
     return CompiledStatement(
         Statement(
             state.statement,
             reads=reads,
             is_cheap=is_cheap,
             shares_commit=is_cheap and not reads,
-            keeps_session=not capabilities_of(dialect).resets_sessions
-            or keeps_session(state.statement, capabilities_of(dialect).tokens),
+            keeps_session=not capabilities.resets_sessions or keeps_session(state.statement, capabilities.tokens),
             writes=_written(element),
         ),
         slots,

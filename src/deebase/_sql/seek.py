@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -22,8 +21,7 @@ def place_source(n: int) -> str:
     return f"\0k{n}"
 
 
-@dataclass(frozen=True)
-class Seek:
+class Seek(NamedTuple):
     """What determines the text of the statement.
 
     Attributes:

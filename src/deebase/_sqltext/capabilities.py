@@ -44,7 +44,6 @@ class Capabilities:
         tokens: how SQL text is read: quotes, comments, placeholders.
         resets_sessions: a connection is reset after a statement that may have changed its session; else such a
             statement is repeated on every connection.
-        discards_cancelled: a cancel request may arrive late, so a connection whose statement was cancelled is closed.
         max_columns: how many columns a table may have.
         max_name_bytes: how many bytes of a name are kept; None without a limit.
         system_columns: columns that every table has.
@@ -77,7 +76,6 @@ class Capabilities:
     copies_rows: bool
     tokens: TokenRules
     resets_sessions: bool
-    discards_cancelled: bool
     max_columns: int
     max_name_bytes: int | None
     system_columns: frozenset[str]

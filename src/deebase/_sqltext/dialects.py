@@ -16,7 +16,6 @@ class TokenRules:
 
     Attributes:
         pattern: matches any token; the name of the group is its kind.
-        nests_comments: a block comment may hold others.
         numbers_parameters: a parameter is ``$1``, which may occur more than once; else it is ``?``.
         has_question_operators: ``?`` may be an operator (of jsonb).
         escapes_strings: ``E'...'`` is a string with backslash escapes.
@@ -27,7 +26,6 @@ class TokenRules:
     """
 
     pattern: re.Pattern[str]
-    nests_comments: bool
     numbers_parameters: bool
     has_question_operators: bool
     escapes_strings: bool
@@ -77,7 +75,6 @@ SQLITE = TokenRules(
         """,
         re.DOTALL | re.VERBOSE,
     ),
-    nests_comments=False,
     numbers_parameters=False,
     has_question_operators=False,
     escapes_strings=False,
@@ -130,7 +127,6 @@ POSTGRES = TokenRules(
         """,
         re.DOTALL | re.VERBOSE | re.ASCII,
     ),
-    nests_comments=True,
     numbers_parameters=True,
     has_question_operators=True,
     escapes_strings=True,

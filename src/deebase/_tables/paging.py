@@ -43,7 +43,7 @@ class _Cursor:
     def write(self, order: str) -> str:
         """Return the text of the cursor: it holds nothing of this process."""
         flags = ("b" if self.backwards else "") + ("i" if self.inclusive else "")
-        body = json.dumps([flags, [_tagged(value) for value in self.values]], separators=(",", ":")).encode()
+        body = json.dumps([flags, [*map(_tagged, self.values)]], separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(_check(order, body) + body).decode().rstrip("=")
 
     @classmethod
@@ -147,7 +147,7 @@ async def page_of(
         values = [_value(source, read[n], row[n]) for n in places]
         return _Cursor(tuple(values), backwards).write(title)
 
-    made = source.maker(shown)([row[: len(shown)] for row in rows])
+    made = source.maker(shown)(rows)
     if not rows:
         turned = None
         if cursor is not None:
@@ -181,7 +181,7 @@ def _total_order(source: TableContext, order: Any) -> tuple[tuple[str, bool], ..
         )
     # In the direction of the last column, so that one index over all of them serves.
     descending = columns[-1][1] if columns else False
-    named = {name for name, _ in columns}
+    named = dict(columns)
     return (*columns, *[(name, descending) for name in keys if name not in named])
 
 

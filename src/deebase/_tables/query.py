@@ -403,7 +403,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
     def _made(self, rows: list[Any]) -> list[R]:
         if not self._selection.with_pk:
             return self._source.maker(self._columns)(rows)
-        made = self._source.maker(self._selected)([row[: len(self._selected)] for row in rows])
+        made = self._source.maker(self._selected)(rows)
         model = self._source.model
         places = [(self._columns.index(name), model.columns[name].read) for name in model.pks]
         keys: list[tuple[Any, ...]] = [

@@ -83,14 +83,12 @@ class PostgresSchema:
     def add_columns(
         self, facts: TableInfo, columns: Sequence[NewColumn], dialect: Dialect, operation: str
     ) -> Steps[AlterPlan]:
-        """Return the statements that add columns, in their order."""
         yield from ()
         declared = [column_declaration(facts.name, column, dialect, strict=False) for column in columns]
         table = qualified(facts, dialect)
         return AlterPlan(tuple([f"ALTER TABLE {table} ADD COLUMN {declaration}" for declaration in declared]))
 
     def rename(self, facts: TableInfo, new: str, taken: Collection[str], dialect: Dialect) -> list[tuple[str, str]]:
-        """Return the statements that rename a table and its generated indexes, each with the one that undoes it."""
         quote = dialect.identifier_preparer.quote
         names = [("TABLE", facts.name, new)]
         names += [("INDEX", old, name) for old, name in index_renames(facts, new, taken).items()]
@@ -104,7 +102,6 @@ class PostgresSchema:
         ]
 
     def duplicate(self, asked: TableCopy, dialect: Dialect) -> Steps[list[str]]:
-        """Return the statements that make a copy of a table, with its rows."""
         facts = asked.facts
         quote = dialect.identifier_preparer.quote
         old = qualified(facts, dialect)

@@ -62,12 +62,10 @@ class PostgresLanes:
 
     @property
     def in_use(self) -> int:
-        """Number of lanes that are lent."""
         return len(self._pool.busy)
 
     @property
     def schema_lock(self) -> Statement:
-        """The statement that keeps other processes from changing the schema until the transaction ends."""
         return _LOCK_SCHEMA
 
     async def acquire(self, holder: str, *, write: bool = True, streams: bool = False) -> PostgresLane:
@@ -164,19 +162,24 @@ class PostgresLanes:
             self.release(lane)
         return rows
 
-    async def count(self, statement: Statement, args: Params) -> int:
+    def count(self, statement: Statement, args: Params) -> Awaitable[int]:
         """Run one statement, commit it and return the number of rows that it changed."""
-        return await self._alone(statement, lambda lane: lane.count(statement, args))
+        return self._alone(PostgresLane.count, statement, args)
 
-    async def raw_fetch(self, statement: Statement, args: Params) -> tuple[Columns, Rows]:
+    def raw_fetch(self, statement: Statement, args: Params) -> Awaitable[tuple[Columns, Rows]]:
         """Run a statement of the user, commit it and return its columns and rows."""
-        return await self._alone(statement, lambda lane: lane.raw_fetch(statement, args))
+        return self._alone(PostgresLane.raw_fetch, statement, args)
 
-    async def _alone(self, statement: Statement, action: Callable[[PostgresLane], Awaitable[T]]) -> T:
+    async def _alone(
+        self,
+        action: Callable[[PostgresLane, Statement, Params], Awaitable[T]],
+        statement: Statement,
+        args: Params,
+    ) -> T:
         # As ``fetch``, which spares the hot path the further calls.
         lane = await self._sound(statement.sql)
         try:
-            result = await action(lane)
+            result = await action(lane, statement, args)
         except BaseException as error:
             await self._failed(lane, error, statement)
             raise

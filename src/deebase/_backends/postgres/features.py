@@ -28,7 +28,6 @@ CAPABILITIES = Capabilities(
     copies_rows=True,
     tokens=POSTGRES,
     resets_sessions=True,
-    discards_cancelled=True,
     # Manual, "PostgreSQL Limits".
     max_columns=1600,
     max_name_bytes=LONGEST,

@@ -123,13 +123,11 @@ class PostgresReflector:
         return {str(row[0]) for row in rows}
 
     def relation_kind(self, name: str, schema: str | None, dialect: Dialect) -> Steps[str | None]:
-        """Return "table", "view" or "materialized"; None if nothing has this name."""
         quote = dialect.identifier_preparer.quote_identifier
         rows = yield Query(_KIND, (quote(name) if schema is None else f"{quote(schema)}.{quote(name)}",))
         return str(rows[0][0]) if rows else None
 
     def referrers(self, table: sa.Table, dialect: Dialect) -> Steps[list[Referrer]]:
-        """Return the foreign keys of other tables to this one."""
         preparer = dialect.identifier_preparer
         rows = yield Query(_REFERRERS, (preparer.format_table(table),))
         return [

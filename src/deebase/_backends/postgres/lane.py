@@ -216,7 +216,6 @@ class PostgresLane:
         return fetched if statement.reread is None else await self._stored(statement.reread, fetched)
 
     async def begin(self, *, read_only: bool, isolation: str | None) -> None:
-        """Begin a transaction."""
         self._is_read_only = read_only
         level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
         await self.control(Statement(f"BEGIN{level}{' READ ONLY' if read_only else ''}"))
@@ -235,19 +234,16 @@ class PostgresLane:
         return tag
 
     async def commit(self) -> None:
-        """Commit the transaction."""
         if await self._control(_COMMIT.sql) != "COMMIT":
             # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, without an error.
             raise RolledBack
 
     def commit_reached(self, error: BaseException) -> Literal["unsent", "too late", "sent"]:
-        """Return how far a COMMIT got that failed with ``error``."""
         if was_unsent(error):
             return "unsent"
         return "too late" if _idled_too_long(error) else "sent"
 
     async def roll_back(self) -> None:
-        """Roll back the transaction, if one is open."""
         await self.driver.execute("ROLLBACK")
 
     def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
@@ -273,12 +269,10 @@ class PostgresLane:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the connection is in a transaction."""
         return bool(self.driver.is_in_transaction())
 
     @property
     def lost(self) -> bool:
-        """Whether the connection is closed."""
         return bool(self.driver.is_closed())
 
     def ends(self) -> None:
@@ -296,7 +290,6 @@ class PostgresLane:
         self.broken = True
 
     async def close(self) -> None:
-        """Close the connection."""
         # Not returned to SQLAlchemy's engine, whose dispose() waits for the answer of a server that is gone for as long
         # as the system does; this waits for 2 s.
         await self.connection.invalidate()
@@ -359,7 +352,6 @@ class PostgresCursor:
         self.columns: Columns = columns
 
     async def fetch(self) -> Rows:
-        """Return the next piece, empty at the end."""
         rows: Rows = await self._cursor.fetch(self._size)
         return rows
 

@@ -18,7 +18,6 @@ class PostgresRules:
     """Writes the SQL of PostgreSQL."""
 
     def insert(self, table: sa.Table) -> Any:
-        """Return an INSERT that has ON CONFLICT."""
         return postgresql.insert(table)
 
     def returned(
@@ -72,12 +71,10 @@ class PostgresRules:
         return keys.c.n - 1, [keys.c[f"v{n}"] for n in range(len(columns))]
 
     def table_exists(self, table: sa.Table, dialect: Dialect) -> Any:
-        """Return a SELECT of one row if a table or view exists."""
         name = dialect.identifier_preparer.format_table(table)
         return sa.select(sa.literal_column("1", sa.Integer())).where(sa.func.to_regclass(name).is_not(None))
 
     def explain(self, sql: str) -> str:
-        """Return the statement whose last column is the plan of another."""
         return f"EXPLAIN {sql}"
 
 

@@ -177,7 +177,6 @@ class PostgresTools:
     # -- copies --------------------------------------------------------------------------------
 
     async def views(self) -> list[tuple[str, str]]:
-        """Return name and SELECT of each view, in the order of their creation."""
         rows = await self._access.read(_VIEWS, [])
         return [(str(name), str(sql).strip().removesuffix(";")) for name, sql in rows]
 

@@ -82,7 +82,6 @@ class SqliteSchema:
         return AlterPlan(after=tuple([f"ALTER TABLE {table} ADD COLUMN {declaration}" for declaration in declarations]))
 
     def rename(self, facts: TableInfo, new: str, taken: Collection[str], dialect: Dialect) -> list[tuple[str, str]]:
-        """Return the statements that rename a table and its generated indexes, each with the one that undoes it."""
         quote = dialect.identifier_preparer.quote
         old, after = quote(facts.name), quote(new)
         steps = [(f"ALTER TABLE {old} RENAME TO {after}", f"ALTER TABLE {after} RENAME TO {old}")]
@@ -96,7 +95,6 @@ class SqliteSchema:
         return steps
 
     def duplicate(self, asked: TableCopy, dialect: Dialect) -> Steps[list[str]]:
-        """Return the statements that make a copy of a table, with its rows."""
         yield from ()
         understood(asked.facts, asked.operation)
         return [*_copied(asked.facts, asked.name, asked.taken), *_other_forms(asked, dialect)]

@@ -183,7 +183,7 @@ class SqlitePool(LanePool[SqliteLane]):
     def _finished(self, lane: SqliteLane, jobs: list[Job]) -> None:
         self._quick.discard(lane)
         for job in jobs:
-            job.deliver()
+            job.answer(job.result, job.error)
         if lane.broken:
             self.discard(lane)
         else:
@@ -227,7 +227,6 @@ class SqliteLanes:
 
     @property
     def in_use(self) -> int:
-        """Number of lanes that are lent."""
         return len(self._writer.busy) + (0 if self._single else len(self._reader.busy))
 
     @property

@@ -27,7 +27,6 @@ CAPABILITIES = Capabilities(
     copies_rows=False,
     tokens=SQLITE,
     resets_sessions=False,
-    discards_cancelled=False,
     # SQLITE_MAX_COLUMN at its default (sqlite.org/limits.html).
     max_columns=2000,
     max_name_bytes=None,

@@ -111,7 +111,6 @@ class SqliteReflector:
         return str(rows[0][0]) if rows else None
 
     def referrers(self, table: sa.Table, dialect: Dialect) -> Steps[list[Referrer]]:
-        """Return the foreign keys of other tables to this one."""
         rows = yield Query(_REFERRERS, (table.name,))
         return [Referrer(name, column, dialect.identifier_preparer.quote(name)) for name, column in rows]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deebase._lanes.pool import Waiter
@@ -21,21 +22,16 @@ class Cancelled(Exception):
     """The statement was ended because its caller was cancelled."""
 
 
+@dataclass(slots=True, eq=False)
 class Job(Waiter):
     """One statement that a lane runs; its thread checks ``cancelled``."""
 
-    __slots__ = ("args", "cancelled", "error", "mode", "result", "statement")
-
-    def __init__(self, future: asyncio.Future[Any], statement: Statement, args: Any, mode: int) -> None:
-        # As Waiter.__init__, without a further call: every statement passes here.
-        self.future = future
-        self.deadline = 0.0
-        self.statement: Statement = statement
-        self.args: Any = args
-        self.mode: int = mode
-        self.cancelled: bool = False
-        self.result: Any = None
-        self.error: BaseException | None = None
+    statement: Statement
+    args: Any
+    mode: int
+    cancelled: bool = False
+    result: Any = None
+    error: BaseException | None = None
 
     def perform(self, raw: sqlite3.Connection) -> Any:
         """Run the statement, in the thread of the connection."""
@@ -59,15 +55,8 @@ class Job(Waiter):
             return raw.execute("SELECT changes()").fetchone()[0] if uncounted else cursor.rowcount
         return [column[0] for column in cursor.description or ()], rows
 
-    def deliver(self) -> None:
-        """Answer the caller, in the event loop."""
-        if not self.future.done():
-            if self.error is None:
-                self.future.set_result(self.result)
-            else:
-                self.future.set_exception(self.error)
 
-
+@dataclass(slots=True, eq=False)
 class Hop:
     """Jobs that the thread of a connection runs at one go.
 
@@ -76,22 +65,11 @@ class Hop:
     caller of the batch.
     """
 
-    __slots__ = ("alone", "done", "jobs", "lane", "loop")
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        done: Callable[[SqliteLane, list[Job]], None],
-        lane: SqliteLane,
-        jobs: list[Job],
-        *,
-        alone: bool,
-    ) -> None:
-        self.loop = loop
-        self.done = done
-        self.lane = lane
-        self.jobs = jobs
-        self.alone = alone
+    loop: asyncio.AbstractEventLoop
+    done: Callable[[SqliteLane, list[Job]], None]
+    lane: SqliteLane
+    jobs: list[Job]
+    alone: bool
 
     def __call__(self) -> None:
         """Run the jobs, in the thread of the connection."""

@@ -247,7 +247,6 @@ class SqliteLane:
         return rows
 
     async def count(self, statement: Statement, args: Params) -> int:
-        """Run a statement and return the number of rows that it changed."""
         count: int = await self._do(statement, args, COUNT)
         return count
 
@@ -257,7 +256,6 @@ class SqliteLane:
         return result
 
     async def many(self, statement: Statement, rows: Sequence[Params]) -> None:
-        """Run a statement once per row of parameters."""
         await self._do(statement, rows, MANY)
 
     async def fetch_many(self, statement: Statement, rows: Sequence[Params]) -> Rows:
@@ -311,7 +309,6 @@ class SqliteLane:
             await self._do(statement, (), COUNT)
 
     async def commit(self) -> None:
-        """Commit the transaction."""
         await self.control(_COMMIT)
 
     def commit_reached(self, error: BaseException) -> Literal["sent"]:
@@ -319,7 +316,6 @@ class SqliteLane:
         return "sent"
 
     async def roll_back(self) -> None:
-        """Roll back the transaction, if one is open."""
         await self.call(lambda raw: raw.rollback())
 
     def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
@@ -343,12 +339,10 @@ class SqliteLane:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the connection is in a transaction."""
         return self.raw.in_transaction
 
     @property
     def lost(self) -> bool:
-        """Whether the connection is closed."""
         return self.closed or self.driver._connection is None
 
     def lend(self, on_error: Callable[[BaseException], None]) -> None:
@@ -426,7 +420,6 @@ class SqliteCursor:
             raw.set_authorizer(None)
 
     async def fetch(self) -> Rows:
-        """Return the next piece, empty at the end."""
         return await self._lane.call(self._fetch)
 
     def _fetch(self, raw: sqlite3.Connection) -> Rows:
@@ -463,4 +456,4 @@ def _control(statement: Statement, jobs: list[Job]) -> Job:
 
 def _deliver(_lane: SqliteLane, jobs: list[Job]) -> None:
     for job in jobs:
-        job.deliver()
+        job.answer(job.result, job.error)

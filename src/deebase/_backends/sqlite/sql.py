@@ -29,7 +29,6 @@ class SqliteRules:
     """Writes the SQL of SQLite."""
 
     def insert(self, table: sa.Table) -> Any:
-        """Return an INSERT that has ON CONFLICT."""
         return sqlite.insert(table)
 
     def returned(
@@ -63,14 +62,12 @@ class SqliteRules:
         return keys.c.key, [sa.func.json_extract(keys.c.value, place) for place in places]
 
     def table_exists(self, table: sa.Table, dialect: Dialect) -> Any:
-        """Return a SELECT of one row if a table or view exists."""
         listed = sa.table("sqlite_master", sa.column("name", sa.String()), sa.column("type", sa.String()))
         return sa.select(listed.c.name).where(
             sa.func.lower(listed.c.name) == table.name.lower(), listed.c.type.in_(["table", "view"])
         )
 
     def explain(self, sql: str) -> str:
-        """Return the statement whose last column is the plan of another."""
         return f"EXPLAIN QUERY PLAN {sql}"
 
 

@@ -161,13 +161,6 @@ def with_constraint(sql: str, constraint: str) -> str:
     return spliced(sql, (end, end, f", {constraint}"))
 
 
-def foreign_key_columns(sql: str) -> list[tuple[str, ...]]:
-    """Return the columns of each foreign key."""
-    table = parse(sql)
-    own = [(column.name,) for column in table.columns for _ in column.of("REFERENCES")]
-    return own + [clause.columns for clause in table.constraints if clause.kind == "FOREIGN KEY"]
-
-
 def without_foreign_keys(sql: str, columns: Sequence[str] | None = None) -> str:
     """Remove the foreign keys of some columns; by default all."""
     wanted = None if columns is None else tuple(map(folded, columns))

@@ -74,7 +74,6 @@ class SqliteTools:
         return int(await self._one("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"))
 
     async def index_definitions(self, name: str) -> list[str]:
-        """Return the CREATE INDEX of an index; nothing for the index of a constraint."""
         rows = await self._access.read("SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", [name])
         return [str(sql) for (sql,) in rows]
 
@@ -122,7 +121,6 @@ class SqliteTools:
     # -- copies --------------------------------------------------------------------------------
 
     async def views(self) -> list[tuple[str, str]]:
-        """Return name and SELECT of each view, in the order of their creation."""
         rows = await self._access.read("SELECT name, sql FROM sqlite_master WHERE type = 'view' ORDER BY rowid", [])
         return [(str(name), _select(str(sql))) for name, sql in rows]
 

@@ -99,7 +99,6 @@ class PostgresCensus:
         self._connection: sa.Connection | None = None
 
     async def begin(self) -> Sequence[StoredTable]:
-        """See ``Census``."""
         self._connection = await self._database.on_lane(_sync_connection)
         event.listen(self._connection, "before_cursor_execute", _refuse_the_end)
         rows = await self._rows([])
@@ -111,12 +110,10 @@ class PostgresCensus:
         return await self._database.fetch(_TABLES, [partitions, self._ledger])
 
     async def hold(self, tables: Sequence[StoredTable]) -> None:
-        """See ``Census``."""
         for table in tables:
             await lock_table(self._database, table.source)
 
     async def measure(self, table: StoredTable) -> Contents:
-        """See ``Census``."""
         rows, found = 0, dict[str, Profile]()
         for columns in batches(table.columns):
             texts = ", ".join([f'{_text_of(column)} COLLATE "C" AS t{n}' for n, column in enumerate(columns)])
@@ -136,7 +133,6 @@ class PostgresCensus:
         return Contents(rows, found)
 
     async def end(self) -> Outcome:
-        """See ``Census``."""
         await self._database.fetch(_SETTLE, [])
         rows = await self._rows(list(self._before))
         now = {row[0]: _table(row) for row in rows}
@@ -169,7 +165,6 @@ class PostgresCensus:
         return Fate(before, after, detached, changed=changed, deleted=deleted > 0, moved=moved, grown=grown)
 
     async def close(self) -> None:
-        """See ``Census``."""
         connection, self._connection = self._connection, None
         if connection is not None:
             event.remove(connection, "before_cursor_execute", _refuse_the_end)

@@ -31,15 +31,12 @@ class PostgresMigrations:
     drop_extensions = staticmethod(drop_extensions)
 
     async def column_names(self, database: Connected, table: str) -> set[str]:
-        """See ``MigrationSupport``."""
         return {str(name) for (name,) in await database.fetch(_COLUMNS, [table])}
 
     def census(self, database: Connected, ledger: str) -> Census:
-        """See ``MigrationSupport``."""
         return PostgresCensus(database, ledger)
 
     async def never_converts(self, database: Connected, old: str, new: str, sample: object) -> bool:
-        """See ``MigrationSupport``."""
         try:
             await database.fetch(Statement(f"SELECT {converted(f'NULL::{old}', old, new.upper())}", reads=True), [])
         except DeeBaseError as error:

@@ -65,7 +65,6 @@ class SqliteCensus:
         self._before: Sequence[StoredTable] = ()
 
     async def begin(self) -> Sequence[StoredTable]:
-        """See ``Census``."""
         self._before = await self._tables()
         self._watch = WriteWatch()
         self._lane = await self._database.on_lane(self._install)
@@ -91,7 +90,6 @@ class SqliteCensus:
         """See ``Census``."""
 
     async def measure(self, table: StoredTable) -> Contents:
-        """See ``Census``."""
         rows, found = 0, dict[str, Profile]()
         for columns in batches(table.columns):
             texts = ", ".join([f"{_TEXT.format(c=identifier(c.name))} AS t{n}" for n, c in enumerate(columns)])
@@ -106,7 +104,6 @@ class SqliteCensus:
         return Contents(rows, found)
 
     async def end(self) -> Outcome:
-        """See ``Census``."""
         now = await (self._read_again() if self._watch.schema_written else self._tables())
         by_key = {table.key: table for table in now}
         # A page may be used again by another table, but not before one is dropped.
@@ -152,7 +149,6 @@ class SqliteCensus:
         )
 
     async def close(self) -> None:
-        """See ``Census``."""
         lane, self._lane = self._lane, None
         if lane is not None:
             # A connection that is gone has nothing to be taken off.

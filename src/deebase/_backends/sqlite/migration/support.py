@@ -26,18 +26,15 @@ class SqliteMigrations:
     scratch = staticmethod(scratch)
 
     async def column_names(self, database: Connected, table: str) -> set[str]:
-        """See ``MigrationSupport``."""
         return {str(name) for (name,) in await database.fetch(_COLUMNS, [table])}
 
     async def lock_table(self, database: Connected, table: str) -> None:
         """See ``MigrationSupport``; BEGIN IMMEDIATE has done so already."""
 
     def census(self, database: Connected, ledger: str) -> Census:
-        """See ``MigrationSupport``."""
         return SqliteCensus(database, ledger)
 
     async def never_converts(self, database: Connected, old: str, new: str, sample: object) -> bool:
-        """See ``MigrationSupport``."""
         return sample is not None and not fits(new, sample)
 
     async def create_extensions(self, database: Connected, scratch: Connected) -> None:
