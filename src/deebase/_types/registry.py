@@ -163,7 +163,8 @@ def named(hint: Any) -> str:
 
 #: Names of sqlite.org/datatype3.html#affinity_name_examples that are not those of one type.
 _STANDARD: Final = re.compile(
-    r"|(TINY|SMALL|MEDIUM|BIG|UNSIGNED BIG )?INT(EGER)?\d?|(VARYING |NATIVE |VAR|N|NVAR)?CHAR(ACTER)?|TEXT|CLOB|FLOAT|DOUBLE"
+    r"|(TINY|SMALL|MEDIUM|BIG|UNSIGNED BIG )?INT(EGER)?\d?|(VARYING |NATIVE |VAR|N|NVAR)?CHAR(ACTER)?"
+    r"|TEXT|CLOB|FLOAT|DOUBLE"
 )
 
 
