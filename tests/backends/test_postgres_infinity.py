@@ -6,6 +6,7 @@ import copy
 import pickle
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,3 +202,21 @@ async def test_infinity_is_not_stored_in_sqlite(postgres_url: str, column: str) 
         with pytest.raises(ValidationError, match=f"span.{column}: SQLite stores no infinity"):
             await spans.insert({column: value})
         assert await spans.count() == 0
+
+
+@pytest.mark.parametrize("name", ["terms.csv", "terms.tsv", "terms.json", "terms.ndjson"])
+async def test_files_keep_infinities_and_months(db: Database, tmp_path: Path, name: str) -> None:
+    await db.q("CREATE TABLE terms (id int PRIMARY KEY, d date, t timestamp, z timestamptz, i interval)")
+    await db.q(
+        "INSERT INTO terms VALUES (1, 'infinity', '-infinity', 'infinity', '1 mon 2 days'),"
+        " (2, '-infinity', 'infinity', '-infinity', '-14 mons 30:00:00.5'),"
+        " (3, '9999-12-31', '9999-12-31 23:59:59.999999', '0001-01-01 00:00+00', '36:00:00')"
+    )
+    await db.reflect()
+    stored = "SELECT id, d::text, t::text, (z AT TIME ZONE 'UTC')::text AS z, i::text FROM terms ORDER BY id"
+    before = await db.q(stored)
+    await db.t.terms.export_file(tmp_path / name)
+    assert "-infinity" in (tmp_path / name).read_text()
+    await db.t.terms.delete_where(all=True)
+    await db.import_file(tmp_path / name, "terms")
+    assert await db.q(stored) == before

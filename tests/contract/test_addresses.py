@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from deebase import Database, ValidationError, create_mod_from_tables
+from deebase import Database, Index, UniqueViolationError, ValidationError, create_mod_from_tables
+from deebase._sqltext.capabilities import capabilities_of
 from deebase.testing import build
 from deebase.tools.copying import copy_database
 from tests.support.modules import imported
@@ -148,3 +150,66 @@ async def test_addresses_of_other_programs_are_read(db: Database, hosts: Any) ->
     row = await hosts.get(1)
     assert (row["four"], row["any_address"]) == (IPv4Address("9.8.7.6"), IPv4Interface("10.0.0.5/8"))
     assert row["face_six"] == IPv6Interface("::1/64")
+
+
+class Leased(IPv4Address):
+    """An address of a class of another library."""
+
+
+class Device:
+    address: IPv4Address
+    network: IPv6Network
+    face: IPv4Interface | None
+    other: IPv6Address | None
+
+
+SIX = [IPv6Address(text) for text in ("::", "::1", "::ffff:1.2.3.4", "2001:db8::a", "2001:db8::10", "fe80::1")]
+FACES = [IPv4Interface(text) for text in ("10.0.0.1/8", "10.0.0.2/8", "10.0.0.1/16", "10.0.0.1/32", "10.1.0.0/16")]
+
+
+async def test_conditions_keys_and_unique_columns_of_addresses(db: Database) -> None:
+    devices = await db.create(Device, pk="address", indexes=[Index("ux_other", "other", unique=True)])
+    for number, (other, face) in enumerate(zip(SIX[:5], FACES, strict=True)):
+        network = ip_network(f"2001:db8:{number:x}::/48")
+        await devices.insert(address=IPv4Address(2**31 + number * 300), network=network, face=face, other=other)
+    keys = [row["address"] for row in await devices(order_by="address")]
+    assert keys == sorted(keys)
+    assert [row["other"] for row in await devices(order_by="other")] == sorted(SIX[:5])
+    assert [row["face"] for row in await devices(order_by="face")] == sorted(FACES, key=_place)
+    c = devices.c
+    assert await devices.count(c.address.between(keys[1], keys[3])) == 3
+    assert await devices.count(c.address.in_(keys[:2])) == 2
+    assert await devices.count(address=keys[:2]) == 2
+    assert await devices.count(c.other > IPv6Address("::1")) == 3
+    assert await devices.count(c.network != ip_network("2001:db8:1::/48")) == 4
+    found = await asyncio.gather(*[devices.get(key) for key in keys])
+    assert [row["address"] for row in found] == keys
+    with pytest.raises(UniqueViolationError):
+        await devices.update({"address": keys[0], "other": SIX[4]})
+    assert (await devices.upsert({**found[0], "other": SIX[5]}))["other"] == SIX[5]
+    with pytest.raises(ValidationError, match=r"device\.address: takes IPv4Address, not str"):
+        await devices.count(address="10.0.0.1")
+    with pytest.raises(ValidationError, match="takes IPv4Address, not str"):
+        await devices.count(c.address == "10.0.0.1")
+
+
+async def test_a_subclass_is_stored_as_the_class_of_the_column(db: Database) -> None:
+    devices = await db.create(Device, pk="address")
+    network = ip_network("2001:db8::/48")
+    row = await devices.insert(address=Leased("10.0.0.1"), network=network)
+    assert type(row["address"]) is IPv4Address
+    assert await devices.count(address=Leased("10.0.0.1")) == 1
+    assert await devices.count("address = ?", [Leased("10.0.0.1")]) == 1
+
+
+async def test_many_rows_and_what_the_driver_returns_can_be_written_again(db: Database) -> None:
+    devices = await db.create(Device, pk="address")
+    network = ip_network("2001:db8::/48")
+    made = await devices.insert_all([{"address": IPv4Address(n), "network": network} for n in range(300)])
+    rows = await db.q("SELECT address, network FROM device ORDER BY address")
+    assert len(rows) == 300
+    await devices.delete_where(all=True)
+    if capabilities_of(db.engine.dialect).checks_types:
+        await devices.insert_all(rows)
+        assert await devices.count() == 300
+    assert made

@@ -367,7 +367,21 @@ class ColumnType(TypeDecorator[T]):
     def bind_processor(self, dialect: Dialect) -> Any:
         """Return what turns a value into the driver's; None to send it as it is."""
         convert = self.to_database(has_types(dialect))
-        return None if convert is None else sending(convert)
+        if convert is None:
+            return None
+        return sending(convert if self.is_builtin() else self._checked(convert))
+
+    def _checked(self, convert: Processor) -> Processor:
+        """Return the same for a program's own type, of which a condition may compare with a value of another class."""
+
+        def process(value: Any) -> Any:
+            try:
+                return convert(value)
+            except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError):
+                # Not chained: the message of the original may hold the value.
+                raise misfit(value, self.wanted) from None
+
+        return process
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
         """Return what turns the driver's value into the value; None to take it as it is.

@@ -13,13 +13,14 @@ from ipaddress import (
     ip_interface,
     ip_network,
 )
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from deebase._types.base import ColumnType, NamedWithCast, Processor, is_a, misfit, refused
 
 Address = IPv4Address | IPv6Address | IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
 
+_PLAIN: Final = frozenset({*get_args(Address), *get_args(Network)})
 _LEADING_ZEROS: Final = re.compile(r"\b0+(?=[0-9])")
 _VERSION: Final = re.compile("^[46] ")
 
@@ -28,7 +29,8 @@ def _padded(address: Any) -> str:
     """Return the digits of an address with leading zeros, so that text sorts by value."""
     if address.version == 4:
         return ".".join([f"{byte:03}" for byte in address.packed])
-    return str(address.exploded)
+    digits = address.packed.hex()
+    return ":".join([digits[place : place + 4] for place in range(0, 32, 4)])
 
 
 def _written(value: Any) -> str:
@@ -52,14 +54,20 @@ class _NetworkType(ColumnType[Any]):
 
     def accept(self, value: Any) -> Any:
         """Return a value of exactly the class: an interface is an address to Python, and more than one to a column."""
-        if type(value) not in self.classes:
+        kind = next((base for base in type(value).__mro__ if base in _PLAIN), None)
+        if kind not in self.classes:
             raise misfit(value, " or ".join([kind.__name__ for kind in self.classes]), f"such as {self.example}")
         if getattr(value, "scope_id", None) is not None:
             raise refused(value, "an address with a zone cannot be stored", "store the zone in another column")
-        return value
+        # The database gives no instance of a subclass.
+        return value if type(value) is kind else kind(kind.__str__(value))
 
     def to_sqlite(self) -> Processor:
-        return _written
+        return lambda value: _written(self.accept(value))
+
+    def to_postgres(self) -> Processor:
+        """Return what checks it: a condition may compare with anything."""
+        return self.accept
 
     def from_sqlite(self) -> Processor:
         """Return what reads it, or the text that others write."""
@@ -102,7 +110,11 @@ class Inet(_NetworkType, python=Address, name="inet"):
 
     def to_sqlite(self) -> Processor:
         """Return what writes the version, and an interface."""
-        return lambda value: f"{value.version} {_written(ip_interface(str(value)))}"
+        return lambda value: self._with_version(ip_interface(str(self.accept(value))))
+
+    @staticmethod
+    def _with_version(value: Any) -> str:
+        return f"{value.version} {_written(value)}"
 
     def from_sqlite(self) -> Processor:
         """Return what reads it, or the text that others write."""
@@ -122,7 +134,7 @@ class Cidr(Inet, python=Network, name="cidr"):
 
     def to_sqlite(self) -> Processor:
         """Return what writes the version, and the network."""
-        return lambda value: f"{value.version} {_written(value)}"
+        return lambda value: self._with_version(self.accept(value))
 
 
 class IPv4AddressType(_NetworkType, python=IPv4Address):

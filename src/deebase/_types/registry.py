@@ -6,6 +6,7 @@ from __future__ import annotations
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import json
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import Enum
@@ -160,14 +161,28 @@ def named(hint: Any) -> str:
     return known.get(hint) or getattr(hint, "__name__", None) or str(hint)
 
 
+#: Names of sqlite.org/datatype3.html#affinity_name_examples that are not those of one type.
+_STANDARD: Final = re.compile(
+    r"|(TINY|SMALL|MEDIUM|BIG|UNSIGNED BIG )?INT(EGER)?\d?|(VARYING |NATIVE |VAR|N|NVAR)?CHAR(ACTER)?"
+    r"|TEXT|CLOB|FLOAT|DOUBLE"
+)
+
+
 def sqlite_column(declared: str) -> Kind | None:
     """Return the type of an existing column of SQLite by its declared name, without what is in parentheses."""
-    return _lookups().by_sqlite_name.get(declared)
+    if _STANDARD.fullmatch(declared):
+        return _lookups().by_sqlite_name.get(declared)
+    return _found(lambda lookups: lookups.by_sqlite_name, declared)
 
 
 def postgres_column(declared: str) -> Kind | None:
     """Return the type of an existing column of PostgreSQL by the name of its type."""
-    return _lookups().by_postgres_name.get(declared)
+    return _found(lambda lookups: lookups.by_postgres_name, declared)
+
+
+def _found(names: Callable[[_Lookups], dict[str, Kind]], name: str) -> Kind | None:
+    found = names(_lookups()).get(name)
+    return names(_lookups()).get(name) if found is None and package.define_further_types() else found
 
 
 # -- values ------------------------------------------------------------------------------------
@@ -229,7 +244,10 @@ def type_named(name: str) -> Kind:
     Raises:
         KeyError: no type has this name.
     """
-    return _lookups().by_name[name]
+    found = _found(lambda lookups: lookups.by_name, name)
+    if found is None:
+        raise KeyError(name)
+    return found
 
 
 # -- checks ------------------------------------------------------------------------------------

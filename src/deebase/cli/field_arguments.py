@@ -113,16 +113,15 @@ def parse(text: str) -> FieldSpec:
     name, *rest = [part.replace("\\:", ":") for part in _COLON.split(text)]
     if not name or not rest:
         raise ValidationError(f"the field {text!r} is not of the form name:type", field=name or None, hint="age:int")
-    from deebase._types.registry import type_names
-
     kind, *modifiers = rest
     match = _TYPE.fullmatch(kind.lower())
-    known = type_names()
-    if match is None or match["name"] not in known or (match["digits"] and match["name"] != "decimal"):
+    if match is None or not _is_type(match["name"]) or (match["digits"] and match["name"] != "decimal"):
+        from deebase._types.registry import type_names
+
         raise UnsupportedTypeError(
             f"the field {name!r} has the unknown type {kind!r}",
             column_name=name,
-            hint=f"one of {', '.join(known)}; decimal(10,2) has at most 10 digits, 2 of them after the point",
+            hint=f"one of {', '.join(type_names())}; decimal(10,2) has at most 10 digits, 2 of them after the point",
         )
     found = FieldSpec(name, match["name"])
     if match["digits"]:
@@ -131,6 +130,16 @@ def parse(text: str) -> FieldSpec:
     for modifier in modifiers:
         _modify(found, modifier)
     return found
+
+
+def _is_type(name: str) -> bool:
+    from deebase._types.registry import type_named
+
+    try:
+        type_named(name)
+    except KeyError:
+        return False
+    return True
 
 
 def _check_digits(found: FieldSpec) -> None:

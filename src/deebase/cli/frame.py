@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from deebase._types import further_types
 from deebase.cli.invocation import invocation, say
 from deebase.cli.terminal import echo, shown_on_stderr
 from deebase.errors import DeeBaseError, NotFoundError
@@ -137,7 +138,7 @@ class RootGroup(Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error becomes a message and an exit code."""
-        with _warnings_as_messages():
+        with _warnings_as_messages(), further_types(_import_models):
             try:
                 return super().invoke(ctx)
             except click.ClickException as error:
@@ -153,6 +154,17 @@ class RootGroup(Group):
             except (KeyboardInterrupt, click.Abort):
                 say("Interrupted.")
                 ctx.exit(INTERRUPTED)
+
+
+def _import_models() -> None:
+    """Import the module that the setting ``models`` names: it may define column types."""
+    from deebase.migrations import project
+
+    found = project.read()
+    if found.models is not None:
+        from deebase.migrations.compare.models import imported
+
+        imported(found.models, found.root)
 
 
 def write_example(example: str, formatter: click.HelpFormatter) -> None:

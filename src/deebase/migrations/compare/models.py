@@ -40,7 +40,7 @@ async def create(db: Database, models: Models, root: Path | None) -> None:
     if not isinstance(models, (str, ModuleType)):
         await models(db)
         return
-    module = _imported(models, root) if isinstance(models, str) else models
+    module = imported(models, root) if isinstance(models, str) else models
     function = getattr(module, _FUNCTION, None)
     if inspect.iscoroutinefunction(function):
         await function(db)
@@ -48,7 +48,17 @@ async def create(db: Database, models: Models, root: Path | None) -> None:
     await db.create_all(module)
 
 
-def _imported(name: str, root: Path | None) -> ModuleType:
+def imported(name: str, root: Path | None) -> ModuleType:
+    """Return a module of models.
+
+    Args:
+        name: its name.
+        root: a directory to search besides the usual places.
+
+    Raises:
+        ConfigurationError: it does not exist.
+        MigrationError: it fails.
+    """
     try:
         with _reachable(root):
             return importlib.import_module(name)
