@@ -67,8 +67,8 @@ class KeyedRead:
         self._binds = [column.bind for column in [*[model.column(name) for name in key], *held]]
         self.key_of: Callable[[Sequence[Any]], Any] = self._getter()
         self.exact: bool = all(_compares_exactly(model.columns[name].sa_type, dialect) for name in key)
-        # A document is sent as text and returned as an object. SQLite uses an index for a single moment, and
-        # not as a part of a row value.
+        # A document is sent as text and returned as an object. SQLite uses an index for a single moment, but
+        # not for one in a row value.
         self._shared = not any(
             model.columns[name].takes_collections or (len(key) > 1 and model.columns[name].normal) for name in key
         )
@@ -94,7 +94,7 @@ class KeyedRead:
         return getter if normal is None else lambda row: normal(getter(row))
 
     def joins(self, args: Sequence[Any]) -> bool:
-        """Whether equal keys are equal in Python, too: a float or decimal may match another spelling of its value."""
+        """Whether a read with these values can share a statement: they compare in Python as in the database."""
         if len(args) == 1:
             return self._shared and type(args[0]) in _COMPARABLE
         return self._shared and all(type(value) in _COMPARABLE for value in args)

@@ -1,7 +1,8 @@
-"""The first rows in the order of moments. SQLite's index has this order only for our own form of moments.
+"""The first rows in the order of moments that are stored in several forms (SQLite).
 
-Rows in our form come from the index, in its order. Those of other forms, usually none, are sorted. SQLite merges the
-two, and stops at the limit: a page of a large table costs what it costs where all values have one form.
+An index has the right order only for our own form. Rows in our form are read from the index. Rows in other forms,
+usually none, are sorted. SQLite merges the two and stops at the limit, so a page of a large table costs no more than
+with values of a single form.
 """
 
 from __future__ import annotations
