@@ -1,6 +1,6 @@
 """The databases: one package for each, with the same parts.
 
-Nothing outside of this package knows a database by its name: other code asks a capability, or a part of the backend.
+Code outside of this package does not use the name of a database: it checks a capability, or calls the backend.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from deebase._sql import sql_rules as rules
 from deebase._sqltext import capabilities
 from deebase._sqltext.capabilities import Named
 
-#: The databases that DeeBase works with.
+#: The supported databases.
 BACKENDS = (_SQLITE, _POSTGRES)
 
 _by_name = {backend.capabilities.name: backend for backend in BACKENDS}

@@ -25,7 +25,7 @@ IndexPart = str | ColumnElement[Any]
 
 
 def column_declaration(table: str, column: NewColumn, dialect: Dialect, *, strict: bool) -> str:
-    """Return what declares a new column of a table; ``strict`` says whether the table is STRICT."""
+    """Return the declaration of a new column of a table; ``strict`` says whether the table is STRICT."""
     spec, mark, key = column
     options: dict[str, Any] = {"nullable": spec.nullable}
     made = sql_default(spec, dialect)
@@ -41,7 +41,7 @@ def column_declaration(table: str, column: NewColumn, dialect: Dialect, *, stric
 
 
 def choice_check(column: sa.Column[Any], dialect: Dialect) -> str | None:
-    """Return the CHECK that holds the column of an Enum or Literal to its texts; None for any other type."""
+    """Return the CHECK that restricts the column of an Enum or Literal to its texts; None for other types."""
     allowed: Sequence[str] = getattr(column.type, "allowed", ())
     if not allowed:
         return None
@@ -57,7 +57,7 @@ def qualified(facts: TableInfo, dialect: Dialect) -> str:
 
 
 def rename_columns(facts: TableInfo, rename: Mapping[str, str], dialect: Dialect) -> list[str]:
-    """Return ALTERs that rename columns; a column whose new name is taken goes through a third name."""
+    """Return ALTERs that rename columns; a column whose new name is in use is first renamed to a third name."""
     quote = dialect.identifier_preparer.quote
     table = qualified(facts, dialect)
     taken = {folded(column.name) for column in facts.columns}
@@ -73,14 +73,14 @@ def rename_columns(facts: TableInfo, rename: Mapping[str, str], dialect: Dialect
 
 
 def index_renames(facts: TableInfo, table: str, taken: Collection[str]) -> dict[str, str]:
-    """Return the new names of indexes whose names were made from that of their table.
+    """Return the new names of indexes whose names were generated from the name of their table.
 
     The old names would conflict with those of a new table of the old name.
 
     Args:
         facts: the table before the change.
-        table: the name it gets.
-        taken: names that exist.
+        table: its new name.
+        taken: existing names.
     """
     result: dict[str, str] = {}
     start = f"ix_{facts.name}_"
@@ -88,7 +88,7 @@ def index_renames(facts: TableInfo, table: str, taken: Collection[str]) -> dict[
         names = [name for name in index.columns if name is not None]
         made = [make for make in (index_name, foreign_key_index_name) if make(facts.name, names) == index.name]
         if made:
-            # Also of a name that was too long to be kept whole.
+            # Also if the name was too long and was shortened.
             new = made[0](table, names)
         elif index.name.startswith(start):
             new = shortened(f"ix_{table}_{index.name.removeprefix(start)}")
@@ -104,7 +104,7 @@ def refuse_uses(facts: TableInfo, uses: Mapping[str, Sequence[str]], operation: 
 
     Args:
         facts: the table.
-        uses: the columns, and what uses each of them.
+        uses: the objects that use each column.
         operation: the public method.
 
     Raises:
@@ -116,7 +116,7 @@ def refuse_uses(facts: TableInfo, uses: Mapping[str, Sequence[str]], operation: 
                 f"{facts.qualified_name}.{name} is used by {', '.join(found)}",
                 operation=operation,
                 target=facts.qualified_name,
-                hint="drop those first, and make them again without the column",
+                hint="drop those first, and create them again without the column",
             )
 
 
@@ -147,12 +147,12 @@ def create_index(
 
     Args:
         table: the table.
-        name: of the index.
+        name: the name of the index.
         parts: columns by name, or expressions of columns.
         dialect: the database.
         unique: see ``SchemaEditor.create_index``.
-        where: see there.
-        if_not_exists: see there.
+        where: see ``SchemaEditor.create_index``.
+        if_not_exists: see ``SchemaEditor.create_index``.
     """
     preparer = dialect.identifier_preparer
     kind = (

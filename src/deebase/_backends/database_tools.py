@@ -1,4 +1,4 @@
-"""What backup, doctor, copies and the command line ask of a database; each backend answers in its `tools` module."""
+"""The interface for backup, doctor, copies and the command line; each backend implements it in its `tools` module."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Diagnosis:
     """One finding of the doctor.
 
     Attributes:
-        rule: its stable name.
+        rule: the stable name of its rule.
         severity: an error is wrong now, a warning may become so, advice matters for large tables.
-        table: the table that it is about, if any.
-        message: what was found.
-        fix: what to do.
+        table: its table, or None.
+        message: the problem.
+        fix: how to fix it.
     """
 
     rule: str
@@ -40,7 +40,7 @@ class Access:
 
     Attributes:
         url: its URL.
-        read: runs a SELECT in the database's own SQL and returns the rows.
+        read: runs a SELECT in the SQL of the database and returns the rows.
         with_connection: calls a function with a driver connection, for reading (False) or for writing (True).
         reconnect: closes all connections; the next statement opens new ones.
     """
@@ -71,7 +71,7 @@ class DatabaseTools(Protocol):
         ...
 
     def check_backup(self, path: Path) -> None:
-        """Refuse a file that is no backup of this kind of database, or damaged."""
+        """Refuse a file that is damaged or not a backup of this kind of database."""
         ...
 
     def object_names(self) -> Awaitable[list[str]]:
@@ -101,7 +101,7 @@ class DatabaseTools(Protocol):
         ...
 
     def examine(self) -> Awaitable[list[Diagnosis]]:
-        """Return what is wrong with settings, data and indexes; of a damaged file, the damage alone."""
+        """Return problems of settings, data and indexes; for a damaged file, only the damage."""
         ...
 
     # -- copies --------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ class DatabaseTools(Protocol):
         ...
 
     def defer_foreign_keys(self) -> list[str]:
-        """Return the statements that have foreign keys checked at the end of the transaction."""
+        """Return the statements that defer checks of foreign keys to the end of the transaction."""
         ...
 
     def drop_tables(self, quoted_names: Sequence[str]) -> list[str]:
@@ -133,20 +133,20 @@ def make_tools(dialect: Named, access: Access) -> DatabaseTools:
 
 
 def refused_backup(message: str, hint: str, target: str) -> InvalidOperationError:
-    """Return the error of a backup or restore that does not begin."""
+    """Return the error of a backup or restore that cannot begin."""
     return InvalidOperationError(message, operation="backup", target=target, hint=hint)
 
 
 def require_header(path: Path, header: bytes, kind: str) -> None:
-    """Refuse a file that does not begin as a backup does.
+    """Refuse a file that does not begin with the header of a backup.
 
     Args:
         path: the file.
         header: the first bytes of a backup.
-        kind: what a backup is, for the message.
+        kind: the description of a backup, for the message.
 
     Raises:
-        InvalidOperationError: the file cannot be read, or begins otherwise.
+        InvalidOperationError: the file cannot be read, or has another header.
     """
     try:
         with path.open("rb") as file:
@@ -154,5 +154,5 @@ def require_header(path: Path, header: bytes, kind: str) -> None:
     except OSError as error:
         raise refused_backup(f"{path} cannot be read: {error.strerror}", "name a backup", str(path)) from error
     if found != header:
-        hint = "`deebase db copy` goes from one kind to the other"
+        hint = "`deebase db copy` copies from one kind of database to the other"
         raise refused_backup(f"{path} is not {kind}", hint, str(path))

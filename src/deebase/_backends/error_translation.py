@@ -1,4 +1,4 @@
-"""What the translation of both drivers' errors has in common."""
+"""The translation of errors that both drivers share."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def refused_by_sqlalchemy(error: BaseException, statement: str | None) -> DeeBas
 
 def common(error: BaseException) -> DeeBaseError | None:
     """Translate the errors that both drivers share: timeouts, the network, values Python cannot encode."""
-    # ETIMEDOUT of the operating system has an errno: the connection is dead. A timeout of ours has none.
+    # ETIMEDOUT of the operating system has an errno: the connection is dead. Our own timeouts have none.
     if isinstance(error, TimeoutError) and error.errno is None:
         return QueryTimeoutError(
             "the database did not answer in time", hint="raise command_timeout= (or connect_timeout=) of the Database"
         )
     if isinstance(error, OSError):
-        # asyncio puts the failures of several addresses of one host into the text alone.
+        # asyncio reports the failures of several addresses of one host only in the text.
         reason = error.strerror or str(error) or type(error).__name__
         return ConnectionError(
             f"the database cannot be reached: {reason}", hint="check the host, the port and that the server is running"
@@ -134,10 +134,10 @@ def redacted_error(error: BaseException) -> DeeBaseError | None:
 
 
 def redact(error: BaseException, ours: DeeBaseError) -> None:
-    """Replace the text of a driver's error by ours: it is the cause of ours, and a traceback prints causes.
+    """Replace the text of a driver's error by ours, because a traceback prints the causes of our error.
 
-    Its own text may quote values (``Key (email)=(...) already exists``, ``[parameters: ...]``). Attributes that
-    hold names stay: SQLSTATE, constraint, table, column.
+    The original text may quote values (``Key (email)=(...) already exists``, ``[parameters: ...]``). Attributes that
+    hold names are kept: SQLSTATE, constraint, table, column.
     """
     error.__dict__[_OURS] = ours
     waiting: list[Any] = [error]
@@ -210,7 +210,7 @@ def database_error(kind: type[DeeBaseError], message: str, *, code: str | None, 
 HINTS = {
     "BusyError": "another task or process holds the lock or connection: keep transactions short, raise timeout=, "
     "or use db.retry",
-    "CommitOutcomeUnknownError": "check whether the changes are stored before you make them again",
+    "CommitOutcomeUnknownError": "check whether the changes are stored before you repeat them",
     "ConnectionError": "check the URL, the server and its credentials",
     "DataError": "pass a value that the column or the function accepts",
     "DeadlockError": "run the work through db.retry",
@@ -222,7 +222,7 @@ HINTS = {
 
 
 class ExplainingTranslator:
-    """Adds to the error of a violated unique index what the catalog knows of it."""
+    """Adds information of the catalog to the error of a violated unique index."""
 
     def __init__(
         self, translator: ErrorTranslator, explain: Callable[[UniqueViolationError], UniqueViolationError]
@@ -237,7 +237,7 @@ class ExplainingTranslator:
 
 
 def describing(translate: Translate) -> Callable[[BaseException], str]:
-    """Return what gives the message for an error of the driver."""
+    """Return the function that returns the message for an error of the driver."""
 
     def describe(error: BaseException) -> str:
         ours = translate(error, None)

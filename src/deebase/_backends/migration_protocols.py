@@ -1,4 +1,4 @@
-"""What migrations need of one database, beyond SQL that is the same on both."""
+"""The interface for migrations, besides SQL that is the same on both databases."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ SCRATCH_PREFIX = "deebase_scratch_"
 
 
 class Connected(Protocol):
-    """A database that statements can be sent to."""
+    """A database with a connection."""
 
     @property
     def settings(self) -> Settings:
-        """How it is connected to."""
+        """The settings of its connections."""
         ...
 
     @property
@@ -49,7 +49,7 @@ class Connected(Protocol):
 
     @property
     def identity(self) -> object:
-        """The same object for all handles on this database."""
+        """An object that all handles of this database share."""
         ...
 
     async def fetch(self, statement: Statement, args: Sequence[Any]) -> list[Any]:
@@ -61,7 +61,7 @@ class Connected(Protocol):
         ...
 
     def connect(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Return a connection of its own, for statements that no transaction accepts."""
+        """Return a separate connection, for statements that cannot run in a transaction."""
         ...
 
     def fail(self, error: Exception) -> NoReturn:
@@ -70,7 +70,7 @@ class Connected(Protocol):
 
 
 class ScratchTarget(NamedTuple):
-    """How to open a scratch database: the first argument of ``Database``, and its options."""
+    """The arguments that open a scratch database: the first one of ``Database``, and its options."""
 
     target: str | Path
     options: Mapping[str, Any]
@@ -80,13 +80,13 @@ class MigrationSupport(Protocol):
     """One per database.
 
     Attributes:
-        now: the SQL expression of the current moment, in the form that the ledger stores.
+        now: the SQL expression of the current time, in the stored form of the ledger.
     """
 
     now: str
 
     def runner_lock(self, database: Connected) -> AbstractAsyncContextManager[Attempt]:
-        """Return a context that yields the attempt to become the only runner, and gives the lock back at its end."""
+        """Return a context that yields the attempt to become the only runner, and releases the lock at its end."""
         ...
 
     async def column_names(self, database: Connected, table: str) -> set[str]:
@@ -98,12 +98,12 @@ class MigrationSupport(Protocol):
 
         Args:
             database: the database.
-            table: as it stands in SQL.
+            table: the table, as SQL.
         """
         ...
 
     def census(self, database: Connected, ledger: str) -> Census:
-        """Return what compares the tables of a database before and after a migration.
+        """Return the census that compares the tables of a database before and after a migration.
 
         Args:
             database: the database.
@@ -114,7 +114,7 @@ class MigrationSupport(Protocol):
     async def read_parts(
         self, database: Connected, tables: Mapping[str, TableInfo], views: Iterable[TableInfo], choices: Choices
     ) -> SchemaParts:
-        """Return what a schema holds.
+        """Return the parts of a schema.
 
         Args:
             database: the database.
@@ -131,12 +131,12 @@ class MigrationSupport(Protocol):
             database: a scratch database.
             old: the type of a column.
             new: its type after a change.
-            sample: a plain value of the column, as it is stored; None if none is known.
+            sample: a plain stored value of the column; None if there is no such value.
         """
         ...
 
     def scratch(self, database: Connected) -> AbstractAsyncContextManager[ScratchTarget]:
-        """Return a context that makes an empty database of the same kind, and removes it at its end.
+        """Return a context that creates an empty database of the same kind, and drops it at its end.
 
         Raises:
             MigrationError: the user may not create databases.
@@ -163,5 +163,5 @@ def support_of(database: Named) -> MigrationSupport:
 
 
 def this_process() -> str:
-    """Return how messages name this process."""
+    """Return the name of this process for messages."""
     return f"process {os.getpid()} on {socket.gethostname()}"

@@ -1,7 +1,7 @@
-"""What a database is to the rest of the package: its settings and the five parts of its backend.
+"""The interface of a backend: the settings of a database and the parts of its backend.
 
-The parts ask the database by ``Steps``: a generator yields each query and is sent the rows. So nothing here awaits
-anything, and the same code runs on every connection.
+The parts query the database with ``Steps``: a generator yields each query and receives the rows. They await nothing, so
+the same code runs on every connection.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: The execution option of a SQLAlchemy connection whose transactions DeeBase begins and ends itself.
+#: The execution option of a SQLAlchemy connection whose transactions DeeBase begins and ends.
 LANE = "deebase_lane"
 
 Translate = Callable[[BaseException, "Statement | None"], "DeeBaseError | None"]
@@ -42,13 +42,13 @@ Uniques = Callable[[str | None], tuple[str, tuple[str, ...]] | None]
 
 
 class Query(NamedTuple):
-    """One statement that a part of a backend has sent.
+    """One statement that a part of a backend yields.
 
     Attributes:
         sql: the text.
         args: its parameters.
         reads: whether it only reads.
-        guarded: it runs in a savepoint of its own, and an error is raised where the generator yielded it.
+        guarded: it runs in a savepoint, and its error is raised in the generator.
     """
 
     sql: str
@@ -57,13 +57,13 @@ class Query(NamedTuple):
     guarded: bool = False
 
 
-#: Yields queries, is sent the rows of each, and returns a result.
+#: Yields queries, receives the rows of each, and returns a result.
 Steps = Generator[Query, Any, T]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to connect; made once per Database, without touching the database."""
+    """How to connect; created once per Database, without a connection."""
 
     backend: Backend
     sa_url: sa.URL
@@ -73,11 +73,11 @@ class Settings:
     dialect: Dialect
     pool_size: int
     timeout: float
-    #: Of a SQLite file: whether it is only read, and whether a missing one is made.
+    #: For a SQLite file: whether it is read-only, and whether a missing one is created.
     read_only: bool = False
     creates: bool = True
     pragmas: Sequence[tuple[str, Any]] = ()
-    #: Whether a SQLite file whose schema is harmless gets trust when it needs it: no pragma says otherwise.
+    #: Whether a SQLite file with a harmless schema is trusted if it needs that; False if a pragma decides.
     trusts_harmless: bool = False
     connect_args: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
     engine_options: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
@@ -101,7 +101,7 @@ class Inventory:
     """Tables and views of a schema.
 
     Attributes:
-        tables: what could be read.
+        tables: the tables and views that could be read.
         unreadable: kind and name of each view or virtual table that cannot be read.
     """
 
@@ -110,13 +110,13 @@ class Inventory:
 
 
 class Referrer(NamedTuple):
-    """A foreign key of another table to the one that is asked about.
+    """A foreign key of another table to a given table.
 
     Attributes:
-        table: the table it belongs to, by name.
+        table: the name of its table.
         column: its first column.
         quoted: the table as SQL.
-        drop: the statement that drops the foreign key, where it has to go before the table.
+        drop: the statement that drops the foreign key, if it must be dropped before the table.
         restore: the statement that adds it again.
     """
 
@@ -128,7 +128,7 @@ class Referrer(NamedTuple):
 
 
 class Reflector(Protocol):
-    """Asks a database what it holds."""
+    """Reads the schema of a database."""
 
     def inventory(
         self, schema: str | None, names: Sequence[str] | None = None, *, with_related: bool = False
@@ -138,7 +138,7 @@ class Reflector(Protocol):
         Args:
             schema: the schema; None for the current one.
             names: the tables and views to read; all by default.
-            with_related: also read the tables that those refer to, or that refer to them.
+            with_related: also read the tables at the other ends of their foreign keys.
 
         Raises:
             ConfigurationError: a schema was named, and this database has none.
@@ -163,7 +163,7 @@ class Reflector(Protocol):
         ...
 
     def broken_references(self, name: str, tables: Collection[TableInfo]) -> Steps[dict[str, int]]:
-        """Return how many references of a table, and to it, lead nowhere; nothing where the database checks itself."""
+        """Return the number of dangling references from and to a table; empty if the database checks them."""
         ...
 
 
@@ -172,9 +172,9 @@ class AlterPlan:
     """The statements of a change, in their order.
 
     Attributes:
-        before: make the new table, with the rows; drop what cannot move.
-        exchange: changes of sqlite_schema, which has to be writable for them.
-        after: drop the old table, make the indexes and views.
+        before: create the new table with the rows; drop objects that cannot move.
+        exchange: changes of sqlite_schema, which must be writable.
+        after: drop the old table, create the indexes and views.
         renames: rename columns, or the table.
     """
 
@@ -185,19 +185,19 @@ class AlterPlan:
 
     @property
     def statements(self) -> list[str]:
-        """All of them, as a person would run them."""
+        """All statements, as they run in a SQL shell."""
         opened = ["PRAGMA writable_schema = ON", *self.exchange, "PRAGMA writable_schema = RESET"]
         return [*self.before, *(opened if self.exchange else []), *self.after, *self.renames]
 
 
 @dataclass(frozen=True)
 class TableChange:
-    """A change of a table that a backend is to write.
+    """A requested change of a table.
 
     Attributes:
         facts: the table before the change, without the indexes that are dropped first.
         change: the change.
-        tables: the table, those that it refers to and those that refer to it, by name.
+        tables: the table, and those at the other ends of its foreign keys, by name.
         dropped_indexes: the names of the indexes that are dropped first.
         operation: the public method, for errors.
     """
@@ -214,7 +214,7 @@ class NewColumn(NamedTuple):
 
     Attributes:
         spec: the column.
-        mark: what it refers to.
+        mark: its foreign key.
         key: the key of the table that it refers to, if that has one column.
     """
 
@@ -224,13 +224,13 @@ class NewColumn(NamedTuple):
 
 
 class TableCopy(NamedTuple):
-    """A copy of a table to make.
+    """A requested copy of a table.
 
     Attributes:
         facts: the table.
-        table: the same for SQLAlchemy.
+        table: the same table for SQLAlchemy.
         name: the name of the copy.
-        taken: the names that exist.
+        taken: the existing names.
         operation: the public method, for errors.
     """
 
@@ -242,7 +242,7 @@ class TableCopy(NamedTuple):
 
 
 class NewView(NamedTuple):
-    """A view to make.
+    """A view to create.
 
     Attributes:
         name: its name.
@@ -250,7 +250,7 @@ class NewView(NamedTuple):
         select: its SELECT.
         existing: the kind of the view that it replaces: "view", "materialized" or None.
         materialized: whether it stores its rows.
-        key: of a materialized one, the column that gets a unique index.
+        key: for a materialized view, the column that gets a unique index.
     """
 
     name: str
@@ -274,7 +274,7 @@ class SchemaWriter(Protocol):
         """Return the statements that change a table.
 
         Raises:
-            InvalidOperationError: the database cannot make the change, or something else uses what it drops.
+            InvalidOperationError: the database cannot make the change, or another object uses a dropped part.
             IntegrityError: rows do not fit the changed table.
             DataError: a value cannot be converted.
         """
@@ -287,15 +287,15 @@ class SchemaWriter(Protocol):
         ...
 
     def rename(self, facts: TableInfo, new: str, taken: Collection[str], dialect: Dialect) -> list[tuple[str, str]]:
-        """Return the statements that rename a table and its generated indexes, each with the one that undoes it."""
+        """Return the statements that rename a table and its generated indexes, each with its reversal."""
         ...
 
     def duplicate(self, asked: TableCopy, dialect: Dialect) -> Steps[list[str]]:
-        """Return the statements that make a copy of a table, with its rows."""
+        """Return the statements that copy a table with its rows."""
         ...
 
     def create_view(self, asked: NewView, dialect: Dialect) -> Steps[None]:
-        """Make a view, or replace the existing one."""
+        """Create a view, or replace the existing one."""
         ...
 
 
@@ -307,26 +307,26 @@ class Engine(Protocol):
         ...
 
     def prepare(self, engine: AsyncEngine, settings: Settings) -> None:
-        """Register what each new connection gets."""
+        """Register the set-up of new connections."""
         ...
 
     def lanes(
         self, engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop, translate: Translate
     ) -> Lanes:
-        """Return the connections of one event loop, which open when they are needed."""
+        """Return the connections of one event loop, which open at their first use."""
         ...
 
 
 @dataclass(frozen=True)
 class Backend:
-    """One database: all that differs from the others.
+    """One database: everything that differs between databases.
 
     Attributes:
         package: the package that holds the parts.
-        capabilities: what it can do.
-        translator: makes what translates the driver's errors.
+        capabilities: its capabilities.
+        translator: returns the translator of the driver's errors.
         sql: writes statements.
-        reflector: asks what a schema holds.
+        reflector: reads a schema.
         schema: changes a schema.
     """
 

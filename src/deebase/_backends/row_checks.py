@@ -21,13 +21,13 @@ from deebase.errors import (
 )
 
 #: Returns the condition of the rows whose value a new type would change, from the quoted column, its type and the new
-#: one; None where the database itself refuses them.
+#: one; None if the database rejects them.
 Misfits = Callable[[str, str, str], str | None]
 
 
 @dataclass(frozen=True)
 class RowCheck:
-    """A query of one number, and the error for a number that is not 0."""
+    """A query that counts rows, and the error for a number other than 0."""
 
     sql: str
     error: Callable[[int], DeeBaseError]
@@ -43,10 +43,10 @@ def check_rows(
         change: the change.
         written: the new types of columns, as they will be declared.
         dialect: the database.
-        misfits: the values that do not fit a new type.
+        misfits: returns the condition of values that do not fit a new type.
 
     Raises:
-        IntegrityError: some rows do not.
+        IntegrityError: some rows do not fit.
         DataError: a value cannot be converted.
     """
     for check in _row_checks(facts, change, written, dialect, misfits):

@@ -17,7 +17,7 @@ class Feature:
         add: the statement that adds it to an existing table; None if no statement does.
         drop: the statement that drops it; None if no statement does.
         expressible: whether a class can express it.
-        column: the column it belongs to.
+        column: its column, or None.
     """
 
     text: str
@@ -33,8 +33,8 @@ class TableDdl:
 
     Attributes:
         create: create it, with its indexes.
-        constrain: run once all tables exist.
-        columns: each column in SQL, as far as ADD COLUMN accepts it.
+        constrain: add constraints after all tables exist.
+        columns: the columns that ADD COLUMN accepts, as SQL.
     """
 
     create: tuple[str, ...]
@@ -113,7 +113,7 @@ class TableParts:
 
 @dataclass(frozen=True)
 class SchemaParts:
-    """All that a schema holds besides rows.
+    """Everything in a schema except rows.
 
     Attributes:
         tables: by name.

@@ -1,4 +1,4 @@
-"""From what names a database to its settings: the schemes of URLs."""
+"""Reads the target and the options of ``Database``; the scheme of a URL selects the backend."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deebase._backends.sqlite import settings as sqlite
 from deebase.errors import ConfigurationError
 
 ACCEPTED = "a path, ':memory:', sqlite:///path, file:path?mode=ro, or postgresql://user:password@host/name"
-#: What reads a URL, by its scheme.
+#: The function that reads a URL, by scheme.
 _READERS = {
     "sqlite": sqlite.from_url,
     "sqlite+aiosqlite": sqlite.from_url,
@@ -33,7 +33,7 @@ def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
         raise ConfigurationError(f"a database is named by {ACCEPTED}, not by {type(target).__name__}")
     text = cast(Any, os.fspath(target))
     if not isinstance(text, str) or not text.strip() or "\0" in text:
-        raise ConfigurationError("the name of the database is empty or no text", hint=f"give {ACCEPTED}")
+        raise ConfigurationError("the name of the database is empty or not text", hint=f"give {ACCEPTED}")
     for name in ("timeout", "connect_timeout", "command_timeout", "lock_timeout", "idle_timeout"):
         _seconds(name, options[name])
     pool_size = options["pool_size"]

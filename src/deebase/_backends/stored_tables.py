@@ -1,4 +1,4 @@
-"""The tables of a database before and after a migration, and what each of them holds."""
+"""The tables of a database before and after a migration, and measures of their contents."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class StoredTable:
 
 @dataclass(frozen=True)
 class Profile:
-    """What one column holds.
+    """Measures of the values of one column.
 
     Attributes:
         present: number of values that are not NULL.
@@ -70,7 +70,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a table holds: the number of its rows, and its columns by name."""
+    """Measures of a table: the number of its rows, and its columns by name."""
 
     rows: int
     columns: Mapping[str, Profile]
@@ -78,11 +78,11 @@ class Contents:
 
 @dataclass(frozen=True)
 class Fate:
-    """What happened to a table.
+    """The changes of a table during a migration.
 
     Attributes:
         before: the table before the migration.
-        after: the same table now, under whatever name; None if it no longer exists.
+        after: the same table now, perhaps renamed; None if it no longer exists.
         detached: tables that were its partitions.
         changed: whether its rows may have changed, other than by added rows.
         deleted: whether rows were deleted, even if others were inserted later.
@@ -101,7 +101,7 @@ class Fate:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a transaction did: the fate of each table, and the tables that are new."""
+    """The changes of a transaction: the fate of each table, and the new tables."""
 
     fates: Sequence[Fate]
     created: Sequence[StoredTable]
@@ -121,7 +121,7 @@ class Census(Protocol):
     alone: bool
 
     async def begin(self) -> Sequence[StoredTable]:
-        """Return all tables that hold rows of the user, and watch what is written from now on."""
+        """Return all tables with rows of the user, and start to record writes."""
         ...
 
     async def hold(self, tables: Sequence[StoredTable]) -> None:
@@ -129,19 +129,19 @@ class Census(Protocol):
         ...
 
     async def measure(self, table: StoredTable) -> Contents:
-        """Return what a table holds."""
+        """Return the measures of a table."""
         ...
 
     async def end(self) -> Outcome:
-        """Return what happened to the tables since ``begin``.
+        """Return the changes of the tables since ``begin``.
 
         Raises:
-            UnreadableSchemaError: the schema was written to as a table, and is damaged.
+            UnreadableSchemaError: the schema table was changed directly, and is damaged.
         """
         ...
 
     async def close(self) -> None:
-        """Stop watching; may be called twice."""
+        """Stop recording; may be called twice."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Reads by key that are asked for in one turn of the event loop become one statement."""
+"""Combines the reads by key of one turn of the event loop into one statement."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Coalescer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def join(self, read: KeyedRead, args: Params, *, waits: bool) -> asyncio.Future[Rows] | None:
-        """Return the future of the rows for a key; None if the caller is the first and is to send it itself.
+        """Return the future of the rows for a key; None if the caller is the first, which sends it.
 
         Args:
             read: the columns, and those of the key.
@@ -82,7 +82,7 @@ class Coalescer:
 
     def _served(self, members: list[Member], task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        # No caller waits for ever if the task was cancelled, perhaps before it began, or interrupted by the user.
+        # If the task was cancelled, perhaps before it began, or interrupted by the user, no caller waits forever.
         for _, future in members:
             future.cancel()
 
@@ -129,7 +129,7 @@ class Coalescer:
             return True
 
     async def _serve_each(self, group: Group, waiting: list[Member]) -> None:
-        """Answer the remaining callers, each by a statement of its own (one for equal keys)."""
+        """Answer the remaining callers with one statement per key."""
         read, held = group
         for key in dict.fromkeys([key for key, future in waiting if not future.done()]):
             rows: Rows = []
@@ -147,7 +147,7 @@ class Coalescer:
                         future.set_exception(self._translated(error, read.statement))
 
     def _translated(self, error: Exception, statement: Statement) -> BaseException:
-        """Return our error for one caller: each gets an error of its own, with its own traceback."""
+        """Return our error for one caller: each caller gets a separate error, with its own traceback."""
         translated = self._translate(error, statement)
         if translated is None:
             return error

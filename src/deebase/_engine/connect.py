@@ -23,7 +23,7 @@ def make_engine(settings: Settings, translate: Translate) -> AsyncEngine:
         translate: returns the DeeBase error for a driver's error, and redacts the values in that.
     """
     options: dict[str, Any] = {
-        # Lanes stay checked out; the overflow is for connections users take from db.engine.
+        # Lanes stay checked out; the overflow is for connections that users borrow from db.engine.
         "pool_size": settings.pool_size + 1,
         "max_overflow": settings.pool_size,
         # Neither errors nor the log of the engine quote values.
@@ -37,7 +37,7 @@ def make_engine(settings: Settings, translate: Translate) -> AsyncEngine:
             f"the driver for {settings.name} cannot be imported: {error.name}", hint="pip install aiosqlite asyncpg"
         ) from error
     except TypeError as error:
-        raise ConfigurationError("engine_options holds something SQLAlchemy does not take", hint=str(error)) from error
+        raise ConfigurationError("SQLAlchemy does not accept one of the engine_options", hint=str(error)) from error
     settings.backend.engine.prepare(engine, settings)
     event.listen(engine.sync_engine, "before_cursor_execute", _send_own_values, retval=True)
     _guard_lanes(engine, translate)
@@ -47,7 +47,7 @@ def make_engine(settings: Settings, translate: Translate) -> AsyncEngine:
 def _send_own_values(
     _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool
 ) -> tuple[str, Any]:
-    """Let SQLAlchemy send values of other libraries as DeeBase does: sqlite3 takes an int of numpy for bytes."""
+    """Make SQLAlchemy convert values of other libraries as DeeBase does: sqlite3 stores an int of numpy as bytes."""
     rows: list[Any] = parameters if many else [parameters]
     if all(OWN.issuperset(map(type, row)) for row in rows):
         return statement, parameters
@@ -56,7 +56,7 @@ def _send_own_values(
 
 
 def _guard_lanes(engine: AsyncEngine, translate: Translate) -> None:
-    """Tie what users do on ``tx.connection`` to the transaction it belongs to."""
+    """Connect the events of ``tx.connection`` to its transaction."""
 
     def refuse(connection: sa.Connection) -> None:
         lane = connection.get_execution_options().get(LANE)
@@ -68,7 +68,7 @@ def _guard_lanes(engine: AsyncEngine, translate: Translate) -> None:
             )
 
     def undone(connection: sa.Connection) -> None:
-        # SQLAlchemy rolls back by itself after some errors, so this cannot be refused: the block is over.
+        # SQLAlchemy rolls back after some errors, so this cannot be rejected: the transaction has ended.
         lane = connection.get_execution_options().get(LANE)
         if lane is not None and lane.in_transaction and lane.on_error is not None:
             lane.on_error(
@@ -79,7 +79,7 @@ def _guard_lanes(engine: AsyncEngine, translate: Translate) -> None:
         connection = context.connection
         error = context.sqlalchemy_exception or context.original_exception
         if connection is not None:
-            # The driver's own words may quote values: they are replaced by ours, whatever the class.
+            # The driver's message may quote values: our message replaces it, for errors of any class.
             translate(error, None)
         lane: Any = None if connection is None else connection.get_execution_options().get(LANE)
         if lane is not None and lane.on_error is not None:
@@ -91,5 +91,5 @@ def _guard_lanes(engine: AsyncEngine, translate: Translate) -> None:
 
 
 def make_lanes(engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop, translate: Translate) -> Lanes:
-    """Make the lanes of one event loop; they open when they are needed."""
+    """Make the lanes of one event loop; each opens at its first use."""
     return settings.backend.engine.lanes(engine, settings, loop, translate)

@@ -1,4 +1,4 @@
-"""What a handle reads and writes, and the conditions of a call."""
+"""The table, scope and row type of a handle, and the conditions of a call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class TableContext:
-    """What a handle reads and writes: a table's model, where statements run, its scope, the type of its rows."""
+    """The model of a handle's table, its executor, its scope and its row type."""
 
     __slots__ = ("_made", "by_pk", "catalog", "dialect", "executor", "model", "requested_type", "scope")
 
@@ -51,7 +51,7 @@ class TableContext:
 
     @property
     def foreign_keys(self) -> tuple[ForeignKeyModel, ...]:
-        """The current foreign keys: a change of another table may have renamed what they refer to."""
+        """The current foreign keys: a change of another table may have renamed the tables and columns they refer to."""
         facts = self.catalog.facts(self.model.name)
         return self.model.foreign_keys if facts is None else facts.foreign_keys
 
@@ -66,20 +66,20 @@ class TableContext:
         return TableContext(self.executor, self.catalog, self.model, self.requested_type, scope)
 
     def refreshed(self, name: str) -> TableContext:
-        """Return a copy for the table as the catalog knows it now, maybe by another name."""
+        """Return a copy with the current model of the catalog, which may have another name."""
         return TableContext(self.executor, self.catalog, self.catalog.model(name), self.requested_type)
 
     def of_table(self, name: str) -> TableContext:
         """Return the context of another table, restricted to those columns of the scope that it has.
 
         Raises:
-            TableNotFoundError: the catalog does not know the table.
+            TableNotFoundError: the table is not in the catalog.
         """
         model = self.catalog.model(name)
         return TableContext(self.executor, self.catalog, model, None, self.scope.carried_to(model, self.model))
 
     def require_unscoped(self, operation: str) -> None:
-        """Refuse to change a table or view through a handle that stands for a part of its rows.
+        """Refuse to change a table or view through a handle that has a scope.
 
         Raises:
             InvalidOperationError: the handle has a scope.
@@ -97,8 +97,8 @@ class TableContext:
 
         Args:
             operation: which of them.
-            keys: what was given by position.
-            columns: what was given by keyword.
+            keys: the positional arguments.
+            columns: the keyword arguments.
         """
         model = self.model
         example = f"{operation}(1)" if len(model.pks) < 2 else f"{operation}(({', '.join(model.pks)}))"
@@ -116,7 +116,7 @@ class TableContext:
         return ValidationError(message, field=model.pks[0] if model.pks else None, hint=hint)
 
     def surplus(self, operation: str, values: Sequence[Any], hint: str) -> ValidationError:
-        """Return the error for values by position that a method does not take."""
+        """Return the error for positional arguments that a method does not accept."""
         kinds = ", ".join(type(value).__name__ for value in values)
         return ValidationError(f"{operation} of {self.model.name} was given too much: {kinds}", hint=hint)
 
@@ -125,9 +125,9 @@ class TableContext:
         return Where(self.model, self.scope)
 
     def cached(self, key: tuple[Any, ...] | None, build: Callable[[], T]) -> T:
-        """Return what is cached under a key, built at its first use.
+        """Return the cached statement of a key, which is built at its first use.
 
-        Without a key it is built for this run alone, and a statement that is good for one run is not cached.
+        Without a key it is built for this run only. A statement with fixed values is not cached either.
         """
         if key is None:
             return build()
@@ -140,7 +140,7 @@ class TableContext:
         return found
 
     def maker(self, columns: tuple[str, ...], *, returned: bool = False) -> Maker:
-        """Return what makes rows of these columns, built at its first use.
+        """Return the maker of rows with these columns, which is built at its first use.
 
         Args:
             columns: names, in the order of the statement.
@@ -166,7 +166,7 @@ class TableContext:
         return made[1](*row)
 
     def keyed_read(self, key: tuple[str, ...], columns: tuple[str, ...]) -> KeyedRead:
-        """Return the read of columns by unique columns, which are among them."""
+        """Return the read of a row by unique columns; its columns include them."""
         scope = self.scope
         return self.cached(
             ("read", key, columns, scope.shape), lambda: KeyedRead(self.model, key, columns, self.dialect, scope)
@@ -187,12 +187,12 @@ class TableContext:
         return await self.executor.fetch_by_key(read, read.args(values, self.scope), waits=waits)
 
     def stored_nothing(self) -> InvalidOperationError:
-        """Return the error of an insert whose row a trigger dropped."""
+        """Return the error of an insert whose row a trigger discarded."""
         return InvalidOperationError(
             f"{self.model.name}: the database stored no row: a trigger of the table dropped it",
             operation="insert",
             target=self.model.name,
-            hint="look at the triggers of the table",
+            hint="check the triggers of the table",
         )
 
     def not_found(self, names: Sequence[str], key: Any) -> NotFoundError:

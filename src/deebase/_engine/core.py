@@ -1,4 +1,4 @@
-"""The core of one Database: what the packages that build on Database are given."""
+"""The core of one Database, for the packages that build on Database."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Core:
-    """What one Database consists of.
+    """The parts of one Database.
 
     Attributes:
-        executor: sends statements, in the transaction of the current task if it has one.
-        catalog: the tables and views that the Database knows.
+        executor: sends statements, in the transaction of the current task if one is open.
+        catalog: its registered tables and views.
     """
 
     executor: Executor
@@ -54,7 +54,7 @@ class Core:
         return capabilities_of(self.dialect)
 
     def separate(self, executor: Executor | None = None) -> Core:
-        """Return a core with the same connections and transactions, and with a catalog that is still empty.
+        """Return a core with the same connections and transactions, and an empty catalog.
 
         Args:
             executor: sends the statements instead; it shares the connections and transactions of this core.
@@ -68,7 +68,7 @@ class Core:
 
 
 class HasCore(Protocol):
-    """A Database, as far as ``core_of`` needs it."""
+    """An object with a core: a Database."""
 
     _core: Core
 

@@ -37,10 +37,10 @@ log = logging.getLogger("deebase.sql")
 
 
 class Executor:
-    """Sends statements to one database: in the transaction of the task if it has one, else each on its own.
+    """Sends statements to one database: in the transaction of the task, or each in autocommit mode.
 
     Attributes:
-        current: the transaction block that was entered last in this context.
+        current: the innermost transaction block of this context.
         generators: the innermost block of each async generator that holds one open over a ``yield``, by its frame.
         closed: whether the Database is closed.
     """
@@ -67,7 +67,7 @@ class Executor:
     def current_transaction(self) -> TransactionScope | None:
         """Return the transaction block that a statement of the caller belongs to.
 
-        A generator finds its own block, whatever task asks for its next item; for its consumer there is none.
+        A generator uses its own block, whichever task requests the next item. Its consumer does not use that block.
         """
         scope = self.current.get()
         if not self.generators and (scope is None or (scope.outcome is None and not scope.is_private)):
@@ -81,7 +81,7 @@ class Executor:
         return None if scope is None else scope.seen_from_outside()
 
     async def settled_transaction(self) -> TransactionScope | None:
-        """Return the transaction block of the caller, after a generator whose loop was left has been closed."""
+        """Return the transaction block of the caller. Abandoned generators are closed first."""
         scope = self.current.get()
         if scope is not None and scope.is_private:
             await scope.wait_if_left()
@@ -109,14 +109,14 @@ class Executor:
 
     @property
     def lanes_in_use(self) -> int:
-        """Number of lanes that are lent, in all event loops."""
+        """The number of lanes in use, in all event loops."""
         return self._loops.in_use
 
     async def close(self, timeout: float) -> None:
-        """Wait for what runs (at most ``timeout`` seconds), then close all connections."""
+        """Wait for running operations (at most ``timeout`` seconds), then close all connections."""
         self.closed = True
         self._here = None
-        # Shielded: what stays open would keep threads and sockets.
+        # Shielded: connections that stay open would keep threads and sockets.
         await run_shielded(self._loops.close(timeout))
 
     async def reconnect(self) -> None:
@@ -139,7 +139,7 @@ class Executor:
         if ours is None:
             ours = self._errors.translate(error, None if statement is None else statement.sql)
             if self.closed and isinstance(ours, (ConnectionError, QueryTimeoutError)):
-                # Cut off by close(): the link was sound, and no limit was reached.
+                # close() interrupted it: the connection was intact, and no time limit was reached.
                 ours = closed_while_running()
             if ours is not None and ours is not error:
                 carry_outcome(error, ours)
@@ -149,7 +149,7 @@ class Executor:
         return statement.writes.violation(ours)
 
     def raise_translated(self, error: BaseException, statement: Statement | None = None) -> NoReturn:
-        """Raise our error for one of a driver, from it; any other error as it is."""
+        """Raise our error for one of a driver, with it as the cause; raise any other error unchanged."""
         translated = self.translate(error, statement)
         if translated is None or translated is error:
             raise error
@@ -179,7 +179,7 @@ class Executor:
         """Run one statement and return its rows as the driver gives them (tuples, records)."""
         if self._recordings or log.isEnabledFor(self._level):
             self._note(statement)
-        # Nearly always there is no transaction, which is known without a further call.
+        # Usually no transaction is open; this check needs no function call.
         scope = None
         if self.current.get() is not None or self.generators:
             scope = await self.settled_transaction()
@@ -191,7 +191,7 @@ class Executor:
             self.raise_translated(error, statement)
 
     def fetch_by_key(self, read: KeyedRead, args: Params, *, waits: bool = False) -> Awaitable[Rows]:
-        """Return an awaitable of the row with a key, if it exists; reads of the same turn share one statement.
+        """Return an awaitable of the row with a key, if it exists. Reads of the same turn share one statement.
 
         Args:
             read: the columns, and those of the key.
@@ -231,7 +231,7 @@ class Executor:
             self.raise_translated(error, statement)
 
     async def _run_inside(self, action: Callable[[Lane], Awaitable[T]], *statements: Statement) -> T:
-        """Run statements in the transaction of this task, or in one of their own."""
+        """Run statements in the transaction of this task, or in a new one."""
         scope = await self.settled_transaction()
         if scope is None:
             async with self.transaction():
@@ -265,19 +265,19 @@ class Executor:
     ) -> AsyncGenerator[tuple[Columns, Rows], None]:
         """Yield (columns, rows) in pieces of at most ``size`` rows, from a cursor of the database.
 
-        The connection is held while the caller iterates, and returned when the iteration ends in any way.
+        The connection is in use while the caller iterates, and is returned on any exit.
 
         Args:
             statement: the query.
             args: its parameters.
             size: rows of a piece.
-            guarded: the statement is not trusted: it runs in a read-only transaction of its own, and can only read.
+            guarded: the statement is not trusted: it runs in a separate read-only transaction.
         """
         self._note(statement)
         scope, own = await self.settled_transaction(), None
         failed: BaseException | None = None
         if scope is None or guarded:
-            # Not made the block of the task: statements in the body of the loop commit on their own.
+            # The task does not join this transaction: statements in the body of the loop run in autocommit mode.
             scope = own = TransactionScope(self, read_only=statement.reads or guarded)
             await own.begin(streams=True)
         try:
@@ -314,13 +314,13 @@ class Executor:
             await self.fetch(lock, [])
 
     def must_be_inside(self, what: str) -> None:
-        """Refuse an operation that has a meaning in a transaction alone.
+        """Refuse an operation that is only useful in a transaction.
 
         Raises:
-            TransactionError: the task is in no transaction.
+            TransactionError: the task is not in a transaction.
         """
         if self.current_transaction() is None:
             raise TransactionError(
-                f"{what} locks rows until the transaction ends, and there is none: other tasks may change them at once",
-                hint="async with db.transaction(): ..., from the read to the write",
+                f"{what} locks rows until the transaction ends, but no transaction is open",
+                hint="put the read and the write into async with db.transaction(): ...",
             )

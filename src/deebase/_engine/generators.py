@@ -1,4 +1,4 @@
-"""Which async generator a transaction belongs to.
+"""Finds the async generator that owns a transaction.
 
 An async generator runs in the context of its consumer, so a context variable that it sets is set for the consumer too.
 A transaction that stays open over a ``yield`` is therefore looked up by the frame of its generator. Which code may use

@@ -1,4 +1,4 @@
-"""What each event loop has of one database: SQLAlchemy's engine, and lanes."""
+"""The resources of each event loop for one database: SQLAlchemy's engine, and lanes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-#: Seconds for which `asyncio.run` waits at its end for running operations, where `close` was not called.
+#: Seconds for which `asyncio.run` waits at its end for running operations if `close` was not called.
 _PATIENCE = 1.0
 
 Note = Callable[[Statement], None]
@@ -29,7 +29,7 @@ class LoopResources:
     """The engine and the lanes of one event loop; nothing is opened before the first statement."""
 
     def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop, note: Note, translate: Translate) -> None:
-        # SQLAlchemy's asyncio part and the drivers are first needed here.
+        # Imported here, because SQLAlchemy's asyncio part and the drivers are not needed earlier.
         from deebase._engine.connect import make_engine, make_lanes
 
         self.loop = loop
@@ -70,7 +70,7 @@ class Loops:
         self._note = note
         self._translate = translate
         self._resources: dict[asyncio.AbstractEventLoop, LoopResources] = {}
-        #: The resources of a parent process. They stay referenced: to end them would end the parent's connections.
+        #: The resources of a parent process. Still referenced: closing them would end the parent's connections.
         self._inherited: dict[asyncio.AbstractEventLoop, LoopResources] = {}
         self._guard = threading.Lock()
         self._pid = os.getpid()
@@ -82,7 +82,7 @@ class Loops:
         return sum(resources.lanes.in_use for resources in self._resources.values())
 
     def find(self, loop: asyncio.AbstractEventLoop) -> LoopResources:
-        """Return the resources of an event loop, which are made at its first call."""
+        """Return the resources of an event loop, which are made at the first call."""
         with self._guard:
             self._leave_to_parent()
             self._resources = {known: found for known, found in self._resources.items() if not known.is_closed()}
@@ -99,7 +99,7 @@ class Loops:
             self._inherited, self._resources, self._pid = self._resources, {}, os.getpid()
 
     def _hold_memory(self) -> None:
-        """Hold a named memory database open, so that it outlives its lanes, until this object is deleted."""
+        """Keep a named memory database open until this object is deleted, even if its lanes are closed."""
         if self._settings.memory and self._anchor is None:
             import sqlite3
 

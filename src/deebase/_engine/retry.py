@@ -1,4 +1,4 @@
-"""``db.retry``: a transaction that runs again after a failure that a rerun can cure."""
+"""``db.retry``: a transaction that runs again after a temporary failure."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ async def retry(
     isolation: str | None,
     timeout: float | None,
 ) -> T:
-    """Run ``work`` in a new transaction, again after a failure that a rerun can cure."""
+    """Run ``work`` in a new transaction; run it again after a temporary failure."""
     given: object = work
     if not callable(given):
         if inspect.iscoroutine(given):
             given.close()
         raise ValidationError(
-            "retry takes a function, which it may run several times, and not what calling it gave",
+            "retry takes a function, which it may call several times, not the result of a call",
             field="work",
             hint="await db.retry(transfer), or await db.retry(lambda: transfer(1, 2))",
         )

@@ -1,4 +1,4 @@
-"""A transaction that everything done with a database joins until it is rolled back: for tests."""
+"""A transaction that all statements of a database join until it is rolled back: for tests."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _UNDO = Statement("ROLLBACK TO SAVEPOINT deebase_one")
 
 
 class _Over(Exception):
-    """Stands for the error after which the transaction is rolled back."""
+    """Ends the transaction with a rollback; no caller gets this error."""
 
 
 class RollbackSandbox(TransactionScope):
-    """The transaction of every task that has no other, from ``install`` to ``uninstall`` or ``undo``.
+    """The transaction of every task without another one, from ``install`` to ``uninstall`` or ``undo``.
 
-    Each statement has a savepoint of its own, so that an error undoes that statement alone, as it does outside of a
+    Each statement has its own savepoint, so that an error undoes only that statement, as it does outside of a
     transaction. The transaction begins with the first statement, in the event loop that runs then, and ends when that
     loop shuts down. The next loop begins another one.
     """
@@ -52,10 +52,10 @@ class RollbackSandbox(TransactionScope):
         self._executor.current = ContextVar("deebase_sandbox", default=self)
 
     def uninstall(self) -> None:
-        """Undo everything, from outside of the event loop; if the loop was closed, that is done already.
+        """Undo everything, from outside of the event loop. If the loop was closed, nothing is left to undo.
 
         Raises:
-            TransactionError: the event loop runs, so that only code inside of it can wait for the rollback.
+            TransactionError: the event loop is running, so only code inside of it can wait for the rollback.
         """
         self._executor.current = self._contexts
         loop = self._loop
@@ -63,7 +63,7 @@ class RollbackSandbox(TransactionScope):
             return
         if loop.is_running():
             raise TransactionError(
-                "the event loop still runs in which this transaction began",
+                "the event loop in which this transaction began is still running",
                 hint="undo it there: async with rollback(db)",
             )
         loop.run_until_complete(self.undo())
@@ -77,13 +77,13 @@ class RollbackSandbox(TransactionScope):
     # -- beginning -----------------------------------------------------------------------------
 
     async def joined(self) -> TransactionState:
-        """Return what its blocks share; the first call in an event loop begins the transaction."""
+        """Return the state that its blocks share; the first call in an event loop begins the transaction."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             if self._loop is not None and not self._loop.is_closed():
                 raise TransactionError(
                     "the transaction of this test belongs to another event loop, which is still open",
-                    hint="give each test a database of its own instead: rollback=False",
+                    hint="give each test a separate database: rollback=False",
                 )
             self._outcome = self._state = self._error = None
             self._loop = loop
@@ -112,12 +112,12 @@ class RollbackSandbox(TransactionScope):
     # -- statements ----------------------------------------------------------------------------
 
     async def run(self, action: Callable[[Lane], Awaitable[T]], statement: Statement | None = None) -> T:
-        """Run one statement as if it had a transaction of its own."""
+        """Run one statement in a savepoint, as if it were in autocommit mode."""
         state = await self.joined()
         if state.cursors and (statement is None or statement.changes_schema):
             await state.close_left_cursors()
         await state.acquire(self)
-        # Not cancelled with its caller: a statement that ends half done would end the transaction of the whole test.
+        # Not cancelled with its caller: an interrupted statement would end the transaction of the whole test.
         task = asyncio.get_running_loop().create_task(self._run_alone(state, action, statement))
         self._running.add(task)
         task.add_done_callback(self._ran)
@@ -126,7 +126,7 @@ class RollbackSandbox(TransactionScope):
     def _ran(self, task: asyncio.Task[object]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            # Retrieved: perhaps no task waits for it any more.
+            # Retrieve the exception: perhaps no task waits for the result any more.
             task.exception()
 
     async def _run_alone(
@@ -151,7 +151,7 @@ class RollbackSandbox(TransactionScope):
         return result
 
     def mark_failed(self, error: BaseException) -> None:
-        """Remember an error that ended the transaction in the database; after others it goes on."""
+        """Record an error that ended the transaction in the database; other errors do not end it."""
         state = self._state
         if state is None:
             return

@@ -1,4 +1,4 @@
-"""A transaction as the user sees it."""
+"""The public class of a transaction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Transaction(ABC):
-    """What ``async with db.transaction() as tx`` gives: the transaction, or a savepoint in it.
+    """The transaction that ``async with db.transaction() as tx`` returns, or a savepoint in it.
 
     Example:
         ```python
@@ -33,7 +33,7 @@ class Transaction(ABC):
     @property
     @abstractmethod
     def connection(self) -> AsyncConnection:
-        """SQLAlchemy's AsyncConnection of this transaction, for Core statements of your own.
+        """SQLAlchemy's AsyncConnection of this transaction, for your own Core statements.
 
         Raises:
             TransactionError: the block has ended or was aborted by an error.

@@ -46,10 +46,10 @@ class _RollbackSignal(BaseException):
 
 
 class Part(Protocol):
-    """State beside the database that takes part in a transaction: each scope has a version of its own."""
+    """State outside of the database that takes part in a transaction: each scope has its own version."""
 
     def publish(self) -> None:
-        """Make it the version of the outer scope, or of all tasks."""
+        """Publish this version to the outer scope, or to all tasks."""
         ...
 
 
@@ -58,11 +58,11 @@ class TransactionScope(Transaction):
 
     Attributes:
         parent: the outer block, in whose transaction this one is a savepoint.
-        is_private: it belongs to a generator that is iterated, and to no other code.
-        parts: what takes part in the block besides the database, by its owner.
+        is_private: it belongs to a generator that is iterated; other code does not use it.
+        parts: the state outside of the database that takes part in the block, by owner.
     """
 
-    #: Whether the code in it is to behave as if it were in no transaction (``RollbackSandbox``).
+    #: Whether the code in it behaves as if no transaction were open (``RollbackSandbox``).
     is_test_sandbox = False
 
     def __init__(self, executor: Executor, *, read_only: bool = False, isolation: str | None = None) -> None:
@@ -70,7 +70,7 @@ class TransactionScope(Transaction):
             raise InvalidOperationError(
                 f"unknown isolation level; the levels are {', '.join(ISOLATION_LEVELS)}",
                 operation="transaction",
-                hint="leave isolation out for the database's own default",
+                hint="omit isolation to use the default of the database",
             )
         self.parent: TransactionScope | None = None
         self.is_private: bool = False
@@ -84,7 +84,7 @@ class TransactionScope(Transaction):
         self._task: weakref.ref[asyncio.Task[object]] | None = None
         self._owner: Owner | None = None
         self._is_ending = False
-        #: What ends the read-only mode of a block inside a test sandbox.
+        #: The statements that end the read-only mode of a block inside a test sandbox.
         self._after: tuple[Statement, ...] = ()
         self._error: BaseException | None = None
 
@@ -104,7 +104,7 @@ class TransactionScope(Transaction):
 
     @property
     def state(self) -> TransactionState:
-        """What the block shares with the others of its transaction.
+        """The state that the block shares with the other blocks of its transaction.
 
         Raises:
             TransactionError: the block has ended, or no statement may run in it.
@@ -165,7 +165,7 @@ class TransactionScope(Transaction):
             state.release()
 
     async def open_cursor(self, statement: Statement, args: Params, size: int, *, guarded: bool = False) -> Cursor:
-        """Open a cursor; a guarded statement can do nothing but read."""
+        """Open a cursor; a guarded statement can only read."""
         cursor = await self.run(lambda lane: lane.open_cursor(statement, args, size, guarded=guarded), statement)
         if self._state is not None:
             self._state.cursors += 1
@@ -186,7 +186,7 @@ class TransactionScope(Transaction):
                 state.release()
 
     def mark_failed(self, error: BaseException) -> None:
-        """Remember the error after which nothing of the block may be saved."""
+        """Record the error after which the block cannot be committed."""
         state = self._state
         if state is None:
             return
@@ -209,7 +209,7 @@ class TransactionScope(Transaction):
     def seen_from_outside(self) -> TransactionScope | None:
         """Return the scope of a statement outside of the generator that this scope belongs to.
 
-        This scope is the one that was entered last in the context of the statement.
+        This scope is the innermost one in the context of the statement.
 
         Raises:
             TransactionError: the task was started while a generator's block was open.
@@ -224,14 +224,14 @@ class TransactionScope(Transaction):
         if not scope._was_entered_by_caller():
             raise TransactionError(
                 "this task was started while a generator held a transaction open, which belongs to the generator alone",
-                hint="start tasks outside of the loop over the generator, or have it yield outside of its transaction",
+                hint="start tasks outside of the loop over the generator, or move the yield out of its transaction",
             )
         return scope.parent
 
     async def wait_if_left(self) -> None:
-        """Wait for the end of a generator's block whose loop was left.
+        """Wait until the block of an abandoned generator has ended.
 
-        Nothing refers to the generator any more, and asyncio closes it in one of the next turns.
+        No reference to the generator is left, and asyncio closes it in one of the next turns.
         """
         if not self._was_entered_by_caller():
             await self._wait_until_it_ends()
@@ -262,15 +262,15 @@ class TransactionScope(Transaction):
             return
         raise TransactionError(
             "a generator holds a nested transaction open over its yield: the body of its loop cannot use the outer one",
-            hint="have the generator yield outside of its nested transaction, or collect its rows first",
+            hint="move the yield out of the nested transaction, or collect the rows of the generator first",
         )
 
     # -- begin ---------------------------------------------------------------------------------
 
     async def __aenter__(self) -> TransactionScope:
-        """Begin, inside the block of this task if it has one, and become the block of this task."""
+        """Begin a transaction, or a savepoint in the block of this task, and become the block of this task."""
         if self._state is not None:
-            raise TransactionError("a transaction object is used once", hint="call db.transaction() again")
+            raise TransactionError("a transaction object can be used only once", hint="call db.transaction() again")
         executor = self._executor
         outer = await executor.settled_transaction()
         owner = owner_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
@@ -288,10 +288,10 @@ class TransactionScope(Transaction):
         return self
 
     async def begin(self, *, streams: bool = False) -> None:
-        """Begin the transaction without making it the one of this task.
+        """Begin the transaction without making it the current one of this task.
 
         Args:
-            streams: it belongs to a stream or a generator, which holds its lane while code of the user runs.
+            streams: it belongs to a stream or a generator, which keeps its lane while code of the user runs.
         """
         executor = self._executor
         try:
@@ -304,14 +304,14 @@ class TransactionScope(Transaction):
         self._state = state
 
     async def joined(self) -> TransactionState:
-        """Return what a savepoint in this block shares with it."""
+        """Return the state that a savepoint in this block shares with it."""
         return self.state
 
     async def _begin_nested(self, outer: TransactionScope) -> None:
         if not outer.is_test_sandbox and (self._isolation is not None or (self._read_only and not outer._read_only)):
             raise TransactionError(
                 "isolation and read_only belong to the outermost transaction block",
-                hint="leave them out of the nested one",
+                hint="omit them in the nested block",
             )
         state = await outer.joined()
         await state.acquire(outer)
@@ -341,7 +341,7 @@ class TransactionScope(Transaction):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        """End the block, and make the outer one the block of the task."""
+        """End the block, and make the outer block the current one of the task."""
         executor = self._executor
         # Set rather than reset by token: the block of an async generator may end in another context.
         if executor.current.get() is self:
@@ -358,7 +358,7 @@ class TransactionScope(Transaction):
             generators.pop(owner.frame, None)
         if isinstance(error, GeneratorExit) and not owner.is_iterated:
             log.warning(
-                "a transaction is rolled back because the generator %s was closed before its end",
+                "a transaction is rolled back because the generator %s was closed before it finished",
                 owner.frame.f_code.co_qualname,
             )
 
@@ -374,13 +374,13 @@ class TransactionScope(Transaction):
         try:
             await run_shielded(self._end(state, failed=error is not None))
         except TransactionAbortedError:
-            # The error of the user says more than that the rollback it causes succeeded.
+            # The user's error says more than TransactionAbortedError.
             if error is None:
                 raise
         return leaving
 
     async def _end(self, state: TransactionState, *, failed: bool) -> None:
-        """Commit or roll back, and end the block in any case."""
+        """Commit or roll back, and end the block on any exit."""
         has_turn = False
         with contextlib.suppress(BusyError):
             await state.acquire(self)
@@ -396,7 +396,7 @@ class TransactionScope(Transaction):
             if not has_turn:
                 state.lane.broken = True
                 raise TransactionAbortedError(
-                    "a statement of the transaction was still waiting for another task at its end"
+                    "a statement of the transaction was still waiting for another task when the block ended"
                 )
         finally:
             self._outcome = self._outcome or "rolled back"
@@ -409,7 +409,7 @@ class TransactionScope(Transaction):
                 await state.give_back()
 
     def _settle_parts(self) -> None:
-        """Publish what takes part in the block if it was committed, else discard it."""
+        """Publish the parts of the block if it was committed, otherwise discard them."""
         parts, self.parts = self.parts, {}
         if self._outcome == "committed":
             for part in parts.values():

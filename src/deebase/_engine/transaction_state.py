@@ -1,4 +1,4 @@
-"""What the scopes of one database transaction share: its lane, whose turn it is, and how it ends."""
+"""The state that the scopes of one database transaction share: its lane, whose turn it is, and how it ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TURNS_TO_CLOSE = 20
 
 ABORTED_HINT = (
-    "to survive an expected failure put the statement in a nested `async with db.transaction():` "
+    "if a failure is expected, put the statement in a nested `async with db.transaction():` "
     "and catch the error outside of that block"
 )
 
@@ -34,7 +34,7 @@ _COMMIT = Statement("COMMIT")
 
 
 class TransactionState:
-    """What the scopes of one database transaction share.
+    """The state that the scopes of one database transaction share.
 
     Attributes:
         lane: the connection of the transaction.
@@ -58,7 +58,7 @@ class TransactionState:
     # -- whose turn it is ----------------------------------------------------------------------
 
     async def acquire(self, scope: TransactionScope | None) -> None:
-        """Wait until no statement runs and ``scope`` is the innermost one; None stands for any scope."""
+        """Wait until no statement runs and ``scope`` is the innermost one; with None, any scope will do."""
         if not self.busy and scope in (None, self.scopes[-1]) and not self._waiters:
             self.busy = True
             return
@@ -82,18 +82,18 @@ class TransactionState:
             raise
 
     async def acquire_last(self) -> bool:
-        """Wait until no statement runs, whichever scope is the innermost one; False if the transaction is over."""
+        """Wait until no statement of any scope runs; return False if the transaction has ended."""
         if self.scopes and self.lost is None:
             with contextlib.suppress(TransactionError):
-                # Not for the scope that is the innermost one now: a nested one may begin meanwhile and outlive it.
+                # Do not wait for a particular scope: a nested one may begin meanwhile and end later.
                 await self.acquire(None)
                 return True
         return False
 
     async def close_left_cursors(self) -> None:
-        """Wait until the streams whose loops were left have closed their cursors.
+        """Wait until abandoned streams have closed their cursors.
 
-        Nothing refers to those streams any more, and asyncio closes them in one of the next turns.
+        No references to those streams are left, and asyncio closes them in one of the next turns.
         """
         for _ in range(TURNS_TO_CLOSE):
             if not self.cursors:
@@ -101,7 +101,7 @@ class TransactionState:
             await asyncio.sleep(0)
 
     def release(self) -> None:
-        """Let the next statement run."""
+        """Start the next waiting statement."""
         self.busy = False
         if self._waiters:
             self._wake()
@@ -157,20 +157,20 @@ class TransactionState:
                 lane.broken = True
                 raise CommitOutcomeUnknownError(
                     "the link was lost at COMMIT: the transaction may be saved or not",
-                    hint="read back whether its changes are there before doing them again",
+                    hint="check whether its changes are stored before you repeat them",
                 ) from error
             await self.roll_back()
             self._executor.raise_translated(error, _COMMIT)
 
     async def roll_back(self) -> None:
-        """Roll back the transaction, unless it is over already."""
+        """Roll back the transaction, unless it has ended."""
         lane = self.lane
         if lane.lost or lane.broken or not lane.in_transaction:
             return
         try:
             await lane.roll_back()
         except BaseException:
-            # A lane that cannot roll back is discarded, and the database rolls back by itself.
+            # A lane that cannot roll back is closed, which makes the database roll back.
             lane.broken = True
 
     async def give_back(self) -> None:
@@ -178,7 +178,7 @@ class TransactionState:
         lane = self.lane
         lane.on_error = None
         if lane.connection.get_transaction() is not None:
-            # SQLAlchemy's own record of statements that ran on tx.connection.
+            # The transaction that SQLAlchemy records for statements on tx.connection.
             with contextlib.suppress(Exception):
                 await lane.connection.rollback()
         try:
@@ -192,7 +192,7 @@ class TransactionState:
         """Return a lane whose BEGIN failed or was cancelled, perhaps before it ran."""
         lane = self.lane
         try:
-            # Rolled back in any case: a statement may still run that opens the transaction.
+            # Always roll back: a statement that opens the transaction may still run.
             if not lane.lost and not lane.broken:
                 await lane.roll_back()
                 await lane.settle()
@@ -204,7 +204,7 @@ class TransactionState:
 
 def _has_no_answer(lane: Lane, error: BaseException) -> bool:
     """Whether a COMMIT failed without an answer of the database."""
-    # Broken before it is seen to be lost: the last error of a server that goes down is no answer to COMMIT.
+    # A broken lane counts too: the last error of a server that shuts down is not an answer to COMMIT.
     return lane.lost or lane.broken or not isinstance(error, Exception) or isinstance(error, (TimeoutError, OSError))
 
 
@@ -220,15 +220,15 @@ def link_lost() -> ConnectionError:
     """Return the error of a transaction whose link was lost before its COMMIT."""
     return ConnectionError(
         "the link to the database was lost before COMMIT",
-        hint="run the whole transaction again, or use db.retry; the server also ends a transaction in which nothing "
-        "is asked for longer than idle_timeout",
+        hint="run the whole transaction again, or use db.retry; the server also ends a transaction that is idle "
+        "for longer than idle_timeout",
     )
 
 
 def aborted(cause: BaseException) -> TransactionAbortedError:
     """Return the error of a transaction that an earlier error aborted."""
     error = TransactionAbortedError(
-        f"the transaction was aborted by an earlier error ({type(cause).__name__}): nothing of it is saved",
+        f"the transaction was aborted by an earlier error ({type(cause).__name__}): none of its changes is saved",
         hint=ABORTED_HINT,
     )
     error.__cause__ = cause

@@ -1,1 +1,1 @@
-"""Connections that are lent to tasks: their interface, the pool and its queue, and shielded work."""
+"""The connections that tasks borrow: their interface, the pool and its queue, and shielded work."""

@@ -1,7 +1,7 @@
-"""Which tasks hold lanes of a pool while other code runs, so that no task waits for itself.
+"""Tracks which tasks hold lanes while other code runs, so that no task waits for itself.
 
 A stream holds a lane while the body of its loop runs. If streams could take all lanes, the statements in those bodies
-would wait for each other until the timeout. One lane is therefore left to single statements and transactions.
+would wait for each other until the timeout. One lane is therefore reserved for single statements and transactions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from deebase.errors import BusyError
 
-#: Seconds after which a task that waits for itself gets an error. A stream whose loop was left is closed by then.
+#: Seconds after which a task that waits for itself gets an error. An abandoned stream is closed by then.
 GRACE = 0.1
 
 L = TypeVar("L")
@@ -59,7 +59,7 @@ class Holders(Generic[L]):
             raise
 
     def free_place(self) -> None:
-        """Give the place of a stream to the next one."""
+        """Give the place of a finished stream to the next one."""
         while self._queue:
             place = self._queue.popleft()
             if not place.done():
@@ -91,7 +91,7 @@ class Holders(Generic[L]):
             self._streams.add(lane)
 
     def ends(self, lane: L) -> None:
-        """Record that a lane is about to be returned, so that tasks go on waiting for it."""
+        """Record that a lane is about to be returned, so that tasks keep waiting for it."""
         if lane in self.lanes:
             self.lanes[lane] = None, self.lanes[lane][1]
 
@@ -105,10 +105,10 @@ class Holders(Generic[L]):
     # -- tasks that wait for themselves --------------------------------------------------------
 
     def watch(self, future: asyncio.Future[Any], held: Callable[[], Iterable[L]], most: int) -> None:
-        """Watch a task that waits while it holds a lane itself.
+        """Watch a task that waits for a lane while it holds one itself.
 
         Args:
-            future: what it waits for.
+            future: the result that it waits for.
             held: returns the lanes of which one has to become free.
             most: number of these lanes at most.
         """
@@ -123,7 +123,7 @@ class Holders(Generic[L]):
         del self._blocked[future]
 
     def _refuse_stuck(self, future: asyncio.Future[Any], held: Callable[[], Iterable[L]], most: int) -> None:
-        # The last task to wait closes the circle, so that one check per task is enough.
+        # The last task to wait completes the cycle, so one check per task is enough.
         lanes = list(held())
         blocked = set(self._blocked.values())
         if future.done() or len(lanes) < most or any(self._holder(lane) not in blocked for lane in lanes):
@@ -132,7 +132,7 @@ class Holders(Generic[L]):
             BusyError(
                 f"no {self._kind} connection can become free: all are held by tasks that wait for one "
                 f"(limit {self._limit}; held by {self._named(lanes)})",
-                hint="inside of a loop over a stream or a transaction of a generator use what it yields alone: "
+                hint="inside a loop over a stream or a transaction of a generator, run no other statements: "
                 "read the rows first (rows = await t(...)), page by page with t.page(...), or raise pool_size=",
             )
         )

@@ -1,4 +1,4 @@
-"""What the engine needs of the connections of a database.
+"""The interface of connections, as the engine uses them.
 
 A lane is a connection that stays checked out of SQLAlchemy's engine. It runs one statement at a time.
 """
@@ -44,9 +44,9 @@ class Cursor(Protocol):
 
 
 class PooledLane(Protocol):
-    """A lane, as far as the pool needs it."""
+    """The part of a lane that the pool uses."""
 
-    #: What the lane is lent to, for messages.
+    #: The user of the lane, for messages.
     holder: str
     #: When it was lent or returned last, in seconds of the event loop's clock.
     since: float
@@ -133,7 +133,7 @@ class Lane(PooledLane, Protocol):
         ...
 
     def commit_reached(self, error: BaseException) -> Literal["unsent", "too late", "sent"]:
-        """Return how far a COMMIT got that failed with ``error``.
+        """Return how far a failed COMMIT got.
 
         "unsent": the driver sent nothing. "too late": the database had ended the transaction before. "sent": it may
         have been carried out.
@@ -163,7 +163,7 @@ class Lane(PooledLane, Protocol):
     # -- the pool ------------------------------------------------------------------------------
 
     def ends(self) -> None:
-        """Announce that the lane is about to be returned, so that no task gives up waiting for it."""
+        """Announce that the lane is about to be returned, so that tasks keep waiting for it."""
         ...
 
     def release(self) -> None:
@@ -180,7 +180,7 @@ class Lanes(Protocol):
 
     @property
     def in_use(self) -> int:
-        """Number of lanes that are lent."""
+        """The number of lanes in use."""
         ...
 
     @property
@@ -207,9 +207,9 @@ class Lanes(Protocol):
         """Lend a lane to a transaction or a stream, which calls its ``release``.
 
         Args:
-            holder: what it is lent to, for messages.
+            holder: the user of the lane, for messages.
             write: whether it must be able to write.
-            streams: the lane is held while code of the user runs that may need a lane itself.
+            streams: while the lane is in use, code of the user runs that may need another lane.
 
         Raises:
             BusyError: no lane became free within the timeout.
@@ -217,7 +217,7 @@ class Lanes(Protocol):
         ...
 
     async def close(self, timeout: float) -> None:
-        """Wait up to ``timeout`` seconds for what runs, then close every lane."""
+        """Wait up to ``timeout`` seconds for running operations, then close every lane."""
         ...
 
 

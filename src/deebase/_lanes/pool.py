@@ -18,12 +18,12 @@ from deebase.errors import BusyError, ConnectionError
 
 log = logging.getLogger("deebase")
 
-#: Longest queue; further callers are refused at once, so that they do not fill the memory.
+#: Length limit of the queue: further callers are rejected at once, so that they do not fill the memory.
 MAX_WAITING = 100_000
 
 
 def closed_while_running() -> ConnectionError:
-    """Return the error of an operation that was cut off because its Database was closed."""
+    """Return the error of an operation that was interrupted because its Database was closed."""
     return ConnectionError("this database was closed while the operation ran", hint="close it when all work is done")
 
 
@@ -54,7 +54,7 @@ class LanePool(Generic[L]):
         open_lane: opens a lane.
         limit: number of lanes at most.
         timeout: seconds that a task waits for a lane at most.
-        kind: what the lanes do, for messages.
+        kind: the purpose of the lanes, for messages.
         place: where the database is, for messages.
         describe: returns the message for an error of ``open_lane``.
     """
@@ -116,7 +116,7 @@ class LanePool(Generic[L]):
 
         Args:
             acquire: lends a lane of this pool.
-            holder: what the lane is lent to, for messages.
+            holder: the user of the lane, for messages.
             streams: the lane is lent to a stream; streams leave one lane to everything else.
         """
         if streams:
@@ -135,7 +135,7 @@ class LanePool(Generic[L]):
         self.holders.watch(waiter.future, lambda: self.busy, self.limit)
 
     def lost(self, lane: L) -> None:
-        """Let another lane take the place of a lent lane whose connection is lost."""
+        """Open another lane in place of a lent lane whose connection is lost."""
         if lane in self.busy:
             self.busy.discard(lane)
             self.gone.add(lane)
@@ -157,7 +157,7 @@ class LanePool(Generic[L]):
     def discard(self, lane: L) -> None:
         """Close a lane whose connection cannot be trusted; its place is free as soon as it is closed."""
         if self.closed and lane not in self.busy:
-            # Cut off, and closed by the pool already.
+            # The pool has already closed it.
             return
         self.busy.discard(lane)
         self.gone.discard(lane)
@@ -247,7 +247,7 @@ class LanePool(Generic[L]):
         self.release(lane)
 
     def _fail_waiting(self, error: BaseException) -> None:
-        # With lanes left, one of them serves the tasks that wait.
+        # The remaining lanes serve the tasks that wait.
         if self.busy or self.idle:
             self._log_failure(error)
             return
@@ -258,7 +258,7 @@ class LanePool(Generic[L]):
             waiter.answer(None, error)
 
     def _log_failure(self, error: BaseException) -> None:
-        """Log an error that no caller gets; once for failures in a row."""
+        """Log an error that no caller gets; only once for consecutive failures."""
         if self._failing or self.closed or not isinstance(error, Exception):
             return
         self._failing = True
@@ -280,7 +280,7 @@ class LanePool(Generic[L]):
             self._drained.set_result(None)
 
     async def close(self, timeout: float) -> None:
-        """Refuse new work, wait up to ``timeout`` seconds for what runs, then close every lane."""
+        """Refuse new work, wait up to ``timeout`` seconds for running operations, then close every lane."""
         self.closed = True
         if self.busy:
             self._drained = self.loop.create_future()

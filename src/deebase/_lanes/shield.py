@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def _ended(task: asyncio.Task[T]) -> None:
-    """Wait for a task without ever cancelling it."""
+    """Wait for a task without cancelling it."""
     waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def wake(_: asyncio.Task[T]) -> None:
@@ -43,7 +43,7 @@ async def _ended_uncancelled(task: asyncio.Task[T]) -> None:
 
 
 async def run_shielded(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work`` in a task of its own until it finishes, even if the caller is cancelled.
+    """Run ``work`` in a separate task until it finishes, even if the caller is cancelled.
 
     The cancellation is raised after the work has finished, from the error of the work if it failed.
     """

@@ -268,7 +268,7 @@ class Catalog:
         part = ", among the rows that meet its condition" if index.partial else ""
         return UniqueViolationError(
             f"{table}: a row with the same value already exists (unique index {index.name} over {over}{part})",
-            hint="change the value; upsert cannot tell a conflict by such an index",
+            hint="change the value; upsert cannot detect conflicts with such an index",
             constraint="unique",
             constraint_name=index.name,
             table_name=table,

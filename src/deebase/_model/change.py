@@ -111,7 +111,7 @@ def plan_change(
 
     Raises:
         ColumnNotFoundError: a name is not a column.
-        SchemaError: a new name is already in use, the target of a foreign key does not exist, or there is no foreign key to drop.
+        SchemaError: a new name is in use, or a foreign key to drop or the target of a new one does not exist.
         ValidationError: arguments contradict each other, or the call changes nothing.
         UnsupportedTypeError: an annotation without a column type.
         InvalidOperationError: a column of the key would be dropped.

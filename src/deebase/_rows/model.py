@@ -251,7 +251,7 @@ class TableModel:
         if isinstance(key, slice):
             hint = "a range of rows: t(order_by='id', limit=20, offset=40)"
         elif isinstance(key, Mapping):
-            hint = f"take it out of the row: row[{alone!r}]" if alone else "a tuple of its parts: (row['a'], row['b'])"
+            hint = f"pass its value: row[{alone!r}]" if alone else "a tuple of its parts: (row['a'], row['b'])"
         elif isinstance(key, (set, frozenset)):
             hint = f"several rows: t({alone or 'id'}=[...])"
         else:

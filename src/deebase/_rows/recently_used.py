@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class RecentlyUsed(dict[K, V | None]):
-    """A dict that forgets the entries that were not used for the longest time.
+    """A dict that drops the least recently used entries.
 
     ``cache[key]`` returns None for a key that is not cached. The entries are in two generations: a hit in the younger
     one, which is the dict itself, moves nothing. When it is full it becomes the older one, and the former older one is

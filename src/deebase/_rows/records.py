@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import dataclasses
 import sys
@@ -30,7 +30,7 @@ _PLAIN = frozenset({int, str, float, bool, type(None), bytes, dict, list, dateti
 #: Operations that take expressions in the place of values.
 _TAKE_EXPRESSIONS = ("update", "update_where")
 
-#: How instances of a class are read; filled as classes are met.
+#: The reader of each class, added at its first use.
 _readers: dict[type, Reader] = {}
 
 
@@ -39,8 +39,8 @@ def values_of(record: Any, keywords: Mapping[str, Any], operation: str = "insert
 
     Args:
         record: the record.
-        keywords: values on top of it.
-        operation: the method it was given to, for the message of the error.
+        keywords: further values, which override those of the record.
+        operation: the method, for errors.
 
     Raises:
         ValidationError: no record was given, or its type has no fields.
@@ -60,7 +60,7 @@ def values_of(record: Any, keywords: Mapping[str, Any], operation: str = "insert
 
 
 def column_values(model: TableModel, operation: str, record: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the given values by column, without those of a record that the database computes.
+    """Return the values by column. Columns that the database computes are left out of a record.
 
     Raises:
         ColumnNotFoundError: a name is not a column.
@@ -89,10 +89,10 @@ def column_values(model: TableModel, operation: str, record: Any, keywords: Mapp
 
 
 def new_row(model: TableModel, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of a row to insert, with the defaults that Python makes.
+    """Return the values of a row to insert, with the defaults made in Python.
 
     Raises:
-        ValidationError: an empty record, or a key that nothing makes is missing.
+        ValidationError: the record is empty, or lacks a key that has no default.
     """
     if not given and not model.all_defaulted:
         raise ValidationError(
@@ -102,7 +102,9 @@ def new_row(model: TableModel, given: dict[str, Any]) -> dict[str, Any]:
     for name in model.required_keys:
         if given.get(name) is None:
             raise ValidationError(
-                f"{model.name}: the record has no key {name!r}", field=name, hint="put it in: nothing makes one"
+                f"{model.name}: the record has no key {name!r}",
+                field=name,
+                hint="add it: the key has no default",
             )
     if not model.factories:
         return given
@@ -117,7 +119,7 @@ def _read(record: Any, operation: str) -> dict[str, Any]:
     return reader(record)
 
 
-#: How a record is given, where it is not the usual `method({...}) or method(name=...)`.
+#: Examples of methods that do not have the usual form `method({...}) or method(name=...)`.
 _FORMS = {
     "update": "update({'id': 1, 'name': 'Ada'}), or the key by keyword: update(pk=1, name='Ada')",
     "update_where": "the new values come first, then the conditions: update_where({'status': 'old'}, t.c.age > 90)",
@@ -148,7 +150,7 @@ def _reader_for(kind: type, record: Any, operation: str) -> Reader:
 
 
 def field_names(kind: Any) -> tuple[str, ...] | None:
-    """Return the fields of a dataclass, pydantic, attrs or msgspec class; None for any other."""
+    """Return the fields of a dataclass, pydantic, attrs or msgspec class; None for other classes."""
     if dataclasses.is_dataclass(kind):
         return tuple(field.name for field in dataclasses.fields(kind))
     for attribute in ("model_fields", "__struct_fields__"):

@@ -1,1 +1,1 @@
-"""Classes into tables: types, columns, DDL, and what a database says of itself. No I/O."""
+"""Reads and changes the schema: creating, altering and copying tables, views and reflection."""

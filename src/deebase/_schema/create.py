@@ -1,4 +1,4 @@
-"""Creates tables: reads what exists, makes what does not, and updates the catalog, in one transaction."""
+"""Creates tables: reads existing ones, creates missing ones and updates the catalog, in one transaction."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _REPLACE = "create(replace=True)"
 
 
 class _Creation:
-    """One ``create`` or ``create_all`` inside its transaction."""
+    """One call of ``create`` or ``create_all``, inside its transaction."""
 
     def __init__(self, executor: Executor, catalog: Catalog, designs: Sequence[TableSpec]) -> None:
         self.executor = executor
         self.catalog = catalog
         self.dialect = catalog.dialect
         self.designs = designs
-        #: The tables that exist, of those that are made and those they refer to.
+        #: The existing tables among those to create and those they refer to.
         self.found: dict[str, TableInfo] = {}
         #: The conditions that existing tables lack.
         self.lacking: dict[str, list[str]] = {}
 
     async def look_around(self) -> None:
-        """Find out which of the tables, and of those that they refer to, exist.
+        """Read which of the tables, and of those that they refer to, exist.
 
         Raises:
-            TableExistsError: one of the names is that of a view.
+            TableExistsError: one of the names belongs to a view.
         """
         names = [made.name for made in self.designs]
         self.found = await self._look_at(
@@ -53,7 +53,7 @@ class _Creation:
                 raise TableExistsError(f"{name} is a view", table_name=name, hint="choose another name")
 
     async def _look_at(self, names: Iterable[str]) -> dict[str, TableInfo]:
-        """Return what the database says of tables, by the names that are asked for."""
+        """Return the reflected tables by name."""
         wanted = list(dict.fromkeys(names))
         found = await inventory(self.executor, None, wanted, quiet=True)
         if not self.executor.backend.capabilities.ignores_case_of_names:
@@ -62,7 +62,7 @@ class _Creation:
         return {name: replace(by_name[folded(name)], name=name) for name in wanted if folded(name) in by_name}
 
     def draw(self) -> dict[str, sa.Table]:
-        """Build the tables of all designs, with those they refer to, as SQLAlchemy writes them."""
+        """Build the SQLAlchemy tables of all specifications, and of the tables they refer to."""
         metadata = sa.MetaData()
         designed = {made.name for made in self.designs}
         for name, facts in self.found.items():
@@ -71,7 +71,7 @@ class _Creation:
         return sa_tables(self.designs, metadata, self.dialect)
 
     async def remember(self, *, replaced: bool) -> None:
-        """Register the tables in the catalog, and refresh what refers to them."""
+        """Register the tables in the catalog, and refresh the tables that refer to them."""
         names = [made.name for made in self.designs]
         found = await self._look_at(names)
         for made in self.designs:
@@ -94,13 +94,13 @@ class _Creation:
             await refresh(self.executor, self.catalog, names)
 
     async def look_at_checks(self, names: Sequence[str]) -> None:
-        """Find out which of the wanted conditions the existing tables lack."""
+        """Read which of the conditions the existing tables lack."""
         for made in self.designs:
             if made.name in names:
                 self.lacking[made.name] = await missing_checks(self.executor, self.dialect, made)
 
     def differing(self, drawn: Mapping[str, sa.Table]) -> list[tuple[TableSpec, list[str]]]:
-        """Return the designs whose table existed and differs, with the differences in words."""
+        """Return the specifications whose table existed and differs, with the differences in words."""
         result: list[tuple[TableSpec, list[str]]] = []
         for made in self.designs:
             if made.name in self.found:
@@ -129,11 +129,11 @@ async def drop_table(
     SQLite's DROP TABLE deletes the rows first, and with them those of cascading children.
 
     Args:
-        executor: with the transaction in which this happens.
+        executor: the executor, in a transaction.
         table: the table.
         dialect: the database.
-        operation: what is refused; the foreign keys of others to a replaced table are dropped with it.
-        rows_only: leave the table.
+        operation: the method, for errors; a replaced table loses the foreign keys of other tables to it.
+        rows_only: delete the rows and keep the table.
 
     Returns:
         The foreign keys that were dropped first: the table of each, and the statement that adds it again.
@@ -169,7 +169,7 @@ async def create_tables(
     replace: bool,
     strict: bool,
 ) -> list[tuple[TableSpec, list[str]]]:
-    """Create the tables of all designs and add them to the catalog.
+    """Create the tables of all specifications and add them to the catalog.
 
     Returns:
         The specifications whose table existed and differs, with the differences in words.

@@ -16,13 +16,13 @@ _OPERATION = "duplicate"
 
 
 async def duplicate(source: TableContext, new: str) -> TableInfo:
-    """Make a copy of a table inside of a transaction, and return what the copy is.
+    """Copy a table inside of a transaction, and return the new table.
 
     Foreign keys of the table to itself refer to the copy in the copy. Triggers are not copied, nor the foreign keys
     of other tables.
 
     Raises:
-        TableExistsError: the name is taken.
+        TableExistsError: a table or view of that name exists.
         InvalidOperationError: it is a virtual table.
     """
     executor, backend = source.executor, source.executor.backend

@@ -26,20 +26,20 @@ from deebase.errors import InvalidOperationError, SchemaError
 from deebase.types import ForeignKeyMark
 
 _OPERATION = "create(transform=True)"
-#: What PostgreSQL writes after a literal that is a default.
+#: The cast that PostgreSQL writes after a literal default.
 _CAST = re.compile(r"::[a-z][a-z ]*(?:\(\d+(?:,\d+)?\))?\Z")
 
 
 async def match(executor: Executor, catalog: Catalog, designs: Sequence[TableSpec], *, strict: bool) -> None:
-    """Change the tables of classes to what the classes say, and make those that do not exist.
+    """Change existing tables to match their classes, and create missing ones.
 
     Columns that the class lacks are dropped, unless a row has a value in them. Checks and indexes that it does not
-    name, foreign keys over several columns, and everything that a class cannot express stay.
+    name, foreign keys of several columns, and everything that a class cannot express are kept.
 
     Args:
         executor: runs the statements, in one transaction.
-        catalog: the known tables.
-        designs: what the classes say.
+        catalog: the registered tables.
+        designs: the specifications of the classes.
         strict: whether new tables are STRICT.
 
     Raises:
@@ -55,7 +55,7 @@ async def match(executor: Executor, catalog: Catalog, designs: Sequence[TableSpe
         tables = await _read(executor, [*names, *referred])
         learn(catalog, list(tables.values()), None, names)
         existing = [made for made in designs if made.name in catalog and not catalog.is_view(made.name)]
-        # First, because existing tables may be to refer to them.
+        # First, because existing tables may get foreign keys to them.
         missing = [made for made in designs if made not in existing]
         if existing and missing:
             await create_tables(executor, catalog, missing, if_not_exists=False, replace=False, strict=strict)
@@ -94,7 +94,7 @@ class _Matching:
             add_foreign_keys=tuple(self._missing_keys(facts)),
             drop_foreign_keys=tuple(self._extra_keys(facts)),
             add_checks=tuple(await self._missing_checks()),
-            # ``_index`` makes them, also those of keys that exist.
+            # ``_index`` creates them, also for existing foreign keys.
             index_foreign_keys=False,
         )
         if change != Change():
@@ -205,14 +205,14 @@ class _Matching:
             if len(known.columns) > 1 and (known.columns, known.table) not in there:
                 raise InvalidOperationError(
                     f"{self.made.name}.{known.written} should refer to {known.table}, and a foreign key of several "
-                    "columns is made with its table alone",
+                    "columns can only be created with its table",
                     operation=_OPERATION,
                     target=self.made.name,
                     hint="create the table by another name, copy the rows, and rename it",
                 )
 
     async def _index(self, facts: TableInfo) -> None:
-        """Make the indexes of the class that are missing, and replace those that differ."""
+        """Create the missing indexes of the class, and replace those that differ."""
         quote = self.dialect.identifier_preparer.quote
         there = {index.name: index for index in facts.indexes}
         table = sa.Table(facts.name, sa.MetaData(), *[sa.Column(spec.name, spec.sa_type) for spec in self.made.columns])

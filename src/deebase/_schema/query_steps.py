@@ -1,4 +1,4 @@
-"""Runs what a part of a backend asks for."""
+"""Runs the queries of a part of a backend that does no I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def run_steps(executor: Executor, steps: Steps[T]) -> T:
     """Send the queries of a generator, give it their rows, and return its result.
 
     Raises:
-        DeeBaseError: a query failed; the generator is given the errors of guarded queries, and may handle them.
+        DeeBaseError: a query failed; errors of guarded queries are thrown into the generator, which may handle them.
     """
     try:
         query = next(steps)
@@ -38,7 +38,7 @@ async def run_steps(executor: Executor, steps: Steps[T]) -> T:
 
 
 async def _send(executor: Executor, query: Query) -> list[Any]:
-    # A savepoint: in a transaction of PostgreSQL nothing runs after an error.
+    # A savepoint: after an error PostgreSQL rejects all further statements of the transaction.
     guard: AbstractAsyncContextManager[object] = nullcontext()
     if query.guarded and executor.current_transaction() is not None:
         guard = executor.transaction()

@@ -1,4 +1,4 @@
-"""Reads the tables and views that a database holds."""
+"""Reads the tables and views of a database."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ async def inventory(
     quiet: bool = False,
     with_related: bool = False,
 ) -> list[TableInfo]:
-    """Return what a schema holds, in a fixed number of statements.
+    """Return the tables and views of a schema, read in a fixed number of statements.
 
     Args:
-        executor: sends them.
+        executor: sends the queries.
         schema: the schema; None for the current one.
-        names: the tables and views to read; all by default. The case of names is that of the database.
+        names: the tables and views to read; all by default. Names have the case of the database.
         quiet: do not warn of views that cannot be read.
-        with_related: also read the tables that those refer to, or that refer to them.
+        with_related: also read the tables at the other ends of their foreign keys.
 
     Raises:
         ConfigurationError: a schema was named, and this database has none.
@@ -47,7 +47,7 @@ async def reflect(executor: Executor, catalog: Catalog, schema: str | None, only
 
 
 def learn(catalog: Catalog, found: Sequence[TableInfo], schema: str | None, only: Collection[str] | None) -> None:
-    """Bring the catalog up to date with what was read; ``only`` names the tables that were asked for."""
+    """Bring the catalog up to date with the tables that were read; ``only`` names the requested ones."""
     prefix = "" if schema is None else f"{schema}."
     known = None if only is None else {f"{prefix}{name}" for name in only}
     for table in catalog.learn(found, schema=schema, only=known):
@@ -57,13 +57,13 @@ def learn(catalog: Catalog, found: Sequence[TableInfo], schema: str | None, only
 async def refresh(
     executor: Executor, catalog: Catalog, names: Collection[str] | None = None, *, quiet: bool = True
 ) -> None:
-    """Bring the catalog up to date with what a change did to other tables, and to views. Nothing is added.
+    """Bring the catalog up to date after a change that affects other tables or views. Nothing is added.
 
     Args:
         executor: sends the queries.
-        catalog: what is known.
+        catalog: the registered tables.
         names: the qualified names of the tables that changed; the tables at both ends of their foreign keys and the
-            known views are read. All known tables by default.
+            registered views are read. All registered tables by default.
         quiet: do not warn of views that cannot be read.
     """
     for schema in catalog.schemas():

@@ -31,7 +31,7 @@ class Transformation:
     Args:
         source: the table.
         operation: the method, for errors.
-        tables: what has been read already, by name.
+        tables: the tables that have been read, by name.
     """
 
     def __init__(self, source: TableContext, operation: str, tables: dict[str, TableInfo] | None = None) -> None:
@@ -40,14 +40,14 @@ class Transformation:
         self.backend = source.executor.backend
         self.dialect = source.dialect
         self.operation = operation
-        #: The table, those that it refers to and those that refer to it, by name.
+        #: The table, and those at the other ends of its foreign keys, by name.
         self.tables: dict[str, TableInfo] = {} if tables is None else tables
 
     async def run(self, arguments: Arguments, expected: Sequence[str] | None = None) -> Change:
         """Make a change, all or nothing, and return it.
 
         Raises:
-            InvalidOperationError: it takes other statements than the expected ones.
+            InvalidOperationError: it needs other statements than the expected ones.
         """
         async with self.executor.transaction():
             facts = await self.look(*_referred(arguments))
@@ -69,14 +69,14 @@ class Transformation:
                 f"table {self.source.model.name} changed after the plan was made, and needs other statements",
                 operation=self.operation,
                 target=self.source.model.name,
-                hint="make the plan again: await t.transform_plan(...)",
+                hint="make a new plan: await t.transform_plan(...)",
             )
         try:
             await self._carry_out(planned, judged=bool(change.types) or change.pk is not None)
         except (DataError, CheckViolationError) as error:
             if not change.types:
                 raise
-            # PostgreSQL finds them while it converts, and names no column.
+            # PostgreSQL finds these values during the conversion, and its error does not name the column.
             listed = ", ".join(
                 f"{facts.qualified_name}.{name} {kind.compile(dialect=self.dialect)}"
                 for name, kind in change.types.items()
@@ -131,7 +131,7 @@ class Transformation:
     # -- reading -------------------------------------------------------------------------------
 
     async def look(self, *others: str) -> TableInfo:
-        """Read the table as it is now, with those at both ends of its foreign keys.
+        """Read the current table, and those at the other ends of its foreign keys.
 
         Args:
             others: other tables to read.
@@ -153,21 +153,21 @@ class Transformation:
         return facts
 
     async def _broken_references(self) -> dict[str, int]:
-        """Return how many references of the table, and to it, lead nowhere."""
+        """Return the number of dangling references, from the table and to it."""
         name = self.source.model.sa_table.name
         return await run_steps(self.executor, self.backend.reflector.broken_references(name, self.tables.values()))
 
     # -- running -------------------------------------------------------------------------------
 
     async def _carry_out(self, planned: AlterPlan, *, judged: bool) -> None:
-        """Run the statements; where values of keys may have changed, no reference may be broken by it."""
+        """Run the statements. If values of keys may have changed, check that no reference was broken."""
         before = await self._broken_references() if judged else {}
         try:
             await self._run(planned.before)
         except IntegrityError as error:
             own = self.source.model.name
             if planned.exchange and error.table_name is not None:
-                # The database names the new table, which has not taken its place yet.
+                # The database names the new table, which still has a temporary name.
                 error.message = error.message.replace(error.table_name, own, 1)
                 error.table_name = own
             raise
@@ -180,7 +180,7 @@ class Transformation:
         for name, count in (await self._broken_references()).items():
             if count > before.get(name, 0):
                 raise ForeignKeyViolationError(
-                    f"rows of {name} would refer to no row any more",
+                    f"rows of {name} would refer to rows that do not exist",
                     constraint="foreign_key",
                     table_name=name,
                     hint="change both tables, or drop the foreign key first",
@@ -210,7 +210,7 @@ class Transformation:
 
 
 def _referred(arguments: Arguments) -> list[str]:
-    """Return the tables that new foreign keys refer to, as far as the arguments are valid."""
+    """Return the tables that valid new foreign keys refer to."""
     given: Any = arguments.add_foreign_keys
     marks = cast("Mapping[str, Any]", given).values() if isinstance(given, Mapping) else ()
     targets = [mark if isinstance(mark, str) else getattr(mark, "target", "") for mark in marks]

@@ -1,4 +1,4 @@
-"""Makes, refreshes and drops views."""
+"""Creates, refreshes and drops views."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def definition_of(name: str, definition: Any, dialect: Dialect) -> str:
     """Return the SELECT of a view as text.
 
     Raises:
-        ValidationError: it is no single SELECT, or holds values that cannot be written into a view.
+        ValidationError: it is not a single SELECT, or holds values that cannot be written into a view.
     """
     if isinstance(definition, str):
         rules = capabilities_of(dialect).tokens
@@ -48,7 +48,7 @@ def definition_of(name: str, definition: Any, dialect: Dialect) -> str:
 
 
 class ViewMaker:
-    """Changes one view, in a transaction (the one of the task if there is one)."""
+    """Changes one view, in the transaction of the task or in a new one."""
 
     def __init__(self, executor: Executor, dialect: Dialect, name: str, schema: str | None = None) -> None:
         check_name("the name of the view", name, dialect)
@@ -67,7 +67,7 @@ class ViewMaker:
         return await run_steps(self._executor, reflector.relation_kind(self._name, self._schema, self._dialect))
 
     async def create(self, definition: Any, *, replace: bool, materialized: bool, key: str | None) -> None:
-        """Make the view, or replace it; an existing view stays as it was when the new one is wrong."""
+        """Create the view, or replace it; if the new one is invalid, the existing view is unchanged."""
         text = definition_of(self._name, definition, self._dialect)
         can = self._executor.backend.capabilities
         if materialized and not can.has_materialized_views:
@@ -75,7 +75,7 @@ class ViewMaker:
                 f"view {self._name}: {can.title} has no materialized views",
                 operation="create_view",
                 target=self._name,
-                hint="leave materialized out, or fill a table",
+                hint="omit materialized, or create a table and fill it",
             )
         async with self._executor.transaction():
             await self._executor.lock_schema()
@@ -93,7 +93,7 @@ class ViewMaker:
         await self._run(f"DROP {'MATERIALIZED ' if kind == 'materialized' else ''}VIEW {self._quoted}")
 
     async def drop(self) -> None:
-        """Drop the view; the database refuses while others use it."""
+        """Drop the view; the database refuses if other objects use it."""
         async with self._executor.transaction():
             kind = await self._kind()
             await self._drop("view" if kind is None else kind)

@@ -1,1 +1,1 @@
-"""Statements as SQLAlchemy Core expressions, compiled once per shape, and SQL of the user's own."""
+"""Statements as SQLAlchemy Core expressions, compiled once per cache key, and the SQL of users."""

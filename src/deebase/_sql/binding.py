@@ -1,8 +1,8 @@
-"""SQL text from the user and its parameters: whole statements, and conditions inside of ours."""
+"""SQL text of users and its parameters: whole statements, and conditions in generated statements."""
 
 from __future__ import annotations
 
-# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ class BoundValue:
 
 
 class _Native(NamedTuple):
-    """A text in the form of the driver, and for each parameter its name or position."""
+    """SQL text with the placeholders of the driver, and the name or position of each parameter."""
 
     text: str
     order: tuple[str | int, ...]
@@ -40,7 +40,7 @@ def bind_text(sql: str, params: Any, rules: TokenRules) -> tuple[str, list[Any]]
     Args:
         sql: a statement with ``?`` or ``:name``; ``??`` is a literal question mark.
         params: a sequence for ``?``, a mapping for ``:name``, or None.
-        rules: those of the database.
+        rules: the token rules of the database.
 
     Raises:
         ValidationError: the parameters are of the wrong kind or do not match the placeholders.
@@ -138,7 +138,7 @@ def _listed(names: Iterable[object]) -> str:
 
 
 def _by_name(order: Iterable[Any], names: frozenset[str], params: Any, sql: str) -> list[Any]:
-    # One comparison of sets in the usual case. A defaultdict is not asked for what it does not hold.
+    # One comparison of sets in the usual case. A defaultdict must not create missing keys.
     if params.keys() != names:
         missing = [name for name in dict.fromkeys(order) if name not in params]
         if missing:
@@ -148,7 +148,7 @@ def _by_name(order: Iterable[Any], names: frozenset[str], params: Any, sql: str)
         _refuse_percent(sql)
         extra = [name for name in params if name not in names]
         raise ValidationError(
-            f"the text has no {_listed(extra)}", field=str(extra[0]), hint="leave it out of the dict; ? wants a list"
+            f"the text has no {_listed(extra)}", field=str(extra[0]), hint="remove it from the dict; ? takes a list"
         )
     return [params[name] for name in order]
 
@@ -179,7 +179,7 @@ def fragment_parts(sql: str, params: Any, rules: TokenRules) -> list[str | Bound
         parts.append("?" if literal else BoundValue(next(values)))
         parts.append(piece)
     for mark in ("%(", "__[POSTCOMPILE"):
-        # SQLAlchemy's compiler would take it for a parameter of its own.
+        # SQLAlchemy's compiler would interpret it as a parameter.
         if any(mark in part for part in parts if isinstance(part, str)):
             raise ValidationError(
                 f"a condition cannot hold '{mark}'", field="where", hint="pass the text as a parameter"
@@ -201,12 +201,12 @@ def check_fragment(sql: str, rules: TokenRules, *, scoped: bool = False) -> None
 
     Args:
         sql: the condition.
-        rules: those of the database.
+        rules: the token rules of the database.
         scoped: the handle has a scope: comments are refused too.
 
     Raises:
-        ValidationError: unbalanced quotes or parentheses, a semicolon, an open comment, a placeholder that only
-            the database knows, a NUL, no text at all.
+        ValidationError: unbalanced quotes or parentheses, a semicolon, an open comment, a placeholder that is
+            neither ? nor :name, a NUL, an empty text.
     """
     check_characters(sql)
     opened: list[str] = []
@@ -222,7 +222,7 @@ def check_fragment(sql: str, rules: TokenRules, *, scoped: bool = False) -> None
         raise _refused("an unbalanced parenthesis" if opened else "no text")
 
 
-#: Clauses of a statement, in words that both databases reserve, and where they go.
+#: The first words of clauses, which both databases reserve, and the argument or call for each.
 _CLAUSES = {
     "GROUP": "db.q(sa.select(...).group_by(...)) groups",
     "HAVING": "db.q(sa.select(...).having(...))",
@@ -232,7 +232,7 @@ _CLAUSES = {
 }
 _BEGINNINGS = {
     **dict.fromkeys(("SELECT", "INSERT", "UPDATE", "DELETE"), "db.q('SELECT ...') takes whole statements"),
-    "WHERE": "leave the word out: t('age > ?', [30])",
+    "WHERE": "omit the word: t('age > ?', [30])",
 }
 
 
@@ -247,7 +247,7 @@ def check_enclosed(sql: str, rules: TokenRules, *, value_of: str | None = None) 
 
     Args:
         sql: a condition, or the new value of a column.
-        rules: those of the database.
+        rules: the token rules of the database.
         value_of: the column that it is assigned to; a comma would begin the next assignment.
 
     Raises:
@@ -275,7 +275,7 @@ _CLOSES = {")": "(", "]": "["}
 
 
 def _still_enclosed(token: Token, opened: list[str], *, comments: bool) -> None:
-    """Refuse a token that breaks out; update the parentheses and brackets that are open after it."""
+    """Refuse a token that ends the enclosing text; update the parentheses and brackets that are open after it."""
     kind, text, _ = token
     if kind in UNCLOSED:
         raise _refused("an unclosed quote or comment")

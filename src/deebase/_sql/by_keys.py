@@ -15,9 +15,10 @@ from deebase._sql.own_form import bound_type, changed, companions
 from deebase._sql.scope import Scope
 from deebase._sql.where import Where
 
-#: Rows of one statement.
+#: The largest number of rows of one statement.
 MOST_ROWS = 1000
-#: Parameters of one statement: below SQLite's limit of 32,766 (sqlite.org/limits.html) and asyncpg's of 32,767.
+#: The largest number of parameters of one statement: below SQLite's limit of 32,766 (sqlite.org/limits.html) and
+#: asyncpg's of 32,767.
 MOST_PARAMETERS = 32_000
 
 #: Makes a statement from the model, the names of the columns, rows of parameters and the conditions of the scope.
@@ -25,17 +26,17 @@ Build = Callable[[TableModel, Sequence[str], Sequence[Sequence[Any]], Sequence[A
 
 
 class Batch:
-    """A statement over rows of values, kept for a few numbers of rows: the last row fills up.
+    """A statement over rows of values, cached for a few numbers of rows; the last row is repeated to fill one.
 
     Attributes:
-        most: how many rows one statement takes.
+        most: the largest number of rows of one statement.
     """
 
     def __init__(self, model: TableModel, names: Sequence[str], dialect: Dialect, scope: Scope, build: Build) -> None:
         self._model = model
         self._names = tuple(names)
         self._dialect = dialect
-        # Of the scope the statements take the shape; its values come with each run.
+        # The statements depend on the cache key of the scope; its values are parameters.
         self._scope = scope
         self._build = build
         self._binds = [model.column(name).bind for name in names]
@@ -68,7 +69,7 @@ class Batch:
 def update_rows(model: TableModel, names: Sequence[str], rows: Sequence[Sequence[Any]], held: Sequence[Any]) -> Any:
     """UPDATE ... FROM (VALUES ...); the first columns are those of the key."""
     table = model.sa_table
-    # Names of our own: those of columns may be anything.
+    # Generated names, because a column may have any name.
     new = sa.values(*[sa.column(f"c{n}", bound_type(model, name)) for n, name in enumerate(names)], name="new")
     # Inside of FROM: after a leading WITH, sqlite3 would not count the rows.
     given: Any = sa.select(new.data([tuple(row) for row in rows]).cte(nesting=True)).subquery("given")

@@ -1,4 +1,4 @@
-"""From a SQLAlchemy Core statement to the text and the parameters that a driver takes."""
+"""Compiles SQLAlchemy Core statements to SQL text and parameters for a driver."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Bind = Callable[[Any], Any]
 
 
 class Param(NamedTuple):
-    """Where one positional parameter comes from: a caller's value, or a constant of the statement."""
+    """The source of one positional parameter: a value of the caller, or a constant of the statement."""
 
     source: Hashable
     bind: Bind | None
@@ -29,23 +29,23 @@ class Param(NamedTuple):
 
 
 class CompiledStatement:
-    """One shape of statement, compiled once: its text and how its parameters are made."""
+    """A statement that is compiled once: its text, and the source and converter of each parameter."""
 
     __slots__ = ("_bound", "_slots", "fixed", "hidden", "statement")
 
     def __init__(self, statement: Statement, slots: tuple[Param, ...], hidden: int = 0, *, fixed: bool = False) -> None:
         self.statement = statement
         self._slots = slots
-        #: Source and conversion of each parameter, where all have both.
+        #: Source and converter of each parameter, if all have both.
         self._bound = [(slot.source, slot.bind) for slot in slots if slot.source is not None and slot.bind is not None]
-        #: Columns at the end of each row that are not the caller's.
+        #: Number of columns at the end of each row that the caller did not request.
         self.hidden = hidden
-        #: Good for the values it was made with alone.
+        #: Only valid for the values it was made with.
         self.fixed = fixed
 
     @property
     def columns(self) -> list[Any]:
-        """The sources of the parameters, in their order: of an INSERT, its columns; None for a constant."""
+        """The sources of the parameters in order: for an INSERT, its columns; None for a constant."""
         return [slot.source for slot in self._slots]
 
     def args(self, values: Mapping[Any, Any]) -> list[Any]:
@@ -63,14 +63,14 @@ class Parameters:
 
     def __init__(self) -> None:
         self.sources: dict[str, tuple[Hashable, Bind | None]] = {}
-        #: Values inside of expressions of the caller, which are read again at each run.
+        #: Values inside of expressions of the caller, which are read at each run.
         self.embedded: dict[sa.BindParameter[Any], str] = {}
 
     def add(self, source: Hashable, column_type: sa.types.TypeEngine[Any], bind: Bind | None) -> sa.BindParameter[Any]:
         """Return a parameter whose value is ``values[source]`` at each run.
 
-        The name begins with a character that no name of a column has, and no parameter in an expression of the
-        caller's: two parameters of one name would get one value.
+        The name begins with a character that is not used in names of columns or in parameters of expressions of
+        the caller: two parameters with the same name would get the same value.
         """
         name = f"\0p{len(self.sources)}"
         self.sources[name] = (source, bind)
@@ -80,7 +80,7 @@ class Parameters:
 def prepare(
     element: ClauseElement, dialect: Dialect, parameters: Parameters, *, reads: bool, is_cheap: bool, hidden: int = 0
 ) -> CompiledStatement:
-    """Compile a statement whose values come later."""
+    """Compile a statement whose values are passed at each run."""
     try:
         compiled: Any = element.compile(dialect=dialect)
         state = compiled.construct_expanded_state()
@@ -88,7 +88,7 @@ def prepare(
         raise ValidationError(
             f"SQLAlchemy cannot compile the statement: {error.args[0]}", hint="check the expressions given to it"
         ) from error
-    # The state knows the processors of expanded parameters (the members of an IN) alone.
+    # Only the state has the processors of expanded parameters (the members of an IN).
     processors = {name: _bind_processor(parameter, dialect) for parameter, name in compiled.bind_names.items()}
     processors.update(state.processors)
     sources = dict(parameters.sources)
@@ -101,7 +101,7 @@ def prepare(
         else Param(None, None, _processed(state.parameters[name], processors.get(name)))
         for name in state.positiontup or ()
     )
-    # An embedded value that is compiled under another object would be frozen into a kept statement.
+    # An embedded value that is compiled under another object would be frozen into a cached statement.
     fixed = len(sources) < len(parameters.sources) + len(parameters.embedded)
     capabilities = capabilities_of(dialect)
     return CompiledStatement(

@@ -1,4 +1,4 @@
-"""Reads by key: one statement for one key, and one for many keys that are asked for together."""
+"""Reads by key: one statement for a single key, and one for many keys at once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COMPARABLE = frozenset({int, str, UUID})
 
 
 class KeyedRead:
-    """A SELECT by unique columns that can be asked for together with others of its kind.
+    """A SELECT by unique columns, which can be combined with others of its kind.
 
     The parameters are those of the key, then those of the scope.
 
@@ -35,7 +35,7 @@ class KeyedRead:
         statement: reads the row of one key.
         key_of: returns the key of a driver's row, as it was stored; a tuple when it has several columns.
         exact: whether keys that differ in Python are different keys in the database, too.
-        width: how many of its parameters are the key.
+        width: the number of parameters of the key.
     """
 
     __slots__ = (
@@ -61,14 +61,14 @@ class KeyedRead:
         self._key = tuple(key)
         self._columns = tuple(columns)
         self._dialect = dialect
-        # Of the scope the statements take the shape; its values come with each run.
+        # The statements depend on the cache key of the scope; its values are parameters.
         self._scope = scope
         held = [model.columns[name] for kind, name in scope.shape if kind == "equal"]
         self._binds = [column.bind for column in [*[model.column(name) for name in key], *held]]
         self.key_of: Callable[[Sequence[Any]], Any] = self._getter()
         self.exact: bool = all(_compares_exactly(model.columns[name].sa_type, dialect) for name in key)
-        # A document is sent as text, and comes back as what it says. SQLite finds a moment by an index on its own, and
-        # not as a part of a row value.
+        # A document is sent as text and returned as an object. SQLite uses an index for a single moment, but
+        # not for one in a row value.
         self._shared = not any(
             model.columns[name].takes_collections or (len(key) > 1 and model.columns[name].normal) for name in key
         )
@@ -90,11 +90,11 @@ class KeyedRead:
         places = [self._columns.index(name) for name in self._key]
         getter = itemgetter(*places)
         normal = self._model.columns[self._key[0]].normal
-        # A moment may be stored in another form than the one it is asked for in.
+        # The stored form of a moment may differ from the form of the key.
         return getter if normal is None else lambda row: normal(getter(row))
 
     def joins(self, args: Sequence[Any]) -> bool:
-        """Whether its key alone identifies a row: a float or a decimal may be found as another equal one."""
+        """Whether a read with these values can share a statement: they compare in Python as in the database."""
         if len(args) == 1:
             return self._shared and type(args[0]) in _COMPARABLE
         return self._shared and all(type(value) in _COMPARABLE for value in args)
@@ -103,7 +103,7 @@ class KeyedRead:
         """Return the statement for up to ``MAX_KEYS`` keys (as of ``key_of``) of one scope, and its parameters."""
         if self._as_array:
             return self._statement(1), [keys, *held]
-        # A few sizes instead of one statement for each number of keys: the last key fills up.
+        # A few sizes instead of one statement for each number of keys: the last key is repeated to fill one.
         size = 1 << (len(keys) - 1).bit_length()
         padded = [*keys, *[keys[-1]] * (size - len(keys))]
         if self.width > 1:
@@ -143,6 +143,6 @@ class KeyedRead:
 def _compares_exactly(kind: Any, dialect: Dialect) -> bool:
     """Whether values of a type are equal in the database only where they are equal in Python.
 
-    Text may have a collation of any kind, which its type does not tell.
+    Text may have any collation, which is not part of its type.
     """
     return isinstance(kind, sa.Integer) or (isinstance(kind, sa.Uuid) and capabilities_of(dialect).has_uuids)

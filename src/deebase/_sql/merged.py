@@ -1,7 +1,8 @@
-"""The first rows in an order that SQLite's index has for our own form of moments, and not for other forms.
+"""The first rows in the order of moments that are stored in several forms (SQLite).
 
-Rows in our form come from the index, in its order. Those of other forms, usually none, are sorted. SQLite merges the
-two, and stops at the limit: a page of a large table costs what it costs where all values have one form.
+An index has the right order only for our own form. Rows in our form are read from the index. Rows in other forms,
+usually none, are sorted. SQLite merges the two and stops at the limit, so a page of a large table costs no more than
+with values of a single form.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Branch(NamedTuple):
     """Some of the rows of a table.
 
     Attributes:
-        columns: what these rows are sorted by, by column, where it is not the column's own ``order_column``.
+        columns: the sort expressions by column, if they differ from the ``order_column`` of the column.
         forms: the conditions of these rows.
     """
 
@@ -35,7 +36,7 @@ WHOLE = Branch({}, [])
 
 
 def branches(model: TableModel, order: Order) -> list[Branch]:
-    """Return the parts of a table that are merged into an order; one where an index is of no use."""
+    """Return the parts of a table that are merged into an order; a single one if no index helps."""
     table = model.sa_table
     moments = list(dict.fromkeys([name for name, _ in order if model.columns[name].normal is not None]))
     if not any(is_in_an_index(table, name) for name in moments):
@@ -63,14 +64,14 @@ def merged(
     Args:
         model: the table.
         parts: its parts.
-        order: what the rows are sorted by.
+        order: the order of the rows.
         read: returns the SELECT of a part, without order.
         limited: returns a SELECT with its limit and offset.
     """
     names = [name for name, _ in order]
     selects = [read(part).add_columns(*_keys(model, part, names)) for part in parts]
     width = len(selects[0].selected_columns) - len(order)
-    # By number: a compound SELECT sorts by its columns alone.
+    # By number: a compound SELECT can only sort by its columns.
     places = [
         _directed(sa.literal_column(str(width + n + 1)), descending=descending)
         for n, (_, descending) in enumerate(order)
@@ -79,7 +80,7 @@ def merged(
 
 
 def without_keys(element: Any, order: Order) -> Any:
-    """Return a merged SELECT without the columns that it is sorted by."""
+    """Return a merged SELECT without its sort columns."""
     rows = element.subquery("deebase_rows")
     columns: list[Any] = list(rows.c)
     width = len(columns) - len(order)

@@ -1,4 +1,4 @@
-"""Columns whose types have to say how they are compared, or what an UPDATE sets them to."""
+"""Columns whose types determine how they are compared, or how an UPDATE sets them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.sql import ColumnElement
 
 
 class Kept(ColumnElement[Any]):
-    """What is stored in a column, if it reads as the new value; else the new value. The column's type knows how."""
+    """The stored value of a column if it equals the new value, otherwise the new value; its type decides."""
 
     inherit_cache = False
 
@@ -27,11 +27,11 @@ def _compile_kept(element: Any, compiler: Any, **options: Any) -> str:
 
 
 def assigned(column: sa.Column[Any], new: Any) -> Any:
-    """Return what an UPDATE sets a column to."""
+    """Return the expression that an UPDATE assigns to a column."""
     return Kept(column, new) if hasattr(column.type, "kept") else new
 
 
 def compared(column: sa.Column[Any]) -> ColumnElement[Any]:
-    """Return a column as it is compared inside of a row of columns, where SQLAlchemy does not ask its type."""
+    """Return a column in its compared form for a row of columns, where SQLAlchemy does not use its type."""
     compare = getattr(column.type, "compared", None) or getattr(column.type, "order_expression", None)
     return column if compare is None else compare(column)

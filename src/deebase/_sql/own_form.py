@@ -13,11 +13,11 @@ from deebase._types.moment_sql import Kept, Normal, Taken, kind_of
 
 
 def changed(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:
-    """Return what an UPDATE sets; a unique moment has the form of the row that has it already, as in an INSERT.
+    """Return the value for an UPDATE; a unique moment gets the form of the existing row, as in an INSERT.
 
     Args:
         model: the table.
-        name: the column, of those that change or of their ``companions``.
+        name: the column: one that changes, or one of the ``companions``.
         bound: the new values of all columns that change.
     """
     column = model.columns[name]
@@ -40,9 +40,9 @@ def companions(model: TableModel, names: Collection[str]) -> list[str]:
 
 
 def taken(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:
-    """Return what an INSERT sets: a unique moment has the form of the row that has it already.
+    """Return the value for an INSERT: a unique moment gets the form of the existing row.
 
-    So the database finds the conflict, though it compares text.
+    The database then finds the conflict, although it compares text.
     """
     column = model.columns[name]
     if column.normal is None:
@@ -55,12 +55,12 @@ def taken(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:
 
 
 def _keys(model: TableModel) -> list[tuple[str, ...]]:
-    """Return the columns in whose values no two rows are alike, those with a condition last."""
+    """Return the unique sets of columns, those with a condition last."""
     uniques = sorted(model.uniques.values(), key=lambda unique: unique.partial)
     return [model.pks, *[unique.columns for unique in uniques]]
 
 
 def bound_type(model: TableModel, name: str) -> sa.types.TypeEngine[Any]:
-    """Return the type of a column of bound values, which are in our own form."""
+    """Return the type of a column of bound values, which have our own form."""
     column = model.columns[name]
     return column.sa_type if column.normal is None else sa.String()

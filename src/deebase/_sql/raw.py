@@ -1,4 +1,4 @@
-"""Values and rows of SQL that is the user's own, where no column says what a value is."""
+"""Values and rows of raw SQL, for which no column determines the types."""
 
 from __future__ import annotations
 

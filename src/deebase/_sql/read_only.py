@@ -1,4 +1,4 @@
-"""Which statements only read, as far as their tokens show; the database decides the rest."""
+"""Rejects statements that do more than read, as far as tokens show; the database checks the rest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPERATION = "read"
 _HINT = "SELECT, VALUES, WITH ... SELECT and EXPLAIN of them only read"
 
 _QUERIES = {"SELECT", "VALUES", "WITH", "TABLE", "("}
-#: Commands, which the message names; the database decides whether any other word begins a query.
+#: Commands, which the message names; for any other first word, the database decides.
 _COMMANDS = frozenset({
     "ABORT", "ALTER", "ANALYZE", "ATTACH", "BEGIN", "CALL", "CHECKPOINT", "CLOSE", "CLUSTER", "COMMENT", "COMMIT",
     "COPY", "CREATE", "DEALLOCATE", "DECLARE", "DELETE", "DETACH", "DISCARD", "DO", "DROP", "END", "EXECUTE", "EXPLAIN",
@@ -32,10 +32,10 @@ _NAME_BYTES = 63
 
 
 class ReadQuery(NamedTuple):
-    """A statement that may be run.
+    """A statement that has passed the check of its tokens.
 
     Attributes:
-        query: the part that the parser of PostgreSQL must confirm to be a query; None where nothing is run.
+        query: the part that the parser of PostgreSQL must confirm to be a query; None if nothing is executed.
         calls: names before a parenthesis: functions, among others.
         names: all names; a function can be called as if it were a column of a row.
     """
@@ -51,14 +51,14 @@ def refused(what: str, hint: str = _HINT) -> InvalidOperationError:
 
 
 def read_query(sql: str, rules: TokenRules) -> ReadQuery:
-    """Return what the database must confirm before a statement is run.
+    """Return the parts of a statement that the database must confirm before it runs.
 
     Args:
         sql: the statement, with the parameters of its database.
-        rules: those of the database.
+        rules: the token rules of the database.
 
     Raises:
-        InvalidOperationError: it is of a kind that does more than read.
+        InvalidOperationError: the statement does more than read.
         ValidationError: a quote or comment is not closed.
     """
     statements = split_script(sql, rules)
@@ -92,7 +92,7 @@ def _parts(sql: str, rules: TokenRules) -> list[Token]:
 
 
 def _name(token: Token) -> str:
-    """Return the name that a token is for PostgreSQL, "" if it is not one."""
+    """Return the name in a token, as PostgreSQL reads it; "" if the token is not a name."""
     if token.kind not in ("word", "quoted"):
         return ""
     name = token.text.lower() if token.kind == "word" else token.name
@@ -108,7 +108,7 @@ def _refuse_escapes(parts: Sequence[Token]) -> None:
 
 
 def _explained(sql: str, parts: Sequence[Token]) -> str | None:
-    """Return the query that EXPLAIN plans; None for a statement that it does not run."""
+    """Return the query that EXPLAIN plans; None for a statement that EXPLAIN does not run."""
     at, runs, quoted = 1, False, False
     if [part.syntax for part in parts[1:2]] == ["("] and parts[2:3] and parts[2].syntax not in _QUERIES:
         while at < len(parts) and parts[at].syntax != ")":

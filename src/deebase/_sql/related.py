@@ -1,4 +1,4 @@
-"""One statement for the rows whose columns equal any of many keys, each row with the number of its key."""
+"""Reads the rows that match any of many keys in one statement, each row with the number of its key."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from deebase._sqltext.capabilities import capabilities_of
 #: Keys of one statement that binds each of them: below SQLite's limit of 32,766 parameters (sqlite.org/limits.html).
 MOST_BOUND = 5000
 
-#: Makes a condition from the SQL of a key's values.
+#: Makes a condition from the SQL expressions of a key's values.
 Within = Callable[[Sequence[Any]], Any]
 
 
 class RelatedRead:
     """A SELECT that joins a list of keys with a table.
 
-    Its rows begin with the number of the key. The database compares, so that a collation or another
-    way to write an equal number finds what a foreign key finds.
+    Its rows begin with the number of the key. The database compares the values, so that collations and equal
+    numbers have the same effect as in a foreign key.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class RelatedRead:
         self._model = model
         self._dialect = dialect
         self._columns = [model.column(name) for name in columns]
-        # Of the scope the statements take the shape; its values come with each run.
+        # The statements depend on the cache key of the scope; its values are parameters.
         self._scope = scope
         self._within = within
-        #: Collations by which columns are compared instead of by their own.
+        #: Collations for the comparison, instead of those of the columns.
         self._collated = collated or {}
         self._order = order_by(model, order)[0]
         self._kept: dict[int, CompiledStatement] = {}
@@ -62,7 +62,7 @@ class RelatedRead:
         )
 
     def statements(self, keys: Sequence[Key], scope: Scope) -> Iterator[tuple[Statement, list[Any], int]]:
-        """Yield statement, parameters, and the number that its first key has among all."""
+        """Yield statement, parameters, and the position of its first key among all keys."""
         if not keys:
             return
         lists = rules_of(self._dialect).key_lists(keys, self._columns)
@@ -100,14 +100,14 @@ class RelatedRead:
         return prepare(element, self._dialect, parameters, reads=True, is_cheap=False)
 
     def _compared(self, table: Any) -> list[Any]:
-        """Return the columns of the table, or of rows of it, as they are compared with keys."""
+        """Return the columns of the table, or of a subquery of it, in the form that is compared with keys."""
         columns = [table.c[column.name] for column in self._columns]
         return [sa.collate(c, self._collated[c.name]) if c.name in self._collated else c for c in columns]
 
     def _has_index(self) -> bool:
-        """Whether the columns are the first of the key or of an index, so that rows are found by them."""
+        """Whether the columns are the first of the key or of an index, so that an index finds the rows."""
         if self._collated:
-            # An index has the collation of its column.
+            # An index uses the collation of its column.
             return False
         table = self._model.sa_table
         wanted = {column.name for column in self._columns}
@@ -115,9 +115,9 @@ class RelatedRead:
         return any({column.name for column in list(index.columns)[: len(wanted)]} == wanted for index in indexes)
 
     def _matching(self, parameters: Parameters, held: Sequence[Any]) -> sa.CTE:
-        """Return the rows that have any of the keys, in a table of the statement's own.
+        """Return the rows that have any of the keys, as a materialized subquery.
 
-        The database makes an index for it, by which the keys are joined; else each key would read all rows.
+        The database builds an index for it and uses that for the join; otherwise each key would read all rows.
         """
         table = self._model.sa_table
         _, values = rules_of(self._dialect).listed_keys(self._columns, parameters)
@@ -127,7 +127,7 @@ class RelatedRead:
         return found.cte("matching").prefix_with("MATERIALIZED")
 
     def _bound(self, size: int, parameters: Parameters) -> tuple[Any, list[Any]]:
-        """Return number and values of keys that are a parameter each."""
+        """Return numbers and values of keys, with one parameter for each value."""
         types = [column.sa_type for column in self._columns]
         rows: list[tuple[Any, ...]] = [
             (sa.literal_column(str(n)), *[parameters.add((n, place), kind, None) for place, kind in enumerate(types)])
@@ -139,7 +139,7 @@ class RelatedRead:
 
 
 def _moved(clause: Any, table: sa.Table, target: sa.CTE) -> Any:
-    """Return an expression of columns of a table as one of the same columns of another."""
+    """Return an expression of columns of one table with the same columns of another table."""
 
     def replace(element: Any, **_: Any) -> Any:
         return target.c[element.name] if isinstance(element, sa.Column) and element.table is table else None

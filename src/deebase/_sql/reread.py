@@ -16,7 +16,7 @@ _ROWIDS = ("_rowid_", "rowid", "oid")
 
 
 class _Way(NamedTuple):
-    """A SELECT of one row, and the places of its parameters in the row that RETURNING gave."""
+    """A SELECT of one row, and the positions of its parameters in the row of RETURNING."""
 
     sql: str
     places: tuple[int, ...]
@@ -26,7 +26,7 @@ class Reread:
     """How to find a written row again: by its key, or by other unique columns if a trigger changed the key.
 
     Attributes:
-        always: a changed key comes back to the table by ON UPDATE, which runs as late as triggers do.
+        always: ON UPDATE propagates a changed key to this table after RETURNING, as triggers do.
     """
 
     __slots__ = ("_dialect", "_known", "_model", "always", "table")
@@ -42,7 +42,7 @@ class Reread:
         )
 
     def selects(self, written: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
-        """Yield each SELECT that may find a written row, and its parameters, the surest first."""
+        """Yield each SELECT that may find a written row, and its parameters, the most reliable first."""
         # Few tables have triggers, so the texts are made when they are first needed.
         if self._known is None:
             self._known = tuple(self._ways())
@@ -65,14 +65,14 @@ class Reread:
 
 
 def hidden_rowid(model: TableModel) -> Any:
-    """Return the column that tells the rows of a table without a key apart, if it has one."""
+    """Return a column that identifies the rows of a table without a key, if it has one."""
     taken = {_folded(name) for name in model.names}
     free = [name for name in _ROWIDS if name not in taken]
     return sa.literal_column(free[0], sa.Integer()) if free and not model.pks else None
 
 
 def _folded(name: str) -> str:
-    """Return a name in the form in which SQLite compares it: of letters, it folds those of ASCII alone."""
+    """Return a name in the form in which SQLite compares it: only ASCII letters are folded."""
     return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
@@ -80,12 +80,12 @@ def _select(model: TableModel, dialect: Dialect, key: Sequence[str], rowid: Any 
     table = model.sa_table
     columns = [table.c[name] for name in key] if rowid is None else [rowid]
     if not capabilities_of(dialect).checks_types:
-        # Of no type: the values are those that the database gave.
+        # Without a type: the values are those of the database.
         columns = [sa.type_coerce(column, sa.types.NullType()) for column in columns]
     conditions = [column == sa.bindparam(None, unique=True, type_=column.type) for column in columns]
     return str(sa.select(*table.c).where(*conditions).compile(dialect=dialect))
 
 
 def as_stored(found: Sequence[Any], written: Sequence[Any]) -> Sequence[Any]:
-    """Return a row that was read again, followed by what RETURNING returned after its columns."""
+    """Return a row that was read again, followed by the further values of RETURNING."""
     return (*found, *written[len(found) :])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 from collections.abc import Mapping
 from typing import Any
@@ -16,9 +16,9 @@ class Scope:
     """An immutable set of ``column = value`` that restrict statements, records and other handles.
 
     Attributes:
-        held: the values by column; not to be changed.
-        shape: what a statement's text depends on: the columns, and which of them are NULL.
-        values: the values by the name that statements take them from.
+        held: the values by column; must not be modified.
+        shape: the part that the text of a statement depends on: the columns, and which of them are NULL.
+        values: the values by the source names of parameters.
     """
 
     __slots__ = ("held", "shape", "values")
@@ -28,7 +28,7 @@ class Scope:
         self.shape: tuple[tuple[str, str], ...] = tuple(
             ("null" if value is None else "equal", name) for name, value in self.held.items()
         )
-        # No column has a name like this, so that the values of scope, conditions and columns fit in one dict.
+        # Columns never have such names, so one dict can hold the values of scope, conditions and columns.
         self.values: dict[str, Any] = {f"\0s{n}": value for n, value in enumerate(self.held.values())}
 
     def __bool__(self) -> bool:
@@ -91,7 +91,7 @@ class Scope:
         return Scope().narrowed(model, common, writable=False) if common else _EVERYTHING
 
     def filled(self, model: TableModel, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the values of a new row with those of the scope.
+        """Return the values of a new row, with those of the scope added.
 
         Raises:
             ScopeError: a value of the row contradicts the scope.
@@ -114,12 +114,12 @@ class Scope:
                 raise ScopeError(
                     f"{model.name}.{name}: the value is outside of the scope of this handle",
                     field=name,
-                    hint=f"leave {name} out, the scope fills it in; or use the handle without a scope",
+                    hint=f"omit {name}, which the scope fills in, or use the handle without a scope",
                 )
 
 
 def _identifies(model: TableModel, other: TableModel, name: str) -> bool:
-    """Whether a column tells the rows of a table apart, rather than saying whose they are.
+    """Whether a column identifies the rows of a table, rather than their owner.
 
     It is the key, or a part of it to which the other table refers by another name: with
     ``(tenant_id, order_id)`` that refers to ``(tenant_id, id)``, ``id`` is such a part and ``tenant_id`` is not.
@@ -146,12 +146,12 @@ _EVERYTHING = Scope()
 
 
 def no_scope() -> Scope:
-    """Return the scope that holds nothing back."""
+    """Return the empty scope."""
     return _EVERYTHING
 
 
 def same(column: ColumnModel, one: Any, other: Any) -> bool:
-    """Whether two values are stored as the same one (an Enum member and its value, Decimals of one size)."""
+    """Whether two values are stored the same way (an Enum member and its value, equal Decimals)."""
     if one is None or other is None:
         return one is other
     return bool(_bound(column, one) == _bound(column, other))

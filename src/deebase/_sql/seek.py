@@ -1,4 +1,4 @@
-"""The rows after a place in an order: the condition of keyset pages."""
+"""The rows after a position in an order: the condition of keyset pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Condition = ColumnElement[bool]
 
 
 def place_source(n: int) -> str:
-    """Return the name under which a statement finds the n-th value of the place."""
+    """Return the source name of the n-th value of the position."""
     return f"\0k{n}"
 
 
@@ -26,9 +26,9 @@ class Seek(NamedTuple):
 
     Attributes:
         columns: (column, descending) in the order of sorting; together they identify every row.
-        backwards: select the rows before the place, beginning at the place.
-        inclusive: select the row at the place, too.
-        nulls: for each column whether its value at the place is NULL.
+        backwards: select the rows before the position, nearest first.
+        inclusive: also select the row at the position.
+        nulls: for each column, whether its value at the position is NULL.
     """
 
     columns: tuple[tuple[str, bool], ...]
@@ -52,13 +52,13 @@ class Seek(NamedTuple):
     def condition(
         self, model: TableModel, parameters: Parameters, dialect: Dialect, columns: Mapping[str, Any]
     ) -> Condition:
-        """Return the condition of the rows after the place.
+        """Return the condition of the rows after the position.
 
         Args:
             model: the table.
-            parameters: of the statement.
+            parameters: the parameters of the statement.
             dialect: the database.
-            columns: what is compared, by column, where it is not the column's own ``order_column``.
+            columns: the compared expressions by column, if they differ from the ``order_column`` of the column.
         """
         steps = [
             _Step(model, parameters, n, name, descending, self.nulls[n], dialect, columns.get(name))
@@ -91,7 +91,7 @@ class Seek(NamedTuple):
         if self.inclusive:
             ways.append(sa.and_(*equal))
         alternatives = sa.or_(*ways) if ways else sa.false()
-        # Redundant, but lets an index over the first column find the beginning.
+        # Redundant, but allows the use of an index over the first column.
         first = steps[0]
         return alternatives if first.nullable else sa.and_(first.not_before(), alternatives)
 
@@ -121,7 +121,7 @@ class _Step:
 
     @property
     def value(self) -> Any:
-        # One parameter for each place in the text: drivers number them in order.
+        # A separate parameter for each use in the text: drivers number them in order.
         return sa.null() if self.null else self._parameters.add(*self._parameter)
 
     def same(self) -> Condition:

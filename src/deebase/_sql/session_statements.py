@@ -1,4 +1,4 @@
-"""Whether a statement can change the session of its connection, as far as its text shows."""
+"""Detects statements that can change the session of their connection, by their text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deebase._sqltext.kinds import StatementKind, classify
 from deebase._sqltext.tokens import code_tokens
 
 # Functions of pg_catalog that change nothing beyond the statement. Every other name may be a function that calls
-# set_config(), takes a lock of the session or runs SQL of its own: a reset too many costs one round trip.
+# set_config(), takes a lock of the session or runs other SQL. An unnecessary reset costs one round trip.
 _FUNCTIONS = frozenset(
     """
     abs age any_value array_agg array_append array_cat array_dims array_length array_lower array_ndims array_position
@@ -53,18 +53,18 @@ _GRAMMAR = frozenset(
     timestamptz timetz to union unique using values varchar varying when where window with within
     """.upper().split()
 )
-# A name after one of these is that of a table, an alias or a common table expression.
+# A name after one of these words is a table, an alias or a common table expression.
 _NAMING = frozenset({"INTO", "AS", "WITH", "RECURSIVE"})
 _PLAIN = _FUNCTIONS | _GRAMMAR
 
 
 @lru_cache(maxsize=1000)
 def keeps_session(sql: str, rules: TokenRules) -> bool:
-    """Return whether a statement certainly does not change its session by a function that it calls.
+    """Return whether all functions that a statement calls leave the session unchanged.
 
     Args:
-        sql: one statement.
-        rules: those of the database.
+        sql: a single statement.
+        rules: the token rules of the database.
     """
     if not rules.calls_change_sessions:
         return True

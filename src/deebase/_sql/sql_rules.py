@@ -1,4 +1,4 @@
-"""The SQL that differs between databases, as far as statements on rows need it."""
+"""The SQL of statements on rows that differs between databases."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class SqlRules(Protocol):
     """Writes the SQL of one database."""
 
     def insert(self, table: sa.Table) -> Any:
-        """Return an INSERT that has ON CONFLICT."""
+        """Return an INSERT that supports ON CONFLICT."""
         ...
 
     def returned(
         self, model: TableModel, dialect: Dialect, written: Collection[str]
     ) -> tuple[Sequence[Any], Sequence[Any]]:
-        """Return the expressions of RETURNING: all columns of a table, and what the engine needs besides.
+        """Return the expressions of RETURNING: all columns of a table, and further ones that the engine needs.
 
         Args:
             model: the table.
@@ -41,7 +41,7 @@ class SqlRules(Protocol):
         ...
 
     def key_lists(self, keys: Sequence[Key], columns: Sequence[ColumnModel]) -> Mapping[str, Any] | None:
-        """Return the parameters that hold many keys as lists; None where each value has to be a parameter."""
+        """Return the parameters that hold many keys as lists; None if each value needs a parameter."""
         ...
 
     def listed_keys(self, columns: Sequence[ColumnModel], parameters: Parameters) -> tuple[Any, list[Any]]:
@@ -53,7 +53,7 @@ class SqlRules(Protocol):
         ...
 
     def explain(self, sql: str) -> str:
-        """Return the statement whose last column is the plan of another."""
+        """Return the statement whose last column is the plan of another statement."""
         ...
 
 

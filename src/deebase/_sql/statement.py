@@ -1,4 +1,4 @@
-"""A statement as the engine sends it."""
+"""The statements that the engine sends."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from deebase._sql.violations import WriteTarget
 if TYPE_CHECKING:
     from deebase._sql.reread import Reread
 
-#: How statements begin that change rows alone.
+#: The first words of statements that only change rows.
 _OF_ROWS = ("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "WITH")
 
 
 class Statement:
-    """Native SQL text with what the engine has to know of it; kept per shape, so made rarely."""
+    """Native SQL text with the properties that the engine uses; cached, so rarely created."""
 
     __slots__ = (
         "changes_schema",
@@ -40,19 +40,19 @@ class Statement:
         writes: WriteTarget | None = None,
     ) -> None:
         self.sql: str = sql
-        #: Plainly a read: may go to a lane that cannot write.
+        #: Certainly a read: it may run on a lane that cannot write.
         self.reads: bool = reads
-        #: Seconds its last run took in SQLite's thread; unknown counts as long.
+        #: Duration of its last run in SQLite's thread, in seconds; an unknown one counts as long.
         self.last_seconds: float = 0.0 if is_cheap else 1.0
-        #: Writes one row: may be committed together with others that wait for SQLite's writer.
+        #: Writes one row: it may be committed together with others that wait for SQLite's writer.
         self.shares_commit: bool = shares_commit
         #: Changes settings of the connection (PRAGMA x = y, ATTACH): every SQLite lane repeats it.
         self.changes_session: bool = changes_session
-        #: Leaves no trace in the session of a PostgreSQL connection.
+        #: Does not change the session of a PostgreSQL connection.
         self.keeps_session: bool = keeps_session
-        #: The table that it changes, where it is a statement of ours.
+        #: The table that it changes, if DeeBase generated the statement.
         self.writes: WriteTarget | None = writes
-        #: May make, change or drop a table, as everything may that is no plain read or write of rows.
+        #: May create, change or drop a table, as all statements may except plain reads and writes of rows.
         self.changes_schema: bool = not reads and writes is None and not sql.lstrip()[:7].upper().startswith(_OF_ROWS)
-        #: How to read the returned rows again, where triggers may change them after it.
+        #: How to read the returned rows again, if triggers may change them after the statement.
         self.reread: Reread | None = None

@@ -29,10 +29,10 @@ def _bound(parameters: Parameters, model: TableModel, name: str) -> Any:
 
 
 def _must_stay_exact(model: TableModel, name: str, given: SqlExpression, dialect: Dialect) -> None:
-    """Refuse to have a database without decimals compute one with binary fractions, which lose digits.
+    """Refuse an expression that a database without decimals would compute with binary fractions, which lose digits.
 
     Raises:
-        ValidationError: an expression would.
+        ValidationError: an expression would lose digits.
     """
     keeps_digits = getattr(model.column(name).sa_type, "keeps_digits", None)
     if keeps_digits is None or capabilities_of(dialect).has_exact_decimals:
@@ -73,7 +73,7 @@ def advance_sequence(model: TableModel, dialect: Dialect) -> CompiledStatement |
 def _insert(construct: Any, model: TableModel, parameters: Parameters, names: Collection[str]) -> Any:
     bound = {name: _bound(parameters, model, name) for name in names}
     values = {model.sa_table.c[name]: own_form.taken(model, name, bound) for name in names}
-    # Inline: SQLAlchemy adds no RETURNING of its own for the key.
+    # Inline, so that SQLAlchemy adds no RETURNING for the key.
     return construct(model.sa_table).values(values).inline()
 
 
@@ -132,10 +132,10 @@ def upsert(
     """INSERT ... ON CONFLICT (target) DO UPDATE SET changed WHERE scope [RETURNING every column]."""
     parameters = Parameters()
     element = _insert(rules_of(dialect).insert, model, parameters, names)
-    # A conflict update that changes nothing still has to return the row: set the target to itself.
+    # If no column changes, set the target to itself: otherwise RETURNING returns no row.
     sets = {name: element.excluded[name] for name in changed or target}
     if model.sa_table.name.lower() == "excluded":
-        # In a table of this name `excluded` is the existing row: the new values are bound again.
+        # In a table called `excluded` this name is the existing row, so the new values are bound again.
         sets = {name: _bound(parameters, model, name) for name in sets}
     sets = {name: assigned(model.sa_table.c[name], new) for name, new in sets.items()}
     element = element.on_conflict_do_update(
@@ -219,9 +219,9 @@ def keyset(
     begins: bool,
     lock: str | None = None,
 ) -> CompiledStatement:
-    """SELECT of the rows after a place in an order, which ``seek`` describes, or of the first rows.
+    """SELECT of the rows after a position in an order, which ``seek`` describes, or of the first rows.
 
-    After the columns there may be others, by which the rows are sorted.
+    Sort columns may follow the requested columns.
     """
     parameters = Parameters()
     listed = list(columns)
@@ -262,13 +262,13 @@ def exists(model: TableModel, dialect: Dialect, where: Where, *, is_cheap: bool)
 
 
 def table_exists(model: TableModel, dialect: Dialect) -> CompiledStatement:
-    """SELECT of one row if the table or view is in the database."""
+    """SELECT of one row if the table or view exists."""
     element = rules_of(dialect).table_exists(model.sa_table, dialect)
     return prepare(element, dialect, Parameters(), reads=True, is_cheap=True)
 
 
 def whole_number(name: str, value: Any) -> int:
-    """Return a limit or offset, or refuse it."""
+    """Return a limit or offset; reject an invalid one."""
     given = value if type(value) is int else python_value(value)
     if isinstance(given, bool) or not isinstance(given, int) or given < 0:
         raise ValidationError(

@@ -1,4 +1,4 @@
-"""Which constraint of which table a statement of ours has violated, as far as the statement itself tells."""
+"""Finds the violated constraint and its table, as far as the statement shows them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deebase.errors import CheckViolationError, ForeignKeyViolationError, Integr
 
 
 class WriteTarget:
-    """What a statement of ours writes: "insert", "update" or "delete" of a table."""
+    """The target of a generated statement: "insert", "update" or "delete" of a table."""
 
     __slots__ = ("table", "verb")
 
@@ -21,10 +21,10 @@ class WriteTarget:
         self.table: sa.Table = table
 
     def violation(self, error: IntegrityError) -> IntegrityError:
-        """Return the same error, with the columns and the tables that it can only be about.
+        """Return the same error, with the columns and tables that follow from the statement.
 
-        SQLite tells nothing of a violated foreign key, and of a CHECK only its name or condition; PostgreSQL the name
-        of the constraint and of its table.
+        SQLite reports nothing about a violated foreign key, and only name or condition of a CHECK. PostgreSQL reports
+        the name of the constraint and of its table.
         """
         if isinstance(error, ForeignKeyViolationError):
             return self._foreign_key(error)
@@ -85,8 +85,8 @@ def _keys(table: sa.Table) -> list[Any]:
 
 
 def _referring(table: sa.Table) -> list[Any]:
-    """Return the foreign keys of known tables that lead to this one."""
-    # A catalog builds tables when they are asked for.
+    """Return the foreign keys of registered tables that refer to this one."""
+    # A catalog builds tables at their first use.
     build_all = table.metadata.info.get(BUILD_ALL)
     if build_all is not None:
         build_all()
@@ -104,7 +104,7 @@ def _leads_to(key: Any, table: sa.Table) -> bool:
 def _may_be(key: Any, name: str | None) -> bool:
     if name is None:
         return True
-    # What PostgreSQL calls one that was given no name (manual, "Constraints").
+    # The name that PostgreSQL generates (manual, "Constraints").
     return name == (key.name or f"{key.table.name}_{'_'.join(key.column_keys)}_fkey")
 
 
@@ -112,7 +112,7 @@ def _same(
     error: ForeignKeyViolationError, message: str, hint: str, table: str, columns: tuple[str, ...]
 ) -> ForeignKeyViolationError:
     return ForeignKeyViolationError(
-        # Without the name of the constraint, so that it reads the same on both databases.
+        # Without the name of the constraint, so that the message is the same on both databases.
         message,
         hint=hint,
         constraint=error.constraint,
@@ -123,7 +123,7 @@ def _same(
 
 
 def no_target(model: TableModel, names: Sequence[str], error: QueryError) -> QueryError:
-    """Return the error that names table and columns where no unique index covers those of ``on``; else the same."""
+    """Return an error that names table and columns if no unique index covers ``on``; otherwise the same error."""
     if error.sqlstate != "42P10" and "ON CONFLICT clause does not match" not in error.message:
         return error
     partial = [name for name, unique in model.uniques.items() if unique.partial and set(unique.columns) == {*names}]
@@ -133,8 +133,8 @@ def no_target(model: TableModel, names: Sequence[str], error: QueryError) -> Que
         what = f"the unique index {partial[0]} over {listed} covers only the rows that meet its condition"
     columns = repr(names[0]) if len(names) == 1 else repr(list(names))
     return QueryError(
-        f"{model.name}: {what}, so the database cannot tell a conflict",
-        hint=f"await t.create_index({columns}, unique=True), or give the columns of another one as on=",
+        f"{model.name}: {what}, so the database cannot detect a conflict",
+        hint=f"await t.create_index({columns}, unique=True), or pass the columns of another one as on=",
         sqlstate=error.sqlstate,
         statement=error.statement,
     )

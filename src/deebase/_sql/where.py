@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -27,13 +27,13 @@ _COLLECTIONS = (list, tuple, set, frozenset)
 #: Values of one condition: a statement has 32,766 at most on SQLite, 32,767 on PostgreSQL.
 MAX_VALUES = 30_000
 #: Elements of one expression (a comparison has three), and how deep they may be nested. Beyond that, SQLAlchemy would
-#: hold up the event loop, and overflow the stack.
+#: block the event loop, and overflow the stack.
 MAX_ELEMENTS = 10_000
 MAX_DEPTH = 100
 
 
 class Fragment(ColumnElement[bool]):
-    """A SQL condition of the user's own: literal text with bound values in between."""
+    """A SQL condition of the user: literal text with bound values in between."""
 
     __visit_name__ = "deebase_fragment"
     inherit_cache = False
@@ -43,21 +43,21 @@ class Fragment(ColumnElement[bool]):
         self.parts = parts
 
     def self_group(self, against: Any = None) -> Fragment:
-        """Return itself: SQLAlchemy would compare it with 1 on SQLite, and no index would be used."""
+        """Return the condition itself: SQLAlchemy would compare it with 1 on SQLite, which disables indexes."""
         return self
 
 
 @compiles(Fragment)
 def _compile_fragment(element: Fragment, compiler: Any, **kwargs: Any) -> str:
     text = "".join([part if isinstance(part, str) else compiler.process(part, **kwargs) for part in element.parts])
-    # The line break ends a trailing `--` comment, which would swallow the parenthesis.
+    # The line break ends a trailing `--` comment, which would hide the parenthesis.
     return f"({text}\n)"
 
 
 class Enclosed(ColumnElement[bool]):
-    """A condition of a scoped handle in parentheses that its own text cannot close.
+    """A condition of a scoped handle, in parentheses that its text cannot close.
 
-    SQLAlchemy joins with AND what may hold raw text (``literal_column``, an operator of the user's own).
+    SQLAlchemy joins expressions with AND that may hold raw text (``literal_column``, custom operators).
     """
 
     __visit_name__ = "deebase_enclosed"
@@ -91,15 +91,15 @@ class Assigned(ColumnElement[Any]):
 def _compile_assigned(element: Assigned, compiler: Any, **kwargs: Any) -> str:
     text: str = compiler.process(element.element, **kwargs)
     check_enclosed(text, capabilities_of(compiler.dialect).tokens, value_of=element.column)
-    # The keyword DEFAULT is no expression: in parentheses it is a syntax error.
+    # The keyword DEFAULT is not an expression: in parentheses it is a syntax error.
     return text if text.strip().upper() == "DEFAULT" else f"({text})"
 
 
 class Where:
     """The conditions of one statement.
 
-    ``shape`` says everything about the SQL text but the values; it is None when a condition has no
-    shape that can be compared (an expression, a fragment), and then nothing is kept.
+    ``shape`` is the part of the cache key that determines the SQL text. It is None if a condition has no
+    comparable key (an expression, a fragment); the statement is then not cached.
     """
 
     __slots__ = ("_clauses", "_sources", "embedded", "model", "scope", "shape", "values")
@@ -107,11 +107,11 @@ class Where:
     def __init__(self, model: TableModel, scope: Scope | None = None) -> None:
         self.model: TableModel = model
         self.scope: Scope = no_scope() if scope is None else scope
-        # Not those of conditions on the same columns, whose values have other names.
+        # Other names than those of conditions on the same columns.
         self.shape: tuple[Hashable, ...] | None = (self.scope.shape,) if self.scope else ()
         self.values: dict[str, Any] = dict(self.scope.values)
         self._sources = 0
-        #: Values inside of expressions, and the names under which they are in ``values``.
+        #: Values inside of expressions, and their names in ``values``.
         self.embedded: dict[sa.BindParameter[Any], str] = {}
         self._clauses: list[tuple[str, str, ColumnModel] | tuple[str, str, ColumnModel, int] | ColumnElement[bool]] = []
 
@@ -122,7 +122,7 @@ class Where:
         """Add ``column = value``; None means IS NULL, a list, tuple or set means IN."""
         column = self.model.column(name)
         _refuse_expression(name, value)
-        # No column has a name like this, so that values of conditions and of columns fit in one dict.
+        # Columns never have such names, so one dict can hold the values of conditions and columns.
         source = key_source(self._sources)
         self._sources += 1
         if value is None:
@@ -135,11 +135,11 @@ class Where:
             self._add_keyed(("equal", source, column), ("equal", name))
 
     def nothing(self) -> None:
-        """Add a condition that no row meets."""
+        """Add a condition that is false for all rows."""
         self.expression(sa.false())
 
     def match(self, names: Sequence[str]) -> None:
-        """Add ``column = value`` for columns whose values come with each run, from ``key_source(0)`` on."""
+        """Add ``column = value`` for columns whose values are passed at each run, from ``key_source(0)`` on."""
         for n, name in enumerate(names):
             self._add_keyed(("equal", key_source(n), self.model.column(name)), ("equal", name))
 
@@ -182,7 +182,7 @@ class Where:
             )
 
     def _refuse_huge(self, element: ColumnElement[bool]) -> None:
-        """Refuse an expression that is too large, without recursion: it may be one that was built to be."""
+        """Refuse an expression that is too large; without recursion, because it may be an attack."""
         waiting: list[tuple[Any, int]] = [(element, 1)]
         seen = 0
         while waiting:
@@ -196,9 +196,9 @@ class Where:
             waiting.extend([(child, depth + 1) for child in part.get_children()])
 
     def _add_expression_shape(self, element: Any) -> None:
-        """Let a statement with this expression be kept: its values are taken out of the expression each time.
+        """Allow a statement with this expression to be cached: its values are read from the expression at each run.
 
-        SQLAlchemy's own cache key tells which expressions compile to the same text.
+        Expressions with the same cache key of SQLAlchemy compile to the same text.
         """
         key = None if self.shape is None else element._generate_cache_key()
         if key is None or any(_is_part_of_the_text(value) for value in key.bindparams):
@@ -241,11 +241,11 @@ class Where:
 
 
 def _condition_hint(given: Any) -> str:
-    """Return what to write instead of what is no condition."""
+    """Return the hint for an argument that is not a condition."""
     if isinstance(given, sa.SelectBase):
         return "a whole SELECT goes to db.q(select)"
     if isinstance(given, sa.TextClause):
-        return "give the text itself: t('age > :age', {'age': 30})"
+        return "pass the text itself: t('age > :age', {'age': 30})"
     if isinstance(given, bool):
         return "Python has evaluated it: write t.c.age > 30, t.c.age.in_([...]), sa.and_(...), sa.not_(...)"
     if isinstance(given, int):
@@ -268,33 +268,33 @@ def _keyed(clause: tuple[Any, ...], parameters: Parameters) -> ColumnElement[boo
 
 
 def _is_comparison(element: Any) -> bool:
-    """Whether it compares a column with a value, as nearly all do."""
+    """Whether it compares a column with a value, as most conditions do."""
     left, right = getattr(element, "left", None), getattr(element, "right", None)
     return isinstance(left, sa.Column) and isinstance(right, sa.BindParameter)
 
 
 def _is_part_of_the_text(value: sa.BindParameter[Any]) -> bool:
-    """Whether a text with this value is good for one run: it holds the value, or as many parameters as it has."""
+    """Whether a text with this value is only valid once: it holds the value, or one parameter per element."""
     return value.expanding or value.literal_execute or value.callable is not None
 
 
 def _refuse_expression(name: str, value: Any) -> None:
-    # An object smuggled into a condition must never become SQL.
+    # An object in the place of a value must never become SQL.
     if hasattr(value, "__clause_element__") or isinstance(value, (sa.ClauseElement, SqlExpression)):
         raise ValidationError(
             f"the value for {name} is a SQL expression, not a value",
             field=name,
-            hint=f"give the condition as an expression of its own: t(t.c.{name} == ...)",
+            hint=f"pass the condition as an expression: t(t.c.{name} == ...)",
         )
 
 
 def key_source(n: int) -> str:
-    """Return the name under which a statement finds the n-th value of its conditions."""
+    """Return the source name of the n-th value of the conditions."""
     return f"\0w{n}"
 
 
 def order_by(model: TableModel, order: Any) -> tuple[list[Any], tuple[str, ...] | None]:
-    """Return the ORDER BY expressions, and their shape if all were given as names.
+    """Return the ORDER BY expressions, and their cache key if all are names.
 
     Strings are column names, with ``-`` before or `` desc`` / `` asc`` after the name.
     """
@@ -321,10 +321,10 @@ def order_by(model: TableModel, order: Any) -> tuple[list[Any], tuple[str, ...] 
 
 
 def _by_value(model: TableModel, element: Any) -> Any:
-    """Return what sorts a column, or an expression, by its values, however they are stored."""
+    """Return the expression that sorts a column, or an expression, by its values in any stored form."""
     if isinstance(element, sa.Column) and element.table is model.sa_table:
         return model.columns[element.name].order_column
-    # What is ascending or descending has been made of it already.
+    # It already includes the direction.
     if not isinstance(element, sa.ColumnElement) or getattr(element, "modifier", None) is not None:
         return element
     given: Any = element
@@ -339,14 +339,14 @@ def _ordered(model: TableModel, item: str) -> Any:
 
 
 def _named(model: TableModel, item: str) -> tuple[str, bool]:
-    """Return the column an order names, and whether it is descending."""
+    """Return the column that an order names, and whether it is descending."""
     head, _, tail = item.rpartition(" ")
     readings = [(item, False)]
     if tail.lower() in ("asc", "desc"):
         readings.append((head, tail.lower() == "desc"))
     if item.startswith("-"):
         readings.append((item[1:], True))
-    # A name may itself begin with "-", end in " desc" or with a blank: the reading that is a column wins.
+    # The name of a column may begin with "-", or end in " desc" or a blank: existing columns take precedence.
     readings += [(name.strip(), descending) for name, descending in readings]
     for name, descending in readings:
         if name in model.columns:
@@ -355,7 +355,7 @@ def _named(model: TableModel, item: str) -> tuple[str, bool]:
 
 
 def _no_order(model: TableModel, item: str, name: str) -> SchemaError:
-    """Return the error for a text that names no column to sort by."""
+    """Return the error for a text that does not name a column to sort by."""
     error = model.unknown_column(name if name and name != "asc" else item)
     if item.lower() in ("asc", "desc"):
         error.hint = "the direction belongs to the name: order_by='age desc', or order_by='-age'"
@@ -397,9 +397,9 @@ def named_order(model: TableModel, order: Any) -> tuple[tuple[str, bool], ...]:
             )
         if model.columns[name].takes_collections:
             raise ValidationError(
-                f"{model.name}.{name}: documents have no order that a page could go by",
+                f"{model.name}.{name}: documents have no order, which a page needs",
                 field=name,
-                hint="sort by others",
+                hint="sort by other columns",
             )
         result.setdefault(name, descending)
     return tuple(result.items())

@@ -1,4 +1,4 @@
-"""What becomes of a value in SQLite when its column gets another type; connections have these as SQL functions."""
+"""Conversion of SQLite values to another column type; connections register these as SQL functions."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from deebase._types.number import Boolean, Float
 from deebase.errors import DeeBaseError
 
 #: SQL functions of two arguments, a type as a column is declared with and a value: whether the value can be one
-#: of the type, and how it is stored then.
+#: of the type, and its stored form.
 FITS, STORED = "deebase_fits", "deebase_stored"
 
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
-#: Encodings of a database, by the letter "a".
+#: The encodings of a database, by the bytes of the letter "a".
 _ENCODINGS = {b"a": "utf-8", b"a\0": "utf-16-le", b"\0a": "utf-16-be"}
 
 
@@ -59,13 +59,13 @@ def stored(written: str, value: Any) -> Any:
 
 
 def kept(written: str, letter: bytes | None, value: Any, new: Any) -> int:
-    """Return 1 if a column of this type keeps its value in an UPDATE, because it reads as the new value.
+    """Return 1 if a column of this type keeps its value in an UPDATE, because it equals the new value.
 
     Args:
         written: the type of the column.
-        letter: of text, the letter "a" in the encoding of the database.
-        value: what the column holds; of text, its bytes.
-        new: what the UPDATE gives.
+        letter: for text, the letter "a" in the encoding of the database.
+        value: the stored value; for text, its bytes.
+        new: the value that the UPDATE assigns.
 
     Example:
         ```python
@@ -78,7 +78,7 @@ def kept(written: str, letter: bytes | None, value: Any, new: Any) -> int:
         try:
             value = value.decode(_ENCODINGS[letter])
         except UnicodeDecodeError:
-            # No value reads like this.
+            # A marker that equals no value.
             return 0
     form = stored(written, value)
     if form is value and isinstance(value, str) and written == "JSON" and form != new:
@@ -147,7 +147,7 @@ def _boolean(value: Any) -> int:
 
 
 def _whole(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return what takes text that says just a moment of a type: nothing is lost, and no number is taken for one."""
+    """Return a converter that accepts only text of an exact moment of a type, and no numbers."""
 
     def converted(value: Any) -> Any:
         if not isinstance(value, str):

@@ -39,7 +39,7 @@ _WAL_RESET_BUG: tuple[Version, Version] = ((3, 7, 0), (3, 51, 2))
 _FIXED: tuple[Version, ...] = ((3, 44, 6), (3, 50, 7))
 
 
-#: Older ones lack what reflection needs: PRAGMA table_list (sqlite.org/pragma.html#pragma_table_list).
+#: Older versions lack PRAGMA table_list, which reflection needs (sqlite.org/pragma.html#pragma_table_list).
 _OLDEST_SQLITE: Version = (3, 37, 0)
 
 
@@ -52,7 +52,7 @@ class SqliteEngine:
         return {**settings.engine_options, "connect_args": {**settings.connect_args, **given}}
 
     def prepare(self, engine: AsyncEngine, settings: Settings) -> None:
-        """Give each new connection its settings.
+        """Register the set-up of new connections.
 
         Raises:
             ConfigurationError: Python is linked with a SQLite that is too old.
@@ -99,8 +99,8 @@ def _configure_connections(engine: AsyncEngine, settings: Settings) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        # The driver's own transactions are off (isolation_level=None), so connections that users
-        # take from db.engine need a BEGIN; lanes begin and end theirs themselves.
+        # The transactions of the driver are off (isolation_level=None), so connections that users
+        # borrow from db.engine need a BEGIN; lanes begin and end their own transactions.
         if not connection.get_execution_options().get(LANE):
             connection.exec_driver_sql("BEGIN")
 
@@ -122,13 +122,13 @@ def _configure(raw: sqlite3.Connection, settings: Settings) -> None:
         # Python 3.12+: a misspelt "column" is an error, not a string.
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DDL, False)
-        # What is built so refuses changes of its schema table, which a rebuilt table needs.
+        # Such builds reject changes of the schema table, which the rebuild of a table needs.
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)
     add_functions(raw)
 
 
 def _set_pragma(raw: sqlite3.Connection, sql: str, deadline: float) -> Any:
-    """Set a pragma, waiting for another connection that holds a lock, as any statement would."""
+    """Set a pragma; wait while another connection holds a lock, as for any statement."""
     while True:
         try:
             return raw.execute(sql).fetchone()
@@ -138,14 +138,14 @@ def _set_pragma(raw: sqlite3.Connection, sql: str, deadline: float) -> Any:
 
 
 def _has_journal(settings: Settings) -> bool:
-    """Whether this is a file that the process may write; one it may only read stays in its journal mode."""
+    """Whether the process can write this file; a file that it can only read keeps its journal mode."""
     if settings.path is None or settings.read_only:
         return False
     return os.access(settings.path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 async def _open(engine: AsyncEngine, settings: Settings, file: _File, *, reader: bool) -> SqliteLane:
-    """Open one connection; a reader cannot write past the writer."""
+    """Open one connection; a reader cannot write."""
     file.check()
     loop = asyncio.get_running_loop()
     connection = await engine.connect()
@@ -171,14 +171,14 @@ async def _open(engine: AsyncEngine, settings: Settings, file: _File, *, reader:
 
 
 class _File:
-    """The file of a SQLite database: every connection of an event loop leads to the same one."""
+    """The file of a SQLite database, which must be the same for all connections of an event loop."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._identity: tuple[int, int] | None = None
 
     def check(self) -> None:
-        """Make the file if it is new, and raise why a connection would not lead to it."""
+        """Create the file if it is new, and raise an error if a connection would not open it."""
         path = self._settings.path
         if path is None:
             return
@@ -197,14 +197,15 @@ class _File:
         if not self._settings.creates:
             raise ConnectionError(
                 f"the database {path} does not exist",
-                hint="correct the path, or leave mode= and immutable= out to have the file made",
+                hint="correct the path, or omit mode= and immutable= to create the file",
             )
         try:
-            # Made by us rather than by SQLite so that no other user can read it, whatever the umask.
+            # Created here rather than by SQLite, so that no other user can read it under any umask.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
             raise ConnectionError(
-                f"the database {path} cannot be made: {error.strerror}", hint="check the rights on its directory"
+                f"the database {path} cannot be created: {error.strerror}",
+                hint="check the permissions of its directory",
             ) from error
 
 
@@ -220,14 +221,14 @@ def _check_directory(path: str) -> None:
     if not os.path.isdir(directory):
         raise ConnectionError(
             f"the directory {directory} of the database {os.path.basename(path)} does not exist",
-            hint="make the directory first: a database never makes one for itself",
+            hint="create the directory first",
         )
     if os.path.isdir(path):
-        raise ConnectionError(f"{path} is a directory, not a database", hint="name a file in it")
+        raise ConnectionError(f"{path} is a directory, not a database", hint="pass the path of a file in it")
 
 
 def refuse_old_sqlite(version: Version) -> None:
-    """Raise for a build of SQLite that lacks what DeeBase needs, before a statement fails for no visible reason.
+    """Raise an error for a build of SQLite that is too old, before a statement fails with an unclear error.
 
     Raises:
         ConfigurationError: it is too old.
@@ -241,14 +242,14 @@ def refuse_old_sqlite(version: Version) -> None:
         found, needed = (".".join(map(str, one)) for one in (version, _OLDEST_SQLITE))
         raise ConfigurationError(
             f"this Python is linked with SQLite {found}, and {needed} is needed",
-            hint="take a Python with a newer SQLite: python -c 'import sqlite3; print(sqlite3.sqlite_version)'",
+            hint="use a Python with a newer SQLite: python -c 'import sqlite3; print(sqlite3.sqlite_version)'",
         )
 
 
 def wal_reset_notice(version: Version) -> str | None:
-    """Return what to know of a build of SQLite whose WAL may lose commits; None for one without the bug.
+    """Return the notice for a build of SQLite whose WAL may lose commits; None for one without the bug.
 
-    Two processes that checkpoint at the same time can meet it. Within one process DeeBase has one writer, which
+    The bug needs two processes that checkpoint at the same time. Within one process DeeBase has one writer, which
     checkpoints.
 
     Example:
@@ -268,7 +269,7 @@ def wal_reset_notice(version: Version) -> str | None:
 
 
 def add_functions(raw: sqlite3.Connection) -> None:
-    """Add what tables and statements of ours use."""
+    """Register the functions that generated tables and statements use."""
     raw.create_collation("deebase_decimal", compare_decimals)
     raw.create_function(exact.COMPUTED, 3, exact.computed, deterministic=True)
     raw.create_window_function(SUM, 1, exact.Sum)

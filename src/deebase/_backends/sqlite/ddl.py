@@ -35,7 +35,7 @@ from deebase._types.moment_sql import moments_of, other_forms_index
 from deebase.errors import InvalidOperationError
 from deebase.types import UNSET
 
-#: What comes before the star of a SELECT, unlike that of count(*) or of a product.
+#: The tokens before the star of a SELECT, which count(*) and a product do not have.
 _BEFORE_STAR = ("SELECT", "DISTINCT", "ALL", ",", ".")
 _TRIGGERS = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE"
 
@@ -46,7 +46,7 @@ class SqliteSchema:
     def declared_types(
         self, types: Mapping[str, TypeEngine[Any]], facts: TableInfo, dialect: Dialect, operation: str
     ) -> dict[str, str]:
-        """Return the types of columns as this table declares them: a STRICT one has few."""
+        """Return the types of columns as this table declares them: a STRICT table has only a few."""
         strict = understood(facts, operation).strict
         return {name: declared(kind, dialect, strict=strict) for name, kind in types.items()}
 
@@ -67,13 +67,13 @@ class SqliteSchema:
         if not names:
             return planned
         views = yield from SqliteReflector().inventory(None, names)
-        # Before SQLite's own renames, which would rename the columns of views too.
+        # Before ALTER TABLE RENAME of SQLite, which would rename the columns of views too.
         return replace(planned, after=(*planned.after, *_pinned_views(views.tables, entries, change.rename)))
 
     def add_columns(
         self, facts: TableInfo, columns: Sequence[NewColumn], dialect: Dialect, operation: str
     ) -> Steps[AlterPlan]:
-        """Return the statements that add columns, in their order; where ALTER TABLE refuses one, a rebuild adds all."""
+        """Return the statements that add columns, in their order; if ALTER TABLE rejects one, a rebuild adds all."""
         strict = understood(facts, operation).strict
         declarations = [column_declaration(facts.name, column, dialect, strict=strict) for column in columns]
         if any(map(_needs_rebuild, columns)):
@@ -89,7 +89,7 @@ class SqliteSchema:
         for index, name in index_renames(facts, new, taken).items():
             sql = definitions[index]
             if sql is not None:
-                # SQLite renames no index.
+                # SQLite cannot rename an index.
                 steps.append((f"DROP INDEX {quote(index)}", edit.index_for(sql, index, new)))
                 steps.append((edit.index_for(sql, name, new), f"DROP INDEX {quote(name)}"))
         return steps
@@ -100,13 +100,13 @@ class SqliteSchema:
         return [*_copied(asked.facts, asked.name, asked.taken), *_other_forms(asked, dialect)]
 
     def create_view(self, asked: NewView, dialect: Dialect) -> Steps[None]:
-        """Make a view, or replace the existing one with its triggers."""
+        """Create a view, or replace the existing one; its triggers are kept."""
         triggers: Sequence[tuple[str]] = ()
         if asked.existing:
             triggers = yield Query(_TRIGGERS, (asked.name,))
             yield Query(f"DROP VIEW {asked.quoted}")
         yield Query(f"CREATE VIEW {asked.quoted} AS {asked.select}")
-        # SQLite checks a view when it is first used.
+        # SQLite checks a view at its first use.
         yield Query(f"SELECT * FROM {asked.quoted} LIMIT 0")
         for (trigger,) in triggers:
             yield Query(trigger)
@@ -128,7 +128,7 @@ def _misfits(quoted_column: str, _old: str, written: str) -> str:
 
 
 def _to_convert(facts: TableInfo, written: Mapping[str, str]) -> Steps[frozenset[str]]:
-    """Return the columns that hold values which their new type stores in another form."""
+    """Return the columns with values that their new type stores in another form."""
     found: list[str] = []
     for name, kind in written.items():
         changes = f"{STORED}({literal(kind, SQLITE)}, {identifier(name)}) IS NOT {identifier(name)}"
@@ -139,13 +139,13 @@ def _to_convert(facts: TableInfo, written: Mapping[str, str]) -> Steps[frozenset
 
 
 def _refuse_key(asked: TableChange, table: TableText) -> None:
-    """Refuse a key that SQLite cannot give the table, or that others refer to."""
+    """Refuse a change of the key that SQLite cannot make, or a key that other tables refer to."""
     facts, change = asked.facts, asked.change
     if change.pk is None:
         return
     why, hint = "", "keep the key, or drop the foreign keys first"
     if table.without_rowid and not change.pk:
-        why, hint = "a WITHOUT ROWID table has a key", "give it another one"
+        why, hint = "a WITHOUT ROWID table needs a key", "choose another key"
     for other in asked.tables.values():
         for key in other.foreign_keys:
             unique = any(index.is_unique_key and set(index.columns) == set(key.targets) for index in facts.indexes)
@@ -186,14 +186,14 @@ def _other_forms(asked: TableCopy, dialect: Dialect) -> Sequence[str]:
 
 
 def _pinned_views(views: Iterable[TableInfo], entries: Sequence[SchemaRow], columns: Collection[str]) -> Iterable[str]:
-    """Yield the statements after which views keep the names of their columns, whatever SQLite renames in their SELECT.
+    """Yield the statements that preserve the column names of views when SQLite renames columns in their SELECT.
 
-    A ``SELECT *`` follows the table, and stays unchanged.
+    Views with ``SELECT *`` get the new names and are not changed.
 
     Args:
         views: all views.
         entries: the rows of sqlite_schema.
-        columns: the columns that get another name.
+        columns: the renamed columns.
     """
     for view in views:
         names = {folded(column.name) for column in view.columns}
@@ -209,14 +209,14 @@ def _pinned_views(views: Iterable[TableInfo], entries: Sequence[SchemaRow], colu
         listed = ", ".join([identifier(column.name) for column in view.columns])
         yield f"DROP VIEW {identifier(view.name)}"
         yield spliced(view.sql, (name.end, name.end, f" ({listed})"))
-        # DROP VIEW dropped them.
+        # DROP VIEW dropped the triggers.
         yield from [str(entry.sql) for entry in entries if entry.kind == "trigger" and entry.table == view.name]
 
 
 def _column_uses(facts: TableInfo, entries: Sequence[SchemaRow], tables: Iterable[TableInfo], name: str) -> list[str]:
-    """Return in words what uses a column: indexes, constraints, computed columns, triggers, views, foreign keys.
+    """Return the uses of a column in words: indexes, constraints, computed columns, triggers, views, foreign keys.
 
-    Texts that mention the column are taken to use it: that is sometimes too much, never too little.
+    A text that mentions the column counts as a use, so some results may be wrong, but none is missing.
     """
     return [
         *_indexes(facts, name),
@@ -263,7 +263,7 @@ def _texts(facts: TableInfo, entries: Sequence[SchemaRow], name: str) -> list[st
         ):
             found.append(f"{entry.kind} {entry.name}")
         elif entry.kind == "table" and sql[:14].upper() == "CREATE VIRTUAL":
-            # Its arguments may be quoted as anything: content='table'.
+            # Its arguments may have any quotes: content='table'.
             words = {folded(token.name) for token in code_tokens(sql, SQLITE)}
             if {folded(facts.name), folded(name)} <= words:
                 found.append(f"virtual table {entry.name}")

@@ -60,7 +60,7 @@ _HINTS = {
     "permissions of the file and its directory",
     10: "check the disk, the file system and its quota; deebase db doctor shows whether the file is damaged",
     11: _DAMAGED_HINT,
-    13: "free some disk space; nothing of the statement was stored",
+    13: "free some disk space; no change of the statement was stored",
     14: "check the path and the permissions of the file and its directory; reading a file in WAL mode needs its -shm "
     "file, or immutable=1 if no process writes to it",
     26: _DAMAGED_HINT,
@@ -71,7 +71,7 @@ _HINTS = {
     1288: _READABLE,
     1544: _READABLE,
 }
-# Texts of SQLITE_ERROR that quote a value, by their first words.
+# Messages for texts of SQLITE_ERROR that quote a value, by their first words.
 _QUOTING = {
     "JSON path": "a JSON path is malformed",
     "bad JSON path": "a JSON path is malformed",
@@ -109,7 +109,7 @@ def _from_code(error: BaseException, code: int, statement: str | None) -> DeeBas
     kind = class_for_sqlite(code) or DatabaseError
     unsafe = str(error).partition(_UNSAFE)[2]
     if unsafe:
-        # While the schema is read, its code is that of a damaged file.
+        # If SQLite is reading the schema, the code is that of a damaged file.
         made = database_error(
             QueryError,
             f"SQLite: the schema of the file calls {unsafe}, which is allowed only in a trusted schema",
@@ -125,7 +125,7 @@ def _from_code(error: BaseException, code: int, statement: str | None) -> DeeBas
     if str(error).startswith("no such vfs"):
         return ConfigurationError("the SQLite library has no VFS of this name", hint="remove vfs= from the URL")
     if message is None:
-        # Syntax errors and unknown names: SQLite's text holds names, and almost never values.
+        # Syntax errors and unknown names: SQLite's text has names, and almost never values.
         text = str(error)
         message = next((plain for start, plain in _QUOTING.items() if text.startswith(start)), f"SQLite: {text}")
     made = database_error(kind, message, code=str(code), statement=statement)

@@ -1,4 +1,4 @@
-"""SQLite lanes of one event loop: a writer and readers, which take all waiting statements in one hop."""
+"""SQLite lanes of one event loop: a writer and readers, which run all waiting statements in one hop."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
 from deebase.errors import ConnectionError
 
-#: Statements of one hop; more would make the first of them wait for the last.
+#: The largest number of statements of one hop: the first one waits for the last.
 MAX_BATCH = 64
-#: A statement slower than this (seconds) travels alone, so that no other statement waits for it.
+#: A statement slower than this (seconds) runs in a separate hop, so that no other statement waits for it.
 QUICK = 0.001
 #: A further reader is opened when the head of the queue has waited this long (seconds).
 GROW_AFTER = 0.004
@@ -29,7 +29,7 @@ _DISTRUST = Statement("PRAGMA trusted_schema = OFF")
 
 
 class SqlitePool(LanePool[SqliteLane]):
-    """Lanes that take all waiting statements in one hop.
+    """Lanes that run all waiting statements in one hop.
 
     Args:
         loop: the event loop.
@@ -37,7 +37,7 @@ class SqlitePool(LanePool[SqliteLane]):
         limit: number of lanes at most.
         timeout: seconds that a task waits for a lane at most.
         reads: whether the lanes only read.
-        session: what the user has set on all connections.
+        session: the session settings of the user for all connections.
         place: where the database is, for messages.
         describe: returns the message for an error.
     """
@@ -57,10 +57,10 @@ class SqlitePool(LanePool[SqliteLane]):
         super().__init__(loop, self._open_one, limit, timeout, "reading" if reads else "writing", place, describe)
         self._open_reading_or_writing = open_lane
         self._reads = reads
-        #: Hops under way whose statements are all known to be quick.
+        #: Number of running hops that consist of quick statements.
         self._quick: set[SqliteLane] = set()
         self._watch: asyncio.TimerHandle | None = None
-        #: What every lane has to run before its next use.
+        #: The statements that every lane runs before its next use.
         self.session = session
 
     async def _open_one(self) -> SqliteLane:
@@ -74,10 +74,10 @@ class SqlitePool(LanePool[SqliteLane]):
         return lane
 
     async def _set_up(self, lane: SqliteLane) -> None:
-        """Run what the user has set on all connections since the lane was used last.
+        """Run the session settings of the user that are newer than the last use of the lane.
 
         Raises:
-            ConnectionError: a statement fails on this connection, which is not to be used then.
+            ConnectionError: a statement fails on this connection, which must not be used.
         """
         for statement, args in self.session.missing(lane.session, reads=self._reads):
             try:
@@ -102,7 +102,7 @@ class SqlitePool(LanePool[SqliteLane]):
             self.release(lane)
 
     async def run(self, statement: Statement, args: Params, mode: int) -> Any:
-        """Run one statement outside of a transaction, on the lane that is free first."""
+        """Run one statement outside of a transaction, on the first free lane."""
         job = Job(self.loop.create_future(), statement, args, mode)
         self._enqueue(job)
         if self.holders.lanes and len(self.busy) >= self.limit:
@@ -120,8 +120,8 @@ class SqlitePool(LanePool[SqliteLane]):
             if queue[0].future.done():
                 queue.popleft()
             elif self._quick and isinstance(queue[0], Job):
-                # A quick hop returns soon and takes all that waits by then: one thread with full batches does more
-                # than several that contend for the interpreter.
+                # A quick hop returns soon and then runs all waiting statements: one thread with full batches is
+                # faster than several threads that contend for the interpreter.
                 self._look_again_later()
                 return
             elif self.idle:
@@ -142,7 +142,7 @@ class SqlitePool(LanePool[SqliteLane]):
             self._watch = self.loop.call_later(GROW_AFTER, self._look_again)
 
     def _look_again(self) -> None:
-        """Open a further lane for the head of the queue when it has waited for long."""
+        """Open a further lane if the head of the queue has waited for long."""
         self._watch = None
         if not self._queue or self.closed:
             return
@@ -158,7 +158,7 @@ class SqlitePool(LanePool[SqliteLane]):
         """Take the head of the queue and the quick statements that follow it."""
         queue = self._queue
         batch: list[Job] = []
-        # In the thread the deadline is of another clock; without a timeout it never comes.
+        # The thread uses another clock for the deadline; without a timeout there is no deadline.
         shift = time.monotonic() - self.loop.time() if self.timeout else math.inf
         while queue and len(batch) < MAX_BATCH:
             job = queue[0]
@@ -197,7 +197,7 @@ class SqlitePool(LanePool[SqliteLane]):
             super()._grow()
 
     async def close(self, timeout: float) -> None:
-        """Close as every pool does."""
+        """Close the pool."""
         await super().close(timeout)
         if self._watch is not None:
             self._watch.cancel()
@@ -259,7 +259,7 @@ class SqliteLanes:
             result = await lane.raw_fetch(statement, args)
             session.record(statement, args)
             if lane.trusts and statement.sql.lstrip()[:6].upper() == "ATTACH":
-                # The schema of another file was not checked.
+                # The schema of the attached file was not checked.
                 await lane.control(_DISTRUST)
                 session.record(_DISTRUST, ())
             session.has_run(lane.session)
@@ -273,7 +273,7 @@ class SqliteLanes:
         return await pool.lend(lambda: pool.acquire(holder), holder, streams=streams)
 
     async def close(self, timeout: float) -> None:
-        """Wait for what runs, then close every lane; the last connection checkpoints the WAL."""
+        """Wait for running operations, then close every lane; the last connection checkpoints the WAL."""
         if not self._single:
             await self._reader.close(timeout)
         await self._writer.close(timeout)

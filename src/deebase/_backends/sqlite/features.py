@@ -1,4 +1,4 @@
-"""What SQLite can do."""
+"""The capabilities of SQLite."""
 
 from deebase._sqltext.capabilities import Capabilities
 from deebase._sqltext.dialects import SQLITE

@@ -1,4 +1,4 @@
-"""SQLite's authorizer for statements that may only read: when they are compiled, it refuses what is not listed here.
+"""SQLite's authorizer for read-only statements: at compile time, it rejects all actions that are not listed here.
 
 The connection is ``query_only``, too, which protects the rows from every statement. The authorizer covers what that
 setting does not: ATTACH, which creates files, pragmas, and functions that reach beyond the database.
@@ -18,7 +18,7 @@ from deebase._types.moment_forms import KINDS
 from deebase.errors import InvalidOperationError
 
 _ALLOWED_ACTIONS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
-#: Compiled by EXPLAIN, which runs nothing.
+#: Compiled by EXPLAIN, which does not run the statement.
 _PLANNED_ACTIONS = {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE}
 #: Suffixes of tables whose changes SQLite itself compiles before it reads a virtual table: those of an R*Tree index,
 #: and the schema, which no statement changes without writable_schema.
@@ -98,7 +98,7 @@ class SqliteGuard:
         return sqlite3.SQLITE_DENY
 
     def refusal(self) -> InvalidOperationError | None:
-        """Return the error for the first action that was refused, None if all were allowed."""
+        """Return the error for the first action that was refused, or None."""
         if self._refused is None:
             return None
         return InvalidOperationError(

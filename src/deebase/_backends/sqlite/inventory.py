@@ -1,4 +1,4 @@
-"""What a SQLite file holds: five queries for any number of tables, and the facts in their answers."""
+"""Reflection of a SQLite file: five queries for any number of tables, and their results as plain values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from deebase._sqltext.tokens import folded
 from deebase._types.moment_sql import OTHER_FORMS
 from deebase.errors import ConfigurationError, DatabaseError
 
-#: The wanted names in lower case, as a JSON array; NULL for all.
+#: The requested names in lower case, as a JSON array; NULL for all.
 _WANTED = "(?1 IS NULL OR lower(m.name) IN (SELECT value FROM json_each(?1)))"
 # Shadow tables belong to virtual ones (sqlite.org/pragma.html#pragma_table_list); sqlite_% is SQLite's own.
 LISTED = f"""
@@ -51,7 +51,7 @@ _INDEXES = f"""
     LEFT JOIN sqlite_master s ON s.type = 'index' AND s.name = l.name
     WHERE m.rootpage > 0 AND m.type = 'table' AND i.key = 1 AND {_WANTED} ORDER BY m.name, l.name, i.seqno
 """
-#: The tables at both ends of foreign keys from or to the wanted ones.
+#: The tables at both ends of foreign keys from or to the requested ones.
 _RELATED = f"""
     SELECT m.name, f."table" FROM sqlite_master m, pragma_foreign_key_list(m.name, 'main') f
     WHERE m.rootpage > 0 AND m.type = 'table' AND ({_WANTED}
@@ -67,15 +67,15 @@ _COMPUTED = (2, 3)
 
 
 class SqliteReflector:
-    """Asks a SQLite file what it holds."""
+    """Reads the schema of a SQLite file."""
 
     def inventory(
         self, schema: str | None, names: Sequence[str] | None = None, *, with_related: bool = False
     ) -> Steps[Inventory]:
-        """Return tables and views, whatever the case of their names; see ``Reflector``."""
+        """Return tables and views; names are case-insensitive; see ``Reflector``."""
         if schema is not None:
             raise ConfigurationError(
-                "SQLite has no schemas", hint="leave schema out; ATTACH and db.q reach other files"
+                "SQLite has no schemas", hint="omit schema; ATTACH and db.q give access to other files"
             )
         if with_related and names is not None:
             ends = yield Query(_RELATED, (_listed(names),), reads=True)
@@ -90,7 +90,7 @@ class SqliteReflector:
         try:
             columns += yield Query(_COLUMNS_OF_OTHERS, (wanted,), reads=True, guarded=True)
         except DatabaseError:
-            # One view whose tables are gone, or one virtual table of an extension, would hide all others.
+            # A single query for all would fail for one view without its tables, or one virtual table of an extension.
             for name, kind, _, rootpage in listed:
                 if not rootpage:
                     try:
@@ -124,7 +124,7 @@ class SqliteReflector:
         return [condition for condition, sql in written if written_key(sql) not in stored]
 
     def broken_references(self, name: str, tables: Collection[TableInfo]) -> Steps[dict[str, int]]:
-        """Return how many references of a table, and to it, lead nowhere, by the table they belong to."""
+        """Return the numbers of dangling references from and to a table, by their table."""
         result: dict[str, int] = {}
         for facts in tables:
             if any(name in (facts.name, key.table) for key in facts.foreign_keys):
@@ -134,7 +134,7 @@ class SqliteReflector:
                         f"SELECT count(*) FROM pragma_foreign_key_check({text})", reads=True, guarded=True
                     )
                 except DatabaseError:
-                    # One that refers to what is not a key cannot be counted, before the change or after it.
+                    # A foreign key whose target is not a key cannot be counted, before the change or after it.
                     continue
                 result[facts.name] = int(rows[0][0])
         return result
@@ -150,7 +150,7 @@ def _tables(
     foreign_key_rows: Iterable[Sequence[Any]],
     index_rows: Iterable[Sequence[Any]],
 ) -> list[TableInfo]:
-    """Return all tables and views from the answers of the queries."""
+    """Return all tables and views from the results of the queries."""
     columns, foreign_keys, indexes = _grouped(column_rows), _grouped(foreign_key_rows), _grouped(index_rows)
     names = _Names(columns)
     found = {name: _indexes([row for row in rows if not row[-1]]) for name, rows in indexes.items()}
@@ -199,7 +199,7 @@ def _columns(rows: Sequence[Sequence[Any]], *, key_is_index: bool) -> tuple[Colu
 
 
 def _by_number(rows: Sequence[Sequence[Any]]) -> list[list[Sequence[Any]]]:
-    """Return the rows of each foreign key without their number; SQLite counts them from the last one."""
+    """Return the rows of each foreign key without their number; SQLite numbers them in reverse order."""
     result: defaultdict[int, list[Sequence[Any]]] = defaultdict(list)
     for row in rows:
         result[row[0]].append(row[1:])
@@ -207,7 +207,7 @@ def _by_number(rows: Sequence[Sequence[Any]]) -> list[list[Sequence[Any]]]:
 
 
 class _Names:
-    """The names of tables and columns as they were declared: foreign keys may write them in other capitals."""
+    """The declared names of tables and columns: foreign keys may use another case."""
 
     def __init__(self, columns: dict[str, list[Sequence[Any]]]) -> None:
         self._tables = {name.lower(): name for name in columns}
@@ -219,7 +219,7 @@ class _Names:
         """Return a foreign key of a table from the rows of its columns."""
         target = str(rows[0][0])
         target = self._tables.get(target.lower(), target)
-        # Without columns it refers to the key.
+        # A foreign key without target columns refers to the key.
         targets = [str(row[2]) for row in rows if row[2] is not None] or self._keys.get(target, [])
         return ForeignKeyModel(
             name=None,

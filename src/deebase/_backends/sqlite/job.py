@@ -1,4 +1,4 @@
-"""Statements on their way through the thread of a SQLite lane."""
+"""Statements that run in the thread of a SQLite lane."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS, COUNT, RAW, MANY, CALL = range(5)
 
 
 class Cancelled(Exception):
-    """The statement was ended because its caller was cancelled."""
+    """The statement was interrupted because its caller was cancelled."""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +44,7 @@ class Job(Waiter):
         try:
             rows = cursor.fetchall()
         except BaseException:
-            # The traceback holds the cursor, which would hold the file open.
+            # The traceback refers to the cursor, which would keep the file open.
             cursor.close()
             raise
         if mode == ROWS:
@@ -58,7 +58,7 @@ class Job(Waiter):
 
 @dataclass(slots=True, eq=False)
 class Hop:
-    """Jobs that the thread of a connection runs at one go.
+    """Jobs that the thread of a connection runs in one call.
 
     A hop takes the place of the function, the future and the event loop that aiosqlite expects. The driver would set
     the result of a future in one turn of the loop and wake its task in the next. Here the first turn answers every

@@ -67,7 +67,7 @@ class SqliteLane:
         self.connection: AsyncConnection = connection
         self.driver: Any = driver
         self.raw: sqlite3.Connection = driver._conn
-        # aiosqlite's own work queue (SQLAlchemy's dialect uses it too): what is put there runs in the connection's
+        # The work queue of aiosqlite (SQLAlchemy's dialect uses it too): its functions run in the connection's
         # thread, in order.
         self.put: Callable[[tuple[Hop, Hop]], None] = driver._tx.put_nowait
         self._loop = loop
@@ -87,7 +87,7 @@ class SqliteLane:
         self._is_read_only: bool = False
         #: Whether a harmless schema is trusted when it needs it (module ``trust``).
         self.trusts: bool = False
-        #: The thread has ended: what is sent there would never be answered.
+        #: The thread has ended: further work would never finish.
         self.closed: bool = False
 
     def watch(self) -> None:
@@ -104,13 +104,13 @@ class SqliteLane:
         """Run jobs, in the thread of the connection.
 
         Args:
-            jobs: what to run; each gets its result or its error.
+            jobs: the jobs; each gets its result or its error.
             alone: they run outside of a transaction.
         """
         try:
             self._run_all(jobs, alone)
         except BaseException as error:
-            # The connection itself failed (a rollback on a full disk): no caller may take silence for success.
+            # The connection itself failed (a rollback on a full disk): no caller may assume success.
             self.broken = True
             for job in jobs:
                 if job.result is None and job.error is None:
@@ -139,7 +139,7 @@ class SqliteLane:
                 job.result = self.triggers.stored(self.raw, job.statement, lambda: self._perform_patiently(job, [job]))
             else:
                 job.result = self._perform_patiently(job, [job])
-        except BaseException as error:  # whatever it is, it belongs to the caller
+        except BaseException as error:  # any error belongs to the caller
             job.error = self._failure(error)
         job.statement.last_seconds = time.perf_counter() - started
 
@@ -168,7 +168,7 @@ class SqliteLane:
             self.current = None
 
     def _failure(self, error: BaseException) -> BaseException:
-        # A statement that was ended because the lane closes failed for that reason.
+        # If the closing lane interrupted the statement, report that.
         return closed_while_running() if self.closed else error
 
     def _run_shared(self, jobs: list[Job]) -> None:
@@ -188,7 +188,7 @@ class SqliteLane:
                 for job in jobs:
                     self._run_shared([job])
                 return
-            # Another process holds the lock: callers whose time is up get the error, the others go on waiting.
+            # Another process holds the lock: callers whose time is up get the error, the others keep waiting.
             now = time.monotonic()
             for job in jobs:
                 if job.deadline <= now:
@@ -196,10 +196,10 @@ class SqliteLane:
             jobs = [job for job in jobs if job.deadline > now]
 
     def _commit(self, jobs: list[Job]) -> BaseException | None:
-        """Run writes in one transaction; return the error because of which none is saved, None if all are.
+        """Run writes in one transaction; return the error if none was saved, None if all were.
 
-        A single write gets a transaction too, so that its error means what it means in a batch (in autocommit mode
-        SQLite keeps the row after RAISE(FAIL)), and its cost is measured without that of the commit.
+        A single write gets a transaction too, so that errors have the same effect as in a batch (in autocommit mode
+        SQLite keeps the row after RAISE(FAIL)), and its duration is measured without the commit.
         """
         try:
             self._perform_patiently(_control(_BEGIN, jobs), jobs)
@@ -215,7 +215,7 @@ class SqliteLane:
         return None
 
     def _run_row(self, job: Job, *, lone: bool) -> None:
-        """Run one write of a transaction; undo it when it fails, or raise its error if it is the only one."""
+        """Run one write of a transaction; if it fails, undo it, or raise its error if it is the only write."""
         raw = self.raw
         if not lone:
             raw.execute("SAVEPOINT deebase_row")
@@ -228,7 +228,7 @@ class SqliteLane:
             raw.execute("RELEASE deebase_row")
 
     async def _do(self, statement: Statement, args: Any, mode: int) -> Any:
-        """Run one statement on this lane, which is lent to the caller."""
+        """Run one statement on this lane, which the caller has borrowed."""
         if self.closed:
             raise closed_while_running()
         job = Job(self._loop.create_future(), statement, args, mode)
@@ -278,7 +278,7 @@ class SqliteLane:
                 for statement in statements:
                     raw.execute(statement.sql)
             finally:
-                # A connection on which this fails could still write there: it is not used again.
+                # If this fails, the schema may still be writable: the connection is not used again.
                 self.broken, broken = True, self.broken
                 raw.execute("PRAGMA writable_schema = RESET")
                 self.broken = broken
@@ -293,8 +293,8 @@ class SqliteLane:
     async def begin(self, *, read_only: bool, isolation: str | None) -> None:
         """Begin a transaction; SQLite is always serializable."""
         if not read_only:
-            # Never deferred: a read that turns into a write fails at once if another connection wrote in between, and
-            # busy_timeout does not help (SQLITE_BUSY_SNAPSHOT).
+            # Never deferred: a transaction that reads and then writes fails at once if another connection wrote in
+            # between, and busy_timeout does not help (SQLITE_BUSY_SNAPSHOT).
             await self.control(_BEGIN)
         elif self.is_reader:
             await self.control(_BEGIN_READING)
@@ -319,20 +319,20 @@ class SqliteLane:
         await self.call(lambda raw: raw.rollback())
 
     def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-        """Return what makes a savepoint read-only, and what makes its transaction writable again."""
+        """Return the statements that make a savepoint read-only, and those that make its transaction writable again."""
         return (_READ_ONLY,), (_WRITABLE,)
 
     async def open_cursor(
         self, statement: Statement, args: Params, size: int, *, guarded: bool = False
     ) -> SqliteCursor:
-        """Open a cursor that reads ``size`` rows at once; a guarded statement can do nothing but read."""
+        """Open a cursor that reads ``size`` rows at once; a guarded statement can only read."""
         if guarded:
             read_query(statement.sql, SQLITE)
         cursor = SqliteCursor(self, size, SqliteGuard(statement.sql) if guarded else None)
         try:
             await self.call(lambda raw: cursor.open(raw, statement.sql, args))
         except BaseException:
-            # A cancelled cursor may be open now or soon, and would keep the file open.
+            # A cancelled cursor may still open, and would keep the file open.
             await run_shielded(cursor.close())
             raise
         return cursor
@@ -350,13 +350,13 @@ class SqliteLane:
         self.on_error = on_error
 
     async def settle(self) -> None:
-        """Make the connection writable again; other changes of the session are meant for every connection."""
+        """Make the connection writable again; other changes of the session apply to every connection."""
         if self._is_read_only and not self.broken and not self.lost:
             await self.control(_WRITABLE)
             self._is_read_only = False
 
     def failed(self, error: BaseException) -> None:
-        """Do nothing: no error of a statement makes a connection to a file useless."""
+        """Do nothing: after an error of a statement, a connection to a file is still usable."""
 
     def ends(self) -> None:
         """Announce that the lane is about to be returned."""
@@ -403,7 +403,7 @@ class SqliteCursor:
 
     @contextmanager
     def _guarded(self, raw: sqlite3.Connection) -> Generator[None]:
-        """Let the guard check what is compiled, in the one hop in which that happens."""
+        """Check the statement with the guard while it is compiled, in one hop."""
         if self._guard is None:
             yield
             return
@@ -429,7 +429,7 @@ class SqliteCursor:
     async def close(self) -> None:
         """End the statement, which ends its read of the database."""
         if self._lane.closed:
-            # The thread has ended. The statement keeps the file open as long as anything refers to it.
+            # The thread has ended. The statement keeps the file open while a reference to it exists.
             self._cursor = None
         else:
             await self._lane.call(self._close)

@@ -1,9 +1,9 @@
-"""Changes of a SQLite table that ALTER TABLE cannot make: a new table from the edited text takes the old one's place.
+"""Changes of a SQLite table that ALTER TABLE cannot make: a new table from the edited text replaces the old one.
 
 The documented way (sqlite.org/lang_altertable.html, section 7) drops the old table with foreign keys switched off,
-which no transaction can do once it has begun; left on, DROP TABLE would delete the rows of cascading children. Here the
-two tables change places in sqlite_schema instead: what other tables, triggers and views refer to is never dropped, so
-that none of them is touched, inside of a transaction or not.
+which is impossible inside of a transaction; with them on, DROP TABLE would delete the rows of cascading children. Here
+the two tables are exchanged in sqlite_schema instead. The table that others refer to is never dropped, so other
+tables, triggers and views stay unchanged, inside of a transaction or not.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from deebase._sqltext.quoting import identifier, literal
 from deebase._sqltext.tokens import folded
 from deebase.errors import InvalidOperationError
 
-#: What SQLite calls the rowid where no column is called so.
+#: The names of the rowid, unless a column has the name.
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 
 
 @dataclass(frozen=True)
 class SchemaRow:
-    """A row of sqlite_schema: a table, index, trigger or view; ``table`` is what it belongs to."""
+    """A row of sqlite_schema: a table, index, trigger or view; ``table`` is its table."""
 
     kind: str
     name: str
@@ -41,21 +41,21 @@ class SchemaRow:
     sql: str | None
 
 
-#: What gives the arguments of ``SchemaRow``, in their order.
+#: Returns the arguments of ``SchemaRow``, in their order.
 ENTRIES = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 
 
 def understood(facts: TableInfo, operation: str) -> TableText:
-    """Take the stored text of a table apart, and make sure that its columns are those that SQLite sees.
+    """Parse the stored text of a table, and check that its columns are those that SQLite reports.
 
     Raises:
         InvalidOperationError: it is a virtual table, or the text cannot be read.
     """
     problem = InvalidOperationError(
-        f"{operation}: the stored CREATE TABLE of {facts.name} cannot be taken apart",
+        f"{operation}: the stored CREATE TABLE of {facts.name} cannot be parsed",
         operation=operation,
         target=facts.name,
-        hint="make a new table and copy the rows",
+        hint="create a new table and copy the rows",
     )
     try:
         table = parse(facts.sql or "")
@@ -78,10 +78,10 @@ def rebuild(
 
     Args:
         facts: the table before the change.
-        entries: everything that is in sqlite_schema.
+        entries: all rows of sqlite_schema.
         change: the change.
-        dialect: SQLite's.
-        converted: columns whose values have to be converted to their new type one by one.
+        dialect: the dialect of SQLite.
+        converted: columns whose values must be converted to their new type one by one.
     """
     renames = rename_columns(facts, change.rename, dialect)
     table = parse(facts.sql or "")
@@ -95,7 +95,7 @@ def rebuild(
 
 
 def with_added_columns(facts: TableInfo, entries: Sequence[SchemaRow], declarations: Iterable[str]) -> AlterPlan:
-    """Return the statements that add columns which ALTER TABLE does not take, by the texts that declare them."""
+    """Return the statements that add columns that ALTER TABLE rejects, from their declarations."""
     sql = facts.sql or ""
     for declaration in declarations:
         sql = edit.with_column(sql, declaration)
@@ -111,7 +111,7 @@ def _exchanged(
     renames: Sequence[str],
 ) -> AlterPlan:
     old, new = facts.name, _free_name(facts.name, entries)
-    # Without foreign keys: the rows are to be copied, not judged, and the table that is dropped refers to nothing.
+    # Without foreign keys: the copied rows are not checked, and the dropped table refers to no other table.
     bare = edit.without_foreign_keys(edit.renamed(sql, new))
     indexes = [entry for entry in entries if entry.kind == "index" and entry.table == old and entry.sql is not None]
     before = [
@@ -169,7 +169,7 @@ def edited(sql: str, change: Change, dialect: Dialect) -> str:
 
 
 def declared(kind: sa.types.TypeEngine[object], dialect: Dialect, *, strict: bool) -> str:
-    """Return the type of a column as its table declares it."""
+    """Return the declared type of a column in its table."""
     written = kind.compile(dialect=dialect)
     return strict_type(written).compile(dialect=dialect) if strict else written
 
@@ -184,7 +184,7 @@ def foreign_key(key: NewKey) -> str:
 
 
 def _drops_alone(table: TableText, name: str) -> bool:
-    """Whether SQLite's own DROP COLUMN takes this column (sqlite.org/lang_altertable.html#altertabdropcol)."""
+    """Whether DROP COLUMN of SQLite accepts this column (sqlite.org/lang_altertable.html#altertabdropcol)."""
     plain = {"NOT NULL", "NULL", "DEFAULT", "COLLATE"}
     return {clause.kind for clause in table.column(name).clauses} <= plain and not any(
         clause.mentions(name) for clause in table.constraints
@@ -199,7 +199,7 @@ def counts(table: TableText) -> bool:
 
 
 def _copy(facts: TableInfo, made: TableText, new: str, change: Change, converted: frozenset[str]) -> str:
-    """Return the INSERT that fills the new table; rows keep their rowids, unless a column is the rowid now."""
+    """Return the INSERT that fills the new table; rows keep their rowids, unless a column becomes the rowid."""
     there = {folded(column.name): column for column in facts.columns}
     pairs: list[tuple[str, str]] = []
     for column in made.columns:
@@ -227,10 +227,10 @@ def rowid_name(facts: TableInfo) -> str | None:
 
 
 def _exchange(old: str, new: str, sql: str, left: str) -> tuple[str, ...]:
-    """Return the statements that let two tables change places, indexes of their constraints included.
+    """Return the statements that exchange two tables, with the indexes of their constraints.
 
-    The row of an index has to come after that of its table, and is found by its name: the rows of the old table's
-    indexes move to the end.
+    SQLite finds the row of an index by its name, and this row must follow the row of its table. The rows of the old
+    table's indexes therefore move to the end.
     """
     o, n, made, kept = (literal(text, SQLITE) for text in (old, new, sql, left))
     autoindexes = f"""UPDATE sqlite_master SET

@@ -10,7 +10,7 @@ from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier
 from deebase._sqltext.tokens import Token, code_tokens, folded
 
-#: Parts of a key: what is set, the schema it belongs to, and its name.
+#: Parts of a key: the kind of setting, its schema and its name.
 Key = tuple[str, str, str]
 
 #: Set by the connection that writes. SQLite stores WAL in the file, and a connection that only reads cannot change it.
@@ -45,7 +45,7 @@ class SessionState:
         key = _key(statement.sql, args)
         verb, schema, _ = key
         if verb in ("ATTACH", "DETACH"):
-            # The pragmas of a schema end with it.
+            # DETACH also removes the pragmas of the schema.
             self._settings = {other: kept for other, kept in self._settings.items() if other[1] != schema}
         # Removed first: the order of the dict is that of the versions.
         self._settings.pop(key, None)
@@ -53,7 +53,7 @@ class SessionState:
             self._settings[key] = Setting(self.version, statement, args)
 
     def missing(self, lane: LaneSession, *, reads: bool) -> list[tuple[Statement, Params]]:
-        """Return the statements that a lane has to run, and count them as run.
+        """Return the statements that a lane must run, and count them as run.
 
         Args:
             lane: the session of the lane.
@@ -69,7 +69,7 @@ class SessionState:
         return found
 
     def has_run(self, lane: LaneSession) -> None:
-        """Count everything as run by a lane: the last statement ran on it."""
+        """Count all statements as run by a lane, which has just run the last one."""
         self.missing(lane, reads=False)
 
 

@@ -1,4 +1,4 @@
-"""Where a SQLite database is, and how to connect to it: from a path, a ``sqlite:`` URL or a ``file:`` URI."""
+"""The settings of a SQLite database, from a path, a ``sqlite:`` URL or a ``file:`` URI."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from deebase.errors import ConfigurationError
 
 _MODES = ("ro", "rw", "rwc", "memory")
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-#: What SQLite itself reads from the query of a URI (sqlite.org/uri.html), and the flag of SQLAlchemy for URIs.
+#: The options that SQLite reads from the query of a URI (sqlite.org/uri.html), and the flag of SQLAlchemy for URIs.
 _OPTIONS = ("cache", "immutable", "mode", "uri", "vfs")
 
 
@@ -29,10 +29,10 @@ class SqliteTarget:
 
     Attributes:
         path: the file; None for a database in memory.
-        sa_url: what SQLAlchemy opens.
-        display: how the database is shown.
-        read_only: whether the file is opened for reading alone.
-        creates: whether a missing file is made.
+        sa_url: the URL for SQLAlchemy.
+        display: the name of the database for users.
+        read_only: whether the file is opened read-only.
+        creates: whether a missing file is created.
     """
 
     path: str | None
@@ -43,20 +43,20 @@ class SqliteTarget:
 
 
 def is_uri(text: str) -> bool:
-    """Whether a text is a URI of SQLite's own kind."""
+    """Whether a text is a URI in SQLite's form."""
     return text[:5].lower() == "file:"
 
 
 def sqlite_file(path: str) -> SqliteTarget:
-    """Return what a path names, whatever characters it is made of."""
+    """Return the database of a path, which may hold any characters."""
     return _in_memory(path, {}, shared=False) if path == ":memory:" else _file(path, "rwc", {})
 
 
 def sqlite_target(text: str) -> SqliteTarget:
-    """Return what a ``sqlite:`` URL or a ``file:`` URI names.
+    """Return the database of a ``sqlite:`` URL or a ``file:`` URI.
 
     Raises:
-        ConfigurationError: an option is unknown, or cannot be what it is.
+        ConfigurationError: an option is unknown, or its value is not valid.
     """
     query = ""
     if text[:6].lower() == "sqlite":
@@ -72,7 +72,7 @@ def sqlite_target(text: str) -> SqliteTarget:
     if shared:
         raise ConfigurationError(
             "cache=shared is not supported for files: their connections would lock each other's tables",
-            hint="leave it out; the connections of a Database share one writer",
+            hint="omit it; the connections of a Database share one writer",
         )
     return _file(text, mode, options)
 
@@ -82,7 +82,7 @@ def _path_of_uri(text: str) -> str:
     if rest.startswith("//"):
         host = urlsplit(rest).netloc
         if host not in ("", "localhost"):
-            raise ConfigurationError("a file: URI names no host", hint="file:///abs/app.db, or file:app.db")
+            raise ConfigurationError("a file: URI has no host", hint="file:///abs/app.db, or file:app.db")
         rest = rest[2 + len(host) :]
     return unquote(rest)
 
@@ -93,7 +93,7 @@ def _options(query: str) -> dict[str, str]:
         if name not in _OPTIONS:
             raise ConfigurationError(
                 f"the option {name[:40]!r} of the SQLite URL is not known",
-                hint="mode, immutable, cache and vfs are; others are arguments of Database(...), such as timeout=10",
+                hint="use mode, immutable, cache or vfs; others are arguments of Database(...), such as timeout=10",
             )
         allowed = {"mode": _MODES, "cache": ("shared", "private"), "immutable": _SWITCHES, "uri": _SWITCHES}.get(name)
         if (allowed is not None and value not in allowed) or (name == "vfs" and not re.fullmatch(r"[\w.-]+", value)):
@@ -105,9 +105,9 @@ def _options(query: str) -> dict[str, str]:
 def _in_memory(name: str, options: dict[str, str], *, shared: bool) -> SqliteTarget:
     if options.get("mode", "memory") != "memory" or {"immutable", "vfs"} & options.keys():
         raise ConfigurationError(
-            "a database in memory has no mode, immutable or vfs", hint="name a file, or leave the option out"
+            "a database in memory has no mode, immutable or vfs", hint="use a file, or omit the option"
         )
-    # One memory database for several connections: db.engine gives the same as the lanes.
+    # One memory database for several connections: db.engine opens the same one as the lanes.
     known = f"shared-{quote(name, safe='')}" if shared else uuid.uuid4().hex
     query = {"vfs": "memdb", "uri": "true"}
     url = sa.URL.create("sqlite+aiosqlite", database=f"file:/deebase-{known}", query=query)
@@ -185,7 +185,7 @@ def _pragmas(options: Mapping[str, Any]) -> list[tuple[str, Any]]:
     }
     for name, value in dict(options["pragmas"] or {}).items():
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_]+", name):
-            raise ConfigurationError("a pragma is named by letters", hint="pragmas={'cache_size': -65536}")
+            raise ConfigurationError("the name of a pragma consists of letters", hint="pragmas={'cache_size': -65536}")
         if value is None:
             pragmas.pop(name.lower(), None)
             continue

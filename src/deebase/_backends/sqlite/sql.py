@@ -1,6 +1,6 @@
-"""The SQL of statements on rows, as SQLite takes it, and SQLAlchemy's dialect that compiles it.
+"""The SQL of statements on rows for SQLite, and SQLAlchemy's dialect that compiles it.
 
-Only the dialects of a Database change, not SQLAlchemy's classes.
+Only the dialect objects of a Database are changed, not SQLAlchemy's classes.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ class SqliteRules:
         """Return all columns, and the rowid of a table without a key."""
         columns: list[Any] = list(model.sa_table.c)
         if _is_real(columns[0], dialect):
-            # RETURNING makes floats of all numbers of such a table (seen in 3.40), but not of a function's.
+            # RETURNING converts all numbers of such a table to floats (seen in 3.40), but not the results of functions.
             columns[1:] = [sa.func.ifnull(column, sa.null(), type_=column.type) for column in columns[1:]]
         rowid = hidden_rowid(model)
         return columns, [] if rowid is None else [rowid]
 
     def advance_sequence(self, model: TableModel, dialect: Dialect, key: Any) -> None:
-        """Return None: a rowid follows the highest one by itself."""
+        """Return None: SQLite uses the next rowid after the highest one."""
         return None
 
     def key_lists(self, keys: Sequence[Key], columns: Sequence[ColumnModel]) -> Mapping[str, Any] | None:
-        """Return the keys as one JSON array; JSON has no bytes, and not every float."""
+        """Return the keys as one JSON array; JSON cannot hold bytes, or all floats."""
         if any(type(value) not in (int, str) for key in keys for value in key):
             return None
         return {"keys": json.dumps([key if len(key) > 1 else next(iter(key)) for key in keys], ensure_ascii=False)}
@@ -76,7 +76,7 @@ def _is_real(column: sa.Column[Any], dialect: Dialect) -> bool:
     return any(part in written for part in ("REAL", "FLOA", "DOUB"))
 
 
-#: The aggregate that adds Decimals exactly; every SQLite connection registers it.
+#: The aggregate that sums Decimals exactly; every SQLite connection registers it.
 SUM = "deebase_sum"
 
 
@@ -84,7 +84,7 @@ _COMPARISONS = frozenset({operators.eq, operators.ne, operators.lt, operators.le
 
 
 def _by_value(element: Any) -> Any:
-    """Return what sorts a column by its values; anything else unchanged."""
+    """Return the expression that sorts a column by its values; other expressions are returned unchanged."""
     named = element.element if element.__visit_name__ == "label_reference" else element
     named = named.element if isinstance(named, Label) else named
     sortable = getattr(getattr(named, "type", None), "order_expression", None)
@@ -92,10 +92,10 @@ def _by_value(element: Any) -> Any:
 
 
 class ByValueCompiler(SQLiteCompiler):
-    """Compiles ``sum()`` over Decimals to the exact aggregate, and sorts what has many stored forms by value."""
+    """Compiles ``sum()`` over Decimals to the exact aggregate, and sorts columns with several stored forms by value."""
 
     def order_by_clause(self, select: Any, **options: Any) -> str:
-        """Return ORDER BY; a compound SELECT sorts by its columns alone."""
+        """Return ORDER BY; a compound SELECT can only sort by its columns."""
         clauses = select._order_by_clauses
         if isinstance(select, Select):
             clauses = [_by_value(clause) for clause in clauses]
@@ -104,7 +104,7 @@ class ByValueCompiler(SQLiteCompiler):
         return f" ORDER BY {listed}" if listed else ""
 
     def visit_binary(self, binary: Any, *parts: Any, **options: Any) -> str:
-        """Return an operation; moments that stand at its right alone are compared by value, too."""
+        """Return an operation; a moment on the right side only is compared by value, too."""
         kind = kind_of(binary.right) if binary.operator in _COMPARISONS and kind_of(binary.left) is None else None
         if kind is not None and not isinstance(binary.right, (BindParameter, Normal)):
             binary = binary._clone()
@@ -131,13 +131,13 @@ class ByValueCompiler(SQLiteCompiler):
 
     def visit_sum_func(self, element: Any, **options: Any) -> str:
         """Return the call; SQLAlchemy looks for this method by the name of the function."""
-        # A copy of the name alone: with its own, SQLAlchemy would come back to this method.
+        # Only the name is compiled here: SQLAlchemy would call this method again for the function itself.
         name = SUM if getattr(element.type, "computes_exactly", False) else element.name
         return f"{name}{self.function_argspec(element, **options)}"
 
 
 def adapt(dialect: Dialect) -> None:
-    """Give a dialect exact sums, and the keywords that SQLAlchemy takes for plain names."""
+    """Give a dialect exact sums, and the keywords that SQLAlchemy does not quote."""
     dialect.statement_compiler = ByValueCompiler
     preparer = dialect.identifier_preparer
     preparer.reserved_words = {*preparer.reserved_words, "nothing", "returning"}

@@ -1,4 +1,4 @@
-"""Edits of a stored CREATE TABLE of SQLite: each takes the text and returns it with one thing changed."""
+"""Edits of a stored CREATE TABLE of SQLite: each returns the text with one change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier
 from deebase._sqltext.tokens import code_tokens, folded, spliced
 
-# A comment that stands on the line of what is taken away belongs to it.
+# A comment on the same line is removed with the clause.
 _REST_OF_LINE = re.compile(r"[ \t]*(?:--[^\n]*(?:\n|\Z)|/\*[^\n]*?\*/[ \t]*\n)?[ \t\n\f\r]*")
 
 
@@ -33,11 +33,11 @@ def _without_part(table: TableText, part: ColumnText | Clause) -> str:
 
 
 def _without_clauses(sql: str, clauses: Sequence[Clause]) -> str:
-    """Remove constraints of a column, with the blanks before them."""
+    """Remove constraints of a column, and the blanks before them."""
     edits: list[tuple[int, int, str]] = []
     for clause in clauses:
         start = len(sql[: clause.start].rstrip(" \t"))
-        # Two words that only blanks kept apart have to stay apart.
+        # Keep a blank between two words.
         edits.append(
             (start, clause.end, "" if sql[clause.end : clause.end + 1] in (" ", "\t", "\n", ",", ")") else " ")
         )
@@ -45,13 +45,13 @@ def _without_clauses(sql: str, clauses: Sequence[Clause]) -> str:
 
 
 def renamed(sql: str, name: str) -> str:
-    """Give the table another name."""
+    """Rename the table."""
     token = parse(sql).token
     return spliced(sql, (token.start, token.end, identifier(name)))
 
 
 def with_references_to(sql: str, old: str, new: str) -> str:
-    """Have foreign keys to one table refer to another."""
+    """Change the target table of foreign keys."""
     table = parse(sql)
     clauses = [*table.constraints, *[clause for column in table.columns for clause in column.clauses]]
     parents = [clause.parent for clause in clauses if clause.parent is not None]
@@ -59,13 +59,13 @@ def with_references_to(sql: str, old: str, new: str) -> str:
 
 
 def with_column(sql: str, column: str) -> str:
-    """Add a column after the others."""
+    """Add a column at the end."""
     end = parse(sql).columns[-1].end
     return spliced(sql, (end, end, f", {column}"))
 
 
 def without_column(sql: str, name: str) -> str:
-    """Remove a column, and the constraints of the table that are about this column alone."""
+    """Remove a column, and the constraints of the table that mention only this column."""
     while True:
         table = parse(sql)
         lone = next((clause for clause in table.constraints if mentioned(table, clause) == {folded(name)}), None)
@@ -77,26 +77,26 @@ def without_column(sql: str, name: str) -> str:
 def mentioned(table: TableText, clause: Clause) -> set[str]:
     """Return the columns of the table that a constraint mentions, in lower case."""
     if clause.kind == "FOREIGN KEY":
-        # Those it refers to may have the same names.
+        # The columns that it refers to may have the same names.
         return set(map(folded, clause.columns))
     names = [folded(column.name) for column in table.columns]
     return {name for name in names if clause.mentions(name)}
 
 
 def with_type(sql: str, name: str, written: str) -> str:
-    """Declare a column with another type."""
+    """Change the type of a column."""
     column = parse(sql).column(name)
     start = column.type[0].start if column.type else column.type_end
     edits = [(start, column.type_end, written if column.type else f" {written}")]
     if written.upper() != "INTEGER":
-        # Only INTEGER PRIMARY KEY may count by itself.
+        # Only INTEGER PRIMARY KEY can have AUTOINCREMENT.
         counting = [token for clause in column.of("PRIMARY KEY") for token in clause.tokens]
         edits += [(token.start, token.end, "") for token in counting if token.word == "AUTOINCREMENT"]
     return spliced(sql, *edits)
 
 
 def without_choices(sql: str, name: str) -> str:
-    """Remove the CHECK that restricts a column to a list of texts, as the type of an Enum or a Literal makes it."""
+    """Remove the CHECK that restricts a column to a list of texts, as generated for an Enum or a Literal."""
     table = parse(sql)
     for clause in table.constraints:
         if _is_choice(clause, name):
@@ -131,16 +131,16 @@ def with_not_null(sql: str, name: str, not_null: bool) -> str:
 
 
 def with_default(sql: str, name: str, literal: str | None) -> str:
-    """Give a column another DEFAULT, or none."""
+    """Change the DEFAULT of a column, or remove it."""
     column = parse(sql).column(name)
     sql = _without_clauses(sql, column.of("DEFAULT"))
     return sql if literal is None else spliced(sql, (column.type_end, column.type_end, f" DEFAULT {literal}"))
 
 
 def with_key(sql: str, columns: Sequence[str]) -> str:
-    """Make some columns the primary key; none for a table without one."""
+    """Make columns the primary key; without columns, remove the key."""
     table = parse(sql)
-    # What was the key stays NOT NULL, which a key that is the rowid does not say.
+    # The columns of the old key stay NOT NULL, which is implicit for a key that is the rowid.
     sql = with_not_null(sql, table.rowid_column, not_null=True) if table.rowid_column is not None else sql
     table = parse(sql)
     sql = _without_clauses(sql, [clause for column in table.columns for clause in column.of("PRIMARY KEY")])
@@ -156,13 +156,13 @@ def with_key(sql: str, columns: Sequence[str]) -> str:
 
 
 def with_constraint(sql: str, constraint: str) -> str:
-    """Add a constraint of the table."""
+    """Add a table constraint."""
     end = parse(sql).body_end
     return spliced(sql, (end, end, f", {constraint}"))
 
 
 def without_foreign_keys(sql: str, columns: Sequence[str] | None = None) -> str:
-    """Remove the foreign keys of some columns; by default all."""
+    """Remove the foreign keys of some columns; all by default."""
     wanted = None if columns is None else tuple(map(folded, columns))
     while True:
         table = parse(sql)
@@ -187,7 +187,7 @@ def without_foreign_keys(sql: str, columns: Sequence[str] | None = None) -> str:
 
 
 def in_order(sql: str, names: Sequence[str]) -> str:
-    """Put the columns in another order."""
+    """Change the order of the columns."""
     table = parse(sql)
     texts = [sql[column.start : column.end] for column in map(table.column, names)]
     places = [(column.start, column.end) for column in table.columns]
@@ -195,7 +195,7 @@ def in_order(sql: str, names: Sequence[str]) -> str:
 
 
 def index_for(sql: str, name: str, table: str) -> str:
-    """Return a stored CREATE INDEX with another name, for another table."""
+    """Return a stored CREATE INDEX with a new name and table."""
     found = code_tokens(sql, SQLITE)
     place = next(place for place, token in enumerate(found) if token.word == "INDEX") + 1
     own, target = found[place], found[place + 2]

@@ -1,4 +1,4 @@
-"""The tools for a SQLite file: backup and restore, inspection, and what a copy needs."""
+"""The tools for a SQLite file: backup and restore, inspection, and the statements for a copy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
 from deebase._sqltext.quoting import identifier
 from deebase.errors import DatabaseError
 
-#: How a SQLite file begins (sqlite.org/fileformat2.html).
+#: The header of a SQLite file (sqlite.org/fileformat2.html).
 _HEADER = b"SQLite format 3\0"
 #: CORRUPT and NOTADB (sqlite.org/rescode.html).
 _DAMAGED = (11, 26)
@@ -35,7 +35,7 @@ class SqliteTools:
 
     backup_suffix: str = "db"
     explain: str = "EXPLAIN QUERY PLAN"
-    #: Every transaction of SQLite reads one state (sqlite.org/isolation.html).
+    #: Every transaction of SQLite reads a snapshot (sqlite.org/isolation.html).
     snapshot_isolation: Literal["repeatable read"] | None = None
 
     def __init__(self, access: Access) -> None:
@@ -49,7 +49,7 @@ class SqliteTools:
         _require_sound(path)
 
     def check_backup(self, path: Path) -> None:
-        """Refuse a file that is not a sound SQLite database."""
+        """Refuse a file that is not an intact SQLite database."""
         require_header(path, _HEADER, "a SQLite database")
         _require_sound(path)
 
@@ -58,9 +58,9 @@ class SqliteTools:
         return [str(row[0]) for row in await self._access.read(LISTED, [None])]
 
     async def read_backup(self, path: Path, *, replace: bool) -> None:
-        """Overwrite the database with that of a file."""
+        """Overwrite the database with the contents of a file."""
         await self._access.with_connection(lambda raw: _copy_in(raw, path), True)
-        # A connection that has read a schema accepts no other text encoding.
+        # A connection that has read a schema does not accept another text encoding.
         await self._access.reconnect()
 
     # -- inspection ----------------------------------------------------------------------------
@@ -82,13 +82,13 @@ class SqliteTools:
         return str(await self._one("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", name))
 
     async def examine(self) -> list[Diagnosis]:
-        """Return what is wrong with file, rows and settings; of a damaged file, the damage alone."""
+        """Return problems of file, rows and settings; for a damaged file, only the damage."""
         damaged = [
-            Diagnosis("damaged", "error", None, text, "restore a backup; look at the disk")
+            Diagnosis("damaged", "error", None, text, "restore a backup, and check the disk")
             for text in await self._damage()
         ]
         if damaged:
-            # Whatever else such a file says may be wrong.
+            # All other information in such a file may be wrong.
             return damaged
         rows = await self._access.read("PRAGMA foreign_key_check", [])
         found = [
@@ -130,7 +130,7 @@ class SqliteTools:
         return [(f"DROP INDEX {identifier(str(name))}", str(sql)) for name, sql in rows]
 
     def defer_foreign_keys(self) -> list[str]:
-        """Return the PRAGMA that has foreign keys checked at COMMIT."""
+        """Return the PRAGMA that defers checks of foreign keys to COMMIT."""
         return ["PRAGMA defer_foreign_keys = ON"]
 
     def drop_tables(self, quoted_names: Sequence[str]) -> list[str]:
@@ -149,14 +149,14 @@ def _select(sql: str) -> str:
 
 
 def _copy_out(raw: Any, name: str) -> None:
-    """Copy the database of a connection, as of one moment, to a file without a write-ahead log."""
+    """Copy a snapshot of the database of a connection to a file without a write-ahead log."""
     with closing(sqlite3.connect(name)) as file:
         raw.backup(file)
         file.execute("PRAGMA journal_mode = DELETE")
 
 
 def _copy_in(raw: Any, source: Path) -> None:
-    """Overwrite the database of a connection with that of a file."""
+    """Overwrite the database of a connection with the contents of a file."""
     size = _page_size(raw)
     with closing(_reading(source)) as file:
         if _page_size(file) == size:
@@ -183,13 +183,13 @@ def _require_sound(path: Path) -> None:
         except sqlite3.DatabaseError as error:
             found = str(error)
     if found != "ok":
-        raise DatabaseError(f"the file is not sound: {found}", hint="take another backup; look at the disk")
+        raise DatabaseError(f"the file is damaged: {found}", hint="make another backup, and check the disk")
 
 
 def _reading(source: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)
     add_functions(connection)
-    # The file may come from anyone.
+    # The file may come from an untrusted source.
     connection.execute("PRAGMA trusted_schema = OFF")
     if refuses_its_own():
         trust_if_needed(connection)

@@ -1,4 +1,4 @@
-"""Rows of writes as they are stored: SQLite takes those of RETURNING before its triggers run."""
+"""The stored rows of writes: SQLite evaluates RETURNING before triggers run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deebase._lanes.interface import Params, Rows
 from deebase._sql.reread import Reread, as_stored
 from deebase._sql.statement import Statement
 
-#: Texts that are cached. A text that is not cached is treated as one that fires triggers.
+#: Texts that are cached. Other texts are treated as if they fired triggers.
 _CACHED = 2000
 #: RETURNING itself is a trigger of this name inside of SQLite.
 _RETURNING = "sqlite_returning"
@@ -18,8 +18,8 @@ _RETURNING = "sqlite_returning"
 class Triggers:
     """Which statements of a connection fire triggers, including triggers that other connections created.
 
-    SQLite calls the authorizer while it compiles a statement, with the name of the trigger whose part it compiles. It
-    compiles an outdated statement again by itself, so that a trigger of another program is found at no cost.
+    SQLite calls the authorizer while it compiles a statement, with the name of the trigger that a part belongs to. It
+    recompiles outdated statements automatically, so triggers that other programs create are detected at no cost.
     """
 
     __slots__ = ("_compiling", "_fires", "_fresh")
@@ -44,7 +44,7 @@ class Triggers:
         return sqlite3.SQLITE_OK
 
     def stored(self, raw: sqlite3.Connection, statement: Statement, write: Callable[[], Rows]) -> Rows:
-        """Run a statement by ``write`` and return the rows that it wrote as they are stored."""
+        """Run a statement with ``write`` and return the stored form of the written rows."""
         if len(self._fires) >= _CACHED:
             self._fires.clear()
         self._compiling, self._fresh = statement.sql, True
@@ -59,7 +59,7 @@ class Triggers:
 
 
 def _stored(raw: sqlite3.Connection, reread: Reread, written: Params) -> Params:
-    """Return a row as it is stored now; as it was written, if a trigger removed it."""
+    """Return the stored row; if a trigger removed it, the written row."""
     for sql, key in reread.selects(written):
         found = raw.execute(sql, key).fetchone()
         if found is not None:

@@ -1,9 +1,9 @@
-"""What the schema of a SQLite file may call.
+"""Decides whether the schema of a SQLite file is trusted.
 
 With ``trusted_schema`` off, a view, trigger, CHECK, index or computed column can only call functions that are marked as
 harmless. Before 3.44, SQLite does not mark its own JSON functions, full-text and R-Tree tables
-(sqlite.org/pragma.html#pragma_trusted_schema), so that files that need them cannot be written, and some cannot be read.
-A file is trusted if it needs that, and its schema names nothing else that is unmarked.
+(sqlite.org/pragma.html#pragma_trusted_schema), so files that use them cannot be written, and some cannot be read.
+A file is trusted if it needs these functions, and its schema names no other unmarked function.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Any
 
 from deebase._sqltext.quoting import identifier
 
-#: The text of SQLite's refusal.
+#: The beginning of SQLite's error message.
 UNSAFE = "unsafe use of "
 #: The flag of a function that is marked as harmless (sqlite.org/c3ref/c_deterministic.html, SQLITE_INNOCUOUS).
 _INNOCUOUS = 0x200000
-#: Functions that are harmless, marked or not: JSON, and those of full-text and R-Tree tables.
+#: Harmless functions, marked or not: JSON, and those of full-text and R-Tree tables.
 _HARMLESS = re.compile(
     r"json(_\w+)?|->>?|match|snippet|offsets|matchinfo|optimize|highlight|bm25|fts5|fts5_source_id"
     r"|rtree(node|depth|check)",
     re.IGNORECASE,
 )
-#: Names with which no schema is trusted: tables of the library about itself, and functions of ours.
+#: Names that a trusted schema cannot have: tables of the library about itself, and functions of DeeBase.
 _NEVER = ("load_extension", "fts3_tokenizer", "sqlite_dbpage", "dbstat")
 _NEVER_BEGINS = ("pragma_", "deebase_")
 _NEEDS = re.compile(r"json|->|\bvirtual\b", re.IGNORECASE)
@@ -51,7 +51,7 @@ def _is_refused(raw: sqlite3.Connection, statements: tuple[str, ...]) -> bool:
         for statement in statements:
             raw.execute(statement)
     except sqlite3.OperationalError as error:
-        # A module that this library lacks raises another error.
+        # A module that is missing in this library raises another error.
         return is_unsafe(error)
     return False
 
@@ -62,7 +62,7 @@ def is_unsafe(error: BaseException) -> bool:
 
 
 def trust_if_needed(raw: sqlite3.Connection) -> None:
-    """Trust the schema of a new connection, if it is harmless and has calls that would be refused."""
+    """Trust the schema of a new connection, if it is harmless and has calls that SQLite would reject."""
     # A file that is locked, damaged or not a database: the first statement raises the error.
     with suppress(sqlite3.Error):
         _decide(raw, _NEEDS)
@@ -78,7 +78,8 @@ def trust_if_harmless(raw: sqlite3.Connection) -> bool:
 def _decide(raw: sqlite3.Connection, needs: re.Pattern[str] | None = None) -> bool:
     """Trust the schema if it is harmless and, with ``needs``, matches that pattern."""
     trusted = False
-    # Without trust SQLite cannot read a schema with an index that calls json_extract(). Reading it runs no code of it.
+    # Without trust SQLite cannot read a schema with an index that calls json_extract(). Reading does not run code of
+    # the schema.
     raw.execute("PRAGMA trusted_schema = ON")
     try:
         text = _schema(raw)
@@ -90,7 +91,7 @@ def _decide(raw: sqlite3.Connection, needs: re.Pattern[str] | None = None) -> bo
 
 
 def _never(raw: sqlite3.Connection) -> re.Pattern[str]:
-    """Return a pattern of the names that a harmless schema does not have."""
+    """Return a pattern of the names that make a schema untrusted."""
     found: list[Any] = raw.execute("PRAGMA function_list").fetchall()
     unmarked = {str(row[0]) for row in found if not row[5] & _INNOCUOUS and not _HARMLESS.fullmatch(str(row[0]))}
     names = "|".join(map(re.escape, sorted({*unmarked, *_NEVER})))

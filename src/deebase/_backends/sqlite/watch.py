@@ -1,4 +1,4 @@
-"""What the statements of one SQLite connection write to, as SQLite reports it while it compiles them."""
+"""The tables that the statements of a SQLite connection write to, as SQLite reports them at compile time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
 
 
 class WriteWatch:
-    """Records the tables that statements write to, those of triggers and of foreign key actions included.
+    """Records the tables that statements write to, including those of triggers and foreign key actions.
 
     While it is installed, no statement can end the transaction: only the code that began it can.
 
@@ -19,9 +19,9 @@ class WriteWatch:
         deleted: the part of these that rows are deleted from.
         dropped: (schema, table) of each table that is dropped.
         created: (schema, table) of each table that is created.
-        altered: (schema, table) of each table that is renamed, or whose columns are.
+        altered: (schema, table) of each table that is renamed or has renamed columns.
         columns_dropped: whether a column is dropped.
-        schema_written: whether statements may write to the schema table itself.
+        schema_written: whether statements may write directly to the schema table.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class WriteWatch:
         if action == sqlite3.SQLITE_PRAGMA and str(first).lower() == "writable_schema":
             self.schema_written = True
         if action == sqlite3.SQLITE_ALTER_TABLE:
-            # The schema and the table come first here; a third name is that of a column that is dropped (alter.c).
+            # The arguments are schema and table; a third name is a dropped column (alter.c).
             self.altered.add((str(first), str(second)))
             if schema is not None:
                 self.columns_dropped = True

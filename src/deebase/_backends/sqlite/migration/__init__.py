@@ -1,1 +1,1 @@
-"""What migrations know of SQLite: contents, locks, scratch databases, and what a schema has besides tables."""
+"""Support of migrations for SQLite: contents, locks, scratch databases, and the further parts of a schema."""

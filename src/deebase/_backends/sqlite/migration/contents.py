@@ -1,4 +1,4 @@
-"""The tables of a SQLite database, their contents, and what the current transaction did to them."""
+"""The tables of a SQLite database, their contents, and their changes in the current transaction."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TABLES = """
     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND m.name <> '{ledger}'
     ORDER BY m.name, x.cid
 """
-#: A number has one text, whatever type its column declares; a blob has its digits.
+#: A number has the same text under all declared types; a blob is written as hexadecimal digits.
 _TEXT = """CASE typeof({c})
     WHEN 'real' THEN CAST(CASE WHEN {c} = CAST({c} AS INTEGER) THEN CAST({c} AS INTEGER) ELSE {c} END AS TEXT)
     WHEN 'blob' THEN hex({c}) ELSE CAST({c} AS TEXT) END"""
@@ -48,7 +48,7 @@ _MEASURED = """count({t}), total(length({t}) > 0), min({t}) IS max({t}), total(l
     total(CAST({t} AS REAL) * CAST({t} AS REAL))"""
 _FIGURES = 8
 _VERSION = Statement("PRAGMA schema_version", reads=True)
-#: Has the connection read a schema again that was written to as a table.
+#: Makes the connection read the schema again after direct changes of the schema table.
 _READ_AGAIN = Statement("PRAGMA writable_schema = RESET")
 
 
@@ -106,7 +106,7 @@ class SqliteCensus:
     async def end(self) -> Outcome:
         now = await (self._read_again() if self._watch.schema_written else self._tables())
         by_key = {table.key: table for table in now}
-        # A page may be used again by another table, but not before one is dropped.
+        # Another table can only reuse a page after a table was dropped.
         moved = {} if self._watch.dropped else {_place(table): table for table in now if _place(table)[1]}
         fates = [self._fate(table, by_key.get(table.key) or moved.get(_place(table))) for table in self._before]
         kept = {fate.after.key for fate in fates if fate.after is not None}
@@ -114,7 +114,7 @@ class SqliteCensus:
 
     async def _read_again(self) -> Sequence[StoredTable]:
         try:
-            # With another version, a rollback has the connection forget what it is about to read.
+            # With a new version, a rollback makes the connection discard the schema that it reads next.
             ((version,),) = await self._database.fetch(_VERSION, [])
             await self._database.fetch(Statement(f"{_VERSION.sql} = {version + 1}"), [])
             await self._database.fetch(_READ_AGAIN, [])
@@ -133,14 +133,14 @@ class SqliteCensus:
         return Fate(before, after, changed=changed, deleted=bool(names & (watch.deleted | watch.dropped)))
 
     def _passing_names(self) -> set[tuple[str, str]]:
-        """Return the names by which a table that is renamed may be written to before it has its last one."""
+        """Return the names under which a renamed table may be written to before it has its final name."""
         watch = self._watch
         known = {_name(table) for table in self._before} | watch.created
         written = {name for name in watch.written | watch.dropped if not name[1].startswith("sqlite_")}
         return {name for name in written if name in watch.altered or name not in known}
 
     def _only_grew(self, before: StoredTable, after: StoredTable) -> bool:
-        """Whether a table has the columns that it had, and perhaps more."""
+        """Whether a table still has all of its columns, and perhaps more."""
         return after.storage == before.storage or (
             not self._watch.columns_dropped
             and after.key == before.key
@@ -151,7 +151,7 @@ class SqliteCensus:
     async def close(self) -> None:
         lane, self._lane = self._lane, None
         if lane is not None:
-            # A connection that is gone has nothing to be taken off.
+            # On a lost connection there is nothing to uninstall.
             with contextlib.suppress(DeeBaseError):
                 await run_shielded(lane.call(WriteWatch.uninstall))
 

@@ -1,4 +1,4 @@
-"""What SQLite stores of a schema as text: the clauses of CREATE TABLE besides columns and keys, views, triggers."""
+"""The parts of a schema that SQLite stores as text: further clauses of CREATE TABLE, views and triggers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TRIGGERS = Statement(
     "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY tbl_name, name", reads=True
 )
 
-#: Clauses that the facts of the table show.
+#: Clauses that reflection of the table covers.
 _KNOWN = ("NOT NULL", "NULL", "DEFAULT", "")
 _FOREIGN = ("REFERENCES", "FOREIGN KEY")
 
@@ -44,7 +44,7 @@ def _key_of(sql: str) -> str:
 
 
 def _parsed(facts: TableInfo) -> TableText | None:
-    """Return the parts of a CREATE TABLE; None for a virtual table, or the syntax of a newer SQLite."""
+    """Return the parts of a CREATE TABLE; None for a virtual table, or for the syntax of a newer SQLite."""
     try:
         return parse(facts.sql or "")
     except (InvalidOperationError, IndexError, StopIteration):
@@ -72,7 +72,7 @@ def _of_columns(table: TableText) -> Iterator[tuple[str, str | None]]:
             if clause.kind == "CHECK":
                 yield text, column.name
             elif clause.kind == "UNIQUE":
-                # The same as one of the table over this column.
+                # The same as a table constraint over this column.
                 yield text.replace("unique", f"unique ( {folded(column.name)} )", 1), column.name
             elif (more := _more(clause, text)) is not None:
                 yield f"{folded(column.name)}: {more}", column.name
@@ -87,7 +87,7 @@ def _quirk(table: TableText, column: ColumnText) -> str | None:
 
 
 def _more(clause: Clause, text: str) -> str | None:
-    """Return the part of a clause that the facts of the table do not show."""
+    """Return the part of a clause that reflection of the table does not cover."""
     if clause.kind in ("COLLATE", "GENERATED", "DEFERRABLE"):
         return text
     if clause.kind == "PRIMARY KEY" and "autoincrement" in text.split():

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from deebase._backends.migration_protocols import Attempt, Connected, this_process
 from deebase.errors import MigrationError
 
-#: Who runs migrations of a database in memory, by its identity.
+#: The runner of migrations for each database in memory, by its identity.
 _in_memory: weakref.WeakKeyDictionary[object, str] = weakref.WeakKeyDictionary()
 
 if sys.platform == "win32":
     import msvcrt
 
-    #: Beyond the text: no other process can read a byte that is locked there.
+    #: After the text, because other processes may be unable to read a locked byte.
     _LOCKED_BYTE = 1 << 20
 
     def _take(descriptor: int) -> None:
@@ -43,7 +43,7 @@ async def runner_lock(database: Connected) -> AsyncGenerator[Attempt, None]:
 
 
 def _beside(path: str) -> str:
-    # The lock is the same for every link that leads to the database.
+    # All links to the database share the lock.
     return f"{os.path.realpath(path)}-migrating"
 
 
@@ -68,7 +68,7 @@ def _file_lock(path: str) -> Generator[Attempt, None, None]:
         yield attempt
     finally:
         for descriptor in held:
-            # Removed while it is locked: a process that waits for this file finds it gone, and opens another.
+            # Removed while it is locked: a process that waits for this file notices that, and opens a new one.
             with contextlib.suppress(OSError):
                 os.unlink(path)
             os.close(descriptor)
@@ -95,7 +95,7 @@ def _lock_file(path: str) -> int | None:
 
 
 def _is_still(path: str, descriptor: int) -> bool:
-    """Whether a path leads to the file that was opened, not to a newer one."""
+    """Whether a path still refers to the opened file, not to a newer one."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
     except FileNotFoundError:
@@ -118,7 +118,7 @@ def _memory_lock(database: object) -> Generator[Attempt, None, None]:
 
     async def attempt() -> str | None:
         nonlocal held
-        # One step, so that no other thread comes in between; equal texts of other tasks are other objects.
+        # One atomic step between threads; equal texts of other tasks are different objects.
         held = _in_memory.setdefault(database, mine) is mine
         return None if held else _in_memory.get(database, "another task")
 

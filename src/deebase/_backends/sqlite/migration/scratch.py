@@ -13,7 +13,7 @@ from deebase._backends.migration_protocols import SCRATCH_PREFIX, Connected, Scr
 @asynccontextmanager
 async def scratch(database: Connected) -> AsyncGenerator[ScratchTarget, None]:
     """See ``MigrationSupport``."""
-    # It need not survive a power cut.
+    # The file does not have to survive a power failure.
     pragmas = {**dict(database.settings.pragmas), "synchronous": "OFF"}
     with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX) as directory:
         yield ScratchTarget(Path(directory) / "scratch.db", {"pragmas": pragmas, "pool_size": 1})

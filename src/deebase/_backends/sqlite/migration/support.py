@@ -1,4 +1,4 @@
-"""What migrations need of SQLite."""
+"""Implementation of the interface for migrations."""
 
 from __future__ import annotations
 
