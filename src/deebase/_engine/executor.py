@@ -164,7 +164,7 @@ class Executor:
             yield statements
         finally:
             # By identity: two recordings may hold the same statements.
-            self._recordings = [other for other in self._recordings if other is not statements]
+            self._recordings[:] = [other for other in self._recordings if other is not statements]
 
     def _note(self, statement: Statement) -> None:
         for statements in self._recordings:
