@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from deebase import Database, ForeignKey, Index, Text, UTCDateTime, create_mod_from_tables
 from tests.conftest import BACKENDS
+from tests.support.capabilities import can
 from tests.support.modules import imported, ruff_complaints
 
 
@@ -192,7 +193,7 @@ class Pair:
 
 async def shape(db: Database) -> list[Any]:
     """Return what the database says of its tables."""
-    if db.engine.dialect.name == "sqlite":
+    if can(db).is_one_file:
         return await db.q("SELECT type, name, sql FROM sqlite_master ORDER BY name")
     columns = await db.q(
         """SELECT table_name, column_name, ordinal_position, data_type, is_nullable, column_default, is_identity

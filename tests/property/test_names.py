@@ -21,6 +21,7 @@ from deebase import (
     ValidationError,
 )
 from tests.conftest import BACKENDS
+from tests.support.capabilities import can
 
 HOSTILE = [
     "Robert'); DROP TABLE canary; --",
@@ -198,7 +199,7 @@ async def use_elsewhere(db: Database, name: str) -> None:
     table = await table.drop_column(f"{name[:20]}3")
     table = await table.rename(f"r {name[:25]}")
     assert await table.exists("k")
-    if db.engine.dialect.name == "postgresql":
+    if can(db).has_schemas:
         await db.q(f"CREATE SCHEMA {quoted}")
         await db.q(f"CREATE TABLE {quoted}.inside (id int PRIMARY KEY, CONSTRAINT {quoted} CHECK (id < 5))")
         inside = await db.reflect_table("inside", schema=name)
@@ -286,7 +287,7 @@ def test_names_that_postgresql_would_cut_are_refused_there(opened: Opened) -> No
         ]
         for call in calls:
             async with db.transaction() as tx:
-                if db.engine.dialect.name == "sqlite":
+                if can(db).max_name_bytes is None:
                     table = await call()
                     assert await table.count() == 0
                 else:
