@@ -36,7 +36,7 @@ async def inventory(
     found = await run_steps(executor, executor.backend.reflector.inventory(schema, names, with_related=with_related))
     for kind, name in [] if quiet else found.unreadable:
         missing = "what it selects from" if kind == "view" else "the extension that it needs"
-        warnings.warn(f"{kind} {name} is left out: {missing} does not exist", stacklevel=4)
+        warnings.warn(f"{kind} {name} is left out: {missing} does not exist", stacklevel=5)
     return found.tables
 
 
@@ -83,5 +83,5 @@ def _warn_of_text(table: TableInfo, catalog: Catalog) -> None:
     if columns:
         listed = ", ".join(f"{column.name} ({column.type})" for column in columns)
         warnings.warn(
-            f"{table.qualified_name}: Python has no type for {listed}: read and written as text", stacklevel=5
+            f"{table.qualified_name}: Python has no type for {listed}: read and written as text", stacklevel=6
         )
