@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -230,12 +230,70 @@ async def test_reflected(db: Database, parcels: Any, db_url: str, backend_name: 
         assert await (await other.create(Parcel, if_not_exists=True))() == before
 
 
-async def test_arrays(db: Database) -> None:
-    class A:
-        id: int
-        w: list[Weight]
-        m: dict[str, Version]
+class Spelled(ColumnType[str], name="spelled"):
+    """Text that files hold in another form than records; an annotation has to name it."""
 
-    t = await db.create(A)
-    await t.insert(w=[Weight(1)], m={"a": Version(1, 2)})
-    assert await t.get(1) == {"id": 1, "w": [Weight(1)], "m": {"a": Version(1, 2)}}
+    classes = (str,)
+
+    def parse(self, text: str) -> str:
+        return text.replace("-", "")
+
+    def format(self, value: str) -> str:
+        return "-".join(value)
+
+
+@dataclass
+class Nested:
+    word: Annotated[str, Spelled()]
+
+
+@dataclass
+class Word:
+    id: int | None
+    word: Annotated[str, Spelled()]
+    nested: Nested
+    weights: list[Weight]
+    versions: dict[str, Version]
+
+
+@pytest.mark.parametrize("name", ["word.csv", "word.json"])
+async def test_types_that_an_annotation_names(db: Database, tmp_path: Path, name: str) -> None:
+    words = await db.create(Word)
+    row = await words.insert(Word(None, "abc", Nested("de"), [Weight(1)], {"a": Version(1, 2)}))
+    assert row == Word(1, "abc", Nested("de"), [Weight(1)], {"a": Version(1, 2)})
+    await words.export_file(tmp_path / name)
+    text = (tmp_path / name).read_text()
+    assert "a-b-c" in text
+    assert "d-e" in text
+    await words.delete_where(all=True)
+    await db.import_file(tmp_path / name, "word")
+    assert await words() == [row]
+    create_mod_from_tables(tmp_path / "tables.py", words)
+    assert (tmp_path / "tables.py").read_text().count("word: Annotated[str, Spelled()]\n") == 2
+
+
+class Shade:
+    """A class that is neither a dataclass nor made from its text."""
+
+    def __init__(self, *, level: int) -> None:
+        self.level = level
+
+
+class ShadeType(ColumnType[Shade], python=Shade):
+    example = "3"
+
+    def parse(self, text: str) -> Shade:
+        return Shade(level=int(text))
+
+    def format(self, value: Shade) -> str:
+        return str(value.level)
+
+
+class Wall:
+    id: int
+    shade: Shade = Shade(level=3)
+
+
+async def test_a_default_that_cannot_be_written_is_refused(db: Database, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=r"(?s)cannot be written as source code.*define ShadeType\.source"):
+        create_mod_from_tables(tmp_path / "tables.py", await db.create(Wall))

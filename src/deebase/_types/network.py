@@ -54,7 +54,7 @@ class _NetworkType(ColumnType[Any]):
 
     def accept(self, value: Any) -> Any:
         """Return a value of exactly the class: an interface is an address to Python, and more than one to a column."""
-        kind = next((base for base in type(value).__mro__ if base in _PLAIN), None)
+        kind: Any = next((base for base in type(value).__mro__ if base in _PLAIN), None)
         if kind not in self.classes:
             raise misfit(value, " or ".join([kind.__name__ for kind in self.classes]), f"such as {self.example}")
         if getattr(value, "scope_id", None) is not None:
