@@ -130,7 +130,5 @@ async def test_what_it_cannot_refer_to_is_named(db: Database, foreign_keys: Any,
 async def test_a_table_that_is_there_gets_none(db: Database) -> None:
     await make(db)
     await db.create(Task, transform=True, **OPTIONS[Task])
-    with pytest.raises(
-        InvalidOperationError, match="a foreign key of several columns can only be created with its table"
-    ):
+    with pytest.raises(InvalidOperationError, match="several columns can only be created with its table"):
         await db.create(Line, transform=True, pk=["a", "b"], foreign_keys={("rb", "ra"): ForeignKey("line")})
