@@ -247,7 +247,7 @@ async def test_no_host_with_the_attribute_names_what_each_is(db_url: str) -> Non
         for call in (lambda: db.q("SELECT 1"), lambda: anext(db.stream("SELECT 1"))):
             with pytest.raises(ConnectionError, match="target_session_attrs=standby") as refused:
                 await call()
-            assert f"{directory}:{port} is a primary that takes writes" in str(refused.value)
+            assert f"{directory}:{port} is a primary that accepts writes" in str(refused.value)
             assert f"127.0.0.1:{nobody}: the database cannot be reached" in str(refused.value)
 
 

@@ -166,7 +166,7 @@ def test_what_there_is_to_know_is_said(foreign: Path) -> None:
     commands = Commands(str(foreign))
     commands.ok("sql", "--write", "CREATE TABLE word (w TEXT)")
     assert "word has no primary key" in commands.fails("db", "copy", str(foreign), "copy.db")
-    assert "booking.member refers to member already" in commands.fails(
+    assert "booking.member already refers to member" in commands.fails(
         "table", "transform", "booking", "--add-fk", "member=member", "--yes"
     )
     Path("tag.csv").write_text("id,word\n1,a\n")

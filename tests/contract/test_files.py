@@ -411,8 +411,8 @@ def header(columns: int) -> bytes:
 
 
 TAKEN: dict[str, tuple[bytes, Callable[[Capabilities], object], str]] = {
-    "case": (b"a,A\n1,2\n", lambda can: can.ignores_case_of_names, "'a' and 'A' for the same"),
-    "case in JSON": (b'[{"a": 1}, {"A": 2}]', lambda can: can.ignores_case_of_names, "'a' and 'A' for the same"),
+    "case": (b"a,A\n1,2\n", lambda can: can.ignores_case_of_names, "'a' and 'A' as the same"),
+    "case in JSON": (b'[{"a": 1}, {"A": 2}]', lambda can: can.ignores_case_of_names, "'a' and 'A' as the same"),
     "system column": (b"ctid,n\n1,2\n", lambda can: "ctid" in can.system_columns, "a system column ctid"),
     "long": ("é".encode() * 40 + b"\n1\n", lambda can: can.max_name_bytes, "more than the 63 bytes"),
     "many": (

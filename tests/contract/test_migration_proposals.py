@@ -401,7 +401,7 @@ async def test_models_are_a_module(kind: str, tmp_path: Path, monkeypatch: pytes
     (tmp_path / "deebase.toml").write_text(f'models = "{name}"', encoding="utf-8")
     path = list(sys.path)
     # Note is meant for a table in vain.
-    complaint = pytest.warns(UserWarning, match=rf"{name}\.Note has no id and is taken for no table")
+    complaint = pytest.warns(UserWarning, match=rf"{name}\.Note has no id, so it is not a table")
     with complaint if kind == "classes" else nullcontext():
         async with Database(":memory:") as db:
             text = (await Migrator.configured(db, tmp_path).new("first")).read_text(encoding="utf-8")

@@ -140,7 +140,7 @@ CALLS: dict[str, tuple[Call, type[DeeBaseError], list[str]]] = {
     "name__icontains": (lambda t: t(name__icontains="a"), ColumnNotFoundError, ["t.c.name.icontains"]),
     "a typing mistake": (lambda t: t(nme="a"), ColumnNotFoundError, ["'name'"]),
     "a whole SELECT": (lambda t: t("SELECT * FROM user"), ValidationError, ["SELECT", "db.q"]),
-    "the word WHERE": (lambda t: t("WHERE age > 3"), ValidationError, ["WHERE", "leave"]),
+    "the word WHERE": (lambda t: t("WHERE age > 3"), ValidationError, ["WHERE", "omit"]),
     "ORDER BY in a condition": (lambda t: t("age > 3 ORDER BY name"), ValidationError, ["order_by="]),
     "LIMIT in a condition": (lambda t: t("age > 3 LIMIT 1"), ValidationError, ["limit="]),
     "a select as condition": (lambda t: t(sa.select(t.c.id)), ValidationError, ["db.q(select)"]),

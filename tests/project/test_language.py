@@ -23,6 +23,9 @@ PHRASES = {
     r"(?:is|are) not there": "does not exist, is missing",
     r"(?:is|are) there already|there already": "already exists",
     r"once more": "again",
+    r"belongs? into": "is part of, goes to",
+    r"that (?:is|are) to be": "to ...",
+    r"(?:is|are|was|were) looked at": "is checked, is read",
     r"(?<!there )(?<!There )is no (?:column|table|view|row|index|key|name|number|value)": "is not a ...",
 }
 FORBIDDEN = re.compile("|".join(rf"\b(?:{phrase})\b" for phrase in PHRASES))

@@ -106,7 +106,7 @@ def _read(code: CodeType, at: int) -> _Body | None:
     if not body:
         return None
     inside = [entry for entry in entries if entry.target == body[0].target]
-    # A handler inside of the body has ranges of its own.
+    # A handler inside of the body has separate ranges.
     while more := [e for e in entries if e not in inside and any(i.start <= e.target < i.end for i in inside)]:
         inside += more
     return _Body(any(_yields(code.co_code, entry.start, entry.end) for entry in inside))

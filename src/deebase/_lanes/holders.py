@@ -31,7 +31,7 @@ class Holders(Generic[L]):
         #: How many lanes streams may hold at once.
         self._most = max(1, limit - 1)
         #: The task of each held lane (None as soon as the lane is about to be returned), and what holds the lane. A
-        #: task refers to the generator that it asked for an item (``create_task(anext(rows))``): the reference is weak.
+        #: task refers to the generator whose next item it awaits (``create_task(anext(rows))``), so it is weak.
         self.lanes: dict[L, tuple[weakref.ref[asyncio.Task[object]] | None, str]] = {}
         self._streams: set[L] = set()
         self._places = 0

@@ -1,4 +1,4 @@
-"""The tables and views one Database knows."""
+"""The catalog: the registered tables and views of one Database."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Types = Mapping[str, sa.types.TypeEngine[Any]]
 
 
 class Scope(Protocol):
-    """A transaction block, as far as the catalog takes part in it.
+    """The part of a transaction block that the catalog uses.
 
     Attributes:
-        parts: what takes part in the block, by its owner: published when the block commits, else discarded.
+        parts: state that takes part in the block, by owner: published if the block commits, otherwise discarded.
     """
 
     parts: dict[Any, Any]
@@ -34,7 +34,7 @@ class Scope(Protocol):
 
     @property
     def parent(self) -> Scope | None:
-        """The block around it."""
+        """The outer block."""
         ...
 
 
@@ -43,10 +43,10 @@ def _no_scope() -> Scope | None:
 
 
 class Catalog:
-    """What is known of the tables of one database.
+    """The registered tables and views of one database.
 
-    It takes part in transactions: what a block changes is known to the tasks of this block alone, until the commit
-    makes it known to all. After a rollback it was never there.
+    The catalog takes part in transactions: until the commit, only the tasks of a block see its changes. A rollback
+    discards them.
 
     Args:
         dialect: the database.
@@ -60,7 +60,7 @@ class Catalog:
 
     @property
     def _layer(self) -> Layer:
-        """What the current task knows."""
+        """The layer of the current task."""
         scope = self._scope()
         while scope is not None:
             layer: Layer | None = scope.parts.get(self)
@@ -70,7 +70,7 @@ class Catalog:
         return self._shared
 
     def _own_layer(self, scope: Scope | None) -> Layer:
-        """Return where what a block changes is noted."""
+        """Return the layer that records the changes of a block."""
         if scope is None:
             return self._shared
         if not scope.open:
@@ -86,24 +86,24 @@ class Catalog:
 
     @property
     def metadata(self) -> sa.MetaData:
-        """SQLAlchemy's metadata with the tables and views that were asked for."""
+        """SQLAlchemy's metadata with the tables and views that have been used."""
         return self._layer.metadata
 
     def build_all(self) -> None:
-        """Build the tables that were not asked for yet."""
+        """Build the tables that have not been used yet."""
         self._layer.build_all()
 
     # -- changes -------------------------------------------------------------------------------
 
     def add(self, entry: CatalogEntry) -> None:
-        """Note a table that was made, or found, for a class; one of the same name is replaced."""
+        """Register a table that was created, or found, for a class; it replaces one of the same name."""
         known = self._layer.entry(entry.facts.qualified_name)
-        # The types are made again at each call, but say the same.
+        # Each call creates new type objects, but they are equal.
         if known is None or known.cls is not entry.cls or known.facts != entry.facts:
             self._put(entry.facts.qualified_name, entry)
 
     def forget(self, name: str) -> None:
-        """Drop what is known of a table."""
+        """Remove a table from the catalog."""
         self._put(name, None)
 
     def learn(
@@ -119,8 +119,8 @@ class Catalog:
         Args:
             found: the tables and views that were read.
             schema: their schema.
-            only: the qualified names that were asked for; all tables and views of the schema by default.
-            known_only: add no table that is not known yet.
+            only: the qualified names of the requested tables; all tables and views of the schema by default.
+            known_only: do not add tables that are not registered.
 
         Returns:
             The tables and views that are new or were changed.
@@ -141,15 +141,15 @@ class Catalog:
         return changed
 
     def schemas(self) -> set[str | None]:
-        """Return the schemas of what is known."""
+        """Return the schemas of the registered tables and views."""
         return {facts.schema for facts in facts_of(self._layer)}
 
     def changed(self, name: str, found: TableInfo, *, renamed: Mapping[str, str], types: Types) -> None:
-        """Note that a table was changed by its own handle.
+        """Record that a table was changed by its handle.
 
         Args:
-            name: the name it had.
-            found: what it is now, maybe by another name.
+            name: its name before the change.
+            found: the changed table, perhaps with another name.
             renamed: new names of columns, by their old ones.
             types: the types of columns that the change names.
         """
@@ -159,29 +159,29 @@ class Catalog:
         self._put(found.qualified_name, CatalogEntry(found) if entry is None else entry.revised(found, renamed, types))
 
     def copied(self, name: str, found: TableInfo) -> None:
-        """Note a copy of a table: what is known of the columns of the one is known of those of the other."""
+        """Register a copy of a table, with the column types and defaults of the original."""
         model = self.model(name)
         types = {column: known.sa_type for column, known in model.columns.items()}
         self._put(found.qualified_name, CatalogEntry(found, None, types, dict(model.factories), model.row_type))
 
     def set_key(self, name: str, column: str) -> None:
-        """Let rows of a view be read by a column."""
+        """Set the column by which rows of a view are read."""
         entry = self._layer.entry(name)
         if entry is not None:
             self._put(name, CatalogEntry(entry.facts, row_type=entry.row_type, key=column))
 
     def set_row_type(self, model: TableModel, row_type: type) -> None:
-        """Let rows of a table be of a type, those of handles that exist too."""
+        """Set the row type of a table, also for existing handles."""
         model.row_type = row_type
         self._layer.keep_beside(model.name, row_type=row_type)
 
-    # -- asking --------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------
 
     def model(self, name: str) -> TableModel:
         """Return the model of a table or view.
 
         Raises:
-            TableNotFoundError: it is not known here; the nearest name is suggested.
+            TableNotFoundError: it is not registered; the hint suggests the nearest name.
         """
         model = self._layer.model(name)
         if model is None:
@@ -189,11 +189,11 @@ class Catalog:
         return model
 
     def facts(self, name: str) -> TableInfo | None:
-        """Return what the database says of a table or view, if it is known."""
+        """Return the reflected table or view, if it is registered."""
         return self._layer.facts(name)
 
     def unknown(self, name: str) -> TableNotFoundError:
-        """Return the error for a table or view that is not known."""
+        """Return the error for a table or view that is not registered."""
         known = {other.lower(): other for other in sorted(self._layer.names())}
         near = difflib.get_close_matches(name.lower(), known, n=1)
         guess = f"did you mean {known[near[0]]!r}? Else make" if near else "make"
@@ -204,7 +204,7 @@ class Catalog:
         )
 
     def is_view(self, name: str) -> bool:
-        """Whether what is known under a name is a view."""
+        """Whether a name belongs to a view."""
         facts = self._layer.facts(name)
         return facts is not None and facts.kind != "table"
 
@@ -218,11 +218,11 @@ class Catalog:
         return None
 
     def names(self, *, views: bool = False) -> list[str]:
-        """Return the names of all known tables, or of all views, sorted."""
+        """Return the sorted names of all registered tables, or of all views."""
         return sorted([facts.qualified_name for facts in facts_of(self._layer) if (facts.kind != "table") is views])
 
     def referring(self, names: Iterable[str]) -> list[str]:
-        """Return the known tables with foreign keys to one of these tables."""
+        """Return the registered tables with foreign keys to one of these tables."""
         targets = set(names)
         return [
             facts.qualified_name
@@ -231,7 +231,7 @@ class Catalog:
         ]
 
     def concerned(self, names: Collection[str], schema: str | None) -> list[str]:
-        """Return the tables and views of a schema that a change of tables may concern, by their plain names.
+        """Return the unqualified names of tables and views of a schema that a change of tables may affect.
 
         Args:
             names: the qualified names of the tables, before and after the change.
@@ -255,9 +255,9 @@ class Catalog:
         return None
 
     def explained(self, error: UniqueViolationError) -> UniqueViolationError:
-        """Return the error of a unique index over expressions, or over a part of the rows, with what is known of it.
+        """Return the error of a unique index over expressions, or over a part of the rows, with its columns.
 
-        SQLite tells the name of the first kind alone, and the columns of the second alone.
+        SQLite reports only the name of the first kind, and only the columns of the second.
         """
         found = self._index_of(error)
         if found is None:
@@ -282,7 +282,7 @@ class Catalog:
             if error.constraint != "unique" or error.table_name not in (None, table, table.rpartition(".")[2]):
                 continue
             by_name = [index for index in indexes if index.name == error.constraint_name]
-            # Without its name: by its columns, unless a constraint over all rows has the same.
+            # Without its name: find it by its columns, unless a constraint over all rows has the same ones.
             like = [index for index in indexes if error.columns and index.columns == error.columns]
             found = by_name or (like if all(index.partial for index in like) else [])
             if found and not found[0].is_unique_key:

@@ -1,4 +1,4 @@
-"""A change of a table, checked against what the database says of it."""
+"""A change of a table, checked against the existing tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class NewKey:
 
 @dataclass(frozen=True)
 class Arguments:
-    """What a caller of ``transform`` asked for, as it was given."""
+    """The arguments of ``transform``, unchecked."""
 
     types: Mapping[str, Any] | None = None
     rename: Mapping[str, str] | None = None
@@ -50,19 +50,19 @@ class Arguments:
 
 @dataclass(frozen=True)
 class Change:
-    """The change of a table; every column has the name that it has before the change.
+    """The change of a table; columns have their names from before the change.
 
     Attributes:
         types: columns and their new types.
         rename: columns and their new names.
         drop: columns.
-        not_null: columns, and whether they refuse NULL.
+        not_null: columns, and whether they are NOT NULL.
         defaults: columns and their defaults as SQL, None for none.
         pk: the new key; None leaves it unchanged.
-        add_foreign_keys: those to make.
-        drop_foreign_keys: the columns of each one to drop.
+        add_foreign_keys: the foreign keys to add.
+        drop_foreign_keys: the columns of each foreign key to drop.
         add_checks: conditions in SQL.
-        column_order: all columns that stay, in their new order; empty leaves it unchanged.
+        column_order: all remaining columns in their new order; empty leaves it unchanged.
         index_foreign_keys: whether new foreign keys get an index.
     """
 
@@ -80,12 +80,12 @@ class Change:
 
     @property
     def only_names(self) -> bool:
-        """Whether nothing but names of columns changes."""
+        """Whether only names of columns change."""
         return self == Change(rename=self.rename)
 
     @property
     def only_names_and_drops(self) -> bool:
-        """Whether columns are dropped or renamed, and nothing else."""
+        """Whether columns are only dropped or renamed."""
         return self == Change(rename=self.rename, drop=self.drop)
 
     def key(self, facts: TableInfo) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ class _Planning:
             index_foreign_keys=given.index_foreign_keys,
         )
         if made == Change():
-            raise ValidationError(f"{self.operation} of {self.name} without a change", hint="say what is to change")
+            raise ValidationError(f"{self.operation} of {self.name} without a change", hint="pass at least one change")
         self._must_agree(made)
         return made
 
@@ -283,19 +283,19 @@ class _Planning:
             target = target or key[0]
             if not _tells_rows(other, key, target):
                 raise SchemaError(
-                    f"{self.name}.{column} refers to {table}.{target}, which does not tell its rows apart",
+                    f"{self.name}.{column} refers to {table}.{target}, which is not unique",
                     table_name=self.name,
                     column_name=column,
-                    hint=f"refer to the key of {table}, or make a unique index on {target}",
+                    hint=f"refer to the key of {table}, or create a unique index on {target}",
                 )
             if ((column,), table) in [(there.columns, there.table) for there in self.facts.foreign_keys] and (
                 column,
             ) not in change.drop_foreign_keys:
                 raise SchemaError(
-                    f"{self.name}.{column} refers to {table} already",
+                    f"{self.name}.{column} already refers to {table}",
                     table_name=self.name,
                     column_name=column,
-                    hint=f"drop_foreign_keys=[{column!r}] takes the other one away",
+                    hint=f"drop_foreign_keys=[{column!r}] drops the existing one",
                 )
             yield NewKey(column, table, target, mark.on_delete, mark.on_update)
 
@@ -325,14 +325,14 @@ class _Planning:
 
     def _contradiction(self, argument: str, why: str) -> ValidationError:
         return ValidationError(
-            f"{argument} of {self.operation} cannot be done on {self.name}: {why}",
+            f"{argument} of {self.operation} is not possible on {self.name}: {why}",
             field=argument,
-            hint="look at what else the call asks for",
+            hint="check the other arguments of the call",
         )
 
 
 def _same(name: str, dialect: Dialect) -> str:
-    # Names of columns that differ in ASCII capitals alone are one to SQLite.
+    # SQLite treats names of columns that differ only in the case of ASCII letters as equal.
     return folded(name) if capabilities_of(dialect).ignores_case_of_names else name
 
 
@@ -341,7 +341,7 @@ def _tells_rows(facts: TableInfo, key: tuple[str, ...], column: str) -> bool:
 
 
 def column_spec(name: str, annotation: Any, default: Any) -> ColumnSpec:
-    """Return what an annotation and a default say of a column.
+    """Return the column of an annotation and a default.
 
     Raises:
         UnsupportedTypeError: the annotation has no column type.
@@ -353,10 +353,10 @@ def column_spec(name: str, annotation: Any, default: Any) -> ColumnSpec:
 
 
 def reference_mark(given: Any, column: str) -> ForeignKeyMark:
-    """Return what a column is to refer to: as it was given, or of a table by its name.
+    """Return the foreign key of a column, from ``ForeignKey`` or the name of a table.
 
     Raises:
-        ValidationError: it is something else, such as the annotation of a column.
+        ValidationError: it is of another type, such as the annotation of a column.
     """
     mark: Any = ForeignKeyMark(given) if isinstance(given, str) else given
     if not isinstance(mark, ForeignKeyMark):

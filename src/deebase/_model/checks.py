@@ -1,4 +1,4 @@
-"""CHECK constraints: the conditions that ``create(checks=...)`` takes, and those that a table has."""
+"""CHECK constraints: the conditions of ``create(checks=...)``, and those of existing tables."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from deebase._sqltext.tokens import Token, code_tokens, folded, joined, spliced
 from deebase._types.choices import choice_columns
 from deebase.errors import InvalidOperationError
 
-#: What PostgreSQL shows of a CHECK without options (pg_get_constraintdef).
+#: The text of a CHECK without options on PostgreSQL (pg_get_constraintdef).
 _PLAIN = re.compile(r"CHECK \((.*)\)", re.DOTALL)
 
 
 class Condition(NamedTuple):
-    """A condition, the text by which it is compared with others of the same database, and its name on SQLite."""
+    """A condition, its comparable text, and its name on SQLite."""
 
     sql: str
     key: str
@@ -26,7 +26,7 @@ class Condition(NamedTuple):
 
 
 def conditions(facts: TableInfo, choices: Collection[str]) -> list[Condition]:
-    """Return the conditions of a table that ``checks=`` can say.
+    """Return the conditions of a table that ``checks=`` can express.
 
     Args:
         facts: the table.
@@ -48,7 +48,7 @@ def _of_text(sql: str) -> Iterator[Condition]:
     try:
         table = parse(sql)
     except (InvalidOperationError, IndexError, StopIteration):
-        # A virtual table, or one that a newer SQLite has made.
+        # A virtual table, or one of a newer SQLite.
         return
     for clause in _checks(table):
         place = next(n for n, token in enumerate(clause.tokens) if token.word == "CHECK")
@@ -71,7 +71,7 @@ def _of_definitions(definitions: Iterable[str]) -> Iterator[Condition]:
 
 
 def _bare(sql: str) -> str:
-    """Return a condition without parentheses around all of it."""
+    """Return a condition without its outer parentheses."""
     depth, found = 0, code_tokens(sql, SQLITE)
     for place, token in enumerate(found):
         depth += {"(": 1, ")": -1}.get(token.text, 0)
@@ -81,7 +81,7 @@ def _bare(sql: str) -> str:
 
 
 def by_value(condition: str, decimals: Collection[str]) -> str:
-    """Return a condition as SQLite has to check it: Decimals, which it stores as text, are compared as numbers.
+    """Return a condition for SQLite, in which Decimals, which are stored as text, are compared as numbers.
 
     Args:
         condition: in SQL of any database.
@@ -109,10 +109,10 @@ def _is_compared(before: Token | None, following: Token | None) -> bool:
 
 
 def stored_keys(sql: str) -> set[str]:
-    """Return what the conditions in a CREATE TABLE of SQLite are compared by."""
+    """Return the comparable texts of the conditions in a CREATE TABLE of SQLite."""
     return {condition.key for condition in _of_text(sql)}
 
 
 def written_key(condition: str) -> str:
-    """Return what a condition is compared by, when it stands in a CREATE TABLE of SQLite."""
+    """Return the comparable text of a condition in a CREATE TABLE of SQLite."""
     return joined(code_tokens(f"CHECK ({condition})", SQLITE))

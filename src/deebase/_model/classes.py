@@ -1,8 +1,8 @@
-"""Which classes are tables, and with which options: of a list, a dict or a module."""
+"""Finds the classes of tables, and their options, in a list, a dict or a module."""
 
 from __future__ import annotations
 
-# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,19 +13,19 @@ from typing import Any, TypeAlias, get_args, is_typeddict
 from deebase._model.fields import fields_of
 from deebase.errors import ConfigurationError, ValidationError
 
-#: Classes with what each needs of ``create``.
+#: Classes with their options of ``create``.
 Tables: TypeAlias = "list[tuple[type[Any], Mapping[str, Any]]]"
 
-#: What a module calls its tables, with the options of `create`.
+#: The name in a module of its tables, with their options of `create`.
 _TABLES = "TABLES"
 _HINT = "create_all(User, Post), a list of classes, {User: {}, Post: {'pk': 'slug'}}, or a module with classes"
 
 
 def tables_of(given: Iterable[Any]) -> Tables:
-    """Return the classes among arguments, which may be lists, dicts and modules of them too.
+    """Return the classes among arguments, which may also be lists, dicts and modules of classes.
 
     Raises:
-        ValidationError: something else.
+        ValidationError: an argument is of another type.
         ConfigurationError: a module without tables.
     """
     found: Tables = []
@@ -49,7 +49,7 @@ def _with_options(given: Mapping[Any, Any]) -> Tables:
     for cls, options in given.items():
         if not isinstance(cls, type) or not isinstance(options, Mapping):
             raise ValidationError(
-                "a dict of tables has a class and the dict of its options in each entry", field="classes", hint=_HINT
+                "each entry of a dict of tables is a class with the dict of its options", field="classes", hint=_HINT
             )
     return list(given.items())
 
@@ -58,7 +58,7 @@ def tables_in(module: ModuleType) -> Tables:
     """Return the classes of the tables of a module, each with its options for ``create``.
 
     Raises:
-        ConfigurationError: there are none.
+        ConfigurationError: the module has no tables.
     """
     given: Any = getattr(module, _TABLES, None)
     if isinstance(given, Mapping):
@@ -74,7 +74,7 @@ def tables_in(module: ModuleType) -> Tables:
 
 
 def _classes(module: ModuleType) -> list[type[Any]]:
-    """Return the public classes of a module that have an id, and are no part of another one's columns."""
+    """Return the public classes of a module that have an id and are not used in columns of other classes."""
     here: list[tuple[str, Any]] = [*vars(module).items()]
     own: list[type[Any]] = [
         cls
@@ -88,7 +88,7 @@ def _classes(module: ModuleType) -> list[type[Any]]:
     for cls in found if keyed else []:
         if cls not in keyed:
             warnings.warn(
-                f"{module.__name__}.{cls.__name__} has no id and is taken for no table: give it one, "
+                f"{module.__name__}.{cls.__name__} has no id, so it is not a table: add an id, "
                 f"name all tables in TABLES = {{{cls.__name__}: {{'pk': ...}}, ...}}, or call it _{cls.__name__}",
                 stacklevel=2,
             )

@@ -38,10 +38,10 @@ class ColumnSpec:
         name: the field's and the column's name.
         sa_type: the column's type.
         nullable: whether the annotation allows None.
-        default: the value of the column's DEFAULT, as the class gives it; UNSET for none.
-        default_factory: makes the value in Python where a record gives none; None for none.
-        foreign_key: where the column points; None for nowhere.
-        python_type: the annotation without ``| None`` and its marks.
+        default: the value of the column's DEFAULT from the class; UNSET for none.
+        default_factory: makes the value in Python if a record has none; None for none.
+        foreign_key: the foreign key of the column, or None.
+        python_type: the annotation without ``| None`` and metadata.
     """
 
     name: str
@@ -54,7 +54,7 @@ class ColumnSpec:
 
     @classmethod
     def key(cls, name: str) -> ColumnSpec:
-        """Return the int key that a class does not mention."""
+        """Return the int key of a class that does not declare one."""
         return cls(name, integer(), nullable=False)
 
 
@@ -68,7 +68,7 @@ def describe(
 
     Args:
         cls: the class.
-        localns: names for annotations that are text, where the class is defined inside a function.
+        localns: names for annotations that are text, for classes that are defined inside a function.
         defaults: defaults by field, instead of those of the class.
 
     Raises:
@@ -85,7 +85,7 @@ def describe(
     return columns
 
 
-#: Attributes by which other libraries, or a wish, give options of a table, and what takes their place.
+#: Attributes that set options of a table in other libraries, and what to use instead.
 _OPTIONS = {
     "__checks__": "db.create(cls, checks=['age >= 0'])",
     "__constraints__": "db.create(cls, checks=[...], indexes=[...], foreign_keys={...})",
@@ -107,7 +107,7 @@ _OPTIONS = {
 
 
 def refuse_options(cls: type, table: str) -> None:
-    """Refuse options of a table inside of its class, which nothing would read.
+    """Refuse options of a table in its class, because they would be ignored.
 
     Raises:
         ValidationError: the class has one; one that repeats the table's name is allowed.
@@ -117,13 +117,13 @@ def refuse_options(cls: type, table: str) -> None:
             # Methods of Python's own protocols (`__index__`) are functions.
             if name in _OPTIONS and value != table and not callable(value) and not hasattr(value, "__get__"):
                 raise ValidationError(
-                    f"{cls.__name__}: the attribute {name} of a class says nothing of its table",
+                    f"{cls.__name__}: the attribute {name} of a class has no effect on its table",
                     field=name,
                     hint=f"write {_OPTIONS[name]}",
                 )
 
 
-#: Metadata of annotations that is meant for the table, and what takes its place.
+#: Metadata of annotations that is meant for the table, and what to use instead.
 _MARKS = {
     "autoincrement": "a single integer key is generated",
     "check": "db.create(cls, checks=['age >= 0'])",
@@ -141,7 +141,7 @@ _MARKS = {
 
 
 def _refuse_marks(marks: Iterable[Any], name: str) -> None:
-    """Refuse metadata that is meant for the table, which nothing would read; other libraries have theirs beside it."""
+    """Refuse metadata that is meant for the table but would be ignored; that of other libraries is allowed."""
     for mark in marks:
         advice: str | None = None
         if isinstance(mark, str):
@@ -154,7 +154,7 @@ def _refuse_marks(marks: Iterable[Any], name: str) -> None:
             advice = _MARKS["foreign_key"]
         if advice is not None:
             raise UnsupportedTypeError(
-                "its annotation holds metadata that says nothing of the column",
+                "its annotation has metadata without effect on the column",
                 hint=f"write {advice.format(name)}",
             )
 
@@ -189,7 +189,7 @@ def _column(cls: type, item: Field, localns: Mapping[str, Any] | None) -> Column
     return spec
 
 
-#: Called with types that are known at run time alone.
+#: Called with types that are only known at run time.
 _UNION: Any = Union
 
 
@@ -200,7 +200,7 @@ class _Unwrapped(NamedTuple):
 
 
 def _unwrapped(hint: Any) -> _Unwrapped:
-    """Take off ``| None``, Annotated, Final, NewType and aliases, in whatever order they come."""
+    """Remove ``| None``, Annotated, Final, NewType and aliases, in any order."""
     nullable, marks = False, ()
     while True:
         origin = get_origin(hint)
@@ -235,7 +235,7 @@ def _unsupported(hint: Any) -> UnsupportedTypeError:
 def sql_default(spec: ColumnSpec, dialect: Dialect) -> sa.ColumnElement[Any] | None:
     """Return the DEFAULT of a column as a literal of the dialect, for ``server_default``; None for none.
 
-    A default is a value, never SQL: it is checked, converted as a bound value is, and quoted.
+    A default is a value, never SQL: it is checked, converted like a bound value, and quoted.
 
     Raises:
         ValidationError: it does not fit the column.

@@ -15,10 +15,10 @@ from deebase._types.moment_sql import indexed_moments, other_forms_indexes
 
 
 def create_statements(tables: Sequence[sa.Table], dialect: Dialect, *, strict: bool = False) -> list[str]:
-    """Return the DDL for tables and their indexes; a table comes after those that it refers to.
+    """Return the DDL for tables and their indexes; a table follows the tables that it refers to.
 
     Foreign keys of a cycle, and those that need a unique index, come last as ALTERs where the database can add them;
-    SQLite cannot, and accepts a reference to a later table. ``strict`` makes SQLite refuse values of other types.
+    SQLite cannot, and accepts a reference to a later table. With ``strict``, SQLite rejects values of other types.
     """
     strict = strict and capabilities_of(dialect).has_strict_tables
     other_forms = [sql for table in tables for sql in other_forms_indexes(table, indexed_moments(table), dialect)]
@@ -54,9 +54,9 @@ def _is_to_key(constraint: sa.ForeignKeyConstraint) -> bool:
 
 
 def _with_strict_types(tables: Sequence[sa.Table], dialect: Dialect) -> list[sa.Table]:
-    """Return copies whose columns have the only types that a STRICT table may have."""
+    """Return copies whose columns have the types of STRICT tables."""
     metadata = sa.MetaData()
-    # With those that they refer to, which a copy has to find.
+    # Including the tables that they refer to, which the copies need.
     everything = {
         table.key: table.to_metadata(metadata) for one in tables[:1] for table in one.metadata.tables.values()
     }

@@ -1,4 +1,4 @@
-"""From a class to a SQLAlchemy table and the model that rows of it are read and written with."""
+"""Converts a class to a SQLAlchemy table and to the model for reading and writing its rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from deebase.types import ForeignKeyMark, Index
 
 @dataclass(frozen=True)
 class Reference:
-    """A foreign key: which table it points at, and which columns of it; None for its key."""
+    """A foreign key: the table that it refers to, and the columns of that; None for its key."""
 
     columns: tuple[str, ...]
     table: str
@@ -40,13 +40,13 @@ class Reference:
 
     @property
     def written(self) -> str:
-        """Its columns as messages name them."""
+        """Its columns for messages."""
         return self.columns[0] if len(self.columns) == 1 else f"({', '.join(self.columns)})"
 
 
 @dataclass(frozen=True)
 class TableSpec:
-    """What a class says about its table; nothing here knows a database."""
+    """The table of a class, for any database."""
 
     cls: type
     name: str
@@ -55,17 +55,17 @@ class TableSpec:
     references: tuple[Reference, ...]
     indexes: tuple[Index, ...]
     checks: tuple[str, ...] = ()
-    #: Those of foreign keys that nothing else serves.
+    #: Indexes of foreign keys that no other index covers.
     key_indexes: tuple[Index, ...] = ()
 
     @property
     def all_indexes(self) -> tuple[Index, ...]:
-        """Every index that its table gets."""
+        """All indexes of the table."""
         return (*self.indexes, *self.key_indexes)
 
     @property
     def generated(self) -> str | None:
-        """The key column whose values the database makes: a single integer key."""
+        """The key column whose values the database generates: a single integer key."""
         if len(self.pks) != 1:
             return None
         spec = next(column for column in self.columns if column.name == self.pks[0])
@@ -85,11 +85,11 @@ def design(
     localns: Mapping[str, Any] | None = None,
     columns: Iterable[ColumnSpec] | None = None,
 ) -> TableSpec:
-    """Read a class as a table; ``columns`` are given where they are not those of the class.
+    """Return the table of a class; ``columns`` replaces the columns of the class.
 
     Raises:
         UnsupportedTypeError: an annotation has no column type.
-        ValidationError: a default does not fit its column, a condition is no text, or the key is empty.
+        ValidationError: a default does not fit its column, a condition is not text, or the key is empty.
         SchemaError: pk, indexes, foreign_keys or defaults name a column the class lacks.
     """
     _must_be_class(cls)
@@ -129,9 +129,9 @@ def design(
 def _key_indexes(
     table: str, references: Iterable[Reference], pks: Sequence[str], indexes: Iterable[Index]
 ) -> Iterable[Index]:
-    """Yield the indexes of foreign keys that neither the key nor another index serves.
+    """Yield the indexes of foreign keys that neither the key nor another index covers.
 
-    Without one, each row that is deleted has the database read all rows that may refer to it.
+    Without such an index, each DELETE of a row reads all rows that may refer to it.
     """
     indexed: list[Sequence[str]] = [pks, *[index.columns for index in indexes if index.where is None]]
     for reference in references:
@@ -144,7 +144,7 @@ def _must_be_class(given: Any) -> None:
     if isinstance(given, type):
         return
     kind = type(given).__name__
-    hint = f"give the class itself: db.create({kind})"
+    hint = f"pass the class itself: db.create({kind})"
     if isinstance(given, (str, dict)):
         hint = "class User: with the columns as annotations, then db.create(User, name='users')"
     raise ValidationError(f"a table is created from a class, not from {kind}", field="cls", hint=hint)
@@ -161,7 +161,7 @@ def _must_be_dict(cls: type, argument: str, given: Any) -> None:
 
 
 def _must_be_meant(table: str, key: str, known: Collection[str]) -> None:
-    """Refuse a key that no field has, but nearly: it would be added to the table as another column."""
+    """Refuse a key whose name is similar to a field: it would be added to the table as another column."""
     near = [] if key in known or key == "id" else difflib.get_close_matches(key, known, n=1, cutoff=0.8)
     if near:
         raise ColumnNotFoundError(
@@ -185,10 +185,10 @@ def _is_name(name: Any) -> bool:
 
 
 def check_names(designs: Iterable[TableSpec], dialect: Dialect) -> None:
-    """Refuse names that no database takes, those that this one would cut, and more columns than it takes.
+    """Refuse names that a database does not accept or would truncate, and too many columns.
 
     Raises:
-        ValidationError: a name is empty, holds NUL or a lone surrogate, is too long or taken; ``.value`` is the name.
+        ValidationError: a name is empty, holds NUL or a lone surrogate, is too long or reserved; ``.value`` is it.
     """
     for made in designs:
         _check_columns(made, dialect)
@@ -207,10 +207,10 @@ def _check_columns(made: TableSpec, dialect: Dialect) -> None:
     most = most_columns(dialect)
     if len(made.columns) > most:
         raise ValidationError(
-            f"table {made.name} would have {len(made.columns):,} columns, and this database takes {most:,}",
+            f"table {made.name} would have {len(made.columns):,} columns, and this database allows {most:,}",
             field="name",
             value=made.name,
-            hint="split it into several tables, or keep what belongs together in one JSON column",
+            hint="split it into several tables, or store related values in one JSON column",
         )
     can = capabilities_of(dialect)
     known: dict[str, str] = {}
@@ -226,7 +226,7 @@ def _check_columns(made: TableSpec, dialect: Dialect) -> None:
         key = folded(name) if can.ignores_case_of_names else name
         if known.setdefault(key, name) != name:
             raise ValidationError(
-                f"{made.name}: {can.title} takes the columns {known[key]!r} and {name!r} for the same",
+                f"{made.name}: {can.title} treats the columns {known[key]!r} and {name!r} as the same",
                 field=name,
                 value=name,
                 hint="rename one of them",
@@ -234,7 +234,7 @@ def _check_columns(made: TableSpec, dialect: Dialect) -> None:
 
 
 def check_name(what: str, name: Any, dialect: Dialect) -> None:
-    """Refuse one name; ``what`` says whose.
+    """Refuse one name; ``what`` describes it.
 
     Raises:
         ValidationError: as for ``check_names``.
@@ -290,7 +290,7 @@ def _reference(table: str, columns: tuple[str, ...], mark: Any) -> Reference:
             f"{table}: a foreign key of {len(columns)} columns refers to {len(targets)} of {target}",
             table_name=table,
             column_name=columns[0],
-            hint=f"ForeignKey({target!r}, columns=...) names as many as refer to them",
+            hint=f"ForeignKey({target!r}, columns=...) needs the same number of columns",
         )
     return Reference(columns, target, targets, mark.on_delete, mark.on_update)
 
@@ -312,7 +312,7 @@ def _index(table: str, item: Any, known: set[str]) -> Index:
 
 
 def sa_tables(designs: Sequence[TableSpec], metadata: sa.MetaData, dialect: Dialect) -> dict[str, sa.Table]:
-    """Add the tables of designs to the metadata, which holds the others they refer to.
+    """Add the tables of specifications to the metadata, which holds the other tables that they refer to.
 
     Foreign keys are added when all tables exist, so they may form cycles.
 
@@ -348,7 +348,7 @@ def _bare_table(made: TableSpec, metadata: sa.MetaData, dialect: Dialect) -> sa.
     for index in made.all_indexes:
         options = {}
         if index.where is not None:
-            # Not sa.text, which takes a colon before a word for a parameter, in a string as well.
+            # Not sa.text, which interprets a colon before a word as a parameter, also in strings.
             condition: Any = cast("Any", sa.literal_column(index.where))
             options = {"sqlite_where": condition, "postgresql_where": condition}
         sa.Index(index.name, *[table.c[name] for name in index.columns], unique=index.unique, **options)
@@ -367,7 +367,7 @@ def _checks(made: TableSpec, table: sa.Table, dialect: Dialect) -> Iterable[sa.C
 
 
 def conditions_of(made: TableSpec, dialect: Dialect) -> list[str]:
-    """Return the conditions of a design as this database is to check them."""
+    """Return the conditions of a specification in the form for this database."""
     if capabilities_of(dialect).has_exact_decimals:
         return list(made.checks)
     decimals = [spec.name for spec in made.columns if isinstance(spec.sa_type, ExactNumber)]
@@ -420,16 +420,16 @@ def table_model(
     factories: Mapping[str, Callable[[], Any]] | None = None,
     lenient: bool = False,
 ) -> TableModel:
-    """Return what the statements need of a table.
+    """Return the model of a table for statements.
 
     Args:
         table: the table.
         dialect: the database.
-        generated: the key column whose values the database makes.
+        generated: the key column whose values the database generates.
         uniques: its unique constraints and indexes, by name.
         foreign_keys: its foreign keys.
-        factories: what makes the values of columns that a new row leaves out.
-        lenient: return a stored value of another type than its column's unchanged.
+        factories: functions that make the values of columns that a new row omits.
+        lenient: return a stored value of another type than its column unchanged.
     """
     known = factories or {}
     columns = [column_model(column, dialect, known.get(column.name), lenient=lenient) for column in table.c]
@@ -439,12 +439,12 @@ def table_model(
 def column_model(
     column: sa.Column[Any], dialect: Dialect, factory: Callable[[], Any] | None = None, *, lenient: bool = False
 ) -> ColumnModel:
-    """Return how values of one column are checked, sent and read.
+    """Return the model of one column: how its values are checked, sent and read.
 
     Args:
         column: the column.
         dialect: the database.
-        factory: makes the values that are not given.
+        factory: makes missing values.
         lenient: return a stored value of another type unchanged.
     """
     implementation = column.type.dialect_impl(dialect)
@@ -460,7 +460,7 @@ def column_model(
         try:
             return checked if checked is None or send is None else send(checked)
         except ValidationError as error:
-            # What one database alone does not store.
+            # Values that only one of the databases cannot store.
             raise located(error, column.name, column.table.name, value) from None
 
     chosen = bind if send is not None else check
@@ -470,7 +470,7 @@ def column_model(
         column,
         bind=chosen,
         passes=column_type(column.type).passer() if send is None else None,
-        # SQLite's SELECT gives REAL as a float always; its RETURNING may give an int.
+        # SELECT of SQLite always returns REAL as a float; RETURNING may return an int.
         read=None if isinstance(column.type, Float) else read,
         read_returned=read,
         takes_collections=column_type(column.type).takes_collections,
@@ -482,13 +482,13 @@ def column_model(
 
 
 def _place(bind: Callable[[Any], Any], normal: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-    """Return what sends the value of a row: one that does not fit its column was read as SQLite stores it."""
+    """Return the converter for values of rows; one that does not fit its column has SQLite's stored form."""
 
     def process(value: Any) -> Any:
         try:
             return bind(value)
         except ValidationError:
-            # A Decimal is stored as text, be it NaN.
+            # A Decimal is stored as text, even NaN.
             stored = storable(str(value) if isinstance(value, Decimal) else value)
             return stored if normal is None else normal(stored)
 

@@ -1,4 +1,4 @@
-"""How a table that exists differs from its class."""
+"""The differences between an existing table and its class."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from deebase._model.facts import TableInfo, same_type
 
 
 def differences(table: sa.Table, found: TableInfo, dialect: Dialect) -> list[str]:
-    """Return in words how a table differs from its class.
+    """Return the differences between a table and its class in words.
 
     Args:
-        table: what the class makes.
-        found: what the database says.
+        table: the table of the class.
+        found: the existing table.
         dialect: the database.
     """
     columns = {column.name: column for column in found.columns}

@@ -1,4 +1,4 @@
-"""What a database says of its tables and views, as plain values."""
+"""The tables and views of a database as plain values."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ class ColumnInfo:
 
     Attributes:
         name: its name.
-        type: its type as the database writes it; "" for none (SQLite).
-        not_null: whether NULL is refused.
+        type: its type in the form of the database; "" for none (SQLite).
+        not_null: whether it is NOT NULL.
         default: its default as SQL, or None.
-        key: its place in the primary key from 1, 0 for none.
-        generated: the database makes its values: identity, serial, INTEGER PRIMARY KEY.
-        computed: the expression it is computed from, or None.
-        labels: of an enum type, its values.
-        base: what a domain is based on, or what an array holds: another type as the database writes it.
-        array: it holds arrays of ``base``.
-        enum: schema and name of the enum type that ``labels`` belong to.
+        key: its position in the primary key from 1, otherwise 0.
+        generated: the database generates its values: identity, serial, INTEGER PRIMARY KEY.
+        computed: the expression of a computed column, or None.
+        labels: the values of an enum type.
+        base: the base type of a domain, or the element type of an array, in the form of the database.
+        array: its values are arrays of ``base``.
+        enum: schema and name of the enum type of ``labels``.
     """
 
     name: str
@@ -74,8 +74,8 @@ class TableInfo:
         foreign_keys: in the order of their columns.
         indexes: by name.
         checks: the conditions of CHECK constraints on PostgreSQL; on SQLite they are in ``sql``.
-        sql: the statement that made it, on SQLite.
-        other_forms: indexes of DeeBase's own over moments in other forms than ours, on SQLite.
+        sql: its CREATE statement, on SQLite.
+        other_forms: indexes of DeeBase over moments in other forms than ours, on SQLite.
     """
 
     name: str
@@ -90,17 +90,17 @@ class TableInfo:
 
     @property
     def qualified_name(self) -> str:
-        """The name under which the catalog has it."""
+        """Its name in the catalog."""
         return self.name if self.schema is None else f"{self.schema}.{self.name}"
 
     @property
     def pks(self) -> tuple[str, ...]:
-        """The columns of the key, in its order."""
+        """The columns of the key, in key order."""
         keys = sorted([column for column in self.columns if column.key], key=lambda column: column.key)
         return tuple([column.name for column in keys])
 
 
 def same_type(written: str) -> str:
-    """Return a type name in the form in which two of them can be compared."""
+    """Return the comparable form of a type name."""
     # PostgreSQL writes VARCHAR as "character varying", and adds the default of TIMESTAMP and TIME.
     return written.upper().replace("CHARACTER VARYING", "VARCHAR").replace(" WITHOUT TIME ZONE", "")

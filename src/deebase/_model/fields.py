@@ -34,11 +34,11 @@ def fields_of(cls: type, localns: Mapping[str, Any] | None = None) -> list[Field
 
     Args:
         cls: the class.
-        localns: names that annotations kept as text may use besides those of the module; needed for classes
+        localns: further names for annotations that are text, besides those of the module; needed for classes
             defined inside functions.
 
     Raises:
-        UnsupportedTypeError: an annotation uses a name that is not known.
+        UnsupportedTypeError: an annotation uses an unknown name.
     """
     declared = field_names(cls)
     hints: dict[str, Any] = {}
@@ -61,8 +61,8 @@ def _annotations(cls: type) -> Iterator[tuple[type, str, Any]]:
 def names_for(owner: type, cls: type, localns: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the names that annotations of a class may use, besides builtins.
 
-    Where a class is defined in a function, the names of that function hide those of the module; a class of
-    a module sees names of its caller only where it has none of its own, whatever the caller's variables are called.
+    For a class that is defined in a function, the names of the function hide those of the module. For a class of a
+    module, the names of the module hide those of the caller.
     """
     module = vars(sys.modules[owner.__module__]) if owner.__module__ in sys.modules else {}
     own = {name: value for name, value in vars(owner).items() if isinstance(value, type)}
@@ -72,13 +72,13 @@ def names_for(owner: type, cls: type, localns: Mapping[str, Any] | None) -> dict
 
 
 def _resolved(owner: type, cls: type, name: str, annotation: Any, localns: Mapping[str, Any] | None) -> Any:
-    # A class of one annotation, so that an error is this field's and ClassVar is allowed.
+    # A class with one annotation, so that an error belongs to this field and ClassVar is allowed.
     holder = type("Holder", (), {"__annotations__": {name: annotation}, "__module__": owner.__module__})
     try:
         hints = typing.get_type_hints(holder, localns=names_for(owner, cls, localns), include_extras=True)
     except NameError as error:
         raise UnsupportedTypeError(
-            f"{cls.__name__}.{name}: the name {error.name!r} in its annotation is not known",
+            f"{cls.__name__}.{name}: the name {error.name!r} in its annotation is not defined",
             column_name=name,
             hint="import it at run time, not under TYPE_CHECKING only",
         ) from error
@@ -95,7 +95,7 @@ Default = tuple[Any, Factory | None]
 
 
 def _defaults_of(cls: Any) -> Callable[[str], Default]:
-    """Return the function that gives the default of a field, (UNSET, None) for a field without one."""
+    """Return the function that returns the default of a field, or (UNSET, None) for a field without one."""
     if dataclasses.is_dataclass(cls):
         declared = {field.name: _of_dataclass_field(field) for field in dataclasses.fields(cls)}
         return lambda name: declared.get(name, (UNSET, None))
@@ -136,12 +136,12 @@ def _of_attrs(default: Any) -> Default:
     return (UNSET, default.factory) if isinstance(default, attrs.Factory) else (default, None)
 
 
-#: What a class holds under a field's name without it being the field's default.
+#: Types of class attributes that are not the default of a field of the same name.
 _NO_DEFAULTS = (property, classmethod, staticmethod, FunctionType, MemberDescriptorType)
 
 
 def _of_attribute(cls: type, name: str) -> Default:
-    # Not getattr: every class has the attribute mro, of its metaclass.
+    # Not getattr: every class has the attribute mro from its metaclass.
     value: Any = next((vars(owner)[name] for owner in cls.__mro__ if name in vars(owner)), UNSET)
     if is_a(value, dataclasses.Field):
         return _of_dataclass_field(value)

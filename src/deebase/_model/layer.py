@@ -1,4 +1,4 @@
-"""The known tables of a database: a shared layer, and one for each transaction that changes a schema."""
+"""The registered tables of a database: a shared layer, and one for each transaction that changes a schema."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from deebase._sqltext.capabilities import capabilities_of
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """One table or view: what the database says of it, and what its class says better.
+    """One table or view: its reflected form, and further information from its class.
 
     Attributes:
-        facts: what the database says.
+        facts: the reflected table or view.
         cls: the class that the table was created from.
-        types: the types of columns that the class, or a change of the table, names.
-        factories: what makes the values of columns that a new row leaves out.
+        types: the types of columns from the class, or from a change of the table.
+        factories: functions that make the values of columns that a new row omits.
         row_type: the type of its rows.
-        key: of a view, the column that its rows are read by; None for the first one.
+        key: for a view, the column by which its rows are read; None for the first one.
     """
 
     facts: TableInfo
@@ -42,7 +42,7 @@ class CatalogEntry:
         """Return the entry of the same table after a change.
 
         Args:
-            found: what the database says now.
+            found: the changed table.
             renamed: new names of columns, by their old ones.
             types: the types of columns that the change names.
         """
@@ -62,7 +62,7 @@ class CatalogEntry:
 
 
 def _fits(row_type: type, columns: Iterable[str]) -> bool:
-    """Whether rows with these columns can be of a type."""
+    """Whether a row type fits these columns."""
     if not dataclasses.is_dataclass(row_type):
         return True
     return {field.name for field in dataclasses.fields(row_type)} <= set(columns)
@@ -71,9 +71,9 @@ def _fits(row_type: type, columns: Iterable[str]) -> bool:
 class Layer:
     """Tables by name, on top of those of another layer.
 
-    A layer holds what differs from the one below it. ``publish`` merges it into that one; a layer that is discarded
-    leaves nothing behind. A table is built from its entry when it is first asked for. One that neither differs
-    nor refers to a table that does is the same object in both.
+    A layer holds the differences from the layer below. ``publish`` merges it into that layer; a discarded layer has no
+    effect. A table is built from its entry at its first use. A table that does not differ, and does not refer to
+    one that does, is the same object in both layers.
     """
 
     def __init__(self, dialect: Dialect, below: Layer | None = None) -> None:
@@ -87,13 +87,13 @@ class Layer:
     # -- entries -------------------------------------------------------------------------------
 
     def entry(self, name: str) -> CatalogEntry | None:
-        """Return what is known under a name."""
+        """Return the entry of a name."""
         if name in self._entries or self._below is None:
             return self._entries.get(name)
         return self._below.entry(name)
 
     def facts(self, name: str) -> TableInfo | None:
-        """Return what the database says of what is known under a name."""
+        """Return the reflected table or view of a name."""
         entry = self.entry(name)
         return None if entry is None else entry.facts
 
@@ -104,7 +104,7 @@ class Layer:
         return below - self._entries.keys() | own
 
     def put(self, name: str, entry: CatalogEntry | None) -> None:
-        """Set what is known under a name, or forget it; what refers to it is built again."""
+        """Set or remove the entry of a name; tables that refer to it are built again."""
         before = self.entry(name)
         if before == entry:
             return
@@ -113,16 +113,16 @@ class Layer:
             del self._entries[name]
         model = self._models.get(name)
         if model is not None and entry is not None and before is not None and _same_but_indexes(before, entry):
-            # Handles that exist stay those of the table.
+            # Existing handles stay valid for the table.
             model.uniques = reflected.uniques_of(entry.facts)
             reflected.note_other_forms(model.sa_table, entry.facts)
-            # How a moment is looked for depends on the indexes.
+            # Conditions on moments depend on the indexes.
             model.statements.clear()
         else:
             self._unbuild(name)
 
     def keep_beside(self, name: str, **changes: Any) -> None:
-        """Change what is known of a table besides its schema; a rollback does not undo it."""
+        """Change properties of an entry other than its schema; a rollback does not undo this."""
         if name in self._entries or self._below is None:
             entry = self._entries.get(name)
             if entry is not None:
@@ -144,7 +144,7 @@ class Layer:
     # -- models --------------------------------------------------------------------------------
 
     def model(self, name: str) -> TableModel | None:
-        """Return the model of what is known under a name."""
+        """Return the model of a name."""
         model = self._models.get(name)
         if model is not None:
             return model
@@ -153,14 +153,14 @@ class Layer:
         return None if self.entry(name) is None else self._build(name)
 
     def build_all(self) -> None:
-        """Build all tables, and have the metadata list them."""
+        """Build all tables, so that the metadata lists them."""
         for name in sorted([facts.qualified_name for facts in facts_of(self) if facts.kind == "table"]):
             model = self.model(name)
             if model is not None and self.metadata.tables.get(name) is not model.sa_table:
                 self._list(model.sa_table)
 
     def _differs(self, name: str) -> bool:
-        """Whether a table, or one that its foreign keys lead to, is not what the layer below has."""
+        """Whether a table, or one that its foreign keys lead to, differs from the layer below."""
         if name in self._entries:
             return True
         return any(facts.qualified_name in self._entries for facts in reflected.closure(name, self.facts))
@@ -189,14 +189,14 @@ class Layer:
                 entry.facts,
                 self.dialect,
                 factories=entry.factories,
-                # A column may hold any value; a class says which it has to hold.
+                # A column may hold any value; a class restricts the values.
                 lenient=entry.cls is None and not capabilities_of(self.dialect).checks_types,
             )
             model.row_type = entry.row_type
         return self._models[name]
 
     def _table(self, name: str) -> sa.Table | None:
-        """Return a table that is built, in this layer or below."""
+        """Return a table that was built in this layer or below."""
         if name in self._models or self._below is None or self._differs(name):
             return self.metadata.tables.get(name)
         model = self._below.model(name)
@@ -225,7 +225,7 @@ class Layer:
 
     def _list(self, table: sa.Table) -> None:
         self._unlist(table.key)
-        # What sa.Table() and Table.to_metadata() do: no public method adds a table that exists.
+        # What sa.Table() and Table.to_metadata() do: no public method adds an existing table.
         self.metadata._add_table(table.name, table.schema, table)  # pyright: ignore[reportPrivateUsage]
 
     def _adopt(self, name: str, model: TableModel) -> None:
@@ -244,7 +244,7 @@ def _without_indexes(entry: CatalogEntry) -> CatalogEntry:
 
 
 def facts_of(layer: Layer) -> Iterator[TableInfo]:
-    """Yield what the database says of all tables and views of a layer."""
+    """Yield the reflected tables and views of a layer."""
     for name in layer.names():
         facts = layer.facts(name)
         if facts is not None:

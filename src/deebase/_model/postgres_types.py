@@ -15,11 +15,11 @@ from deebase._types.registry import postgres_column
 
 
 def postgres_type(column: ColumnInfo) -> TypeEngine[Any]:
-    """Return the type of a column; ``NativeText`` where Python has none."""
+    """Return the type of a column; ``NativeText`` if Python has no matching type."""
     if not column.array or column.base is None:
         return _single(column.base or column.type, column)
     element = _single(column.base, column)
-    # The driver takes elements in its own types, not as text.
+    # The driver needs elements in its types, not as text.
     return NativeText(column.type) if isinstance(element, NativeText) else Array(element)
 
 
@@ -29,7 +29,7 @@ def is_foreign(column: ColumnInfo) -> bool:
     return isinstance(made, NativeText) and made.declaration.rpartition(".")[2] not in _TEXTS
 
 
-#: Types whose values are texts, but compared by rules of their own.
+#: Types whose values are texts with special rules of comparison.
 _TEXTS = frozenset({"citext"})
 
 

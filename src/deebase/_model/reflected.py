@@ -1,4 +1,4 @@
-"""From the facts of a table to the SQLAlchemy table and the model that its rows are read and written with."""
+"""Converts a reflected table to a SQLAlchemy table and to the model for reading and writing its rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def column_types(facts: TableInfo, dialect: Dialect) -> dict[str, sa.types.TypeE
 
 
 def _choices(facts: TableInfo) -> dict[str, list[str]]:
-    """Return the columns that are restricted to a list of texts: by the text of the table, or by its checks."""
+    """Return the columns that CHECK conditions restrict to a list of texts."""
     if facts.sql is not None:
         return choice_columns(facts.sql, in_text=True)
     found: dict[str, list[str]] = {}
@@ -56,8 +56,8 @@ def sa_table(
         facts: the table.
         metadata: where to add it.
         dialect: the database.
-        kept: types that are known better than the database tells.
-        key: of a view, the column that rows are asked for by.
+        kept: column types that are more precise than those of the database.
+        key: for a view, the column by which rows are read.
     """
     types = {**column_types(facts, dialect), **kept}
     keys = facts.pks or ((key,) if key is not None else ())
@@ -72,7 +72,7 @@ def sa_table(
             if column.default is None and capabilities_of(dialect).has_sequences:
                 parts.append(sa.Identity())
         elif column.generated:
-            # A value need not be given, though the key is not this column alone.
+            # The value is optional, although the key has further columns.
             options["server_default"] = sa.FetchedValue()
         if column.default is not None:
             options["server_default"] = sa.text(_escaped(column.default))
@@ -85,7 +85,7 @@ def sa_table(
         for name, was in nullable.items():
             table.c[name].nullable = was
     for check in conditions(facts, ()):
-        # Not sa.text, which takes a colon before a word for a parameter.
+        # Not sa.text, which interprets a colon before a word as a parameter.
         condition = cast("Any", sa.literal_column(check.sql))
         table.append_constraint(sa.CheckConstraint(condition, name=check.name))
     for index in facts.indexes:
@@ -95,13 +95,13 @@ def sa_table(
 
 
 def note_other_forms(table: sa.Table, facts: TableInfo) -> None:
-    """Note with a table of which columns SQLite finds the rows of other forms."""
+    """Record in a table the columns whose rows in other forms SQLite finds by an index."""
     table.info[IS_VIEW] = facts.kind != "table"
     table.info[HELPED] = frozenset([str(index.columns[0]) for index in facts.other_forms])
 
 
 def _escaped(sql: str) -> str:
-    # In sa.text a colon before a word is a parameter.
+    # In sa.text, a colon before a word is a parameter.
     return re.sub(r"(?<![:\w]):(?=\w)", r"\\:", sql)
 
 
@@ -143,7 +143,7 @@ def model_of(
 
 
 def uniques_of(facts: TableInfo) -> dict[str, UniqueModel]:
-    """Return what no two rows of a table have in common, by name."""
+    """Return the unique sets of columns of a table, by name."""
     return {
         index.name: UniqueModel(tuple([str(name) for name in index.columns]), index.partial)
         for index in facts.indexes
@@ -152,7 +152,7 @@ def uniques_of(facts: TableInfo) -> dict[str, UniqueModel]:
 
 
 def closure(name: str, find: Callable[[str], TableInfo | None]) -> Iterable[TableInfo]:
-    """Yield a table and those that its foreign keys lead to, however far."""
+    """Yield a table and all tables that its foreign keys lead to, directly or indirectly."""
     waiting, seen = [name], {name}
     while waiting:
         facts = find(waiting.pop())

@@ -16,7 +16,7 @@ from deebase._types.registry import declared_name, sqlite_column
 
 
 def sqlite_type(column: ColumnInfo) -> TypeEngine[Any]:
-    """Return the type of a column: by its declared name where a column type has it, else by its affinity."""
+    """Return the type of a column: by its declared name if a column type has that name, otherwise by its affinity."""
     declared = declared_name(column.type.upper())
     kind = sqlite_column(declared)
     if kind is not None:
@@ -24,7 +24,7 @@ def sqlite_type(column: ColumnInfo) -> TypeEngine[Any]:
     length = re.search(r"\((\d+)\)", column.type)
     # The rules of sqlite.org/datatype3.html#determination_of_column_affinity, in their order.
     if "INT" in declared:
-        # By these rules a POINT and an INTERVAL are integers too, and hold what they please.
+        # By these rules a POINT and an INTERVAL are integers too, but may hold any values.
         return sa.Integer() if _INTEGER.search(declared) else Stored(column.type)
     if any(part in declared for part in ("CHAR", "CLOB")):
         return sa.String(int(length[1]) if length else None)

@@ -42,7 +42,7 @@ def _unpacking(names: tuple[str, ...], converters: Sequence[Convert | None], row
 
     def made(rows: Iterable[Sequence[Any]]) -> list[Any]:
         listed: Any = rows
-        # A statement may return more columns than the caller asked for.
+        # A statement may return more columns than the caller requested.
         return make([row[:width] for row in listed] if listed and len(listed[0]) > width else listed)
 
     return made

@@ -72,5 +72,5 @@ def described(columns: Sequence[Any]) -> tuple[list[str], list[Callable[[Any], A
     return unique_names(names), converters
 
 
-#: asyncpg has a subclass of UUID of its own. JSON is decoded by the codecs that SQLAlchemy sets.
+#: asyncpg has its own subclass of UUID. JSON is decoded by the codecs that SQLAlchemy sets.
 _POSTGRES: dict[str, Callable[[Any], Any]] = {"uuid": lambda value: UUID(int=value.int)}

@@ -47,7 +47,7 @@ class TransformPlan(Generic[H]):
     """The statements that change a table, not yet run; made by ``transform_plan``.
 
     Attributes:
-        statements: in their order; they belong into one transaction.
+        statements: in order; run them in one transaction.
 
     Example:
         ```python

@@ -71,7 +71,7 @@ def record(table: Table[Any] | View[Any], texts: Mapping[str, str], nulls: Itera
     Args:
         table: whose columns these are.
         texts: by column.
-        nulls: the columns that are to be NULL.
+        nulls: the columns to set to NULL.
 
     Raises:
         ColumnNotFoundError: a name is not a column.

@@ -1,20 +1,20 @@
-"""CHECK constraints as PostgreSQL shows them, which is not always how it shows them when they are made again."""
+"""The text of CHECK constraints of PostgreSQL, which may change when a shown text is used to create one."""
 
 from __future__ import annotations
 
 import re
 
 _STRING = r"E?'(?:[^']|'')*'::character varying"
-#: `x IN ('a', 'b')` of a varchar, made from what is shown of it, as by pg_dump: the cast has moved into the list.
+#: `x IN ('a', 'b')` of a varchar, created from its shown text, as by pg_dump: the cast has moved into the list.
 _MADE_AGAIN = re.compile(rf"\(ARRAY\[(?P<listed>\({_STRING}\)::text(?:, \({_STRING}\)::text)*)\]\)")
 _ELEMENT = re.compile(rf"\(({_STRING})\)::text")
 
 
 def settled(definition: str) -> str:
-    """Return a definition in the one form for both that mean the same.
+    """Return the common form of equal definitions.
 
     Args:
-        definition: what ``pg_get_constraintdef`` gives.
+        definition: the result of ``pg_get_constraintdef``.
     """
     return _MADE_AGAIN.sub(_as_written, definition)
 

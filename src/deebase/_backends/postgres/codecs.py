@@ -1,6 +1,6 @@
-"""How asyncpg sends and reads dates, timestamps and intervals.
+"""Codecs of asyncpg for dates, timestamps and intervals.
 
-The codecs of the driver turn the first and the last value of Python into infinities, and months into days.
+The codecs of the driver convert the first and the last value of Python to infinities, and months to days.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _read_interval(stored: tuple[int, int, int]) -> timedelta:
     months, days, microseconds = stored
     if not months and 0 <= microseconds < _DAY:
         plain = timedelta(days, 0, microseconds)
-        # A longer one is returned as stored if a float does not hold its seconds exactly.
+        # A longer one is returned as stored if a float cannot represent its seconds exactly.
         if -100_000 < days < 100_000 or timedelta(seconds=plain.total_seconds()) == plain:
             return plain
     return StoredInterval(months, days, microseconds)

@@ -37,7 +37,7 @@ class PostgresEngine:
         return {"json_deserializer": loads, **settings.engine_options, "connect_args": connect_args}
 
     def prepare(self, engine: AsyncEngine, settings: Settings) -> None:
-        """Give each new connection the codecs, and report what SQLAlchemy sends on it."""
+        """Set the codecs on each new connection, and report the statements that SQLAlchemy sends on it."""
         _warn_of_unverified(settings, self.engine_options(settings)["connect_args"])
         _watch_session(engine)
         event.listen(engine.sync_engine, "connect", _set_codecs)
@@ -66,14 +66,14 @@ def _warn_of_unverified(settings: Settings, connect_args: dict[str, Any]) -> Non
     host = unverified_host(settings.sa_url, connect_args)
     if host is not None:
         log.warning(
-            "the certificate of the server %s is not verified: anybody between may read and change what is sent; "
-            "engine_options={'connect_args': {'ssl': True}} has it verified",
+            "the certificate of the server %s is not verified: an attacker could read and change the data; "
+            "engine_options={'connect_args': {'ssl': True}} verifies it",
             host,
         )
 
 
 def _watch_session(engine: AsyncEngine) -> None:
-    """Tell a lane of PostgreSQL what SQLAlchemy sends on its connection."""
+    """Report the statements that SQLAlchemy sends on a connection to its lane."""
 
     def sends(connection: sa.Connection, _cursor: Any, sql: str, *_: Any) -> None:
         lane = connection.get_execution_options().get(LANE)
@@ -113,10 +113,10 @@ async def _open(
 
 
 def unverified_host(url: sa.URL, connect_args: Mapping[str, Any]) -> str | None:
-    """Return the host of a server whose certificate is not verified; None where it is, or where no network is between.
+    """Return the host of a server whose certificate is not verified; None if it is verified, or without a network.
 
     Args:
-        url: where the server is.
+        url: the URL of the server.
         connect_args: further arguments of asyncpg, such as ``ssl``.
     """
     hosts = [url.host] if url.host else list(_listed(url.query.get("host")))
@@ -140,7 +140,7 @@ def _is_local(host: str) -> bool:
 
 
 def _verifies(ssl: Any) -> bool:
-    """Whether asyncpg compares the certificate with known authorities: True and an ssl context do."""
+    """Whether asyncpg verifies the certificate, as it does for True and an ssl context."""
     if isinstance(ssl, str):
         return ssl in ("verify-ca", "verify-full")
     mode = getattr(ssl, "verify_mode", None)

@@ -37,7 +37,7 @@ _CONSTRAINTS = """
     FROM pg_constraint k WHERE k.conrelid = to_regclass($1) ORDER BY k.conname
 """
 _VIEW_INDEXES = "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = to_regclass($1)"
-#: The refusal to replace a view whose columns change (manual, appendix A, invalid_table_definition).
+#: The error when a view whose columns change is replaced (manual, appendix A, invalid_table_definition).
 _OTHER_COLUMNS = "42P16"
 _KINDS = {"p": "PRIMARY KEY", "u": "UNIQUE", "c": "CHECK", "f": "FOREIGN KEY", "x": "EXCLUDE"}
 
@@ -58,7 +58,7 @@ class PostgresSchema:
     def declared_types(
         self, types: Mapping[str, TypeEngine[Any]], facts: TableInfo, dialect: Dialect, operation: str
     ) -> dict[str, str]:
-        """Return the types of columns as any table declares them."""
+        """Return the declared types of columns, which are the same in all tables."""
         return {name: kind.compile(dialect=dialect) for name, kind in types.items()}
 
     def alter(self, asked: TableChange, dialect: Dialect) -> Steps[AlterPlan]:
@@ -75,7 +75,7 @@ class PostgresSchema:
                 f"PostgreSQL cannot change the order of the columns of {facts.qualified_name}",
                 operation="transform",
                 target=facts.qualified_name,
-                hint="name the columns in the order you want where you select them",
+                hint="select the columns in the order that you need",
             )
         actions = [f"ALTER TABLE {table} {action}" for action in _actions(facts, constraints, change, dialect)]
         return AlterPlan((*actions, *rename_columns(facts, change.rename, dialect)))
@@ -127,7 +127,7 @@ class PostgresSchema:
         return statements
 
     def create_view(self, asked: NewView, dialect: Dialect) -> Steps[None]:
-        """Make a view, or replace the existing one; a materialized view keeps its indexes."""
+        """Create a view, or replace the existing one; a materialized view keeps its indexes."""
         if asked.existing == "view" and not asked.materialized:
             try:
                 yield Query(f"CREATE OR REPLACE VIEW {asked.quoted} AS {asked.select}", guarded=True)
@@ -162,7 +162,7 @@ def _misfits(column: str, old: str, written: str) -> str | None:
 def _sequences(facts: TableInfo, new: str, dialect: Dialect) -> Iterable[str]:
     """Yield the statements that give each serial column of a copy its own sequence.
 
-    The default that LIKE copies advances the sequence of the first table.
+    The default that LIKE copies uses the sequence of the original table.
     """
     copy = qualified(replace(facts, name=new), dialect)
     quote = dialect.identifier_preparer.quote
@@ -210,7 +210,7 @@ def _goes(constraint: Constraint, change: Change) -> bool:
 def _type(column: ColumnInfo, kind: TypeEngine[object], *, keeps_default: bool, dialect: Dialect) -> Iterable[str]:
     name = dialect.identifier_preparer.quote(column.name)
     written = kind.compile(dialect=dialect)
-    # A default is of the old type, and not every type follows by itself.
+    # The default has the old type, and PostgreSQL cannot convert all types implicitly.
     if column.default is not None:
         yield f"ALTER COLUMN {name} DROP DEFAULT"
     yield f"ALTER COLUMN {name} TYPE {written} USING {converted(name, column.type, written)}"
@@ -225,10 +225,10 @@ _WHOLE = ("smallint", "integer", "bigint")
 
 
 def converted(value: str, old: str, new: str) -> str:
-    """Return an expression of a new type; not every pair of types has a cast between them."""
+    """Return an expression of a new type; some pairs of types have no cast."""
     zones = ("without time zone", "with time zone")
     if old.startswith("timestamp") and new.startswith("TIMESTAMP") and zones[1] in old.lower() + new.lower():
-        # What has no zone is taken for UTC, and becomes it.
+        # A timestamp without a zone counts as UTC.
         return f"{value} AT TIME ZONE 'UTC'" if (zones[1] in old) != (zones[1] in new.lower()) else value
     if old in _WHOLE and new == "BOOLEAN":
         return f"{value}::integer::boolean"
@@ -250,7 +250,7 @@ def _foreign_key(key: NewKey, schema: str | None, dialect: Dialect) -> str:
 
 
 def _dropped_with(constraints: Sequence[Constraint], facts: TableInfo, change: Change, name: str) -> list[str]:
-    """Return in words what PostgreSQL would drop with a column, though it is about other columns too."""
+    """Return in words the objects of several columns that PostgreSQL would drop with a column."""
     found = [
         f"{_KINDS.get(constraint.kind, 'a constraint')} {constraint.name}"
         for constraint in constraints

@@ -40,12 +40,12 @@ _IN_USE_BY_ITSELF = (
 )
 # Classes whose texts hold names: wrong syntax, unknown or existing names, objects in use.
 _NAMING = ("0A", "26", "2B", "34", "3F", "42", "55")
-# Texts that quote only names, whatever the statement is: of a role, a database, an object, a command.
+# Texts that quote only names for all statements: of a role, a database, an object, a command.
 _ALWAYS_NAMING = ("08", "25001", "25P01", "28", "3D000", "42501", "54", "55000")
-#: The functions that raise errors of PL/pgSQL, and the codes of errors in other languages: their text is the user's.
+#: The functions that raise errors of PL/pgSQL, and the codes of errors in other languages: users wrote these texts.
 _RAISING = ("exec_stmt_raise", "exec_stmt_assert")
 _RAISED = ("P0", "38", "39")
-#: The server's answers to a start-up parameter that it does not know, or whose value it does not accept.
+#: The server's errors for a start-up parameter that is unknown or has an invalid value.
 _SETTING = ("22", "42704", "42602")
 # A quoted part of an English text; other languages use other quotes.
 _QUOTED = re.compile('"([^"]*)"')
@@ -75,7 +75,7 @@ class PostgresErrors:
         if isinstance(error, DeeBaseError):
             return error
         if statement is not None and type(error) in (ValueError, OverflowError):
-            # Raised while asyncpg decodes a result: for parameters it has an error of its own.
+            # Raised while asyncpg decodes a result: it has a different error for parameters.
             return database_error(DataError, _UNREADABLE, code=None, statement=statement)
         if not type(error).__module__.startswith("asyncpg"):
             return common(error) or refused_by_sqlalchemy(outer, statement)
@@ -94,7 +94,7 @@ class PostgresErrors:
         kind = class_for_sqlstate(state) or DatabaseError
         raised = state.startswith(_RAISED) or error.server_source_function in _RAISING
         if raised and issubclass(kind, (ConnectionError, CommitOutcomeUnknownError)):
-            # The connection works: a function chose the code.
+            # The connection works: a function raised the error with this code.
             kind = DatabaseError
         if issubclass(kind, IntegrityError):
             made: DeeBaseError = self._violation(kind, error)
@@ -133,7 +133,7 @@ def _last_words(error: BaseException) -> Any:
 
 
 def _described(error: Any, state: str, statement: str | None) -> tuple[str, str | None]:
-    """Return the message and the hint of an error; None stands for the hint of its class."""
+    """Return the message and the hint of an error; None means the hint of its class."""
     hint = by_state(HINTS, state)
     if error.server_source_function in FITTING:
         return ROW_TOO_BIG
@@ -141,7 +141,7 @@ def _described(error: Any, state: str, statement: str | None) -> tuple[str, str 
         return next((said for text, said in CANCELLED.items() if text in error.message), (MEANINGS[state], None))
     if error.message and _names_only(error, state, statement):
         if "REFRESH MATERIALIZED VIEW" in (error.hint or ""):
-            hint = "fill it first: await view.refresh(), or REFRESH MATERIALIZED VIEW"
+            hint = "fill the view first: await view.refresh(), or REFRESH MATERIALIZED VIEW"
         return f"PostgreSQL: {error.message}", hint if error.hint is None else hint or error.hint
     return by_state(MEANINGS, state) or f"PostgreSQL reported SQLSTATE {state}", hint
 
@@ -195,7 +195,7 @@ def _from_client(error: BaseException, statement: str | None) -> DeeBaseError:
     if name == "InternalClientError" or "onnect" in name or "closed" in text or "connection" in text:
         return ConnectionError(
             "the connection to the server is broken",
-            hint="check that the server is running; the pool recovers by itself. The server also ends a transaction "
+            hint="check that the server is running; the pool reconnects automatically. The server ends a transaction "
             "that is idle for longer than idle_timeout",
         )
     return database_error(QueryError, f"asyncpg rejected the statement ({name})", code=None, statement=statement)

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 log = logging.getLogger("deebase")
 
-#: A lane that was idle for longer (seconds) is checked before it is lent.
+#: A lane that was idle for longer (seconds) is checked before its next use.
 IDLE_CHECK = 5.0
 
 _LOCK_SCHEMA = Statement("SELECT pg_advisory_xact_lock(hashtext('deebase.create'))", keeps_session=True)
@@ -77,7 +77,7 @@ class PostgresLanes:
         self._pool.holders.ends(lane)
 
     async def _sound(self, holder: str) -> PostgresLane:
-        """Lend a lane whose connection works and whose session is as it was at first."""
+        """Lend a lane whose connection works and whose session has its initial state."""
         pool = self._pool
         while True:
             if pool.idle and not pool.closed:
@@ -94,7 +94,7 @@ class PostgresLanes:
                 return lane
 
     async def _revive(self, lane: PostgresLane) -> bool:
-        """Reset a lane whose session was changed, or check one that was idle; whether it can be used."""
+        """Reset a lane whose session was changed, or check one that was idle; return whether it can be used."""
         try:
             if lane.unclean:
                 await lane.settle()
@@ -109,14 +109,14 @@ class PostgresLanes:
         return True
 
     def retire(self) -> None:
-        """Replace all connections, as the server that they lead to takes no writes any more.
+        """Replace all connections, because their server no longer accepts writes.
 
-        With ``target_session_attrs=read-write`` and several hosts, the driver then finds the one that does.
+        With ``target_session_attrs=read-write`` and several hosts, the driver then finds a server that does.
         """
         self._retired = time.monotonic()
 
     def release(self, lane: PostgresLane) -> None:
-        """Take a lane back; one that cannot be trusted is replaced."""
+        """Take a lane back; one with an unreliable connection is replaced."""
         if lane.broken or lane.driver.is_closed() or lane.driver.is_in_transaction():
             lane.broken = True
             self._pool.discard(lane)
@@ -190,5 +190,5 @@ class PostgresLanes:
         return result
 
     async def close(self, timeout: float) -> None:
-        """Wait for what runs, then close every lane."""
+        """Wait for running operations, then close every lane."""
         await self._pool.close(timeout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Messages for errors whose server text may quote a value: by SQLSTATE, otherwise by its first three or two characters.
 MEANINGS = {
-    "0A": "the server does not support what the statement asks for",
+    "0A": "the server does not support a feature of the statement",
     "08": "the connection to the server is broken",
     "21": "a row would be changed twice, or a subquery returned several rows",
     "22": "a value is not valid for its use in the statement",
@@ -19,7 +19,7 @@ MEANINGS = {
     "26": "a prepared statement does not exist on this connection",
     "28": "the server rejected the user or password",
     "2B": "other objects depend on the one that the statement drops",
-    "2F": "a function did something that it must not do",
+    "2F": "a function violated a rule for functions",
     "34": "a cursor does not exist",
     "38": "a function of the database failed",
     "39": "a function of the database failed",
@@ -41,8 +41,8 @@ MEANINGS = {
     "55": "an object is not in the state that the statement needs",
     "55006": "the object is in use",
     "55P03": "another transaction holds the lock",
-    "57": "the server was asked to end the statement",
-    "57014": "the statement was ended: it took longer than its limit, or was cancelled",
+    "57": "the statement was cancelled",
+    "57014": "the statement took longer than its limit, or was cancelled",
     "57P": "the server ended the connection",
     "57P01": "the server ended the connection: it is shutting down, or an administrator ended the session",
     "57P02": "the server ended the connection: another of its processes crashed",
@@ -72,7 +72,7 @@ HINTS = {
     "3D000": "create it while connected to another database (CREATE DATABASE ...), or correct the name in the URL",
     "42501": "GRANT the privilege to the user of the URL, or connect as another user",
     "42P05": _POOLER,
-    "53100": "free some disk space on the server; nothing of the transaction was stored",
+    "53100": "free some disk space on the server; no change of the transaction was stored",
     "53200": "lower work_mem, or sort, aggregate or return fewer rows at once",
     "53300": "lower pool_size=, end idle clients, use PgBouncer, or raise max_connections on the server",
     "53": f"{_LOG}; raise a limit of the server or the system, or lower the load",
@@ -82,17 +82,17 @@ HINTS = {
     "54023": "pass fewer arguments, or an array of them",
     "57P03": "try again in a moment",
     "57P04": "connect to another database, or create it again",
-    "57P": "run the whole transaction again, or use db.retry; the pool reconnects by itself",
+    "57P": "run the whole transaction again, or use db.retry; the pool reconnects automatically",
     "58": f"{_LOG}; a path in a statement is a path on the server, and the server's user needs access to it",
     "72": "run the whole transaction again",
     "F0": _LOG,
     "HV": "check that the foreign server is running, and check its options and user mapping",
-    "P0": "error.server_message holds the message that it raised",
+    "P0": "error.server_message holds its message",
     "XX": f"{_LOG}; run the statement again, and report the error to PostgreSQL if it persists",
     "XX001": "restore a backup: parts of a table are lost on the server",
     "XX002": "REINDEX the index that the log of the server names",
 }
-#: By the server's English text; for other languages the neutral text is used.
+#: Keys are the server's English texts; for other languages a neutral text is used.
 CANCELLED = {
     "user request": (
         "the statement was cancelled on request",
@@ -114,5 +114,5 @@ ROW_TOO_BIG = (
 
 
 def by_state(table: dict[str, str], state: str) -> str | None:
-    """Return the entry of a SQLSTATE: its own, otherwise that of its first three or two characters."""
+    """Return the entry of a SQLSTATE: or that of its first three or two characters."""
     return table.get(state) or table.get(state[:3]) or table.get(state[:2])

@@ -1,4 +1,4 @@
-"""What PostgreSQL can do."""
+"""The capabilities of PostgreSQL."""
 
 from deebase._model.generated_names import LONGEST
 from deebase._sqltext.capabilities import Capabilities

@@ -1,9 +1,9 @@
-"""The checks that PostgreSQL makes before a statement that may only read runs, in its READ ONLY transaction.
+"""The checks of PostgreSQL before a read-only statement runs, in its READ ONLY transaction.
 
 Such a transaction changes no rows, but it runs COPY ... TO PROGRAM, and functions that write files, end connections or
 change settings. So the parser of the server must accept the statement as a query, which rules out all commands, and
 the catalog must list every function in it as free of side effects. A superuser, or a role that can reach files of the
-server, may only call functions of the server and of extensions: a role with fewer rights may have made any other.
+server, may only call functions of the server and of extensions: other functions may be those of a less privileged role.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from deebase._sql.read_only import OPERATION, read_query, refused
 from deebase._sqltext.dialects import POSTGRES
 from deebase.errors import InvalidOperationError
 
-#: Quotes and backslashes mean what our tokenizer assumes.
+#: With this setting, quotes and backslashes have the meaning that our tokenizer assumes.
 _SETTINGS = "SET LOCAL standard_conforming_strings = on"
 _QUERY = "DECLARE deebase_read NO SCROLL CURSOR FOR "
 #: Functions of the server that are volatile for reasons other than side effects.
@@ -68,7 +68,7 @@ async def check_reads(driver: Any, sql: str) -> None:
     """
     found = read_query(sql, POSTGRES)
     await driver.execute(_SETTINGS)
-    # Its own errors first: those of the longer text below would name another position.
+    # Report errors of the statement first: the longer text below has other positions.
     await driver.prepare(sql)
     if found.query is not None:
         await _must_be_query(driver, found.query)
@@ -77,7 +77,7 @@ async def check_reads(driver: Any, sql: str) -> None:
         raise InvalidOperationError(
             f"{suspect}, and may do more than read",
             operation=OPERATION,
-            hint="a function of your own can be declared STABLE, and be called by a role that is not a superuser",
+            hint="declare your own function STABLE, and connect as a role that is not a superuser",
         )
 
 

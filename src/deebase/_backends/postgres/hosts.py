@@ -19,7 +19,7 @@ Reason = Callable[[BaseException], str]
 
 
 async def no_host(engine: AsyncEngine, connect_args: dict[str, Any], reason: Reason) -> ConnectionError:
-    """Ask each host for its role, and return the error that lists the answers.
+    """Query the role of each host, and return the error that lists them.
 
     Args:
         engine: the engine whose connection failed.
@@ -35,8 +35,8 @@ async def no_host(engine: AsyncEngine, connect_args: dict[str, Any], reason: Rea
     places = zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True)
     found = await asyncio.gather(*(_state(connect, host, port, options, reason) for host, port in places))
     return ConnectionError(
-        f"no host is what target_session_attrs={wanted} asks for: {'; '.join(found)}",
-        hint="during a failover try again in a moment; else correct the hosts, or target_session_attrs",
+        f"no host meets target_session_attrs={wanted}: {'; '.join(found)}",
+        hint="during a failover try again in a moment; otherwise correct the hosts, or target_session_attrs",
     )
 
 
@@ -60,4 +60,4 @@ async def _state(connect: Any, host: str, port: int, options: dict[str, Any], re
         return f"{place}: {reason(error)}"
     if standby:
         return f"{place} is a standby"
-    return f"{place} is a primary that takes {'no ' if read_only else ''}writes"
+    return f"{place} is a primary that {'rejects' if read_only else 'accepts'} writes"

@@ -1,4 +1,4 @@
-"""What a PostgreSQL schema holds: four queries for any number of tables, and the facts in their answers."""
+"""Reflection of a PostgreSQL schema: four queries for any number of tables, and their results as plain values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
 from deebase._rows.model import ForeignKeyModel
 from deebase.errors import QueryError, SchemaError
 
-# Partitions are reached through the table they are a part of. What an extension made belongs to it.
+# Partitions are used through their partitioned table. Objects of extensions are left out.
 _LISTED = """
     SELECT c.oid, c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'table' END
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -31,7 +31,7 @@ _LISTED = """
     ORDER BY c.relname
 """
 _SCHEMA = "SELECT FROM pg_namespace WHERE nspname = $1"
-# A domain is shown as what it is based on in the end; the labels are those of that type, or of its elements.
+# A domain is reported as its base type; the labels are those of that type, or of its elements.
 _COLUMNS = """
     WITH RECURSIVE based (domain, kind, modifier) AS (
         SELECT oid, typbasetype, typtypmod FROM pg_type WHERE typtype = 'd'
@@ -95,14 +95,14 @@ _REFERRERS = """
     WHERE k.contype = 'f' AND k.confrelid = to_regclass($1) AND k.conrelid <> k.confrelid
 """
 _CHECKS = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c' AND conrelid = to_regclass($1)"
-#: Where the server writes a condition in its own way, so that it can be compared.
+#: A temporary table, for which the server rewrites a condition in a comparable form.
 _SCRATCH = "pg_temp.deebase_checks"
 #: confdeltype and confupdtype (manual, pg_constraint).
 _ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
 
 class PostgresReflector:
-    """Asks a PostgreSQL server what a schema holds."""
+    """Reads the schema of a PostgreSQL database."""
 
     def inventory(
         self, schema: str | None, names: Sequence[str] | None = None, *, with_related: bool = False
@@ -155,7 +155,7 @@ class PostgresReflector:
         return missing
 
     def _as_written(self, table: str, condition: str) -> Steps[str | None]:
-        """Return a CHECK as the server writes it; None if it is about columns that the table does not have."""
+        """Return a CHECK as the server writes it; None if it uses columns that the table does not have."""
         try:
             yield Query(f"CREATE TABLE {_SCRATCH} (LIKE {table}, CHECK ({condition}))", guarded=True)
         except (QueryError, SchemaError):
@@ -177,7 +177,7 @@ def _tables(
     constraint_rows: Sequence[Sequence[Any]],
     index_rows: Sequence[Sequence[Any]],
 ) -> list[TableInfo]:
-    """Return the tables and views of a schema from the answers of the queries."""
+    """Return the tables and views of a schema from the results of the queries."""
     columns, constraints, indexes = _grouped(column_rows), _grouped(constraint_rows), _grouped(index_rows)
     return [
         TableInfo(

@@ -1,4 +1,4 @@
-"""One PostgreSQL lane: an asyncpg connection that is lent without a reset and without a BEGIN."""
+"""One PostgreSQL lane: an asyncpg connection that tasks use without a reset or a BEGIN."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _COPY = Statement("COPY")
 _COMMIT = Statement("COMMIT")
 _READ_ONLY = Statement("SET TRANSACTION READ ONLY")
 
-#: read_only_sql_transaction: outside of a read-only transaction it is the server that takes no writes, as after a
+#: read_only_sql_transaction: outside of a read-only transaction it means that the server rejects writes, as after a
 #: failover (manual, appendix A).
 _READ_ONLY_SERVER = "25006"
 
 
 class PostgresLane:
-    """One connection; ``driver`` is asyncpg's, ``connection`` SQLAlchemy's view of the same."""
+    """One connection; ``driver`` belongs to asyncpg, ``connection`` is SQLAlchemy's view of it."""
 
     __slots__ = (
         "_copied",
@@ -67,17 +67,17 @@ class PostgresLane:
         self.holder: str = ""
         self.since: float = 0.0
         self.on_error: Callable[[BaseException], None] | None = None
-        #: The lanes that this one belongs to.
+        #: The lanes of the event loop, including this one.
         self.lanes: PostgresLanes | None = None
         #: Types of columns by table and columns, as asyncpg cached them at its first COPY into them.
         self._copied: dict[tuple[str, str], tuple[int, ...]] = {}
         #: A statement of the user may have changed the session: it is reset before the next use.
         self.unclean: bool = False
-        #: The code that the database runs by itself, the same for all lanes.
+        #: The code that the database runs in triggers, views and defaults; shared by all lanes.
         self.code: StoredCode = code
         #: A statement may have defined a function, or something that calls one.
         self._defined: bool = False
-        #: The user was given the connection of SQLAlchemy.
+        #: The user has access to the connection of SQLAlchemy.
         self._lent: bool = False
         #: The transaction of the lane is read-only.
         self._is_read_only: bool = False
@@ -85,7 +85,7 @@ class PostgresLane:
         self.broken: bool = False
 
     def failed(self, error: BaseException) -> None:
-        """Record an error: whether this connection, and those to the same server, may be used after it."""
+        """Record an error, and whether this connection and others to the same server are usable after it."""
         self.broken = self.broken or not _leaves_sound(error)
         if getattr(error, "sqlstate", None) == _READ_ONLY_SERVER and not self._is_read_only and self.lanes is not None:
             self.lanes.retire()
@@ -101,24 +101,24 @@ class PostgresLane:
             self._note(sql)
 
     def _begin(self, statement: Statement) -> None:
-        """Prepare for a statement of ours in the session as it is now."""
+        """Prepare for a generated statement in the current session."""
         if self.unclean:
             require_standard_strings(self.driver)
         if self.code.changes_sessions or not statement.keeps_session:
             self._note(statement.sql)
 
     def _note(self, sql: str) -> None:
-        """Record a statement that may change the session, or the code that all sessions run."""
+        """Record a statement that may change the session, or code that all sessions run."""
         self.unclean = True
         self._defined = self._defined or _DEFINES.search(sql) is not None
 
     async def settle(self) -> None:
-        """Reset the session, so that the next task finds it as it was at first."""
+        """Reset the session to its initial state, for the next task."""
         self._is_read_only = False
         if self.unclean and not self.broken and not self.lost:
             try:
                 if self._lent:
-                    # It also removes the callbacks of listeners.
+                    # This also removes the callbacks of listeners.
                     await self.driver.reset()
                 await self.driver.execute(RESET)
                 if self._defined:
@@ -135,8 +135,8 @@ class PostgresLane:
         return rows if statement.reread is None else await self._stored(statement.reread, rows)
 
     async def _stored(self, reread: Reread, rows: Rows) -> Rows:
-        """Return the rows of a write as they are stored, after its triggers."""
-        # An object that was defined in this transaction is not known yet, and may be a trigger.
+        """Return the stored rows of a write, after its triggers."""
+        # An object that was defined in this transaction may be a trigger, and was not read yet.
         if self._defined or reread.always or reread.table in self.code.fires:
             return [await self._row(reread, row) for row in rows]
         return rows
@@ -149,7 +149,7 @@ class PostgresLane:
         return written
 
     async def fetch_committed(self, statement: Statement, args: Params) -> Rows:
-        """Run a write, return its rows as they are stored, after its triggers, and commit it."""
+        """Run a write, commit it and return its stored rows, after its triggers."""
         await self.driver.execute("BEGIN")
         try:
             rows = await self.fetch(statement, args)
@@ -190,13 +190,13 @@ class PostgresLane:
         try:
             await self.driver.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
-            # asyncpg has no class of its own for errors of encoding.
+            # asyncpg has no separate class for encoding errors.
             raise DataError(f"a row does not fit the columns of {table}", hint="check its values") from error
 
     async def _know_types(self, table: str, schema: str | None, columns: Sequence[str]) -> None:
-        """Make asyncpg encode for the types that the columns have now.
+        """Make asyncpg encode for the current types of the columns.
 
-        It asks once per connection and caches the answer: rows encoded for the former types would be stored as other
+        It reads them once per connection and caches them: rows encoded for the former types would be stored as other
         values, without an error. The query here locks the table against changes until the end of the transaction.
         """
         place = identifier(schema, table)
@@ -247,7 +247,7 @@ class PostgresLane:
         await self.driver.execute("ROLLBACK")
 
     def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-        """Return what makes a savepoint read-only; at its end PostgreSQL restores the mode of its transaction."""
+        """Return the statements that make a savepoint read-only; PostgreSQL restores the mode at its end."""
         return (_READ_ONLY,), ()
 
     async def open_cursor(
@@ -255,7 +255,7 @@ class PostgresLane:
     ) -> PostgresCursor:
         """Open a server-side cursor that reads ``size`` rows at once; a transaction must be open.
 
-        A guarded statement can do nothing but read, in a transaction that is READ ONLY.
+        A guarded statement can only read, in a READ ONLY transaction.
         """
         self._begin(statement)
         if guarded:
@@ -297,10 +297,10 @@ class PostgresLane:
 
 
 def _refuse_copy(statement: Statement) -> None:
-    """Refuse a COPY that would wait for data of the client, which sends none."""
+    """Refuse a COPY that would wait for data of the client."""
     if _CLIENT_COPY.match(statement.sql):
         raise InvalidOperationError(
-            "COPY from STDIN or to STDOUT is not sent by hand",
+            "COPY from STDIN or to STDOUT is not supported",
             operation="q",
             hint="insert_all(...) stores many rows by COPY, stream(...) reads many",
         )
@@ -309,8 +309,8 @@ def _refuse_copy(statement: Statement) -> None:
 def _leaves_sound(error: BaseException) -> bool:
     """Whether the connection on which a statement failed may be used for the next one.
 
-    After an error from the server it may; after a cancellation, a timeout or a broken link it may not. An error of
-    severity FATAL is the last one, and arrives before the end of the link can be seen (protocol-message-formats in
+    It may after an error from the server, but not after a cancellation, a timeout or a broken link. An error of
+    severity FATAL is the last one, and arrives before the link is closed (protocol-message-formats in
     the PostgreSQL manual).
     """
     if not isinstance(error, Exception) or isinstance(error, (TimeoutError, OSError)):
@@ -322,7 +322,7 @@ def _leaves_sound(error: BaseException) -> bool:
 def was_unsent(error: BaseException) -> bool:
     """Whether a statement was not sent because the link had been lost: the driver or the system refused to send.
 
-    Writing to a pipe breaks it, never reading, and the server does not carry out a message that is cut short.
+    A broken pipe is reported when writing, never when reading, and the server ignores an incomplete message.
     """
     kind, text = type(error).__name__, str(error)
     causes = error.__cause__, getattr(error.__cause__, "__cause__", None)
@@ -334,7 +334,7 @@ def was_unsent(error: BaseException) -> bool:
 
 
 def _idled_too_long(error: BaseException) -> bool:
-    """Whether the server ended session and transaction because they were idle, before it read what was sent."""
+    """Whether the server ended session and transaction because they were idle, before it read the statement."""
     # idle_in_transaction_session_timeout; the last error of the server is the cause of the driver's lost link.
     return "25P03" in (getattr(part, "sqlstate", None) for part in (error, error.__cause__))
 
@@ -362,7 +362,7 @@ class PostgresCursor:
             return
         try:
             raw: Any = await lane.connection.get_raw_connection()
-            # asyncpg does this itself when it iterates over single rows, and has no public way to do it. Statements of
+            # asyncpg does this when it iterates over single rows, but has no public method for it. Statements of
             # the user on the connection do not wait for their turn, so this waits until they end.
             async with raw.dbapi_connection._execute_mutex:
                 await self._cursor._close_portal(None)

@@ -1,4 +1,4 @@
-"""The session of a PostgreSQL connection: how it is reset between two tasks, and what it must be like."""
+"""The session of a PostgreSQL connection: how it is reset between two tasks, and its required settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from deebase.errors import InvalidOperationError
 
-# DISCARD ALL, except for the statements that the driver has prepared and goes on using. The user comes first, as the
+# DISCARD ALL, except for the statements that the driver has prepared and still uses. The user comes first, as the
 # statements after it run with the rights of that user. RESET ALL restores the settings of the start of the connection.
 RESET = """
 RESET SESSION AUTHORIZATION;
@@ -30,9 +30,9 @@ $$;
 """
 
 
-# Triggers, views, policies and defaults run code that no text of a statement shows. A function is suspect for what it
-# is made of, where something of a table leads to it; calls of built-in functions are found by their numbers alone.
-# Then the tables whose own AFTER triggers, or those of a partition, may change a row that RETURNING has already given:
+# Triggers, views, policies and defaults run code that the text of a statement does not show. A function is suspect by
+# its body, if a part of a table uses it; calls of built-in functions are found by their OIDs only.
+# Then the tables whose AFTER triggers, or those of a partition, may change a row that RETURNING has already returned:
 # in tgtype, 66 is BEFORE or INSTEAD OF, and 20 is INSERT or UPDATE (src/include/catalog/pg_trigger.h).
 _CODE = r"""
 SELECT (EXISTS (
@@ -59,15 +59,15 @@ SELECT (EXISTS (
   SELECT DISTINCT c.relname::text FROM fires JOIN pg_catalog.pg_class AS c USING (oid)
 )
 """
-#: Seconds for which new connections use the answer of an earlier one.
+#: Seconds for which new connections use the result of an earlier one.
 _FRESH = 10.0
 
 
 class StoredCode:
-    """What the lanes know of the code that a database itself runs.
+    """The effects of the code that a database runs in triggers, views and defaults.
 
     Attributes:
-        changes_sessions: it changes sessions for longer than a transaction, so that every statement may have changed
+        changes_sessions: it changes sessions for longer than a transaction, so every statement may have changed
             its session.
         fires: the names of tables with AFTER triggers of INSERT or UPDATE, in any schema.
     """
@@ -89,10 +89,10 @@ class StoredCode:
 
 
 def require_standard_strings(driver: Any) -> None:
-    r"""Refuse a session in which a backslash is more than a character of a string.
+    r"""Refuse a session in which a backslash is an escape character in strings.
 
-    DeeBase writes and reads all texts as if it were one. Otherwise ``'\'`` does not end where it seems to, and the
-    following text leaves its quotes and its scope.
+    DeeBase writes and reads SQL text with plain backslashes. Otherwise ``'\'`` does not end at its second quote, and
+    the following text is not restricted to its quotes and its scope.
 
     Raises:
         InvalidOperationError: the server reports ``standard_conforming_strings=off`` for the session.
@@ -101,6 +101,6 @@ def require_standard_strings(driver: Any) -> None:
         raise InvalidOperationError(
             "standard_conforming_strings is off in this session: SQL text would be misread",
             operation="connect",
-            hint="leave the setting on, and write E'...' for strings with escapes; a connection pooler must pass the "
+            hint="keep the setting on, and write E'...' for strings with escapes; a connection pooler must pass the "
             "parameter of the client to the server",
         )

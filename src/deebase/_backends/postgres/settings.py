@@ -1,4 +1,4 @@
-"""How to connect to a PostgreSQL server: the options of its URL, which are those of libpq, and those of asyncpg."""
+"""The settings of a PostgreSQL server: the options of its URL, as in libpq, and those of asyncpg."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from deebase.errors import ConfigurationError
 
 log = logging.getLogger("deebase")
 
-#: asyncpg knows libpq's modes under another name of the option.
+#: The modes of libpq; asyncpg has another name for the option.
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SESSION_ATTRIBUTES = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
-#: What asyncpg and SQLAlchemy's dialect take from a URL, apart from what is translated here.
+#: The options that asyncpg and SQLAlchemy's dialect read from a URL; others are translated here.
 _TAKEN = {
     "host",
     "port",
@@ -35,7 +35,7 @@ _TAKEN = {
     "statement_cache_size",
     "prepared_statement_cache_size",
 }
-#: Options of libpq (manual, 34.1.2) that asyncpg has nothing for, and without which a connection means the same.
+#: Options of libpq (manual, 34.1.2) that asyncpg does not support, and that do not change the meaning of a connection.
 _IGNORED = {
     "channel_binding",
     "client_encoding",
@@ -56,32 +56,32 @@ def postgres_url(text: str) -> sa.URL:
     """Return the parts of a URL.
 
     Raises:
-        ConfigurationError: it cannot be read; nothing of it is quoted, as a password may be anywhere.
+        ConfigurationError: it is malformed; the message quotes no part of it, because any part may be a password.
     """
     try:
         url = sa.make_url(text).set(drivername="postgresql+asyncpg")
     except (ArgumentError, ValueError):
-        # Not chained: the original quotes the URL, password and all.
+        # Not chained: the original error quotes the URL with the password.
         raise ConfigurationError(
             "this PostgreSQL URL is malformed", hint="postgresql://user:password@host:5432/name, with %-codes for @ : /"
         ) from None
     if url.password is not None and "@" in f"{url.host}{url.database}":
-        # Where the password ends is a guess: what is taken for host or database may be a part of it.
+        # The end of the password is uncertain: the host or database may be a part of it.
         raise ConfigurationError(
             "this PostgreSQL URL has more than one @ after the user", hint="write %40 for an @ in the password"
         )
     host = unquote(url.host or "")
     if host.startswith(("/", "@")):
-        # A socket, as libpq spells it in a URL; the driver takes it from the query alone.
+        # A socket, in the form of libpq; the driver only reads it from the query.
         return url._replace(host=None).update_query_dict({"host": host})
     return url.set(host=host or None)
 
 
 def take_options(url: sa.URL, connect_args: dict[str, Any]) -> sa.URL:
-    """Translate the query of a URL into arguments of the driver, and return the URL without what was translated.
+    """Translate the query of a URL into arguments of the driver, and return the URL without the translated options.
 
     Raises:
-        ConfigurationError: an option is unknown, or its value cannot be right.
+        ConfigurationError: an option is unknown, or its value is not valid.
     """
     query: dict[str, Any] = dict(url.query)
     mode = query.pop("sslmode", None)
@@ -103,7 +103,7 @@ def take_options(url: sa.URL, connect_args: dict[str, Any]) -> sa.URL:
         connect_args["timeout"] = int(seconds) or None
     ignored = sorted(_IGNORED & query.keys())
     if ignored:
-        log.debug("the driver does not know these options of the URL, which are left out: %s", ", ".join(ignored))
+        log.debug("the driver does not support these options of the URL, which are ignored: %s", ", ".join(ignored))
     _refuse_unknown(query)
     return url.set(query={name: value for name, value in query.items() if name not in _IGNORED})
 
@@ -117,13 +117,13 @@ def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
 def _refuse_unknown(query: dict[str, Any]) -> None:
     if query.get("gssencmode") == "require":
         raise ConfigurationError(
-            "gssencmode=require cannot be met: the driver encrypts by TLS alone", hint="sslmode=verify-full"
+            "gssencmode=require is not supported: the driver encrypts with TLS only", hint="sslmode=verify-full"
         )
     unknown = sorted(query.keys() - _TAKEN - _IGNORED)
     if unknown:
         raise ConfigurationError(
             f"the option {unknown[0][:40]!r} of the URL is not known",
-            hint="sslmode, application_name, connect_timeout, options, host are; else "
+            hint="use sslmode, application_name, connect_timeout, options or host; otherwise "
             "engine_options={'connect_args': ...}",
         )
 
@@ -152,9 +152,9 @@ def from_url(text: str, options: Mapping[str, Any]) -> Settings:
     )
 
 
-# The scanner of SQL text reads a backslash in a string as the plain character that it is by default.
+# The scanner of SQL text treats a backslash in a string as a plain character, which is the default.
 _STANDARD_STRINGS = {"standard_conforming_strings": "on"}
-# What the text of a default, a view or an index says must not depend on the settings of a role or a database.
+# The text of a default, a view or an index must not depend on the settings of a role or a database.
 _FORMATS = {
     "DateStyle": "ISO",
     "IntervalStyle": "postgres",
@@ -179,13 +179,13 @@ def _connect_args(options: Mapping[str, Any]) -> dict[str, Any]:
         "command_timeout": options["command_timeout"] or None,
     }
     if options["pgbouncer"]:
-        # In transaction mode each statement may meet another server: nothing may be kept there.
+        # In transaction mode each statement may run on another server connection: nothing may be cached there.
         return {
             **args,
             "statement_cache_size": 0,
             "prepared_statement_cache_size": 0,
             "prepared_statement_name_func": lambda: "",
-            # PgBouncer sets these two on each server that it lends, and refuses parameters that it does not know.
+            # PgBouncer sets these two on each server connection, and rejects unknown parameters.
             "server_settings": {**_STANDARD_STRINGS, "DateStyle": "ISO"},
         }
     milliseconds = {

@@ -1,4 +1,4 @@
-"""The SQL of statements on rows, as PostgreSQL takes it, and SQLAlchemy's dialect that compiles it."""
+"""The SQL of statements on rows for PostgreSQL, and SQLAlchemy's dialect that compiles it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PostgresRules:
     def returned(
         self, model: TableModel, dialect: Dialect, written: Collection[str]
     ) -> tuple[Sequence[Any], Sequence[Any]]:
-        """Return all columns, and what advances the sequence past an explicit key."""
+        """Return all columns, and an expression that advances the sequence past an explicit key."""
         columns = list(model.sa_table.c)
         if model.generated not in written:
             return columns, []
@@ -34,9 +34,9 @@ class PostgresRules:
     def advance_sequence(self, model: TableModel, dialect: Dialect, key: Any) -> Any:
         """Return an expression that advances the key's sequence past a key.
 
-        nextval is atomic, setval is not: a setval computed from a value that was read a moment ago could set the
-        sequence back after another session advanced it. So short gaps are walked with nextval, and only a jump
-        that no other session can make meanwhile is set.
+        nextval is atomic, setval is not: a setval computed from an outdated value could set the sequence back
+        after another session advanced it. Short gaps are therefore closed with nextval, and setval is only used for
+        a jump that no other session can make meanwhile.
         """
         quoted = dialect.identifier_preparer.format_table(model.sa_table)
         sequence: Any = sa.func.pg_get_serial_sequence(quoted, model.generated).cast(postgresql.REGCLASS)
@@ -44,7 +44,7 @@ class PostgresRules:
             sequence.label("seq"), sa.func.coalesce(sa.func.pg_sequence_last_value(sequence), 0).label("at")
         ).subquery("place")
         step = sa.func.generate_series(place.c["at"] + 1, key).column_valued("step")
-        # The step in the argument keeps the aggregate in this query: without it, it would be the outer one's.
+        # The step in the argument makes the aggregate belong to this query rather than to the outer one.
         walked = sa.select(sa.func.max(sa.func.nextval(place.c.seq) + sa.literal_column("0") * step))
         return (
             sa.select(
@@ -55,7 +55,7 @@ class PostgresRules:
         )
 
     def key_lists(self, keys: Sequence[Key], columns: Sequence[ColumnModel]) -> Mapping[str, Any] | None:
-        """Return one array for each column; some types have no arrays that can be sent."""
+        """Return one array for each column; some types cannot be sent in arrays."""
         if not all(column.listable for column in columns):
             return None
         return {f"k{n}": list(values) for n, values in enumerate(zip(*keys, strict=True))}
@@ -81,6 +81,6 @@ class PostgresRules:
 def make_dialect(url: sa.URL) -> Dialect:
     """Return a dialect that compiles without loading the driver."""
     dialect: Dialect = url.get_dialect()()
-    # What a connection would find out: backslashes are plain in strings (the default since 9.1).
+    # SQLAlchemy reads this from a connection: backslashes are plain in strings (the default since 9.1).
     dialect._backslash_escapes = False  # type: ignore[attr-defined]
     return dialect

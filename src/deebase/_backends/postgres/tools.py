@@ -1,4 +1,4 @@
-"""The tools for a PostgreSQL database: pg_dump and pg_restore, inspection, and what a copy needs."""
+"""The tools for a PostgreSQL database: pg_dump and pg_restore, inspection, and the statements for a copy."""
 
 from __future__ import annotations
 
@@ -147,14 +147,14 @@ class PostgresTools:
         return str(await self._one("SELECT pg_get_viewdef(to_regclass(quote_ident($1)))", name))
 
     async def examine(self) -> list[Diagnosis]:
-        """Return what is wrong with indexes, constraints and settings."""
+        """Return problems of indexes, constraints and settings."""
         found = [
             Diagnosis(
                 "invalid-index",
                 "error",
                 str(table),
                 f"index {index} is not valid: a concurrent build did not finish",
-                f"drop_index({str(index)!r}), and build it again",
+                f"drop_index({str(index)!r}), and create it again",
             )
             for index, table in await self._access.read(_INVALID_INDEXES, [])
         ]
@@ -205,7 +205,7 @@ class PostgresTools:
 def _environment(url: sa.URL) -> Generator[tuple[dict[str, str], list[str]], None, None]:
     """Yield the environment and the arguments with which PostgreSQL's programs reach the database.
 
-    The password goes into a file that only its owner can read, not into the list of processes.
+    The password is written to a file that only its owner can read, and does not appear in the list of processes.
     """
     host, port = url.host or url.query.get("host"), url.port or url.query.get("port")
     host = host[0] if isinstance(host, tuple) else host
@@ -225,12 +225,12 @@ def _environment(url: sa.URL) -> Generator[tuple[dict[str, str], list[str]], Non
 
 
 async def _read_archive(source: Path, arguments: Sequence[str], environment: dict[str, str], *, replace: bool) -> None:
-    """Fill a database from an archive, in one transaction; with ``replace``, drop its objects in it first."""
+    """Fill a database from an archive, in one transaction, which with ``replace`` first drops its objects."""
     if not replace:
         options = ["--single-transaction", "--exit-on-error", "--no-owner", *arguments]
         await _run("pg_restore", *options, str(source), environment=environment)
         return
-    # pg_restore --clean drops only what the archive holds; psql runs the archive after any other SQL.
+    # pg_restore --clean drops only what the archive holds; psql can run other SQL before the archive.
     with tempfile.TemporaryDirectory(prefix="deebase-") as directory:
         script = Path(directory, "archive.sql")
         await _run("pg_restore", "--no-owner", f"--file={script}", str(source), environment=environment)
@@ -255,7 +255,7 @@ async def _run(program: str, *arguments: str, environment: dict[str, str]) -> No
         raise
     if process.returncode:
         text = _last_line(errors.decode(errors="replace").splitlines())
-        raise DatabaseError(f"{program} failed: {text}", hint="use the program of the server's version")
+        raise DatabaseError(f"{program} failed: {text}", hint="use the version of the program that matches the server")
 
 
 def _last_line(lines: Sequence[str]) -> str:

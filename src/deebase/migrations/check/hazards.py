@@ -30,7 +30,7 @@ def hazards_of(
         file: the migration.
         database: the database.
         down: read its downgrade.
-        bounded: whether the database limits waits for a lock by itself.
+        bounded: whether the database limits waits for a lock.
         allowed: include those that a comment allows.
 
     Raises:
@@ -57,7 +57,7 @@ def hazards_of(
 
 
 def has_lock_limit(connect_args: Mapping[str, Any]) -> bool:
-    """Whether connections limit waits for a lock by themselves."""
+    """Whether connections limit waits for a lock."""
     settings: Mapping[str, Any] = connect_args.get("server_settings", {})
     return str(settings.get("lock_timeout", "0")) not in ("0", "0ms", "0s")
 
