@@ -15,9 +15,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 from deebase._types.base import ColumnType, NamedWithCast, Passes, Processor, has_types, is_a, misfit, refused
+from deebase._types.quick_checks import HIGHEST_INTEGER, LOWEST_INTEGER, quick_integer
 
-LOWEST_INTEGER: Final = -(2**63)
-HIGHEST_INTEGER: Final = 2**63 - 1
 #: Digits of the longest number of 64 bits.
 _INTEGER_DIGITS: Final = 19
 _WHOLE: Final = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
@@ -80,10 +79,7 @@ class Integer(ColumnType[int], python=int):
         return int(value)
 
     def quick(self, check: Processor) -> Processor:
-        def quick(value: Any) -> Any:
-            return value if type(value) is int and LOWEST_INTEGER <= value <= HIGHEST_INTEGER else check(value)
-
-        return quick
+        return quick_integer(check)
 
     def passer(self) -> Passes:
         return self._passes

@@ -12,6 +12,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._types.base import ColumnType, Passes, Processor, is_a, misfit, refused
 from deebase._types.number import of_kind
+from deebase._types.quick_checks import quick_text
 from deebase.types import Text as TextAnnotation
 
 
@@ -92,10 +93,7 @@ class String(ColumnType[str], python=str):
         return accept_text(value)
 
     def quick(self, check: Processor) -> Processor:
-        def quick(value: Any) -> Any:
-            return value if type(value) is str and value.isascii() and "\0" not in value else check(value)
-
-        return quick
+        return quick_text(check)
 
     def passer(self) -> Passes:
         return self._passes
