@@ -367,7 +367,7 @@ async def many(db: Database) -> None:
 async def test_a_rebuild_is_refused_while_its_transaction_reads(db: Database, path: Path, table: str) -> None:
     await many(db)
     before = snapshot(path)
-    with pytest.raises(QueryError, match="took away what the statement was reading"):
+    with pytest.raises(QueryError, match="removed the rows that the statement was reading"):
         async with db.transaction():
             rows = aiter(db.t[table]())
             await anext(rows)
