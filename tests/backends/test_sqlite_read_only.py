@@ -186,7 +186,7 @@ async def test_a_file_that_is_gone_while_it_is_open_is_never_taken_for_an_empty_
 async def test_a_file_that_cannot_be_made_names_the_path_and_not_a_server(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     async with Database(tmp_path / ("x" * 300)) as db:
-        with pytest.raises(ConnectionError, match="cannot be made") as refused:
+        with pytest.raises(ConnectionError, match="cannot be created") as refused:
             await db.q("SELECT 1")
     assert "server" not in str(refused.value)
     assert "directory" in str(refused.value.hint)
