@@ -88,7 +88,7 @@ class Lists:
 
     def _cut(self, victim: int) -> None:
         """End the link of a connection that is in use; a SQLite file has none."""
-        if self.db._core.executor.settings.name == "postgresql":
+        if not can(self.db).is_one_file:
             busy = sorted(self.db._core.executor.lanes()._pool.busy, key=id)
             if busy:
                 busy[victim % len(busy)].driver.terminate()
