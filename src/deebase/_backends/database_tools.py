@@ -9,7 +9,6 @@ from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
-from deebase._sqltext.capabilities import Named
 from deebase.errors import InvalidOperationError
 
 Severity = Literal["error", "warning", "advice"]
@@ -121,15 +120,6 @@ class DatabaseTools(Protocol):
     def drop_tables(self, quoted_names: Sequence[str]) -> list[str]:
         """Return the statements that drop tables which may refer to each other."""
         ...
-
-
-def make_tools(dialect: Named, access: Access) -> DatabaseTools:
-    """Return the tools for an open database."""
-    from deebase._backends.postgres.tools import PostgresTools
-    from deebase._backends.sqlite.tools import SqliteTools
-
-    kinds: dict[str, Callable[[Access], DatabaseTools]] = {"sqlite": SqliteTools, "postgresql": PostgresTools}
-    return kinds[dialect.name](access)
 
 
 def refused_backup(message: str, hint: str, target: str) -> InvalidOperationError:

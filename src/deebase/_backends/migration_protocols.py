@@ -15,7 +15,6 @@ from deebase._backends.schema_parts import SchemaParts
 from deebase._backends.stored_tables import Census
 from deebase._model.facts import TableInfo
 from deebase._sql.statement import Statement
-from deebase._sqltext.capabilities import Named
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -150,16 +149,6 @@ class MigrationSupport(Protocol):
     async def drop_extensions(self, scratch: Connected, scripts: Iterable[str]) -> None:
         """Drop the extensions from a scratch database that migrations with these texts create themselves."""
         ...
-
-
-def support_of(database: Named) -> MigrationSupport:
-    """Return the support for the database of a dialect."""
-    # Only migrations load these modules.
-    from deebase._backends.postgres.migration.support import PostgresMigrations
-    from deebase._backends.sqlite.migration.support import SqliteMigrations
-
-    support: MigrationSupport = SqliteMigrations() if database.name == "sqlite" else PostgresMigrations()
-    return support
 
 
 def this_process() -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.types import TypeEngine
 
+    from deebase._backends.database_tools import Access, DatabaseTools
+    from deebase._backends.migration_protocols import MigrationSupport
     from deebase._lanes.interface import Lanes
     from deebase._model.change import Change
     from deebase._model.columns import ColumnSpec
@@ -341,4 +343,15 @@ class Backend:
     def engine(self) -> Engine:
         """Opens connections; imports the driver."""
         made: Engine = import_module(f"{self.package}.connections").ENGINE
+        return made
+
+    @cached_property
+    def migrations(self) -> MigrationSupport:
+        """What migrations need of this database; only they load it."""
+        made: MigrationSupport = import_module(f"{self.package}.migration.support").SUPPORT
+        return made
+
+    def tools(self, access: Access) -> DatabaseTools:
+        """Return what backup, doctor, copies and the command line need of an open database."""
+        made: DatabaseTools = import_module(f"{self.package}.tools").TOOLS(access)
         return made

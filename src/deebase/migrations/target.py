@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sqlalchemy.engine import Dialect
 
-from deebase._backends.migration_protocols import MigrationSupport, support_of
+from deebase._backends.migration_protocols import MigrationSupport
 from deebase._backends.protocols import Settings
 from deebase._engine.core import core_of
 from deebase._sqltext.capabilities import Capabilities, capabilities_of
@@ -38,7 +38,7 @@ class Target:
         self.settings: Settings = self.executor.settings
         self.dialect: Dialect = self.settings.dialect
         self.capabilities: Capabilities = capabilities_of(self.dialect)
-        self.support: MigrationSupport = support_of(self.dialect)
+        self.support: MigrationSupport = self.settings.backend.migrations
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from deebase._backends.database_tools import Access, DatabaseTools, make_tools
+from deebase._backends.database_tools import Access, DatabaseTools
 from deebase._engine.core import core_of
 from deebase._sql.statement import Statement
 from deebase.database import Database
@@ -31,4 +31,4 @@ def tools_of(db: Database) -> DatabaseTools:
             lane.release()
 
     settings = executor.settings
-    return make_tools(settings.dialect, Access(settings.sa_url, read, with_connection, executor.reconnect))
+    return settings.backend.tools(Access(settings.sa_url, read, with_connection, executor.reconnect))

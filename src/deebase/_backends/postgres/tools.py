@@ -260,3 +260,6 @@ async def _run(program: str, *arguments: str, environment: dict[str, str]) -> No
 
 def _last_line(lines: Sequence[str]) -> str:
     return next((line for line in reversed(lines) if line.strip()), "no message")
+
+
+TOOLS = PostgresTools

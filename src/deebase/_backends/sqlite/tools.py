@@ -194,3 +194,6 @@ def _reading(source: Path) -> sqlite3.Connection:
     if refuses_its_own():
         trust_if_needed(connection)
     return connection
+
+
+TOOLS = SqliteTools

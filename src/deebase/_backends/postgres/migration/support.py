@@ -43,3 +43,6 @@ class PostgresMigrations:
             # A type that the migration itself creates is not known yet.
             return getattr(error.__cause__, "sqlstate", None) == _NO_CAST
         return False
+
+
+SUPPORT = PostgresMigrations()

@@ -42,3 +42,6 @@ class SqliteMigrations:
 
     async def drop_extensions(self, scratch: Connected, scripts: Iterable[str]) -> None:
         """See ``MigrationSupport``; SQLite has none."""
+
+
+SUPPORT = SqliteMigrations()
