@@ -24,8 +24,8 @@ from deebase import (
     ValidationError,
     create_mod_from_tables,
 )
-from deebase._types.moment_forms import KINDS
-from deebase._types.moment_sql import OTHER_FORMS
+from deebase._types.forms.moment_forms import KINDS
+from deebase._types.forms.moment_sql import OTHER_FORMS
 
 NEW_YEAR = datetime(2024, 1, 1)
 #: The same moment, as other programs write it.

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deebase import CheckViolationError, Database, DataError, QueryError, Table, ValidationError
-from deebase._types.arithmetic import Sum, computed
+from deebase._types.forms.arithmetic import Sum, computed
 
 LONG = Decimal("12345678901234567.89")
 EXACT = Context(prec=500)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deebase._types.moment_forms import DATE, DATETIME, TIME, read_aware, read_date, read_naive, read_time
+from deebase._types.forms.moment_forms import DATE, DATETIME, TIME, read_aware, read_date, read_naive, read_time
 from tests.support.moments import forms_of
 
 NEW_YEAR = datetime(2024, 1, 1)

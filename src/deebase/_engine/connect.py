@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deebase._backends.protocols import LANE, Settings, Translate
 from deebase._lanes.interface import Lanes
-from deebase._types.foreign_values import OWN, sendable
+from deebase._types.forms.foreign_values import OWN, sendable
 from deebase.errors import ConfigurationError, InvalidOperationError, TransactionError
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropTable
 from sqlalchemy.schema import sort_tables_and_constraints as sorted_tables  # pyright: ignore[reportUnknownVariableType]
 
 from deebase._sqltext.capabilities import capabilities_of
-from deebase._types.moment_sql import indexed_moments, other_forms_indexes
+from deebase._types.forms.moment_sql import indexed_moments, other_forms_indexes
 
 
 def create_statements(tables: Sequence[sa.Table], dialect: Dialect, *, strict: bool = False) -> list[str]:

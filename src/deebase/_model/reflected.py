@@ -17,7 +17,7 @@ from deebase._model.sqlite_types import sqlite_type
 from deebase._rows.model import TableModel, UniqueModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.choices import Choice, choice_columns, literal_pairs
-from deebase._types.moment_sql import HELPED, IS_VIEW
+from deebase._types.forms.moment_sql import HELPED, IS_VIEW
 
 
 def column_types(facts: TableInfo, dialect: Dialect) -> dict[str, sa.types.TypeEngine[Any]]:

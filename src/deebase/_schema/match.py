@@ -21,7 +21,7 @@ from deebase._schema.create import create_tables, missing_checks
 from deebase._schema.reflect import inventory, learn
 from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
-from deebase._types.moment_sql import other_forms_indexes
+from deebase._types.forms.moment_sql import other_forms_indexes
 from deebase.errors import InvalidOperationError, SchemaError
 from deebase.types import ForeignKeyMark
 

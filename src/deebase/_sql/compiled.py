@@ -14,7 +14,7 @@ from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
 from deebase._sql.violations import WriteTarget
 from deebase._sqltext.capabilities import capabilities_of
-from deebase._types.foreign_values import sendable
+from deebase._types.forms.foreign_values import sendable
 from deebase.errors import ValidationError
 
 Bind = Callable[[Any], Any]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from deebase._rows.model import TableModel
-from deebase._types.moment_sql import Form, Plain, is_in_an_index
+from deebase._types.forms.moment_sql import Form, Plain, is_in_an_index
 
 #: Columns and whether they are descending.
 Order = Sequence[tuple[str, bool]]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from deebase._rows.model import TableModel
 from deebase._sql.operands import assigned
-from deebase._types.moment_sql import Kept, Normal, Taken, kind_of
+from deebase._types.forms.moment_sql import Kept, Normal, Taken, kind_of
 
 
 def changed(model: TableModel, name: str, bound: Mapping[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.engine import Dialect
 
 from deebase._types.base import has_types, is_a
-from deebase._types.foreign_values import sendable
+from deebase._types.forms.foreign_values import sendable
 from deebase._types.registry import type_of
 from deebase.errors import ValidationError
 from deebase.types import UNSET, SqlExpression

@@ -18,7 +18,7 @@ from deebase._sql.seek import Seek
 from deebase._sql.sql_rules import rules_of
 from deebase._sql.where import Assigned, Where, order_by, plain_order
 from deebase._sqltext.capabilities import capabilities_of
-from deebase._types.foreign_values import python_value
+from deebase._types.forms.foreign_values import python_value
 from deebase.errors import ValidationError
 from deebase.types import SqlExpression
 

@@ -18,7 +18,7 @@ from deebase._sql.compiled import Parameters
 from deebase._sql.raw import adapt
 from deebase._sql.scope import Scope, no_scope
 from deebase._sqltext.capabilities import capabilities_of
-from deebase._types.foreign_values import OWN, sendable
+from deebase._types.forms.foreign_values import OWN, sendable
 from deebase.errors import SchemaError, ValidationError
 from deebase.types import SqlExpression
 

@@ -18,7 +18,7 @@ from deebase._sql.compiled import CompiledStatement
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._tables.inserts import Columns, OnConflict, insert_statement
 from deebase._tables.unique_changes import misfits, without_unchanged
-from deebase._types.foreign_values import python_value
+from deebase._types.forms.foreign_values import python_value
 from deebase._types.native import NativeText
 from deebase.errors import (
     DataError,

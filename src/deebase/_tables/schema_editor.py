@@ -21,7 +21,7 @@ from deebase._schema.duplicate import duplicate
 from deebase._schema.reflect import inventory, refresh
 from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
-from deebase._types.moment_sql import other_forms_indexes
+from deebase._types.forms.moment_sql import other_forms_indexes
 from deebase.errors import SchemaError, ValidationError
 from deebase.types import UNSET, ForeignKeyMark, Index, Unset
 

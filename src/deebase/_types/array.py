@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._types.base import ColumnType, Processor, is_a, misfit, sending
 from deebase._types.documents import JSON, kept_documents, written_json
-from deebase._types.foreign_values import python_value
+from deebase._types.forms.foreign_values import python_value
 from deebase._types.registry import column_type, json_value
 
 

@@ -18,7 +18,7 @@ from deebase._sqltext import quoting
 from deebase._sqltext.capabilities import Named as HasName
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.dialects import POSTGRES, SQLITE
-from deebase._types.foreign_values import OWN, python_value
+from deebase._types.forms.foreign_values import OWN, python_value
 from deebase.errors import DataError, UnsupportedTypeError, ValidationError
 from deebase.types import UNSET
 

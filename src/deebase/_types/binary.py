@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from deebase._types.base import ColumnType, is_a, misfit
-from deebase._types.foreign_values import as_bytes
+from deebase._types.forms.foreign_values import as_bytes
 
 
 def accept_bytes(value: Any) -> bytes:

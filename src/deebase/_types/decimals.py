@@ -12,9 +12,9 @@ from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from deebase._types.arithmetic import SYMBOLS, Computed, is_exact
 from deebase._types.base import ColumnType, Named, Processor, has_types, kept_on_sqlite, misfit, refused
-from deebase._types.foreign_values import python_value
+from deebase._types.forms.arithmetic import SYMBOLS, Computed, is_exact
+from deebase._types.forms.foreign_values import python_value
 from deebase._types.number import number_text
 
 #: SQLite's collation that orders stored Decimals by value; every connection registers it.

@@ -22,7 +22,7 @@ from sqlalchemy.types import TypeDecorator
 
 from deebase._types.base import ColumnType, has_types, kept_on_sqlite, misfit, refused
 from deebase._types.choices import EQUALITIES
-from deebase._types.foreign_values import python_value
+from deebase._types.forms.foreign_values import python_value
 from deebase._types.text import plain_json, text_fault
 from deebase.errors import DataError, DeeBaseError, ValidationError
 

@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._types.base import is_a, misfit, refused
 from deebase._types.documents import JSON, Codec, Convert, JsonNumber, plain
-from deebase._types.foreign_values import python_value
+from deebase._types.forms.foreign_values import python_value
 from deebase._types.registry import own_type
 from deebase.errors import UnsupportedTypeError
 

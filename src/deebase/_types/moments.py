@@ -16,7 +16,6 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.types import TypeDecorator
 
-from deebase._types import moment_forms as moments
 from deebase._types.base import (
     Call,
     ColumnType,
@@ -29,9 +28,25 @@ from deebase._types.base import (
     misfit,
     refused,
 )
-from deebase._types.infinity import AWARE_TIMESTAMPS, DATES, TIMESTAMPS, InfiniteDate, InfiniteDateTime, StoredInterval
-from deebase._types.moment_forms import Kind
-from deebase._types.moment_sql import SEARCHES, Compared, Kept, Normal, common_kind, kind_of, may_have_another_form
+from deebase._types.forms import moment_forms as moments
+from deebase._types.forms.infinity import (
+    AWARE_TIMESTAMPS,
+    DATES,
+    TIMESTAMPS,
+    InfiniteDate,
+    InfiniteDateTime,
+    StoredInterval,
+)
+from deebase._types.forms.moment_forms import Kind
+from deebase._types.forms.moment_sql import (
+    SEARCHES,
+    Compared,
+    Kept,
+    Normal,
+    common_kind,
+    kind_of,
+    may_have_another_form,
+)
 from deebase.types import UTCDateTime
 
 _BY_VALUE = frozenset(

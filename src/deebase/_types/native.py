@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._types.base import ColumnType, Named, is_a, misfit
 from deebase._types.binary import Binary
-from deebase._types.foreign_values import as_bytes
+from deebase._types.forms.foreign_values import as_bytes
 from deebase._types.number import Float, Integer
 from deebase._types.text import String, accept_text, plain_json
 

@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeEngine
 
 import deebase._types as package
 from deebase._types.base import KINDS, ColumnType, Processor
-from deebase._types.foreign_values import OWN, python_value
+from deebase._types.forms.foreign_values import OWN, python_value
 from deebase._types.native import AnyValue
 from deebase.errors import ValidationError
 from deebase.types import TypeMark

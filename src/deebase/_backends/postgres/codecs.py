@@ -9,7 +9,14 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from deebase._types.infinity import AWARE_TIMESTAMPS, DATES, TIMESTAMPS, InfiniteDate, InfiniteDateTime, StoredInterval
+from deebase._types.forms.infinity import (
+    AWARE_TIMESTAMPS,
+    DATES,
+    TIMESTAMPS,
+    InfiniteDate,
+    InfiniteDateTime,
+    StoredInterval,
+)
 
 # PostgreSQL counts from the beginning of 2000 (manual, "Date/Time Types").
 _EPOCH = datetime(2000, 1, 1)

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from deebase._model.facts import ColumnInfo
 from deebase._model.sqlite_types import sqlite_type
 from deebase._types.binary import Binary
-from deebase._types.moment_forms import read_naive, write_datetime, write_time
+from deebase._types.forms.moment_forms import read_naive, write_datetime, write_time
 from deebase._types.moments import AwareDateTime, Date, DateTime, Time
 from deebase._types.number import Boolean, Float
 from deebase.errors import DeeBaseError

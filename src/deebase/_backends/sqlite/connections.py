@@ -24,10 +24,10 @@ from deebase._backends.sqlite.job import is_busy
 from deebase._backends.sqlite.lane import SqliteLane
 from deebase._backends.sqlite.sql import SUM, adapt
 from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
-from deebase._types import arithmetic as exact
 from deebase._types.base import KEPT
 from deebase._types.decimals import compare_decimals
-from deebase._types.moment_forms import KINDS
+from deebase._types.forms import arithmetic as exact
+from deebase._types.forms.moment_forms import KINDS
 from deebase.errors import ConfigurationError, ConnectionError
 
 log = logging.getLogger("deebase")

@@ -31,7 +31,7 @@ from deebase._sqltext.create_table import TableText, parse
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier, literal
 from deebase._sqltext.tokens import code_tokens, folded, mentions, spliced
-from deebase._types.moment_sql import moments_of, other_forms_index
+from deebase._types.forms.moment_sql import moments_of, other_forms_index
 from deebase.errors import InvalidOperationError
 from deebase.types import UNSET
 

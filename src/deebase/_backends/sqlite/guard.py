@@ -12,9 +12,9 @@ from deebase._backends.sqlite.casts import FITS, STORED
 from deebase._backends.sqlite.sql import SUM
 from deebase._sql.read_only import OPERATION, explains
 from deebase._sqltext.dialects import SQLITE
-from deebase._types.arithmetic import COMPUTED
 from deebase._types.base import KEPT
-from deebase._types.moment_forms import KINDS
+from deebase._types.forms.arithmetic import COMPUTED
+from deebase._types.forms.moment_forms import KINDS
 from deebase.errors import InvalidOperationError
 
 _ALLOWED_ACTIONS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}

@@ -18,7 +18,7 @@ from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import literal
 from deebase._sqltext.tokens import folded
-from deebase._types.moment_sql import OTHER_FORMS
+from deebase._types.forms.moment_sql import OTHER_FORMS
 from deebase.errors import ConfigurationError, DatabaseError
 
 #: The requested names in lower case, as a JSON array; NULL for all.

@@ -22,7 +22,7 @@ from deebase._rows.model import ColumnModel, TableModel
 from deebase._sql.compiled import Parameters
 from deebase._sql.reread import hidden_rowid
 from deebase._sql.sql_rules import Key
-from deebase._types.moment_sql import Normal, kind_of, may_have_another_form
+from deebase._types.forms.moment_sql import Normal, kind_of, may_have_another_form
 
 
 class SqliteRules:

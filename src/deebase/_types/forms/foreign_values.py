@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from deebase._types.infinity import InfiniteDate, InfiniteDateTime, StoredInterval
+from deebase._types.forms.infinity import InfiniteDate, InfiniteDateTime, StoredInterval
 from deebase.errors import ValidationError
 
 #: Classes whose values are what they are; those of column types add themselves.

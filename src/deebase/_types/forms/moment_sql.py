@@ -23,7 +23,7 @@ from sqlalchemy.types import NullType
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import literal
 from deebase._types.base import has_types
-from deebase._types.moment_forms import DATE, DATETIME, Kind
+from deebase._types.forms.moment_forms import DATE, DATETIME, Kind
 
 #: Begins the names of the indexes over rows of other forms, which do not belong to the table's own indexes.
 OTHER_FORMS = "deebase_other_forms_"

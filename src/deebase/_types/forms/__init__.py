@@ -1,0 +1,1 @@
+"""The forms that values have outside of Python: those of other libraries, in files, and in the SQL of SQLite."""
