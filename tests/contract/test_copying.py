@@ -380,7 +380,7 @@ async def test_what_is_no_backup_is_refused(db: Database, tmp_path: Path) -> Non
         data = bytearray(good.read_bytes())
         data[4096 : 4096 + 2000] = os.urandom(2000)
         bad.write_bytes(bytes(data))
-        with pytest.raises(DatabaseError, match="not sound"):
+        with pytest.raises(DatabaseError, match="the file is damaged"):
             await restore(db, bad, replace=True)
     assert await rows_of(db) == before
 

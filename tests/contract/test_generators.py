@@ -229,7 +229,7 @@ async def test_a_generator_that_is_closed_early_tells_of_the_rollback(
     await numbers.insert(n=10)
     await held.aclose()
     assert tx.outcome == "rolled back"
-    assert "the generator unit was closed before its end" in caplog.text
+    assert "the generator unit was closed before it finished" in caplog.text
     await numbers.insert(n=11)
     assert await stored(numbers) == {11}
 
