@@ -190,7 +190,10 @@ def test_a_missing_server_is_one_line(nowhere: Commands) -> None:
 
 def test_a_directory_is_no_database(directory: Path) -> None:
     (directory / "app.db").mkdir()
-    assert Commands("app.db").fails("table", "list") == "app.db is a directory, not a database (pass the path of a file in it)"
+    assert (
+        Commands("app.db").fails("table", "list")
+        == "app.db is a directory, not a database (pass the path of a file in it)"
+    )
 
 
 def test_a_read_only_file_is_one_line(directory: Path) -> None:

@@ -314,10 +314,10 @@ class ColumnType(TypeDecorator[T]):
         stored = float(value) if isinstance(value, Decimal) else value
         for to, back in ((self.to_sqlite, self.from_sqlite), (self.to_postgres, self.from_postgres)):
             with suppress(ValueError, TypeError, LookupError, ArithmeticError, AttributeError):
-                made: T = (back() or _same)(stored)
+                made: Any = (back() or _same)(stored)
                 # Either database may have the literal: it is of the one that writes it again.
                 if (to() or _same)(self.accept(made)) == stored:
-                    return made
+                    return cast("T", made)
         raise ValueError
 
     # -- code and tests ------------------------------------------------------------------------
@@ -331,7 +331,8 @@ class ColumnType(TypeDecorator[T]):
         Raises:
             ValidationError: the class of the value is neither.
         """
-        if self.is_builtin() or type(self).parse is ColumnType.parse:
+        base: Any = ColumnType
+        if self.is_builtin() or type(self).parse is base.parse:
             return type(value), (self.format(value),), {}
         if not is_dataclass(value):
             raise refused(value, "cannot be written as source code", f"define {type(self).__name__}.source")

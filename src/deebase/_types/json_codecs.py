@@ -58,7 +58,11 @@ class _Builder:
     def build(self, hint: Any) -> Codec:
         own = own_type(hint)
         if own is not None:
-            return Codec(lambda value: plain(own.to_json(own.accept(python_value(value)))), own.of_json)
+
+            def encode(value: Any) -> Any:
+                return plain(own.to_json(own.accept(python_value(value))))
+
+            return Codec(encode, own.of_json)
         origin = get_origin(hint)
         if origin is Annotated:
             return self.build(get_args(hint)[0])
