@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deebase import CommitOutcomeUnknownError, Database, DeeBaseError, Table
+from tests.support.capabilities import can
 
 #: Seconds that a task which has its turn may take before the next one has it too: it waits for a lock.
 TURN = 0.02
