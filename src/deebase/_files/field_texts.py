@@ -1,4 +1,4 @@
-"""Texts of a delimited file on their way to values: column by column, and what is wrong with them."""
+"""Converts the texts of a delimited file to values, column by column, and reports the texts that do not fit."""
 
 from __future__ import annotations
 

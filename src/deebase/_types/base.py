@@ -24,7 +24,7 @@ from deebase.types import UNSET
 
 T = TypeVar("T")
 Processor = Callable[[Any], Any]
-#: A class, and what it is called with.
+#: A class, and the arguments of its call.
 Call = tuple[type[Any], tuple[Any, ...], dict[str, Any]]
 #: Whether all values of a column may be sent as they are.
 Passes = Callable[[Sequence[Any]], bool]
@@ -397,7 +397,7 @@ def _same(value: T) -> T:
     return value
 
 
-#: Where a result processor keeps what it is for.
+#: The attribute in which a result processor holds the name of its column.
 _PLACE = "deebase_place"
 
 

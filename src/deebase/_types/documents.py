@@ -174,7 +174,7 @@ def encode(made: Codec, value: Any) -> str:
         raise ValidationError("this JSON value is nested too deeply, or contains itself", value=value) from None
     except DeeBaseError:
         raise
-    except Exception as error:  # whatever the class's own conversion to JSON raises
+    except Exception as error:  # the conversion of the class may raise any exception
         raise ValidationError(f"this {type(value).__name__} cannot be turned into JSON", value=value) from error
 
 
@@ -192,7 +192,7 @@ def decode(made: Codec, stored: Any, *, parsed: bool = False) -> Any:
     try:
         value = loads(stored) if isinstance(stored, str) and not parsed else stored
         return value if made.decode is None or value is None else made.decode(value)
-    except Exception:  # whatever the class raises that is made from it
+    except Exception:  # the constructor of the class may raise any exception
         # Not chained: errors of other libraries show the stored value.
         raise DataError(
             "a stored JSON value does not fit the annotation of its column", hint="read it with SQL, and correct it"
@@ -260,7 +260,7 @@ class JSON(ColumnType[Any], name="json"):
     converts = False
 
     class Comparator(TypeDecorator.Comparator[Any], sa.JSON.Comparator[Any]):
-        """Elements of a document are JSON of any kind, whatever the document is."""
+        """Elements of a document are JSON of any kind, also if the document has a class."""
 
         __slots__ = ()
 
@@ -315,7 +315,7 @@ class JSON(ColumnType[Any], name="json"):
             return value
         try:
             return self._codec.decode(value)
-        except Exception:  # whatever the class raises that is made from it
+        except Exception:  # the constructor of the class may raise any exception
             raise ValueError from None
 
     def to_json(self, value: Any) -> Any:

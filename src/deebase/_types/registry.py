@@ -1,4 +1,4 @@
-"""Which column type knows a column or a value: every lookup is derived from what the types say of themselves."""
+"""Finds the column type of a column or a value. Every lookup is derived from the attributes of the types."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def is_own_type(sa_type: TypeEngine[Any]) -> bool:
 
 
 def annotated_type(hint: Any, marks: Iterable[Any], names: Callable[[], Mapping[str, Any]]) -> TypeEngine[Any] | None:
-    """Return the type of columns with an annotation; None where there is no such type.
+    """Return the type of columns with an annotation; None if no type has it.
 
     Args:
         hint: the annotation, without ``| None`` and metadata.
@@ -189,7 +189,7 @@ def _found(names: Callable[[_Lookups], dict[str, Kind]], name: str) -> Kind | No
 
 
 def type_of(value: Any) -> ColumnType[Any] | None:
-    """Return the type whose columns hold a value; None where there is none."""
+    """Return the type whose columns hold a value; None if no type does."""
     known = _lookups().by_class
     for base in type(value).__mro__:
         for kind in known.get(base, ()):

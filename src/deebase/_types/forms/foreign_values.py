@@ -105,7 +105,7 @@ def _number(value: Any) -> Any:
 
 
 def _moment(value: Any) -> Any:
-    """Return a date, time or timedelta of a subclass, as what it is to the microsecond."""
+    """Return the plain date, time or timedelta that equals an instance of a subclass."""
     # What stands for no time at all (NaT) does not equal itself.
     if value == value and not getattr(value, "nanosecond", 0) and not getattr(value, "nanoseconds", 0):
         if isinstance(value, datetime):

@@ -1,4 +1,4 @@
-"""SQL that compares and sorts moments by their value on SQLite, whatever form each row has.
+"""SQL that compares and sorts moments by value on SQLite, in any stored form.
 
 What DeeBase writes has one form, which compares as text. Comparisons therefore look for the value as text, by an index
 if the column has one, and beside it for rows of other forms. Those are found by the same index, or by one over them
@@ -56,7 +56,7 @@ class _Wrapped(ColumnElement[Any]):
         return self.element._from_objects
 
     def self_group(self, against: Any = None) -> Any:
-        """Return itself: what it is compiled to stands in parentheses, or is a single word."""
+        """Return itself: the compiled text is in parentheses, or is a single word."""
         return self
 
 

@@ -271,7 +271,7 @@ class Hazard:
 
     Attributes:
         rule: the number of its rule: "M102"; the docs have a section for each.
-        text: what it is.
+        text: the description of the hazard.
         table: the table; None if the text of the migration does not show it.
         column: the column, if it is about one.
         line: the line of the file; None in a file of SQL.

@@ -26,7 +26,7 @@ class Finding:
     Attributes:
         kind: "files" (names, numbers, seals), "failed" (a migration does not run), "models" (models and migrations
             differ), "downgrade" (it does not restore the schema) or "lint" (what to check before it is applied).
-        text: what it is.
+        text: the description of the finding.
         migration: the name of the file, if it is about one.
         hint: how to fix it.
     """

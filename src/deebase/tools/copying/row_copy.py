@@ -1,4 +1,4 @@
-"""Rows on their way from one database to another, and the checksum that is the same on both sides."""
+"""Copies rows from one database to another, with a checksum that is equal on both sides."""
 
 from __future__ import annotations
 
