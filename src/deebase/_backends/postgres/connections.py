@@ -107,6 +107,8 @@ async def _open(
         lane = PostgresLane(connection, driver, code)
         await connection.execution_options(isolation_level="AUTOCOMMIT", **{LANE: lane})
     except BaseException:
+        # Not returned to SQLAlchemy's pool, which on a lost link waits as long as a command may take to close it.
+        await connection.invalidate()
         await connection.close()
         raise
     return lane
