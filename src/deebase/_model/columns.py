@@ -229,7 +229,7 @@ def _unwrapped(hint: Any) -> _Unwrapped:
 
 def _unsupported(hint: Any) -> UnsupportedTypeError:
     name = hint.__name__ if isinstance(hint, type) and get_origin(hint) is None else str(hint)
-    return UnsupportedTypeError(f"there is no column type for {name}", hint=f"accepted: {accepted()}")
+    return UnsupportedTypeError(f"{name} has no column type", hint=f"accepted: {accepted()}")
 
 
 def sql_default(spec: ColumnSpec, dialect: Dialect) -> sa.ColumnElement[Any] | None:
