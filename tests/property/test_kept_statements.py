@@ -33,7 +33,8 @@ class Tripled(sa.TypeDecorator[int]):
 
 def _window(t: Any, v: list[int]) -> Any:
     ranked = sa.select(t.id, sa.func.row_number().over(order_by=t.n + v[0]).label("place")).subquery()
-    return sa.select(ranked.c.place).where(ranked.c.id == t.id).scalar_subquery()
+    # Named, because SQLAlchemy by itself correlates only with the select right around a subquery.
+    return sa.select(ranked.c.place).where(ranked.c.id == t.id).correlate(t.id.table).scalar_subquery()
 
 
 def _cte(t: Any, v: list[int]) -> Any:
