@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
+from deebase._backends.schema_script import Read, SchemaScript
 from deebase.errors import InvalidOperationError
 
 Severity = Literal["error", "warning", "advice"]
@@ -45,7 +46,7 @@ class Access:
     """
 
     url: sa.URL
-    read: Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
+    read: Read
     with_connection: Callable[[Callable[[Any], None], bool], Awaitable[None]]
     reconnect: Callable[[], Awaitable[None]]
 
@@ -101,6 +102,12 @@ class DatabaseTools(Protocol):
 
     def examine(self) -> Awaitable[list[Diagnosis]]:
         """Return problems of settings, data and indexes; for a damaged file, only the damage."""
+        ...
+
+    # -- schema --------------------------------------------------------------------------------
+
+    def schema_script(self) -> Awaitable[SchemaScript]:
+        """Return everything in the database except its rows, as SQL."""
         ...
 
     # -- copies --------------------------------------------------------------------------------
