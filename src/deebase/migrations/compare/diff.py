@@ -35,10 +35,10 @@ _REVERSE = {"add": "drop", "drop": "add", "create": "drop"}
 
 
 class PartOp(ops.MigrateOperation):
-    """Adds or drops a part of a table, or a view, trigger or type.
+    """Adds or drops a part of a table, or a view or other object.
 
     Args:
-        table: the table; "" for a view, trigger or type.
+        table: the table; "" for a view or other object.
         field: the list of ``TableChange`` or ``Changes`` that the part belongs to.
         part: the part.
     """
@@ -192,9 +192,8 @@ def _compare_others(
 ) -> PriorityDispatchResult:
     old, new = _schemas(context)
     parts: list[tuple[str, Mapping[Any, Any], Mapping[Any, Any]]] = [
-        ("types", old.types, new.types),
         ("views", old.views, new.views),
-        ("triggers", old.triggers, new.triggers),
+        ("objects", old.objects, new.objects),
     ]
     for field, was, wanted in parts:
         upgrade.ops.extend([PartOp("", f"drop_{field}", item) for item in _other_than(was, wanted)])

@@ -1,4 +1,4 @@
-"""A whole schema as comparisons see it: tables, views, triggers and types, each with the SQL that creates it."""
+"""A whole schema as comparisons see it: tables, views and all other objects, each with the SQL that creates it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from deebase._backends.schema_parts import TableParts, TriggerState, TypeState, ViewState
+from deebase._backends.schema_parts import SchemaParts, TableParts, ViewState
+from deebase._backends.schema_script import SchemaObject, SchemaScript
 from deebase._engine.core import core_of
 from deebase._model.catalog import Catalog
 from deebase._model.checks import conditions
@@ -49,15 +50,23 @@ class Schema:
         catalog: the tables as models.
         tables: by name.
         views: by name.
-        triggers: by table and name.
-        types: by name.
+        parts: them and all other objects, as they were read.
     """
 
     catalog: Catalog = field(repr=False)
     tables: Mapping[str, TableState]
     views: Mapping[str, ViewState]
-    triggers: Mapping[tuple[str, str], TriggerState]
-    types: Mapping[str, TypeState]
+    parts: SchemaParts = field(repr=False)
+
+    @property
+    def objects(self) -> Mapping[tuple[str, str], SchemaObject]:
+        """The objects besides tables and views, by kind and name."""
+        return self.parts.objects
+
+    @property
+    def script(self) -> SchemaScript:
+        """All objects with the SQL that creates them."""
+        return self.parts.script
 
     def bare_metadata(self) -> sa.MetaData:
         """Return the tables with their columns alone, for Alembic.
@@ -95,7 +104,7 @@ async def read(target: Target) -> Schema:
     views = [facts for facts in found.values() if facts.kind != "table"]
     parts = await target.support.read_parts(target, tables, views, lambda table: _choices(catalog, table))
     states = {name: _with_class(catalog, table) for name, table in parts.tables.items()}
-    return Schema(catalog, states, parts.views, parts.triggers, parts.types)
+    return Schema(catalog, states, parts.views, parts)
 
 
 def _take_types(catalog: Catalog, known: Catalog) -> None:

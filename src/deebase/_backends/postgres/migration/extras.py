@@ -10,7 +10,8 @@ from typing import Any
 from deebase._backends.migration_protocols import Choices, Connected
 from deebase._backends.postgres.check_text import settled
 from deebase._backends.postgres.migration.user_types import read_types
-from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, TriggerState, ViewState
+from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, ViewState
+from deebase._backends.schema_script import SchemaObject, SchemaScript
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._sql.statement import Statement
 from deebase._sqltext.quoting import identifier
@@ -63,13 +64,15 @@ async def read_parts(
 
     extras = _Extras(await rows(_CONSTRAINTS), await rows(_COLUMNS))
     found = [_view(*row) for row in await rows(_VIEWS)]
-    triggers = [_trigger(*row) for row in await rows(_TRIGGERS)]
-    return SchemaParts(
-        {name: extras.parts(facts, choices(name)) for name, facts in tables.items()},
-        {view.name: view for view in found},
-        {(trigger.table, trigger.name): trigger for trigger in triggers},
-        {made.name: made for made in await read_types(database)},
-    )
+    parts = {name: extras.parts(facts, choices(name)) for name, facts in tables.items()}
+    objects = [
+        *await read_types(database),
+        *[_table(table) for table in parts.values()],
+        *[part for table in parts.values() for part in _parts(table)],
+        *[_as_object(view) for view in found],
+        *[_trigger(*row) for row in await rows(_TRIGGERS)],
+    ]
+    return SchemaParts(parts, {view.name: view for view in found}, SchemaScript(tuple(objects)))
 
 
 class _Extras:
@@ -162,5 +165,30 @@ def _view(name: str, materialized: bool, definition: str, indexes: Sequence[str]
     return ViewState(name, plain, (f"CREATE {kind} {identifier(name)} AS {select}", *indexes), materialized, key)
 
 
-def _trigger(name: str, table: str, sql: str) -> TriggerState:
-    return TriggerState(name, table, sql, f"DROP TRIGGER {identifier(name)} ON {identifier(table)}", sql)
+def _trigger(name: str, table: str, sql: str) -> SchemaObject:
+    drop = f"DROP TRIGGER {identifier(name)} ON {identifier(table)}"
+    return SchemaObject("trigger", f"{name} on {table}", (sql,), (drop,), sql, table, after_rows=True)
+
+
+def _table(table: TableParts) -> SchemaObject:
+    name, create = table.facts.name, table.ddl.create[:1]
+    return SchemaObject("table", name, create, (f"DROP TABLE {identifier(name)}",), create[0])
+
+
+def _parts(table: TableParts) -> list[SchemaObject]:
+    name = table.facts.name
+    alter = f"ALTER TABLE {identifier(name)} DROP CONSTRAINT"
+    indexes = [(index.name, index.sql) for index in table.facts.indexes if index.sql is not None]
+    keys = [key.name or "" for key in table.facts.foreign_keys]
+    return [
+        *[SchemaObject("index", key, (sql,), (f"DROP INDEX {identifier(key)}",), sql, name) for key, sql in indexes],
+        *[
+            SchemaObject("constraint", f"{key} on {name}", (sql,), (f"{alter} {identifier(key)}",), sql, name)
+            for key, sql in zip(keys, table.ddl.constrain, strict=True)
+        ],
+    ]
+
+
+def _as_object(view: ViewState) -> SchemaObject:
+    drop = f"DROP {view.kind} {identifier(view.name)}"
+    return SchemaObject(view.kind.lower(), view.name, view.statements, (drop,), view.key)

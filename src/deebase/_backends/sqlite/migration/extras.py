@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from deebase._backends.migration_protocols import Choices, Connected
-from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, TriggerState, ViewState
+from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, ViewState
+from deebase._backends.schema_script import SchemaObject, SchemaScript
 from deebase._model.facts import TableInfo
 from deebase._sql.statement import Statement
 from deebase._sqltext.create_table import Clause, ColumnText, TableText, parse
@@ -14,8 +15,10 @@ from deebase._sqltext.quoting import identifier, literal
 from deebase._sqltext.tokens import code_tokens, folded, joined
 from deebase.errors import InvalidOperationError
 
-_TRIGGERS = Statement(
-    "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY tbl_name, name", reads=True
+_OBJECTS = Statement(
+    "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    " ORDER BY type = 'trigger', type = 'view', type = 'index', rowid",
+    reads=True,
 )
 
 #: Clauses that reflection of the table covers.
@@ -27,15 +30,12 @@ async def read_parts(
     database: Connected, tables: Mapping[str, TableInfo], views: Iterable[TableInfo], choices: Choices
 ) -> SchemaParts:
     """See ``MigrationSupport``."""
-    triggers = [_trigger(*map(str, row)) for row in await database.fetch(_TRIGGERS, [])]
-    return SchemaParts(
-        {
-            name: TableParts(facts, tuple(_features(facts, choices(name))), _ddl(facts))
-            for name, facts in tables.items()
-        },
-        {facts.name: _view(facts.name, facts.sql or "") for facts in views},
-        {(trigger.table, trigger.name): trigger for trigger in triggers},
-    )
+    parts = {
+        name: TableParts(facts, tuple(_features(facts, choices(name))), _ddl(facts)) for name, facts in tables.items()
+    }
+    found = {facts.name: _view(facts.name, facts.sql or "") for facts in views}
+    objects = [_object(*map(str, row)) for row in await database.fetch(_OBJECTS, [])]
+    return SchemaParts(parts, found, SchemaScript(tuple(objects)))
 
 
 def _key_of(sql: str) -> str:
@@ -132,5 +132,6 @@ def _view(name: str, sql: str) -> ViewState:
     return ViewState(name, sql[found[start].end :].strip(), (sql,), False, joined(found[start + 1 :]))
 
 
-def _trigger(name: str, table: str, sql: str) -> TriggerState:
-    return TriggerState(name, table, sql, f"DROP TRIGGER {identifier(name)}", _key_of(sql))
+def _object(kind: str, name: str, table: str, sql: str) -> SchemaObject:
+    drop = f"DROP {kind.upper()} {identifier(name)}"
+    return SchemaObject(kind, name, (sql,), (drop,), _key_of(sql), None if table == name else table)
