@@ -143,21 +143,22 @@ class Changes:
         yield from [Difference(table.name, "is a table that is not wanted") for table in self.drop]
         for change in self.alter:
             yield from change.differences()
-        for kind, made, gone in (
-            ("view", self.create_views, self.drop_views),
-            *[
-                (
-                    kind,
-                    [item for item in self.create_objects if item.kind == kind],
-                    [item for item in self.drop_objects if item.kind == kind],
-                )
-                for kind in dict.fromkeys([item.kind for item in (*self.create_objects, *self.drop_objects)])
-            ],
-        ):
-            old, new = {item.name for item in gone}, {item.name for item in made}
-            yield from [Difference(name, f"is a {kind} that is missing") for name in sorted(new - old)]
-            yield from [Difference(name, f"is a {kind} that is not wanted") for name in sorted(old - new)]
+        for kind, (new, old) in self.others().items():
+            article = "an" if kind[0] in "aeiou" else "a"
+            yield from [Difference(name, f"is {article} {kind} that is missing") for name in sorted(new - old)]
+            yield from [Difference(name, f"is {article} {kind} that is not wanted") for name in sorted(old - new)]
             yield from [Difference(name, f"is another {kind}") for name in sorted(old & new)]
+
+    def others(self) -> dict[str, tuple[set[str], set[str]]]:
+        """Return the names of the views and other objects that are created, and of those that are dropped, by kind."""
+        found: dict[str, tuple[set[str], set[str]]] = {}
+        for place, objects, views in (
+            (0, self.create_objects, self.create_views),
+            (1, self.drop_objects, self.drop_views),
+        ):
+            for kind, name in [*[(item.kind, item.name) for item in objects], *[("view", view.name) for view in views]]:
+                found.setdefault(kind, (set(), set()))[place].add(name)
+        return found
 
     def possible_renames(self) -> list[tuple[str, str]]:
         """Return what is dropped and added that may be a rename: ``("user.name", "full_name")``."""

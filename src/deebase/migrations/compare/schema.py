@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -38,8 +38,12 @@ class TableState(TableParts):
 
     @property
     def name(self) -> str:
-        """Its name."""
-        return self.facts.name
+        """Its name, with its schema unless that is the current one."""
+        return self.facts.qualified_name
+
+    def quoted(self, quote: Callable[[str], str]) -> str:
+        """Return its name as it stands in SQL."""
+        return ".".join([quote(part) for part in (self.facts.schema, self.facts.name) if part is not None])
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,9 @@ async def read(target: Target) -> Schema:
     views = [facts for facts in found.values() if facts.kind != "table"]
     parts = await target.support.read_parts(target, tables, views, lambda table: _choices(catalog, table))
     states = {name: _with_class(catalog, table) for name, table in parts.tables.items()}
-    return Schema(catalog, states, parts.views, parts)
+    objects = tuple([item for item in parts.script.objects if LEDGER not in (item.name, item.table)])
+    script = SchemaScript(objects, parts.script.not_carried)
+    return Schema(catalog, states, parts.views, SchemaParts(parts.tables, parts.views, script))
 
 
 def _take_types(catalog: Catalog, known: Catalog) -> None:

@@ -65,6 +65,11 @@ def access(table: str) -> str:
     return f"db.t[{quoted(table)}]"
 
 
+def view_access(view: str) -> str:
+    """Return the source of the handle of a view."""
+    return f"db.v[{quoted(view)}]"
+
+
 def columns(names: Sequence[str]) -> Piece:
     """Return a column, or a tuple of several."""
     pieces = tuple([Piece(quoted(name)) for name in names])

@@ -38,10 +38,15 @@ _COLUMNS = f"""
     WHERE {_HERE} AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, a.attnum
 """
 _VIEWS = f"""
-    SELECT c.relname::text, c.relkind = 'm', pg_get_viewdef(c.oid),
-           ARRAY(SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i WHERE i.indrelid = c.oid ORDER BY i.indexrelid)
+    SELECT c.relname::text, c.relkind = 'm', pg_get_viewdef(c.oid)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE {_HERE} AND c.relkind IN ('v', 'm') ORDER BY c.relname
+"""
+_VIEW_INDEXES = f"""
+    SELECT x.relname::text, c.relname::text, pg_get_indexdef(i.indexrelid)
+    FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE {_HERE} AND c.relkind = 'm' ORDER BY x.oid
 """
 _TRIGGERS = f"""
     SELECT g.tgname::text, c.relname::text, pg_get_triggerdef(g.oid)
@@ -70,6 +75,7 @@ async def read_parts(
         *[_table(table) for table in parts.values()],
         *[part for table in parts.values() for part in _parts(table)],
         *[_as_object(view) for view in found],
+        *[_index(*row) for row in await rows(_VIEW_INDEXES)],
         *[_trigger(*row) for row in await rows(_TRIGGERS)],
     ]
     return SchemaParts(parts, {view.name: view for view in found}, SchemaScript(tuple(objects)))
@@ -156,13 +162,11 @@ class _Extras:
         return text + (" NOT NULL" if column.not_null else "")
 
 
-def _view(name: str, materialized: bool, definition: str, indexes: Sequence[str]) -> ViewState:
+def _view(name: str, materialized: bool, definition: str) -> ViewState:
     select = definition.strip().removesuffix(";")
     kind = "MATERIALIZED VIEW" if materialized else "VIEW"
-    key = "\n".join([kind, select, *indexes])
-    # create_view makes no index from the definition alone.
-    plain = None if indexes else select
-    return ViewState(name, plain, (f"CREATE {kind} {identifier(name)} AS {select}", *indexes), materialized, key)
+    key = "\n".join([kind, select])
+    return ViewState(name, select, (f"CREATE {kind} {identifier(name)} AS {select}",), materialized, key)
 
 
 def _trigger(name: str, table: str, sql: str) -> SchemaObject:
@@ -178,15 +182,19 @@ def _table(table: TableParts) -> SchemaObject:
 def _parts(table: TableParts) -> list[SchemaObject]:
     name = table.facts.name
     alter = f"ALTER TABLE {identifier(name)} DROP CONSTRAINT"
-    indexes = [(index.name, index.sql) for index in table.facts.indexes if index.sql is not None]
+    indexes = [_index(index.name, name, index.sql) for index in table.facts.indexes if index.sql is not None]
     keys = [key.name or "" for key in table.facts.foreign_keys]
     return [
-        *[SchemaObject("index", key, (sql,), (f"DROP INDEX {identifier(key)}",), sql, name) for key, sql in indexes],
+        *indexes,
         *[
             SchemaObject("constraint", f"{key} on {name}", (sql,), (f"{alter} {identifier(key)}",), sql, name)
             for key, sql in zip(keys, table.ddl.constrain, strict=True)
         ],
     ]
+
+
+def _index(name: str, table: str, sql: str) -> SchemaObject:
+    return SchemaObject("index", name, (sql,), (f"DROP INDEX {identifier(name)}",), sql, table)
 
 
 def _as_object(view: ViewState) -> SchemaObject:

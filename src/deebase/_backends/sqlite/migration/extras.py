@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from deebase._backends.migration_protocols import Choices, Connected
 from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, ViewState
-from deebase._backends.schema_script import SchemaObject, SchemaScript
+from deebase._backends.sqlite.script import read_script
 from deebase._model.facts import TableInfo
 from deebase._sql.statement import Statement
 from deebase._sqltext.create_table import Clause, ColumnText, TableText, parse
 from deebase._sqltext.dialects import SQLITE
-from deebase._sqltext.quoting import identifier, literal
+from deebase._sqltext.quoting import literal
 from deebase._sqltext.tokens import code_tokens, folded, joined
 from deebase.errors import InvalidOperationError
-
-_OBJECTS = Statement(
-    "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-    " ORDER BY type = 'trigger', type = 'view', type = 'index', rowid",
-    reads=True,
-)
 
 #: Clauses that reflection of the table covers.
 _KNOWN = ("NOT NULL", "NULL", "DEFAULT", "")
@@ -34,8 +29,11 @@ async def read_parts(
         name: TableParts(facts, tuple(_features(facts, choices(name))), _ddl(facts)) for name, facts in tables.items()
     }
     found = {facts.name: _view(facts.name, facts.sql or "") for facts in views}
-    objects = [_object(*map(str, row)) for row in await database.fetch(_OBJECTS, [])]
-    return SchemaParts(parts, found, SchemaScript(tuple(objects)))
+
+    async def rows(sql: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        return await database.fetch(Statement(sql, reads=True), args)
+
+    return SchemaParts(parts, found, await read_script(rows))
 
 
 def _key_of(sql: str) -> str:
@@ -130,8 +128,3 @@ def _view(name: str, sql: str) -> ViewState:
     if start is None or any(token.text == "(" for token in found[:start]):
         return ViewState(name, None, (sql,), False, _key_of(sql))
     return ViewState(name, sql[found[start].end :].strip(), (sql,), False, joined(found[start + 1 :]))
-
-
-def _object(kind: str, name: str, table: str, sql: str) -> SchemaObject:
-    drop = f"DROP {kind.upper()} {identifier(name)}"
-    return SchemaObject(kind, name, (sql,), (drop,), _key_of(sql), None if table == name else table)
