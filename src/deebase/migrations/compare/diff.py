@@ -132,7 +132,8 @@ def _column(table: TableState, name: str) -> ColumnInfo:
 
 
 def _type(column: ColumnInfo) -> tuple[object, ...]:
-    return same_type(column.type), column.labels, column.base, column.array
+    # The labels of an enum belong to the type, which is an object of its own.
+    return same_type(column.type), column.base, column.array
 
 
 def _compare_table(

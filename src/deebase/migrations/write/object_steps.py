@@ -200,7 +200,7 @@ class ObjectSteps:
 
     def _backwards(self, items: Iterable[SchemaObject]) -> list[SchemaObject]:
         order = self._changes.before.parts.order
-        return sorted(items, key=lambda item: order[_key(item)], reverse=True)
+        return ordering.after_views(sorted(items, key=lambda item: order[_key(item)]), self._rules)[::-1]
 
 
 def _key(item: SchemaObject) -> Key:
