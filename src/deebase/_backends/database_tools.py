@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
-from deebase._backends.schema_script import Read, SchemaScript
+from deebase._backends.schema_script import SchemaScript
 from deebase.errors import InvalidOperationError
 
 Severity = Literal["error", "warning", "advice"]
@@ -46,7 +46,7 @@ class Access:
     """
 
     url: sa.URL
-    read: Read
+    read: Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
     with_connection: Callable[[Callable[[Any], None], bool], Awaitable[None]]
     reconnect: Callable[[], Awaitable[None]]
 
@@ -100,14 +100,12 @@ class DatabaseTools(Protocol):
         """Return the SQL of a view as the database stores it."""
         ...
 
-    def examine(self) -> Awaitable[list[Diagnosis]]:
-        """Return problems of settings, data and indexes; for a damaged file, only the damage."""
+    def schema_script(self) -> Awaitable[SchemaScript]:
+        """Return all objects of the database with their SQL, in an order in which they can be created."""
         ...
 
-    # -- schema --------------------------------------------------------------------------------
-
-    def schema_script(self) -> Awaitable[SchemaScript]:
-        """Return everything in the database except its rows, as SQL."""
+    def examine(self) -> Awaitable[list[Diagnosis]]:
+        """Return problems of settings, data and indexes; for a damaged file, only the damage."""
         ...
 
     # -- copies --------------------------------------------------------------------------------
