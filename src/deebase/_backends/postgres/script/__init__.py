@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from deebase._backends.postgres.script.comments import read_comments
+from deebase._backends.postgres.script.database_objects import read_database_objects
 from deebase._backends.postgres.script.defined_types import read_types
 from deebase._backends.postgres.script.dependency_order import ordered
 from deebase._backends.postgres.script.entries import Entry
@@ -41,6 +42,7 @@ async def read_script(read: Read) -> SchemaScript:
         *[entry for table in tables for entry in table.later_constraints()],
         *await read_views(read),
         *await read_table_objects(read),
+        *await read_database_objects(read),
     ]
     done, cyclic = await ordered(read, entries)
     comments = await read_comments(read, done)

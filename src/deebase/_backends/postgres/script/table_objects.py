@@ -114,7 +114,9 @@ def _index(
     create += [f"ALTER {kind} {table} CLUSTER ON {plain}"] if clustered else []
     create += [f"ALTER TABLE ONLY {table} REPLICA IDENTITY USING INDEX {plain}"] if replica else []
     target = Target(f"INDEX {name}", f"index {shown}")
-    return make_entry(Address("pg_class", oid), target, create, table=table_label, after_rows=True)
+    # The index of a partition goes with that of its table.
+    drop = () if parent is not None else None
+    return make_entry(Address("pg_class", oid), target, create, drop=drop, table=table_label, after_rows=True)
 
 
 def _foreign_key(oid: int, table: str, table_label: str, name: str, quoted: str, definition: str) -> Entry:
@@ -191,8 +193,8 @@ def _row_security(oid: int, table: str, table_label: str, enabled: bool, forced:
     drop = f"{alter} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY"
     target = Target(f"TABLE {table}", f"row security {table_label}")
     # The row of the table belongs to the table itself.
-    address = Address("row security", oid)
-    return make_entry(address, target, create, drop=drop, table=table_label, after_rows=True)
+    address, needs = Address("row security", oid), (Address("pg_class", oid),)
+    return make_entry(address, target, create, drop=drop, table=table_label, after_rows=True, needs=needs)
 
 
 def _statistics(

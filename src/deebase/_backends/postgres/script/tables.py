@@ -50,7 +50,7 @@ _COLUMNS = f"""
            a.attnotnull, a.attidentity::text, a.attgenerated::text, d.oid, pg_get_expr(d.adbin, d.adrelid),
            a.attislocal, a.attinhcount > 0,
            CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
-           nullif(to_jsonb(a) ->> 'attcompression', ''),
+           nullif(a.attcompression::text, ''),
            nullif(a.attstattarget, -1), coalesce(a.attoptions, '{{}}'),
            ARRAY(SELECT format('%I %L', o.option_name, o.option_value) FROM pg_options_to_table(a.attfdwoptions) AS o)
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -61,8 +61,10 @@ _COLUMNS = f"""
 #: contype: p key, u unique, c check, x exclusion, n not null (manual, pg_constraint).
 _CONSTRAINTS = f"""
     SELECT k.conrelid, k.oid, k.conname::text, quote_ident(k.conname), k.contype::text, pg_get_constraintdef(k.oid),
-           k.conislocal, k.connoinherit, k.convalidated, k.conkey::int[], k.conindid
+           k.conislocal, k.connoinherit, k.convalidated, k.conkey::int[], {sql_name("x.relname")},
+           CASE WHEN k.contype <> 'x' THEN coalesce(x.reloptions, '{{}}') ELSE '{{}}' END
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_class x ON x.oid = k.conindid
     WHERE {_MINE} AND k.contype IN ('p', 'u', 'c', 'x', 'n')
     ORDER BY k.conrelid, array_position(ARRAY['p', 'u', 'x', 'c', 'n'], k.contype::text), k.conname
 """
@@ -108,7 +110,8 @@ class Constraint:
     no_inherit: bool
     valid: bool
     columns: Rows[int]
-    index: int
+    index_name: str | None
+    index_options: Rows[str]
 
     @property
     def address(self) -> Address:
@@ -236,9 +239,12 @@ class TableText:
                     yield f"{self.alter} INHERIT {parent.name}"
         for column in self.columns:
             yield from self._settings(column, without)
+        for one in self.constraints:
+            if one.index_options:
+                yield f"ALTER INDEX {one.index_name} SET ({storage_text(one.index_options)})"
         if self.replica == "f":
             yield f"{self.alter} REPLICA IDENTITY FULL"
-        elif self.replica == "n":
+        elif self.replica == "n" and self.kind != "f":
             yield f"{self.alter} REPLICA IDENTITY NOTHING"
         elif self.replica_index is not None:
             yield f"{self.alter} REPLICA IDENTITY USING INDEX {self.replica_index}"
