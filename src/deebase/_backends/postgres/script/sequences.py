@@ -24,17 +24,20 @@ class Sequence:
     """A sequence.
 
     Attributes:
+        owner: the table and the number of the column that owns it, or None.
+        identity: whether it belongs to an identity column.
+        next_value: the default of a column that takes its next value.
         oid: its row in pg_class.
         name: its name as SQL.
         label: its name for people.
         relname: its name without a schema.
         persistence: relpersistence.
         type: smallint, integer or bigint.
-        owner: the table and the number of the column that owns it, or None.
-        identity: whether it belongs to an identity column.
-        next_value: the default of a column that takes its next value.
     """
 
+    owner: tuple[int, int] | None
+    identity: bool
+    next_value: str
     oid: int
     name: str
     label: str
@@ -47,9 +50,6 @@ class Sequence:
     lowest: int
     cache: int
     cycle: bool
-    owner: tuple[int, int] | None
-    identity: bool
-    next_value: str
 
     @property
     def target(self) -> Target:
@@ -85,11 +85,6 @@ class Sequence:
 async def read_sequences(read: Read) -> list[Sequence]:
     """Return all sequences."""
     return [
-        Sequence(
-            *row[:12],
-            owner=None if row[12] is None else (row[12], row[13]),
-            identity=row[14] == "i",
-            next_value=row[15],
-        )
+        Sequence(None if row[12] is None else (row[12], row[13]), row[14] == "i", row[15], *row[:12])
         for row in await read(_SEQUENCES, [])
     ]

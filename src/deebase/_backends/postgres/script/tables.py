@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Sequence as Rows
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from deebase._backends.postgres.script.entries import (
@@ -126,13 +126,19 @@ class TableText:
     """A table with its columns and constraints.
 
     Attributes:
+        columns: its columns.
+        constraints: its constraints besides foreign keys.
+        sequences: the sequences that its columns own, by the number of the column.
+        parents: the tables of which it is a partition or that it inherits from.
         name: its name as SQL.
         label: its name for people.
         relname: its name without a schema.
-        parents: the tables of which it is a partition or that it inherits from.
-        sequences: the sequences that its columns own, by the number of the column.
     """
 
+    columns: Rows[Column]
+    constraints: Rows[Constraint]
+    sequences: Mapping[int, Rows[Sequence]]
+    parents: Rows[TableText]
     oid: int
     name: str
     label: str
@@ -151,10 +157,6 @@ class TableText:
     cluster_index: str | None
     server: str | None
     server_options: Rows[str]
-    columns: Rows[Column] = ()
-    constraints: Rows[Constraint] = ()
-    sequences: Mapping[int, Rows[Sequence]] = field(default_factory=lambda: dict[int, Rows[Sequence]]())
-    parents: Rows[TableText] = ()
 
     @property
     def address(self) -> Address:
@@ -412,11 +414,11 @@ async def read_tables(read: Read, sequences: Collection[Sequence]) -> list[Table
         if oid not in found:
             row = waiting[oid]
             found[oid] = TableText(
+                [Column(*one) for one in columns[oid]],
+                [Constraint(*one) for one in constraints[oid]],
+                owned[oid],
+                [made(parent) for parent in row[11] if parent in waiting],
                 *row,
-                columns=[Column(*one) for one in columns[oid]],
-                constraints=[Constraint(*one) for one in constraints[oid]],
-                sequences=owned[oid],
-                parents=[made(parent) for parent in row[11] if parent in waiting],
             )
         return found[oid]
 

@@ -45,10 +45,11 @@ async def read_views(read: Read) -> list[Entry]:
     columns: defaultdict[int, list[Sequence[Any]]] = defaultdict(list)
     for row in await read(_COLUMNS, []):
         columns[row[0]].append(row[1:])
-    return [_view(*row, columns=columns[row[0]]) for row in views]
+    return [_view(columns[row[0]], *row) for row in views]
 
 
 def _view(
+    columns: Sequence[Sequence[Any]],
     oid: int,
     name: str,
     shown: str,
@@ -57,7 +58,6 @@ def _view(
     options: Sequence[str],
     method: str | None,
     populated: bool,
-    columns: Sequence[Sequence[Any]],
 ) -> Entry:
     kind = "MATERIALIZED VIEW" if materialized else "VIEW"
     create = f"CREATE {kind} {name}"
