@@ -1,4 +1,4 @@
-"""What belongs to a table or view and has a statement of its own: indexes, foreign keys, triggers, policies."""
+"""What belongs to a table or view and has a statement of its own: indexes, triggers, rules, policies, statistics."""
 
 from __future__ import annotations
 
@@ -38,11 +38,6 @@ _INDEXES = f"""
         AND (i.indisvalid OR c.relkind = 'p')
         AND NOT EXISTS (SELECT FROM pg_constraint k
                         WHERE k.conindid = x.oid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x'))
-"""
-_FOREIGN_KEYS = f"""
-    SELECT k.oid, {_NAME}, {_LABEL}, k.conname::text, quote_ident(k.conname), pg_get_constraintdef(k.oid)
-    FROM pg_constraint k {_TABLE.format("k.conrelid")}
-    WHERE {USERS} AND k.contype = 'f' AND k.conparentid = 0 AND {own("pg_class", "c.oid")}
 """
 _TRIGGERS = f"""
     SELECT g.oid, {_NAME}, {_LABEL}, {_WRITTEN}, g.tgname::text, quote_ident(g.tgname), pg_get_triggerdef(g.oid),
@@ -84,7 +79,6 @@ async def read_table_objects(read: Read) -> list[Entry]:
     """Return the objects of tables and views."""
     return [
         *[_index(*row) for row in await read(_INDEXES, [])],
-        *[_foreign_key(*row) for row in await read(_FOREIGN_KEYS, [])],
         *[entry for row in await read(_TRIGGERS, []) if (entry := _trigger(*row)) is not None],
         *[_rule(*row) for row in await read(_RULES, [])],
         *[_policy(*row) for row in await read(_POLICIES, [])],
@@ -117,17 +111,6 @@ def _index(
     # The index of a partition goes with that of its table.
     drop = () if parent is not None else None
     return make_entry(Address("pg_class", oid), target, create, drop=drop, table=table_label, after_rows=True)
-
-
-def _foreign_key(oid: int, table: str, table_label: str, name: str, quoted: str, definition: str) -> Entry:
-    return make_entry(
-        Address("pg_constraint", oid),
-        Target(f"CONSTRAINT {quoted} ON {table}", f"constraint {name} on {table_label}"),
-        [f"ALTER TABLE {table} ADD CONSTRAINT {quoted} {definition}"],
-        drop=f"ALTER TABLE {table} DROP CONSTRAINT {quoted}",
-        table=table_label,
-        after_rows=True,
-    )
 
 
 def _trigger(
