@@ -9,9 +9,10 @@ from typing import Any
 
 from deebase._backends.migration_protocols import Choices, Connected
 from deebase._backends.postgres.check_text import settled
-from deebase._backends.postgres.migration.user_types import read_types
-from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, ViewState
-from deebase._backends.schema_script import SchemaObject, SchemaScript
+from deebase._backends.postgres.script import read_script
+from deebase._backends.postgres.script.entries import USERS, label
+from deebase._backends.schema_parts import VIEWS, Feature, SchemaParts, TableDdl, TableParts, ViewState
+from deebase._backends.schema_script import SchemaObject
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._sql.statement import Statement
 from deebase._sqltext.quoting import identifier
@@ -37,23 +38,9 @@ _COLUMNS = f"""
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE {_HERE} AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, a.attnum
 """
-_VIEWS = f"""
-    SELECT c.relname::text, c.relkind = 'm', pg_get_viewdef(c.oid)
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE {_HERE} AND c.relkind IN ('v', 'm') ORDER BY c.relname
-"""
-_VIEW_INDEXES = f"""
-    SELECT x.relname::text, c.relname::text, pg_get_indexdef(i.indexrelid)
-    FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE {_HERE} AND c.relkind = 'm' ORDER BY x.oid
-"""
-_TRIGGERS = f"""
-    SELECT g.tgname::text, c.relname::text, pg_get_triggerdef(g.oid)
-    FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE {_HERE} AND NOT g.tgisinternal AND NOT EXISTS (
-        SELECT FROM pg_depend e WHERE e.classid = 'pg_trigger'::regclass AND e.objid = g.oid AND e.deptype = 'e')
-    ORDER BY c.relname, g.tgname
+_SELECTS = f"""
+    SELECT {label("c.relname")}, rtrim(btrim(pg_get_viewdef(c.oid)), ';')
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {USERS} AND c.relkind IN ('v', 'm')
 """
 _IDENTITY = {"a": "ALWAYS", "d": "BY DEFAULT"}
 _SERIAL = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
@@ -65,20 +52,18 @@ async def read_parts(
     """See ``MigrationSupport``; the definitions of views are read here."""
 
     async def rows(sql: str) -> Sequence[Sequence[Any]]:
-        return await database.fetch(Statement(sql, reads=True), [])
+        return await read(sql, [])
+
+    async def read(sql: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        return await database.fetch(Statement(sql, reads=True), args)
 
     extras = _Extras(await rows(_CONSTRAINTS), await rows(_COLUMNS))
-    found = [_view(*row) for row in await rows(_VIEWS)]
     parts = {name: extras.parts(facts, choices(name)) for name, facts in tables.items()}
-    objects = [
-        *await read_types(database),
-        *[_table(table) for table in parts.values()],
-        *[part for table in parts.values() for part in _parts(table)],
-        *[_as_object(view) for view in found],
-        *[_index(*row) for row in await rows(_VIEW_INDEXES)],
-        *[_trigger(*row) for row in await rows(_TRIGGERS)],
-    ]
-    return SchemaParts(parts, {view.name: view for view in found}, SchemaScript(tuple(objects)))
+    script = await read_script(read)
+    selects = {str(row[0]): str(row[1]) for row in await rows(_SELECTS)}
+    known = {facts.qualified_name for facts in views}
+    found = [_view(item, selects[item.name]) for item in script.objects if item.kind in VIEWS and item.name in known]
+    return SchemaParts(parts, {view.name: view for view in found}, script)
 
 
 class _Extras:
@@ -162,41 +147,9 @@ class _Extras:
         return text + (" NOT NULL" if column.not_null else "")
 
 
-def _view(name: str, materialized: bool, definition: str) -> ViewState:
-    select = definition.strip().removesuffix(";")
-    kind = "MATERIALIZED VIEW" if materialized else "VIEW"
-    key = "\n".join([kind, select])
-    return ViewState(name, select, (f"CREATE {kind} {identifier(name)} AS {select}",), materialized, key)
-
-
-def _trigger(name: str, table: str, sql: str) -> SchemaObject:
-    drop = f"DROP TRIGGER {identifier(name)} ON {identifier(table)}"
-    return SchemaObject("trigger", f"{name} on {table}", (sql,), (drop,), sql, table, after_rows=True)
-
-
-def _table(table: TableParts) -> SchemaObject:
-    name, create = table.facts.name, table.ddl.create[:1]
-    return SchemaObject("table", name, create, (f"DROP TABLE {identifier(name)}",), create[0])
-
-
-def _parts(table: TableParts) -> list[SchemaObject]:
-    name = table.facts.name
-    alter = f"ALTER TABLE {identifier(name)} DROP CONSTRAINT"
-    indexes = [_index(index.name, name, index.sql) for index in table.facts.indexes if index.sql is not None]
-    keys = [key.name or "" for key in table.facts.foreign_keys]
-    return [
-        *indexes,
-        *[
-            SchemaObject("constraint", f"{key} on {name}", (sql,), (f"{alter} {identifier(key)}",), sql, name)
-            for key, sql in zip(keys, table.ddl.constrain, strict=True)
-        ],
-    ]
-
-
-def _index(name: str, table: str, sql: str) -> SchemaObject:
-    return SchemaObject("index", name, (sql,), (f"DROP INDEX {identifier(name)}",), sql, table)
-
-
-def _as_object(view: ViewState) -> SchemaObject:
-    drop = f"DROP {view.kind} {identifier(view.name)}"
-    return SchemaObject(view.kind.lower(), view.name, view.statements, (drop,), view.key)
+def _view(item: SchemaObject, select: str) -> ViewState:
+    materialized = item.kind == "materialized view"
+    plain = f"CREATE {item.kind.upper()} {identifier(item.name)} AS {select}"
+    # create_view makes neither options nor properties of columns.
+    is_plain = len(item.create) == 1 and item.create[0].split() == plain.split()
+    return ViewState(item.name, select if is_plain else None, item.create, materialized, item.key)
