@@ -55,7 +55,7 @@ async def _text(target: Target, title: str, path: Path) -> str:
                 return proposal.text
     async with target.scratch(bare=True) as empty:
         await replay(empty, [])
-        wrong = await attempt(MigrationFile(path, text, None), empty, await read(empty), target)
+        wrong = await attempt(MigrationFile(path, text, None), empty, await read(empty), schema)
     if wrong:
         wrong = await whole_schema.failing(target, schema) or wrong
         notes += [*wrong, "correct this file until it runs in an empty database: " + _HOW_TO_GO_ON]

@@ -11,12 +11,10 @@ from deebase._backends.postgres.check_text import settled
 from deebase._backends.postgres.script import describe
 from deebase._backends.postgres.script.entries import storage_text
 from deebase._backends.postgres.script.table_text import COMPRESSION, IDENTITY, STORAGE, Column, Constraint, TableText
-from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, ViewState
+from deebase._backends.schema_parts import VIEWS, Feature, SchemaParts, TableDdl, TableParts, ViewState
 from deebase._backends.schema_script import SchemaObject, SchemaScript
 from deebase._model.facts import TableInfo
 from deebase._sql.statement import Statement
-
-_VIEWS = ("view", "materialized view")
 
 
 async def read_parts(
@@ -32,7 +30,7 @@ async def read_parts(
     states = [
         _view(item, found.selects[item.name])
         for item in found.script.objects
-        if item.kind in _VIEWS and item.name in known
+        if item.kind in VIEWS and item.name in known
     ]
     parts = {
         name: _parts(facts, found.tables[facts.qualified_name], found.script, choices(name))
