@@ -159,8 +159,8 @@ def label(name: str, schema: str = "n.nspname") -> str:
 def own(catalog: str, oid: str) -> str:
     """Return a condition: an object does not belong to an extension."""
     return (
-        f"NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass AND e.objid = {oid}"
-        " AND e.deptype = 'e')"
+        f"NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = {literal(catalog, POSTGRES)}::regclass"
+        f" AND e.objid = {oid} AND e.deptype = 'e')"
     )
 
 

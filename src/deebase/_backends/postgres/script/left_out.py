@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from deebase._backends.postgres.script.entries import USERS, own
 from deebase._backends.schema_script import Read
-
-#: Kind and name of an object, as people read them.
-_NAMED = "(SELECT i.type || ' ' || i.identity FROM pg_identify_object({catalog}, {oid}, 0) AS i)"
+from deebase._sqltext.dialects import POSTGRES
+from deebase._sqltext.quoting import literal
 
 
 def _named(catalog: str, oid: str) -> str:
-    return _NAMED.format(catalog=f"'{catalog}'::regclass", oid=oid)
+    """Return an expression of kind and name of an object, as people read them."""
+    where = f"{literal(catalog, POSTGRES)}::regclass, {oid}, 0"
+    return f"(SELECT i.type || ' ' || i.identity FROM pg_identify_object({where}) AS i)"
 
 
 _OWNED = f"""
