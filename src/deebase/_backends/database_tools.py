@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
+from deebase._backends.additions import Additions
 from deebase._backends.schema_script import SchemaScript
 from deebase.errors import InvalidOperationError
 
@@ -43,12 +44,14 @@ class Access:
         read: runs a SELECT in the SQL of the database and returns the rows.
         with_connection: calls a function with a driver connection, for reading (False) or for writing (True).
         reconnect: closes all connections; the next statement opens new ones.
+        additions: the functions, collations and extensions of each connection (SQLite).
     """
 
     url: sa.URL
     read: Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
     with_connection: Callable[[Callable[[Any], None], bool], Awaitable[None]]
     reconnect: Callable[[], Awaitable[None]]
+    additions: Additions
 
 
 class DatabaseTools(Protocol):
