@@ -27,10 +27,10 @@ def copy_in(raw: Any, source: Path, additions: Additions) -> None:
     """Overwrite the database of a connection with the contents of a file."""
     size = _page_size(raw)
     with closing(reading(source, additions)) as file:
-        if _page_size(file) == size:
+        # A database with a log keeps its page size (sqlite.org/c3ref/backup_finish.html, SQLITE_READONLY).
+        if _page_size(file) == size or (raw.execute("PRAGMA page_count").fetchone()[0] <= 1 and _has_no_log(raw)):
             file.backup(raw)
             return
-        # A database with a log keeps its page size (sqlite.org/c3ref/backup_finish.html, SQLITE_READONLY).
         with tempfile.TemporaryDirectory(prefix="deebase-") as directory:
             fitting = Path(directory, "fitting.db")
             file.execute(f"PRAGMA page_size = {size}")
@@ -38,6 +38,12 @@ def copy_in(raw: Any, source: Path, additions: Additions) -> None:
             file.execute("VACUUM INTO ?", [str(fitting)])
             with closing(reading(fitting, additions)) as other:
                 other.backup(raw)
+
+
+def _has_no_log(raw: Any) -> bool:
+    """Give up the write-ahead log of an empty file, which no other connection may use; the next connection sets it."""
+    (mode,) = raw.execute("PRAGMA journal_mode = DELETE").fetchone()
+    return str(mode) != "wal"
 
 
 def _page_size(raw: Any) -> int:
@@ -60,9 +66,17 @@ def require_sound(path: Path, additions: Additions) -> None:
         raise DatabaseError(f"the file is damaged: {found}", hint="make another backup, and check the disk")
 
 
+def opened(path: Path, additions: Additions) -> sqlite3.Connection:
+    """Open a snapshot for reading and writing, with the functions that its schema may call."""
+    return _set_up(sqlite3.connect(path, isolation_level=None), additions)
+
+
 def reading(source: Path, additions: Additions) -> sqlite3.Connection:
     """Open a file for reading, with the functions that its schema may call."""
-    connection = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)
+    return _set_up(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True), additions)
+
+
+def _set_up(connection: sqlite3.Connection, additions: Additions) -> sqlite3.Connection:
     add_functions(connection)
     callbacks.add(connection, additions)
     # The file may come from an untrusted source.

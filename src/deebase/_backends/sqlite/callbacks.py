@@ -18,7 +18,7 @@ from deebase._backends.additions import Additions, SqlFunction
 from deebase.errors import ConfigurationError, QueryError
 
 #: How SQLite says that a connection lacks something that the schema of a file uses.
-LACKING = ("no such function: ", "no such collation sequence: ", "no such module: ")
+LACKING = ("no such function: ", "unknown function: ", "no such collation sequence: ", "no such module: ")
 
 _failures = threading.local()
 

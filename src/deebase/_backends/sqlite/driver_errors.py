@@ -82,6 +82,7 @@ _QUOTING = {
 #: The option of ``Database`` that adds what a connection lacks.
 _LACKING = {
     "no such function: ": "functions={...}) or Database(path, extensions=[...]",
+    "unknown function: ": "functions={...}",
     "no such collation sequence: ": "collations={...}",
     "no such module: ": "extensions=[...]",
 }

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from deebase._backends.database_tools import Access, Diagnosis, require_header
+from deebase._backends.database_tools import Access, Diagnosis, FileCopies, require_header
 from deebase._backends.schema_script import SchemaScript
 from deebase._backends.sqlite.backup_files import copy_in, copy_out, require_sound
+from deebase._backends.sqlite.file_copies import SqliteFileCopies
 from deebase._backends.sqlite.inventory import LISTED
 from deebase._backends.sqlite.script import read_script
 from deebase._sqltext.quoting import identifier
@@ -38,6 +39,7 @@ class SqliteTools:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self.files: FileCopies | None = SqliteFileCopies(access)
 
     # -- backups -------------------------------------------------------------------------------
 
