@@ -12,6 +12,7 @@ from deebase._backends.additions import Additions
 from deebase._backends.sqlite import callbacks
 from deebase._backends.sqlite.callbacks import lacks_addition
 from deebase._backends.sqlite.connections import add_functions
+from deebase._backends.sqlite.job import is_busy
 from deebase._backends.sqlite.trust import trust_if_needed
 from deebase.errors import DatabaseError
 
@@ -41,8 +42,13 @@ def copy_in(raw: Any, source: Path, additions: Additions) -> None:
 
 
 def _has_no_log(raw: Any) -> bool:
-    """Give up the write-ahead log of an empty file, which no other connection may use; the next connection sets it."""
-    (mode,) = raw.execute("PRAGMA journal_mode = DELETE").fetchone()
+    """Give up the write-ahead log of an empty file, unless others use it; the next connection begins one again."""
+    try:
+        (mode,) = raw.execute("PRAGMA journal_mode = DELETE").fetchone()
+    except sqlite3.OperationalError as error:
+        if is_busy(error):
+            return False
+        raise
     return str(mode) != "wal"
 
 
