@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from deebase.types import UNSET as UNSET
     from deebase.types import ForeignKey as ForeignKey
     from deebase.types import Index as Index
+    from deebase.types import MaxLength as MaxLength
+    from deebase.types import Native as Native
     from deebase.types import Text as Text
     from deebase.types import UTCDateTime as UTCDateTime
 
@@ -73,8 +75,10 @@ __all__ = [
     "Index",
     "IntegrityError",
     "InvalidOperationError",
+    "MaxLength",
     "MigrationError",
     "MultipleRowsError",
+    "Native",
     "NotFoundError",
     "NotNullViolationError",
     "Page",
@@ -113,7 +117,7 @@ _PLACES = {
     "View": "deebase._tables.view",
     "Transaction": "deebase._engine.transaction",
     **dict.fromkeys(("create_mod", "create_mod_from_tables", "dataclass_src"), "deebase.tools.codegen"),
-    **dict.fromkeys(("UNSET", "ForeignKey", "Index", "Text", "UTCDateTime"), "deebase.types"),
+    **dict.fromkeys(("UNSET", "ForeignKey", "Index", "MaxLength", "Native", "Text", "UTCDateTime"), "deebase.types"),
 }
 
 

@@ -12,9 +12,10 @@ from sqlalchemy.engine import Dialect
 
 from deebase._model.columns import ColumnSpec
 from deebase._model.design import TableSpec, design
-from deebase._model.facts import TableInfo, same_type
+from deebase._model.facts import TableInfo
 from deebase._model.generated_names import comes_with_key, serves
 from deebase._rows.model import ForeignKeyModel, TableModel
+from deebase._sqltext.type_names import same_type
 from deebase._types.decimals import ExactNumber
 from deebase._types.registry import column_type
 from deebase.errors import ValidationError
