@@ -95,9 +95,9 @@ class ArrayValues(ColumnType[list[Any]]):
 
     @property
     def annotation(self) -> Any:
-        """A list: of scalars that JSON has, or of anything."""
-        item: Any = self._item.annotation
-        return list[item] if item in (int, float, str, bool) else list[Any]
+        """A list of what the elements are; elements that are documents may be anything."""
+        item: Any = Any if isinstance(self._item, JSON) else self._item.annotation
+        return list[item]
 
     def accept(self, value: Any) -> list[Any]:
         if not is_a(value, (list, tuple)):
