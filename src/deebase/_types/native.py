@@ -66,6 +66,7 @@ class NativeText(AnyValue):
     """
 
     wanted = "text"
+    annotation = str
     #: Whether many values are sent as one array: the driver takes elements in its own types, not as text.
     listable = False
 

@@ -76,6 +76,10 @@ class Integer(ColumnType[int], python=int):
     def sa_type(self) -> TypeEngine[Any]:
         return integer()
 
+    def _declared(self, on_postgres: bool) -> TypeEngine[Any]:
+        # SQLite generates keys only for columns that are called INTEGER.
+        return super()._declared(on_postgres) if on_postgres else sa.Integer()
+
     @classmethod
     def adopting(cls, sa_type: TypeEngine[Any]) -> ColumnType[Any]:
         """Return what knows the range of the type; SQLAlchemy's INTEGER is one of 32 bits."""
