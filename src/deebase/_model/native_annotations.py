@@ -30,10 +30,11 @@ def annotation_of(sa_type: TypeEngine[Any], column: ColumnInfo | None, dialect: 
     plain = kind.annotation
     if column is None or dialect is None:
         return plain
+    if isinstance(kind, ArrayValues):
+        return _annotated(kind.native_annotation, [_native(column, dialect)])
     length = getattr(kind, "length", None)
     marks: list[Any] = [MaxLength(length)] if type(kind) is String and length else []
-    # A list alone is a document.
-    made = None if isinstance(kind, ArrayValues) else _made(plain, marks)
+    made = _made(plain, marks)
     if made is not None and _declares(made, column, dialect):
         return _annotated(plain, marks)
     return _annotated(plain, [*marks, _native(column, dialect)])

@@ -91,7 +91,13 @@ class ArrayValues(ColumnType[list[Any]]):
 
     @property
     def annotation(self) -> Any:
-        """A list of what the elements are; elements that are documents may be anything."""
+        """A list: of scalars that JSON has, or of anything."""
+        item: Any = self._item.annotation
+        return list[item] if item in (int, float, str, bool) else list[Any]
+
+    @property
+    def native_annotation(self) -> Any:
+        """The list of an annotation that names the array; elements that are documents may be anything."""
         item: Any = Any if isinstance(self._item, JSON) else self._item.annotation
         return list[item]
 
