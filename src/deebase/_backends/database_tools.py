@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
-from deebase._backends.schema_script import SchemaScript
+from deebase._backends.schema_script import SchemaObject, SchemaScript
+from deebase._model.facts import TableInfo
 from deebase.errors import InvalidOperationError
 
 Severity = Literal["error", "warning", "advice"]
@@ -102,6 +104,14 @@ class DatabaseTools(Protocol):
 
     def schema_script(self) -> Awaitable[SchemaScript]:
         """Return all objects of the database with their SQL, in an order in which they can be created."""
+        ...
+
+    def known_script(self, tables: Sequence[TableInfo]) -> SchemaScript | None:
+        """Return the objects of reflected tables, as far as reflection read their SQL; None if it reads none."""
+        ...
+
+    def created_objects(self, table: sa.Table, dialect: Dialect) -> list[SchemaObject]:
+        """Return the objects that ``create`` makes for a table, with the keys that the script has for such objects."""
         ...
 
     def examine(self) -> Awaitable[list[Diagnosis]]:

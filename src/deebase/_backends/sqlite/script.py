@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
 from deebase._backends.schema_script import Read, SchemaObject, SchemaScript
+from deebase._model.create_statements import create_statements
+from deebase._model.facts import TableInfo
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier
 from deebase._sqltext.tokens import code_tokens, folded, joined
@@ -43,6 +48,31 @@ async def read_script(read: Read) -> SchemaScript:
     statistics = await read(_STATISTICS, [])
     left += [*_settings(settings), *[f"{name}: the statistics that ANALYZE collects" for (name,) in statistics]]
     return SchemaScript((*_numbers(numbers), *objects), tuple(left))
+
+
+def known_script(tables: Sequence[TableInfo]) -> SchemaScript:
+    """Return the objects of reflected tables and views."""
+    objects: list[SchemaObject] = []
+    for facts in tables:
+        if facts.sql is not None:
+            words = [token.word for token in code_tokens(facts.sql, SQLITE)[:2]]
+            kind = "virtual table" if words == ["CREATE", "VIRTUAL"] else facts.kind
+            objects.append(_object(kind, facts.name, facts.name, facts.sql))
+        for index in (*facts.indexes, *facts.other_forms):
+            if index.sql is not None:
+                objects.append(_object("index", index.name, facts.name, index.sql))
+    objects.sort(key=lambda item: _ORDER.index(item.kind))
+    return SchemaScript(tuple(objects))
+
+
+def created_objects(table: sa.Table, dialect: Dialect) -> list[SchemaObject]:
+    """Return the objects that ``create`` makes for a table."""
+    objects: list[SchemaObject] = []
+    for sql in create_statements([table], dialect):
+        found = code_tokens(sql, SQLITE)
+        place = next(place for place, token in enumerate(found) if token.word in ("TABLE", "INDEX"))
+        objects.append(_object(found[place].word.lower(), found[place + 1].name, table.name, sql))
+    return objects
 
 
 def module_of(sql: str) -> str:

@@ -33,13 +33,17 @@ class Hints:
         self._class = class_name
 
     def column(self, spec: ColumnSpec) -> Piece:
-        """Return the annotation of a column, with ``| None`` and its foreign key."""
+        """Return the annotation of a column, with ``| None``, its foreign key, and its name if the field has another."""
         written = self._of_type(spec)
         if spec.nullable:
             written = self._optional(written, spec)
+        marks: list[Piece] = []
         if spec.foreign_key is not None:
-            marked = (written, self._mark(spec.foreign_key))
-            written = Piece(f"{self._names.use('typing', 'Annotated')}[", marked, "]")
+            marks.append(self._mark(spec.foreign_key))
+        if spec.field is not None:
+            marks.append(call(self._names.use("deebase.types", "ColumnName"), Piece(quoted(spec.name))))
+        if marks:
+            written = Piece(f"{self._names.use('typing', 'Annotated')}[", (written, *marks), "]")
         return written
 
     def _of_type(self, spec: ColumnSpec) -> Piece:
@@ -62,7 +66,7 @@ class Hints:
         if get_origin(spec.python_type) is Literal:
             longest = max([width(item.flat) for item in written.items])
             # Values that may not fit on a line, with name and default, go one a line; None is one of them then.
-            if width(f"            {quoted(spec.name)}: {written.flat} | None = ,") + longest > WIDTH:
+            if width(f"            {quoted(spec.attribute)}: {written.flat} | None = ,") + longest > WIDTH:
                 return written._replace(items=(*written.items, Piece("None")))
         return written.before(" | None")
 
