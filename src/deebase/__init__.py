@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from deebase.types import UNSET as UNSET
     from deebase.types import ForeignKey as ForeignKey
     from deebase.types import Index as Index
+    from deebase.types import MaxLength as MaxLength
+    from deebase.types import Native as Native
     from deebase.types import Text as Text
     from deebase.types import UTCDateTime as UTCDateTime
 
@@ -74,8 +76,10 @@ __all__ = [
     "Index",
     "IntegrityError",
     "InvalidOperationError",
+    "MaxLength",
     "MigrationError",
     "MultipleRowsError",
+    "Native",
     "NotFoundError",
     "NotNullViolationError",
     "Page",
@@ -114,8 +118,10 @@ _PLACES = {
     "TransformPlan": "deebase._tables.schema_editor",
     "View": "deebase._tables.view",
     "Transaction": "deebase._engine.transaction",
-    **dict.fromkeys(("create_mod", "create_mod_from_database", "create_mod_from_tables", "dataclass_src"), "deebase.tools.codegen"),
-    **dict.fromkeys(("UNSET", "ForeignKey", "Index", "Text", "UTCDateTime"), "deebase.types"),
+    **dict.fromkeys(
+        ("create_mod", "create_mod_from_database", "create_mod_from_tables", "dataclass_src"), "deebase.tools.codegen"
+    ),
+    **dict.fromkeys(("UNSET", "ForeignKey", "Index", "MaxLength", "Native", "Text", "UTCDateTime"), "deebase.types"),
 }
 
 

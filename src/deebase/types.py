@@ -1,7 +1,8 @@
-"""What users write in annotations and arguments: Text, ForeignKey, ColumnName, Index, UNSET; types of their own."""
+"""What users write in annotations: Text, MaxLength, Native, ColumnName, ForeignKey, Index, UNSET; their own types."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -20,6 +21,8 @@ __all__ = [
     "ForeignKey",
     "ForeignKeyMark",
     "Index",
+    "MaxLength",
+    "Native",
     "SchemaSQL",
     "SqlExpression",
     "Text",
@@ -62,6 +65,93 @@ Text: TypeAlias = Annotated[str, TypeMark.TEXT]
 
 #: An aware ``datetime``, stored in UTC, that comes back with ``tzinfo=timezone.utc``.
 UTCDateTime: TypeAlias = Annotated[datetime, TypeMark.UTC]
+
+
+@dataclass(frozen=True)
+class MaxLength:
+    """The length of the longest text of a column, in characters: ``Annotated[str, MaxLength(50)]`` is VARCHAR(50).
+
+    A longer text is refused before anything is sent, on every database.
+
+    Attributes:
+        length: at least 1.
+
+    Raises:
+        ValidationError: the length is not a whole number of at least 1.
+
+    Example:
+        ```python
+        class Artist:
+            id: int
+            name: Annotated[str, MaxLength(120)]
+        ```
+    """
+
+    length: int
+
+    def __post_init__(self) -> None:
+        _require(
+            type(self.length) is int and self.length >= 1,
+            "length",
+            "the length of a text is a whole number of at least 1",
+            "Annotated[str, MaxLength(50)]",
+        )
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Native:
+    """The declared type of a column in one database, where its Python type alone makes another one.
+
+    The first argument is a type of PostgreSQL; ``sqlite=`` is what SQLite declares. A database whose type is not given
+    has the type of the Python class: ``Annotated[int, Native("smallint")]`` is SMALLINT on PostgreSQL, and INTEGER on
+    SQLite.
+
+    Args:
+        postgres: a type of PostgreSQL: ``integer``, ``numeric(10,2)``, ``app.mood``.
+        sqlite: the declared type of SQLite, as it is written in CREATE TABLE; empty for none.
+
+    Raises:
+        ValidationError: neither is given, or one is not the text of a type.
+
+    Example:
+        ```python
+        class Measurement:
+            id: Annotated[int, Native("integer")]
+            value: Annotated[float, Native("real")]
+            name: Annotated[str, MaxLength(20), Native(sqlite="NVARCHAR(20)")]
+        ```
+    """
+
+    postgres: str | None
+    sqlite: str | None
+
+    def __init__(self, postgres: str | None = None, *, sqlite: str | None = None) -> None:
+        hint = 'Native("integer"), or Native(sqlite="NVARCHAR(160)")'
+        given = postgres is not None or sqlite is not None
+        _require(given, "postgres", "Native needs the type of at least one database", hint)
+        _require(
+            postgres is None or _is_type(postgres), "postgres", "this is not the text of a type of PostgreSQL", hint
+        )
+        # SQLite has columns without a type.
+        _require(sqlite in (None, "") or _is_type(sqlite), "sqlite", "the text is not a type of SQLite", hint)
+        object.__setattr__(self, "postgres", postgres)
+        object.__setattr__(self, "sqlite", sqlite)
+
+    def __repr__(self) -> str:
+        given = [] if self.postgres is None else [repr(self.postgres)]
+        given += [] if self.sqlite is None else [f"sqlite={self.sqlite!r}"]
+        return f"Native({', '.join(given)})"
+
+
+#: Words and numbers, quoted names, brackets, and arguments in parentheses.
+_TYPE_PARTS: Final = re.compile(
+    r"""(?:[\w$.+\s-]|"(?:[^"\0]|"")+"|'(?:[^'\0]|'')+'|`[^`\0]+`|\[[^\[\]\0]*\]|\([^()'";\0]*\))*"""
+)
+
+
+def _is_type(written: Any) -> bool:
+    """Whether a text is that of one type: it cannot end the column that it is part of."""
+    return _is_name(written) and "--" not in written and _TYPE_PARTS.fullmatch(written) is not None
 
 
 @dataclass(frozen=True)

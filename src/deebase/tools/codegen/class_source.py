@@ -7,17 +7,19 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._model.columns import ColumnSpec
 from deebase._model.design import TableSpec, design
-from deebase._model.facts import TableInfo, same_type
+from deebase._model.facts import TableInfo
 from deebase._model.generated_names import comes_with_key, serves
+from deebase._model.native_annotations import annotation_of
 from deebase._rows.field_columns import attribute_names, is_attribute
 from deebase._rows.model import ForeignKeyModel, TableModel
+from deebase._sqltext.type_names import same_type
 from deebase._types.decimals import ExactNumber
 from deebase._types.documents import ANY_DOCUMENT, JSON
 from deebase._types.registry import column_type
@@ -127,9 +129,10 @@ class TableReader:
     def _hint(self, name: str, field: str, mark: ForeignKeyMark | None, default: Any) -> Any:
         """Return the annotation of a column."""
         column = self.model.columns[name]
-        hint = hint_of(column.sa_type)
-        if hint == ANY_DOCUMENT and default is not UNSET and default is not None:
-            hint = list[Any] if isinstance(default, list) else dict[str, Any]
+        hint = annotation_of(column.sa_type, self._facts.get(name), self.dialect)
+        if _is_any_document(column.sa_type):
+            document = {list: list[Any], dict: dict[str, Any]}.get(type(default), ANY_DOCUMENT)
+            hint = Annotated[document, *get_args(hint)[1:]] if get_origin(hint) is Annotated else document
         if name == self.model.generated:
             # A key that is None is not given; one that refers to another table always is.
             hint = hint | None if mark is None else hint
@@ -149,7 +152,7 @@ class TableReader:
             return UNSET
         try:
             kind = self.model.columns[name].sa_type
-            value = value_of(sql, ExactNumber() if hint_of(kind) is Decimal else kind)
+            value = value_of(sql, ExactNumber() if column_type(kind).annotation is Decimal else kind)
         except NoLiteral:
             self._note_default(name)
             return UNSET
@@ -176,8 +179,11 @@ class TableReader:
             if facts is None or self.dialect is None:
                 continue
             wanted = spec.sa_type.compile(dialect=self.dialect)
+            known = column_type(self.model.columns[spec.name].sa_type)
             if same_type(facts.type) != same_type(wanted):
                 self.notes.append(f"{spec.name} is {facts.type or 'of no type'}, and will be {wanted}")
+            elif type(column_type(spec.sa_type)) is not type(known):
+                self.notes.append(f"{spec.name} is {facts.type or 'of no type'}, which create does not make from a class")
             if facts.generated and spec.name != self.model.generated:
                 self.notes.append(f"the values of {spec.name} are made by the database")
 
@@ -207,10 +213,9 @@ class TableReader:
         return None if "." in key.targets[0] else ForeignKeyMark(target, key.on_delete, key.on_update)
 
 
-def hint_of(kind: sa.types.TypeEngine[Any]) -> Any:
-    """Return the annotation that makes a column of a type, or of the nearest one that Python has."""
+def _is_any_document(kind: sa.types.TypeEngine[Any]) -> bool:
     known = column_type(kind)
-    return ANY_DOCUMENT if isinstance(known, JSON) and known.hint is None else known.annotation
+    return isinstance(known, JSON) and known.hint is None
 
 
 _NO_KEY = "a table without a primary key, which create does not make"

@@ -21,7 +21,7 @@ _OWN: Final = frozenset(
         *("Annotated", "Any", "Literal", "NotRequired", "Required", "TypedDict"),
         *("UTC", "uuid4"),
         *("Enum", "IntEnum", "StrEnum", "dataclass", "field"),
-        *("ColumnName", "Database", "ForeignKeyMark", "Index", "SchemaSQL", "create_tables"),
+        *("ColumnName", "Database", "ForeignKeyMark", "Index", "MaxLength", "Native", "SchemaSQL", "create_tables"),
         *("I", "O", "l"),
     }
 )
