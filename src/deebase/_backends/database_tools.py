@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._backends.schema_script import SchemaObject, SchemaScript
+from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
 from deebase._model.facts import TableInfo
 from deebase.errors import InvalidOperationError
 
@@ -110,8 +110,17 @@ class DatabaseTools(Protocol):
         """Return the objects of reflected tables, as far as reflection read their SQL; None if it reads none."""
         ...
 
-    def created_objects(self, table: sa.Table, dialect: Dialect) -> list[SchemaObject]:
-        """Return the objects that ``create`` makes for a table, with the keys that the script has for such objects."""
+    def recreation(
+        self, table: sa.Table, facts: TableInfo, objects: Mapping[tuple[str, str], SchemaObject], dialect: Dialect
+    ) -> Recreation:
+        """Compare the table, indexes and foreign keys that ``create`` would make with those that exist.
+
+        Args:
+            table: the table as ``create`` makes it.
+            facts: the existing table.
+            objects: the objects of the script, by kind and name.
+            dialect: the database.
+        """
         ...
 
     def examine(self) -> Awaitable[list[Diagnosis]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._backends.schema_script import Read, SchemaObject, SchemaScript
+from deebase._backends.schema_script import Read, Recreation, SchemaObject, SchemaScript
 from deebase._model.create_statements import create_statements
 from deebase._model.facts import TableInfo
 from deebase._sqltext.dialects import SQLITE
@@ -65,14 +65,16 @@ def known_script(tables: Sequence[TableInfo]) -> SchemaScript:
     return SchemaScript(tuple(objects))
 
 
-def created_objects(table: sa.Table, dialect: Dialect) -> list[SchemaObject]:
-    """Return the objects that ``create`` makes for a table."""
-    objects: list[SchemaObject] = []
+def recreation(table: sa.Table, objects: Mapping[tuple[str, str], SchemaObject], dialect: Dialect) -> Recreation:
+    """Compare a table, and its indexes, that ``create`` would make with the existing ones."""
+    made = Recreation()
     for sql in create_statements([table], dialect):
         found = code_tokens(sql, SQLITE)
         place = next(place for place, token in enumerate(found) if token.word in ("TABLE", "INDEX"))
-        objects.append(_object(found[place].word.lower(), found[place + 1].name, table.name, sql))
-    return objects
+        kind, name = found[place].word.lower(), found[place + 1].name
+        known = objects.get((kind, name))
+        made.add(kind, name, known is not None and known.key == joined(found))
+    return made
 
 
 def module_of(sql: str) -> str:

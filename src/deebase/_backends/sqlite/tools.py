@@ -6,7 +6,7 @@ import json
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.database_tools import Access, Diagnosis, require_header
-from deebase._backends.schema_script import SchemaObject, SchemaScript
+from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
 from deebase._backends.sqlite.connections import add_functions
 from deebase._backends.sqlite.inventory import LISTED
-from deebase._backends.sqlite.script import created_objects, known_script, read_script
+from deebase._backends.sqlite.script import known_script, read_script, recreation
 from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
 from deebase._model.facts import TableInfo
 from deebase._sqltext.quoting import identifier
@@ -94,9 +94,11 @@ class SqliteTools:
         """Return the tables and their indexes."""
         return known_script(tables)
 
-    def created_objects(self, table: sa.Table, dialect: Dialect) -> list[SchemaObject]:
-        """Return the table and its indexes."""
-        return created_objects(table, dialect)
+    def recreation(
+        self, table: sa.Table, facts: TableInfo, objects: Mapping[tuple[str, str], SchemaObject], dialect: Dialect
+    ) -> Recreation:
+        """Compare the table and its indexes by their SQL."""
+        return recreation(table, objects, dialect)
 
     async def examine(self) -> list[Diagnosis]:
         """Return problems of file, rows and settings; for a damaged file, only the damage."""

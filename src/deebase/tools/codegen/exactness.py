@@ -52,7 +52,9 @@ class Exactness:
     def _with_reasons(self, made: Outline) -> Outline:
         """Return the outline, without a design if something is known that the class does not express."""
         reasons = [note for note in made.notes if note not in made.index_notes]
-        if made.design is not None and not reasons and not self._reaches_its_targets(made.design):
+        if made.design is not None and self._readers[made.table].facts is None:
+            reasons.append("a table that was not reflected")
+        elif made.design is not None and not reasons and not self._reaches_its_targets(made.design):
             reasons.append("a foreign key to a table or column that does not exist")
         if reasons:
             self.reasons[made.table] = reasons
@@ -78,24 +80,24 @@ class Exactness:
         return sa_tables(designs, metadata, self._dialect)
 
     def _compared(self, made: Outline, drawn: sa.Table) -> Outline:
-        created = self._tools.created_objects(drawn, self._dialect)
-        wrong = [item for item in created if not self._is_equal(item)]
-        if any(item.table is None for item in wrong):
+        facts = self._readers[made.table].facts
+        assert facts is not None
+        found = self._tools.recreation(drawn, facts, self._objects, self._dialect)
+        names = {name for kind, name in found.other if kind == "index"}
+        if len(names) < len(found.other):
             return self._by_sql(made, _DIFFERS)
-        if wrong:
-            names = {item.name for item in wrong}
+        if names:
+            # Other statements create these indexes.
             again = self._readers[made.table].outline(without=names)
             assert again.design is not None
-            created = self._tools.created_objects(self._drawn([again.design])[made.table], self._dialect)
-            if not all(map(self._is_equal, created)):
+            found = self._tools.recreation(
+                self._drawn([again.design])[made.table], facts, self._objects, self._dialect
+            )
+            if found.other:
                 return self._by_sql(made, f"how its indexes are declared: {', '.join(sorted(names))}")
             made = replace(made, design=again.design)
-        self.covered[made.table] = [(item.kind, item.name) for item in created]
+        self.covered[made.table] = found.same
         return made
-
-    def _is_equal(self, item: SchemaObject) -> bool:
-        known = self._objects.get((item.kind, item.name))
-        return known is not None and known.key == item.key
 
     def _by_sql(self, made: Outline, reason: str) -> Outline:
         self.reasons[made.table] = [reason]
