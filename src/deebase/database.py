@@ -369,6 +369,7 @@ class Database:
         defaults: Mapping[str, Any] | None = None,
         checks: Iterable[str] = (),
         index_foreign_keys: bool = True,
+        generate_key: bool = True,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -387,6 +388,7 @@ class Database:
         defaults: Mapping[str, Any] | None = None,
         checks: Iterable[str] = (),
         index_foreign_keys: bool = True,
+        generate_key: bool = True,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -404,6 +406,7 @@ class Database:
         defaults: Mapping[str, Any] | None = None,
         checks: Iterable[str] = (),
         index_foreign_keys: bool = True,
+        generate_key: bool = True,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -424,6 +427,8 @@ class Database:
             checks: conditions in SQL (trusted code) that each row must meet: ``["age >= 0"]``.
             index_foreign_keys: create an index for each foreign key, unless the primary key or another index begins
                 with its columns. Without an index, deleting a row reads every row that could refer to it.
+            generate_key: False for a single integer key whose values the rows always give (PostgreSQL; SQLite
+                generates the value of every such key that is not given).
             if_not_exists: leave a table that exists as it is; a warning lists the differences.
             replace: drop a table that exists first.
             transform: change a table that exists to match the class, and keep its rows: columns are added, and
@@ -458,6 +463,7 @@ class Database:
             defaults=defaults,
             checks=checks,
             index_foreign_keys=index_foreign_keys,
+            generate_key=generate_key,
             localns=localns,
         )
         return self._definitions.create(made, IfExists(if_not_exists, replace, transform), strict=strict)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
 
 from deebase._engine.executor import Executor
 from deebase._engine.tool_access import tools_on
@@ -49,13 +51,16 @@ async def create_from_sql(
                 for statement in item.statements:
                     await executor.fetch(Statement(statement), [])
         await refresh(executor, catalog)
-        for item in objects:
-            if item.kind in WITH_ROWS:
-                await _register(executor, catalog, item)
+        with_rows = [item for item in objects if item.kind in WITH_ROWS]
+        found = await _look_at(executor, [item.name for item in with_rows])
+        for item in with_rows:
+            # Some tables are read through others only, such as partitions.
+            if item.name in found or item.row_type is not None:
+                catalog.add(_entry(item, found.get(item.name)))
 
 
-async def _register(executor: Executor, catalog: Catalog, item: SchemaSQL) -> None:
-    facts = await _look_at(executor, item.name)
+def _entry(item: SchemaSQL, facts: TableInfo | None) -> CatalogEntry:
+    """Return the entry of a table or view with the type of its rows."""
     if facts is None:
         raise SchemaError(
             f"the SQL of {item.kind} {item.name} did not create it",
@@ -63,27 +68,26 @@ async def _register(executor: Executor, catalog: Catalog, item: SchemaSQL) -> No
             hint="give the name of the object that the statements create, with its schema: app.users",
         )
     if item.row_type is None:
-        catalog.add(CatalogEntry(facts))
-        return
+        return CatalogEntry(facts)
     fields = fields_of(item.row_type)
     columns = columns_of(item.row_type, [known.name for known in fields])
     factories = {
         column: known.factory for column, known in zip(columns, fields, strict=True) if known.factory is not None
     }
     is_dataclass = hasattr(item.row_type, "__dataclass_fields__")
-    catalog.add(CatalogEntry(facts, item.row_type, {}, factories, item.row_type if is_dataclass else dict))
+    return CatalogEntry(facts, item.row_type, {}, factories, item.row_type if is_dataclass else dict)
 
 
-async def _look_at(executor: Executor, name: str) -> TableInfo | None:
-    for schema, own in _readings(name, executor.backend.capabilities.has_schemas):
-        found = await inventory(executor, schema, [own], quiet=True)
-        if found:
-            return found[0]
-    return None
-
-
-def _readings(name: str, has_schemas: bool) -> Iterable[tuple[str | None, str]]:
-    """Yield the schemas and names that a qualified name may mean: both may hold a dot."""
-    yield None, name
-    places = [place for place, char in enumerate(name) if char == "."] if has_schemas else []
-    yield from [(name[:place], name[place + 1 :]) for place in places if name[:place] and name[place + 1 :]]
+async def _look_at(executor: Executor, names: Sequence[str]) -> dict[str, TableInfo]:
+    """Return the tables and views of qualified names, in which both parts may hold a dot."""
+    found = {facts.name: facts for facts in await inventory(executor, None, names, quiet=True)} if names else {}
+    by_schema: defaultdict[str, list[str]] = defaultdict(list)
+    if executor.backend.capabilities.has_schemas:
+        for name in [name for name in names if name not in found]:
+            for place in [place for place, char in enumerate(name) if char == "."]:
+                by_schema[name[:place]].append(name[place + 1 :])
+    for schema, own in by_schema.items():
+        with suppress(SchemaError):
+            for facts in await inventory(executor, schema, own, quiet=True):
+                found[facts.qualified_name] = facts
+    return found

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from deebase._tables.import_file import Conflict
 
 #: The options of ``create`` that ``create_all`` takes for a single class.
-_OWN_OPTIONS = frozenset({"name", "pk", "indexes", "foreign_keys", "defaults", "checks", "index_foreign_keys"})
+_OWN_OPTIONS = frozenset(
+    {"name", "pk", "indexes", "foreign_keys", "defaults", "checks", "index_foreign_keys", "generate_key"}
+)
 
 Classes = type[Any] | Iterable[type[Any]] | Mapping[type[Any], Mapping[str, Any]] | ModuleType
 

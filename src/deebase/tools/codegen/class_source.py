@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, get_args, get_origin
@@ -22,6 +22,7 @@ from deebase._rows.model import ForeignKeyModel, TableModel
 from deebase._sqltext.type_names import same_type
 from deebase._types.decimals import ExactNumber
 from deebase._types.documents import ANY_DOCUMENT, JSON
+from deebase._types.number import Integer
 from deebase._types.registry import column_type
 from deebase.errors import ValidationError
 from deebase.tools.codegen.constraints import checks_of, indexes_of, unsaid
@@ -68,7 +69,7 @@ class TableReader:
             wanted=self._class_name(),
             columns=tuple([self._with_factory(spec) for spec in columns]),
             options=(),
-            doc=f"A row of {name}.",
+            doc=f"A row of {model.name}.",
             nulls=frozenset([spec.name for spec in columns if spec.nullable]),
             design=made if model.pks else None,
             notes=(*self.notes, *self.index_notes),
@@ -105,6 +106,7 @@ class TableReader:
                     foreign_keys=composite,
                     checks=checks,
                     index_foreign_keys=all_indexed,
+                    generate_key=not self._gives_key(keys),
                 )
             except ValidationError as error:
                 if error.field not in defaults:
@@ -112,10 +114,19 @@ class TableReader:
                 self._note_default(error.field)
                 del defaults[error.field]
 
+    def _gives_key(self, keys: Mapping[str, ForeignKeyMark]) -> bool:
+        """Whether rows always give the value of a single integer key that refers to no other table."""
+        (name, *more) = self.model.pks or ("",)
+        found = self._facts.get(name)
+        if found is None or more or found.generated or name in keys:
+            return False
+        return isinstance(column_type(self.model.columns[name].sa_type), Integer)
+
     def _class_name(self) -> str:
         kind = self.model.row_type
         if kind is dict or not is_attribute(kind.__name__) or kind.__name__.startswith("_"):
-            return class_name(self.model.sa_table.name)
+            table = self.model.sa_table
+            return class_name(table.name if table.schema is None else f"{table.schema}_{table.name}")
         return kind.__name__
 
     def _with_factory(self, spec: ColumnSpec) -> ColumnSpec:

@@ -50,7 +50,7 @@ def creation_source(module: Module, contents: Contents) -> tuple[list[str], str]
         for item in step.objects:
             name = module.names.define(constant_name(item))
             rows = classes.get(item.name) if item.table is None and item.kind in WITH_ROWS else None
-            why = contents.reasons.get(item.name, ()) if rows is not None else ()
+            why = contents.reasons.get(item.name, ()) if item.kind == "table" else ()
             row_type = None if rows is None else rows.name
             constants.append(constant_source(name, item, module.names, row_type=row_type, why=why))
             created.append(Piece(name))
@@ -118,6 +118,8 @@ def _options(written: WrittenClass, names: Names) -> dict[str, Piece]:
         options["foreign_keys"] = mapped([_foreign_key(known, names) for known in composite])
     if not design.key_indexes and _lacks_index(design):
         options["index_foreign_keys"] = Piece("False")
+    if not design.generate_key:
+        options["generate_key"] = Piece("False")
     if design.checks:
         options["checks"] = listed([Piece(quoted(condition)) for condition in design.checks])
     if written.defaults:

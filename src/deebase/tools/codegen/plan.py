@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -112,7 +113,8 @@ class _Plan:
 
     def _is_about(self, item: SchemaObject, name: str) -> bool:
         """Whether an object may need a table; it does if it is one of the table's own."""
-        return item.table == name or any(name.lower() in statement.lower() for statement in item.create)
+        word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
+        return item.table == name or any(word.search(statement) for statement in item.create)
 
 
 def chosen_objects(
