@@ -1,4 +1,4 @@
-"""What users write in annotations and arguments: Text, MaxLength, Native, ForeignKey, Index, UNSET; their own types."""
+"""What users write in annotations: Text, MaxLength, Native, ColumnName, ForeignKey, Index, UNSET; their own types."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNSET",
+    "ColumnName",
     "ColumnType",
     "ForeignKey",
     "ForeignKeyMark",
     "Index",
     "MaxLength",
     "Native",
+    "SchemaSQL",
     "SqlExpression",
     "Text",
     "TypeMark",
@@ -242,6 +244,39 @@ else:
     ForeignKey = ForeignKeyMark
 
 
+@dataclass(frozen=True)
+class ColumnName:
+    """The name of a column that is not that of its field, as metadata of the field's annotation.
+
+    Python has no attribute ``class`` or ``first name``, and fields do not begin with an underscore. Statements on rows
+    and ``pk=``, ``indexes=`` and the like use the name of the column.
+
+    Attributes:
+        name: the column's name.
+
+    Raises:
+        ValidationError: the name is empty, or not text.
+
+    Example:
+        ```python
+        @dataclass
+        class Lesson:
+            id: int
+            class_: Annotated[str, ColumnName("class")]
+        ```
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        _require(
+            isinstance(self.name, str) and bool(self.name),
+            "name",
+            "the name of a column is text that is not empty",
+            'class_: Annotated[str, ColumnName("class")]',
+        )
+
+
 @dataclass(frozen=True, init=False, repr=False)
 class Index:
     """An index with a name of its own.
@@ -294,6 +329,45 @@ def _is_name(name: Any) -> bool:
 def _require(condition: bool, field: str, message: str, hint: str) -> None:
     if not condition:
         raise ValidationError(message, field=field, hint=hint)
+
+
+@dataclass(frozen=True, init=False)
+class SchemaSQL:
+    """An object of a schema that is created by its SQL: what a class cannot express, such as a function or a trigger.
+
+    Args:
+        kind: its kind in lower case, as in DROP: "table", "index", "trigger".
+        name: its name, with its schema unless that is the default one.
+        *statements: the statements that create it, in the SQL of one database.
+        row_type: the dataclass of the rows of a table or view.
+
+    Raises:
+        ValidationError: the kind, the name or a statement is empty, or there are no statements.
+
+    Example:
+        ```python
+        await db.create_from_sql(SchemaSQL("index", "ix_lower", "CREATE INDEX ix_lower ON post (lower(title))"))
+        ```
+    """
+
+    kind: str
+    name: str
+    statements: tuple[str, ...]
+    row_type: type[Any] | None
+
+    def __init__(self, kind: str, name: str, *statements: str, row_type: type[Any] | None = None) -> None:
+        hint = 'SchemaSQL("function", "now_utc", "CREATE FUNCTION ...")'
+        _require(_is_name(kind), "kind", "the kind of an object of a schema is text that is not empty", hint)
+        _require(isinstance(name, str) and bool(name), "name", "the name of an object is text that is not empty", hint)
+        _require(
+            bool(statements) and all(map(_is_name, statements)),
+            "statements",
+            f"{kind} {name} is created by one or more statements in SQL",
+            hint,
+        )
+        values = {"kind": kind, "name": name, "statements": statements, "row_type": row_type}
+        for attribute, value in values.items():
+            object.__setattr__(self, attribute, value)
 
 
 @dataclass(frozen=True, eq=False)

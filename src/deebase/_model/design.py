@@ -61,6 +61,8 @@ class TableSpec:
     checks: tuple[str, ...] = ()
     #: Indexes of foreign keys that no other index covers.
     key_indexes: tuple[Index, ...] = ()
+    #: Whether the database generates the values of a single integer key.
+    generate_key: bool = True
 
     @property
     def all_indexes(self) -> tuple[Index, ...]:
@@ -70,7 +72,7 @@ class TableSpec:
     @property
     def generated(self) -> str | None:
         """The key column whose values the database generates: a single integer key."""
-        if len(self.pks) != 1:
+        if len(self.pks) != 1 or not self.generate_key:
             return None
         spec = next(column for column in self.columns if column.name == self.pks[0])
         return spec.name if spec.python_type is int and spec.foreign_key is None else None
@@ -86,6 +88,7 @@ def design(
     defaults: Mapping[str, Any] | None = None,
     checks: Iterable[str] = (),
     index_foreign_keys: bool = True,
+    generate_key: bool = True,
     localns: Mapping[str, Any] | None = None,
     columns: Iterable[ColumnSpec] | None = None,
 ) -> TableSpec:
@@ -126,6 +129,7 @@ def design(
         references=references,
         indexes=given,
         key_indexes=tuple(_key_indexes(table, references, pks, given)) if index_foreign_keys else (),
+        generate_key=generate_key,
         checks=tuple(_condition(table, item) for item in ((checks,) if isinstance(checks, str) else checks)),
     )
 
