@@ -16,12 +16,12 @@ class NativeList(JSON):
 
     Args:
         hint: the annotation.
-        item: the type of the elements.
+        item: the type of the elements; None for documents of any kind.
     """
 
-    def __init__(self, hint: Any, item: ColumnType[Any]) -> None:
+    def __init__(self, hint: Any, item: ColumnType[Any] | None) -> None:
         super().__init__(hint, Codec(self._encoded, self._decoded))
-        self.item = item
+        self.item: ColumnType[Any] = JSON() if item is None else item
 
     def _encoded(self, value: Any) -> list[Any]:
         if not is_a(value, (list, tuple)):

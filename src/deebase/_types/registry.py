@@ -138,7 +138,7 @@ def annotated_type(hint: Any, marks: Iterable[Any], names: Callable[[], Mapping[
         return _marked(known.sa_type, given)
     if get_origin(hint) is list and any(map(_is_array, given)):
         item = annotated_type(*_with_marks(get_args(hint)[0]), names)
-        return None if item is None else _marked(NativeList(hint, column_type(item)), given)
+        return _marked(NativeList(hint, None if item is None else column_type(item)), given)
     made = (kind.of_annotation(hint, names) for kind in _lookups().of_annotations)
     return next((_marked(sa_type, given) for sa_type in made if sa_type is not None), None)
 
