@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
+from deebase._backends.schema_script import SchemaScript
 from deebase.errors import InvalidOperationError
 
 Severity = Literal["error", "warning", "advice"]
@@ -97,6 +98,10 @@ class DatabaseTools(Protocol):
 
     def view_definition(self, name: str) -> Awaitable[str]:
         """Return the SQL of a view as the database stores it."""
+        ...
+
+    def schema_script(self) -> Awaitable[SchemaScript]:
+        """Return all objects of the database with their SQL, in an order in which they can be created."""
         ...
 
     def examine(self) -> Awaitable[list[Diagnosis]]:

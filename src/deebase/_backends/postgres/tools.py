@@ -15,6 +15,8 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from deebase._backends.database_tools import Access, Diagnosis, refused_backup, require_header
+from deebase._backends.postgres.script import read_script
+from deebase._backends.schema_script import SchemaScript
 from deebase.errors import DatabaseError
 
 #: Everything that users created, as kind and name for DROP: schemas, the contents of the schema public, and objects
@@ -173,6 +175,12 @@ class PostgresTools:
                 message = f"{setting} is off: a crash may lose the database"
                 found.append(Diagnosis(f"{setting}-off", "warning", None, message, "turn it on"))
         return found
+
+    # -- schema --------------------------------------------------------------------------------
+
+    async def schema_script(self) -> SchemaScript:
+        """Return all objects of all schemas, besides those of extensions."""
+        return await read_script(self._access.read)
 
     # -- copies --------------------------------------------------------------------------------
 

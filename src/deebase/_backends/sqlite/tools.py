@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deebase._backends.database_tools import Access, Diagnosis, require_header
+from deebase._backends.schema_script import SchemaScript
 from deebase._backends.sqlite.connections import add_functions
 from deebase._backends.sqlite.inventory import LISTED
+from deebase._backends.sqlite.script import read_script
 from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
 from deebase._sqltext.quoting import identifier
 from deebase.errors import DatabaseError
@@ -80,6 +82,9 @@ class SqliteTools:
     async def view_definition(self, name: str) -> str:
         """Return the CREATE VIEW of a view."""
         return str(await self._one("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", name))
+
+    async def schema_script(self) -> SchemaScript:
+        return await read_script(self._access.read)
 
     async def examine(self) -> list[Diagnosis]:
         """Return problems of file, rows and settings; for a damaged file, only the damage."""

@@ -10,7 +10,8 @@ from typing import Any
 from deebase._backends.migration_protocols import Choices, Connected
 from deebase._backends.postgres.check_text import settled
 from deebase._backends.postgres.migration.user_types import read_types
-from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, TriggerState, ViewState
+from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, ViewState
+from deebase._backends.schema_script import SchemaObject, SchemaScript
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._sql.statement import Statement
 from deebase._sqltext.quoting import identifier
@@ -37,10 +38,15 @@ _COLUMNS = f"""
     WHERE {_HERE} AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, a.attnum
 """
 _VIEWS = f"""
-    SELECT c.relname::text, c.relkind = 'm', pg_get_viewdef(c.oid),
-           ARRAY(SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i WHERE i.indrelid = c.oid ORDER BY i.indexrelid)
+    SELECT c.relname::text, c.relkind = 'm', pg_get_viewdef(c.oid)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE {_HERE} AND c.relkind IN ('v', 'm') ORDER BY c.relname
+"""
+_VIEW_INDEXES = f"""
+    SELECT x.relname::text, c.relname::text, pg_get_indexdef(i.indexrelid)
+    FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE {_HERE} AND c.relkind = 'm' ORDER BY x.oid
 """
 _TRIGGERS = f"""
     SELECT g.tgname::text, c.relname::text, pg_get_triggerdef(g.oid)
@@ -63,13 +69,16 @@ async def read_parts(
 
     extras = _Extras(await rows(_CONSTRAINTS), await rows(_COLUMNS))
     found = [_view(*row) for row in await rows(_VIEWS)]
-    triggers = [_trigger(*row) for row in await rows(_TRIGGERS)]
-    return SchemaParts(
-        {name: extras.parts(facts, choices(name)) for name, facts in tables.items()},
-        {view.name: view for view in found},
-        {(trigger.table, trigger.name): trigger for trigger in triggers},
-        {made.name: made for made in await read_types(database)},
-    )
+    parts = {name: extras.parts(facts, choices(name)) for name, facts in tables.items()}
+    objects = [
+        *await read_types(database),
+        *[_table(table) for table in parts.values()],
+        *[part for table in parts.values() for part in _parts(table)],
+        *[_as_object(view) for view in found],
+        *[_index(*row) for row in await rows(_VIEW_INDEXES)],
+        *[_trigger(*row) for row in await rows(_TRIGGERS)],
+    ]
+    return SchemaParts(parts, {view.name: view for view in found}, SchemaScript(tuple(objects)))
 
 
 class _Extras:
@@ -153,14 +162,41 @@ class _Extras:
         return text + (" NOT NULL" if column.not_null else "")
 
 
-def _view(name: str, materialized: bool, definition: str, indexes: Sequence[str]) -> ViewState:
+def _view(name: str, materialized: bool, definition: str) -> ViewState:
     select = definition.strip().removesuffix(";")
     kind = "MATERIALIZED VIEW" if materialized else "VIEW"
-    key = "\n".join([kind, select, *indexes])
-    # create_view makes no index from the definition alone.
-    plain = None if indexes else select
-    return ViewState(name, plain, (f"CREATE {kind} {identifier(name)} AS {select}", *indexes), materialized, key)
+    key = "\n".join([kind, select])
+    return ViewState(name, select, (f"CREATE {kind} {identifier(name)} AS {select}",), materialized, key)
 
 
-def _trigger(name: str, table: str, sql: str) -> TriggerState:
-    return TriggerState(name, table, sql, f"DROP TRIGGER {identifier(name)} ON {identifier(table)}", sql)
+def _trigger(name: str, table: str, sql: str) -> SchemaObject:
+    drop = f"DROP TRIGGER {identifier(name)} ON {identifier(table)}"
+    return SchemaObject("trigger", f"{name} on {table}", (sql,), (drop,), sql, table, after_rows=True)
+
+
+def _table(table: TableParts) -> SchemaObject:
+    name, create = table.facts.name, table.ddl.create[:1]
+    return SchemaObject("table", name, create, (f"DROP TABLE {identifier(name)}",), create[0])
+
+
+def _parts(table: TableParts) -> list[SchemaObject]:
+    name = table.facts.name
+    alter = f"ALTER TABLE {identifier(name)} DROP CONSTRAINT"
+    indexes = [_index(index.name, name, index.sql) for index in table.facts.indexes if index.sql is not None]
+    keys = [key.name or "" for key in table.facts.foreign_keys]
+    return [
+        *indexes,
+        *[
+            SchemaObject("constraint", f"{key} on {name}", (sql,), (f"{alter} {identifier(key)}",), sql, name)
+            for key, sql in zip(keys, table.ddl.constrain, strict=True)
+        ],
+    ]
+
+
+def _index(name: str, table: str, sql: str) -> SchemaObject:
+    return SchemaObject("index", name, (sql,), (f"DROP INDEX {identifier(name)}",), sql, table)
+
+
+def _as_object(view: ViewState) -> SchemaObject:
+    drop = f"DROP {view.kind} {identifier(view.name)}"
+    return SchemaObject(view.kind.lower(), view.name, view.statements, (drop,), view.key)

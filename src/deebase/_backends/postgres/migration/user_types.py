@@ -8,7 +8,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._backends.migration_protocols import Connected
 from deebase._backends.postgres.check_text import settled
-from deebase._backends.schema_parts import TypeState
+from deebase._backends.schema_script import SchemaObject
 from deebase._sql.statement import Statement
 from deebase._sqltext.quoting import identifier
 from deebase._types.base import literal
@@ -33,7 +33,7 @@ _TYPES = Statement(
 )
 
 
-async def read_types(database: Connected) -> list[TypeState]:
+async def read_types(database: Connected) -> list[SchemaObject]:
     """Return the types of the current schema, in the order of their creation."""
     return [_type(database.dialect, *row) for row in await database.fetch(_TYPES, [])]
 
@@ -48,13 +48,15 @@ def _type(
     default: str | None,
     collation: str | None,
     checks: Sequence[str],
-) -> TypeState:
+) -> SchemaObject:
     if kind == "e":
         listed = ", ".join([literal(label, dialect) for label in labels])
-        return TypeState(name, f"CREATE TYPE {identifier(name)} AS ENUM ({listed})", f"DROP TYPE {identifier(name)}")
+        create = f"CREATE TYPE {identifier(name)} AS ENUM ({listed})"
+        return SchemaObject("type", name, (create,), (f"DROP TYPE {identifier(name)}",), create)
     parts = [f"CREATE DOMAIN {identifier(name)} AS {base}"]
     parts += [f"COLLATE {collation}"] if collation is not None else []
     parts += [f"DEFAULT {default}"] if default is not None else []
     parts += ["NOT NULL"] if not_null else []
     parts += [settled(check) for check in checks]
-    return TypeState(name, " ".join(parts), f"DROP DOMAIN {identifier(name)}")
+    create = " ".join(parts)
+    return SchemaObject("domain", name, (create,), (f"DROP DOMAIN {identifier(name)}",), create)
