@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -165,6 +166,19 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
 
     def accept(self, value: Any) -> Decimal:
         return exact_number(value)
+
+    def limiter(self) -> Callable[[Decimal], str | None] | None:
+        kind: Any = self.impl_instance
+        return None if kind.precision is None else self._excess
+
+    def _excess(self, value: Decimal) -> str | None:
+        kind: Any = self.impl_instance
+        places = kind.scale or 0
+        if value and int(value.normalize().as_tuple().exponent) < -places:
+            return f"holds {places} digits after the point, and this number has more"
+        if value and value.adjusted() >= kind.precision - places:
+            return f"holds {kind.precision - places} digits before the point, and this number has more"
+        return None
 
     def parse(self, text: str) -> Decimal:
         return Decimal(number_text(text))

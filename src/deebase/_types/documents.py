@@ -230,6 +230,10 @@ def _no_constant(name: str) -> Any:
 written_json = json.JSONDecoder(object_pairs_hook=distinct, parse_constant=_no_constant).decode
 
 
+#: The annotation of documents of an unknown structure.
+ANY_DOCUMENT: Any = dict[str, Any] | list[Any]
+
+
 class JsonText:
     """JSON text of a value that was checked with its column's name; ``JSON`` sends it as it is."""
 

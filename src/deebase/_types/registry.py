@@ -13,6 +13,7 @@ from enum import Enum
 from importlib import import_module
 from typing import Annotated, Any, Final, get_args, get_origin
 
+from sqlalchemy import types as sqltypes
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
@@ -20,8 +21,8 @@ import deebase._types as package
 from deebase._types.base import KINDS, ColumnType, Processor
 from deebase._types.forms.foreign_values import OWN, python_value
 from deebase._types.native import AnyValue
-from deebase.errors import ValidationError
-from deebase.types import TypeMark
+from deebase.errors import UnsupportedTypeError, ValidationError
+from deebase.types import MaxLength, Native, TypeMark
 
 Kind = type[ColumnType[Any]]
 
@@ -122,12 +123,28 @@ def annotated_type(hint: Any, marks: Iterable[Any], names: Callable[[], Mapping[
         hint: the annotation, without ``| None`` and metadata.
         marks: its metadata.
         names: returns the names that annotations inside of it may use.
+
+    Raises:
+        UnsupportedTypeError: it is one that no column has, or a length of something else than a ``str``.
     """
-    known = _known_type(hint, marks)
+    given = tuple(marks)
+    known = _known_type(hint, given)
     if known is not None:
-        return known.sa_type
+        return _marked(known.sa_type, given)
     made = (kind.of_annotation(hint, names) for kind in _lookups().of_annotations)
-    return next((sa_type for sa_type in made if sa_type is not None), None)
+    return next((_marked(sa_type, given) for sa_type in made if sa_type is not None), None)
+
+
+def _marked(sa_type: TypeEngine[Any], marks: Iterable[Any]) -> TypeEngine[Any]:
+    """Return a type with what the other metadata of its annotation says."""
+    made = sa_type
+    for mark in marks:
+        if isinstance(mark, MaxLength):
+            if type(made) is not sqltypes.String:
+                raise UnsupportedTypeError("MaxLength is for a str", hint="write Annotated[str, MaxLength(50)]")
+            made = sqltypes.String(mark.length)
+    native = [mark for mark in marks if isinstance(mark, Native)]
+    return column_type(made).declared_as(native[-1]) if native else made
 
 
 def _known_type(hint: Any, marks: Iterable[Any]) -> ColumnType[Any] | None:

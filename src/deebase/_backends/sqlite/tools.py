@@ -6,17 +6,21 @@ import json
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
 from deebase._backends.database_tools import Access, Diagnosis, require_header
-from deebase._backends.schema_script import SchemaScript
+from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
 from deebase._backends.sqlite.connections import add_functions
 from deebase._backends.sqlite.inventory import LISTED
-from deebase._backends.sqlite.script import read_script
+from deebase._backends.sqlite.script import known_script, read_script, recreation
 from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
+from deebase._model.facts import TableInfo
 from deebase._sqltext.quoting import identifier
 from deebase.errors import DatabaseError
 
@@ -85,6 +89,16 @@ class SqliteTools:
 
     async def schema_script(self) -> SchemaScript:
         return await read_script(self._access.read)
+
+    def known_script(self, tables: Sequence[TableInfo]) -> SchemaScript:
+        """Return the tables and their indexes."""
+        return known_script(tables)
+
+    def recreation(
+        self, table: sa.Table, facts: TableInfo, objects: Mapping[tuple[str, str], SchemaObject], dialect: Dialect
+    ) -> Recreation:
+        """Compare the table and its indexes by their SQL."""
+        return recreation(table, objects, dialect)
 
     async def examine(self) -> list[Diagnosis]:
         """Return problems of file, rows and settings; for a damaged file, only the damage."""
