@@ -106,7 +106,7 @@ def compared(before: dict[str, Rows], after: dict[str, Rows]) -> list[str]:
         if other is None:
             found.append(f"table {table} is missing, with {rows.counts.total()} rows")
         else:
-            found += [f"{table}: {note}" for note in rows.differences(other)]
+            found += [f"table {table}: {note}" for note in rows.differences(other)]
     return found
 
 
