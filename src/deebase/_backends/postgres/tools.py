@@ -7,16 +7,19 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
 from deebase._backends.database_tools import Access, Diagnosis, refused_backup, require_header
 from deebase._backends.postgres.script import read_script
-from deebase._backends.schema_script import SchemaScript
+from deebase._backends.postgres.script.recreation import recreation
+from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
+from deebase._model.facts import TableInfo
 from deebase.errors import DatabaseError
 
 #: Everything that users created, as kind and name for DROP: schemas, the contents of the schema public, and objects
@@ -103,6 +106,7 @@ class PostgresTools:
     """``DatabaseTools`` for PostgreSQL."""
 
     backup_suffix: str = "dump"
+    files: None = None
     explain: str = "EXPLAIN"
     snapshot_isolation: Literal["repeatable read"] | None = "repeatable read"
 
@@ -181,6 +185,15 @@ class PostgresTools:
     async def schema_script(self) -> SchemaScript:
         """Return all objects of all schemas, besides those of extensions."""
         return await read_script(self._access.read)
+
+    def known_script(self, tables: Sequence[TableInfo]) -> None:
+        """Return None: reflection reads no statements."""
+
+    def recreation(
+        self, table: sa.Table, facts: TableInfo, objects: Mapping[tuple[str, str], SchemaObject], dialect: Dialect
+    ) -> Recreation:
+        """Compare them in the form in which the server shows them."""
+        return recreation(table, facts, objects, dialect)
 
     # -- copies --------------------------------------------------------------------------------
 

@@ -14,12 +14,13 @@ from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
 
 from deebase._backends.schema_parts import Feature
-from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo, same_type
+from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
 from deebase._model.generated_names import comes_with_key
 from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.dialects import TokenRules
 from deebase._sqltext.tokens import code_tokens, joined
+from deebase._sqltext.type_names import same_type
 from deebase.migrations.compare.alembic_inspector import SchemaInspector
 from deebase.migrations.compare.changes import Changes, TableChange
 from deebase.migrations.compare.schema import Schema, TableState, read
