@@ -188,9 +188,9 @@ async def test_what_needs_rows_comes_after_them(urls: tuple[str, str]) -> None:
         ("ALTER TABLE t OWNER TO pg_monitor", "", "owner pg_monitor of table public.t"),
         ("SELECT lo_create(0)", "SELECT lo_unlink(oid) FROM pg_largeobject_metadata", "1 large objects"),
         (
-            "CREATE OPERATOR CLASS c FOR TYPE text USING btree AS OPERATOR 1 <, FUNCTION 1 bttextcmp(text, text)",
+            "CREATE CONVERSION c FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1",
             "",
-            "operator class public.c USING btree",
+            "conversion public.c",
         ),
         (
             "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor",

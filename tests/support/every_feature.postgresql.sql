@@ -62,6 +62,12 @@ CREATE OPERATOR shop.!! (FUNCTION = pg_catalog.upper, RIGHTARG = text);
 COMMENT ON OPERATOR === (text, text) IS 'nearly';
 CREATE FUNCTION as_mood(integer) RETURNS mood LANGUAGE sql IMMUTABLE AS $$ SELECT 'ok'::mood $$;
 CREATE CAST (integer AS mood) WITH FUNCTION as_mood(integer) AS ASSIGNMENT;
+CREATE OPERATOR FAMILY words_family USING btree;
+CREATE OPERATOR CLASS words_class FOR TYPE text USING btree FAMILY words_family AS
+    OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 bttextcmp(text, text);
+ALTER OPERATOR FAMILY words_family USING btree ADD OPERATOR 1 <(name, text), FUNCTION 1 (name, text) btnametextcmp(name, text);
+CREATE OPERATOR CLASS shop.own_family FOR TYPE text USING hash AS OPERATOR 1 =, FUNCTION 1 hashtext(text);
+COMMENT ON OPERATOR CLASS words_class USING btree IS 'words';
 CREATE CAST (address AS text) WITH INOUT;
 
 -- text search
@@ -192,6 +198,7 @@ CREATE INDEX customers_data ON customers USING gin (data jsonb_path_ops) WITH (f
 CREATE INDEX customers_trgm ON customers USING gin ("Full Name" gin_trgm_ops);
 CREATE INDEX customers_during ON customers USING gist (during);
 CREATE INDEX customers_at ON customers USING brin (at) WITH (pages_per_range = 32);
+CREATE INDEX customers_words ON customers ("Full Name" words_class);
 CREATE INDEX customers_hash ON customers USING hash (born);
 CREATE UNIQUE INDEX customers_lower ON customers (lower("Full Name") COLLATE "C" text_pattern_ops) INCLUDE (born) NULLS NOT DISTINCT;
 ALTER INDEX customers_lower ALTER COLUMN 1 SET STATISTICS 77;

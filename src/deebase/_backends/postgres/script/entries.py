@@ -43,6 +43,8 @@ KINDS = (
     "function",
     "procedure",
     "aggregate",
+    "operator family",
+    "operator class",
     "operator",
     "cast",
     "text search dictionary",

@@ -56,16 +56,10 @@ _PRIVILEGES = f"""
         FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace
     ) AS o WHERE o.acl IS NOT NULL AND o.acl IS DISTINCT FROM o.usual ORDER BY 1
 """
-#: Objects that have no statement here. Rows of pg_amop and pg_amproc belong to a family.
+#: Objects that have no statement here.
 _OBJECTS = f"""
     SELECT 'base type ' || t.oid::regtype AS name FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
     WHERE {USERS} AND t.typtype = 'b' AND t.typelem = 0 AND {own("pg_type", "t.oid")}
-    UNION ALL
-    SELECT {_named("pg_opfamily", "f.oid")} FROM pg_opfamily f JOIN pg_namespace n ON n.oid = f.opfnamespace
-    WHERE {USERS} AND {own("pg_opfamily", "f.oid")}
-    UNION ALL
-    SELECT {_named("pg_opclass", "f.oid")} FROM pg_opclass f JOIN pg_namespace n ON n.oid = f.opcnamespace
-    WHERE {USERS} AND {own("pg_opclass", "f.oid")}
     UNION ALL
     SELECT {_named("pg_conversion", "f.oid")} FROM pg_conversion f JOIN pg_namespace n ON n.oid = f.connamespace
     WHERE {USERS} AND {own("pg_conversion", "f.oid")}

@@ -1,6 +1,8 @@
-"""Functions, procedures, aggregates, operators and casts."""
+"""Functions, procedures, aggregates, operators with their classes and families, and casts."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from deebase._backends.postgres.script.entries import (
     USERS,
@@ -62,6 +64,37 @@ _CASTS = f"""
         AND NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = 'pg_cast'::regclass AND i.objid = c.oid
                         AND i.deptype = 'i')
 """
+#: The members that an operator class brings with it depend on it; others were added to the family alone.
+_MEMBERS = """ARRAY(
+        SELECT format('OPERATOR %s %s', o.amopstrategy, o.amopopr::regoperator)
+            || CASE WHEN o.amoppurpose = 'o' THEN (SELECT format(' FOR ORDER BY %I.%I', sn.nspname, s.opfname)
+                    FROM pg_opfamily s JOIN pg_namespace sn ON sn.oid = s.opfnamespace WHERE s.oid = o.amopsortfamily)
+               ELSE '' END
+        FROM pg_amop o JOIN pg_depend m ON m.classid = 'pg_amop'::regclass AND m.objid = o.oid
+        WHERE m.refclassid = {catalog} AND m.refobjid = {oid} AND m.deptype IN ('i', 'a')
+        ORDER BY o.amopstrategy, o.amopopr
+    ) || ARRAY(
+        SELECT format('FUNCTION %s (%s, %s) %s', made.amprocnum, format_type(made.amproclefttype, NULL),
+                      format_type(made.amprocrighttype, NULL), made.amproc::regprocedure)
+        FROM pg_amproc made JOIN pg_depend m ON m.classid = 'pg_amproc'::regclass AND m.objid = made.oid
+        WHERE m.refclassid = {catalog} AND m.refobjid = {oid} AND m.deptype IN ('i', 'a')
+        ORDER BY made.amprocnum, made.amproc
+    )"""
+_FAMILIES = f"""
+    SELECT f.oid, {sql_name("f.opfname")}, {label("f.opfname")}, quote_ident(m.amname),
+           {_MEMBERS.format(catalog="'pg_opfamily'::regclass", oid="f.oid")}
+    FROM pg_opfamily f JOIN pg_namespace n ON n.oid = f.opfnamespace JOIN pg_am m ON m.oid = f.opfmethod
+    WHERE {USERS} AND {own("pg_opfamily", "f.oid")}
+"""
+_CLASSES = f"""
+    SELECT c.oid, {sql_name("c.opcname")}, {label("c.opcname")}, quote_ident(m.amname), c.opcdefault,
+           format_type(c.opcintype, NULL), {sql_name("f.opfname", "fn.nspname")},
+           {_MEMBERS.format(catalog="'pg_opclass'::regclass", oid="c.oid")}
+           || CASE WHEN c.opckeytype <> 0 THEN ARRAY['STORAGE ' || format_type(c.opckeytype, NULL)] END
+    FROM pg_opclass c JOIN pg_namespace n ON n.oid = c.opcnamespace JOIN pg_am m ON m.oid = c.opcmethod
+    JOIN pg_opfamily f ON f.oid = c.opcfamily JOIN pg_namespace fn ON fn.oid = f.opfnamespace
+    WHERE {USERS} AND {own("pg_opclass", "c.oid")}
+"""
 _KINDS = {"f": "FUNCTION", "w": "FUNCTION", "p": "PROCEDURE"}
 _UNCHECKED = "SET LOCAL check_function_bodies = off"
 _PARALLEL = {"s": "safe", "r": "restricted", "u": None}
@@ -70,7 +103,7 @@ _CONTEXTS = {"a": " AS ASSIGNMENT", "i": " AS IMPLICIT", "e": ""}
 
 
 async def read_routines(read: Read) -> list[Entry]:
-    """Return functions, procedures, aggregates, operators and casts.
+    """Return the routines, and what is made of them.
 
     The statements of a routine whose body is a string first switch the check of bodies off, until the end of the
     transaction: such a body may use tables that are created later.
@@ -83,6 +116,8 @@ async def read_routines(read: Read) -> list[Entry]:
         found.append(make_entry(Address("pg_proc", oid), target, [*([_UNCHECKED] if unchecked else []), create]))
     found += [_aggregate(*row) for row in await read(_AGGREGATES, [])]
     found += [_operator(*row) for row in await read(_OPERATORS, [])]
+    found += [_family(*row) for row in await read(_FAMILIES, [])]
+    found += [_class(*row) for row in await read(_CLASSES, [])]
     found += [_cast(*row) for row in await read(_CASTS, [])]
     return found
 
@@ -172,6 +207,23 @@ def _operator(
     operands = f"({left or 'NONE'}, {right})"
     target = Target(f"OPERATOR {name} {operands}", f"operator {shown} {operands}")
     return make_entry(Address("pg_operator", oid), target, [f"CREATE OPERATOR {name} ({options_text(options)})"])
+
+
+def _family(oid: int, name: str, shown: str, method: str, members: Sequence[str]) -> Entry:
+    target = Target(f"OPERATOR FAMILY {name} USING {method}", f"operator family {shown} using {method}")
+    create = [f"CREATE {target.sql}", *([f"ALTER {target.sql} ADD {', '.join(members)}"] if members else [])]
+    return make_entry(Address("pg_opfamily", oid), target, create)
+
+
+def _class(
+    oid: int, name: str, shown: str, method: str, default: bool, of_type: str, family: str, members: Sequence[str]
+) -> Entry:
+    target = Target(f"OPERATOR CLASS {name} USING {method}", f"operator class {shown} using {method}")
+    create = f"CREATE OPERATOR CLASS {name}{' DEFAULT' if default else ''} FOR TYPE {of_type}"
+    # A class without members stores values of its own type.
+    listed = ", ".join(members) or f"STORAGE {of_type}"
+    create += f" USING {method} FAMILY {family} AS {listed}"
+    return make_entry(Address("pg_opclass", oid), target, [create])
 
 
 def _cast(oid: int, source: str, to: str, method: str, context: str, function: str | None) -> Entry:
