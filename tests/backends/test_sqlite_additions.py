@@ -225,6 +225,8 @@ async def test_a_row_that_a_collation_could_not_place_is_not_stored() -> None:
         await db.t.t.insert(a="x")
         with pytest.raises(QueryError, match="the collation odd raised ValueError"):
             await db.t.t.insert(a="y")
+        with pytest.raises(QueryError, match="the collation odd raised ValueError"):
+            await db.q("INSERT INTO t (a) VALUES ('z')")
         assert await db.t.t.count() == 1
 
 
@@ -267,3 +269,33 @@ def test_options_of_a_wrong_form_are_refused(options: dict[str, Any], message: s
 def test_postgresql_has_its_own(option: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=f"{next(iter(option))} is an option for SQLite"):
         Database("postgresql://localhost/app", **option)
+
+
+async def test_a_file_whose_collation_is_missing_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "collection.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.create_collation("unicase", nocase)
+        raw.executescript("""
+            CREATE TABLE tags (tag TEXT NOT NULL PRIMARY KEY COLLATE unicase, usn INTEGER) WITHOUT ROWID;
+            CREATE TABLE decks (id INTEGER PRIMARY KEY, name TEXT COLLATE "unicase");
+            CREATE UNIQUE INDEX by_name ON decks (name);
+            INSERT INTO tags VALUES ('b', 1), ('A', 2);
+            INSERT INTO decks VALUES (1, 'b'), (2, 'A');
+        """)
+    async with Database(path) as db:
+        await db.reflect()
+        assert await db.t.tags(select=["tag"]) == [{"tag": "A"}, {"tag": "b"}]
+        assert await db.t.decks.count() == 2
+        for statement in (
+            "SELECT * FROM tags WHERE tag = 'a'",
+            "SELECT name FROM decks ORDER BY name LIMIT 1 OFFSET 1",
+        ):
+            with pytest.raises(QueryError, match="collation unicase of the file, which is not defined") as caught:
+                await db.q(statement.replace("ORDER BY name", "ORDER BY +name COLLATE unicase"))
+            assert "collations={'unicase': f}" in str(caught.value)
+        with pytest.raises(QueryError, match="unicase"):
+            await db.t.decks.insert(name="c")
+    async with Database(path, collations={"unicase": nocase}) as db:
+        await db.reflect()
+        assert await db.t.tags.get("a") == {"tag": "A", "usn": 2}
+        assert (await db.t.decks.insert(name="c"))["id"] == 3
