@@ -7,11 +7,13 @@ from typing import Annotated, Any, get_args, get_origin
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from deebase._model.facts import ColumnInfo
+from deebase._model.facts import ColumnInfo, TableInfo
+from deebase._rows.model import TableModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.type_names import same_type, type_name
 from deebase._types.array import ArrayValues
 from deebase._types.base import ColumnType
+from deebase._types.documents import ANY_DOCUMENT, JSON
 from deebase._types.registry import annotated_type, column_type
 from deebase._types.text import String
 from deebase.types import MaxLength, Native
@@ -27,7 +29,8 @@ def annotation_of(sa_type: TypeEngine[Any], column: ColumnInfo | None, dialect: 
         dialect: the database of the column.
     """
     kind = column_type(sa_type)
-    plain = kind.annotation
+    # Not that of the class: a document of others may be a list.
+    plain = ANY_DOCUMENT if isinstance(kind, JSON) and kind.hint is None else kind.annotation
     if column is None or dialect is None:
         return plain
     if isinstance(kind, ArrayValues):
@@ -38,6 +41,19 @@ def annotation_of(sa_type: TypeEngine[Any], column: ColumnInfo | None, dialect: 
     if made is not None and _declares(made, column, dialect):
         return _annotated(plain, marks)
     return _annotated(plain, [*marks, _native(column, dialect)])
+
+
+def annotations_of(model: TableModel, facts: TableInfo | None, dialect: Dialect) -> dict[str, Any]:
+    """Return the annotations of the columns of a table, which makes the same columns.
+
+    Args:
+        model: the table.
+        facts: what was read of it; None for the Python types alone.
+        dialect: its database.
+    """
+    found = {} if facts is None else {column.name: column for column in facts.columns}
+    hints = {name: annotation_of(column.sa_type, found.get(name), dialect) for name, column in model.columns.items()}
+    return {name: hint | None if model.columns[name].nullable else hint for name, hint in hints.items()}
 
 
 def _native(column: ColumnInfo, dialect: Dialect) -> Native:
