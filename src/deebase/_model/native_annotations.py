@@ -10,12 +10,14 @@ from sqlalchemy.types import TypeEngine
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._rows.model import TableModel
 from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.quoting import identifier
 from deebase._sqltext.type_names import same_type, type_name
 from deebase._types.array import ArrayValues
 from deebase._types.base import ColumnType
 from deebase._types.documents import ANY_DOCUMENT, JSON
 from deebase._types.registry import annotated_type, column_type
 from deebase._types.text import String
+from deebase.errors import ValidationError
 from deebase.types import MaxLength, Native
 
 
@@ -57,8 +59,13 @@ def annotations_of(model: TableModel, facts: TableInfo | None, dialect: Dialect)
 
 
 def _native(column: ColumnInfo, dialect: Dialect) -> Native:
-    is_typed = capabilities_of(dialect).checks_types
-    return Native(type_name(column.type).short) if is_typed else Native(sqlite=column.type)
+    if capabilities_of(dialect).checks_types:
+        return Native(type_name(column.type).short)
+    try:
+        return Native(sqlite=column.type)
+    except ValidationError:
+        # SQLite gives a quoted type without its quotes.
+        return Native(sqlite=identifier(column.type))
 
 
 def _made(hint: Any, marks: list[Any]) -> TypeEngine[Any] | None:
