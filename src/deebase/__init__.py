@@ -51,10 +51,12 @@ if TYPE_CHECKING:
     from deebase.tools.codegen import create_mod_from_tables as create_mod_from_tables
     from deebase.tools.codegen import dataclass_src as dataclass_src
     from deebase.types import UNSET as UNSET
+    from deebase.types import ColumnName as ColumnName
     from deebase.types import ForeignKey as ForeignKey
     from deebase.types import Index as Index
     from deebase.types import MaxLength as MaxLength
     from deebase.types import Native as Native
+    from deebase.types import SchemaSQL as SchemaSQL
     from deebase.types import Text as Text
     from deebase.types import UTCDateTime as UTCDateTime
 
@@ -62,6 +64,7 @@ __all__ = [
     "UNSET",
     "BusyError",
     "CheckViolationError",
+    "ColumnName",
     "ColumnNotFoundError",
     "CommitOutcomeUnknownError",
     "ConfigurationError",
@@ -88,6 +91,7 @@ __all__ = [
     "QueryTimeoutError",
     "SchemaEditor",
     "SchemaError",
+    "SchemaSQL",
     "ScopeError",
     "SerializationError",
     "Table",
@@ -121,7 +125,10 @@ _PLACES = {
     **dict.fromkeys(
         ("create_mod", "create_mod_from_database", "create_mod_from_tables", "dataclass_src"), "deebase.tools.codegen"
     ),
-    **dict.fromkeys(("UNSET", "ForeignKey", "Index", "MaxLength", "Native", "Text", "UTCDateTime"), "deebase.types"),
+    **dict.fromkeys(
+        ("UNSET", "ColumnName", "ForeignKey", "Index", "MaxLength", "Native", "SchemaSQL", "Text", "UTCDateTime"),
+        "deebase.types",
+    ),
 }
 
 
