@@ -232,7 +232,11 @@ class _Json:
         for name, kind in self._kinds.items():
             if made[name] is not None:
                 made[name] = kind.to_json(made[name])
-        text = self._encode(made)
+        try:
+            text = self._encode(made)
+        except ValueError:
+            # JSON has neither NaN nor infinity: they are written as text.
+            text = self._encode(json_value(made))
         if self._lines:
             return f"{text}\n"
         return f"{',' if count else ''}\n{text}"
