@@ -47,11 +47,14 @@ if TYPE_CHECKING:
     from deebase.errors import UnsupportedTypeError as UnsupportedTypeError
     from deebase.errors import ValidationError as ValidationError
     from deebase.tools.codegen import create_mod as create_mod
+    from deebase.tools.codegen import create_mod_from_database as create_mod_from_database
     from deebase.tools.codegen import create_mod_from_tables as create_mod_from_tables
     from deebase.tools.codegen import dataclass_src as dataclass_src
     from deebase.types import UNSET as UNSET
     from deebase.types import ForeignKey as ForeignKey
     from deebase.types import Index as Index
+    from deebase.types import MaxLength as MaxLength
+    from deebase.types import Native as Native
     from deebase.types import Text as Text
     from deebase.types import UTCDateTime as UTCDateTime
 
@@ -73,8 +76,10 @@ __all__ = [
     "Index",
     "IntegrityError",
     "InvalidOperationError",
+    "MaxLength",
     "MigrationError",
     "MultipleRowsError",
+    "Native",
     "NotFoundError",
     "NotNullViolationError",
     "Page",
@@ -99,6 +104,7 @@ __all__ = [
     "ValidationError",
     "View",
     "create_mod",
+    "create_mod_from_database",
     "create_mod_from_tables",
     "dataclass_src",
 ]
@@ -112,8 +118,10 @@ _PLACES = {
     "TransformPlan": "deebase._tables.schema_editor",
     "View": "deebase._tables.view",
     "Transaction": "deebase._engine.transaction",
-    **dict.fromkeys(("create_mod", "create_mod_from_tables", "dataclass_src"), "deebase.tools.codegen"),
-    **dict.fromkeys(("UNSET", "ForeignKey", "Index", "Text", "UTCDateTime"), "deebase.types"),
+    **dict.fromkeys(
+        ("create_mod", "create_mod_from_database", "create_mod_from_tables", "dataclass_src"), "deebase.tools.codegen"
+    ),
+    **dict.fromkeys(("UNSET", "ForeignKey", "Index", "MaxLength", "Native", "Text", "UTCDateTime"), "deebase.types"),
 }
 
 

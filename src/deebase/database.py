@@ -22,7 +22,7 @@ from deebase._tables.query import STREAM_ROWS
 from deebase._tables.raw_sql import RawSql
 from deebase._tables.table import Table
 from deebase._tables.view import View
-from deebase.types import ForeignKeyMark, Index, SqlExpression
+from deebase.types import ForeignKeyMark, Index, SchemaSQL, SqlExpression
 
 if TYPE_CHECKING:
     import os
@@ -378,6 +378,7 @@ class Database:
         defaults: Mapping[str, Any] | None = None,
         checks: Iterable[str] = (),
         index_foreign_keys: bool = True,
+        generate_key: bool = True,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -396,6 +397,7 @@ class Database:
         defaults: Mapping[str, Any] | None = None,
         checks: Iterable[str] = (),
         index_foreign_keys: bool = True,
+        generate_key: bool = True,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -413,6 +415,7 @@ class Database:
         defaults: Mapping[str, Any] | None = None,
         checks: Iterable[str] = (),
         index_foreign_keys: bool = True,
+        generate_key: bool = True,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -433,6 +436,8 @@ class Database:
             checks: conditions in SQL (trusted code) that each row must meet: ``["age >= 0"]``.
             index_foreign_keys: create an index for each foreign key, unless the primary key or another index begins
                 with its columns. Without an index, deleting a row reads every row that could refer to it.
+            generate_key: False for a single integer key whose values the rows always give (PostgreSQL; SQLite
+                generates the value of every such key that is not given).
             if_not_exists: leave a table that exists as it is; a warning lists the differences.
             replace: drop a table that exists first.
             transform: change a table that exists to match the class, and keep its rows: columns are added, and
@@ -467,6 +472,7 @@ class Database:
             defaults=defaults,
             checks=checks,
             index_foreign_keys=index_foreign_keys,
+            generate_key=generate_key,
             localns=localns,
         )
         return self._definitions.create(made, IfExists(if_not_exists, replace, transform), strict=strict)
@@ -502,6 +508,26 @@ class Database:
         localns = sys._getframe(1).f_locals  # pyright: ignore[reportPrivateUsage]
         designs = designs_of(classes, pk, options, localns)
         return self._definitions.create_all(designs, IfExists(if_not_exists, replace, transform))
+
+    async def create_from_sql(self, *objects: SchemaSQL, if_not_exists: bool = False) -> None:
+        """Create objects of the schema by their SQL, in one transaction: what classes cannot express.
+
+        Tables and views among them are in ``db.t`` and ``db.v`` then, with the rows that their ``row_type`` says.
+
+        Args:
+            *objects: in the order of their creation. Their SQL is trusted code; never build it from input.
+            if_not_exists: skip those of which an object of the same kind and name exists.
+
+        Raises:
+            SchemaError: the SQL of a table or view did not create it.
+            QueryError: the database refuses a statement.
+
+        Example:
+            ```python
+            await db.create_from_sql(SchemaSQL("index", "ix_lower", "CREATE INDEX ix_lower ON post (lower(title))"))
+            ```
+        """
+        await self._definitions.create_from_sql(objects, if_not_exists=if_not_exists)
 
     def diagram(self, *, views: bool = False) -> Diagram:
         """Draw the tables that this Database knows, with their foreign keys; those of the library are left out.

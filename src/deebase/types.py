@@ -1,7 +1,8 @@
-"""What users write in annotations and arguments: Text, UTCDateTime, ForeignKey, Index, UNSET; types of their own."""
+"""What users write in annotations: Text, MaxLength, Native, ColumnName, ForeignKey, Index, UNSET; their own types."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -15,10 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNSET",
+    "ColumnName",
     "ColumnType",
     "ForeignKey",
     "ForeignKeyMark",
     "Index",
+    "MaxLength",
+    "Native",
+    "SchemaSQL",
     "SqlExpression",
     "Text",
     "TypeMark",
@@ -60,6 +65,93 @@ Text: TypeAlias = Annotated[str, TypeMark.TEXT]
 
 #: An aware ``datetime``, stored in UTC, that comes back with ``tzinfo=timezone.utc``.
 UTCDateTime: TypeAlias = Annotated[datetime, TypeMark.UTC]
+
+
+@dataclass(frozen=True)
+class MaxLength:
+    """The length of the longest text of a column, in characters: ``Annotated[str, MaxLength(50)]`` is VARCHAR(50).
+
+    A longer text is refused before anything is sent, on every database.
+
+    Attributes:
+        length: at least 1.
+
+    Raises:
+        ValidationError: the length is not a whole number of at least 1.
+
+    Example:
+        ```python
+        class Artist:
+            id: int
+            name: Annotated[str, MaxLength(120)]
+        ```
+    """
+
+    length: int
+
+    def __post_init__(self) -> None:
+        _require(
+            type(self.length) is int and self.length >= 1,
+            "length",
+            "the length of a text is a whole number of at least 1",
+            "Annotated[str, MaxLength(50)]",
+        )
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Native:
+    """The declared type of a column in one database, where its Python type alone makes another one.
+
+    The first argument is a type of PostgreSQL; ``sqlite=`` is what SQLite declares. A database whose type is not given
+    has the type of the Python class: ``Annotated[int, Native("smallint")]`` is SMALLINT on PostgreSQL, and INTEGER on
+    SQLite.
+
+    Args:
+        postgres: a type of PostgreSQL: ``integer``, ``numeric(10,2)``, ``app.mood``.
+        sqlite: the declared type of SQLite, as it is written in CREATE TABLE; empty for none.
+
+    Raises:
+        ValidationError: neither is given, or one is not the text of a type.
+
+    Example:
+        ```python
+        class Measurement:
+            id: Annotated[int, Native("integer")]
+            value: Annotated[float, Native("real")]
+            name: Annotated[str, MaxLength(20), Native(sqlite="NVARCHAR(20)")]
+        ```
+    """
+
+    postgres: str | None
+    sqlite: str | None
+
+    def __init__(self, postgres: str | None = None, *, sqlite: str | None = None) -> None:
+        hint = 'Native("integer"), or Native(sqlite="NVARCHAR(160)")'
+        given = postgres is not None or sqlite is not None
+        _require(given, "postgres", "Native needs the type of at least one database", hint)
+        _require(
+            postgres is None or _is_type(postgres), "postgres", "this is not the text of a type of PostgreSQL", hint
+        )
+        # SQLite has columns without a type.
+        _require(sqlite in (None, "") or _is_type(sqlite), "sqlite", "the text is not a type of SQLite", hint)
+        object.__setattr__(self, "postgres", postgres)
+        object.__setattr__(self, "sqlite", sqlite)
+
+    def __repr__(self) -> str:
+        given = [] if self.postgres is None else [repr(self.postgres)]
+        given += [] if self.sqlite is None else [f"sqlite={self.sqlite!r}"]
+        return f"Native({', '.join(given)})"
+
+
+#: Words and numbers, quoted names, brackets, and arguments in parentheses.
+_TYPE_PARTS: Final = re.compile(
+    r"""(?:[\w$.+\s-]|"(?:[^"\0]|"")+"|'(?:[^'\0]|'')+'|`[^`\0]+`|\[[^\[\]\0]*\]|\([^()'";\0]*\))*"""
+)
+
+
+def _is_type(written: Any) -> bool:
+    """Whether a text is that of one type: it cannot end the column that it is part of."""
+    return _is_name(written) and "--" not in written and _TYPE_PARTS.fullmatch(written) is not None
 
 
 @dataclass(frozen=True)
@@ -152,6 +244,39 @@ else:
     ForeignKey = ForeignKeyMark
 
 
+@dataclass(frozen=True)
+class ColumnName:
+    """The name of a column that is not that of its field, as metadata of the field's annotation.
+
+    Python has no attribute ``class`` or ``first name``, and fields do not begin with an underscore. Statements on rows
+    and ``pk=``, ``indexes=`` and the like use the name of the column.
+
+    Attributes:
+        name: the column's name.
+
+    Raises:
+        ValidationError: the name is empty, or not text.
+
+    Example:
+        ```python
+        @dataclass
+        class Lesson:
+            id: int
+            class_: Annotated[str, ColumnName("class")]
+        ```
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        _require(
+            isinstance(self.name, str) and bool(self.name),
+            "name",
+            "the name of a column is text that is not empty",
+            'class_: Annotated[str, ColumnName("class")]',
+        )
+
+
 @dataclass(frozen=True, init=False, repr=False)
 class Index:
     """An index with a name of its own.
@@ -204,6 +329,45 @@ def _is_name(name: Any) -> bool:
 def _require(condition: bool, field: str, message: str, hint: str) -> None:
     if not condition:
         raise ValidationError(message, field=field, hint=hint)
+
+
+@dataclass(frozen=True, init=False)
+class SchemaSQL:
+    """An object of a schema that is created by its SQL: what a class cannot express, such as a function or a trigger.
+
+    Args:
+        kind: its kind in lower case, as in DROP: "table", "index", "trigger".
+        name: its name, with its schema unless that is the default one.
+        *statements: the statements that create it, in the SQL of one database.
+        row_type: the dataclass of the rows of a table or view.
+
+    Raises:
+        ValidationError: the kind, the name or a statement is empty, or there are no statements.
+
+    Example:
+        ```python
+        await db.create_from_sql(SchemaSQL("index", "ix_lower", "CREATE INDEX ix_lower ON post (lower(title))"))
+        ```
+    """
+
+    kind: str
+    name: str
+    statements: tuple[str, ...]
+    row_type: type[Any] | None
+
+    def __init__(self, kind: str, name: str, *statements: str, row_type: type[Any] | None = None) -> None:
+        hint = 'SchemaSQL("function", "now_utc", "CREATE FUNCTION ...")'
+        _require(_is_name(kind), "kind", "the kind of an object of a schema is text that is not empty", hint)
+        _require(isinstance(name, str) and bool(name), "name", "the name of an object is text that is not empty", hint)
+        _require(
+            bool(statements) and all(map(_is_name, statements)),
+            "statements",
+            f"{kind} {name} is created by one or more statements in SQL",
+            hint,
+        )
+        values = {"kind": kind, "name": name, "statements": statements, "row_type": row_type}
+        for attribute, value in values.items():
+            object.__setattr__(self, attribute, value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,8 @@ NAMES = {
     "Database",
     "ForeignKey",
     "Index",
+    "MaxLength",
+    "Native",
     "Page",
     "Query",
     "SchemaEditor",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
 from deebase._backends.additions import Additions
-from deebase._backends.schema_script import SchemaScript
+from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
+from deebase._model.facts import TableInfo
 from deebase.errors import InvalidOperationError
 
 Severity = Literal["error", "warning", "advice"]
@@ -147,6 +149,23 @@ class DatabaseTools(Protocol):
 
     def schema_script(self) -> Awaitable[SchemaScript]:
         """Return all objects of the database with their SQL, in an order in which they can be created."""
+        ...
+
+    def known_script(self, tables: Sequence[TableInfo]) -> SchemaScript | None:
+        """Return the objects of reflected tables, as far as reflection read their SQL; None if it reads none."""
+        ...
+
+    def recreation(
+        self, table: sa.Table, facts: TableInfo, objects: Mapping[tuple[str, str], SchemaObject], dialect: Dialect
+    ) -> Recreation:
+        """Compare the table, indexes and foreign keys that ``create`` would make with those that exist.
+
+        Args:
+            table: the table as ``create`` makes it.
+            facts: the existing table.
+            objects: the objects of the script, by kind and name.
+            dialect: the database.
+        """
         ...
 
     def examine(self) -> Awaitable[list[Diagnosis]]:

@@ -58,3 +58,20 @@ class SchemaScript:
     def after_rows(self) -> list[SchemaObject]:
         """Return the objects that are created after the rows."""
         return [item for item in self.objects if item.after_rows]
+
+
+@dataclass
+class Recreation:
+    """The objects that ``create`` would make for a table, by kind and name.
+
+    Attributes:
+        same: those that exist with the same definition.
+        other: those that do not exist, or have another definition.
+    """
+
+    same: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    other: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    def add(self, kind: str, name: str, is_same: bool) -> None:
+        """Add an object."""
+        (self.same if is_same else self.other).append((kind, name))

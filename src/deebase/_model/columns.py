@@ -18,7 +18,7 @@ from deebase._model.fields import Field, fields_of, names_for
 from deebase._types.number import integer
 from deebase._types.registry import annotated_type, annotation_names, checker, column_type
 from deebase.errors import UnsupportedTypeError, ValidationError
-from deebase.types import UNSET, ForeignKeyMark, Index
+from deebase.types import UNSET, ColumnName, ForeignKeyMark, Index
 
 
 def accepted() -> str:
@@ -35,13 +35,14 @@ class ColumnSpec:
     """One column as a class declares it.
 
     Attributes:
-        name: the field's and the column's name.
+        name: the column's name.
         sa_type: the column's type.
         nullable: whether the annotation allows None.
         default: the value of the column's DEFAULT from the class; UNSET for none.
         default_factory: makes the value in Python if a record has none; None for none.
         foreign_key: the foreign key of the column, or None.
         python_type: the annotation without ``| None`` and metadata.
+        field: the name of the field, if it is not that of the column.
     """
 
     name: str
@@ -51,6 +52,12 @@ class ColumnSpec:
     default_factory: Callable[[], Any] | None = None
     foreign_key: ForeignKeyMark | None = None
     python_type: Any = int
+    field: str | None = None
+
+    @property
+    def attribute(self) -> str:
+        """The name of the field."""
+        return self.name if self.field is None else self.field
 
     @classmethod
     def key(cls, name: str) -> ColumnSpec:
@@ -69,20 +76,27 @@ def describe(
     Args:
         cls: the class.
         localns: names for annotations that are text, for classes that are defined inside a function.
-        defaults: defaults by field, instead of those of the class.
+        defaults: defaults by column, instead of those of the class.
 
     Raises:
         UnsupportedTypeError: an annotation has no column type, or uses an unknown name.
         ValidationError: a default does not fit its column; ``.field`` names it.
     """
     given = defaults or {}
-    columns: list[ColumnSpec] = []
+    columns: dict[str, ColumnSpec] = {}
     for item in fields_of(cls, localns):
-        changed = item if item.name not in given else item._replace(default=given[item.name], factory=None)
-        columns.append(_column(cls, changed, localns))
+        spec = _column(cls, item, localns, given)
+        if spec.name in columns:
+            raise ValidationError(
+                f"{cls.__name__} has two fields of the column {spec.name!r}",
+                field=item.name,
+                value=spec.name,
+                hint="give each column one field",
+            )
+        columns[spec.name] = spec
     if not columns:
         raise UnsupportedTypeError(f"{cls.__name__} has no annotated fields", hint="write its columns as name: type")
-    return columns
+    return list(columns.values())
 
 
 #: Attributes that set options of a table in other libraries, and what to use instead.
@@ -159,7 +173,9 @@ def _refuse_marks(marks: Iterable[Any], name: str) -> None:
             )
 
 
-def _column(cls: type, item: Field, localns: Mapping[str, Any] | None) -> ColumnSpec:
+def _column(
+    cls: type, item: Field, localns: Mapping[str, Any] | None, given: Mapping[str, Any]
+) -> ColumnSpec:
     try:
         found = _unwrapped(item.hint)
         _refuse_marks(found.marks, item.name)
@@ -170,14 +186,18 @@ def _column(cls: type, item: Field, localns: Mapping[str, Any] | None) -> Column
         raise UnsupportedTypeError(
             f"{cls.__name__}.{item.name}: {error.message}", hint=error.hint, column_name=item.name
         ) from error.__cause__
+    name = next((mark.name for mark in found.marks if isinstance(mark, ColumnName)), item.name)
+    if name in given:
+        item = item._replace(default=given[name], factory=None)
     spec = ColumnSpec(
-        name=item.name,
+        name=name,
         sa_type=sa_type,
         nullable=found.nullable,
         default=UNSET if item.default is None else item.default,
         default_factory=item.factory,
         foreign_key=next((mark for mark in found.marks if isinstance(mark, ForeignKeyMark)), None),
         python_type=found.kind,
+        field=None if name == item.name else item.name,
     )
     if spec.default is not UNSET:
         try:

@@ -17,7 +17,8 @@ from deebase._model.generated_names import foreign_key_index_name, index_name, s
 from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, UniqueModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import folded
-from deebase._types.base import locate
+from deebase._sqltext.type_names import type_name
+from deebase._types.base import locate, refused
 from deebase._types.decimals import ExactNumber
 from deebase._types.moments import Moment
 from deebase._types.native import storable
@@ -26,6 +27,9 @@ from deebase._types.registry import checker, column_type, located
 from deebase._types.text import text_fault
 from deebase.errors import ColumnNotFoundError, DataError, SchemaError, ValidationError
 from deebase.types import ForeignKeyMark, Index
+
+#: Types of PostgreSQL that hold any text.
+_TEXTS = frozenset({"character varying", "character", "text", "citext", "name"})
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class TableSpec:
     checks: tuple[str, ...] = ()
     #: Indexes of foreign keys that no other index covers.
     key_indexes: tuple[Index, ...] = ()
+    #: Whether the database generates the values of a single integer key.
+    generate_key: bool = True
 
     @property
     def all_indexes(self) -> tuple[Index, ...]:
@@ -66,7 +72,7 @@ class TableSpec:
     @property
     def generated(self) -> str | None:
         """The key column whose values the database generates: a single integer key."""
-        if len(self.pks) != 1:
+        if len(self.pks) != 1 or not self.generate_key:
             return None
         spec = next(column for column in self.columns if column.name == self.pks[0])
         return spec.name if spec.python_type is int and spec.foreign_key is None else None
@@ -82,6 +88,7 @@ def design(
     defaults: Mapping[str, Any] | None = None,
     checks: Iterable[str] = (),
     index_foreign_keys: bool = True,
+    generate_key: bool = True,
     localns: Mapping[str, Any] | None = None,
     columns: Iterable[ColumnSpec] | None = None,
 ) -> TableSpec:
@@ -122,6 +129,7 @@ def design(
         references=references,
         indexes=given,
         key_indexes=tuple(_key_indexes(table, references, pks, given)) if index_foreign_keys else (),
+        generate_key=generate_key,
         checks=tuple(_condition(table, item) for item in ((checks,) if isinstance(checks, str) else checks)),
     )
 
@@ -358,12 +366,18 @@ def _bare_table(made: TableSpec, metadata: sa.MetaData, dialect: Dialect) -> sa.
 def _checks(made: TableSpec, table: sa.Table, dialect: Dialect) -> Iterable[sa.CheckConstraint]:
     for spec in made.columns:
         allowed = getattr(spec.sa_type, "allowed", None)
-        if allowed:
+        if allowed and not _is_own_enum(spec.sa_type, dialect):
             stored = sa.type_coerce(table.c[spec.name], sa.String())
             yield sa.CheckConstraint(stored.in_(list(allowed)))
     for text in conditions_of(made, dialect):
         # Not sa.text, as for the condition of an index.
         yield sa.CheckConstraint(cast("Any", sa.literal_column(text)))
+
+
+def _is_own_enum(kind: Any, dialect: Dialect) -> bool:
+    """Whether an annotation names an enum of the database, which has its values already."""
+    declared = kind.declaration_in(dialect)
+    return declared is not None and capabilities_of(dialect).has_own_types and type_name(declared).name not in _TEXTS
 
 
 def conditions_of(made: TableSpec, dialect: Dialect) -> list[str]:
@@ -455,20 +469,25 @@ def column_model(
     if lenient and read is not None:
         read = _lenient(read)
 
-    def bind(value: Any) -> Any:
-        checked = check(value)
-        try:
-            return checked if checked is None or send is None else send(checked)
-        except ValidationError as error:
-            # Values that only one of the databases cannot store.
-            raise located(error, column.name, column.table.name, value) from None
+    def binding(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def bind(value: Any) -> Any:
+            checked = check(value)
+            try:
+                return checked if checked is None or send is None else send(checked)
+            except ValidationError as error:
+                # Values that only one of the databases cannot store.
+                raise located(error, column.name, column.table.name, value) from None
 
-    chosen = bind if send is not None else check
+        return bind if send is not None else check
+
+    operand = binding(check)
+    limited = check if lenient else _limited(check, column)
     can = capabilities_of(dialect)
     normal = column.type.kind.normal if isinstance(column.type, Moment) and not can.has_moments else None
     return ColumnModel(
         column,
-        bind=chosen,
+        bind=operand if limited is check else binding(limited),
+        bind_operand=operand,
         passes=column_type(column.type).passer() if send is None else None,
         # SELECT of SQLite always returns REAL as a float; RETURNING may return an int.
         read=None if isinstance(column.type, Float) else read,
@@ -477,8 +496,25 @@ def column_model(
         default_factory=factory,
         order_column=_order_column(column),
         normal=normal,
-        bind_place=None if can.checks_types else _place(chosen, normal),
+        bind_place=operand if can.checks_types else _place(operand, normal),
     )
+
+
+def _limited(check: Callable[[Any], Any], column: sa.Column[Any]) -> Callable[[Any], Any]:
+    """Return the check of values that are written, which refuses those that the column cannot hold."""
+    limit = column_type(column.type).limiter()
+    if limit is None:
+        return check
+
+    def process(value: Any) -> Any:
+        checked = check(value)
+        reason = None if checked is None else limit(checked)
+        if reason is None:
+            return checked
+        error = refused(value, reason, "change the value, or the type of the column")
+        raise located(error, column.name, column.table.name, value)
+
+    return process
 
 
 def _place(bind: Callable[[Any], Any], normal: Callable[[Any], Any] | None) -> Callable[[Any], Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._model.facts import TableInfo, same_type
+from deebase._model.facts import TableInfo
+from deebase._sqltext.type_names import same_type
 
 
 def differences(table: sa.Table, found: TableInfo, dialect: Dialect) -> list[str]:

@@ -98,9 +98,3 @@ class TableInfo:
         """The columns of the key, in key order."""
         keys = sorted([column for column in self.columns if column.key], key=lambda column: column.key)
         return tuple([column.name for column in keys])
-
-
-def same_type(written: str) -> str:
-    """Return the comparable form of a type name."""
-    # PostgreSQL writes VARCHAR as "character varying", and adds the default of TIMESTAMP and TIME.
-    return written.upper().replace("CHARACTER VARYING", "VARCHAR").replace(" WITHOUT TIME ZONE", "")

@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._model import reflected
-from deebase._model.facts import TableInfo, same_type
+from deebase._model.facts import TableInfo
+from deebase._rows.field_columns import row_columns
 from deebase._rows.model import BUILD_ALL, TableModel
 from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.type_names import same_type
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def _fits(row_type: type, columns: Iterable[str]) -> bool:
     """Whether a row type fits these columns."""
     if not dataclasses.is_dataclass(row_type):
         return True
-    return {field.name for field in dataclasses.fields(row_type)} <= set(columns)
+    return row_columns(row_type) <= set(columns)
 
 
 class Layer:

@@ -16,8 +16,15 @@ from deebase._model.postgres_types import is_foreign, postgres_type
 from deebase._model.sqlite_types import sqlite_type
 from deebase._rows.model import TableModel, UniqueModel
 from deebase._sqltext.capabilities import capabilities_of
-from deebase._types.choices import Choice, choice_columns, literal_pairs
+from deebase._types.array import ArrayValues
+from deebase._types.base import ColumnType
+from deebase._types.choices import Choice, Labels, choice_columns, literal_pairs
+from deebase._types.documents import JSON
 from deebase._types.forms.moment_sql import HELPED, IS_VIEW
+from deebase._types.native import AnyValue
+from deebase._types.native_lists import NativeList
+from deebase._types.registry import column_type
+from deebase._types.text import String
 
 
 def column_types(facts: TableInfo, dialect: Dialect) -> dict[str, sa.types.TypeEngine[Any]]:
@@ -28,6 +35,21 @@ def column_types(facts: TableInfo, dialect: Dialect) -> dict[str, sa.types.TypeE
         if type(made.get(name)) is sa.String:
             made[name] = Choice(literal_pairs(texts))
     return made
+
+
+def _more_precise(kept: sa.types.TypeEngine[Any], found: sa.types.TypeEngine[Any], dialect: Dialect) -> Any:
+    """Return the type of a column from its class, or that of the database if the annotation names the latter."""
+    if not isinstance(kept, ColumnType) or kept.declaration_in(dialect) is None:
+        return kept
+    native = column_type(found)
+    if isinstance(kept, Choice):
+        return found if isinstance(native, Labels) and not kept.has_members else kept
+    if isinstance(kept, NativeList):
+        return found if isinstance(native, ArrayValues) else kept
+    if isinstance(kept, JSON):
+        return native.made_of(kept) if isinstance(native, JSON) else kept
+    is_text = isinstance(kept, String) and isinstance(native, AnyValue)
+    return found if is_text or isinstance(native, type(kept)) else kept
 
 
 def _choices(facts: TableInfo) -> dict[str, list[str]]:
@@ -59,7 +81,11 @@ def sa_table(
         kept: column types that are more precise than those of the database.
         key: for a view, the column by which rows are read.
     """
-    types = {**column_types(facts, dialect), **kept}
+    found = column_types(facts, dialect)
+    types = {
+        **found,
+        **{name: _more_precise(kind, found[name], dialect) for name, kind in kept.items() if name in found},
+    }
     keys = facts.pks or ((key,) if key is not None else ())
     columns: list[sa.Column[Any]] = []
     for column in facts.columns:

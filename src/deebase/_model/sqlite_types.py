@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeEngine
 from deebase._model.facts import ColumnInfo
 from deebase._types.binary import Binary
 from deebase._types.native import Stored
-from deebase._types.number import Float
+from deebase._types.number import Float, integer
 from deebase._types.registry import declared_name, sqlite_column
 
 
@@ -25,7 +25,7 @@ def sqlite_type(column: ColumnInfo) -> TypeEngine[Any]:
     # The rules of sqlite.org/datatype3.html#determination_of_column_affinity, in their order.
     if "INT" in declared:
         # By these rules a POINT and an INTERVAL are integers too, but may hold any values.
-        return sa.Integer() if _INTEGER.search(declared) else Stored(column.type)
+        return integer() if _INTEGER.search(declared) else Stored(column.type)
     if any(part in declared for part in ("CHAR", "CLOB")):
         return sa.String(int(length[1]) if length else None)
     if "TEXT" in declared:

@@ -6,13 +6,13 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from keyword import iskeyword
-from typing import Any
+from typing import Annotated, Any
 
+from deebase._rows.field_columns import attribute_names, columns_of, is_attribute
 from deebase._rows.model import TableModel
 from deebase._rows.records import field_names
 from deebase.errors import ValidationError
-from deebase.types import UNSET
+from deebase.types import UNSET, ColumnName
 
 Maker = Callable[[Iterable[Sequence[Any]]], list[Any]]
 #: Takes the values of one row as arguments.
@@ -53,7 +53,7 @@ def one_maker(names: Sequence[str], converters: Sequence[Convert | None], row_ty
     names = tuple(names)
     if row_type is dict:
         return _built(names, converters, None, one=True)
-    if _init_fields(row_type) == names and not _keyword_only(row_type):
+    if columns_of(row_type, _init_fields(row_type)) == names and not _keyword_only(row_type):
         return _built(names, converters, row_type, one=True)
     make = row_maker(names, converters, row_type)
     return lambda *row: make([row])[0]
@@ -108,10 +108,12 @@ def _instances(
     row_type: type,
 ) -> Maker:
     fields = _init_fields(row_type)
-    if fields == names and not _keyword_only(row_type):
+    columns = columns_of(row_type, fields)
+    if columns == names and not _keyword_only(row_type):
         return _unpacking(names, converters, row_type)
-    known = [(name, names.index(name)) for name in fields if name in names]
-    missing = {name: UNSET for name in fields if name not in names}
+    pairs = list(zip(fields, columns, strict=True))
+    known = [(field, names.index(column)) for field, column in pairs if column in names]
+    missing = {field: UNSET for field, column in pairs if column not in names}
     make = _constructor(row_type)
 
     def made(rows: Iterable[Sequence[Any]]) -> list[Any]:
@@ -152,13 +154,9 @@ def _keyword_only(row_type: Any) -> bool:
 
 def dataclass_of(model: TableModel) -> type[Any]:
     """Return a dataclass with a field for each column, all of them optional."""
-    for name in model.columns:
-        if not name.isidentifier() or iskeyword(name):
-            raise ValidationError(
-                f"column {name!r} of {model.name} is not a valid name for a field of a dataclass",
-                field=name,
-                hint="use dicts, or pass a class of your own to rows_as",
-            )
     title = "".join([part.capitalize() for part in re.split(r"\W|_", model.name)])
-    fields = [(name, Any, dataclasses.field(default=UNSET, metadata={"deebase": model})) for name in model.columns]
-    return dataclasses.make_dataclass(title if title.isidentifier() else "Row", fields)
+    fields: list[Any] = []
+    for column, name in attribute_names(model.columns).items():
+        hint: Any = Any if name == column else Annotated[Any, ColumnName(column)]
+        fields.append((name, hint, dataclasses.field(default=UNSET, metadata={"deebase": model})))
+    return dataclasses.make_dataclass(title if is_attribute(title) else "Row", fields)

@@ -32,6 +32,7 @@ class ColumnModel:
 
     __slots__ = (
         "bind",
+        "bind_operand",
         "bind_place",
         "computed",
         "default_factory",
@@ -54,6 +55,7 @@ class ColumnModel:
         sa_column: sa.Column[Any],
         *,
         bind: Convert | None,
+        bind_operand: Convert | None = None,
         passes: Callable[[Sequence[Any]], bool] | None = None,
         read: Convert | None,
         read_returned: Convert | None = None,
@@ -74,6 +76,8 @@ class ColumnModel:
         self.listable: bool = getattr(sa_column.type, "listable", True)
         #: Checks a value and converts it to the driver's.
         self.bind: Convert | None = bind
+        #: The same for a value of a condition, which may be longer than those that the column holds.
+        self.bind_operand: Convert | None = bind if bind_operand is None else bind_operand
         #: The same for the value of a stored row, by which rows are sorted.
         self.bind_place: Convert | None = bind if bind_place is None else bind_place
         #: Whether all of these values may be sent unchanged; None if there is no quick check.

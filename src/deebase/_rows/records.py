@@ -14,6 +14,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from deebase._rows.field_columns import columns_of, renamed_columns
 from deebase.errors import ValidationError
 from deebase.types import UNSET, SqlExpression
 
@@ -143,10 +144,13 @@ def _reader_for(kind: type, record: Any, operation: str) -> Reader:
         return dict
     names = field_names(kind)
     if names is not None:
-        return _reader_of_fields(names)
+        return _reader_of_fields(tuple(zip(names, columns_of(kind, names), strict=True)))
     if isinstance(record, _NO_RECORDS) or not hasattr(record, "__dict__"):
         raise _not_a_record(kind, operation)
-    return lambda plain: {name: value for name, value in vars(plain).items() if not name.startswith("_")}
+    renamed = renamed_columns(kind)
+    return lambda plain: {
+        renamed.get(name, name): value for name, value in vars(plain).items() if not name.startswith("_")
+    }
 
 
 def field_names(kind: Any) -> tuple[str, ...] | None:
@@ -163,16 +167,16 @@ def field_names(kind: Any) -> tuple[str, ...] | None:
     return None
 
 
-def _reader_of_fields(names: tuple[str, ...]) -> Reader:
+def _reader_of_fields(fields: tuple[tuple[str, str], ...]) -> Reader:
     msgspec = sys.modules.get("msgspec")
     absent = getattr(msgspec, "UNSET", UNSET)
 
     def read(record: Any) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for name in names:
+        for name, column in fields:
             value = getattr(record, name, UNSET)
             if value is not absent:
-                values[name] = value
+                values[column] = value
         return values
 
     return read

@@ -15,12 +15,13 @@ from deebase._model.catalog import Catalog
 from deebase._model.change import Change, NewKey, Types
 from deebase._model.columns import ColumnSpec, sql_default
 from deebase._model.design import Reference, TableSpec, check_names, conditions_of
-from deebase._model.facts import ColumnInfo, TableInfo, same_type
+from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._model.generated_names import serves
 from deebase._schema.create import create_tables, missing_checks
 from deebase._schema.reflect import inventory, learn
 from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
+from deebase._sqltext.type_names import same_type
 from deebase._types.forms.moment_sql import other_forms_indexes
 from deebase.errors import InvalidOperationError, SchemaError
 from deebase.types import ForeignKeyMark

@@ -64,7 +64,7 @@ class KeyedRead:
         # The statements depend on the cache key of the scope; its values are parameters.
         self._scope = scope
         held = [model.columns[name] for kind, name in scope.shape if kind == "equal"]
-        self._binds = [column.bind for column in [*[model.column(name) for name in key], *held]]
+        self._binds = [column.bind_operand for column in [*[model.column(name) for name in key], *held]]
         self.key_of: Callable[[Sequence[Any]], Any] = self._getter()
         self.exact: bool = all(_compares_exactly(model.columns[name].sa_type, dialect) for name in key)
         # A document is sent as text and returned as an object. SQLite uses an index for a single moment, but

@@ -56,7 +56,7 @@ class RelatedRead:
         """Return a key in its stored form."""
         return tuple(
             [
-                value if column.bind is None else column.bind(value)
+                value if column.bind_operand is None else column.bind_operand(value)
                 for column, value in zip(self._columns, values, strict=True)
             ]
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from deebase._model.classes import tables_of
 from deebase._model.design import TableSpec, design
+from deebase._schema.from_sql import create_from_sql
 from deebase._schema.create import create_tables
 from deebase._schema.match import match
 from deebase._schema.reflect import reflect, refresh
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from deebase._tables.import_file import Conflict
 
 #: The options of ``create`` that ``create_all`` takes for a single class.
-_OWN_OPTIONS = frozenset({"name", "pk", "indexes", "foreign_keys", "defaults", "checks", "index_foreign_keys"})
+_OWN_OPTIONS = frozenset(
+    {"name", "pk", "indexes", "foreign_keys", "defaults", "checks", "index_foreign_keys", "generate_key"}
+)
 
 Classes = type[Any] | Iterable[type[Any]] | Mapping[type[Any], Mapping[str, Any]] | ModuleType
 
@@ -94,6 +97,10 @@ class Definitions:
             warnings.warn(
                 f"table {made.name} exists and differs from {made.cls.__name__}: {'; '.join(found)}", stacklevel=3
             )
+
+    async def create_from_sql(self, objects: Sequence[SchemaSQL], *, if_not_exists: bool) -> None:
+        """Create objects by their SQL."""
+        await create_from_sql(self._executor, self._catalog, objects, if_not_exists=if_not_exists)
 
     async def create_view(
         self, name: str, definition: Any, *, key: str | None, replace: bool, materialized: bool

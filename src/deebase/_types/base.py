@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, get_args, get_origin
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -18,9 +18,10 @@ from deebase._sqltext import quoting
 from deebase._sqltext.capabilities import Named as HasName
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.dialects import POSTGRES, SQLITE
+from deebase._sqltext.type_names import type_name
 from deebase._types.forms.foreign_values import OWN, python_value
 from deebase.errors import DataError, UnsupportedTypeError, ValidationError
-from deebase.types import UNSET
+from deebase.types import UNSET, MaxLength, Native
 
 T = TypeVar("T")
 Processor = Callable[[Any], Any]
@@ -140,6 +141,8 @@ class ColumnType(TypeDecorator[T]):
     defines_classes = False
     #: Whether values of other libraries become Python's own before they are checked.
     converts = True
+    #: The declared types that an annotation names; None for those of the class.
+    native: Native | None = None
 
     def __init_subclass__(cls, *, python: Any = None, name: str | None = None) -> None:
         super().__init_subclass__()
@@ -217,6 +220,25 @@ class ColumnType(TypeDecorator[T]):
         cls = type(self)
         return not cls.is_builtin() and (cls.python is None or cls.__module__ != cls.classes[0].__module__)
 
+    @property
+    def marks(self) -> tuple[MaxLength | Native, ...]:
+        """What an annotation says besides the Python type."""
+        return () if self.native is None else (self.native,)
+
+    def declared_as(self, native: Native) -> Self:
+        """Return the same type for columns that a database declares in another way."""
+        made: Self = self.copy()
+        made.native = native
+        return made
+
+    def declaration_in(self, dialect: HasName) -> str | None:
+        """Return the declared type that the annotation names for a database; None if it names none."""
+        if self.native is None:
+            return None
+        if not has_types(dialect):
+            return self.native.sqlite
+        return None if self.native.postgres is None else str(type_name(self.native.postgres))
+
     # -- values --------------------------------------------------------------------------------
 
     def accept(self, value: Any) -> Any:
@@ -229,6 +251,13 @@ class ColumnType(TypeDecorator[T]):
             return value
         wanted = " or ".join([kind.__name__ for kind in self.classes])
         raise misfit(value, wanted, f"{wanted}(value)" if isinstance(value, str) and len(self.classes) == 1 else None)
+
+    def limiter(self) -> Callable[[T], str | None] | None:
+        """Return what says why a column cannot hold a value that was accepted, or None; None if it holds all of them.
+
+        It is asked when a row is written. A condition may compare with any value.
+        """
+        return None
 
     def parse(self, text: str) -> T:
         """Return the value that a text stands for: of a file, a command line, a cursor.
@@ -349,6 +378,11 @@ class ColumnType(TypeDecorator[T]):
 
     # -- SQLAlchemy ----------------------------------------------------------------------------
 
+    def type_engine(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return what the type is called in CREATE TABLE and in a CAST."""
+        declared = self.declaration_in(dialect)
+        return super().type_engine(dialect) if declared is None else Named(declared)
+
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Return the type that columns are declared with."""
         return dialect.type_descriptor(self._declared(has_types(dialect)))
@@ -362,6 +396,9 @@ class ColumnType(TypeDecorator[T]):
         return Named(given) if isinstance(given, str) else given
 
     def _declared(self, on_postgres: bool) -> TypeEngine[Any]:
+        if on_postgres and self.native is not None and self.native.postgres is not None:
+            # A parameter is cast without the length and precision of the column, which would cut it.
+            return NamedWithCast(type_name(self.native.postgres).bare)
         made = self.declared(on_postgres)
         return self.impl_instance if made is None else made
 

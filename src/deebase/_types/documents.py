@@ -230,6 +230,10 @@ def _no_constant(name: str) -> Any:
 written_json = json.JSONDecoder(object_pairs_hook=distinct, parse_constant=_no_constant).decode
 
 
+#: The annotation of documents of an unknown structure.
+ANY_DOCUMENT: Any = dict[str, Any] | list[Any]
+
+
 class JsonText:
     """JSON text of a value that was checked with its column's name; ``JSON`` sends it as it is."""
 
@@ -284,6 +288,10 @@ class JSON(ColumnType[Any], name="json"):
     def annotation(self) -> Any:
         """The annotation it was made from, or that of objects."""
         return self.hint if self.hint is not None and type(self.hint) is not object else dict[str, Any]
+
+    def made_of(self, other: JSON) -> JSON:
+        """Return this type with the values of another one."""
+        return type(self)(other.hint, other._codec)
 
     @property
     def makes_objects(self) -> bool:

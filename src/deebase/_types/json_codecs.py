@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from sqlalchemy.types import TypeEngine
 
 from deebase._types.base import is_a, misfit, refused
-from deebase._types.documents import JSON, Codec, Convert, JsonNumber, plain
+from deebase._types.documents import ANY_DOCUMENT, JSON, Codec, Convert, JsonNumber, plain
 from deebase._types.forms.foreign_values import python_value
 from deebase._types.registry import own_type
 from deebase.errors import UnsupportedTypeError
@@ -38,6 +38,8 @@ class DocumentHints(JSON):
     @classmethod
     def of_annotation(cls, hint: Any, names: Callable[[], Any]) -> TypeEngine[Any] | None:
         """Return the type of a list, a dict, or a class whose instances JSON holds."""
+        if hint == ANY_DOCUMENT:
+            return JSON()
         is_document = (
             (get_origin(hint) or hint) in (list, dict)
             or dataclasses.is_dataclass(hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
@@ -17,6 +17,10 @@ from sqlalchemy.types import TypeEngine
 from deebase._types.base import ColumnType, NamedWithCast, Passes, Processor, has_types, is_a, misfit, refused
 from deebase._types.quick_checks import HIGHEST_INTEGER, LOWEST_INTEGER, quick_integer
 
+#: Bits of the integer types, and the typecodes of arrays of so many.
+_BITS_OF: Final[dict[type, int]] = {sa.SmallInteger: 16, sa.BigInteger: 64, sa.Integer: 32}
+_CODES: Final = {16: "h", 32: "i", 64: "q"}
+_MOST_BITS: Final = 64
 #: Digits of the longest number of 64 bits.
 _INTEGER_DIGITS: Final = 19
 _WHOLE: Final = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
@@ -56,6 +60,8 @@ class Integer(ColumnType[int], python=int):
     example = "42"
     zero = 0
     json_kinds = (int,)
+    #: Of the numbers of a column.
+    bits: int = _MOST_BITS
 
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
@@ -69,6 +75,24 @@ class Integer(ColumnType[int], python=int):
     @property
     def sa_type(self) -> TypeEngine[Any]:
         return integer()
+
+    def _declared(self, on_postgres: bool) -> TypeEngine[Any]:
+        # SQLite generates keys only for columns that are called INTEGER.
+        return super()._declared(on_postgres) if on_postgres else sa.Integer()
+
+    @classmethod
+    def adopting(cls, sa_type: TypeEngine[Any]) -> ColumnType[Any]:
+        """Return what knows the range of the type; SQLAlchemy's INTEGER is one of 32 bits."""
+        made = cls()
+        made.bits = next((_BITS_OF[base] for base in type(sa_type).__mro__ if base in _BITS_OF), _MOST_BITS)
+        return made
+
+    def limiter(self) -> Callable[[int], str | None] | None:
+        return None if self.bits == _MOST_BITS else self._excess
+
+    def _excess(self, value: int) -> str | None:
+        half = 1 << (self.bits - 1)
+        return None if -half <= value < half else f"holds integers of {self.bits} bits, and this one is larger"
 
     def accept(self, value: Any) -> int:
         if not isinstance(value, int):
@@ -84,15 +108,14 @@ class Integer(ColumnType[int], python=int):
     def passer(self) -> Passes:
         return self._passes
 
-    @staticmethod
-    def _passes(values: Sequence[Any]) -> bool:
-        """Return whether all are ints of 64 bits."""
+    def _passes(self, values: Sequence[Any]) -> bool:
+        """Return whether all are ints of so many bits."""
         present = of_kind(values, int)
         if present is None:
             return False
         try:
-            # Refuses what has more than 64 bits, in half the time of min and max.
-            array("q", present)
+            # Refuses what has more bits, in half the time of min and max.
+            array(_CODES[self.bits], present)
         except OverflowError:
             return False
         return True
@@ -139,6 +162,7 @@ class Float(ColumnType[float], python=float):
 
     Args:
         signed: the sign of a zero is stored. SQLite stores none, so -0.0 becomes 0.0 in columns of ours.
+        nan: NaN is stored, as in columns of PostgreSQL that others made.
     """
 
     impl = sa.Double
@@ -150,9 +174,10 @@ class Float(ColumnType[float], python=float):
     zero = 0.0
     json_kinds = (int, float, Decimal)
 
-    def __init__(self, signed: bool = False) -> None:
+    def __init__(self, signed: bool = False, nan: bool = False) -> None:
         super().__init__()
         self.signed = signed
+        self.nan = nan
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Return the type; the driver's dialect would put another one in the place of PostgreSQL's."""
@@ -160,7 +185,8 @@ class Float(ColumnType[float], python=float):
 
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
-        return cls(signed=declared.islower())
+        on_postgres = declared.islower()
+        return cls(signed=on_postgres, nan=on_postgres)
 
     def accept(self, value: Any) -> float:
         """Return a float, also for an int that is one exactly."""
@@ -169,7 +195,7 @@ class Float(ColumnType[float], python=float):
 
     def _float(self, value: Any) -> float:
         if isinstance(value, float):
-            if value != value:
+            if value != value and not self.nan:
                 raise refused(value, "NaN cannot be stored", "use None for a missing number")
             return float(value)
         if isinstance(value, int) and not isinstance(value, bool):

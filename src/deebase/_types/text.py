@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.types import TypeEngine
 from deebase._types.base import ColumnType, Passes, Processor, is_a, misfit, refused
 from deebase._types.number import of_kind
 from deebase._types.quick_checks import quick_text
+from deebase.types import MaxLength, Native
 from deebase.types import Text as TextAnnotation
 
 
@@ -73,7 +74,7 @@ class String(ColumnType[str], python=str):
     zero = ""
 
     def __init__(self, length: int | None = None) -> None:
-        super().__init__()
+        super().__init__(length)
         self.length = length
 
     @classmethod
@@ -89,6 +90,18 @@ class String(ColumnType[str], python=str):
     def sa_type(self) -> TypeEngine[Any]:
         return sa.String(self.length)
 
+    @property
+    def marks(self) -> tuple[MaxLength | Native, ...]:
+        return super().marks if self.length is None else (MaxLength(self.length), *super().marks)
+
+    def limiter(self) -> Callable[[str], str | None] | None:
+        return None if self.length is None else self._excess
+
+    def _excess(self, value: str) -> str | None:
+        if self.length is None or len(value) <= self.length:
+            return None
+        return f"holds at most {self.length} characters, and this text has {len(value)}"
+
     def accept(self, value: Any) -> str:
         return accept_text(value)
 
@@ -98,11 +111,10 @@ class String(ColumnType[str], python=str):
     def passer(self) -> Passes:
         return self._passes
 
-    @staticmethod
-    def _passes(values: Sequence[Any]) -> bool:
-        """Return whether all are ASCII without NUL."""
+    def _passes(self, values: Sequence[Any]) -> bool:
+        """Return whether all are ASCII without NUL, and none is too long."""
         present = of_kind(values, str)
-        if present is None:
+        if present is None or (self.length is not None and max(map(len, present), default=0) > self.length):
             return False
         joined = "".join(present)
         return joined.isascii() and "\0" not in joined

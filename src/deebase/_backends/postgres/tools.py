@@ -7,14 +7,19 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
 from deebase._backends.database_tools import Access, Diagnosis, refused_backup, require_header
+from deebase._backends.postgres.script import read_script
+from deebase._backends.postgres.script.recreation import recreation
+from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
+from deebase._model.facts import TableInfo
 from deebase.errors import DatabaseError
 
 #: Everything that users created, as kind and name for DROP: schemas, the contents of the schema public, and objects
@@ -174,6 +179,21 @@ class PostgresTools:
                 message = f"{setting} is off: a crash may lose the database"
                 found.append(Diagnosis(f"{setting}-off", "warning", None, message, "turn it on"))
         return found
+
+    # -- schema --------------------------------------------------------------------------------
+
+    async def schema_script(self) -> SchemaScript:
+        """Return all objects of all schemas, besides those of extensions."""
+        return await read_script(self._access.read)
+
+    def known_script(self, tables: Sequence[TableInfo]) -> None:
+        """Return None: reflection reads no statements."""
+
+    def recreation(
+        self, table: sa.Table, facts: TableInfo, objects: Mapping[tuple[str, str], SchemaObject], dialect: Dialect
+    ) -> Recreation:
+        """Compare them in the form in which the server shows them."""
+        return recreation(table, facts, objects, dialect)
 
     # -- copies --------------------------------------------------------------------------------
 

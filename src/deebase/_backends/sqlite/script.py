@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from deebase._backends.schema_script import Read, SchemaObject, SchemaScript
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from deebase._backends.schema_script import Read, Recreation, SchemaObject, SchemaScript
+from deebase._model.create_statements import create_statements
+from deebase._model.facts import TableInfo
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier
 from deebase._sqltext.tokens import code_tokens, folded, joined
@@ -43,6 +48,33 @@ async def read_script(read: Read) -> SchemaScript:
     statistics = await read(_STATISTICS, [])
     left += [*_settings(settings), *[f"{name}: the statistics that ANALYZE collects" for (name,) in statistics]]
     return SchemaScript((*_numbers(numbers), *objects), tuple(left))
+
+
+def known_script(tables: Sequence[TableInfo]) -> SchemaScript:
+    """Return the objects of reflected tables and views."""
+    objects: list[SchemaObject] = []
+    for facts in tables:
+        if facts.sql is not None:
+            words = [token.word for token in code_tokens(facts.sql, SQLITE)[:2]]
+            kind = "virtual table" if words == ["CREATE", "VIRTUAL"] else facts.kind
+            objects.append(_object(kind, facts.name, facts.name, facts.sql))
+        for index in (*facts.indexes, *facts.other_forms):
+            if index.sql is not None:
+                objects.append(_object("index", index.name, facts.name, index.sql))
+    objects.sort(key=lambda item: _ORDER.index(item.kind))
+    return SchemaScript(tuple(objects))
+
+
+def recreation(table: sa.Table, objects: Mapping[tuple[str, str], SchemaObject], dialect: Dialect) -> Recreation:
+    """Compare a table, and its indexes, that ``create`` would make with the existing ones."""
+    made = Recreation()
+    for sql in create_statements([table], dialect):
+        found = code_tokens(sql, SQLITE)
+        place = next(place for place, token in enumerate(found) if token.word in ("TABLE", "INDEX"))
+        kind, name = found[place].word.lower(), found[place + 1].name
+        known = objects.get((kind, name))
+        made.add(kind, name, known is not None and known.key == joined(found))
+    return made
 
 
 def module_of(sql: str) -> str:

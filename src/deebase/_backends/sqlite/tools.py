@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
 from deebase._backends.database_tools import Access, Diagnosis, FileCopies, require_header
-from deebase._backends.schema_script import SchemaScript
+from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
 from deebase._backends.sqlite.backup_files import copy_in, copy_out, require_sound
 from deebase._backends.sqlite.file_copies import SqliteFileCopies
 from deebase._backends.sqlite.inventory import LISTED
-from deebase._backends.sqlite.script import read_script
+from deebase._backends.sqlite.script import known_script, read_script, recreation
+from deebase._model.facts import TableInfo
 from deebase._sqltext.quoting import identifier
 from deebase.errors import DatabaseError
 
@@ -83,6 +87,16 @@ class SqliteTools:
 
     async def schema_script(self) -> SchemaScript:
         return await read_script(self._access.read)
+
+    def known_script(self, tables: Sequence[TableInfo]) -> SchemaScript:
+        """Return the tables and their indexes."""
+        return known_script(tables)
+
+    def recreation(
+        self, table: sa.Table, facts: TableInfo, objects: Mapping[tuple[str, str], SchemaObject], dialect: Dialect
+    ) -> Recreation:
+        """Compare the table and its indexes by their SQL."""
+        return recreation(table, objects, dialect)
 
     async def examine(self) -> list[Diagnosis]:
         """Return problems of file, rows and settings; for a damaged file, only the damage."""

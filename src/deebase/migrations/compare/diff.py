@@ -14,12 +14,13 @@ from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
 
 from deebase._backends.schema_parts import Feature
-from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo, same_type
+from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
 from deebase._model.generated_names import comes_with_key
 from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.dialects import TokenRules
 from deebase._sqltext.tokens import code_tokens, joined
+from deebase._sqltext.type_names import same_type
 from deebase.migrations.compare.alembic_inspector import SchemaInspector
 from deebase.migrations.compare.changes import Changes, TableChange
 from deebase.migrations.compare.schema import Schema, TableState, read
@@ -35,10 +36,10 @@ _REVERSE = {"add": "drop", "drop": "add", "create": "drop"}
 
 
 class PartOp(ops.MigrateOperation):
-    """Adds or drops a part of a table, or a view, trigger or type.
+    """Adds or drops a part of a table, or a view or other object.
 
     Args:
-        table: the table; "" for a view, trigger or type.
+        table: the table; "" for a view or other object.
         field: the list of ``TableChange`` or ``Changes`` that the part belongs to.
         part: the part.
     """
@@ -132,7 +133,8 @@ def _column(table: TableState, name: str) -> ColumnInfo:
 
 
 def _type(column: ColumnInfo) -> tuple[object, ...]:
-    return same_type(column.type), column.labels, column.base, column.array
+    # The labels of an enum belong to the type, which is an object of its own.
+    return same_type(column.type), column.base, column.array
 
 
 def _compare_table(
@@ -192,9 +194,8 @@ def _compare_others(
 ) -> PriorityDispatchResult:
     old, new = _schemas(context)
     parts: list[tuple[str, Mapping[Any, Any], Mapping[Any, Any]]] = [
-        ("types", old.types, new.types),
         ("views", old.views, new.views),
-        ("triggers", old.triggers, new.triggers),
+        ("objects", old.objects, new.objects),
     ]
     for field, was, wanted in parts:
         upgrade.ops.extend([PartOp("", f"drop_{field}", item) for item in _other_than(was, wanted)])

@@ -7,8 +7,9 @@ from collections.abc import Collection, Sequence
 
 from deebase._backends.schema_parts import Feature
 from deebase._model.columns import ColumnSpec
-from deebase._model.facts import ColumnInfo, IndexInfo, same_type
+from deebase._model.facts import ColumnInfo, IndexInfo
 from deebase._rows.model import ForeignKeyModel
+from deebase._sqltext.type_names import same_type
 from deebase._types.registry import column_type
 from deebase.migrations.compare.changes import TableChange
 from deebase.migrations.write.body import Body, access, columns

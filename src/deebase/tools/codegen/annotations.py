@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from deebase._model.columns import ColumnSpec
 from deebase._model.fields import Field, fields_of, names_for
+from deebase._model.native_annotations import marks_of
 from deebase._types.base import ColumnType
 from deebase._types.registry import column_type, named, own_type
 from deebase.errors import UnsupportedTypeError
 from deebase.tools.codegen.line_layout import WIDTH, Piece, call, width
 from deebase.tools.codegen.name_use import Names, member_names
 from deebase.tools.codegen.value_source import is_importable, quoted
-from deebase.types import ForeignKeyMark
+from deebase.types import ForeignKeyMark, MaxLength, Native, TypeMark
 
 #: What classes are called in the module, and whether they are defined in it by now.
 ClassName = Callable[[type[Any]], str]
@@ -33,14 +34,25 @@ class Hints:
         self._class = class_name
 
     def column(self, spec: ColumnSpec) -> Piece:
-        """Return the annotation of a column, with ``| None`` and its foreign key."""
+        """Return the annotation of a column, with ``| None``, its foreign key, and its name if the field has another."""
         written = self._of_type(spec)
+        marks = [self._native(mark) for mark in marks_of(spec.sa_type)]
+        if spec.foreign_key is not None:
+            marks.append(self._mark(spec.foreign_key))
+        if spec.field is not None:
+            marks.append(call(self._names.use("deebase.types", "ColumnName"), Piece(quoted(spec.name))))
         if spec.nullable:
             written = self._optional(written, spec)
-        if spec.foreign_key is not None:
-            marked = (written, self._mark(spec.foreign_key))
-            written = Piece(f"{self._names.use('typing', 'Annotated')}[", marked, "]")
+        if marks:
+            written = Piece(f"{self._names.use('typing', 'Annotated')}[", (written, *marks), "]")
         return written
+
+    def _native(self, mark: MaxLength | Native) -> Piece:
+        name = self._names.use("deebase", type(mark).__name__)
+        if isinstance(mark, MaxLength):
+            return call(name, Piece(repr(mark.length)))
+        given = [] if mark.postgres is None else [Piece(quoted(mark.postgres))]
+        return call(name, *given, **({} if mark.sqlite is None else {"sqlite": Piece(quoted(mark.sqlite))}))
 
     def _of_type(self, spec: ColumnSpec) -> Piece:
         kind = column_type(spec.sa_type)
@@ -62,7 +74,7 @@ class Hints:
         if get_origin(spec.python_type) is Literal:
             longest = max([width(item.flat) for item in written.items])
             # Values that may not fit on a line, with name and default, go one a line; None is one of them then.
-            if width(f"            {quoted(spec.name)}: {written.flat} | None = ,") + longest > WIDTH:
+            if width(f"            {quoted(spec.attribute)}: {written.flat} | None = ,") + longest > WIDTH:
                 return written._replace(items=(*written.items, Piece("None")))
         return written.before(" | None")
 
@@ -82,6 +94,8 @@ class Hints:
 
     def _unmarked(self, hint: Any) -> Piece:
         origin, arguments = get_origin(hint), get_args(hint)
+        if origin is Annotated and isinstance(arguments[1], TypeMark):
+            return Piece(self._names.use("deebase", named(Annotated[arguments[0], arguments[1]])))
         if origin in _WRAPPERS:
             return self.source(arguments[0])
         if origin in (Union, types.UnionType):
@@ -132,7 +146,9 @@ def nested_classes(hint: Any, localns: Mapping[str, Any] | None) -> Iterator[typ
 
 
 def _needed(hint: Any, localns: Mapping[str, Any] | None, seen: set[Any]) -> Iterator[type[Any]]:
-    for argument in get_args(hint):
+    arguments = get_args(hint)
+    # Other arguments of Annotated are metadata.
+    for argument in arguments[:1] if get_origin(hint) is Annotated else arguments:
         yield from _needed(type(argument) if isinstance(argument, Enum) else argument, localns, seen)
     if isinstance(hint, typing.NewType):
         yield from _needed(hint.__supertype__, localns, seen)

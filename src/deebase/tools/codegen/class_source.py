@@ -4,25 +4,32 @@ from __future__ import annotations
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._model.columns import ColumnSpec
 from deebase._model.design import TableSpec, design
-from deebase._model.facts import TableInfo, same_type
+from deebase._model.facts import TableInfo
 from deebase._model.generated_names import comes_with_key, serves
+from deebase._model.native_annotations import annotation_of
+from deebase._rows.field_columns import attribute_names, is_attribute
 from deebase._rows.model import ForeignKeyModel, TableModel
+from deebase._sqltext.type_names import same_type
 from deebase._types.decimals import ExactNumber
+from deebase._types.documents import ANY_DOCUMENT, JSON
+from deebase._types.number import Integer
 from deebase._types.registry import column_type
 from deebase.errors import ValidationError
 from deebase.tools.codegen.constraints import checks_of, indexes_of, unsaid
 from deebase.tools.codegen.default_values import NoLiteral, value_of
 from deebase.tools.codegen.module import Outline
-from deebase.tools.codegen.name_use import class_name, is_attribute
-from deebase.types import UNSET, ForeignKeyMark
+from deebase.tools.codegen.name_use import class_name
+from deebase.types import UNSET, ColumnName, ForeignKeyMark
 
 
 class TableReader:
@@ -39,46 +46,57 @@ class TableReader:
         self.facts = facts
         self.dialect = dialect
         self.notes: list[str] = []
+        self.index_notes: list[str] = []
         self._facts = {column.name: column for column in facts.columns} if facts is not None else {}
 
-    def outline(self) -> Outline:
+    def outline(self, without: Collection[str] = ()) -> Outline:
         """Return the class, and the table that it makes.
 
-        Raises:
-            ValidationError: a column has a name that no class can say.
+        Args:
+            without: names of indexes that ``create`` does not make, since other statements do.
         """
         model, name = self.model, self.model.sa_table.name
         if model.sa_table.schema is not None:
             self.notes.append(f"the schema, {model.sa_table.schema}")
-        made = self._design(name)
-        self._compare_types(made.columns)
+        made = self._design(name, without) if model.columns else None
+        if made is not None:
+            self._compare_types(made.columns)
         self.notes += unsaid(model, self.facts)
         if not model.pks:
-            self.notes.append("a table without a primary key, which create does not make")
+            self.notes.append(_NO_KEY if model.columns else "a table without columns, which create does not make")
+        columns = () if made is None else made.columns
         return Outline(
             wanted=self._class_name(),
-            columns=tuple([self._with_factory(spec) for spec in made.columns]),
+            columns=tuple([self._with_factory(spec) for spec in columns]),
             options=(),
-            doc=f"A row of {name}.",
-            nulls=frozenset([spec.name for spec in made.columns if spec.nullable]),
+            doc=f"A row of {model.name}.",
+            nulls=frozenset([spec.name for spec in columns if spec.nullable]),
             design=made if model.pks else None,
-            notes=tuple(self.notes),
+            notes=(*self.notes, *self.index_notes),
+            index_notes=tuple(self.index_notes),
+            table=model.name,
         )
 
-    def _design(self, name: str) -> TableSpec:
+    def _design(self, name: str, without: Collection[str]) -> TableSpec:
         """Return the table as a class makes it; a default that Python cannot express goes to the notes."""
         model = self.model
         keys, composite = self._keys()
         defaults = {column: value for column in model.names if (value := self._default(column)) is not UNSET}
-        hints = {column: self._hint(column, keys.get(column), defaults.get(column)) for column in model.names}
-        indexes = indexes_of(model.sa_table, self.facts, self.dialect, self.notes)
+        fields = attribute_names(model.names)
+        hints = {
+            fields[column]: self._hint(column, fields[column], keys.get(column), defaults.get(column))
+            for column in model.names
+        }
+        found = indexes_of(model.sa_table, self.facts, self.dialect, self.index_notes)
+        indexes = [index for index in found if index.name not in without]
         checks = checks_of(model, self.facts)
         # Those that come with foreign keys are not repeated, unless only some of the keys have one.
         others = [index for index in indexes if not comes_with_key(index.name, index.columns, model.foreign_keys)]
         indexed = [model.pks, *[index.columns for index in indexes if index.where is None]]
         all_indexed = all(serves(key.columns, indexed) for key in model.foreign_keys)
         while True:
-            cls = type(class_name(name), (), {"__annotations__": hints, **defaults})
+            given = {fields[column]: value for column, value in defaults.items()}
+            cls = type(class_name(name), (), {"__annotations__": hints, **given})
             try:
                 return design(
                     cls,
@@ -88,6 +106,7 @@ class TableReader:
                     foreign_keys=composite,
                     checks=checks,
                     index_foreign_keys=all_indexed,
+                    generate_key=not self._gives_key(keys),
                 )
             except ValidationError as error:
                 if error.field not in defaults:
@@ -95,42 +114,45 @@ class TableReader:
                 self._note_default(error.field)
                 del defaults[error.field]
 
+    def _gives_key(self, keys: Mapping[str, ForeignKeyMark]) -> bool:
+        """Whether rows always give the value of a single integer key that refers to no other table."""
+        (name, *more) = self.model.pks or ("",)
+        found = self._facts.get(name)
+        if found is None or more or found.generated or name in keys:
+            return False
+        return isinstance(column_type(self.model.columns[name].sa_type), Integer)
+
     def _class_name(self) -> str:
         kind = self.model.row_type
         if kind is dict or not is_attribute(kind.__name__) or kind.__name__.startswith("_"):
-            return class_name(self.model.sa_table.name)
+            table = self.model.sa_table
+            return class_name(table.name if table.schema is None else f"{table.schema}_{table.name}")
         return kind.__name__
 
     def _with_factory(self, spec: ColumnSpec) -> ColumnSpec:
         factory = self.model.factories.get(spec.name)
         if factory is None or spec.default is not UNSET:
             return spec
-        return ColumnSpec(spec.name, spec.sa_type, spec.nullable, UNSET, factory, spec.foreign_key, spec.python_type)
+        return replace(spec, default_factory=factory)
 
     # -- columns -------------------------------------------------------------------------------
 
-    def _hint(self, name: str, mark: ForeignKeyMark | None, default: Any) -> Any:
-        """Return the annotation of a column.
-
-        Raises:
-            ValidationError: a class has no columns whose names begin with an underscore.
-        """
-        if name.startswith("_"):
-            raise ValidationError(
-                f"column {name!r} of {self.model.name} cannot be that of a class: it begins with an underscore",
-                field=name,
-                hint="rename the column, or leave the table out",
-            )
+    def _hint(self, name: str, field: str, mark: ForeignKeyMark | None, default: Any) -> Any:
+        """Return the annotation of a column."""
         column = self.model.columns[name]
-        hint = hint_of(column.sa_type)
-        if hint == dict[str, Any] and isinstance(default, list):
-            hint = list[Any]
+        hint = annotation_of(column.sa_type, self._facts.get(name), self.dialect)
+        if _is_any_document(column.sa_type):
+            document = {list: list[Any], dict: dict[str, Any]}.get(type(default), ANY_DOCUMENT)
+            hint = Annotated[document, *get_args(hint)[1:]] if get_origin(hint) is Annotated else document
         if name == self.model.generated:
-            # A key that is None is not given.
-            return hint | None
-        if column.nullable and name not in self.model.pks:
+            # A key that is None is not given; one that refers to another table always is.
+            hint = hint | None if mark is None else hint
+        elif (column.nullable and name not in self.model.pks) or column.computed:
             hint = hint | None
-        return hint if mark is None else Annotated[hint, mark]
+        marks = [*([] if mark is None else [mark]), *([] if field == name else [ColumnName(name)])]
+        for metadata in marks:
+            hint = Annotated[hint, metadata]
+        return hint
 
     def _default(self, name: str) -> Any:
         if self.model.columns[name].computed:
@@ -141,7 +163,7 @@ class TableReader:
             return UNSET
         try:
             kind = self.model.columns[name].sa_type
-            value = value_of(sql, ExactNumber() if hint_of(kind) is Decimal else kind)
+            value = value_of(sql, ExactNumber() if column_type(kind).annotation is Decimal else kind)
         except NoLiteral:
             self._note_default(name)
             return UNSET
@@ -199,6 +221,9 @@ class TableReader:
         return None if "." in key.targets[0] else ForeignKeyMark(target, key.on_delete, key.on_update)
 
 
-def hint_of(kind: sa.types.TypeEngine[Any]) -> Any:
-    """Return the annotation that makes a column of a type, or of the nearest one that Python has."""
-    return column_type(kind).annotation
+def _is_any_document(kind: sa.types.TypeEngine[Any]) -> bool:
+    known = column_type(kind)
+    return isinstance(known, JSON) and known.hint is None
+
+
+_NO_KEY = "a table without a primary key, which create does not make"

@@ -2,45 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from deebase._model.columns import snake_case
 from deebase._model.design import Reference, TableSpec
 from deebase._model.generated_names import index_name, serves
-from deebase._sqltext.ordering import groups
+from deebase._schema.from_sql import WITH_ROWS
 from deebase.tools.codegen.line_layout import Piece, call, comment, listed, mapped
 from deebase.tools.codegen.module import Module, WrittenClass
 from deebase.tools.codegen.name_use import Names
+from deebase.tools.codegen.plan import Step
+from deebase.tools.codegen.sql_source import constant_name, constant_source
 from deebase.tools.codegen.value_source import quoted
 from deebase.types import Index
 
 
-def create_tables_source(module: Module) -> str:
-    """Return the source of ``create_tables``; empty without a table to create."""
-    classes = {written.outline.design.name: written for written in module.classes if written.outline.design}
-    if not classes:
-        return ""
+@dataclass(frozen=True)
+class Contents:
+    """What a module creates.
+
+    Attributes:
+        steps: in their order.
+        reasons: what the class of a table does not express, by table.
+        left_out: descriptions of what the module does not create.
+    """
+
+    steps: Sequence[Step]
+    reasons: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    left_out: Sequence[str] = ()
+
+
+def creation_source(module: Module, contents: Contents) -> tuple[list[str], str]:
+    """Return the constants of objects that are created by SQL, and the source of ``create_tables``.
+
+    The function is empty if there is nothing to create.
+    """
+    classes = {written.outline.table: written for written in module.classes}
+    constants: list[str] = []
+    calls: list[Piece] = []
+    for step in contents.steps:
+        if step.tables:
+            together = [classes[table] for table in step.tables]
+            calls.append(create_call(together, module.names, if_not_exists=_IF_NOT_EXISTS))
+            continue
+        created: list[Piece] = []
+        for item in step.objects:
+            name = module.names.define(constant_name(item))
+            rows = classes.get(item.name) if item.table is None and item.kind in WITH_ROWS else None
+            why = contents.reasons.get(item.name, ()) if item.kind == "table" else ()
+            row_type = None if rows is None else rows.name
+            constants.append(constant_source(name, item, module.names, row_type=row_type, why=why))
+            created.append(Piece(name))
+        calls.append(call("db.create_from_sql", *created, if_not_exists=_IF_NOT_EXISTS))
+    if not calls:
+        return [], ""
+    return constants, _function(module, calls, contents.left_out)
+
+
+def _function(module: Module, calls: Sequence[Piece], left_out: Sequence[str]) -> str:
     database = module.names.use("deebase", "Database")
-    designs = [written.outline.design for written in module.classes if written.outline.design]
-    steps = [
-        create_call([classes[table.name] for table in group], module.names, if_not_exists=_IF_NOT_EXISTS)
-        for group in groups(designs, _needs)
-    ]
     head = [
         f"async def create_tables(db: {database}, *, if_not_exists: bool = False) -> None:",
         '    """Create the tables of this module: all of them, or none."""',
     ]
-    left_out = [written.name for written in module.classes if written.outline.design is None]
-    head += [comment(f"not created here, since it has no primary key: {name}", "    ") for name in left_out]
-    if len(steps) == 1:
-        return "\n".join([*head, steps[0].after("await ").lines("    ")])
-    body = [step.after("await ").lines("        ") for step in steps]
+    without = [
+        written.name
+        for written in module.classes
+        if written.outline.design is None and not written.outline.by_sql
+    ]
+    head += [comment(f"not created here, since it has no primary key: {name}", "    ") for name in without]
+    head += [comment(text, "    ", "# not kept: ") for text in left_out]
+    if len(calls) == 1:
+        return "\n".join([*head, calls[0].after("await ").lines("    ")])
+    body = [made.after("await ").lines("        ") for made in calls]
     return "\n".join([*head, "    async with db.transaction():", *body])
-
-
-def _needs(design: TableSpec) -> set[str]:
-    """Return the other tables that a table refers to."""
-    return {reference.table for reference in design.references} - {design.name}
 
 
 _IF_NOT_EXISTS = Piece("if_not_exists")
@@ -82,6 +118,8 @@ def _options(written: WrittenClass, names: Names) -> dict[str, Piece]:
         options["foreign_keys"] = mapped([_foreign_key(known, names) for known in composite])
     if not design.key_indexes and _lacks_index(design):
         options["index_foreign_keys"] = Piece("False")
+    if not design.generate_key:
+        options["generate_key"] = Piece("False")
     if design.checks:
         options["checks"] = listed([Piece(quoted(condition)) for condition in design.checks])
     if written.defaults:
@@ -101,7 +139,7 @@ def _foreign_key(known: Reference, names: Names) -> tuple[Piece, Piece]:
     options = {name: Piece(quoted(action)) for name, action in actions.items() if action is not None}
     if known.targets is not None:
         options["columns"] = _tuple(known.targets)
-    return _tuple(known.columns), call(names.use("deebase", "ForeignKey"), Piece(quoted(known.table)), **options)
+    return _tuple(known.columns), call(names.use("deebase.types", "ForeignKeyMark"), Piece(quoted(known.table)), **options)
 
 
 def _tuple(names: Sequence[str]) -> Piece:

@@ -47,7 +47,7 @@ class Piece(NamedTuple):
             reserved: columns to leave free at the end of the line.
         """
         flat = indent + self.flat
-        if not self.items or width(flat) + reserved <= WIDTH:
+        if not self.items or ("\n" not in flat and width(flat) + reserved <= WIDTH):
             return flat
         inner = [item.lines(indent + "    ", reserved=1) + "," for item in self.items]
         return "\n".join([indent + self.head, *inner, indent + self.tail])
@@ -75,7 +75,7 @@ def assigned(target: str, value: Piece, indent: str = "") -> str:
     """Return an assignment; a text that is too long for the line is put in parentheses if it fits there."""
     line = value.after(f"{target} = ").lines(indent)
     inner = f"{indent}    {value.flat}"
-    if value.items or width(line) <= WIDTH or width(inner) > WIDTH:
+    if value.items or "\n" in line or width(line) <= WIDTH or width(inner) > WIDTH:
         return line
     return f"{indent}{target} = (\n{inner}\n{indent})"
 

@@ -17,10 +17,11 @@ import sqlalchemy as sa
 
 from deebase._model.columns import ColumnSpec, snake_case
 from deebase._model.design import TableSpec
+from deebase._rows.field_columns import is_attribute
 from deebase._types.registry import column_type
 from deebase.tools.codegen.annotations import Hints, is_defined_here, members_of, must_be_importable, nested_classes
 from deebase.tools.codegen.line_layout import Piece, assigned, call, comment, docstring, mapped
-from deebase.tools.codegen.name_use import Names, is_attribute, member_names
+from deebase.tools.codegen.name_use import Names, member_names
 from deebase.tools.codegen.value_source import Values, factory_source, quoted
 from deebase.types import UNSET
 
@@ -37,7 +38,10 @@ class Outline:
         nulls: columns whose default is written as None.
         cls: the class that it is written from, if any.
         design: the table that ``create_tables`` creates; None for none.
-        notes: the parts of the table that the class and ``create_tables`` cannot express.
+        notes: the parts of the table that the class and ``create`` cannot express.
+        index_notes: those of them that are indexes.
+        table: the name of the table in the catalog; "" for a class that is not written from one.
+        by_sql: whether the table is created by its SQL.
     """
 
     wanted: str
@@ -48,6 +52,9 @@ class Outline:
     cls: type[Any] | None = None
     design: TableSpec | None = None
     notes: tuple[str, ...] = ()
+    index_notes: tuple[str, ...] = ()
+    table: str = ""
+    by_sql: bool = False
 
 
 @dataclass
@@ -177,9 +184,9 @@ class Module:
     def _write(self, made: WrittenClass) -> None:
         outline = made.outline
         made.notes += outline.notes
-        hostile = [spec.name for spec in outline.columns if not is_attribute(spec.name)]
-        annotations = {spec.name: self.hints.column(spec) for spec in outline.columns}
-        defaults = {spec.name: self._default(spec, made, alone=bool(hostile)) for spec in outline.columns}
+        hostile = [spec.attribute for spec in outline.columns if not is_attribute(spec.attribute)]
+        annotations = {spec.attribute: self.hints.column(spec) for spec in outline.columns}
+        defaults = {spec.attribute: self._default(spec, made, alone=bool(hostile)) for spec in outline.columns}
         if hostile:
             made.source = self._made_by_type(made, annotations, defaults, hostile)
             return
@@ -282,7 +289,7 @@ def _field_names(
     outlines: Sequence[Outline], nested: Sequence[type[Any]], localns: Mapping[str, Any] | None
 ) -> Iterator[str]:
     for outline in outlines:
-        yield from [spec.name for spec in outline.columns]
+        yield from [spec.attribute for spec in outline.columns]
     for kind in nested:
         if not issubclass(kind, Enum) and is_defined_here(kind):
             yield from [item.name for item in members_of(kind, localns)]

@@ -8,9 +8,9 @@ import sys
 import unicodedata
 from collections.abc import Iterable
 from enum import Enum
-from keyword import iskeyword
 from typing import Final
 
+from deebase._rows.field_columns import is_attribute
 from deebase._types.registry import annotation_names
 from deebase.tools.codegen.line_layout import WIDTH
 
@@ -21,20 +21,11 @@ _OWN: Final = frozenset(
         *("Annotated", "Any", "Literal", "NotRequired", "Required", "TypedDict"),
         *("UTC", "uuid4"),
         *("Enum", "IntEnum", "StrEnum", "dataclass", "field"),
-        *("Database", "ForeignKeyMark", "Index", "create_tables"),
+        *("ColumnName", "Database", "ForeignKeyMark", "Index", "MaxLength", "Native", "SchemaSQL", "create_tables"),
         *("I", "O", "l"),
     }
 )
 _BUILTINS: Final = frozenset(dir(builtins))
-
-
-def is_attribute(name: str) -> bool:
-    """Whether a class statement can have an attribute of exactly this name.
-
-    Python brings identifiers into a normal form (docs.python.org, "Identifiers and keywords"), and every
-    class has ``mro``, of its metaclass.
-    """
-    return name.isidentifier() and not iskeyword(name) and name != "mro" and unicodedata.normalize("NFKC", name) == name
 
 
 def class_name(table: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from deebase.errors import ValidationError
-from deebase.tools.codegen.creation import create_tables_source
+from deebase.tools.codegen.creation import Contents, creation_source
 from deebase.tools.codegen.line_layout import docstring
 from deebase.tools.codegen.module import Module, Outline
 
@@ -26,33 +26,39 @@ _NODES: Final = (
     *(ast.Call, ast.keyword, ast.Attribute, ast.Subscript, ast.Name, ast.Load, ast.Store),
     *(ast.Constant, ast.List, ast.Dict, ast.Tuple, ast.BinOp, ast.BitOr, ast.UnaryOp, ast.USub),
 )
-_METHODS: Final = frozenset({"create", "create_all", "transaction"})
+_METHODS: Final = frozenset({"create", "create_all", "create_from_sql", "transaction"})
 
 
 def module_source(
-    outlines: Sequence[Outline], localns: Mapping[str, Any] | None, *, title: str, creates: bool
+    outlines: Sequence[Outline],
+    localns: Mapping[str, Any] | None,
+    *,
+    title: str,
+    contents: Contents | None = None,
 ) -> tuple[str, list[str]]:
-    """Return the text of a module, checked to hold nothing but classes, and notes on what it leaves out.
+    """Return the text of a module, checked to hold nothing but classes and SQL, and notes on what it leaves out.
 
     Args:
         outlines: the classes.
         localns: the names that annotations as text may use.
         title: the module's docstring; "" for none.
-        creates: whether the module has the function ``create_tables``.
+        contents: what the function ``create_tables`` creates; None for a module without the function.
 
     Raises:
         ValidationError: something in the classes would become code.
     """
     module = Module(outlines, localns)
-    function = create_tables_source(module) if creates else ""
-    blocks = [block for block in (*module.nested, *[made.source for made in module.classes], function) if block]
+    constants, function = ([], "") if contents is None else creation_source(module, contents)
+    classes = [*module.nested, *[made.source for made in module.classes]]
+    blocks = [block for block in (*classes, "\n\n".join(constants), function) if block]
     head = "\n\n".join([part for part in (docstring(title), module.names.source()) if part])
     # Imports are followed by two empty lines before a class, by one before anything else.
     gap = "\n\n\n" if blocks[0].startswith(("class ", "@", "def ")) else "\n\n"
     text = (head + gap + "\n\n\n".join(blocks)).lstrip("\n") + "\n"
     assert_safe_source(text, module.names.callable, module.names.imports)
     notes = [f"{made.name}: its source does not say {'; '.join(made.notes)}" for made in module.classes if made.notes]
-    return text, notes + [f"the source does not say {note}" for note in module.nested_notes]
+    notes += [f"the source does not say {note}" for note in module.nested_notes]
+    return text, notes + [f"create_tables does not make {text}" for text in (contents.left_out if contents else ())]
 
 
 def assert_safe_source(source: str, names: Collection[str], modules: Collection[str]) -> None:

@@ -12,12 +12,13 @@ from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
+from deebase._rows.field_columns import is_attribute
 from deebase._rows.records import field_names
 from deebase._types.base import Call
 from deebase._types.registry import type_of
 from deebase.errors import ValidationError
 from deebase.tools.codegen.line_layout import Piece, call, listed, mapped
-from deebase.tools.codegen.name_use import Names, is_attribute, member_names
+from deebase.tools.codegen.name_use import Names, member_names
 
 
 class Values:

@@ -1,0 +1,70 @@
+"""Annotations of existing columns: a class with them makes columns of the same types."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, get_args, get_origin
+
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+from deebase._model.facts import ColumnInfo
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.type_names import same_type, type_name
+from deebase._types.array import ArrayValues
+from deebase._types.base import ColumnType
+from deebase._types.registry import annotated_type, column_type
+from deebase._types.text import String
+from deebase.types import MaxLength, Native
+
+
+def annotation_of(sa_type: TypeEngine[Any], column: ColumnInfo | None, dialect: Dialect | None) -> Any:
+    """Return the annotation that makes a column, without ``| None``.
+
+    Args:
+        sa_type: the type of its values.
+        column: the existing column, whose declared type the annotation says where the Python type alone makes another
+            one; None for the Python type alone.
+        dialect: the database of the column.
+    """
+    kind = column_type(sa_type)
+    plain = kind.annotation
+    if column is None or dialect is None:
+        return plain
+    if isinstance(kind, ArrayValues):
+        return _annotated(kind.native_annotation, [_native(column, dialect)])
+    length = getattr(kind, "length", None)
+    marks: list[Any] = [MaxLength(length)] if type(kind) is String and length else []
+    made = _made(plain, marks)
+    if made is not None and _declares(made, column, dialect):
+        return _annotated(plain, marks)
+    return _annotated(plain, [*marks, _native(column, dialect)])
+
+
+def _native(column: ColumnInfo, dialect: Dialect) -> Native:
+    is_typed = capabilities_of(dialect).checks_types
+    return Native(type_name(column.type).short) if is_typed else Native(sqlite=column.type)
+
+
+def _made(hint: Any, marks: list[Any]) -> TypeEngine[Any] | None:
+    bare, *own = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    return annotated_type(bare, [*own, *marks], dict)
+
+
+def _declares(made: TypeEngine[Any], column: ColumnInfo, dialect: Dialect) -> bool:
+    """Whether a column of a type is declared as an existing one; SQLite keeps the text as it is written."""
+    written = made.compile(dialect=dialect)
+    if not capabilities_of(dialect).checks_types:
+        return written == column.type
+    return same_type(written) == same_type(column.type)
+
+
+def _annotated(hint: Any, marks: list[Any]) -> Any:
+    for mark in marks:
+        hint = Annotated[hint, mark]
+    return hint
+
+
+def marks_of(sa_type: TypeEngine[Any]) -> tuple[MaxLength | Native, ...]:
+    """Return what the annotation of a column says besides its Python type."""
+    kind: ColumnType[Any] = column_type(sa_type)
+    return kind.marks
