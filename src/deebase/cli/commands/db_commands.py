@@ -16,7 +16,7 @@ from deebase.cli.frame import ATTENTION, Command, Group
 from deebase.cli.invocation import database_options, destroying, invocation, reading, say
 from deebase.cli.output import counted, show, show_object
 from deebase.cli.progress_bars import bar
-from deebase.cli.session import ask, session
+from deebase.cli.session import ask, database_at, session
 
 if TYPE_CHECKING:
     from deebase.database import Database
@@ -101,7 +101,6 @@ def copy(source: str, target: str, tables: Sequence[str], resume: bool, restart:
 
     --resume continues an interrupted copy. What the target does not accept is listed.
     """
-    from deebase.database import Database
     from deebase.tools.copying import CopyReport, copy_database
 
     async def work(advance: Callable[..., object] | None) -> CopyReport:
@@ -109,8 +108,7 @@ def copy(source: str, target: str, tables: Sequence[str], resume: bool, restart:
             if advance is not None:
                 advance(rows, rows, total)
 
-        pragmas = invocation().pragmas
-        async with Database(source, pragmas=pragmas) as one, Database(target, pragmas=pragmas) as other:
+        async with database_at(source) as one, database_at(target) as other:
             return await copy_database(one, other, tables=tables or None, progress=tell, resume=resume, restart=restart)
 
     with bar("copy") as advance:
