@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -181,9 +181,56 @@ async def test_intervals_keep_their_fields(db: Database, text: str) -> None:
     assert type(row["v"] - timedelta(0)) is timedelta
 
 
-async def test_an_interval_beyond_a_timedelta_is_a_data_error(db: Database) -> None:
-    with pytest.raises(DataError):
-        await db.item("SELECT CAST('100000000 years' AS interval)")
+@pytest.mark.parametrize(("text", "sign"), [("100000000 years", 1), ("-100000000 years", -1), ("infinity", 1)])
+async def test_an_interval_beyond_a_timedelta_is_the_longest_one(db: Database, text: str, sign: int) -> None:
+    table = await table_of(db, "interval")
+    await db.q(f"INSERT INTO t (v) VALUES ('{text}')")
+    row = copy.deepcopy(pickle.loads(pickle.dumps(await table[1])))
+    assert row["v"] == (timedelta.max if sign > 0 else timedelta.min)
+    await table.insert(v=row["v"])
+    assert await texts(db, "interval") == [text, text]
+
+
+#: A type, what it stores, and the nearest value of Python.
+BEYOND = [
+    ("date", "0044-03-15 BC", date.min),
+    ("date", "20000-01-01", date.max),
+    ("timestamp", "0044-03-15 12:00:00.5 BC", datetime.min),
+    ("timestamptz", "294276-12-31 23:59:59.999999", LAST),
+    ("time", "24:00:00", time.max),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "nearest"), BEYOND)
+async def test_a_moment_that_python_has_none_of_stays_itself(db: Database, kind: str, text: str, nearest: Any) -> None:
+    table = await table_of(db, kind)
+    await db.q(f"INSERT INTO t (v) VALUES ('{text}')")
+    row = copy.deepcopy(pickle.loads(pickle.dumps(await table[1])))
+    assert row["v"] == nearest
+    assert (await table.update({**row, "n": 1}))["n"] == 1
+    await table.insert(v=row["v"])
+    await table.insert_all([{"v": row["v"]}, {"v": nearest}])
+    shown = await texts(db, kind)
+    assert len({*shown[:3]}) == 1
+    assert shown[0] != shown[3]
+    assert await db.item(f"SELECT count(*) FROM t WHERE v = '{text}{'+00' if kind == 'timestamptz' else ''}'") == 3
+    kind_of = table.sa_table.c.v.type
+    assert await table.count(v=row["v"]) == 3
+    assert kind_of.format(kind_of.parse(kind_of.format(row["v"]))) == kind_of.format(row["v"])
+
+
+@pytest.mark.parametrize(("kind", "text"), [("date", "0044-03-15 BC"), ("time", "24:00")])
+async def test_sqlite_refuses_what_it_has_none_of(postgres_url: str, kind: str, text: str) -> None:
+    class Span:
+        id: int
+        day: date | None
+        at: time | None
+
+    async with Database(postgres_url) as source, Database(":memory:") as target:
+        spans = await target.create(Span)
+        value = await source.item(f"SELECT CAST('{text}' AS {kind})")
+        with pytest.raises(ValidationError, match="SQLite stores"):
+            await spans.insert({"day" if kind == "date" else "at": value})
 
 
 @pytest.mark.parametrize("column", ["day", "at", "zoned"])

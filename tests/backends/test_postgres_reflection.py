@@ -217,8 +217,8 @@ async def test_json_is_kept_as_it_was_written(db: Database) -> None:
 async def test_a_single_float_is_found_by_the_value_that_was_given(db: Database) -> None:
     table = await made(db, "real")
     row = await table.insert(v=0.1)
-    assert row["v"] == pytest.approx(0.1)
-    assert await table(v=0.1) == await table(v=row["v"]) == [row]
+    assert row["v"] == 0.1
+    assert await table(v=0.1) == await table(table.c.v == 0.1) == [row]
 
 
 async def test_citext_is_text_that_is_compared_in_its_own_way(db: Database, recwarn: pytest.WarningsRecorder) -> None:
@@ -259,20 +259,6 @@ async def test_what_others_stored_is_read(db: Database, declared: str, written: 
     table = await made(db, declared)
     await db.q(f"INSERT INTO t (v) VALUES ('{written}')")
     assert str((await table[1])["v"]) == str(UNUSUAL[declared, written])
-
-
-@pytest.mark.parametrize(
-    ("declared", "written"),
-    [("date", "0044-03-15 BC"), ("date", "20000-01-01"), ("timestamp", "0044-03-15 BC"), ("time", "24:00")],
-)
-async def test_what_python_cannot_hold_is_a_data_error(db: Database, declared: str, written: str) -> None:
-    table = await made(db, declared)
-    await db.q(f"INSERT INTO t (v) VALUES ('{written}')")
-    with pytest.raises(DataError):
-        await table()
-    assert await db.item("SELECT CAST(v AS text) FROM t") == (f"{written}:00" if declared == "time" else written) or (
-        declared == "timestamp"
-    )
 
 
 TABLES = """

@@ -12,7 +12,7 @@ from deebase._model.facts import TableInfo
 #: The kinds of objects that are compared as tables, as views, and as parts of a table.
 TABLES = frozenset({"table", "virtual table", "foreign table"})
 VIEWS = frozenset({"view", "materialized view"})
-PARTS_OF_TABLES = frozenset({"index", "constraint"})
+PARTS_OF_TABLES = frozenset({"index", "constraint", "default"})
 
 
 @dataclass(frozen=True)

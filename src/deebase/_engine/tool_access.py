@@ -29,4 +29,6 @@ def tools_on(executor: Executor) -> DatabaseTools:
             lane.release()
 
     settings = executor.settings
-    return settings.backend.tools(Access(settings.sa_url, read, with_connection, executor.reconnect))
+    return settings.backend.tools(
+        Access(settings.sa_url, read, with_connection, executor.reconnect, settings.additions)
+    )

@@ -9,7 +9,8 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._model.facts import ColumnInfo
 from deebase._sqltext.capabilities import capabilities_of
-from deebase._sqltext.type_names import same_type
+from deebase._sqltext.type_names import same_type, type_name
+from deebase._types.array import ArrayValues
 from deebase._types.base import ColumnType
 from deebase._types.registry import annotated_type, column_type
 from deebase._types.text import String
@@ -29,6 +30,8 @@ def annotation_of(sa_type: TypeEngine[Any], column: ColumnInfo | None, dialect: 
     plain = kind.annotation
     if column is None or dialect is None:
         return plain
+    if isinstance(kind, ArrayValues):
+        return _annotated(kind.native_annotation, [_native(column, dialect)])
     length = getattr(kind, "length", None)
     marks: list[Any] = [MaxLength(length)] if type(kind) is String and length else []
     made = _made(plain, marks)
@@ -38,7 +41,8 @@ def annotation_of(sa_type: TypeEngine[Any], column: ColumnInfo | None, dialect: 
 
 
 def _native(column: ColumnInfo, dialect: Dialect) -> Native:
-    return Native(column.type) if capabilities_of(dialect).checks_types else Native(sqlite=column.type)
+    is_typed = capabilities_of(dialect).checks_types
+    return Native(type_name(column.type).short) if is_typed else Native(sqlite=column.type)
 
 
 def _made(hint: Any, marks: list[Any]) -> TypeEngine[Any] | None:

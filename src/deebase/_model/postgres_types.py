@@ -40,7 +40,7 @@ def _single(declared: str, column: ColumnInfo) -> TypeEngine[Any]:
         kind = DomainEnum if is_domain else NativeEnum
         return kind(*column.labels, name=name, schema=schema, create_type=False)
     base, _, rest = declared.partition("(")
-    arguments = [int(part) for part in re.findall(r"\d+", rest.partition(")")[0])]
+    arguments = [int(part) for part in re.findall(r"-?\d+", rest.partition(")")[0])]
     base = (base.strip() + rest.partition(")")[2]).strip()
     # An interval may name its fields: "interval day to second".
     found = postgres_column("interval" if base.startswith("interval ") else base)

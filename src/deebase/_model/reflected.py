@@ -18,9 +18,11 @@ from deebase._rows.model import TableModel, UniqueModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.array import ArrayValues
 from deebase._types.base import ColumnType
-from deebase._types.choices import Choice, choice_columns, literal_pairs
+from deebase._types.choices import Choice, Labels, choice_columns, literal_pairs
+from deebase._types.documents import JSON
 from deebase._types.forms.moment_sql import HELPED, IS_VIEW
 from deebase._types.native import AnyValue
+from deebase._types.native_lists import NativeList
 from deebase._types.registry import column_type
 from deebase._types.text import String
 
@@ -40,8 +42,14 @@ def _more_precise(kept: sa.types.TypeEngine[Any], found: sa.types.TypeEngine[Any
     if not isinstance(kept, ColumnType) or kept.declaration_in(dialect) is None:
         return kept
     native = column_type(found)
-    same = type(native) is type(kept) or (isinstance(kept, String) and isinstance(native, AnyValue))
-    return found if same or (isinstance(native, ArrayValues) and kept.takes_collections) else kept
+    if isinstance(kept, Choice):
+        return found if isinstance(native, Labels) and not kept.has_members else kept
+    if isinstance(kept, NativeList):
+        return found if isinstance(native, ArrayValues) else kept
+    if isinstance(kept, JSON):
+        return native.made_of(kept) if isinstance(native, JSON) else kept
+    is_text = isinstance(kept, String) and isinstance(native, AnyValue)
+    return found if is_text or isinstance(native, type(kept)) else kept
 
 
 def _choices(facts: TableInfo) -> dict[str, list[str]]:

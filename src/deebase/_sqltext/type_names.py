@@ -54,6 +54,16 @@ class TypeName(NamedTuple):
         name = {"character": "bpchar", "bit": "bit varying"}.get(self.name, self.name)
         return f"{name}{self.rest}{'[]' if self.array else ''}"
 
+    @property
+    def short(self) -> str:
+        """The type with its usual name: ``varchar(50)``, ``timestamptz(3)``."""
+        if self.rest == " without time zone":
+            return str(self._replace(rest=""))
+        if self.rest == " with time zone":
+            return str(self._replace(name=f"{self.name}tz", rest=""))
+        names = {"character varying": "varchar", "character": "char", "bit varying": "varbit"}
+        return str(self._replace(name=names.get(self.name, self.name)))
+
     def __str__(self) -> str:
         """Return the type as ``format_type`` writes it."""
         arguments = "" if self.arguments is None else f"({self.arguments})"

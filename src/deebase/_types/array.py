@@ -13,6 +13,7 @@ from sqlalchemy.types import TypeEngine
 from deebase._types.base import ColumnType, Processor, is_a, misfit, sending
 from deebase._types.documents import JSON, kept_documents, written_json
 from deebase._types.forms.foreign_values import python_value
+from deebase._types.native_lists import each
 from deebase._types.registry import column_type, json_value
 
 
@@ -36,7 +37,7 @@ class Array(postgresql.ARRAY[Any]):
             return value if convert is None or value is None else convert(value)
 
         # The driver takes a tuple inside of an array for a composite value.
-        return sending(lambda value: tuple(each(value, process, self.item_type)))
+        return sending(lambda value: tuple(_each(value, process, self.item_type)))
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
         """Return what reads each element; SQLAlchemy's own takes a document that is a list for an inner array."""
@@ -45,7 +46,7 @@ class Array(postgresql.ARRAY[Any]):
             return None
 
         def process(value: Any) -> list[Any] | None:
-            return None if value is None else each(value, convert, self.item_type)
+            return None if value is None else _each(value, convert, self.item_type)
 
         return process
 
@@ -62,14 +63,9 @@ def _kept_bounds(stored: Any, new: Any) -> Any:
     return sa.case((sa.and_(unusual, elements == sa.cast(new, text)), stored), else_=new)
 
 
-def each(value: Any, convert: Processor, item_type: TypeEngine[Any]) -> list[Any]:
-    """Return the elements of an array converted, those of its inner arrays in their place."""
+def _each(value: Any, convert: Processor, item_type: TypeEngine[Any]) -> list[Any]:
     # A list in an array of documents is a document.
-    nested = not getattr(item_type, "takes_collections", False)
-    return [
-        each(element, convert, item_type) if nested and is_a(element, (list, tuple)) else convert(element)
-        for element in value
-    ]
+    return each(value, convert, is_document=getattr(item_type, "takes_collections", False))
 
 
 class ArrayValues(ColumnType[list[Any]]):
@@ -99,10 +95,16 @@ class ArrayValues(ColumnType[list[Any]]):
         item: Any = self._item.annotation
         return list[item] if item in (int, float, str, bool) else list[Any]
 
+    @property
+    def native_annotation(self) -> Any:
+        """The list of an annotation that names the array; elements that are documents may be anything."""
+        item: Any = Any if isinstance(self._item, JSON) else self._item.annotation
+        return list[item]
+
     def accept(self, value: Any) -> list[Any]:
         if not is_a(value, (list, tuple)):
             raise misfit(value, "a list", "[value]")
-        return each(value, self._element, self.item_type)
+        return _each(value, self._element, self.item_type)
 
     def _element(self, value: Any) -> Any:
         return None if value is None else self._item.accept(python_value(value))
@@ -115,7 +117,7 @@ class ArrayValues(ColumnType[list[Any]]):
             return self.parse(value)
         if not is_a(value, list):
             raise ValueError
-        return each(value, lambda one: None if one is None else self._item.of_json(one), self.item_type)
+        return _each(value, lambda one: None if one is None else self._item.of_json(one), self.item_type)
 
     def format(self, value: list[Any]) -> str:
         return JSON().format(self.to_json(value))

@@ -156,7 +156,7 @@ class Choice(ColumnType[Any]):
         self.wanted = f"one of {', '.join(self.allowed)}"
         self.example = self.allowed[0]
         self._choices = Choices(pairs)
-        if not is_a(pairs[0][1], Enum):
+        if not self.has_members:
             self.zero = pairs[0][1]
 
     @classmethod
@@ -171,6 +171,11 @@ class Choice(ColumnType[Any]):
         members = [member for _, member in self.pairs]
         whole: Any = type(members[0])  # pyright: ignore[reportUnknownVariableType]
         return whole if is_a(members[0], Enum) and members == list(whole) else Literal[tuple(members)]
+
+    @property
+    def has_members(self) -> bool:
+        """Whether the values are members of an Enum, rather than those of a Literal."""
+        return is_a(self.pairs[0][1], Enum)
 
     def accept(self, value: Any) -> Any:
         return self._choices.accept(value)

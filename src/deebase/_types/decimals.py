@@ -83,8 +83,12 @@ DIGITS_BEFORE_POINT = 131_072
 DIGITS_AFTER_POINT = 16_383
 
 
-def exact_number(value: Any) -> Decimal:
-    """Return a finite Decimal that PostgreSQL's NUMERIC can hold, also for an int; -0 becomes 0.
+def exact_number(value: Any, *, finite: bool = True) -> Decimal:
+    """Return a Decimal that PostgreSQL's NUMERIC can hold, also for an int; -0 becomes 0.
+
+    Args:
+        value: the number.
+        finite: refuse NaN and the infinities.
 
     Raises:
         ValidationError: it is something else.
@@ -96,6 +100,8 @@ def exact_number(value: Any) -> Decimal:
             value, "a Decimal", "Decimal(str(value)) has the digits you see" if isinstance(value, float) else None
         )
     if not value.is_finite():
+        if not finite and not value.is_snan():
+            return value
         raise refused(value, "NaN and Infinity cannot be stored in a Decimal column", "use None for a missing number")
     exponent = int(value.as_tuple().exponent)
     # PostgreSQL keeps no sign of zero, and of its digits only those after the point.
@@ -137,6 +143,8 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
 
     #: Its expressions are compiled to functions that are exact.
     computes_exactly = True
+    #: Whether NaN and the infinities are refused; columns of PostgreSQL that others made hold them.
+    is_finite = True
 
     class Comparator(TypeDecorator.Comparator[Any], sa.Numeric.Comparator[Any]):
         """Compares by value, and computes exactly."""
@@ -162,10 +170,12 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
 
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
-        return cls(*arguments)
+        made = cls(*arguments)
+        made.is_finite = not declared.islower()
+        return made
 
     def accept(self, value: Any) -> Decimal:
-        return exact_number(value)
+        return exact_number(value, finite=self.is_finite)
 
     def limiter(self) -> Callable[[Decimal], str | None] | None:
         kind: Any = self.impl_instance
@@ -174,6 +184,8 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
     def _excess(self, value: Decimal) -> str | None:
         kind: Any = self.impl_instance
         places = kind.scale or 0
+        if not value.is_finite():
+            return None
         if value and int(value.normalize().as_tuple().exponent) < -places:
             return f"holds {places} digits after the point, and this number has more"
         if value and value.adjusted() >= kind.precision - places:

@@ -289,6 +289,10 @@ class JSON(ColumnType[Any], name="json"):
         """The annotation it was made from, or that of objects."""
         return self.hint if self.hint is not None and type(self.hint) is not object else dict[str, Any]
 
+    def made_of(self, other: JSON) -> JSON:
+        """Return this type with the values of another one."""
+        return type(self)(other.hint, other._codec)
+
     @property
     def makes_objects(self) -> bool:
         """Whether values are made from JSON, such as instances of a dataclass."""

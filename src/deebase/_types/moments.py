@@ -30,12 +30,16 @@ from deebase._types.base import (
 )
 from deebase._types.forms import moment_forms as moments
 from deebase._types.forms.infinity import (
-    AWARE_TIMESTAMPS,
-    DATES,
-    TIMESTAMPS,
-    InfiniteDate,
-    InfiniteDateTime,
+    EndOfDay,
+    StoredDate,
+    StoredDateTime,
     StoredInterval,
+    end_of_day,
+    is_infinite,
+    stored_date,
+    stored_datetime,
+    stored_number,
+    stored_text,
 )
 from deebase._types.forms.moment_forms import Kind
 from deebase._types.forms.moment_sql import (
@@ -146,24 +150,24 @@ def _normal(value: Any, kind: Kind) -> Any:
 
 
 def _on_sqlite(write: Callable[[Any], str]) -> Processor:
-    """Return what writes a moment; of PostgreSQL's infinities SQLite has none."""
+    """Return what writes a moment; SQLite has none of those that only PostgreSQL stores."""
 
     def process(value: Any) -> str:
-        if type(value) in (InfiniteDate, InfiniteDateTime):
+        if type(value) in (StoredDate, StoredDateTime):
+            reason = "no infinity of dates" if is_infinite(value) else "dates of the years 1 to 9999 alone"
             raise refused(
-                value,
-                "SQLite stores no infinity of dates",
-                "use None, or the last or first date: datetime.max, date.min",
+                value, f"SQLite stores {reason}", "use None, or the last or first date: datetime.max, date.min"
             )
+        if type(value) is EndOfDay:
+            raise refused(value, "SQLite stores no time 24:00", "use None, or time.max")
         return write(value)
 
     return process
 
 
-#: Texts of PostgreSQL's infinities, by whether they lie in the future.
-_INFINITIES: Final = {True: "infinity", False: "-infinity"}
 _START: Final = datetime(2000, 1, 1)
 _DAY_SECONDS: Final = 86_400
+_END_OF_DAY: Final = "24:00:00"
 _SAMPLE_DAYS: Final = 100_000
 
 
@@ -179,22 +183,25 @@ class _AnyDateTime(Moment[datetime]):
 
     impl = sa.DateTime
     kind = moments.DATETIME
-    #: PostgreSQL's infinities, by what it stores.
-    infinities: ClassVar[dict[int, InfiniteDateTime]]
+    #: Whether its values have a time zone.
+    is_aware: ClassVar[bool]
 
     def parse(self, text: str) -> datetime:
-        """Return the datetime of ISO 8601, or an infinity of PostgreSQL."""
+        """Return the datetime of ISO 8601, or one that only PostgreSQL has."""
         text = text.strip()
-        for value in self.infinities.values():
-            if text == _INFINITIES[value.stored > 0]:
-                return value
-        return datetime.fromisoformat(text)
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            stored = stored_number(text, of_day=False)
+            if stored is None:
+                raise
+            return stored_datetime(stored, self.is_aware)
 
     def format(self, value: datetime) -> str:
-        return _INFINITIES[value.stored > 0] if type(value) is InfiniteDateTime else value.isoformat()
+        return stored_text(value) if type(value) is StoredDateTime else value.isoformat()
 
     def literal(self, value: Any, dialect: Dialect) -> str:
-        if type(value) is InfiniteDateTime or not has_types(dialect):
+        if type(value) is StoredDateTime or not has_types(dialect):
             return super().literal(value, dialect)
         return literal(value.isoformat(" ", "microseconds"), dialect)
 
@@ -211,7 +218,7 @@ class AwareDateTime(_AnyDateTime, python=UTCDateTime, name="utcdatetime"):
 
     sqlite = Named("DATETIME UTC TEXT")
     postgres = sa.DateTime(timezone=True)
-    infinities = AWARE_TIMESTAMPS
+    is_aware = True
     wanted = "a date and time with a zone"
     example = "2024-02-29T12:30:00+00:00"
 
@@ -251,7 +258,7 @@ class DateTime(_AnyDateTime, python=datetime):
     adopts = (sa.DateTime,)
     sqlite = postgres = sa.DateTime()
     sqlite_names = ("TIMESTAMP",)
-    infinities = TIMESTAMPS
+    is_aware = False
     wanted = "a date and time"
     example = "2024-02-29T12:30:00"
     zero = datetime(1970, 1, 1)
@@ -299,15 +306,18 @@ class Date(Moment[date], python=date):
         return value
 
     def parse(self, text: str) -> date:
-        """Return the date of ISO 8601, or an infinity of PostgreSQL."""
+        """Return the date of ISO 8601, or one that only PostgreSQL has."""
         text = text.strip()
-        for value in DATES.values():
-            if text == _INFINITIES[value.stored > 0]:
-                return value
-        return date.fromisoformat(text)
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            stored = stored_number(text, of_day=True)
+            if stored is None:
+                raise
+            return stored_date(stored)
 
     def format(self, value: date) -> str:
-        return _INFINITIES[value.stored > 0] if type(value) is InfiniteDate else value.isoformat()
+        return stored_text(value) if type(value) is StoredDate else value.isoformat()
 
     def to_sqlite(self) -> Processor:
         return _on_sqlite(lambda value: date.isoformat(self.accept(value)))
@@ -341,13 +351,14 @@ class Time(Moment[time], python=time):
         return value
 
     def parse(self, text: str) -> time:
-        return time.fromisoformat(text.strip())
+        """Return the time of ISO 8601, or the 24:00 of PostgreSQL."""
+        return end_of_day() if text.strip() == _END_OF_DAY else time.fromisoformat(text.strip())
 
     def format(self, value: time) -> str:
-        return value.isoformat()
+        return _END_OF_DAY if type(value) is EndOfDay else value.isoformat()
 
     def to_sqlite(self) -> Processor:
-        return lambda value: moments.write_time(self.accept(value))
+        return _on_sqlite(lambda value: moments.write_time(self.accept(value)))
 
     def from_sqlite(self) -> Processor:
         return moments.read_time

@@ -12,6 +12,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.types import TypeEngine
 
+from deebase._sqltext.type_names import type_name
 from deebase._types.base import ColumnType, Named, is_a, misfit
 from deebase._types.binary import Binary
 from deebase._types.forms.foreign_values import as_bytes
@@ -65,6 +66,7 @@ class NativeText(AnyValue):
     """
 
     wanted = "text"
+    annotation = str
     #: Whether many values are sent as one array: the driver takes elements in its own types, not as text.
     listable = False
 
@@ -106,7 +108,9 @@ class _FromText(ColumnElement[Any]):
 def _compile_from_text(element: _FromText, compiler: Any, **options: Any) -> str:
     options["skip_bind_expression"] = True
     parameter = sa.type_coerce(element.parameter, sa.Text())
-    return f"CAST(CAST({compiler.process(parameter, **options)} AS TEXT) AS {element.kind.declaration})"
+    # Without a length, to which a cast would cut it.
+    bare = type_name(element.kind.declaration).bare
+    return f"CAST(CAST({compiler.process(parameter, **options)} AS TEXT) AS {bare})"
 
 
 class Stored(AnyValue):

@@ -76,6 +76,10 @@ class Integer(ColumnType[int], python=int):
     def sa_type(self) -> TypeEngine[Any]:
         return integer()
 
+    def _declared(self, on_postgres: bool) -> TypeEngine[Any]:
+        # SQLite generates keys only for columns that are called INTEGER.
+        return super()._declared(on_postgres) if on_postgres else sa.Integer()
+
     @classmethod
     def adopting(cls, sa_type: TypeEngine[Any]) -> ColumnType[Any]:
         """Return what knows the range of the type; SQLAlchemy's INTEGER is one of 32 bits."""
@@ -158,6 +162,7 @@ class Float(ColumnType[float], python=float):
 
     Args:
         signed: the sign of a zero is stored. SQLite stores none, so -0.0 becomes 0.0 in columns of ours.
+        nan: NaN is stored, as in columns of PostgreSQL that others made.
     """
 
     impl = sa.Double
@@ -169,9 +174,10 @@ class Float(ColumnType[float], python=float):
     zero = 0.0
     json_kinds = (int, float, Decimal)
 
-    def __init__(self, signed: bool = False) -> None:
+    def __init__(self, signed: bool = False, nan: bool = False) -> None:
         super().__init__()
         self.signed = signed
+        self.nan = nan
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Return the type; the driver's dialect would put another one in the place of PostgreSQL's."""
@@ -179,7 +185,8 @@ class Float(ColumnType[float], python=float):
 
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
-        return cls(signed=declared.islower())
+        on_postgres = declared.islower()
+        return cls(signed=on_postgres, nan=on_postgres)
 
     def accept(self, value: Any) -> float:
         """Return a float, also for an int that is one exactly."""
@@ -188,7 +195,7 @@ class Float(ColumnType[float], python=float):
 
     def _float(self, value: Any) -> float:
         if isinstance(value, float):
-            if value != value:
+            if value != value and not self.nan:
                 raise refused(value, "NaN cannot be stored", "use None for a missing number")
             return float(value)
         if isinstance(value, int) and not isinstance(value, bool):

@@ -18,13 +18,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
 import deebase._types as package
+from deebase._sqltext.type_names import type_name
 from deebase._types.base import KINDS, ColumnType, Processor
 from deebase._types.forms.foreign_values import OWN, python_value
 from deebase._types.native import AnyValue
+from deebase._types.native_lists import NativeList
 from deebase.errors import UnsupportedTypeError, ValidationError
 from deebase.types import MaxLength, Native, TypeMark
 
 Kind = type[ColumnType[Any]]
+
+#: Types of PostgreSQL for documents.
+_DOCUMENTS: Final = frozenset({"json", "jsonb"})
 
 
 class _Lookups:
@@ -131,8 +136,24 @@ def annotated_type(hint: Any, marks: Iterable[Any], names: Callable[[], Mapping[
     known = _known_type(hint, given)
     if known is not None:
         return _marked(known.sa_type, given)
+    if get_origin(hint) is list and any(map(_is_array, given)):
+        item = annotated_type(*_with_marks(get_args(hint)[0]), names)
+        return _marked(NativeList(hint, None if item is None else column_type(item)), given)
     made = (kind.of_annotation(hint, names) for kind in _lookups().of_annotations)
     return next((_marked(sa_type, given) for sa_type in made if sa_type is not None), None)
+
+
+def _is_array(mark: Any) -> bool:
+    """Whether metadata names a type of PostgreSQL that a list is stored in, other than JSON."""
+    if not isinstance(mark, Native) or mark.postgres is None:
+        return False
+    named = type_name(mark.postgres)
+    return named.array or named.name not in _DOCUMENTS
+
+
+def _with_marks(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return an annotation without its metadata, and the metadata."""
+    return (get_args(hint)[0], get_args(hint)[1:]) if get_origin(hint) is Annotated else (hint, ())
 
 
 def _marked(sa_type: TypeEngine[Any], marks: Iterable[Any]) -> TypeEngine[Any]:
@@ -162,8 +183,7 @@ def _known_type(hint: Any, marks: Iterable[Any]) -> ColumnType[Any] | None:
 
 def own_type(hint: Any) -> ColumnType[Any] | None:
     """Return the type of an annotation if it is one that a program defines for itself."""
-    bare, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
-    known = _known_type(bare, marks)
+    known = _known_type(*_with_marks(hint))
     return None if known is None or known.is_builtin() else known
 
 

@@ -11,13 +11,13 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from deebase._types.forms.infinity import InfiniteDate, InfiniteDateTime, StoredInterval
+from deebase._types.forms.infinity import EndOfDay, StoredDate, StoredDateTime, StoredInterval
 from deebase.errors import ValidationError
 
 #: Classes whose values are what they are; those of column types add themselves.
 OWN: set[type] = {
     *(int, str, float, bool, bytes, type(None), datetime, date, time, timedelta, Decimal, UUID, dict, list, tuple, set),
-    *(frozenset, bytearray, memoryview, InfiniteDate, InfiniteDateTime, StoredInterval),
+    *(frozenset, bytearray, memoryview, StoredDate, StoredDateTime, EndOfDay, StoredInterval),
 }
 #: Classes whose subclasses are stored like themselves.
 _BASES = (int, float, str, bytes, bytearray, Decimal, UUID, Enum, dict, list, tuple, set, frozenset)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 
 from deebase._backends.schema_parts import Feature, ViewState
 from deebase._backends.schema_script import SchemaObject
@@ -159,6 +159,14 @@ class Changes:
             for kind, name in [*[(item.kind, item.name) for item in objects], *[("view", view.name) for view in views]]:
                 found.setdefault(kind, (set(), set()))[place].add(name)
         return found
+
+    def without(self, kinds: Collection[str]) -> Changes:
+        """Return the changes without those of objects of some kinds."""
+        return replace(
+            self,
+            create_objects=[item for item in self.create_objects if item.kind not in kinds],
+            drop_objects=[item for item in self.drop_objects if item.kind not in kinds],
+        )
 
     def possible_renames(self) -> list[tuple[str, str]]:
         """Return what is dropped and added that may be a rename: ``("user.name", "full_name")``."""

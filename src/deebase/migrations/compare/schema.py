@@ -23,6 +23,9 @@ from deebase.migrations.target import Target
 from deebase.tools.codegen.class_source import TableReader
 from deebase.tools.codegen.module import Outline
 
+#: The kinds of objects that models say all of.
+_OF_CLASSES = {"type", "domain", "trigger", "table"}
+
 
 @dataclass(frozen=True)
 class TableState(TableParts):
@@ -71,6 +74,14 @@ class Schema:
     def script(self) -> SchemaScript:
         """All objects with the SQL that creates them."""
         return self.parts.script
+
+    def kinds_beyond(self, models: Schema) -> list[str]:
+        """Return the kinds of objects that models do not create, since classes cannot express them.
+
+        They are not compared with the models: a program may create its functions and policies in migrations alone.
+        """
+        found = {item.kind for item in self.objects.values()} - {item.kind for item in models.objects.values()}
+        return sorted(found - _OF_CLASSES)
 
     def bare_metadata(self) -> sa.MetaData:
         """Return the tables with their columns alone, for Alembic.

@@ -47,12 +47,15 @@ class Body:
 
     def sql(self, text: str) -> None:
         """Add a statement."""
-        # For q() a question mark outside of strings is a parameter, and two of them are a question mark; so is a colon
-        # before a name, such as that of a slice [1:n].
-        written = "".join(
-            [_AS_TEXT.get(token.kind, str)(token.text) for token in tokens(text, self.capabilities.tokens)]
-        )
-        self.call(call("db.q", Piece(literal(written))))
+        self.call(call("db.q", Piece(literal(self.escaped(text)))))
+
+    def escaped(self, text: str) -> str:
+        """Return a statement without parameters as q() takes it.
+
+        Outside of strings, a question mark is a parameter to it, and two of them are a question mark. So is a colon
+        before a name, such as that of a slice ``[1:n]``.
+        """
+        return "".join([_AS_TEXT.get(token.kind, str)(token.text) for token in tokens(text, self.capabilities.tokens)])
 
     def note(self, text: str) -> None:
         """Add a comment."""

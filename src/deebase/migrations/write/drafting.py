@@ -66,7 +66,7 @@ class Drafting:
         from deebase.migrations.write.proposals import propose
 
         async with self._schemas(wanted) as (ours, target):
-            proposal = await propose(name, ours, target, renames, path)
+            proposal = await propose(name, ours, target, renames, path, of_models=True)
         for note in proposal.notes:
             log.warning("%s: %s", path, note)
         return proposal.text
@@ -77,6 +77,7 @@ class Drafting:
         before = sealed_files(self.workspace.directory)
         async with self.workspace.target.scratch() as ours, self.workspace.target.scratch() as target:
             await replay(ours, before)
+            await target.support.create_extensions(ours, target)
             await models.create(target.db, wanted, self.workspace.root)
             yield ours, target
 

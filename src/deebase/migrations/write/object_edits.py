@@ -12,6 +12,17 @@ from deebase.migrations.compare.changes import Changes
 #: The words that end the head of a function: a replacement has the same parameters and the same result.
 _BODY = {"LANGUAGE", "AS", "RETURN", "BEGIN"}
 
+#: The options of a sequence that does not name them.
+_USUAL = {
+    "AS": "AS bigint",
+    "INCREMENT": "INCREMENT BY 1",
+    "MINVALUE": "NO MINVALUE",
+    "MAXVALUE": "NO MAXVALUE",
+    "START": "START WITH 1",
+    "CACHE": "CACHE 1",
+    "CYCLE": "NO CYCLE",
+}
+
 
 def plain_name(item: SchemaObject) -> str:
     """Return the name of an object as other statements mention it: without its schema, arguments and table."""
@@ -22,21 +33,25 @@ def plain_name(item: SchemaObject) -> str:
 def edits(old: SchemaObject, new: SchemaObject, changes: Changes) -> tuple[str, ...] | None:
     """Return the statements that turn an object into another one of the same name; None if it has to be dropped."""
     rules = capabilities_of(changes.after.catalog.dialect).tokens
-    if len(old.create) != 1 or len(new.create) != 1:
-        return None
-    was, wanted = code_tokens(old.create[0], rules), code_tokens(new.create[0], rules)
+    was, wanted = code_tokens(old.create[-1], rules), code_tokens(new.create[-1], rules)
     head = [token.word for token in wanted[:3]]
     if head[:3] == ["CREATE", "OR", "REPLACE"]:
         return new.create if _head(was) == _head(wanted) else None
     if head[:2] == ["CREATE", "SEQUENCE"]:
-        # The same options, without losing the value that it has reached.
-        return (f"ALTER{new.create[0][wanted[0].end :]}",)
+        return (_altered_sequence(new.create[0], was, wanted),)
     if head[:2] == ["CREATE", "TYPE"]:
         labels = _labels(was), _labels(wanted)
         if labels[0] and labels[1]:
-            name = new.create[0][wanted[2].start : wanted[_place(wanted, "AS")].start].strip()
+            name = new.create[-1][wanted[2].start : wanted[_place(wanted, "AS")].start].strip()
             return _new_labels(name, *labels) or _converted(name, old, new, changes)
     return None
+
+
+def _altered_sequence(create: str, was: Sequence[Token], wanted: Sequence[Token]) -> str:
+    """Return the statement that gives a sequence other options, without losing the value that it has reached."""
+    words = {token.word for token in wanted}
+    usual = [text for word, text in _USUAL.items() if word not in words and any(token.word == word for token in was)]
+    return " ".join([f"ALTER{create[wanted[0].end :]}", *usual])
 
 
 def _head(found: Sequence[Token]) -> str:

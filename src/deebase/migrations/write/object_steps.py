@@ -56,6 +56,8 @@ class ObjectSteps:
         """The objects that are dropped after the tables that use them were changed, in this order."""
         tables = [*self._changes.drop, *[change.before for change in self._changes.alter]]
         used = frozenset[str]().union(*[self._of_table(table) for table in tables])
+        gone = {table.name for table in self._changes.drop}
+        used = used.union(*[self._of(item) for item in self._changes.drop_objects if item.table in gone])
         found: dict[Key, SchemaObject] = {}
         recreated = {_key(item) for item in self._changes.create_objects}
         while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -129,7 +129,16 @@ class Proposal:
             )
 
 
-async def propose(title: str, history: Target, target: Target, renames: Renames, path: Path) -> Proposal:
+async def propose(
+    title: str,
+    history: Target,
+    target: Target,
+    renames: Renames,
+    path: Path,
+    *,
+    about: Sequence[str] = (),
+    of_models: bool = False,
+) -> Proposal:
     """Write the migration that turns the schema of a database into another one, and try it there.
 
     Args:
@@ -138,44 +147,59 @@ async def propose(title: str, history: Target, target: Target, renames: Renames,
         target: a database with the new schema.
         renames: the renamed tables and columns; others are dropped, and added under the new name.
         path: the path of the file.
+        about: further comments for its top.
+        of_models: the new schema is that of models, which may leave out what no class can express.
 
     Raises:
         MigrationError: the schemas are equal; or a column would change between types without a cast.
     """
     before = await read(history)
     renamed = renames_of(renames, before)
-    _require_wanted(renamed, await read(target))
+    wanted = await read(target)
+    _require_wanted(renamed, wanted)
     for rename in renamed:
         await rename.run(history)
     middle = await read(history)
-    up = await compare(history, target)
+    left_out = middle.kinds_beyond(wanted) if of_models else []
+    up = (await compare(history, wanted)).without(left_out)
     if not up and not renamed:
         raise MigrationError(
             "the migrations so far make what the models say: there is nothing to do",
             hint=f"{either('new(name, empty=True)', 'new NAME --empty')} opens an empty draft",
         )
     await check_casts(history, up)
-    down = await compare(target, middle)
+    down = (await compare(target, middle)).without(left_out)
     notes = [
         f"{old} is dropped and {new} is added: if it was renamed, write this again with "
         f"new(..., renames={{{old!r}: {new!r}}})"
         for old, new in up.possible_renames()
     ]
-    text, unhandled = _text(title, up, down, renamed, notes)
+    text, unhandled = _text(title, up, down, renamed, [*about, *notes])
     for rename in reversed(renamed):
         await rename.back.run(history)
-    tried = [] if unhandled else await _try(MigrationFile(path, text, None), history, before, target)
+    tried = [] if unhandled else await attempt(MigrationFile(path, text, None), history, before, wanted, left_out)
     if tried:
-        text, _ = _text(title, up, down, renamed, [*notes, *tried])
+        text, _ = _text(title, up, down, renamed, [*about, *notes, *tried])
     return Proposal(text, (*notes, *unhandled, *tried))
 
 
-async def _try(file: MigrationFile, db: Target, before: Schema, after: Target) -> list[str]:
-    """Run a migration up and down, and return the differences from what it should make."""
+async def attempt(
+    file: MigrationFile, db: Target, before: Schema, after: Schema, left_out: Collection[str] = ()
+) -> list[str]:
+    """Run a migration up and down, and return the differences from what it should make.
+
+    Args:
+        file: the migration.
+        db: a scratch database with the schema before it.
+        before: that schema.
+        after: the schema that it should make.
+        left_out: kinds of objects that are not compared with that.
+    """
     runner = Runner(db)
     try:
         await runner.apply(file)
-        left = [f"after the upgrade {difference}" for difference in (await compare(db, after)).differences()]
+        made = (await compare(db, after)).without(left_out)
+        left = [f"after the upgrade {difference}" for difference in made.differences()]
         await runner.undo(file)
     except DeeBaseError as error:
         return [f"in a scratch database it failed: {error}"]

@@ -20,7 +20,7 @@ from deebase.errors import UnsupportedTypeError
 from deebase.tools.codegen.line_layout import WIDTH, Piece, call, width
 from deebase.tools.codegen.name_use import Names, member_names
 from deebase.tools.codegen.value_source import is_importable, quoted
-from deebase.types import ForeignKeyMark, MaxLength, Native
+from deebase.types import ForeignKeyMark, MaxLength, Native, TypeMark
 
 #: What classes are called in the module, and whether they are defined in it by now.
 ClassName = Callable[[type[Any]], str]
@@ -94,6 +94,8 @@ class Hints:
 
     def _unmarked(self, hint: Any) -> Piece:
         origin, arguments = get_origin(hint), get_args(hint)
+        if origin is Annotated and isinstance(arguments[1], TypeMark):
+            return Piece(self._names.use("deebase", named(Annotated[arguments[0], arguments[1]])))
         if origin in _WRAPPERS:
             return self.source(arguments[0])
         if origin in (Union, types.UnionType):
@@ -144,7 +146,9 @@ def nested_classes(hint: Any, localns: Mapping[str, Any] | None) -> Iterator[typ
 
 
 def _needed(hint: Any, localns: Mapping[str, Any] | None, seen: set[Any]) -> Iterator[type[Any]]:
-    for argument in get_args(hint):
+    arguments = get_args(hint)
+    # Other arguments of Annotated are metadata.
+    for argument in arguments[:1] if get_origin(hint) is Annotated else arguments:
         yield from _needed(type(argument) if isinstance(argument, Enum) else argument, localns, seen)
     if isinstance(hint, typing.NewType):
         yield from _needed(hint.__supertype__, localns, seen)

@@ -190,11 +190,8 @@ class TableReader:
             if facts is None or self.dialect is None:
                 continue
             wanted = spec.sa_type.compile(dialect=self.dialect)
-            known = column_type(self.model.columns[spec.name].sa_type)
             if same_type(facts.type) != same_type(wanted):
                 self.notes.append(f"{spec.name} is {facts.type or 'of no type'}, and will be {wanted}")
-            elif type(column_type(spec.sa_type)) is not type(known):
-                self.notes.append(f"{spec.name} is {facts.type or 'of no type'}, which create does not make from a class")
             if facts.generated and spec.name != self.model.generated:
                 self.notes.append(f"the values of {spec.name} are made by the database")
 

@@ -12,6 +12,7 @@ from deebase.database import Database
 from deebase.errors import IntegrityError, InvalidOperationError, SchemaError, ValidationError
 from deebase.tools.access import tools_of
 from deebase.tools.copying.copy_progress import PROGRESS, CopiedTable, CopyProgress
+from deebase.tools.copying.file_copy import FileCopy
 from deebase.tools.copying.row_copy import checksum, send
 from deebase.tools.copying.target_schema import TargetSchema
 
@@ -80,6 +81,13 @@ async def copy_database(
     copy = _Copy(source, target, [source.t[name] for name in names], progress)
     if copy.progress.begun and not (resume or restart):
         raise copy.progress.unfinished()
+    one, other = tools_of(source).files, tools_of(target).files
+    if one is not None and other is not None and not (resume and copy.progress.begun):
+        await copy.abandon()
+        made = FileCopy(one, other, progress)
+        copied = await made.run(None if tables is None else names, resume=resume)
+        await target.reflect()
+        return CopyReport(tuple(copied), tuple(made.views), tuple(made.left_out))
     # All tables are read from one state of the source.
     async with source.transaction(read_only=True, isolation=tools_of(source).snapshot_isolation):
         before = await copy.begin(restart=restart)
@@ -115,14 +123,23 @@ class _Copy:
             return {name: copied for name, copied in begun.items() if copied is not None}
         async with self.target.transaction():
             if begun is not None:
-                await self.structure.drop(list(begun))
-                await self.progress.end()
-                await self.target.reflect()
+                await self._drop(begun)
             self._require_absent()
             designs = [await self.structure.target_spec(table) for table in self.tables]
             later = await self.structure.create(designs)
             await self.progress.begin([table.name for table in self.tables], later)
         return {}
+
+    async def abandon(self) -> None:
+        """Drop the tables of an unfinished copy."""
+        if self.progress.begun:
+            async with self.target.transaction():
+                await self._drop(await self.progress.tables())
+
+    async def _drop(self, begun: Iterable[str]) -> None:
+        await self.structure.drop(list(begun))
+        await self.progress.end()
+        await self.target.reflect()
 
     def _require_absent(self) -> None:
         for table in self.tables:

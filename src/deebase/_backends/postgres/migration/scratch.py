@@ -31,6 +31,14 @@ _EXTENSIONS = Statement(
 )
 _CREATES_EXTENSION = re.compile(r"""create\s+extension\s+(?:if\s+not\s+exists\s+)?\\?"?([\w-]+)""", re.IGNORECASE)
 
+_CREATES_SCHEMA = re.compile(_CREATES_EXTENSION.pattern.replace("extension", "schema"), re.IGNORECASE)
+_EMPTY_SCHEMAS = Statement(
+    "SELECT n.nspname::text FROM pg_namespace n WHERE n.nspname NOT IN ('public', 'information_schema')"
+    " AND n.nspname !~ '^pg_' AND NOT EXISTS (SELECT FROM pg_depend d"
+    " WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid)",
+    reads=True,
+)
+
 
 @asynccontextmanager
 async def scratch(database: Connected) -> AsyncGenerator[ScratchTarget, None]:
@@ -70,10 +78,16 @@ async def create_extensions(database: Connected, scratch: Connected) -> None:
 
 async def drop_extensions(scratch: Connected, scripts: Iterable[str]) -> None:
     """See ``MigrationSupport``."""
-    named = {name for script in scripts for name in _CREATES_EXTENSION.findall(script)}
+    texts = list(scripts)
+    named = {name for script in texts for name in _CREATES_EXTENSION.findall(script)}
     for name, _ in await scratch.fetch(_EXTENSIONS, []):
         if name in named:
             await scratch.fetch(Statement(f"DROP EXTENSION IF EXISTS {identifier(name)} CASCADE"), [])
+    # The schema of an extension was created with it.
+    schemas = {name for script in texts for name in _CREATES_SCHEMA.findall(script)}
+    for (name,) in await scratch.fetch(_EMPTY_SCHEMAS, []):
+        if name in schemas:
+            await scratch.fetch(Statement(f"DROP SCHEMA {identifier(name)}"), [])
 
 
 def _hour() -> int:

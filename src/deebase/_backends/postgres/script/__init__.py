@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from deebase._backends.postgres.script.comments import read_comments
+from deebase._backends.postgres.script.database_objects import read_database_objects
 from deebase._backends.postgres.script.defined_types import read_types
 from deebase._backends.postgres.script.dependency_order import ordered
 from deebase._backends.postgres.script.entries import Entry
@@ -15,9 +17,25 @@ from deebase._backends.postgres.script.namespaces import read_namespaces
 from deebase._backends.postgres.script.routines import read_routines
 from deebase._backends.postgres.script.sequences import read_sequences
 from deebase._backends.postgres.script.table_objects import read_table_objects
+from deebase._backends.postgres.script.table_text import TableText
 from deebase._backends.postgres.script.tables import read_tables
 from deebase._backends.postgres.script.views import read_views
 from deebase._backends.schema_script import Read, SchemaObject, SchemaScript
+
+
+@dataclass(frozen=True)
+class Described:
+    """A schema as SQL, with its tables and views as the catalogs hold them.
+
+    Attributes:
+        script: all objects.
+        tables: the tables, by the names of the script.
+        selects: the definition of each view by its name, or None if it is more than a SELECT.
+    """
+
+    script: SchemaScript
+    tables: Mapping[str, TableText]
+    selects: Mapping[str, str | None]
 
 
 async def read_script(read: Read) -> SchemaScript:
@@ -30,8 +48,14 @@ async def read_script(read: Read) -> SchemaScript:
     Args:
         read: runs a SELECT.
     """
+    return (await describe(read)).script
+
+
+async def describe(read: Read) -> Described:
+    """Return the schema of a database with its tables and views; see ``read_script``."""
     sequences = await read_sequences(read)
     tables = await read_tables(read, sequences)
+    views = await read_views(read)
     entries = [
         *await read_namespaces(read),
         *await read_types(read),
@@ -39,13 +63,18 @@ async def read_script(read: Read) -> SchemaScript:
         *[sequence.entry() for sequence in sequences if sequence.owner is None],
         *[table.entry() for table in tables],
         *[entry for table in tables for entry in table.later_constraints()],
-        *await read_views(read),
+        *[view.entry for view in views],
         *await read_table_objects(read),
+        *await read_database_objects(read),
     ]
     done, cyclic = await ordered(read, entries)
     comments = await read_comments(read, done)
     left_out = [f"{entry.item.label}, which depends on itself" for entry in cyclic]
-    return SchemaScript(tuple(_named([*done, *comments])), (*left_out, *await read_left_out(read)))
+    return Described(
+        SchemaScript(tuple(_named([*done, *comments])), (*left_out, *await read_left_out(read))),
+        {table.label: table for table in tables},
+        {view.entry.item.name: view.select for view in views},
+    )
 
 
 def _named(entries: Iterable[Entry]) -> list[SchemaObject]:

@@ -10,13 +10,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from deebase._backends.postgres.script.entries import Address, Entry
 from deebase._backends.schema_script import Read
 
+#: A table of a publication belongs to both; it is part of the publication. The foreign keys that partitions have from
+#: their table come with that one.
 _DEPENDS = """
     SELECT classid::regclass::text, objid, refclassid::regclass::text, refobjid, deptype::text FROM pg_depend
-    WHERE objid >= 16384 AND refobjid >= 16384
-    ORDER BY array_position(ARRAY['e', 'i', 'a'], deptype::text), 1, 2, 3, 4
+    WHERE objid >= 16384 AND refobjid >= 16384 AND NOT (classid = 'pg_constraint'::regclass AND EXISTS (
+        SELECT FROM pg_constraint k WHERE k.oid = objid AND k.contype = 'f' AND k.conparentid <> 0))
+    ORDER BY array_position(ARRAY['e', 'i', 'a'], deptype::text), refclassid <> 'pg_publication'::regclass, 1, 2, 3, 4
 """
 #: deptype: what belongs to another object, and is created and dropped with it.
 _BELONGS = frozenset("eia")
+_OF_PARTITIONS = frozenset("PS")
 
 Needs = dict[Address, set[Address]]
 Edges = Sequence[tuple[Address, Address]]
@@ -30,12 +34,16 @@ async def ordered(read: Read, entries: Collection[Entry]) -> tuple[list[Entry], 
         entries: all entries besides comments.
     """
     rows = await read(_DEPENDS, [])
-    edges = [(Address(row[0], row[1]), Address(row[2], row[3])) for row in rows]
-    homes: dict[Address, Address] = {}
-    for row, (child, parent) in zip(rows, edges, strict=True):
-        if row[4] in _BELONGS:
-            homes.setdefault(child, parent)
     current = {entry.address: entry for entry in entries}
+    edges: list[tuple[Address, Address]] = []
+    homes: dict[Address, Address] = {}
+    for catalog, oid, other, other_oid, kind in rows:
+        child, parent = Address(catalog, oid), Address(other, other_oid)
+        if kind in _BELONGS:
+            homes.setdefault(child, parent)
+        # What a partition has from its table, besides indexes, comes with it.
+        if kind not in _OF_PARTITIONS or child in current:
+            edges.append((child, parent))
     while True:
         needs = _needs(current, edges, homes)
         done, left = _sorted(current, needs)
@@ -60,7 +68,7 @@ def _needs(current: Mapping[Address, Entry], edges: Edges, homes: Mapping[Addres
             places[address] = home(homes[address]) if address in homes else None
         return places[address]
 
-    needs: Needs = {address: set() for address in current}
+    needs: Needs = {address: set(entry.needs) for address, entry in current.items()}
     for child, parent in edges:
         one, other = home(child), home(parent)
         if one is not None and other is not None and one != other:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from deebase._backends.postgres.check_text import settled
+from deebase._backends.postgres.check_text import reproducing, settled
 from deebase._backends.schema_script import SchemaObject
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import literal
@@ -66,6 +66,10 @@ KINDS = (
 )
 
 
+#: Their bodies are text that stays as it is.
+_ROUTINES = ("function", "procedure")
+
+
 @dataclass(frozen=True)
 class Entry:
     """An object with its place in the catalogs.
@@ -77,6 +81,7 @@ class Entry:
         parts: what else a comment may belong to: a column by the address of its table and its number, or a constraint.
         loose: parts that are created later if a cycle of dependencies requires it.
         without: returns the entry without some of these.
+        needs: what it needs besides its dependencies in the catalogs.
     """
 
     address: Address
@@ -85,6 +90,7 @@ class Entry:
     parts: Mapping[tuple[Address, int], Target] = field(default_factory=lambda: dict[tuple[Address, int], Target]())
     loose: Mapping[Address, Entry] = field(default_factory=lambda: dict[Address, Entry]())
     without: Callable[[Collection[Address]], Entry] | None = None
+    needs: tuple[Address, ...] = ()
 
     @property
     def place(self) -> tuple[int, str]:
@@ -97,11 +103,12 @@ def make_entry(
     target: Target,
     create: Sequence[str],
     *,
-    drop: str | None = None,
+    drop: str | tuple[()] | None = None,
     table: str | None = None,
     after_rows: bool = False,
     kind: str | None = None,
     parts: Mapping[tuple[Address, int], Target] | None = None,
+    needs: tuple[Address, ...] = (),
 ) -> Entry:
     """Return the entry of an object.
 
@@ -109,23 +116,24 @@ def make_entry(
         address: its row.
         target: its kind and name; the label is ``kind name``.
         create: the statements that create it.
-        drop: the statement that drops it; ``DROP`` with the target unless given.
+        drop: the statement that drops it; ``DROP`` with the target unless given; empty if it goes with another object.
         table: the label of its table.
         after_rows: whether it is better created after the rows.
         kind: its kind; the lower-case words at the start of the target unless given.
         parts: see ``Entry``.
+        needs: see ``Entry``.
     """
     kind = kind or next(one for one in KINDS if target.label.startswith(one + " "))
     item = SchemaObject(
         kind=kind,
         name=target.label.removeprefix(kind + " "),
-        create=tuple(create),
-        drop=(drop or f"DROP {target.sql}",),
+        create=tuple(create if kind in _ROUTINES else map(reproducing, create)),
+        drop=() if drop == () else (drop or f"DROP {target.sql}",),
         key=settled(";\n".join(create)),
         table=table,
         after_rows=after_rows,
     )
-    return Entry(address, item, target, parts or {})
+    return Entry(address, item, target, parts or {}, needs=needs)
 
 
 #: Schemas whose objects are the user's.
@@ -139,7 +147,8 @@ def sql_name(name: str, schema: str = "n.nspname") -> str:
         name: the expression of the name.
         schema: the expression of its schema.
     """
-    return f"CASE WHEN {schema} = current_schema() THEN quote_ident({name}) ELSE format('%I.%I', {schema}, {name}) END"
+    quoted = f"quote_ident({name})"
+    return f"CASE WHEN {schema} = current_schema() THEN {quoted} ELSE quote_ident({schema}) || '.' || {quoted} END"
 
 
 def label(name: str, schema: str = "n.nspname") -> str:

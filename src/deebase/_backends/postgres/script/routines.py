@@ -20,7 +20,7 @@ from deebase._backends.schema_script import Read
 _ROUTINES = f"""
     SELECT p.oid, p.prokind::text, {sql_name("p.proname")}, {label("p.proname")},
            pg_get_function_identity_arguments(p.oid), format('%I.%I', n.nspname, p.proname), pg_get_functiondef(p.oid),
-           l.lanname NOT IN ('c', 'internal') AND to_jsonb(p) ->> 'prosqlbody' IS NULL
+           l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
     WHERE {USERS} AND p.prokind <> 'a' AND {own("pg_proc", "p.oid")}
         AND NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = 'pg_proc'::regclass AND i.objid = p.oid

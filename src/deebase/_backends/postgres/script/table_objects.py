@@ -1,4 +1,4 @@
-"""What belongs to a table or view and has a statement of its own: indexes, foreign keys, triggers, policies."""
+"""What belongs to a table or view and has a statement of its own: indexes, triggers, rules, policies, statistics."""
 
 from __future__ import annotations
 
@@ -38,11 +38,6 @@ _INDEXES = f"""
         AND (i.indisvalid OR c.relkind = 'p')
         AND NOT EXISTS (SELECT FROM pg_constraint k
                         WHERE k.conindid = x.oid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x'))
-"""
-_FOREIGN_KEYS = f"""
-    SELECT k.oid, {_NAME}, {_LABEL}, k.conname::text, quote_ident(k.conname), pg_get_constraintdef(k.oid)
-    FROM pg_constraint k {_TABLE.format("k.conrelid")}
-    WHERE {USERS} AND k.contype = 'f' AND k.conparentid = 0 AND {own("pg_class", "c.oid")}
 """
 _TRIGGERS = f"""
     SELECT g.oid, {_NAME}, {_LABEL}, {_WRITTEN}, g.tgname::text, quote_ident(g.tgname), pg_get_triggerdef(g.oid),
@@ -84,7 +79,6 @@ async def read_table_objects(read: Read) -> list[Entry]:
     """Return the objects of tables and views."""
     return [
         *[_index(*row) for row in await read(_INDEXES, [])],
-        *[_foreign_key(*row) for row in await read(_FOREIGN_KEYS, [])],
         *[entry for row in await read(_TRIGGERS, []) if (entry := _trigger(*row)) is not None],
         *[_rule(*row) for row in await read(_RULES, [])],
         *[_policy(*row) for row in await read(_POLICIES, [])],
@@ -114,18 +108,9 @@ def _index(
     create += [f"ALTER {kind} {table} CLUSTER ON {plain}"] if clustered else []
     create += [f"ALTER TABLE ONLY {table} REPLICA IDENTITY USING INDEX {plain}"] if replica else []
     target = Target(f"INDEX {name}", f"index {shown}")
-    return make_entry(Address("pg_class", oid), target, create, table=table_label, after_rows=True)
-
-
-def _foreign_key(oid: int, table: str, table_label: str, name: str, quoted: str, definition: str) -> Entry:
-    return make_entry(
-        Address("pg_constraint", oid),
-        Target(f"CONSTRAINT {quoted} ON {table}", f"constraint {name} on {table_label}"),
-        [f"ALTER TABLE {table} ADD CONSTRAINT {quoted} {definition}"],
-        drop=f"ALTER TABLE {table} DROP CONSTRAINT {quoted}",
-        table=table_label,
-        after_rows=True,
-    )
+    # The index of a partition goes with that of its table.
+    drop = () if parent is not None else None
+    return make_entry(Address("pg_class", oid), target, create, drop=drop, table=table_label, after_rows=True)
 
 
 def _trigger(
@@ -191,8 +176,8 @@ def _row_security(oid: int, table: str, table_label: str, enabled: bool, forced:
     drop = f"{alter} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY"
     target = Target(f"TABLE {table}", f"row security {table_label}")
     # The row of the table belongs to the table itself.
-    address = Address("row security", oid)
-    return make_entry(address, target, create, drop=drop, table=table_label, after_rows=True)
+    address, needs = Address("row security", oid), (Address("pg_class", oid),)
+    return make_entry(address, target, create, drop=drop, table=table_label, after_rows=True, needs=needs)
 
 
 def _statistics(

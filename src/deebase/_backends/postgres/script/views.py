@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from deebase._backends.postgres.script.entries import (
     USERS,
@@ -39,7 +39,19 @@ _COLUMNS = f"""
 """
 
 
-async def read_views(read: Read) -> list[Entry]:
+class ViewText(NamedTuple):
+    """A view.
+
+    Attributes:
+        entry: its entry.
+        select: its definition; None if it is more than a SELECT.
+    """
+
+    entry: Entry
+    select: str | None
+
+
+async def read_views(read: Read) -> list[ViewText]:
     """Return the views; a materialized one computes its rows when it is created."""
     views = await read(_VIEWS, [])
     columns: defaultdict[int, list[Sequence[Any]]] = defaultdict(list)
@@ -58,12 +70,13 @@ def _view(
     options: Sequence[str],
     method: str | None,
     populated: bool,
-) -> Entry:
+) -> ViewText:
     kind = "MATERIALIZED VIEW" if materialized else "VIEW"
     create = f"CREATE {kind} {name}"
     create += f" USING {method}" if method is not None else ""
     create += f" WITH ({storage_text(options)})" if options else ""
-    create += f" AS\n{definition.rstrip().removesuffix(';')}"
+    select = definition.strip().removesuffix(";")
+    create += f" AS\n{select}"
     create += "" if populated else "\nWITH NO DATA"
     address = Address("pg_class", oid)
     parts = {
@@ -72,7 +85,9 @@ def _view(
     }
     target = Target(f"{kind} {name}", f"{kind.lower()} {shown}")
     statements = [create, *_settings(f"ALTER {kind} {name}", columns)]
-    return make_entry(address, target, statements, after_rows=materialized, parts=parts)
+    entry = make_entry(address, target, statements, after_rows=materialized, parts=parts)
+    plain = populated and method is None and not options and len(statements) == 1
+    return ViewText(entry, select if plain else None)
 
 
 def _settings(alter: str, columns: Sequence[Sequence[Any]]) -> Iterator[str]:
