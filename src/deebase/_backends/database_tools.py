@@ -9,6 +9,8 @@ from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
+from deebase._backends.copying import Access as CopyAccess
+from deebase._backends.copying import CopySource, CopyTarget
 from deebase.errors import InvalidOperationError
 
 Severity = Literal["error", "warning", "advice"]
@@ -104,6 +106,14 @@ class DatabaseTools(Protocol):
         ...
 
     # -- copies --------------------------------------------------------------------------------
+
+    def copy_source(self, access: CopyAccess) -> CopySource:
+        """Return what reads the database for a copy into another kind of database."""
+        ...
+
+    def copy_target(self, access: CopyAccess) -> CopyTarget:
+        """Return what creates and fills tables in a copy from another kind of database."""
+        ...
 
     def views(self) -> Awaitable[list[tuple[str, str]]]:
         """Return name and SELECT of each view, in the order of their creation."""

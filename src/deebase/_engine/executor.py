@@ -256,6 +256,11 @@ class Executor:
             lambda lane: cast("PostgresLane", lane).copy(table.name, table.schema, columns, rows), statement
         )
 
+    async def copy_text(self, table: str, columns: Sequence[str], data: bytes) -> None:
+        """Store rows in the text format of COPY, in a transaction; only for databases that have it (``copies_rows``)."""
+        statement = Statement(f"COPY {table} ({', '.join(columns)}) FROM STDIN")
+        await self._run_inside(lambda lane: cast("PostgresLane", lane).copy_text(table, columns, data), statement)
+
     async def write_schema(self, statements: Sequence[Statement]) -> None:
         """Run statements that change SQLite's schema table itself, in a transaction."""
         await self._run_inside(lambda lane: cast("SqliteLane", lane).write_schema(statements), *statements)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from deebase._backends.postgres.guard import check_reads
@@ -192,6 +192,15 @@ class PostgresLane:
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
             # asyncpg has no separate class for encoding errors.
             raise DataError(f"a row does not fit the columns of {table}", hint="check its values") from error
+
+    async def copy_text(self, table: str, columns: Sequence[str], data: bytes) -> None:
+        """Store rows in the text format of COPY, in a transaction."""
+        self._begin(_COPY)
+
+        async def chunks() -> AsyncGenerator[bytes, None]:
+            yield data
+
+        await self.driver.copy_to_table(table, columns=list(columns), source=chunks(), format="text")
 
     async def _know_types(self, table: str, schema: str | None, columns: Sequence[str]) -> None:
         """Make asyncpg encode for the current types of the columns.

@@ -14,7 +14,10 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from deebase._backends.copying import Access as CopyAccess
 from deebase._backends.database_tools import Access, Diagnosis, refused_backup, require_header
+from deebase._backends.postgres.copying.source import PostgresSource
+from deebase._backends.postgres.copying.target import PostgresTarget
 from deebase.errors import DatabaseError
 
 #: Everything that users created, as kind and name for DROP: schemas, the contents of the schema public, and objects
@@ -175,6 +178,14 @@ class PostgresTools:
         return found
 
     # -- copies --------------------------------------------------------------------------------
+
+    def copy_source(self, access: CopyAccess) -> PostgresSource:
+        """Return what reads the database for a copy into another kind of database."""
+        return PostgresSource(access)
+
+    def copy_target(self, access: CopyAccess) -> PostgresTarget:
+        """Return what creates and fills tables in a copy from another kind of database."""
+        return PostgresTarget(access)
 
     async def views(self) -> list[tuple[str, str]]:
         rows = await self._access.read(_VIEWS, [])

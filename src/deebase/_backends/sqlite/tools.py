@@ -11,8 +11,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
+from deebase._backends.copying import Access as CopyAccess
 from deebase._backends.database_tools import Access, Diagnosis, require_header
 from deebase._backends.sqlite.connections import add_functions
+from deebase._backends.sqlite.copying.source import SqliteSource
+from deebase._backends.sqlite.copying.target import SqliteTarget
 from deebase._backends.sqlite.inventory import LISTED
 from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
 from deebase._sqltext.quoting import identifier
@@ -119,6 +122,14 @@ class SqliteTools:
         return [str(text) for (text,) in rows if text != "ok"]
 
     # -- copies --------------------------------------------------------------------------------
+
+    def copy_source(self, access: CopyAccess) -> SqliteSource:
+        """Return what reads the database for a copy into another kind of database."""
+        return SqliteSource(access)
+
+    def copy_target(self, access: CopyAccess) -> SqliteTarget:
+        """Return what creates and fills tables in a copy from another kind of database."""
+        return SqliteTarget(access)
 
     async def views(self) -> list[tuple[str, str]]:
         rows = await self._access.read("SELECT name, sql FROM sqlite_master WHERE type = 'view' ORDER BY rowid", [])
