@@ -235,24 +235,30 @@ class KindCopy:
         waiting = list(found.views)
         while waiting:
             # A view may use one that comes later.
-            left = [(name, sql) for name, sql in waiting if not await self._view(name, sql, placed)]
-            made += [name for name, _ in waiting if name not in dict(left)]
-            if len(left) == len(waiting):
-                self._left_out += [f"view {name}: the target does not accept its SQL" for name, _ in left]
+            refused = {
+                name: error for name, sql in waiting if (error := await self._view(name, sql, placed)) is not None
+            }
+            made += [name for name, _ in waiting if name not in refused]
+            if len(refused) == len(waiting):
+                self._left_out += [
+                    f"view {name}: the target does not accept its SQL: {error.message}"
+                    for name, error in refused.items()
+                ]
                 break
-            waiting = left
+            waiting = [(name, sql) for name, sql in waiting if name in refused]
         self._left_out += found.left_out
         return made
 
-    async def _view(self, name: str, definition: str, placed: Placed) -> bool:
+    async def _view(self, name: str, definition: str, placed: Placed) -> DeeBaseError | None:
+        """Create a view; return why the target does not accept it."""
         try:
             async with self._target.transaction():
                 await self._write.run(self._to.view(name, definition, placed))
                 # SQLite accepts a view that cannot be read.
                 await self._write.read(f"SELECT 1 FROM {identifier(name)} LIMIT 0", [])
-        except DeeBaseError:
-            return False
-        return True
+        except DeeBaseError as error:
+            return error
+        return None
 
 
 def _digest(plan: TablePlan) -> Digest:

@@ -116,6 +116,12 @@ class Translator:
         parts: list[str] = []
         for place, token in enumerate(code):
             following = code[place + 1].text if place + 1 < len(code) else ""
+            if token.word == "COLLATE" and parts:
+                if code[place + 1].name.upper() == "NOCASE":
+                    parts[-1] = f"lower({parts[-1]})"
+                continue
+            if place and code[place - 1].word == "COLLATE":
+                continue
             before = code[place - 1] if place else None
             parts.append(self._token(token, before, following, code, place))
         written = " ".join(part for part in parts if part)

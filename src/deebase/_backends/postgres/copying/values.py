@@ -110,6 +110,9 @@ def selected(name: str, form: Form) -> str:
     if form.kind == "text":
         # A cast to text would strip the blanks at the end.
         return column if form.native == "character" else f"{column}::text"
+    if form.native in ("inet", "cidr"):
+        # A cast to text adds the mask of an address that has none.
+        return f"CASE WHEN {column} IS NOT NULL THEN format('%s', {column}) END"
     return _SELECTED.get(form.kind, "{0}::text").format(column)
 
 

@@ -127,13 +127,19 @@ class ColumnProfile:
         for form in self._fits:
             self._fits[form] += await self._fitting(form, present)
 
+    async def settle(self) -> None:
+        """Give up types that the target does not have: a column without values has them, too."""
+        for form in self._fits:
+            if _is_native(form) and not await self._target.accepts(form, ()):
+                self._fits[form] = -1
+
     async def _fitting(self, form: Form, present: Sequence[Any]) -> int:
         check, plain = self._target.refusals(form), PLAIN.get(form.kind)
         if check is None and plain is not None and all(type(value) is plain for value in present):
             return len(present)
         fits = _fit(form, check)
         fitting = [value for value in present if fits(value)]
-        if form.kind == "native" or (form.kind == "array" and form.native):
+        if _is_native(form):
             read = reader(form)
             return len(fitting) if await self._target.accepts(form, [read(value) for value in fitting]) else 0
         return len(fitting)
@@ -176,6 +182,10 @@ class ColumnProfile:
         if bytes in classes and not numbers:
             return _BYTES
         return _TEXT
+
+
+def _is_native(form: Form) -> bool:
+    return form.kind == "native" or (form.kind == "array" and bool(form.native))
 
 
 def _fit(form: Form, check: Convert | None) -> Convert:

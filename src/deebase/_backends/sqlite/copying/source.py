@@ -86,6 +86,8 @@ class SqliteSource:
             async for batch in batches:
                 for profile, values in zip(profiles.values(), batch, strict=True):
                     await profile.add(values)
+        for profile in profiles.values():
+            await profile.settle()
 
     async def _last_key(self, facts: TableInfo) -> int | None:
         """Return the last key of a table with AUTOINCREMENT."""
