@@ -50,6 +50,9 @@ class Database:
         timeout: seconds to wait for a connection, the writer, or another process's lock.
         pragmas: SQLite settings in addition to ours, ``{"cache_size": -65536}``.
         foreign_keys: whether SQLite enforces them.
+        functions: functions in Python that the SQL of a SQLite file may call, ``{"title_sort": f}``.
+        collations: comparisons of two texts in Python, ``{"PYTHON_NOCASE": f}`` (SQLite).
+        extensions: the paths of SQLite extensions to load, ``["/usr/lib/mod_spatialite.so"]``.
         durability: "full" syncs at each commit (SQLite). "normal" syncs at each checkpoint: the file is never
             corrupt, but a power cut may lose the last commits.
         coalesce: reads by key in the same turn of the event loop, outside of a transaction, share one
@@ -80,6 +83,9 @@ class Database:
         timeout: float = 10.0,
         pragmas: Mapping[str, Any] | None = None,
         foreign_keys: bool = True,
+        functions: Mapping[str, Any] | None = None,
+        collations: Mapping[str, Callable[[str, str], int]] | None = None,
+        extensions: Sequence[str | os.PathLike[str]] | None = None,
         durability: Literal["full", "normal"] = "full",
         coalesce: bool = True,
         pgbouncer: bool = False,
@@ -97,6 +103,9 @@ class Database:
                 "timeout": timeout,
                 "pragmas": pragmas,
                 "foreign_keys": foreign_keys,
+                "functions": functions,
+                "collations": collations,
+                "extensions": extensions,
                 "durability": durability,
                 "pgbouncer": pgbouncer,
                 "connect_timeout": connect_timeout,

@@ -92,8 +92,10 @@ async def test_a_database_is_the_same_on_the_other_side_and_back(db: Database, o
     assert ("player", 2499, 2499) in told
     async with Database(tmp_path / "back.db") as back:
         again: CopyReport = await copy_database(other, back)
-        assert [table.checksum for table in again.tables] == [table.checksum for table in report.tables]
-        assert await rows_of(back) == await rows_of(db) if can(db).is_one_file else True
+        # Between two files the checksum is that of the stored values.
+        if can(db).is_one_file:
+            assert [table.checksum for table in again.tables] == [table.checksum for table in report.tables]
+            assert await rows_of(back) == await rows_of(db)
     assert await other.v.all_grown() == [{"id": 9, "name": "b"}]
     players = other.t.player
     assert players.foreign_keys == db.t.player.foreign_keys

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from deebase._backends.copying import Access as CopyAccess
 from deebase._backends.copying import CopySource, CopyTarget
+from deebase._backends.additions import Additions
+from deebase._backends.schema_script import SchemaScript
 from deebase.errors import InvalidOperationError
 
 Severity = Literal["error", "warning", "advice"]
@@ -44,18 +46,61 @@ class Access:
         read: runs a SELECT in the SQL of the database and returns the rows.
         with_connection: calls a function with a driver connection, for reading (False) or for writing (True).
         reconnect: closes all connections; the next statement opens new ones.
+        additions: the functions, collations and extensions of each connection (SQLite).
     """
 
     url: sa.URL
     read: Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
     with_connection: Callable[[Callable[[Any], None], bool], Awaitable[None]]
     reconnect: Callable[[], Awaitable[None]]
+    additions: Additions
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """The rows of a table: their number, and a digest of their values as they are stored."""
+
+    rows: int
+    digest: str
+
+
+class FileCopies(Protocol):
+    """Copies between two databases that are one file each. The copy passes through a file, the snapshot."""
+
+    def write(self, path: Path) -> Awaitable[None]:
+        """Write a snapshot of the database."""
+        ...
+
+    def keep(self, path: Path, tables: Sequence[str]) -> Awaitable[list[str]]:
+        """Drop all but these tables from a snapshot; return what they lose by that."""
+        ...
+
+    def objects(self, path: Path) -> Awaitable[SchemaScript]:
+        """Return the objects of a snapshot."""
+        ...
+
+    def names(self) -> Awaitable[list[str]]:
+        """Return the names of all objects of the database."""
+        ...
+
+    def rows(self, table: str, path: Path | None = None) -> Awaitable[StoredRows]:
+        """Read all rows of a table, in the database or in a snapshot."""
+        ...
+
+    def take(self, path: Path) -> Awaitable[list[str]]:
+        """Add everything in a snapshot to the database, in one transaction; return what it lacks.
+
+        Raises:
+            SchemaError: an object of this name exists.
+        """
+        ...
 
 
 class DatabaseTools(Protocol):
     """The tools of one backend.
 
     Attributes:
+        files: copies files, if a database is one file.
         backup_suffix: the suffix of a backup's file name.
         explain: the keyword that shows the plan of a statement.
         snapshot_isolation: the isolation level whose transactions read one state of the database; None if all do.
@@ -63,6 +108,7 @@ class DatabaseTools(Protocol):
 
     backup_suffix: str
     explain: str
+    files: FileCopies | None
     snapshot_isolation: Literal["repeatable read"] | None
 
     # -- backups -------------------------------------------------------------------------------
@@ -99,6 +145,10 @@ class DatabaseTools(Protocol):
 
     def view_definition(self, name: str) -> Awaitable[str]:
         """Return the SQL of a view as the database stores it."""
+        ...
+
+    def schema_script(self) -> Awaitable[SchemaScript]:
+        """Return all objects of the database with their SQL, in an order in which they can be created."""
         ...
 
     def examine(self) -> Awaitable[list[Diagnosis]]:

@@ -13,6 +13,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+from deebase._backends.additions import Additions
 from deebase._sqltext.capabilities import Capabilities
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Settings:
     pragmas: Sequence[tuple[str, Any]] = ()
     #: Whether a SQLite file with a harmless schema is trusted if it needs that; False if a pragma decides.
     trusts_harmless: bool = False
+    #: The functions, collations and extensions of each connection to a SQLite file.
+    additions: Additions = field(default_factory=Additions)
     connect_args: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
     engine_options: dict[str, Any] = field(default_factory=lambda: dict[str, Any]())
 
@@ -104,11 +107,11 @@ class Inventory:
 
     Attributes:
         tables: the tables and views that could be read.
-        unreadable: kind and name of each view or virtual table that cannot be read.
+        unreadable: kind and name of each view or virtual table that cannot be read, and the reason.
     """
 
     tables: list[TableInfo]
-    unreadable: list[tuple[str, str]] = field(default_factory=lambda: list[tuple[str, str]]())
+    unreadable: list[tuple[str, str, str]] = field(default_factory=lambda: list[tuple[str, str, str]]())
 
 
 class Referrer(NamedTuple):

@@ -34,9 +34,8 @@ async def inventory(
         SchemaError: the schema does not exist.
     """
     found = await run_steps(executor, executor.backend.reflector.inventory(schema, names, with_related=with_related))
-    for kind, name in [] if quiet else found.unreadable:
-        missing = "what it selects from" if kind == "view" else "the extension that it needs"
-        warnings.warn(f"{kind} {name} is left out: {missing} does not exist", stacklevel=5)
+    for kind, name, reason in [] if quiet else found.unreadable:
+        warnings.warn(f"{kind} {name} is left out: {reason}", stacklevel=5)
     return found.tables
 
 

@@ -55,4 +55,6 @@ def tools_of(db: Database) -> DatabaseTools:
             lane.release()
 
     settings = executor.settings
-    return settings.backend.tools(Access(settings.sa_url, read, with_connection, executor.reconnect))
+    return settings.backend.tools(
+        Access(settings.sa_url, read, with_connection, executor.reconnect, settings.additions)
+    )

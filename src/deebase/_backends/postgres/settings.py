@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
+from deebase._backends.additions import refuse_additions
 from deebase._backends.postgres import BACKEND
 from deebase._backends.postgres.sql import make_dialect
 from deebase._backends.protocols import Settings
@@ -134,6 +135,7 @@ def from_url(text: str, options: Mapping[str, Any]) -> Settings:
     Raises:
         ConfigurationError: the URL or an option is not valid.
     """
+    refuse_additions(options)
     connect_args = _connect_args(options)
     url = take_options(postgres_url(text), connect_args)
     engine_options = dict(options["engine_options"] or {})

@@ -104,6 +104,7 @@ class PostgresTools:
     """``DatabaseTools`` for PostgreSQL."""
 
     backup_suffix: str = "dump"
+    files: None = None
     explain: str = "EXPLAIN"
     snapshot_isolation: Literal["repeatable read"] | None = "repeatable read"
 

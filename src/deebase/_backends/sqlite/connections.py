@@ -18,12 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deebase._backends.error_translation import describing
 from deebase._backends.protocols import LANE, Settings, Translate
+from deebase._backends.sqlite import callbacks
 from deebase._backends.sqlite.casts import FITS, STORED, fits, kept, stored
 from deebase._backends.sqlite.engine import SqliteLanes
 from deebase._backends.sqlite.job import is_busy
 from deebase._backends.sqlite.lane import SqliteLane
 from deebase._backends.sqlite.sql import SUM, adapt
-from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
+from deebase._backends.sqlite.trust import added_functions, refuses_its_own, trust_if_needed
 from deebase._types.base import KEPT
 from deebase._types.decimals import compare_decimals
 from deebase._types.forms import arithmetic as exact
@@ -116,8 +117,9 @@ def _configure(raw: sqlite3.Connection, settings: Settings) -> None:
                 f"this file system cannot give SQLite journal_mode={value} (it stays {row[0]})",
                 hint="put the file on a local disk, or pass pragmas={'journal_mode': 'DELETE'}",
             )
-    if settings.trusts_harmless and refuses_its_own():
-        trust_if_needed(raw)
+    callbacks.add(raw, settings.additions)
+    if settings.trusts_harmless:
+        trust_if_needed(raw, added=bool(settings.additions))
     if sys.version_info >= (3, 12):
         # Python 3.12+: a misspelt "column" is an error, not a string.
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)
@@ -152,11 +154,13 @@ async def _open(engine: AsyncEngine, settings: Settings, file: _File, *, reader:
     try:
         driver = (await connection.get_raw_connection()).driver_connection
         lane = SqliteLane(connection, driver, loop, settings.timeout)
-        lane.trusts = settings.trusts_harmless and refuses_its_own()
+        lane.trusts = settings.trusts_harmless and (bool(settings.additions) or refuses_its_own())
         await connection.execution_options(**{LANE: lane})
 
         def prepare(raw: sqlite3.Connection) -> None:
             lane.watch()
+            if settings.additions:
+                lane.added = frozenset([name for name, harmless in added_functions(raw).items() if harmless])
             lane.is_reader = reader
             if reader:
                 raw.execute("PRAGMA query_only = ON")

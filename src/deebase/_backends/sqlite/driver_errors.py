@@ -79,6 +79,13 @@ _QUOTING = {
     "malformed MATCH": "a full-text query is malformed",
     "unknown special query": "a full-text query is malformed",
 }
+#: The option of ``Database`` that adds what a connection lacks.
+_LACKING = {
+    "no such function: ": "functions={...}) or Database(path, extensions=[...]",
+    "unknown function: ": "functions={...}",
+    "no such collation sequence: ": "collations={...}",
+    "no such module: ": "extensions=[...]",
+}
 #: How SQLite reports an unsafe call in a schema (sqlite.org/pragma.html#pragma_trusted_schema).
 _UNSAFE = "unsafe use of "
 _UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '(.*?)' with text ", re.DOTALL)
@@ -124,12 +131,14 @@ def _from_code(error: BaseException, code: int, statement: str | None) -> DeeBas
     message = _PLAIN.get(code) or _PLAIN.get(primary)
     if str(error).startswith("no such vfs"):
         return ConfigurationError("the SQLite library has no VFS of this name", hint="remove vfs= from the URL")
+    lacking = next((option for start, option in _LACKING.items() if str(error).startswith(start)), None)
     if message is None:
         # Syntax errors and unknown names: SQLite's text has names, and almost never values.
         text = str(error)
         message = next((plain for start, plain in _QUOTING.items() if text.startswith(start)), f"SQLite: {text}")
     made = database_error(kind, message, code=str(code), statement=statement)
-    made.hint = _HINTS.get(code) or _HINTS.get(primary) or made.hint
+    added = f"if the application of the file defines it: Database(path, {lacking})" if lacking else None
+    made.hint = _HINTS.get(code) or _HINTS.get(primary) or added or made.hint
     return made
 
 

@@ -7,6 +7,7 @@ setting does not: ATTACH, which creates files, pragmas, and functions that reach
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 
 from deebase._backends.sqlite.casts import FITS, STORED
 from deebase._backends.sqlite.sql import SUM
@@ -73,9 +74,11 @@ class SqliteGuard:
 
     Args:
         sql: the statement.
+        added: functions of the application that it may call, too.
     """
 
-    def __init__(self, sql: str) -> None:
+    def __init__(self, sql: str, added: Collection[str] = ()) -> None:
+        self._added = added
         self._actions = _ALLOWED_ACTIONS | (_PLANNED_ACTIONS if explains(sql, SQLITE) else set[int]())
         self._refused: str | None = None
 
@@ -86,7 +89,8 @@ class SqliteGuard:
         if action in self._actions or (action in _PLANNED_ACTIONS and (first or "").endswith(_OWN_TABLES)):
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_FUNCTION:
-            allowed, what = (second or "").lower() in _FUNCTIONS, f"the function {second}"
+            name = (second or "").lower()
+            allowed, what = name in _FUNCTIONS or name in self._added, f"the function {second}"
         elif action == sqlite3.SQLITE_PRAGMA:
             name = (first or "").lower()
             allowed, what = name in _ASKING or (name in _READING and second is None), f"PRAGMA {first}"

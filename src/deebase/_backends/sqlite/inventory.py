@@ -19,7 +19,7 @@ from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import literal
 from deebase._sqltext.tokens import folded
 from deebase._types.forms.moment_sql import OTHER_FORMS
-from deebase.errors import ConfigurationError, DatabaseError
+from deebase.errors import ConfigurationError, DatabaseError, InvalidOperationError
 
 #: The requested names in lower case, as a JSON array; NULL for all.
 _WANTED = "(?1 IS NULL OR lower(m.name) IN (SELECT value FROM json_each(?1)))"
@@ -64,6 +64,8 @@ _REFERRERS = """
 """
 _DEFINITION = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
 _COMPUTED = (2, 3)
+#: The error of SQLite, or of the guard for a call that does more than read.
+_UNREADABLE = (DatabaseError, InvalidOperationError)
 
 
 class SqliteReflector:
@@ -86,17 +88,17 @@ class SqliteReflector:
         # A foreign key that names no columns refers to the key of its target.
         targets = None if names is None else _listed([*names, *[key[2] for key in keys]])
         columns = list((yield Query(_COLUMNS_OF_TABLES, (targets,), reads=True)))
-        unreadable: list[tuple[str, str]] = []
+        unreadable: list[tuple[str, str, str]] = []
         try:
             columns += yield Query(_COLUMNS_OF_OTHERS, (wanted,), reads=True, guarded=True)
-        except DatabaseError:
+        except _UNREADABLE:
             # A single query for all would fail for one view without its tables, or one virtual table of an extension.
             for name, kind, _, rootpage in listed:
                 if not rootpage:
                     try:
                         columns += yield Query(_COLUMNS_OF_ONE, (name,), reads=True, guarded=True)
-                    except DatabaseError:
-                        unreadable.append((kind, name))
+                    except _UNREADABLE as error:
+                        unreadable.append((kind, name, error.message))
         indexes = yield Query(_INDEXES, (wanted,), reads=True)
         return Inventory(_tables(listed, columns, keys, indexes), unreadable)
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from deebase._backends.sqlite.callbacks import raise_failure
 from deebase._backends.sqlite.guard import SqliteGuard
 from deebase._backends.sqlite.job import CALL, COUNT, MANY, RAW, ROWS, Cancelled, Hop, Job, is_busy
 from deebase._backends.sqlite.session_state import LaneSession
@@ -43,6 +44,7 @@ class SqliteLane:
     __slots__ = (
         "_is_read_only",
         "_loop",
+        "added",
         "broken",
         "closed",
         "connection",
@@ -87,6 +89,8 @@ class SqliteLane:
         self._is_read_only: bool = False
         #: Whether a harmless schema is trusted when it needs it (module ``trust``).
         self.trusts: bool = False
+        #: The functions of the application that statements may call where only reading is allowed.
+        self.added: frozenset[str] | None = None
         #: The thread has ended: further work would never finish.
         self.closed: bool = False
 
@@ -154,8 +158,12 @@ class SqliteLane:
         try:
             while True:
                 try:
-                    return job.perform(raw)
+                    result = job.perform(raw)
+                    if self.added is not None:
+                        raise_failure()
+                    return result
                 except sqlite3.DatabaseError as error:
+                    raise_failure()
                     # Refused before anything was done; a function (CALL) may have run statements before.
                     if self.trusts and job.mode != CALL and is_unsafe(error) and trust_if_harmless(raw):
                         continue
@@ -328,7 +336,7 @@ class SqliteLane:
         """Open a cursor that reads ``size`` rows at once; a guarded statement can only read."""
         if guarded:
             read_query(statement.sql, SQLITE)
-        cursor = SqliteCursor(self, size, SqliteGuard(statement.sql) if guarded else None)
+        cursor = SqliteCursor(self, size, SqliteGuard(statement.sql, self.added or ()) if guarded else None)
         try:
             await self.call(lambda raw: cursor.open(raw, statement.sql, args))
         except BaseException:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import sqlalchemy as sa
 
+from deebase._backends.additions import read_additions
 from deebase._backends.protocols import Settings
 from deebase._backends.sqlite import BACKEND
 from deebase._backends.sqlite.sql import make_dialect
@@ -165,6 +166,7 @@ def _settings(target: SqliteTarget, options: Mapping[str, Any]) -> Settings:
         timeout=float(options["timeout"]),
         pragmas=_pragmas(options),
         trusts_harmless="trusted_schema" not in {str(name).lower() for name in given},
+        additions=read_additions(options),
         connect_args={"isolation_level": None, "timeout": 0.05},
         engine_options=dict(options["engine_options"] or {}),
     )

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
 from deebase._backends.copying import Access as CopyAccess
-from deebase._backends.database_tools import Access, Diagnosis, require_header
-from deebase._backends.sqlite.connections import add_functions
+from deebase._backends.database_tools import Access, Diagnosis, FileCopies, require_header
+from deebase._backends.schema_script import SchemaScript
+from deebase._backends.sqlite.backup_files import copy_in, copy_out, require_sound
 from deebase._backends.sqlite.copying.source import SqliteSource
 from deebase._backends.sqlite.copying.target import SqliteTarget
+from deebase._backends.sqlite.file_copies import SqliteFileCopies
 from deebase._backends.sqlite.inventory import LISTED
-from deebase._backends.sqlite.trust import refuses_its_own, trust_if_needed
+from deebase._backends.sqlite.script import read_script
 from deebase._sqltext.quoting import identifier
 from deebase.errors import DatabaseError
 
@@ -43,18 +42,19 @@ class SqliteTools:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self.files: FileCopies | None = SqliteFileCopies(access)
 
     # -- backups -------------------------------------------------------------------------------
 
     async def write_backup(self, path: Path) -> None:
         """Copy the database with SQLite's online backup, and check the integrity of the copy."""
-        await self._access.with_connection(lambda raw: _copy_out(raw, str(path)), False)
-        _require_sound(path)
+        await self._access.with_connection(lambda raw: copy_out(raw, str(path)), False)
+        require_sound(path, self._access.additions)
 
     def check_backup(self, path: Path) -> None:
         """Refuse a file that is not an intact SQLite database."""
         require_header(path, _HEADER, "a SQLite database")
-        _require_sound(path)
+        require_sound(path, self._access.additions)
 
     async def object_names(self) -> list[str]:
         """Return the names of all tables and views."""
@@ -62,7 +62,7 @@ class SqliteTools:
 
     async def read_backup(self, path: Path, *, replace: bool) -> None:
         """Overwrite the database with the contents of a file."""
-        await self._access.with_connection(lambda raw: _copy_in(raw, path), True)
+        await self._access.with_connection(lambda raw: copy_in(raw, path, self._access.additions), True)
         # A connection that has read a schema does not accept another text encoding.
         await self._access.reconnect()
 
@@ -83,6 +83,9 @@ class SqliteTools:
     async def view_definition(self, name: str) -> str:
         """Return the CREATE VIEW of a view."""
         return str(await self._one("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", name))
+
+    async def schema_script(self) -> SchemaScript:
+        return await read_script(self._access.read)
 
     async def examine(self) -> list[Diagnosis]:
         """Return problems of file, rows and settings; for a damaged file, only the damage."""
@@ -157,54 +160,6 @@ def _select(sql: str) -> str:
     """Return the SELECT of a CREATE VIEW."""
     upper = sql.upper()
     return sql[upper.index(" AS ", upper.index("VIEW")) + 4 :] if " AS " in upper else sql
-
-
-def _copy_out(raw: Any, name: str) -> None:
-    """Copy a snapshot of the database of a connection to a file without a write-ahead log."""
-    with closing(sqlite3.connect(name)) as file:
-        raw.backup(file)
-        file.execute("PRAGMA journal_mode = DELETE")
-
-
-def _copy_in(raw: Any, source: Path) -> None:
-    """Overwrite the database of a connection with the contents of a file."""
-    size = _page_size(raw)
-    with closing(_reading(source)) as file:
-        if _page_size(file) == size:
-            file.backup(raw)
-            return
-        # A database with a log keeps its page size (sqlite.org/c3ref/backup_finish.html, SQLITE_READONLY).
-        with tempfile.TemporaryDirectory(prefix="deebase-") as directory:
-            fitting = Path(directory, "fitting.db")
-            file.execute(f"PRAGMA page_size = {size}")
-            # Unlike a plain VACUUM it keeps every rowid.
-            file.execute("VACUUM INTO ?", [str(fitting)])
-            with closing(_reading(fitting)) as other:
-                other.backup(raw)
-
-
-def _page_size(raw: Any) -> int:
-    return int(raw.execute("PRAGMA page_size").fetchone()[0])
-
-
-def _require_sound(path: Path) -> None:
-    with closing(_reading(path)) as connection:
-        try:
-            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-        except sqlite3.DatabaseError as error:
-            found = str(error)
-    if found != "ok":
-        raise DatabaseError(f"the file is damaged: {found}", hint="make another backup, and check the disk")
-
-
-def _reading(source: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)
-    add_functions(connection)
-    # The file may come from an untrusted source.
-    connection.execute("PRAGMA trusted_schema = OFF")
-    if refuses_its_own():
-        trust_if_needed(connection)
-    return connection
 
 
 TOOLS = SqliteTools

@@ -3,7 +3,8 @@
 With ``trusted_schema`` off, a view, trigger, CHECK, index or computed column can only call functions that are marked as
 harmless. Before 3.44, SQLite does not mark its own JSON functions, full-text and R-Tree tables
 (sqlite.org/pragma.html#pragma_trusted_schema), so files that use them cannot be written, and some cannot be read.
-A file is trusted if it needs these functions, and its schema names no other unmarked function.
+A file is trusted if it needs these functions, and its schema names no other unmarked function of the library. Functions
+that the application adds to the connection cannot be marked: with them, a file is trusted on the same condition.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from deebase._sqltext.quoting import identifier
 UNSAFE = "unsafe use of "
 #: The flag of a function that is marked as harmless (sqlite.org/c3ref/c_deterministic.html, SQLITE_INNOCUOUS).
 _INNOCUOUS = 0x200000
+_DETERMINISTIC = 0x800
 #: Harmless functions, marked or not: JSON, and those of full-text and R-Tree tables.
 _HARMLESS = re.compile(
     r"json(_\w+)?|->>?|match|snippet|offsets|matchinfo|optimize|highlight|bm25|fts5|fts5_source_id"
@@ -61,11 +63,19 @@ def is_unsafe(error: BaseException) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and UNSAFE in str(error)
 
 
-def trust_if_needed(raw: sqlite3.Connection) -> None:
-    """Trust the schema of a new connection, if it is harmless and has calls that SQLite would reject."""
+def trust_if_needed(raw: sqlite3.Connection, *, added: bool = False) -> None:
+    """Trust the schema of a new connection, if it is harmless and has calls that SQLite would reject.
+
+    Args:
+        raw: the connection.
+        added: whether the application has added functions, which the schema may call.
+    """
     # A file that is locked, damaged or not a database: the first statement raises the error.
     with suppress(sqlite3.Error):
-        _decide(raw, _NEEDS)
+        if added:
+            _decide(raw)
+        elif refuses_its_own():
+            _decide(raw, _NEEDS)
 
 
 def trust_if_harmless(raw: sqlite3.Connection) -> bool:
@@ -83,17 +93,35 @@ def _decide(raw: sqlite3.Connection, needs: re.Pattern[str] | None = None) -> bo
     raw.execute("PRAGMA trusted_schema = ON")
     try:
         text = _schema(raw)
-        trusted = (needs is None or needs.search(text) is not None) and not _never(raw).search(text)
+        trusted = (needs is None or needs.search(text) is not None) and not _never().search(text)
     finally:
         if not trusted:
             raw.execute("PRAGMA trusted_schema = OFF")
     return trusted
 
 
-def _never(raw: sqlite3.Connection) -> re.Pattern[str]:
-    """Return a pattern of the names that make a schema untrusted."""
+def added_functions(raw: sqlite3.Connection) -> dict[str, bool]:
+    """Return the functions that were added to a connection, and whether they are marked as harmless."""
+    known = {name for name, _ in _of_library()}
+    return {name: bool(flags & (_INNOCUOUS | _DETERMINISTIC)) for name, flags in _functions(raw) if name not in known}
+
+
+def _functions(raw: sqlite3.Connection) -> list[tuple[str, int]]:
     found: list[Any] = raw.execute("PRAGMA function_list").fetchall()
-    unmarked = {str(row[0]) for row in found if not row[5] & _INNOCUOUS and not _HARMLESS.fullmatch(str(row[0]))}
+    return [(str(row[0]).lower(), int(row[5])) for row in found]
+
+
+@functools.cache
+def _of_library() -> list[tuple[str, int]]:
+    """Return the functions of the library itself, with their flags."""
+    with closing(sqlite3.connect(":memory:")) as raw:
+        return _functions(raw)
+
+
+@functools.cache
+def _never() -> re.Pattern[str]:
+    """Return a pattern of the names that make a schema untrusted."""
+    unmarked = {name for name, flags in _of_library() if not flags & _INNOCUOUS and not _HARMLESS.fullmatch(name)}
     names = "|".join(map(re.escape, sorted({*unmarked, *_NEVER})))
     return re.compile(rf"(?<![\w$])(?:(?:{names})(?![\w$])|{'|'.join(_NEVER_BEGINS)})", re.IGNORECASE)
 

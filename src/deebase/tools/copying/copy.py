@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from deebase._sqltext.quoting import identifier
 from deebase.database import Database
 from deebase.errors import ValidationError
-from deebase.tools.access import tools_of
+from deebase.tools.access import copy_access, tools_of
 from deebase.tools.copying.between_kinds import KindCopy
 from deebase.tools.copying.copy_progress import CopyProgress
+from deebase.tools.copying.file_copy import FileCopy
 from deebase.tools.copying.problems import Problems, require_on_error
 from deebase.tools.copying.report import CopyReport, Tell
 
@@ -66,7 +68,26 @@ async def copy_database(
     begun = CopyProgress(target)
     if begun.begun and not (resume or restart):
         raise begun.unfinished()
+    names = None if tables is None else list(tables)
+    one, other = tools_of(source), tools_of(target)
+    if one.files is not None and other.files is not None:
+        if begun.begun:
+            await _abandon(target, begun)
+        made = FileCopy(one.files, other.files, progress)
+        copied = await made.run(names, resume=resume)
+        await target.reflect()
+        return CopyReport(tuple(copied), tuple(made.views), tuple(made.left_out))
     # All tables are read from one state of the source.
-    async with source.transaction(read_only=True, isolation=tools_of(source).snapshot_isolation):
+    async with source.transaction(read_only=True, isolation=one.snapshot_isolation):
         copy = KindCopy(source, target, on_error=choice, problems=problems, tell=progress)
-        return await copy.run(None if tables is None else list(tables), restart=restart)
+        return await copy.run(names, restart=restart)
+
+
+async def _abandon(target: Database, begun: CopyProgress) -> None:
+    """Drop the tables of an unfinished copy."""
+    async with target.transaction():
+        names = [identifier(name) for name in await begun.tables() if name in target.t]
+        for sql in tools_of(target).drop_tables(names):
+            await copy_access(target).run(sql)
+        await begun.end()
+    await target.reflect()

@@ -15,5 +15,6 @@ async def scratch(database: Connected) -> AsyncGenerator[ScratchTarget, None]:
     """See ``MigrationSupport``."""
     # The file does not have to survive a power failure.
     pragmas = {**dict(database.settings.pragmas), "synchronous": "OFF"}
+    options = {**database.settings.additions.options, "pragmas": pragmas, "pool_size": 1}
     with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX) as directory:
-        yield ScratchTarget(Path(directory) / "scratch.db", {"pragmas": pragmas, "pool_size": 1})
+        yield ScratchTarget(Path(directory) / "scratch.db", options)

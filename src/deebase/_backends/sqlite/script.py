@@ -1,0 +1,80 @@
+"""The schema of a SQLite file as statements: the stored SQL of its objects, and the numbers in its header."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from deebase._backends.schema_script import Read, SchemaObject, SchemaScript
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import identifier
+from deebase._sqltext.tokens import code_tokens, folded, joined
+
+#: Numbers in the header that belong to the application (sqlite.org/fileformat2.html).
+_NUMBERS = "SELECT user_version, application_id FROM pragma_user_version, pragma_application_id"
+#: Settings that only an empty file accepts, with their values in a new file.
+_SETTINGS = "SELECT encoding, auto_vacuum, page_size FROM pragma_encoding, pragma_auto_vacuum, pragma_page_size"
+_NEW_FILE = {"encoding": "UTF-8", "auto_vacuum": 0, "page_size": 4096}
+#: An index of a constraint has no SQL. A virtual table creates its shadow tables, unless its module is missing.
+_OBJECTS = """
+    SELECT m.type, m.name, m.tbl_name, m.sql, l.type IS 'virtual' FROM sqlite_master m
+    LEFT JOIN pragma_table_list l ON l.schema = 'main' AND l.name = m.name AND m.type IN ('table', 'view')
+    WHERE m.sql IS NOT NULL AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND l.type IS NOT 'shadow' ORDER BY m.rowid
+"""
+_STATISTICS = "SELECT name FROM sqlite_master WHERE name LIKE 'sqlite\\_stat_' ESCAPE '\\' ORDER BY name"
+_MODULES = "SELECT name FROM pragma_module_list"
+#: A virtual table may read columns of a table or view when it is created; a view reads nothing then.
+_ORDER = ("table", "view", "virtual table", "index", "trigger")
+
+
+async def read_script(read: Read) -> SchemaScript:
+    """Return the objects of a database in an order in which they can be created."""
+    modules = {folded(str(name)) for (name,) in await read(_MODULES, [])}
+    objects: list[SchemaObject] = []
+    left: list[str] = []
+    for kind, name, table, sql, virtual in await read(_OBJECTS, []):
+        if virtual and (module := module_of(sql)) not in modules:
+            left.append(f"virtual table {name}: this SQLite library has no module {module}")
+        else:
+            objects.append(_object("virtual table" if virtual else str(kind), str(name), str(table), str(sql)))
+    objects.sort(key=lambda item: _ORDER.index(item.kind))
+    (numbers,) = await read(_NUMBERS, [])
+    (settings,) = await read(_SETTINGS, [])
+    statistics = await read(_STATISTICS, [])
+    left += [*_settings(settings), *[f"{name}: the statistics that ANALYZE collects" for (name,) in statistics]]
+    return SchemaScript((*_numbers(numbers), *objects), tuple(left))
+
+
+def module_of(sql: str) -> str:
+    """Return the module of a CREATE VIRTUAL TABLE, in lower case."""
+    found = code_tokens(sql, SQLITE)
+    using = next(place for place, token in enumerate(found) if token.word == "USING")
+    return folded(found[using + 1].name)
+
+
+def _object(kind: str, name: str, table: str, sql: str) -> SchemaObject:
+    listed = code_tokens(sql, SQLITE)
+    unique = kind == "index" and listed[1].word == "UNIQUE"
+    return SchemaObject(
+        kind,
+        name,
+        (sql,),
+        (f"DROP {kind.split()[-1].upper()} {identifier(name)}",),
+        joined(listed),
+        table if kind in ("index", "trigger") else None,
+        # A foreign key may need a unique index while rows are written.
+        after_rows=kind in ("index", "trigger") and not unique,
+    )
+
+
+def _numbers(row: Sequence[Any]) -> Iterator[SchemaObject]:
+    for name, value in zip(("user_version", "application_id"), row, strict=True):
+        if value:
+            sql = f"PRAGMA {name} = {value}"
+            yield SchemaObject("pragma", name, (sql,), (f"PRAGMA {name} = 0",), sql)
+
+
+def _settings(row: Sequence[Any]) -> Iterator[str]:
+    for (name, usual), value in zip(_NEW_FILE.items(), row, strict=True):
+        if value != usual:
+            yield f"pragma {name} = {value}: only an empty file accepts it"
