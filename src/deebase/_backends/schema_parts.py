@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from deebase._backends.schema_script import SchemaObject, SchemaScript
 from deebase._model.facts import TableInfo
+
+#: The kinds of objects that are compared as tables, as views, and as parts of a table.
+TABLES = frozenset({"table", "virtual table", "foreign table"})
+VIEWS = frozenset({"view", "materialized view"})
+PARTS_OF_TABLES = frozenset({"index", "constraint"})
 
 
 @dataclass(frozen=True)
@@ -72,31 +79,6 @@ class ViewState:
 
 
 @dataclass(frozen=True)
-class TypeState:
-    """A type that the schema defines: its name, and the statements that create and drop it."""
-
-    name: str
-    sql: str
-    drop: str
-
-    @property
-    def key(self) -> str:
-        """Equal for two types with the same definition."""
-        return self.sql
-
-
-@dataclass(frozen=True)
-class TriggerState:
-    """A trigger: its name, its table or view, the statements that create and drop it, and a key to compare by."""
-
-    name: str
-    table: str
-    sql: str
-    drop: str
-    key: str
-
-
-@dataclass(frozen=True)
 class TableParts:
     """A table with all of its parts.
 
@@ -116,13 +98,40 @@ class SchemaParts:
     """Everything in a schema except rows.
 
     Attributes:
-        tables: by name.
-        views: by name.
-        triggers: by table and name.
-        types: by name.
+        tables: by qualified name.
+        views: by qualified name.
+        script: all objects with the SQL that creates them, tables and views included.
     """
 
     tables: Mapping[str, TableParts]
     views: Mapping[str, ViewState]
-    triggers: Mapping[tuple[str, str], TriggerState]
-    types: Mapping[str, TypeState] = field(default_factory=lambda: dict[str, TypeState]())
+    script: SchemaScript
+
+    @cached_property
+    def objects(self) -> Mapping[tuple[str, str], SchemaObject]:
+        """The objects that are compared as SQL, by kind and name: all but tables and views, and what belongs to tables.
+
+        What belongs to a table is one of its columns, keys, indexes or features. A table that reflection leaves out,
+        such as a partition, is an object with all that belongs to it.
+        """
+        return {(item.kind, item.name): item for item in self.script.objects if not self._is_compared_as_table(item)}
+
+    @cached_property
+    def order(self) -> Mapping[tuple[str, str], int]:
+        """The place of each object in the order of creation, by kind and name."""
+        return {(item.kind, item.name): place for place, item in enumerate(self.script.objects)}
+
+    def of_table(self, name: str) -> list[SchemaObject]:
+        """Return the objects that are a part of the definition of a table, the table first."""
+        return [
+            item
+            for item in self.script.objects
+            if self._is_compared_as_table(item) and name == (item.name if item.kind in TABLES else item.table)
+        ]
+
+    def _is_compared_as_table(self, item: SchemaObject) -> bool:
+        if item.kind in TABLES:
+            return item.name in self.tables
+        if item.kind in VIEWS:
+            return item.name in self.views
+        return item.kind in PARTS_OF_TABLES and item.table in self.tables

@@ -118,8 +118,13 @@ def joined(found: Sequence[Token]) -> str:
 
 def mentions(sql: str, rules: TokenRules, *names: str) -> bool:
     """Whether all of these names occur in a text, outside of strings and comments."""
-    found = {folded(token.name) for token in tokens(sql, rules) if token.kind in ("word", "quoted")}
+    found = words(sql, rules)
     return all(folded(name) in found for name in names)
+
+
+def words(sql: str, rules: TokenRules) -> frozenset[str]:
+    """Return the names and keywords in a text, outside of strings and comments, in the form in which they compare."""
+    return frozenset([folded(token.name) for token in tokens(sql, rules) if token.kind in ("word", "quoted")])
 
 
 def spliced(sql: str, *edits: tuple[int, int, str]) -> str:

@@ -93,16 +93,20 @@ class Target:
         return own
 
     @asynccontextmanager
-    async def scratch(self) -> AsyncGenerator[Target, None]:
+    async def scratch(self, *, bare: bool = False) -> AsyncGenerator[Target, None]:
         """Give an empty database of the same kind, for the length of the block.
 
         On SQLite it is a file in a temporary directory, on PostgreSQL a database of the same server, so that nothing
         that a migration names reaches the real one.
+
+        Args:
+            bare: without the extensions of this database.
 
         Raises:
             MigrationError: the user may not create databases.
         """
         async with self.support.scratch(self) as opened, Database(opened.target, **opened.options) as db:
             made = Target(db)
-            await self.support.create_extensions(self, made)
+            if not bare:
+                await self.support.create_extensions(self, made)
             yield made

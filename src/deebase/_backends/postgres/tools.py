@@ -18,6 +18,8 @@ from deebase._backends.copying import Access as CopyAccess
 from deebase._backends.database_tools import Access, Diagnosis, refused_backup, require_header
 from deebase._backends.postgres.copying.source import PostgresSource
 from deebase._backends.postgres.copying.target import PostgresTarget
+from deebase._backends.postgres.script import read_script
+from deebase._backends.schema_script import SchemaScript
 from deebase.errors import DatabaseError
 
 #: Everything that users created, as kind and name for DROP: schemas, the contents of the schema public, and objects
@@ -177,6 +179,12 @@ class PostgresTools:
                 message = f"{setting} is off: a crash may lose the database"
                 found.append(Diagnosis(f"{setting}-off", "warning", None, message, "turn it on"))
         return found
+
+    # -- schema --------------------------------------------------------------------------------
+
+    async def schema_script(self) -> SchemaScript:
+        """Return all objects of all schemas, besides those of extensions."""
+        return await read_script(self._access.read)
 
     # -- copies --------------------------------------------------------------------------------
 

@@ -23,12 +23,7 @@ def operations(back: Changes, hazards: Iterable[Hazard]) -> list[str]:
     found += [f"creates table {name}" for name in created if name not in renamed.values()]
     for change in back.alter:
         found += _of_table(change, renamed)
-    for kind, came, went in (
-        ("type", back.drop_types, back.create_types),
-        ("view", back.drop_views, back.create_views),
-        ("trigger", back.drop_triggers, back.create_triggers),
-    ):
-        new, old = {item.name for item in came}, {item.name for item in went}
+    for kind, (old, new) in back.others().items():
         found += [f"creates {kind} {name}" for name in sorted(new - old)]
         found += [f"changes {kind} {name}" for name in sorted(new & old)]
         found += [f"drops {kind} {name}" for name in sorted(old - new)]

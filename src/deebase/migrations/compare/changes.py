@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from deebase._backends.schema_parts import Feature, TriggerState, TypeState, ViewState
+from deebase._backends.schema_parts import Feature, ViewState
+from deebase._backends.schema_script import SchemaObject
 from deebase._model.facts import IndexInfo
 from deebase._rows.model import ForeignKeyModel
 from deebase.migrations.compare.schema import Schema, TableState
@@ -16,7 +17,7 @@ class Difference:
     """A difference between two schemas.
 
     Attributes:
-        name: the table, view, trigger or type.
+        name: the table, view or other object.
         text: the difference, in words.
         column: the column, if it is about one.
     """
@@ -130,10 +131,8 @@ class Changes:
     alter: list[TableChange] = field(default_factory=lambda: list[TableChange]())
     create_views: list[ViewState] = field(default_factory=lambda: list[ViewState]())
     drop_views: list[ViewState] = field(default_factory=lambda: list[ViewState]())
-    create_triggers: list[TriggerState] = field(default_factory=lambda: list[TriggerState]())
-    drop_triggers: list[TriggerState] = field(default_factory=lambda: list[TriggerState]())
-    create_types: list[TypeState] = field(default_factory=lambda: list[TypeState]())
-    drop_types: list[TypeState] = field(default_factory=lambda: list[TypeState]())
+    create_objects: list[SchemaObject] = field(default_factory=lambda: list[SchemaObject]())
+    drop_objects: list[SchemaObject] = field(default_factory=lambda: list[SchemaObject]())
 
     def __bool__(self) -> bool:
         return any(True for _ in self.differences())
@@ -144,15 +143,22 @@ class Changes:
         yield from [Difference(table.name, "is a table that is not wanted") for table in self.drop]
         for change in self.alter:
             yield from change.differences()
-        for kind, made, gone in (
-            ("type", self.create_types, self.drop_types),
-            ("view", self.create_views, self.drop_views),
-            ("trigger", self.create_triggers, self.drop_triggers),
-        ):
-            old, new = {item.name for item in gone}, {item.name for item in made}
-            yield from [Difference(name, f"is a {kind} that is missing") for name in sorted(new - old)]
-            yield from [Difference(name, f"is a {kind} that is not wanted") for name in sorted(old - new)]
+        for kind, (new, old) in self.others().items():
+            article = "an" if kind[0] in "aeiou" else "a"
+            yield from [Difference(name, f"is {article} {kind} that is missing") for name in sorted(new - old)]
+            yield from [Difference(name, f"is {article} {kind} that is not wanted") for name in sorted(old - new)]
             yield from [Difference(name, f"is another {kind}") for name in sorted(old & new)]
+
+    def others(self) -> dict[str, tuple[set[str], set[str]]]:
+        """Return the names of the views and other objects that are created, and of those that are dropped, by kind."""
+        found: dict[str, tuple[set[str], set[str]]] = {}
+        for place, objects, views in (
+            (0, self.create_objects, self.create_views),
+            (1, self.drop_objects, self.drop_views),
+        ):
+            for kind, name in [*[(item.kind, item.name) for item in objects], *[("view", view.name) for view in views]]:
+                found.setdefault(kind, (set(), set()))[place].add(name)
+        return found
 
     def possible_renames(self) -> list[tuple[str, str]]:
         """Return what is dropped and added that may be a rename: ``("user.name", "full_name")``."""

@@ -1,29 +1,56 @@
-"""The order in which tables and views are created, so that each finds what it needs."""
+"""The order in which tables and other objects are created and dropped, so that each finds what it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from deebase._backends.schema_parts import ViewState
+from deebase._backends.schema_parts import TABLES, VIEWS
+from deebase._backends.schema_script import SchemaObject
 from deebase._sqltext.dialects import TokenRules
 from deebase._sqltext.ordering import groups
-from deebase._sqltext.tokens import mentions
-from deebase.migrations.compare.schema import TableState
+from deebase._sqltext.tokens import folded, words
+from deebase.migrations.compare.schema import Schema, TableState
 
 
 def tables(items: Iterable[TableState]) -> list[list[TableState]]:
     """Return tables in the order in which they can be created, those of a cycle together."""
-    return list(groups(items, _referred))
+    return list(groups(items, referred))
 
 
-def _referred(table: TableState) -> Collection[str]:
-    return {key.table for key in table.facts.foreign_keys} - {table.name}
+def referred(table: TableState) -> set[str]:
+    """Return the other tables that a table refers to."""
+    return {key.target for key in table.facts.foreign_keys} - {table.name}
 
 
-def views(items: Sequence[ViewState], rules: TokenRules) -> list[ViewState]:
-    """Return views in the order in which they can be created."""
+@dataclass(frozen=True)
+class _Placed:
+    """An object among others: its label, and the labels of the views that it uses."""
 
-    def used(view: ViewState) -> Collection[str]:
-        return {other.name for other in items if other.name != view.name and mentions(view.sql, rules, other.name)}
+    name: str
+    item: SchemaObject
+    needs: frozenset[str]
 
-    return [view for group in groups(items, used) for view in group]
+
+def after_views(items: Sequence[SchemaObject], rules: TokenRules) -> list[SchemaObject]:
+    """Return objects in their order, but each after the views that it uses."""
+    views = {folded(item.name.rpartition(".")[2]): item.label for item in items if item.kind in VIEWS}
+
+    def placed(item: SchemaObject) -> _Placed:
+        used = words("\n".join(item.create), rules)
+        return _Placed(item.label, item, frozenset([views[name] for name in views if name in used]) - {item.label})
+
+    return [found.item for group in groups(map(placed, items), lambda found: found.needs) for found in group]
+
+
+def removal(schema: Schema) -> Iterator[SchemaObject]:
+    """Yield the objects of a schema in an order in which they can be dropped; others are dropped with them."""
+    names = {item.name for item in schema.script.objects if item.table is None}
+    last = [table for group in reversed(tables(schema.tables.values())) for table in reversed(group)]
+    waiting = iter([next(iter(schema.parts.of_table(table.name))) for table in last])
+    for item in reversed(schema.script.objects):
+        if item.kind in TABLES and item.name in schema.tables:
+            # In the places of the tables, but those that refer to others first.
+            yield next(waiting)
+        elif item.table is None or item.table not in names or item.kind == "constraint":
+            yield item

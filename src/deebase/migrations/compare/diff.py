@@ -35,10 +35,10 @@ _REVERSE = {"add": "drop", "drop": "add", "create": "drop"}
 
 
 class PartOp(ops.MigrateOperation):
-    """Adds or drops a part of a table, or a view, trigger or type.
+    """Adds or drops a part of a table, or a view or other object.
 
     Args:
-        table: the table; "" for a view, trigger or type.
+        table: the table; "" for a view or other object.
         field: the list of ``TableChange`` or ``Changes`` that the part belongs to.
         part: the part.
     """
@@ -132,7 +132,8 @@ def _column(table: TableState, name: str) -> ColumnInfo:
 
 
 def _type(column: ColumnInfo) -> tuple[object, ...]:
-    return same_type(column.type), column.labels, column.base, column.array
+    # The labels of an enum belong to the type, which is an object of its own.
+    return same_type(column.type), column.base, column.array
 
 
 def _compare_table(
@@ -192,9 +193,8 @@ def _compare_others(
 ) -> PriorityDispatchResult:
     old, new = _schemas(context)
     parts: list[tuple[str, Mapping[Any, Any], Mapping[Any, Any]]] = [
-        ("types", old.types, new.types),
         ("views", old.views, new.views),
-        ("triggers", old.triggers, new.triggers),
+        ("objects", old.objects, new.objects),
     ]
     for field, was, wanted in parts:
         upgrade.ops.extend([PartOp("", f"drop_{field}", item) for item in _other_than(was, wanted)])

@@ -1,14 +1,15 @@
-"""A whole schema as comparisons see it: tables, views, triggers and types, each with the SQL that creates it."""
+"""A whole schema as comparisons see it: tables, views and all other objects, each with the SQL that creates it."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from deebase._backends.schema_parts import TableParts, TriggerState, TypeState, ViewState
+from deebase._backends.schema_parts import SchemaParts, TableParts, ViewState
+from deebase._backends.schema_script import SchemaObject, SchemaScript
 from deebase._engine.core import core_of
 from deebase._model.catalog import Catalog
 from deebase._model.checks import conditions
@@ -37,8 +38,12 @@ class TableState(TableParts):
 
     @property
     def name(self) -> str:
-        """Its name."""
-        return self.facts.name
+        """Its name, with its schema unless that is the current one."""
+        return self.facts.qualified_name
+
+    def quoted(self, quote: Callable[[str], str]) -> str:
+        """Return its name as it stands in SQL."""
+        return ".".join([quote(part) for part in (self.facts.schema, self.facts.name) if part is not None])
 
 
 @dataclass(frozen=True)
@@ -49,15 +54,23 @@ class Schema:
         catalog: the tables as models.
         tables: by name.
         views: by name.
-        triggers: by table and name.
-        types: by name.
+        parts: them and all other objects, as they were read.
     """
 
     catalog: Catalog = field(repr=False)
     tables: Mapping[str, TableState]
     views: Mapping[str, ViewState]
-    triggers: Mapping[tuple[str, str], TriggerState]
-    types: Mapping[str, TypeState]
+    parts: SchemaParts = field(repr=False)
+
+    @property
+    def objects(self) -> Mapping[tuple[str, str], SchemaObject]:
+        """The objects besides tables and views, by kind and name."""
+        return self.parts.objects
+
+    @property
+    def script(self) -> SchemaScript:
+        """All objects with the SQL that creates them."""
+        return self.parts.script
 
     def bare_metadata(self) -> sa.MetaData:
         """Return the tables with their columns alone, for Alembic.
@@ -95,7 +108,9 @@ async def read(target: Target) -> Schema:
     views = [facts for facts in found.values() if facts.kind != "table"]
     parts = await target.support.read_parts(target, tables, views, lambda table: _choices(catalog, table))
     states = {name: _with_class(catalog, table) for name, table in parts.tables.items()}
-    return Schema(catalog, states, parts.views, parts.triggers, parts.types)
+    objects = tuple([item for item in parts.script.objects if LEDGER not in (item.name, item.table)])
+    script = SchemaScript(objects, parts.script.not_carried)
+    return Schema(catalog, states, parts.views, SchemaParts(parts.tables, parts.views, script))
 
 
 def _take_types(catalog: Catalog, known: Catalog) -> None:

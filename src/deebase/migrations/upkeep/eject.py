@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import io
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from deebase._sqltext.capabilities import capabilities_of
 from deebase.errors import MigrationError
 from deebase.migrations.compare import creation_order as ordering
-from deebase.migrations.compare.schema import Schema, read
+from deebase.migrations.compare.schema import read
 from deebase.migrations.hints import either
 from deebase.migrations.target import Target
 from deebase.migrations.upkeep.history import replay, sealed_files
@@ -54,17 +53,10 @@ async def eject(target: Target, migrations: Path, environment: Path) -> Path:
     async with target.scratch() as made:
         await replay(made, files)
         schema = await read(made)
-    quoted = schema.catalog.dialect.identifier_preparer.quote_identifier
-    views = ordering.views([*schema.views.values()], capabilities_of(schema.catalog.dialect).tokens)
-    dropped = [f"DROP {view.kind} {quoted(view.name)}" for view in reversed(views)]
-    for group in reversed(ordering.tables(schema.tables.values())):
-        # Tables in a cycle depend on each other.
-        cascade = " CASCADE" if len(group) > 1 and target.capabilities.cascades_drops else ""
-        dropped += [f"DROP TABLE {quoted(table.name)}{cascade}" for table in group]
     text = _REVISION.format(
         last=files[-1].name if files else "an empty database",
-        upgrade=_calls(_made(schema)),
-        downgrade=_calls(dropped),
+        upgrade=_calls([sql for item in schema.script.objects for sql in item.create]),
+        downgrade=_calls([sql for item in ordering.removal(schema) for sql in item.drop]),
     )
     try:
         config = Config(ini, stdout=io.StringIO(), cmd_opts=Namespace(quiet=True))
@@ -87,19 +79,7 @@ def _require_new(*paths: Path) -> None:
             )
 
 
-def _made(schema: Schema) -> Iterator[str]:
-    yield from [made.sql for made in schema.types.values()]
-    tables = [table for group in ordering.tables(schema.tables.values()) for table in group]
-    for table in tables:
-        yield from table.ddl.create
-    for table in tables:
-        yield from table.ddl.constrain
-    for view in ordering.views([*schema.views.values()], capabilities_of(schema.catalog.dialect).tokens):
-        yield from view.statements
-    yield from [trigger.sql for trigger in schema.triggers.values()]
-
-
-def _calls(statements: Iterator[str] | list[str]) -> str:
+def _calls(statements: Sequence[str]) -> str:
     return "\n".join([f"    connection.exec_driver_sql({literal(sql)})" for sql in statements]) or "    del connection"
 
 

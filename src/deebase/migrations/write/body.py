@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.engine import Dialect
 
@@ -14,6 +14,12 @@ from deebase.tools.codegen.module import Module
 from deebase.tools.codegen.value_source import quoted
 
 INDENT = "    "
+
+#: How a token is written that q() would take for a parameter.
+_AS_TEXT: dict[str, Callable[[str], str]] = {
+    "mark": lambda text: text * 2,
+    "named": lambda text: f": {text[1:]}",
+}
 
 
 class Body:
@@ -41,10 +47,15 @@ class Body:
 
     def sql(self, text: str) -> None:
         """Add a statement."""
-        # For q() a question mark outside of strings is a parameter, and two of them are a question mark.
-        found = tokens(text, self.capabilities.tokens)
-        written = "".join([token.text * 2 if token.kind == "mark" else token.text for token in found])
-        self.call(call("db.q", Piece(literal(written))))
+        self.call(call("db.q", Piece(literal(self.escaped(text)))))
+
+    def escaped(self, text: str) -> str:
+        """Return a statement without parameters as q() takes it.
+
+        Outside of strings, a question mark is a parameter to it, and two of them are a question mark. So is a colon
+        before a name, such as that of a slice ``[1:n]``.
+        """
+        return "".join([_AS_TEXT.get(token.kind, str)(token.text) for token in tokens(text, self.capabilities.tokens)])
 
     def note(self, text: str) -> None:
         """Add a comment."""
@@ -63,6 +74,11 @@ class Body:
 def access(table: str) -> str:
     """Return the source of the handle of a table."""
     return f"db.t[{quoted(table)}]"
+
+
+def view_access(view: str) -> str:
+    """Return the source of the handle of a view."""
+    return f"db.v[{quoted(view)}]"
 
 
 def columns(names: Sequence[str]) -> Piece:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import warnings
 
 from deebase._sqltext.capabilities import Capabilities
 from deebase._sqltext.splitting import split_script
@@ -185,13 +187,14 @@ def _inserted(lines: list[str], function: ast.AsyncFunctionDef, at: int, sql: st
 
 def literal(sql: str) -> str:
     """Return SQL as a Python literal, over several lines if the SQL has several."""
-    block = f'"""{sql}"""'
-    try:
+    for prefix in ("", "r") if "\n" in sql and "\r" not in sql else ():
         # A carriage return would be read back as the end of a line.
-        if "\n" in sql and "\r" not in sql and ast.literal_eval(block) == sql:
-            return block
-    except (SyntaxError, ValueError):
-        pass  # quotes or backslashes that only repr() can write
+        block = f'{prefix}"""{sql}"""'
+        # Quotes or backslashes at the end can only be written by repr().
+        with contextlib.suppress(SyntaxError, ValueError), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            if ast.literal_eval(block) == sql:
+                return block
     plain = sql.isprintable() and not {'"', "\\"}.intersection(sql)
     return f'"{sql}"' if plain else repr(sql)
 

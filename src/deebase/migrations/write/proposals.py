@@ -129,7 +129,9 @@ class Proposal:
             )
 
 
-async def propose(title: str, history: Target, target: Target, renames: Renames, path: Path) -> Proposal:
+async def propose(
+    title: str, history: Target, target: Target, renames: Renames, path: Path, *, about: Sequence[str] = ()
+) -> Proposal:
     """Write the migration that turns the schema of a database into another one, and try it there.
 
     Args:
@@ -138,6 +140,7 @@ async def propose(title: str, history: Target, target: Target, renames: Renames,
         target: a database with the new schema.
         renames: the renamed tables and columns; others are dropped, and added under the new name.
         path: the path of the file.
+        about: further comments for its top.
 
     Raises:
         MigrationError: the schemas are equal; or a column would change between types without a cast.
@@ -161,16 +164,16 @@ async def propose(title: str, history: Target, target: Target, renames: Renames,
         f"new(..., renames={{{old!r}: {new!r}}})"
         for old, new in up.possible_renames()
     ]
-    text, unhandled = _text(title, up, down, renamed, notes)
+    text, unhandled = _text(title, up, down, renamed, [*about, *notes])
     for rename in reversed(renamed):
         await rename.back.run(history)
-    tried = [] if unhandled else await _try(MigrationFile(path, text, None), history, before, target)
+    tried = [] if unhandled else await attempt(MigrationFile(path, text, None), history, before, target)
     if tried:
-        text, _ = _text(title, up, down, renamed, [*notes, *tried])
+        text, _ = _text(title, up, down, renamed, [*about, *notes, *tried])
     return Proposal(text, (*notes, *unhandled, *tried))
 
 
-async def _try(file: MigrationFile, db: Target, before: Schema, after: Target) -> list[str]:
+async def attempt(file: MigrationFile, db: Target, before: Schema, after: Target) -> list[str]:
     """Run a migration up and down, and return the differences from what it should make."""
     runner = Runner(db)
     try:

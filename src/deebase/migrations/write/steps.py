@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from deebase._backends.schema_parts import TriggerState, ViewState
-from deebase._sqltext.capabilities import capabilities_of
-from deebase._sqltext.tokens import mentions
+from deebase._backends.schema_parts import VIEWS
+from deebase._backends.schema_script import SchemaObject
+from deebase._sqltext.ordering import groups
 from deebase.migrations.compare import creation_order as ordering
 from deebase.migrations.compare.changes import Changes
+from deebase.migrations.compare.schema import TableState
 from deebase.migrations.write.alteration import Alteration
-from deebase.migrations.write.body import Body, access, columns
+from deebase.migrations.write.body import Body, access, columns, view_access
 from deebase.migrations.write.drafts import literal
+from deebase.migrations.write.object_steps import ObjectSteps
 from deebase.tools.codegen.creation import create_call
 from deebase.tools.codegen.line_layout import Piece, call, listed
 from deebase.tools.codegen.module import Module, WrittenClass
@@ -29,61 +32,79 @@ class Steps:
     def __init__(self, changes: Changes, module: Module) -> None:
         self._changes = changes
         self._body = Body(module, changes.after.catalog.dialect)
-        self._rules = capabilities_of(changes.after.catalog.dialect).tokens
+        self._objects = ObjectSteps(changes)
         self._classes = {written.outline.design.name: written for written in module.classes if written.outline.design}
 
     def body(self) -> Body:
         """Return the body of a function."""
         changes = self._changes
-        changed_types = {made.name for made in changes.create_types} & {gone.name for gone in changes.drop_types}
-        for name in sorted(changed_types):
-            self._body.leave(f"the type {name} differs: ALTER TYPE ... ADD VALUE adds a label to an enum")
-        for made in changes.create_types:
-            if made.name not in changed_types:
-                self._body.sql(made.sql)
-        again = self._views_in_the_way()
-        triggers = [*self._triggers_in_the_way(again), *changes.drop_triggers]
-        gone = {table.name for table in changes.drop}
-        for trigger in triggers:
-            if trigger.table not in gone:
-                self._body.sql(trigger.drop)
-        for view in reversed(ordering.views([*changes.drop_views, *again], self._rules)):
-            self._body.call(call(f"db.v[{quoted(view.name)}].drop"))
+        for item in self._objects.dropped_first:
+            self._drop_object(item)
         altered = [Alteration(self._body, change) for change in changes.alter]
         # References to a dropped table, or to a key that changes, are dropped first; new references are added last.
-        changing = {change.name for change in changes.alter if change.pk is not None} | gone
+        changing = {change.name for change in changes.alter if change.pk is not None}
+        changing |= {table.name for table in changes.drop}
         for alteration in altered:
             alteration.clear(changing)
         self._drop()
+        for item in self._objects.created_first:
+            self._create_object(item)
         for alteration in altered:
             alteration.change()
-        self._create()
+        between = self._create()
         for alteration in altered:
             alteration.refer()
-        for view in ordering.views([*again, *changes.create_views], self._rules):
-            self._create_view(view)
-        for trigger in [*self._triggers_in_the_way(again), *changes.create_triggers]:
-            self._body.sql(trigger.sql)
-        for gone_type in reversed(changes.drop_types):
-            if gone_type.name not in changed_types:
-                self._body.sql(gone_type.drop)
+        for item in self._objects.created_last(between):
+            self._create_object(item)
+        for item in self._objects.dropped_last:
+            self._drop_object(item)
         return self._body
 
     # -- tables --------------------------------------------------------------------------------
 
-    def _create(self) -> None:
-        ordered = ordering.tables(self._changes.create)
-        as_sql = [table for group in ordered for table in group if table.name not in self._classes]
-        for table in as_sql:
-            for statement in table.ddl.create:
-                self._body.sql(statement)
-        for group in ordered:
-            together: list[WrittenClass] = [self._classes[table.name] for table in group if table.name in self._classes]
+    def _create(self) -> list[SchemaObject]:
+        """Create the tables, and the objects that stand between them, which it returns."""
+        as_sql = [table for table in self._changes.create if table.name not in self._classes]
+        between = self._objects.created_between(as_sql)
+        for group in groups(self._pieces(as_sql, between), lambda piece: piece.needs):
+            together: list[WrittenClass] = []
+            for piece in group:
+                if piece.name in self._classes:
+                    together.append(self._classes[piece.name])
+                for statement in piece.statements:
+                    self._body.sql(statement)
             if together:
                 self._body.call(create_call(together, self._body.module.names))
         for table in as_sql:
             for statement in table.ddl.constrain:
                 self._body.sql(statement)
+        return between
+
+    def _pieces(self, as_sql: Sequence[TableState], between: Sequence[SchemaObject]) -> list[_Piece]:
+        """Return what is created, with what each needs: a class what it refers to, SQL what it mentions."""
+        order = self._changes.after.parts.order
+        names = {table.name for table in self._changes.create}
+        pieces = [
+            _Piece(table.name, ordering.referred(table) & names)
+            for table in self._changes.create
+            if table.name in self._classes
+        ]
+        written = [(item, item.label) for item in between]
+        written += [
+            (item, item.name)
+            for table in as_sql
+            if (item := next(iter(self._changes.after.parts.of_table(table.name)), None)) is not None
+        ]
+        by_name = {item.name: (order[item.kind, item.name], label) for item, label in written}
+        statements = {table.name: table.ddl.create for table in as_sql}
+        for item, label in written:
+            place = order[item.kind, item.name]
+            needs = {
+                other for name in self._objects.needs(item, by_name) for at, other in [by_name[name]] if at < place
+            }
+            needs |= self._objects.needs(item, [name for name in names if name in self._classes])
+            pieces.append(_Piece(label, needs - {label}, statements.get(label, item.create)))
+        return pieces
 
     def _drop(self) -> None:
         for group in reversed(ordering.tables(self._changes.drop)):
@@ -99,44 +120,35 @@ class Steps:
                 self._body.note(f"drops the table {table.name} with its rows")
                 self._body.call(call(f"{access(table.name)}.drop"))
 
-    # -- views and triggers --------------------------------------------------------------------
+    # -- other objects -------------------------------------------------------------------------
 
-    def _views_in_the_way(self) -> list[ViewState]:
-        """Return the unchanged views that use what changes: they are dropped before, and created again after.
-
-        Where ALTER TABLE changes a type in place, the database refuses it while a view uses the column.
-        """
-        changes = self._changes
-        names = [
-            change.name
-            for change in changes.alter
-            if change.drop or (self._body.capabilities.alters_in_place and change.types)
-        ]
-        names += [view.name for view in changes.drop_views]
-        known = {view.name for view in changes.drop_views}
-        found: list[ViewState] = []
-        while True:
-            more = [
-                view
-                for name, view in changes.before.views.items()
-                if name not in known and any(mentions(view.sql, self._rules, used) for used in names)
-            ]
-            if not more:
-                return found
-            found += more
-            known |= {view.name for view in more}
-            names = [view.name for view in more]
-
-    def _triggers_in_the_way(self, views: Sequence[ViewState]) -> list[TriggerState]:
-        names = {view.name for view in views}
-        changed = {(trigger.table, trigger.name) for trigger in self._changes.drop_triggers}
-        found = self._changes.before.triggers.items()
-        return [trigger for key, trigger in found if trigger.table in names and key not in changed]
-
-    def _create_view(self, view: ViewState) -> None:
-        if view.select is None:
-            for statement in view.statements:
-                self._body.sql(statement)
+    def _drop_object(self, item: SchemaObject) -> None:
+        if item.kind in VIEWS:
+            self._body.call(call(f"{view_access(item.name)}.drop"))
             return
-        more = {"materialized": Piece("True")} if view.materialized else {}
-        self._body.call(call("db.create_view", Piece(quoted(view.name)), Piece(literal(view.select)), **more))
+        for statement in item.drop:
+            self._body.sql(statement)
+
+    def _create_object(self, item: SchemaObject) -> None:
+        view = self._changes.after.views.get(item.name) if item.kind in VIEWS else None
+        if view is not None and view.select is not None and "." not in view.name:
+            more = {"materialized": Piece("True")} if view.materialized else {}
+            self._body.call(call("db.create_view", Piece(quoted(view.name)), Piece(literal(view.select)), **more))
+            return
+        for statement in self._objects.edits.get((item.kind, item.name), item.create):
+            self._body.sql(statement)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A table, or an object that tables need, that is created.
+
+    Attributes:
+        name: its name.
+        needs: the names of those that are created before it.
+        statements: create it; none if a class does.
+    """
+
+    name: str
+    needs: set[str]
+    statements: tuple[str, ...] = ()

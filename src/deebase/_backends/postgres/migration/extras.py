@@ -1,166 +1,224 @@
-"""What PostgreSQL stores of a schema besides columns, keys and indexes; and the DDL of tables."""
+"""What PostgreSQL stores of a table besides columns, keys and indexes; and the DDL of tables and views."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from deebase._backends.migration_protocols import Choices, Connected
 from deebase._backends.postgres.check_text import settled
-from deebase._backends.postgres.migration.user_types import read_types
-from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, TriggerState, ViewState
-from deebase._model.facts import ColumnInfo, TableInfo
+from deebase._backends.postgres.script import describe
+from deebase._backends.postgres.script.entries import storage_text
+from deebase._backends.postgres.script.table_text import COMPRESSION, IDENTITY, STORAGE, Column, Constraint, TableText
+from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, ViewState
+from deebase._backends.schema_script import SchemaObject, SchemaScript
+from deebase._model.facts import TableInfo
 from deebase._sql.statement import Statement
-from deebase._sqltext.quoting import identifier
 
-#: What an extension created belongs to it, not to the schema.
-_HERE = """n.nspname = current_schema() AND NOT c.relispartition AND NOT EXISTS (
-        SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"""
-#: contype: p key, u unique, c check, f foreign key, x exclusion (manual, pg_constraint).
-_CONSTRAINTS = f"""
-    SELECT c.relname::text, k.conname::text, k.contype::text, pg_get_constraintdef(k.oid),
-           ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(n, place)
-                 JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.place)
-    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE {_HERE} AND k.contype IN ('p', 'u', 'c', 'f', 'x') ORDER BY c.relname, k.contype DESC, k.conname
-"""
-_COLUMNS = f"""
-    SELECT c.relname::text, a.attname::text, a.attidentity::text, a.attgenerated::text,
-           CASE WHEN a.attcollation <> t.typcollation THEN format('%I.%I', ln.nspname, l.collname) END,
-           pg_get_expr(d.adbin, d.adrelid)
-    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_type t ON t.oid = a.atttypid
-    LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace
-    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-    WHERE {_HERE} AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, a.attnum
-"""
-_VIEWS = f"""
-    SELECT c.relname::text, c.relkind = 'm', pg_get_viewdef(c.oid),
-           ARRAY(SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i WHERE i.indrelid = c.oid ORDER BY i.indexrelid)
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE {_HERE} AND c.relkind IN ('v', 'm') ORDER BY c.relname
-"""
-_TRIGGERS = f"""
-    SELECT g.tgname::text, c.relname::text, pg_get_triggerdef(g.oid)
-    FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE {_HERE} AND NOT g.tgisinternal AND NOT EXISTS (
-        SELECT FROM pg_depend e WHERE e.classid = 'pg_trigger'::regclass AND e.objid = g.oid AND e.deptype = 'e')
-    ORDER BY c.relname, g.tgname
-"""
-_IDENTITY = {"a": "ALWAYS", "d": "BY DEFAULT"}
-_SERIAL = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
+_VIEWS = ("view", "materialized view")
 
 
 async def read_parts(
     database: Connected, tables: Mapping[str, TableInfo], views: Iterable[TableInfo], choices: Choices
 ) -> SchemaParts:
-    """See ``MigrationSupport``; the definitions of views are read here."""
+    """See ``MigrationSupport``."""
 
-    async def rows(sql: str) -> Sequence[Sequence[Any]]:
-        return await database.fetch(Statement(sql, reads=True), [])
+    async def read(sql: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        return await database.fetch(Statement(sql, reads=True), args)
 
-    extras = _Extras(await rows(_CONSTRAINTS), await rows(_COLUMNS))
-    found = [_view(*row) for row in await rows(_VIEWS)]
-    triggers = [_trigger(*row) for row in await rows(_TRIGGERS)]
-    return SchemaParts(
-        {name: extras.parts(facts, choices(name)) for name, facts in tables.items()},
-        {view.name: view for view in found},
-        {(trigger.table, trigger.name): trigger for trigger in triggers},
-        {made.name: made for made in await read_types(database)},
+    found = await describe(read)
+    known = {facts.qualified_name for facts in views}
+    states = [
+        _view(item, found.selects[item.name])
+        for item in found.script.objects
+        if item.kind in _VIEWS and item.name in known
+    ]
+    parts = {
+        name: _parts(facts, found.tables[facts.qualified_name], found.script, choices(name))
+        for name, facts in tables.items()
+    }
+    return SchemaParts(parts, {view.name: view for view in states}, found.script)
+
+
+def _view(item: SchemaObject, select: str | None) -> ViewState:
+    return ViewState(item.name, select, item.create, item.kind == "materialized view", item.key)
+
+
+def _parts(
+    facts: TableInfo, table: TableText, script: SchemaScript, choices: Mapping[str, Sequence[str]]
+) -> TableParts:
+    """Return a table with all of its parts.
+
+    Args:
+        facts: the table.
+        table: the same, as the catalogs hold it.
+        script: all objects.
+        choices: its columns of an Enum or Literal, whose CHECK belongs to their type.
+    """
+    names = {one.name for one in table.constraints if one.kind in "pux"}
+    own = dataclasses.replace(facts, indexes=tuple([index for index in facts.indexes if index.name not in names]))
+    features = [*_of_constraints(table, choices), *_of_columns(table), *_of_table(table)]
+    return TableParts(own, tuple(features), _ddl(table, script))
+
+
+def _ddl(table: TableText, script: SchemaScript) -> TableDdl:
+    mine = [item for item in script.objects if table.label in (item.name, item.table)]
+    return TableDdl(
+        tuple([sql for item in mine if item.kind in ("table", "foreign table", "index") for sql in item.create]),
+        tuple([sql for item in mine if item.kind in ("default", "constraint") for sql in item.create]),
+        {column.name: table.column_sql(column) for column in table.columns},
     )
 
 
-class _Extras:
-    """The constraints and columns of all tables.
+# -- constraints -------------------------------------------------------------------------------------
 
-    Args:
-        constraints: rows of ``_CONSTRAINTS``.
-        columns: rows of ``_COLUMNS``.
-    """
 
-    def __init__(self, constraints: Sequence[Sequence[Any]], columns: Sequence[Sequence[Any]]) -> None:
-        self._constraints: defaultdict[str, list[Sequence[Any]]] = defaultdict(list)
-        self._columns: defaultdict[str, dict[str, Sequence[Any]]] = defaultdict(dict)
-        for table, name, kind, definition, names in constraints:
-            self._constraints[table].append((name, kind, settled(definition), names))
-        for row in columns:
-            self._columns[row[0]][row[1]] = row[2:]
+def _of_constraints(table: TableText, choices: Mapping[str, Sequence[str]]) -> Iterator[Feature]:
+    names = {column.number: column.name for column in table.columns}
+    for one in table.constraints:
+        columns = [names[number] for number in one.columns if number in names]
+        if one.kind == "f":
+            yield from _of_key(table, one, ", ".join(columns))
+        elif one.kind == "p" and one.local and not _is_plain(one):
+            yield Feature(_with_options(one))
+        elif one.local and one.kind != "p" and not _is_plain(one) and not _of_choice(one, columns, choices):
+            yield _constraint(table, one)
 
-    def parts(self, facts: TableInfo, choices: Mapping[str, Sequence[str]]) -> TableParts:
-        """Return a table with all of its parts.
 
-        Args:
-            facts: the table.
-            choices: its columns of an Enum or Literal, whose CHECK belongs to their type.
-        """
-        names = {name for name, kind, _, _ in self._constraints[facts.name] if kind in ("p", "u", "x")}
-        own = dataclasses.replace(facts, indexes=tuple([index for index in facts.indexes if index.name not in names]))
-        return TableParts(own, tuple(self._features(facts.name, choices)), self._ddl(own))
+def _is_plain(one: Constraint) -> bool:
+    """Whether reflection of the table covers a key or NOT NULL."""
+    if one.kind == "p":
+        return not one.index_options and one.definition.count("(") == 1 and one.definition.endswith(")")
+    return one.kind == "n" and one.valid and not one.no_inherit
 
-    def _features(self, table: str, choices: Mapping[str, Sequence[str]]) -> Iterator[Feature]:
-        alter = f"ALTER TABLE {identifier(table)}"
-        for name, kind, definition, columns in self._constraints[table]:
-            of_choice = kind == "c" and len(columns) == 1 and columns[0] in choices and "= ANY ((ARRAY[" in definition
-            if kind in ("u", "c", "x") and not of_choice:
-                constraint = identifier(name)
-                added, dropped = (
-                    f"{alter} ADD CONSTRAINT {constraint} {definition}",
-                    f"{alter} DROP CONSTRAINT {constraint}",
-                )
-                yield Feature(definition, added, dropped)
-            elif kind == "f" and "DEFERRABLE" in definition:
-                yield Feature(f"{', '.join(columns)}: {definition.partition(' DEFERRABLE')[1].strip()}")
-        for name, (identity, generated, collation, expression) in self._columns[table].items():
-            column = f"{alter} ALTER COLUMN {identifier(name)}"
-            if identity:
-                kind = _IDENTITY[identity]
-                added, dropped = f"{column} ADD GENERATED {kind} AS IDENTITY", f"{column} DROP IDENTITY"
-                yield Feature(f"{name}: generated {kind.lower()}", added, dropped, identity == "d", name)
-            if not identity and not generated and str(expression).startswith("nextval("):
-                yield Feature(f"{name}: serial", column=name)
-            if generated:
-                yield Feature(f"{name}: generated as {expression}", column=name)
-            if collation is not None:
-                yield Feature(f"{name}: collate {collation}", column=name)
 
-    def _ddl(self, facts: TableInfo) -> TableDdl:
-        columns = {column.name: self._column(facts, column) for column in facts.columns}
-        constraints = self._constraints[facts.name]
-        parts = [*columns.values()]
-        parts += [f"CONSTRAINT {identifier(name)} {text}" for name, kind, text, _ in constraints if kind != "f"]
-        create = f"CREATE TABLE {identifier(facts.name)} (\n    " + ",\n    ".join(parts) + "\n)"
-        alter = f"ALTER TABLE {identifier(facts.name)} ADD CONSTRAINT"
-        return TableDdl(
-            (create, *[index.sql for index in facts.indexes if index.sql is not None]),
-            tuple([f"{alter} {identifier(name)} {text}" for name, kind, text, _ in constraints if kind == "f"]),
-            columns,
+def _constraint(table: TableText, one: Constraint) -> Feature:
+    text = _with_options(one)
+    return Feature(
+        text, f"{table.alter_all} ADD CONSTRAINT {one.quoted} {text}", f"{table.alter_all} DROP CONSTRAINT {one.quoted}"
+    )
+
+
+def _with_options(one: Constraint) -> str:
+    # The options come before DEFERRABLE.
+    definition = settled(one.definition)
+    if not one.index_options:
+        return definition
+    key, deferrable, rest = definition.partition(" DEFERRABLE")
+    return f"{key} WITH ({storage_text(one.index_options)}){deferrable}{rest}"
+
+
+def _of_choice(one: Constraint, columns: Sequence[str], choices: Mapping[str, Sequence[str]]) -> bool:
+    return (
+        one.kind == "c" and len(columns) == 1 and columns[0] in choices and "= ANY ((ARRAY[" in settled(one.definition)
+    )
+
+
+def _of_key(table: TableText, one: Constraint, columns: str) -> Iterator[Feature]:
+    alter = f"{table.alter_all} ALTER CONSTRAINT {one.quoted}"
+    for text in one.properties:
+        add: str | None = None
+        drop: str | None = None
+        if text.startswith("DEFERRABLE"):
+            add, drop = f"{alter} {text}", f"{alter} NOT DEFERRABLE"
+        elif text == "NOT ENFORCED":
+            add, drop = f"{alter} NOT ENFORCED", f"{alter} ENFORCED"
+        elif text == "NOT VALID":
+            drop = f"{table.alter_all} VALIDATE CONSTRAINT {one.quoted}"
+        yield Feature(f"foreign key ({columns}): {text}", add, drop)
+
+
+# -- columns -----------------------------------------------------------------------------------------
+
+
+def _of_columns(table: TableText) -> Iterator[Feature]:
+    for column in table.columns:
+        alter = f"{table.alter} ALTER COLUMN {column.quoted}"
+        yield from _of_values(table, column, alter)
+        if column.collation is not None:
+            yield Feature(f"{column.name}: collate {column.collation}", column=column.name)
+        for text, add, drop in _settings(column):
+            yield Feature(f"{column.name}: {text}", f"{alter} {add}", f"{alter} {drop}", column=column.name)
+        if column.foreign_options:
+            yield Feature(f"{column.name}: options ({', '.join(column.foreign_options)})", column=column.name)
+
+
+def _of_values(table: TableText, column: Column, alter: str) -> Iterator[Feature]:
+    """Yield how the database makes the values of a column."""
+    sequence = next(iter(table.sequences.get(column.number, ())), None)
+    if column.generated:
+        kind = "stored" if column.generated == "s" else "virtual"
+        yield Feature(f"{column.name}: generated as {column.default} {kind}", column=column.name)
+    elif sequence is not None:
+        options = [*([f"AS {sequence.type}"] if sequence.type != column.type else []), *sequence.options()]
+        listed = f" ({' '.join(options)})" if options else ""
+        if column.identity:
+            kind = IDENTITY[column.identity]
+            add = f"{alter} ADD GENERATED {kind} AS IDENTITY{listed}"
+            plain = column.identity == "d" and not options
+            text = f"{column.name}: generated {kind.lower()}{listed}"
+            yield Feature(text, add, f"{alter} DROP IDENTITY", plain, column.name)
+        elif column.default == sequence.next_value:
+            yield Feature(f"{column.name}: serial{listed}", column=column.name)
+        else:
+            yield Feature(f"{column.name}: owns sequence {sequence.label}{listed}", column=column.name)
+
+
+def _settings(column: Column) -> Iterator[tuple[str, str, str]]:
+    """Yield settings of a column: what identifies each, and the ends of the statements that add and drop it."""
+    if column.storage is not None:
+        storage = STORAGE[column.storage]
+        yield f"storage {storage.lower()}", f"SET STORAGE {storage}", "SET STORAGE DEFAULT"
+    if column.compression is not None:
+        method = COMPRESSION[column.compression]
+        yield f"compression {method}", f"SET COMPRESSION {method}", "SET COMPRESSION DEFAULT"
+    if column.statistics is not None:
+        yield f"statistics {column.statistics}", f"SET STATISTICS {column.statistics}", "SET STATISTICS -1"
+    for option in column.options:
+        text = storage_text([option])
+        yield f"with ({text})", f"SET ({text})", f"RESET ({option.partition('=')[0]})"
+
+
+# -- the table itself --------------------------------------------------------------------------------
+
+
+def _of_table(table: TableText) -> Iterator[Feature]:
+    yield from [Feature(text, f"{table.alter} {add}", f"{table.alter} {drop}") for text, add, drop in _changes(table)]
+    if table.partition_key is not None:
+        yield Feature(f"partition by {table.partition_key}")
+    if table.server is not None:
+        yield Feature(f"server {table.server}")
+    for option in table.server_options:
+        name = option.partition(" ")[0]
+        yield Feature(
+            f"options ({option})",
+            f"{table.alter_all} OPTIONS (ADD {option})",
+            f"{table.alter_all} OPTIONS (DROP {name})",
         )
 
-    def _column(self, facts: TableInfo, column: ColumnInfo) -> str:
-        identity, generated, collation, expression = self._columns[facts.name].get(column.name, ("", "", None, None))
-        serial = column.generated and not identity
-        text = f"{identifier(column.name)} {_SERIAL.get(column.type, column.type) if serial else column.type}"
-        if collation is not None:
-            text += f" COLLATE {collation}"
-        if identity:
-            text += f" GENERATED {_IDENTITY[identity]} AS IDENTITY"
-        elif generated:
-            text += f" GENERATED ALWAYS AS ({expression}) {'STORED' if generated == 's' else 'VIRTUAL'}"
-        elif column.default is not None:
-            text += f" DEFAULT {column.default}"
-        return text + (" NOT NULL" if column.not_null else "")
+
+def _changes(table: TableText) -> Iterator[tuple[str, str, str]]:
+    """Yield properties of a table: what identifies each, and the ends of the statements that add and drop it."""
+    if table.persistence == "u":
+        yield "unlogged", "SET UNLOGGED", "SET LOGGED"
+    for option in table.options:
+        text = storage_text([option])
+        yield f"with ({text})", f"SET ({text})", f"RESET ({option.partition('=')[0]})"
+    if table.method is not None:
+        yield f"using {table.method}", f"SET ACCESS METHOD {table.method}", "SET ACCESS METHOD heap"
+    for parent in table.parents:
+        yield f"inherits {parent.label}", f"INHERIT {parent.name}", f"NO INHERIT {parent.name}"
+    if table.of_type is not None:
+        yield f"of {table.of_type}", f"OF {table.of_type}", "NOT OF"
+    if table.replica in _REPLICA and table.kind != "f":
+        how = f"REPLICA IDENTITY {_REPLICA[table.replica]}"
+        yield how.lower(), how, "REPLICA IDENTITY DEFAULT"
+    elif table.replica_index is not None:
+        how = f"USING INDEX {table.replica_index}"
+        yield f"replica identity {table.replica_index}", f"REPLICA IDENTITY {how}", "REPLICA IDENTITY DEFAULT"
+    if table.cluster_index is not None:
+        yield f"cluster on {table.cluster_index}", f"CLUSTER ON {table.cluster_index}", "SET WITHOUT CLUSTER"
 
 
-def _view(name: str, materialized: bool, definition: str, indexes: Sequence[str]) -> ViewState:
-    select = definition.strip().removesuffix(";")
-    kind = "MATERIALIZED VIEW" if materialized else "VIEW"
-    key = "\n".join([kind, select, *indexes])
-    # create_view makes no index from the definition alone.
-    plain = None if indexes else select
-    return ViewState(name, plain, (f"CREATE {kind} {identifier(name)} AS {select}", *indexes), materialized, key)
-
-
-def _trigger(name: str, table: str, sql: str) -> TriggerState:
-    return TriggerState(name, table, sql, f"DROP TRIGGER {identifier(name)} ON {identifier(table)}", sql)
+_REPLICA = {"f": "FULL", "n": "NOTHING"}

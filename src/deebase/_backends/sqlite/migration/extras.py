@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from deebase._backends.migration_protocols import Choices, Connected
-from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, TriggerState, ViewState
+from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, ViewState
+from deebase._backends.sqlite.script import read_script
 from deebase._model.facts import TableInfo
 from deebase._sql.statement import Statement
 from deebase._sqltext.create_table import Clause, ColumnText, TableText, parse
 from deebase._sqltext.dialects import SQLITE
-from deebase._sqltext.quoting import identifier, literal
+from deebase._sqltext.quoting import literal
 from deebase._sqltext.tokens import code_tokens, folded, joined
 from deebase.errors import InvalidOperationError
-
-_TRIGGERS = Statement(
-    "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY tbl_name, name", reads=True
-)
 
 #: Clauses that reflection of the table covers.
 _KNOWN = ("NOT NULL", "NULL", "DEFAULT", "")
@@ -27,15 +25,15 @@ async def read_parts(
     database: Connected, tables: Mapping[str, TableInfo], views: Iterable[TableInfo], choices: Choices
 ) -> SchemaParts:
     """See ``MigrationSupport``."""
-    triggers = [_trigger(*map(str, row)) for row in await database.fetch(_TRIGGERS, [])]
-    return SchemaParts(
-        {
-            name: TableParts(facts, tuple(_features(facts, choices(name))), _ddl(facts))
-            for name, facts in tables.items()
-        },
-        {facts.name: _view(facts.name, facts.sql or "") for facts in views},
-        {(trigger.table, trigger.name): trigger for trigger in triggers},
-    )
+    parts = {
+        name: TableParts(facts, tuple(_features(facts, choices(name))), _ddl(facts)) for name, facts in tables.items()
+    }
+    found = {facts.name: _view(facts.name, facts.sql or "") for facts in views}
+
+    async def rows(sql: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        return await database.fetch(Statement(sql, reads=True), args)
+
+    return SchemaParts(parts, found, await read_script(rows))
 
 
 def _key_of(sql: str) -> str:
@@ -130,7 +128,3 @@ def _view(name: str, sql: str) -> ViewState:
     if start is None or any(token.text == "(" for token in found[:start]):
         return ViewState(name, None, (sql,), False, _key_of(sql))
     return ViewState(name, sql[found[start].end :].strip(), (sql,), False, joined(found[start + 1 :]))
-
-
-def _trigger(name: str, table: str, sql: str) -> TriggerState:
-    return TriggerState(name, table, sql, f"DROP TRIGGER {identifier(name)}", _key_of(sql))
