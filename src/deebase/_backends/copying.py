@@ -147,7 +147,9 @@ class Access:
         stream: runs a SELECT and yields its rows in pieces.
         run: runs a statement.
         many: runs a statement for each row of parameters.
-        copy: stores rows in the text format of COPY: schema, table, columns, data.
+        copy: stores rows in the text format of COPY: table, columns, data.
+        copy_out: calls a function with pieces of the rows of a query, in the binary format of COPY.
+        copy_in: stores such pieces: schema, table, columns, pieces.
     """
 
     read: Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
@@ -155,6 +157,51 @@ class Access:
     run: Callable[[str], Awaitable[None]]
     many: Callable[[str, Sequence[Sequence[Any]]], Awaitable[None]]
     copy: Callable[[str, Sequence[str], bytes], Awaitable[None]]
+    copy_out: Callable[[str, Callable[[bytes], Awaitable[None]]], Awaitable[None]]
+    copy_in: Callable[[str, str, Sequence[str], AsyncGenerator[bytes, None]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """A table of a copy within one kind of database.
+
+    Attributes:
+        name: its name for messages: with its schema unless that is the current one.
+        schema: its schema.
+        table: its name there.
+        columns: the columns that are stored, not computed.
+        whole: the names of the partitioned tables that it is a partition of.
+    """
+
+    name: str
+    schema: str
+    table: str
+    columns: tuple[str, ...]
+    whole: frozenset[str] = frozenset()
+
+
+class RowTransfer(Protocol):
+    """The rows of a database for a copy into another one of its kind."""
+
+    def prepare(self) -> list[str]:
+        """Return the statements at the beginning of each transaction."""
+        ...
+
+    def tables(self) -> Awaitable[list[StoredTable]]:
+        """Return all tables that hold rows."""
+        ...
+
+    def query(self, table: StoredTable) -> str:
+        """Return the SELECT of the rows of a table."""
+        ...
+
+    def digest(self, table: StoredTable) -> Awaitable[tuple[int, str]]:
+        """Return the number of rows, and a digest of them."""
+        ...
+
+    def sequences(self, tables: frozenset[tuple[str, str]] | None) -> Awaitable[list[str]]:
+        """Return the statements that set the sequences of tables, or all sequences, to their values."""
+        ...
 
 
 class CopySource(Protocol):

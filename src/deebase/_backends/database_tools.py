@@ -9,9 +9,9 @@ from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
-from deebase._backends.copying import Access as CopyAccess
-from deebase._backends.copying import CopySource, CopyTarget
 from deebase._backends.additions import Additions
+from deebase._backends.copying import Access as CopyAccess
+from deebase._backends.copying import CopySource, CopyTarget, RowTransfer
 from deebase._backends.schema_script import SchemaScript
 from deebase.errors import InvalidOperationError
 
@@ -161,20 +161,12 @@ class DatabaseTools(Protocol):
         """Return what reads the database for a copy into another kind of database."""
         ...
 
+    def row_transfer(self, access: CopyAccess) -> RowTransfer | None:
+        """Return what moves rows into another database of this kind; None where ``files`` copies."""
+        ...
+
     def copy_target(self, access: CopyAccess) -> CopyTarget:
         """Return what creates and fills tables in a copy from another kind of database."""
-        ...
-
-    def views(self) -> Awaitable[list[tuple[str, str]]]:
-        """Return name and SELECT of each view, in the order of their creation."""
-        ...
-
-    def deferred_objects(self, tables: Sequence[str]) -> Awaitable[list[tuple[str, str]]]:
-        """Return DROP and CREATE of each object of empty tables that is cheaper to create after their rows."""
-        ...
-
-    def defer_foreign_keys(self) -> list[str]:
-        """Return the statements that defer checks of foreign keys to the end of the transaction."""
         ...
 
     def drop_tables(self, quoted_names: Sequence[str]) -> list[str]:

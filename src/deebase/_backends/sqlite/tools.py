@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,6 @@ from deebase._backends.sqlite.copying.target import SqliteTarget
 from deebase._backends.sqlite.file_copies import SqliteFileCopies
 from deebase._backends.sqlite.inventory import LISTED
 from deebase._backends.sqlite.script import read_script
-from deebase._sqltext.quoting import identifier
 from deebase.errors import DatabaseError
 
 #: The header of a SQLite file (sqlite.org/fileformat2.html).
@@ -130,26 +128,16 @@ class SqliteTools:
         """Return what reads the database for a copy into another kind of database."""
         return SqliteSource(access)
 
+    def row_transfer(self, access: CopyAccess) -> None:
+        """Return None: files are copied whole."""
+
     def copy_target(self, access: CopyAccess) -> SqliteTarget:
         """Return what creates and fills tables in a copy from another kind of database."""
         return SqliteTarget(access)
 
-    async def views(self) -> list[tuple[str, str]]:
-        rows = await self._access.read("SELECT name, sql FROM sqlite_master WHERE type = 'view' ORDER BY rowid", [])
-        return [(str(name), _select(str(sql))) for name, sql in rows]
-
-    async def deferred_objects(self, tables: Sequence[str]) -> list[tuple[str, str]]:
-        """Return DROP and CREATE of the indexes that are not unique."""
-        rows = await self._access.read(_INDEXES, [json.dumps(list(tables))])
-        return [(f"DROP INDEX {identifier(str(name))}", str(sql)) for name, sql in rows]
-
-    def defer_foreign_keys(self) -> list[str]:
-        """Return the PRAGMA that defers checks of foreign keys to COMMIT."""
-        return ["PRAGMA defer_foreign_keys = ON"]
-
     def drop_tables(self, quoted_names: Sequence[str]) -> list[str]:
         """Return one DROP TABLE for each table."""
-        return [*self.defer_foreign_keys(), *[f"DROP TABLE {name}" for name in quoted_names]]
+        return ["PRAGMA defer_foreign_keys = ON", *[f"DROP TABLE {name}" for name in quoted_names]]
 
     async def _one(self, sql: str, *args: Any) -> Any:
         rows = await self._access.read(sql, args)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from deebase._backends.copying import RowTransfer
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.quoting import identifier
 from deebase.database import Database
 from deebase.errors import ValidationError
@@ -14,6 +16,7 @@ from deebase.tools.copying.copy_progress import CopyProgress
 from deebase.tools.copying.file_copy import FileCopy
 from deebase.tools.copying.problems import Problems, require_on_error
 from deebase.tools.copying.report import CopyReport, Tell
+from deebase.tools.copying.within_kind import StoredCopy
 
 
 async def copy_database(
@@ -79,8 +82,20 @@ async def copy_database(
         return CopyReport(tuple(copied), tuple(made.views), tuple(made.left_out))
     # All tables are read from one state of the source.
     async with source.transaction(read_only=True, isolation=one.snapshot_isolation):
+        stored = _row_transfers(source, target)
+        if stored is not None:
+            return await StoredCopy(source, target, stored, progress).run(names, restart=restart)
         copy = KindCopy(source, target, on_error=choice, problems=problems, tell=progress)
         return await copy.run(names, restart=restart)
+
+
+def _row_transfers(source: Database, target: Database) -> tuple[RowTransfer, RowTransfer] | None:
+    """Return the rows of both sides as they are stored, if both are of one kind."""
+    if capabilities_of(source.engine.dialect) is not capabilities_of(target.engine.dialect):
+        return None
+    one = tools_of(source).row_transfer(copy_access(source))
+    other = tools_of(target).row_transfer(copy_access(target))
+    return None if one is None or other is None else (one, other)
 
 
 async def _abandon(target: Database, begun: CopyProgress) -> None:
