@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal, Protocol
@@ -99,6 +100,7 @@ class TablePlan:
         indexes: its indexes.
         notes: what the copy does differently, and why.
         undecodable: whether text of the source is read as bytes, since some of it is not UTF-8.
+        as_text: whether text takes any bytes, in hexadecimal if they are not UTF-8.
         misfits: how many values have no form that the column of the target stores.
         keys: the foreign keys whose tables and columns the target will have.
         last_key: the last generated key, which may be of a deleted row.
@@ -110,14 +112,15 @@ class TablePlan:
     indexes: tuple[CopiedIndex, ...] = ()
     notes: tuple[str, ...] = ()
     undecodable: bool = False
+    as_text: bool = False
     misfits: int = 0
     keys: tuple[ForeignKeyModel, ...] = ()
     last_key: int | None = None
 
     @property
     def name(self) -> str:
-        """The name of the table in the source."""
-        return self.facts.name
+        """The name of the table in the source, with its schema unless that is the default one."""
+        return self.facts.qualified_name
 
     @property
     def names(self) -> list[str]:
@@ -150,6 +153,7 @@ class Access:
         copy: stores rows in the text format of COPY: table, columns, data.
         copy_out: calls a function with pieces of the rows of a query, in the binary format of COPY.
         copy_in: stores such pieces: schema, table, columns, pieces.
+        savepoint: a block after whose error the transaction goes on.
     """
 
     read: Callable[[str, Sequence[Any]], Awaitable[Sequence[Sequence[Any]]]]
@@ -159,6 +163,7 @@ class Access:
     copy: Callable[[str, Sequence[str], bytes], Awaitable[None]]
     copy_out: Callable[[str, Callable[[bytes], Awaitable[None]]], Awaitable[None]]
     copy_in: Callable[[str, str, Sequence[str], AsyncGenerator[bytes, None]], Awaitable[None]]
+    savepoint: Callable[[], AbstractAsyncContextManager[object]]
 
 
 @dataclass(frozen=True)
@@ -206,6 +211,10 @@ class RowTransfer(Protocol):
 
 class CopySource(Protocol):
     """Reads the tables of a database for a copy into another kind of database."""
+
+    def schemas(self) -> Awaitable[list[str | None]]:
+        """Return all schemas; None is the default one."""
+        ...
 
     def prepare(self) -> list[str]:
         """Return the statements at the beginning of the transaction that reads."""
@@ -379,14 +388,8 @@ def canonical(form: Form) -> Convert | None:
         return _moment
     if form.kind == "real":
         return _real
-    if form.kind == "text" and form.native == "character":
-        return str.rstrip
-    if form.kind == "native" and form.native in _PADDED:
-        return str.rstrip
-    return None
-
-
-_PADDED: Final = frozenset({"character"})
+    # The blanks at the end of a CHAR(n) have no meaning.
+    return str.rstrip if form.native.startswith("character") else None
 
 
 def _real(value: float) -> Any:

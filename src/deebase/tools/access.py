@@ -35,7 +35,9 @@ def copy_access(db: Database) -> CopyAccess:
     async def many(sql: str, rows: Sequence[Sequence[Any]]) -> None:
         await executor.many(Statement(sql), rows)
 
-    return CopyAccess(read, stream, run, many, executor.copy_text, executor.copy_out, executor.copy_in)
+    return CopyAccess(
+        read, stream, run, many, executor.copy_text, executor.copy_out, executor.copy_in, executor.transaction
+    )
 
 
 def tools_of(db: Database) -> DatabaseTools:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from deebase._backends.copying import CopySource, CopyTarget, Later, Placed, TablePlan
 from deebase._engine.core import core_of
+from deebase._model.facts import TableInfo
 from deebase._schema.reflect import inventory
 from deebase._sqltext.ordering import groups
 from deebase._sqltext.quoting import identifier
@@ -53,13 +54,13 @@ class KindCopy:
         """Copy tables, in a transaction of the source that is open."""
         for sql in self._from.prepare():
             await self._read.run(sql)
-        found = {one.name: one for one in await inventory(core_of(self._source).executor, None) if one.kind == "table"}
+        found = await self._tables()
         names = [name for name in found if name != PROGRESS] if tables is None else list(tables)
         for name in names:
             if name not in found:
                 raise SchemaError(f"table {name} does not exist in the source", table_name=name)
         begun = await self._progress.tables() if self._progress.begun else None
-        existing = {one.name: one for one in await inventory(core_of(self._target).executor, None)}
+        existing = {one.name: one for one in await inventory(core_of(self._target).executor, None, quiet=True)}
         if begun is None:
             _require_absent(names, existing)
         elif not restart:
@@ -72,6 +73,12 @@ class KindCopy:
         for group in groups(plans, _needs):
             await self._group(group, placed, before)
         return await self._finish(plans, placed, views=tables is None)
+
+    async def _tables(self) -> dict[str, TableInfo]:
+        """Return the tables of all schemas by name."""
+        executor = core_of(self._source).executor
+        read = [await inventory(executor, schema, quiet=True) for schema in await self._from.schemas()]
+        return {one.qualified_name: one for found in read for one in found if one.kind == "table"}
 
     # -- beginning -----------------------------------------------------------------------------
 
@@ -267,7 +274,7 @@ def _digest(plan: TablePlan) -> Digest:
 
 def _needs(plan: TablePlan) -> set[str]:
     """Return the other tables that a table refers to."""
-    return {key.table for key in plan.keys} - {plan.name}
+    return {key.target for key in plan.keys} - {plan.name}
 
 
 def _how(plan: TablePlan) -> str:

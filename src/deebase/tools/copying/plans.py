@@ -56,14 +56,14 @@ class Planner:
 
     async def _plan(self, facts: TableInfo) -> TablePlan | None:
         if not facts.columns:
-            self.left_out.append(f"table {facts.name}: it has no columns")
+            self.left_out.append(f"table {facts.qualified_name}: it has no columns")
             return None
         try:
             plan = await self._source.plan(facts, self._target, as_text=False)
         except DeeBaseError as error:
             if facts.sql is None or "VIRTUAL" not in facts.sql.upper().split("TABLE")[0]:
                 raise
-            self.left_out.append(f"virtual table {facts.name}: it cannot be read: {error.message}")
+            self.left_out.append(f"virtual table {facts.qualified_name}: it cannot be read: {error.message}")
             return None
         if not plan.misfits:
             return plan
@@ -73,7 +73,9 @@ class Planner:
         if self._on_error == "null":
             freed = [replace(one, not_null=one.not_null and one.name not in columns) for one in plan.columns]
             self.left_out += [
-                f"{facts.name}: NOT NULL of {one.name}" for one in plan.columns if one.not_null and one.name in columns
+                f"{facts.qualified_name}: NOT NULL of {one.name}"
+                for one in plan.columns
+                if one.not_null and one.name in columns
             ]
             return replace(plan, columns=tuple(freed))
         return plan
@@ -128,14 +130,14 @@ class Planner:
 
 def _refused(key: ForeignKeyModel, known: Mapping[str, TableInfo]) -> str | None:
     """Return why the target cannot have a foreign key; None if it can."""
-    parent = known.get(key.table) if key.schema is None else None
+    parent = known.get(key.target)
     if parent is None:
         return f"the copy has no table {key.target}"
     names = {column.name for column in parent.columns}
     if len(key.targets) != len(key.columns) or not names.issuperset(key.targets):
-        return f"{key.table} has no such columns"
+        return f"{key.target} has no such columns"
     uniques = [set(parent.pks), *[set(index.columns) for index in parent.indexes if index.is_unique_key]]
-    return None if set(key.targets) in uniques else f"these columns of {key.table} are not unique"
+    return None if set(key.targets) in uniques else f"these columns of {key.target} are not unique"
 
 
 def _both(convert: Convert | None, refuse: Convert | None) -> Convert | None:

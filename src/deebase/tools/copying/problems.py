@@ -90,7 +90,8 @@ class Problems:
         more = f"; and {self.count - _NAMED:,} more" if self.count > _NAMED else ""
         raise DataError(
             f"{self.count:,} {'values' if self.count > 1 else 'value'} cannot be converted: {named}{more}",
-            hint="correct them, or pass on_error= 'text', 'null' or 'skip' (--on-error); report= (--report) lists all",
+            hint="correct them, or pass on_error='text', 'null' or 'skip' (--on-error); "
+            "report='bad.csv' (--report) lists all",
         )
 
 

@@ -113,6 +113,9 @@ class Translator:
     def translated(self, sql: str) -> str:
         """Return the expression; one that PostgreSQL has no counterpart of comes out as one that it refuses."""
         code = code_tokens(sql, SQLITE)
+        aliases = {folded(token.name): token.name for place, token in enumerate(code) if _is_alias(code, place)}
+        if not aliases.keys() <= self._names.keys():
+            return Translator({**aliases, **self._names}, self._booleans).translated(sql)
         parts: list[str] = []
         for place, token in enumerate(code):
             following = code[place + 1].text if place + 1 < len(code) else ""
@@ -128,6 +131,8 @@ class Translator:
         return re.sub(r" ?\. ?(?=[\"\w])", ".", written) if '" . "' in written or " . " in written else written
 
     def _token(self, token: Token, before: Token | None, following: str, code: list[Token], place: int) -> str:
+        if token.kind == "string" and _is_alias(code, place):
+            return identifier(token.name)
         if token.kind == "quoted":
             name = self._names.get(folded(token.name))
             if name is None and token.text[0] == '"':
@@ -159,6 +164,18 @@ class Translator:
             if at > 0 and code[at].word in ("IS", "NOT"):
                 at -= 1
         return at >= 0 and at < place - 1 and folded(code[at].name) in self._booleans
+
+
+def _is_alias(code: list[Token], place: int) -> bool:
+    """Whether a token is the name of a result or a table, after AS; in a CAST it is a type."""
+    if not place or code[place - 1].word != "AS" or code[place].kind not in ("word", "quoted", "string"):
+        return False
+    depth = 0
+    for at in range(place - 2, -1, -1):
+        depth += {")": 1, "(": -1}.get(code[at].text, 0)
+        if depth < 0:
+            return at == 0 or code[at - 1].word != "CAST"
+    return code[place].word not in ("SELECT", "WITH", "VALUES")
 
 
 def default_now(sql: str) -> bool:

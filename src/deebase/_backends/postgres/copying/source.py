@@ -35,12 +35,18 @@ _SETTINGS = (
 )
 _KIND = """
     SELECT c.relkind::text, n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relname = $1 AND n.nspname = current_schema()
+    WHERE c.relname = $1 AND n.nspname = coalesce($2, current_schema())
+"""
+_SCHEMAS = """
+    SELECT nspname::text FROM pg_namespace n
+    WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', current_schema()) AND NOT EXISTS (
+        SELECT FROM pg_depend d WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e')
+    ORDER BY 1
 """
 #: What a copy has written about a column (see the target).
 _COMMENTS = """
     SELECT a.attname::text, col_description(a.attrelid, a.attnum) FROM pg_attribute a
-    WHERE a.attrelid = to_regclass(quote_ident(current_schema()) || '.' || quote_ident($1)) AND a.attnum > 0
+    WHERE a.attrelid = to_regclass(quote_ident(coalesce($2, current_schema())) || '.' || quote_ident($1)) AND a.attnum > 0
         AND col_description(a.attrelid, a.attnum) LIKE 'SQLite type: %'
 """
 _VIEWS = """
@@ -65,8 +71,7 @@ _OTHERS = """
             WHERE relnamespace IN (SELECT oid FROM mine) AND (relkind = 'S' AND NOT EXISTS (
                 SELECT FROM pg_depend d
                 WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i'))
-            OR relnamespace <> current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
-                AND NOT relispartition)
+            OR relnamespace <> current_schema()::regnamespace AND relkind IN ('v', 'm'))
         UNION ALL SELECT 'pg_constraint'::regclass, oid FROM pg_constraint
             WHERE contype = 'x' AND connamespace IN (SELECT oid FROM mine)
     )
@@ -91,6 +96,10 @@ class PostgresSource:
     def __init__(self, access: Access) -> None:
         self._access = access
 
+    async def schemas(self) -> list[str | None]:
+        """Return the schemas that users created; None is the current one."""
+        return [None, *[str(name) for (name,) in await self._access.read(_SCHEMAS, [])]]
+
     def prepare(self) -> list[str]:
         """Return the settings on which the text of a value depends."""
         return list(_SETTINGS)
@@ -98,7 +107,8 @@ class PostgresSource:
     async def plan(self, facts: TableInfo, target: CopyTarget, *, as_text: bool) -> TablePlan:
         """Return how a table is copied: the types of its columns say it."""
         marks = {
-            str(name): str(text).removeprefix(_MARK) for name, text in await self._access.read(_COMMENTS, [facts.name])
+            str(name): str(text).removeprefix(_MARK)
+            for name, text in await self._access.read(_COMMENTS, [facts.name, facts.schema])
         }
         columns = [_column(column, marks.get(column.name, "")) for column in facts.columns]
         notes = [
@@ -142,9 +152,9 @@ class PostgresSource:
                     yield list(zip(*rows, strict=True)) if names else [()] * 0
 
     async def _rows_of(self, plan: TablePlan) -> str:
-        rows = await self._access.read(_KIND, [plan.name])
+        rows = await self._access.read(_KIND, [plan.facts.name, plan.facts.schema])
         kind, schema = rows[0]
-        return f"{'' if kind == 'p' else 'ONLY '}{identifier(str(schema), plan.name)}"
+        return f"{'' if kind == 'p' else 'ONLY '}{identifier(str(schema), plan.facts.name)}"
 
     def converters(self, plan: TablePlan, names: Sequence[str]) -> list[Convert | None]:
         """Return None for each column: the SELECT converts them."""

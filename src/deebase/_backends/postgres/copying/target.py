@@ -44,6 +44,7 @@ class PostgresTarget:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._types: dict[str, bool] = {}
+        self._booleans: set[str] = set()
 
     # -- values --------------------------------------------------------------------------------
 
@@ -69,13 +70,14 @@ class PostgresTarget:
 
     def settle(self, plans: Sequence[TablePlan]) -> Placed:
         """Return the names in the target."""
+        self._booleans |= {folded(one.name) for plan in plans for one in plan.columns if one.form.kind == "boolean"}
         return place_names(plans, CAPABILITIES)
 
     def _translator(self, plan: TablePlan | None, placed: Placed) -> Translator:
         if plan is None:
             names = {folded(table): name for table, name in placed.tables.items()}
             names |= {folded(column): name for (_, column), name in placed.columns.items()}
-            return Translator(names)
+            return Translator(names, self._booleans)
         names = {folded(column.name): placed.column(plan.name, column.name) for column in plan.columns}
         booleans = [folded(column.name) for column in plan.columns if column.form.kind == "boolean"]
         return Translator(names, booleans)
@@ -116,7 +118,9 @@ class PostgresTarget:
         """Yield the stored rows in their forms."""
         source = PostgresSource(self._access)
         columns = [replace(column, name=placed.column(plan.name, column.name)) for column in plan.columns]
-        stored = replace(plan, facts=replace(plan.facts, name=placed.tables[plan.name]), columns=tuple(columns))
+        stored = replace(
+            plan, facts=replace(plan.facts, name=placed.tables[plan.name], schema=None), columns=tuple(columns)
+        )
         async with aclosing(source.rows(stored, stored.names)) as batches:
             async for batch in batches:
                 yield batch
@@ -186,9 +190,9 @@ class PostgresTarget:
         return f"CREATE {unique}INDEX {identifier(name)} ON {table} {what}"
 
     def _key(self, key: ForeignKeyModel, plan: TablePlan, placed: Placed) -> Later:
-        table, parent = identifier(placed.tables[plan.name]), identifier(placed.tables.get(key.table, key.table))
+        table, parent = identifier(placed.tables[plan.name]), identifier(placed.tables.get(key.target, key.table))
         columns = [identifier(placed.column(plan.name, name)) for name in key.columns]
-        targets = [identifier(placed.columns.get((key.table, name), name)) for name in key.targets]
+        targets = [identifier(placed.columns.get((key.target, name), name)) for name in key.targets]
         actions = [f" ON {when} {act}" for when, act in (("DELETE", key.on_delete), ("UPDATE", key.on_update)) if act]
         refers = f"FOREIGN KEY ({', '.join(columns)}) REFERENCES {parent} ({', '.join(targets)})"
         sql = f"ALTER TABLE {table} ADD {refers}{''.join(actions)}"
@@ -199,7 +203,7 @@ class PostgresTarget:
             f"WHERE {present} AND NOT EXISTS (SELECT FROM {parent} p WHERE {same})"
         )
         return Later(
-            f"{plan.name}: foreign key ({', '.join(key.columns)}) to {key.table} ({', '.join(key.targets)})",
+            f"{plan.name}: foreign key ({', '.join(key.columns)}) to {key.target} ({', '.join(key.targets)})",
             sql,
             f"{sql} NOT VALID",
             offenders,

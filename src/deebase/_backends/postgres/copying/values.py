@@ -107,9 +107,9 @@ def selected(name: str, form: Form) -> str:
     if form.kind == "real":
         # The shortest text of a real, as psql shows it.
         return f"{column}::text::double precision"
-    if form.kind == "text":
+    if form.kind in ("text", "native") and (form.kind == "text" or form.native.startswith("character")):
         # A cast to text would strip the blanks at the end.
-        return column if form.native == "character" else f"{column}::text"
+        return column if form.native.startswith("character") else f"{column}::text"
     if form.native in ("inet", "cidr"):
         # A cast to text adds the mask of an address that has none.
         return f"CASE WHEN {column} IS NOT NULL THEN format('%s', {column}) END"

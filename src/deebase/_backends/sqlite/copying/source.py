@@ -31,8 +31,8 @@ from deebase.errors import DatabaseError
 _TRIGGERS = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' ORDER BY tbl_name, name"
 _VIEWS = "SELECT name, sql FROM sqlite_master WHERE type = 'view' ORDER BY rowid"
 _VIRTUAL = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('virtual', 'shadow') ORDER BY name"
-#: sqlite3 raises this for text that is not UTF-8.
-_UNDECODABLE = "Could not decode"
+#: In the error of text that is not UTF-8.
+_UNDECODABLE = "is not valid UTF-8"
 
 
 class SqliteSource:
@@ -47,7 +47,7 @@ class SqliteSource:
         try:
             profiles = await self._profiles(plan, target)
         except DatabaseError as error:
-            if _UNDECODABLE not in str(error):
+            if _UNDECODABLE not in error.message:
                 raise
             plan = replace(plan, undecodable=True)
             profiles = await self._profiles(plan, target)
@@ -58,7 +58,7 @@ class SqliteSource:
             form, unfit = profile.form(as_text=as_text)
             misfits += unfit
             expected = declared_forms(info.type)[:1]
-            is_kept = (form,) == expected and _is_said_by(form, info.type)
+            is_kept = _is_said_by(form, info.type) and ((form,) == expected or form.kind not in _STORED)
             if (form,) != expected and profile.count:
                 notes.append(f"{info.name} is declared {info.type or 'without a type'}, and its values make it {form}")
             columns.append(replace(column, form=form, declared="" if is_kept else info.type or "BLOB"))
@@ -69,6 +69,7 @@ class SqliteSource:
             indexes=tuple([made for index in facts.indexes if (made := _index(index)) is not None]),
             notes=tuple(notes),
             misfits=misfits,
+            as_text=as_text,
             last_key=await self._last_key(facts),
         )
 
@@ -82,7 +83,7 @@ class SqliteSource:
         return list((found | unsettled).values())
 
     async def _profile(self, plan: TablePlan, profiles: Mapping[str, ColumnProfile]) -> None:
-        async with aclosing(self.rows(plan, list(profiles))) as batches:
+        async with self._access.savepoint(), aclosing(self.rows(plan, list(profiles))) as batches:
             async for batch in batches:
                 for profile, values in zip(profiles.values(), batch, strict=True):
                     await profile.add(values)
@@ -95,6 +96,10 @@ class SqliteSource:
             return None
         rows = await self._access.read("SELECT seq FROM sqlite_sequence WHERE name = ?", [facts.name])
         return rows[0][0] if rows else None
+
+    async def schemas(self) -> list[str | None]:
+        """Return None: a file has no schemas."""
+        return [None]
 
     def prepare(self) -> list[str]:
         """Return nothing: a file has no settings that change what is read."""
@@ -134,7 +139,7 @@ class SqliteSource:
 
 def _converter(column: CopiedColumn, plan: TablePlan) -> Convert:
     """Return what converts a value; a value that is in its form already stays the same."""
-    convert, plain = reader(column.form, loosely=column.form.kind == "text"), PLAIN.get(column.form.kind)
+    convert, plain = reader(column.form, loosely=plan.as_text), PLAIN.get(column.form.kind)
     return convert if plain is None else lambda value: value if type(value) is plain else convert(value)
 
 
@@ -164,19 +169,15 @@ def _undecided(info: ColumnInfo) -> CopiedColumn:
     )
 
 
-#: Declared types that the copy of a column has again without a comment, since their form implies the same affinity.
-_IMPLIED = re.compile(
-    r"(?:INTEGER|BIGINT|SMALLINT|REAL|DOUBLE PRECISION|BLOB|TEXT|VARCHAR\(\d+\)|CHAR\(\d+\)|BOOLEAN|DATE|TIME|DATETIME"
-    r"|TIMESTAMP|DATETIME UTC TEXT|DECIMAL TEXT|DURATION REAL|JSONB?|UUID(?: CHAR\(32\))?|INET TEXT|CIDR TEXT"
-    r"|TEXT [a-z].*|JSON [a-z].*)",
-)
+#: Kinds of values that SQLite stores as they are: the declared type of their column may be any.
+_STORED = frozenset({"decimal", "integer", "real", "text", "bytes"})
 
 
 def _is_said_by(form: Form, declared: str) -> bool:
-    """Whether a column of a form has the same affinity and the same values when it is copied back."""
-    if form.kind in ("text", "integer", "real", "bytes", "boolean", "date", "timestamp", "timestamptz", "time"):
-        return bool(declared)
-    return _IMPLIED.fullmatch(declared) is not None
+    """Whether the form implies a declared type with the same affinity."""
+    return form.kind not in _STORED or (
+        bool(declared) and (form.kind != "decimal" or declared.startswith("DECIMAL TEXT"))
+    )
 
 
 def _index(index: IndexInfo) -> CopiedIndex | None:

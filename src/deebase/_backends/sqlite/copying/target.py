@@ -105,9 +105,9 @@ class SqliteTarget:
 
     def _key(self, key: ForeignKeyModel, plan: TablePlan, placed: Placed) -> str:
         columns = [identifier(placed.column(plan.name, name)) for name in key.columns]
-        targets = [identifier(placed.columns.get((key.table, name), name)) for name in key.targets]
+        targets = [identifier(placed.columns.get((key.target, name), name)) for name in key.targets]
         actions = [f"ON {when} {act}" for when, act in (("DELETE", key.on_delete), ("UPDATE", key.on_update)) if act]
-        parent = identifier(placed.tables.get(key.table, key.table))
+        parent = identifier(placed.tables.get(key.target, key.table))
         start = f"FOREIGN KEY ({', '.join(columns)}) REFERENCES {parent} ({', '.join(targets)})"
         return " ".join([start, *actions])
 
@@ -122,7 +122,9 @@ class SqliteTarget:
     async def rows(self, plan: TablePlan, placed: Placed) -> AsyncGenerator[Batch, None]:
         """Yield the stored rows in their forms."""
         columns = [replace(column, name=placed.column(plan.name, column.name)) for column in plan.columns]
-        stored = replace(plan, facts=replace(plan.facts, name=placed.tables[plan.name]), columns=tuple(columns))
+        stored = replace(
+            plan, facts=replace(plan.facts, name=placed.tables[plan.name], schema=None), columns=tuple(columns)
+        )
         source = SqliteSource(self._access)
         reads = [reader(column.form) for column in columns]
         async with aclosing(source.rows(stored, stored.names)) as batches:
@@ -189,6 +191,8 @@ def _declared(column: CopiedColumn) -> str:
         return identifier(f"{NATIVE}character({form.sizes[0]})")
     if form.kind == "text" and form.sizes:
         return f"VARCHAR({form.sizes[0]})"
+    if form.kind == "decimal" and form.sizes:
+        return f"{_TYPES['decimal']}({', '.join(map(str, form.sizes))})"
     if form.kind == "integer" and form.native:
         return form.native.upper()
     return "FLOAT4" if form == Form("real", "real") else _TYPES[form.kind]

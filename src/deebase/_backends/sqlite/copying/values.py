@@ -34,6 +34,8 @@ _BOOLEANS: Final = {
 _LONGEST: Final = 2**63
 #: Seconds of Unix times begin here, in 1973: smaller numbers are years, days, or something else.
 _LEAST_TIME: Final = 100_000_000
+#: Declared types whose values are text, unless they are stored as a BLOB.
+_TEXTUAL: Final = re.compile("CHAR|CLOB|TEXT|STRING", re.IGNORECASE)
 #: How DeeBase stores an INTERVAL that has months, or hours beyond its days.
 _STORED_INTERVAL: Final = re.compile(r"P(-?\d+)M(-?\d+)DT(-?\d+)us", re.ASCII)
 _ISO_INTERVAL: Final = re.compile(r"P(-?\d+)M(-?\d+)DT(-?\d+(?:\.\d+)?)S", re.ASCII)
@@ -111,7 +113,9 @@ def _any_text(value: Any) -> str:
 
 
 def _bytes(value: Any) -> bytes:
-    return value if type(value) is bytes else as_text(value).encode()
+    if type(value) not in (bytes, str):
+        raise ValueError("neither bytes nor text")
+    return value if type(value) is bytes else value.encode()
 
 
 def _moment(read: Callable[[Any], Any], write: Callable[[Any], str]) -> Convert:
@@ -333,7 +337,7 @@ def writer(form: Form, declared: str = "") -> Convert | None:
         form: the form.
         declared: the declared type of the column, if that is not the one of the form.
     """
-    if declared and form.kind == "bytes" and "BLOB" not in declared.upper():
+    if form.kind == "bytes" and _TEXTUAL.search(declared):
         return _write_text
     if declared and form.kind == "decimal":
         return _write_number
