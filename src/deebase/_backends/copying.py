@@ -96,6 +96,7 @@ class TablePlan:
     Attributes:
         facts: the table in the source.
         columns: its columns.
+        key: the columns of its primary key in the target.
         checks: the conditions of its CHECKs in common SQL, by their name or "".
         indexes: its indexes.
         notes: what the copy does differently, and why.
@@ -108,6 +109,7 @@ class TablePlan:
 
     facts: TableInfo
     columns: tuple[CopiedColumn, ...]
+    key: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     indexes: tuple[CopiedIndex, ...] = ()
     notes: tuple[str, ...] = ()

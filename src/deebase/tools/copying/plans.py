@@ -72,11 +72,8 @@ class Planner:
             return await self._source.plan(facts, self._target, as_text=True)
         if self._on_error == "null":
             freed = [replace(one, not_null=one.not_null and one.name not in columns) for one in plan.columns]
-            self.left_out += [
-                f"{facts.qualified_name}: NOT NULL of {one.name}"
-                for one in plan.columns
-                if one.not_null and one.name in columns
-            ]
+            lost = [one.name for one in plan.columns if one.not_null and one.name in columns]
+            self.left_out += [f"{plan.name}: NOT NULL of {name}" for name in lost]
             return replace(plan, columns=tuple(freed))
         return plan
 

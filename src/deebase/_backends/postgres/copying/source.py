@@ -46,8 +46,8 @@ _SCHEMAS = """
 #: What a copy has written about a column (see the target).
 _COMMENTS = """
     SELECT a.attname::text, col_description(a.attrelid, a.attnum) FROM pg_attribute a
-    WHERE a.attrelid = to_regclass(quote_ident(coalesce($2, current_schema())) || '.' || quote_ident($1)) AND a.attnum > 0
-        AND col_description(a.attrelid, a.attnum) LIKE 'SQLite type: %'
+    WHERE a.attrelid = to_regclass(quote_ident(coalesce($2, current_schema())) || '.' || quote_ident($1))
+        AND a.attnum > 0 AND col_description(a.attrelid, a.attnum) LIKE 'SQLite type: %'
 """
 _VIEWS = """
     SELECT c.relname::text, pg_get_viewdef(c.oid), c.relkind::text
@@ -106,10 +106,8 @@ class PostgresSource:
 
     async def plan(self, facts: TableInfo, target: CopyTarget, *, as_text: bool) -> TablePlan:
         """Return how a table is copied: the types of its columns say it."""
-        marks = {
-            str(name): str(text).removeprefix(_MARK)
-            for name, text in await self._access.read(_COMMENTS, [facts.name, facts.schema])
-        }
+        comments = await self._access.read(_COMMENTS, [facts.name, facts.schema])
+        marks = {str(name): str(text).removeprefix(_MARK) for name, text in comments}
         columns = [_column(column, marks.get(column.name, "")) for column in facts.columns]
         notes = [
             f"{column.name} is {column.form}, which is copied as text"
@@ -126,6 +124,7 @@ class PostgresSource:
         return TablePlan(
             facts,
             tuple(columns),
+            key=facts.pks,
             checks=tuple([common(condition.sql) for condition in conditions(facts, ())]),
             indexes=tuple(indexes),
             notes=tuple(notes),

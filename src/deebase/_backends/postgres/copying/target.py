@@ -88,8 +88,8 @@ class PostgresTarget:
         """Return CREATE TABLE with its primary key, and the comments of columns."""
         table = identifier(placed.tables[plan.name])
         parts = [self._column(column, plan, placed) for column in plan.columns]
-        if plan.facts.pks:
-            keys = [identifier(placed.column(plan.name, name)) for name in plan.facts.pks]
+        if plan.key:
+            keys = [identifier(placed.column(plan.name, name)) for name in plan.key]
             parts.append(f"PRIMARY KEY ({', '.join(keys)})")
         comments = [
             f"COMMENT ON COLUMN {table}.{identifier(placed.column(plan.name, column.name))} IS "
@@ -118,9 +118,8 @@ class PostgresTarget:
         """Yield the stored rows in their forms."""
         source = PostgresSource(self._access)
         columns = [replace(column, name=placed.column(plan.name, column.name)) for column in plan.columns]
-        stored = replace(
-            plan, facts=replace(plan.facts, name=placed.tables[plan.name], schema=None), columns=tuple(columns)
-        )
+        facts = replace(plan.facts, name=placed.tables[plan.name], schema=None)
+        stored = replace(plan, facts=facts, columns=tuple(columns))
         async with aclosing(source.rows(stored, stored.names)) as batches:
             async for batch in batches:
                 yield batch

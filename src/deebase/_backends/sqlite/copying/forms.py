@@ -102,10 +102,12 @@ class ColumnProfile:
 
     Attributes:
         classes: how many values there are of each class.
+        nulls: how many values are NULL.
     """
 
     def __init__(self, declared: str, target: CopyTarget, *, thorough: bool = False) -> None:
         self.classes: Counter[type] = Counter()
+        self.nulls: int = 0
         self._type = declared
         self._declared = declared_forms(declared)
         self._target = target
@@ -122,6 +124,7 @@ class ColumnProfile:
         """Take values in."""
         present = [value for value in values if value is not None]
         self.classes.update(map(type, present))
+        self.nulls += len(values) - len(present)
         if self._declared[:1] == (_TIMESTAMP,):
             self._offsets += sum(map(has_offset, present))
         for form in self._fits:

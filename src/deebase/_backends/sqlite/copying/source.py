@@ -62,11 +62,16 @@ class SqliteSource:
             if (form,) != expected and profile.count:
                 notes.append(f"{info.name} is declared {info.type or 'without a type'}, and its values make it {form}")
             columns.append(replace(column, form=form, declared="" if is_kept else info.type or "BLOB"))
+        key, indexes = facts.pks, [made for index in facts.indexes if (made := _index(index)) is not None]
+        if any(profile.nulls for profile, name in zip(profiles, plan.names, strict=True) if name in key):
+            notes.append(f"the primary key ({', '.join(key)}) holds NULL, and becomes a unique constraint")
+            key, indexes = (), [CopiedIndex("", True, "", key), *indexes]
         return replace(
             plan,
             columns=tuple(columns),
+            key=key,
             checks=tuple([condition.sql for condition in conditions(facts, ())]),
-            indexes=tuple([made for index in facts.indexes if (made := _index(index)) is not None]),
+            indexes=tuple(indexes),
             notes=tuple(notes),
             misfits=misfits,
             as_text=as_text,
@@ -175,9 +180,9 @@ _STORED = frozenset({"decimal", "integer", "real", "text", "bytes"})
 
 def _is_said_by(form: Form, declared: str) -> bool:
     """Whether the form implies a declared type with the same affinity."""
-    return form.kind not in _STORED or (
-        bool(declared) and (form.kind != "decimal" or declared.startswith("DECIMAL TEXT"))
-    )
+    if form.kind == "decimal":
+        return declared.startswith("DECIMAL TEXT")
+    return form.kind not in _STORED or bool(declared)
 
 
 def _index(index: IndexInfo) -> CopiedIndex | None:

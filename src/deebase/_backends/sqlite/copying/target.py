@@ -77,8 +77,8 @@ class SqliteTarget:
         """Return CREATE TABLE with all constraints."""
         rowid = _rowid_column(plan)
         parts = [self._column(column, plan, placed, rowid) for column in plan.columns]
-        if plan.facts.pks and rowid is None:
-            keys = [identifier(placed.column(plan.name, name)) for name in plan.facts.pks]
+        if plan.key and rowid is None:
+            keys = [identifier(placed.column(plan.name, name)) for name in plan.key]
             parts.append(f"PRIMARY KEY ({', '.join(keys)})")
         for column in plan.columns:
             if column.labels:
@@ -122,9 +122,8 @@ class SqliteTarget:
     async def rows(self, plan: TablePlan, placed: Placed) -> AsyncGenerator[Batch, None]:
         """Yield the stored rows in their forms."""
         columns = [replace(column, name=placed.column(plan.name, column.name)) for column in plan.columns]
-        stored = replace(
-            plan, facts=replace(plan.facts, name=placed.tables[plan.name], schema=None), columns=tuple(columns)
-        )
+        facts = replace(plan.facts, name=placed.tables[plan.name], schema=None)
+        stored = replace(plan, facts=facts, columns=tuple(columns))
         source = SqliteSource(self._access)
         reads = [reader(column.form) for column in columns]
         async with aclosing(source.rows(stored, stored.names)) as batches:
@@ -171,9 +170,9 @@ class SqliteTarget:
 
 def _rowid_column(plan: TablePlan) -> str | None:
     """Return the single key of integers, which is the number of a row."""
-    if len(plan.facts.pks) != 1:
+    if len(plan.key) != 1:
         return None
-    column = next(column for column in plan.columns if column.name == plan.facts.pks[0])
+    column = next(column for column in plan.columns if column.name == plan.key[0])
     return column.name if column.form.kind == "integer" and not column.declared else None
 
 
