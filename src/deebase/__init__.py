@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deebase._engine.transaction import Transaction as Transaction
+    from deebase._files.reports import ImportedColumn as ImportedColumn
+    from deebase._files.reports import ImportReport as ImportReport
     from deebase._tables.page import Page as Page
     from deebase._tables.query import Query as Query
     from deebase._tables.schema_editor import SchemaEditor as SchemaEditor
@@ -76,6 +78,8 @@ __all__ = [
     "DeeBaseError",
     "ForeignKey",
     "ForeignKeyViolationError",
+    "ImportReport",
+    "ImportedColumn",
     "Index",
     "IntegrityError",
     "InvalidOperationError",
@@ -119,6 +123,8 @@ _PLACES = {
     "Query": "deebase._tables.query",
     "SchemaEditor": "deebase._tables.schema_editor",
     "Table": "deebase._tables.table",
+    "ImportReport": "deebase._files.reports",
+    "ImportedColumn": "deebase._files.reports",
     "TransformPlan": "deebase._tables.schema_editor",
     "View": "deebase._tables.view",
     "Transaction": "deebase._engine.transaction",

@@ -294,7 +294,7 @@ class Readable(Generic[R]):
         /,
         target: str | os.PathLike[str] | IO[Any] | TextIOBase,
         *conditions_: Any,
-        format: Literal["csv", "tsv", "json", "ndjson"] | None = None,
+        format: Literal["csv", "tsv", "json", "ndjson", "parquet", "xlsx"] | None = None,
         delimiter: str | None = None,
         overwrite: bool = False,
         progress: Callable[[int], object] | None = None,
