@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -49,8 +49,7 @@ def stand_in(raw: sqlite3.Connection) -> bool:
     # A file that is locked, damaged or not a database: the first statement raises the error.
     with suppress(sqlite3.Error):
         texts = [str(sql) for (sql,) in raw.execute("SELECT sql FROM sqlite_master WHERE sql LIKE '%collate%'")]
-        named = {folded(name): name for sql in texts for name in _collations(sql)}
-        missing = [name for name in named.values() if not _is_defined(raw, name)]
+        missing = [name for name in collations_of(texts) if not _is_defined(raw, name)]
         for name in missing:
             raw.create_collation(name, _refusing(raw, name))
         return bool(missing)
@@ -66,11 +65,16 @@ def _is_defined(raw: sqlite3.Connection, name: str) -> bool:
     return True
 
 
-def _collations(sql: str) -> Iterator[str]:
-    """Yield the collations that a statement of the schema names."""
-    for token, name in pairwise(code_tokens(sql, SQLITE)):
-        if token.word == "COLLATE":
-            yield name.name
+def collations_of(texts: Iterable[str]) -> list[str]:
+    """Return the collations that statements of a schema name."""
+    pairs = [pair for sql in texts for pair in pairwise(code_tokens(sql, SQLITE))]
+    return list({folded(name.name): name.name for token, name in pairs if token.word == "COLLATE"}.values())
+
+
+def calls_of(texts: Iterable[str]) -> list[str]:
+    """Return the names before a parenthesis in statements of a schema: functions, among others."""
+    pairs = [pair for sql in texts for pair in pairwise(code_tokens(sql, SQLITE))]
+    return list({folded(name.name): name.name for name, token in pairs if token.text == "(" and name.name}.values())
 
 
 def _refusing(raw: sqlite3.Connection, name: str) -> Callable[[str, str], int]:
