@@ -51,9 +51,10 @@ POSTGRES = r"""
     CREATE TYPE pair AS (x integer, y text);
     CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
     CREATE SEQUENCE counter INCREMENT 5;
-    CREATE FUNCTION next_one() RETURNS bigint LANGUAGE sql AS $$ SELECT nextval('counter') + 0 * length('; :x ? %s \d') $$;
-    CREATE TABLE author (id integer PRIMARY KEY DEFAULT next_one(), name citext, m mood, p pair, n positive, a integer[],
-        CHECK (a[1:2] <> '{1}' AND name ~ '^\w?$'));
+    CREATE FUNCTION next_one() RETURNS bigint LANGUAGE sql
+        AS $$ SELECT nextval('counter') + 0 * length('; :x ? %s \d') $$;
+    CREATE TABLE author (id integer PRIMARY KEY DEFAULT next_one(), name citext, m mood, p pair, n positive,
+        a integer[], CHECK (a[1:2] <> '{1}' AND name ~ '^\w?$'));
     CREATE TABLE person (id integer PRIMARY KEY REFERENCES author (id) MATCH FULL ON UPDATE CASCADE DEFERRABLE);
     CREATE UNLOGGED TABLE logs (id integer PRIMARY KEY) WITH (fillfactor = 50);
     CREATE TABLE measured (at date NOT NULL, n integer) PARTITION BY RANGE (at);
