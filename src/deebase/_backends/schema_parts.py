@@ -101,11 +101,13 @@ class SchemaParts:
         tables: by qualified name.
         views: by qualified name.
         script: all objects with the SQL that creates them, tables and views included.
+        canonical: whether equal tables have equal SQL, but for the order of its clauses and generated names.
     """
 
     tables: Mapping[str, TableParts]
     views: Mapping[str, ViewState]
     script: SchemaScript
+    canonical: bool = True
 
     @cached_property
     def objects(self) -> Mapping[tuple[str, str], SchemaObject]:

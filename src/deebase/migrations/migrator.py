@@ -375,7 +375,8 @@ class Migrator:
     async def drift(self) -> list[Difference]:
         """Return how this database differs from what its applied migrations make.
 
-        Nothing is changed. Undo by hand what was changed by hand, or write a migration of it.
+        Nothing is changed. Undo by hand what was changed by hand, or write a migration of it. ``not_compared`` lists
+        what is not looked at.
 
         Returns:
             The differences, in words; an empty list if there are none.
@@ -393,12 +394,33 @@ class Migrator:
 
         return await drift(self._workspace.target, self.directory)
 
+    async def not_compared(self) -> list[str]:
+        """Return what this database has that no migration carries and no comparison sees, such as privileges.
+
+        ``baseline``, ``new``, ``check`` and ``drift`` say nothing about it.
+
+        Returns:
+            A description of each; an empty list if everything is compared.
+
+        Example:
+            ```python
+            for text in await migrator.not_compared():
+                print("not compared:", text)
+            ```
+        """
+        from deebase.tools.access import tools_of
+
+        return list((await tools_of(self._workspace.target.db).schema_script()).not_carried)
+
     # -- upkeep --------------------------------------------------------------------------------
 
     async def baseline(self, name: str = "baseline") -> str:
         """Write the first migration from this database, and count it as applied here.
 
-        It is tried in a scratch database first, and makes the same schema there.
+        It has classes if they express all tables, else the SQL of all objects in the order of their creation:
+        extensions, types, functions, tables, indexes, views, triggers, policies. It is tried in a scratch database
+        first. What cannot be created there, and what is not carried (see ``not_compared``), is a comment at its top
+        and a warning in the log.
 
         Args:
             name: its title.
@@ -407,7 +429,7 @@ class Migrator:
             The name of the migration: ``0001-baseline``.
 
         Raises:
-            MigrationError: there are migrations already, or the database has parts that no migration can express.
+            MigrationError: there are migrations already.
 
         Example:
             ```python

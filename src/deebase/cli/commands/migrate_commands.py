@@ -104,6 +104,8 @@ def new(name: str, empty: bool, sql: bool, data: bool, renames: tuple[str, ...])
         if not (chosen or empty or sql or data) and sys.stdin.isatty():
             chosen = _asked(o.run(o.migrator.possible_renames()))
         path = o.run(o.migrator.new(name, empty=empty, sql=sql, data=data, renames=chosen))
+        if not (empty or sql or data):
+            _say_what_is_not_compared(o)
     say(f"Wrote {os.path.relpath(path)}; deebase migrate seal fixes it.")
 
 
@@ -266,6 +268,7 @@ def check(strict: bool) -> None:
     """
     with _opened(creates=True) as o:
         wrong, lint = o.run(o.migrator.check()), o.run(o.migrator.lint())
+        _say_what_is_not_compared(o)
     columns = ("migration", "kind", "text", "hint")
     show([{name: getattr(item, name) or None for name in columns} for item in (*wrong, *lint)], columns)
     if wrong or (strict and lint):
@@ -279,8 +282,14 @@ def drift() -> None:
     """Show how the database differs from what its migrations make; exits with 4 if it does."""
     with _opened() as o:
         found = o.run(o.migrator.drift())
+        _say_what_is_not_compared(o)
     columns = ("name", "column", "text")
     _attention([{name: getattr(item, name) for name in columns} for item in found], columns)
+
+
+def _say_what_is_not_compared(o: _Open) -> None:
+    for text in o.run(o.migrator.not_compared()):
+        say(f"Not compared, and in no migration: {text}")
 
 
 def _attention(found: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
@@ -300,6 +309,7 @@ def baseline(name: str) -> None:
     """Write the first migration from the database, and count it as applied there."""
     with _opened() as o:
         say(f"Wrote {o.run(o.migrator.baseline(name))}, which the database counts as applied.")
+        _say_what_is_not_compared(o)
 
 
 @migrate.command("squash", example="deebase migrate squash 3..7 orders")

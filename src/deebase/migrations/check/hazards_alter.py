@@ -40,6 +40,7 @@ _ACTIONS: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("ENABLE", "ROW"), rules.ROW_SECURITY),
     (("DISABLE", "ROW"), rules.ROW_SECURITY),
     (("FORCE", "ROW"), rules.ROW_SECURITY),
+    (("NO", "FORCE", "ROW"), rules.ROW_SECURITY),
     (("ATTACH", "PARTITION"), rules.ATTACH_PARTITION),
 )
 

@@ -124,6 +124,8 @@ def of_statement(words: Words) -> Iterator[Hazard]:
         yield hazard(rules.RENAME, None)
     elif words.begins("ALTER", "TRIGGER"):
         yield hazard(rules.TRIGGER, words.name(after="ON"))
+    elif words.begins("ALTER", "POLICY"):
+        yield hazard(rules.POLICY, words.name(after="ON"))
     elif words.begins("ALTER", "INDEX") and words.has("SET", "TABLESPACE"):
         yield hazard(rules.SET_TABLESPACE, None)
     elif first == "DROP":
@@ -144,6 +146,12 @@ def _of_drop(words: Words) -> Iterator[Hazard]:
         yield hazard(rules.DROP_INDEX, None)
     elif what[:1] == ["TRIGGER"]:
         yield hazard(rules.TRIGGER, words.name(after="ON"))
+    elif what[:1] == ["POLICY"]:
+        yield hazard(rules.POLICY, words.name(after="ON"))
+    elif what[:1] == ["RULE"]:
+        yield hazard(rules.REWRITE_RULE, words.name(after="ON"))
+    elif what[:1] in (["FUNCTION"], ["PROCEDURE"], ["ROUTINE"], ["AGGREGATE"]):
+        yield hazard(rules.DROP_ROUTINE, None)
     elif what[:1] == ["OWNED"] or (what[:1] == ["SCHEMA"] and words.has("CASCADE")):
         yield hazard(rules.DROP_TABLE, None)
     elif what[:1] in (["TYPE"], ["DOMAIN"]):
@@ -156,6 +164,8 @@ def _of_create(words: Words) -> Iterator[Hazard]:
         yield hazard(rules.INDEX, words.name(after="ON"))
     elif kind == "TRIGGER":
         yield hazard(rules.TRIGGER, words.name(after="ON"))
+    elif kind == "RULE":
+        yield hazard(rules.REWRITE_RULE, words.name(after="TO"))
 
 
 def _of_others(first: str, words: Words) -> Iterator[Hazard]:

@@ -73,3 +73,4 @@ def _of_table(change: TableChange, renamed: dict[str, str]) -> Iterator[str]:
         yield from [f"{verb} index {index.name} of {name}" for index in indexes]
     for verb, features in (("adds", change.drop_features), ("drops", change.add_features)):
         yield from [f"{verb} {name} {feature.text}" for feature in features]
+    yield from [f"changes the definition of table {name}" for _ in change.unexplained[:1]]

@@ -78,6 +78,24 @@ ALTER_TYPE = _lock(
     "only add: ALTER TYPE ... ADD VALUE in a migration before the program that writes it; a value that is added cannot"
     " be used in the same transaction",
 )
+POLICY = Rule(
+    "M304",
+    "policy",
+    "drops or changes a policy of row security: other rows can be read and written from then on, or none",
+    "create the new policy first, and test both with the role of the program",
+)
+DROP_ROUTINE = Rule(
+    "M305",
+    "drop-routine",
+    "drops a function or a procedure that running programs may call",
+    "CREATE OR REPLACE where the parameters and the result stay; or drop it in a later deployment",
+)
+REWRITE_RULE = Rule(
+    "M306",
+    "rewrite-rule",
+    "creates or drops a rule: statements of running programs do something else from then on",
+    "test them before; a trigger is easier to reason about than a rule",
+)
 
 CHANGE_TYPE = _lock(
     "M401",

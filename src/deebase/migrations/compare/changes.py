@@ -49,6 +49,7 @@ class TableChange:
         drop_indexes: indexes that are dropped.
         add_features: features that are added.
         drop_features: features that are dropped.
+        unexplained: differences of the definitions that nothing else shows, in words.
     """
 
     before: TableState
@@ -65,6 +66,7 @@ class TableChange:
     drop_indexes: list[IndexInfo] = field(default_factory=lambda: list[IndexInfo]())
     add_features: list[Feature] = field(default_factory=lambda: list[Feature]())
     drop_features: list[Feature] = field(default_factory=lambda: list[Feature]())
+    unexplained: list[str] = field(default_factory=lambda: list[str]())
 
     @property
     def name(self) -> str:
@@ -109,6 +111,7 @@ class TableChange:
             ]
         for what, features in (("lacks", self.add_features), ("should not have", self.drop_features)):
             yield from [Difference(self.name, f"{what}: {feature.text}") for feature in features]
+        yield from [Difference(self.name, text) for text in self.unexplained]
 
 
 def _listed(columns: tuple[str, ...]) -> str:

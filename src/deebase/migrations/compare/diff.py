@@ -23,6 +23,7 @@ from deebase._sqltext.tokens import code_tokens, joined
 from deebase._sqltext.type_names import same_type
 from deebase.migrations.compare.alembic_inspector import SchemaInspector
 from deebase.migrations.compare.changes import Changes, TableChange
+from deebase.migrations.compare.definitions import unexplained
 from deebase.migrations.compare.schema import Schema, TableState, read
 from deebase.migrations.target import Target
 
@@ -235,6 +236,9 @@ def _changes(both: tuple[Schema, Schema], found: Sequence[ops.MigrateOperation])
                 _take(change, part)
             # Alembic takes them from a set, whose order differs from process to process.
             change.drop.sort(key=[column.name for column in change.before.facts.columns].index)
+    for name in before.tables.keys() & after.tables.keys() - altered.keys():
+        if found_besides := unexplained(before, after, name):
+            altered[name] = TableChange(before.tables[name], after.tables[name], unexplained=found_besides)
     changes.alter = [altered[name] for name in sorted(altered)]
     return changes
 

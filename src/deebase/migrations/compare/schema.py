@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
@@ -121,7 +121,7 @@ async def read(target: Target) -> Schema:
     states = {name: _with_class(catalog, table) for name, table in parts.tables.items()}
     objects = tuple([item for item in parts.script.objects if LEDGER not in (item.name, item.table)])
     script = SchemaScript(objects, parts.script.not_carried)
-    return Schema(catalog, states, parts.views, SchemaParts(parts.tables, parts.views, script))
+    return Schema(catalog, states, parts.views, replace(parts, script=script))
 
 
 def _take_types(catalog: Catalog, known: Catalog) -> None:

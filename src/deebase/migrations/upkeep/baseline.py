@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,19 +50,15 @@ async def _text(target: Target, title: str, path: Path) -> str:
         if whole_schema.is_of_classes(schema):
             proposal = await propose(title, empty, target, {}, path, about=notes)
             if not proposal.notes:
-                _warn(path, notes)
                 return proposal.text
     async with target.scratch(bare=True) as empty:
         await replay(empty, [])
         wrong = await attempt(MigrationFile(path, text, None), empty, await read(empty), schema)
     if wrong:
+        # Written all the same: the database works, and the file says what a scratch database lacks.
         wrong = await whole_schema.failing(target, schema) or wrong
-        notes += [*wrong, "correct this file until it runs in an empty database: " + _HOW_TO_GO_ON]
-        text = whole_schema.source(title, schema, notes)
-    _warn(path, notes)
+        wrong += ["correct this file until it runs in an empty database: " + _HOW_TO_GO_ON]
+        text = whole_schema.source(title, schema, [*notes, *wrong])
+        for note in wrong:
+            log.warning("%s: %s", path, note)
     return text
-
-
-def _warn(path: Path, notes: Sequence[str]) -> None:
-    for note in notes:
-        log.warning("%s: %s", path, note)

@@ -73,6 +73,8 @@ class Alteration:
         for feature in change.add_features:
             if feature.column not in change.add:
                 self._feature(feature, feature.add, "lacks")
+        for text in change.unexplained:
+            self._body.leave(f"{self._name} {text}")
         self._indexes(late=False)
 
     def refer(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from deebase._backends.schema_script import SchemaObject
 from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.dialects import TokenRules
 from deebase._sqltext.tokens import Token, code_tokens, folded, joined
 from deebase.migrations.compare.changes import Changes
 
@@ -39,6 +40,8 @@ def edits(old: SchemaObject, new: SchemaObject, changes: Changes) -> tuple[str, 
         return new.create if _head(was) == _head(wanted) else None
     if head[:2] == ["CREATE", "SEQUENCE"]:
         return (_altered_sequence(new.create[0], was, wanted),)
+    if head[:2] == ["CREATE", "DOMAIN"]:
+        return _altered_domain(old.create[-1], new.create[-1], rules)
     if head[:2] == ["CREATE", "TYPE"]:
         labels = _labels(was), _labels(wanted)
         if labels[0] and labels[1]:
@@ -52,6 +55,37 @@ def _altered_sequence(create: str, was: Sequence[Token], wanted: Sequence[Token]
     words = {token.word for token in wanted}
     usual = [text for word, text in _USUAL.items() if word not in words and any(token.word == word for token in was)]
     return " ".join([f"ALTER{create[wanted[0].end :]}", *usual])
+
+
+def _altered_domain(old: str, new: str, rules: TokenRules) -> tuple[str, ...] | None:
+    """Return the statements that turn a domain into another one; None if its base type is another one."""
+    was, wanted = _of_domain(old, rules), _of_domain(new, rules)
+    if was.pop("") != wanted.pop(""):
+        return None
+    alter = f"ALTER DOMAIN {new[len('CREATE DOMAIN ') : new.index(' AS ')]}"
+    gone = [part for part in was if wanted.get(part) != was[part]]
+    made = [part for part in wanted if wanted[part] != was.get(part)]
+    return (
+        *[f"{alter} DROP {part}" for part in gone if part.startswith("CONSTRAINT") or part not in wanted],
+        *[f"{alter} {'ADD' if part.startswith('CONSTRAINT') else 'SET'} {wanted[part]}" for part in made],
+    )
+
+
+def _of_domain(create: str, rules: TokenRules) -> dict[str, str]:
+    """Return the clauses of a CREATE DOMAIN by the words that drop them; the base type by an empty text."""
+    depth, starts = 0, [0]
+    names = [""]
+    found = code_tokens(create, rules)
+    for place, token in enumerate(found):
+        depth += (token.text == "(") - (token.text == ")")
+        after = found[place + 1] if place + 1 < len(found) else token
+        named = {"CONSTRAINT": f"CONSTRAINT {after.text}", "DEFAULT": "DEFAULT", "NOT": "NOT NULL"}.get(token.word)
+        in_check = names[-1].startswith("CONSTRAINT") and token.word != "CONSTRAINT"
+        if named is not None and not depth and not in_check:
+            starts.append(token.start)
+            names.append(named)
+    ends = [*starts[1:], len(create)]
+    return {name: create[start:end].strip() for name, start, end in zip(names, starts, ends, strict=True)}
 
 
 def _head(found: Sequence[Token]) -> str:

@@ -33,7 +33,8 @@ async def read_parts(
     async def rows(sql: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
         return await database.fetch(Statement(sql, reads=True), args)
 
-    return SchemaParts(parts, found, await read_script(rows))
+    # The stored SQL is as somebody wrote it.
+    return SchemaParts(parts, found, await read_script(rows), canonical=False)
 
 
 def _key_of(sql: str) -> str:
