@@ -12,6 +12,7 @@ import pytest
 from deebase import Database
 from deebase._backends.schema_parts import SchemaParts
 from deebase._backends.schema_script import SchemaScript
+from deebase._engine.core import core_of
 from deebase.migrations import Migrator
 from tests.support.capabilities import can
 from tests.support.migrations import compare, read, scratch
@@ -212,6 +213,38 @@ async def test_objects_are_changed_around_the_tables_that_use_them(db: Database,
     await migrator.down()
     assert await differences(db, old) == []
     assert await db.q("SELECT * FROM t") == [{"id": 1, "n": 5, "s": "x"}]
+
+
+@ON_POSTGRES
+async def test_tables_of_other_schemas_keep_their_rows(db: Database, tmp_path: Path) -> None:
+    before = "CREATE SCHEMA sales; CREATE TABLE sales.orders (id integer PRIMARY KEY)"
+
+    async def models(wanted: Database) -> None:
+        await wanted.script(before)
+        await wanted.script("ALTER TABLE sales.orders ADD COLUMN n integer; CREATE VIEW sales.v AS SELECT 1 AS one")
+
+    await db.script(before)
+    await Migrator(db, tmp_path / "migrations").baseline()
+    migrator = Migrator(db, tmp_path / "migrations", models=models)
+    text = (await migrator.new("orders")).read_text(encoding="utf-8")
+    assert "# not done here: the table sales.orders has another definition" in text
+    assert "DROP TABLE" not in text
+    assert "CREATE VIEW sales.v" in text
+    await db.q("ALTER TABLE sales.orders ADD COLUMN n integer")
+    assert [str(found) for found in await migrator.drift()] == ["sales.orders: is another table"]
+
+
+@ON_POSTGRES
+async def test_a_schema_that_is_not_public_is_the_current_one(db: Database, tmp_path: Path) -> None:
+    await db.script("CREATE SCHEMA app; CREATE TABLE public.outside (id integer PRIMARY KEY)")
+    url = core_of(db).executor.settings.sa_url.update_query_dict({"options": "-csearch_path=app"})
+    async with Database(url.render_as_string(hide_password=False).replace("+asyncpg", "")) as app:
+        await app.script("CREATE TABLE t (id integer PRIMARY KEY); ALTER TABLE t ENABLE ROW LEVEL SECURITY")
+        migrator = Migrator(app, tmp_path / "migrations")
+        await migrator.baseline()
+        assert await migrator.drift() == []
+        assert await migrator.check() == []
+        assert await app.item("SELECT to_regclass('app._deebase_migrations') IS NOT NULL")
 
 
 class Author:

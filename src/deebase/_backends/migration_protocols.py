@@ -142,6 +142,10 @@ class MigrationSupport(Protocol):
         """
         ...
 
+    async def create_schema(self, database: Connected, scratch: Connected) -> None:
+        """Create the schema that the connections of a database use, if a scratch database lacks it."""
+        ...
+
     async def create_extensions(self, database: Connected, scratch: Connected) -> None:
         """Create the extensions of a database in a scratch database."""
         ...

@@ -107,6 +107,7 @@ class Target:
         """
         async with self.support.scratch(self) as opened, Database(opened.target, **opened.options) as db:
             made = Target(db)
+            await self.support.create_schema(self, made)
             if not bare:
                 await self.support.create_extensions(self, made)
             yield made

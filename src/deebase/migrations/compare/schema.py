@@ -24,7 +24,7 @@ from deebase.tools.codegen.class_source import TableReader
 from deebase.tools.codegen.module import Outline
 
 #: The kinds of objects that models say all of.
-_OF_CLASSES = {"type", "domain", "trigger", "table"}
+_OF_CLASSES = {"type", "domain", "trigger"}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 
-from deebase._backends.schema_parts import VIEWS
+from deebase._backends.schema_parts import TABLES, VIEWS
 from deebase._backends.schema_script import SchemaObject
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import folded, words
@@ -30,10 +30,17 @@ class ObjectSteps:
         self._in_place = capabilities_of(changes.after.catalog.dialect).alters_in_place
         self._words: dict[str, frozenset[str]] = {}
         old = {_key(item): item for item in changes.drop_objects}
+        #: The tables outside of the current schema, and the partitions, that differ: their rows would be lost.
+        self.left: list[SchemaObject] = [
+            item for item in changes.create_objects if _key(item) in old and item.kind in TABLES
+        ]
+        left = {_key(item) for item in self.left}
+        self._created: list[SchemaObject] = [item for item in changes.create_objects if _key(item) not in left]
+        self._gone: list[SchemaObject] = [item for item in changes.drop_objects if _key(item) not in left]
         #: The statements that change an object without dropping it.
         self.edits: dict[Key, tuple[str, ...]] = {
             _key(item): found
-            for item in changes.create_objects
+            for item in self._created
             if _key(item) in old and (found := edits(old[_key(item)], item, changes)) is not None
         }
 
@@ -57,9 +64,9 @@ class ObjectSteps:
         tables = [*self._changes.drop, *[change.before for change in self._changes.alter]]
         used = frozenset[str]().union(*[self._of_table(table) for table in tables])
         gone = {table.name for table in self._changes.drop}
-        used = used.union(*[self._of(item) for item in self._changes.drop_objects if item.table in gone])
+        used = used.union(*[self._of(item) for item in self._gone if item.table in gone])
         found: dict[Key, SchemaObject] = {}
-        recreated = {_key(item) for item in self._changes.create_objects}
+        recreated = {_key(item) for item in self._created}
         while True:
             more = {
                 _key(item): item
@@ -78,7 +85,7 @@ class ObjectSteps:
     def _dropped(self) -> list[SchemaObject]:
         views = {view.name for view in self._changes.drop_views}
         return [
-            *[item for item in self._changes.drop_objects if _key(item) not in self.edits],
+            *[item for item in self._gone if _key(item) not in self.edits],
             *[item for item in self._changes.before.script.objects if item.kind in VIEWS and item.name in views],
         ]
 
@@ -114,7 +121,7 @@ class ObjectSteps:
 
     def _replaced(self) -> set[str]:
         """Return the names of the objects that are dropped and created in another form."""
-        created = {_key(item) for item in self._changes.create_objects}
+        created = {_key(item) for item in self._created}
         return {plain_name(item) for item in self._dropped if _key(item) in created and item.table is None}
 
     def _blocked_by_tables(self) -> Callable[[SchemaObject], bool]:
@@ -139,7 +146,7 @@ class ObjectSteps:
     def created_first(self) -> list[SchemaObject]:
         """The objects that are created or edited before tables change, in this order."""
         waiting = {_key(item) for item in self._waiting}
-        return self._forwards([item for item in self._changes.create_objects if _key(item) not in waiting])
+        return self._forwards([item for item in self._created if _key(item) not in waiting])
 
     def created_between(self, tables: Iterable[TableState]) -> list[SchemaObject]:
         """Return the objects that some of the tables that are created need, and that need tables themselves."""
@@ -171,7 +178,7 @@ class ObjectSteps:
         names |= {folded(_last(view.name)) for view in self._changes.create_views}
         names |= {folded(_last(item.name)) for item in self._in_the_way if item.kind in VIEWS}
         found: list[SchemaObject] = []
-        for item in self._forwards(self._changes.create_objects):
+        for item in self._forwards(self._created):
             if item.table is not None or not names.isdisjoint(self._of(item)):
                 found.append(item)
                 names |= {plain_name(item)} if item.table is None else set()

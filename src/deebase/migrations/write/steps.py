@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deebase._backends.schema_parts import VIEWS
+from deebase._backends.schema_parts import TABLES, VIEWS
 from deebase._backends.schema_script import SchemaObject
 from deebase._sqltext.ordering import groups
 from deebase.migrations.compare import creation_order as ordering
@@ -38,6 +38,8 @@ class Steps:
     def body(self) -> Body:
         """Return the body of a function."""
         changes = self._changes
+        for item in self._objects.left:
+            self._body.leave(f"the {item.label} has another definition: change it by ALTER TABLE")
         for item in self._objects.dropped_first:
             self._drop_object(item)
         altered = [Alteration(self._body, change) for change in changes.alter]
@@ -126,6 +128,8 @@ class Steps:
         if item.kind in VIEWS:
             self._body.call(call(f"{view_access(item.name)}.drop"))
             return
+        if item.kind in TABLES:
+            self._body.note(f"drops the table {item.name} with its rows")
         for statement in item.drop:
             self._body.sql(statement)
 

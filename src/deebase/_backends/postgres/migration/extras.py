@@ -36,7 +36,11 @@ async def read_parts(
         name: _parts(facts, found.tables[facts.qualified_name], found.script, choices(name))
         for name, facts in tables.items()
     }
-    return SchemaParts(parts, {view.name: view for view in states}, found.script)
+    # Migrations and their ledger are in the current schema, which none of them creates or drops.
+    current = [("schema", name) for (name,) in await read("SELECT current_schema()::text", [])]
+    objects = [item for item in found.script.objects if (item.kind, item.name) not in current]
+    script = SchemaScript(tuple(objects), found.script.not_carried)
+    return SchemaParts(parts, {view.name: view for view in states}, script)
 
 
 def _view(item: SchemaObject, select: str | None) -> ViewState:

@@ -62,6 +62,13 @@ async def scratch(database: Connected) -> AsyncGenerator[ScratchTarget, None]:
         await run_shielded(_run(database, f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)"))
 
 
+async def create_schema(database: Connected, scratch: Connected) -> None:
+    """See ``MigrationSupport``."""
+    for (name,) in await database.fetch(Statement("SELECT current_schema()::text", reads=True), []):
+        if name is not None:
+            await scratch.fetch(Statement(f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}"), [])
+
+
 async def create_extensions(database: Connected, scratch: Connected) -> None:
     """See ``MigrationSupport``."""
     for name, schema in await database.fetch(_EXTENSIONS, []):

@@ -7,7 +7,7 @@ from deebase._backends.postgres.ddl import converted
 from deebase._backends.postgres.migration.contents import PostgresCensus, lock_table
 from deebase._backends.postgres.migration.extras import read_parts
 from deebase._backends.postgres.migration.lock import runner_lock
-from deebase._backends.postgres.migration.scratch import create_extensions, drop_extensions, scratch
+from deebase._backends.postgres.migration.scratch import create_extensions, create_schema, drop_extensions, scratch
 from deebase._backends.stored_tables import Census
 from deebase._sql.statement import Statement
 from deebase.errors import DeeBaseError
@@ -27,6 +27,7 @@ class PostgresMigrations:
     lock_table = staticmethod(lock_table)
     read_parts = staticmethod(read_parts)
     scratch = staticmethod(scratch)
+    create_schema = staticmethod(create_schema)
     create_extensions = staticmethod(create_extensions)
     drop_extensions = staticmethod(drop_extensions)
 

@@ -37,6 +37,9 @@ class SqliteMigrations:
     async def never_converts(self, database: Connected, old: str, new: str, sample: object) -> bool:
         return sample is not None and not fits(new, sample)
 
+    async def create_schema(self, database: Connected, scratch: Connected) -> None:
+        """See ``MigrationSupport``; SQLite has none."""
+
     async def create_extensions(self, database: Connected, scratch: Connected) -> None:
         """See ``MigrationSupport``; SQLite has none."""
 
