@@ -34,7 +34,7 @@ class Hints:
         self._class = class_name
 
     def column(self, spec: ColumnSpec) -> Piece:
-        """Return the annotation of a column, with ``| None``, its foreign key, and its name if the field has another."""
+        """Return the annotation of a column, with ``| None`` and what else describes the column."""
         written = self._of_type(spec)
         marks = [self._native(mark) for mark in marks_of(spec.sa_type)]
         if spec.foreign_key is not None:

@@ -10,7 +10,6 @@ from deebase.tools.codegen.line_layout import Piece, assigned, call, comment
 from deebase.tools.codegen.name_use import Names
 from deebase.tools.codegen.value_source import quoted
 
-
 #: The length of a name whose assignment begins on one line, also with a number at its end.
 _LONGEST = 60
 
