@@ -206,13 +206,8 @@ def check_names(designs: Iterable[TableSpec], dialect: Dialect) -> None:
             check_name(what, name, dialect)
 
 
-def most_columns(dialect: Dialect) -> int:
-    """Return the number of columns that a table of this database can have."""
-    return capabilities_of(dialect).max_columns
-
-
 def _check_columns(made: TableSpec, dialect: Dialect) -> None:
-    most = most_columns(dialect)
+    most = capabilities_of(dialect).max_columns
     if len(made.columns) > most:
         raise ValidationError(
             f"table {made.name} would have {len(made.columns):,} columns, and this database allows {most:,}",

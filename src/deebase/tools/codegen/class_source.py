@@ -140,7 +140,7 @@ class TableReader:
     def _hint(self, name: str, field: str, mark: ForeignKeyMark | None, default: Any) -> Any:
         """Return the annotation of a column."""
         column = self.model.columns[name]
-        hint = annotation_of(column.sa_type, self._facts.get(name), self.dialect)
+        hint: Any = annotation_of(column.sa_type, self._facts.get(name), self.dialect)
         if _is_any_document(column.sa_type):
             document: Any = ANY_DOCUMENT
             if default is not UNSET:
