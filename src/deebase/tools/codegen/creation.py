@@ -11,9 +11,9 @@ from deebase._model.columns import snake_case
 from deebase._model.design import Reference, TableSpec
 from deebase._model.generated_names import index_name, serves
 from deebase._schema.from_sql import WITH_ROWS
-from deebase.tools.codegen.creation_order import Step
 from deebase.tools.codegen.line_layout import Piece, assigned, call, comment, listed, mapped
 from deebase.tools.codegen.module import Module, WrittenClass
+from deebase.tools.codegen.module_steps import Step
 from deebase.tools.codegen.name_use import Names
 from deebase.tools.codegen.value_source import quoted
 from deebase.types import Index

@@ -20,8 +20,8 @@ from deebase._sqltext.tokens import code_tokens, folded
 from deebase.errors import DeeBaseError
 from deebase.tools.codegen.class_source import TableReader
 from deebase.tools.codegen.creation import Contents
-from deebase.tools.codegen.creation_order import chosen_objects, planned, steps_of_classes
 from deebase.tools.codegen.module import Outline
+from deebase.tools.codegen.module_steps import chosen_objects, planned, steps_of_classes
 from deebase.tools.codegen.source import module_source
 
 _TITLE = "Tables, and the function that creates them."
