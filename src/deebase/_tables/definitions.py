@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from deebase._engine.core import Core
     from deebase._files.options import Reading
     from deebase._files.reports import ImportReport
+    from deebase.types import SchemaSQL
 
 #: The options of ``create`` that ``create_all`` takes for a single class.
 _OWN_OPTIONS = frozenset(
