@@ -128,14 +128,13 @@ class Native:
     def __init__(self, postgres: str | None = None, *, sqlite: str | None = None) -> None:
         hint = 'Native("integer"), or Native(sqlite="NVARCHAR(160)")'
         given = postgres is not None or sqlite is not None
-        _require(given, "postgres", "Native needs the type of at least one database", hint)
+        _require(given, "native", "Native needs the type of at least one database", hint)
         fits = postgres is None or _is_type(postgres, _POSTGRES_TYPE)
-        _require(fits, "postgres", "the text is not a type of PostgreSQL", hint)
+        _require(fits, "native", "the text is not a type of PostgreSQL", hint)
         # SQLite has columns without a type.
         fits = sqlite in (None, "") or _is_type(sqlite, _SQLITE_TYPE)
-        _require(fits, "sqlite", "the text is not a type of SQLite", hint)
-        object.__setattr__(self, "postgres", postgres)
-        object.__setattr__(self, "sqlite", sqlite)
+        _require(fits, "native", "the text is not a type of SQLite", hint)
+        vars(self).update(postgres=postgres, sqlite=sqlite)
 
     def __repr__(self) -> str:
         given = [] if self.postgres is None else [repr(self.postgres)]

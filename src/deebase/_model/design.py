@@ -17,8 +17,8 @@ from deebase._model.generated_names import foreign_key_index_name, index_name, s
 from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, UniqueModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import folded
-from deebase._sqltext.type_names import type_name
 from deebase._types.base import locate, refused
+from deebase._types.choices import checked_texts
 from deebase._types.decimals import ExactNumber
 from deebase._types.moments import Moment
 from deebase._types.native import storable
@@ -27,9 +27,6 @@ from deebase._types.registry import checker, column_type, located
 from deebase._types.text import text_fault
 from deebase.errors import ColumnNotFoundError, DataError, SchemaError, ValidationError
 from deebase.types import ForeignKeyMark, Index
-
-#: Types of PostgreSQL that hold any text.
-_TEXTS = frozenset({"character varying", "character", "text", "citext", "name"})
 
 
 @dataclass(frozen=True)
@@ -359,19 +356,13 @@ def _bare_table(made: TableSpec, metadata: sa.MetaData, dialect: Dialect) -> sa.
 
 def _checks(made: TableSpec, table: sa.Table, dialect: Dialect) -> Iterable[sa.CheckConstraint]:
     for spec in made.columns:
-        allowed = getattr(spec.sa_type, "allowed", None)
-        if allowed and not _is_own_enum(spec.sa_type, dialect):
+        allowed = checked_texts(spec.sa_type, dialect)
+        if allowed:
             stored = sa.type_coerce(table.c[spec.name], sa.String())
             yield sa.CheckConstraint(stored.in_(list(allowed)))
     for text in conditions_of(made, dialect):
         # Not sa.text, as for the condition of an index.
         yield sa.CheckConstraint(cast("Any", sa.literal_column(text)))
-
-
-def _is_own_enum(kind: Any, dialect: Dialect) -> bool:
-    """Whether an annotation names an enum of the database, which has its values already."""
-    declared = kind.declaration_in(dialect)
-    return declared is not None and capabilities_of(dialect).has_own_types and type_name(declared).name not in _TEXTS
 
 
 def conditions_of(made: TableSpec, dialect: Dialect) -> list[str]:

@@ -13,7 +13,6 @@ from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.quoting import identifier
 from deebase._sqltext.type_names import same_type, type_name
 from deebase._types.array import ArrayValues
-from deebase._types.base import ColumnType
 from deebase._types.documents import ANY_DOCUMENT, JSON
 from deebase._types.registry import annotated_type, column_type
 from deebase._types.text import String
@@ -89,5 +88,7 @@ def _annotated(hint: Any, marks: list[Any]) -> Any:
 
 def marks_of(sa_type: TypeEngine[Any]) -> tuple[MaxLength | Native, ...]:
     """Return what the annotation of a column says besides its Python type."""
-    kind: ColumnType[Any] = column_type(sa_type)
-    return kind.marks
+    kind = column_type(sa_type)
+    length = kind.length if type(kind) is String else None
+    marks = (None if length is None else MaxLength(length), kind.native)
+    return tuple([mark for mark in marks if mark is not None])

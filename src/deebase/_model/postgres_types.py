@@ -10,7 +10,7 @@ from sqlalchemy.types import TypeEngine
 from deebase._model.facts import ColumnInfo
 from deebase._types.array import Array
 from deebase._types.choices import DomainEnum, NativeEnum
-from deebase._types.documents import PlainJson
+from deebase._types.documents import element_of
 from deebase._types.native import NativeText
 from deebase._types.registry import postgres_column
 
@@ -23,7 +23,7 @@ def postgres_type(column: ColumnInfo) -> TypeEngine[Any]:
     # The driver needs elements in its types, not as text.
     if isinstance(element, NativeText):
         return NativeText(column.type)
-    return Array(element.in_array if isinstance(element, PlainJson) else element)
+    return Array(element_of(element))
 
 
 def is_foreign(column: ColumnInfo) -> bool:

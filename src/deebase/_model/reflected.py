@@ -17,7 +17,7 @@ from deebase._model.sqlite_types import sqlite_type
 from deebase._rows.model import TableModel, UniqueModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.array import ArrayValues
-from deebase._types.base import ColumnType
+from deebase._types.base import ColumnType, declaration_of
 from deebase._types.choices import Choice, Labels, choice_columns, literal_pairs
 from deebase._types.documents import JSON
 from deebase._types.forms.moment_sql import HELPED, IS_VIEW
@@ -39,7 +39,7 @@ def column_types(facts: TableInfo, dialect: Dialect) -> dict[str, sa.types.TypeE
 
 def _more_precise(kept: sa.types.TypeEngine[Any], found: sa.types.TypeEngine[Any], dialect: Dialect) -> Any:
     """Return the type of a column from its class, or that of the database if the annotation names the latter."""
-    if not isinstance(kept, ColumnType) or kept.declaration_in(dialect) is None:
+    if not isinstance(kept, ColumnType) or declaration_of(kept, dialect) is None:
         return kept
     native = column_type(found)
     if isinstance(kept, Choice):

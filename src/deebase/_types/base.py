@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, cast, get_args, get_origin
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -21,7 +21,7 @@ from deebase._sqltext.dialects import POSTGRES, SQLITE
 from deebase._sqltext.type_names import type_name
 from deebase._types.forms.foreign_values import OWN, python_value
 from deebase.errors import DataError, UnsupportedTypeError, ValidationError
-from deebase.types import UNSET, MaxLength, Native
+from deebase.types import UNSET, Native
 
 T = TypeVar("T")
 Processor = Callable[[Any], Any]
@@ -220,25 +220,6 @@ class ColumnType(TypeDecorator[T]):
         cls = type(self)
         return not cls.is_builtin() and (cls.python is None or cls.__module__ != cls.classes[0].__module__)
 
-    @property
-    def marks(self) -> tuple[MaxLength | Native, ...]:
-        """What an annotation says besides the Python type."""
-        return () if self.native is None else (self.native,)
-
-    def declared_as(self, native: Native) -> Self:
-        """Return the same type for columns that a database declares in another way."""
-        made: Self = self.copy()
-        made.native = native
-        return made
-
-    def declaration_in(self, dialect: HasName) -> str | None:
-        """Return the declared type that the annotation names for a database; None if it names none."""
-        if self.native is None:
-            return None
-        if not has_types(dialect):
-            return self.native.sqlite
-        return None if self.native.postgres is None else str(type_name(self.native.postgres))
-
     # -- values --------------------------------------------------------------------------------
 
     def accept(self, value: Any) -> Any:
@@ -380,7 +361,7 @@ class ColumnType(TypeDecorator[T]):
 
     def type_engine(self, dialect: Dialect) -> TypeEngine[Any]:
         """Return what the type is called in CREATE TABLE and in a CAST."""
-        declared = self.declaration_in(dialect)
+        declared = declaration_of(self, dialect)
         return super().type_engine(dialect) if declared is None else Named(declared)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
@@ -428,6 +409,22 @@ class ColumnType(TypeDecorator[T]):
         """
         convert = self.from_postgres() if has_types(dialect) else self.from_sqlite()
         return None if convert is None else reading(convert)
+
+
+def declared_as(kind: ColumnType[Any], native: Native) -> ColumnType[Any]:
+    """Return the same type for columns that a database declares in another way."""
+    made: ColumnType[Any] = kind.copy()
+    made.native = native
+    return made
+
+
+def declaration_of(kind: ColumnType[Any], dialect: HasName) -> str | None:
+    """Return the declared type that an annotation names for a database; None if it names none."""
+    if kind.native is None:
+        return None
+    if not has_types(dialect):
+        return kind.native.sqlite
+    return None if kind.native.postgres is None else str(type_name(kind.native.postgres))
 
 
 def _same(value: T) -> T:

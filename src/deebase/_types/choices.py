@@ -18,7 +18,8 @@ from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.types import TypeEngine
 
 from deebase._sqltext.quoting import unquoted
-from deebase._types.base import ColumnType, is_a, sending
+from deebase._sqltext.type_names import type_name
+from deebase._types.base import ColumnType, declaration_of, has_types, is_a, sending
 from deebase._types.text import text_fault
 from deebase.errors import UnsupportedTypeError, ValidationError
 
@@ -206,6 +207,19 @@ class Choice(ColumnType[Any]):
 
     def sample(self, number: int, name: str) -> Any:
         return self.pairs[number % len(self.pairs)][1]
+
+
+#: Types of PostgreSQL that hold any text.
+_TEXTS = frozenset({"character varying", "character", "text", "citext", "name"})
+
+
+def checked_texts(kind: TypeEngine[Any], dialect: Dialect) -> tuple[str, ...]:
+    """Return the texts that a column holds, for its CHECK; none for an enum of the database, which has them already."""
+    if not isinstance(kind, Choice):
+        return ()
+    declared = declaration_of(kind, dialect)
+    is_enum = declared is not None and has_types(dialect) and type_name(declared).name not in _TEXTS
+    return () if is_enum else kind.allowed
 
 
 class NativeEnum(postgresql.ENUM):

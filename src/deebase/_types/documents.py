@@ -23,7 +23,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from deebase._types.base import ColumnType, has_types, kept_on_sqlite, misfit, refused
 from deebase._types.choices import EQUALITIES
 from deebase._types.forms.foreign_values import python_value
-from deebase._types.forms.json_texts import with_text, written_text
+from deebase._types.forms.json_texts import JsonNumber, loads, stable_digits, with_text, written_text
 from deebase._types.text import plain_json, text_fault
 from deebase.errors import DataError, DeeBaseError, ValidationError
 
@@ -36,46 +36,6 @@ class Codec(NamedTuple):
     encode: Convert
     decode: Convert | None
 
-
-class JsonNumber(float):
-    """A number of a document that a float does not write as it is stored: with more digits, or zeros at its end.
-
-    It is the nearest float to compute with, and is stored again with the digits it has.
-    """
-
-    __slots__ = ("text",)
-
-    text: str
-
-    def __new__(cls, text: str) -> JsonNumber:
-        """Return the number of a JSON text."""
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
-
-    def __reduce__(self) -> Any:
-        """Return how copies and pickles are made."""
-        return JsonNumber, (self.text,)
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    # A float has 15 digits that always come back; the rest takes a closer look, which costs three times as much.
-    if len(text) < 17 and text[-1] != "0" and "e" not in text and "E" not in text:
-        return value
-    written = float.__repr__(value)
-    if written == text or (math.isfinite(value) and _stable(written) == text):
-        return value
-    return JsonNumber(text)
-
-
-def _stable(written: str) -> str:
-    expanded = format(Decimal(written), "f")
-    return expanded if "." in expanded else f"{expanded}.0"
-
-
-#: Returns the value of JSON text.
-loads = json.JSONDecoder(parse_float=_number).decode
 
 #: Stands before the digits of a ``JsonNumber`` in the text of a string; no text of a user's begins with it.
 _MARK = f"number {uuid4().hex} "
@@ -160,7 +120,7 @@ def _stable_number(token: re.Match[str]) -> str:
     text = token.group()
     if text[0] == '"':
         return text
-    return "0.0" if text == "-0.0" else _stable(text)
+    return "0.0" if text == "-0.0" else stable_digits(text)
 
 
 def encode(made: Codec, value: Any) -> str:
@@ -309,7 +269,7 @@ class JSON(ColumnType[Any], name="json"):
         return made
 
     def accept(self, value: Any) -> JsonText:
-        text = written_text(value, loads) if self.keeps_text else None
+        text = written_text(value) if self.keeps_text else None
         return JsonText(encode(self._codec, value) if text is None or _ESCAPED_NUL.search(text) else text)
 
     def parse(self, text: str) -> Any:
@@ -417,13 +377,6 @@ class PlainJson(JSON):
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
         return cls()
 
-    @property
-    def in_array(self) -> JSON:
-        """The type of elements of an array, which the driver parses."""
-        made: PlainJson = self.copy()
-        made.keeps_text = False
-        return made
-
     def column_expression(self, column: Any) -> Any:
         """Return the column as text, which the driver does not parse."""
         return sa.cast(column, sa.Text()) if self.keeps_text else column
@@ -433,6 +386,15 @@ class PlainJson(JSON):
 
     def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
         return kept_documents(stored, new)
+
+
+def element_of(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    """Return the type of the elements of an array: the driver parses documents in one."""
+    if not isinstance(kind, PlainJson):
+        return kind
+    made: PlainJson = kind.copy()
+    made.keeps_text = False
+    return made
 
 
 def kept_documents(stored: Any, new: Any) -> Any:

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from sqlalchemy.types import TypeEngine
 
 from deebase._types.base import is_a, misfit, refused
-from deebase._types.documents import ANY_DOCUMENT, JSON, Codec, Convert, JsonNumber, plain
+from deebase._types.documents import ANY_DOCUMENT, JSON, Codec, Convert, plain
 from deebase._types.forms.foreign_values import python_value
+from deebase._types.forms.json_texts import JsonNumber
 from deebase._types.registry import own_type
 from deebase.errors import UnsupportedTypeError
 

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy.engine import Dialect
 
 from deebase._types.base import ColumnType, Processor, has_types, is_a, literal, misfit
-from deebase._types.documents import JSON, Codec, JsonText, loads, plain
+from deebase._types.documents import JSON, Codec, JsonText, plain
 from deebase._types.forms.foreign_values import python_value
+from deebase._types.forms.json_texts import loads
 
 
 class NativeList(JSON):

@@ -19,7 +19,7 @@ from sqlalchemy.types import TypeEngine
 
 import deebase._types as package
 from deebase._sqltext.type_names import type_name
-from deebase._types.base import KINDS, ColumnType, Processor
+from deebase._types.base import KINDS, ColumnType, Processor, declared_as
 from deebase._types.forms.foreign_values import OWN, python_value
 from deebase._types.native import AnyValue
 from deebase._types.native_lists import NativeList
@@ -165,7 +165,7 @@ def _marked(sa_type: TypeEngine[Any], marks: Iterable[Any]) -> TypeEngine[Any]:
                 raise UnsupportedTypeError("MaxLength is for a str", hint="write Annotated[str, MaxLength(50)]")
             made = sqltypes.String(mark.length)
     native = [mark for mark in marks if isinstance(mark, Native)]
-    return column_type(made).declared_as(native[-1]) if native else made
+    return declared_as(column_type(made), native[-1]) if native else made
 
 
 def _known_type(hint: Any, marks: Iterable[Any]) -> ColumnType[Any] | None:

@@ -13,7 +13,6 @@ from sqlalchemy.types import TypeEngine
 from deebase._types.base import ColumnType, Passes, Processor, is_a, misfit, refused
 from deebase._types.number import of_kind
 from deebase._types.quick_checks import quick_text
-from deebase.types import MaxLength, Native
 from deebase.types import Text as TextAnnotation
 
 
@@ -89,10 +88,6 @@ class String(ColumnType[str], python=str):
     @property
     def sa_type(self) -> TypeEngine[Any]:
         return sa.String(self.length)
-
-    @property
-    def marks(self) -> tuple[MaxLength | Native, ...]:
-        return super().marks if self.length is None else (MaxLength(self.length), *super().marks)
 
     def limiter(self) -> Callable[[str], str | None] | None:
         return None if self.length is None else self._excess

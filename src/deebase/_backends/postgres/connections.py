@@ -19,7 +19,7 @@ from deebase._backends.postgres.hosts import no_host
 from deebase._backends.postgres.lane import PostgresLane
 from deebase._backends.postgres.session_state import StoredCode, require_standard_strings
 from deebase._backends.protocols import LANE, Settings, Translate
-from deebase._types.documents import loads
+from deebase._types.forms.json_texts import loads
 from deebase.errors import ConnectionError
 
 log = logging.getLogger("deebase")

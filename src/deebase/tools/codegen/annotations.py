@@ -51,8 +51,9 @@ class Hints:
         name = self._names.use("deebase", type(mark).__name__)
         if isinstance(mark, MaxLength):
             return call(name, Piece(repr(mark.length)))
-        given = [] if mark.postgres is None else [Piece(quoted(mark.postgres))]
-        return call(name, *given, **({} if mark.sqlite is None else {"sqlite": Piece(quoted(mark.sqlite))}))
+        written = {name: Piece(quoted(text)) for name, text in vars(mark).items() if text is not None}
+        first = [written.pop("postgres")] if "postgres" in written else []
+        return call(name, *first, **written)
 
     def _of_type(self, spec: ColumnSpec) -> Piece:
         kind = column_type(spec.sa_type)
