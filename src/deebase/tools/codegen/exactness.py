@@ -90,9 +90,7 @@ class Exactness:
             # Other statements create these indexes.
             again = self._readers[made.table].outline(without=names)
             assert again.design is not None
-            found = self._tools.recreation(
-                self._drawn([again.design])[made.table], facts, self._objects, self._dialect
-            )
+            found = self._tools.recreation(self._drawn([again.design])[made.table], facts, self._objects, self._dialect)
             if found.other:
                 return self._by_sql(made, f"how its indexes are declared: {', '.join(sorted(names))}")
             made = replace(made, design=again.design)

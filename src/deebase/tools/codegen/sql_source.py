@@ -30,7 +30,11 @@ def constant_source(name: str, item: SchemaObject, names: Names, *, row_type: st
     statements = [Piece(sql_text(statement)) for statement in item.create]
     keywords = {} if row_type is None else {"row_type": Piece(row_type)}
     made = call(
-        names.use("deebase.types", "SchemaSQL"), Piece(quoted(item.kind)), Piece(quoted(item.name)), *statements, **keywords
+        names.use("deebase.types", "SchemaSQL"),
+        Piece(quoted(item.kind)),
+        Piece(quoted(item.name)),
+        *statements,
+        **keywords,
     )
     reasons = f"SQL, since create() does not make exactly this table: {'; '.join(why)}"
     head = [comment(reasons)] if why else []
