@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
@@ -126,6 +128,8 @@ def main(
 
     FILES are SQLite files, or SQL for psql (.sql, .sql.gz), which is loaded into PostgreSQL.
     """
+    # The server is stopped, too, when this process is.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     given: list[Path | str] = [*(path.resolve() for path in files), *urls]
     lock = threading.Lock()
     with running_server() as server, tempfile.TemporaryDirectory(prefix="dbreal-") as directory:
@@ -145,7 +149,12 @@ def main(
             return measured
 
         with ThreadPoolExecutor(jobs) as pool:
-            measured = list(pool.map(work, given))
+            try:
+                measured = list(pool.map(work, given))
+            except BaseException:
+                # Databases that have not begun do not begin any more.
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     click.echo(table(measured))
     click.echo(f"\n{remaining(measured, notes)}")
     if saved is not None:

@@ -50,10 +50,7 @@ def adopt(database: str | None, directory: Path | None, as_json: bool) -> None:
             _print(found, hide_passwords(str(s.url.database)))
         if directory is None:
             return
-        s.run(s.db.reflect())
-        for schema in found.schemas:
-            s.run(s.db.reflect(schema=schema))
-        for path in write_files(s.db, directory):
+        for path in s.run(write_files(s.db, directory)):
             say(f"Wrote {path}.")
 
 

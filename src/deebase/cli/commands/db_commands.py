@@ -95,8 +95,27 @@ def restore(file: Path, replace: bool) -> None:
 @click.option("--table", "tables", multiple=True, help="A table to copy; all, and the views, by default.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted copy.")
 @click.option("--restart", is_flag=True, help="Drop the tables of an interrupted copy, and start again.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "null", "text", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What to do with a value that cannot be converted: stop before anything is created, store NULL, make the "
+    "column one of text, or skip the row.",
+)
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), help="A CSV file that lists all such values."
+)
 @reading
-def copy(source: str, target: str, tables: Sequence[str], resume: bool, restart: bool) -> None:
+def copy(
+    source: str,
+    target: str,
+    tables: Sequence[str],
+    resume: bool,
+    restart: bool,
+    on_error: str,
+    report: Path | None,
+) -> None:
     """Copy tables, rows, keys, indexes and views from one database to another, and compare both.
 
     --resume continues an interrupted copy. What the target does not accept is listed.
@@ -109,15 +128,29 @@ def copy(source: str, target: str, tables: Sequence[str], resume: bool, restart:
                 advance(rows, rows, total)
 
         async with database_at(source) as one, database_at(target) as other:
-            return await copy_database(one, other, tables=tables or None, progress=tell, resume=resume, restart=restart)
+            return await copy_database(
+                one,
+                other,
+                tables=tables or None,
+                progress=tell,
+                resume=resume,
+                restart=restart,
+                on_error=on_error,
+                report=report,
+            )
 
     with bar("copy") as advance:
-        report = asyncio.run(work(advance))
-    show([asdict(table) for table in report.tables], ("name", "rows", "checksum"))
-    for view in report.views:
+        made = asyncio.run(work(advance))
+    show([asdict(table) for table in made.tables], ("name", "rows", "checksum"))
+    for view in made.views:
         say(f"Created view {view}.")
-    for note in report.left_out:
+    for note in made.notes:
+        say(f"Note: {note}")
+    for note in made.left_out:
         say(f"Left out: {note}")
+    if made.bad_value_count:
+        values = counted(made.bad_value_count, "value")
+        say(f"Not converted: {values}." if report is None else f"Not converted: {values}, listed in {report}.")
 
 
 @db.command(cls=Command, example="deebase db doctor")

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from deebase.config import SETTINGS
-from deebase.database import OWN_TABLES, Database
+from deebase.database import Database
 from deebase.errors import InvalidOperationError
-from deebase.tools.codegen import create_mod_from_tables
+from deebase.tools.codegen import create_mod_from_database
 from deebase.tools.codegen.writing import write_file
 
 _MODELS, _TEST = "models.py", "test_models.py"
@@ -45,27 +45,26 @@ def test_every_table_can_be_created_and_read(db: Database) -> None:
 '''
 
 
-def write_files(db: Database, directory: str | os.PathLike[str]) -> list[Path]:
+async def write_files(db: Database, directory: str | os.PathLike[str]) -> list[Path]:
     """Write the settings, the models and a first test for a database; the database itself is not changed.
 
     Args:
-        db: an open database, after ``reflect()`` of the schemas that the models describe.
+        db: an open database.
         directory: where the files are written; it is created if necessary. No file is replaced.
 
     Returns:
         The paths of the files: ``deebase.toml``, ``models.py``, ``test_models.py``.
 
     Raises:
-        InvalidOperationError: one of the files exists, or cannot be written; nothing is written then.
+        InvalidOperationError: one of the files exists or cannot be written, or the database has nothing to write.
         UnsupportedTypeError: a column needs a class that cannot be imported.
 
     Warns:
-        UserWarning: a part of a table that the models cannot express; a comment in them names it.
+        UserWarning: a part of the database that the models do not create; a comment in them names it.
 
     Example:
         ```python
-        await db.reflect()
-        paths = write_files(db, "shop")
+        paths = await write_files(db, "shop")
         ```
     """
     place = Path(directory)
@@ -75,17 +74,18 @@ def write_files(db: Database, directory: str | os.PathLike[str]) -> list[Path]:
         raise InvalidOperationError(
             f"{existing} already exists", operation="adopt", target=str(existing), hint="choose another directory"
         )
-    tables = [table for table in db.t if not table.name.startswith(OWN_TABLES)]
-    if not tables:
-        raise InvalidOperationError("the database has no tables", operation="adopt", hint="deebase init begins anew")
+    _make(place)
+    settings, models, test = paths
+    await create_mod_from_database(models, db)
+    write_file(settings, _SETTINGS_TEXT, overwrite=False, operation="adopt")
+    write_file(test, _TEST_TEXT, overwrite=False, operation="adopt")
+    return paths
+
+
+def _make(place: Path) -> None:
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidOperationError(
             f"{place} cannot be created: {error.strerror}", operation="adopt", target=str(place)
         ) from error
-    settings, models, test = paths
-    create_mod_from_tables(models, *tables)
-    write_file(settings, _SETTINGS_TEXT, overwrite=False, operation="adopt")
-    write_file(test, _TEST_TEXT, overwrite=False, operation="adopt")
-    return paths

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.database_tools import DatabaseTools
-from deebase._backends.schema_script import SchemaObject, SchemaScript
+from deebase._backends.schema_script import SchemaScript
 from deebase._model.design import TableSpec, sa_tables
 from deebase._model.facts import TableInfo
 from deebase._model.reflected import sa_table
