@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from deebase import Database, DeeBaseError, QueryError, ValidationError
-from deebase._backends.sqlite.trust import refuses_its_own
+from deebase._backends.sqlite.schema_calls.trust import refuses_its_own
 from deebase.tools.backup import backup, restore
 
 SCHEMA = """

@@ -193,14 +193,24 @@ ADDITIONS = """
 def title_sort(title):
     return title.removeprefix("The ")
 
-FUNCTIONS = {"title_sort": title_sort}
+class Joined:
+    def __init__(self):
+        self.found = []
+
+    def step(self, text):
+        self.found.append(text)
+
+    def finalize(self):
+        return "+".join(self.found)
+
+FUNCTIONS = {"title_sort": title_sort, "joined": Joined, "asked": (lambda: 1, {"deterministic": False})}
 COLLATIONS = {"PYTHON_NOCASE": lambda one, other: (one.lower() > other.lower()) - (one.lower() < other.lower())}
 """
 NEEDS_THEM = """
     CREATE TABLE books (id INTEGER PRIMARY KEY, title TEXT COLLATE PYTHON_NOCASE, sort TEXT);
     CREATE INDEX by_title ON books (title, title_sort(title));
     CREATE TRIGGER sorts AFTER INSERT ON books BEGIN UPDATE books SET sort = title_sort(title); END;
-    CREATE VIEW sorted AS SELECT title_sort(title) AS title FROM books;
+    CREATE VIEW sorted AS SELECT joined(title_sort(title)) AS title FROM books;
 """
 
 
@@ -209,13 +219,14 @@ def test_a_project_names_the_functions_that_a_file_needs(nowhere: Commands, dire
         raw.create_collation("PYTHON_NOCASE", lambda one, other: (one > other) - (one < other))
         raw.create_function("title_sort", 1, str, deterministic=True)
         raw.executescript(NEEDS_THEM)
-    (directory / "deebase.toml").write_text('url = "books.db"\nsqlite = "additions_of_books"\n')
-    assert "no module additions_of_books, which the setting sqlite names" in nowhere.fails("table", "list")
+    (directory / "deebase.toml").write_text('url = "books.db"\nadditions = "additions_of_books"\n')
+    assert "no module additions_of_books, which the setting additions names" in nowhere.fails("table", "list")
     (directory / "additions_of_books.py").write_text(ADDITIONS)
     nowhere.ok("data", "insert", "books", "-f", "title=The Sea")
     assert nowhere.ok("sql", "SELECT title, sort FROM books WHERE title = 'the sea'") == [
         {"title": "The Sea", "sort": "Sea"}
     ]
     assert nowhere.ok("sql", "SELECT * FROM sorted") == [{"title": "Sea"}]
+    assert "asked is not among what only reads" in nowhere.fails("sql", "SELECT asked()")
     nowhere.ok("db", "copy", "books.db", "copied.db")
     assert nowhere.ok("sql", "SELECT * FROM sorted", "--url", "copied.db") == [{"title": "Sea"}]

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: The setting that names a module with functions, collations and extensions for SQLite files.
+_ADDITIONS = "additions"
+
 
 class Session:
     """An open database and the event loop of the command.
@@ -189,7 +192,7 @@ def database_at(url: str, **pragmas: object) -> Database:
     """Return a database with the options of the command and, for a SQLite file, the functions of the project.
 
     Raises:
-        ConfigurationError: the setting ``sqlite`` names a module that does not exist.
+        ConfigurationError: the setting ``additions`` names a module that does not exist.
     """
     from deebase._engine.core import core_of
     from deebase._sqltext.capabilities import capabilities_of
@@ -203,15 +206,15 @@ def database_at(url: str, **pragmas: object) -> Database:
 
 
 def _additions() -> dict[str, Any]:
-    """Return the functions, collations and extensions in the module that the setting ``sqlite`` names."""
+    """Return the functions, collations and extensions in the module that the setting ``additions`` names."""
     project = find_project()
-    name = None if project is None else project.text("sqlite")
+    name = None if project is None else project.text(_ADDITIONS)
     if project is None or name is None:
         return {}
     from deebase._backends.additions import OPTIONS
     from deebase.migrations.compare.models import imported
 
-    module = imported(name, project.directory, setting="sqlite")
+    module = imported(name, project.directory, setting=_ADDITIONS)
     return {option: getattr(module, option.upper(), None) for option in OPTIONS}
 
 

@@ -18,13 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deebase._backends.error_translation import describing
 from deebase._backends.protocols import LANE, Settings, Translate
-from deebase._backends.sqlite import callbacks
 from deebase._backends.sqlite.casts import FITS, STORED, fits, kept, stored
 from deebase._backends.sqlite.engine import SqliteLanes
 from deebase._backends.sqlite.job import is_busy
 from deebase._backends.sqlite.lane import SqliteLane
+from deebase._backends.sqlite.schema_calls import callbacks
+from deebase._backends.sqlite.schema_calls.trust import added_functions, refuses_its_own, trust_if_needed
 from deebase._backends.sqlite.sql import SUM, adapt
-from deebase._backends.sqlite.trust import added_functions, refuses_its_own, trust_if_needed
 from deebase._types.base import KEPT
 from deebase._types.decimals import compare_decimals
 from deebase._types.forms import arithmetic as exact
@@ -160,7 +160,9 @@ async def _open(engine: AsyncEngine, settings: Settings, file: _File, *, reader:
         def prepare(raw: sqlite3.Connection) -> None:
             lane.watch()
             if settings.additions:
-                lane.added = frozenset([name for name, harmless in added_functions(raw).items() if harmless])
+                # SQLite has no mark for aggregates.
+                own = [function.name.lower() for function in settings.additions.functions if function.deterministic]
+                lane.added = frozenset([*own, *[name for name, harmless in added_functions(raw).items() if harmless]])
             lane.is_reader = reader
             if reader:
                 if callbacks.stand_in(raw):

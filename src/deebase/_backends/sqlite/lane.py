@@ -15,12 +15,12 @@ from typing import Any, Literal, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from deebase._backends.sqlite.callbacks import raise_failure
 from deebase._backends.sqlite.guard import SqliteGuard
 from deebase._backends.sqlite.job import CALL, COUNT, MANY, RAW, ROWS, Cancelled, Hop, Job, is_busy
+from deebase._backends.sqlite.schema_calls.callbacks import raise_failure
+from deebase._backends.sqlite.schema_calls.trust import is_unsafe, trust_if_harmless
 from deebase._backends.sqlite.session_state import LaneSession
 from deebase._backends.sqlite.triggers import Triggers
-from deebase._backends.sqlite.trust import is_unsafe, trust_if_harmless
 from deebase._lanes.interface import Columns, Params, Rows
 from deebase._lanes.pool import LanePool, closed_while_running
 from deebase._lanes.shield import run_shielded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from deebase._backends.migration_protocols import Choices, Connected
@@ -13,12 +13,14 @@ from deebase._sql.statement import Statement
 from deebase._sqltext.create_table import Clause, ColumnText, TableText, parse
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import literal
-from deebase._sqltext.tokens import code_tokens, folded, joined
+from deebase._sqltext.tokens import Token, code_tokens, folded, joined
 from deebase.errors import InvalidOperationError
 
 #: Clauses that reflection of the table covers.
 _KNOWN = ("NOT NULL", "NULL", "DEFAULT", "")
 _FOREIGN = ("REFERENCES", "FOREIGN KEY")
+#: The order and the collation of a column decide how the rows of WITHOUT ROWID tables, and the index, are sorted.
+_MORE_OF_PRIMARY_KEY = {"AUTOINCREMENT", "CONFLICT", "DESC", "COLLATE"}
 
 
 async def read_parts(
@@ -67,7 +69,7 @@ def _choice(name: str, texts: Sequence[str]) -> str:
 def _of_columns(table: TableText) -> Iterator[tuple[str, str | None]]:
     for column in table.columns:
         for clause in column.clauses:
-            text = _unnamed(clause)
+            text = _unnamed(clause, table)
             if clause.kind == "CHECK":
                 yield text, column.name
             elif clause.kind == "UNIQUE":
@@ -91,8 +93,8 @@ def _more(clause: Clause, text: str) -> str | None:
         return text
     if clause.kind == "PRIMARY KEY" and "autoincrement" in text.split():
         return "autoincrement"
-    if clause.kind in _FOREIGN and "deferred" in text.split():
-        return "initially deferred"
+    if clause.kind in _FOREIGN:
+        return _of_key(clause)
     if clause.kind in (*_KNOWN, "PRIMARY KEY") and "conflict" in text.split():
         return text
     return None
@@ -100,18 +102,34 @@ def _more(clause: Clause, text: str) -> str | None:
 
 def _of_table(table: TableText) -> Iterator[str]:
     for clause in table.constraints:
-        text = _unnamed(clause)
+        text = _unnamed(clause, table)
         if clause.kind in ("CHECK", "UNIQUE"):
             yield text
-        elif clause.kind in _FOREIGN and "deferred" in text.split():
-            yield f"{', '.join(map(folded, clause.columns))}: initially deferred"
-        elif clause.kind == "PRIMARY KEY" and {"autoincrement", "conflict"} & set(text.split()):
+        elif clause.kind in _FOREIGN and (more := _of_key(clause)) is not None:
+            yield f"{', '.join(map(folded, clause.columns))}: {more}"
+        elif clause.kind == "PRIMARY KEY" and _MORE_OF_PRIMARY_KEY & {token.word for token in clause.tokens}:
             yield text
 
 
-def _unnamed(clause: Clause) -> str:
+def _of_key(clause: Clause) -> str | None:
+    """Return the part of a foreign key that reflection of the table does not cover."""
+    words = [token.word for token in clause.tokens]
+    found = [f"match {folded(words[words.index('MATCH') + 1])}"] if "MATCH" in words else []
+    if "DEFERRABLE" in words and words[words.index("DEFERRABLE") - 1] != "NOT":
+        found.append("initially deferred" if "DEFERRED" in words else "deferrable")
+    return " ".join(found) or None
+
+
+def _unnamed(clause: Clause, table: TableText) -> str:
     named = bool(clause.tokens) and clause.tokens[0].word == "CONSTRAINT"
-    return joined(clause.tokens[2:] if named else clause.tokens)
+    columns = {folded(column.name) for column in table.columns}
+    return joined([_literal(token, columns) for token in (clause.tokens[2:] if named else clause.tokens)])
+
+
+def _literal(token: Token, columns: Collection[str]) -> Token:
+    """Return the string that a name in double quotes stands for, if no column has this name."""
+    is_name = token.kind != "quoted" or not token.text.startswith('"') or folded(token.name) in columns
+    return token if is_name else token._replace(kind="string", text=literal(token.name, SQLITE))
 
 
 def _ddl(facts: TableInfo) -> TableDdl:

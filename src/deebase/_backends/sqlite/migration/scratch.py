@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deebase._backends.migration_protocols import SCRATCH_PREFIX, Connected, ScratchTarget
-from deebase._backends.sqlite.callbacks import calls_of, collations_of
+from deebase._backends.sqlite.schema_calls.callbacks import calls_of, collations_of
 from deebase._sql.statement import Statement
 from deebase._sqltext.tokens import folded
 

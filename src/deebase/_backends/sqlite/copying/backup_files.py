@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from deebase._backends.additions import Additions
-from deebase._backends.sqlite import callbacks
-from deebase._backends.sqlite.callbacks import lacks_addition
 from deebase._backends.sqlite.connections import add_functions
 from deebase._backends.sqlite.job import is_busy
-from deebase._backends.sqlite.trust import trust_if_needed
+from deebase._backends.sqlite.schema_calls import callbacks
+from deebase._backends.sqlite.schema_calls.callbacks import lacks_addition
+from deebase._backends.sqlite.schema_calls.trust import trust_if_needed
 from deebase.errors import DatabaseError
 
 

@@ -6,14 +6,14 @@ import asyncio
 import hashlib
 import marshal
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from deebase._backends.database_tools import Access, StoredRows
 from deebase._backends.schema_script import SchemaObject, SchemaScript
-from deebase._backends.sqlite.backup_files import copy_in, copy_out, opened, require_sound
+from deebase._backends.sqlite.copying.backup_files import copy_in, copy_out, opened, require_sound
 from deebase._backends.sqlite.script import read_script
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier
@@ -112,7 +112,7 @@ def _listed(raw: sqlite3.Connection, schema: str) -> list[tuple[str, str, bool]]
 
 
 def _columns(raw: sqlite3.Connection, schema: str, table: str) -> tuple[list[str], str | None]:
-    """Return the stored columns of a table, and the name of its rowid if that is none of them."""
+    """Return the stored columns of a table, and the name of its rowid unless a column has it."""
     found = raw.execute(_COLUMNS, [table, schema]).fetchall()
     names = [str(name) for name, _, _ in found]
     keys = [str(kind).upper() for _, kind, pk in found if pk]
@@ -190,7 +190,7 @@ def _require_absent(raw: sqlite3.Connection, objects: Collection[SchemaObject]) 
 
 
 @contextmanager
-def _attached(raw: sqlite3.Connection, path: Path) -> Iterator[None]:
+def _attached(raw: sqlite3.Connection, path: Path) -> Generator[None]:
     """Attach a file in one transaction, in which nothing is enforced: the rows are those of another database."""
     keys, checks = [
         raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("foreign_keys", "ignore_check_constraints")
