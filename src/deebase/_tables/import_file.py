@@ -13,10 +13,10 @@ from deebase._files.options import Reading, checked
 from deebase._files.reports import ImportedColumn, ImportReport
 from deebase._model.catalog import Catalog
 <<<<<<< HEAD
-from deebase._model.design import TableSpec, check_names, design, most_columns
+from deebase._model.design import TableSpec, check_names, design
 from deebase._sqltext.capabilities import capabilities_of
 ||||||| 4d31afb
-from deebase._model.design import TableSpec, check_names, design, most_columns
+from deebase._model.design import TableSpec, check_names, design
 from deebase._schema.reflect import reflect
 =======
 from deebase._model.design import TableSpec, check_names, design
@@ -121,7 +121,7 @@ class FileImport:
     async def _from_start(self, create: Create) -> Table[Row] | None:
         """Import a file whose rows are like its first ones, reading the rest once; None for another file."""
         (file, *others) = self._files
-        most = most_columns(self._catalog.dialect)
+        most = capabilities_of(self._catalog.dialect).max_columns
         if others or file.typed is not None:
             return None
         self._columns = {}
@@ -139,7 +139,7 @@ class FileImport:
     async def _look(self) -> None:
         """Read all files for their columns."""
         self._columns = {}
-        most, rows = most_columns(self._catalog.dialect), 0
+        most, rows = capabilities_of(self._catalog.dialect).max_columns, 0
         for file in self._files:
             rows += await file.look(self._columns, rows, most)
         kinds = {type(guess) for guess in self._columns.values()}
@@ -194,7 +194,7 @@ class FileImport:
             records = file.records(model, alike=alike, required=keys)
 ||||||| 4d31afb
             return await store(tables[name].rows_as(dict))
-        most = most_columns(catalog.dialect)
+        most = capabilities_of(catalog.dialect).max_columns
         if await found.look_at_start(most):
 =======
             return await store(tables[name].rows_as(dict))
