@@ -10,6 +10,7 @@ from deebase._backends.copying import BATCH
 from deebase._backends.copying import Access as CopyAccess
 from deebase._backends.database_tools import Access, DatabaseTools
 from deebase._engine.core import core_of
+from deebase._schema.reflect import inventory
 from deebase._sql.statement import Statement
 from deebase.database import Database
 
@@ -38,6 +39,12 @@ def copy_access(db: Database) -> CopyAccess:
     return CopyAccess(
         read, stream, run, many, executor.copy_text, executor.copy_out, executor.copy_in, executor.transaction
     )
+
+
+async def learn_tables(db: Database) -> None:
+    """Bring the catalog of a database up to date, without warnings of types that Python does not have."""
+    core = core_of(db)
+    core.catalog.learn(await inventory(core.executor, None, quiet=True), schema=None)
 
 
 def tools_of(db: Database) -> DatabaseTools:

@@ -15,7 +15,7 @@ from deebase._sqltext.ordering import groups
 from deebase._sqltext.quoting import identifier
 from deebase.database import Database
 from deebase.errors import DeeBaseError, IntegrityError, InvalidOperationError, SchemaError
-from deebase.tools.access import copy_access, tools_of
+from deebase.tools.access import copy_access, learn_tables, tools_of
 from deebase.tools.copying.copy_progress import PROGRESS, BegunTable, CopiedTable, CopyProgress
 from deebase.tools.copying.digest import Digest
 from deebase.tools.copying.plans import Planner
@@ -187,8 +187,7 @@ class KindCopy:
                 await self._make(item)
             made = await self._others([plan.name for plan in plans], placed) if views else []
             await self._progress.end()
-        core = core_of(self._target)
-        core.catalog.learn(await inventory(core.executor, None, quiet=True), schema=None)
+        await learn_tables(self._target)
         copied = [self._copied[plan.name] for plan in plans]
         problems = self._problems
         return CopyReport(
