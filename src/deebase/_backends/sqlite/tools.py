@@ -22,12 +22,6 @@ from deebase.errors import DatabaseError
 _HEADER = b"SQLite format 3\0"
 #: CORRUPT and NOTADB (sqlite.org/rescode.html).
 _DAMAGED = (11, 26)
-#: Unique indexes stay: foreign keys may need them.
-_INDEXES = """
-    SELECT name, sql FROM sqlite_master
-    WHERE type = 'index' AND sql IS NOT NULL AND upper(substr(sql, 8, 6)) <> 'UNIQUE'
-        AND tbl_name IN (SELECT value FROM json_each(?))
-"""
 
 
 class SqliteTools:
@@ -142,12 +136,6 @@ class SqliteTools:
     async def _one(self, sql: str, *args: Any) -> Any:
         rows = await self._access.read(sql, args)
         return rows[0][0]
-
-
-def _select(sql: str) -> str:
-    """Return the SELECT of a CREATE VIEW."""
-    upper = sql.upper()
-    return sql[upper.index(" AS ", upper.index("VIEW")) + 4 :] if " AS " in upper else sql
 
 
 TOOLS = SqliteTools
