@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,9 @@ def test_a_copy_to_another_file(users: Commands, db_url: str) -> None:
 
 def test_values_that_a_copy_cannot_convert_are_listed(postgres_url: str, directory: Path) -> None:
     with closing(sqlite3.connect("old.db")) as file:
-        file.executescript("CREATE TABLE item (id INTEGER PRIMARY KEY, n INT); INSERT INTO item VALUES (1, 'one'), (2, 2)")
+        file.executescript(
+            "CREATE TABLE item (id INTEGER PRIMARY KEY, n INT); INSERT INTO item VALUES (1, 'one'), (2, 2)"
+        )
     commands = Commands(postgres_url)
     failed = commands.fails("db", "copy", "old.db", postgres_url, "--report", "bad.csv")
     assert "1 value cannot be converted: item.n of id=1: not an integer" in failed

@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 import sqlalchemy as sa
 
 from deebase._backends.additions import Additions
-from deebase._backends.copying import Access as CopyAccess
-from deebase._backends.copying import CopySource, CopyTarget, RowTransfer
+from deebase._backends.copy_forms import Access as CopyAccess
+from deebase._backends.copy_forms import CopySource, CopyTarget, RowTransfer
 from deebase._backends.schema_script import SchemaScript
 from deebase.errors import InvalidOperationError
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
-from deebase._backends.copying import BATCH
-from deebase._backends.copying import Access as CopyAccess
+from deebase._backends.copy_forms import BATCH
+from deebase._backends.copy_forms import Access as CopyAccess
 from deebase._backends.database_tools import Access, DatabaseTools
 from deebase._engine.core import core_of
 from deebase._schema.reflect import inventory

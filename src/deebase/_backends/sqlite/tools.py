@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from deebase._backends.copying import Access as CopyAccess
+from deebase._backends.copy_forms import Access as CopyAccess
 from deebase._backends.database_tools import Access, Diagnosis, FileCopies, require_header
 from deebase._backends.schema_script import SchemaScript
 from deebase._backends.sqlite.backup_files import copy_in, copy_out, require_sound
-from deebase._backends.sqlite.copying.source import SqliteSource
-from deebase._backends.sqlite.copying.target import SqliteTarget
+from deebase._backends.sqlite.copying.copy_source import SqliteSource
+from deebase._backends.sqlite.copying.copy_target import SqliteTarget
 from deebase._backends.sqlite.file_copies import SqliteFileCopies
 from deebase._backends.sqlite.inventory import LISTED
 from deebase._backends.sqlite.script import read_script

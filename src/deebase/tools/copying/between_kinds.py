@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from deebase._backends.copying import CopySource, CopyTarget, Later, Placed, TablePlan
+from deebase._backends.copy_forms import CopySource, CopyTarget, Later, Placed, TablePlan
 from deebase._engine.core import core_of
 from deebase._model.facts import TableInfo
 from deebase._schema.reflect import inventory
@@ -18,7 +18,7 @@ from deebase.errors import DeeBaseError, IntegrityError, InvalidOperationError, 
 from deebase.tools.access import copy_access, learn_tables, tools_of
 from deebase.tools.copying.copy_progress import PROGRESS, BegunTable, CopiedTable, CopyProgress
 from deebase.tools.copying.digest import Digest
-from deebase.tools.copying.plans import Planner
+from deebase.tools.copying.planning import Planner
 from deebase.tools.copying.problems import OnError, Problems
 from deebase.tools.copying.report import CopyReport, Tell
 

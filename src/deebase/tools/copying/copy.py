@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from deebase._backends.copying import RowTransfer
+from deebase._backends.copy_forms import RowTransfer
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.quoting import identifier
 from deebase.database import Database

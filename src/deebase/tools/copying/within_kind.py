@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 
-from deebase._backends.copying import Access, RowTransfer, StoredTable
+from deebase._backends.copy_forms import Access, RowTransfer, StoredTable
 from deebase._backends.schema_script import SchemaObject, SchemaScript
 from deebase.database import Database
 from deebase.errors import DeeBaseError, IntegrityError, InvalidOperationError, SchemaError

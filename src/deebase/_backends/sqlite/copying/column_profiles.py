@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from deebase._backends.copying import Convert, CopyTarget, Form
-from deebase._backends.sqlite.copying.values import PLAIN, has_offset, reader
+from deebase._backends.copy_forms import Convert, CopyTarget, Form
+from deebase._backends.sqlite.copying.copy_values import PLAIN, has_offset, reader
 
 _INTEGER: Final = Form("integer")
 _DECIMAL: Final = Form("decimal")

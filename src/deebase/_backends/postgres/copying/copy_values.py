@@ -10,7 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from deebase._backends.copying import Convert, Form
+from deebase._backends.copy_forms import Convert, Form
 from deebase._model.facts import ColumnInfo
 from deebase._sqltext.quoting import identifier
 

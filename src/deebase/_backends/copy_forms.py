@@ -261,7 +261,7 @@ class CopyTarget(Protocol):
         ...
 
     def refusals(self, form: Form) -> Convert | None:
-        """Return what raises ValueError for a value that a column of a form does not store; None if there is none."""
+        """Return what raises ValueError for a value that a column of a form does not store; None if it stores all."""
         ...
 
     def create(self, plan: TablePlan, placed: Placed) -> list[str]:
