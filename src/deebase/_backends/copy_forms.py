@@ -391,7 +391,7 @@ def canonical(form: Form) -> Convert | None:
     if form.kind == "real":
         return _real
     # The blanks at the end of a CHAR(n) have no meaning.
-    return str.rstrip if form.native.startswith("character") else None
+    return str.rstrip if form.native == "character" or form.native.startswith("character(") else None
 
 
 def _real(value: float) -> Any:

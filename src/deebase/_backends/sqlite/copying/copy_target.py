@@ -188,6 +188,8 @@ def _declared(column: CopiedColumn) -> str:
         return f"{form.native.upper()} TEXT" if kind is not None else identifier(f"{NATIVE}{form.native}")
     if form.kind == "text" and form.native == "character" and form.sizes:
         return identifier(f"{NATIVE}character({form.sizes[0]})")
+    if form.native == "character varying" and not form.sizes:
+        return "VARCHAR"
     if form.kind == "text" and form.sizes:
         return f"VARCHAR({form.sizes[0]})"
     if form.kind == "decimal" and form.sizes:
