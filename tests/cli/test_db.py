@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,20 @@ def test_a_copy_to_another_file(users: Commands, db_url: str) -> None:
     copied = users.ok("db", "copy", db_url, "copy.db")
     assert {(table["name"], table["rows"]) for table in copied} == {("user", 3), ("post", 0)}
     assert "already exists in the target" in users.fails("db", "copy", db_url, "copy.db")
+
+
+def test_values_that_a_copy_cannot_convert_are_listed(postgres_url: str, directory: Path) -> None:
+    with closing(sqlite3.connect("old.db")) as file:
+        file.executescript(
+            "CREATE TABLE item (id INTEGER PRIMARY KEY, n INT); INSERT INTO item VALUES (1, 'one'), (2, 2)"
+        )
+    commands = Commands(postgres_url)
+    failed = commands.fails("db", "copy", "old.db", postgres_url, "--report", "bad.csv")
+    assert "1 value cannot be converted: item.n of id=1: not an integer" in failed
+    assert "item,id=1,n,'one',not an integer" in (directory / "bad.csv").read_text(encoding="utf-8")
+    done = commands.run("db", "copy", "old.db", postgres_url, "--on-error", "skip")
+    assert "Not converted: 1 value." in done.stderr
+    assert commands.ok("data", "list", "item") == [{"id": 2, "n": 2}]
 
 
 def test_the_doctor(users: Commands) -> None:

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.additions import Additions
-from deebase._backends.copying import Access as CopyAccess
-from deebase._backends.copying import CopySource, CopyTarget, RowTransfer
+from deebase._backends.copy_forms import Access as CopyAccess
+from deebase._backends.copy_forms import CopySource, CopyTarget, RowTransfer
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
 from deebase._model.facts import TableInfo
 from deebase.errors import InvalidOperationError

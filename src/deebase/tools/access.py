@@ -6,11 +6,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from deebase._backends.copying import BATCH
-from deebase._backends.copying import Access as CopyAccess
+from deebase._backends.copy_forms import BATCH
+from deebase._backends.copy_forms import Access as CopyAccess
 from deebase._backends.database_tools import DatabaseTools
 from deebase._engine.core import core_of
 from deebase._engine.tool_access import tools_on
+from deebase._schema.reflect import inventory
 from deebase._sql.statement import Statement
 from deebase.database import Database
 
@@ -36,6 +37,12 @@ def copy_access(db: Database) -> CopyAccess:
     return CopyAccess(
         read, stream, run, many, executor.copy_text, executor.copy_out, executor.copy_in, executor.transaction
     )
+
+
+async def learn_tables(db: Database) -> None:
+    """Bring the catalog of a database up to date, without warnings of types that Python does not have."""
+    core = core_of(db)
+    core.catalog.learn(await inventory(core.executor, None, quiet=True), schema=None)
 
 
 def tools_of(db: Database) -> DatabaseTools:

@@ -15,11 +15,11 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._backends.copying import Access as CopyAccess
+from deebase._backends.copy_forms import Access as CopyAccess
 from deebase._backends.database_tools import Access, Diagnosis, refused_backup, require_header
+from deebase._backends.postgres.copying.copy_source import PostgresSource
+from deebase._backends.postgres.copying.copy_target import PostgresTarget
 from deebase._backends.postgres.copying.rows import PostgresRows
-from deebase._backends.postgres.copying.source import PostgresSource
-from deebase._backends.postgres.copying.target import PostgresTarget
 from deebase._backends.postgres.script import read_script
 from deebase._backends.postgres.script.recreation import recreation
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript

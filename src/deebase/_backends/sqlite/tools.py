@@ -10,13 +10,13 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._backends.copying import Access as CopyAccess
+from deebase._backends.copy_forms import Access as CopyAccess
 from deebase._backends.database_tools import Access, Diagnosis, FileCopies, require_header
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
 from deebase._backends.sqlite.copying.backup_files import copy_in, copy_out, require_sound
 from deebase._backends.sqlite.copying.file_copies import SqliteFileCopies
-from deebase._backends.sqlite.copying.source import SqliteSource
-from deebase._backends.sqlite.copying.target import SqliteTarget
+from deebase._backends.sqlite.copying.copy_source import SqliteSource
+from deebase._backends.sqlite.copying.copy_target import SqliteTarget
 from deebase._backends.sqlite.inventory import LISTED
 from deebase._backends.sqlite.script import known_script, read_script, recreation
 from deebase._model.facts import TableInfo
@@ -26,12 +26,6 @@ from deebase.errors import DatabaseError
 _HEADER = b"SQLite format 3\0"
 #: CORRUPT and NOTADB (sqlite.org/rescode.html).
 _DAMAGED = (11, 26)
-#: Unique indexes stay: foreign keys may need them.
-_INDEXES = """
-    SELECT name, sql FROM sqlite_master
-    WHERE type = 'index' AND sql IS NOT NULL AND upper(substr(sql, 8, 6)) <> 'UNIQUE'
-        AND tbl_name IN (SELECT value FROM json_each(?))
-"""
 
 
 class SqliteTools:
@@ -156,12 +150,6 @@ class SqliteTools:
     async def _one(self, sql: str, *args: Any) -> Any:
         rows = await self._access.read(sql, args)
         return rows[0][0]
-
-
-def _select(sql: str) -> str:
-    """Return the SELECT of a CREATE VIEW."""
-    upper = sql.upper()
-    return sql[upper.index(" AS ", upper.index("VIEW")) + 4 :] if " AS " in upper else sql
 
 
 TOOLS = SqliteTools

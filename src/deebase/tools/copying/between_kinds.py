@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from deebase._backends.copying import CopySource, CopyTarget, Later, Placed, TablePlan
+from deebase._backends.copy_forms import CopySource, CopyTarget, Later, Placed, TablePlan
 from deebase._engine.core import core_of
 from deebase._model.facts import TableInfo
 from deebase._schema.reflect import inventory
@@ -15,10 +15,10 @@ from deebase._sqltext.ordering import groups
 from deebase._sqltext.quoting import identifier
 from deebase.database import Database
 from deebase.errors import DeeBaseError, IntegrityError, InvalidOperationError, SchemaError
-from deebase.tools.access import copy_access, tools_of
+from deebase.tools.access import copy_access, learn_tables, tools_of
 from deebase.tools.copying.copy_progress import PROGRESS, BegunTable, CopiedTable, CopyProgress
 from deebase.tools.copying.digest import Digest
-from deebase.tools.copying.plans import Planner
+from deebase.tools.copying.planning import Planner
 from deebase.tools.copying.problems import OnError, Problems
 from deebase.tools.copying.report import CopyReport, Tell
 
@@ -187,8 +187,7 @@ class KindCopy:
                 await self._make(item)
             made = await self._others([plan.name for plan in plans], placed) if views else []
             await self._progress.end()
-        core = core_of(self._target)
-        core.catalog.learn(await inventory(core.executor, None, quiet=True), schema=None)
+        await learn_tables(self._target)
         copied = [self._copied[plan.name] for plan in plans]
         problems = self._problems
         return CopyReport(
@@ -196,21 +195,22 @@ class KindCopy:
         )
 
     async def _make(self, item: Later) -> None:
-        refused: DeeBaseError | None = None
-        for sql in (item.sql, item.otherwise):
-            if not sql:
-                continue
-            try:
-                async with self._target.transaction():
-                    await self._write.run(sql)
-            except DeeBaseError as error:
-                refused = refused or error
-            else:
-                if refused is not None:
-                    self._notes.append(f"{item.label} {item.remark}{await self._offenders(item)}")
-                return
-        reason = "" if refused is None else f": {refused.message}"
-        self._left_out.append(f"{item.label}{reason}")
+        """Create an object, or what comes closest; list it if the target accepts neither."""
+        error = await self._attempt(item.sql)
+        if error is None:
+            return
+        if item.otherwise and await self._attempt(item.otherwise) is None:
+            self._notes.append(f"{item.label} {item.remark}{await self._offenders(item)}")
+        else:
+            self._left_out.append(f"{item.label}: {error.message}")
+
+    async def _attempt(self, sql: str) -> DeeBaseError | None:
+        try:
+            async with self._target.transaction():
+                await self._write.run(sql)
+        except DeeBaseError as error:
+            return error
+        return None
 
     async def _offenders(self, item: Later) -> str:
         """Return how many rows violate a foreign key, and the first of them."""
@@ -239,20 +239,22 @@ class KindCopy:
         """Create the views that the target accepts; list everything else that it does not have."""
         found = await self._from.skeleton(names)
         made: list[str] = []
-        waiting = list(found.views)
+        waiting: dict[str, str] = dict(found.views)
         while waiting:
             # A view may use one that comes later.
-            refused = {
-                name: error for name, sql in waiting if (error := await self._view(name, sql, placed)) is not None
-            }
-            made += [name for name, _ in waiting if name not in refused]
+            refused: dict[str, DeeBaseError] = {}
+            for name, sql in waiting.items():
+                error = await self._view(name, sql, placed)
+                if error is not None:
+                    refused[name] = error
+            made += [name for name in waiting if name not in refused]
             if len(refused) == len(waiting):
                 self._left_out += [
                     f"view {name}: the target does not accept its SQL: {error.message}"
                     for name, error in refused.items()
                 ]
                 break
-            waiting = [(name, sql) for name, sql in waiting if name in refused]
+            waiting = {name: waiting[name] for name in refused}
         self._left_out += found.left_out
         return made
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from deebase._backends.copying import RowTransfer
+from deebase._backends.copy_forms import RowTransfer
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.quoting import identifier
 from deebase.database import Database
 from deebase.errors import ValidationError
-from deebase.tools.access import copy_access, tools_of
+from deebase.tools.access import copy_access, learn_tables, tools_of
 from deebase.tools.copying.between_kinds import KindCopy
 from deebase.tools.copying.copy_progress import CopyProgress
 from deebase.tools.copying.file_copy import FileCopy
@@ -67,7 +67,7 @@ async def copy_database(
         raise ValidationError("resume excludes restart", hint="pass one of them")
     problems = Problems(None if report is None else Path(report))
     choice = require_on_error(on_error)
-    await target.reflect()
+    await learn_tables(target)
     begun = CopyProgress(target)
     if begun.begun and not (resume or restart):
         raise begun.unfinished()
@@ -78,7 +78,7 @@ async def copy_database(
             await _abandon(target, begun)
         made = FileCopy(one.files, other.files, progress)
         copied = await made.run(names, resume=resume)
-        await target.reflect()
+        await learn_tables(target)
         return CopyReport(tuple(copied), tuple(made.views), tuple(made.left_out))
     # All tables are read from one state of the source.
     async with source.transaction(read_only=True, isolation=one.snapshot_isolation):
@@ -105,4 +105,4 @@ async def _abandon(target: Database, begun: CopyProgress) -> None:
         for sql in tools_of(target).drop_tables(names):
             await copy_access(target).run(sql)
         await begun.end()
-    await target.reflect()
+    await learn_tables(target)

@@ -6,7 +6,7 @@ import hashlib
 import marshal
 from collections.abc import Sequence
 
-from deebase._backends.copying import Batch, Form, canonical
+from deebase._backends.copy_forms import Batch, Form, canonical
 
 #: Without references, which depend on the history of an object and not on its value.
 _VERSION = 2

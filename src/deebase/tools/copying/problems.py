@@ -75,7 +75,7 @@ class Problems:
                 writer = csv.writer(file)
                 if not self._begun:
                     writer.writerow([field.name for field in fields(BadValue)])
-                writer.writerows(map(astuple, found))
+                writer.writerows([astuple(one) for one in found])
         except OSError as error:
             raise InvalidOperationError(
                 f"{path} cannot be written: {error.strerror}", operation="copy_database", target=str(path)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 
-from deebase._backends.copying import Access, RowTransfer, StoredTable
+from deebase._backends.copy_forms import Access, RowTransfer, StoredTable
 from deebase._backends.schema_script import SchemaObject, SchemaScript
 from deebase.database import Database
 from deebase.errors import DeeBaseError, IntegrityError, InvalidOperationError, SchemaError
-from deebase.tools.access import copy_access, tools_of
+from deebase.tools.access import copy_access, learn_tables, tools_of
 from deebase.tools.copying.copy_progress import PROGRESS, BegunTable, CopiedTable, CopyProgress
 from deebase.tools.copying.report import CopyReport, Tell
 
@@ -51,7 +51,7 @@ class StoredCopy:
         begun = await self._begin(objects, list(chosen), restart=restart, all_of_it=names is None)
         copied = [await self._table(table, begun.get(name)) for name, table in chosen.items()]
         await self._finish([item for item in objects if item.after_rows], chosen, all_of_it=names is None)
-        await self._target.reflect()
+        await learn_tables(self._target)
         views = [item.name for item in objects if item.kind in ("view", "materialized view")]
         not_carried = script.not_carried if names is None else ()
         return CopyReport(tuple(copied), tuple(views), (*self._left_out, *not_carried))

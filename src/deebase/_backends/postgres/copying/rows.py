@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from deebase._backends.copying import Access, StoredTable
-from deebase._backends.postgres.copying.source import PostgresSource
+from deebase._backends.copy_forms import Access, StoredTable
+from deebase._backends.postgres.copying.copy_source import PostgresSource
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import identifier, literal
 

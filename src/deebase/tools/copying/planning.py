@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from deebase._backends.copying import Batch, Convert, CopySource, CopyTarget, TablePlan
+from deebase._backends.copy_forms import Batch, Convert, CopySource, CopyTarget, TablePlan
 from deebase._model.facts import TableInfo
 from deebase._rows.model import ForeignKeyModel
 from deebase.errors import DeeBaseError

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from deebase._backends.copying import Convert, CopyTarget, Form
-from deebase._backends.sqlite.copying.values import PLAIN, has_offset, reader
+from deebase._backends.copy_forms import Convert, CopyTarget, Form
+from deebase._backends.sqlite.copying.copy_values import PLAIN, has_offset, reader
 
 _INTEGER: Final = Form("integer")
 _DECIMAL: Final = Form("decimal")
@@ -34,6 +34,7 @@ _DECLARED: Final[dict[str, tuple[Form, ...]]] = {
     **dict.fromkeys(("UUID", "UUID CHAR", "GUID", "UNIQUEIDENTIFIER"), (Form("uuid"), _TEXT)),
     "INET TEXT": (Form("native", "inet"),),
     "CIDR TEXT": (Form("native", "cidr"),),
+    "VARCHAR": (Form("text", "character varying"),),
     "FLOAT4": (Form("real", "real"), _REAL, _DECIMAL),
     "SMALLINT": (Form("integer", "smallint"), _INTEGER, _DECIMAL),
     "MONEY": (_DECIMAL,),
@@ -65,7 +66,7 @@ def declared_forms(declared: str) -> tuple[Form, ...]:
     if native is not None:
         return native
     name, sizes = declared_name(declared), _sizes(declared)
-    known = _DECLARED.get(name)
+    known = None if name == "VARCHAR" and sizes else _DECLARED.get(name)
     if known is not None:
         return (Form("decimal", sizes=sizes), *known) if known == (_DECIMAL,) and sizes else known
     # The rules of sqlite.org/datatype3.html#determination_of_column_affinity, in their order.

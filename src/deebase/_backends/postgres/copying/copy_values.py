@@ -10,7 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from deebase._backends.copying import Convert, Form
+from deebase._backends.copy_forms import Convert, Form
 from deebase._model.facts import ColumnInfo
 from deebase._sqltext.quoting import identifier
 
@@ -27,7 +27,7 @@ _FORMS: Final[dict[str, Form]] = {
     "text": Form("text"),
     "name": Form("text", "name"),
     '"char"': Form("text", "char"),
-    "character varying": Form("text"),
+    "character varying": Form("text", "character varying"),
     "character": Form("text", "character"),
     "bytea": Form("bytes"),
     "date": Form("date"),
@@ -78,6 +78,8 @@ def type_of(form: Form) -> str:
     """Return the type of a column of a form."""
     if form.kind == "text" and form.native == "character" and form.sizes:
         return f"character({form.sizes[0]})"
+    if form.native == "character varying" and not form.sizes:
+        return form.native
     if form.kind == "text":
         return f"character varying({form.sizes[0]})" if form.sizes and form.sizes[0] <= _MOST_LENGTH else "text"
     if form.kind == "decimal" and form.sizes and form.sizes[0] <= _MOST_DIGITS:

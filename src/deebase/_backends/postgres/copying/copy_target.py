@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from deebase._backends.copying import (
+from deebase._backends.copy_forms import (
     Access,
     Batch,
     Convert,
@@ -18,9 +18,9 @@ from deebase._backends.copying import (
     TablePlan,
     place_names,
 )
+from deebase._backends.postgres.copying.copy_source import PostgresSource
+from deebase._backends.postgres.copying.copy_values import array_literal, encoder, refusal, type_of
 from deebase._backends.postgres.copying.expressions import Translator, default_now
-from deebase._backends.postgres.copying.source import PostgresSource
-from deebase._backends.postgres.copying.values import array_literal, encoder, refusal, type_of
 from deebase._backends.postgres.features import CAPABILITIES
 from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.dialects import POSTGRES

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
 
-from deebase._backends.copying import (
+from deebase._backends.copy_forms import (
     Access,
     Batch,
     Convert,
@@ -20,9 +20,9 @@ from deebase._backends.copying import (
     TablePlan,
     place_names,
 )
-from deebase._backends.sqlite.copying.forms import ARRAY, NATIVE
-from deebase._backends.sqlite.copying.source import SqliteSource
-from deebase._backends.sqlite.copying.values import own_type, reader, writer
+from deebase._backends.sqlite.copying.column_profiles import ARRAY, NATIVE
+from deebase._backends.sqlite.copying.copy_source import SqliteSource
+from deebase._backends.sqlite.copying.copy_values import own_type, reader, writer
 from deebase._backends.sqlite.features import CAPABILITIES
 from deebase._model.checks import by_value
 from deebase._rows.model import ForeignKeyModel
@@ -188,6 +188,8 @@ def _declared(column: CopiedColumn) -> str:
         return f"{form.native.upper()} TEXT" if kind is not None else identifier(f"{NATIVE}{form.native}")
     if form.kind == "text" and form.native == "character" and form.sizes:
         return identifier(f"{NATIVE}character({form.sizes[0]})")
+    if form.native == "character varying" and not form.sizes:
+        return "VARCHAR"
     if form.kind == "text" and form.sizes:
         return f"VARCHAR({form.sizes[0]})"
     if form.kind == "decimal" and form.sizes:

@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 
-from deebase._backends.copying import (
+from deebase._backends.copy_forms import (
     Access,
     Batch,
     Convert,
@@ -17,8 +17,8 @@ from deebase._backends.copying import (
     Skeleton,
     TablePlan,
 )
+from deebase._backends.postgres.copying.copy_values import form_of, selected
 from deebase._backends.postgres.copying.expressions import common
-from deebase._backends.postgres.copying.values import form_of, selected
 from deebase._model.checks import conditions
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
 from deebase._sqltext.dialects import POSTGRES

@@ -261,7 +261,7 @@ class CopyTarget(Protocol):
         ...
 
     def refusals(self, form: Form) -> Convert | None:
-        """Return what raises ValueError for a value that a column of a form does not store; None if there is none."""
+        """Return what raises ValueError for a value that a column of a form does not store; None if it stores all."""
         ...
 
     def create(self, plan: TablePlan, placed: Placed) -> list[str]:
@@ -391,7 +391,7 @@ def canonical(form: Form) -> Convert | None:
     if form.kind == "real":
         return _real
     # The blanks at the end of a CHAR(n) have no meaning.
-    return str.rstrip if form.native.startswith("character") else None
+    return str.rstrip if form.native == "character" or form.native.startswith("character(") else None
 
 
 def _real(value: float) -> Any:

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from uuid import UUID
 
-from deebase._backends.copying import Convert, Form
+from deebase._backends.copy_forms import Convert, Form
 from deebase._types.base import ColumnType
 from deebase._types.forms import moment_forms as moments
 from deebase._types.registry import postgres_column

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from deebase._backends.copying import (
+from deebase._backends.copy_forms import (
     Access,
     Batch,
     Convert,
@@ -19,8 +19,8 @@ from deebase._backends.copying import (
     Skeleton,
     TablePlan,
 )
-from deebase._backends.sqlite.copying.forms import ColumnProfile, declared_forms
-from deebase._backends.sqlite.copying.values import PLAIN, reader
+from deebase._backends.sqlite.copying.column_profiles import ColumnProfile, declared_forms
+from deebase._backends.sqlite.copying.copy_values import PLAIN, reader
 from deebase._model.checks import conditions
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
 from deebase._sqltext.dialects import SQLITE
