@@ -209,10 +209,10 @@ class ParquetWriter:
         made = dict(row)
         for name, kind in self._texts.items():
             value = made[name]
+            if isinstance(value, Decimal) and name in self._decimals:
+                self._measure(self._decimals[name], value)
             if value is not None and type(value) is not str:
                 made[name] = text_of(value) if kind.is_builtin() else kind.format(value)
-            if value is not None and name in self._decimals:
-                self._measure(self._decimals[name], value)
         self._rows.append(made)
         if len(self._rows) >= _GROUP_ROWS:
             self._flush()

@@ -24,7 +24,7 @@ _BATCH_ROWS = 1000
 #: The limits of a sheet (support.microsoft.com, "Excel specifications and limits").
 _MOST_ROWS, _MOST_COLUMNS, _LONGEST_TEXT = 1_048_576, 16_384, 32_767
 #: Digits that a cell keeps; the first day that Excel and the calendar agree on.
-_DIGITS, _FIRST_DAY = 15, date(1900, 3, 1)
+_DIGITS, _LARGEST, _FIRST_DAY = 15, 999_999_999_999_999, date(1900, 3, 1)
 #: What a number format with a time of day contains, outside of quotes and brackets.
 _TIME_FORMAT = re.compile(r"[hs]", re.IGNORECASE)
 _PLAIN_PARTS = re.compile(r'"[^"]*"|\[\$[^\]]*\]|\\.')
@@ -201,12 +201,12 @@ class WorkbookWriter:
         self._book.save(self._file)
 
 
-def _is_exact(value: Any) -> bool:
+def _is_exact(value: object) -> bool:
     """Whether a cell keeps a value as it is."""
     if isinstance(value, bool):
         return True
     if isinstance(value, int):
-        return abs(value) < 10**_DIGITS
+        return abs(value) <= _LARGEST
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, Decimal):
@@ -217,4 +217,4 @@ def _is_exact(value: Any) -> bool:
         return value >= _FIRST_DAY
     if isinstance(value, time):
         return value.tzinfo is None and not value.microsecond
-    return isinstance(value, timedelta) and not value.microseconds and value >= timedelta()
+    return isinstance(value, timedelta) and value >= timedelta() and not value.microseconds
