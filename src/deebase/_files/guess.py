@@ -226,7 +226,7 @@ class ColumnGuess:
             kinds: set[type[Any]] = {*self._others, *((str,) if self.certain else ())}
             names = sorted(kind.__name__ for kind in kinds)
             return (
-                f"the values are of the kinds {', '.join(names)}" if len(names) > 1 else f"each value is a {names[0]}"
+                f"the values are of the kinds {', '.join(names)}" if len(names) > 1 else f"each value is {names[0]}"
             )
         kind = self._narrowest
         if kind is None:

@@ -163,6 +163,7 @@ class WorkbookWriter:
         # A name of a sheet has 31 characters, without some signs.
         self._sheet = self._book.create_sheet(re.sub(r"[\\*?:/\[\]]", "_", title)[:31] or "Sheet")
         self._written = 0
+        self._is_saved = False
         if len(columns) > _MOST_COLUMNS:
             raise self._refused(f"would have more than {_MOST_COLUMNS:,} columns")
         self._append([self._text(name, name) for name in columns])
@@ -199,6 +200,14 @@ class WorkbookWriter:
     def end(self) -> None:
         """Write the file."""
         self._book.save(self._file)
+        self._is_saved = True
+
+    def close(self) -> None:
+        """Remove the temporary file of a workbook that was not written."""
+        if not self._is_saved:
+            self._is_saved = True
+            self._sheet.close()
+            self._sheet._writer.cleanup()
 
 
 def _is_exact(value: object) -> bool:
