@@ -19,6 +19,8 @@ from deebase import errors
 NAMES = {
     "Database",
     "ForeignKey",
+    "ImportReport",
+    "ImportedColumn",
     "Index",
     "Page",
     "Query",

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy.dialects import sqlite
 
 from deebase import ValidationError
 from deebase._files.column_names import ColumnNames
@@ -15,10 +16,9 @@ from deebase._files.formats import delimiter_of
 from deebase._files.guess import ColumnGuess
 from deebase._files.notations import Notation
 from deebase._sqltext.capabilities import Capabilities, capabilities_of
-from deebase._types.registry import _SQLITE
 from deebase.types import UTCDateTime
 
-SQLITE: Capabilities = capabilities_of(_SQLITE)
+SQLITE: Capabilities = capabilities_of(sqlite.dialect())
 
 GUESSES: dict[str, tuple[set[str], Any, str]] = {
     "numbers": ({"1", "-20"}, int, "each value is a whole number of 64 bits"),

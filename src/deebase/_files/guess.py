@@ -225,9 +225,7 @@ class ColumnGuess:
         if self._others:
             kinds: set[type[Any]] = {*self._others, *((str,) if self.certain else ())}
             names = sorted(kind.__name__ for kind in kinds)
-            return (
-                f"the values are of the kinds {', '.join(names)}" if len(names) > 1 else f"each value is {names[0]}"
-            )
+            return f"the values are of the kinds {', '.join(names)}" if len(names) > 1 else f"each value is {names[0]}"
         kind = self._narrowest
         if kind is None:
             if self._has_text:

@@ -12,8 +12,8 @@ from tempfile import TemporaryFile
 from typing import Any, Final
 from uuid import UUID
 
-from deebase._files.extras import load
 from deebase._files.file_errors import Fault
+from deebase._files.libraries import load
 from deebase._files.typed_values import TypedGuess
 from deebase._types.base import ColumnType
 from deebase._types.registry import text_of
