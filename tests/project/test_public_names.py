@@ -20,6 +20,8 @@ NAMES = {
     "ColumnName",
     "Database",
     "ForeignKey",
+    "ImportReport",
+    "ImportedColumn",
     "Index",
     "MaxLength",
     "Native",

@@ -33,7 +33,11 @@ def text_reader(sa_type: TypeEngine[Any], notation: Notation) -> Reader:
     rewrite = notation.rewriter(kind.python)
     if rewrite is None:
         return Reader(kind.parse, kind.wanted, kind.example)
-    return Reader(lambda text: kind.parse(rewrite(text)), f"{kind.wanted} in the given notation", kind.example)
+
+    def read(text: str) -> Any:
+        return kind.parse(rewrite(text))
+
+    return Reader(read, f"{kind.wanted} in the given notation", kind.example)
 
 
 def value_reader(sa_type: TypeEngine[Any]) -> Reader:

@@ -215,7 +215,7 @@ class DelimitedReader:
             made = self._even(row, width)
             if made is not None:
                 level.append(made)
-            elif self._dialect.ragged == "error":
+            elif self._dialect.ragged != "skip":
                 mark = self.delimiter
                 raise Fault(
                     f"{len(row)} fields, and there are {width} columns",

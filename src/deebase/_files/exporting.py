@@ -15,7 +15,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import AsyncIterable, Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -120,12 +120,13 @@ class Export:
                 form = ParquetWriter(file, kinds, OPERATION)
             else:
                 form = WorkbookWriter(file, kinds, self._table, OPERATION)
-            async for row in rows:
-                form.row(row)
-                count += 1
-                if progress is not None and count % PIECE_ROWS == 0:
-                    progress(count)
-            form.end()
+            with closing(form):
+                async for row in rows:
+                    form.row(row)
+                    count += 1
+                    if progress is not None and count % PIECE_ROWS == 0:
+                        progress(count)
+                form.end()
         if progress is not None:
             progress(count)
         return count

@@ -34,7 +34,7 @@ _MAGIC: tuple[tuple[bytes, Packing], ...] = (
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
     (b"BZh", "bzip2"),
-    (b"\xfd7zXZ", "xz"),
+    (b"\xfd7zX", "xz"),
 )
 #: The first bytes of a Parquet file (parquet.apache.org/docs/file-format).
 PARQUET = b"PAR1"

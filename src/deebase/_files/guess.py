@@ -128,10 +128,11 @@ class ColumnGuess:
 
     def __init__(self, kinds: Sequence[Kind] = TEXT_KINDS) -> None:
         self._texts = list(kinds)
-        #: The last kind that a text was not of, and that text.
-        self._excluded: tuple[Kind, str] | None = None
+        #: The types that a text was not of, with the number of texts that were, and that text.
+        self._excluded: dict[Any, tuple[int, str]] = {}
+        self._count = 0
         #: Types of the values of a JSON file that are not texts.
-        self._others: set[type] = set()
+        self._others: set[type[Any]] = set()
         #: Whether an integer has more digits than a float keeps.
         self._has_long = False
         self._has_text = False
@@ -158,7 +159,9 @@ class ColumnGuess:
             for kind in list(self._texts):
                 if not all(map(kind.accepts, new)):
                     self._texts.remove(kind)
-                    self._excluded = kind, min(text for text in new if not kind.accepts(text))
+                    others = [text for text in new if not kind.accepts(text)]
+                    self._excluded[kind.type] = self._count + len(new) - len(others), min(others)
+            self._count += len(new)
             if not self._has_point and self._texts and self._texts[0].type in (float, Decimal):
                 self._has_point = any(not text.lstrip("-").isdecimal() for text in new)
 
@@ -220,21 +223,31 @@ class ColumnGuess:
     def reason(self) -> str:
         """Why the column has its type."""
         if self._others:
-            names = sorted(kind.__name__ for kind in self._others | ({str} if self.certain else set()))
-            return (
-                f"the values are of the kinds {', '.join(names)}" if len(names) > 1 else f"each value is a {names[0]}"
-            )
+            kinds: set[type[Any]] = {*self._others, *((str,) if self.certain else ())}
+            names = sorted(kind.__name__ for kind in kinds)
+            return f"the values are of the kinds {', '.join(names)}" if len(names) > 1 else f"each value is {names[0]}"
         kind = self._narrowest
         if kind is None:
-            if self._has_text and self._excluded is not None:
-                return f"{shown(self._excluded[1])} is not {self._excluded[0].is_a}"
+            if self._has_text:
+                return self._why_text()
             return "there are only words for missing values" if self._words else "there is no value"
         if self._words:
             words = sorted(self._words)
             return f"{', '.join(words)} is text; null={['', *words]} makes the column {named(kind.type)}"
-        if kind.type is Decimal and self._excluded is not None and self._excluded[0].type is float:
-            return f"a float does not keep the digits of {shown(self._excluded[1])}"
+        if kind.type is Decimal:
+            return f"a float does not keep the digits of {shown(self._excluded[float][1])}"
         return f"each value is {kind.is_a}"
+
+    def _why_text(self) -> str:
+        """Return the text for which the column is not of the type that most of the others have."""
+        kinds = [kind for kind in TEXT_KINDS if kind.type in self._excluded]
+        if not kinds:
+            return "each value is text"
+        found = max(reversed(kinds), key=lambda kind: self._excluded[kind.type][0])
+        fitting, text = self._excluded[found.type]
+        if fitting:
+            return f"{shown(text)} is not {found.is_a}"
+        return f"{shown(text)} is {'a code' if text.lstrip('+-').isdecimal() else 'text'}"
 
 
 def must_fit(columns: int, most: int) -> None:

@@ -61,6 +61,8 @@ class Import:
         self._texts: list[Texts] = []
         #: Gives the columns of the file their names in the table.
         self.names = ColumnNames(None)
+        #: Whether its values are fields of text, JSON or values with types; files of one kind go together.
+        self.kind = ""
         #: Rows that were read for the table.
         self.count = 0
         #: What was left out of the file or changed, by what was done.
@@ -160,6 +162,8 @@ class Import:
             enough: rows after which the reading ends.
         """
         with self._reading() as (made, _):
+            is_json = isinstance(made, (LineReader, ArrayReader))
+            self.kind = "JSON" if is_json else "fields" if isinstance(made, DelimitedReader) else "values"
             if isinstance(made, (LineReader, ArrayReader)):
                 return await self._look_at_objects(made, columns, before, most)
             names = self._named(made)

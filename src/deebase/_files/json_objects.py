@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from deebase._files.delimited import BATCH_CHARACTERS
 from deebase._files.file_errors import Fault
 from deebase._files.inputs import LONGEST_LINE, Opened
+from deebase._types.base import is_a
 from deebase._types.documents import RepeatedKey, distinct
 
 Object = dict[str, Any]
@@ -72,7 +73,7 @@ class _Objects:
 
     def _row(self, value: Any, line: int) -> Object:
         """Return a value of the file as a row."""
-        is_object = isinstance(value, dict)
+        is_object = is_a(value, dict)
         if self._takes_values is None:
             self._takes_values = not is_object
         if self._takes_values == is_object:
@@ -80,7 +81,8 @@ class _Objects:
             raise Fault("a row is a JSON object, and this is something else", hint, line=line)
         if not is_object:
             return {VALUE: value}
-        return value if self._layout.separator is None else self._flat(value, self._layout.separator, line)
+        row: Object = value
+        return row if self._layout.separator is None else self._flat(row, self._layout.separator, line)
 
     def _flat(self, row: Object, separator: str, line: int) -> Object:
         flat: Object = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -46,7 +46,7 @@ class Notation:
 
     def _check_date_format(self) -> None:
         given: Any = self.date_format
-        wanted = datetime(2001, 2, 3)
+        wanted = datetime(2001, 2, 3, tzinfo=UTC)
         try:
             found = datetime.strptime(wanted.strftime(given), given)
         except (TypeError, ValueError):
@@ -100,6 +100,16 @@ class Notation:
             return self._moment
         return None
 
+    @property
+    def _is_like_iso(self) -> bool:
+        """Whether a date in the format could be taken for one in ISO 8601."""
+        written = datetime(2001, 2, 3, tzinfo=UTC).strftime(self.date_format or "")
+        try:
+            datetime.fromisoformat(written)
+        except ValueError:
+            return False
+        return True
+
     def _number(self, text: str) -> str:
         whole, mark, fraction = text.partition(self.decimal)
         if self.thousands is not None and self.thousands in whole:
@@ -113,6 +123,11 @@ class Notation:
 
     def _moment(self, text: str) -> str:
         form = self.date_format or ""
-        found = datetime.strptime(text, form)
+        try:
+            found = datetime.strptime(text, form)
+        except ValueError:
+            if self._is_like_iso:
+                raise
+            return text
         made: date = found if self.date_type is not date else found.date()
         return made.isoformat()

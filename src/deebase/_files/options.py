@@ -79,7 +79,7 @@ def checked(given: Reading) -> Options:
     _check_encoding(given["encoding"])
     null = _null(given["null"])
     for name, types, hint in _SIMPLE:
-        _check(name, given[name], types, hint)  # type: ignore[literal-required]
+        _check(name, dict(given)[name], types, hint)
     if given["ragged"] not in get_args(Ragged):
         hint = f"one of {', '.join(map(repr, get_args(Ragged)))}"
         raise ValidationError("ragged has no such value", field="ragged", value=given["ragged"], hint=hint)

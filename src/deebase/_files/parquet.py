@@ -12,8 +12,8 @@ from tempfile import TemporaryFile
 from typing import Any, Final
 from uuid import UUID
 
-from deebase._files.extras import load
 from deebase._files.file_errors import Fault
+from deebase._files.libraries import load
 from deebase._files.typed_values import TypedGuess
 from deebase._types.base import ColumnType
 from deebase._types.registry import text_of
@@ -74,6 +74,7 @@ class ParquetReader:
                         guesses[place].note = "Python has no exact value for one of them"
                     elif annotations[place] is float and any(map(_is_nan, column.to_pylist())):
                         nan.add(place)
+                self.count += batch.num_rows
                 yield
         for place, annotation in enumerate(annotations):
             if annotation is not None:
@@ -209,10 +210,10 @@ class ParquetWriter:
         made = dict(row)
         for name, kind in self._texts.items():
             value = made[name]
+            if isinstance(value, Decimal) and name in self._decimals:
+                self._measure(self._decimals[name], value)
             if value is not None and type(value) is not str:
                 made[name] = text_of(value) if kind.is_builtin() else kind.format(value)
-            if value is not None and name in self._decimals:
-                self._measure(self._decimals[name], value)
         self._rows.append(made)
         if len(self._rows) >= _GROUP_ROWS:
             self._flush()
@@ -235,6 +236,12 @@ class ParquetWriter:
         if self._decimals:
             self._with_decimals()
 
+    def close(self) -> None:
+        """End the writing, also of rows that are not complete."""
+        self._writer.close()
+        if self._decimals:
+            self._file.close()
+
     def _with_decimals(self) -> None:
         """Copy the file with decimal types that hold all numbers; a column of more digits stays text."""
         arrow, schema = self._arrow, self._schema
@@ -243,7 +250,8 @@ class ParquetWriter:
             if digits <= _DECIMAL_DIGITS:
                 made = arrow.decimal128(digits, after) if digits <= 38 else arrow.decimal256(digits, after)
                 schema = schema.set(schema.get_field_index(name), arrow.field(name, made))
-        with self._file as file, self._parquet.ParquetWriter(self._target, schema) as writer:
+        file = self._file
+        with self._parquet.ParquetWriter(self._target, schema) as writer:
             file.seek(0)
             for batch in self._parquet.ParquetFile(file).iter_batches(batch_size=_GROUP_ROWS):
                 writer.write_table(arrow.Table.from_batches([batch]).cast(schema))

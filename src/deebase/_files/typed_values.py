@@ -98,14 +98,15 @@ class Cells:
         kind = column_type(sa_type)
         self.name = name
         self._required = required
-        self._classes = kind.classes
+        # What a document holds has to be looked at.
+        self._classes = () if isinstance(kind, JSON) else kind.classes
         self._reader = Reader(_converter(kind), kind.wanted, kind.example)
 
-    def read(self, values: Sequence[Any], first: int) -> list[Any]:
+    def read(self, given: Sequence[Any], first: int) -> list[Any]:
         """Return the values of some rows; ``first`` is the number of the first one."""
-        if not self._required and all(value is None or type(value) in self._classes for value in values):
-            return list(values)
-        return [self._one(value, row) for row, value in enumerate(values, first)]
+        if not self._required and all(value is None or type(value) in self._classes for value in given):
+            return list(given)
+        return [self._one(value, row) for row, value in enumerate(given, first)]
 
     def _one(self, value: Any, row: int) -> Any:
         if value is None:

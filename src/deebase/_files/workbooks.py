@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Any, Final
 from zipfile import BadZipFile
 
-from deebase._files.extras import load
 from deebase._files.file_errors import Fault, refused
 from deebase._files.guess import is_float
+from deebase._files.libraries import load
 from deebase._files.typed_values import TypedGuess
 from deebase._types.base import ColumnType
 from deebase._types.registry import text_of
@@ -24,7 +24,7 @@ _BATCH_ROWS = 1000
 #: The limits of a sheet (support.microsoft.com, "Excel specifications and limits").
 _MOST_ROWS, _MOST_COLUMNS, _LONGEST_TEXT = 1_048_576, 16_384, 32_767
 #: Digits that a cell keeps; the first day that Excel and the calendar agree on.
-_DIGITS, _FIRST_DAY = 15, date(1900, 3, 1)
+_DIGITS, _LARGEST, _FIRST_DAY = 15, 999_999_999_999_999, date(1900, 3, 1)
 #: What a number format with a time of day contains, outside of quotes and brackets.
 _TIME_FORMAT = re.compile(r"[hs]", re.IGNORECASE)
 _PLAIN_PARTS = re.compile(r'"[^"]*"|\[\$[^\]]*\]|\\.')
@@ -163,6 +163,7 @@ class WorkbookWriter:
         # A name of a sheet has 31 characters, without some signs.
         self._sheet = self._book.create_sheet(re.sub(r"[\\*?:/\[\]]", "_", title)[:31] or "Sheet")
         self._written = 0
+        self._is_saved = False
         if len(columns) > _MOST_COLUMNS:
             raise self._refused(f"would have more than {_MOST_COLUMNS:,} columns")
         self._append([self._text(name, name) for name in columns])
@@ -199,14 +200,22 @@ class WorkbookWriter:
     def end(self) -> None:
         """Write the file."""
         self._book.save(self._file)
+        self._is_saved = True
+
+    def close(self) -> None:
+        """Remove the temporary file of a workbook that was not written."""
+        if not self._is_saved:
+            self._is_saved = True
+            self._sheet.close()
+            self._sheet._writer.cleanup()
 
 
-def _is_exact(value: Any) -> bool:
+def _is_exact(value: object) -> bool:
     """Whether a cell keeps a value as it is."""
     if isinstance(value, bool):
         return True
     if isinstance(value, int):
-        return abs(value) < 10**_DIGITS
+        return abs(value) <= _LARGEST
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, Decimal):
@@ -217,4 +226,4 @@ def _is_exact(value: Any) -> bool:
         return value >= _FIRST_DAY
     if isinstance(value, time):
         return value.tzinfo is None and not value.microsecond
-    return isinstance(value, timedelta) and not value.microseconds and value >= timedelta()
+    return isinstance(value, timedelta) and value >= timedelta() and not value.microseconds

@@ -134,9 +134,9 @@ class Definitions:
             async with self._executor.transaction():
                 await reflect(self._executor, self._catalog, None, job.name)
                 table = await job.run(lambda made: self.create(made, IfExists()))
-            if target.report is not None:
-                target.report(job.report(table))
-            return table
+                if target.report is not None:
+                    target.report(job.report(table))
+                return table
 
 
 def designs_of(

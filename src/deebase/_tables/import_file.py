@@ -26,6 +26,7 @@ from deebase._sqltext.capabilities import capabilities_of
 from deebase._tables.accessors import Tables
 from deebase._tables.definitions import ImportTarget
 from deebase._tables.table import Table
+from deebase._types.base import is_a
 from deebase._types.registry import column_type, named
 from deebase.errors import DeeBaseError, UniqueViolationError, ValidationError
 
@@ -52,7 +53,7 @@ class Key(NamedTuple):
 def opened_files(source: Any, reading: Reading, stack: ExitStack) -> list[Import]:
     """Return the files of an import: that of a source, or of each one in a list or tuple."""
     options = checked(reading)
-    sources: Sequence[Any] = source if isinstance(source, (list, tuple)) else [source]
+    sources: Sequence[Any] = source if is_a(source, (list, tuple)) else [source]
     if not sources:
         raise ValidationError("there is no file to import", field="source", hint="import_file('people.csv')")
     return [Import(each, options, stack) for each in sources]
@@ -142,14 +143,13 @@ class FileImport:
         most, rows = capabilities_of(self._catalog.dialect).max_columns, 0
         for file in self._files:
             rows += await file.look(self._columns, rows, most)
-        kinds = {type(guess) for guess in self._columns.values()}
+            if file.kind != self._files[0].kind:
+                names = f"{file.name} and {self._files[0].name}"
+                hint = "import them one after the other"
+                raise ValidationError(f"{names} are of kinds that do not go together", field="source", hint=hint)
         if not self._columns:
             names = ", ".join(file.name for file in self._files)
             raise ValidationError(f"{names}: it has no rows that show its columns", hint="is it the right file?")
-        if len(kinds) > 1:
-            raise ValidationError(
-                "the files are of kinds that do not go together", field="source", hint="import them one after the other"
-            )
 
     # -- the key -------------------------------------------------------------------------------
 
