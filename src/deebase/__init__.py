@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deebase._engine.transaction import Transaction as Transaction
+    from deebase._files.reports import ImportedColumn as ImportedColumn
+    from deebase._files.reports import ImportReport as ImportReport
     from deebase._tables.page import Page as Page
     from deebase._tables.query import Query as Query
     from deebase._tables.schema_editor import SchemaEditor as SchemaEditor
@@ -51,10 +53,12 @@ if TYPE_CHECKING:
     from deebase.tools.codegen import create_mod_from_tables as create_mod_from_tables
     from deebase.tools.codegen import dataclass_src as dataclass_src
     from deebase.types import UNSET as UNSET
+    from deebase.types import ColumnName as ColumnName
     from deebase.types import ForeignKey as ForeignKey
     from deebase.types import Index as Index
     from deebase.types import MaxLength as MaxLength
     from deebase.types import Native as Native
+    from deebase.types import SchemaSQL as SchemaSQL
     from deebase.types import Text as Text
     from deebase.types import UTCDateTime as UTCDateTime
 
@@ -62,6 +66,7 @@ __all__ = [
     "UNSET",
     "BusyError",
     "CheckViolationError",
+    "ColumnName",
     "ColumnNotFoundError",
     "CommitOutcomeUnknownError",
     "ConfigurationError",
@@ -73,6 +78,8 @@ __all__ = [
     "DeeBaseError",
     "ForeignKey",
     "ForeignKeyViolationError",
+    "ImportReport",
+    "ImportedColumn",
     "Index",
     "IntegrityError",
     "InvalidOperationError",
@@ -88,6 +95,7 @@ __all__ = [
     "QueryTimeoutError",
     "SchemaEditor",
     "SchemaError",
+    "SchemaSQL",
     "ScopeError",
     "SerializationError",
     "Table",
@@ -115,13 +123,18 @@ _PLACES = {
     "Query": "deebase._tables.query",
     "SchemaEditor": "deebase._tables.schema_editor",
     "Table": "deebase._tables.table",
+    "ImportReport": "deebase._files.reports",
+    "ImportedColumn": "deebase._files.reports",
     "TransformPlan": "deebase._tables.schema_editor",
     "View": "deebase._tables.view",
     "Transaction": "deebase._engine.transaction",
     **dict.fromkeys(
         ("create_mod", "create_mod_from_database", "create_mod_from_tables", "dataclass_src"), "deebase.tools.codegen"
     ),
-    **dict.fromkeys(("UNSET", "ForeignKey", "Index", "MaxLength", "Native", "Text", "UTCDateTime"), "deebase.types"),
+    **dict.fromkeys(
+        ("UNSET", "ColumnName", "ForeignKey", "Index", "MaxLength", "Native", "SchemaSQL", "Text", "UTCDateTime"),
+        "deebase.types",
+    ),
 }
 
 

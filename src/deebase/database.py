@@ -17,7 +17,7 @@ from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import database_html
 from deebase._rows.advice import refuse_attribute
 from deebase._tables.accessors import DC, Row, Tables, Views
-from deebase._tables.definitions import Classes, Definitions, IfExists, designs_of
+from deebase._tables.definitions import Classes, Definitions, IfExists, ImportTarget, designs_of
 from deebase._tables.query import STREAM_ROWS
 from deebase._tables.raw_sql import RawSql
 from deebase._tables.table import Table
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from deebase._files.options import Reading
+    from deebase._files.reports import ImportReport
     from deebase._rows.model import TableModel
     from deebase.migrations import Migrator
 
@@ -567,40 +569,65 @@ class Database:
         table: str | None = None,
         *,
         pk: str | Sequence[str] | None = None,
-        format: Literal["csv", "tsv", "json", "ndjson"] | None = None,
+        format: Literal["csv", "tsv", "json", "ndjson", "parquet", "xlsx"] | None = None,
         encoding: str = "utf-8-sig",
         delimiter: str | None = None,
+        quote: str | None = '"',
         header: bool | Sequence[str] = True,
+        skip: int = 0,
+        comment: str | None = None,
+        ragged: Literal["error", "fill", "skip"] = "error",
         null: str | Iterable[str] = "",
+        decimal: str = ".",
+        thousands: str | None = None,
+        date_format: str | None = None,
+        rows: str | Sequence[str] | None = None,
+        flatten: bool | str = False,
+        sheet: str | int | None = None,
         types: Mapping[str, Any] | None = None,
         on_conflict: Literal["ignore", "update"] | None = None,
         on: str | Sequence[str] | None = None,
         progress: Callable[[int, int, int], object] | None = None,
+        report: Callable[[ImportReport], object] | None = None,
     ) -> Table[Row]:
-        """Import a CSV, TSV, JSON or NDJSON file, all or nothing, and return its table.
+        """Import a CSV, TSV, JSON, NDJSON, Parquet or Excel file, or several, all or nothing, and return the table.
 
-        A table that does not exist is created: the types of its columns are found by reading the whole file. Texts
-        with a leading zero or plus, and numbers with more digits than a float holds, stay text. Memory does not grow
-        with the file.
+        A table that does not exist is created: the types of its columns are found by reading the whole file. A text
+        becomes a number, date or boolean only if that is the same value: texts with a leading zero or plus stay text,
+        and numbers with more digits than a float keeps become Decimals. Memory does not grow with the file.
 
         Args:
             source: a path, bytes, a binary or text file object, or "-" for standard input; may be compressed by gzip,
-                or be the only file of a zip archive.
+                bzip2 or xz, or be the only file of a zip archive. A list of them is imported into one table.
             table: name of the table; by default that of the file. A table that exists gets the rows, in its types.
-            pk: the key of a new table; by default a column ``id``, which is added if the file has none.
+            pk: the key of a new table; by default a column ``id`` if its values are unique and not NULL, else a
+                column that is added.
             format: by default told from the name of the file, or from its beginning.
             encoding: of the text; a byte order mark takes precedence.
-            delimiter: between fields; by default the most frequent of , ; tab | in the first line.
+            delimiter: between fields; by default the one of , ; tab | with which the first rows have the same number
+                of fields.
+            quote: around fields; None if the file has no quotes.
             header: whether the first line names the columns, or the names of the columns.
-            null: texts of delimited files that mean NULL: ``null=["", "NA"]``. An empty field in quotes is a text.
+            skip: the number of lines before the header that are not part of the table.
+            comment: what lines start with that are not part of the table.
+            ragged: what becomes of a row with another number of fields than columns: "fill" puts NULL into missing
+                fields, "skip" leaves the row out.
+            null: texts of delimited files that mean NULL: ``null=["", "NA"]``; in JSON, ``null="NaN"`` allows NaN.
+            decimal: what separates the fraction of a number in delimited files.
+            thousands: what separates groups of three digits there.
+            date_format: of dates there, as ``strptime`` takes it; ISO 8601 is read, too.
+            rows: the key of the array of rows inside of a JSON object, such as "data" or "response.items".
+            flatten: makes columns of the keys of objects in JSON rows, joined by "_" or by this text.
+            sheet: the name of the sheet of a workbook, or its number from 1.
             types: types of columns of a new table, as annotations, in place of those found.
             on_conflict: as in ``insert_all``.
             on: as in ``insert_all``.
             progress: called repeatedly with the number of rows, of bytes read, and of bytes of the file.
+            report: called with an ``ImportReport`` at the end: what was found, and why.
 
         Raises:
             ValidationError: the file is broken, or a value does not fit; the message names file, line and column.
-            InvalidOperationError: the file cannot be opened.
+            InvalidOperationError: the file cannot be opened, or needs a library that is not installed.
             ColumnNotFoundError: the table exists and lacks a column of the file.
             IntegrityError: a constraint refuses a row; the message names file and line.
 
@@ -609,22 +636,26 @@ class Database:
             people = await db.import_file("people.csv", pk="email", null=["", "NA"])
             ```
         """
-        return await self._definitions.import_file(
-            source,
-            table,
-            {
-                "format": format,
-                "encoding": encoding,
-                "delimiter": delimiter,
-                "header": header,
-                "null": null,
-                "progress": progress,
-            },
-            pk=pk,
-            types=types,
-            on_conflict=on_conflict,
-            on=on,
-        )
+        reading: Reading = {
+            "format": format,
+            "encoding": encoding,
+            "delimiter": delimiter,
+            "quote": quote,
+            "header": header,
+            "skip": skip,
+            "comment": comment,
+            "ragged": ragged,
+            "null": null,
+            "decimal": decimal,
+            "thousands": thousands,
+            "date_format": date_format,
+            "rows": rows,
+            "flatten": flatten,
+            "sheet": sheet,
+            "progress": progress,
+        }
+        target = ImportTarget(table, pk, types or {}, on_conflict, on, report)
+        return await self._definitions.import_file(source, reading, target)
 
     # -- tables and views that exist -----------------------------------------------------------
 

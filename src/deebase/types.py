@@ -129,11 +129,11 @@ class Native:
         hint = 'Native("integer"), or Native(sqlite="NVARCHAR(160)")'
         given = postgres is not None or sqlite is not None
         _require(given, "postgres", "Native needs the type of at least one database", hint)
-        _require(
-            postgres is None or _is_type(postgres), "postgres", "this is not the text of a type of PostgreSQL", hint
-        )
+        fits = postgres is None or _is_type(postgres, _POSTGRES_TYPE)
+        _require(fits, "postgres", "the text is not a type of PostgreSQL", hint)
         # SQLite has columns without a type.
-        _require(sqlite in (None, "") or _is_type(sqlite), "sqlite", "the text is not a type of SQLite", hint)
+        fits = sqlite in (None, "") or _is_type(sqlite, _SQLITE_TYPE)
+        _require(fits, "sqlite", "the text is not a type of SQLite", hint)
         object.__setattr__(self, "postgres", postgres)
         object.__setattr__(self, "sqlite", sqlite)
 
@@ -143,15 +143,19 @@ class Native:
         return f"Native({', '.join(given)})"
 
 
-#: Words and numbers, quoted names, brackets, and arguments in parentheses.
-_TYPE_PARTS: Final = re.compile(
-    r"""(?:[\w$.+\s-]|"(?:[^"\0]|"")+"|'(?:[^'\0]|'')+'|`[^`\0]+`|\[[^\[\]\0]*\]|\([^()'";\0]*\))*"""
+_QUOTED: Final = r"""(?:"(?:[^"\0]|"")+"|'(?:[^'\0]|'')+'|`[^`\0]+`|\[[^\[\]\0]+\])"""
+_NUMBER: Final = r"\s*[+-]?\d+(?:\.\d*)?\s*"
+#: Names, and up to two numbers in parentheses (sqlite.org/syntax/type-name.html).
+_SQLITE_TYPE: Final = re.compile(
+    rf"(?:[^\W\d][\w$]*|{_QUOTED})(?:\s+(?:[^\W\d][\w$]*|{_QUOTED}))*\s*(?:\({_NUMBER}(?:,{_NUMBER})?\))?"
 )
+#: Names with their schema, arguments in parentheses, and the brackets of arrays.
+_POSTGRES_TYPE: Final = re.compile(r"""(?:[\w$.\s]|"(?:[^"\0]|"")+"|\[\d*\]|\([\w\s.,+-]*\))+""")
 
 
-def _is_type(written: Any) -> bool:
+def _is_type(written: Any, pattern: re.Pattern[str]) -> bool:
     """Whether a text is that of one type: it cannot end the column that it is part of."""
-    return _is_name(written) and "--" not in written and _TYPE_PARTS.fullmatch(written) is not None
+    return _is_name(written) and "--" not in written and pattern.fullmatch(written.strip()) is not None
 
 
 @dataclass(frozen=True)

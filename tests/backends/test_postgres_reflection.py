@@ -411,3 +411,30 @@ async def test_a_table_that_was_changed_inside_of_a_transaction_may_be_tried_aga
         async with db.transaction():
             await table[1]
     assert await table[1] == {"id": 1, "v": 5}
+
+
+async def test_a_key_to_a_partitioned_table_is_one_key(db: Database) -> None:
+    """The server has one constraint for the table and one for each of its partitions."""
+    await db.script(
+        "CREATE TABLE log (id int PRIMARY KEY) PARTITION BY RANGE (id);"
+        "CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM (0) TO (10);"
+        "CREATE TABLE log_2 PARTITION OF log FOR VALUES FROM (10) TO (20);"
+        "CREATE TABLE note (id int PRIMARY KEY, log_id int REFERENCES log)"
+    )
+    await db.reflect()
+    assert [table.name for table in db.t] == ["log", "note"]
+    facts = db._core.catalog.facts("note")
+    assert facts is not None
+    assert [(key.columns, key.table) for key in facts.foreign_keys] == [(("log_id",), "log")]
+    await db.t.log.insert(id=11)
+    await db.t.note.insert(id=1, log_id=11)
+    part = await db.reflect_table("log_2")
+    assert await part() == [{"id": 11}]
+
+
+async def test_a_sequence_that_the_default_does_not_use_generates_nothing(db: Database) -> None:
+    await db.script("CREATE TABLE t (id serial PRIMARY KEY, v text); ALTER TABLE t ALTER id SET DEFAULT 7")
+    await db.reflect()
+    facts = db._core.catalog.facts("t")
+    assert facts is not None
+    assert (facts.columns[0].generated, facts.columns[0].default) == (False, "7")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from deebase import ConfigurationError, Database, QueryError
+from deebase import ConfigurationError, Database, MigrationError, QueryError
+from deebase.migrations import Migrator
 from deebase.tools.access import tools_of
 from deebase.tools.backup import backup
 from deebase.tools.doctor import examine
@@ -225,6 +226,8 @@ async def test_a_row_that_a_collation_could_not_place_is_not_stored() -> None:
         await db.t.t.insert(a="x")
         with pytest.raises(QueryError, match="the collation odd raised ValueError"):
             await db.t.t.insert(a="y")
+        with pytest.raises(QueryError, match="the collation odd raised ValueError"):
+            await db.q("INSERT INTO t (a) VALUES ('z')")
         assert await db.t.t.count() == 1
 
 
@@ -252,7 +255,7 @@ async def test_an_extension_is_named_with_its_path(tmp_path: Path) -> None:
         ({"functions": {"f": (len, {"arity": 1})}}, "unknown options"),
         ({"functions": {"f": (len, {"arguments": 200})}}, "wrong number of arguments"),
         ({"functions": [len]}, "functions is a mapping"),
-        ({"functions": {"a b": len}}, "'a b' is not a name"),
+        ({"functions": {"": len}}, "'' is not a name"),
         ({"collations": {"c": "x"}}, "collation c is not a function"),
         ({"extensions": "mod.so"}, "extensions is a list"),
         ({"extensions": [""]}, "is empty"),
@@ -267,3 +270,52 @@ def test_options_of_a_wrong_form_are_refused(options: dict[str, Any], message: s
 def test_postgresql_has_its_own(option: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=f"{next(iter(option))} is an option for SQLite"):
         Database("postgresql://localhost/app", **option)
+
+
+async def test_a_file_whose_collation_is_missing_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "collection.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.create_collation("unicase", nocase)
+        raw.executescript("""
+            CREATE TABLE tags (tag TEXT NOT NULL PRIMARY KEY COLLATE unicase, usn INTEGER) WITHOUT ROWID;
+            CREATE TABLE decks (id INTEGER PRIMARY KEY, name TEXT COLLATE "unicase");
+            CREATE UNIQUE INDEX by_name ON decks (name);
+            INSERT INTO tags VALUES ('b', 1), ('A', 2);
+            INSERT INTO decks VALUES (1, 'b'), (2, 'A');
+        """)
+    async with Database(path) as db:
+        await db.reflect()
+        assert await db.t.tags(select=["tag"]) == [{"tag": "A"}, {"tag": "b"}]
+        assert await db.t.decks.count() == 2
+        for statement in (
+            "SELECT * FROM tags WHERE tag = 'a'",
+            "SELECT name FROM decks ORDER BY name LIMIT 1 OFFSET 1",
+        ):
+            with pytest.raises(QueryError, match="collation unicase of the file, which is not defined") as caught:
+                await db.q(statement.replace("ORDER BY name", "ORDER BY +name COLLATE unicase"))
+            assert "collations={'unicase': f}" in str(caught.value)
+        with pytest.raises(QueryError, match="unicase"):
+            await db.t.decks.insert(name="c")
+    async with Database(path, collations={"unicase": nocase}) as db:
+        await db.reflect()
+        assert await db.t.tags.get("a") == {"tag": "A", "usn": 2}
+        assert (await db.t.decks.insert(name="c"))["id"] == 3
+
+
+async def test_a_baseline_is_written_without_the_functions_of_the_file(books: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(books)) as raw:
+        raw.create_function("shout", 1, str.upper, deterministic=True)
+        raw.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT CHECK (shout(body) <> ''))")
+        raw.execute("CREATE INDEX by_shout ON notes (shout(body))")
+    directory = tmp_path / "migrations"
+    async with Database(books) as db:
+        with pytest.warns(UserWarning, match="view meta is left out: SQLite: no such function: sortconcat"):
+            await Migrator(db, directory).baseline()
+    async with Database(tmp_path / "new.db") as db:
+        with pytest.raises(MigrationError, match=r"no such (function: shout|collation sequence: PYTHON_NOCASE)"):
+            await Migrator(db, directory).up()
+    added: dict[str, Any] = {**ADDED, "functions": {**ADDED["functions"], "shout": str.upper}}
+    async with Database(tmp_path / "other.db", **added) as db:
+        await Migrator(db, directory).up()
+        await db.reflect()
+        assert (await db.t.notes.insert(body="x"))["id"] == 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -185,3 +187,35 @@ def test_the_module_runs_as_a_program(tmp_path: Path) -> None:
         timeout=20,
     )
     assert done.stdout.startswith("## NotFoundError")
+
+
+ADDITIONS = """
+def title_sort(title):
+    return title.removeprefix("The ")
+
+FUNCTIONS = {"title_sort": title_sort}
+COLLATIONS = {"PYTHON_NOCASE": lambda one, other: (one.lower() > other.lower()) - (one.lower() < other.lower())}
+"""
+NEEDS_THEM = """
+    CREATE TABLE books (id INTEGER PRIMARY KEY, title TEXT COLLATE PYTHON_NOCASE, sort TEXT);
+    CREATE INDEX by_title ON books (title, title_sort(title));
+    CREATE TRIGGER sorts AFTER INSERT ON books BEGIN UPDATE books SET sort = title_sort(title); END;
+    CREATE VIEW sorted AS SELECT title_sort(title) AS title FROM books;
+"""
+
+
+def test_a_project_names_the_functions_that_a_file_needs(nowhere: Commands, directory: Path) -> None:
+    with closing(sqlite3.connect(directory / "books.db")) as raw:
+        raw.create_collation("PYTHON_NOCASE", lambda one, other: (one > other) - (one < other))
+        raw.create_function("title_sort", 1, str, deterministic=True)
+        raw.executescript(NEEDS_THEM)
+    (directory / "deebase.toml").write_text('url = "books.db"\nsqlite = "additions_of_books"\n')
+    assert "no module additions_of_books, which the setting sqlite names" in nowhere.fails("table", "list")
+    (directory / "additions_of_books.py").write_text(ADDITIONS)
+    nowhere.ok("data", "insert", "books", "-f", "title=The Sea")
+    assert nowhere.ok("sql", "SELECT title, sort FROM books WHERE title = 'the sea'") == [
+        {"title": "The Sea", "sort": "Sea"}
+    ]
+    assert nowhere.ok("sql", "SELECT * FROM sorted") == [{"title": "Sea"}]
+    nowhere.ok("db", "copy", "books.db", "copied.db")
+    assert nowhere.ok("sql", "SELECT * FROM sorted", "--url", "copied.db") == [{"title": "Sea"}]

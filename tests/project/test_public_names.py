@@ -17,6 +17,7 @@ import deebase
 from deebase import errors
 
 NAMES = {
+    "ColumnName",
     "Database",
     "ForeignKey",
     "Index",
@@ -25,6 +26,7 @@ NAMES = {
     "Page",
     "Query",
     "SchemaEditor",
+    "SchemaSQL",
     "Table",
     "Text",
     "Transaction",
@@ -33,7 +35,7 @@ NAMES = {
     "UTCDateTime",
     "View",
 }
-FUNCTIONS = {"create_mod", "create_mod_from_tables", "dataclass_src"}
+FUNCTIONS = {"create_mod", "create_mod_from_database", "create_mod_from_tables", "dataclass_src"}
 
 
 def error_names(base: type[BaseException] = errors.DeeBaseError) -> set[str]:

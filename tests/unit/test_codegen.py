@@ -31,6 +31,7 @@ from deebase import (
     create_mod,
     dataclass_src,
 )
+from deebase._backends.schema_script import SchemaObject
 from deebase._model.design import design
 from deebase._types.binary import Binary
 from deebase._types.decimals import ExactNumber
@@ -38,10 +39,12 @@ from deebase._types.documents import JSON
 from deebase._types.moments import DateTime, Interval
 from deebase._types.number import Boolean, Float
 from deebase._types.uuid import Uuid
+from deebase.tools.codegen.creation import Contents
 from deebase.tools.codegen.default_values import NoLiteral, value_of
 from deebase.tools.codegen.line_layout import comment, docstring
 from deebase.tools.codegen.module import Outline
 from deebase.tools.codegen.name_use import Names, class_name
+from deebase.tools.codegen.plan import Step
 from deebase.tools.codegen.source import assert_safe_source, module_source
 from tests.support.modules import imported, ruff_complaints
 
@@ -481,7 +484,13 @@ def hostile_module(text: str) -> str:
             Outline(class_name(text), made_design.columns, (), text, design=made_design, notes=(text, f"x {text}"))
         )
     outlines.append(Outline(text, outlines[0].columns, None, text))
-    return module_source(outlines, None, title=text, creates=True)[0]
+    named = dataclasses.replace(outlines[1].columns[0], name=text or "x", field="renamed")
+    outlines[1] = dataclasses.replace(outlines[1], table=text)
+    outlines.append(Outline(text, (named,), (), text, table=f"{text} by SQL", by_sql=True))
+    by_sql = SchemaObject("table", f"{text} by SQL", (f"CREATE {text}", f"CREATE {text}\n{text}"), ("DROP",), text)
+    steps = [Step(tables=(text,)), Step(objects=(by_sql, dataclasses.replace(by_sql, kind=f"view {text}")))]
+    contents = Contents(steps, {f"{text} by SQL": [text]}, [text])
+    return module_source(outlines, None, title=text, contents=contents)[0]
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)

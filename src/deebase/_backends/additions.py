@@ -107,7 +107,7 @@ def _named(option: str, given: Any, hint: str) -> Iterator[tuple[str, Any]]:
         raise ConfigurationError(f"{option} is a mapping of names", hint=hint)
     listed: Mapping[Any, Any] = given
     for name, value in listed.items():
-        if not isinstance(name, str) or not re.fullmatch(r"[^\W\d][\w$]{0,254}", name):
+        if not isinstance(name, str) or not re.fullmatch(r"[^\0]{1,255}", name):
             raise ConfigurationError(f"{str(name)[:40]!r} is not a name for {option}", hint=hint)
         yield name, value
 

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.additions import Additions
+from deebase._backends.copying import Access as CopyAccess
+from deebase._backends.copying import CopySource, CopyTarget, RowTransfer
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
 from deebase._model.facts import TableInfo
 from deebase.errors import InvalidOperationError
@@ -174,16 +176,16 @@ class DatabaseTools(Protocol):
 
     # -- copies --------------------------------------------------------------------------------
 
-    def views(self) -> Awaitable[list[tuple[str, str]]]:
-        """Return name and SELECT of each view, in the order of their creation."""
+    def copy_source(self, access: CopyAccess) -> CopySource:
+        """Return what reads the database for a copy into another kind of database."""
         ...
 
-    def deferred_objects(self, tables: Sequence[str]) -> Awaitable[list[tuple[str, str]]]:
-        """Return DROP and CREATE of each object of empty tables that is cheaper to create after their rows."""
+    def row_transfer(self, access: CopyAccess) -> RowTransfer | None:
+        """Return what moves rows into another database of this kind; None where ``files`` copies."""
         ...
 
-    def defer_foreign_keys(self) -> list[str]:
-        """Return the statements that defer checks of foreign keys to the end of the transaction."""
+    def copy_target(self, access: CopyAccess) -> CopyTarget:
+        """Return what creates and fills tables in a copy from another kind of database."""
         ...
 
     def drop_tables(self, quoted_names: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.types import TypeEngine
 
 from deebase._files.guess import is_number
+from deebase._files.notations import Notation
 from deebase._types.documents import JSON
 from deebase._types.registry import column_type
 
@@ -26,10 +27,13 @@ class Reader(NamedTuple):
     example: str
 
 
-def text_reader(sa_type: TypeEngine[Any]) -> Reader:
+def text_reader(sa_type: TypeEngine[Any], notation: Notation) -> Reader:
     """Return what reads the texts of a delimited file for a column."""
     kind = column_type(sa_type)
-    return Reader(kind.parse, kind.wanted, kind.example)
+    rewrite = notation.rewriter(kind.python)
+    if rewrite is None:
+        return Reader(kind.parse, kind.wanted, kind.example)
+    return Reader(lambda text: kind.parse(rewrite(text)), f"{kind.wanted} in the given notation", kind.example)
 
 
 def value_reader(sa_type: TypeEngine[Any]) -> Reader:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 # What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+import bz2
 import contextlib
 import gzip
 import io
 import json
+import lzma
 import os
 import sys
 import tempfile
@@ -15,12 +17,24 @@ import zipfile
 from collections.abc import AsyncIterable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
+
+from sqlalchemy.types import TypeEngine
 
 from deebase._files.file_errors import refused
-from deebase._files.formats import Format, Packing, checked_delimiter, checked_format, field_writer, parse_name
+from deebase._files.formats import (
+    FORMATS,
+    Format,
+    Packing,
+    checked_delimiter,
+    checked_format,
+    field_writer,
+    parse_name,
+)
+from deebase._files.parquet import ParquetWriter
+from deebase._files.workbooks import WorkbookWriter
 from deebase._types.base import ColumnType
-from deebase._types.registry import json_value, text_of
+from deebase._types.registry import column_type, json_value, text_of, written_by_column
 from deebase.errors import InvalidOperationError, ValidationError
 
 OPERATION = "export_file"
@@ -48,25 +62,31 @@ class Export:
         self._packing: Packing | None = None if parts is None else parts.packing
         self._format: Format = known or (parts.format if parts is not None else None) or _unknown(name)
         self._delimiter = checked_delimiter(delimiter) or ("\t" if self._format == "tsv" else ",")
+        self._table = table
         self._member = f"{table}.{self._format}"
+        if self._packing is not None and self._format in ("parquet", "xlsx"):
+            hint = "leave out the suffix for packing; the format packs by itself"
+            raise ValidationError(f"a file of the format {self._format} is not packed", field="target", hint=hint)
         if isinstance(target, (str, os.PathLike)) and target != "-" and not overwrite and Path(target).exists():
             raise _exists(Path(target))
 
     async def write(
         self,
-        columns: Mapping[str, ColumnType[Any] | None],
+        columns: Mapping[str, TypeEngine[Any]],
         rows: AsyncIterable[Mapping[str, Any]],
         progress: Callable[[int], object] | None,
     ) -> int:
         """Write all rows and return their number.
 
         Args:
-            columns: the names of the columns, with the types of those whose values their class does not tell.
+            columns: the names and types of the columns.
             rows: to write.
             progress: is called with the number of rows.
         """
+        if self._format in ("parquet", "xlsx"):
+            return await self._write_typed(columns, rows, progress)
         count = 0
-        with self._opened() as file:
+        with self._opened() as binary, _text_of(binary) as file:
             form = self._form(columns)
             pieces = [form.begin()]
             async for row in rows:
@@ -83,8 +103,36 @@ class Export:
             progress(count)
         return count
 
-    def _form(self, columns: Mapping[str, ColumnType[Any] | None]) -> _Delimited | _Json:
-        kinds = {name: kind for name, kind in columns.items() if kind is not None}
+    async def _write_typed(
+        self,
+        columns: Mapping[str, TypeEngine[Any]],
+        rows: AsyncIterable[Mapping[str, Any]],
+        progress: Callable[[int], object] | None,
+    ) -> int:
+        """Write all rows to a file that keeps the types of values."""
+        kinds = {name: column_type(sa_type) for name, sa_type in columns.items()}
+        count = 0
+        with self._opened() as file:
+            if isinstance(file, io.TextIOBase):
+                raise ValidationError(f"{self._format} needs a binary file", field="target", hint="open(path, 'wb')")
+            form: ParquetWriter | WorkbookWriter
+            if self._format == "parquet":
+                form = ParquetWriter(file, kinds, OPERATION)
+            else:
+                form = WorkbookWriter(file, kinds, self._table, OPERATION)
+            async for row in rows:
+                form.row(row)
+                count += 1
+                if progress is not None and count % PIECE_ROWS == 0:
+                    progress(count)
+            form.end()
+        if progress is not None:
+            progress(count)
+        return count
+
+    def _form(self, columns: Mapping[str, TypeEngine[Any]]) -> _Delimited | _Json:
+        written = {name: written_by_column(sa_type) for name, sa_type in columns.items()}
+        kinds = {name: kind for name, kind in written.items() if kind is not None}
         if self._format in ("csv", "tsv"):
             return _Delimited(list(columns), self._delimiter, kinds)
         return _Json(kinds, lines=self._format == "ndjson")
@@ -92,24 +140,20 @@ class Export:
     # -- where to ------------------------------------------------------------------------------
 
     @contextmanager
-    def _opened(self) -> Generator[TextIO, None, None]:
+    def _opened(self) -> Generator[Any, None, None]:
+        """Yield a file for bytes, or one for text where the caller gave it."""
         if self._target == "-":
-            yield from _lent(sys.stdout)
+            is_text = self._format not in ("parquet", "xlsx")
+            yield from _lent(sys.stdout if is_text else getattr(sys.stdout, "buffer", sys.stdout))
         elif isinstance(self._target, (str, os.PathLike)):
             with self._beside(Path(self._target)) as file:
                 yield file
-        elif isinstance(self._target, io.TextIOBase):
-            yield from _lent(self._target)
         else:
-            wrapper = io.TextIOWrapper(self._target, encoding="utf-8", newline="", write_through=True)
-            try:
-                yield wrapper
-            finally:
-                # The caller closes the file.
-                wrapper.detach()
+            # The caller closes the file.
+            yield from _lent(self._target)
 
     @contextmanager
-    def _beside(self, path: Path) -> Generator[TextIO, None, None]:
+    def _beside(self, path: Path) -> Generator[Any, None, None]:
         """Write to a temporary file in the same directory, which replaces the target when it is complete."""
         try:
             descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
@@ -124,10 +168,12 @@ class Export:
                     binary = stack.enter_context(
                         gzip.GzipFile(filename="", mode="wb", fileobj=binary, mtime=0, compresslevel=6)
                     )
+                elif self._packing in ("bzip2", "xz"):
+                    binary = stack.enter_context((bz2 if self._packing == "bzip2" else lzma).open(binary, "wb"))
                 elif self._packing == "zip":
                     archive = stack.enter_context(zipfile.ZipFile(binary, "w", zipfile.ZIP_DEFLATED))
                     binary = stack.enter_context(archive.open(self._member, "w", force_zip64=True))
-                yield stack.enter_context(io.TextIOWrapper(binary, encoding="utf-8", newline=""))
+                yield binary
             self._exchange(name, path)
         except OSError as error:
             raise refused(str(path), f"cannot be written: {error.strerror}", "is the disk full?", OPERATION) from error
@@ -153,9 +199,24 @@ def _umask() -> int:
     return mask
 
 
-def _lent(file: Any) -> Iterator[TextIO]:
+def _lent(file: Any) -> Iterator[Any]:
     yield file
-    file.flush()
+    if callable(getattr(file, "flush", None)):
+        file.flush()
+
+
+@contextmanager
+def _text_of(file: Any) -> Generator[Any, None, None]:
+    """Yield a file for text that writes to a file for bytes, or the file itself if it is for text."""
+    if isinstance(file, io.TextIOBase):
+        yield file
+        return
+    wrapper = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    try:
+        yield wrapper
+        wrapper.flush()
+    finally:
+        wrapper.detach()
 
 
 def _name_of(target: Any) -> str | None:
@@ -175,7 +236,7 @@ def _unknown(name: str | None) -> Format:
     raise ValidationError(
         f"the format of {'the file' if name is None else name} does not follow from its name",
         field="format",
-        hint="format='csv', 'tsv', 'json' or 'ndjson'",
+        hint=f"format= is one of {', '.join(map(repr, FORMATS))}",
     )
 
 
@@ -232,7 +293,11 @@ class _Json:
         for name, kind in self._kinds.items():
             if made[name] is not None:
                 made[name] = kind.to_json(made[name])
-        text = self._encode(made)
+        try:
+            text = self._encode(made)
+        except ValueError:
+            # JSON has neither NaN nor infinity: they are written as text.
+            text = self._encode(json_value(made))
         if self._lines:
             return f"{text}\n"
         return f"{',' if count else ''}\n{text}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.types import TypeEngine
 
 from deebase._files.converting import MISREAD, Reader, text_reader
 from deebase._files.delimited import QUOTED_EMPTY, DelimitedReader
 from deebase._files.file_errors import Fault
+from deebase._files.notations import Notation
 from deebase._rows.column_batches import ColumnBatch
 from deebase._types.registry import column_type
 
@@ -22,7 +23,17 @@ class MissingKey(ValueError):
 _KEPT_VALUES = 50_000
 
 
-def by_column(rows: list[list[str]], columns: Sequence[Texts], first: int) -> ColumnBatch:
+class Values(Protocol):
+    """Makes the values of a column of what a file holds."""
+
+    name: str
+
+    def read(self, given: Any, first: int) -> list[Any]:
+        """Return the values of some rows; ``first`` is the number of the first one."""
+        ...
+
+
+def by_column(rows: Sequence[Sequence[Any]], columns: Sequence[Values], first: int) -> ColumnBatch:
     """Return the values of some rows; ``first`` is the number of the first one."""
     values = [column.read(texts, first) for column, texts in zip(columns, zip(*rows, strict=True), strict=True)]
     return ColumnBatch([column.name for column in columns], values, len(rows))
@@ -35,15 +46,19 @@ class Texts(dict[str, Any]):
         name: of the column.
         sa_type: its type.
         null: texts that mean NULL.
+        notation: of numbers and dates.
         required: whether NULL is refused.
     """
 
-    def __init__(self, name: str, sa_type: TypeEngine[Any], null: frozenset[str], *, required: bool = False) -> None:
-        super().__init__({} if required else dict.fromkeys(null))
+    def __init__(
+        self, name: str, sa_type: TypeEngine[Any], null: frozenset[str], notation: Notation, *, required: bool = False
+    ) -> None:
         self.name = name
-        self._null = null
         self._required = required
-        self._reader = text_reader(sa_type)
+        self._reader = text_reader(sa_type, notation)
+        # An empty field in quotes is a text, and NULL where a column has no empty text.
+        self._null = null if _reads(self._reader, "") else null | {QUOTED_EMPTY}
+        super().__init__({} if required else dict.fromkeys(self._null))
         # A value that can be changed belongs to one row alone.
         self._keeps = not column_type(sa_type).takes_collections
         #: Tells whether a text may be read at all.
@@ -69,15 +84,15 @@ class Texts(dict[str, Any]):
             return True
         return False
 
-    def read(self, texts: Sequence[str], first: int) -> list[Any]:
+    def read(self, given: Sequence[str], first: int) -> list[Any]:
         """Return the values of some rows; ``first`` is the number of the first one."""
         if len(self) > _KEPT_VALUES:
             self.clear()
             self.update({} if self._required else dict.fromkeys(self._null))
         try:
-            return list(map(self.__getitem__, texts))
+            return list(map(self.__getitem__, given))
         except (*MISREAD, RecursionError):
-            for row, text in enumerate(texts, first):
+            for row, text in enumerate(given, first):
                 if text in self._null:
                     must_have_key(None if self._required else text, self.name, row)
                 else:
@@ -87,6 +102,15 @@ class Texts(dict[str, Any]):
             raise Fault(
                 f"is not {self._reader.wanted} as those before it", "give its type: types=", column=self.name
             ) from None
+
+
+def _reads(reader: Reader, text: str) -> bool:
+    """Whether a text is a value."""
+    try:
+        reader.read(text)
+    except (*MISREAD, RecursionError):
+        return False
+    return True
 
 
 def misread(made: DelimitedReader, columns: Sequence[Texts]) -> Iterator[tuple[int, str]]:

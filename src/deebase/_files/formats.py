@@ -10,22 +10,34 @@ from typing import Any, Literal, NamedTuple
 
 from deebase.errors import ValidationError
 
-Format = Literal["csv", "tsv", "json", "ndjson"]
-Packing = Literal["gzip", "zip"]
+Format = Literal["csv", "tsv", "json", "ndjson", "parquet", "xlsx"]
+Packing = Literal["gzip", "zip", "bzip2", "xz"]
 
-FORMATS: tuple[Format, ...] = ("csv", "tsv", "json", "ndjson")
+FORMATS: tuple[Format, ...] = ("csv", "tsv", "json", "ndjson", "parquet", "xlsx")
 _BY_SUFFIX: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".tab": "tsv",
     ".json": "json",
+    ".geojson": "json",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
+    ".parquet": "parquet",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
 }
-_PACKING_BY_SUFFIX: dict[str, Packing] = {".gz": "gzip", ".zip": "zip"}
+_PACKING_BY_SUFFIX: dict[str, Packing] = {".gz": "gzip", ".zip": "zip", ".bz2": "bzip2", ".xz": "xz"}
 
 #: The first bytes of packed files (RFC 1952; APPNOTE.TXT of PKWARE: an empty archive has only the end record).
-_MAGIC: tuple[tuple[bytes, Packing], ...] = ((b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"))
+_MAGIC: tuple[tuple[bytes, Packing], ...] = (
+    (b"\x1f\x8b", "gzip"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ", "xz"),
+)
+#: The first bytes of a Parquet file (parquet.apache.org/docs/file-format).
+PARQUET = b"PAR1"
 #: Bytes at the start of a text that identify its encoding (Unicode standard, "Byte Order Mark"); longest first.
 _BYTE_ORDER_MARKS = (
     (b"\xff\xfe\x00\x00", "utf-32"),
@@ -40,6 +52,9 @@ BYTE_ORDER_MARK = "\ufeff"
 _DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'"(?:[^"]|"")*+"?')
 _LINE_END = re.compile(r"[\r\n]")
+#: Rows by which the delimiter is found, and characters after which the last of them may be cut off.
+_SEEN_ROWS = 100
+_SEEN_CHARACTERS = 128 * 1024
 #: A first line with which spreadsheets name the delimiter; it is not part of the data.
 _SEPARATOR_LINE = re.compile(r"sep=(?P<delimiter>[^\r\n\0\"])(?:\r\n|\r|\n)", re.IGNORECASE)
 
@@ -88,7 +103,7 @@ def checked_format(given: Any) -> Format | None:
         "format is not a supported format",
         field="format",
         value=given,
-        hint=f"one of {', '.join(map(repr, FORMATS))}; packed files are recognised by .gz and .zip",
+        hint=f"one of {', '.join(map(repr, FORMATS))}; packed files are recognised by .gz, .zip, .bz2 and .xz",
     )
 
 
@@ -127,7 +142,26 @@ def separator_line(start: str) -> tuple[int, str] | None:
     return None if found is None else (found.end(), found["delimiter"])
 
 
-def delimiter_of(start: str) -> str:
-    """Return the most frequent of the delimiters , ; tab | outside of quotes in the first line."""
-    bare = _QUOTED.sub("", start).lstrip("\r\n")
-    return max(_DELIMITERS, key=_LINE_END.split(bare, 1)[0].count)
+def delimiter_of(start: str, quote: str | None = '"', comment: str | None = None) -> str:
+    """Return the delimiter of , ; tab | that gives the first rows the most fields, each row as many.
+
+    If none does, it is the most frequent one in the first line.
+    """
+    lines = _LINE_END.split(_bare(start, quote))
+    if len(start) >= _SEEN_CHARACTERS:
+        # The last line may be cut off.
+        lines.pop()
+    rows = [line for line in lines if line and not (comment and line.startswith(comment))][:_SEEN_ROWS]
+    if not rows:
+        return _DELIMITERS[0]
+    counts = {mark: set(map(str.count, rows, [mark] * len(rows))) for mark in _DELIMITERS}
+    even = {mark: min(found) for mark, found in counts.items() if len(found) == 1 and min(found)}
+    return max(even, key=even.__getitem__) if even else max(_DELIMITERS, key=rows[0].count)
+
+
+def _bare(start: str, quote: str | None) -> str:
+    """Return a text without what is in quotes, so that a line of it is a row."""
+    if quote is None:
+        return start
+    quoted = _QUOTED if quote == '"' else re.compile(_QUOTED.pattern.replace('"', re.escape(quote)))
+    return quoted.sub("", start)

@@ -10,17 +10,27 @@ import re
 import sys
 import zipfile
 import zlib
+from bz2 import BZ2File
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from gzip import GzipFile
 from itertools import chain
+from lzma import LZMAError, LZMAFile
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import IO, Any
 
 from deebase._files.file_errors import Fault, refused
-from deebase._files.formats import BYTE_ORDER_MARK, FileName, marked_encoding, packing_of, parse_name
+from deebase._files.formats import (
+    BYTE_ORDER_MARK,
+    PARQUET,
+    FileName,
+    Format,
+    marked_encoding,
+    packing_of,
+    parse_name,
+)
 from deebase.errors import ValidationError
 
 OPERATION = "import_file"
@@ -33,7 +43,7 @@ _PIECE_CHARACTERS = 128 * 1024
 #: Members that are named when an archive has several.
 _NAMED_MEMBERS = 10
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
-_DAMAGED = (EOFError, zlib.error, zipfile.BadZipFile)
+_DAMAGED = (EOFError, zlib.error, zipfile.BadZipFile, LZMAError)
 
 
 class _Counted(io.RawIOBase):
@@ -86,8 +96,13 @@ class Opened:
 
     def _unpacked(self, binary: io.BufferedReader) -> io.BufferedReader:
         packing = packing_of(_first_bytes(binary))
+        unpacked: Any
         if packing == "gzip":
-            unpacked: Any = self._stack.enter_context(GzipFile(fileobj=binary, mode="rb"))
+            unpacked = self._stack.enter_context(GzipFile(fileobj=binary, mode="rb"))
+        elif packing == "bzip2":
+            unpacked = self._stack.enter_context(BZ2File(binary))
+        elif packing == "xz":
+            unpacked = self._stack.enter_context(LZMAFile(binary))  # noqa: SIM115
         elif packing == "zip":
             archive = self._stack.enter_context(zipfile.ZipFile(binary))
             self.member = _only_member(archive)
@@ -180,6 +195,20 @@ def _opened_member(archive: zipfile.ZipFile, name: str) -> Any:
         ) from error
 
 
+def typed_format_of(file: IO[bytes]) -> Format | None:
+    """Return the format of a file whose values have types, by its bytes; None for another file."""
+    start = file.read(len(PARQUET))
+    if start == PARQUET:
+        return "parquet"
+    if packing_of(start) == "zip":
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return "xlsx" if "xl/workbook.xml" in archive.namelist() else None
+        except (zipfile.BadZipFile, OSError):
+            return None
+    return None
+
+
 @contextmanager
 def reading() -> Generator[None, None, None]:
     """Turn errors while a file is read into a Fault."""
@@ -217,6 +246,7 @@ class Input:
         self.encoding = encoding
         self._opened = opened
         self._now: list[Opened] = []
+        self._binary: list[io.RawIOBase] = []
 
     def open(self, errors: str = "strict") -> Opened:
         """Start a reading."""
@@ -230,8 +260,17 @@ class Input:
         self._now.append(opened)
         return opened
 
+    def binary(self) -> io.BufferedReader:
+        """Start a reading of the bytes, in any order; ``close`` ends it."""
+        with reading():
+            raw = self._opened()
+        self._binary.append(raw)
+        return io.BufferedReader(raw)
+
     def close(self) -> None:
         """Close all readings."""
+        while self._binary:
+            self._binary.pop().close()
         while self._now:
             self._now.pop().close()
 

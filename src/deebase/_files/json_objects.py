@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -26,28 +27,71 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _NO_NUMBERS = (ValueError, ArithmeticError)
 
 
-def _no_number(name: str) -> NoReturn:
-    raise Fault(f"{name} is not JSON", "use null for a missing number")
+@dataclass(frozen=True)
+class Layout:
+    """How the rows of a JSON file become rows of a table.
+
+    Args:
+        null: the names NaN, Infinity and -Infinity, where they mean NULL.
+        values: take values that are not objects as rows with one column, if all rows are such values.
+        path: the keys that lead to the array of rows, from the object that the file holds.
+        separator: joins the keys of objects inside of a row to names of columns; None to leave them as they are.
+    """
+
+    null: frozenset[str] = frozenset()
+    values: bool = False
+    path: tuple[str, ...] = ()
+    separator: str | None = None
 
 
-def _decoder(exact: bool) -> json.JSONDecoder:
-    return json.JSONDecoder(
-        object_pairs_hook=distinct, parse_constant=_no_number, parse_float=Decimal if exact else None
-    )
+_PLAIN = Layout()
+#: The column of values that are not objects.
+VALUE = "value"
 
 
-def _an_object(value: Any, line: int) -> Object:
-    if not isinstance(value, dict):
-        raise Fault("a row is a JSON object, and this is something else", '[{"name": "Ada"}, ...]', line=line)
-    return value  # pyright: ignore[reportUnknownVariableType]
+def _decoder(null: frozenset[str]) -> json.JSONDecoder:
+    def constant(name: str) -> None:
+        if name not in null:
+            raise Fault(f"{name} is not JSON", f"use null for a missing number, or pass null=[{name!r}]")
+
+    return json.JSONDecoder(object_pairs_hook=distinct, parse_constant=constant, parse_float=Decimal)
 
 
 class _Objects:
-    """The part that both readers share: batches."""
+    """The part that both readers share: batches of rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, layout: Layout) -> None:
         self.count = 0
         self._characters = 0
+        self._layout = layout
+        self._takes_values: bool | None = None if layout.values else False
+        #: The keys of each column of flattened objects.
+        self._paths: dict[str, tuple[str, ...]] = {}
+        #: Keys beside the array of rows, which are not imported.
+        self.left_out: list[str] = []
+
+    def _row(self, value: Any, line: int) -> Object:
+        """Return a value of the file as a row."""
+        is_object = isinstance(value, dict)
+        if self._takes_values is None:
+            self._takes_values = not is_object
+        if self._takes_values == is_object:
+            hint = '[{"name": "Ada"}, ...]; where the rows are inside of an object: rows=\'data\''
+            raise Fault("a row is a JSON object, and this is something else", hint, line=line)
+        if not is_object:
+            return {VALUE: value}
+        return value if self._layout.separator is None else self._flat(value, self._layout.separator, line)
+
+    def _flat(self, row: Object, separator: str, line: int) -> Object:
+        flat: Object = {}
+        for keys, value in _leaves(row):
+            name = separator.join(keys)
+            if self._paths.setdefault(name, keys) != keys:
+                one, other = (" in ".join(map(repr, reversed(path))) for path in (self._paths[name], keys))
+                hint = "flatten='.' joins the names with another separator"
+                raise Fault(f"{one} and {other} would both be the column {name!r}", hint, line=line, column=name)
+            flat[name] = value
+        return flat
 
     def _next(self) -> Object | None:
         raise NotImplementedError
@@ -81,17 +125,28 @@ class _Objects:
             yield self._line
 
 
+def _leaves(row: Object, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the keys that lead to each value of a row that is not an object with keys."""
+    for key, value in row.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*before, key))  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            yield (*before, key), value
+
+
 class LineReader(_Objects):
-    """Reads newline-delimited JSON: an object on each line; empty lines are skipped.
+    """Reads newline-delimited JSON: an object on each line; empty lines are skipped. Decimal fractions are Decimals.
 
     Args:
         opened: the file.
-        exact: read decimal fractions as Decimals.
+        layout: how its rows become rows of a table.
     """
 
-    def __init__(self, opened: Opened, *, exact: bool = False) -> None:
-        super().__init__()
-        self._decode: Callable[[str], Any] = _decoder(exact).decode
+    def __init__(self, opened: Opened, layout: Layout = _PLAIN) -> None:
+        super().__init__(layout)
+        if layout.path:
+            raise Fault("each line is a row", "rows= is for an array inside of one object; leave it out")
+        self._decode: Callable[[str], Any] = _decoder(layout.null).decode
         self._lines = enumerate(opened.lines(), 1)
         self._number = 0
 
@@ -104,7 +159,7 @@ class LineReader(_Objects):
             self._number = number
             self._characters += len(line)
             if not line.isspace():
-                return _an_object(self._decoded(line), number)
+                return self._row(self._decoded(line), number)
         return None
 
     def _decoded(self, line: str) -> Any:
@@ -125,15 +180,17 @@ class LineReader(_Objects):
 class ArrayReader(_Objects):
     """Reads the objects of a JSON array, or objects that follow one another, without reading all of the text at once.
 
+    Decimal fractions are read as Decimals.
+
     Args:
         opened: the file.
-        exact: read decimal fractions as Decimals.
+        layout: how its rows become rows of a table.
     """
 
-    def __init__(self, opened: Opened, *, exact: bool = False) -> None:
-        super().__init__()
+    def __init__(self, opened: Opened, layout: Layout = _PLAIN) -> None:
+        super().__init__(layout)
         self._pieces = opened.pieces(whole_lines=False)
-        self._decode: Callable[[str, int], tuple[Any, int]] = _decoder(exact).raw_decode
+        self._decode: Callable[[str, int], tuple[Any, int]] = _decoder(layout.null).raw_decode
         self._text = ""
         self._place = 0
         self._ended = False
@@ -152,7 +209,55 @@ class ArrayReader(_Objects):
             raise Fault("is empty", "is it the right file?")
         if begin not in "[{":
             raise self._broken_at("expected an array or an object", self._place)
+        for depth, key in enumerate(self._layout.path):
+            self._enter(key, ".".join(self._layout.path[: depth + 1]))
+            begin = self._peek()
+        if self._layout.path and begin != "[":
+            raise Fault("what rows= names is not an array", "name the key of an array of objects", line=self._line_here)
         return begin
+
+    # -- rows inside of an object --------------------------------------------------------------
+
+    def _enter(self, key: str, path: str) -> None:
+        """Go to the value of a key of the object that begins here, over the values of the keys before it."""
+        if self._peek() != "{":
+            raise Fault(f"there is no object with the key {path!r}", "rows= names it", line=self._line_here)
+        self._place += 1
+        while (found := self._member()) is not None:
+            if found == key:
+                return
+            self.left_out.append(found)
+            self._value()
+        raise Fault(f"the object has no key {path!r}", f"its keys are {', '.join(self.left_out) or 'none'}", line=1)
+
+    def _member(self) -> str | None:
+        """Return the next key of an object, before its value; None at the end of the object."""
+        begin = self._peek()
+        if begin == ",":
+            self._place += 1
+            begin = self._peek()
+        if begin == "}":
+            self._place += 1
+            return None
+        if begin != '"':
+            raise self._broken_at("the object does not end" if not begin else "expected a key", self._place)
+        key: str = self._value()
+        if self._peek() != ":":
+            raise self._broken_at("expected a colon after a key", self._place)
+        self._place += 1
+        self._peek()
+        return key
+
+    def _leave(self) -> None:
+        """Read what follows the array in the objects that contain it."""
+        for _ in self._layout.path:
+            while (found := self._member()) is not None:
+                self.left_out.append(found)
+                self._value()
+
+    @property
+    def _line_here(self) -> int:
+        return self._first_line + self._text.count("\n", 0, self._place)
 
     @property
     def _line(self) -> int:
@@ -194,12 +299,13 @@ class ArrayReader(_Objects):
         value = self._value()
         self._characters += self._place - before
         self._empty = False
-        return _an_object(value, self._found_at)
+        return self._row(value, self._found_at)
 
     def _separated(self, begin: str) -> str:
         """Skip the comma of an array; return "" after its end."""
         if begin == "]":
             self._place += 1
+            self._leave()
             if self._peek():
                 raise self._broken_at("something follows the array", self._place)
             self._in_array = False

@@ -173,9 +173,7 @@ def _refuse_marks(marks: Iterable[Any], name: str) -> None:
             )
 
 
-def _column(
-    cls: type, item: Field, localns: Mapping[str, Any] | None, given: Mapping[str, Any]
-) -> ColumnSpec:
+def _column(cls: type, item: Field, localns: Mapping[str, Any] | None, given: Mapping[str, Any]) -> ColumnSpec:
     try:
         found = _unwrapped(item.hint)
         _refuse_marks(found.marks, item.name)

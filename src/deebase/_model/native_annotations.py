@@ -7,13 +7,17 @@ from typing import Annotated, Any, get_args, get_origin
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from deebase._model.facts import ColumnInfo
+from deebase._model.facts import ColumnInfo, TableInfo
+from deebase._rows.model import TableModel
 from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.quoting import identifier
 from deebase._sqltext.type_names import same_type, type_name
 from deebase._types.array import ArrayValues
 from deebase._types.base import ColumnType
+from deebase._types.documents import ANY_DOCUMENT, JSON
 from deebase._types.registry import annotated_type, column_type
 from deebase._types.text import String
+from deebase.errors import ValidationError
 from deebase.types import MaxLength, Native
 
 
@@ -27,7 +31,8 @@ def annotation_of(sa_type: TypeEngine[Any], column: ColumnInfo | None, dialect: 
         dialect: the database of the column.
     """
     kind = column_type(sa_type)
-    plain = kind.annotation
+    # Not that of the class: a document of others may be a list.
+    plain = ANY_DOCUMENT if isinstance(kind, JSON) and kind.hint is None else kind.annotation
     if column is None or dialect is None:
         return plain
     if isinstance(kind, ArrayValues):
@@ -40,9 +45,27 @@ def annotation_of(sa_type: TypeEngine[Any], column: ColumnInfo | None, dialect: 
     return _annotated(plain, [*marks, _native(column, dialect)])
 
 
+def annotations_of(model: TableModel, facts: TableInfo | None, dialect: Dialect) -> dict[str, Any]:
+    """Return the annotations of the columns of a table, which makes the same columns.
+
+    Args:
+        model: the table.
+        facts: what was read of it; None for the Python types alone.
+        dialect: its database.
+    """
+    found = {} if facts is None else {column.name: column for column in facts.columns}
+    hints = {name: annotation_of(column.sa_type, found.get(name), dialect) for name, column in model.columns.items()}
+    return {name: hint | None if model.columns[name].nullable else hint for name, hint in hints.items()}
+
+
 def _native(column: ColumnInfo, dialect: Dialect) -> Native:
-    is_typed = capabilities_of(dialect).checks_types
-    return Native(type_name(column.type).short) if is_typed else Native(sqlite=column.type)
+    if capabilities_of(dialect).checks_types:
+        return Native(type_name(column.type).short)
+    try:
+        return Native(sqlite=column.type)
+    except ValidationError:
+        # SQLite gives a quoted type without its quotes.
+        return Native(sqlite=identifier(column.type))
 
 
 def _made(hint: Any, marks: list[Any]) -> TypeEngine[Any] | None:

@@ -10,6 +10,7 @@ from sqlalchemy.types import TypeEngine
 from deebase._model.facts import ColumnInfo
 from deebase._types.array import Array
 from deebase._types.choices import DomainEnum, NativeEnum
+from deebase._types.documents import PlainJson
 from deebase._types.native import NativeText
 from deebase._types.registry import postgres_column
 
@@ -20,7 +21,9 @@ def postgres_type(column: ColumnInfo) -> TypeEngine[Any]:
         return _single(column.base or column.type, column)
     element = _single(column.base, column)
     # The driver needs elements in its types, not as text.
-    return NativeText(column.type) if isinstance(element, NativeText) else Array(element)
+    if isinstance(element, NativeText):
+        return NativeText(column.type)
+    return Array(element.in_array if isinstance(element, PlainJson) else element)
 
 
 def is_foreign(column: ColumnInfo) -> bool:

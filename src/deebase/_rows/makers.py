@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -152,11 +152,11 @@ def _keyword_only(row_type: Any) -> bool:
     return not hasattr(row_type, "__attrs_attrs__") or any(field.kw_only for field in row_type.__attrs_attrs__)
 
 
-def dataclass_of(model: TableModel) -> type[Any]:
-    """Return a dataclass with a field for each column, all of them optional."""
+def dataclass_of(model: TableModel, hints: Mapping[str, Any]) -> type[Any]:
+    """Return a dataclass with a field for each column, all of them optional; annotations are by column."""
     title = "".join([part.capitalize() for part in re.split(r"\W|_", model.name)])
     fields: list[Any] = []
     for column, name in attribute_names(model.columns).items():
-        hint: Any = Any if name == column else Annotated[Any, ColumnName(column)]
+        hint: Any = hints[column] if name == column else Annotated[hints[column], ColumnName(column)]
         fields.append((name, hint, dataclasses.field(default=UNSET, metadata={"deebase": model})))
     return dataclasses.make_dataclass(title if is_attribute(title) else "Row", fields)

@@ -39,7 +39,8 @@ class Batch:
         # The statements depend on the cache key of the scope; its values are parameters.
         self._scope = scope
         self._build = build
-        self._binds = [model.column(name).bind_operand for name in names]
+        columns = [model.column(name) for name in names]
+        self._binds = [column.bind_operand if column.name in model.pks else column.bind for column in columns]
         self._kept: dict[int, CompiledStatement] = {}
         self.most = max(1, min(MOST_ROWS, MOST_PARAMETERS // len(names)))
 

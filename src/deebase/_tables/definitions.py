@@ -6,12 +6,12 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from deebase._model.classes import tables_of
 from deebase._model.design import TableSpec, design
-from deebase._schema.from_sql import create_from_sql
 from deebase._schema.create import create_tables
+from deebase._schema.from_sql import create_from_sql
 from deebase._schema.match import match
 from deebase._schema.reflect import reflect, refresh
 from deebase._schema.views import ViewMaker
@@ -22,7 +22,8 @@ from deebase.errors import ValidationError
 
 if TYPE_CHECKING:
     from deebase._engine.core import Core
-    from deebase._tables.import_file import Conflict
+    from deebase._files.options import Reading
+    from deebase._files.reports import ImportReport
 
 #: The options of ``create`` that ``create_all`` takes for a single class.
 _OWN_OPTIONS = frozenset(
@@ -50,15 +51,15 @@ class IfExists(NamedTuple):
             raise ValidationError("if_not_exists, replace and transform exclude each other", hint="give one of them")
 
 
-class Reading(TypedDict):
-    """How ``import_file`` reads its file."""
+class ImportTarget(NamedTuple):
+    """Where an import goes; the arguments of ``Database.import_file`` with these names."""
 
-    format: str | None
-    encoding: str
-    delimiter: str | None
-    header: bool | Sequence[str]
-    null: str | Iterable[str]
-    progress: Callable[[int, int, int], object] | None
+    table: str | None
+    pk: str | Sequence[str] | None
+    types: Mapping[str, Any]
+    on_conflict: Literal["ignore", "update"] | None
+    on: str | Sequence[str] | None
+    report: Callable[[ImportReport], object] | None
 
 
 class Definitions:
@@ -122,36 +123,19 @@ class Definitions:
         await reflect(self._executor, self._catalog, schema, name)
         return name if schema is None else f"{schema}.{name}"
 
-    async def import_file(
-        self,
-        source: Any,
-        table: str | None,
-        reading: Reading,
-        *,
-        pk: str | Sequence[str] | None,
-        types: Mapping[str, Any] | None,
-        on_conflict: Conflict,
-        on: str | Sequence[str] | None,
-    ) -> Table[Row]:
-        """Import a file and return its table."""
+    async def import_file(self, source: Any, reading: Reading, target: ImportTarget) -> Table[Row]:
+        """Import a file, or several, and return the table."""
         # Only programs that import files load zip archives and the like.
-        from deebase._files.importing import Import
-        from deebase._tables.import_file import import_into
+        from deebase._tables.import_file import FileImport, opened_files
 
         with ExitStack() as stack:
-            found = Import(source, **reading, stack=stack)
-            return await import_into(
-                found,
-                self._executor,
-                self._catalog,
-                self.tables,
-                lambda made: self.create(made, IfExists()),
-                table,
-                pk,
-                types or {},
-                on_conflict,
-                on,
-            )
+            job = FileImport(opened_files(source, reading, stack), self._executor, self._catalog, self.tables, target)
+            async with self._executor.transaction():
+                await reflect(self._executor, self._catalog, None, job.name)
+                table = await job.run(lambda made: self.create(made, IfExists()))
+            if target.report is not None:
+                target.report(job.report(table))
+            return table
 
 
 def designs_of(

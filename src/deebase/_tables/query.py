@@ -236,12 +236,12 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         self,
         target: str | os.PathLike[str] | IO[Any] | TextIOBase,
         *,
-        format: Literal["csv", "tsv", "json", "ndjson"] | None = None,
+        format: Literal["csv", "tsv", "json", "ndjson", "parquet", "xlsx"] | None = None,
         delimiter: str | None = None,
         overwrite: bool = False,
         progress: Callable[[int], object] | None = None,
     ) -> int:
-        """Write the rows to a CSV, TSV, JSON or NDJSON file, which is complete or absent.
+        """Write the rows to a CSV, TSV, JSON, NDJSON, Parquet or Excel file, which is complete or absent.
 
         Args:
             target: a path (``people.csv``, ``people.json.gz``, ``people.csv.zip``), a binary or text file object, or
@@ -255,7 +255,8 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
             The number of rows.
 
         Raises:
-            InvalidOperationError: the file exists, or cannot be written.
+            InvalidOperationError: the file exists, cannot be written or cannot hold a value, or its format needs a
+                library that is not installed.
             ValidationError: an unknown format.
 
         Example:
@@ -265,15 +266,13 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         """
         # Here, because zip archives and the like are needed by those alone who export files.
         from deebase._files.exporting import Export
-        from deebase._types.registry import written_by_column
 
         model, chosen = self._source.model, self._selection
         chosen.refuse("export", "select=[...] names the columns, those of the key among them", "with_pk")
         file = Export(target, format=format, delimiter=delimiter, overwrite=overwrite, table=model.sa_table.name)
         order = list(model.pks) if chosen.order_by is None else chosen.order_by
         rows = Query[dict[str, Any]](self._source.with_rows(dict), self._where, chosen._replace(order_by=order))
-        kinds = {name: written_by_column(model.sa_table.c[name].type) for name in self._selected}
-        return await file.write(kinds, rows, progress)
+        return await file.write({name: model.sa_table.c[name].type for name in self._selected}, rows, progress)
 
     async def first(self) -> R | None:
         """Return the first row, or None.

@@ -8,6 +8,7 @@ from io import TextIOBase
 from typing import IO, TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
 
 from deebase._engine.context import TableContext, conditions
+from deebase._model.native_annotations import annotations_of
 from deebase._pictures.notebook import table_html
 from deebase._rows.advice import refuse_attribute
 from deebase._rows.makers import dataclass_of
@@ -132,7 +133,9 @@ class Readable(Generic[R]):
         """
         model = self._model
         if model.row_type is dict:
-            self._source.catalog.set_row_type(model, dataclass_of(model))
+            catalog = self._source.catalog
+            hints = annotations_of(model, catalog.facts(model.name), self._source.dialect)
+            catalog.set_row_type(model, dataclass_of(model, hints))
         return model.row_type
 
     # -- by key --------------------------------------------------------------------------------
@@ -291,7 +294,7 @@ class Readable(Generic[R]):
         /,
         target: str | os.PathLike[str] | IO[Any] | TextIOBase,
         *conditions_: Any,
-        format: Literal["csv", "tsv", "json", "ndjson"] | None = None,
+        format: Literal["csv", "tsv", "json", "ndjson", "parquet", "xlsx"] | None = None,
         delimiter: str | None = None,
         overwrite: bool = False,
         progress: Callable[[int], object] | None = None,

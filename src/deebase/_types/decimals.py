@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,6 +18,7 @@ from deebase._types.base import ColumnType, Named, Processor, has_types, kept_on
 from deebase._types.forms.arithmetic import SYMBOLS, Computed, is_exact
 from deebase._types.forms.foreign_values import python_value
 from deebase._types.number import number_text
+from deebase._types.quick_checks import HIGHEST_INTEGER, LOWEST_INTEGER
 
 #: SQLite's collation that orders stored Decimals by value; every connection registers it.
 DECIMAL_COLLATION = "deebase_decimal"
@@ -78,6 +80,10 @@ _BY_VALUE = frozenset(
 )
 
 
+#: Declared types of SQLite that store text as text (sqlite.org/datatype3.html#determination_of_column_affinity).
+_HOLDS_TEXT = re.compile("CHAR|CLOB|TEXT|BLOB", re.IGNORECASE)
+#: Decimal digits that a binary fraction keeps.
+_REAL_DIGITS = 15
 #: Digits of NUMERIC before and after the point (PostgreSQL manual, "Numeric Types").
 DIGITS_BEFORE_POINT = 131_072
 DIGITS_AFTER_POINT = 16_383
@@ -111,6 +117,17 @@ def exact_number(value: Any, *, finite: bool = True) -> Decimal:
             value, f"holds up to {DIGITS_BEFORE_POINT} digits before the point and {DIGITS_AFTER_POINT} after it"
         )
     return number
+
+
+def _as_number(value: Any) -> str:
+    """Return a number for a column that SQLite stores numbers in, which keep 15 digits, or integers of 64 bits."""
+    number = exact_number(value)
+    kept = len(number.normalize().as_tuple().digits) <= _REAL_DIGITS
+    if not kept and (number != number.to_integral_value() or not LOWEST_INTEGER <= number <= HIGHEST_INTEGER):
+        raise refused(
+            value, f"SQLite keeps {_REAL_DIGITS} digits in this column", "round it, or declare the column DECIMAL TEXT"
+        )
+    return format(number, "f")
 
 
 def _operand(value: Any) -> ColumnElement[Any]:
@@ -203,7 +220,9 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
         return str(value.normalize())
 
     def to_sqlite(self) -> Processor:
-        return lambda value: format(exact_number(value), "f")
+        if self.native is None or self.native.sqlite is None or _HOLDS_TEXT.search(self.native.sqlite):
+            return lambda value: format(exact_number(value), "f")
+        return _as_number
 
     def from_sqlite(self) -> Processor:
         """Return what reads it; arithmetic and aggregates of SQLite give numbers instead of text."""

@@ -18,11 +18,12 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from deebase._types.base import ColumnType, has_types, kept_on_sqlite, misfit, refused
 from deebase._types.choices import EQUALITIES
 from deebase._types.forms.foreign_values import python_value
+from deebase._types.forms.json_texts import with_text, written_text
 from deebase._types.text import plain_json, text_fault
 from deebase.errors import DataError, DeeBaseError, ValidationError
 
@@ -262,6 +263,8 @@ class JSON(ColumnType[Any], name="json"):
     defines_classes = True
     # The annotation alone says what documents are made of.
     converts = False
+    #: Whether an unchanged document is stored again as others wrote it.
+    keeps_text = False
 
     class Comparator(TypeDecorator.Comparator[Any], sa.JSON.Comparator[Any]):
         """Elements of a document are JSON of any kind, also if the document has a class."""
@@ -298,8 +301,16 @@ class JSON(ColumnType[Any], name="json"):
         """Whether values are made from JSON, such as instances of a dataclass."""
         return self._codec.decode is not None
 
+    @classmethod
+    def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
+        made = cls()
+        # JSONB of PostgreSQL has one form.
+        made.keeps_text = declared.isupper()
+        return made
+
     def accept(self, value: Any) -> JsonText:
-        return JsonText(encode(self._codec, value))
+        text = written_text(value, loads) if self.keeps_text else None
+        return JsonText(encode(self._codec, value) if text is None or _ESCAPED_NUL.search(text) else text)
 
     def parse(self, text: str) -> Any:
         return self._read(written_json(text))
@@ -348,13 +359,20 @@ class JSON(ColumnType[Any], name="json"):
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
         """Return what makes the value of a document."""
-        # The driver's codecs parse JSON.
-        parsed = has_types(dialect)
+        parsed = self._is_parsed(dialect)
+        keeps_text = self.keeps_text and not parsed and self._codec.decode is None
 
         def process(value: Any) -> Any:
-            return None if value is None else decode(self._codec, value, parsed=parsed)
+            if value is None:
+                return None
+            made = decode(self._codec, value, parsed=parsed)
+            return with_text(made, value, dumps) if keeps_text else made
 
         return process
+
+    def _is_parsed(self, dialect: Dialect) -> bool:
+        """Whether the driver parses documents, rather than to return their text."""
+        return has_types(dialect)
 
     def of_literal(self, value: Any) -> Any:
         if isinstance(value, (bool, bytes)):
@@ -393,6 +411,25 @@ class PlainJson(JSON):
     """JSON as it was written; PostgreSQL has no equality for it."""
 
     postgres: ClassVar[Any] = postgresql.JSON(none_as_null=True)
+    keeps_text = True
+
+    @classmethod
+    def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
+        return cls()
+
+    @property
+    def in_array(self) -> JSON:
+        """The type of elements of an array, which the driver parses."""
+        made: PlainJson = self.copy()
+        made.keeps_text = False
+        return made
+
+    def column_expression(self, column: Any) -> Any:
+        """Return the column as text, which the driver does not parse."""
+        return sa.cast(column, sa.Text()) if self.keeps_text else column
+
+    def _is_parsed(self, dialect: Dialect) -> bool:
+        return not self.keeps_text
 
     def kept(self, stored: Any, new: Any, dialect: Dialect) -> Any:
         return kept_documents(stored, new)

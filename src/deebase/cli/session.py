@@ -16,7 +16,7 @@ from deebase.cli.frame import FAILED, Refusal
 from deebase.cli.invocation import invocation, say
 from deebase.cli.recording import recorded, recording_migrator, rehearsed
 from deebase.cli.terminal import confirm, echo
-from deebase.config import find_url
+from deebase.config import find_project, find_url
 from deebase.errors import ConnectionError, TableNotFoundError
 
 if TYPE_CHECKING:
@@ -185,6 +185,36 @@ def database_url() -> str:
     return url
 
 
+def database_at(url: str, **pragmas: object) -> Database:
+    """Return a database with the options of the command and, for a SQLite file, the functions of the project.
+
+    Raises:
+        ConfigurationError: the setting ``sqlite`` names a module that does not exist.
+    """
+    from deebase._engine.core import core_of
+    from deebase._sqltext.capabilities import capabilities_of
+    from deebase.database import Database
+
+    given = {**pragmas, **invocation().pragmas}
+    db = Database(url, pragmas=given)
+    if capabilities_of(core_of(db).dialect).is_one_file and (added := _additions()):
+        return Database(url, pragmas=given, **added)
+    return db
+
+
+def _additions() -> dict[str, Any]:
+    """Return the functions, collations and extensions in the module that the setting ``sqlite`` names."""
+    project = find_project()
+    name = None if project is None else project.text("sqlite")
+    if project is None or name is None:
+        return {}
+    from deebase._backends.additions import OPTIONS
+    from deebase.migrations.compare.models import imported
+
+    module = imported(name, project.directory, setting="sqlite")
+    return {option: getattr(module, option.upper(), None) for option in OPTIONS}
+
+
 def ask(question: str) -> None:
     """Return if the answer is yes, or with --yes or --dry-run; else end the command.
 
@@ -209,11 +239,9 @@ def is_own(name: str) -> bool:
 
 
 async def _opened(url: str, creates: bool, reflects: bool) -> tuple[Database, bool]:
-    from deebase import Database
     from deebase._sqltext.capabilities import capabilities_of
 
-    given = invocation().pragmas
-    db = Database(url, pragmas=given)
+    db = database_at(url)
     is_file = capabilities_of(db.engine.dialect).is_one_file
     missing = _missing_file(db.engine.url) if is_file else None
     if missing is not None:
@@ -225,11 +253,11 @@ async def _opened(url: str, creates: bool, reflects: bool) -> tuple[Database, bo
             )
         # A dry run creates nothing, not even an empty file.
         in_memory = invocation().dry_run and _has_directory(missing)
-        db = Database(":memory:" if in_memory else url, pragmas=given)
+        db = database_at(":memory:" if in_memory else url)
     elif is_file:
         # The file keeps its journal mode: looking at it is not a change.
         await db.close()
-        db = Database(url, pragmas={"journal_mode": None, **given})
+        db = database_at(url, journal_mode=None)
     if reflects:
         try:
             await db.reflect()

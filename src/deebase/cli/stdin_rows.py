@@ -49,7 +49,7 @@ def _objects() -> Iterator[dict[str, Any]]:
     with ExitStack() as stack:
         try:
             with reading():
-                found = ArrayReader(make_input("-", "utf-8-sig", stack).open(), exact=True)
+                found = ArrayReader(make_input("-", "utf-8-sig", stack).open())
                 while rows := found.read():
                     yield from rows
         except Fault as fault:

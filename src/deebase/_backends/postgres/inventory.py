@@ -16,11 +16,12 @@ from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
 from deebase._rows.model import ForeignKeyModel
 from deebase.errors import QueryError, SchemaError
 
-# Partitions are used through their partitioned table. Objects of extensions are left out.
+# Partitions are used through their partitioned table, unless one is named. Objects of extensions are left out.
 _LISTED = """
     SELECT c.oid, c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'table' END
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = coalesce($1, current_schema()) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+    WHERE n.nspname = coalesce($1, current_schema()) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND (NOT c.relispartition OR NOT $3::boolean AND c.relname = ANY($2))
         AND ($2::text[] IS NULL OR c.relname = ANY($2) OR $3::boolean AND EXISTS (
             SELECT FROM pg_constraint k JOIN pg_class child ON child.oid = k.conrelid
             JOIN pg_class parent ON parent.oid = k.confrelid
@@ -40,8 +41,8 @@ _COLUMNS = """
     )
     SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
            pg_get_expr(d.adbin, d.adrelid), coalesce(array_position(i.indkey::int2[], a.attnum), -1) + 1,
-           a.attidentity <> '' OR d.adbin IS NOT NULL
-               AND pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname) IS NOT NULL,
+           a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) = format('nextval(%L::regclass)',
+               pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname)::regclass), false),
            a.attgenerated <> '',
            CASE WHEN t.typcategory = 'A' THEN format_type(t.typelem, coalesce(b.modifier, a.atttypmod))
                 WHEN b.kind IS NOT NULL THEN format_type(b.kind, b.modifier) END,
@@ -59,6 +60,7 @@ _COLUMNS = """
     WHERE a.attrelid = ANY($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attrelid, a.attnum
 """
+# A key to a partitioned table has further rows, one for each partition.
 _CONSTRAINTS = """
     SELECT k.conrelid, k.contype::text, k.conname::text, pg_get_constraintdef(k.oid),
            ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(n, place)
@@ -70,7 +72,9 @@ _CONSTRAINTS = """
            k.confdeltype::text, k.confupdtype::text
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
     LEFT JOIN pg_class f ON f.oid = k.confrelid LEFT JOIN pg_namespace fn ON fn.oid = f.relnamespace
-    WHERE k.conrelid = ANY($1::oid[]) AND k.contype IN ('f', 'c') ORDER BY k.conrelid, k.conkey, k.conname
+    WHERE k.conrelid = ANY($1::oid[]) AND k.contype IN ('f', 'c')
+        AND NOT EXISTS (SELECT FROM pg_constraint whole WHERE whole.oid = k.conparentid AND whole.conrelid = k.conrelid)
+    ORDER BY k.conrelid, k.conkey, k.conname
 """
 _INDEXES = """
     SELECT i.indrelid, x.relname::text, i.indisunique, i.indpred IS NOT NULL, pg_get_indexdef(i.indexrelid),
@@ -92,7 +96,7 @@ _REFERRERS = """
     SELECT c.relname::text, a.attname::text, k.conrelid::regclass::text, k.conname::text, pg_get_constraintdef(k.oid)
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
     JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
-    WHERE k.contype = 'f' AND k.confrelid = to_regclass($1) AND k.conrelid <> k.confrelid
+    WHERE k.contype = 'f' AND k.confrelid = to_regclass($1) AND k.conrelid <> k.confrelid AND k.conparentid = 0
 """
 _CHECKS = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c' AND conrelid = to_regclass($1)"
 #: A temporary table, for which the server rewrites a condition in a comparable form.

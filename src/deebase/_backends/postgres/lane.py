@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from deebase._backends.postgres.guard import check_reads
@@ -192,6 +192,28 @@ class PostgresLane:
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
             # asyncpg has no separate class for encoding errors.
             raise DataError(f"a row does not fit the columns of {table}", hint="check its values") from error
+
+    async def copy_text(self, table: str, columns: Sequence[str], data: bytes) -> None:
+        """Store rows in the text format of COPY, in a transaction."""
+        self._begin(_COPY)
+
+        async def chunks() -> AsyncGenerator[bytes, None]:
+            yield data
+
+        await self.driver.copy_to_table(table, columns=list(columns), source=chunks(), format="text")
+
+    async def copy_out(self, query: str, sink: Callable[[bytes], Awaitable[None]]) -> None:
+        """Give a function the rows of a query in the binary format of COPY."""
+        self._begin(_COPY)
+        await self.driver.copy_from_query(query, output=sink, format="binary")
+
+    async def copy_in(
+        self, schema: str, table: str, columns: Sequence[str], pieces: AsyncGenerator[bytes, None]
+    ) -> None:
+        """Store rows in the binary format of COPY, in a transaction."""
+        self._begin(_COPY)
+        names = list(columns) or None
+        await self.driver.copy_to_table(table, schema_name=schema, columns=names, source=pieces, format="binary")
 
     async def _know_types(self, table: str, schema: str | None, columns: Sequence[str]) -> None:
         """Make asyncpg encode for the current types of the columns.

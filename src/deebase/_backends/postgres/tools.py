@@ -15,7 +15,11 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from deebase._backends.copying import Access as CopyAccess
 from deebase._backends.database_tools import Access, Diagnosis, refused_backup, require_header
+from deebase._backends.postgres.copying.rows import PostgresRows
+from deebase._backends.postgres.copying.source import PostgresSource
+from deebase._backends.postgres.copying.target import PostgresTarget
 from deebase._backends.postgres.script import read_script
 from deebase._backends.postgres.script.recreation import recreation
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
@@ -73,26 +77,6 @@ BEGIN
   END LOOP;
   PERFORM lo_unlink(oid) FROM pg_largeobject_metadata;
 END $$;
-"""
-_VIEWS = """
-    SELECT c.relname::text AS name, pg_get_viewdef(c.oid) AS sql
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('v', 'm') AND n.nspname = current_schema() AND NOT EXISTS (
-        SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-    ORDER BY c.oid
-"""
-#: DROP and CREATE of the indexes and foreign keys; foreign keys come after the indexes that they may need.
-_DEFERRED = """
-    WITH mine AS (SELECT to_regclass(quote_ident(n)) AS oid FROM unnest($1::text[]) n)
-    SELECT format('DROP INDEX %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid), 1 AS place
-    FROM pg_index i JOIN mine ON mine.oid = i.indrelid
-    WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
-    UNION ALL
-    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::regclass, k.conname),
-           format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)),
-           2 AS place
-    FROM pg_constraint k JOIN mine ON mine.oid = k.conrelid WHERE k.contype = 'f'
-    ORDER BY place, 2
 """
 _INVALID_INDEXES = """
     SELECT i.indexrelid::regclass::text, i.indrelid::regclass::text FROM pg_index i WHERE NOT i.indisvalid
@@ -197,18 +181,17 @@ class PostgresTools:
 
     # -- copies --------------------------------------------------------------------------------
 
-    async def views(self) -> list[tuple[str, str]]:
-        rows = await self._access.read(_VIEWS, [])
-        return [(str(name), str(sql).strip().removesuffix(";")) for name, sql in rows]
+    def copy_source(self, access: CopyAccess) -> PostgresSource:
+        """Return what reads the database for a copy into another kind of database."""
+        return PostgresSource(access)
 
-    async def deferred_objects(self, tables: Sequence[str]) -> list[tuple[str, str]]:
-        """Return DROP and CREATE of indexes and foreign keys."""
-        rows = await self._access.read(_DEFERRED, [list(tables)])
-        return [(str(drop), str(create)) for drop, create, _ in rows]
+    def row_transfer(self, access: CopyAccess) -> PostgresRows:
+        """Return what moves rows into another database."""
+        return PostgresRows(access)
 
-    def defer_foreign_keys(self) -> list[str]:
-        """Return nothing: the foreign keys of a copy are deferred objects."""
-        return []
+    def copy_target(self, access: CopyAccess) -> PostgresTarget:
+        """Return what creates and fills tables in a copy from another kind of database."""
+        return PostgresTarget(access)
 
     def drop_tables(self, quoted_names: Sequence[str]) -> list[str]:
         """Return one DROP TABLE for all."""

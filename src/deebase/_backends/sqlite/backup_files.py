@@ -74,7 +74,9 @@ def require_sound(path: Path, additions: Additions) -> None:
 
 def opened(path: Path, additions: Additions) -> sqlite3.Connection:
     """Open a snapshot for reading and writing, with the functions that its schema may call."""
-    return _set_up(sqlite3.connect(path, isolation_level=None), additions)
+    connection = _set_up(sqlite3.connect(path, isolation_level=None), additions)
+    callbacks.stand_in(connection)
+    return connection
 
 
 def reading(source: Path, additions: Additions) -> sqlite3.Connection:

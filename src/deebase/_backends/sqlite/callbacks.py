@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from deebase._backends.additions import Additions, SqlFunction
+from deebase._sqltext.dialects import SQLITE
+from deebase._sqltext.quoting import identifier
+from deebase._sqltext.tokens import code_tokens, folded
 from deebase.errors import ConfigurationError, QueryError
 
 #: How SQLite says that a connection lacks something that the schema of a file uses.
@@ -35,6 +39,56 @@ def add(raw: sqlite3.Connection, additions: Additions) -> None:
         _register(raw, function)
     for name, compare in additions.collations.items():
         raw.create_collation(name, _comparing(raw, name, compare))
+
+
+def stand_in(raw: sqlite3.Connection) -> bool:
+    """Define the collations that the schema names and the connection lacks, for reading; whether there are any.
+
+    Without them SQLite refuses even statements that compare nothing. A statement that compares two texts fails.
+    """
+    # A file that is locked, damaged or not a database: the first statement raises the error.
+    with suppress(sqlite3.Error):
+        texts = [str(sql) for (sql,) in raw.execute("SELECT sql FROM sqlite_master WHERE sql LIKE '%collate%'")]
+        missing = [name for name in collations_of(texts) if not _is_defined(raw, name)]
+        for name in missing:
+            raw.create_collation(name, _refusing(raw, name))
+        return bool(missing)
+    return False
+
+
+def _is_defined(raw: sqlite3.Connection, name: str) -> bool:
+    # PRAGMA collation_list has every name that the schema mentions.
+    try:
+        raw.execute(f"SELECT 'a' < 'b' COLLATE {identifier(name)}")
+    except sqlite3.OperationalError as error:
+        return not lacks_addition(error)
+    return True
+
+
+def collations_of(texts: Iterable[str]) -> list[str]:
+    """Return the collations that statements of a schema name."""
+    pairs = [pair for sql in texts for pair in pairwise(code_tokens(sql, SQLITE))]
+    return list({folded(name.name): name.name for token, name in pairs if token.word == "COLLATE"}.values())
+
+
+def calls_of(texts: Iterable[str]) -> list[str]:
+    """Return the names before a parenthesis in statements of a schema: functions, among others."""
+    pairs = [pair for sql in texts for pair in pairwise(code_tokens(sql, SQLITE))]
+    return list({folded(name.name): name.name for name, token in pairs if token.text == "(" and name.name}.values())
+
+
+def _refusing(raw: sqlite3.Connection, name: str) -> Callable[[str, str], int]:
+    """Return the collation that ends each statement that compares by it."""
+
+    def run(_one: str, _other: str) -> int:
+        _failures.last = QueryError(
+            f"the statement compares by the collation {name} of the file, which is not defined",
+            hint=f"if its application defines it: Database(path, collations={{{name!r}: f}})",
+        )
+        raw.interrupt()
+        return 0
+
+    return run
 
 
 def lacks_addition(error: BaseException) -> bool:

@@ -163,6 +163,8 @@ async def _open(engine: AsyncEngine, settings: Settings, file: _File, *, reader:
                 lane.added = frozenset([name for name, harmless in added_functions(raw).items() if harmless])
             lane.is_reader = reader
             if reader:
+                if callbacks.stand_in(raw):
+                    lane.added = lane.added or frozenset()
                 raw.execute("PRAGMA query_only = ON")
             else:
                 lane.triggers.watch(raw)

@@ -121,7 +121,7 @@ class SqliteLane:
                     job.error = closed_while_running() if self.closed else error
 
     def _run_all(self, jobs: list[Job], alone: bool) -> None:
-        for shares, group in groupby(jobs, lambda job: alone and job.statement.shares_commit):
+        for shares, group in groupby(jobs, lambda job: alone and self._shares_commit(job)):
             if shares:
                 self._run_shared(list(group))
                 continue
@@ -130,6 +130,10 @@ class SqliteLane:
                 if alone and self.raw.in_transaction:
                     # A statement outside of a transaction must not leave one open on the lane.
                     self.raw.rollback()
+
+    def _shares_commit(self, job: Job) -> bool:
+        # A collation that fails is noticed after the statement, which must not be committed then.
+        return job.statement.shares_commit or (self.added is not None and job.statement.writes is not None)
 
     def _run_one(self, job: Job) -> None:
         if job.cancelled:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,14 +10,16 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from deebase._backends.copying import Access as CopyAccess
 from deebase._backends.database_tools import Access, Diagnosis, FileCopies, require_header
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
 from deebase._backends.sqlite.backup_files import copy_in, copy_out, require_sound
+from deebase._backends.sqlite.copying.source import SqliteSource
+from deebase._backends.sqlite.copying.target import SqliteTarget
 from deebase._backends.sqlite.file_copies import SqliteFileCopies
 from deebase._backends.sqlite.inventory import LISTED
 from deebase._backends.sqlite.script import known_script, read_script, recreation
 from deebase._model.facts import TableInfo
-from deebase._sqltext.quoting import identifier
 from deebase.errors import DatabaseError
 
 #: The header of a SQLite file (sqlite.org/fileformat2.html).
@@ -137,22 +138,20 @@ class SqliteTools:
 
     # -- copies --------------------------------------------------------------------------------
 
-    async def views(self) -> list[tuple[str, str]]:
-        rows = await self._access.read("SELECT name, sql FROM sqlite_master WHERE type = 'view' ORDER BY rowid", [])
-        return [(str(name), _select(str(sql))) for name, sql in rows]
+    def copy_source(self, access: CopyAccess) -> SqliteSource:
+        """Return what reads the database for a copy into another kind of database."""
+        return SqliteSource(access)
 
-    async def deferred_objects(self, tables: Sequence[str]) -> list[tuple[str, str]]:
-        """Return DROP and CREATE of the indexes that are not unique."""
-        rows = await self._access.read(_INDEXES, [json.dumps(list(tables))])
-        return [(f"DROP INDEX {identifier(str(name))}", str(sql)) for name, sql in rows]
+    def row_transfer(self, access: CopyAccess) -> None:
+        """Return None: files are copied whole."""
 
-    def defer_foreign_keys(self) -> list[str]:
-        """Return the PRAGMA that defers checks of foreign keys to COMMIT."""
-        return ["PRAGMA defer_foreign_keys = ON"]
+    def copy_target(self, access: CopyAccess) -> SqliteTarget:
+        """Return what creates and fills tables in a copy from another kind of database."""
+        return SqliteTarget(access)
 
     def drop_tables(self, quoted_names: Sequence[str]) -> list[str]:
         """Return one DROP TABLE for each table."""
-        return [*self.defer_foreign_keys(), *[f"DROP TABLE {name}" for name in quoted_names]]
+        return ["PRAGMA defer_foreign_keys = ON", *[f"DROP TABLE {name}" for name in quoted_names]]
 
     async def _one(self, sql: str, *args: Any) -> Any:
         rows = await self._access.read(sql, args)

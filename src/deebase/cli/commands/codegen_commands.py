@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,49 +15,42 @@ from deebase.cli.session import session
 from deebase.cli.terminal import echo
 from deebase.errors import InvalidOperationError
 
-if TYPE_CHECKING:
-    from deebase.cli.session import Rows
-
 
 @click.command(cls=Command, example="deebase codegen -o models.py")
 @click.argument("tables", nargs=-1)
 @click.option("-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path), help="The file; else stdout.")
+@click.option("--schema", "schemas", multiple=True, help="A schema to write, more than once for several; else all.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 4 if the file differs, and show how.")
 @database_options
-def codegen(tables: Sequence[str], file: Path | None, overwrite: bool, check: bool) -> None:
+def codegen(tables: Sequence[str], file: Path | None, schemas: Sequence[str], overwrite: bool, check: bool) -> None:
     """Write models from the database.
 
-    A module with a dataclass for each of the tables, or for all, and a function that creates them again.
+    A module with a dataclass for each of the tables and views, or for all, and a function that creates them again.
+    What a class does not express is created by its SQL.
     """
-    from deebase.tools.codegen import create_mod_from_tables
+    from deebase.tools.codegen.database_module import database_module
+    from deebase.tools.codegen.writing import write_file
 
     if check and file is None:
         raise Refusal("--check compares with a file: name it with -o.")
     with session() as s:
-        chosen = [s.table(name) for name in tables] or s.tables
-        if not chosen:
-            raise InvalidOperationError("the database has no tables", operation="codegen", hint="deebase table create")
+        if file is not None and not check and file.exists() and not overwrite:
+            raise InvalidOperationError(
+                f"{file} already exists", operation="codegen", target=str(file), hint="--overwrite replaces it"
+            )
+        chosen = [s.readable(name).name for name in tables if "." not in name or name in s.db.t]
+        chosen += [name for name in tables if name not in chosen]
+        source, notes = s.run(database_module(s.db, chosen, schemas or None))
+        for note in notes:
+            warnings.warn(note, stacklevel=1)
         if file is None:
-            echo(_source(chosen), nl=False)
+            echo(source, nl=False)
         elif check:
-            _compare(file, _source(chosen))
+            _compare(file, source)
         else:
-            if file.exists() and not overwrite:
-                raise InvalidOperationError(
-                    f"{file} already exists", operation="codegen", target=str(file), hint="--overwrite replaces it"
-                )
-            create_mod_from_tables(file, *chosen, overwrite=overwrite)
+            write_file(file, source, overwrite=overwrite, operation="codegen")
             say(f"Wrote {file}.")
-
-
-def _source(tables: Sequence[Rows]) -> str:
-    from deebase.tools.codegen import create_mod_from_tables
-
-    with tempfile.TemporaryDirectory(prefix="deebase-") as directory:
-        path = Path(directory) / "models.py"
-        create_mod_from_tables(path, *tables)
-        return path.read_text(encoding="utf-8")
 
 
 def _compare(file: Path, wanted: str) -> None:

@@ -16,7 +16,7 @@ from deebase.cli.frame import ATTENTION, Command, Group
 from deebase.cli.invocation import database_options, destroying, invocation, reading, say
 from deebase.cli.output import counted, show, show_object
 from deebase.cli.progress_bars import bar
-from deebase.cli.session import ask, session
+from deebase.cli.session import ask, database_at, session
 
 if TYPE_CHECKING:
     from deebase.database import Database
@@ -95,13 +95,31 @@ def restore(file: Path, replace: bool) -> None:
 @click.option("--table", "tables", multiple=True, help="A table to copy; all, and the views, by default.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted copy.")
 @click.option("--restart", is_flag=True, help="Drop the tables of an interrupted copy, and start again.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "null", "text", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What to do with a value that cannot be converted: stop before anything is created, store NULL, make the "
+    "column one of text, or skip the row.",
+)
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), help="A CSV file that lists all such values."
+)
 @reading
-def copy(source: str, target: str, tables: Sequence[str], resume: bool, restart: bool) -> None:
+def copy(
+    source: str,
+    target: str,
+    tables: Sequence[str],
+    resume: bool,
+    restart: bool,
+    on_error: str,
+    report: Path | None,
+) -> None:
     """Copy tables, rows, keys, indexes and views from one database to another, and compare both.
 
     --resume continues an interrupted copy. What the target does not accept is listed.
     """
-    from deebase.database import Database
     from deebase.tools.copying import CopyReport, copy_database
 
     async def work(advance: Callable[..., object] | None) -> CopyReport:
@@ -109,17 +127,30 @@ def copy(source: str, target: str, tables: Sequence[str], resume: bool, restart:
             if advance is not None:
                 advance(rows, rows, total)
 
-        pragmas = invocation().pragmas
-        async with Database(source, pragmas=pragmas) as one, Database(target, pragmas=pragmas) as other:
-            return await copy_database(one, other, tables=tables or None, progress=tell, resume=resume, restart=restart)
+        async with database_at(source) as one, database_at(target) as other:
+            return await copy_database(
+                one,
+                other,
+                tables=tables or None,
+                progress=tell,
+                resume=resume,
+                restart=restart,
+                on_error=on_error,
+                report=report,
+            )
 
     with bar("copy") as advance:
-        report = asyncio.run(work(advance))
-    show([asdict(table) for table in report.tables], ("name", "rows", "checksum"))
-    for view in report.views:
+        made = asyncio.run(work(advance))
+    show([asdict(table) for table in made.tables], ("name", "rows", "checksum"))
+    for view in made.views:
         say(f"Created view {view}.")
-    for note in report.left_out:
+    for note in made.notes:
+        say(f"Note: {note}")
+    for note in made.left_out:
         say(f"Left out: {note}")
+    if made.bad_value_count:
+        values = counted(made.bad_value_count, "value")
+        say(f"Not converted: {values}." if report is None else f"Not converted: {values}, listed in {report}.")
 
 
 @db.command(cls=Command, example="deebase db doctor")

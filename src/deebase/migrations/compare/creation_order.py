@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 from deebase._backends.schema_parts import TABLES, VIEWS
 from deebase._backends.schema_script import SchemaObject
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.dialects import TokenRules
 from deebase._sqltext.ordering import groups
 from deebase._sqltext.tokens import folded, words
 from deebase.migrations.compare.schema import Schema, TableState
+
+#: What belongs to a table, but uses other tables or functions, which could not be dropped before.
+_USING_OTHERS = frozenset({"constraint", "default", "trigger", "rule", "policy"})
 
 
 def tables(items: Iterable[TableState]) -> list[list[TableState]]:
@@ -46,11 +50,15 @@ def after_views(items: Sequence[SchemaObject], rules: TokenRules) -> list[Schema
 def removal(schema: Schema) -> Iterator[SchemaObject]:
     """Yield the objects of a schema in an order in which they can be dropped; others are dropped with them."""
     names = {item.name for item in schema.script.objects if item.table is None}
-    last = [table for group in reversed(tables(schema.tables.values())) for table in reversed(group)]
-    waiting = iter([next(iter(schema.parts.of_table(table.name))) for table in last])
+    replaced: dict[str, SchemaObject] = {}
+    needed = _USING_OTHERS
+    if not capabilities_of(schema.catalog.dialect).alters_in_place:
+        # Foreign keys are a part of the tables, and those of a table that refers to a dropped one would be checked.
+        last = [table.name for group in reversed(tables(schema.tables.values())) for table in reversed(group)]
+        known = {item.name: item for item in schema.script.objects if item.kind in TABLES}
+        places = [item.name for item in reversed(schema.script.objects) if item.kind in TABLES and item.name in last]
+        needed = frozenset()
+        replaced = {place: known[name] for place, name in zip(places, last, strict=True)}
     for item in reversed(schema.script.objects):
-        if item.kind in TABLES and item.name in schema.tables:
-            # In the places of the tables, but those that refer to others first.
-            yield next(waiting)
-        elif item.table is None or item.table not in names or item.kind == "constraint":
-            yield item
+        if item.table not in names or item.kind in needed:
+            yield replaced.get(item.name, item) if item.kind in TABLES else item

@@ -48,12 +48,13 @@ async def create(db: Database, models: Models, root: Path | None) -> None:
     await db.create_all(module)
 
 
-def imported(name: str, root: Path | None) -> ModuleType:
-    """Return a module of models.
+def imported(name: str, root: Path | None, *, setting: str = "models") -> ModuleType:
+    """Return a module that a setting names.
 
     Args:
         name: its name.
         root: a directory to search besides the usual places.
+        setting: the name of the setting, for messages.
 
     Raises:
         ConfigurationError: it does not exist.
@@ -64,9 +65,10 @@ def imported(name: str, root: Path | None) -> ModuleType:
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise MigrationError(f"the models in {name} need a module {error.name}", hint="install it") from error
+            raise MigrationError(f"{name} needs a module {error.name}", hint="install it") from error
         raise ConfigurationError(
-            f"there is no module {name} with models", hint='models = "app.models" in deebase.toml names it'
+            f"there is no module {name}, which the setting {setting} names",
+            hint=f'{setting} = "app.{setting}" in deebase.toml names it',
         ) from error
     except Exception as error:
         raise MigrationError(

@@ -40,7 +40,7 @@ class Hints:
         if spec.foreign_key is not None:
             marks.append(self._mark(spec.foreign_key))
         if spec.field is not None:
-            marks.append(call(self._names.use("deebase.types", "ColumnName"), Piece(quoted(spec.name))))
+            marks.append(call(self._names.use("deebase", "ColumnName"), Piece(quoted(spec.name))))
         if spec.nullable:
             written = self._optional(written, spec)
         if marks:

@@ -67,9 +67,7 @@ def _function(module: Module, calls: Sequence[Piece], left_out: Sequence[str]) -
         '    """Create the tables of this module: all of them, or none."""',
     ]
     without = [
-        written.name
-        for written in module.classes
-        if written.outline.design is None and not written.outline.by_sql
+        written.name for written in module.classes if written.outline.design is None and not written.outline.by_sql
     ]
     head += [comment(f"not created here, since it has no primary key: {name}", "    ") for name in without]
     head += [comment(text, "    ", "# not kept: ") for text in left_out]
@@ -139,7 +137,9 @@ def _foreign_key(known: Reference, names: Names) -> tuple[Piece, Piece]:
     options = {name: Piece(quoted(action)) for name, action in actions.items() if action is not None}
     if known.targets is not None:
         options["columns"] = _tuple(known.targets)
-    return _tuple(known.columns), call(names.use("deebase.types", "ForeignKeyMark"), Piece(quoted(known.table)), **options)
+    return _tuple(known.columns), call(
+        names.use("deebase.types", "ForeignKeyMark"), Piece(quoted(known.table)), **options
+    )
 
 
 def _tuple(names: Sequence[str]) -> Piece:

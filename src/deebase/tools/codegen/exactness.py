@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.database_tools import DatabaseTools
-from deebase._backends.schema_script import SchemaObject, SchemaScript
+from deebase._backends.schema_script import SchemaScript
 from deebase._model.design import TableSpec, sa_tables
 from deebase._model.facts import TableInfo
 from deebase._model.reflected import sa_table
@@ -90,9 +90,7 @@ class Exactness:
             # Other statements create these indexes.
             again = self._readers[made.table].outline(without=names)
             assert again.design is not None
-            found = self._tools.recreation(
-                self._drawn([again.design])[made.table], facts, self._objects, self._dialect
-            )
+            found = self._tools.recreation(self._drawn([again.design])[made.table], facts, self._objects, self._dialect)
             if found.other:
                 return self._by_sql(made, f"how its indexes are declared: {', '.join(sorted(names))}")
             made = replace(made, design=again.design)

@@ -128,14 +128,15 @@ def chosen_objects(
         names_in: returns the names in a SQL text.
     """
     kept = {index for index, item in enumerate(objects) if item.name in tables or item.table in tables}
-    kept -= {index for index, item in enumerate(objects) if item.table is None and item.kind == "pragma"}
+    # The name of an operator class or a function does not tell its extension.
+    kept |= {index for index, item in enumerate(objects) if item.kind == "extension"}
     named: set[str] = set()
     waiting = list(kept)
     while waiting:
         for statement in objects[waiting.pop()].create:
             named.update(names_in(statement))
         for index, item in enumerate(objects):
-            own = item.name.rpartition(".")[2].partition("(")[0]
+            own = item.name if item.kind == "schema" else item.name.rpartition(".")[2].partition("(")[0]
             if index not in kept and item.table is None and item.kind not in _WITH_ROWS and own.lower() in named:
                 kept.add(index)
                 waiting.append(index)

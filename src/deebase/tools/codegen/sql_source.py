@@ -10,11 +10,14 @@ from deebase.tools.codegen.line_layout import Piece, assigned, call, comment
 from deebase.tools.codegen.name_use import Names
 from deebase.tools.codegen.value_source import quoted
 
+#: The length of a name whose assignment begins on one line, also with a number at its end.
+_LONGEST = 60
+
 
 def constant_name(item: SchemaObject) -> str:
     """Return the name of a constant: the trigger "film fulltext" is TRIGGER_FILM_FULLTEXT."""
-    made = re.sub(r"\W+", "_", f"{item.kind}_{item.name}", flags=re.ASCII).upper().strip("_")
-    return made[:80].rstrip("_")
+    made = re.sub(r"[\W_]+", "_", f"{item.kind}_{item.name}", flags=re.ASCII).upper().strip("_")
+    return made[:_LONGEST].rstrip("_")
 
 
 def constant_source(name: str, item: SchemaObject, names: Names, *, row_type: str | None, why: Sequence[str]) -> str:
@@ -30,7 +33,7 @@ def constant_source(name: str, item: SchemaObject, names: Names, *, row_type: st
     statements = [Piece(sql_text(statement)) for statement in item.create]
     keywords = {} if row_type is None else {"row_type": Piece(row_type)}
     made = call(
-        names.use("deebase.types", "SchemaSQL"), Piece(quoted(item.kind)), Piece(quoted(item.name)), *statements, **keywords
+        names.use("deebase", "SchemaSQL"), Piece(quoted(item.kind)), Piece(quoted(item.name)), *statements, **keywords
     )
     reasons = f"SQL, since create() does not make exactly this table: {'; '.join(why)}"
     head = [comment(reasons)] if why else []

@@ -62,9 +62,7 @@ def table_module(
     if not whole:
         rules = capabilities_of(dialect).tokens
         objects = tuple(
-            chosen_objects(
-                objects, set(readers), lambda sql: {folded(token.name) for token in code_tokens(sql, rules)}
-            )
+            chosen_objects(objects, set(readers), lambda sql: {folded(token.name) for token in code_tokens(sql, rules)})
         )
     else:
         left_out += script.not_carried

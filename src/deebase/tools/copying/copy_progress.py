@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +26,11 @@ class CopiedTable:
 
 @dataclass
 class Step:
-    """A row of the table: a table of the copy, or SQL to run after all rows.
+    """A row of the table: a table of the copy, or a text to keep until the end.
 
     Attributes:
         name: the name of a table.
-        sql: the SQL to run.
+        sql: how it is copied; or the text to keep.
         rows: the number of rows of a copied table.
         checksum: the checksum of its rows.
     """
@@ -40,6 +40,14 @@ class Step:
     sql: Text | None = None
     rows: int | None = None
     checksum: str | None = None
+
+
+@dataclass(frozen=True)
+class BegunTable:
+    """A table of an unfinished copy: how it is copied, and the result if it is finished."""
+
+    how: str
+    copied: CopiedTable | None
 
 
 class CopyProgress:
@@ -57,19 +65,20 @@ class CopyProgress:
     def _steps(self) -> Table[Any]:
         return self._target.t[PROGRESS].rows_as(Step)
 
-    async def begin(self, names: Sequence[str], later: Sequence[str]) -> None:
-        """Record the tables of the copy, and the SQL to run at the end."""
+    async def begin(self, tables: Mapping[str, str], kept: Sequence[str]) -> None:
+        """Record the tables of the copy and how each is copied, and texts to keep until the end."""
         await self._target.create(Step, name=PROGRESS)
-        await self._steps.insert_all([*[Step(name=name) for name in names], *[Step(sql=sql) for sql in later]])
+        steps = [*[Step(name=name, sql=how) for name, how in tables.items()], *[Step(sql=text) for text in kept]]
+        await self._steps.insert_all(steps)
 
-    async def tables(self) -> dict[str, CopiedTable | None]:
-        """Return the tables of the copy by name; None for a table that is not copied yet."""
+    async def tables(self) -> dict[str, BegunTable]:
+        """Return the tables of the copy by name."""
         steps: list[Step] = await self._steps(self._steps.c.name.is_not(None), order_by="id")
-        return {str(step.name): _copied(step) for step in steps}
+        return {str(step.name): BegunTable(str(step.sql), _copied(step)) for step in steps}
 
-    async def later(self) -> list[str]:
-        """Return the SQL to run at the end."""
-        steps: list[Step] = await self._steps(self._steps.c.sql.is_not(None), order_by="id")
+    async def kept(self) -> list[str]:
+        """Return the texts that were kept."""
+        steps: list[Step] = await self._steps(self._steps.c.name.is_(None), order_by="id")
         return [str(step.sql) for step in steps]
 
     async def done(self, table: CopiedTable) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from deebase._backends.postgres.script.entries import Address, Entry, Target, make_entry
 from deebase._backends.schema_script import Read
 
-#: The schema public has a comment from the start.
+#: The schema public has a comment from the start, and so has an extension.
 _COMMENTS = """
     SELECT d.classoid::regclass::text, d.objoid, d.objsubid, quote_literal(d.description) FROM pg_description d
-    WHERE d.objoid >= 16384
+    WHERE d.objoid >= 16384 AND NOT EXISTS (
+        SELECT FROM pg_extension x JOIN pg_available_extensions v ON v.name = x.extname
+        WHERE d.classoid = 'pg_extension'::regclass AND x.oid = d.objoid AND v.comment = d.description)
     UNION ALL
     SELECT 'public', 0, 0, quote_literal(d.description) FROM pg_description d
     WHERE d.classoid = 'pg_namespace'::regclass AND d.objoid = to_regnamespace('public')
@@ -23,13 +25,12 @@ _RELATIONS = ("table", "foreign table", "view", "materialized view")
 
 
 async def read_comments(read: Read, entries: Iterable[Entry]) -> list[Entry]:
-    """Return the comments on entries and their parts, and on the schema public; extensions come with their own."""
+    """Return the comments on entries and their parts, and on the schema public."""
     targets: dict[tuple[Address, int], tuple[Entry | None, Target]] = {
         (_PUBLIC, 0): (None, Target("SCHEMA public", "schema public"))
     }
     for entry in entries:
-        if entry.item.kind not in ("extension", "row security"):
-            targets[entry.address, 0] = entry, entry.target
+        targets[entry.address, 0] = entry, entry.target
         targets.update({part: (entry, target) for part, target in entry.parts.items()})
     found: list[Entry] = []
     for catalog, oid, number, text in await read(_COMMENTS, []):

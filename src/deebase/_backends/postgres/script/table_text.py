@@ -185,6 +185,7 @@ class TableText:
                     yield f"{self.alter} INHERIT {parent.name}"
         for column in self.columns:
             yield from self._settings(column, without)
+        yield from [f"{self.alter} ADD {one.sql}" for one in self._later_keys()]
         for one in self.constraints:
             if one.index_options:
                 yield f"ALTER INDEX {one.index_name} SET ({storage_text(one.index_options)})"
@@ -224,15 +225,23 @@ class TableText:
                 settings = [f"DEFAULT {column.default}"] if self._has_default(column, without) else []
                 if settings := [*settings, *self._not_null(column)]:
                     yield f"{column.quoted} WITH OPTIONS {' '.join(settings)}"
-            elif column.local or self.joins_later:
+            elif self._printed(column):
                 yield self.column_sql(column, without)
         for one in self.constraints:
             if one.kind == "n":
                 column = self.columns_by_number()[one.columns[0]]
-                if one.local and one.valid and not (column.local or self.joins_later or self.of_type is not None):
+                if one.local and one.valid and self.of_type is None and not self._printed(column):
                     yield one.sql
-            elif one.kind != "f" and one.valid and one.address not in without and (one.local or self.joins_later):
+            elif self._is_inline(one) and one.address not in without:
                 yield one.sql
+
+    def _is_inline(self, one: Constraint) -> bool:
+        return one.kind != "f" and one.valid and (one.local or self.joins_later) and one not in self._later_keys()
+
+    def _later_keys(self) -> list[Constraint]:
+        """Return a key that would make the NOT NULL of inherited columns the table's own."""
+        inherits = self.parents and not self.joins_later
+        return [one for one in self.constraints if one.kind == "p"] if inherits else []
 
     def _not_null(self, column: Column) -> list[str]:
         if not column.not_null:
@@ -272,7 +281,13 @@ class TableText:
         return _SERIAL.get(column.type) if usual else None
 
     def _printed(self, column: Column) -> bool:
-        return self.of_type is None and (column.local or self.joins_later)
+        if self.of_type is not None:
+            return False
+        # Defaults of several parents must be the same, unless the child has a definition of its own.
+        return column.local or self.joins_later or len(self._inherited_defaults(column)) > 1
+
+    def _inherited_defaults(self, column: Column) -> set[str | None]:
+        return {one.default for parent in self.parents for one in parent.columns if one.name == column.name}
 
     def _has_default(self, column: Column, without: Collection[Address]) -> bool:
         if column.default_oid is None or column.generated:
@@ -282,9 +297,11 @@ class TableText:
     def _settings(self, column: Column, without: Collection[Address]) -> Iterator[str]:
         """Yield the statements for what the definition of a column cannot say."""
         alter = f"{self.alter} ALTER COLUMN {column.quoted}"
-        if self.of_type is None and not self._printed(column):
-            inherited = [one.default for parent in self.parents for one in parent.columns if one.name == column.name]
-            if self._has_default(column, without) and column.default not in inherited:
+        if self.of_type is None and not self._printed(column) and not column.generated:
+            inherited = self._inherited_defaults(column)
+            if column.default is None and inherited != {None}:
+                yield f"{alter} DROP DEFAULT"
+            elif self._has_default(column, without) and inherited != {column.default}:
                 yield f"{alter} SET DEFAULT {column.default}"
         if column.storage is not None:
             yield f"{alter} SET STORAGE {STORAGE[column.storage]}"

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from deebase._backends.migration_protocols import SCRATCH_PREFIX, Connected, ScratchTarget
+from deebase._backends.sqlite.callbacks import calls_of, collations_of
+from deebase._sql.statement import Statement
+from deebase._sqltext.tokens import folded
+
+_SCHEMA = Statement("SELECT sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL", reads=True)
+_FUNCTIONS = Statement("SELECT DISTINCT name FROM pragma_function_list", reads=True)
 
 
 @asynccontextmanager
@@ -15,6 +22,38 @@ async def scratch(database: Connected) -> AsyncGenerator[ScratchTarget, None]:
     """See ``MigrationSupport``."""
     # The file does not have to survive a power failure.
     pragmas = {**dict(database.settings.pragmas), "synchronous": "OFF"}
-    options = {**database.settings.additions.options, "pragmas": pragmas, "pool_size": 1}
+    if database.settings.trusts_harmless:
+        # Given as an option, it would say that the schema is never trusted.
+        del pragmas["trusted_schema"]
+    options = {**await _additions(database), "pragmas": pragmas, "pool_size": 1}
     with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX) as directory:
         yield ScratchTarget(Path(directory) / "scratch.db", options)
+
+
+async def _additions(database: Connected) -> dict[str, Any]:
+    """Return the additions of a database, and stand-ins for the functions and collations that its schema needs.
+
+    SQLite creates no table whose CHECK calls a function that is not defined. A table without rows does not call it.
+    """
+    texts = [str(sql) for (sql,) in await database.fetch(_SCHEMA, [])]
+    known = {folded(str(name)) for (name,) in await database.fetch(_FUNCTIONS, [])}
+    given = dict(database.settings.additions.options)
+    collations = _stand_ins("collation", collations_of(texts), {"binary", "nocase", "rtrim"})
+    functions = _stand_ins("function", calls_of(texts), known)
+    return {
+        **given,
+        "collations": {**collations, **given.get("collations", {})},
+        "functions": {**functions, **given.get("functions", {})},
+    }
+
+
+def _stand_ins(kind: str, names: Sequence[str], known: Collection[str]) -> dict[str, Callable[..., Any]]:
+    needed = [name for name in names if folded(name) not in known and not folded(name).startswith("deebase_")]
+    return {name: _stand_in(kind, name) for name in needed}
+
+
+def _stand_in(kind: str, name: str) -> Callable[..., Any]:
+    def run(*_: object) -> Any:
+        raise LookupError(f"the {kind} {name} is not defined")
+
+    return run

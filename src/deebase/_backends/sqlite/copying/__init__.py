@@ -1,0 +1,1 @@
+"""SQLite as the source or the target of a copy from or to another kind of database."""

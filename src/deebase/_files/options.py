@@ -1,0 +1,150 @@
+"""The options of an import, checked before anything is read."""
+
+from __future__ import annotations
+
+# What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+import codecs
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict, get_args
+
+from deebase._files.delimited import Dialect, Ragged
+from deebase._files.formats import Format, checked_delimiter, checked_format
+from deebase._files.json_objects import Layout
+from deebase._files.notations import Notation
+from deebase.errors import ValidationError
+
+#: Called with the rows and bytes that were read, and the size of the file in bytes.
+Progress = Callable[[int, int, int], object]
+
+
+class Reading(TypedDict):
+    """How ``import_file`` reads its files: its arguments of these names."""
+
+    format: str | None
+    encoding: str
+    delimiter: str | None
+    quote: str | None
+    header: bool | Sequence[str]
+    skip: int
+    comment: str | None
+    ragged: str
+    null: str | Iterable[str]
+    decimal: str
+    thousands: str | None
+    date_format: str | None
+    rows: str | Sequence[str] | None
+    flatten: bool | str
+    sheet: str | int | None
+    progress: Progress | None
+
+
+#: Options with their types, and an example of each.
+_SIMPLE: tuple[tuple[str, Any, str], ...] = (
+    ("skip", int, "skip=1"),
+    ("comment", str | None, "comment='#'"),
+    ("sheet", str | int | None, "sheet='Sales'"),
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The checked options.
+
+    Attributes:
+        null: texts that mean NULL.
+        dialect: of delimited files.
+        notation: of the numbers and dates in them.
+        layout: of JSON files.
+        sheet: of workbooks.
+    """
+
+    format: Format | None
+    encoding: str
+    null: frozenset[str]
+    dialect: Dialect
+    notation: Notation
+    layout: Layout
+    sheet: str | int | None
+    progress: Progress | None
+
+
+def checked(given: Reading) -> Options:
+    """Return the options of an import.
+
+    Raises:
+        ValidationError: one of them has no meaning.
+    """
+    _check_encoding(given["encoding"])
+    null = _null(given["null"])
+    for name, types, hint in _SIMPLE:
+        _check(name, given[name], types, hint)  # type: ignore[literal-required]
+    if given["ragged"] not in get_args(Ragged):
+        hint = f"one of {', '.join(map(repr, get_args(Ragged)))}"
+        raise ValidationError("ragged has no such value", field="ragged", value=given["ragged"], hint=hint)
+    return Options(
+        checked_format(given["format"]),
+        given["encoding"],
+        null,
+        _dialect(given),
+        Notation(given["decimal"], given["thousands"], given["date_format"]),
+        Layout(null, values=True, path=_path(given["rows"]), separator=_separator(given["flatten"])),
+        given["sheet"],
+        given["progress"],
+    )
+
+
+def _check(name: str, value: Any, types: Any, hint: str) -> None:
+    """Refuse a value of another type, an empty text and a negative number."""
+    is_number = isinstance(value, int)
+    if not isinstance(value, types) or isinstance(value, bool) or value == "" or (is_number and value < 0):
+        raise ValidationError(f"{name} has no such value", field=name, value=value, hint=hint)
+
+
+def _dialect(given: Reading) -> Dialect:
+    quote: Any = given["quote"]
+    if quote is not None and not (isinstance(quote, str) and len(quote) == 1 and quote not in "\r\n\0"):
+        raise ValidationError("quote is one character or None", field="quote", value=quote, hint="quote=None")
+    delimiter = checked_delimiter(given["delimiter"])
+    if quote is not None and delimiter == quote:
+        raise ValidationError(
+            "quote and delimiter are the same character", field="quote", value=quote, hint="quote='\"'"
+        )
+    ragged: Any = given["ragged"]
+    return Dialect(delimiter, quote, given["header"], given["skip"], given["comment"], ragged)
+
+
+def _null(given: Any) -> frozenset[str]:
+    texts: tuple[Any, ...] = (given,) if isinstance(given, str) else tuple(given)
+    if not all(isinstance(text, str) for text in texts):
+        raise ValidationError("null takes texts that mean NULL", field="null", hint='null=["", "NA"]')
+    return frozenset(texts)
+
+
+def _path(given: Any) -> tuple[str, ...]:
+    path = () if given is None else tuple(given.split(".")) if isinstance(given, str) else tuple(given)
+    if not all(isinstance(key, str) for key in path):
+        raise ValidationError("rows is the key of an array, or keys that lead to it", field="rows", hint="rows='data'")
+    return path
+
+
+def _separator(given: Any) -> str | None:
+    if isinstance(given, bool):
+        return "_" if given else None
+    if not isinstance(given, str):
+        hint = "flatten=True, or the separator"
+        raise ValidationError("flatten is True, False or a separator", field="flatten", value=given, hint=hint)
+    return given
+
+
+def _check_encoding(encoding: Any) -> None:
+    try:
+        # Some codecs, such as hex, are not encodings of text; open() checks the same attribute.
+        is_text = codecs.lookup(encoding)._is_text_encoding
+    except (LookupError, TypeError, ValueError):
+        is_text = False
+    if not is_text:
+        raise ValidationError(
+            "encoding is not an encoding that Python knows", field="encoding", value=encoding, hint="encoding='cp1252'"
+        )

@@ -1,0 +1,312 @@
+"""Copies between two kinds of databases: every value is converted, and the copy is compared value by value."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+
+from deebase._backends.copying import CopySource, CopyTarget, Later, Placed, TablePlan
+from deebase._engine.core import core_of
+from deebase._model.facts import TableInfo
+from deebase._schema.reflect import inventory
+from deebase._sqltext.ordering import groups
+from deebase._sqltext.quoting import identifier
+from deebase.database import Database
+from deebase.errors import DeeBaseError, IntegrityError, InvalidOperationError, SchemaError
+from deebase.tools.access import copy_access, tools_of
+from deebase.tools.copying.copy_progress import PROGRESS, BegunTable, CopiedTable, CopyProgress
+from deebase.tools.copying.digest import Digest
+from deebase.tools.copying.plans import Planner
+from deebase.tools.copying.problems import OnError, Problems
+from deebase.tools.copying.report import CopyReport, Tell
+
+#: How many offending keys a note names.
+_NAMED = 3
+
+
+class _Undone(Exception):
+    """Rolls back a trial."""
+
+
+class KindCopy:
+    """One copy between two kinds of databases."""
+
+    def __init__(
+        self, source: Database, target: Database, *, on_error: OnError, problems: Problems, tell: Tell | None
+    ) -> None:
+        self._from: CopySource = tools_of(source).copy_source(copy_access(source))
+        self._to: CopyTarget = tools_of(target).copy_target(copy_access(target))
+        self._source = source
+        self._target = target
+        self._read = copy_access(source)
+        self._write = copy_access(target)
+        self._planner = Planner(self._from, self._to, on_error, problems)
+        self._problems = problems
+        self._progress = CopyProgress(target)
+        self._tell = tell
+        self._copied: dict[str, CopiedTable] = {}
+        self._left_out = self._planner.left_out
+        self._notes = self._planner.notes
+
+    async def run(self, tables: Sequence[str] | None, *, restart: bool) -> CopyReport:
+        """Copy tables, in a transaction of the source that is open."""
+        for sql in self._from.prepare():
+            await self._read.run(sql)
+        found = await self._tables()
+        names = [name for name in found if name != PROGRESS] if tables is None else list(tables)
+        for name in names:
+            if name not in found:
+                raise SchemaError(f"table {name} does not exist in the source", table_name=name)
+        begun = await self._progress.tables() if self._progress.begun else None
+        existing = {one.name: one for one in await inventory(core_of(self._target).executor, None, quiet=True)}
+        if begun is None:
+            _require_absent(names, existing)
+        elif not restart:
+            _require_same_tables(names, begun)
+        others = {name: one for name, one in existing.items() if one.kind == "table" and name not in (begun or {})}
+        plans = await self._planner.plans([found[name] for name in names], {} if begun and restart else others)
+        placed = self._to.settle(plans)
+        self._notes += placed.notes
+        plans, before = await self._begin(plans, placed, None if restart else begun, list(begun or ()))
+        for group in groups(plans, _needs):
+            await self._group(group, placed, before)
+        return await self._finish(plans, placed, views=tables is None)
+
+    async def _tables(self) -> dict[str, TableInfo]:
+        """Return the tables of all schemas by name."""
+        executor = core_of(self._source).executor
+        read = [await inventory(executor, schema, quiet=True) for schema in await self._from.schemas()]
+        return {one.qualified_name: one for found in read for one in found if one.kind == "table"}
+
+    # -- beginning -----------------------------------------------------------------------------
+
+    async def _begin(
+        self, plans: Sequence[TablePlan], placed: Placed, begun: dict[str, BegunTable] | None, dropped: Sequence[str]
+    ) -> tuple[list[TablePlan], dict[str, CopiedTable]]:
+        """Create the tables, unless a copy is resumed; return the plans, and the tables that are already copied."""
+        if begun is not None:
+            for plan in plans:
+                if begun[plan.name].how != _how(plan):
+                    raise _changed(plan.name)
+            self._left_out += await self._progress.kept()
+            return list(plans), {name: one.copied for name, one in begun.items() if one.copied is not None}
+        async with self._target.transaction():
+            if self._progress.begun:
+                for sql in self._to.drop([placed.tables.get(name, name) for name in dropped]):
+                    await self._write.run(sql)
+                await self._progress.end()
+            known = len(self._left_out)
+            made = [await self._create(plan, placed) for plan in plans]
+            await self._progress.begin({plan.name: _how(plan) for plan in plans}, self._left_out[known:])
+        return made, {}
+
+    async def _create(self, plan: TablePlan, placed: Placed) -> TablePlan:
+        """Create a table, without the conditions that the target does not accept."""
+        try:
+            async with self._target.transaction():
+                await self._run_all(self._to.create(plan, placed))
+        except DeeBaseError:
+            if not plan.checks:
+                raise
+        else:
+            return plan
+        accepted = [one for one in plan.checks if await self._accepts(replace(plan, checks=(one,)), placed)]
+        self._left_out += [f"{plan.name}: CHECK ({one})" for one in plan.checks if one not in accepted]
+        made = replace(plan, checks=tuple(accepted))
+        await self._run_all(self._to.create(made, placed))
+        return made
+
+    async def _accepts(self, plan: TablePlan, placed: Placed) -> bool:
+        try:
+            async with self._target.transaction():
+                await self._run_all(self._to.create(plan, placed))
+                raise _Undone
+        except _Undone:
+            return True
+        except DeeBaseError:
+            return False
+
+    async def _run_all(self, statements: Iterable[str]) -> None:
+        for sql in statements:
+            await self._write.run(sql)
+
+    # -- rows ----------------------------------------------------------------------------------
+
+    async def _group(self, group: Sequence[TablePlan], placed: Placed, before: dict[str, CopiedTable]) -> None:
+        """Copy tables that refer to each other, in one transaction."""
+        if all(plan.name in before for plan in group):
+            for plan in group:
+                await self._unchanged(plan, before[plan.name])
+            return
+        async with self._target.transaction():
+            await self._run_all(self._to.before_rows())
+            for plan in group:
+                self._copied[plan.name] = await self._send(plan, placed)
+                await self._progress.done(self._copied[plan.name])
+
+    async def _send(self, plan: TablePlan, placed: Placed) -> CopiedTable:
+        total = await self._from.total(plan)
+        digest = _digest(plan)
+        async with aclosing(self._planner.rows(plan)) as batches:
+            async for batch in batches:
+                digest.add(batch)
+                if batch[0]:
+                    await self._to.store(plan, placed, batch)
+                self._say(plan.name, digest.rows, total)
+        self._say(plan.name, digest.rows, total)
+        return CopiedTable(plan.name, digest.rows, digest.text)
+
+    def _say(self, name: str, rows: int, total: int) -> None:
+        if self._tell is not None:
+            self._tell(name, rows, total)
+
+    async def _unchanged(self, plan: TablePlan, before: CopiedTable) -> None:
+        """Refuse a table that has changed since it was copied."""
+        digest = _digest(plan)
+        async with aclosing(self._planner.rows(plan)) as batches:
+            async for batch in batches:
+                digest.add(batch)
+        if (digest.rows, digest.text) != (before.rows, before.checksum):
+            raise _changed(plan.name)
+        self._copied[plan.name] = before
+
+    # -- the end -------------------------------------------------------------------------------
+
+    async def _finish(self, plans: Sequence[TablePlan], placed: Placed, *, views: bool) -> CopyReport:
+        """Create what comes after the rows, and compare both sides."""
+        async with self._target.transaction():
+            await self._run_all(self._to.before_rows())
+            for plan in plans:
+                await self._compare(plan, placed)
+                await self._to.settle_keys(plan, placed)
+            later = [item for plan in plans for item in self._to.finish(plan, placed)]
+            # A foreign key may need the unique index of a table that comes later.
+            for item in sorted(later, key=lambda item: bool(item.offenders)):
+                await self._make(item)
+            made = await self._others([plan.name for plan in plans], placed) if views else []
+            await self._progress.end()
+        core = core_of(self._target)
+        core.catalog.learn(await inventory(core.executor, None, quiet=True), schema=None)
+        copied = [self._copied[plan.name] for plan in plans]
+        problems = self._problems
+        return CopyReport(
+            tuple(copied), tuple(made), tuple(self._left_out), tuple(self._notes), tuple(problems.first), problems.count
+        )
+
+    async def _make(self, item: Later) -> None:
+        refused: DeeBaseError | None = None
+        for sql in (item.sql, item.otherwise):
+            if not sql:
+                continue
+            try:
+                async with self._target.transaction():
+                    await self._write.run(sql)
+            except DeeBaseError as error:
+                refused = refused or error
+            else:
+                if refused is not None:
+                    self._notes.append(f"{item.label} {item.remark}{await self._offenders(item)}")
+                return
+        reason = "" if refused is None else f": {refused.message}"
+        self._left_out.append(f"{item.label}{reason}")
+
+    async def _offenders(self, item: Later) -> str:
+        """Return how many rows violate a foreign key, and the first of them."""
+        if not item.offenders:
+            return ""
+        counted = await self._write.read(f"SELECT count(*) FROM ({item.offenders}) AS found", [])
+        first = await self._write.read(f"{item.offenders} LIMIT {_NAMED}", [])
+        listed = ", ".join([f"({', '.join(map(str, row))})" for row in first])
+        return f": {counted[0][0]:,} rows, the first with {listed}"
+
+    async def _compare(self, plan: TablePlan, placed: Placed) -> None:
+        """Compare the rows of the target with those that were sent."""
+        sent = self._copied[plan.name]
+        digest = _digest(plan)
+        async with aclosing(self._to.rows(plan, placed)) as batches:
+            async for batch in batches:
+                digest.add(batch)
+        if (digest.rows, digest.text) != (sent.rows, sent.checksum):
+            raise IntegrityError(
+                f"{plan.name}: the copy differs from the source: {digest.rows} rows of {sent.rows}",
+                table_name=plan.name,
+                hint="if no other program writes to the target, please report it with the types of the columns",
+            )
+
+    async def _others(self, names: Sequence[str], placed: Placed) -> list[str]:
+        """Create the views that the target accepts; list everything else that it does not have."""
+        found = await self._from.skeleton(names)
+        made: list[str] = []
+        waiting = list(found.views)
+        while waiting:
+            # A view may use one that comes later.
+            refused = {
+                name: error for name, sql in waiting if (error := await self._view(name, sql, placed)) is not None
+            }
+            made += [name for name, _ in waiting if name not in refused]
+            if len(refused) == len(waiting):
+                self._left_out += [
+                    f"view {name}: the target does not accept its SQL: {error.message}"
+                    for name, error in refused.items()
+                ]
+                break
+            waiting = [(name, sql) for name, sql in waiting if name in refused]
+        self._left_out += found.left_out
+        return made
+
+    async def _view(self, name: str, definition: str, placed: Placed) -> DeeBaseError | None:
+        """Create a view; return why the target does not accept it."""
+        try:
+            async with self._target.transaction():
+                await self._write.run(self._to.view(name, definition, placed))
+                # SQLite accepts a view that cannot be read.
+                await self._write.read(f"SELECT 1 FROM {identifier(name)} LIMIT 0", [])
+        except DeeBaseError as error:
+            return error
+        return None
+
+
+def _digest(plan: TablePlan) -> Digest:
+    return Digest([column.form for column in plan.columns])
+
+
+def _needs(plan: TablePlan) -> set[str]:
+    """Return the other tables that a table refers to."""
+    return {key.target for key in plan.keys} - {plan.name}
+
+
+def _how(plan: TablePlan) -> str:
+    """Return a digest of how a table is copied."""
+    columns = [(column.name, column.form, column.declared, column.not_null) for column in plan.columns]
+    return hashlib.blake2b(repr(columns).encode(), digest_size=16).hexdigest()
+
+
+def _changed(name: str) -> InvalidOperationError:
+    return InvalidOperationError(
+        f"{name} of the source has changed since it was copied",
+        operation="copy_database",
+        target=name,
+        hint="start again: restart=True (deebase db copy --restart)",
+    )
+
+
+def _require_absent(names: Iterable[str], existing: Iterable[str]) -> None:
+    for name in names:
+        if name in existing:
+            raise SchemaError(
+                f"table {name} already exists in the target",
+                table_name=name,
+                hint="drop it, name other tables, or copy its rows with insert_all",
+            )
+
+
+def _require_same_tables(names: Iterable[str], begun: Iterable[str]) -> None:
+    if set(names) != set(begun):
+        raise InvalidOperationError(
+            f"the unfinished copy is of other tables: {', '.join(sorted(begun))}",
+            operation="copy_database",
+            target=PROGRESS,
+            hint="name the same tables, or start again: restart=True (deebase db copy --restart)",
+        )
