@@ -16,9 +16,9 @@ _TOKEN = re.compile(
     r"""|(?P<quoted>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])|(?P<word>[\w$.]+)|(?P<sign>.)""",
     re.DOTALL,
 )
-#: Words that end the type of a column, or the clause before them, in CREATE TABLE.
-_CLAUSES = frozenset({"collate", "check", "references", "deferrable", "generated", "as"})
+#: The collations of SQLite itself.
 _COLLATIONS = frozenset({"binary", "nocase", "rtrim"})
+#: Words that begin a constraint of a table.
 _TABLE_CLAUSES = frozenset({"constraint", "primary", "unique", "check", "foreign"})
 
 
