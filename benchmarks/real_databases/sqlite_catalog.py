@@ -16,8 +16,9 @@ _TOKEN = re.compile(
     r"""|(?P<quoted>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])|(?P<word>[\w$.]+)|(?P<sign>.)""",
     re.DOTALL,
 )
-#: Words that end the type of a column, or the clause before them, in CREATE TABLE.
-_CLAUSES = frozenset({"collate", "check", "references", "deferrable", "generated", "as"})
+#: The collations of SQLite itself.
+_COLLATIONS = frozenset({"binary", "nocase", "rtrim"})
+#: Words that begin a constraint of a table.
 _TABLE_CLAUSES = frozenset({"constraint", "primary", "unique", "check", "foreign"})
 
 
@@ -25,6 +26,11 @@ def opened(path: Path) -> sqlite3.Connection:
     """Open a file to read it."""
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+    # Indexes of an application's collation are read by any comparison: nothing is searched or written here.
+    for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql LIKE '%collate%'").fetchall():
+        words = tokens(sql)
+        for name in {words[number + 1] for number, word in enumerate(words[:-1]) if word == "collate"} - _COLLATIONS:
+            connection.create_collation(name, lambda one, other: (one > other) - (one < other))
     return connection
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.real_databases.values import Rows, loosely
-from deebase import Database
+from deebase import Database, DatabaseError
 
 #: The tables that are exported, and the rows of the largest.
 MOST_TABLES, MOST_ROWS = 8, 5_000
@@ -28,8 +28,13 @@ async def read(url: str) -> dict[str, int]:
             await db.reflect(schema=schema)
         for table in [*db.t, *db.v]:
             count = 0
-            async for _ in table:
-                count += 1
+            try:
+                async for _ in table:
+                    count += 1
+            except DatabaseError as error:
+                # No program can read a materialized view that was never refreshed.
+                if "has not been populated" not in str(error):
+                    raise
             counts[table.name] = count
     return counts
 

@@ -102,7 +102,9 @@ def compared(before: dict[str, Rows], after: dict[str, Rows]) -> list[str]:
     """Return the differences between the tables of two databases, by the name of the table."""
     found: list[str] = []
     for table, rows in before.items():
-        other = after.get(table) or after.get(table.rpartition(".")[2])
+        # A table of another schema may come back under its full name, or under its own.
+        names = (table, f"public.{table}", table.rpartition(".")[2])
+        other = next((after[name] for name in names if name in after), None)
         if other is None:
             found.append(f"table {table} is missing, with {rows.counts.total()} rows")
         else:

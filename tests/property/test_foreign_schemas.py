@@ -123,7 +123,7 @@ async def _copy(source: Place, target: Place) -> str:
         warnings.simplefilter("ignore")
         async with Database(source.url) as one, Database(target.url) as two:
             report = await copy_database(one, two)
-    return "\n".join(report.left_out)
+    return "\n".join([*report.left_out, *report.notes])
 
 
 STEPS: tuple[Step, ...] = (generated, migrated, copied, there_and_back)

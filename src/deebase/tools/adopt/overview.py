@@ -64,7 +64,7 @@ class Overview:
     """What a database holds.
 
     Attributes:
-        kind: "sqlite" or "postgresql".
+        kind: the name of the database software.
         version: the version of the database software.
         size_bytes: its size.
         schemas: the schemas besides the default one.
