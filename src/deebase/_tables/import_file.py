@@ -12,17 +12,8 @@ from deebase._files.importing import START_ROWS, Guess, Import, columns_of
 from deebase._files.options import Reading, checked
 from deebase._files.reports import ImportedColumn, ImportReport
 from deebase._model.catalog import Catalog
-<<<<<<< HEAD
 from deebase._model.design import TableSpec, check_names, design
 from deebase._sqltext.capabilities import capabilities_of
-||||||| 4d31afb
-from deebase._model.design import TableSpec, check_names, design
-from deebase._schema.reflect import reflect
-=======
-from deebase._model.design import TableSpec, check_names, design
-from deebase._schema.reflect import reflect
-from deebase._sqltext.capabilities import capabilities_of
->>>>>>> codegen
 from deebase._tables.accessors import Tables
 from deebase._tables.definitions import ImportTarget
 from deebase._tables.table import Table
@@ -100,7 +91,6 @@ class FileImport:
                     field="types" if self._target.types else "pk",
                     hint="leave pk and types out, or import into another table",
                 )
-<<<<<<< HEAD
             return await self._store(self._tables[self.name].rows_as(dict), {})
         names = ColumnNames(capabilities_of(self._catalog.dialect))
         for file in self._files:
@@ -192,15 +182,6 @@ class FileImport:
         model = self._catalog.model(self.name)
         for file in self._files:
             records = file.records(model, alike=alike, required=keys)
-||||||| 4d31afb
-            return await store(tables[name].rows_as(dict))
-        most = capabilities_of(catalog.dialect).max_columns
-        if await found.look_at_start(most):
-=======
-            return await store(tables[name].rows_as(dict))
-        most = capabilities_of(catalog.dialect).max_columns
-        if await found.look_at_start(most):
->>>>>>> codegen
             try:
                 await table.insert_all(records, on_conflict=self._target.on_conflict, on=self._target.on)
             except DeeBaseError as error:

@@ -14,9 +14,9 @@ from deebase._backends.copy_forms import Access as CopyAccess
 from deebase._backends.database_tools import Access, Diagnosis, FileCopies, require_header
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
 from deebase._backends.sqlite.copying.backup_files import copy_in, copy_out, require_sound
-from deebase._backends.sqlite.copying.file_copies import SqliteFileCopies
 from deebase._backends.sqlite.copying.copy_source import SqliteSource
 from deebase._backends.sqlite.copying.copy_target import SqliteTarget
+from deebase._backends.sqlite.copying.file_copies import SqliteFileCopies
 from deebase._backends.sqlite.inventory import LISTED
 from deebase._backends.sqlite.script import known_script, read_script, recreation
 from deebase._model.facts import TableInfo
