@@ -20,11 +20,9 @@ _FUNCTIONS = Statement("SELECT DISTINCT name FROM pragma_function_list", reads=T
 @asynccontextmanager
 async def scratch(database: Connected) -> AsyncGenerator[ScratchTarget, None]:
     """See ``MigrationSupport``."""
-    # The file does not have to survive a power failure.
-    pragmas = {**dict(database.settings.pragmas), "synchronous": "OFF"}
-    if database.settings.trusts_harmless:
-        # Given as an option, it would say that the schema is never trusted.
-        del pragmas["trusted_schema"]
+    # The file does not have to survive a power failure. Its schema comes from migrations, which run whatever they want,
+    # and it has no rows, for which a schema could call functions.
+    pragmas = {**dict(database.settings.pragmas), "synchronous": "OFF", "trusted_schema": "ON"}
     options = {**await _additions(database), "pragmas": pragmas, "pool_size": 1}
     with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX) as directory:
         yield ScratchTarget(Path(directory) / "scratch.db", options)
