@@ -158,10 +158,4 @@ class SqliteTools:
         return rows[0][0]
 
 
-def _select(sql: str) -> str:
-    """Return the SELECT of a CREATE VIEW."""
-    upper = sql.upper()
-    return sql[upper.index(" AS ", upper.index("VIEW")) + 4 :] if " AS " in upper else sql
-
-
 TOOLS = SqliteTools
