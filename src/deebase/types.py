@@ -273,7 +273,7 @@ class ColumnName:
 
     def __post_init__(self) -> None:
         _require(
-            isinstance(self.name, str) and bool(self.name),
+            _is_whole_name(self.name),
             "name",
             "the name of a column is text that is not empty",
             'class_: Annotated[str, ColumnName("class")]',
@@ -329,6 +329,11 @@ def _is_name(name: Any) -> bool:
     return isinstance(name, str) and bool(name.strip())
 
 
+def _is_whole_name(name: Any) -> bool:
+    """Whether something is the name of an existing object, which may be a space."""
+    return isinstance(name, str) and bool(name)
+
+
 def _require(condition: bool, field: str, message: str, hint: str) -> None:
     if not condition:
         raise ValidationError(message, field=field, hint=hint)
@@ -361,7 +366,7 @@ class SchemaSQL:
     def __init__(self, kind: str, name: str, *statements: str, row_type: type[Any] | None = None) -> None:
         hint = 'SchemaSQL("function", "now_utc", "CREATE FUNCTION ...")'
         _require(_is_name(kind), "kind", "the kind of an object of a schema is text that is not empty", hint)
-        _require(isinstance(name, str) and bool(name), "name", "the name of an object is text that is not empty", hint)
+        _require(_is_whole_name(name), "name", "the name of an object is text that is not empty", hint)
         _require(
             bool(statements) and all(map(_is_name, statements)),
             "statements",

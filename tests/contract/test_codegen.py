@@ -349,7 +349,7 @@ async def test_a_one_to_one_table_keeps_its_foreign_key(db: Database, second: Da
 
     @dataclass
     class Passport:
-        id: ForeignKey[int, "person", {"on_delete": "cascade", "on_update": "cascade"}]  # noqa: F722
+        id: ForeignKey[int, "person", {"on_delete": "cascade", "on_update": "cascade"}]
         number: str
 
     await db.create_all(Person, Passport)

@@ -27,7 +27,8 @@ from tests.support.own_server import programs_directory
 SQLITE = {
     "names": """
         CREATE TABLE "order" ("class" TEXT NOT NULL, _id INTEGER PRIMARY KEY, " space " INT, "1st" BOOL DEFAULT 1,
-            "é" TEXT, "a b" TEXT, "a-b" TEXT, a_b TEXT, "!!!" INT, "???" INT, self INT, fields INT, field TEXT, str TEXT,
+            "é" TEXT, "a b" TEXT, "a-b" TEXT, a_b TEXT, "!!!" INT, "???" INT, self INT, fields INT, field TEXT,
+            str TEXT,
             int INT DEFAULT 3, list TEXT, Annotated TEXT, mro INT, "None" INT, __init__ INT, "dot.ted" INT,
             "quo""te" INT, "back\\slash" INT, "new\nline" INT, 'single' INT, [brack et] INT, `tick` INT);
         CREATE TABLE "Order Items" (id INTEGER PRIMARY KEY, order_id INT REFERENCES "order" ON UPDATE CASCADE);
@@ -52,8 +53,10 @@ SQLITE = {
     "kinds": """
         CREATE TABLE strict (id INTEGER PRIMARY KEY, any ANY, t TEXT COLLATE NOCASE) STRICT;
         CREATE TABLE rowless (k TEXT PRIMARY KEY DEFAULT NULL, v) WITHOUT ROWID;
-        CREATE TABLE generated (a INT DEFAULT (1 + 1), b INT AS (a * 2), c AS (a || 'x') STORED, d DEFAULT CURRENT_DATE);
-        CREATE TABLE types (v VARCHAR(50), n NVARCHAR(160), d DECIMAL(10,2), j JSON, ts TIMESTAMP, g GEOMETRY, u UNSIGNED BIG INT);
+        CREATE TABLE generated (a INT DEFAULT (1 + 1), b INT AS (a * 2), c AS (a || 'x') STORED,
+            d DEFAULT CURRENT_DATE);
+        CREATE TABLE types (v VARCHAR(50), n NVARCHAR(160), d DECIMAL(10,2), j JSON, ts TIMESTAMP, g GEOMETRY,
+            u UNSIGNED BIG INT);
         CREATE VIRTUAL TABLE found USING fts5 (body, content='types', content_rowid='rowid');
         CREATE VIEW "v w" AS SELECT a AS "class", b + 1 FROM generated;
         CREATE VIEW broken AS SELECT * FROM nowhere;
@@ -67,7 +70,8 @@ POSTGRES = {
         CREATE SCHEMA "odd schema.x";
         CREATE TYPE app.mood AS ENUM ('sad', 'not-ok', 'class', '1', '', 'it''s', 'with "quotes"', E'back\\\\slash');
         CREATE TABLE "order" ("class" text NOT NULL, "_id" int PRIMARY KEY, " space " int, "1st" bool DEFAULT true,
-            "é" text, "a b" text, "a-b" text, a_b text, "!!!" int, "???" int, self int, fields int, field text, str text,
+            "é" text, "a b" text, "a-b" text, a_b text, "!!!" int, "???" int, self int, fields int, field text,
+            str text,
             "int" int DEFAULT 3, list int[], "Annotated" varchar(3) DEFAULT 'x', mro int, "None" int, "__init__" int,
             "dot.ted" int, "quo""te" int, "back\\slash" int, "new\nline" int);
         CREATE TABLE "Order" (id serial PRIMARY KEY);
@@ -85,8 +89,10 @@ POSTGRES = {
         CREATE SEQUENCE loose START 100;
         CREATE TABLE counted (id int PRIMARY KEY DEFAULT nextval('loose'), n int UNIQUE NULLS NOT DISTINCT);
         CREATE TABLE pair (a int, b int, CONSTRAINT "the key" PRIMARY KEY (a, b));
-        CREATE TABLE apair (id bigint PRIMARY KEY, a int, b int, FOREIGN KEY (a, b) REFERENCES pair MATCH FULL DEFERRABLE);
-        CREATE TABLE plain_pair (id uuid PRIMARY KEY, a int, b int, FOREIGN KEY (a, b) REFERENCES pair ON DELETE CASCADE);
+        CREATE TABLE apair (id bigint PRIMARY KEY, a int, b int, FOREIGN KEY (a,
+            b) REFERENCES pair MATCH FULL DEFERRABLE);
+        CREATE TABLE plain_pair (id uuid PRIMARY KEY, a int, b int, FOREIGN KEY (a,
+            b) REFERENCES pair ON DELETE CASCADE);
         CREATE TABLE loop_a (id bigint PRIMARY KEY, b bigint);
         CREATE TABLE loop_b (id bigint PRIMARY KEY, a bigint REFERENCES loop_a);
         ALTER TABLE loop_a ADD FOREIGN KEY (b) REFERENCES loop_b;
@@ -103,7 +109,8 @@ POSTGRES = {
         CREATE TABLE part (id int, at date NOT NULL) PARTITION BY RANGE (at);
         CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
         CREATE TABLE gen (id int PRIMARY KEY, price numeric(10,2) NOT NULL, qty int NOT NULL DEFAULT 1,
-            total numeric GENERATED ALWAYS AS (price * qty) STORED, r int4range, i inet, e email, p twosome, words text[],
+            total numeric GENERATED ALWAYS AS (price * qty) STORED, r int4range, i inet, e email, p twosome,
+            words text[],
             days date[], c char(3), iv interval, ts timestamp(3), rr real DEFAULT 1.5);
         CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
           -- a "comment" with \\ and \"\"\" in it
@@ -147,7 +154,17 @@ def catalog(url: str) -> list[str]:
         return [*map(_normal, found), *map(str, numbers)]
     (host,) = parse_qs(parts.query)["host"]
     dumped = subprocess.run(
-        [programs_directory() / "pg_dump", "-s", "-O", "-x", "-h", host, "-U", str(parts.username), parts.path.strip("/")],
+        [
+            programs_directory() / "pg_dump",
+            "-s",
+            "-O",
+            "-x",
+            "-h",
+            host,
+            "-U",
+            str(parts.username),
+            parts.path.strip("/"),
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -216,7 +233,7 @@ async def test_the_classes_of_a_database_read_and_write_its_rows(
 
 
 async def test_a_view_has_rows_of_its_class(db: Database, tmp_path: Path) -> None:
-    await db.script("CREATE TABLE a (id INT); INSERT INTO a VALUES (3); CREATE VIEW v AS SELECT id AS \"class\" FROM a;")
+    await db.script('CREATE TABLE a (id INT); INSERT INTO a VALUES (3); CREATE VIEW v AS SELECT id AS "class" FROM a;')
     await written(db, tmp_path / "models.py")
     await db.script("DROP VIEW v; DROP TABLE a; CREATE TABLE a (id INT); INSERT INTO a VALUES (3);")
     with imported(tmp_path / "models.py") as module:
@@ -269,7 +286,7 @@ async def test_what_no_statement_makes_is_named(tmp_path: Path) -> None:
 
 
 async def test_objects_are_created_in_one_transaction(db: Database) -> None:
-    good = SchemaSQL("table", "t", "CREATE TABLE t (id INTEGER PRIMARY KEY, \"class\" TEXT)")
+    good = SchemaSQL("table", "t", 'CREATE TABLE t (id INTEGER PRIMARY KEY, "class" TEXT)')
     with pytest.raises(SchemaError, match="did not create it"):
         await db.create_from_sql(good, SchemaSQL("table", "u", "CREATE TABLE other (id INTEGER)", row_type=dict))
     assert "t" not in db.t

@@ -69,10 +69,9 @@ class TableSpec:
     @property
     def generated(self) -> str | None:
         """The key column whose values the database generates: a single integer key."""
-        if len(self.pks) != 1 or not self.generate_key:
-            return None
-        spec = next(column for column in self.columns if column.name == self.pks[0])
-        return spec.name if spec.python_type is int and spec.foreign_key is None else None
+        is_single = len(self.pks) == 1 and self.generate_key
+        keys = [column for column in self.columns if is_single and column.name == self.pks[0]]
+        return next((key.name for key in keys if key.python_type is int and key.foreign_key is None), None)
 
 
 def design(
@@ -203,13 +202,8 @@ def check_names(designs: Iterable[TableSpec], dialect: Dialect) -> None:
             check_name(what, name, dialect)
 
 
-def most_columns(dialect: Dialect) -> int:
-    """Return the number of columns that a table of this database can have."""
-    return capabilities_of(dialect).max_columns
-
-
 def _check_columns(made: TableSpec, dialect: Dialect) -> None:
-    most = most_columns(dialect)
+    most = capabilities_of(dialect).max_columns
     if len(made.columns) > most:
         raise ValidationError(
             f"table {made.name} would have {len(made.columns):,} columns, and this database allows {most:,}",

@@ -70,7 +70,7 @@ def renamed_columns(kind: type[Any]) -> dict[str, str]:
         if any(isinstance(hint, str) and ColumnName.__name__ in hint for hint in hints.values()):
             hints = _resolved(owner)
         for field, hint in hints.items():
-            found.update({field: mark.name for mark in _marks(hint)})
+            found.update([(field, mark.name) for mark in _marks(hint)])
     return found
 
 
@@ -95,7 +95,8 @@ def _marks(hint: Any) -> Iterator[ColumnName]:
 
 def columns_of(kind: type[Any], fields: Iterable[str]) -> tuple[str, ...]:
     """Return the columns of the fields of a class."""
-    renamed = renamed_columns(kind)
+    hashable: Any = kind
+    renamed = renamed_columns(hashable)
     return tuple([renamed.get(field, field) for field in fields])
 
 

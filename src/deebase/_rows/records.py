@@ -148,9 +148,12 @@ def _reader_for(kind: type, record: Any, operation: str) -> Reader:
     if isinstance(record, _NO_RECORDS) or not hasattr(record, "__dict__"):
         raise _not_a_record(kind, operation)
     renamed = renamed_columns(kind)
-    return lambda plain: {
-        renamed.get(name, name): value for name, value in vars(plain).items() if not name.startswith("_")
-    }
+
+    def read(plain: Any) -> dict[str, Any]:
+        known: dict[str, Any] = vars(plain)
+        return {renamed.get(name, name): value for name, value in known.items() if not name.startswith("_")}
+
+    return read
 
 
 def field_names(kind: Any) -> tuple[str, ...] | None:

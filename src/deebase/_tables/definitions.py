@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from deebase._model.classes import tables_of
 from deebase._model.design import TableSpec, design
-from deebase._schema.from_sql import create_from_sql
 from deebase._schema.create import create_tables
+from deebase._schema.from_sql import create_from_sql
 from deebase._schema.match import match
 from deebase._schema.reflect import reflect, refresh
 from deebase._schema.views import ViewMaker
@@ -23,6 +23,7 @@ from deebase.errors import ValidationError
 if TYPE_CHECKING:
     from deebase._engine.core import Core
     from deebase._tables.import_file import Conflict
+    from deebase.types import SchemaSQL
 
 #: The options of ``create`` that ``create_all`` takes for a single class.
 _OWN_OPTIONS = frozenset(

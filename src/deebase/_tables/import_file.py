@@ -8,8 +8,9 @@ from typing import Any, Literal
 from deebase._engine.executor import Executor
 from deebase._files.importing import Import, columns_of
 from deebase._model.catalog import Catalog
-from deebase._model.design import TableSpec, check_names, design, most_columns
+from deebase._model.design import TableSpec, check_names, design
 from deebase._schema.reflect import reflect
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._tables.accessors import Tables
 from deebase._tables.table import Table
 from deebase.errors import DeeBaseError, ValidationError
@@ -66,7 +67,7 @@ async def import_into(
                     hint="leave pk and types out, or import into another table",
                 )
             return await store(tables[name].rows_as(dict))
-        most = most_columns(catalog.dialect)
+        most = capabilities_of(catalog.dialect).max_columns
         if await found.look_at_start(most):
             try:
                 async with executor.transaction():

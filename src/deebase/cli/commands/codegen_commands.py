@@ -15,6 +15,7 @@ from deebase.cli.session import session
 from deebase.cli.terminal import echo
 from deebase.errors import InvalidOperationError
 
+
 @click.command(cls=Command, example="deebase codegen -o models.py")
 @click.argument("tables", nargs=-1)
 @click.option("-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path), help="The file; else stdout.")

@@ -34,7 +34,7 @@ class Hints:
         self._class = class_name
 
     def column(self, spec: ColumnSpec) -> Piece:
-        """Return the annotation of a column, with ``| None``, its foreign key, and its name if the field has another."""
+        """Return the annotation of a column, with ``| None`` and what else describes the column."""
         written = self._of_type(spec)
         marks = [self._native(mark) for mark in marks_of(spec.sa_type)]
         if spec.foreign_key is not None:
@@ -94,7 +94,8 @@ class Hints:
         return self._marked(hint, own) if own is not None and own.is_marked else self._unmarked(hint)
 
     def _unmarked(self, hint: Any) -> Piece:
-        origin, arguments = get_origin(hint), get_args(hint)
+        origin = get_origin(hint)
+        arguments: tuple[Any, ...] = get_args(hint)
         if origin is Annotated and isinstance(arguments[1], TypeMark):
             return Piece(self._names.use("deebase", named(Annotated[arguments[0], arguments[1]])))
         if origin in _WRAPPERS:

@@ -140,9 +140,11 @@ class TableReader:
     def _hint(self, name: str, field: str, mark: ForeignKeyMark | None, default: Any) -> Any:
         """Return the annotation of a column."""
         column = self.model.columns[name]
-        hint = annotation_of(column.sa_type, self._facts.get(name), self.dialect)
+        hint: Any = annotation_of(column.sa_type, self._facts.get(name), self.dialect)
         if _is_any_document(column.sa_type):
-            document = {list: list[Any], dict: dict[str, Any]}.get(type(default), ANY_DOCUMENT)
+            document: Any = ANY_DOCUMENT
+            if default is not UNSET:
+                document = list[Any] if isinstance(default, list) else dict[str, Any]
             hint = Annotated[document, *get_args(hint)[1:]] if get_origin(hint) is Annotated else document
         if name == self.model.generated:
             # A key that is None is not given; one that refers to another table always is.
@@ -165,6 +167,10 @@ class TableReader:
             kind = self.model.columns[name].sa_type
             value = value_of(sql, ExactNumber() if column_type(kind).annotation is Decimal else kind)
         except NoLiteral:
+            self._note_default(name)
+            return UNSET
+        if _is_any_document(kind) and not isinstance(value, (list, dict, type(None))):
+            # JSON of another kind, which the annotation of a document does not allow.
             self._note_default(name)
             return UNSET
         return UNSET if value is None else value

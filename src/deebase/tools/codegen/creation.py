@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from deebase._backends.schema_script import SchemaObject
 from deebase._model.columns import snake_case
 from deebase._model.design import Reference, TableSpec
 from deebase._model.generated_names import index_name, serves
 from deebase._schema.from_sql import WITH_ROWS
-from deebase.tools.codegen.line_layout import Piece, call, comment, listed, mapped
+from deebase.tools.codegen.line_layout import Piece, assigned, call, comment, listed, mapped
 from deebase.tools.codegen.module import Module, WrittenClass
+from deebase.tools.codegen.module_steps import Step
 from deebase.tools.codegen.name_use import Names
-from deebase.tools.codegen.plan import Step
-from deebase.tools.codegen.sql_source import constant_name, constant_source
 from deebase.tools.codegen.value_source import quoted
 from deebase.types import Index
 
@@ -48,11 +49,11 @@ def creation_source(module: Module, contents: Contents) -> tuple[list[str], str]
             continue
         created: list[Piece] = []
         for item in step.objects:
-            name = module.names.define(constant_name(item))
+            name = module.names.define(_constant_name(item))
             rows = classes.get(item.name) if item.table is None and item.kind in WITH_ROWS else None
             why = contents.reasons.get(item.name, ()) if item.kind == "table" else ()
             row_type = None if rows is None else rows.name
-            constants.append(constant_source(name, item, module.names, row_type=row_type, why=why))
+            constants.append(_constant_source(name, item, module.names, row_type=row_type, why=why))
             created.append(Piece(name))
         calls.append(call("db.create_from_sql", *created, if_not_exists=_IF_NOT_EXISTS))
     if not calls:
@@ -67,9 +68,7 @@ def _function(module: Module, calls: Sequence[Piece], left_out: Sequence[str]) -
         '    """Create the tables of this module: all of them, or none."""',
     ]
     without = [
-        written.name
-        for written in module.classes
-        if written.outline.design is None and not written.outline.by_sql
+        written.name for written in module.classes if written.outline.design is None and not written.outline.by_sql
     ]
     head += [comment(f"not created here, since it has no primary key: {name}", "    ") for name in without]
     head += [comment(text, "    ", "# not kept: ") for text in left_out]
@@ -139,7 +138,9 @@ def _foreign_key(known: Reference, names: Names) -> tuple[Piece, Piece]:
     options = {name: Piece(quoted(action)) for name, action in actions.items() if action is not None}
     if known.targets is not None:
         options["columns"] = _tuple(known.targets)
-    return _tuple(known.columns), call(names.use("deebase.types", "ForeignKeyMark"), Piece(quoted(known.table)), **options)
+    return _tuple(known.columns), call(
+        names.use("deebase.types", "ForeignKeyMark"), Piece(quoted(known.table)), **options
+    )
 
 
 def _tuple(names: Sequence[str]) -> Piece:
@@ -156,3 +157,43 @@ def _index(index: Index, table: str, names: Names) -> Piece:
     if index.where is not None:
         options["where"] = Piece(quoted(index.where))
     return call(names.use("deebase", "Index"), Piece(quoted(index.name)), *columns, **options)
+
+
+#: The length of a name whose assignment begins on one line, also with a number at its end.
+_LONGEST = 60
+
+
+def _constant_name(item: SchemaObject) -> str:
+    """Return the name of a constant: the trigger "film fulltext" is TRIGGER_FILM_FULLTEXT."""
+    made = re.sub(r"[\W_]+", "_", f"{item.kind}_{item.name}", flags=re.ASCII).upper().strip("_")
+    return made[:_LONGEST].rstrip("_")
+
+
+def _constant_source(name: str, item: SchemaObject, names: Names, *, row_type: str | None, why: Sequence[str]) -> str:
+    """Return the assignment of a constant.
+
+    Args:
+        name: its name.
+        item: the object.
+        names: of the module.
+        row_type: the class of the rows of a table or view.
+        why: what the class of a table does not express.
+    """
+    statements = [Piece(_sql_text(statement)) for statement in item.create]
+    keywords = {} if row_type is None else {"row_type": Piece(row_type)}
+    made = call(
+        names.use("deebase", "SchemaSQL"), Piece(quoted(item.kind)), Piece(quoted(item.name)), *statements, **keywords
+    )
+    reasons = f"SQL, since create() does not make exactly this table: {'; '.join(why)}"
+    head = [comment(reasons)] if why else []
+    return "\n".join([*head, assigned(name, made)])
+
+
+def _sql_text(statement: str) -> str:
+    """Return a string literal, over several lines if the statement is."""
+    lines_only = statement.replace("\n", "").replace("\t", "")
+    if "\n" not in statement or not lines_only.isprintable() or '"""' in statement or statement[-1] in '"\\':
+        return quoted(statement)
+    raw = "r" if "\\" in statement else ""
+    start = " " if statement[0] == '"' else ""
+    return f'{raw}"""{start}{statement}"""'

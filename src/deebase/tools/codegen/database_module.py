@@ -14,9 +14,7 @@ from deebase.tools.access import tools_of
 from deebase.tools.codegen.table_module import table_module
 
 
-async def database_module(
-    db: Database, names: Sequence[str], schemas: Sequence[str] | None
-) -> tuple[str, list[str]]:
+async def database_module(db: Database, names: Sequence[str], schemas: Sequence[str] | None) -> tuple[str, list[str]]:
     """Return the text of a module, and notes on what it leaves out.
 
     Args:

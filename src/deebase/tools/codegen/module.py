@@ -20,7 +20,7 @@ from deebase._model.design import TableSpec
 from deebase._rows.field_columns import is_attribute
 from deebase._types.registry import column_type
 from deebase.tools.codegen.annotations import Hints, is_defined_here, members_of, must_be_importable, nested_classes
-from deebase.tools.codegen.line_layout import Piece, assigned, call, comment, docstring, mapped
+from deebase.tools.codegen.line_layout import WIDTH, Piece, assigned, call, comment, docstring, mapped, width
 from deebase.tools.codegen.name_use import Names, member_names
 from deebase.tools.codegen.value_source import Values, factory_source, quoted
 from deebase.types import UNSET
@@ -260,9 +260,9 @@ class Module:
     def _of_dataclass(self, spec: ColumnSpec, value: Piece, made: WrittenClass) -> Piece:
         if type(spec.default).__hash__ is None:
             # A dataclass refuses such a default; it is passed to create.
-            function = self.names.define(f"{snake_case(made.name)}_{spec.name}_default")
-            annotation = self.hints.column(dataclasses.replace(spec, foreign_key=None)).flat
-            made.functions.append(f"def {function}() -> {annotation}:\n{value.after('return ').lines('    ')}")
+            function = self.names.define(f"{snake_case(made.name)}_{spec.attribute}_default")
+            annotation = self.hints.column(dataclasses.replace(spec, foreign_key=None, field=None))
+            made.functions.append(f"{_head(function, annotation)}\n{value.after('return ').lines('    ')}")
             made.defaults[spec.name] = call(function)
             return self._field(default_factory=Piece(function))
         is_call = value.flat.endswith(")")
@@ -305,9 +305,22 @@ def _declared(name: str, annotation: Piece, default: Piece | None) -> str:
     """Return the lines of a field."""
     if default is None:
         return annotation.after(f"{name}: ").lines("    ")
-    if annotation.items and not default.items:
+    if not annotation.items and not default.items and " | " in annotation.flat:
+        line = f"    {name}: {annotation.flat} = {default.flat}"
+        if width(line) > WIDTH:
+            return f"    {name}: (\n        {annotation.flat}\n    ) = {default.flat}"
+    too_long = width(f"    {name}: {annotation.flat} = {default.head}") > WIDTH
+    if annotation.items and (not default.items or too_long):
         return annotation.before(f" = {default.flat}").after(f"{name}: ").lines("    ")
     return assigned(f"{name}: {annotation.flat}", default, "    ")
+
+
+def _head(function: str, annotation: Piece) -> str:
+    """Return the first lines of a function without arguments."""
+    line = annotation.after(f"def {function}() -> ").before(":")
+    if annotation.items or width(line.flat) <= WIDTH:
+        return line.lines()
+    return f"def {function}() -> (\n    {annotation.flat}\n):"
 
 
 def _excused(line: str) -> str:
