@@ -43,8 +43,8 @@ from deebase.tools.codegen.creation import Contents
 from deebase.tools.codegen.default_values import NoLiteral, value_of
 from deebase.tools.codegen.line_layout import comment, docstring
 from deebase.tools.codegen.module import Outline
-from deebase.tools.codegen.name_use import Names, class_name
 from deebase.tools.codegen.module_steps import Step
+from deebase.tools.codegen.name_use import Names, class_name
 from deebase.tools.codegen.source import assert_safe_source, module_source
 from tests.support.modules import imported, ruff_complaints
 

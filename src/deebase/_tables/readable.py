@@ -8,9 +8,9 @@ from io import TextIOBase
 from typing import IO, TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
 
 from deebase._engine.context import TableContext, conditions
+from deebase._model.native_annotations import annotations_of
 from deebase._pictures.notebook import table_html
 from deebase._rows.advice import refuse_attribute
-from deebase._model.native_annotations import annotations_of
 from deebase._rows.makers import dataclass_of
 from deebase._sql import statements
 from deebase._tables.page import Page
