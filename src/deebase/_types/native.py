@@ -66,13 +66,16 @@ class NativeText(AnyValue):
     """
 
     wanted = "text"
-    annotation = str
     #: Whether many values are sent as one array: the driver takes elements in its own types, not as text.
     listable = False
 
     def __init__(self, declaration: str) -> None:
         super().__init__()
         self.declaration = declaration
+
+    @property
+    def annotation(self) -> Any:
+        return str
 
     def accept(self, value: Any) -> str:
         return accept_text(value)

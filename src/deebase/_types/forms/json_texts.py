@@ -89,8 +89,9 @@ def with_text(value: Any, text: str, write: Callable[[Any], str]) -> Any:
         text: its text.
         write: writes a document.
     """
-    kind = WrittenObject if type(value) is dict else WrittenArray if type(value) is list else None
-    if kind is None:
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]
+    kept = WrittenObject if kind is dict else WrittenArray if kind is list else None
+    if kept is None:
         return value
     try:
         if write(value) == text:
@@ -98,7 +99,7 @@ def with_text(value: Any, text: str, write: Callable[[Any], str]) -> Any:
     except ValueError:
         # Others may write what we refuse.
         pass
-    return _made(kind, value, text)
+    return _made(kept, value, text)
 
 
 def written_text(value: Any) -> str | None:
