@@ -305,10 +305,9 @@ def _declared(name: str, annotation: Piece, default: Piece | None) -> str:
     """Return the lines of a field."""
     if default is None:
         return annotation.after(f"{name}: ").lines("    ")
-    if not annotation.items and not default.items and " | " in annotation.flat:
-        line = f"    {name}: {annotation.flat} = {default.flat}"
-        if width(line) > WIDTH:
-            return f"    {name}: (\n        {annotation.flat}\n    ) = {default.flat}"
+    is_union = not annotation.items and not default.items and " | " in annotation.flat
+    if is_union and width(f"    {name}: {annotation.flat} = (") > WIDTH:
+        return f"    {name}: (\n        {annotation.flat}\n    ) = {default.flat}"
     too_long = width(f"    {name}: {annotation.flat} = {default.head}") > WIDTH
     if annotation.items and (not default.items or too_long):
         return annotation.before(f" = {default.flat}").after(f"{name}: ").lines("    ")
