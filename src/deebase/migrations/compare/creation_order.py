@@ -51,7 +51,7 @@ def removal(schema: Schema) -> Iterator[SchemaObject]:
     """Yield the objects of a schema in an order in which they can be dropped; others are dropped with them."""
     names = {item.name for item in schema.script.objects if item.table is None}
     replaced: dict[str, SchemaObject] = {}
-    needed = _USING_OTHERS
+    needed: frozenset[str] = _USING_OTHERS
     if not capabilities_of(schema.catalog.dialect).alters_in_place:
         # Foreign keys are a part of the tables, and those of a table that refers to a dropped one would be checked.
         last = [table.name for group in reversed(tables(schema.tables.values())) for table in reversed(group)]

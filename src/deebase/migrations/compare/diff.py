@@ -23,8 +23,8 @@ from deebase._sqltext.tokens import code_tokens, joined
 from deebase._sqltext.type_names import same_type
 from deebase.migrations.compare.alembic_inspector import SchemaInspector
 from deebase.migrations.compare.changes import Changes, TableChange
-from deebase.migrations.compare.definitions import unexplained
 from deebase.migrations.compare.schema import Schema, TableState, read
+from deebase.migrations.compare.table_clauses import unexplained
 from deebase.migrations.target import Target
 
 #: The key of Alembic's options under which comparators find the two schemas.

@@ -35,7 +35,7 @@ async def read_parts(
     async def rows(sql: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
         return await database.fetch(Statement(sql, reads=True), args)
 
-    # The stored SQL is as somebody wrote it.
+    # SQLite keeps the text of a CREATE statement as it was given.
     return SchemaParts(parts, found, await read_script(rows), canonical=False)
 
 
