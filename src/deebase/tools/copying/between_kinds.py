@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -142,7 +142,7 @@ class KindCopy:
             return
         async with self._target.transaction():
             await self._run_all(self._to.before_rows())
-            for plan in group:
+            for plan in _ordered(group):
                 self._copied[plan.name] = await self._send(plan, placed)
                 await self._progress.done(self._copied[plan.name])
 
@@ -277,6 +277,17 @@ def _digest(plan: TablePlan) -> Digest:
 def _needs(plan: TablePlan) -> set[str]:
     """Return the other tables that a table refers to."""
     return {key.target for key in plan.keys} - {plan.name}
+
+
+def _ordered(group: Sequence[TablePlan]) -> Iterator[TablePlan]:
+    """Yield tables that refer to each other, those first that refer to the fewest tables without rows yet.
+
+    SQLite searches all rows that may refer to a new row, as long as any row refers to a missing one.
+    """
+    waiting = {plan.name: plan for plan in group}
+    while waiting:
+        found = min(waiting.values(), key=lambda plan: len(_needs(plan) & waiting.keys()))
+        yield waiting.pop(found.name)
 
 
 def _how(plan: TablePlan) -> str:

@@ -122,7 +122,7 @@ def _moment(read: Callable[[Any], Any], write: Callable[[Any], str]) -> Convert:
     def convert(value: Any) -> str:
         if type(value) is str and (_BEYOND.fullmatch(value) and not value[:4].isdigit()):
             return value
-        if type(value) in (int, float) and abs(value) < _LEAST_TIME:
+        if isinstance(value, (int, float)) and abs(value) < _LEAST_TIME:
             raise ValueError("a number that is not a Unix time")
         try:
             return write(read(value))
