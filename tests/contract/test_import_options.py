@@ -122,6 +122,7 @@ async def test_what_a_file_holds_is_read_as_it_is_meant(db: Database, name: str)
 
 
 REFUSALS: dict[str, tuple[bytes, dict[str, Any], str]] = {
+    "an encoding of other bytes": (b"a\n\x81\n", {"encoding": "cp1252"}, "encoding='latin-1'"),
     "too few lines": (b"a\n", {"skip": 3}, "has no 3 lines to skip"),
     "no such key": (b'{"a": []}', {"rows": "data"}, "the object has no key 'data'"),
     "no array": (b'{"data": 1}', {"rows": "data"}, "what rows= names is not an array"),

@@ -216,7 +216,9 @@ def reading() -> Generator[None, None, None]:
         yield
     except UnicodeError as error:
         encoding = error.encoding if isinstance(error, UnicodeDecodeError) else "the given encoding"
-        raise Undecodable(f"is not text in {encoding}", "give its encoding: encoding='cp1252'") from error
+        # A character map is given where utf-8 was not right; latin-1 has a character for each byte.
+        other = "latin-1" if encoding == "charmap" else "cp1252"
+        raise Undecodable(f"is not text in {encoding}", f"give its encoding: encoding={other!r}") from error
     except _DAMAGED as error:
         raise Fault("the packed file is damaged, or cut off", "fetch or pack it again") from error
     except OSError as error:
