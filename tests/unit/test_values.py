@@ -21,6 +21,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._backends.sqlite.casts import fits, stored
 from deebase._files.converting import text_reader
+from deebase._files.notations import Notation
 from deebase._types.binary import Binary
 from deebase._types.choices import Choice
 from deebase._types.decimals import ExactNumber
@@ -145,7 +146,7 @@ def test_any_argument_is_accepted_or_raises_a_validation_error(value: Any, sa_ty
 
 @pytest.mark.parametrize("text", ["true", "T", " yes", "on", "1", "y"])
 def test_every_reader_takes_the_same_words_for_true(text: str) -> None:
-    assert Boolean().parse(text) is Boolean().of_json(text) is text_reader(Boolean()).read(text) is True
+    assert Boolean().parse(text) is Boolean().of_json(text) is text_reader(Boolean(), Notation()).read(text) is True
     assert fits("BOOLEAN", text) == stored("BOOLEAN", text) == 1
     assert parse(f"flag:bool:default={text}").default_value is True
 

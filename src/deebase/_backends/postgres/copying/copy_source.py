@@ -148,7 +148,7 @@ class PostgresSource:
         async with aclosing(self._access.stream(f"SELECT {listed} FROM {await self._rows_of(plan)}")) as pieces:
             async for rows in pieces:
                 if rows:
-                    yield list(zip(*rows, strict=True)) if names else [()] * 0
+                    yield list(zip(*rows, strict=True))
 
     async def _rows_of(self, plan: TablePlan) -> str:
         rows = await self._access.read(_KIND, [plan.facts.name, plan.facts.schema])
@@ -192,7 +192,4 @@ def _index(index: IndexInfo) -> CopiedIndex | None:
     is_plain = len(plain) == len(index.columns) and not index.partial and not words & {"DESC", "COLLATE"}
     if is_plain:
         return CopiedIndex(index.name, index.unique, "", plain)
-    rest = re.sub(
-        r" (?:INCLUDE|WITH) \([^)]*\)| NULLS (?:NOT DISTINCT|FIRST|LAST)| (?:varchar|text|bpchar)_pattern_ops", "", rest
-    )
-    return CopiedIndex(index.name, index.unique, common(rest), ())
+    return CopiedIndex(index.name, index.unique, common(_ONLY_HERE.sub("", rest)), ())

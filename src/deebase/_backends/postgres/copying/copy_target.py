@@ -26,14 +26,14 @@ from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import identifier, literal
 from deebase._sqltext.tokens import folded
-from deebase.errors import DeeBaseError
 
 #: The current time as SQLite gives it.
 _NOWS = {
     "timestamp": "timezone('utc', now())",
     "text": "to_char(timezone('utc', now()), 'YYYY-MM-DD HH24:MI:SS')",
 }
-_TYPE = "SELECT to_regtype($1) IS NOT NULL"
+#: PostgreSQL before 16 has no function that tries a value.
+_TYPE = "SELECT to_regtype($1) IS NOT NULL, to_regprocedure('pg_input_is_valid(text, text)') IS NOT NULL"
 _VALID = "SELECT bool_and(pg_input_is_valid(v, $2)) FROM unnest($1::text[]) v"
 _SEQUENCE = "SELECT setval(pg_get_serial_sequence({table}, {column}), greatest(max({name}), {last})) FROM {place}"
 
@@ -43,7 +43,7 @@ class PostgresTarget:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._types: dict[str, bool] = {}
+        self._types: dict[str, tuple[bool, bool]] = {}
         self._booleans: set[str] = set()
 
     # -- values --------------------------------------------------------------------------------
@@ -52,15 +52,13 @@ class PostgresTarget:
         """Return whether the type of a form exists, and takes all values."""
         native = form.native
         if native not in self._types:
-            self._types[native] = bool((await self._access.read(_TYPE, [native]))[0][0])
-        if not self._types[native] or not values:
-            return self._types[native]
+            exists, tries = (await self._access.read(_TYPE, [native]))[0]
+            self._types[native] = bool(exists), bool(tries)
+        exists, tries = self._types[native]
+        if not exists or not values:
+            return exists
         texts = [array_literal(value, native) for value in values] if form.kind == "array" else list(values)
-        try:
-            return bool((await self._access.read(_VALID, [texts, native]))[0][0])
-        except DeeBaseError:
-            # PostgreSQL before 16 has no such function.
-            return False
+        return tries and bool((await self._access.read(_VALID, [texts, native]))[0][0])
 
     def refusals(self, form: Form) -> Convert | None:
         """Return what raises ValueError for a value that a column does not store."""
@@ -164,11 +162,7 @@ class PostgresTarget:
         table = identifier(placed.tables[plan.name])
         sql = str(column.default)
         if default_now(sql):
-            written = {
-                "timestamp": "timezone('utc', now())",
-                "text": "to_char(timezone('utc', now()), 'YYYY-MM-DD HH24:MI:SS')",
-            }
-            value = written.get(column.form.kind, "CURRENT_TIMESTAMP")
+            value = _NOWS.get(column.form.kind, "CURRENT_TIMESTAMP")
         else:
             value = Translator({}).translated(sql)
             if column.form.kind == "boolean" and value in ("0", "1", "'0'", "'1'"):

@@ -125,12 +125,11 @@ class Translator:
                 continue
             if place and code[place - 1].word == "COLLATE":
                 continue
-            before = code[place - 1] if place else None
-            parts.append(self._token(token, before, following, code, place))
+            parts.append(self._token(token, following, code, place))
         written = " ".join(part for part in parts if part)
         return re.sub(r" ?\. ?(?=[\"\w])", ".", written) if '" . "' in written or " . " in written else written
 
-    def _token(self, token: Token, before: Token | None, following: str, code: list[Token], place: int) -> str:
+    def _token(self, token: Token, following: str, code: list[Token], place: int) -> str:
         if token.kind == "string" and _is_alias(code, place):
             return identifier(token.name)
         if token.kind == "quoted":

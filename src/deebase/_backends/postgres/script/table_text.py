@@ -30,7 +30,6 @@ class Column:
     default_oid: int | None
     default: str | None
     local: bool
-    inherited: bool
     storage: str | None
     compression: str | None
     statistics: int | None
@@ -99,7 +98,6 @@ class TableText:
     method: str | None
     partition_key: str | None
     bound: str | None
-    parent_oids: Rows[int]
     of_type: str | None
     replica: str
     replica_index: str | None

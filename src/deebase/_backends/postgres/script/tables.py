@@ -19,14 +19,14 @@ _TABLES = f"""
            coalesce(c.reloptions, '{{}}') || ARRAY(SELECT 'toast.' || o FROM unnest(t.reloptions) AS o),
            CASE WHEN m.amname <> 'heap' THEN quote_ident(m.amname) END,
            CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END, pg_get_expr(c.relpartbound, c.oid),
-           ARRAY(SELECT i.inhparent::int8 FROM pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno),
            CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END, c.relreplident::text,
            (SELECT quote_ident(x.relname) FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
             WHERE i.indrelid = c.oid AND i.indisreplident),
            (SELECT quote_ident(x.relname) FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
             WHERE i.indrelid = c.oid AND i.indisclustered),
            quote_ident(fs.srvname),
-           ARRAY(SELECT format('%I %L', o.option_name, o.option_value) FROM pg_options_to_table(f.ftoptions) AS o)
+           ARRAY(SELECT format('%I %L', o.option_name, o.option_value) FROM pg_options_to_table(f.ftoptions) AS o),
+           ARRAY(SELECT i.inhparent::int8 FROM pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_class t ON t.oid = c.reltoastrelid LEFT JOIN pg_am m ON m.oid = c.relam
     LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid LEFT JOIN pg_foreign_server fs ON fs.oid = f.ftserver
@@ -36,7 +36,7 @@ _COLUMNS = f"""
     SELECT a.attrelid, a.attnum, a.attname::text, quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
            CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
            a.attnotnull, a.attidentity::text, a.attgenerated::text, d.oid, pg_get_expr(d.adbin, d.adrelid),
-           a.attislocal, a.attinhcount > 0,
+           a.attislocal,
            CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
            nullif(a.attcompression::text, ''),
            nullif(a.attstattarget, -1), coalesce(a.attoptions, '{{}}'),
@@ -91,8 +91,8 @@ async def read_tables(read: Read, sequences: Collection[Sequence]) -> list[Table
                 [Column(*one) for one in columns[oid]],
                 [Constraint(*one) for one in constraints[oid]],
                 owned[oid],
-                [made(parent) for parent in row[11] if parent in waiting],
-                *row,
+                [made(parent) for parent in row[-1] if parent in waiting],
+                *row[:-1],
             )
         return found[oid]
 

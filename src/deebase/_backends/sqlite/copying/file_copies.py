@@ -7,7 +7,7 @@ import hashlib
 import marshal
 import sqlite3
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -239,14 +239,18 @@ def _insert(raw: sqlite3.Connection, table: str) -> None:
     # A virtual table has created its shadow tables with some rows.
     raw.execute(f"DELETE FROM main.{quoted}")
     raw.execute(f"INSERT INTO main.{quoted} ({columns}) SELECT {columns} FROM {_SNAPSHOT}.{quoted} NOT INDEXED")
-    if raw.execute(f"SELECT 1 FROM {_SNAPSHOT}.sqlite_master WHERE name = 'sqlite_sequence'").fetchone():
-        with suppress(sqlite3.OperationalError):
-            # No table of the target has AUTOINCREMENT: SQLite has not created this one.
-            raw.execute("DELETE FROM main.sqlite_sequence WHERE name = ?", [table])
-            raw.execute(
-                f"INSERT INTO main.sqlite_sequence SELECT name, seq FROM {_SNAPSHOT}.sqlite_sequence WHERE name = ?",
-                [table],
-            )
+    # SQLite creates this table with the first one that has AUTOINCREMENT.
+    if all([_has_sequence(raw, schema) for schema in ("main", _SNAPSHOT)]):
+        raw.execute("DELETE FROM main.sqlite_sequence WHERE name = ?", [table])
+        raw.execute(
+            f"INSERT INTO main.sqlite_sequence SELECT name, seq FROM {_SNAPSHOT}.sqlite_sequence WHERE name = ?",
+            [table],
+        )
+
+
+def _has_sequence(raw: sqlite3.Connection, schema: str) -> bool:
+    found = raw.execute(f"SELECT 1 FROM {schema}.sqlite_master WHERE name = 'sqlite_sequence'")
+    return found.fetchone() is not None
 
 
 class _Pruning:
