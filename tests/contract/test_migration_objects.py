@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,9 +12,10 @@ from deebase import Database
 from deebase._backends.schema_parts import SchemaParts
 from deebase._backends.schema_script import SchemaScript
 from deebase._engine.core import core_of
+from deebase.errors import MigrationError
 from deebase.migrations import Migrator
-from tests.support.capabilities import can
 from tests.support.migrations import compare, read, scratch
+from tests.support.rich_schemas import NEW, OLD, catalog, rich
 from tests.support.worlds import only_on
 
 #: A migration reads the tables, of which some have columns without a counterpart in Python.
@@ -30,59 +30,6 @@ ON_POSTGRES = pytest.mark.parametrize("backend_name", ["postgres"], indirect=Tru
 
 Make = Callable[[Database], Awaitable[None]]
 
-SQLITE = """
-    PRAGMA user_version = 7;
-    PRAGMA application_id = 1234;
-    CREATE TABLE author (id integer PRIMARY KEY, name text DEFAULT null, "a:b?%" text) STRICT;
-    CREATE TABLE book (id text PRIMARY KEY, author_id integer REFERENCES missing (id) MATCH FULL) WITHOUT ROWID;
-    CREATE TABLE person (id integer PRIMARY KEY REFERENCES author (id));
-    CREATE VIRTUAL TABLE words USING fts5(title);
-    CREATE VIEW named (n) AS SELECT name FROM author WHERE name <> 'a;b :c ?';
-    CREATE TRIGGER renamed AFTER UPDATE ON author BEGIN
-        UPDATE author SET name = 'x;y' WHERE id = new.id;
-        INSERT INTO words VALUES ('?');
-    END;
-    CREATE TRIGGER of_view INSTEAD OF INSERT ON named BEGIN SELECT 1; END;
-"""
-POSTGRES = r"""
-    CREATE EXTENSION citext;
-    CREATE SCHEMA sales;
-    CREATE EXTENSION hstore SCHEMA sales;
-    CREATE TYPE mood AS ENUM ('a', 'it''s');
-    CREATE TYPE pair AS (x integer, y text);
-    CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
-    CREATE SEQUENCE counter INCREMENT 5;
-    CREATE FUNCTION next_one() RETURNS bigint LANGUAGE sql
-        AS $$ SELECT nextval('counter') + 0 * length('; :x ? %s \d') $$;
-    CREATE TABLE author (id integer PRIMARY KEY DEFAULT next_one(), name citext, m mood, p pair, n positive,
-        a integer[], CHECK (a[1:2] <> '{1}' AND name ~ '^\w?$'));
-    CREATE TABLE person (id integer PRIMARY KEY REFERENCES author (id) MATCH FULL ON UPDATE CASCADE DEFERRABLE);
-    CREATE UNLOGGED TABLE logs (id integer PRIMARY KEY) WITH (fillfactor = 50);
-    CREATE TABLE measured (at date NOT NULL, n integer) PARTITION BY RANGE (at);
-    CREATE TABLE measured_1 PARTITION OF measured FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
-    CREATE TABLE sales.orders (id serial PRIMARY KEY, author_id integer,
-        EXCLUDE USING gist (int4range(id, id) WITH &&));
-    ALTER TABLE sales.orders ADD FOREIGN KEY (author_id) REFERENCES author (id) NOT VALID;
-    CREATE INDEX ON author USING gin (a) WITH (fastupdate = off);
-    CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN new.name := 'x;y'; RETURN new; END$$;
-    CREATE FUNCTION all_authors() RETURNS SETOF author LANGUAGE sql STABLE BEGIN ATOMIC SELECT * FROM author; END;
-    CREATE TRIGGER touch BEFORE UPDATE ON author FOR EACH ROW EXECUTE FUNCTION touched();
-    CREATE VIEW safe WITH (security_barrier) AS SELECT id FROM author;
-    CREATE MATERIALIZED VIEW kept AS SELECT id, name FROM author;
-    CREATE UNIQUE INDEX of_kept ON kept (id);
-    CREATE RULE nothing AS ON DELETE TO person DO INSTEAD NOTHING;
-    CREATE STATISTICS together ON m, n FROM author;
-    ALTER TABLE author ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-    CREATE POLICY visible ON author FOR SELECT USING (name <> current_user);
-    CREATE POLICY written ON author AS RESTRICTIVE FOR INSERT WITH CHECK (n > 0);
-    ALTER TABLE sales.orders ENABLE ROW LEVEL SECURITY;
-    COMMENT ON COLUMN author.name IS 'it''s; :x ?';
-"""
-
-
-async def rich(db: Database) -> None:
-    await db.script(SQLITE if can(db).is_one_file else POSTGRES)
-
 
 async def nothing(db: Database) -> None:
     pass
@@ -92,29 +39,6 @@ async def differences(db: Database, make: Make) -> list[str]:
     async with scratch(db) as wanted:
         await make(wanted)
         return [str(difference) for difference in (await compare(db, wanted)).differences()]
-
-
-async def catalog(db: Database) -> Sequence[Any]:
-    """What the catalogs say of the objects, without the reader of the script."""
-    if can(db).is_one_file:
-        stored = await db.q("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE '_deebase%' ORDER BY 1, 2")
-        return [*stored, *await db.q("PRAGMA user_version"), *await db.q("PRAGMA application_id")]
-    mine = "::regnamespace::text IN ('public', 'sales')"
-    own = "NOT EXISTS (SELECT FROM pg_depend WHERE objid = o.oid AND deptype = 'e')"
-    return [
-        await db.q(query)
-        for query in (
-            "SELECT * FROM pg_policies ORDER BY tablename, policyname",
-            f"SELECT relname, relrowsecurity, relforcerowsecurity, relpersistence, reloptions FROM pg_class o"
-            f" WHERE relnamespace{mine} AND relname NOT LIKE '%deebase%' ORDER BY 1",
-            f"SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint o WHERE connamespace{mine}"
-            " AND conrelid::regclass::text NOT LIKE '%deebase%' ORDER BY 1, 2",
-            f"SELECT proname, prosrc, pg_get_functiondef(oid) FROM pg_proc o WHERE pronamespace{mine} AND {own}"
-            " ORDER BY 1",
-            "SELECT rulename, definition FROM pg_rules ORDER BY 1",
-            "SELECT extname, extnamespace::regnamespace::text FROM pg_extension ORDER BY 1",
-        )
-    ]
 
 
 async def test_a_schema_of_another_program_is_kept_whole(db: Database, tmp_path: Path) -> None:
@@ -130,6 +54,43 @@ async def test_a_schema_of_another_program_is_kept_whole(db: Database, tmp_path:
         assert await catalog(empty) == before
         await again.down()
         assert await differences(empty, nothing) == []
+
+
+async def test_the_names_of_constraints_are_kept(db: Database, tmp_path: Path) -> None:
+    await db.script(
+        """
+        CREATE TABLE album (id integer NOT NULL, title varchar(9) NOT NULL, CONSTRAINT pk_album PRIMARY KEY (id));
+        CREATE TABLE track (id integer CONSTRAINT pk_track PRIMARY KEY, n integer CONSTRAINT few CHECK (n < 9),
+            s varchar(9), CONSTRAINT one_s UNIQUE (s));
+        """
+    )
+    before = await catalog(db)
+    await Migrator(db, tmp_path / "migrations").baseline()
+    async with scratch(db) as empty:
+        await Migrator(empty, tmp_path / "migrations").up()
+        assert await catalog(empty) == before
+
+
+async def test_a_class_does_not_have_to_name_constraints(db: Database, tmp_path: Path) -> None:
+    named = "CREATE TABLE author (id integer NOT NULL, n text UNIQUE, CONSTRAINT pk_author PRIMARY KEY (id))"
+    unnamed = "CREATE TABLE author (id integer NOT NULL PRIMARY KEY, n text, UNIQUE (n))"
+
+    async def models(wanted: Database) -> None:
+        await wanted.q(unnamed)
+
+    await db.q(named)
+    migrator = Migrator(db, tmp_path / "migrations", models=models)
+    await migrator.baseline()
+    with pytest.raises(MigrationError, match="nothing to do"):
+        await migrator.new("names")
+
+
+async def test_tables_that_classes_make_exactly_are_classes(db: Database, tmp_path: Path) -> None:
+    authors = await db.create(Author, indexes=["name"])
+    await authors.insert({"name": "Ann"})
+    await Migrator(db, tmp_path / "migrations").baseline()
+    (path,) = (tmp_path / "migrations").glob("*.py")
+    assert 'await db.create(Author, indexes=["name"])' in path.read_text(encoding="utf-8")
 
 
 @ON_POSTGRES
@@ -161,31 +122,6 @@ async def test_what_is_not_carried_is_named(db: Database, tmp_path: Path) -> Non
 
 
 # -- a later migration -------------------------------------------------------------------------------
-
-
-#: A schema, and the same one after a change: of a function's body and result, a policy, a sequence, a domain.
-OLD = """
-    CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
-    CREATE SEQUENCE counter INCREMENT 5 CACHE 3;
-    CREATE TABLE t (id integer PRIMARY KEY, n positive, s text);
-    CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN new.s := 'old'; RETURN new; END$$;
-    CREATE FUNCTION size_of(x integer) RETURNS integer LANGUAGE sql AS $$ SELECT x $$;
-    CREATE VIEW sizes AS SELECT size_of(id) AS size FROM t;
-    CREATE TRIGGER touch BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touched();
-    ALTER TABLE t ENABLE ROW LEVEL SECURITY;
-    CREATE POLICY visible ON t USING (s <> 'a');
-"""
-NEW = """
-    CREATE DOMAIN positive AS integer CHECK (VALUE > 1);
-    CREATE SEQUENCE counter INCREMENT 7;
-    CREATE TABLE t (id integer PRIMARY KEY, n positive, s varchar(9));
-    CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN new.s := 'new'; RETURN new; END$$;
-    CREATE FUNCTION size_of(x integer) RETURNS bigint LANGUAGE sql AS $$ SELECT x::bigint $$;
-    CREATE VIEW sizes AS SELECT size_of(id) AS size FROM t;
-    CREATE TRIGGER touch BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touched();
-    ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-    CREATE POLICY visible ON t USING (s <> 'b');
-"""
 
 
 async def new(db: Database) -> None:
@@ -268,7 +204,7 @@ async def test_classes_say_nothing_of_what_they_cannot_express(db: Database, tmp
     )
     await migrator.seal()
     assert await migrator.check() == []
-    with pytest.raises(Exception, match="nothing to do"):
+    with pytest.raises(MigrationError, match="nothing to do"):
         await migrator.new("again")
 
 
@@ -278,9 +214,7 @@ async def test_definitions_that_differ_are_never_called_equal(db: Database) -> N
     known = await read(db)
     script = SchemaScript(
         tuple(
-            dataclasses.replace(item, create=tuple([sql + " USING unheard_of" for sql in item.create]))
-            if item.kind == "table"
-            else item
+            dataclasses.replace(item, key=f"{item.key} USING unheard_of") if item.kind == "table" else item
             for item in known.script.objects
         )
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from deebase import Database, DatabaseError, DeeBaseError
+from deebase.migrations import Migrator
+from deebase.migrations.target import Target
 
 #: What a schema may try to call: files, extensions, functions of ours.
 CALLS = [
@@ -51,6 +54,70 @@ async def test_what_a_view_or_trigger_calls_is_not_run(
             await db.q("UPDATE t SET n = 2")
         assert await db.q("SELECT n FROM t") == [{"n": 1}]
     assert {file.name for file in tmp_path.iterdir()} == {"hostile.db"}
+
+
+#: Parts of a schema that call a function, where SQLite accepts the function.
+CALLING = {
+    "view": "CREATE VIEW v AS SELECT {call} AS n",
+    "trigger": "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT {call}; END",
+    "check": "CREATE TABLE c (a INTEGER CHECK ({call} IS NOT a))",
+    "computed": "CREATE TABLE c (a INTEGER, b AS ({call} || a))",
+    "index": "CREATE INDEX i ON t ({call})",
+}
+
+
+@pytest.mark.filterwarnings("ignore:view v is left out")
+@pytest.mark.parametrize("statement", CALLING.values(), ids=CALLING)
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_baseline_runs_nothing_of_the_schema(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, statement: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "hostile.db"
+    called: list[str] = []
+    statement = statement.format(call=f"spy({call})")
+    kind, name = statement.split()[1:3]
+    quoted = statement.replace("'", "''")
+    of = name if kind in ("TABLE", "VIEW") else "t"
+    page = 2 if kind in ("TABLE", "INDEX") else 0
+    made(
+        path,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)",
+        f"INSERT INTO sqlite_master VALUES ('{kind.lower()}', '{name}', '{of}', {page}, '{quoted}')",
+    )
+    # SQLite does not read some of these schemas.
+    with suppress(DeeBaseError):
+        async with Database(path, functions={"spy": called.append}) as db:
+            await Migrator(db, tmp_path / "migrations").baseline()
+    assert called == []
+    assert {file.name for file in tmp_path.iterdir()} <= {"hostile.db", "migrations"}
+
+
+@pytest.mark.parametrize(("call", "trusted"), [("load_extension('evil')", 0), ("json_extract('{}', '$.a')", 1)])
+async def test_a_scratch_database_trusts_harmless_schemas_alone(tmp_path: Path, call: str, trusted: int) -> None:
+    trigger = f"CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT {call}; END"
+    path = made(tmp_path / "theirs.db", "CREATE TABLE t (id INTEGER PRIMARY KEY)", trigger)
+    async with Database(path) as db:
+        async with Target(db).scratch() as scratch:
+            assert await scratch.db.item("PRAGMA trusted_schema") == trusted
+        migrator = Migrator(db, tmp_path / "migrations")
+        await migrator.baseline()
+        assert await migrator.drift() == []
+
+
+async def test_a_second_statement_behind_a_stored_one_is_not_run(tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    path = made(
+        tmp_path / "hostile.db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY)",
+        f"UPDATE sqlite_master SET sql = sql || '; ATTACH DATABASE ''{other}'' AS other; CREATE TABLE other.x (a)'",
+    )
+    async with Database(path) as db:
+        await Migrator(db, tmp_path / "migrations").baseline()
+    async with Database(tmp_path / "new.db") as new:
+        with pytest.raises(DeeBaseError):
+            await Migrator(new, tmp_path / "migrations").up()
+    assert not other.exists()
 
 
 async def test_extensions_cannot_be_loaded(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -125,11 +126,15 @@ class SchemaParts:
 
     def of_table(self, name: str) -> list[SchemaObject]:
         """Return the objects that are a part of the definition of a table, the table first."""
-        return [
-            item
-            for item in self.script.objects
-            if self._is_compared_as_table(item) and name == (item.name if item.kind in TABLES else item.table)
-        ]
+        return self._of_tables.get(name, [])
+
+    @cached_property
+    def _of_tables(self) -> Mapping[str, list[SchemaObject]]:
+        found: defaultdict[str, list[SchemaObject]] = defaultdict(list)
+        for item in self.script.objects:
+            if self._is_compared_as_table(item):
+                found[item.name if item.kind in TABLES else item.table or ""].append(item)
+        return found
 
     def _is_compared_as_table(self, item: SchemaObject) -> bool:
         if item.kind in TABLES:

@@ -42,6 +42,12 @@ def unquoted(inside: str, quote: str = "'") -> str:
     return inside.replace(quote * 2, quote)
 
 
+def array_element(text: str) -> str:
+    """Return a text as it stands in the text of a PostgreSQL array: ``{"a","b"}``."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def bytes_literal(value: bytes, rules: TokenRules) -> str:
     """Return bytes as a literal: ``X'..'`` of SQLite, the hex form of PostgreSQL's bytea."""
     return literal(f"\\x{value.hex()}", rules) if rules.escapes_strings else f"X'{value.hex()}'"

@@ -56,14 +56,15 @@ class PartOp(ops.MigrateOperation):
         return PartOp(self.table, f"{_REVERSE.get(verb, verb)}_{kind}" if kind else verb, self.part)
 
 
-async def compare(source: Target, wanted: Target | Schema) -> Changes:
+async def compare(source: Target, wanted: Target | Schema, *, known: Schema | None = None) -> Changes:
     """Return the changes that turn the schema of one database into that of another of the same kind.
 
     Args:
         source: the database to change.
         wanted: the schema it should have, or a database with that schema.
+        known: the schema of the database to change, if it has been read.
     """
-    both = await read(source), wanted if isinstance(wanted, Schema) else await read(wanted)
+    both = known or await read(source), wanted if isinstance(wanted, Schema) else await read(wanted)
     async with source.db.transaction(read_only=True) as transaction:
         found: list[ops.MigrateOperation] = await transaction.connection.run_sync(_operations, *both)
     return _changes(both, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -32,17 +33,41 @@ class TableState(TableParts):
     """A table with all of its parts, and the class that creates it.
 
     Attributes:
-        outline: the class; None if no class can express the table.
-        specs: its columns as a class has them, where a class can have them.
+        catalog: all tables as models.
     """
 
-    outline: Outline | None
-    specs: Mapping[str, ColumnSpec] = field(repr=False)
+    catalog: Catalog = field(repr=False)
 
     @property
     def name(self) -> str:
         """Its name, with its schema unless that is the current one."""
         return self.facts.qualified_name
+
+    @cached_property
+    def reader(self) -> TableReader:
+        """Reads its class."""
+        return TableReader(self.catalog.model(self.facts.name), self.facts, self.catalog.dialect)
+
+    @cached_property
+    def outline(self) -> Outline | None:
+        """The class; None if no class can express the table."""
+        checks = {condition.key for condition in conditions(self.facts, _choices(self.catalog, self.facts.name))}
+        made = self._described
+        if made is None or made.design is None or made.notes:
+            return None
+        return made if all(item.expressible or item.text in checks for item in self.features) else None
+
+    @cached_property
+    def specs(self) -> Mapping[str, ColumnSpec]:
+        """Its columns as a class has them, where a class can have them."""
+        return {spec.name: spec for spec in self._described.columns} if self._described is not None else {}
+
+    @cached_property
+    def _described(self) -> Outline | None:
+        # A table with a name that no class can have is written as SQL.
+        with contextlib.suppress(DeeBaseError):
+            return self.reader.outline()
+        return None
 
     def quoted(self, quote: Callable[[str], str]) -> str:
         """Return its name as it stands in SQL."""
@@ -118,7 +143,7 @@ async def read(target: Target) -> Schema:
     tables = {name: facts for name, facts in found.items() if facts.kind == "table" and name != LEDGER}
     views = [facts for facts in found.values() if facts.kind != "table"]
     parts = await target.support.read_parts(target, tables, views, lambda table: _choices(catalog, table))
-    states = {name: _with_class(catalog, table) for name, table in parts.tables.items()}
+    states = {name: TableState(one.facts, one.features, one.ddl, catalog) for name, one in parts.tables.items()}
     objects = tuple([item for item in parts.script.objects if LEDGER not in (item.name, item.table)])
     script = SchemaScript(objects, parts.script.not_carried)
     return Schema(catalog, states, parts.views, replace(parts, script=script))
@@ -133,16 +158,3 @@ def _take_types(catalog: Catalog, known: Catalog) -> None:
             types = {column.name: column.sa_type for column in columns if is_own_type(column.sa_type)}
             if types:
                 catalog.changed(name, facts, renamed={}, types=types)
-
-
-def _with_class(catalog: Catalog, table: TableParts) -> TableState:
-    facts, features = table.facts, table.features
-    outline: Outline | None = None
-    # A table with a name that no class can have is written as SQL.
-    with contextlib.suppress(DeeBaseError):
-        outline = TableReader(catalog.model(facts.name), facts, catalog.dialect).outline()
-    checks = {condition.key for condition in conditions(facts, _choices(catalog, facts.name))}
-    inexpressible = any(not feature.expressible and feature.text not in checks for feature in features)
-    whole = outline is not None and outline.design is not None and not outline.notes and not inexpressible
-    specs = {spec.name: spec for spec in outline.columns} if outline is not None else {}
-    return TableState(facts, features, table.ddl, outline if whole else None, specs)

@@ -15,6 +15,7 @@ from deebase.migrations.target import Target
 from deebase.migrations.upkeep.history import replay
 from deebase.migrations.write import whole_schema
 from deebase.migrations.write.proposals import attempt, propose
+from deebase.tools.access import tools_of
 
 _HOW_TO_GO_ON = f"{either('check()', 'check')} tries it, {either('rerecord()', 'rerecord')} seals it again"
 
@@ -47,7 +48,7 @@ async def _text(target: Target, title: str, path: Path) -> str:
     text = whole_schema.source(title, schema, notes)
     async with target.scratch(bare=True) as empty:
         await replay(empty, [])
-        if whole_schema.is_of_classes(schema):
+        if whole_schema.is_of_classes(schema, tools_of(target.db)):
             proposal = await propose(title, empty, target, {}, path, about=notes)
             if not proposal.notes:
                 return proposal.text

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from deebase._backends.schema_script import SchemaObject
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.dialects import TokenRules
+from deebase._sqltext.quoting import unquoted
 from deebase._sqltext.tokens import Token, code_tokens, folded, joined
 from deebase.migrations.compare.changes import Changes
 
@@ -28,7 +29,7 @@ _USUAL = {
 def plain_name(item: SchemaObject) -> str:
     """Return the name of an object as other statements mention it: without its schema, arguments and table."""
     name = item.name.partition(" on ")[0].partition("(")[0].rpartition(".")[2]
-    return folded(name.strip('"').replace('""', '"'))
+    return folded(unquoted(name.strip('"'), '"'))
 
 
 def edits(old: SchemaObject, new: SchemaObject, changes: Changes) -> tuple[str, ...] | None:

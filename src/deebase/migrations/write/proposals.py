@@ -159,16 +159,16 @@ async def propose(
     _require_wanted(renamed, wanted)
     for rename in renamed:
         await rename.run(history)
-    middle = await read(history)
+    middle = await read(history) if renamed else before
     left_out = middle.kinds_beyond(wanted) if of_models else []
-    up = (await compare(history, wanted)).without(left_out)
+    up = (await compare(history, wanted, known=middle)).without(left_out)
     if not up and not renamed:
         raise MigrationError(
             "the migrations so far make what the models say: there is nothing to do",
             hint=f"{either('new(name, empty=True)', 'new NAME --empty')} opens an empty draft",
         )
     await check_casts(history, up)
-    down = (await compare(target, middle)).without(left_out)
+    down = (await compare(target, middle, known=wanted)).without(left_out)
     notes = [
         f"{old} is dropped and {new} is added: if it was renamed, write this again with "
         f"new(..., renames={{{old!r}: {new!r}}})"

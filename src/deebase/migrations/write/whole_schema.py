@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deebase._backends.database_tools import DatabaseTools
 from deebase._backends.schema_parts import TABLES, VIEWS
 from deebase._backends.schema_script import SchemaObject
 from deebase.errors import DeeBaseError
@@ -14,15 +15,32 @@ from deebase.migrations.write.body import INDENT, Body
 from deebase.migrations.write.drafts import sentence
 from deebase.tools.codegen.line_layout import comment
 from deebase.tools.codegen.module import Module
+from deebase.tools.codegen.table_module import Exactness
 
 #: The kinds of objects that stand beside classes without making a migration of classes harder to read.
 _BESIDE_CLASSES = {"type", "domain", "trigger", *TABLES, *VIEWS, "index", "constraint"}
 
 
-def is_of_classes(schema: Schema) -> bool:
-    """Whether classes express all tables of a schema, and it holds little else."""
-    return all(table.outline is not None for table in schema.tables.values()) and all(
-        item.kind in _BESIDE_CLASSES for item in schema.script.objects
+def is_of_classes(schema: Schema, tools: DatabaseTools) -> bool:
+    """Whether classes create all tables of a schema exactly, and it holds little else.
+
+    Args:
+        schema: the schema.
+        tools: of its database.
+    """
+    if any(item.kind not in _BESIDE_CLASSES for item in schema.script.objects):
+        return False
+    outlines = [table.outline for table in schema.tables.values() if table.outline is not None]
+    if len(outlines) < len(schema.tables):
+        return False
+    readers = {name: table.reader for name, table in schema.tables.items()}
+    exactness = Exactness(readers, schema.script, tools, schema.catalog.dialect)
+    exactness.compared(outlines)
+    # Names of constraints are compared here alone: the models of a program do not give them.
+    return all(
+        (item.kind, item.name) in exactness.covered.get(name, ())
+        for name in schema.tables
+        for item in schema.parts.of_table(name)
     )
 
 

@@ -59,7 +59,7 @@ def table_module(
         designs = [made.design for made in outlines if made.design is not None]
         contents = Contents(steps_of_classes(designs), left_out=left_out)
         return module_source(outlines, localns, title=_TITLE, contents=contents)
-    exactness = _Exactness(readers, script, tools, dialect)
+    exactness = Exactness(readers, script, tools, dialect)
     compared = exactness.compared(outlines)
     objects = script.objects
     if not whole:
@@ -77,7 +77,7 @@ def table_module(
 _DIFFERS = "how its columns and constraints are declared"
 
 
-class _Exactness:
+class Exactness:
     """Compares the tables that classes make with those of a script.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from deebase._backends.copy_forms import Convert, Form
 from deebase._model.facts import ColumnInfo
-from deebase._sqltext.quoting import identifier
+from deebase._sqltext.quoting import array_element, identifier
 
 _SIZES: Final = re.compile(r"\((\d+)(?:,(-?\d+))?\)")
 #: Forms of types, as format_type writes them without sizes.
@@ -269,14 +269,14 @@ def _element(item: Any, holds_documents: bool) -> str:
     if item is None:
         return "NULL"
     if holds_documents:
-        return _quoted(_written_json(item))
+        return array_element(_written_json(item))
     if isinstance(item, list):
         return _array(item, holds_documents)  # pyright: ignore[reportUnknownArgumentType]
     if isinstance(item, bool):
         return "t" if item else "f"
     if isinstance(item, _Digits):
         return item
-    return _quoted(item if isinstance(item, str) else _written_json(item))
+    return array_element(item if isinstance(item, str) else _written_json(item))
 
 
 def _written_json(item: Any) -> str:
@@ -288,7 +288,3 @@ def _written_json(item: Any) -> str:
         pairs = [f"{json.dumps(name)}:{_written_json(inner)}" for name, inner in item.items()]  # pyright: ignore
         return "{" + ",".join(pairs) + "}"
     return json.dumps(item, ensure_ascii=False)
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

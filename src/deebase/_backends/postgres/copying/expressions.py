@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from deebase._sqltext.dialects import POSTGRES, SQLITE
-from deebase._sqltext.quoting import identifier, literal
+from deebase._sqltext.quoting import identifier, literal, unquoted
 from deebase._sqltext.tokens import Token, code_tokens, folded, tokens
 
 _NOW: Final = re.compile(r"\b(?:now|transaction_timestamp|statement_timestamp|clock_timestamp)\(\)", re.IGNORECASE)
@@ -55,8 +55,7 @@ def _without_casts(code: list[Token]) -> str:
         if token.text in _OPERATORS:
             parts.append(_OPERATORS[token.text])
         elif token.kind == "string" and token.text[:1] in "eE":
-            inner = token.text[2:-1]
-            parts.append("'" + inner.replace("\\\\", "\\") + "'")
+            parts.append(literal(unquoted(token.text[2:-1]).replace("\\\\", "\\"), SQLITE))
         else:
             parts.append(token.text)
         place += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -32,8 +33,11 @@ async def read_parts(
         for item in found.script.objects
         if item.kind in VIEWS and item.name in known
     ]
+    of_tables: defaultdict[str, list[SchemaObject]] = defaultdict(list)
+    for item in found.script.objects:
+        of_tables[item.name if item.table is None else item.table].append(item)
     parts = {
-        name: _parts(facts, found.tables[facts.qualified_name], found.script, choices(name))
+        name: _parts(facts, found.tables[facts.qualified_name], of_tables, choices(name))
         for name, facts in tables.items()
     }
     # Migrations and their ledger are in the current schema, which none of them creates or drops.
@@ -48,24 +52,26 @@ def _view(item: SchemaObject, select: str | None) -> ViewState:
 
 
 def _parts(
-    facts: TableInfo, table: TableText, script: SchemaScript, choices: Mapping[str, Sequence[str]]
+    facts: TableInfo,
+    table: TableText,
+    objects: Mapping[str, Sequence[SchemaObject]],
+    choices: Mapping[str, Sequence[str]],
 ) -> TableParts:
     """Return a table with all of its parts.
 
     Args:
         facts: the table.
         table: the same, as the catalogs hold it.
-        script: all objects.
+        objects: all objects, by the table that they are or belong to.
         choices: its columns of an Enum or Literal, whose CHECK belongs to their type.
     """
     names = {one.name for one in table.constraints if one.kind in "pux"}
     own = dataclasses.replace(facts, indexes=tuple([index for index in facts.indexes if index.name not in names]))
     features = [*_of_constraints(table, choices), *_of_columns(table), *_of_table(table)]
-    return TableParts(own, tuple(features), _ddl(table, script))
+    return TableParts(own, tuple(features), _ddl(table, objects[table.label]))
 
 
-def _ddl(table: TableText, script: SchemaScript) -> TableDdl:
-    mine = [item for item in script.objects if table.label in (item.name, item.table)]
+def _ddl(table: TableText, mine: Sequence[SchemaObject]) -> TableDdl:
     return TableDdl(
         tuple([sql for item in mine if item.kind in ("table", "foreign table", "index") for sql in item.create]),
         tuple([sql for item in mine if item.kind in ("default", "constraint") for sql in item.create]),

@@ -27,7 +27,7 @@ from deebase._backends.sqlite.features import CAPABILITIES
 from deebase._model.checks import by_value
 from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.dialects import SQLITE
-from deebase._sqltext.quoting import identifier, literal
+from deebase._sqltext.quoting import identifier, literal, unquoted
 
 _TYPES: Final = {
     "integer": "BIGINT",
@@ -216,7 +216,7 @@ def _default(sql: str, column: CopiedColumn) -> str | None:
 
 def _written(text: str, column: CopiedColumn) -> str | None:
     """Return the literal of a value as SQLite stores it."""
-    plain = text[1:-1].replace("''", "'") if text[0] == "'" else text
+    plain = unquoted(text[1:-1]) if text[0] == "'" else text
     try:
         value: Any = reader(column.form)(plain)
         write = writer(column.form, column.declared)

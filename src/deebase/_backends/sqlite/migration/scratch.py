@@ -10,30 +10,37 @@ from typing import Any
 
 from deebase._backends.migration_protocols import SCRATCH_PREFIX, Connected, ScratchTarget
 from deebase._backends.sqlite.schema_calls.callbacks import calls_of, collations_of
+from deebase._backends.sqlite.schema_calls.trust import is_harmless
 from deebase._sql.statement import Statement
 from deebase._sqltext.tokens import folded
 
-_SCHEMA = Statement("SELECT sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL", reads=True)
+_SCHEMA = Statement("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL", reads=True)
 _FUNCTIONS = Statement("SELECT DISTINCT name FROM pragma_function_list", reads=True)
 
 
 @asynccontextmanager
 async def scratch(database: Connected) -> AsyncGenerator[ScratchTarget, None]:
     """See ``MigrationSupport``."""
-    # The file does not have to survive a power failure. Its schema comes from migrations, which run whatever they want,
-    # and it has no rows, for which a schema could call functions.
-    pragmas = {**dict(database.settings.pragmas), "synchronous": "OFF", "trusted_schema": "ON"}
-    options = {**await _additions(database), "pragmas": pragmas, "pool_size": 1}
+    texts = [str(sql) for (sql,) in await database.fetch(_SCHEMA, [])]
+    # The file does not have to survive a power failure.
+    pragmas = {**dict(database.settings.pragmas), "synchronous": "OFF"}
+    if is_harmless("\n".join(texts)):
+        # The rest of its schema comes from migrations, which run whatever they want.
+        pragmas["trusted_schema"] = "ON"
+    options = {**await _additions(database, texts), "pragmas": pragmas, "pool_size": 1}
     with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX) as directory:
         yield ScratchTarget(Path(directory) / "scratch.db", options)
 
 
-async def _additions(database: Connected) -> dict[str, Any]:
+async def _additions(database: Connected, texts: Sequence[str]) -> dict[str, Any]:
     """Return the additions of a database, and stand-ins for the functions and collations that its schema needs.
 
     SQLite creates no table whose CHECK calls a function that is not defined. A table without rows does not call it.
+
+    Args:
+        database: the database.
+        texts: the statements of its schema.
     """
-    texts = [str(sql) for (sql,) in await database.fetch(_SCHEMA, [])]
     known = {folded(str(name)) for (name,) in await database.fetch(_FUNCTIONS, [])}
     given = dict(database.settings.additions.options)
     collations = _stand_ins("collation", collations_of(texts), {"binary", "nocase", "rtrim"})

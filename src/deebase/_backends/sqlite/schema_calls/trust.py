@@ -78,6 +78,11 @@ def trust_if_needed(raw: sqlite3.Connection, *, added: bool = False) -> None:
             _decide(raw, _NEEDS)
 
 
+def is_harmless(text: str) -> bool:
+    """Whether the statements of a schema name nothing that only a trusted schema may call."""
+    return not _never().search(text)
+
+
 def trust_if_harmless(raw: sqlite3.Connection) -> bool:
     """Trust the schema of a connection if it is harmless; True if it was not trusted before."""
     if raw.execute("PRAGMA trusted_schema").fetchone()[0]:
@@ -93,7 +98,7 @@ def _decide(raw: sqlite3.Connection, needs: re.Pattern[str] | None = None) -> bo
     raw.execute("PRAGMA trusted_schema = ON")
     try:
         text = _schema(raw)
-        trusted = (needs is None or needs.search(text) is not None) and not _never().search(text)
+        trusted = (needs is None or needs.search(text) is not None) and is_harmless(text)
     finally:
         if not trusted:
             raw.execute("PRAGMA trusted_schema = OFF")
