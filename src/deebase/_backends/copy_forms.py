@@ -64,6 +64,7 @@ class CopiedColumn:
         not_null: whether it is NOT NULL in the target.
         labels: the values of an enum.
         declared: its declared type on SQLite, if that cannot be inferred from the form; a target keeps it.
+        style: how a column of SQLite writes dates and times, if not as DeeBase does; a copy back writes them the same.
         default: its default in common SQL, or None.
         is_generated: whether the database generates its values.
         is_computed: whether the source computes its values.
@@ -74,6 +75,7 @@ class CopiedColumn:
     not_null: bool = False
     labels: tuple[str, ...] = ()
     declared: str = ""
+    style: str = ""
     default: str | None = None
     is_generated: bool = False
     is_computed: bool = False

@@ -84,6 +84,8 @@ _ROW_SECURITY = """
     WHERE relrowsecurity AND n.nspname = current_schema() ORDER BY 1
 """
 _MARK = "SQLite type: "
+#: What stands before the style in which SQLite writes the moments of a column.
+_WRITTEN = ", written as "
 _ONLY_HERE = re.compile(
     r" (?:INCLUDE|WITH) \([^)]*\)| NULLS (?:NOT DISTINCT|FIRST|LAST)| (?:varchar|text|bpchar)_pattern_ops"
 )
@@ -165,14 +167,23 @@ class PostgresSource:
         return int(rows[0][0])
 
 
-def _column(info: ColumnInfo, declared: str) -> CopiedColumn:
+def remark(column: CopiedColumn) -> str:
+    """Return the comment of a column that a copy back to SQLite needs; "" if it needs none."""
+    if not column.declared:
+        return ""
+    return f"{_MARK}{column.declared}{_WRITTEN if column.style else ''}{column.style}"
+
+
+def _column(info: ColumnInfo, noted: str) -> CopiedColumn:
     form = form_of(info)
+    declared, _, style = noted.partition(_WRITTEN)
     return CopiedColumn(
         name=info.name,
         form=form,
         not_null=info.not_null,
         labels=info.labels if form == Form("text", "enum") else (),
         declared=declared,
+        style=style,
         default=None if info.default is None else common(info.default),
         is_generated=info.generated,
         is_computed=info.computed is not None,
