@@ -473,5 +473,5 @@ async def test_rows_of_partitions_and_children_are_copied_once(tmp_path: Path, s
     report = await back(server, tmp_path / "file.db")
     rows = {table.name: table.rows for table in report.tables}
     assert rows == {"parted": 2, "base": 1, "child": 1, "twice": 1}
-    assert "table bare: it has no columns" in report.left_out
+    assert "table public.bare: it has no columns" in report.left_out
     assert stored(tmp_path / "file.db", "twice") == [(4, 8)]

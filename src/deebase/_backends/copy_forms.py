@@ -225,7 +225,7 @@ class CopySource(Protocol):
         ...
 
     def plan(self, facts: TableInfo, target: CopyTarget, *, as_text: bool) -> Awaitable[TablePlan]:
-        """Return how a table is copied; the form of a column may depend on its values.
+        """Return how a table is copied; without columns if it cannot be. The form of a column may depend on its values.
 
         Args:
             facts: the table.
@@ -240,6 +240,10 @@ class CopySource(Protocol):
 
     def rows(self, plan: TablePlan, names: Sequence[str]) -> AsyncGenerator[Batch, None]:
         """Yield the stored values of columns."""
+        ...
+
+    def violations(self, facts: TableInfo, key: ForeignKeyModel) -> Awaitable[int]:
+        """Return how many rows violate a foreign key; 0 if the target finds them itself."""
         ...
 
     def converters(self, plan: TablePlan, names: Sequence[str]) -> list[Convert | None]:

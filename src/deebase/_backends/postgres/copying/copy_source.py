@@ -21,6 +21,7 @@ from deebase._backends.postgres.copying.copy_values import form_of, selected
 from deebase._backends.postgres.copying.expressions import common
 from deebase._model.checks import conditions
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
+from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import identifier
 from deebase._sqltext.tokens import code_tokens
@@ -108,6 +109,9 @@ class PostgresSource:
 
     async def plan(self, facts: TableInfo, target: CopyTarget, *, as_text: bool) -> TablePlan:
         """Return how a table is copied: the types of its columns say it."""
+        if not facts.columns:
+            rows = await self._access.read(_KIND, [facts.name, facts.schema])
+            return TablePlan(facts, (), notes=(f"table {rows[0][1]}.{facts.name}: it has no columns",))
         comments = await self._access.read(_COMMENTS, [facts.name, facts.schema])
         marks = {str(name): str(text).removeprefix(_MARK) for name, text in comments}
         columns = [_column(column, marks.get(column.name, "")) for column in facts.columns]
@@ -147,15 +151,26 @@ class PostgresSource:
         """Yield the values of columns in their forms; rows of tables that inherit from the table are not its own."""
         forms = {column.name: column.form for column in plan.columns}
         listed = ", ".join([selected(name, forms[name]) for name in names])
-        async with aclosing(self._access.stream(f"SELECT {listed} FROM {await self._rows_of(plan)}")) as pieces:
+        async with aclosing(
+            self._access.stream(f"SELECT {listed} FROM {await self._rows_of(plan.facts.name, plan.facts.schema)}")
+        ) as pieces:
             async for rows in pieces:
                 if rows:
                     yield list(zip(*rows, strict=True)) if names else [()] * 0
 
-    async def _rows_of(self, plan: TablePlan) -> str:
-        rows = await self._access.read(_KIND, [plan.facts.name, plan.facts.schema])
-        kind, schema = rows[0]
-        return f"{'' if kind == 'p' else 'ONLY '}{identifier(str(schema), plan.facts.name)}"
+    async def _rows_of(self, name: str, schema: str | None) -> str:
+        rows = await self._access.read(_KIND, [name, schema])
+        kind, found = rows[0]
+        return f"{'' if kind == 'p' else 'ONLY '}{identifier(str(found), name)}"
+
+    async def violations(self, facts: TableInfo, key: ForeignKeyModel) -> int:
+        """Return how many rows violate a foreign key, which may be NOT VALID."""
+        child, parent = await self._rows_of(facts.name, facts.schema), await self._rows_of(key.table, key.schema)
+        present = " AND ".join([f"c.{identifier(name)} IS NOT NULL" for name in key.columns])
+        pairs = zip(key.targets, key.columns, strict=True)
+        same = " AND ".join([f"p.{identifier(target)} = c.{identifier(name)}" for target, name in pairs])
+        sql = f"SELECT count(*) FROM {child} c WHERE {present} AND NOT EXISTS (SELECT FROM {parent} p WHERE {same})"
+        return int((await self._access.read(sql, []))[0][0])
 
     def converters(self, plan: TablePlan, names: Sequence[str]) -> list[Convert | None]:
         """Return None for each column: the SELECT converts them."""
@@ -163,7 +178,8 @@ class PostgresSource:
 
     async def total(self, plan: TablePlan) -> int:
         """Return the number of rows."""
-        rows = await self._access.read(f"SELECT count(*) FROM {await self._rows_of(plan)}", [])
+        table = await self._rows_of(plan.facts.name, plan.facts.schema)
+        rows = await self._access.read(f"SELECT count(*) FROM {table}", [])
         return int(rows[0][0])
 
 

@@ -23,6 +23,7 @@ from deebase._backends.sqlite.copying.column_profiles import ColumnProfile, decl
 from deebase._backends.sqlite.copying.copy_values import PLAIN, reader
 from deebase._model.checks import conditions
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
+from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier
 from deebase._sqltext.tokens import code_tokens
@@ -58,6 +59,12 @@ class SqliteSource:
         for info, column, profile in zip(facts.columns, plan.columns, profiles, strict=True):
             form, unfit = profile.form(as_text=as_text, is_key=info.name in keyed)
             misfits += unfit
+            if info.not_null and profile.nulls:
+                if as_text:
+                    column = replace(column, not_null=False)
+                    notes.append(f"{info.name} holds NULL, and is not NOT NULL")
+                else:
+                    misfits += profile.nulls
             style = profile.style(form)
             expected = declared_forms(info.type)[:1]
             is_kept = not style and _is_said_by(form, info.type) and ((form,) == expected or form.kind not in _STORED)
@@ -132,6 +139,10 @@ class SqliteSource:
                 if rows:
                     columns = list(zip(*rows, strict=True))
                     yield _decoded(columns) if plan.undecodable else columns
+
+    async def violations(self, facts: TableInfo, key: ForeignKeyModel) -> int:
+        """Return 0: other databases have keys that are not validated."""
+        return 0
 
     def converters(self, plan: TablePlan, names: Sequence[str]) -> list[Convert | None]:
         """Return what converts stored values to the forms of their columns."""
