@@ -475,3 +475,66 @@ async def test_rows_of_partitions_and_children_are_copied_once(tmp_path: Path, s
     assert rows == {"parted": 2, "base": 1, "child": 1, "twice": 1}
     assert "table public.bare: it has no columns" in report.left_out
     assert stored(tmp_path / "file.db", "twice") == [(4, 8)]
+
+
+async def test_foreign_keys_that_rows_of_postgresql_violate_are_left_out(tmp_path: Path, server: Database) -> None:
+    await server.script(
+        """CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int, q_id int REFERENCES p);
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1, 1), (2, 7, NULL), (3, 8, NULL);
+        ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p NOT VALID;"""
+    )
+    report = await back(server, tmp_path / "file.db")
+    assert report.left_out == ("c: the foreign key (p_id) to p (id): 2 rows violate it",)
+    with closing(sqlite3.connect(tmp_path / "file.db")) as file:
+        keys = file.execute('SELECT "from", "table" FROM pragma_foreign_key_list(?)', ["c"]).fetchall()
+    assert keys == [("q_id", "p")]
+
+
+async def test_columns_of_foreign_keys_have_one_form_where_all_values_allow_it(
+    path: Path, tmp_path: Path, server: Database
+) -> None:
+    write(
+        path,
+        """CREATE TABLE p (id INTEGER PRIMARY KEY, code TEXT UNIQUE, odd TEXT UNIQUE);
+        INSERT INTO p VALUES (1, '10', 'x');
+        CREATE TABLE c (id TEXT PRIMARY KEY REFERENCES p, code INTEGER REFERENCES p (code), odd INT REFERENCES p (odd));
+        INSERT INTO c VALUES ('1', 10, NULL);
+        CREATE TABLE g (id TEXT REFERENCES c); INSERT INTO g VALUES ('1');
+        CREATE TABLE h (id TEXT REFERENCES p); INSERT INTO h VALUES ('01');""",
+    )
+    report = await there(path, server)
+    types = [await type_of(server, *place) for place in (("id", "c"), ("code", "c"), ("odd", "c"), ("id", "g"))]
+    assert types == ["bigint", "text", "text", "bigint"]
+    assert "c: id is integer, as p.id is" in report.notes
+    assert [note.partition(": ")[2].partition(":")[0] for note in report.left_out] == ["foreign key (id) to p (id)"]
+    await back(server, tmp_path / "back.db")
+    assert [stored(tmp_path / "back.db", name) for name in "cgh"] == [[("1", 10, None)], [("1",)], [("01",)]]
+
+
+HOLES = """CREATE TABLE t (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO t VALUES (1, 'a'), (2, NULL);
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_master SET sql = 'CREATE TABLE t (id INTEGER PRIMARY KEY, n TEXT NOT NULL)' WHERE name = 't';"""
+
+
+async def test_null_in_a_not_null_column_is_a_value_that_cannot_be_converted(path: Path, server: Database) -> None:
+    write(path, HOLES)
+    with pytest.raises(DataError, match="t.n of id=2: NULL in a NOT NULL column"):
+        await there(path, server)
+
+
+@pytest.mark.parametrize(
+    ("on_error", "kept", "told"),
+    [
+        ("null", ["a", None], "t: NOT NULL of n"),
+        ("text", ["a", None], "t: n holds NULL, and is not NOT NULL"),
+        ("skip", ["a"], None),
+    ],
+)
+async def test_rows_with_null_in_a_not_null_column_are_kept_or_left_out(
+    path: Path, server: Database, on_error: str, kept: list[str | None], told: str | None
+) -> None:
+    write(path, HOLES)
+    report = await there(path, server, on_error=on_error)
+    assert [row["n"] for row in await server.q("SELECT n FROM t ORDER BY id")] == kept
+    assert [*report.left_out, *report.notes] == ([] if told is None else [told])
+    assert report.bad_value_count == 1

@@ -109,6 +109,8 @@ class Planner:
             column, model = _column(plans[table], name), _column(plans[target], targeted)
             if not _differ(column.form, model.form):
                 return False
+            if column.is_generated:
+                continue
             made = replace(
                 column, form=model.form, declared=column.declared or _declared(plans[table], name), style=model.style
             )
