@@ -518,7 +518,7 @@ HOLES = """CREATE TABLE t (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO t VALUES
 
 async def test_null_in_a_not_null_column_is_a_value_that_cannot_be_converted(path: Path, server: Database) -> None:
     write(path, HOLES)
-    with pytest.raises(DataError, match="t.n of id=2: NULL in a NOT NULL column"):
+    with pytest.raises(DataError, match=r"t\.n of id=2: NULL in a NOT NULL column"):
         await there(path, server)
 
 
