@@ -68,6 +68,9 @@ async def held(server: Database, count: int) -> list[tuple[str, list[str | None]
     return [(await type_of(server, "v", f"t{n}"), await texts(server, "v", f"t{n}")) for n in range(count)]
 
 
+NAIVE = ("timestamp without time zone", ["2024-01-02 03:04:05", "2024-01-02 03:04:00"])
+ODD: list[str | None] = ["2024-01-02 03:04:05", "2024-01-02 03:04:00.+00:00"]
+ALIKE: list[str | None] = ["2024-01-02 03:04:05", "2024-01-02T03:04:05"]
 #: A declared type, values, the type in PostgreSQL, the values as psql shows them.
 HELD: list[tuple[str, list[Any], str, list[str | None]]] = [
     ("INTEGER", [1, -(2**63), None], "bigint", ["1", str(-(2**63)), None]),
@@ -82,12 +85,8 @@ HELD: list[tuple[str, list[Any], str, list[str | None]]] = [
     ("DECIMAL(3,2)", [12], "numeric", ["12"]),
     ("BOOLEAN", [0, 1, "t", "No", "TRUE"], "boolean", ["f", "t", "t", "f", "t"]),
     ("BOOL", [0, 1, -1], "bigint", ["0", "1", "-1"]),
-    (
-        "DATE",
-        ["2024-02-29", "2024-01-02 00:00:00", "2024-01-02T00:00:00Z"],
-        "date",
-        ["2024-02-29", *["2024-01-02"] * 2],
-    ),
+    ("DATE", ["2024-02-29", "2024-01-02 00:00:00"], "date", ["2024-02-29", "2024-01-02"]),
+    ("DATE", ["2024-02-29", "2024-01-02T00:00:00Z"], "text", ["2024-02-29", "2024-01-02T00:00:00Z"]),
     ("DATE", [20240229], "date", ["2024-02-29"]),
     (
         "DATE",
@@ -96,13 +95,25 @@ HELD: list[tuple[str, list[Any], str, list[str | None]]] = [
         ["2024-02-29 00:00:00", "2024-01-02 03:04:00"],
     ),
     ("DATE", [1997, 2001], "bigint", ["1997", "2001"]),
-    ("DATETIME", [1704164645, 1704164645000], "timestamp without time zone", ["2024-01-02 03:04:05"] * 2),
+    ("DATETIME", [1704164645, 1704164646], "timestamp without time zone", [f"2024-01-02 03:04:0{n}" for n in (5, 6)]),
+    ("DATETIME", [1704164645, 1704164645000], "bigint", ["1704164645", "1704164645000"]),
+    ("DATETIME", [1704164645, "2024-01-02"], "text", ["1704164645", "2024-01-02"]),
+    ("DATETIME", ["2024-01-02 03:04:05", "2024-01-02T03:04"], *NAIVE),
+    ("DATETIME", ["2024-01-02 03:04:05", "2024-01-02 03:04:00.+00:00"], "text", ODD),
+    ("DATETIME", ["2024-01-02 03:04:05.1234567"], "text", ["2024-01-02 03:04:05.1234567"]),
+    ("DATETIME UNIQUE", ["2024-01-02 03:04:05", "2024-01-02T03:04:05"], "text", ALIKE),
     ("DATETIME", [2460311.5], "double precision", ["2460311.5"]),
     (
         "TIMESTAMP",
         ["2024-01-02 03:04:05", "2024-01-02T03:04:05.5+02:00"],
-        "timestamp without time zone",
-        ["2024-01-02 03:04:05", "2024-01-02 01:04:05.5"],
+        "text",
+        ["2024-01-02 03:04:05", "2024-01-02T03:04:05.5+02:00"],
+    ),
+    (
+        "TIMESTAMP",
+        ["2024-01-02 03:04:05+00:00", "2024-01-02T03:04:05.5+02:00"],
+        "timestamp with time zone",
+        ["2024-01-02 03:04:05+00", "2024-01-02 01:04:05.5+00"],
     ),
     ("TIMESTAMP", ["2024-01-02T03:04:05Z"], "timestamp with time zone", ["2024-01-02 03:04:05+00"]),
     ("TIME", ["10:30", "23:59:59.25"], "time without time zone", ["10:30:00", "23:59:59.25"]),
@@ -153,6 +164,28 @@ KEPT: list[tuple[str, list[Any]]] = [
     ("BOOL", [5]),
     ("COMPOUNDCURVE", [b"GP"]),
     ("BIG THING", ["y", 2]),
+    ("TIMESTAMP", ["2013-01-20 10:51:59.627949+00:00", "2013-01-20 10:51:59+00:00", None]),
+    ("TIMESTAMP", ["2024-01-02T03:04:05Z", "1900-01-01T00:00:00Z"]),
+    ("DATETIME", ["2024-01-02T03:04:05.818Z", "2024-01-02T03:04:05.000Z"]),
+    ("DATETIME", ["2024-01-02 03:04:05.818000", "2024-01-02 03:04:05"]),
+    ("DATETIME", ["2024-01-02 03:04:05.8", "2024-01-02 03:04:05.812", "2024-01-02 03:04:05"]),
+    ("DATETIME", ["2024-01-02 03:04:05.818", "2024-01-02 03:04:05.000"]),
+    ("DATETIME", ["2024-01-02 03:04"]),
+    ("DATETIME", ["2024-01-02", "0001-01-01"]),
+    ("DATETIME", ["2024-01-02 03:04:05-05:30"]),
+    ("DATETIME", ["2024-01-02 03:04:05", "2024-01-02T03:04:05Z"]),
+    ("DATETIME", ["2011-09-01 06:00:00.+00:00", "2011-09-01 06:00:00+00:00"]),
+    ("DATETIME", [1704164645, 1704164646]),
+    ("DATETIME", [1704164645123, 1704164646000]),
+    ("DATETIME", [1704164645.123456, 1704164645]),
+    ("DATETIME", [1704164645, 1704164645000]),
+    ("DATETIME", [1704164645, "2024-01-02"]),
+    ("TIMESTAMPTZ", ["2024-01-02 03:04:05+02"]),
+    ("DATE", [20240102, 20240103]),
+    ("DATE", ["2024-01-02T00:00:00"]),
+    ("DATE", ["2024-01-02T00:00:00Z", "2024-01-02"]),
+    ("TIME", ["10:30", "11:45"]),
+    ("TIME", ["10:30:00.5+02:00", "2024-01-02 10:30:00"]),
 ]
 
 
@@ -440,5 +473,68 @@ async def test_rows_of_partitions_and_children_are_copied_once(tmp_path: Path, s
     report = await back(server, tmp_path / "file.db")
     rows = {table.name: table.rows for table in report.tables}
     assert rows == {"parted": 2, "base": 1, "child": 1, "twice": 1}
-    assert "table bare: it has no columns" in report.left_out
+    assert "table public.bare: it has no columns" in report.left_out
     assert stored(tmp_path / "file.db", "twice") == [(4, 8)]
+
+
+async def test_foreign_keys_that_rows_of_postgresql_violate_are_left_out(tmp_path: Path, server: Database) -> None:
+    await server.script(
+        """CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int, q_id int REFERENCES p);
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1, 1), (2, 7, NULL), (3, 8, NULL);
+        ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p NOT VALID;"""
+    )
+    report = await back(server, tmp_path / "file.db")
+    assert report.left_out == ("c: the foreign key (p_id) to p (id): 2 rows violate it",)
+    with closing(sqlite3.connect(tmp_path / "file.db")) as file:
+        keys = file.execute('SELECT "from", "table" FROM pragma_foreign_key_list(?)', ["c"]).fetchall()
+    assert keys == [("q_id", "p")]
+
+
+async def test_columns_of_foreign_keys_have_one_form_where_all_values_allow_it(
+    path: Path, tmp_path: Path, server: Database
+) -> None:
+    write(
+        path,
+        """CREATE TABLE p (id INTEGER PRIMARY KEY, code TEXT UNIQUE, odd TEXT UNIQUE);
+        INSERT INTO p VALUES (1, '10', 'x');
+        CREATE TABLE c (id TEXT PRIMARY KEY REFERENCES p, code INTEGER REFERENCES p (code), odd INT REFERENCES p (odd));
+        INSERT INTO c VALUES ('1', 10, NULL);
+        CREATE TABLE g (id TEXT REFERENCES c); INSERT INTO g VALUES ('1');
+        CREATE TABLE h (id TEXT REFERENCES p); INSERT INTO h VALUES ('01');""",
+    )
+    report = await there(path, server)
+    types = [await type_of(server, *place) for place in (("id", "c"), ("code", "c"), ("odd", "c"), ("id", "g"))]
+    assert types == ["bigint", "text", "text", "bigint"]
+    assert "c: id is integer, as p.id is" in report.notes
+    assert [note.partition(": ")[2].partition(":")[0] for note in report.left_out] == ["foreign key (id) to p (id)"]
+    await back(server, tmp_path / "back.db")
+    assert [stored(tmp_path / "back.db", name) for name in "cgh"] == [[("1", 10, None)], [("1",)], [("01",)]]
+
+
+HOLES = """CREATE TABLE t (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO t VALUES (1, 'a'), (2, NULL);
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_master SET sql = 'CREATE TABLE t (id INTEGER PRIMARY KEY, n TEXT NOT NULL)' WHERE name = 't';"""
+
+
+async def test_null_in_a_not_null_column_is_a_value_that_cannot_be_converted(path: Path, server: Database) -> None:
+    write(path, HOLES)
+    with pytest.raises(DataError, match=r"t\.n of id=2: NULL in a NOT NULL column"):
+        await there(path, server)
+
+
+@pytest.mark.parametrize(
+    ("on_error", "kept", "told"),
+    [
+        ("null", ["a", None], "t: NOT NULL of n"),
+        ("text", ["a", None], "t: n holds NULL, and is not NOT NULL"),
+        ("skip", ["a"], None),
+    ],
+)
+async def test_rows_with_null_in_a_not_null_column_are_kept_or_left_out(
+    path: Path, server: Database, on_error: str, kept: list[str | None], told: str | None
+) -> None:
+    write(path, HOLES)
+    report = await there(path, server, on_error=on_error)
+    assert [row["n"] for row in await server.q("SELECT n FROM t ORDER BY id")] == kept
+    assert [*report.left_out, *report.notes] == ([] if told is None else [told])
+    assert report.bad_value_count == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deebase import Database, InvalidOperationError, QueryError, SchemaError
+from deebase import Database, InvalidOperationError, NotNullViolationError, QueryError, SchemaError
 from deebase.tools.copying import CopyReport, copy_database
 
 SCHEMA = """
@@ -236,3 +236,21 @@ async def test_a_virtual_table_whose_module_is_missing_is_copied_with_the_file(t
     other = filled(tmp_path / "other.db", "CREATE TABLE old (a)")
     report = await copied(source, other)
     assert report.left_out == ("virtual table g: this SQLite library has no module virtualshape",)
+
+
+HOLES = """CREATE TABLE t (id INTEGER PRIMARY KEY, n TEXT, c INT); INSERT INTO t VALUES (1, 'a', 1), (2, NULL, -1);
+    PRAGMA writable_schema = ON; UPDATE sqlite_master
+    SET sql = 'CREATE TABLE t (id INTEGER PRIMARY KEY, n TEXT NOT NULL, c INT CHECK (c > 0))' WHERE name = 't';"""
+
+
+async def test_rows_that_violate_a_constraint_are_copied_with_the_file(tmp_path: Path) -> None:
+    await copied(filled(tmp_path / "from.db", HOLES), tmp_path / "to.db")
+    assert dumped(tmp_path / "to.db") == dumped(tmp_path / "from.db")
+
+
+async def test_null_in_a_not_null_column_is_not_added_to_another_file(tmp_path: Path) -> None:
+    target = filled(tmp_path / "to.db", "CREATE TABLE other (a);")
+    before = dumped(target)
+    with pytest.raises(NotNullViolationError, match=r"t\.n: a value is missing"):
+        await copied(filled(tmp_path / "from.db", HOLES), target)
+    assert dumped(target) == before

@@ -64,6 +64,7 @@ class CopiedColumn:
         not_null: whether it is NOT NULL in the target.
         labels: the values of an enum.
         declared: its declared type on SQLite, if that cannot be inferred from the form; a target keeps it.
+        style: how a column of SQLite writes dates and times, if not as DeeBase does; a copy back writes them the same.
         default: its default in common SQL, or None.
         is_generated: whether the database generates its values.
         is_computed: whether the source computes its values.
@@ -74,6 +75,7 @@ class CopiedColumn:
     not_null: bool = False
     labels: tuple[str, ...] = ()
     declared: str = ""
+    style: str = ""
     default: str | None = None
     is_generated: bool = False
     is_computed: bool = False
@@ -223,7 +225,7 @@ class CopySource(Protocol):
         ...
 
     def plan(self, facts: TableInfo, target: CopyTarget, *, as_text: bool) -> Awaitable[TablePlan]:
-        """Return how a table is copied; the form of a column may depend on its values.
+        """Return how a table is copied; without columns if it cannot be. The form of a column may depend on its values.
 
         Args:
             facts: the table.
@@ -238,6 +240,10 @@ class CopySource(Protocol):
 
     def rows(self, plan: TablePlan, names: Sequence[str]) -> AsyncGenerator[Batch, None]:
         """Yield the stored values of columns."""
+        ...
+
+    def violations(self, facts: TableInfo, key: ForeignKeyModel) -> Awaitable[int]:
+        """Return how many rows violate a foreign key; 0 if the target finds them itself."""
         ...
 
     def converters(self, plan: TablePlan, names: Sequence[str]) -> list[Convert | None]:

@@ -18,7 +18,8 @@ from deebase._types.registry import declared_name, sqlite_column
 def sqlite_type(column: ColumnInfo) -> TypeEngine[Any]:
     """Return the type of a column: by its declared name if a column type has that name, otherwise by its affinity."""
     declared = declared_name(column.type.upper())
-    kind = sqlite_column(declared)
+    # A copy of an array of PostgreSQL.
+    kind = sqlite_column("JSON" if _ARRAY.fullmatch(declared) else declared)
     if kind is not None:
         return kind.reflected(declared)
     length = re.search(r"\((\d+)\)", column.type)
@@ -38,3 +39,4 @@ def sqlite_type(column: ColumnInfo) -> TypeEngine[Any]:
 
 
 _INTEGER = re.compile(r"\b(?:TINY|SMALL|MEDIUM|BIG|UNSIGNED)?INT(?:EGER)?\d*\b")
+_ARRAY = re.compile(r"JSON .*\[\]", re.DOTALL)

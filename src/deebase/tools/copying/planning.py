@@ -7,7 +7,15 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from deebase._backends.copy_forms import Batch, Convert, CopySource, CopyTarget, TablePlan
+from deebase._backends.copy_forms import (
+    Batch,
+    Convert,
+    CopiedColumn,
+    CopySource,
+    CopyTarget,
+    Form,
+    TablePlan,
+)
 from deebase._model.facts import TableInfo
 from deebase._rows.model import ForeignKeyModel
 from deebase.errors import DeeBaseError
@@ -41,7 +49,9 @@ class Planner:
         Raises:
             DataError: values cannot be converted, and the copy stops then.
         """
-        made = [plan for facts in tables if (plan := await self._plan(facts)) is not None]
+        found = {facts.qualified_name: plan for facts in tables if (plan := await self._plan(facts)) is not None}
+        await self._harmonize(found)
+        made = list(found.values())
         if self._on_error == "stop":
             self.problems.refuse()
         known = {**existing, **{plan.name: plan.facts for plan in made}}
@@ -52,18 +62,18 @@ class Planner:
                 for column in plan.columns
                 if column.is_computed
             ]
-        return [replace(plan, keys=tuple(self._keys(plan, known))) for plan in made]
+        return [replace(plan, keys=tuple(await self._keys(plan, known))) for plan in made]
 
     async def _plan(self, facts: TableInfo) -> TablePlan | None:
-        if not facts.columns:
-            self.left_out.append(f"table {facts.qualified_name}: it has no columns")
-            return None
         try:
             plan = await self._source.plan(facts, self._target, as_text=False)
         except DeeBaseError as error:
             if facts.sql is None or "VIRTUAL" not in facts.sql.upper().split("TABLE")[0]:
                 raise
             self.left_out.append(f"virtual table {facts.qualified_name}: it cannot be read: {error.message}")
+            return None
+        if not plan.columns:
+            self.left_out += plan.notes
             return None
         if not plan.misfits:
             return plan
@@ -77,11 +87,67 @@ class Planner:
             return replace(plan, columns=tuple(freed))
         return plan
 
-    def _keys(self, plan: TablePlan, known: Mapping[str, TableInfo]) -> list[ForeignKeyModel]:
+    async def _harmonize(self, plans: dict[str, TablePlan]) -> None:
+        """Give the columns of foreign keys and the columns they refer to one form, where all values allow it."""
+        pairs = [
+            ((name, column), (key.target, target))
+            for name, plan in plans.items()
+            for key in plan.facts.foreign_keys
+            if key.target in plans
+            for column, target in zip(key.columns, key.targets, strict=False)
+            if target in plans[key.target].names
+        ]
+        # A column that refers to another one may itself be referred to.
+        for _ in pairs:
+            changed = [await self._match(plans, one, other) for one, other in pairs]
+            if not any(changed):
+                return
+
+    async def _match(self, plans: dict[str, TablePlan], one: tuple[str, str], other: tuple[str, str]) -> bool:
+        """Change the form of one of two columns, if they differ; return whether one has changed."""
+        for (table, name), (target, targeted) in ((one, other), (other, one)):
+            column, model = _column(plans[table], name), _column(plans[target], targeted)
+            if not _differ(column.form, model.form):
+                return False
+            if column.is_generated:
+                continue
+            made = replace(
+                column, form=model.form, declared=column.declared or _declared(plans[table], name), style=model.style
+            )
+            plan = replace(
+                plans[table], columns=tuple([made if each is column else each for each in plans[table].columns])
+            )
+            if await self._keeps(plan, name):
+                note = f"{name} is {made.form}, as {target}.{targeted} is"
+                plans[table] = replace(plan, notes=(*plan.notes, note))
+                return True
+        return False
+
+    async def _keeps(self, plan: TablePlan, name: str) -> bool:
+        """Whether a column takes all its values as they are, apart from their class."""
+        convert, refuse = self._source.converters(plan, [name])[0], self._target.refusals(_column(plan, name).form)
+        if convert is None or plan.misfits:
+            return False
+        async with aclosing(self._source.rows(plan, [name])) as batches:
+            async for (values,) in batches:
+                for value in values:
+                    try:
+                        made = None if value is None else convert(value)
+                        if refuse is not None and value is not None:
+                            refuse(made)
+                    except ValueError:
+                        return False
+                    if str(made) != str(value):
+                        return False
+        return True
+
+    async def _keys(self, plan: TablePlan, known: Mapping[str, TableInfo]) -> list[ForeignKeyModel]:
         """Return the foreign keys that the target can have; note the others."""
         found: list[ForeignKeyModel] = []
         for key in plan.facts.foreign_keys:
             reason = _refused(key, known)
+            if reason is None and (count := await self._source.violations(plan.facts, key)):
+                reason = f"{count:,} {'rows violate' if count > 1 else 'row violates'} it"
             if reason is None:
                 found.append(key)
             else:
@@ -116,13 +182,27 @@ class Planner:
         async with aclosing(self._source.rows(plan, plan.names)) as batches:
             async for batch in batches:
                 yield (
-                    _converted(batch, converts, skips=self._on_error == "skip")
+                    _converted(batch, plan.columns, converts, skips=self._on_error == "skip")
                     if plan.misfits
                     else [
                         values if convert is None else [None if value is None else convert(value) for value in values]
                         for convert, values in zip(converts, batch, strict=True)
                     ]
                 )
+
+
+def _column(plan: TablePlan, name: str) -> CopiedColumn:
+    return next(column for column in plan.columns if column.name == name)
+
+
+def _declared(plan: TablePlan, name: str) -> str:
+    """Return the declared type of a column in the source."""
+    return next(column.type for column in plan.facts.columns if column.name == name) or "BLOB"
+
+
+def _differ(one: Form, other: Form) -> bool:
+    """Whether values of two forms cannot be compared by a foreign key."""
+    return one.kind != other.kind or (one.kind in ("native", "array") and one.native != other.native)
 
 
 def _refused(key: ForeignKeyModel, known: Mapping[str, TableInfo]) -> str | None:
@@ -164,10 +244,11 @@ def _bad_values(plan: TablePlan, batch: Batch, converts: Sequence[Convert | None
     keys = [plan.names.index(name) for name in plan.facts.pks]
     found: list[BadValue] = []
     for column, values, convert in zip(plan.columns, batch, converts, strict=True):
-        if convert is None:
-            continue
         for place, value in enumerate(values):
-            reason = None if value is None else _attempt(convert, value)
+            if value is None:
+                reason = "NULL in a NOT NULL column" if column.not_null else None
+            else:
+                reason = None if convert is None else _attempt(convert, value)
             if reason is not None:
                 key = (
                     ", ".join([f"{plan.names[n]}={shown(batch[n][place])}" for n in keys])
@@ -177,13 +258,15 @@ def _bad_values(plan: TablePlan, batch: Batch, converts: Sequence[Convert | None
     return found
 
 
-def _converted(batch: Batch, converts: Sequence[Convert | None], *, skips: bool) -> Batch:
+def _converted(batch: Batch, into: Sequence[CopiedColumn], converts: Sequence[Convert | None], *, skips: bool) -> Batch:
     """Return rows converted; a value that cannot be becomes NULL, or its row is left out."""
     bad: set[int] = set()
     columns: list[list[Any]] = []
-    for values, convert in zip(batch, converts, strict=True):
+    for values, column, convert in zip(batch, into, converts, strict=True):
         made: list[Any] = []
         for place, value in enumerate(values):
+            if value is None and column.not_null:
+                bad.add(place)
             try:
                 made.append(value if value is None or convert is None else convert(value))
             except ValueError:

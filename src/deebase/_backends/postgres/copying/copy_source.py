@@ -21,6 +21,7 @@ from deebase._backends.postgres.copying.copy_values import form_of, selected
 from deebase._backends.postgres.copying.expressions import common
 from deebase._model.checks import conditions
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
+from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import identifier
 from deebase._sqltext.tokens import code_tokens
@@ -84,6 +85,8 @@ _ROW_SECURITY = """
     WHERE relrowsecurity AND n.nspname = current_schema() ORDER BY 1
 """
 _MARK = "SQLite type: "
+#: What stands before the style in which SQLite writes the moments of a column.
+_WRITTEN = ", written as "
 _ONLY_HERE = re.compile(
     r" (?:INCLUDE|WITH) \([^)]*\)| NULLS (?:NOT DISTINCT|FIRST|LAST)| (?:varchar|text|bpchar)_pattern_ops"
 )
@@ -106,6 +109,9 @@ class PostgresSource:
 
     async def plan(self, facts: TableInfo, target: CopyTarget, *, as_text: bool) -> TablePlan:
         """Return how a table is copied: the types of its columns say it."""
+        if not facts.columns:
+            rows = await self._access.read(_KIND, [facts.name, facts.schema])
+            return TablePlan(facts, (), notes=(f"table {rows[0][1]}.{facts.name}: it has no columns",))
         comments = await self._access.read(_COMMENTS, [facts.name, facts.schema])
         marks = {str(name): str(text).removeprefix(_MARK) for name, text in comments}
         columns = [_column(column, marks.get(column.name, "")) for column in facts.columns]
@@ -145,15 +151,26 @@ class PostgresSource:
         """Yield the values of columns in their forms; rows of tables that inherit from the table are not its own."""
         forms = {column.name: column.form for column in plan.columns}
         listed = ", ".join([selected(name, forms[name]) for name in names])
-        async with aclosing(self._access.stream(f"SELECT {listed} FROM {await self._rows_of(plan)}")) as pieces:
+        async with aclosing(
+            self._access.stream(f"SELECT {listed} FROM {await self._rows_of(plan.facts.name, plan.facts.schema)}")
+        ) as pieces:
             async for rows in pieces:
                 if rows:
                     yield list(zip(*rows, strict=True))
 
-    async def _rows_of(self, plan: TablePlan) -> str:
-        rows = await self._access.read(_KIND, [plan.facts.name, plan.facts.schema])
-        kind, schema = rows[0]
-        return f"{'' if kind == 'p' else 'ONLY '}{identifier(str(schema), plan.facts.name)}"
+    async def _rows_of(self, name: str, schema: str | None) -> str:
+        rows = await self._access.read(_KIND, [name, schema])
+        kind, found = rows[0]
+        return f"{'' if kind == 'p' else 'ONLY '}{identifier(str(found), name)}"
+
+    async def violations(self, facts: TableInfo, key: ForeignKeyModel) -> int:
+        """Return how many rows violate a foreign key, which may be NOT VALID."""
+        child, parent = await self._rows_of(facts.name, facts.schema), await self._rows_of(key.table, key.schema)
+        present = " AND ".join([f"c.{identifier(name)} IS NOT NULL" for name in key.columns])
+        pairs = zip(key.targets, key.columns, strict=True)
+        same = " AND ".join([f"p.{identifier(target)} = c.{identifier(name)}" for target, name in pairs])
+        sql = f"SELECT count(*) FROM {child} c WHERE {present} AND NOT EXISTS (SELECT FROM {parent} p WHERE {same})"
+        return int((await self._access.read(sql, []))[0][0])
 
     def converters(self, plan: TablePlan, names: Sequence[str]) -> list[Convert | None]:
         """Return None for each column: the SELECT converts them."""
@@ -161,18 +178,28 @@ class PostgresSource:
 
     async def total(self, plan: TablePlan) -> int:
         """Return the number of rows."""
-        rows = await self._access.read(f"SELECT count(*) FROM {await self._rows_of(plan)}", [])
+        table = await self._rows_of(plan.facts.name, plan.facts.schema)
+        rows = await self._access.read(f"SELECT count(*) FROM {table}", [])
         return int(rows[0][0])
 
 
-def _column(info: ColumnInfo, declared: str) -> CopiedColumn:
+def remark(column: CopiedColumn) -> str:
+    """Return the comment of a column that a copy back to SQLite needs; "" if it needs none."""
+    if not column.declared:
+        return ""
+    return f"{_MARK}{column.declared}{_WRITTEN if column.style else ''}{column.style}"
+
+
+def _column(info: ColumnInfo, noted: str) -> CopiedColumn:
     form = form_of(info)
+    declared, _, style = noted.partition(_WRITTEN)
     return CopiedColumn(
         name=info.name,
         form=form,
         not_null=info.not_null,
         labels=info.labels if form == Form("text", "enum") else (),
         declared=declared,
+        style=style,
         default=None if info.default is None else common(info.default),
         is_generated=info.generated,
         is_computed=info.computed is not None,

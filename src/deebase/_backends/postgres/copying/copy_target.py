@@ -18,7 +18,7 @@ from deebase._backends.copy_forms import (
     TablePlan,
     place_names,
 )
-from deebase._backends.postgres.copying.copy_source import PostgresSource
+from deebase._backends.postgres.copying.copy_source import PostgresSource, remark
 from deebase._backends.postgres.copying.copy_values import array_literal, encoder, refusal, type_of
 from deebase._backends.postgres.copying.expressions import Translator, default_now
 from deebase._backends.postgres.features import CAPABILITIES
@@ -91,9 +91,9 @@ class PostgresTarget:
             parts.append(f"PRIMARY KEY ({', '.join(keys)})")
         comments = [
             f"COMMENT ON COLUMN {table}.{identifier(placed.column(plan.name, column.name))} IS "
-            + literal(f"SQLite type: {column.declared}", POSTGRES)
+            + literal(said, POSTGRES)
             for column in plan.columns
-            if column.declared
+            if (said := remark(column))
         ]
         return [f"CREATE TABLE {table} ({', '.join(parts)})", *comments]
 

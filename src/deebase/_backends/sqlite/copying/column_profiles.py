@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from deebase._backends.copy_forms import Convert, CopyTarget, Form
-from deebase._backends.sqlite.copying.copy_values import PLAIN, has_offset, reader
+from deebase._backends.sqlite.copying.copy_values import PLAIN, reader
+from deebase._backends.sqlite.copying.moment_styles import DEFAULTS, WITH_OFFSET, MomentStyles
 
 _INTEGER: Final = Form("integer")
 _DECIMAL: Final = Form("decimal")
@@ -112,7 +113,8 @@ class ColumnProfile:
         self._type = declared
         self._declared = declared_forms(declared)
         self._target = target
-        self._offsets = 0
+        kind = self._declared[0].kind if self._declared else ""
+        self._moments = MomentStyles(kind) if kind in DEFAULTS else None
         content = (_INTEGER, _REAL, _DECIMAL, _TEXT, _BYTES)
         tried = (*self._declared, *content) if thorough else self._declared[:1]
         self._fits: dict[Form, int] = dict.fromkeys(tried, 0)
@@ -126,8 +128,8 @@ class ColumnProfile:
         present = [value for value in values if value is not None]
         self.classes.update(map(type, present))
         self.nulls += len(values) - len(present)
-        if self._declared[:1] == (_TIMESTAMP,):
-            self._offsets += sum(map(has_offset, present))
+        if self._moments is not None:
+            self._moments.add(present)
         for form in self._fits:
             self._fits[form] += await self._fitting(form, present)
 
@@ -156,24 +158,55 @@ class ColumnProfile:
     @property
     def is_settled(self) -> bool:
         """Whether all values have the form that the declared type stands for."""
-        return bool(self._declared) and self._fits[self._declared[0]] == self.count
+        return (
+            bool(self._declared)
+            and self._fits[self._declared[0]] == self.count
+            and self._is_lossless
+            and self._is_uniform
+        )
 
-    def form(self, *, as_text: bool) -> tuple[Form, int]:
-        """Return the form of the column, and how many values do not fit it; with ``as_text`` there are none."""
+    @property
+    def _is_lossless(self) -> bool:
+        return self._moments is None or self._moments.is_lossless
+
+    def style(self, form: Form) -> str:
+        """Return the style in which moments are written, if it is not the one of DeeBase."""
+        if self._moments is None or form.kind not in DEFAULTS or not self.count:
+            return ""
+        style = self._moments.style() or (WITH_OFFSET if self._moments.has_zones else "")
+        return "" if style == DEFAULTS[form.kind] else style
+
+    @property
+    def _is_uniform(self) -> bool:
+        """Whether the values of a column of moments are written alike, so that equal moments are equal values."""
+        return self._moments is None or not self.count or self._moments.style() is not None
+
+    def form(self, *, as_text: bool, is_key: bool) -> tuple[Form, int]:
+        """Return the form of the column, and how many values do not fit it.
+
+        Args:
+            as_text: a column with values that do not fit becomes one of text, or of bytes.
+            is_key: its values are unique, or refer to others.
+        """
+        is_lossless = self._is_lossless and (self._is_uniform or not is_key)
         for form in self._declared:
-            if self._fits.get(form) == self.count:
+            if self._fits.get(form) == self.count and is_lossless:
                 return self._with_zone(form), 0
         best = max(self._declared, key=self._fits.__getitem__, default=None)
-        if best is None or not self._fits[best]:
-            # The declared type says nothing about these values.
+        if best is None or not self._fits[best] or self._loses(best):
+            # The declared type says nothing, or too little, about these values.
             best = self._content()
         if as_text and self._fits[best] < self.count:
             is_text = self._fits[_TEXT] == self.count or self._fits[_BYTES] < self.count
             return (_TEXT if is_text else _BYTES), 0
         return best, self.count - self._fits[best]
 
+    def _loses(self, form: Form) -> bool:
+        """Whether all values are moments, or look like moments, and their form would not say all that they say."""
+        return self._moments is not None and self._fits[form] + self._moments.odd == self.count
+
     def _with_zone(self, form: Form) -> Form:
-        return _AWARE if form == _TIMESTAMP and self.count and self._offsets == self.count else form
+        return _AWARE if form == _TIMESTAMP and self._moments is not None and self._moments.has_zones else form
 
     def _content(self) -> Form:
         """Return the form of the classes of the values alone."""

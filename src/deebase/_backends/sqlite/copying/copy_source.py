@@ -23,6 +23,7 @@ from deebase._backends.sqlite.copying.column_profiles import ColumnProfile, decl
 from deebase._backends.sqlite.copying.copy_values import PLAIN, reader
 from deebase._model.checks import conditions
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
+from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier
 from deebase._sqltext.tokens import code_tokens
@@ -54,14 +55,22 @@ class SqliteSource:
         columns: list[CopiedColumn] = []
         notes: list[str] = []
         misfits = 0
+        keyed = _keyed(facts)
         for info, column, profile in zip(facts.columns, plan.columns, profiles, strict=True):
-            form, unfit = profile.form(as_text=as_text)
+            form, unfit = profile.form(as_text=as_text, is_key=info.name in keyed)
             misfits += unfit
+            if info.not_null and profile.nulls:
+                if as_text:
+                    column = replace(column, not_null=False)
+                    notes.append(f"{info.name} holds NULL, and is not NOT NULL")
+                else:
+                    misfits += profile.nulls
+            style = profile.style(form)
             expected = declared_forms(info.type)[:1]
-            is_kept = _is_said_by(form, info.type) and ((form,) == expected or form.kind not in _STORED)
+            is_kept = not style and _is_said_by(form, info.type) and ((form,) == expected or form.kind not in _STORED)
             if (form,) != expected and profile.count:
                 notes.append(f"{info.name} is declared {info.type or 'without a type'}, and its values make it {form}")
-            columns.append(replace(column, form=form, declared="" if is_kept else info.type or "BLOB"))
+            columns.append(replace(column, form=form, declared="" if is_kept else info.type or "BLOB", style=style))
         key, indexes = facts.pks, [made for index in facts.indexes if (made := _index(index)) is not None]
         if any(profile.nulls for profile, name in zip(profiles, plan.names, strict=True) if name in key):
             notes.append(f"the primary key ({', '.join(key)}) holds NULL, and becomes a unique constraint")
@@ -131,6 +140,10 @@ class SqliteSource:
                     columns = list(zip(*rows, strict=True))
                     yield _decoded(columns) if plan.undecodable else columns
 
+    async def violations(self, facts: TableInfo, key: ForeignKeyModel) -> int:
+        """Return 0: other databases have keys that are not validated."""
+        return 0
+
     def converters(self, plan: TablePlan, names: Sequence[str]) -> list[Convert | None]:
         """Return what converts stored values to the forms of their columns."""
         found = {column.name: column for column in plan.columns}
@@ -161,6 +174,12 @@ def _text(value: bytes) -> Any:
         return value.decode()
     except UnicodeDecodeError:
         return value
+
+
+def _keyed(facts: TableInfo) -> set[str | None]:
+    """Return the columns whose equal values must stay equal, and different ones different."""
+    keys = [facts.pks, *[index.columns for index in facts.indexes if index.unique]]
+    return {name for columns in [*keys, *[key.columns for key in facts.foreign_keys]] for name in columns}
 
 
 def _undecided(info: ColumnInfo) -> CopiedColumn:

@@ -219,7 +219,7 @@ def _written(text: str, column: CopiedColumn) -> str | None:
     plain = unquoted(text[1:-1]) if text[0] == "'" else text
     try:
         value: Any = reader(column.form)(plain)
-        write = writer(column.form, column.declared)
+        write = writer(column.form, column.declared, column.style)
         stored = value if write is None else write(value)
     except ValueError:
         return None
@@ -227,5 +227,5 @@ def _written(text: str, column: CopiedColumn) -> str | None:
 
 
 def _stored(values: Sequence[Any], column: CopiedColumn) -> Sequence[Any]:
-    write = writer(column.form, column.declared)
+    write = writer(column.form, column.declared, column.style)
     return values if write is None else [None if value is None else write(value) for value in values]

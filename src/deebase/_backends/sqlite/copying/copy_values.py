@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from deebase._backends.copy_forms import Convert, Form
+from deebase._backends.sqlite.copying.moment_styles import styled
 from deebase._types.base import ColumnType
 from deebase._types.forms import moment_forms as moments
 from deebase._types.registry import postgres_column
@@ -19,7 +20,6 @@ from deebase._types.registry import postgres_column
 _BEYOND: Final = re.compile(
     r"-?infinity|\d{4,6}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d{1,6})?)?(?: BC)?|24:00:00", re.ASCII
 )
-_OFFSET: Final = re.compile(r"(?:Z|z|UTC|GMT|:\d\d(?:\.\d+)?\s*[+-]\d\d(?::?\d\d)?)\s*$")
 _INTEGER: Final = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 _NUMBER: Final = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?\s*", re.ASCII)
 _SPECIAL: Final = {
@@ -161,11 +161,6 @@ def _compact_date(value: Any) -> str:
 
 
 _MIDNIGHTS: Final = _moment(_read_midnight, _written)
-
-
-def has_offset(value: Any) -> bool:
-    """Whether a text of a moment names its zone."""
-    return type(value) is str and _OFFSET.search(value) is not None
 
 
 def _interval(value: Any) -> str:
@@ -330,13 +325,17 @@ _WRITERS: Final[dict[str, Convert]] = {
 }
 
 
-def writer(form: Form, declared: str = "") -> Convert | None:
+def writer(form: Form, declared: str = "", style: str = "") -> Convert | None:
     """Return what converts a value in a form, other than NULL, to what SQLite stores; None where that is the same.
 
     Args:
         form: the form.
         declared: the declared type of the column, if that is not the one of the form.
+        style: how moments are written, if not in the style of DeeBase.
     """
+    write = styled(form.kind, style)
+    if write is not None:
+        return write
     if form.kind == "bytes" and _TEXTUAL.search(declared):
         return _write_text
     if declared and form.kind == "decimal":
