@@ -270,6 +270,10 @@ class CopyTarget(Protocol):
         """Return what raises ValueError for a value that a column of a form does not store; None if it stores all."""
         ...
 
+    def declared(self, column: CopiedColumn, declaration: str) -> CopiedColumn:
+        """Return a column that is declared in a given way, where its values allow that."""
+        ...
+
     def create(self, plan: TablePlan, placed: Placed) -> list[str]:
         """Return the statements that create a table, without what ``finish`` creates."""
         ...

@@ -58,6 +58,7 @@ class Names:
 
     def __init__(self, fields: Iterable[str]) -> None:
         self._fields = frozenset(fields)
+        self._taken = self._fields | _OWN | _BUILTINS | set(annotation_names())
         self._defined: set[str] = set()
         #: By module, the names that are imported and what they are called here.
         self.imports: dict[str, dict[str, str]] = {}
@@ -66,8 +67,7 @@ class Names:
         """Return the name for a class, followed by a number where it is taken."""
         base = wanted if is_attribute(wanted) and not wanted.startswith("_") else class_name(wanted)
         name, number = base, 1
-        taken = _OWN | _BUILTINS | set(annotation_names())
-        while name in self._defined or name in self._fields or name in taken:
+        while name in self._defined or name in self._taken:
             number += 1
             name = f"{base}{number}"
         self._defined.add(name)

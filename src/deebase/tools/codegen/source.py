@@ -11,20 +11,22 @@ from deebase.tools.codegen.creation import Contents, creation_source
 from deebase.tools.codegen.line_layout import docstring
 from deebase.tools.codegen.module import Module, Outline
 
-_NODES: Final = (
-    *(ast.Module, ast.Expr, ast.ImportFrom, ast.alias, ast.ClassDef, ast.AnnAssign, ast.Assign, ast.Pass),
-    *(
-        ast.FunctionDef,
-        ast.Return,
-        ast.AsyncFunctionDef,
-        ast.arguments,
-        ast.arg,
-        ast.AsyncWith,
-        ast.withitem,
-        ast.Await,
-    ),
-    *(ast.Call, ast.keyword, ast.Attribute, ast.Subscript, ast.Name, ast.Load, ast.Store),
-    *(ast.Constant, ast.List, ast.Dict, ast.Tuple, ast.BinOp, ast.BitOr, ast.UnaryOp, ast.USub),
+_NODES: Final = frozenset[type[ast.AST]](
+    {
+        *(ast.Module, ast.Expr, ast.ImportFrom, ast.alias, ast.ClassDef, ast.AnnAssign, ast.Assign, ast.Pass),
+        *(
+            ast.FunctionDef,
+            ast.Return,
+            ast.AsyncFunctionDef,
+            ast.arguments,
+            ast.arg,
+            ast.AsyncWith,
+            ast.withitem,
+            ast.Await,
+        ),
+        *(ast.Call, ast.keyword, ast.Attribute, ast.Subscript, ast.Name, ast.Load, ast.Store),
+        *(ast.Constant, ast.List, ast.Dict, ast.Tuple, ast.BinOp, ast.BitOr, ast.UnaryOp, ast.USub),
+    }
 )
 _METHODS: Final = frozenset({"create", "create_all", "create_from_sql", "transaction"})
 
@@ -77,7 +79,7 @@ def assert_safe_source(source: str, names: Collection[str], modules: Collection[
     except (SyntaxError, ValueError) as error:
         raise _refused(f"no valid Python: {type(error).__name__}") from error
     for node in ast.walk(tree):
-        if not isinstance(node, _NODES):
+        if type(node) not in _NODES:
             raise _refused(type(node).__name__)
         if isinstance(node, ast.Call) and not _may_call(node.func, names):
             raise _refused("a call of something else")

@@ -128,12 +128,12 @@ class Exactness:
         return True
 
     def _drawn(self, designs: Sequence[TableSpec]) -> dict[str, sa.Table]:
-        """Build the tables of designs, which may refer to all others."""
+        """Build the tables of designs, and those that they refer to."""
         metadata = sa.MetaData()
-        made = {design.name for design in designs}
-        for name, reader in self._readers.items():
-            facts: TableInfo | None = reader.facts
-            if name not in made and facts is not None:
+        targets = {reference.table for design in designs for reference in design.references}
+        for name in targets - {design.name for design in designs}:
+            facts: TableInfo | None = self._readers[name].facts
+            if facts is not None:
                 sa_table(facts, metadata, self._dialect, {})
         return sa_tables(designs, metadata, self._dialect)
 

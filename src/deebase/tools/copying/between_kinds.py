@@ -10,9 +10,11 @@ from dataclasses import replace
 from deebase._backends.copy_forms import CopySource, CopyTarget, Later, Placed, TablePlan
 from deebase._engine.core import core_of
 from deebase._model.facts import TableInfo
+from deebase._model.reflected import column_types
 from deebase._schema.reflect import inventory
 from deebase._sqltext.ordering import groups
 from deebase._sqltext.quoting import identifier
+from deebase._types.registry import is_own_type
 from deebase.database import Database
 from deebase.errors import DeeBaseError, IntegrityError, InvalidOperationError, SchemaError
 from deebase.tools.access import copy_access, learn_tables, tools_of
@@ -42,7 +44,7 @@ class KindCopy:
         self._target = target
         self._read = copy_access(source)
         self._write = copy_access(target)
-        self._planner = Planner(self._from, self._to, on_error, problems)
+        self._planner = Planner(self._from, self._to, on_error, problems, self._own_types)
         self._problems = problems
         self._progress = CopyProgress(target)
         self._tell = tell
@@ -79,6 +81,16 @@ class KindCopy:
         executor = core_of(self._source).executor
         read = [await inventory(executor, schema, quiet=True) for schema in await self._from.schemas()]
         return {one.qualified_name: one for found in read for one in found if one.kind == "table"}
+
+    def _own_types(self, facts: TableInfo) -> dict[str, str]:
+        """Return the columns that have a type of the program, and how the target declares it."""
+        core, name = core_of(self._source), facts.qualified_name
+        if core.catalog.facts(name) is None:
+            found = column_types(facts, core.dialect)
+        else:
+            found = {column: known.sa_type for column, known in core.catalog.model(name).columns.items()}
+        dialect = core_of(self._target).dialect
+        return {column: kind.compile(dialect=dialect) for column, kind in found.items() if is_own_type(kind)}
 
     # -- beginning -----------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -21,9 +21,19 @@ from deebase._rows.model import ForeignKeyModel
 from deebase.errors import DeeBaseError
 from deebase.tools.copying.problems import BadValue, OnError, Problems, shown
 
+#: Returns the columns of a table that have a type of the program, and how the target declares it.
+OwnTypes = Callable[[TableInfo], Mapping[str, str]]
+
 
 class Planner:
     """Plans the tables of a copy.
+
+    Args:
+        source: reads the tables.
+        target: stores them.
+        on_error: what becomes of a value that cannot be converted.
+        problems: collects such values.
+        own_types: finds the columns with a type of the program.
 
     Attributes:
         problems: the values that cannot be converted.
@@ -31,10 +41,13 @@ class Planner:
         notes: what it has in another form.
     """
 
-    def __init__(self, source: CopySource, target: CopyTarget, on_error: OnError, problems: Problems) -> None:
+    def __init__(
+        self, source: CopySource, target: CopyTarget, on_error: OnError, problems: Problems, own_types: OwnTypes
+    ) -> None:
         self._source = source
         self._target = target
         self._on_error = on_error
+        self._own_types = own_types
         self.problems = problems
         self.left_out: list[str] = []
         self.notes: list[str] = []
@@ -75,11 +88,17 @@ class Planner:
         if not plan.columns:
             self.left_out += plan.notes
             return None
+        own = self._own_types(facts)
+        columns = [self._target.declared(one, own[one.name]) if one.name in own else one for one in plan.columns]
+        return await self._settled(replace(plan, columns=tuple(columns)))
+
+    async def _settled(self, plan: TablePlan) -> TablePlan:
+        """Return the plan of a table that takes its values, as far as they are to be copied; list the others."""
         if not plan.misfits:
             return plan
         columns = await self._list(plan)
         if self._on_error == "text":
-            return await self._source.plan(facts, self._target, as_text=True)
+            return await self._source.plan(plan.facts, self._target, as_text=True)
         if self._on_error == "null":
             freed = [replace(one, not_null=one.not_null and one.name not in columns) for one in plan.columns]
             lost = [one.name for one in plan.columns if one.not_null and one.name in columns]

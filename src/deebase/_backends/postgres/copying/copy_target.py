@@ -19,13 +19,15 @@ from deebase._backends.copy_forms import (
     place_names,
 )
 from deebase._backends.postgres.copying.copy_source import PostgresSource, remark
-from deebase._backends.postgres.copying.copy_values import array_literal, encoder, refusal, type_of
+from deebase._backends.postgres.copying.copy_values import array_literal, encoder, form_of, refusal, type_of
 from deebase._backends.postgres.copying.expressions import Translator, default_now
 from deebase._backends.postgres.features import CAPABILITIES
+from deebase._model.facts import ColumnInfo
 from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import identifier, literal
 from deebase._sqltext.tokens import folded
+from deebase._sqltext.type_names import type_name
 
 #: The current time as SQLite gives it.
 _NOWS = {
@@ -63,6 +65,11 @@ class PostgresTarget:
     def refusals(self, form: Form) -> Convert | None:
         """Return what raises ValueError for a value that a column does not store."""
         return refusal(form)
+
+    def declared(self, column: CopiedColumn, declaration: str) -> CopiedColumn:
+        """Return a column that is declared in a given way, unless its values have another form."""
+        form = form_of(ColumnInfo(column.name, str(type_name(declaration)), column.not_null))
+        return replace(column, form=form) if form.kind == column.form.kind else column
 
     # -- names ---------------------------------------------------------------------------------
 

@@ -67,6 +67,10 @@ class SqliteTarget:
         """Return None: SQLite stores any value."""
         return None
 
+    def declared(self, column: CopiedColumn, declaration: str) -> CopiedColumn:
+        """Return a column that is declared in a given way."""
+        return replace(column, declared=declaration)
+
     # -- tables --------------------------------------------------------------------------------
 
     def settle(self, plans: Sequence[TablePlan]) -> Placed:

@@ -240,7 +240,7 @@ def _insert(raw: sqlite3.Connection, table: str) -> None:
     raw.execute(f"DELETE FROM main.{quoted}")
     raw.execute(f"INSERT INTO main.{quoted} ({columns}) SELECT {columns} FROM {_SNAPSHOT}.{quoted} NOT INDEXED")
     # SQLite creates this table with the first one that has AUTOINCREMENT.
-    if all([_has_sequence(raw, schema) for schema in ("main", _SNAPSHOT)]):
+    if all(_has_sequence(raw, schema) for schema in ("main", _SNAPSHOT)):
         raw.execute("DELETE FROM main.sqlite_sequence WHERE name = ?", [table])
         raw.execute(
             f"INSERT INTO main.sqlite_sequence SELECT name, seq FROM {_SNAPSHOT}.sqlite_sequence WHERE name = ?",
