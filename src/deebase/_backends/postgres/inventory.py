@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.check_text import settled
 from deebase._backends.protocols import Inventory, Query, Referrer, Steps
 from deebase._model.design import TableSpec
@@ -17,7 +18,7 @@ from deebase._rows.model import ForeignKeyModel
 from deebase.errors import QueryError, SchemaError
 
 # Partitions are used through their partitioned table, unless one is named. Objects of extensions are left out.
-_LISTED = """
+_LISTED = qualified("""
     SELECT c.oid, c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'table' END
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = coalesce($1, current_schema()) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -30,10 +31,10 @@ _LISTED = """
         AND NOT EXISTS (SELECT FROM pg_depend d
                         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     ORDER BY c.relname
-"""
-_SCHEMA = "SELECT FROM pg_namespace WHERE nspname = $1"
+""")
+_SCHEMA = qualified("SELECT FROM pg_namespace WHERE nspname = $1")
 # A domain is reported as its base type; the labels are those of that type, or of its elements.
-_COLUMNS = """
+_COLUMNS = qualified("""
     WITH RECURSIVE based (domain, kind, modifier) AS (
         SELECT oid, typbasetype, typtypmod FROM pg_type WHERE typtype = 'd'
         UNION ALL
@@ -59,9 +60,9 @@ _COLUMNS = """
     LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
     WHERE a.attrelid = ANY($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attrelid, a.attnum
-"""
+""")
 # A key to a partitioned table has further rows, one for each partition.
-_CONSTRAINTS = """
+_CONSTRAINTS = qualified("""
     SELECT k.conrelid, k.contype::text, k.conname::text, pg_get_constraintdef(k.oid),
            ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(n, place)
                  JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.place),
@@ -75,30 +76,33 @@ _CONSTRAINTS = """
     WHERE k.conrelid = ANY($1::oid[]) AND k.contype IN ('f', 'c')
         AND NOT EXISTS (SELECT FROM pg_constraint whole WHERE whole.oid = k.conparentid AND whole.conrelid = k.conrelid)
     ORDER BY k.conrelid, k.conkey, k.conname
-"""
-_INDEXES = """
+""")
+_INDEXES = qualified("""
     SELECT i.indrelid, x.relname::text, i.indisunique, i.indpred IS NOT NULL, pg_get_indexdef(i.indexrelid),
            ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS u(n, place)
                  LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.n
                  WHERE u.place <= i.indnkeyatts ORDER BY u.place)
     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
     WHERE i.indrelid = ANY($1::oid[]) AND NOT i.indisprimary AND i.indisvalid ORDER BY i.indrelid, x.relname
-"""
-_NAMES = """
+""")
+_NAMES = qualified("""
     SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = coalesce($1, current_schema())
-"""
-_KIND = """
+""")
+_KIND = qualified("""
     SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'table' END
-    FROM pg_class WHERE oid = to_regclass($1)
-"""
-_REFERRERS = """
+    FROM pg_class WHERE oid = to_regclass($1)::oid
+""")
+_REFERRERS = qualified("""
     SELECT c.relname::text, a.attname::text, k.conrelid::regclass::text, k.conname::text, pg_get_constraintdef(k.oid)
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
     JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
-    WHERE k.contype = 'f' AND k.confrelid = to_regclass($1) AND k.conrelid <> k.confrelid AND k.conparentid = 0
-"""
-_CHECKS = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c' AND conrelid = to_regclass($1)"
+    WHERE k.contype = 'f' AND k.confrelid = to_regclass($1)::oid AND k.conrelid <> k.confrelid
+        AND k.conparentid = 0
+""")
+_CHECKS = qualified(
+    "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c' AND conrelid = to_regclass($1)::oid"
+)
 #: A temporary table, for which the server rewrites a condition in a comparable form.
 _SCRATCH = "pg_temp.deebase_checks"
 #: confdeltype and confupdtype (manual, pg_constraint).

@@ -22,7 +22,7 @@ from deebase._backends.sqlite.casts import FITS, STORED, fits, kept, stored
 from deebase._backends.sqlite.engine import SqliteLanes
 from deebase._backends.sqlite.job import is_busy
 from deebase._backends.sqlite.lane import SqliteLane
-from deebase._backends.sqlite.schema_calls import callbacks
+from deebase._backends.sqlite.schema_calls import callbacks, quoted_texts
 from deebase._backends.sqlite.schema_calls.trust import added_functions, refuses_its_own, trust_if_needed
 from deebase._backends.sqlite.sql import SUM, adapt
 from deebase._types.base import KEPT
@@ -120,10 +120,8 @@ def _configure(raw: sqlite3.Connection, settings: Settings) -> None:
     callbacks.add(raw, settings.additions)
     if settings.trusts_harmless:
         trust_if_needed(raw, added=bool(settings.additions))
+    quoted_texts.refuse(raw)
     if sys.version_info >= (3, 12):
-        # Python 3.12+: a misspelt "column" is an error, not a string.
-        raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)
-        raw.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DDL, False)
         # Such builds reject changes of the schema table, which the rebuild of a table needs.
         raw.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)
     add_functions(raw)

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deebase._backends.sqlite.guard import SqliteGuard
 from deebase._backends.sqlite.job import CALL, COUNT, MANY, RAW, ROWS, Cancelled, Hop, Job, is_busy
+from deebase._backends.sqlite.schema_calls import quoted_texts
 from deebase._backends.sqlite.schema_calls.callbacks import raise_failure
 from deebase._backends.sqlite.schema_calls.trust import is_unsafe, trust_if_harmless
 from deebase._backends.sqlite.session_state import LaneSession
@@ -169,7 +170,7 @@ class SqliteLane:
                 except sqlite3.DatabaseError as error:
                     raise_failure()
                     # Refused before anything was done; a function (CALL) may have run statements before.
-                    if self.trusts and job.mode != CALL and is_unsafe(error) and trust_if_harmless(raw):
+                    if job.mode != CALL and self.is_allowed_now(error):
                         continue
                     waits = not raw.in_transaction or job.statement.sql == "COMMIT"
                     if not (waits and is_busy(error)) or time.monotonic() >= job.deadline:
@@ -178,6 +179,12 @@ class SqliteLane:
                         raise Cancelled from error
         finally:
             self.current = None
+
+    def is_allowed_now(self, error: BaseException) -> bool:
+        """Whether what failed in the schema of the file was allowed just now."""
+        if is_unsafe(error):
+            return self.trusts and trust_if_harmless(self.raw)
+        return quoted_texts.accept_if_needed(self.raw, error)
 
     def _failure(self, error: BaseException) -> BaseException:
         # If the closing lane interrupted the statement, report that.
@@ -409,6 +416,14 @@ class SqliteCursor:
 
     def open(self, raw: sqlite3.Connection, sql: str, args: Params) -> None:
         """Start the statement, in the thread of the lane."""
+        try:
+            self._begin(raw, sql, args)
+        except sqlite3.DatabaseError as error:
+            if not self._lane.is_allowed_now(error):
+                raise
+            self._begin(raw, sql, args)
+
+    def _begin(self, raw: sqlite3.Connection, sql: str, args: Params) -> None:
         with self._guarded(raw):
             self._cursor = raw.execute(sql, args)
         self.columns = [column[0] for column in self._cursor.description or ()]

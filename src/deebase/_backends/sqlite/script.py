@@ -71,6 +71,9 @@ def recreation(table: sa.Table, objects: Mapping[tuple[str, str], SchemaObject],
     for sql in create_statements([table], dialect):
         found = code_tokens(sql, SQLITE)
         place = next(place for place, token in enumerate(found) if token.word in ("TABLE", "INDEX"))
+        if [token.word for token in found[place + 1 : place + 4]] == ["IF", "NOT", "EXISTS"]:
+            # SQLite does not store this.
+            del found[place + 1 : place + 4]
         kind, name = found[place].word.lower(), found[place + 1].name
         known = objects.get((kind, name))
         made.add(kind, name, known is not None and known.key == joined(found))

@@ -17,6 +17,7 @@ from deebase._backends.copy_forms import (
     Skeleton,
     TablePlan,
 )
+from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.copying.copy_values import form_of, selected
 from deebase._backends.postgres.copying.expressions import common
 from deebase._model.checks import conditions
@@ -34,34 +35,34 @@ _SETTINGS = (
     "SET LOCAL extra_float_digits = 1",
     "SET LOCAL bytea_output = 'hex'",
 )
-_KIND = """
+_KIND = qualified("""
     SELECT c.relkind::text, n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relname = $1 AND n.nspname = coalesce($2, current_schema())
-"""
-_SCHEMAS = """
+""")
+_SCHEMAS = qualified("""
     SELECT nspname::text FROM pg_namespace n
     WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', current_schema()) AND NOT EXISTS (
         SELECT FROM pg_depend d WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e')
     ORDER BY 1
-"""
+""")
 #: What a copy has written about a column (see the target).
-_COMMENTS = """
+_COMMENTS = qualified("""
     SELECT a.attname::text, col_description(a.attrelid, a.attnum) FROM pg_attribute a
-    WHERE a.attrelid = to_regclass(quote_ident(coalesce($2, current_schema())) || '.' || quote_ident($1))
+    WHERE a.attrelid = to_regclass(quote_ident(coalesce($2, current_schema())) || '.' || quote_ident($1))::oid
         AND a.attnum > 0 AND col_description(a.attrelid, a.attnum) LIKE 'SQLite type: %'
-"""
-_VIEWS = """
+""")
+_VIEWS = qualified("""
     SELECT c.relname::text, pg_get_viewdef(c.oid), c.relkind::text
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('v', 'm') AND n.nspname = current_schema() AND NOT EXISTS (
         SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     ORDER BY c.oid
-"""
+""")
 #: Kinds of objects that other databases have no counterpart of, with their names.
-_OTHERS = """
+_OTHERS = qualified("""
     WITH mine AS (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'),
-    found (class, oid) AS (
-        SELECT 'pg_trigger'::regclass, t.oid FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    found AS (
+        SELECT 'pg_trigger'::regclass AS class, t.oid FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
             WHERE NOT t.tgisinternal AND c.relnamespace IN (SELECT oid FROM mine)
         UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace IN (SELECT oid FROM mine)
         UNION ALL SELECT 'pg_policy'::regclass, oid FROM pg_policy
@@ -72,18 +73,18 @@ _OTHERS = """
             WHERE relnamespace IN (SELECT oid FROM mine) AND (relkind = 'S' AND NOT EXISTS (
                 SELECT FROM pg_depend d
                 WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i'))
-            OR relnamespace <> current_schema()::regnamespace AND relkind IN ('v', 'm'))
+            OR relnamespace <> current_schema()::regnamespace::oid AND relkind IN ('v', 'm'))
         UNION ALL SELECT 'pg_constraint'::regclass, oid FROM pg_constraint
             WHERE contype = 'x' AND connamespace IN (SELECT oid FROM mine)
     )
     SELECT i.type || ' ' || i.identity FROM found f, pg_identify_object(f.class, f.oid, 0) i
     WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = f.class AND d.objid = f.oid AND d.deptype = 'e')
     ORDER BY 1
-"""
-_ROW_SECURITY = """
+""")
+_ROW_SECURITY = qualified("""
     SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE relrowsecurity AND n.nspname = current_schema() ORDER BY 1
-"""
+""")
 _MARK = "SQLite type: "
 #: What stands before the style in which SQLite writes the moments of a column.
 _WRITTEN = ", written as "

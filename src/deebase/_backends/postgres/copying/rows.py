@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from deebase._backends.copy_forms import Access, StoredTable
+from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.copying.copy_source import PostgresSource
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import identifier, literal
 
 #: Tables that hold rows: partitions, not partitioned tables. Those of extensions come with them.
-_TABLES = """
+_TABLES = qualified("""
     SELECT n.nspname::text, c.relname::text, n.nspname = current_schema(), (
         SELECT coalesce(array_agg(a.attname::text ORDER BY a.attnum), '{}') FROM pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), ARRAY(
@@ -20,10 +21,14 @@ _TABLES = """
         AND NOT EXISTS (SELECT FROM pg_depend d
                         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     ORDER BY n.nspname, c.relname
-"""
-_DIGEST = "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text FROM ONLY {0} t"
+""")
+#: A cast of a user from the row type to text would run a function.
+_DIGEST = (
+    "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.format('%s', t.*),"
+    " 0::bigint)::numeric), 0)::text FROM ONLY {0} t"
+)
 #: Sequences, with the column that owns each: the names of those may differ in the copy.
-_SEQUENCES = """
+_SEQUENCES = qualified("""
     SELECT n.nspname::text, c.relname::text, tn.nspname::text, t.relname::text, a.attname::text
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
@@ -33,7 +38,7 @@ _SEQUENCES = """
     WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' AND NOT EXISTS (
         SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
     ORDER BY 1, 2
-"""
+""")
 
 
 class PostgresRows:
@@ -80,7 +85,9 @@ class PostgresRows:
             place = literal(identifier(schema, name), POSTGRES)
             if owner is not None:
                 table = literal(identifier(owner_schema, owner), POSTGRES)
-                place = f"coalesce(pg_get_serial_sequence({table}, {literal(column, POSTGRES)}), {place})"
+                place = f"coalesce(pg_catalog.pg_get_serial_sequence({table}, {literal(column, POSTGRES)}), {place})"
             value, called = rows[0]
-            statements.append(f"SELECT setval({place}::regclass, {value}, {'true' if called else 'false'})")
+            statements.append(
+                f"SELECT pg_catalog.setval({place}::regclass, {value}::bigint, {'true' if called else 'false'})"
+            )
         return statements

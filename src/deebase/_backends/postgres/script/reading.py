@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from deebase._backends.postgres.catalog_queries import reading_catalogs
 from deebase._backends.postgres.script.database_objects import read_database_objects
 from deebase._backends.postgres.script.defined_types import read_types
 from deebase._backends.postgres.script.dependency_order import ordered
@@ -53,6 +54,7 @@ async def read_script(read: Read) -> SchemaScript:
 
 async def describe(read: Read) -> Described:
     """Return the schema of a database with its tables and views; see ``read_script``."""
+    read = reading_catalogs(read)
     sequences = await read_sequences(read)
     tables = await read_tables(read, sequences)
     views = await read_views(read)

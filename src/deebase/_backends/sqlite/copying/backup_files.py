@@ -12,7 +12,7 @@ from typing import Any, Final
 from deebase._backends.additions import Additions
 from deebase._backends.sqlite.connections import add_functions
 from deebase._backends.sqlite.job import is_busy
-from deebase._backends.sqlite.schema_calls import callbacks
+from deebase._backends.sqlite.schema_calls import callbacks, quoted_texts
 from deebase._backends.sqlite.schema_calls.callbacks import lacks_addition
 from deebase._backends.sqlite.schema_calls.trust import trust_if_needed
 from deebase.errors import DatabaseError
@@ -92,6 +92,7 @@ def reading(source: Path, additions: Additions) -> sqlite3.Connection:
 
 def _set_up(connection: sqlite3.Connection, additions: Additions) -> sqlite3.Connection:
     add_functions(connection)
+    quoted_texts.accept(connection)
     callbacks.add(connection, additions)
     # The file may come from an untrusted source.
     connection.execute("PRAGMA trusted_schema = OFF")
