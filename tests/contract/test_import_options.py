@@ -169,7 +169,7 @@ async def test_the_report_says_what_was_left_out(db: Database) -> None:
 
 
 WESTERN = "name,n\nJosé,1\nGröße “x”,2\n".encode("cp1252")
-READ_SO = "not UTF-8, and read as Windows-1252; encoding='cp1252' says so, or another"
+READ_SO = "not UTF-8, so read as Windows-1252; pass encoding='cp1252' if that is right, or another one"
 JAPANESE = "name,n\n東京,1\n".encode("shift-jis")
 
 
@@ -180,7 +180,7 @@ async def test_a_western_text_that_is_not_utf_8_is_read_with_a_warning(db: Datab
     data = {"csv": WESTERN, "gzip": gzip.compress(WESTERN), "json": json_rows, "far away": many}[form]
     for expected in (1, 2):  # a new table, then one that exists
         reports: list[ImportReport] = []
-        with pytest.warns(UserWarning, match="<bytes>: not UTF-8, and read as Windows-1252"):
+        with pytest.warns(UserWarning, match="<bytes>: not UTF-8, so read as Windows-1252"):
             table = await db.import_file(data, "t", report=reports.append)
         assert reports[0].notes == (f"<bytes>: {READ_SO}",)
         assert "cp1252" in reports[0].form

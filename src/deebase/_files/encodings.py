@@ -30,7 +30,7 @@ _UPPER = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜŒŸ"
 _LOWER = "ßàáâãäåæçèéêëìíîïñòóôõöøùúûüœÿ"
 _LETTER = f"A-Za-z{_UPPER}{_LOWER}"
 #: Letters that are more frequent in the texts of other encodings (Czech, Croatian, Turkish), and signs that are rare.
-_SUSPICIOUS = "ŠšŽžÐðÝýÞþƒ¤¦¬¨¯¸ˆ˜"
+_SUSPICIOUS = "ŠšŽžÐðÝýÞþƒ¤¦¬¨¯¸ˆ˜"  # noqa: RUF001
 #: Signs that do not stand between two letters. Quotes, dashes and spaces that may are not among them.
 _SIGNS = "€‚„…†‡‰‹›“”‘•™¡¢£¥§©ª«®°±²³´µ¶¹º»¼½¾¿×÷"  # noqa: RUF001
 #: Characters in places where a Western European text has none.

@@ -103,9 +103,8 @@ class Import:
             for _ in self._input.find_encoding():
                 await asyncio.sleep(0)
         if self._input.encoding != before:
-            self._guessed_encoding = (
-                f"not UTF-8, and read as Windows-1252; encoding={WINDOWS_1252!r} says so, or another"
-            )
+            next_step = f"pass encoding={WINDOWS_1252!r} if that is right, or another one"
+            self._guessed_encoding = f"not UTF-8, so read as Windows-1252; {next_step}"
             warnings.warn(f"{self.name}: {self._guessed_encoding}", stacklevel=2)
 
     def _typed_format(self) -> Format | None:
