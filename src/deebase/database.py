@@ -570,7 +570,7 @@ class Database:
         *,
         pk: str | Sequence[str] | None = None,
         format: Literal["csv", "tsv", "json", "ndjson", "parquet", "xlsx"] | None = None,
-        encoding: str = "utf-8-sig",
+        encoding: str | None = None,
         delimiter: str | None = None,
         quote: str | None = '"',
         header: bool | Sequence[str] = True,
@@ -603,7 +603,8 @@ class Database:
             pk: the key of a new table; by default a column ``id`` if its values are unique and not NULL, else a
                 column that is added.
             format: by default told from the name of the file, or from its beginning.
-            encoding: of the text; a byte order mark takes precedence.
+            encoding: of the text; a byte order mark takes precedence. By default it is UTF-8; a text that is not
+                UTF-8 is read as Windows-1252 if it looks like a Western European text, with a warning.
             delimiter: between fields; by default the one of , ; tab | with which the first rows have the same number
                 of fields.
             quote: around fields; None if the file has no quotes.

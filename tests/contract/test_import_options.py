@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import json
 import lzma
 import warnings
@@ -167,6 +168,46 @@ async def test_the_report_says_what_was_left_out(db: Database) -> None:
     assert report.notes == ("<bytes>: keys beside the rows, which are not imported: type, crs",)
 
 
+WESTERN = "name,n\nJosé,1\nGröße “x”,2\n".encode("cp1252")
+READ_SO = "not UTF-8, so read as Windows-1252; pass encoding='cp1252' if that is right, or another one"
+JAPANESE = "name,n\n東京,1\n".encode("shift-jis")
+
+
+@pytest.mark.parametrize("form", ["csv", "gzip", "json", "far away"])
+async def test_a_western_text_that_is_not_utf_8_is_read_with_a_warning(db: Database, form: str) -> None:
+    json_rows = '[{"name": "José", "n": 1}, {"name": "Größe “x”", "n": 2}]'.encode("cp1252")
+    many = b"name,n\n" + b"a,0\n" * 60_000 + WESTERN.removeprefix(b"name,n\n")
+    data = {"csv": WESTERN, "gzip": gzip.compress(WESTERN), "json": json_rows, "far away": many}[form]
+    for expected in (1, 2):  # a new table, then one that exists
+        reports: list[ImportReport] = []
+        with pytest.warns(UserWarning, match="<bytes>: not UTF-8, so read as Windows-1252"):
+            table = await db.import_file(data, "t", report=reports.append)
+        assert reports[0].notes == (f"<bytes>: {READ_SO}",)
+        assert "cp1252" in reports[0].form
+        for name in ("José", "Größe “x”"):
+            assert await table.count(table.c.name == name) == expected
+
+
+async def test_a_text_in_an_encoding_that_its_bytes_do_not_show_is_refused(db: Database) -> None:
+    many = b"name,n\n" + b"a,0\n" * 60_000
+    await db.import_file(b"name,n\na,0\n", "t")
+    for data, line in ((JAPANESE, 2), (many + JAPANESE, 60_003), (many + b"b,\xff\n", 60_002)):
+        for name in ("t", "u"):
+            with pytest.raises(ValidationError, match=f"line {line}, character .*: is not text in utf-8") as caught:
+                await db.import_file(data, name)
+            assert "encoding='shift-jis'" in str(caught.value.hint)
+    assert await db.t.t.count() == 1
+    await db.reflect()
+    assert "u" not in db.t
+
+
+async def test_an_encoding_that_is_given_is_the_encoding(db: Database) -> None:
+    with pytest.raises(ValidationError, match="line 2, character 4: is not text in utf-8"):
+        await db.import_file(WESTERN, "t", encoding="utf-8")
+    table = await db.import_file(JAPANESE, "t", encoding="shift-jis")
+    assert await table.count(table.c.name == "東京") == 1
+
+
 async def test_a_report_is_a_page(db: Database, tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
     path.write_text("id;zip;n;m\n1;00501;1;5\n2;10115;NA;\n")
@@ -174,7 +215,7 @@ async def test_a_report_is_a_page(db: Database, tmp_path: Path) -> None:
     await db.import_file(path, types={"m": Decimal | None}, report=lambda report: pages.append(str(report)))
     assert pages == [
         f"people (created): 2 rows from {path}\n"
-        "  csv in utf-8-sig, fields separated by ';'\n"
+        "  csv in utf-8, fields separated by ';'\n"
         "  key id: id is unique and not NULL\n"
         "  id   int             each value is a whole number of 64 bits\n"
         "  zip  str             '00501' is not a number\n"

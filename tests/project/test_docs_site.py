@@ -74,7 +74,7 @@ def test_the_files_that_the_architecture_names_exist() -> None:
     assert len(named) > 40
     package = ROOT / "src" / "deebase"
     places = (ROOT, package, package / "migrations", package / "migrations" / "check", package / "_sqltext")
-    places += (package / "_backends" / "sqlite", package / "tools")
+    places += (package / "_backends" / "sqlite", package / "_backends" / "postgres", package / "tools")
     assert [name for name in sorted(named) if not any((place / name).exists() for place in places)] == []
 
 

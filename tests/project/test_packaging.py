@@ -39,9 +39,9 @@ def test_every_dependency_has_an_oldest_version() -> None:
     assert [name for name, versions in found.items() if not versions.startswith(">=")] == []
 
 
-def test_the_extras_are_for_those_who_work_on_it() -> None:
+def test_the_extras_are_for_file_formats_and_for_those_who_work_on_it() -> None:
     extras = META["optional-dependencies"]
-    assert set(extras) == {"bench", "dev", "docs"}
+    assert set(extras) == {"arrow", "bench", "dev", "docs"}
     runtime = {requirement(line)[0] for line in META["dependencies"]}
     assert [line for lines in extras.values() for line in lines if requirement(line)[0] in runtime] == []
 
@@ -96,8 +96,8 @@ def test_files_that_a_page_names_exist(page: str) -> None:
 
 def test_the_names_in_the_recipes_are_those_of_the_code() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    # Constants, classes, and functions with an underscore; SQL is written in capitals, too.
-    names = set(re.findall(r"`(_?[A-Z][A-Z_]+|[A-Z][a-z]\w*|[a-z]+_\w+)`", text)) - {"RETURNING"}
+    # Constants, classes, and functions with an underscore. SQL and a program are written like these.
+    names = set(re.findall(r"`(_?[A-Z][A-Z_]+|[A-Z][a-z]\w*|[a-z]+_\w+)`", text)) - {"RETURNING", "pg_dump"}
     assert len(names) > 15
     files = [path for tree in (PACKAGE, ROOT / "tests") for path in tree.rglob("*.py")]
     sources = "\n".join(path.read_text(encoding="utf-8") for path in files)

@@ -38,16 +38,6 @@ _MAGIC: tuple[tuple[bytes, Packing], ...] = (
 )
 #: The first bytes of a Parquet file (parquet.apache.org/docs/file-format).
 PARQUET = b"PAR1"
-#: Bytes at the start of a text that identify its encoding (Unicode standard, "Byte Order Mark"); longest first.
-_BYTE_ORDER_MARKS = (
-    (b"\xff\xfe\x00\x00", "utf-32"),
-    (b"\x00\x00\xfe\xff", "utf-32"),
-    (b"\xef\xbb\xbf", "utf-8"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
-)
-#: A byte order mark, decoded.
-BYTE_ORDER_MARK = "\ufeff"
 #: Delimiters; of those that occur equally often, the first one wins.
 _DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'"(?:[^"]|"")*+"?')
@@ -122,11 +112,6 @@ def checked_delimiter(given: Any) -> str | None:
 def packing_of(start: bytes) -> Packing | None:
     """Return the packing of a file with these first bytes."""
     return next((packing for magic, packing in _MAGIC if start.startswith(magic)), None)
-
-
-def marked_encoding(start: bytes) -> str | None:
-    """Return the encoding of the byte order mark at the start, None without one."""
-    return next((encoding for mark, encoding in _BYTE_ORDER_MARKS if start.startswith(mark)), None)
 
 
 def format_of(start: str) -> Format:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import warnings
 from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from typing import Any, Final, NoReturn, Optional, cast
 from deebase._files.column_names import ColumnNames
 from deebase._files.converting import value_reader
 from deebase._files.delimited import CsvError, DelimitedReader
+from deebase._files.encodings import WINDOWS_1252
 from deebase._files.field_texts import Texts, by_column, misread, must_have_key, read_or_fault
 from deebase._files.file_errors import Fault, moved
 from deebase._files.formats import Format, format_of, parse_name, table_name
@@ -71,6 +73,7 @@ class Import:
         self.columns: list[str] = []
         #: The format, delimiter and encoding that were found.
         self.form = ""
+        self._guessed_encoding: str | None = None
         with self._located():
             self._input: Input = make_input(source, options.encoding, stack)
             self.typed: Format | None = self._typed_format()
@@ -90,6 +93,19 @@ class Import:
         return name
 
     # -- reading -------------------------------------------------------------------------------
+
+    async def find_encoding(self) -> None:
+        """Find the encoding of a text, if none was given, and warn of one that is not certain."""
+        if self.typed is not None:
+            return
+        before = self._input.encoding
+        with self._located():
+            for _ in self._input.find_encoding():
+                await asyncio.sleep(0)
+        if self._input.encoding != before:
+            next_step = f"pass encoding={WINDOWS_1252!r} if that is right, or another one"
+            self._guessed_encoding = f"not UTF-8, so read as Windows-1252; {next_step}"
+            warnings.warn(f"{self.name}: {self._guessed_encoding}", stacklevel=2)
 
     def _typed_format(self) -> Format | None:
         """Return the format of a file whose values have types, None for text."""
@@ -121,7 +137,7 @@ class Import:
             known = self._input.parts.format
         if known is None:
             known = format_of(opened.start())
-        self.form = f"{known} in {opened.encoding}"
+        self.form = f"{known} in {opened.encoding.removesuffix('-sig')}"
         if known == "json":
             return ArrayReader(opened, self._options.layout)
         if known == "ndjson":
@@ -267,11 +283,12 @@ class Import:
         return self._texts
 
     def _note(self, made: Made) -> None:
+        self.notes = {} if self._guessed_encoding is None else {self._guessed_encoding: None}
         if isinstance(made, DelimitedReader):
-            self.notes = {**made.uneven}
+            self.notes |= made.uneven
         elif isinstance(made, (LineReader, ArrayReader)) and made.left_out:
             listed = ", ".join(dict.fromkeys(made.left_out))
-            self.notes = {f"keys beside the rows, which are not imported: {listed}": None}
+            self.notes |= {f"keys beside the rows, which are not imported: {listed}": None}
 
     def _of_objects(
         self, objects: list[Record], model: TableModel, first: int, required: Collection[str]

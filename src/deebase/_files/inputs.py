@@ -11,8 +11,9 @@ import sys
 import zipfile
 import zlib
 from bz2 import BZ2File
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from gzip import GzipFile
 from itertools import chain
@@ -21,13 +22,12 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+from deebase._files.encodings import BYTE_ORDER_MARK, UTF_8, WINDOWS_1252, WesternText, marked_encoding
 from deebase._files.file_errors import Fault, refused
 from deebase._files.formats import (
-    BYTE_ORDER_MARK,
     PARQUET,
     FileName,
     Format,
-    marked_encoding,
     packing_of,
     parse_name,
 )
@@ -89,8 +89,11 @@ class Opened:
         #: The name of the only file in an archive.
         self.member: str | None = None
         binary = self._unpacked(io.BufferedReader(raw))
+        self.binary = binary
+        marked = marked_encoding(_first_bytes(binary))
+        self.is_marked = marked is not None
         #: Of the text; a byte order mark takes precedence.
-        self.encoding = marked_encoding(_first_bytes(binary)) or encoding
+        self.encoding = marked or encoding
         self.text = stack.enter_context(io.TextIOWrapper(binary, encoding=self.encoding, errors=errors, newline=""))
         self._ahead = ""
 
@@ -217,8 +220,9 @@ def reading() -> Generator[None, None, None]:
     except UnicodeError as error:
         encoding = error.encoding if isinstance(error, UnicodeDecodeError) else "the given encoding"
         # A character map is given where utf-8 was not right; latin-1 has a character for each byte.
-        other = "latin-1" if encoding == "charmap" else "cp1252"
-        raise Undecodable(f"is not text in {encoding}", f"give its encoding: encoding={other!r}") from error
+        others = ("latin-1",) if encoding == "charmap" else ("cp1252", "mac-roman", "cp1251", "shift-jis")
+        named = " or ".join(f"encoding={other!r}" for other in others)
+        raise Undecodable(f"is not text in {encoding}", f"give its encoding, such as {named}") from error
     except _DAMAGED as error:
         raise Fault("the packed file is damaged, or cut off", "fetch or pack it again") from error
     except OSError as error:
@@ -240,12 +244,13 @@ class Input:
     """
 
     def __init__(
-        self, name: str, opened: Callable[[], io.RawIOBase], size: int, encoding: str, *, named: bool = True
+        self, name: str, opened: Callable[[], io.RawIOBase], size: int, encoding: str | None, *, named: bool = True
     ) -> None:
         self.name = name
         self.parts: FileName | None = parse_name(name) if named else None
         self.size = size
-        self.encoding = encoding
+        self.encoding = encoding or UTF_8
+        self._is_given = encoding is not None
         self._opened = opened
         self._now: list[Opened] = []
         self._binary: list[io.RawIOBase] = []
@@ -261,6 +266,38 @@ class Input:
                 raise
         self._now.append(opened)
         return opened
+
+    def find_encoding(self) -> Iterator[None]:
+        """Find in which encoding the text is, if none was given; yield after each piece of the file.
+
+        The whole file is looked at before anything of it is stored. Damage is left to the readers: they know its place.
+        """
+        if self._is_given:
+            return
+        decoder = getincrementaldecoder("utf-8")()
+        try:
+            for piece in self._bytes():
+                decoder.decode(piece)
+                yield
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            found = WesternText()
+            for piece in self._bytes():
+                if not found.take(piece):
+                    return
+                yield
+            if found.is_likely:
+                self.encoding = WINDOWS_1252
+
+    def _bytes(self) -> Iterator[bytes]:
+        """Yield the bytes of the text in pieces of whole lines; none if a byte order mark names the encoding."""
+        opened = self.open()
+        try:
+            with suppress(OSError, *_DAMAGED):
+                while not opened.is_marked and (piece := opened.binary.read(_PIECE)):
+                    yield piece + opened.binary.readline(_PIECE)
+        finally:
+            opened.close()
 
     def binary(self) -> io.BufferedReader:
         """Start a reading of the bytes, in any order; ``close`` ends it."""
@@ -290,12 +327,12 @@ class Input:
         return fault
 
 
-def make_input(source: Any, encoding: str, stack: ExitStack) -> Input:
+def make_input(source: Any, encoding: str | None, stack: ExitStack) -> Input:
     """Return the input of a source; a source that can be read only once is copied to a temporary file.
 
     Args:
         source: a path, bytes, a binary or text file object, or "-" for standard input.
-        encoding: of its text.
+        encoding: of its text; None for UTF-8.
         stack: closes what is opened.
 
     Raises:
@@ -307,7 +344,7 @@ def make_input(source: Any, encoding: str, stack: ExitStack) -> Input:
     return made
 
 
-def _made(source: Any, encoding: str, stack: ExitStack) -> Input:
+def _made(source: Any, encoding: str | None, stack: ExitStack) -> Input:
     if isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
         return Input("<bytes>", lambda: _Counted(io.BytesIO(data), owned=True), len(data), encoding, named=False)
@@ -325,7 +362,7 @@ def _made(source: Any, encoding: str, stack: ExitStack) -> Input:
     return _of_file(source, name if isinstance(name, str) and name else None, encoding, stack)
 
 
-def _of_path(source: Any, encoding: str, stack: ExitStack) -> Input:
+def _of_path(source: Any, encoding: str | None, stack: ExitStack) -> Input:
     try:
         path = Path(source)
         name = os.fspath(path)
@@ -347,7 +384,7 @@ def _of_path(source: Any, encoding: str, stack: ExitStack) -> Input:
     return Input(name, lambda: _Counted(path.open("rb", buffering=0), owned=True), size, encoding)
 
 
-def _of_file(file: Any, name: str | None, encoding: str, stack: ExitStack) -> Input:
+def _of_file(file: Any, name: str | None, encoding: str | None, stack: ExitStack) -> Input:
     known = name is not None and name != "standard input"
     label = name if name is not None else "<file>"
     with reading():

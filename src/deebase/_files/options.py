@@ -23,7 +23,7 @@ class Reading(TypedDict):
     """How ``import_file`` reads its files: its arguments of these names."""
 
     format: str | None
-    encoding: str
+    encoding: str | None
     delimiter: str | None
     quote: str | None
     header: bool | Sequence[str]
@@ -53,6 +53,7 @@ class Options:
     """The checked options.
 
     Attributes:
+        encoding: of the text; None for UTF-8, or another one that the bytes show.
         null: texts that mean NULL.
         dialect: of delimited files.
         notation: of the numbers and dates in them.
@@ -61,7 +62,7 @@ class Options:
     """
 
     format: Format | None
-    encoding: str
+    encoding: str | None
     null: frozenset[str]
     dialect: Dialect
     notation: Notation
@@ -141,7 +142,7 @@ def _separator(given: Any) -> str | None:
 def _check_encoding(encoding: Any) -> None:
     try:
         # Some codecs, such as hex, are not encodings of text; open() checks the same attribute.
-        is_text = codecs.lookup(encoding)._is_text_encoding
+        is_text = encoding is None or codecs.lookup(encoding)._is_text_encoding
     except (LookupError, TypeError, ValueError):
         is_text = False
     if not is_text:

@@ -83,6 +83,8 @@ class FileImport:
         Args:
             create: creates a table.
         """
+        for file in self._files:
+            await file.find_encoding()
         if self.name in self._tables:
             self._existed = True
             if self._target.types or self._target.pk is not None:

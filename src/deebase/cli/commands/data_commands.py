@@ -242,9 +242,7 @@ _READING = (
     click.option(
         "--null", "nulls", metavar="TEXT", multiple=True, help="A CSV text that means NULL, as an empty field does."
     ),
-    click.option(
-        "--encoding", default="utf-8-sig", show_default=True, help="The text encoding; a byte order mark overrides it."
-    ),
+    click.option("--encoding", metavar="NAME", help="The encoding of the text: UTF-8 by default."),
     click.option("--skip", type=click.IntRange(min=0), default=0, help="The number of lines before the header."),
     click.option("--comment", metavar="TEXT", help="What lines start with that are left out."),
     click.option("--no-quotes", is_flag=True, help="Quotes are characters like others."),
