@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deebase import Database, InvalidOperationError, SchemaError
+from deebase import ConnectionError, Database, InvalidOperationError, SchemaError
 from deebase.tools.copying import copy_database
 from tests.support.own_server import programs_directory
 from tests.support.postgres import PostgresTestServer
@@ -157,3 +158,46 @@ async def test_a_copy_that_starts_again_drops_what_it_made(urls: tuple[str, str]
         await copy_database(one, other, restart=True)
     assert dumped(urls[1], "--schema-only") == dumped(urls[0], "--schema-only")
     assert rows(urls[1]) == rows(urls[0])
+
+
+#: Makes the rows of the copy wait for a lock.
+_WAITING = """
+    CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN new; END';
+    CREATE FUNCTION add_wait() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF to_regclass('wide') IS NOT NULL THEN
+            CREATE OR REPLACE TRIGGER waits BEFORE INSERT ON wide FOR EACH ROW EXECUTE FUNCTION wait(); END IF; END $$;
+    CREATE EVENT TRIGGER waits ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION add_wait();
+"""
+_STANDS_STILL = """
+    SELECT count(*) = 2 FROM pg_stat_activity
+    WHERE datname = ANY (:names) AND (wait_event = 'ClientWrite' OR wait_event_type = 'Lock' AND query LIKE 'COPY%')
+"""
+_END_SESSION = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE 'COPY%'
+"""
+
+
+@pytest.mark.parametrize("how", ["cancelled", "disconnected"])
+async def test_a_copy_ends_while_the_target_waits(own_urls: tuple[str, str], how: str) -> None:
+    source, target = own_urls
+    fill(source, "CREATE TABLE wide AS SELECT n, repeat('x', 5000) AS t FROM generate_series(1, 10000) n")
+    fill(target, _WAITING)
+    async with Database(source) as one, Database(target) as other, Database(target) as third:
+        names = [await db.item("SELECT current_database()") for db in (one, other)]
+        async with third.transaction():
+            await third.q("SELECT pg_advisory_xact_lock(1)")
+            copy = asyncio.create_task(copy_database(one, other))
+            async with asyncio.timeout(30):
+                while not await third.item(_STANDS_STILL, {"names": names}):
+                    assert not copy.done()
+                    await third.q("SELECT pg_stat_clear_snapshot()")
+            if how == "cancelled":
+                copy.cancel()
+            else:
+                await third.q(_END_SESSION)
+            await asyncio.wait([copy], timeout=30)
+        assert copy.done()
+        assert copy.cancelled() if how == "cancelled" else isinstance(copy.exception(), ConnectionError)
+        assert await other.item("SELECT count(*) FROM wide") == 0

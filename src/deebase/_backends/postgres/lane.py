@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Literal
+
+import asyncpg
 
 from deebase._backends.postgres.guard import check_reads
 from deebase._backends.postgres.session_state import RESET, StoredCode, require_standard_strings
@@ -188,7 +191,9 @@ class PostgresLane:
         self._begin(_COPY)
         await self._know_types(table, schema, columns)
         try:
-            await self.driver.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
+            await self._until_lost(
+                self.driver.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
+            )
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
             # asyncpg has no separate class for encoding errors.
             raise DataError(f"a row does not fit the columns of {table}", hint="check its values") from error
@@ -200,7 +205,7 @@ class PostgresLane:
         async def chunks() -> AsyncGenerator[bytes, None]:
             yield data
 
-        await self.driver.copy_to_table(table, columns=list(columns), source=chunks(), format="text")
+        await self._until_lost(self.driver.copy_to_table(table, columns=list(columns), source=chunks(), format="text"))
 
     async def copy_out(self, query: str, sink: Callable[[bytes], Awaitable[None]]) -> None:
         """Give a function the rows of a query in the binary format of COPY."""
@@ -213,7 +218,31 @@ class PostgresLane:
         """Store rows in the binary format of COPY, in a transaction."""
         self._begin(_COPY)
         names = list(columns) or None
-        await self.driver.copy_to_table(table, schema_name=schema, columns=names, source=pieces, format="binary")
+        await self._until_lost(
+            self.driver.copy_to_table(table, schema_name=schema, columns=names, source=pieces, format="binary")
+        )
+
+    async def _until_lost(self, copying: Coroutine[Any, Any, object]) -> None:
+        """Run a COPY into the database, and end it if the connection is lost.
+
+        asyncpg waits until the socket takes more data, and a lost connection does not end that wait (``copy_in`` of its
+        protocol).
+        """
+        task = asyncio.ensure_future(copying)
+
+        def end(_: object) -> None:
+            task.cancel()
+
+        self.driver.add_termination_listener(end)
+        try:
+            await task
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if not self.driver.is_closed() or (caller is not None and caller.cancelling()):
+                raise
+            raise asyncpg.ConnectionDoesNotExistError("the connection was lost during COPY") from None
+        finally:
+            self.driver.remove_termination_listener(end)
 
     async def _know_types(self, table: str, schema: str | None, columns: Sequence[str]) -> None:
         """Make asyncpg encode for the current types of the columns.
