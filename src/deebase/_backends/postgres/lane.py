@@ -31,6 +31,8 @@ CACHED_TYPES = 500
 #: Statements that may define a function, or let a table or view call one.
 _DEFINES = re.compile(r"\b(?:CREATE|ALTER|DO|CALL|EXECUTE)\b", re.IGNORECASE)
 _CLIENT_COPY = re.compile(r"\s*COPY\b.*\bSTD(?:IN|OUT)\b", re.IGNORECASE | re.DOTALL)
+#: A statement on the schema, without a semicolon after which another one could stand.
+_ONE_DDL = re.compile(r"\s*(?:CREATE|ALTER|DROP|COMMENT)\s[^;]*", re.IGNORECASE)
 
 
 _COPY = Statement("COPY")
@@ -176,6 +178,10 @@ class PostgresLane:
         self._begin(statement)
         if not statement.keeps_session:
             _refuse_copy(statement)
+        if not args and _ONE_DDL.fullmatch(statement.sql):
+            # It returns no rows, and preparing it would be a second round trip.
+            await self.driver.execute(statement.sql)
+            return [], []
         prepared = await self.driver.prepare(statement.sql)
         attributes = prepared.get_attributes()
         rows = await prepared.fetch(*args)

@@ -65,14 +65,14 @@ def imported(name: str, root: Path | None, *, setting: str = "models") -> Module
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise MigrationError(f"{name} needs a module {error.name}", hint="install it") from error
+            raise MigrationError(f"the {setting} in {name} need a module {error.name}", hint="install it") from error
         raise ConfigurationError(
             f"there is no module {name}, which the setting {setting} names",
             hint=f'{setting} = "app.{setting}" in deebase.toml names it',
         ) from error
     except Exception as error:
         raise MigrationError(
-            f"the models in {name} cannot be imported: {shown(error)}", hint=f"python -c 'import {name}'"
+            f"the {setting} in {name} cannot be imported: {shown(error)}", hint=f"python -c 'import {name}'"
         ) from error
 
 
