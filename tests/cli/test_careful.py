@@ -169,7 +169,7 @@ def test_what_there_is_to_know_is_said(foreign: Path) -> None:
         "table", "transform", "booking", "--add-fk", "member=member", "--yes"
     )
     Path("tag.csv").write_text("id,word\n1,a\n")
-    assert commands.run("data", "import", "tag.csv").stderr.startswith("Created table tag.")
+    assert commands.run("data", "import", "tag.csv").stderr.startswith("tag (created): 1 row from tag.csv\n")
     content = bytearray(foreign.read_bytes())
     content[:16] = b"no such database"
     foreign.write_bytes(content)

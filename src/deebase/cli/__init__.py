@@ -8,7 +8,10 @@ from deebase.cli.frame import RootGroup
 
 #: Command -> where it is, and its line in the list of commands. No module imports SQLAlchemy at its top.
 _COMMANDS = {
-    "adopt": ("deebase.cli.commands.adopt_commands:adopt", "Show what DeeBase can do with a database."),
+    "adopt": (
+        "deebase.cli.commands.adopt_commands:adopt",
+        "Show what a database holds, who made it, and what DeeBase can do with it.",
+    ),
     "codegen": ("deebase.cli.commands.codegen_commands:codegen", "Write models from the database."),
     "completion": (
         "deebase.cli.commands.completion_commands:completion",

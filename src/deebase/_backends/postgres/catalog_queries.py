@@ -54,9 +54,11 @@ _SYNTAX = frozenset(
 #: Before a name that is defined there.
 _DEFINES = frozenset({"AS", "RECURSIVE", "WITH", "::", "."})
 #: Operators that have the same precedence as OPERATOR().
-_OPERATORS = frozenset({"||", "~", "!~", "~*", "!~*", "->", "->>", "#>", "#>>", "@>", "<@", "?", "^@"})
+_OPERATORS = frozenset({"||", "~", "!~", "~*", "!~*", "->", "->>", "#>", "#>>", "@>", "<@", "?", "^@", "&"})
 _COMPARISONS = frozenset({"=", "<>", "!=", "<", ">", "<=", ">="})
 _ARITHMETIC = frozenset({"+", "-", "*", "/", "%", "^", "::"})
+#: Types whose literals name what the catalogs hold by its oid.
+_NAMES = frozenset({"REGCLASS", "REGNAMESPACE", "REGPROC", "REGTYPE"})
 _NONE = Token("space", "", 0)
 
 
@@ -80,7 +82,7 @@ def qualified(sql: str) -> str:
             compared = before.text in _COMPARISONS or after.text in _COMPARISONS
             if compared and before.text not in _ARITHMETIC and after.text not in _ARITHMETIC:
                 edits.append((token.start, token.end, f"'{token.text}'"))
-        elif token.word in ("REGCLASS", "REGNAMESPACE") and found[place - 2].kind == "string" and after.text != "::":
+        elif token.word in _NAMES and found[place - 2].kind == "string" and after.text != "::":
             edits.append((token.end, token.end, "::oid"))
     return spliced(sql, *edits)
 

@@ -13,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deebase._backends.error_translation import describing, original
+from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.codecs import set_codecs
 from deebase._backends.postgres.engine import PostgresLanes
 from deebase._backends.postgres.hosts import no_host
@@ -59,6 +60,9 @@ class PostgresEngine:
 
 
 def _set_codecs(connection: Any, _record: Any) -> None:
+    driver = connection.driver_connection
+    # The driver looks up the types of results and parameters that it does not know.
+    driver._intro_query = qualified(driver._intro_query)
     connection.run_async(set_codecs)
 
 

@@ -6,6 +6,7 @@ import math
 import time
 from typing import Any
 
+from deebase._backends.postgres.catalog_queries import qualified
 from deebase.errors import InvalidOperationError
 
 # DISCARD ALL, except for the statements that the driver has prepared and still uses. The user comes first, as the
@@ -34,7 +35,7 @@ $$;
 # its body, if a part of a table uses it; calls of built-in functions are found by their OIDs only.
 # Then the tables whose AFTER triggers, or those of a partition, may change a row that RETURNING has already returned:
 # in tgtype, 66 is BEFORE or INSTEAD OF, and 20 is INSERT or UPDATE (src/include/catalog/pg_trigger.h).
-_CODE = r"""
+_CODE = qualified(r"""
 SELECT (EXISTS (
   SELECT FROM pg_catalog.pg_proc AS p
   WHERE p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
@@ -58,7 +59,7 @@ SELECT (EXISTS (
   )
   SELECT DISTINCT c.relname::text FROM fires JOIN pg_catalog.pg_class AS c USING (oid)
 )
-"""
+""")
 #: Seconds for which new connections use the result of an earlier one.
 _FRESH = 10.0
 

@@ -15,7 +15,7 @@ from deebase.cli.frame import Command, hide_passwords
 from deebase.cli.invocation import database_options, invocation, say
 from deebase.cli.output import counted, show_object
 from deebase.cli.session import session
-from deebase.cli.terminal import echo
+from deebase.cli.terminal import echo, printable
 
 if TYPE_CHECKING:
     from deebase.tools.adopt import Overview, TableOverview
@@ -64,7 +64,9 @@ def _print(found: Overview, place: str) -> None:
             from rich.console import Console
             from rich.text import Text
 
-            Console(highlight=False).print(Text(title, style="bold"))
+            Console(highlight=False).print(Text(printable(title, keep=""), style="bold"))
+            # A name with a line break must not look like a line of the page.
+            shown = [printable(line, keep="") for line in shown]
         else:
             echo(title)
         for line in shown:

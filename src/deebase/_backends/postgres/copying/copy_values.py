@@ -89,7 +89,7 @@ def type_of(form: Form) -> str:
     return _TYPES.get(form.kind, form.kind)
 
 
-_INTERVAL: Final = """CASE WHEN isfinite({0}) THEN format('P%sM%sDT%sS',
+_INTERVAL: Final = """CASE WHEN isfinite({0}) THEN pg_catalog.format('P%sM%sDT%sS',
     (extract(year FROM {0}) * 12 + extract(month FROM {0}))::int, extract(day FROM {0})::int,
     (extract(hour FROM {0})::numeric * 3600 + extract(minute FROM {0})::numeric * 60
     + extract(second FROM {0})::numeric)::numeric(30, 6)) ELSE {0}::text END"""
@@ -99,7 +99,7 @@ _SELECTED: Final[dict[str, str]] = {
     "bytes": "{0}",
     "interval": _INTERVAL,
     "timestamptz": "({0} AT TIME ZONE 'UTC')::text",
-    "array": "to_json({0})::text",
+    "array": "pg_catalog.to_json({0})::text",
 }
 
 
@@ -109,12 +109,12 @@ def selected(name: str, form: Form) -> str:
     if form.kind == "real":
         # The shortest text of a real, as psql shows it.
         return f"{column}::text::double precision"
-    if form.kind in ("text", "native") and (form.kind == "text" or form.native.startswith("character")):
+    if form.native != "enum" and (form.kind == "text" or form.native.startswith("character")):
         # A cast to text would strip the blanks at the end.
         return column if form.native.startswith("character") else f"{column}::text"
-    if form.native in ("inet", "cidr"):
-        # A cast to text adds the mask of an address that has none.
-        return f"CASE WHEN {column} IS NOT NULL THEN format('%s', {column}) END"
+    if form.kind == "native" or form.native in ("inet", "cidr", "enum"):
+        # A cast to text adds the mask of an address that has none; that of a type of users may run their function.
+        return f"CASE WHEN {column} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {column}) END"
     return _SELECTED.get(form.kind, "{0}::text").format(column)
 
 

@@ -51,8 +51,8 @@ _RANGES = f"""
     SELECT r.rngtypid, format_type(r.rngsubtype, NULL),
            CASE WHEN NOT o.opcdefault THEN format('%I.%I', opn.nspname, o.opcname) END,
            CASE WHEN r.rngcollation <> st.typcollation THEN r.rngcollation::regcollation::text END,
-           CASE WHEN r.rngcanonical <> 0 THEN r.rngcanonical::regproc::text END,
-           CASE WHEN r.rngsubdiff <> 0 THEN r.rngsubdiff::regproc::text END,
+           CASE WHEN r.rngcanonical::oid <> 0 THEN r.rngcanonical::regproc::text END,
+           CASE WHEN r.rngsubdiff::oid <> 0 THEN r.rngsubdiff::regproc::text END,
            {sql_name("m.typname", "mn.nspname")}
     FROM pg_range r JOIN pg_opclass o ON o.oid = r.rngsubopc JOIN pg_namespace opn ON opn.oid = o.opcnamespace
     JOIN pg_type st ON st.oid = r.rngsubtype JOIN pg_type m ON m.oid = r.rngmultitypid

@@ -15,7 +15,7 @@ _COMMENTS = """
         WHERE d.classoid = 'pg_extension'::regclass AND x.oid = d.objoid AND v.comment = d.description)
     UNION ALL
     SELECT 'public', 0, 0, quote_literal(d.description) FROM pg_description d
-    WHERE d.classoid = 'pg_namespace'::regclass AND d.objoid = to_regnamespace('public')
+    WHERE d.classoid = 'pg_namespace'::regclass AND d.objoid = to_regnamespace('public')::oid
         AND d.description <> 'standard public schema'
     ORDER BY 1, 2, 3
 """

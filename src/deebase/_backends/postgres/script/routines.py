@@ -32,16 +32,16 @@ _AGGREGATES = f"""
     SELECT p.oid, {sql_name("p.proname")}, {label("p.proname")}, pg_get_function_identity_arguments(p.oid),
            pg_get_function_arguments(p.oid), p.proparallel::text, a.aggkind::text,
            a.aggtransfn::text, format_type(a.aggtranstype, NULL), a.aggtransspace,
-           nullif(a.aggfinalfn::oid, 0)::regproc::text, a.aggfinalextra, a.aggfinalmodify::text,
-           nullif(a.aggcombinefn::oid, 0)::regproc::text, nullif(a.aggserialfn::oid, 0)::regproc::text,
-           nullif(a.aggdeserialfn::oid, 0)::regproc::text, quote_literal(a.agginitval),
-           nullif(a.aggmtransfn::oid, 0)::regproc::text, nullif(a.aggminvtransfn::oid, 0)::regproc::text,
-           format_type(nullif(a.aggmtranstype, 0), NULL), a.aggmtransspace,
-           nullif(a.aggmfinalfn::oid, 0)::regproc::text, a.aggmfinalextra, a.aggmfinalmodify::text,
+           nullif(a.aggfinalfn::oid, '0')::regproc::text, a.aggfinalextra, a.aggfinalmodify::text,
+           nullif(a.aggcombinefn::oid, '0')::regproc::text, nullif(a.aggserialfn::oid, '0')::regproc::text,
+           nullif(a.aggdeserialfn::oid, '0')::regproc::text, quote_literal(a.agginitval),
+           nullif(a.aggmtransfn::oid, '0')::regproc::text, nullif(a.aggminvtransfn::oid, '0')::regproc::text,
+           format_type(nullif(a.aggmtranstype, '0'), NULL), a.aggmtransspace,
+           nullif(a.aggmfinalfn::oid, '0')::regproc::text, a.aggmfinalextra, a.aggmfinalmodify::text,
            quote_literal(a.aggminitval),
            (SELECT format('OPERATOR(%I.%s)', opn.nspname, o.oprname) FROM pg_operator o
             JOIN pg_namespace opn ON opn.oid = o.oprnamespace WHERE o.oid = a.aggsortop)
-    FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid JOIN pg_namespace n ON n.oid = p.pronamespace
+    FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid::oid JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE {USERS} AND {own("pg_proc", "p.oid")}
 """
 _OPERATORS = f"""
@@ -52,14 +52,14 @@ _OPERATORS = f"""
             JOIN pg_namespace cn ON cn.oid = c.oprnamespace WHERE c.oid = o.oprcom),
            (SELECT format('OPERATOR(%I.%s)', cn.nspname, c.oprname) FROM pg_operator c
             JOIN pg_namespace cn ON cn.oid = c.oprnamespace WHERE c.oid = o.oprnegate),
-           nullif(o.oprrest::oid, 0)::regproc::text, nullif(o.oprjoin::oid, 0)::regproc::text,
+           nullif(o.oprrest::oid, '0')::regproc::text, nullif(o.oprjoin::oid, '0')::regproc::text,
            o.oprcanhash, o.oprcanmerge
     FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
-    WHERE {USERS} AND o.oprcode <> 0 AND {own("pg_operator", "o.oid")}
+    WHERE {USERS} AND o.oprcode::oid <> 0 AND {own("pg_operator", "o.oid")}
 """
 _CASTS = f"""
     SELECT c.oid, format_type(c.castsource, NULL), format_type(c.casttarget, NULL), c.castmethod::text,
-           c.castcontext::text, nullif(c.castfunc, 0)::regprocedure::text
+           c.castcontext::text, nullif(c.castfunc, '0')::regprocedure::text
     FROM pg_cast c WHERE c.oid >= 16384 AND {own("pg_cast", "c.oid")}
         AND NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = 'pg_cast'::regclass AND i.objid = c.oid
                         AND i.deptype = 'i')

@@ -53,7 +53,7 @@ _RULES = f"""
 """
 _POLICIES = f"""
     SELECT p.oid, {_NAME}, {_LABEL}, p.polname::text, quote_ident(p.polname), p.polpermissive, p.polcmd::text,
-           ARRAY(SELECT CASE r WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END
+           ARRAY(SELECT CASE r WHEN '0' THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END
                  FROM unnest(p.polroles) AS r ORDER BY 1),
            pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)
     FROM pg_policy p {_TABLE.format("p.polrelid")} WHERE {USERS} AND {own("pg_class", "c.oid")}

@@ -36,15 +36,13 @@ def accept(raw: sqlite3.Connection) -> None:
 
 def accept_if_needed(raw: sqlite3.Connection, error: BaseException) -> bool:
     """Accept such texts if a statement failed for one in a view or trigger; True if they were refused before."""
-    if sys.version_info < (3, 12) or not isinstance(error, sqlite3.OperationalError):
-        return False
-    found = _MISSING.search(str(error))
-    if found is None or raw.getconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML):
-        return False
-    with suppress(sqlite3.Error):
-        if _is_in_schema(raw, folded(found[2])):
-            accept(raw)
-            return True
+    if sys.version_info >= (3, 12):
+        found = _MISSING.search(str(error)) if isinstance(error, sqlite3.OperationalError) else None
+        if found is not None and not raw.getconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML):
+            with suppress(sqlite3.Error):
+                if _is_in_schema(raw, folded(found[2])):
+                    accept(raw)
+                    return True
     return False
 
 
