@@ -78,7 +78,10 @@ def test_nothing_is_written_without_being_asked(cli: Commands, directory: Path, 
 def test_the_written_test_passes_and_the_models_match(cli: Commands, directory: Path, db_url: str) -> None:
     made(cli, TABLES).ok("adopt", "--write", "out")
     place = directory / "out"
-    server = [] if capabilities_at(db_url).is_one_file else [f"--deebase-url={db_url}"]
+    is_file = capabilities_at(db_url).is_one_file
+    server = [] if is_file else [f"--deebase-url={db_url}"]
+    # On a server, the tables may need what SQLite does not have.
+    assert ("`pytest` uses a SQLite file" in (place / "test_models.py").read_text()) == is_file
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *server, "test_models.py"],
         cwd=place,

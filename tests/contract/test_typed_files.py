@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -68,6 +69,15 @@ async def test_every_type_comes_back(db: Database, tmp_path: Path, form: str) ->
     await table.truncate()
     await db.import_file(path)
     assert await table(order_by="id") == before
+
+
+async def test_a_workbook_keeps_all_digits_of_a_float(db: Database, tmp_path: Path) -> None:
+    values = [274.65999999999997, 0.1, 0.1 + 0.2, 5e-324, 1.7976931348623157e308, 1e22]
+    table = await db.import_file(json.dumps(values).encode(), "t")
+    path = tmp_path / "t.xlsx"
+    await table.export_file(path)
+    again = await db.import_file(path, "u")
+    assert [repr(row["value"]) for row in await again(order_by="id")] == list(map(repr, values))
 
 
 def parquet(columns: dict[str, Any], **options: Any) -> bytes:

@@ -270,7 +270,7 @@ class Input:
     def find_encoding(self) -> Iterator[None]:
         """Find in which encoding the text is, if none was given; yield after each piece of the file.
 
-        The whole file is looked at before anything of it is stored. Damage is left to the readers: they know its place.
+        It reads the whole file before anything of it is stored. Damage is left to the readers: they know its place.
         """
         if self._is_given:
             return

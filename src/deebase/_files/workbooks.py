@@ -182,6 +182,9 @@ class WorkbookWriter:
         self._append([self._made(name, row[name], kind) for name, kind in self._columns.items()])
 
     def _made(self, name: str, value: Any, kind: ColumnType[Any]) -> Any:
+        if isinstance(value, float) and math.isfinite(value) and kind.is_builtin():
+            # openpyxl rounds to 16 digits, and a float may need 17.
+            return self._typed("n", repr(value))
         if value is None or (kind.is_builtin() and _is_exact(value)):
             return value
         return self._text(name, text_of(value) if kind.is_builtin() else kind.format(value))
@@ -190,11 +193,14 @@ class WorkbookWriter:
         if len(text) > _LONGEST_TEXT:
             raise self._refused(f"holds texts of {_LONGEST_TEXT:,} characters, and one of column {name!r} is longer")
         try:
-            cell = self._cell(self._sheet, text)
+            # A text that begins with = is not a formula.
+            return self._typed("s", text)
         except self._illegal:
             raise self._refused(f"cannot hold a control character that is in column {name!r}") from None
-        # A text that begins with = is not a formula.
-        cell.data_type = "s"
+
+    def _typed(self, data_type: str, text: str) -> Any:
+        cell = self._cell(self._sheet, text)
+        cell.data_type = data_type
         return cell
 
     def end(self) -> None:
@@ -216,8 +222,6 @@ def _is_exact(value: object) -> bool:
         return True
     if isinstance(value, int):
         return abs(value) <= _LARGEST
-    if isinstance(value, float):
-        return math.isfinite(value)
     if isinstance(value, Decimal):
         return is_float(str(value)) and len(value.as_tuple().digits) <= _DIGITS
     if isinstance(value, datetime):

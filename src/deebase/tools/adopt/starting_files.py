@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from deebase._sqltext.capabilities import capabilities_of
 from deebase.config import SETTINGS
 from deebase.database import Database
 from deebase.errors import InvalidOperationError
@@ -21,7 +22,7 @@ migrations = "migrations"
 _TEST_TEXT = '''\
 """The tables of models.py can be created in an empty database, and read.
 
-`pytest` uses a SQLite file; `pytest --deebase-url postgresql://...` a new database on that server.
+{run}
 """
 
 import asyncio
@@ -43,6 +44,13 @@ def test_every_table_can_be_created_and_read(db: Database) -> None:
     assert found
     assert not any(found.values())
 '''
+
+
+#: How the test is run, by whether the database is one file.
+_RUN = {
+    True: "`pytest` uses a SQLite file; `pytest --deebase-url postgresql://...` a new database on that server.",
+    False: "Run `pytest --deebase-url postgresql://...`, which uses a new database on that server.",
+}
 
 
 async def write_files(db: Database, directory: str | os.PathLike[str]) -> list[Path]:
@@ -78,7 +86,8 @@ async def write_files(db: Database, directory: str | os.PathLike[str]) -> list[P
     settings, models, test = paths
     await create_mod_from_database(models, db)
     write_file(settings, _SETTINGS_TEXT, overwrite=False, operation="adopt")
-    write_file(test, _TEST_TEXT, overwrite=False, operation="adopt")
+    run = _RUN[capabilities_of(db.engine.dialect).is_one_file]
+    write_file(test, _TEST_TEXT.replace("{run}", run), overwrite=False, operation="adopt")
     return paths
 
 
