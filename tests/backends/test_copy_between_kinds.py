@@ -100,6 +100,14 @@ HELD: list[tuple[str, list[Any], str, list[str | None]]] = [
     ("DATETIME", [1704164645, "2024-01-02"], "text", ["1704164645", "2024-01-02"]),
     ("DATETIME", ["2024-01-02 03:04:05", "2024-01-02T03:04"], *NAIVE),
     ("DATETIME", ["2024-01-02 03:04:05", "2024-01-02 03:04:00.+00:00"], "text", ODD),
+    (
+        "DATETIME",
+        ["2024-01-02 24:00:00", "2024-01-02 23:59:60"],
+        "text",
+        ["2024-01-02 24:00:00", "2024-01-02 23:59:60"],
+    ),
+    ("DATETIME", ["10000-02-29 24:00:00"], "text", ["10000-02-29 24:00:00"]),
+    ("DATETIME", ["0000-00-00 00:00:00"], "text", ["0000-00-00 00:00:00"]),
     ("DATETIME", ["2024-01-02 03:04:05.1234567"], "text", ["2024-01-02 03:04:05.1234567"]),
     ("DATETIME UNIQUE", ["2024-01-02 03:04:05", "2024-01-02T03:04:05"], "text", ALIKE),
     ("DATETIME", [2460311.5], "double precision", ["2460311.5"]),
@@ -289,6 +297,12 @@ async def test_all_values_that_cannot_be_converted_are_named_before_anything_is_
         ["t", "id=5", "s"],
     ]
     assert await server.item("SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace") == 0
+
+
+async def test_a_day_that_does_not_exist_cannot_be_converted(path: Path, server: Database) -> None:
+    write(path, "CREATE TABLE t (d DATE, at DATETIME)", ["2024-02-30", "2024-01-02"], ["2024-02-29", "10000-13-01"])
+    with pytest.raises(DataError, match=r"t\.d of row 1: not a date or time; t\.at of row 2: not a date or time"):
+        await there(path, server)
 
 
 async def test_null_takes_the_place_of_values_that_cannot_be_converted(path: Path, server: Database) -> None:

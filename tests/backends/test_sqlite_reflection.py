@@ -62,6 +62,7 @@ TYPES: dict[str, tuple[Any, ...]] = {
     "VARBINARY(10)": (b"\x00",),
     "VARCHAR(30)": TEXTS,
     "bigint": NUMBERS,
+    '"JSON integer[]"': ([1, 2], {"a": 1}),
     "no such type": (1, 1.5, "x", b"\x00"),
     "timestamp(6)": (datetime(2024, 2, 29),),
 }

@@ -18,8 +18,11 @@ from deebase._types.registry import postgres_column
 
 #: What PostgreSQL writes of moments that Python has no value for.
 _BEYOND: Final = re.compile(
-    r"-?infinity|\d{4,6}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d{1,6})?)?(?: BC)?|24:00:00", re.ASCII
+    r"-?infinity|(\d{4,6})-(\d\d-\d\d)(?: ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?)?( BC)?|24:00:00", re.ASCII
 )
+#: The last years that PostgreSQL has in both directions.
+_LAST_YEAR: Final = 294_276
+_FIRST_YEAR: Final = 4_713
 _INTEGER: Final = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 _NUMBER: Final = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?\s*", re.ASCII)
 _SPECIAL: Final = {
@@ -118,17 +121,32 @@ def _bytes(value: Any) -> bytes:
     return value if type(value) is bytes else value.encode()
 
 
+def _is_beyond(text: str) -> bool:
+    """Whether a text names a moment as PostgreSQL writes it, and Python has no value for it."""
+    found = _BEYOND.fullmatch(text)
+    if found is None or found[1] is None:
+        return found is not None
+    year = int(found[1])
+    if not (0 < year <= _FIRST_YEAR if found[4] else datetime.max.year < year <= _LAST_YEAR):
+        return False
+    # The calendar repeats itself every 400 years.
+    same = 400 + (1 - year if found[4] else year) % 400
+    try:
+        datetime.fromisoformat(f"{same:04}-{found[2]}")
+    except ValueError:
+        return False
+    return True
+
+
 def _moment(read: Callable[[Any], Any], write: Callable[[Any], str]) -> Convert:
     def convert(value: Any) -> str:
-        if type(value) is str and (_BEYOND.fullmatch(value) and not value[:4].isdigit()):
+        if type(value) is str and _is_beyond(value):
             return value
         if isinstance(value, (int, float)) and abs(value) < _LEAST_TIME:
             raise ValueError("a number that is not a Unix time")
         try:
             return write(read(value))
         except (TypeError, OverflowError, ValueError):
-            if type(value) is str and _BEYOND.fullmatch(value):
-                return value
             raise ValueError("not a date or time") from None
 
     return convert

@@ -90,7 +90,7 @@ class MomentStyles:
 
     @property
     def odd(self) -> int:
-        """How many texts begin like a moment and are none."""
+        """How many texts begin like a moment, but name none."""
         return self._odd
 
     @property
@@ -141,13 +141,16 @@ def _writing(value: Any, kind: str) -> _Writing:
     day, separator, clock, seconds, fraction, zone = found.groups(default="")
     pattern = f"{day and 'YYYY-MM-DD'}{separator}{clock and 'HH:MM'}{seconds and ':SS'}"
     digits = len(fraction)
+    # SQL has the end of a day, and other programs have leap seconds; a datetime has neither.
+    is_odd = bool(day) and _is_moment(day) and (clock > "23:59" or clock[3:] > "59" or seconds > ":59")
     return _Writing(
         pattern,
         zone,
         digits,
         fraction.endswith("0"),
         bool(fraction) and not fraction.strip("0"),
-        is_exact=digits <= _MOST_DIGITS and not (kind == "time" and (day or zone)),
+        is_exact=digits <= _MOST_DIGITS and not is_odd and not (kind == "time" and (day or zone)),
+        is_odd=is_odd,
     )
 
 
