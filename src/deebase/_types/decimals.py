@@ -23,7 +23,7 @@ from deebase._types.quick_checks import HIGHEST_INTEGER, LOWEST_INTEGER
 #: SQLite's collation that orders stored Decimals by value; every connection registers it.
 DECIMAL_COLLATION = "deebase_decimal"
 #: An integer that Python code writes with its digits; -0 is another number than 0.
-_INTEGER = re.compile(r"0|-?[1-9]\d{0,17}")
+_INTEGER = re.compile(r"0|-?[1-9]\d{0,3999}")
 
 
 class ByValue(ColumnElement[Any]):

@@ -13,7 +13,6 @@ from deebase._rows.model import ForeignKeyModel
 from deebase.errors import DeeBaseError
 from deebase.tools.copying.problems import BadValue, OnError, Problems, shown
 
-
 #: Returns the columns of a table that have a type of the program, and how the target declares it.
 OwnTypes = Callable[[TableInfo], Mapping[str, str]]
 
