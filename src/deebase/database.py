@@ -514,7 +514,7 @@ class Database:
     async def create_from_sql(
         self,
         *objects: SchemaSQL,
-        dialect: Literal["sqlite", "postgresql"] | None = None,
+        dialect: str | None = None,
         if_not_exists: bool = False,
     ) -> None:
         """Create objects of the schema by their SQL, in one transaction: what classes cannot express.
@@ -523,7 +523,7 @@ class Database:
 
         Args:
             *objects: in the order of their creation. Their SQL is trusted code; never build it from input.
-            dialect: the kind of database that the SQL is for; another one refuses it.
+            dialect: the kind of database that the SQL is for, ``sqlite`` or ``postgresql``; another one refuses it.
             if_not_exists: skip those of which an object of the same kind and name exists.
 
         Raises:

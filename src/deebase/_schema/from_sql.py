@@ -41,7 +41,7 @@ async def create_from_sql(
                 field="objects",
                 hint='SchemaSQL("function", "now_utc", "CREATE FUNCTION ...")',
             )
-    own = catalog.dialect.name
+    own = executor.backend.capabilities.name
     if dialect not in (None, own):
         raise InvalidOperationError(
             f"the SQL of {_listed(objects)} is for {dialect}, and this database is {own}",
