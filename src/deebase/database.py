@@ -511,16 +511,23 @@ class Database:
         designs = designs_of(classes, pk, options, localns)
         return self._definitions.create_all(designs, IfExists(if_not_exists, replace, transform))
 
-    async def create_from_sql(self, *objects: SchemaSQL, if_not_exists: bool = False) -> None:
+    async def create_from_sql(
+        self,
+        *objects: SchemaSQL,
+        dialect: str | None = None,
+        if_not_exists: bool = False,
+    ) -> None:
         """Create objects of the schema by their SQL, in one transaction: what classes cannot express.
 
         Tables and views among them are in ``db.t`` and ``db.v`` then, with the rows that their ``row_type`` says.
 
         Args:
             *objects: in the order of their creation. Their SQL is trusted code; never build it from input.
+            dialect: the kind of database that the SQL is for, ``sqlite`` or ``postgresql``; another one refuses it.
             if_not_exists: skip those of which an object of the same kind and name exists.
 
         Raises:
+            InvalidOperationError: the SQL is for another kind of database.
             SchemaError: the SQL of a table or view did not create it.
             QueryError: the database refuses a statement.
 
@@ -529,7 +536,7 @@ class Database:
             await db.create_from_sql(SchemaSQL("index", "ix_lower", "CREATE INDEX ix_lower ON post (lower(title))"))
             ```
         """
-        await self._definitions.create_from_sql(objects, if_not_exists=if_not_exists)
+        await self._definitions.create_from_sql(objects, dialect=dialect, if_not_exists=if_not_exists)
 
     def diagram(self, *, views: bool = False) -> Diagram:
         """Draw the tables that this Database knows, with their foreign keys; those of the library are left out.

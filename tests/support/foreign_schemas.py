@@ -69,6 +69,9 @@ SQLITE_KINDS = (
     Kind("", ("'any'", "5", "NULL"), None),
     Kind("smallint unsigned", ("4",), None),
     Kind("GEOMETRY", ("NULL",), None),
+    Kind("TEXT COLLATE RTRIM", ("'a '",), "NULL"),
+    Kind("double precision", ("1e300", "7"), "-1.5e3"),
+    Kind("timestamp", ("1700000000",), "CURRENT_TIMESTAMP"),
 )
 #: STRICT tables accept these types alone.
 STRICT_KINDS = (Kind("INT", ("1",)), Kind("TEXT", ("'t'",), "'d'"), Kind("REAL", ("2.5",)), Kind("BLOB", ("x'01'",)))
@@ -190,6 +193,17 @@ def sqlite_schemas(draw: Callable[[st.SearchStrategy[object]], object]) -> str:
             "CREATE VIRTUAL TABLE search USING fts5(body, tokenize = 'porter')",
             "INSERT INTO search (body) VALUES ('some words')",
         ]
+    if make.often(4):
+        make.lines.append("CREATE VIRTUAL TABLE places USING rtree(id, low, high)")
+    if make.often(4):
+        column = table.columns[0][0]
+        make.lines += [
+            f'CREATE VIEW v_named (one, "two words") AS SELECT {column}, 1 FROM {table.name}',
+            "CREATE TRIGGER g_view INSTEAD OF INSERT ON v_named BEGIN SELECT raise(ignore); END",
+        ]
+    if make.often(4):
+        when = f"CREATE TRIGGER g_when BEFORE INSERT ON {table.name} WHEN new.{table.columns[0][0]} IS 77"
+        make.lines.append(f"{when} BEGIN SELECT raise(abort, 'no; not this'); END")
     return make.script()
 
 
@@ -233,7 +247,13 @@ def _sqlite_table(make: Writer, name: str) -> None:
     make.lines.append(f"CREATE TABLE {table.name} ({', '.join(parts)}) {', '.join(options)}")
     if make.often(2):
         unique = make.one("", "UNIQUE")
-        ending = make.one(f"({column})", f"({column} DESC)", f"(lower({column}))", f"({column}) WHERE {column} > 0")
+        ending = make.one(
+            f"({column})",
+            f"({column} DESC)",
+            f"(lower({column}))",
+            f"({column}) WHERE {column} > 0",
+            f"({column} COLLATE NOCASE)",
+        )
         unique = unique if ending == f"({column})" and key != "none" else ""
         make.lines.append(f"CREATE {unique} INDEX {quoted(f'ix {name}')} ON {table.name} {ending}")
     make.tables.append(table)
@@ -276,7 +296,9 @@ def _postgres_table(make: Writer, name: str, schema: str) -> None:
     table = Made(f"{schema}.{quoted(name)}" if schema != "public" else quoted(name), None, make.columns(POSTGRES_KINDS))
     parts: list[str] = []
     given: list[tuple[str, Kind]] = []
-    key = make.one("serial", "identity", "always", "plain", "text", "none", "two", "shared", "partitioned")
+    key = make.one(
+        "serial", "identity", "always", "plain", "text", "none", "two", "shared", "partitioned", "deferrable"
+    )
     parent = next((made for made in make.tables if made.key is not None), None)
     declared = {
         "serial": "id serial PRIMARY KEY",
@@ -286,6 +308,7 @@ def _postgres_table(make: Writer, name: str, schema: str) -> None:
         "text": "id varchar(20) PRIMARY KEY",
         "two": "k1 integer NOT NULL, k2 integer NOT NULL",
         "partitioned": "id bigint NOT NULL",
+        "deferrable": "id bigint CONSTRAINT the_key PRIMARY KEY DEFERRABLE INITIALLY DEFERRED",
     }
     if key in declared:
         parts.append(declared[key])
@@ -295,7 +318,7 @@ def _postgres_table(make: Writer, name: str, schema: str) -> None:
         given = [("id", Kind("varchar(20)", ("'k1'", "'k2'")))]
     elif key == "two":
         given = [("k1", _BIG_KEY), ("k2", _BIG_KEY)]
-    elif key == "partitioned":
+    elif key in ("partitioned", "deferrable"):
         given = [("id", _BIG_KEY)]
     elif key == "shared" and parent is not None:
         parts.append(f"id bigint PRIMARY KEY REFERENCES {parent.name} (id) ON DELETE CASCADE")
@@ -309,7 +332,14 @@ def _postgres_table(make: Writer, name: str, schema: str) -> None:
     if key != "partitioned" and make.often(5):
         parts.append("span int4range, EXCLUDE USING gist (span WITH &&)")
     if parent is not None and key != "shared" and make.often(2):
-        clause = make.one("", "ON UPDATE CASCADE", "ON DELETE SET NULL", "MATCH FULL", "DEFERRABLE INITIALLY DEFERRED")
+        clause = make.one(
+            "",
+            "ON UPDATE CASCADE",
+            "ON DELETE SET NULL",
+            "MATCH FULL",
+            "DEFERRABLE INITIALLY DEFERRED",
+            "ON DELETE SET DEFAULT ON UPDATE SET NULL DEFERRABLE",
+        )
         parts.append(f"parent bigint REFERENCES {parent.name} (id) {clause}")
     unlogged = "UNLOGGED " if parent is None and key == "none" and make.often() else ""
     ending = " PARTITION BY RANGE (id)" if key == "partitioned" else " WITH (fillfactor=70)" if make.often(4) else ""
@@ -336,7 +366,7 @@ def _postgres_column(make: Writer, column: str, kind: Kind) -> str:
 
 def _postgres_extras(make: Writer) -> None:
     table = make.tables[0]
-    column = table.columns[0][0]
+    column, kind = table.columns[0]
     extras = (
         [f"ALTER TABLE {table.name} ENABLE ROW LEVEL SECURITY", f"CREATE POLICY own ON {table.name} USING (true)"],
         [f"CREATE TRIGGER g BEFORE UPDATE ON {table.name} FOR EACH ROW EXECUTE FUNCTION s_touch()"],
@@ -351,6 +381,57 @@ def _postgres_extras(make: Writer) -> None:
         ["CREATE TABLE base (z integer NOT NULL)", "CREATE TABLE derived (y text) INHERITS (base)"],
         ["CREATE TYPE spans AS RANGE (subtype = float8)", "CREATE TABLE with_span (id int PRIMARY KEY, s spans)"],
         ["CREATE TABLE nothing ()"],
+        [f"CREATE VIEW i WITH (security_invoker = true) AS SELECT 1 AS one, * FROM {table.name}"],
+        [f"CREATE VIEW checked AS SELECT * FROM {table.name} WHERE true WITH CASCADED CHECK OPTION"],
+        [
+            f"ALTER TABLE {table.name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+            f"CREATE POLICY less ON {table.name} AS RESTRICTIVE FOR UPDATE TO PUBLIC USING (true) WITH CHECK (false)",
+        ],
+        ["CREATE TABLE wide (a integer, b text, c text, CONSTRAINT wide_key UNIQUE (a) INCLUDE (b, c))"],
+        [
+            "CREATE TABLE keyed (k integer NOT NULL, v text)",
+            "CREATE UNIQUE INDEX keyed_k ON keyed (k)",
+            "ALTER TABLE keyed REPLICA IDENTITY USING INDEX keyed_k",
+            "ALTER TABLE keyed ALTER v SET STORAGE EXTERNAL, ALTER v SET STATISTICS 200, ALTER v SET COMPRESSION pglz",
+            "ALTER TABLE keyed CLUSTER ON keyed_k",
+        ],
+        [
+            "CREATE TABLE parted (k text NOT NULL, n integer, PRIMARY KEY (k)) PARTITION BY LIST (k)",
+            "CREATE TABLE parted_a PARTITION OF parted FOR VALUES IN ('a', 'b') WITH (fillfactor = 50)",
+            "CREATE INDEX parted_n ON parted (n)",
+            "CREATE TABLE hashed (k integer) PARTITION BY HASH (k)",
+            "CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
+        ],
+        [
+            "CREATE COLLATION folded (provider = libc, locale = 'C')",
+            "CREATE TABLE folding (t text COLLATE folded, UNIQUE (t))",
+        ],
+        [
+            "CREATE DOMAIN positive AS numeric(8, 2) DEFAULT 1 NOT NULL CONSTRAINT is_positive CHECK (VALUE > 0)",
+            "CREATE TABLE priced (id int PRIMARY KEY, p positive, many positive[])",
+        ],
+        [
+            "CREATE FUNCTION add_up(text, text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1 || $2'",
+            "CREATE AGGREGATE joined_up (text) (SFUNC = add_up, STYPE = text, INITCOND = '')",
+            "CREATE PROCEDURE nothing_to_do() LANGUAGE sql AS 'SELECT 1'",
+            "COMMENT ON FUNCTION add_up(text, text) IS 'adds'",
+        ],
+        [
+            "CREATE TABLE audit (id int GENERATED ALWAYS AS IDENTITY, what text)",
+            "CREATE TRIGGER noted AFTER INSERT ON audit REFERENCING NEW TABLE AS made "
+            "FOR EACH STATEMENT WHEN (true) EXECUTE FUNCTION s_touch()",
+            "CREATE RULE quiet_one AS ON INSERT TO audit WHERE new.what IS NULL DO INSTEAD NOTHING",
+        ],
+        [
+            f"CREATE CONSTRAINT TRIGGER later AFTER INSERT ON {table.name} DEFERRABLE INITIALLY DEFERRED "
+            "FOR EACH ROW EXECUTE FUNCTION s_touch()",
+            f"CREATE TRIGGER off BEFORE DELETE ON {table.name} FOR EACH ROW EXECUTE FUNCTION s_touch()",
+            f"ALTER TABLE {table.name} DISABLE TRIGGER off",
+        ],
+        [f"CREATE INDEX sorted ON {table.name} ({column} DESC NULLS LAST) WITH (fillfactor = 80)"]
+        if kind.index is not None
+        else [],
+        ["CREATE SEQUENCE counted AS smallint INCREMENT BY -1 MINVALUE -9 MAXVALUE 9 START 3 CACHE 5 CYCLE"],
         [f"CREATE INDEX twice ON {table.name} (s_twice(1), ({column} IS NULL)) INCLUDE ({column})"],
     )
     for lines in extras:

@@ -30,7 +30,7 @@ def imported(path: Path) -> Iterator[ModuleType]:
         del sys.modules[name]
 
 
-def ruff_complaints(*paths: Path, select: str = "E4,E7,E9,F,I,B,UP,SIM,RUF,C4,PT,ASYNC") -> str:
+def ruff_complaints(*paths: Path, select: str = "E4,E7,E9,F,I,B,UP,SIM,RUF,C4,PT,ASYNC,FURB157,PYI061") -> str:
     """Return what ``ruff format`` would change and ``ruff check`` refuses; empty for nothing."""
     files = [str(path) for path in paths]
     ruff = [sys.executable, "-m", "ruff"]

@@ -97,6 +97,14 @@ class PostgresTestServer:
 _PATIENCE = 5
 
 
+#: Makes the schema as initdb does: pg_dump writes one of another owner.
+_PUBLIC = """
+    CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+    GRANT USAGE ON SCHEMA public TO PUBLIC;
+    COMMENT ON SCHEMA public IS 'standard public schema'
+"""
+
+
 async def _emptied(connection: asyncpg.Connection) -> list[str]:
     """Empty a database that no other session uses; return a line for each session that is still connected."""
     left: list[str] = []
@@ -118,7 +126,7 @@ async def _emptied(connection: asyncpg.Connection) -> list[str]:
     )
     listed = ", ".join(row["name"] for row in schemas)
     # What a database holds besides, such as its settings, is the same for all tests or set back by them.
-    await connection.execute(f"{f'DROP SCHEMA {listed} CASCADE; ' if listed else ''}CREATE SCHEMA public")
+    await connection.execute(f"{f'DROP SCHEMA {listed} CASCADE; ' if listed else ''}{_PUBLIC}")
     return []
 
 

@@ -9,6 +9,7 @@ import enum
 import math
 import sys
 import typing
+import warnings
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -23,6 +24,7 @@ import pytest
 import sqlalchemy as sa
 
 from deebase import (
+    ColumnName,
     ForeignKey,
     Index,
     Text,
@@ -214,6 +216,48 @@ def test_documents_are_written_with_the_module(tmp_path: Path) -> None:
         assert module.Odd.__required_keys__ == {"a b"}
         assert module.T.tree == module.Tree(left=None, word="a")
         assert [column.name for column in design(module.T, name=None, pk="id").columns] == list(cls.__annotations__)
+
+
+Long: typing.TypeAlias = Literal["the first of the long words", "the second of the long words", "the third one"]
+Half: typing.TypeAlias = Literal["a word of thirty letters or so", "another one"]
+
+
+@dataclasses.dataclass
+class LongAnnotations:
+    id: int
+    plain: Long
+    none: Long | None
+    listed: list[Long]
+    maybe_listed: list[Long] | None
+    named: Annotated[list[Long] | None, ColumnName("a name")]
+    half_of_the_line: Half | None = "a word of thirty letters or so"
+    one: list[Literal["a text that fills one line of a module on its own, as some of the labels do"]] | None = None
+    set: Long = "the third one"
+    unset: Long | None = None
+    made: list[Long] | None = dataclasses.field(default_factory=lambda: ["the third one"])  # type: ignore[arg-type]
+
+
+def test_annotations_that_are_longer_than_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "m.py"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the lambda has no name
+        path.write_text(dataclass_src(LongAnnotations))
+    assert ruff_complaints(path) == ""
+    with imported(path) as module:
+        made = typing.get_type_hints(module.LongAnnotations, include_extras=True)
+    assert made == typing.get_type_hints(LongAnnotations, include_extras=True)
+
+
+def test_decimals_keep_their_digits(tmp_path: Path) -> None:
+    values = ["0", "-5", "5.0", "-0", "1E+30", "0.00", "12345678901234567890123"]
+    columns = {f"n{number}": (Decimal, Decimal(value)) for number, value in enumerate(values)}
+    path = tmp_path / "m.py"
+    path.write_text(dataclass_src(table(id=int, **columns)))
+    assert ruff_complaints(path) == ""
+    assert "= Decimal(-5)" in path.read_text()
+    with imported(path) as module:
+        texts = [format(getattr(module.T, name), "f") for name in columns]
+    assert texts == [format(Decimal(value), "f") for value in values]
 
 
 def test_a_literal_of_floats_is_refused() -> None:

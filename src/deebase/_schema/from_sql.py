@@ -15,7 +15,7 @@ from deebase._model.layer import CatalogEntry
 from deebase._rows.field_columns import columns_of
 from deebase._schema.reflect import inventory, refresh
 from deebase._sql.statement import Statement
-from deebase.errors import SchemaError, ValidationError
+from deebase.errors import InvalidOperationError, SchemaError, ValidationError
 from deebase.types import SchemaSQL
 
 #: The kinds of objects with rows.
@@ -23,7 +23,7 @@ WITH_ROWS = ("table", "view", "materialized view", "virtual table", "foreign tab
 
 
 async def create_from_sql(
-    executor: Executor, catalog: Catalog, objects: Sequence[SchemaSQL], *, if_not_exists: bool
+    executor: Executor, catalog: Catalog, objects: Sequence[SchemaSQL], *, dialect: str | None, if_not_exists: bool
 ) -> None:
     """Run the statements of objects in one transaction, and register the tables and views with their row types.
 
@@ -31,6 +31,7 @@ async def create_from_sql(
         executor: runs the statements.
         catalog: the registered tables.
         objects: the objects, in the order of their creation.
+        dialect: the kind of database that the SQL is for; None for any.
         if_not_exists: skip the objects that exist, by kind and name.
     """
     for item in objects:
@@ -40,6 +41,13 @@ async def create_from_sql(
                 field="objects",
                 hint='SchemaSQL("function", "now_utc", "CREATE FUNCTION ...")',
             )
+    own = executor.backend.capabilities.name
+    if dialect not in (None, own):
+        raise InvalidOperationError(
+            f"the SQL of {_listed(objects)} is for {dialect}, and this database is {own}",
+            operation="create_from_sql",
+            hint="use a database of that kind; `deebase db copy` copies tables and rows to one of another kind",
+        )
     async with executor.transaction():
         await executor.lock_schema()
         present: set[tuple[str, str]] = set()
@@ -57,6 +65,11 @@ async def create_from_sql(
             # Some tables are read through others only, such as partitions.
             if item.name in found or item.row_type is not None:
                 catalog.add(_entry(item, found.get(item.name)))
+
+
+def _listed(objects: Sequence[SchemaSQL]) -> str:
+    names = [f"{item.kind} {item.name}" for item in objects[:3]]
+    return ", ".join([*names, *(["others"] if len(objects) > 3 else [])]) or "no object"
 
 
 def _entry(item: SchemaSQL, facts: TableInfo | None) -> CatalogEntry:

@@ -100,9 +100,9 @@ class Definitions:
                 f"table {made.name} exists and differs from {made.cls.__name__}: {'; '.join(found)}", stacklevel=3
             )
 
-    async def create_from_sql(self, objects: Sequence[SchemaSQL], *, if_not_exists: bool) -> None:
+    async def create_from_sql(self, objects: Sequence[SchemaSQL], *, dialect: str | None, if_not_exists: bool) -> None:
         """Create objects by their SQL."""
-        await create_from_sql(self._executor, self._catalog, objects, if_not_exists=if_not_exists)
+        await create_from_sql(self._executor, self._catalog, objects, dialect=dialect, if_not_exists=if_not_exists)
 
     async def create_view(
         self, name: str, definition: Any, *, key: str | None, replace: bool, materialized: bool

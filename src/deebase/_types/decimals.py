@@ -14,7 +14,7 @@ from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from deebase._types.base import ColumnType, Named, Processor, has_types, kept_on_sqlite, misfit, refused
+from deebase._types.base import Call, ColumnType, Named, Processor, has_types, kept_on_sqlite, misfit, refused
 from deebase._types.forms.arithmetic import SYMBOLS, Computed, is_exact
 from deebase._types.forms.foreign_values import python_value
 from deebase._types.number import number_text
@@ -22,6 +22,8 @@ from deebase._types.quick_checks import HIGHEST_INTEGER, LOWEST_INTEGER
 
 #: SQLite's collation that orders stored Decimals by value; every connection registers it.
 DECIMAL_COLLATION = "deebase_decimal"
+#: An integer that Python code writes with its digits; -0 is another number than 0.
+_INTEGER = re.compile(r"0|-?[1-9]\d{0,3999}")
 
 
 class ByValue(ColumnElement[Any]):
@@ -214,6 +216,11 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
 
     def format(self, value: Decimal) -> str:
         return format(value, "f")
+
+    def source(self, value: Decimal) -> Call:
+        """Return ``Decimal(5)`` for an integer, and ``Decimal("5.0")``, which keeps its digits, for any other one."""
+        text = self.format(value)
+        return Decimal, (int(text) if _INTEGER.fullmatch(text) else text,), {}
 
     def comparable(self, value: Decimal) -> str:
         """Return the number without zeros at its end: columns may have another scale."""

@@ -13,7 +13,7 @@ from sqlalchemy.sql import ColumnElement
 from sqlalchemy.types import TypeEngine
 
 from deebase._sqltext.type_names import type_name
-from deebase._types.base import ColumnType, Named, is_a, misfit
+from deebase._types.base import ColumnType, Named, has_types, is_a, misfit
 from deebase._types.binary import Binary
 from deebase._types.forms.foreign_values import as_bytes
 from deebase._types.number import Float, Integer
@@ -26,10 +26,7 @@ class AnyValue(ColumnType[Any]):
     wanted = ""
     #: As the database declares the column.
     declaration = ""
-
-    @property
-    def annotation(self) -> Any:
-        return Decimal if re.match("DEC|NUM|MONEY", self.declaration, re.IGNORECASE) else str
+    annotation: Any = str
 
     def accept(self, value: Any) -> Any:
         """Return the value; of text and integers, one that can be stored."""
@@ -127,11 +124,20 @@ class Stored(AnyValue):
         super().__init__()
         self.declaration = declaration
 
+    @property
+    def annotation(self) -> Any:
+        return Decimal if re.match("DEC|NUM|MONEY", self.declaration, re.IGNORECASE) else Any
+
     def accept(self, value: Any) -> Any:
         return storable(value)
 
+    @classmethod
+    def declared(cls, on_postgres: bool) -> TypeEngine[Any]:
+        """Return TEXT, for a class whose annotation names no type of PostgreSQL."""
+        return sa.Text()
+
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return Named(self.declaration)
+        return super().load_dialect_impl(dialect) if has_types(dialect) else Named(self.declaration)
 
     def sample(self, number: int, name: str) -> int:
         return number

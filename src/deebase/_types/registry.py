@@ -21,7 +21,7 @@ import deebase._types as package
 from deebase._sqltext.type_names import type_name
 from deebase._types.base import KINDS, ColumnType, Processor, declared_as
 from deebase._types.forms.foreign_values import OWN, python_value
-from deebase._types.native import AnyValue
+from deebase._types.native import AnyValue, Stored
 from deebase._types.native_lists import NativeList
 from deebase.errors import UnsupportedTypeError, ValidationError
 from deebase.types import MaxLength, Native, TypeMark
@@ -139,8 +139,18 @@ def annotated_type(hint: Any, marks: Iterable[Any], names: Callable[[], Mapping[
     if get_origin(hint) is list and any(map(_is_array, given)):
         item = annotated_type(*_with_marks(get_args(hint)[0]), names)
         return _marked(NativeList(hint, None if item is None else column_type(item)), given)
+    if hint is Any:
+        return _any_value(given)
     made = (kind.of_annotation(hint, names) for kind in _lookups().of_annotations)
     return next((_marked(sa_type, given) for sa_type in made if sa_type is not None), None)
+
+
+def _any_value(marks: Iterable[Any]) -> TypeEngine[Any] | None:
+    """Return the type of a column that takes whatever SQLite stores, if metadata names what SQLite declares."""
+    for mark in marks:
+        if isinstance(mark, Native) and mark.sqlite is not None:
+            return declared_as(Stored(mark.sqlite), mark)
+    return None
 
 
 def _is_array(mark: Any) -> bool:

@@ -17,7 +17,7 @@ from deebase._model.native_annotations import marks_of
 from deebase._types.base import ColumnType
 from deebase._types.registry import column_type, named, own_type
 from deebase.errors import UnsupportedTypeError
-from deebase.tools.codegen.line_layout import WIDTH, Piece, call, width
+from deebase.tools.codegen.line_layout import Piece, call
 from deebase.tools.codegen.name_use import Names, member_names
 from deebase.tools.codegen.value_source import is_importable, quoted
 from deebase.types import ForeignKeyMark, MaxLength, Native, TypeMark
@@ -42,7 +42,7 @@ class Hints:
         if spec.field is not None:
             marks.append(call(self._names.use("deebase", "ColumnName"), Piece(quoted(spec.name))))
         if spec.nullable:
-            written = self._optional(written, spec)
+            written = _optional(written)
         if marks:
             written = Piece(f"{self._names.use('typing', 'Annotated')}[", (written, *marks), "]")
         return written
@@ -71,14 +71,6 @@ class Hints:
         written = self._unmarked(bare)
         return Piece(f"{self._names.use('typing', 'Annotated')}[{written.flat}, {self._class(type(kind))}()]")
 
-    def _optional(self, written: Piece, spec: ColumnSpec) -> Piece:
-        if get_origin(spec.python_type) is Literal:
-            longest = max([width(item.flat) for item in written.items])
-            # Values that may not fit on a line, with name and default, go one a line; None is one of them then.
-            if width(f"            {quoted(spec.attribute)}: {written.flat} | None = ,") + longest > WIDTH:
-                return written._replace(items=(*written.items, Piece("None")))
-        return written.before(" | None")
-
     def _mark(self, mark: ForeignKeyMark) -> Piece:
         options = {"on_delete": mark.on_delete, "on_update": mark.on_update}
         given = {name: Piece(quoted(action)) for name, action in options.items() if action is not None}
@@ -101,15 +93,19 @@ class Hints:
         if origin in _WRAPPERS:
             return self.source(arguments[0])
         if origin in (Union, types.UnionType):
-            return Piece(" | ".join([self.source(member).flat for member in arguments]))
+            members = [self.source(member) for member in arguments]
+            if len(members) == 2 and members[1].flat == "None":
+                return _optional(members[0])
+            return Piece(" | ".join([member.flat for member in members]))
         if origin is Literal:
             return Piece(f"{self._names.use('typing', 'Literal')}[", tuple(map(self._literal, arguments)), "]")
         if hint in (list, dict):
             arguments = (Any,) if hint is list else (str, Any)
             origin = hint
         if origin in (list, dict):
-            inner = tuple([self.source(argument) for argument in arguments])
-            return Piece(f"{self._builtin(origin)}[{', '.join([piece.flat for piece in inner])}]")
+            made = Piece(f"{self._builtin(origin)}[", tuple(map(self.source, arguments)), "]")
+            # Only a Literal can be too long for a line.
+            return made if any(piece.items for piece in made.items) else Piece(made.flat)
         if isinstance(hint, typing.NewType):
             return self.source(hint.__supertype__)
         return Piece(self._name(hint))
@@ -136,6 +132,10 @@ class Hints:
         raise UnsupportedTypeError(
             f"a Literal of {type(value).__name__} is not an annotation to type checkers", hint="use an Enum"
         )
+
+
+def _optional(written: Piece) -> Piece:
+    return written._replace(optional=True) if written.items else written.before(" | None")
 
 
 _WRAPPERS = frozenset({Annotated, typing.Required, typing.NotRequired, typing.ClassVar, typing.Final})

@@ -27,11 +27,13 @@ class Contents:
         steps: in their order.
         reasons: what the class of a table does not express, by table.
         left_out: descriptions of what the module does not create.
+        dialect: the kind of database that the SQL is for.
     """
 
     steps: Sequence[Step]
     reasons: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     left_out: Sequence[str] = ()
+    dialect: str = ""
 
 
 def creation_source(module: Module, contents: Contents) -> tuple[list[str], str]:
@@ -55,7 +57,8 @@ def creation_source(module: Module, contents: Contents) -> tuple[list[str], str]
             row_type = None if rows is None else rows.name
             constants.append(_constant_source(name, item, module.names, row_type=row_type, why=why))
             created.append(Piece(name))
-        calls.append(call("db.create_from_sql", *created, if_not_exists=_IF_NOT_EXISTS))
+        dialect = Piece(quoted(contents.dialect))
+        calls.append(call("db.create_from_sql", *created, dialect=dialect, if_not_exists=_IF_NOT_EXISTS))
     if not calls:
         return [], ""
     return constants, _function(module, calls, contents.left_out)

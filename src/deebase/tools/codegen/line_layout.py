@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 #: The default line length of ruff and black.
 WIDTH: Final = 88
+_SUBSCRIPT: Final = re.compile(r"\w\[\Z")
 
 
 def width(text: str) -> int:
@@ -20,11 +21,15 @@ def width(text: str) -> int:
 
 
 class Piece(NamedTuple):
-    """An expression: text, or text with items between brackets, ``head`` ending in one and ``tail`` beginning so."""
+    """An expression: text, or text with items between brackets, ``head`` ending in one and ``tail`` beginning so.
+
+    An annotation with items may be ``optional``: ``| None`` follows it.
+    """
 
     head: str
     items: tuple[Piece, ...] = ()
     tail: str = ""
+    optional: bool = False
 
     def after(self, prefix: str) -> Piece:
         """Return the piece with text before it."""
@@ -37,7 +42,11 @@ class Piece(NamedTuple):
     @property
     def flat(self) -> str:
         """The text on one line."""
-        return f"{self.head}{', '.join([item.flat for item in self.items])}{self.tail}"
+        return f"{self.head}{', '.join([item.flat for item in self.items])}{self.tail}{self._ending}"
+
+    @property
+    def _ending(self) -> str:
+        return " | None" if self.optional else ""
 
     def lines(self, indent: str = "", reserved: int = 0) -> str:
         """Return the text, broken at the outermost brackets first.
@@ -49,8 +58,11 @@ class Piece(NamedTuple):
         flat = indent + self.flat
         if not self.items or ("\n" not in flat and width(flat) + reserved <= WIDTH):
             return flat
-        inner = [item.lines(indent + "    ", reserved=1) + "," for item in self.items]
-        return "\n".join([indent + self.head, *inner, indent + self.tail])
+        # list[int,] would be another expression than list[int].
+        comma = "" if len(self.items) == 1 and _SUBSCRIPT.search(self.head) else ","
+        inner = [item.lines(indent + "    ", reserved=len(comma)) + comma for item in self.items]
+        ending = [indent + self._ending.strip()] if self.optional else []
+        return "\n".join([indent + self.head, *inner, indent + self.tail, *ending])
 
 
 def call(function: str, *arguments: Piece, **keywords: Piece) -> Piece:

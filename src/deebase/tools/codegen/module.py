@@ -303,23 +303,30 @@ def _opening(doc: str, notes: Sequence[str]) -> list[str]:
 
 def _declared(name: str, annotation: Piece, default: Piece | None) -> str:
     """Return the lines of a field."""
+    opening = "" if default is None else f" = {default.head if default.items else '('}"
+    if _is_union(annotation) and width(f"    {name}: {annotation.flat}{opening}") > WIDTH:
+        start = f"    {name}: (\n{annotation.lines('        ')}\n"
+        return start + ("    )" if default is None else default.after(") = ").lines("    "))
     if default is None:
         return annotation.after(f"{name}: ").lines("    ")
-    is_union = not annotation.items and not default.items and " | " in annotation.flat
-    if is_union and width(f"    {name}: {annotation.flat} = (") > WIDTH:
-        return f"    {name}: (\n        {annotation.flat}\n    ) = {default.flat}"
     too_long = width(f"    {name}: {annotation.flat} = {default.head}") > WIDTH
-    if annotation.items and (not default.items or too_long):
+    if annotation.items and not annotation.optional and (not default.items or too_long):
         return annotation.before(f" = {default.flat}").after(f"{name}: ").lines("    ")
     return assigned(f"{name}: {annotation.flat}", default, "    ")
 
 
+def _is_union(annotation: Piece) -> bool:
+    return annotation.optional or (not annotation.items and " | " in annotation.flat)
+
+
 def _head(function: str, annotation: Piece) -> str:
     """Return the first lines of a function without arguments."""
-    line = annotation.after(f"def {function}() -> ").before(":")
-    if annotation.items or width(line.flat) <= WIDTH:
-        return line.lines()
-    return f"def {function}() -> (\n    {annotation.flat}\n):"
+    start = f"def {function}() -> "
+    if width(f"{start}{annotation.flat}:") <= WIDTH:
+        return f"{start}{annotation.flat}:"
+    if annotation.items and not annotation.optional:
+        return annotation.after(start).before(":").lines()
+    return f"{start}(\n{annotation.lines('    ')}\n):"
 
 
 def _excused(line: str) -> str:

@@ -70,7 +70,7 @@ def table_module(
     else:
         left_out += script.not_carried
     marked, steps = planned(compared, objects, exactness.covered)
-    contents = Contents(steps, exactness.reasons, left_out)
+    contents = Contents(steps, exactness.reasons, left_out, capabilities_of(dialect).name)
     return module_source(marked, localns, title=_TITLE, contents=contents)
 
 
