@@ -57,8 +57,7 @@ def adopt(database: str | None, directory: Path | None, as_json: bool) -> None:
 def _print(found: Overview, place: str) -> None:
     """Print the page: on a terminal with styles, otherwise as plain text."""
     for title, lines in _parts(found, place):
-        shown = [*lines]
-        if not shown:
+        if not lines:
             continue
         if sys.stdout.isatty():
             from rich.console import Console
@@ -69,7 +68,7 @@ def _print(found: Overview, place: str) -> None:
             shown = [printable(line, keep="") for line in shown]
         else:
             echo(title)
-        for line in shown:
+        for line in lines:
             echo(f"  {line}" if line else "")
         echo("")
 

@@ -7,13 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from deebase._backends.schema_script import SchemaScript
+from deebase._backends.schema_script import SchemaObject, SchemaScript
 from deebase._engine.core import core_of
 from deebase._model.facts import TableInfo
 from deebase._model.reflected import text_columns
 from deebase._schema.reflect import inventory
 from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.quoting import identifier
 from deebase.database import OWN_TABLES, Database
+from deebase.errors import ConnectionError, DeeBaseError
 from deebase.tools.access import tools_of
 from deebase.tools.adopt.owners import Owner, owners_of
 
@@ -162,12 +164,11 @@ async def _table(db: Database, facts: TableInfo, owners: Iterable[Owner], script
 
 
 async def _rows(db: Database, facts: TableInfo) -> int | None:
-    from deebase.errors import DeeBaseError
-
-    quote = db.engine.dialect.identifier_preparer.quote
-    name = ".".join([quote(part) for part in (facts.schema, facts.name) if part is not None])
+    name = identifier(*[part for part in (facts.schema, facts.name) if part is not None])
     try:
         return int(await db.item(f"SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT {MOST_COUNTED}) AS counted"))
+    except ConnectionError:
+        raise
     except DeeBaseError:
         # A virtual table whose module is missing, or a table without the right to read it.
         return None
@@ -185,9 +186,9 @@ def _notes(facts: TableInfo, script: SchemaScript) -> Iterable[str]:
     yield from _counted(of_table, {"trigger": "run on its changes", "policy": "choose the rows", "rule": "rewrite it"})
 
 
-def _counted(objects: Sequence[object], meanings: Mapping[str, str]) -> Iterable[str]:
+def _counted(objects: Sequence[SchemaObject], meanings: Mapping[str, str]) -> Iterable[str]:
     for kind, meaning in meanings.items():
-        number = sum(getattr(item, "kind", None) == kind for item in objects)
+        number = sum(item.kind == kind for item in objects)
         if number:
             plural = {"policy": "policies"}.get(kind, f"{kind}s")
             yield f"{number} {kind if number == 1 else plural}: {meaning}"

@@ -16,9 +16,18 @@ from deebase._sqltext.ordering import groups
 from deebase._sqltext.quoting import identifier
 from deebase._types.registry import is_own_type
 from deebase.database import Database
-from deebase.errors import DeeBaseError, IntegrityError, InvalidOperationError, SchemaError
+from deebase.errors import DeeBaseError, SchemaError
 from deebase.tools.access import copy_access, learn_tables, tools_of
-from deebase.tools.copying.copy_progress import PROGRESS, BegunTable, CopiedTable, CopyProgress
+from deebase.tools.copying.copy_progress import (
+    PROGRESS,
+    BegunTable,
+    CopiedTable,
+    CopyProgress,
+    changed,
+    differing,
+    require_absent,
+    require_same_tables,
+)
 from deebase.tools.copying.digest import Digest
 from deebase.tools.copying.planning import Planner
 from deebase.tools.copying.problems import OnError, Problems
@@ -64,9 +73,9 @@ class KindCopy:
         begun = await self._progress.tables() if self._progress.begun else None
         existing = {one.name: one for one in await inventory(core_of(self._target).executor, None, quiet=True)}
         if begun is None:
-            _require_absent(names, existing)
+            require_absent(names, existing)
         elif not restart:
-            _require_same_tables(names, begun)
+            require_same_tables(names, begun)
         others = {name: one for name, one in existing.items() if one.kind == "table" and name not in (begun or {})}
         plans = await self._planner.plans([found[name] for name in names], {} if begun and restart else others)
         placed = self._to.settle(plans)
@@ -101,7 +110,7 @@ class KindCopy:
         if begun is not None:
             for plan in plans:
                 if begun[plan.name].how != _how(plan):
-                    raise _changed(plan.name)
+                    raise changed(plan.name)
             self._left_out += await self._progress.kept()
             return list(plans), {name: one.copied for name, one in begun.items() if one.copied is not None}
         async with self._target.transaction():
@@ -181,7 +190,7 @@ class KindCopy:
             async for batch in batches:
                 digest.add(batch)
         if (digest.rows, digest.text) != (before.rows, before.checksum):
-            raise _changed(plan.name)
+            raise changed(plan.name)
         self._copied[plan.name] = before
 
     # -- the end -------------------------------------------------------------------------------
@@ -241,11 +250,7 @@ class KindCopy:
             async for batch in batches:
                 digest.add(batch)
         if (digest.rows, digest.text) != (sent.rows, sent.checksum):
-            raise IntegrityError(
-                f"{plan.name}: the copy differs from the source: {digest.rows} rows of {sent.rows}",
-                table_name=plan.name,
-                hint="if no other program writes to the target, please report it with the types of the columns",
-            )
+            raise differing(sent, digest.rows)
 
     async def _others(self, names: Sequence[str], placed: Placed) -> list[str]:
         """Create the views that the target accepts; list everything else that it does not have."""
@@ -306,32 +311,3 @@ def _how(plan: TablePlan) -> str:
     """Return a digest of how a table is copied."""
     columns = [(column.name, column.form, column.declared, column.not_null) for column in plan.columns]
     return hashlib.blake2b(repr(columns).encode(), digest_size=16).hexdigest()
-
-
-def _changed(name: str) -> InvalidOperationError:
-    return InvalidOperationError(
-        f"{name} of the source has changed since it was copied",
-        operation="copy_database",
-        target=name,
-        hint="start again: restart=True (deebase db copy --restart)",
-    )
-
-
-def _require_absent(names: Iterable[str], existing: Iterable[str]) -> None:
-    for name in names:
-        if name in existing:
-            raise SchemaError(
-                f"table {name} already exists in the target",
-                table_name=name,
-                hint="drop it, name other tables, or copy its rows with insert_all",
-            )
-
-
-def _require_same_tables(names: Iterable[str], begun: Iterable[str]) -> None:
-    if set(names) != set(begun):
-        raise InvalidOperationError(
-            f"the unfinished copy is of other tables: {', '.join(sorted(begun))}",
-            operation="copy_database",
-            target=PROGRESS,
-            hint="name the same tables, or start again: restart=True (deebase db copy --restart)",
-        )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from deebase._tables.table import Table
 from deebase.database import Database
-from deebase.errors import InvalidOperationError
+from deebase.errors import IntegrityError, InvalidOperationError, SchemaError
 from deebase.types import Text
 
 #: The table, which exists until a copy is finished.
@@ -103,3 +103,49 @@ def _copied(step: Step) -> CopiedTable | None:
     if step.name is None or step.rows is None or step.checksum is None:
         return None
     return CopiedTable(step.name, step.rows, step.checksum)
+
+
+def changed(name: str) -> InvalidOperationError:
+    """Return the error of a table of the source that has changed since it was copied."""
+    return InvalidOperationError(
+        f"{name} of the source has changed since it was copied",
+        operation="copy_database",
+        target=name,
+        hint="start again: restart=True (deebase db copy --restart)",
+    )
+
+
+def differing(sent: CopiedTable, stored: int) -> IntegrityError:
+    """Return the error of a table that has other rows in the target.
+
+    Args:
+        sent: the table in the source.
+        stored: the number of rows in the target.
+    """
+    return IntegrityError(
+        f"{sent.name}: the copy differs from the source: {stored} rows of {sent.rows}",
+        table_name=sent.name,
+        hint="if no other program writes to the target, please report it with the types of the columns",
+    )
+
+
+def require_same_tables(names: Iterable[str], begun: Iterable[str]) -> None:
+    """Refuse to resume a copy of other tables."""
+    if set(names) != set(begun):
+        raise InvalidOperationError(
+            f"the unfinished copy is of other tables: {', '.join(sorted(begun))}",
+            operation="copy_database",
+            target=PROGRESS,
+            hint="name the same tables, or start again: restart=True (deebase db copy --restart)",
+        )
+
+
+def require_absent(names: Iterable[str], existing: Collection[str]) -> None:
+    """Refuse to copy a table that the target has."""
+    for name in names:
+        if name in existing:
+            raise SchemaError(
+                f"table {name} already exists in the target",
+                table_name=name,
+                hint="drop it, name other tables, or copy its rows with insert_all",
+            )

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 
 from deebase._backends.copy_forms import Access, RowTransfer, StoredTable
 from deebase._backends.schema_script import SchemaObject, SchemaScript
 from deebase.database import Database
-from deebase.errors import DeeBaseError, IntegrityError, InvalidOperationError, SchemaError
+from deebase.errors import DeeBaseError, SchemaError
 from deebase.tools.access import copy_access, learn_tables, tools_of
-from deebase.tools.copying.copy_progress import PROGRESS, BegunTable, CopiedTable, CopyProgress
+from deebase.tools.copying.copy_progress import (
+    PROGRESS,
+    BegunTable,
+    CopiedTable,
+    CopyProgress,
+    changed,
+    differing,
+    require_absent,
+    require_same_tables,
+)
 from deebase.tools.copying.report import CopyReport, Tell
 
 #: Pieces of rows that are read ahead.
@@ -68,30 +77,19 @@ class StoredCopy:
         """Create what comes before the rows, unless a copy is resumed; return the tables of that."""
         begun = await self._progress.tables() if self._progress.begun else None
         if begun is not None and not restart:
-            if set(begun) != set(names):
-                raise _other_tables(begun)
+            require_same_tables(names, begun)
             return begun
         async with self._target.transaction():
             if begun is not None:
                 for item in reversed([item for item in objects if not item.after_rows]):
                     await self._drop(item)
                 await self._progress.end()
-            await self._require_absent(names)
+            require_absent(names, [table.name for table in await self._to.tables()])
             for item in objects:
                 if not item.after_rows:
                     await self._create(item, needed=all_of_it or item.kind == "table")
             await self._progress.begin(dict.fromkeys(names, ""), [])
         return {}
-
-    async def _require_absent(self, names: Iterable[str]) -> None:
-        existing = {table.name for table in await self._to.tables()}
-        for name in names:
-            if name in existing:
-                raise SchemaError(
-                    f"table {name} already exists in the target",
-                    table_name=name,
-                    hint="drop it, name other tables, or copy its rows with insert_all",
-                )
 
     async def _create(self, item: SchemaObject, *, needed: bool) -> None:
         """Create an object; one that is not needed may exist, or need what the copy does not have."""
@@ -132,12 +130,7 @@ class StoredCopy:
         made = CopiedTable(table.name, rows, text)
         if begun is not None and begun.copied is not None:
             if begun.copied != made:
-                raise InvalidOperationError(
-                    f"{table.name} of the source has changed since it was copied",
-                    operation="copy_database",
-                    target=table.name,
-                    hint="start again: restart=True (deebase db copy --restart)",
-                )
+                raise changed(table.name)
             return made
         self._say(table.name, 0, rows)
         async with self._target.transaction():
@@ -146,11 +139,7 @@ class StoredCopy:
                 await self._send(table)
             stored = await self._to.digest(table)
             if stored != (rows, text):
-                raise IntegrityError(
-                    f"{table.name}: the copy differs from the source: {stored[0]} rows of {rows}",
-                    table_name=table.name,
-                    hint="if no other program writes to the target, please report it with the types of the columns",
-                )
+                raise differing(made, stored[0])
             await self._progress.done(made)
         self._say(table.name, rows, rows)
         return made
@@ -205,12 +194,3 @@ def _is_taken(item: SchemaObject, chosen: Mapping[str, StoredTable], names: Coll
     if item.kind == "table":
         return item.name in taken
     return item.table in taken if item.table is not None else item.kind in _TAKEN_ALONG
-
-
-def _other_tables(begun: Iterable[str]) -> InvalidOperationError:
-    return InvalidOperationError(
-        f"the unfinished copy is of other tables: {', '.join(sorted(begun))}",
-        operation="copy_database",
-        target=PROGRESS,
-        hint="name the same tables, or start again: restart=True (deebase db copy --restart)",
-    )
