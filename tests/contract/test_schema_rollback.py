@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deebase import Database, DeeBaseError, ForeignKey, Table, View
+from deebase import Database, DeeBaseError, ForeignKey, SchemaSQL, Table, View
 
 pytestmark = pytest.mark.filterwarnings("ignore:table .* differs")
 
@@ -77,6 +77,12 @@ CASES: dict[str, list[Case]] = {
         lambda db: db.create(Changed, name="person", if_not_exists=True),
     ],
     "Database.create_all": [lambda db: db.create_all(Pet, Toy)],
+    "Database.create_from_sql": [
+        lambda db: db.create_from_sql(
+            SchemaSQL("table", "made", "CREATE TABLE made (id INTEGER PRIMARY KEY)", row_type=dict),
+            SchemaSQL("index", "ix_made", "CREATE INDEX ix_made ON person (age)"),
+        )
+    ],
     "Database.create_view": [
         lambda db: db.create_view("new", "SELECT id FROM person"),
         lambda db: db.create_view("named", "SELECT name FROM person", replace=True),
