@@ -205,6 +205,7 @@ async def test_any_database_is_created_again(
     assert await written(second, tmp_path / "again.py") == source
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backend_name", SCHEMAS)
 async def test_the_module_of_a_database_passes_mypy(
     db: Database, backend_name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
