@@ -76,7 +76,7 @@ class PostgresTestServer:
             yield self.url_of(name)
         finally:
             left = self._run(_emptied, self.url_of(name))
-            if left:
+            if left or self._run(_has_more, self.url_of(name)):
                 self.execute(f"DROP DATABASE {name} WITH (FORCE)")
             else:
                 self._spare.append(name)
@@ -125,9 +125,22 @@ async def _emptied(connection: asyncpg.Connection) -> list[str]:
         "WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
     )
     listed = ", ".join(row["name"] for row in schemas)
-    # What a database holds besides, such as its settings, is the same for all tests or set back by them.
+    # Its settings are the same for all tests, or set back by them.
     await connection.execute(f"{f'DROP SCHEMA {listed} CASCADE; ' if listed else ''}{_PUBLIC}")
     return []
+
+
+#: Catalogs of what belongs to no schema. The oids below are those of initdb (src/include/access/transam.h).
+_OUTSIDE = (
+    "pg_publication pg_event_trigger pg_foreign_data_wrapper pg_language pg_cast pg_am pg_default_acl pg_extension"
+)
+_MORE = " UNION ALL ".join([f"SELECT FROM {catalog} WHERE oid >= 16384" for catalog in _OUTSIDE.split()])
+
+
+async def _has_more(connection: asyncpg.Connection) -> bool:
+    """Tell whether an emptied database still holds something that belongs to no schema."""
+    found: bool = await connection.fetchval(f"SELECT EXISTS ({_MORE} UNION ALL SELECT FROM pg_largeobject_metadata)")
+    return found
 
 
 @contextmanager

@@ -8,8 +8,6 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import asyncpg
-
 from deebase._backends.postgres.guard import check_reads
 from deebase._backends.postgres.session_state import RESET, StoredCode, require_standard_strings
 from deebase._lanes.interface import Columns, Params, RolledBack, Rows
@@ -246,7 +244,7 @@ class PostgresLane:
             caller = asyncio.current_task()
             if not self.driver.is_closed() or (caller is not None and caller.cancelling()):
                 raise
-            raise asyncpg.ConnectionDoesNotExistError("the connection was lost during COPY") from None
+            raise ConnectionResetError("the connection was lost during COPY") from None
         finally:
             self.driver.remove_termination_listener(end)
 

@@ -65,7 +65,7 @@ def _print(found: Overview, place: str) -> None:
 
             Console(highlight=False).print(Text(printable(title, keep=""), style="bold"))
             # A name with a line break must not look like a line of the page.
-            shown = [printable(line, keep="") for line in shown]
+            lines = [printable(line, keep="") for line in lines]
         else:
             echo(title)
         for line in lines:

@@ -150,8 +150,11 @@ class StoredCopy:
         async def read() -> None:
             try:
                 await self._read.copy_out(self._from.query(table), waiting.put)
-            finally:
+            except Exception:
                 await waiting.put(None)
+                raise
+            # Not after a cancel: nothing takes the pieces then, and the queue may be full.
+            await waiting.put(None)
 
         async def pieces() -> AsyncGenerator[bytes, None]:
             while (piece := await waiting.get()) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -38,6 +39,8 @@ _NOWS = {
 _TYPE = "SELECT to_regtype($1) IS NOT NULL, to_regprocedure('pg_input_is_valid(text, text)') IS NOT NULL"
 _VALID = "SELECT bool_and(pg_input_is_valid(v, $2)) FROM unnest($1::text[]) v"
 _SEQUENCE = "SELECT setval(pg_get_serial_sequence({table}, {column}), greatest(max({name}), {last})) FROM {place}"
+
+_NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][-+]?\d+)?")
 
 
 class PostgresTarget:
@@ -175,6 +178,9 @@ class PostgresTarget:
             if column.form.kind == "boolean" and value in ("0", "1", "'0'", "'1'"):
                 value = "true" if "1" in value else "false"
             elif value[:1] not in "'(" and column.form.kind in ("text", "json") and value.upper() != "NULL":
+                value = literal(value, POSTGRES)
+            elif column.form.kind in ("real", "decimal") and _NUMBER.fullmatch(value):
+                # As create() writes it: migrations compare what the server keeps of the text.
                 value = literal(value, POSTGRES)
         name = identifier(placed.column(plan.name, column.name))
         return f"ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT {value}"
