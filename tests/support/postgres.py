@@ -125,7 +125,6 @@ async def _emptied(connection: asyncpg.Connection) -> list[str]:
         "WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
     )
     listed = ", ".join(row["name"] for row in schemas)
-    # Its settings are the same for all tests, or set back by them.
     await connection.execute(f"{f'DROP SCHEMA {listed} CASCADE; ' if listed else ''}{_PUBLIC}")
     return []
 
@@ -138,8 +137,8 @@ _MORE = " UNION ALL ".join([f"SELECT FROM {catalog} WHERE oid >= 16384" for cata
 
 
 async def _has_more(connection: asyncpg.Connection) -> bool:
-    """Tell whether an emptied database still holds something that belongs to no schema."""
-    found: bool = await connection.fetchval(f"SELECT EXISTS ({_MORE} UNION ALL SELECT FROM pg_largeobject_metadata)")
+    """Tell whether an emptied database still has settings, or something that belongs to no schema."""
+    found: bool = await connection.fetchval(f"SELECT EXISTS ({' UNION ALL '.join(_MORE)})")
     return found
 
 
