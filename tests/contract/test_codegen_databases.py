@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -148,7 +149,7 @@ def catalog(url: str) -> list[str]:
     """Return a schema as a program that is not DeeBase sees it."""
     parts = urlsplit(url)
     if parts.scheme != "postgresql":
-        with sqlite3.connect(url) as connection:
+        with closing(sqlite3.connect(url)) as connection:
             found = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2").fetchall()
             numbers = [connection.execute(f"PRAGMA {name}").fetchone() for name in ("user_version", "application_id")]
         return [*map(_normal, found), *map(str, numbers)]

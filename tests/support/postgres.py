@@ -131,9 +131,20 @@ async def _emptied(connection: asyncpg.Connection) -> list[str]:
 
 #: Catalogs of what belongs to no schema. The oids below are those of initdb (src/include/access/transam.h).
 _OUTSIDE = (
-    "pg_publication pg_event_trigger pg_foreign_data_wrapper pg_language pg_cast pg_am pg_default_acl pg_extension"
+    "publication",
+    "event_trigger",
+    "foreign_data_wrapper",
+    "language",
+    "cast",
+    "am",
+    "default_acl",
+    "extension",
 )
-_MORE = " UNION ALL ".join([f"SELECT FROM {catalog} WHERE oid >= 16384" for catalog in _OUTSIDE.split()])
+_MORE = (
+    *[f"SELECT FROM pg_{catalog} WHERE oid >= 16384" for catalog in _OUTSIDE],
+    "SELECT FROM pg_largeobject_metadata",
+    "SELECT FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase WHERE datname = current_database()",
+)
 
 
 async def _has_more(connection: asyncpg.Connection) -> bool:
