@@ -255,13 +255,20 @@ def sqlite_url(tmp_path: Path) -> str:
     return str(tmp_path / "other.db")
 
 
+@pytest.fixture
+def other_url(backend_name: str, request: pytest.FixtureRequest) -> str:
+    """Where an empty database of the other kind is."""
+    url: str = request.getfixturevalue(OTHERS[backend_name])
+    return url
+
+
 @pytest.mark.parametrize("backend_name", SCHEMAS)
 async def test_a_module_without_sql_creates_its_tables_in_the_other_database(
-    db: Database, backend_name: str, request: pytest.FixtureRequest, tmp_path: Path
+    db: Database, backend_name: str, other_url: str, tmp_path: Path
 ) -> None:
     await db.script(PLAIN[backend_name])
     assert "SchemaSQL" not in await written(db, tmp_path / "models.py")
-    async with Database(request.getfixturevalue(OTHERS[backend_name])) as other:
+    async with Database(other_url) as other:
         with imported(tmp_path / "models.py") as module:
             await module.create_tables(other)
             shop = await other.t[module.Shop].insert(module.Shop(id=1, name="a", price=1.5))
@@ -271,11 +278,11 @@ async def test_a_module_without_sql_creates_its_tables_in_the_other_database(
 
 @pytest.mark.parametrize("backend_name", SCHEMAS)
 async def test_sql_is_refused_by_the_other_database(
-    db: Database, backend_name: str, request: pytest.FixtureRequest, tmp_path: Path
+    db: Database, backend_name: str, other_url: str, tmp_path: Path
 ) -> None:
     await db.script(f"{PLAIN[backend_name]} CREATE VIEW v AS SELECT id FROM shop;")
     await written(db, tmp_path / "models.py")
-    async with Database(request.getfixturevalue(OTHERS[backend_name])) as other:
+    async with Database(other_url) as other:
         with imported(tmp_path / "models.py") as module, pytest.raises(InvalidOperationError) as refused:
             await module.create_tables(other)
         names = [db.engine.dialect.name, other.engine.dialect.name]
