@@ -45,11 +45,13 @@ class Made:
         name: its quoted name.
         key: the quoted column of its key and its type, if it has one of one column that others can refer to.
         columns: quoted name and kind of its further columns.
+        rows: the number of its rows.
     """
 
     name: str
     key: tuple[str, Kind] | None
     columns: list[tuple[str, Kind]] = field(default_factory=list)
+    rows: int = 0
 
 
 SQLITE_KINDS = (
@@ -158,9 +160,10 @@ class Writer:
         assert isinstance(names, list)
         return names
 
-    def rows(self, table: Made, columns: list[tuple[str, Kind]]) -> None:
+    def rows(self, table: Made, columns: list[tuple[str, Kind]], most: int = 2) -> None:
         """Insert a few rows, whose keys differ."""
-        for number in range(self.one(2, 0, 1)):
+        table.rows = min(self.one(2, 0, 1), most)
+        for number in range(table.rows):
             values = [kind.values[number % len(kind.values)] for _, kind in columns]
             listed = ", ".join(name for name, _ in columns)
             if listed:
@@ -352,7 +355,8 @@ def _postgres_table(make: Writer, name: str, schema: str) -> None:
         make.lines.append(f"CREATE INDEX {quoted(f'ix {name}')} ON {table.name} {kind.index.format(column)}{where}")
     make.tables.append(table)
     if not any("w_unique" in part for part in parts):
-        make.rows(table, [*given, *table.columns])
+        # The keys of a table that shares those of its parent are the first ones of the parent.
+        make.rows(table, [*given, *table.columns], parent.rows if key == "shared" and parent is not None else 2)
 
 
 def _postgres_column(make: Writer, column: str, kind: Kind) -> str:
