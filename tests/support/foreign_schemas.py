@@ -311,7 +311,7 @@ def _postgres_table(make: Writer, name: str, schema: str) -> None:
         "text": "id varchar(20) PRIMARY KEY",
         "two": "k1 integer NOT NULL, k2 integer NOT NULL",
         "partitioned": "id bigint NOT NULL",
-        "deferrable": "id bigint CONSTRAINT the_key PRIMARY KEY DEFERRABLE INITIALLY DEFERRED",
+        "deferrable": f"id bigint CONSTRAINT {quoted(f'key {name}')} PRIMARY KEY DEFERRABLE INITIALLY DEFERRED",
     }
     if key in declared:
         parts.append(declared[key])
@@ -330,7 +330,8 @@ def _postgres_table(make: Writer, name: str, schema: str) -> None:
     column, kind = table.columns[0]
     parts += ["PRIMARY KEY (k1, k2)"] if key == "two" else []
     parts += ["n integer", "computed integer GENERATED ALWAYS AS (n * 2) STORED"] if make.often(4) else []
-    parts += ["w integer, CONSTRAINT w_unique UNIQUE NULLS NOT DISTINCT (w)"] if key == "none" and make.often() else []
+    if key == "none" and make.often():
+        parts.append(f"w integer, CONSTRAINT {quoted(f'w_unique {name}')} UNIQUE NULLS NOT DISTINCT (w)")
     parts += [f"CONSTRAINT {quoted(f'c {name}')} CHECK ({column} IS NULL OR true)"] if make.often(3) else []
     if key != "partitioned" and make.often(5):
         parts.append("span int4range, EXCLUDE USING gist (span WITH &&)")
