@@ -254,3 +254,12 @@ async def test_null_in_a_not_null_column_is_not_added_to_another_file(tmp_path: 
     with pytest.raises(NotNullViolationError, match=r"t\.n: a value is missing"):
         await copied(filled(tmp_path / "from.db", HOLES), target)
     assert dumped(target) == before
+
+
+async def test_a_table_that_does_not_exist_is_named_and_nothing_is_copied(tmp_path: Path) -> None:
+    async with Database(tmp_path / "a.db") as one, Database(tmp_path / "b.db") as other:
+        await one.q("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        with pytest.raises(SchemaError, match="table nowhere does not exist in the source"):
+            await copy_database(one, other, tables=["t", "nowhere"])
+        await other.reflect()
+        assert not dir(other.t)

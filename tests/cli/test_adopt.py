@@ -56,7 +56,7 @@ def test_the_owner_of_migrations_is_recognised_and_kept(cli: Commands) -> None:
     assert "Made by Django" in page
     assert "python manage.py migrate" in page
     assert "belongs to Django" in page
-    # The first migration is for databases whose migrations nobody else runs.
+    # Where another program runs the migrations, the page does not offer a first one.
     assert "deebase migrate baseline   " not in page
 
 

@@ -176,6 +176,9 @@ async def test_a_copy_without_what_is_there_already(db: Database, other: Databas
     await copy_database(db, other, tables=["everything"])
     with pytest.raises(SchemaError, match="table everything already exists"):
         await copy_database(db, other)
+    for wrong in ("nowhere", 5, [5]):
+        with pytest.raises(ValidationError, match="tables is a list of names"):
+            await copy_database(db, other, tables=wrong)  # type: ignore[arg-type]
     with pytest.raises(SchemaError, match="nowhere"):
         await copy_database(db, other, tables=["nowhere"])
     assert dir(other.t) == ["everything"]

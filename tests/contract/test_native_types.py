@@ -82,7 +82,7 @@ async def test_a_longer_text_is_refused_when_it_is_written(db: Database) -> None
 
 async def test_rows_with_longer_texts_are_read_and_saved(db: Database) -> None:
     if can(db).checks_types:
-        # PostgreSQL stores none: what is there before the length gets shorter is refused by ALTER TABLE.
+        # PostgreSQL never stores a longer text: ALTER TABLE refuses a shorter length while such a row exists.
         await db.q("CREATE TABLE track (id bigint PRIMARY KEY, name varchar(9))")
     else:
         await db.q("CREATE TABLE track (id INTEGER PRIMARY KEY, name VARCHAR(5))")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from deebase._backends.copy_forms import RowTransfer
 from deebase._sqltext.capabilities import capabilities_of
@@ -71,7 +72,7 @@ async def copy_database(
     begun = CopyProgress(target)
     if begun.begun and not (resume or restart):
         raise begun.unfinished()
-    names = None if tables is None else list(tables)
+    names = _named(tables)
     one, other = tools_of(source), tools_of(target)
     if one.files is not None and other.files is not None:
         if begun.begun:
@@ -87,6 +88,21 @@ async def copy_database(
             return await StoredCopy(source, target, stored, progress).run(names, restart=restart)
         copy = KindCopy(source, target, on_error=choice, problems=problems, tell=progress)
         return await copy.run(names, restart=restart)
+
+
+def _named(tables: Iterable[str] | None) -> list[str] | None:
+    """Return the names of the tables to copy.
+
+    Raises:
+        ValidationError: they are not a list of names.
+    """
+    given: Any = tables
+    if given is None:
+        return None
+    names: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, (str, bytes)) else [None]
+    if not all(isinstance(name, str) for name in names):
+        raise ValidationError("tables is a list of names", field="tables", hint="tables=['author', 'book']")
+    return names
 
 
 def _row_transfers(source: Database, target: Database) -> tuple[RowTransfer, RowTransfer] | None:

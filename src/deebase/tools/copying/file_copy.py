@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deebase._backends.database_tools import FileCopies
-from deebase.errors import IntegrityError
+from deebase.errors import IntegrityError, SchemaError
 from deebase.tools.copying.copy_progress import CopiedTable
 
 
@@ -41,6 +41,9 @@ class FileCopy:
             objects = (await self._source.objects(snapshot)).objects
             self.views = [item.name for item in objects if item.kind == "view"]
             copied = [await self._read(item.name, snapshot) for item in objects if item.kind.endswith("table")]
+            missing = [name for name in tables or () if name not in [table.name for table in copied]]
+            if missing:
+                raise SchemaError(f"table {missing[0]} does not exist in the source", table_name=missing[0])
             # The target of a copy that ended after its transaction has everything.
             if not (resume and await self._is_there(copied)):
                 self.left_out += await self._target.take(snapshot)
