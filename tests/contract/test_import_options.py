@@ -303,3 +303,14 @@ async def test_what_real_exports_hold_comes_out_equal(db: Database, tmp_path: Pa
     table = await db.import_file(json.dumps(given).encode(), "t")
     await table.export_file(path, select=["id", "n"], order_by="row_id")
     assert json.loads(path.read_text()) == given
+
+
+@pytest.mark.parametrize("name", ["null", "rows", "types", "report"])
+async def test_an_option_of_another_type_is_refused(db: Database, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2\n", encoding="utf-8")
+    options: dict[str, Any] = {name: 5}
+    with pytest.raises(ValidationError) as refused:
+        await db.import_file(path, "t", **options)
+    assert refused.value.field == name
+    assert refused.value.hint

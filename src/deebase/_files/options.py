@@ -117,14 +117,16 @@ def _dialect(given: Reading) -> Dialect:
 
 
 def _null(given: Any) -> frozenset[str]:
-    texts: tuple[Any, ...] = (given,) if isinstance(given, str) else tuple(given)
+    texts: tuple[Any, ...] = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
     if not all(isinstance(text, str) for text in texts):
         raise ValidationError("null takes texts that mean NULL", field="null", hint='null=["", "NA"]')
     return frozenset(texts)
 
 
 def _path(given: Any) -> tuple[str, ...]:
-    path = () if given is None else tuple(given.split(".")) if isinstance(given, str) else tuple(given)
+    if isinstance(given, str):
+        return tuple(given.split("."))
+    path: tuple[Any, ...] = () if given is None else tuple(given) if isinstance(given, Iterable) else (given,)
     if not all(isinstance(key, str) for key in path):
         raise ValidationError("rows is the key of an array, or keys that lead to it", field="rows", hint="rows='data'")
     return path

@@ -71,6 +71,10 @@ class FileImport:
         self._target = target
         self._columns: dict[str, Guess] = {}
         self._key = Key((), "the table existed")
+        if not is_a(target.types, Mapping):
+            raise ValidationError("types maps columns to types", field="types", hint="types={'price': Decimal}")
+        if target.report is not None and not is_a(target.report, Callable):
+            raise ValidationError("report is a function of the report", field="report", hint="report=print")
         if target.table is None and len(files) > 1:
             hint = "table='people'; for a table each, import one file after the other"
             raise ValidationError("several files have no common name for a table", field="table", hint=hint)

@@ -9,6 +9,7 @@ from typing import Any
 from deebase._backends.copy_forms import RowTransfer
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.quoting import identifier
+from deebase._types.base import is_a
 from deebase.database import Database
 from deebase.errors import ValidationError
 from deebase.tools.access import copy_access, learn_tables, tools_of
@@ -99,7 +100,7 @@ def _named(tables: Iterable[str] | None) -> list[str] | None:
     given: Any = tables
     if given is None:
         return None
-    names: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, (str, bytes)) else [None]
+    names: list[Any] = [*given] if is_a(given, Iterable) and not is_a(given, (str, bytes)) else [None]
     if not all(isinstance(name, str) for name in names):
         raise ValidationError("tables is a list of names", field="tables", hint="tables=['author', 'book']")
     return names
