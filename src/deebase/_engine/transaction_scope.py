@@ -368,6 +368,8 @@ class TransactionScope(Transaction):
         self._is_ending = True
         if self.parent is None:
             state.lane.ends()
+            if error is None and await self._commit_at_once(state):
+                return False
         leaving = isinstance(error, _RollbackSignal) and error.scope is self
         try:
             await run_shielded(self._end(state, failed=error is not None))
@@ -377,12 +379,37 @@ class TransactionScope(Transaction):
                 raise
         return leaving
 
-    async def _end(self, state: TransactionState, *, failed: bool) -> None:
+    async def _commit_at_once(self, state: TransactionState) -> bool:
+        """Commit without a task for it, if nothing else is to do; return whether the block has ended."""
+        if self._error is not None or not state.take_turn(self):
+            return False
+        committing = state.send_commit()
+        if committing is None:
+            state.release()
+            return False
+        cancelled: asyncio.CancelledError | None = None
+        try:
+            await committing
+        except asyncio.CancelledError as error:
+            cancelled = error
+        except BaseException:  # raised again by what awaits ``commit``
+            pass
+        if committing.exception() is not None:
+            await run_shielded(self._end(state, failed=False, has_turn=True))
+            return True
+        self._outcome = "committed"
+        self._close(state)
+        state.lane.release()
+        if cancelled is not None:
+            raise cancelled
+        return True
+
+    async def _end(self, state: TransactionState, *, failed: bool, has_turn: bool = False) -> None:
         """Commit or roll back, and end the block on any exit."""
-        has_turn = False
-        with contextlib.suppress(BusyError):
-            await state.acquire(self)
-            has_turn = True
+        if not has_turn:
+            with contextlib.suppress(BusyError):
+                await state.acquire(self)
+                has_turn = True
         try:
             cause = state.lost or self._error
             if not (failed or cause is not None) and has_turn:
@@ -398,13 +425,18 @@ class TransactionScope(Transaction):
                 )
         finally:
             self._outcome = self._outcome or "rolled back"
-            self._settle_parts()
-            if self in state.scopes:
-                del state.scopes[state.scopes.index(self) :]
-            state.release()
+            self._close(state)
             if self.parent is None:
-                state.lost = state.lost or ended()
                 await state.give_back()
+
+    def _close(self, state: TransactionState) -> None:
+        """End the block for all tasks, those of blocks inside of it too."""
+        self._settle_parts()
+        if self in state.scopes:
+            if self.parent is None and state.scopes[-1] is not self:
+                state.lost = state.lost or ended()
+            del state.scopes[state.scopes.index(self) :]
+        state.release()
 
     def _settle_parts(self) -> None:
         """Publish the parts of the block if it was committed, otherwise discard them."""

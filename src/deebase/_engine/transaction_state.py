@@ -57,10 +57,16 @@ class TransactionState:
 
     # -- whose turn it is ----------------------------------------------------------------------
 
+    def take_turn(self, scope: TransactionScope | None) -> bool:
+        """Take the turn if no statement runs or waits, and ``scope`` is the innermost one; return whether it did."""
+        if self.busy or self._waiters or scope not in (None, self.scopes[-1]):
+            return False
+        self.busy = True
+        return True
+
     async def acquire(self, scope: TransactionScope | None) -> None:
         """Wait until no statement runs and ``scope`` is the innermost one; with None, any scope will do."""
-        if not self.busy and scope in (None, self.scopes[-1]) and not self._waiters:
-            self.busy = True
+        if self.take_turn(scope):
             return
         if scope not in (None, self.scopes[-1]):
             await self.scopes[-1].refuse_consumer()
@@ -129,6 +135,13 @@ class TransactionState:
             self.lane.failed(error)
             await run_shielded(self._abandon())
             self._executor.raise_translated(error)
+
+    def send_commit(self) -> asyncio.Future[object] | None:
+        """Send COMMIT for a following ``commit``, if that is all to end an intact transaction; None otherwise."""
+        lane = self.lane
+        if self.lost is not None or lane.lost or lane.broken or not lane.in_transaction:
+            return None
+        return lane.send_commit()
 
     async def commit(self) -> None:
         """Commit the transaction.

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    import asyncio
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from deebase._sql.statement import Statement
@@ -134,6 +136,13 @@ class Lane(PooledLane, Protocol):
 
     async def undo_savepoint(self, name: str, *, read_only: bool = False) -> None:
         """Undo all changes after a savepoint, and release it."""
+        ...
+
+    def send_commit(self) -> asyncio.Future[Any] | None:
+        """Send COMMIT for a following ``commit``, if that is all to end the transaction; None otherwise.
+
+        A task that waits for the answer gets it even if it is cancelled meanwhile. It is cancelled afterwards.
+        """
         ...
 
     async def commit(self) -> None:

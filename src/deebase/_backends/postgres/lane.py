@@ -296,6 +296,9 @@ class PostgresLane:
             raise
         return tag
 
+    def send_commit(self) -> None:
+        """Return None: the driver sends COMMIT in a task that is not cancelled."""
+
     async def commit(self) -> None:
         if await self._control("COMMIT") != "COMMIT":
             # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, without an error.

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 ROWS, COUNT, RAW, MANY, CALL, CLEANUP = range(6)
 
 
+class Unstoppable(asyncio.Future[Any]):
+    """A result that a cancelled task still waits for: the cancellation is raised when it is there."""
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Refuse; asyncio then cancels the task at its next step."""
+        return False
+
+
 class Cancelled(Exception):
     """The statement was interrupted because its caller was cancelled."""
 

@@ -16,7 +16,19 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deebase._backends.sqlite.guard import SqliteGuard
-from deebase._backends.sqlite.job import CALL, CLEANUP, COUNT, MANY, RAW, ROWS, Cancelled, Hop, Job, is_busy
+from deebase._backends.sqlite.job import (
+    CALL,
+    CLEANUP,
+    COUNT,
+    MANY,
+    RAW,
+    ROWS,
+    Cancelled,
+    Hop,
+    Job,
+    Unstoppable,
+    is_busy,
+)
 from deebase._backends.sqlite.schema_calls import quoted_texts
 from deebase._backends.sqlite.schema_calls.callbacks import raise_failure
 from deebase._backends.sqlite.schema_calls.trust import is_unsafe, trust_if_harmless
@@ -44,6 +56,7 @@ class SqliteLane:
 
     __slots__ = (
         "_ahead",
+        "_committing",
         "_flushing",
         "_has_begun",
         "_has_sent",
@@ -100,6 +113,8 @@ class SqliteLane:
         #: Whether BEGIN ran in the transaction that the lane is lent to, and whether anything was sent in it.
         self._has_begun: bool = True
         self._has_sent: bool = True
+        #: The answer to a COMMIT that was sent ahead of ``commit``.
+        self._committing: asyncio.Future[Any] | None = None
         #: The user has access to the connection: control is sent at once, and what was waiting is sent by this job.
         self._is_lent: bool = False
         self._flushing: asyncio.Future[Any] | None = None
@@ -286,12 +301,12 @@ class SqliteLane:
         if not lone:
             raw.execute("RELEASE deebase_row")
 
-    def _send(self, statement: Statement, args: Any, mode: int) -> Job:
+    def _send(self, statement: Statement, args: Any, mode: int, future: asyncio.Future[Any] | None = None) -> Job:
         """Send one statement to the thread."""
         if self.closed:
             raise closed_while_running()
         self._has_sent = True
-        job = Job(self._loop.create_future(), statement, args, mode)
+        job = Job(future or self._loop.create_future(), statement, args, mode)
         job.deadline = time.monotonic() + self.timeout
         hop = Hop(self._loop, _deliver, self, [job], alone=False)
         self.put((hop, hop))
@@ -374,6 +389,8 @@ class SqliteLane:
 
     async def flush(self) -> None:
         """Run the transaction control that waits for the next statement."""
+        # The driver may open a transaction of SQLAlchemy on the connection.
+        self._is_lent = True
         if self._flushing is not None:
             await asyncio.shield(self._flushing)
         elif self._ahead:
@@ -413,8 +430,18 @@ class SqliteLane:
         else:
             function(self.raw)
 
+    def send_commit(self) -> asyncio.Future[Any] | None:
+        """Send COMMIT, unless more than that ends the transaction; a task that is cancelled still waits for it."""
+        if not self._has_sent or self._is_lent or self._is_read_only:
+            return None
+        self._committing = self._send(_COMMIT, (), COUNT, Unstoppable(loop=self._loop)).future
+        return self._committing
+
     async def commit(self) -> None:
-        if self._has_sent:
+        committing, self._committing = self._committing, None
+        if committing is not None:
+            await committing
+        elif self._has_sent:
             await self._do(_COMMIT, (), COUNT)
         else:
             self._forget()
