@@ -148,9 +148,11 @@ class TransactionScope(Transaction):
         state = self.state
         if state.cursors and (statement is None or statement.changes_schema):
             await state.close_left_cursors()
-        await state.acquire(self)
+        has_waited = not state.take_turn(self)
+        if has_waited:
+            await state.acquire(self)
         try:
-            return await action(self.state.lane)
+            return await action((self.state if has_waited else state).lane)
         except TransactionError:
             raise
         except BaseException as error:

@@ -7,7 +7,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from itertools import groupby
@@ -154,13 +154,17 @@ class SqliteLane:
                     job.error = closed_while_running() if self.closed else error
 
     def _run_all(self, jobs: list[Job], alone: bool) -> None:
-        for shares, group in groupby(jobs, lambda job: alone and self._shares_commit(job)):
+        if not alone:
+            for job in jobs:
+                self._run_one(job)
+            return
+        for shares, group in groupby(jobs, self._shares_commit):
             if shares:
                 self._run_shared(list(group))
                 continue
             for job in group:
                 self._run_one(job)
-                if alone and self.raw.in_transaction:
+                if self.raw.in_transaction:
                     # A statement outside of a transaction must not leave one open on the lane.
                     self.raw.rollback()
 
@@ -321,19 +325,17 @@ class SqliteLane:
             job.cancelled = True
             raise
 
-    async def fetch(self, statement: Statement, args: Params) -> Rows:
+    def fetch(self, statement: Statement, args: Params) -> Coroutine[Any, Any, Rows]:
         """Run a statement and return its rows as tuples."""
-        rows: Rows = await self._do(statement, args, ROWS)
-        return rows
+        return self._do(statement, args, ROWS)
 
-    async def count(self, statement: Statement, args: Params) -> int:
-        count: int = await self._do(statement, args, COUNT)
-        return count
+    def count(self, statement: Statement, args: Params) -> Coroutine[Any, Any, int]:
+        """Run a statement and return the number of rows that it changed."""
+        return self._do(statement, args, COUNT)
 
-    async def raw_fetch(self, statement: Statement, args: Params) -> tuple[Columns, Rows]:
+    def raw_fetch(self, statement: Statement, args: Params) -> Coroutine[Any, Any, tuple[Columns, Rows]]:
         """Run a statement and return the names of its columns, and its rows."""
-        result: tuple[Columns, Rows] = await self._do(statement, args, RAW)
-        return result
+        return self._do(statement, args, RAW)
 
     async def many(self, statement: Statement, rows: Sequence[Params]) -> None:
         await self._do(statement, rows, MANY)
@@ -457,9 +459,8 @@ class SqliteLane:
     async def roll_back(self) -> None:
         def undo(raw: sqlite3.Connection) -> None:
             self._forget()
-            if self._refusal is not None:
-                raw.set_authorizer(None)
-                self._refusal = None
+            # A connection that refuses every statement is not used again.
+            self.broken = self.broken or self._refusal is not None
             if raw.in_transaction:
                 raw.rollback()
 
