@@ -236,7 +236,8 @@ class Executor:
         """Run statements in the transaction of this task, or in a new one."""
         scope = await self.settled_transaction()
         if scope is None:
-            async with self.transaction():
+            async with self.transaction() as block:
+                block.is_last = _always
                 return await self._run_inside(action, *statements)
         for statement in statements:
             self._note(statement)
@@ -345,3 +346,7 @@ class Executor:
                 f"{what} locks rows until the transaction ends, but no transaction is open",
                 hint="put the read and the write into async with db.transaction(): ...",
             )
+
+
+def _always(_: object) -> bool:
+    return True

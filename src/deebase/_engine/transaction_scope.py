@@ -9,7 +9,7 @@ import sys
 import weakref
 from collections.abc import Awaitable, Callable, Hashable
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from deebase._backends.error_translation import shown_cause
 from deebase._engine.generators import Owner, owner_of
@@ -60,6 +60,7 @@ class TransactionScope(Transaction):
         parent: the outer block, in whose transaction this one is a savepoint.
         is_private: it belongs to a generator that is iterated; other code does not use it.
         parts: the state outside of the database that takes part in the block, by owner.
+        is_last: whether the whole transaction ends with the only statement of this block, by its result; None if not.
     """
 
     #: Whether the code in it behaves as if no transaction were open (``RollbackSandbox``).
@@ -75,6 +76,7 @@ class TransactionScope(Transaction):
         self.parent: TransactionScope | None = None
         self.is_private: bool = False
         self.parts: dict[Hashable, Part] = {}
+        self.is_last: Callable[[Any], bool] | None = None
         self._executor = executor
         self._read_only = read_only
         self._isolation = isolation
@@ -111,6 +113,8 @@ class TransactionScope(Transaction):
         """
         state = self._state
         if state is None or self._outcome is not None:
+            raise ended()
+        if state.lane.committing is not None:
             raise ended()
         cause = state.lost
         scope: TransactionScope | None = self
@@ -152,7 +156,14 @@ class TransactionScope(Transaction):
         if has_waited:
             await state.acquire(self)
         try:
-            return await action((self.state if has_waited else state).lane)
+            lane = (self.state if has_waited else state).lane
+            if self.is_last is None:
+                return await action(lane)
+            lane.commit_with_next(self.is_last)
+            result = await action(lane)
+            if lane.committing is not None:
+                state.refuse_others()
+            return result
         except TransactionError:
             raise
         except BaseException as error:
@@ -370,8 +381,8 @@ class TransactionScope(Transaction):
         self._is_ending = True
         if self.parent is None:
             state.lane.ends()
-            if error is None and await self._commit_at_once(state):
-                return False
+        if error is None and (self._release_at_once(state) if self.parent else await self._commit_at_once(state)):
+            return False
         leaving = isinstance(error, _RollbackSignal) and error.scope is self
         try:
             await run_shielded(self._end(state, failed=error is not None))
@@ -385,7 +396,7 @@ class TransactionScope(Transaction):
         """Commit without a task for it, if nothing else is to do; return whether the block has ended."""
         if self._error is not None or not state.take_turn(self):
             return False
-        committing = state.send_commit()
+        committing = state.lane.send_commit() if state.is_sound else None
         if committing is None:
             state.release()
             return False
@@ -404,6 +415,17 @@ class TransactionScope(Transaction):
         state.lane.release()
         if cancelled is not None:
             raise cancelled
+        return True
+
+    def _release_at_once(self, state: TransactionState) -> bool:
+        """Let the next statement release the savepoint, if that is possible; return whether the block has ended."""
+        if self._error is not None or not state.is_sound or not state.take_turn(self):
+            return False
+        if not state.lane.release_later(self._savepoint(state), read_only=self._is_read_only_savepoint):
+            state.release()
+            return False
+        self._outcome = "committed"
+        self._close(state)
         return True
 
     async def _end(self, state: TransactionState, *, failed: bool, has_turn: bool = False) -> None:

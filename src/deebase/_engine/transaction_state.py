@@ -96,6 +96,13 @@ class TransactionState:
                 return True
         return False
 
+    def refuse_others(self) -> None:
+        """Refuse the statements that wait for their turn: the transaction is committed with the one that ran."""
+        waiting, self._waiters = self._waiters, deque()
+        for _, future in waiting:
+            if not future.done():
+                future.set_exception(ended())
+
     async def close_left_cursors(self) -> None:
         """Wait until abandoned streams have closed their cursors.
 
@@ -136,12 +143,11 @@ class TransactionState:
             await run_shielded(self._abandon())
             self._executor.raise_translated(error)
 
-    def send_commit(self) -> asyncio.Future[object] | None:
-        """Send COMMIT for a following ``commit``, if that is all to end an intact transaction; None otherwise."""
+    @property
+    def is_sound(self) -> bool:
+        """Whether the transaction is open and its connection intact."""
         lane = self.lane
-        if self.lost is not None or lane.lost or lane.broken or not lane.in_transaction:
-            return None
-        return lane.send_commit()
+        return self.lost is None and not lane.lost and not lane.broken and lane.in_transaction
 
     async def commit(self) -> None:
         """Commit the transaction.

@@ -41,6 +41,10 @@ class Job(Waiter):
     cancelled: bool = False
     result: Any = None
     error: BaseException | None = None
+    #: Whether its transaction ends with it, by its result.
+    is_last: Callable[[Any], bool] | None = None
+    #: The answer to the COMMIT that followed it: None if none did, True, or the error.
+    commit: bool | BaseException | None = None
 
     def perform(self, raw: sqlite3.Connection) -> Any:
         """Run the statement, in the thread of the connection."""

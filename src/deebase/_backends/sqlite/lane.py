@@ -56,10 +56,10 @@ class SqliteLane:
 
     __slots__ = (
         "_ahead",
-        "_committing",
         "_flushing",
         "_has_begun",
         "_has_sent",
+        "_is_last",
         "_is_lent",
         "_is_read_only",
         "_loop",
@@ -67,6 +67,7 @@ class SqliteLane:
         "added",
         "broken",
         "closed",
+        "committing",
         "connection",
         "current",
         "driver",
@@ -113,8 +114,10 @@ class SqliteLane:
         #: Whether BEGIN ran in the transaction that the lane is lent to, and whether anything was sent in it.
         self._has_begun: bool = True
         self._has_sent: bool = True
+        #: Whether the transaction ends with the next statement, by its result.
+        self._is_last: Callable[[Any], bool] | None = None
         #: The answer to a COMMIT that was sent ahead of ``commit``.
-        self._committing: asyncio.Future[Any] | None = None
+        self.committing: asyncio.Future[Any] | None = None
         #: The user has access to the connection: control is sent at once, and what was waiting is sent by this job.
         self._is_lent: bool = False
         self._flushing: asyncio.Future[Any] | None = None
@@ -189,6 +192,18 @@ class SqliteLane:
         except BaseException as error:  # any error belongs to the caller
             job.error = self._failure(error)
         job.statement.last_seconds = time.perf_counter() - started
+        if job.is_last is not None:
+            self._commit_after(job, job.is_last)
+
+    def _commit_after(self, job: Job, is_last: Callable[[Any], bool]) -> None:
+        """Commit the transaction of a statement that succeeded and is its last one."""
+        if job.error is not None or job.cancelled or not is_last(job.result):
+            return
+        try:
+            self._perform_patiently(_control(_COMMIT, [job]), [job])
+            job.commit = True
+        except BaseException as error:  # any error belongs to ``commit``
+            job.commit = self._failure(error)
 
     def _catch_up(self, job: Job) -> bool:
         """Run the transaction control that waits for a statement, and return whether the statement may follow.
@@ -312,6 +327,7 @@ class SqliteLane:
         self._has_sent = True
         job = Job(future or self._loop.create_future(), statement, args, mode)
         job.deadline = time.monotonic() + self.timeout
+        job.is_last, self._is_last = self._is_last, None
         hop = Hop(self._loop, _deliver, self, [job], alone=False)
         self.put((hop, hop))
         return job
@@ -388,6 +404,7 @@ class SqliteLane:
             self._is_read_only = True
             self._ahead += (_BEGIN_READING, _READ_ONLY)
         self._has_begun = self._has_sent = False
+        self.committing = self._is_last = None
 
     async def flush(self) -> None:
         """Run the transaction control that waits for the next statement."""
@@ -399,15 +416,22 @@ class SqliteLane:
             await self.call(_nothing)
 
     async def set_savepoint(self, name: str, *, read_only: bool = False) -> None:
-        await self._later(_savepoint(name), *([_READ_ONLY] if read_only else ()))
+        self._ahead += (_savepoint(name), *([_READ_ONLY] if read_only else ()))
+        if self._is_lent:
+            await self.call(_nothing)
+
+    def release_later(self, name: str, *, read_only: bool = False) -> bool:
+        """Release a savepoint with the next statement; return False if that may be sent by the user."""
+        if self._is_lent:
+            return False
+        # A COMMIT that was sent has released all.
+        if self.committing is None:
+            self._ahead += (_release(name), *([_WRITABLE] if read_only else ()))
+        return True
 
     async def release_savepoint(self, name: str, *, read_only: bool = False) -> None:
-        await self._later(_release(name), *([_WRITABLE] if read_only else ()))
-
-    async def _later(self, *statements: Statement) -> None:
-        """Run transaction control with the next statement, or now if the user may send it."""
-        self._ahead += statements
-        if self._is_lent:
+        if not self.release_later(name, read_only=read_only):
+            self._ahead += (_release(name), *([_WRITABLE] if read_only else ()))
             await self.call(_nothing)
 
     async def undo_savepoint(self, name: str, *, read_only: bool = False) -> None:
@@ -432,15 +456,31 @@ class SqliteLane:
         else:
             function(self.raw)
 
+    def commit_with_next(self, when: Callable[[Any], bool]) -> None:
+        """Commit in the hop of the next statement, if ``when`` holds for its result."""
+        if not self._is_lent and not self._is_read_only:
+            self._is_last = when
+
+    def take_commit(self, answer: bool | BaseException) -> None:
+        """Take the answer to the COMMIT that followed the last statement, for ``commit``."""
+        self.committing = self._loop.create_future()
+        if isinstance(answer, BaseException):
+            self.committing.set_exception(answer)
+        else:
+            self._ahead.clear()
+            self.committing.set_result(answer)
+
     def send_commit(self) -> asyncio.Future[Any] | None:
         """Send COMMIT, unless more than that ends the transaction; a task that is cancelled still waits for it."""
+        if self.committing is not None:
+            return self.committing
         if not self._has_sent or self._is_lent or self._is_read_only:
             return None
-        self._committing = self._send(_COMMIT, (), COUNT, Unstoppable(loop=self._loop)).future
-        return self._committing
+        self.committing = self._send(_COMMIT, (), COUNT, Unstoppable(loop=self._loop)).future
+        return self.committing
 
     async def commit(self) -> None:
-        committing, self._committing = self._committing, None
+        committing, self.committing = self.committing, None
         if committing is not None:
             await committing
         elif self._has_sent:
@@ -459,6 +499,7 @@ class SqliteLane:
     async def roll_back(self) -> None:
         def undo(raw: sqlite3.Connection) -> None:
             self._forget()
+            self.committing = None
             # A connection that refuses every statement is not used again.
             self.broken = self.broken or self._refusal is not None
             if raw.in_transaction:
@@ -483,8 +524,8 @@ class SqliteLane:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open, or begins with the next statement."""
-        return not self._has_begun or self.raw.in_transaction
+        """Whether a transaction is open, begins with the next statement, or ended with the last one."""
+        return not self._has_begun or self.committing is not None or self.raw.in_transaction
 
     @property
     def lost(self) -> bool:
@@ -639,6 +680,8 @@ def _control(statement: Statement, jobs: list[Job]) -> Job:
     return job
 
 
-def _deliver(_lane: SqliteLane, jobs: list[Job]) -> None:
+def _deliver(lane: SqliteLane, jobs: list[Job]) -> None:
     for job in jobs:
+        if job.commit is not None and not job.future.done():
+            lane.take_commit(job.commit)
         job.answer(job.result, job.error)
