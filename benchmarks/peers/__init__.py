@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
+
+import click
 
 from benchmarks.peers.peer import Peer
 from benchmarks.target import Backend
@@ -52,3 +55,22 @@ ENTRIES = (
 
 #: The reference: the driver that DeeBase itself uses, called directly.
 BASELINES: dict[Backend, str] = {"sqlite": "aiosqlite", "postgres": "asyncpg"}
+
+
+def chosen(text: str, names: Sequence[str], what: str) -> list[str]:
+    """Return the names of an option that takes several with commas.
+
+    Raises:
+        click.BadParameter: A name is not one of those.
+    """
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in found if name not in names]
+    if unknown:
+        raise click.BadParameter(f"no such {what}: {', '.join(unknown)}; there are {', '.join(names)}")
+    return found
+
+
+def chosen_entries(text: str) -> list[Entry]:
+    """Return the peers that an option names; all of them when it is empty."""
+    names = chosen(text, [entry.name for entry in ENTRIES], "library")
+    return [entry for entry in ENTRIES if not names or entry.name in names]

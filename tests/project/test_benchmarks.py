@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.figures import Figures, Kind, grouped
 from tests.support.tree import ROOT
 
 
 def run(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, check=True, capture_output=True, timeout=60)
+
+
+def saved(file: Path) -> list[Figures]:
+    return [Figures(**one) for one in json.loads(file.read_text(encoding="utf-8"))["figures"]]
 
 
 @pytest.mark.parametrize(("backend", "driver"), [("sqlite", "aiosqlite"), ("postgres", "asyncpg")])
@@ -22,10 +27,11 @@ def test_every_operation_is_measured(tmp_path: Path, backend: str, driver: str) 
     file = tmp_path / "figures.json"
     options = ("--backend", backend, "--peers", f"deebase,{driver}", "--rounds", "1", "--repeat", "2")
     run("benchmarks", *options, "--flights", "100", "--json", str(file))
-    results = json.loads(file.read_text(encoding="utf-8"))["results"]
-    assert {result["peer"] for result in results} == {"deebase", driver}
-    assert [result["error"] for result in results if result["error"]] == []
-    assert all(result["microseconds"] for result in results)
+    figures = saved(file)
+    assert {one.side for one in figures} == {"deebase", driver}
+    assert [one.error for one in figures if one.error] == []
+    kinds: list[Kind] = ["wall", "cpu", "server"] if backend == "postgres" else ["wall", "cpu"]
+    assert all(one.median(kind) for one in figures for kind in kinds)
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgres"])
@@ -33,9 +39,9 @@ def test_every_operation_is_measured(tmp_path: Path, backend: str, driver: str) 
 def test_every_scenario_is_measured(tmp_path: Path, backend: str) -> None:
     file = tmp_path / "figures.json"
     run("benchmarks.scenarios", "--quick", "--backend", backend, "--json", str(file))
-    (figures,) = json.loads(file.read_text(encoding="utf-8"))
-    assert len(figures["milliseconds"]) == 7
-    assert all(len(sides) == 2 for sides in figures["milliseconds"].values())
+    works = grouped(saved(file))
+    assert len(works) == 8
+    assert all(len(sides) == 2 for sides in works.values())
 
 
 @pytest.mark.timeout(90)
