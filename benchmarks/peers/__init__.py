@@ -57,6 +57,11 @@ ENTRIES = (
 BASELINES: dict[Backend, str] = {"sqlite": "aiosqlite", "postgres": "asyncpg"}
 
 
+def entry_of(name: str) -> Entry:
+    """Return the peer of this name."""
+    return next(entry for entry in ENTRIES if entry.name == name)
+
+
 def chosen(text: str, names: Sequence[str], what: str) -> list[str]:
     """Return the names of an option that takes several with commas.
 
