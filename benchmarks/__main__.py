@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import click
 from rich.console import Console
@@ -72,11 +71,6 @@ class Run:
         self.console.print(text, markup=False, highlight=False)
 
 
-def _console(file: TextIO) -> Console:
-    # In a file, a table is not cut at 80 columns.
-    return Console(file=file, width=None if file.isatty() else 140)
-
-
 def _execute(run: Run, backends: Sequence[Backend], uvloop: bool) -> list[Figures]:
     factory = None
     if uvloop:
@@ -129,10 +123,10 @@ def main(
         flights=flight_count or (10_000 if quick else 100_000),
         import_rounds=min(rounds or 3, 1 if quick else 3),
     )
-    console = _console(sys.stdout)
+    console = report.console(sys.stdout)
     operations = chosen(only, OPERATION_NAMES, "operation")
     with databases(backends, durability) as places:
-        run = Run(_console(sys.stderr), places, chosen_entries(peers), operations, plan)
+        run = Run(report.console(sys.stderr), places, chosen_entries(peers), operations, plan)
         figures = _execute(run, backends, uvloop)
     report.show(console, figures)
     missed = report.missed(verdicts([aims.Run(durability, figures)]))

@@ -8,13 +8,13 @@ import platform
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.aims import Verdict
-from benchmarks.figures import Figures, grouped, ratio
+from benchmarks.figures import KINDS, Figures, grouped, ratio
 from benchmarks.peers import BASELINES, ENTRIES
 from benchmarks.target import Backend
 
@@ -52,18 +52,38 @@ def microseconds(seconds: float) -> str:
     return f"{seconds * 1e6:,.1f}" if seconds < 1e-4 else f"{seconds * 1e6:,.0f}"
 
 
-def show(console: Console, figures: Sequence[Figures]) -> None:
+def compared(own: Figures, other: Figures) -> str:
+    """Return one line: the times of both sides, and their ratios."""
+    times = ", ".join(f"{one.side} {_time(one.median())}" for one in (own, other))
+    names = {"wall": "wall time", "cpu": "CPU time", "server": "CPU time of the server"}
+    found = [(ratio(own, other, kind), names[kind]) for kind in KINDS]
+    ratios = ", ".join(f"{value:.2f} by {name}" for value, name in found if value is not None)
+    return f"{own.backend}, {own.work}: {times}; ratio {ratios}"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.2f} ms"
+
+
+def console(file: TextIO) -> Console:
+    """Return a console whose tables are not cut at 80 columns in a file."""
+    return Console(file=file, width=None if file.isatty() else 140)
+
+
+def show(output: Console, figures: Sequence[Figures]) -> None:
     """Print the tables and the failures."""
     backends: dict[Backend, None] = dict.fromkeys(one.backend for one in figures)
     for backend in backends:
         unit = "microseconds per operation, per row for many rows"
         below = f"below, the ratios to {BASELINES[backend]} by wall time and by CPU time of the process"
-        console.print(f"{backend}: {unit}; {below}", highlight=False)
-        console.print(table(backend, figures))
+        output.print(f"{backend}: {unit}; {below}", highlight=False)
+        output.print(table(backend, figures))
     for one in figures:
         if one.error is not None:
             line = f"{one.backend} {one.work} {one.side} failed: {one.error}"
-            console.print(line, markup=False, highlight=False)
+            output.print(line, markup=False, highlight=False)
 
 
 def missed(verdicts: Sequence[Verdict]) -> list[str]:

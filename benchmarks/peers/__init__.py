@@ -21,12 +21,14 @@ class Entry:
 
     Attributes:
         name: Name on the command line.
+        title: Name for readers.
         module: Module of this package that holds the class.
         distributions: Packages whose versions are reported.
         backends: Backends it works on.
     """
 
     name: str
+    title: str
     module: str
     distributions: tuple[str, ...]
     backends: tuple[Backend, ...] = _BOTH
@@ -42,15 +44,15 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("deebase", "deebase_tables", ("deebase", "sqlalchemy")),
-    Entry("sqlite3", "raw_sqlite3", (), ("sqlite",)),
-    Entry("aiosqlite", "raw_aiosqlite", ("aiosqlite",), ("sqlite",)),
-    Entry("asyncpg", "raw_asyncpg", ("asyncpg",), ("postgres",)),
-    Entry("sqlalchemy", "sqlalchemy_core", ("sqlalchemy",)),
-    Entry("tortoise", "tortoise_models", ("tortoise-orm",)),
-    Entry("piccolo", "piccolo_tables", ("piccolo",)),
-    Entry("sqlmodel", "sqlmodel_session", ("sqlmodel",)),
-    Entry("fastlite", "fastlite_tables", ("fastlite", "apsw"), ("sqlite",)),
+    Entry("deebase", "DeeBase", "deebase_tables", ("deebase", "sqlalchemy")),
+    Entry("sqlite3", "sqlite3", "raw_sqlite3", (), ("sqlite",)),
+    Entry("aiosqlite", "aiosqlite", "raw_aiosqlite", ("aiosqlite",), ("sqlite",)),
+    Entry("asyncpg", "asyncpg", "raw_asyncpg", ("asyncpg",), ("postgres",)),
+    Entry("sqlalchemy", "SQLAlchemy Core", "sqlalchemy_core", ("sqlalchemy",)),
+    Entry("tortoise", "Tortoise ORM", "tortoise_models", ("tortoise-orm",)),
+    Entry("piccolo", "Piccolo", "piccolo_tables", ("piccolo",)),
+    Entry("sqlmodel", "SQLModel", "sqlmodel_session", ("sqlmodel",)),
+    Entry("fastlite", "fastlite", "fastlite_tables", ("fastlite", "apsw"), ("sqlite",)),
 )
 
 #: The reference: the driver that DeeBase itself uses, called directly.
@@ -60,6 +62,11 @@ BASELINES: dict[Backend, str] = {"sqlite": "aiosqlite", "postgres": "asyncpg"}
 def entry_of(name: str) -> Entry:
     """Return the peer of this name."""
     return next(entry for entry in ENTRIES if entry.name == name)
+
+
+def title_of(name: str) -> str:
+    """Return a peer's name for readers; another side keeps its own."""
+    return next((entry.title for entry in ENTRIES if entry.name == name), name)
 
 
 def chosen(text: str, names: Sequence[str], what: str) -> list[str]:

@@ -10,8 +10,8 @@ import click
 
 from benchmarks.clock import Clock
 from benchmarks.databases import BACKENDS, Databases, chosen_backends, databases
-from benchmarks.figures import Figures, grouped, ratio
-from benchmarks.report import as_json
+from benchmarks.figures import Figures, grouped
+from benchmarks.report import as_json, compared
 from benchmarks.scenarios.bench import FULL, QUICK, Plan, prepared
 from benchmarks.scenarios.mixed import mixed_load
 from benchmarks.scenarios.reads import large_table, pages, parents
@@ -32,17 +32,6 @@ async def measure(backend: Backend, places: Databases, plan: Plan) -> list[Figur
         return list(bench.figures.values())
 
 
-def lines(figures: list[Figures]) -> list[str]:
-    """Return a line for each scenario: both times, and the ratios by wall time and by CPU time."""
-    result: list[str] = []
-    for work, sides in grouped(figures).items():
-        own, other = sides.values()
-        times = ", ".join(f"{one.side} {1000 * (one.median() or 0):,.2f} ms" for one in (own, other))
-        ratios = [ratio(own, other, kind) for kind in ("wall", "cpu")]
-        result.append(f"{own.backend}: {work}: {times}, {' '.join(f'{one:.2f}' for one in ratios if one is not None)}")
-    return result
-
-
 @click.command()
 @click.option("--backend", type=click.Choice([*BACKENDS, "all"]), default="all", help="Database to measure on.")
 @click.option("--quick", is_flag=True, help="Measure less; the figures are rough.")
@@ -54,7 +43,8 @@ def main(backend: str, quick: bool, json_file: Path | None) -> None:
     with databases(backends, "normal") as places:
         for name in backends:
             measured = asyncio.run(measure(name, places, plan))
-            click.echo("\n".join(lines(measured)))
+            for sides in grouped(measured).values():
+                click.echo(compared(*sides.values()))
             found += measured
     if json_file:
         text = json.dumps(as_json(found, {"durability": "normal", **vars(plan)}), indent=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import statistics
+import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from rich.table import Table
 from benchmarks.databases import BACKENDS, Databases, chosen_backends, databases
 from benchmarks.figures import Figures, grouped
 from benchmarks.peers import ENTRIES, Entry, chosen_entries
-from benchmarks.report import as_json
+from benchmarks.report import as_json, console
 from benchmarks.services.service import (
     TITLES,
     RequestKind,
@@ -123,7 +124,9 @@ def _cell(one: Figures | None) -> str:
 @click.option("--backend", type=click.Choice([*BACKENDS, "all"]), default="all", help="Database to measure on.")
 @click.option("--peers", default="", help=f"Libraries, with commas: {', '.join(entry.name for entry in ENTRIES)}.")
 @click.option("--seconds", type=click.IntRange(min=1), default=2, show_default=True, help="Of each load.")
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Loads of each kind.")
+@click.option(
+    "--rounds", type=click.IntRange(min=0), default=3, show_default=True, help="Loads; 0 only checks answers."
+)
 @click.option("--connections", type=click.IntRange(min=1), default=32, show_default=True, help="Of wrk.")
 @click.option("--durability", type=click.Choice(["normal", "full"]), default="normal", help="Wait for the disk?")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
@@ -137,16 +140,16 @@ def main(
     json_file: Path | None,
 ) -> None:
     """Load one service per library with wrk, on loopback."""
-    if not wrk_is_installed():
+    if rounds and not wrk_is_installed():
         raise click.ClickException("the load generator wrk is not installed; on Debian: apt-get install wrk")
-    backends, plan, console = chosen_backends(backend), Plan(seconds, rounds, connections), Console()
+    backends, plan, output = chosen_backends(backend), Plan(seconds, rounds, connections), console(sys.stdout)
     found: list[ServiceFigures] = []
     with databases(backends, durability) as places:
-        run = Run(Console(stderr=True), places, chosen_entries(peers), plan)
+        run = Run(console(sys.stderr), places, chosen_entries(peers), plan)
         for name in backends:
             figures = asyncio.run(run.backend(name))
-            console.print(f"{name}: requests per second, p50 and p99, CPU time of the service per request")
-            console.print(table(figures))
+            output.print(f"{name}: requests per second, p50 and p99, CPU time of the service per request")
+            output.print(table(figures))
             found += figures
     if json_file:
         text = json.dumps(as_json(found, {"durability": durability, **vars(plan)}), indent=2)

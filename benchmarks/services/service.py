@@ -32,6 +32,8 @@ SCRIPT = Path(__file__).with_name("requests.lua")
 _START = 30
 #: Seconds that a service has to end after SIGTERM.
 _END = 10
+#: Seconds of CPU time that a service may use in a twentieth of a second when it serves no request.
+_IDLE = 0.001
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,21 @@ class Service:
         wrk = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
         output, _ = await wrk.communicate()
         cost = self._clock.stop()
+        await self._settle()
         measured = json.loads(output.decode().strip().splitlines()[-1])
         if measured["errors"] or not measured["requests"]:
             raise RuntimeError(f"{measured['errors']} of {measured['requests']} requests failed")
         # wrk knows better than our clock when the load began and ended.
         cost = replace(cost, wall=measured["seconds"])
         return Load(cost.per(measured["requests"]), measured["p50"], measured["p99"])
+
+    async def _settle(self) -> None:
+        """Wait until the service has ended the requests that wrk left, so that it does not disturb the next one."""
+        for _ in range(200):
+            self._clock.start()
+            await asyncio.sleep(0.05)
+            if self._clock.stop().cpu < _IDLE:
+                break
 
 
 def _answer(url: str, body: object = None) -> Any:
