@@ -24,7 +24,9 @@ PARTS: dict[str, tuple[str, str]] = {
         "benchmarks --durability full --only insert --peers deebase,aiosqlite,asyncpg --repeat 2 --rounds 1",
     ),
     "scenarios": ("benchmarks.scenarios", "benchmarks.scenarios --quick"),
-    "services": ("benchmarks.services", "benchmarks.services --seconds 1 --rounds 1"),
+    "arrow": ("benchmarks.arrow", "benchmarks.arrow --quick"),
+    "stalls": ("benchmarks.stalls", "benchmarks.stalls --quick"),
+    "services": ("benchmarks.services --seconds 1", "benchmarks.services --seconds 1 --rounds 1"),
 }
 
 

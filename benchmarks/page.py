@@ -55,7 +55,7 @@ def blocks(saved: Saved) -> dict[str, Lines]:
     calls = _figures(saved, "calls")
     machine = textwrap.wrap(tables.machine(saved["services"]), 120)
     return {
-        "summary": tables.in_words(_services(saved)),
+        "summary": tables.summary(_services(saved)),
         "services": tables.services(_services(saved)),
         "calls": tables.calls(calls, "wall"),
         "cpu": tables.calls(calls, "cpu"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.aims import Verdict
-from benchmarks.chart import TITLES
+from benchmarks.chart import DRIVERS, TITLES
 from benchmarks.figures import Figures, Kind, grouped, ratio
 from benchmarks.peers import BASELINES, title_of
 from benchmarks.report import microseconds
@@ -32,24 +32,29 @@ def _backends(figures: Sequence[Figures]) -> list[Backend]:
 # -- services --------------------------------------------------------------------------------------
 
 
-def in_words(figures: Sequence[ServiceFigures]) -> Lines:
-    """Return what the services show, an item for each database and kind of request."""
-    lines: Lines = []
+def summary(figures: Sequence[ServiceFigures]) -> Lines:
+    """Return how many times the requests of the driver, and of the fastest other library, DeeBase answers."""
+    rows: list[list[str]] = []
     for backend in _backends(figures):
-        driver = BASELINES[backend]
         for work, sides in grouped(one for one in figures if one.backend == backend).items():
-            rates = {
-                side: one.requests for side, one in sides.items() if isinstance(one, ServiceFigures) and one.requests
-            }
-            own = rates.get("deebase")
-            others = {side: rate for side, rate in rates.items() if side not in ("deebase", "sqlite3", driver)}
-            if own and driver in rates and others:
-                best = max(others, key=lambda side: others[side])
-                lines.append(
-                    f"* {TITLES[backend]}, {work}: {own:,.0f} requests per second. That is {own / rates[driver]:.1f} "
-                    f"times {driver}, and {own / others[best]:.1f} times {title_of(best)}, the fastest other library."
+            own, driver = sides.get("deebase"), sides.get(BASELINES[backend])
+            others = [one for side, one in sides.items() if side not in ("deebase", *DRIVERS) and one.median()]
+            if own and driver and others:
+                best = min(others, key=lambda one: one.median() or 0)
+                rows.append(
+                    [work, TITLES[backend], *(_times_of(own, one) for one in (driver, best)), _cpu(own, driver)]
                 )
-    return [*lines, ""]
+    return _table(["request", "database", "beside the driver", "beside the fastest other library", "CPU time"], rows)
+
+
+def _times_of(own: Figures, other: Figures) -> str:
+    first, second = own.median(), other.median()
+    return f"{second / first:.1f} times {title_of(other.side)}" if first and second else "-"
+
+
+def _cpu(own: Figures, driver: Figures) -> str:
+    used = ratio(own, driver, "cpu")
+    return "-" if used is None else f"{used:.1f} of {title_of(driver.side)}"
 
 
 def services(figures: Sequence[ServiceFigures]) -> Lines:

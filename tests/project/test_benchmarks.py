@@ -130,8 +130,7 @@ def test_the_pages_and_the_chart_hold_the_figures(project: Path) -> None:
     page.write(figures, project)
     text, aims = ((project / path).read_text(encoding="utf-8") for path in (page.PAGE, page.AIMS))
     assert "| get | 20.0 (0.20) | 100 (1.00) | - |" in text
-    assert "PostgreSQL, insert: 10,000 requests per second" in text
-    assert "2.0 times asyncpg, and 5.0 times Tortoise ORM" in text
+    assert "| insert | PostgreSQL | 2.0 times asyncpg | 5.0 times Tortoise ORM | 0.5 of asyncpg |" in text
     assert "| Tortoise ORM | 2,000/s<br>1.0 / 2.0 ms<br>500 µs CPU |" in text
     assert "| get | SQLite | aiosqlite | 0.40 | 0.20 | 0.20 | - | met |" in aims
     page.write(figures, project)
