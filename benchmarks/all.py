@@ -18,7 +18,7 @@ from benchmarks.page import ROOT, write
 
 #: The arguments of each part: for real, and with --quick.
 PARTS: dict[str, tuple[str, str]] = {
-    "calls": ("benchmarks --seconds 0.06 --rounds 7", "benchmarks --repeat 2 --rounds 1 --flights 100"),
+    "calls": ("benchmarks --rounds 5 --flights 50000", "benchmarks --repeat 2 --rounds 1 --flights 100"),
     "full": (
         "benchmarks --durability full --only insert --peers deebase,aiosqlite,asyncpg --rounds 7",
         "benchmarks --durability full --only insert --peers deebase,aiosqlite,asyncpg --repeat 2 --rounds 1",
