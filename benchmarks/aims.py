@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.figures import Figures, Kind, ratio
+from benchmarks.figures import KINDS, Figures, Kind, ratio
 from benchmarks.target import Backend, Durability
 
 
@@ -40,7 +40,7 @@ class Aim:
             sides = {one.side: one for one in run.figures if (one.backend, one.work) == (self.backend, self.work)}
             if run.durability == self.durability and {"deebase", self.reference} <= sides.keys():
                 own, other = sides["deebase"], sides[self.reference]
-                return Verdict(self, *(ratio(own, other, kind) for kind in ("wall", "cpu", "server")))
+                return Verdict(self, *(ratio(own, other, kind) for kind in KINDS))
         return None
 
 
@@ -71,6 +71,11 @@ class Verdict:
         """The times that are above the aim."""
         found: dict[Kind, float | None] = {"wall": self.wall, "cpu": self.cpu}
         return [kind for kind in self.aim.kinds if (value := found.get(kind)) is not None and value > self.aim.most]
+
+    @property
+    def in_words(self) -> str:
+        """Whether the aim is met, and by which time it is not."""
+        return f"missed by {' and '.join(KINDS[kind] for kind in self.missed)}" if self.missed else "met"
 
 
 def verdicts(runs: Sequence[Run]) -> list[Verdict]:

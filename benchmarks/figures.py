@@ -12,7 +12,7 @@ from benchmarks.clock import Cost
 from benchmarks.target import Backend
 
 Kind = Literal["wall", "cpu", "server"]
-KINDS: tuple[Kind, ...] = ("wall", "cpu", "server")
+KINDS: dict[Kind, str] = {"wall": "wall time", "cpu": "CPU time", "server": "CPU time of the server"}
 
 
 @dataclass

@@ -55,8 +55,7 @@ def microseconds(seconds: float) -> str:
 def compared(own: Figures, other: Figures) -> str:
     """Return one line: the times of both sides, and their ratios."""
     times = ", ".join(f"{one.side} {_time(one.median())}" for one in (own, other))
-    names = {"wall": "wall time", "cpu": "CPU time", "server": "CPU time of the server"}
-    found = [(ratio(own, other, kind), names[kind]) for kind in KINDS]
+    found = [(ratio(own, other, kind), name) for kind, name in KINDS.items()]
     ratios = ", ".join(f"{value:.2f} by {name}" for value, name in found if value is not None)
     return f"{own.backend}, {own.work}: {times}; ratio {ratios}"
 
@@ -89,7 +88,7 @@ def show(output: Console, figures: Sequence[Figures]) -> None:
 def missed(verdicts: Sequence[Verdict]) -> list[str]:
     """Return a line for each aim that was measured and missed."""
     return [
-        f"missed by {' and '.join(verdict.missed)}: {verdict.aim.title} on {verdict.aim.backend}: "
+        f"{verdict.in_words}: {verdict.aim.title} on {verdict.aim.backend}: "
         f"{_ratio(verdict.wall)} and {_ratio(verdict.cpu)}, aimed at {verdict.aim.most:.2f}"
         for verdict in verdicts
         if verdict.missed

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.aims import Verdict
 from benchmarks.chart import DRIVERS, TITLES
-from benchmarks.figures import Figures, Kind, grouped, ratio
+from benchmarks.figures import KINDS, Figures, Kind, grouped, ratio
 from benchmarks.peers import BASELINES, title_of
 from benchmarks.report import microseconds
 from benchmarks.services.service import ServiceFigures
@@ -124,8 +124,7 @@ def _compared(work: str, own: Figures, other: Figures) -> str:
 
 def _times(own: Figures, other: Figures) -> list[str]:
     times = ["-" if (value := one.median()) is None else f"{1000 * value:,.2f}" for one in (own, other)]
-    kinds: tuple[Kind, ...] = ("wall", "cpu", "server")
-    return times + [_ratio(ratio(own, other, kind)) for kind in kinds]
+    return times + [_ratio(ratio(own, other, kind)) for kind in KINDS]
 
 
 # -- the rest --------------------------------------------------------------------------------------
@@ -150,7 +149,7 @@ def aims(found: Sequence[Verdict]) -> Lines:
             verdict.aim.reference,
             f"{verdict.aim.most:.2f}",
             *map(_ratio, (verdict.wall, verdict.cpu, verdict.server)),
-            f"missed by {' and '.join(verdict.missed)}" if verdict.missed else "met",
+            verdict.in_words,
         ]
         for verdict in found
     ]

@@ -143,7 +143,7 @@ def test_an_aim_is_missed_by_the_time_that_is_above_it(project: Path) -> None:
     figures["calls"]["figures"][0]["cpu"] = [0.000_1] * 3
     page.write(figures, project)
     aims = (project / page.AIMS).read_text(encoding="utf-8")
-    assert "| get | SQLite | aiosqlite | 0.40 | 0.20 | 0.50 | - | missed by cpu |" in aims
+    assert "| get | SQLite | aiosqlite | 0.40 | 0.20 | 0.50 | - | missed by CPU time |" in aims
 
 
 def test_the_chart_is_read_without_its_colours(project: Path) -> None:
