@@ -38,7 +38,7 @@ def _services(saved: Saved) -> list[ServiceFigures]:
 
 def _runs(saved: Saved) -> Sequence[aims.Run]:
     parts = [part for part in ("calls", "full", "scenarios", "arrow") if part in saved]
-    return [aims.Run(saved[part]["settings"]["durability"], _figures(saved, part)) for part in parts]
+    return [aims.Run(saved[part]["settings"].get("durability", "normal"), _figures(saved, part)) for part in parts]
 
 
 def conditions(saved: Saved) -> str:

@@ -117,8 +117,15 @@ def project(tmp_path: Path) -> Path:
     both: list[tuple[Backend, str]] = [("sqlite", "aiosqlite"), ("postgres", "asyncpg")]
     calls = [one for backend, driver in both for one in made_calls(backend, driver)]
     loads = [one for backend, driver in both for one in made_services(backend, driver)]
+    arrow = [
+        Figures("sqlite", "200,000 rows to Arrow", side, wall=[wall], cpu=[0.1])
+        for side, wall in (("deebase", 0.3), ("ADBC", 0.1))
+    ]
+    stalls = {"situation": "32 readers", "in_loop": "200us", "p50": 0.1, "p99": 0.5, "p99_9": 0.75, "largest": 2}
     figures = {
         "calls": as_json(calls, {"durability": "normal"}),
+        "arrow": as_json(arrow, {}),
+        "stalls": [stalls],
         "services": as_json(loads, {"connections": 32}),
     }
     (tmp_path / "figures.json").write_text(json.dumps(figures), encoding="utf-8")
@@ -133,6 +140,9 @@ def test_the_pages_and_the_chart_hold_the_figures(project: Path) -> None:
     assert "| insert | PostgreSQL | 2.0 times asyncpg | 5.0 times Tortoise ORM | 0.5 of asyncpg |" in text
     assert "| Tortoise ORM | 2,000/s<br>1.0 / 2.0 ms<br>500 µs CPU |" in text
     assert "| get | SQLite | aiosqlite | 0.40 | 0.20 | 0.20 | - | met |" in aims
+    assert "| 200,000 rows to Arrow (DeeBase against ADBC) | 300.00 | 100.00 | 3.00 | 1.00 | - |" in text
+    assert "| 32 readers | 200us | 0.10 | 0.50 | 0.75 | 2.00 |" in text
+    assert "| 200,000 rows to Arrow | SQLite | ADBC | 1.20 | 3.00 | 1.00 | - | met |" in aims
     page.write(figures, project)
     assert (project / page.PAGE).read_text(encoding="utf-8") == text
     assert (project / page.AIMS).read_text(encoding="utf-8") == aims
