@@ -75,8 +75,8 @@ class Clock:
         """Return the cost since the start."""
         wall, cpu, begin = time.perf_counter(), self._cpu(), self._begin
         server = server_seconds(self._postmaster)
-        both = server is not None and begin.server is not None
-        return Cost(wall - begin.wall, cpu - begin.cpu, server - begin.server if both else None)
+        spent = None if server is None or begin.server is None else server - begin.server
+        return Cost(wall - begin.wall, cpu - begin.cpu, spent)
 
     def _cpu(self) -> float:
         return time.process_time() if self._process is None else cpu_seconds(self._process)

@@ -6,7 +6,7 @@ import dataclasses
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from benchmarks.clock import Cost
 from benchmarks.target import Backend
@@ -62,6 +62,9 @@ class Figures:
         return saved | {kind: [round(seconds, 9) for seconds in saved[kind]] for kind in KINDS}
 
 
+F = TypeVar("F", bound=Figures)
+
+
 def ratio(own: Figures, other: Figures, kind: Kind = "wall") -> float | None:
     """Return the ratio of one side to another; None if one of them has no figure.
 
@@ -72,9 +75,9 @@ def ratio(own: Figures, other: Figures, kind: Kind = "wall") -> float | None:
     return statistics.median(first / second for first, second in pairs) if pairs else None
 
 
-def grouped(figures: Iterable[Figures]) -> dict[str, dict[str, Figures]]:
+def grouped(figures: Iterable[F]) -> dict[str, dict[str, F]]:
     """Return the figures of one database by work and side, in their order."""
-    found: dict[str, dict[str, Figures]] = {}
+    found: dict[str, dict[str, F]] = {}
     for one in figures:
         found.setdefault(one.work, {})[one.side] = one
     return found

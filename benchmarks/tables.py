@@ -68,8 +68,8 @@ def services(figures: Sequence[ServiceFigures]) -> Lines:
     return lines
 
 
-def _service(one: Figures | None) -> str:
-    if not isinstance(one, ServiceFigures) or one.requests is None:
+def _service(one: ServiceFigures | None) -> str:
+    if one is None or one.requests is None:
         return "failed"
     p50, p99 = (1000 * statistics.median(values) for values in (one.p50, one.p99))
     cpu = microseconds(one.median("cpu") or 0)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.databases import BACKENDS, Databases, chosen_backends, databases
-from benchmarks.figures import Figures, grouped
+from benchmarks.figures import grouped
 from benchmarks.peers import ENTRIES, Entry, chosen_entries
 from benchmarks.report import as_json, console
 from benchmarks.services.service import (
@@ -113,8 +113,8 @@ def table(figures: Sequence[ServiceFigures]) -> Table:
     return shown
 
 
-def _cell(one: Figures | None) -> str:
-    if not isinstance(one, ServiceFigures) or one.requests is None:
+def _cell(one: ServiceFigures | None) -> str:
+    if one is None or one.requests is None:
         return "failed"
     p50, p99 = (1000 * statistics.median(values) for values in (one.p50, one.p99))
     return f"{one.requests:,.0f}/s\n{p50:.1f} {p99:.1f} ms\n{1e6 * (one.median('cpu') or 0):.0f} us CPU"
