@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
 
+from deebase._rows.recently_used import RecentlyUsed
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
 from deebase._sql.violations import WriteTarget
@@ -28,13 +30,42 @@ class Param(NamedTuple):
     constant: Any
 
 
+#: Whole numbers that are part of a text, such as a LIMIT: texts that are kept for one statement, and how many of them
+#: the driver prepares at their first use. It prepares others when they are used again.
+KEPT_TEXTS = 8
+PREPARED_AT_ONCE = 4
+#: What the compiler writes for a number that is part of the text. No text of a user contains NUL.
+_MARK = re.compile("\0#\0")
+_LARGEST = 2**63 - 1
+
+
+def number_mark() -> str:
+    """Return what stands for a whole number in compiled text, which `CompiledStatement.ready` replaces."""
+    return "\0#\0"
+
+
 class CompiledStatement:
     """A statement that is compiled once: its text, and the source and converter of each parameter."""
 
-    __slots__ = ("_bound", "_slots", "fixed", "hidden", "statement")
+    __slots__ = ("_bound", "_numbers", "_pieces", "_slots", "_texts", "_written", "fixed", "hidden", "statement")
 
-    def __init__(self, statement: Statement, slots: tuple[Param, ...], hidden: int = 0, *, fixed: bool = False) -> None:
+    def __init__(
+        self,
+        statement: Statement,
+        slots: tuple[Param, ...],
+        hidden: int = 0,
+        *,
+        fixed: bool = False,
+        numbers: Sequence[Param] = (),
+    ) -> None:
+        #: Its text has a mark for each of the numbers.
         self.statement = statement
+        #: The whole numbers that are written into the text, in their order.
+        self._numbers = tuple(numbers)
+        self._pieces: list[str] = _MARK.split(statement.sql) if numbers else []
+        self._texts: RecentlyUsed[tuple[Any, ...], Statement] = RecentlyUsed(KEPT_TEXTS)
+        #: How many texts were written.
+        self._written = 0
         self._slots = slots
         #: Source and converter of each parameter, if all have both.
         self._bound = [(slot.source, slot.bind) for slot in slots if slot.source is not None and slot.bind is not None]
@@ -56,6 +87,34 @@ class CompiledStatement:
             constant if source is None else (values[source] if bind is None else bind(values[source]))
             for source, bind, constant in self._slots
         ]
+
+    def ready(self, values: Mapping[Any, Any]) -> tuple[Statement, list[Any]]:
+        """Return the statement to send, and its parameters."""
+        if not self._numbers:
+            return self.statement, self.args(values)
+        numbers = tuple([constant if source is None else values[source] for source, _, constant in self._numbers])
+        statement = self._texts[numbers]
+        if statement is None:
+            text = "".join([part for pair in zip(self._pieces, [*map(_digits, numbers), ""], strict=True) for part in pair])
+            statement = self._texts[numbers] = self.statement.with_text(text)
+            statement.runs_once = self._written >= PREPARED_AT_ONCE
+            self._written += 1
+        else:
+            statement.runs_once = False
+        return statement, self.args(values)
+
+
+def _digits(number: Any) -> str:
+    """Return a whole number as SQL.
+
+    Raises:
+        ValidationError: it is not a number of 64 bits.
+    """
+    if number is None:
+        return "NULL"
+    if not isinstance(number, int) or abs(number) > _LARGEST:
+        raise ValidationError("LIMIT and OFFSET are whole numbers of 64 bits", value=number, hint=".limit(20)")
+    return str(int(number))
 
 
 class Parameters:
@@ -101,6 +160,15 @@ def prepare(
         else Param(None, None, _processed(state.parameters[name], processors.get(name)))
         for name in state.positiontup or ()
     )
+    numbers: list[Param] = []
+    for number in getattr(compiled, "numbers", ()):
+        source: Hashable = None
+        if number in parameters.embedded:
+            name = parameters.embedded[number]
+            source, sources[name] = name, (name, None)
+        elif number.key in parameters.sources:
+            source = parameters.sources[number.key][0]
+        numbers.append(Param(source, None, number.value))
     # An embedded value that is compiled under another object would be frozen into a cached statement.
     fixed = len(sources) < len(parameters.sources) + len(parameters.embedded)
     capabilities = capabilities_of(dialect)
@@ -116,6 +184,7 @@ def prepare(
         slots,
         hidden,
         fixed=fixed,
+        numbers=numbers,
     )
 
 

@@ -256,7 +256,7 @@ def exists(model: TableModel, dialect: Dialect, where: Where, *, is_cheap: bool)
         sa.select(sa.literal_column("1", sa.Integer()))
         .select_from(model.sa_table)
         .where(*where.clauses(parameters))
-        .limit(1)
+        .limit(sa.literal_column("1", sa.Integer()))
     )
     return prepare(element, dialect, parameters, reads=True, is_cheap=is_cheap)
 
