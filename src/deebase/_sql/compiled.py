@@ -95,7 +95,9 @@ class CompiledStatement:
         numbers = tuple([constant if source is None else values[source] for source, _, constant in self._numbers])
         statement = self._texts[numbers]
         if statement is None:
-            text = "".join([part for pair in zip(self._pieces, [*map(_digits, numbers), ""], strict=True) for part in pair])
+            text = "".join(
+                [part for pair in zip(self._pieces, [*map(_digits, numbers), ""], strict=True) for part in pair]
+            )
             statement = self._texts[numbers] = self.statement.with_text(text)
             statement.runs_once = self._written >= PREPARED_AT_ONCE
             self._written += 1

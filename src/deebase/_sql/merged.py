@@ -1,8 +1,10 @@
-"""The first rows in the order of moments that are stored in several forms (SQLite).
+"""The first rows in an order that no single range of an index has: those of several ranges, which are merged.
 
-An index has the right order only for our own form. Rows in our form are read from the index. Rows in other forms,
-usually none, are sorted. SQLite merges the two and stops at the limit, so a page of a large table costs no more than
-with values of a single form.
+An index on moments that are stored in several forms (SQLite) has the right order only for our own form. Rows in our
+form are read from the index. Rows in other forms, usually none, are sorted. SQLite merges the two and stops at the
+limit, so a page of a large table costs no more than with values of a single form.
+
+A page of rows that are sorted by a column with NULLs may lie in two ranges of an index, each of which is limited.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ def merged(
     model: TableModel,
     parts: Sequence[Branch],
     order: Order,
-    read: Callable[[Branch], Any],
+    selects: Sequence[Any],
     limited: Callable[[Any], Any],
 ) -> Any:
     """Return the SELECT of the first rows of all parts, with the values that they are sorted by after their columns.
@@ -65,18 +67,37 @@ def merged(
         model: the table.
         parts: its parts.
         order: the order of the rows.
-        read: returns the SELECT of a part, without order.
+        selects: the SELECT of each part, without order.
         limited: returns a SELECT with its limit and offset.
     """
     names = [name for name, _ in order]
-    selects = [read(part).add_columns(*_keys(model, part, names)) for part in parts]
-    width = len(selects[0].selected_columns) - len(order)
+    keyed = [select.add_columns(*_keys(model, part, names)) for part, select in zip(parts, selects, strict=True)]
+    width = len(keyed[0].selected_columns) - len(order)
     # By number: a compound SELECT can only sort by its columns.
     places = [
         _directed(sa.literal_column(str(width + n + 1)), descending=descending)
         for n, (_, descending) in enumerate(order)
     ]
-    return limited(sa.union_all(*selects).order_by(*places))
+    return limited(sa.union_all(*keyed).order_by(*places))
+
+
+def stacked(model: TableModel, parts: Sequence[tuple[Branch, Any]], order: Order, limited: Callable[[Any], Any]) -> Any:
+    """Return the SELECT of the first rows of several SELECTs, each of which is sorted and limited by itself.
+
+    Args:
+        model: the table.
+        parts: the SELECTs without order, and the part of the table that each reads.
+        order: the order of the rows.
+        limited: returns a SELECT with its limit.
+    """
+    names = [name for name, _ in order]
+    pieces: list[Any] = []
+    for part, select in parts:
+        keys = _sorted_by(model, part, names)
+        places = [_directed(key, descending=descending) for key, (_, descending) in zip(keys, order, strict=True)]
+        first = limited(select.add_columns(*_keys(model, part, names)).order_by(*places))
+        pieces.append(sa.select(*first.subquery().c))
+    return limited(without_keys(sa.union_all(*pieces), order))
 
 
 def without_keys(element: Any, order: Order) -> Any:
@@ -89,8 +110,11 @@ def without_keys(element: Any, order: Order) -> Any:
 
 
 def _keys(model: TableModel, part: Branch, names: Sequence[str]) -> list[Any]:
-    sorted_by = [part.columns.get(name, model.columns[name].order_column) for name in names]
-    return [column.label(f"deebase_k{n}") for n, column in enumerate(sorted_by)]
+    return [column.label(f"deebase_k{n}") for n, column in enumerate(_sorted_by(model, part, names))]
+
+
+def _sorted_by(model: TableModel, part: Branch, names: Sequence[str]) -> list[Any]:
+    return [part.columns.get(name, model.columns[name].order_column) for name in names]
 
 
 def _directed(column: Any, *, descending: bool) -> Any:
