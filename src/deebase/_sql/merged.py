@@ -4,7 +4,7 @@ An index on moments that are stored in several forms (SQLite) has the right orde
 form are read from the index. Rows in other forms, usually none, are sorted. SQLite merges the two and stops at the
 limit, so a page of a large table costs no more than with values of a single form.
 
-A page of rows that are sorted by a column with NULLs may lie in two ranges of an index, each of which is limited.
+A page of rows that are sorted by a column with NULLs may lie in two ranges of an index: first the one, then the other.
 """
 
 from __future__ import annotations
@@ -81,23 +81,24 @@ def merged(
     return limited(sa.union_all(*keyed).order_by(*places))
 
 
-def stacked(model: TableModel, parts: Sequence[tuple[Branch, Any]], order: Order, limited: Callable[[Any], Any]) -> Any:
-    """Return the SELECT of the first rows of several SELECTs, each of which is sorted and limited by itself.
+def in_turn(model: TableModel, selects: Sequence[Any], order: Order, limited: Callable[[Any], Any], limit: Any) -> Any:
+    """Return the first rows of two SELECTs; the second one is only read if the first one has too few rows.
 
     Args:
         model: the table.
-        parts: the SELECTs without order, and the part of the table that each reads.
+        selects: the SELECTs, without order; all rows of the first one come before those of the second one.
         order: the order of the rows.
         limited: returns a SELECT with its limit.
+        limit: the limit, as a parameter.
     """
     names = [name for name, _ in order]
-    pieces: list[Any] = []
-    for part, select in parts:
-        keys = _sorted_by(model, part, names)
-        places = [_directed(key, descending=descending) for key, (_, descending) in zip(keys, order, strict=True)]
-        first = limited(select.add_columns(*_keys(model, part, names)).order_by(*places))
-        pieces.append(sa.select(*first.subquery().c))
-    return limited(without_keys(sa.union_all(*pieces), order))
+    places = [model.columns[name].order_column for name in names]
+    sorted_by = [_directed(place, descending=descending) for place, (_, descending) in zip(places, order, strict=True)]
+    first, second = [select.add_columns(*_keys(model, WHOLE, names)).order_by(*sorted_by) for select in selects]
+    found: Any = limited(first).cte("deebase_first")
+    too_few = sa.select(sa.func.count()).select_from(found).scalar_subquery() < limit
+    more: Any = limited(second.where(too_few)).subquery("deebase_more")
+    return limited(without_keys(sa.union_all(sa.select(*found.c), sa.select(*more.c)), order))
 
 
 def without_keys(element: Any, order: Order) -> Any:
@@ -110,11 +111,8 @@ def without_keys(element: Any, order: Order) -> Any:
 
 
 def _keys(model: TableModel, part: Branch, names: Sequence[str]) -> list[Any]:
-    return [column.label(f"deebase_k{n}") for n, column in enumerate(_sorted_by(model, part, names))]
-
-
-def _sorted_by(model: TableModel, part: Branch, names: Sequence[str]) -> list[Any]:
-    return [part.columns.get(name, model.columns[name].order_column) for name in names]
+    sorted_by = [part.columns.get(name, model.columns[name].order_column) for name in names]
+    return [column.label(f"deebase_k{n}") for n, column in enumerate(sorted_by)]
 
 
 def _directed(column: Any, *, descending: bool) -> Any:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Dialect
 from deebase._rows.model import TableModel
 from deebase._sql import own_form
 from deebase._sql.compiled import CompiledStatement, Parameters, prepare
-from deebase._sql.merged import WHOLE, Branch, branches, merged, stacked, without_keys
+from deebase._sql.merged import WHOLE, Branch, branches, in_turn, merged, without_keys
 from deebase._sql.operands import assigned
 from deebase._sql.reread import Reread
 from deebase._sql.seek import Seek
@@ -236,18 +236,15 @@ def keyset(
 
     parts = branches(model, seek.directions)
     after = [[] if begins else seek.conditions(model, parameters, dialect, part.columns) for part in parts]
-    ranges = [(part, one) for part, conditions in zip(parts, after, strict=True) for one in conditions]
-    if lock is None and len(ranges) > len(parts) and is_in_an_index(model.sa_table, seek.columns[0][0]):
-        element = stacked(model, [(part, read(part, one)) for part, one in ranges], seek.directions, limited)
-    else:
-        any_of = [[sa.or_(*conditions)] if conditions else [] for conditions in after]
+    any_of = [[sa.or_(*conditions)] if conditions else [] for conditions in after]
+    if len(parts) > 1:
         reads = [read(part, *condition) for part, condition in zip(parts, any_of, strict=True)]
-        merging = len(parts) > 1
-        element = (
-            merged(model, parts, seek.directions, reads, limited)
-            if merging
-            else limited(reads[0].order_by(*seek.order(model)))
-        )
+        element = merged(model, parts, seek.directions, reads, limited)
+    elif len(after[0]) > 1 and lock is None and is_in_an_index(model.sa_table, seek.columns[0][0]):
+        limit = parameters.add("limit", sa.BigInteger(), None)
+        element = in_turn(model, [read(WHOLE, one) for one in after[0]], seek.directions, limited, limit)
+    else:
+        element = limited(read(WHOLE, *any_of[0]).order_by(*seek.order(model)))
     return _locking(element, dialect, parameters, lock, is_cheap=False)
 
 

@@ -240,6 +240,15 @@ class Where:
         return result
 
 
+def beside_key(conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    """Return the conditions of a scope in a form that no index serves: the key finds the rows, and they are checked.
+
+    Databases assume that a value of an indexed column has few rows. If most rows are of one scope, an index over the
+    column of the scope would be read whole for a few keys.
+    """
+    return [condition.is_(sa.true()) for condition in conditions]
+
+
 def _condition_hint(given: Any) -> str:
     """Return the hint for an argument that is not a condition."""
     if isinstance(given, sa.SelectBase):
