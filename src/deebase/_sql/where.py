@@ -5,7 +5,7 @@ from __future__ import annotations
 # Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -13,9 +13,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
 
 from deebase._rows.model import ColumnModel, TableModel
-from deebase._sql.binding import check_enclosed, check_fragment, fragment_parts
+from deebase._sql.binding import check_enclosed
 from deebase._sql.compiled import Parameters
-from deebase._sql.raw import adapt
+from deebase._sql.fragments import BoundFragment, bound_fragment
+from deebase._sql.operands import indexable, may_hide_index
 from deebase._sql.scope import Scope, no_scope
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.forms.foreign_values import OWN, sendable
@@ -30,28 +31,6 @@ MAX_VALUES = 30_000
 #: block the event loop, and overflow the stack.
 MAX_ELEMENTS = 10_000
 MAX_DEPTH = 100
-
-
-class Fragment(ColumnElement[bool]):
-    """A SQL condition of the user: literal text with bound values in between."""
-
-    __visit_name__ = "deebase_fragment"
-    inherit_cache = False
-    type = sa.Boolean()
-
-    def __init__(self, parts: Sequence[str | sa.BindParameter[Any]]) -> None:
-        self.parts = parts
-
-    def self_group(self, against: Any = None) -> Fragment:
-        """Return the condition itself: SQLAlchemy would compare it with 1 on SQLite, which disables indexes."""
-        return self
-
-
-@compiles(Fragment)
-def _compile_fragment(element: Fragment, compiler: Any, **kwargs: Any) -> str:
-    text = "".join([part if isinstance(part, str) else compiler.process(part, **kwargs) for part in element.parts])
-    # The line break ends a trailing `--` comment, which would hide the parenthesis.
-    return f"({text}\n)"
 
 
 class Enclosed(ColumnElement[bool]):
@@ -99,7 +78,7 @@ class Where:
     """The conditions of one statement.
 
     ``shape`` is the part of the cache key that determines the SQL text. It is None if a condition has no
-    comparable key (an expression, a fragment); the statement is then not cached.
+    comparable key (an expression whose text holds values); the statement is then not cached.
     """
 
     __slots__ = ("_clauses", "_sources", "embedded", "model", "scope", "shape", "values")
@@ -113,7 +92,7 @@ class Where:
         self._sources = 0
         #: Values inside of expressions, and their names in ``values``.
         self.embedded: dict[sa.BindParameter[Any], str] = {}
-        self._clauses: list[tuple[str, str, ColumnModel] | tuple[str, str, ColumnModel, int] | ColumnElement[bool]] = []
+        self._clauses: list[Any] = []
 
     def __bool__(self) -> bool:
         return bool(self._clauses)
@@ -153,13 +132,13 @@ class Where:
         kind = "in or null" if len(present) < len(values) else "in"
         self._add_keyed((kind, source, column, len(present)), (kind, column.name, len(present)))
 
-    def _add_keyed(self, clause: Any, shape: tuple[Hashable, ...]) -> None:
+    def _add_keyed(self, clause: Any, shape: Hashable) -> None:
         self._clauses.append(clause)
         if self.shape is not None:
             self.shape = (*self.shape, shape)
 
-    def expression(self, element: Any) -> None:
-        """Add a SQLAlchemy condition."""
+    def expression(self, element: Any, dialect: Dialect | None = None) -> None:
+        """Add a SQLAlchemy condition; one of the caller with the database, so that an index can serve it."""
         if isinstance(element, SqlExpression):
             element = element.element
         if not isinstance(element, sa.ColumnElement):
@@ -169,8 +148,12 @@ class Where:
                 hint=_condition_hint(element),
             )
         condition: ColumnElement[bool] = element
-        if not _is_comparison(condition):
-            self._refuse_huge(condition)
+        if _is_comparison(condition):
+            hides = may_hide_index(condition) or may_hide_index(condition.right)
+        else:
+            hides = self._hides_index(condition)
+        if hides and dialect is not None and capabilities_of(dialect).checks_types:
+            condition = indexable(condition)
         self._clauses.append(condition)
         self._add_expression_shape(condition)
 
@@ -181,10 +164,15 @@ class Where:
                 hint="read in several pieces, or put the values into a table and join it",
             )
 
-    def _refuse_huge(self, element: ColumnElement[bool]) -> None:
-        """Refuse an expression that is too large; without recursion, because it may be an attack."""
+    def _hides_index(self, element: ColumnElement[bool]) -> bool:
+        """Whether a part of an expression may hide an index.
+
+        Raises:
+            ValidationError: it is too large. It is read without recursion, because it may be an attack.
+        """
         waiting: list[tuple[Any, int]] = [(element, 1)]
         seen = 0
+        hides = False
         while waiting:
             part, depth = waiting.pop()
             seen += 1
@@ -193,7 +181,9 @@ class Where:
                     f"{self.model.name}: a condition is too large or too deeply nested",
                     hint="write many alternatives for one column as a list: t(id=[1, 2, 3])",
                 )
+            hides = hides or may_hide_index(part)
             waiting.extend([(child, depth + 1) for child in part.get_children()])
+        return hides
 
     def _add_expression_shape(self, element: Any) -> None:
         """Allow a statement with this expression to be cached: its values are read from the expression at each run.
@@ -215,13 +205,11 @@ class Where:
         """Add a condition in SQL text, with its values bound."""
         if params is not None and hasattr(params, "__len__"):
             self._refuse_many(len(params))
-        rules = capabilities_of(dialect).tokens
-        check_fragment(text, rules, scoped=bool(self.scope))
-        parts: list[str | sa.BindParameter[Any]] = []
-        for part in fragment_parts(text, params, rules):
-            parts.append(part if isinstance(part, str) else sa.bindparam(None, adapt(part.value, dialect), unique=True))
-        self._clauses.append(Fragment(parts))
-        self.shape = None
+        condition, values = bound_fragment(
+            text, params, dialect, scoped=bool(self.scope), first=len(self.values) + len(self._clauses)
+        )
+        self.values.update(zip(condition.sources, values, strict=True))
+        self._add_keyed(condition, condition.shape)
 
     def clauses(self, parameters: Parameters) -> list[ColumnElement[bool]]:
         """Return the conditions as Core expressions."""
@@ -231,9 +219,11 @@ class Where:
             for (kind, name), source in zip(self.scope.shape, self.scope.values, strict=True)
         ]
         for clause in self._clauses:
-            if not isinstance(clause, ColumnElement):
+            if isinstance(clause, BoundFragment):
+                result.append(clause.clause(parameters))
+            elif not isinstance(clause, ColumnElement):
                 result.append(_keyed(clause, parameters))
-            elif self.scope and not isinstance(clause, Fragment):
+            elif self.scope:
                 result.append(Enclosed(clause))
             else:
                 result.append(clause)
@@ -276,7 +266,7 @@ def _keyed(clause: tuple[Any, ...], parameters: Parameters) -> ColumnElement[boo
     return sa.or_(contained, sa_column.is_(None)) if kind == "in or null" else contained
 
 
-def _is_comparison(element: Any) -> bool:
+def _is_comparison(element: Any) -> TypeGuard[sa.BinaryExpression[bool]]:
     """Whether it compares a column with a value, as most conditions do."""
     left, right = getattr(element, "left", None), getattr(element, "right", None)
     return isinstance(left, sa.Column) and isinstance(right, sa.BindParameter)

@@ -105,6 +105,11 @@ class NumbersInText(_Compiler):  # type: ignore[misc]
         self.numbers = (*self.numbers, bindparam)
         return number_mark()
 
+    def render_bind_cast(self, type_: Any, dbapi_type: Any, sqltext: str) -> str:
+        # A cast with digits would round the values that a column is compared with.
+        rounds = isinstance(dbapi_type, sa.Numeric) and not isinstance(dbapi_type, sa.Float)
+        return str(super().render_bind_cast(type_, sa.Numeric() if rounds else dbapi_type, sqltext))
+
 
 class NumbersAtExecution(NumbersInText):
     """Lets SQLAlchemy write LIMIT and OFFSET into the text of its own statements, at each execution."""
