@@ -173,22 +173,31 @@ class Template(NamedTuple):
         order: the name or the position of each value.
         names: the names of all values.
         compared: for each value, whether it stands alone on one side of a comparison.
+        mark: what SQLAlchemy's compiler would take for a parameter, if the text holds it.
     """
 
     pieces: tuple[str, ...]
     order: tuple[str | int, ...]
     names: frozenset[str]
     compared: tuple[bool, ...]
+    mark: str | None
 
     def values(self, sql: str, style: str, params: Any) -> list[Any]:
         """Return the values in their order.
 
         Raises:
-            ValidationError: they do not match the placeholders.
+            ValidationError: they do not match the placeholders, or the text holds a mark of the compiler.
         """
+        values: list[Any] = []
         if style == "named":
-            return _by_name(self.order, self.names, params, sql)
-        return [] if style == "none" else _by_position(len(self.order), params, sql)
+            values = _by_name(self.order, self.names, params, sql)
+        elif style == "listed":
+            values = _by_position(len(self.order), params, sql)
+        if self.mark is not None:
+            raise ValidationError(
+                f"a condition cannot hold '{self.mark}'", field="where", hint="pass the text as a parameter"
+            )
+        return values
 
 
 @lru_cache(maxsize=1000)
@@ -215,13 +224,9 @@ def template(sql: str, style: str, rules: TokenRules, *, scoped: bool) -> Templa
             order.append(n if hole is None else hole)
             compared.append(alone[n])
             pieces.append(piece)
-    for mark in ("%(", "__[POSTCOMPILE"):
-        # SQLAlchemy's compiler would interpret it as a parameter.
-        if any(mark in piece for piece in pieces):
-            raise ValidationError(
-                f"a condition cannot hold '{mark}'", field="where", hint="pass the text as a parameter"
-            )
-    return Template(tuple(pieces), tuple(order), frozenset(name for name in found.holes if name), tuple(compared))
+    marks = [mark for mark in ("%(", "__[POSTCOMPILE") if any(mark in piece for piece in pieces)]
+    names = frozenset([name for name in found.holes if name])
+    return Template(tuple(pieces), tuple(order), names, tuple(compared), marks[0] if marks else None)
 
 
 _COMPARES = frozenset({"=", "<", ">", "<=", ">=", "<>", "!="})

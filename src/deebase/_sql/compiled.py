@@ -119,6 +119,11 @@ def _digits(number: Any) -> str:
     return str(int(number))
 
 
+def member_source(source: str, n: int) -> str:
+    """Return the source name of the n-th member of a list."""
+    return f"{source}_{n}"
+
+
 class Parameters:
     """Names the bound values of one statement while it is built."""
 
@@ -152,27 +157,16 @@ def prepare(
     # Only the state has the processors of expanded parameters (the members of an IN).
     processors = {name: _bind_processor(parameter, dialect) for parameter, name in compiled.bind_names.items()}
     processors.update(state.processors)
-    sources = dict(parameters.sources)
-    for parameter, name in compiled.bind_names.items():
-        if parameter in parameters.embedded:
-            sources[name] = (parameters.embedded[parameter], processors[name])
+    sources = _sources(compiled, state, parameters, processors)
     slots = tuple(
         Param(*sources[name], None)
         if name in sources
         else Param(None, None, _processed(state.parameters[name], processors.get(name)))
         for name in state.positiontup or ()
     )
-    numbers: list[Param] = []
-    for number in getattr(compiled, "numbers", ()):
-        source: Hashable = None
-        if number in parameters.embedded:
-            name = parameters.embedded[number]
-            source, sources[name] = name, (name, None)
-        elif number.key in parameters.sources:
-            source = parameters.sources[number.key][0]
-        numbers.append(Param(source, None, number.value))
+    numbers = [_number(number, parameters) for number in getattr(compiled, "numbers", ())]
     # An embedded value that is compiled under another object would be frozen into a cached statement.
-    fixed = len(sources) < len(parameters.sources) + len(parameters.embedded)
+    placed = parameters.embedded.keys() & {*compiled.bind_names, *getattr(compiled, "numbers", ())}
     capabilities = capabilities_of(dialect)
     return CompiledStatement(
         Statement(
@@ -185,9 +179,34 @@ def prepare(
         ),
         slots,
         hidden,
-        fixed=fixed,
+        fixed=len(placed) < len(parameters.embedded),
         numbers=numbers,
     )
+
+
+def _sources(
+    compiled: Any, state: Any, parameters: Parameters, processors: Mapping[str, Bind | None]
+) -> dict[str, tuple[Hashable, Bind | None]]:
+    """Return source and converter of each parameter of the text that has a value of the caller."""
+    sources = dict(parameters.sources)
+    for parameter, name in compiled.bind_names.items():
+        if parameter not in parameters.embedded:
+            continue
+        source = parameters.embedded[parameter]
+        if parameter.expanding:
+            for n, member in enumerate(state.parameter_expansion.get(name, ())):
+                sources[member] = (member_source(source, n), processors.get(member))
+        else:
+            sources[name] = (source, processors[name])
+    return sources
+
+
+def _number(number: sa.BindParameter[Any], parameters: Parameters) -> Param:
+    """Return the source of a number that is part of the text."""
+    source: Hashable = parameters.embedded.get(number)
+    if source is None and number.key in parameters.sources:
+        source = parameters.sources[number.key][0]
+    return Param(source, None, number.value)
 
 
 def _written(element: Any) -> WriteTarget | None:

@@ -14,7 +14,7 @@ from sqlalchemy.sql import ColumnElement
 
 from deebase._rows.model import ColumnModel, TableModel
 from deebase._sql.binding import check_enclosed
-from deebase._sql.compiled import Parameters
+from deebase._sql.compiled import Parameters, member_source
 from deebase._sql.fragments import BoundFragment, bound_fragment
 from deebase._sql.operands import indexable, may_hide_index
 from deebase._sql.scope import Scope, no_scope
@@ -171,19 +171,17 @@ class Where:
             ValidationError: it is too large. It is read without recursion, because it may be an attack.
         """
         waiting: list[tuple[Any, int]] = [(element, 1)]
-        seen = 0
-        hides = False
+        seen: list[Any] = []
         while waiting:
             part, depth = waiting.pop()
-            seen += 1
-            if seen > MAX_ELEMENTS or depth > MAX_DEPTH:
+            seen.append(part)
+            if len(seen) > MAX_ELEMENTS or depth > MAX_DEPTH:
                 raise ValidationError(
                     f"{self.model.name}: a condition is too large or too deeply nested",
                     hint="write many alternatives for one column as a list: t(id=[1, 2, 3])",
                 )
-            hides = hides or may_hide_index(part)
             waiting.extend([(child, depth + 1) for child in part.get_children()])
-        return hides
+        return any(map(may_hide_index, seen))
 
     def _add_expression_shape(self, element: Any) -> None:
         """Allow a statement with this expression to be cached: its values are read from the expression at each run.
@@ -194,12 +192,20 @@ class Where:
         if key is None or any(_is_part_of_the_text(value) for value in key.bindparams):
             self.shape = None
             return
+        lengths: list[int] = []
         for value in key.bindparams:
             source = f"\0e{len(self.embedded)}"
             self.embedded[value] = source
+            if value.expanding:
+                members = value.value
+                self._refuse_many(len(members))
+                lengths.append(len(members))
+                self.values.update({member_source(source, n): sendable(member) for n, member in enumerate(members)})
+                continue
             given = value.value
             self.values[source] = given if type(given) in OWN else sendable(given)
-        self.shape = (*(self.shape or ()), ("expression", key.key))
+        shape = ("expression", key.key, *lengths)
+        self.shape = (*self.shape, shape) if self.shape else (shape,)
 
     def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: Dialect) -> None:
         """Add a condition in SQL text, with its values bound."""
@@ -273,8 +279,15 @@ def _is_comparison(element: Any) -> TypeGuard[sa.BinaryExpression[bool]]:
 
 
 def _is_part_of_the_text(value: sa.BindParameter[Any]) -> bool:
-    """Whether a text with this value is only valid once: it holds the value, or one parameter per element."""
-    return value.expanding or value.literal_execute or value.callable is not None
+    """Whether a text with this value is only valid once: it holds the value, or a list of rows."""
+    if value.literal_execute or value.callable is not None:
+        return True
+    # Of other lists, the number of members is part of the shape.
+    return value.expanding and (type(value.value) is not list or any(map(_is_row, value.value)))
+
+
+def _is_row(member: Any) -> bool:
+    return isinstance(member, _COLLECTIONS)
 
 
 def _refuse_expression(name: str, value: Any) -> None:
