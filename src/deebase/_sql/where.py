@@ -4,8 +4,9 @@ from __future__ import annotations
 
 # Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+import operator
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -24,6 +25,7 @@ from deebase.errors import SchemaError, ValidationError
 from deebase.types import SqlExpression
 
 _COLLECTIONS = (list, tuple, set, frozenset)
+_COMPARISONS = frozenset({operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge})
 
 #: Values of one condition: a statement has 32,766 at most on SQLite, 32,767 on PostgreSQL.
 MAX_VALUES = 30_000
@@ -155,7 +157,34 @@ class Where:
         if hides and dialect is not None and capabilities_of(dialect).checks_types:
             condition = indexable(condition)
         self._clauses.append(condition)
-        self._add_expression_shape(condition)
+        if self.shape is None:
+            return
+        if _is_comparison(condition) and self._is_plain(condition):
+            # As its cache key of SQLAlchemy, which takes longer to make than the rest of the call.
+            self._embed(cast("sa.BindParameter[Any]", condition.right))
+            self.shape = (*self.shape, ("comparison", condition.operator, condition.left.name))
+        else:
+            self._add_expression_shape(condition)
+
+    def _is_plain(self, condition: sa.BinaryExpression[bool]) -> bool:
+        """Whether it compares a column of the table with a value of its type."""
+        left: Any = condition.left
+        right: Any = condition.right
+        return (
+            condition.operator in _COMPARISONS
+            and left.table is self.model.sa_table
+            and right.type is left.type
+            and right.unique
+            and not _is_part_of_the_text(right)
+            and not condition.modifiers
+        )
+
+    def _embed(self, value: sa.BindParameter[Any]) -> None:
+        """Have a value of an expression read at each run."""
+        source = f"\0e{len(self.embedded)}"
+        self.embedded[value] = source
+        given = value.value
+        self.values[source] = given if type(given) in OWN else sendable(given)
 
     def _refuse_many(self, values: int) -> None:
         if values > MAX_VALUES:
@@ -188,22 +217,21 @@ class Where:
 
         Expressions with the same cache key of SQLAlchemy compile to the same text.
         """
-        key = None if self.shape is None else element._generate_cache_key()
+        key = element._generate_cache_key()
         if key is None or any(_is_part_of_the_text(value) for value in key.bindparams):
             self.shape = None
             return
         lengths: list[int] = []
         for value in key.bindparams:
+            if not value.expanding:
+                self._embed(value)
+                continue
             source = f"\0e{len(self.embedded)}"
             self.embedded[value] = source
-            if value.expanding:
-                members = value.value
-                self._refuse_many(len(members))
-                lengths.append(len(members))
-                self.values.update({member_source(source, n): sendable(member) for n, member in enumerate(members)})
-                continue
-            given = value.value
-            self.values[source] = given if type(given) in OWN else sendable(given)
+            members = value.value
+            self._refuse_many(len(members))
+            lengths.append(len(members))
+            self.values.update({member_source(source, n): sendable(member) for n, member in enumerate(members)})
         shape = ("expression", key.key, *lengths)
         self.shape = (*self.shape, shape) if self.shape else (shape,)
 
