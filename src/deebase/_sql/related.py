@@ -61,6 +61,13 @@ class RelatedRead:
             ]
         )
 
+    def bind_all(self, values: Sequence[Any]) -> list[Key]:
+        """Return keys of one column in their stored form."""
+        passes = self._columns[0].passes
+        if passes is not None and passes(values):
+            return [(value,) for value in values]
+        return [self.bind((value,)) for value in values]
+
     def statements(self, keys: Sequence[Key], scope: Scope) -> Iterator[tuple[Statement, list[Any], int]]:
         """Yield statement, parameters, and the position of its first key among all keys."""
         if not keys:

@@ -332,8 +332,9 @@ def _keys_of(
         (name,) = names
         values = [row[name] if type(row) is dict and name in row else values_in(row, names, model)[0] for row in rows]
         if _ALIKE.issuperset(map(type, values)):
-            keys = {value: n for n, value in enumerate([key for key in dict.fromkeys(values) if key is not None])}
-            return [read.bind((value,)) for value in keys], [keys.get(value) for value in values]
+            present = [value for value in dict.fromkeys(values) if value is not None]
+            keys = dict(zip(present, range(len(present)), strict=True))
+            return read.bind_all(present), [*map(keys.get, values)]
     bounds: list[tuple[Any, ...]] = []
     places: list[int | None] = []
     for row in rows:
