@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deebase import Database, Table
+from deebase import Database, DeeBaseError, Table
+from tests.support.capabilities import can
 
 #: Makes an expression over the columns of a table from whole numbers, of which it may use any.
 Make = Callable[[Any, list[int]], Any]
@@ -81,6 +83,34 @@ CONDITIONS: dict[str, Callable[[Any, Any, Any, list[int]], Any]] = {
     "exists": lambda t, a, b, v: sa.exists(sa.select(sa.literal_column("1")).where(a > v[0])),
     "expanded in the text": lambda t, a, b, v: a.in_(sa.bindparam("list", v, expanding=True, literal_execute=True)),
     "not": lambda t, a, b, v: sa.not_(a > b),
+    "in, with NULL": lambda t, a, b, v: a.in_([v[0], None, *v[: v[1] % 3]]),
+    "same": lambda t, a, b, v: sa.and_(t.p0.is_not_distinct_from(v[0] if v[0] > 2 else None), a < b),
+    "fractions": lambda t, a, b, v: sa.or_(
+        t.n > v[0] + 0.5, t.id.in_([float(v[1]), v[2] / 2]), t.n <= Decimal(v[2]) / 4
+    ),
+    "between fractions": lambda t, a, b, v: t.n.between(v[0] / 2, v[1] + 0.25),
+}
+
+#: Conditions in SQL text, with their parameters.
+Text = Callable[[list[Any]], tuple[str, Any]]
+TEXTS: dict[str, Text] = {
+    "equal": lambda v: ("n = ?", [v[0]]),
+    "twice": lambda v: ("n < :x OR p1 = :x", {"x": v[0]}),
+    "lists": lambda v: (f"n IN ({', '.join('?' * len(v))})", v),
+    "between": lambda v: ("id BETWEEN ? AND ?", [v[0], v[1]]),
+    "computed": lambda v: ("n + ? > id", [v[0]]),
+    "text": lambda v: ("s = ? OR s LIKE '%' || CAST(? AS text)", [f"s{v[0]}", v[1]]),
+    "of the same text": lambda v: ("p0 = ? OR p0 > ?", [v[1], v[2]]),
+    "in the text": lambda v: (f"n < {int(v[0] or 0)} AND id > ?", [v[1]]),
+}
+#: Values of other types, and NULL, for whole numbers.
+FORMS: dict[str, Callable[[int], Any]] = {
+    "int": lambda n: n,
+    "long": lambda n: n + 2**40 * (n % 2),
+    "float": lambda n: float(n),
+    "fraction": lambda n: n + 0.5,
+    "Decimal": lambda n: Decimal(n) / 2,
+    "None": lambda n: None,
 }
 
 VALUES = st.lists(st.integers(0, 9), min_size=3, max_size=3)
@@ -147,6 +177,58 @@ async def test_a_new_value_is_computed_from_the_values_of_its_own_call(
         return result
 
     assert await all_of(clear=False) == await all_of(clear=True)
+
+
+@given(
+    texts=st.lists(st.sampled_from(sorted(TEXTS)), min_size=1, max_size=2),
+    runs=st.lists(st.tuples(st.sampled_from(sorted(FORMS)), VALUES), min_size=2, max_size=4),
+    keyword=st.sampled_from([None, "value", "none", "list"]),
+    limits=st.lists(st.integers(0, 4), min_size=4, max_size=4),
+    scoped=st.booleans(),
+)
+async def test_a_text_gives_with_each_value_what_it_gives_without_a_kept_statement(
+    db: Database,
+    t: Table[dict[str, Any]],
+    texts: list[str],
+    runs: list[tuple[str, list[int]]],
+    keyword: str | None,
+    limits: list[int],
+    scoped: bool,
+) -> None:
+    exact = can(db).has_exact_decimals
+    made: list[tuple[Any, ...]] = []
+    for (form, v), limit in zip(runs, limits, strict=False):
+        # Without decimals of its own a database stores them as text, which no number equals.
+        given = [FORMS[form](n) if exact or form != "Decimal" else n for n in v]
+        arguments = [argument for text in texts for argument in TEXTS[text](given)]
+        keywords = {"value": v[0], "none": None, "list": v[: limit + 1]}
+        made.append((arguments, {} if keyword is None else {"p0": keywords[keyword]}, limit, v[2]))
+
+    async def asked(arguments: list[Any], keywords: dict[str, Any], limit: int, scope: int) -> Any:
+        handle = t.xtra(p1=scope) if scoped else t
+        query = handle(*arguments, order_by="id", limit=limit, offset=limit // 2, **keywords)
+        try:
+            page = await handle(*arguments, **keywords).page(size=limit + 1)
+            return [await query, await query.count(), await query.exists(), page.rows]
+        except DeeBaseError as error:
+            return error.message
+
+    t._model.statements.clear()
+    kept = [await asked(*call) for call in made]
+    alone = []
+    for call in made:
+        t._model.statements.clear()
+        alone.append(await asked(*call))
+    assert kept == alone
+
+
+async def test_a_text_is_compiled_once(t: Table[dict[str, Any]]) -> None:
+    before = len(t._model.statements)
+    for n in (1, 2, 3):
+        assert await t("id = ? AND s = ?", [n, f"s{n}"]).scalars("id") == [n]
+        assert await t("id = :n", {"n": n}).scalars("id") == [n]
+        assert await t(t.c.id.in_([n, n + 1])).scalars("id") == [n, n + 1]
+    assert len(t._model.statements) == before + 3
 
 
 async def test_an_expression_is_compiled_once_unless_its_text_holds_values(

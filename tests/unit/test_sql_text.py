@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deebase._sql.binding import BoundValue, bind_text, check_fragment, fragment_parts
+from deebase._sql.binding import bind_text, check_fragment, template
 from deebase._sqltext.dialects import POSTGRES, SQLITE, TokenRules
 from deebase._sqltext.kinds import StatementKind, classify
 from deebase._sqltext.quoting import literal
@@ -368,30 +368,37 @@ def test_a_question_mark_that_is_not_a_placeholder_is_refused_in_a_condition_of_
 
 
 def test_fragments_are_cut_at_their_values() -> None:
-    assert fragment_parts("a = ? OR b = ?", [1, "x"], SQLITE) == [
-        "a = ",
-        BoundValue(1),
-        " OR b = ",
-        BoundValue("x"),
-        "",
-    ]
-    assert fragment_parts("a = :x OR b = :x", {"x": 1}, POSTGRES) == [
-        "a = ",
-        BoundValue(1),
-        " OR b = ",
-        BoundValue(1),
-        "",
-    ]
-    assert fragment_parts("a ? 'k' AND b = :x", {"x": 1}, POSTGRES) == [
-        "a ",
-        "?",
-        " 'k' AND b = ",
-        BoundValue(1),
-        "",
-    ]
+    cut = template("a = ? OR b = ?", "listed", SQLITE, scoped=False)
+    assert cut.pieces == ("a = ", " OR b = ", "")
+    assert cut.values("", "listed", [1, "x"]) == [1, "x"]
+    cut = template("a = :x OR b = :x", "named", POSTGRES, scoped=False)
+    assert cut.pieces == ("a = ", " OR b = ", "")
+    assert cut.values("", "named", {"x": 1}) == [1, 1]
+    cut = template("a ? 'k' AND b = :x", "named", POSTGRES, scoped=False)
+    assert cut.pieces == ("a ? 'k' AND b = ", "")
+    assert template("a ? 'k'", "none", POSTGRES, scoped=False).pieces == ("a ? 'k'",)
     for mark in ("%(x)s", "__[POSTCOMPILE_x]"):
         with pytest.raises(ValidationError):
-            fragment_parts(f"a LIKE '{mark}'", None, SQLITE)
+            template(f"a LIKE '{mark}'", "none", SQLITE, scoped=False).values("", "none", None)
+
+
+@pytest.mark.parametrize(
+    ("sql", "compared"),
+    [
+        ("a = ?", [True]),
+        ("a<? AND b >= ? or (c <> ?)", [True, True, True]),
+        ("a BETWEEN ? AND ?", [True, True]),
+        ("a IN (?, ?) AND f(?, a)", [True, True, False]),
+        ("a NOT IN (lower(?), ?)", [False, True]),
+        ("a = ? || 'x'", [False]),
+        ("a = ?::int", [False]),
+        ("a LIKE ? OR ? IS NULL", [False, False]),
+        ("a -> ? = b AND a @> ?", [False, False]),
+        ("a = '?' AND b = /* ( */ ? -- )", [True]),
+    ],
+)
+def test_a_value_alone_on_one_side_of_a_comparison_is_told_apart(sql: str, compared: list[bool]) -> None:
+    assert list(template(sql, "listed", POSTGRES, scoped=False).compared) == compared
 
 
 QUIET = st.text(alphabet="ab1 '\":;?-/*()[]`$\\", max_size=12)

@@ -252,7 +252,7 @@ def conditions(
         elif isinstance(item, (list, tuple, dict)):
             raise _stray(source, item)
         else:
-            result.expression(item)
+            result.expression(item, source.dialect)
     if where is not None:
         result.fragment(where, params, source.dialect)
     elif params is not None:

@@ -6,21 +6,13 @@ from __future__ import annotations
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from deebase._sqltext.dialects import TokenRules
 from deebase._sqltext.placeholders import Scan, check_characters, scan
-from deebase._sqltext.tokens import BLANK, UNCLOSED, Token, tokens
+from deebase._sqltext.tokens import BLANK, UNCLOSED, Token, code_tokens, tokens
 from deebase.errors import ValidationError
-
-
-@dataclass(frozen=True, slots=True)
-class BoundValue:
-    """A value between two pieces of a fragment."""
-
-    value: Any
 
 
 class _Native(NamedTuple):
@@ -45,7 +37,7 @@ def bind_text(sql: str, params: Any, rules: TokenRules) -> tuple[str, list[Any]]
     Raises:
         ValidationError: the parameters are of the wrong kind or do not match the placeholders.
     """
-    style = _STYLES.get(type(params)) or _style(params)
+    style = style_of(params)
     native = _native(sql, style, rules)
     if style == "named":
         values = _by_name(native.order, native.names, params, sql)
@@ -164,36 +156,98 @@ def _by_position(expected: int, params: Any, sql: str) -> list[Any]:
     return list(params)
 
 
-def fragment_parts(sql: str, params: Any, rules: TokenRules) -> list[str | BoundValue]:
-    """Return a condition as literal pieces and the values between them.
+def style_of(params: Any) -> str:
+    """Return how parameters are given: "listed" for ?, "named" for :name, or "none".
 
     Raises:
-        ValidationError: as ``bind_text``.
+        ValidationError: they are of another kind.
     """
-    style = _STYLES.get(type(params)) or _style(params)
-    found = _checked_scan(sql, style, rules)
-    values = iter(_fragment_values(found, style, params, sql))
-    parts: list[str | BoundValue] = [found.pieces[0]]
-    for hole, piece in zip(found.holes, found.pieces[1:], strict=True):
-        literal = style == "none" or (style == "named" and hole is None)
-        parts.append("?" if literal else BoundValue(next(values)))
-        parts.append(piece)
-    for mark in ("%(", "__[POSTCOMPILE"):
-        # SQLAlchemy's compiler would interpret it as a parameter.
-        if any(mark in part for part in parts if isinstance(part, str)):
+    return _STYLES.get(type(params)) or _style(params)
+
+
+class Template(NamedTuple):
+    """A condition in SQL text, cut at the places of its values.
+
+    Attributes:
+        pieces: the text before, between and after the values.
+        order: the name or the position of each value.
+        names: the names of all values.
+        compared: for each value, whether it stands alone on one side of a comparison.
+        mark: what SQLAlchemy's compiler would take for a parameter, if the text holds it.
+    """
+
+    pieces: tuple[str, ...]
+    order: tuple[str | int, ...]
+    names: frozenset[str]
+    compared: tuple[bool, ...]
+    mark: str | None
+
+    def values(self, sql: str, style: str, params: Any) -> list[Any]:
+        """Return the values in their order.
+
+        Raises:
+            ValidationError: they do not match the placeholders, or the text holds a mark of the compiler.
+        """
+        values: list[Any] = []
+        if style == "named":
+            values = _by_name(self.order, self.names, params, sql)
+        elif style == "listed":
+            values = _by_position(len(self.order), params, sql)
+        if self.mark is not None:
             raise ValidationError(
-                f"a condition cannot hold '{mark}'", field="where", hint="pass the text as a parameter"
+                f"a condition cannot hold '{self.mark}'", field="where", hint="pass the text as a parameter"
             )
-    return parts
+        return values
 
 
-def _fragment_values(found: Scan, style: str, params: Any, sql: str) -> list[Any]:
-    if style == "none":
-        return []
-    if style == "named":
-        names = [hole for hole in found.holes if hole is not None]
-        return _by_name(names, frozenset(names), params, sql)
-    return _by_position(len(found.holes), params, sql)
+@lru_cache(maxsize=1000)
+def template(sql: str, style: str, rules: TokenRules, *, scoped: bool) -> Template:
+    """Read a condition, once for each text.
+
+    Args:
+        sql: the condition.
+        style: of its parameters, as of ``style_of``.
+        rules: the token rules of the database.
+        scoped: the handle has a scope.
+
+    Raises:
+        ValidationError: as ``bind_text`` and ``check_fragment``.
+    """
+    check_fragment(sql, rules, scoped=scoped)
+    found = _checked_scan(sql, style, rules)
+    pieces, order, compared = [found.pieces[0]], list[str | int](), list[bool]()
+    alone = _compared(code_tokens(sql, rules))
+    for n, (hole, piece) in enumerate(zip(found.holes, found.pieces[1:], strict=True)):
+        if style == "none" or (style == "named" and hole is None):
+            pieces[-1] += f"?{piece}"
+        else:
+            order.append(n if hole is None else hole)
+            compared.append(alone[n])
+            pieces.append(piece)
+    marks = [mark for mark in ("%(", "__[POSTCOMPILE") if any(mark in piece for piece in pieces)]
+    names = frozenset([name for name in found.holes if name])
+    return Template(tuple(pieces), tuple(order), names, tuple(compared), marks[0] if marks else None)
+
+
+_COMPARES = frozenset({"=", "<", ">", "<=", ">=", "<>", "!="})
+_ENDS = frozenset({"", ")", ",", "AND", "OR"})
+
+
+def _compared(found: Sequence[Token]) -> list[bool]:
+    """Return for each placeholder whether the value before it determines its type: ``a > ?``, ``a IN (?, ?)``."""
+    result: list[bool] = []
+    lists: list[bool] = []
+    for n, token in enumerate(found):
+        before = found[n - 1].syntax if n else ""
+        if token.text == "(":
+            lists.append(before == "IN")
+        elif token.text == ")" and lists:
+            lists.pop()
+        elif token.kind in ("mark", "named"):
+            after = found[n + 1].syntax if n + 1 < len(found) else ""
+            listed = before in ("(", ",") and bool(lists) and lists[-1]
+            result.append(after in _ENDS and (before in _COMPARES or before in ("BETWEEN", "AND") or listed))
+    return result
 
 
 def check_fragment(sql: str, rules: TokenRules, *, scoped: bool = False) -> None:

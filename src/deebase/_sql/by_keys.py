@@ -13,7 +13,7 @@ from deebase._sql.compiled import CompiledStatement, Parameters, prepare
 from deebase._sql.operands import compared
 from deebase._sql.own_form import bound_type, changed, companions
 from deebase._sql.scope import Scope
-from deebase._sql.where import Where
+from deebase._sql.where import Where, beside_key
 
 #: The largest number of rows of one statement.
 MOST_ROWS = 1000
@@ -62,7 +62,7 @@ class Batch:
         parameters = Parameters()
         types = [self._model.columns[name].sa_type for name in self._names]
         rows = [[parameters.add((n, place), kind, None) for place, kind in enumerate(types)] for n in range(size)]
-        held = Where(self._model, self._scope).clauses(parameters)
+        held = beside_key(Where(self._model, self._scope).clauses(parameters))
         element = self._build(self._model, self._names, rows, held)
         return prepare(element, self._dialect, parameters, reads=False, is_cheap=False)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import ClauseElement
 
+from deebase._rows.recently_used import RecentlyUsed
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
 from deebase._sql.violations import WriteTarget
@@ -28,13 +30,42 @@ class Param(NamedTuple):
     constant: Any
 
 
+#: Whole numbers that are part of a text, such as a LIMIT: texts that are kept for one statement, and how many of them
+#: the driver prepares at their first use. It prepares others when they are used again.
+KEPT_TEXTS = 8
+PREPARED_AT_ONCE = 4
+#: What the compiler writes for a number that is part of the text. No text of a user contains NUL.
+_MARK = re.compile("\0#\0")
+_LARGEST = 2**63 - 1
+
+
+def number_mark() -> str:
+    """Return what stands for a whole number in compiled text, which `CompiledStatement.ready` replaces."""
+    return "\0#\0"
+
+
 class CompiledStatement:
     """A statement that is compiled once: its text, and the source and converter of each parameter."""
 
-    __slots__ = ("_bound", "_slots", "fixed", "hidden", "statement")
+    __slots__ = ("_bound", "_numbers", "_pieces", "_slots", "_texts", "_written", "fixed", "hidden", "statement")
 
-    def __init__(self, statement: Statement, slots: tuple[Param, ...], hidden: int = 0, *, fixed: bool = False) -> None:
+    def __init__(
+        self,
+        statement: Statement,
+        slots: tuple[Param, ...],
+        hidden: int = 0,
+        *,
+        fixed: bool = False,
+        numbers: Sequence[Param] = (),
+    ) -> None:
+        #: Its text has a mark for each of the numbers.
         self.statement = statement
+        #: The whole numbers that are written into the text, in their order.
+        self._numbers = tuple(numbers)
+        self._pieces: list[str] = _MARK.split(statement.sql) if numbers else []
+        self._texts: RecentlyUsed[tuple[Any, ...], Statement] = RecentlyUsed(KEPT_TEXTS)
+        #: How many texts were written.
+        self._written = 0
         self._slots = slots
         #: Source and converter of each parameter, if all have both.
         self._bound = [(slot.source, slot.bind) for slot in slots if slot.source is not None and slot.bind is not None]
@@ -56,6 +87,41 @@ class CompiledStatement:
             constant if source is None else (values[source] if bind is None else bind(values[source]))
             for source, bind, constant in self._slots
         ]
+
+    def ready(self, values: Mapping[Any, Any]) -> tuple[Statement, list[Any]]:
+        """Return the statement to send, and its parameters."""
+        if not self._numbers:
+            return self.statement, self.args(values)
+        numbers = tuple([constant if source is None else values[source] for source, _, constant in self._numbers])
+        statement = self._texts[numbers]
+        if statement is None:
+            text = "".join(
+                [part for pair in zip(self._pieces, [*map(_digits, numbers), ""], strict=True) for part in pair]
+            )
+            statement = self._texts[numbers] = self.statement.with_text(text)
+            statement.runs_once = self._written >= PREPARED_AT_ONCE
+            self._written += 1
+        else:
+            statement.runs_once = False
+        return statement, self.args(values)
+
+
+def _digits(number: Any) -> str:
+    """Return a whole number as SQL.
+
+    Raises:
+        ValidationError: it is not a number of 64 bits.
+    """
+    if number is None:
+        return "NULL"
+    if not isinstance(number, int) or abs(number) > _LARGEST:
+        raise ValidationError("LIMIT and OFFSET are whole numbers of 64 bits", value=number, hint=".limit(20)")
+    return str(int(number))
+
+
+def member_source(source: str, n: int) -> str:
+    """Return the source name of the n-th member of a list."""
+    return f"{source}_{n}"
 
 
 class Parameters:
@@ -91,18 +157,16 @@ def prepare(
     # Only the state has the processors of expanded parameters (the members of an IN).
     processors = {name: _bind_processor(parameter, dialect) for parameter, name in compiled.bind_names.items()}
     processors.update(state.processors)
-    sources = dict(parameters.sources)
-    for parameter, name in compiled.bind_names.items():
-        if parameter in parameters.embedded:
-            sources[name] = (parameters.embedded[parameter], processors[name])
+    sources = _sources(compiled, state, parameters, processors)
     slots = tuple(
         Param(*sources[name], None)
         if name in sources
         else Param(None, None, _processed(state.parameters[name], processors.get(name)))
         for name in state.positiontup or ()
     )
+    numbers = [_number(number, parameters) for number in getattr(compiled, "numbers", ())]
     # An embedded value that is compiled under another object would be frozen into a cached statement.
-    fixed = len(sources) < len(parameters.sources) + len(parameters.embedded)
+    placed = parameters.embedded.keys() & {*compiled.bind_names, *getattr(compiled, "numbers", ())}
     capabilities = capabilities_of(dialect)
     return CompiledStatement(
         Statement(
@@ -115,8 +179,34 @@ def prepare(
         ),
         slots,
         hidden,
-        fixed=fixed,
+        fixed=len(placed) < len(parameters.embedded),
+        numbers=numbers,
     )
+
+
+def _sources(
+    compiled: Any, state: Any, parameters: Parameters, processors: Mapping[str, Bind | None]
+) -> dict[str, tuple[Hashable, Bind | None]]:
+    """Return source and converter of each parameter of the text that has a value of the caller."""
+    sources = dict(parameters.sources)
+    for parameter, name in compiled.bind_names.items():
+        if parameter not in parameters.embedded:
+            continue
+        source = parameters.embedded[parameter]
+        if parameter.expanding:
+            for n, member in enumerate(state.parameter_expansion.get(name, ())):
+                sources[member] = (member_source(source, n), processors.get(member))
+        else:
+            sources[name] = (source, processors[name])
+    return sources
+
+
+def _number(number: sa.BindParameter[Any], parameters: Parameters) -> Param:
+    """Return the source of a number that is part of the text."""
+    source: Hashable = parameters.embedded.get(number)
+    if source is None and number.key in parameters.sources:
+        source = parameters.sources[number.key][0]
+    return Param(source, None, number.value)
 
 
 def _written(element: Any) -> WriteTarget | None:

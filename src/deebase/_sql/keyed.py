@@ -16,7 +16,7 @@ from deebase._sql.compiled import Parameters, prepare
 from deebase._sql.operands import compared
 from deebase._sql.scope import Scope
 from deebase._sql.statement import Statement
-from deebase._sql.where import Where
+from deebase._sql.where import Where, beside_key
 from deebase._sqltext.capabilities import capabilities_of
 
 #: Keys of one statement; far below SQLite's limit of 32,766 parameters (sqlite.org/limits.html).
@@ -135,7 +135,7 @@ class KeyedRead:
                 for n in range(size)
             ]
             condition = sa.tuple_(*map(compared, keys)).in_(rows)
-        held = Where(self._model, self._scope).clauses(parameters)
+        held = beside_key(Where(self._model, self._scope).clauses(parameters))
         element = sa.select(*[table.c[name] for name in self._columns]).where(condition, *held)
         return prepare(element, self._dialect, parameters, reads=True, is_cheap=True).statement
 

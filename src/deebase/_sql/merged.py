@@ -1,8 +1,10 @@
-"""The first rows in the order of moments that are stored in several forms (SQLite).
+"""The first rows in an order that no single range of an index has: those of several ranges, which are merged.
 
-An index has the right order only for our own form. Rows in our form are read from the index. Rows in other forms,
-usually none, are sorted. SQLite merges the two and stops at the limit, so a page of a large table costs no more than
-with values of a single form.
+An index on moments that are stored in several forms (SQLite) has the right order only for our own form. Rows in our
+form are read from the index. Rows in other forms, usually none, are sorted. SQLite merges the two and stops at the
+limit, so a page of a large table costs no more than with values of a single form.
+
+A page of rows that are sorted by a column with NULLs may lie in two ranges of an index: first the one, then the other.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ def merged(
     model: TableModel,
     parts: Sequence[Branch],
     order: Order,
-    read: Callable[[Branch], Any],
+    selects: Sequence[Any],
     limited: Callable[[Any], Any],
 ) -> Any:
     """Return the SELECT of the first rows of all parts, with the values that they are sorted by after their columns.
@@ -65,18 +67,38 @@ def merged(
         model: the table.
         parts: its parts.
         order: the order of the rows.
-        read: returns the SELECT of a part, without order.
+        selects: the SELECT of each part, without order.
         limited: returns a SELECT with its limit and offset.
     """
     names = [name for name, _ in order]
-    selects = [read(part).add_columns(*_keys(model, part, names)) for part in parts]
-    width = len(selects[0].selected_columns) - len(order)
+    keyed = [select.add_columns(*_keys(model, part, names)) for part, select in zip(parts, selects, strict=True)]
+    width = len(keyed[0].selected_columns) - len(order)
     # By number: a compound SELECT can only sort by its columns.
     places = [
         _directed(sa.literal_column(str(width + n + 1)), descending=descending)
         for n, (_, descending) in enumerate(order)
     ]
-    return limited(sa.union_all(*selects).order_by(*places))
+    return limited(sa.union_all(*keyed).order_by(*places))
+
+
+def in_turn(model: TableModel, selects: Sequence[Any], order: Order, limited: Callable[[Any], Any], limit: Any) -> Any:
+    """Return the first rows of two SELECTs; the second one is only read if the first one has too few rows.
+
+    Args:
+        model: the table.
+        selects: the SELECTs, without order; all rows of the first one come before those of the second one.
+        order: the order of the rows.
+        limited: returns a SELECT with its limit.
+        limit: the limit, as a parameter.
+    """
+    names = [name for name, _ in order]
+    places = [model.columns[name].order_column for name in names]
+    sorted_by = [_directed(place, descending=descending) for place, (_, descending) in zip(places, order, strict=True)]
+    first, second = [select.add_columns(*_keys(model, WHOLE, names)).order_by(*sorted_by) for select in selects]
+    found: Any = limited(first).cte("deebase_first")
+    too_few = sa.select(sa.func.count()).select_from(found).scalar_subquery() < limit
+    more: Any = limited(second.where(too_few)).subquery("deebase_more")
+    return limited(without_keys(sa.union_all(sa.select(*found.c), sa.select(*more.c)), order))
 
 
 def without_keys(element: Any, order: Order) -> Any:

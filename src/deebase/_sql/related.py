@@ -14,7 +14,7 @@ from deebase._sql.compiled import CompiledStatement, Parameters, prepare
 from deebase._sql.scope import Scope
 from deebase._sql.sql_rules import Key, rules_of
 from deebase._sql.statement import Statement
-from deebase._sql.where import Where, order_by
+from deebase._sql.where import Where, beside_key, order_by
 from deebase._sqltext.capabilities import capabilities_of
 
 #: Keys of one statement that binds each of them: below SQLite's limit of 32,766 parameters (sqlite.org/limits.html).
@@ -61,6 +61,13 @@ class RelatedRead:
             ]
         )
 
+    def bind_all(self, values: Sequence[Any]) -> list[Key]:
+        """Return keys of one column in their stored form."""
+        passes = self._columns[0].passes
+        if passes is not None and passes(values):
+            return [(value,) for value in values]
+        return [self.bind((value,)) for value in values]
+
     def statements(self, keys: Sequence[Key], scope: Scope) -> Iterator[tuple[Statement, list[Any], int]]:
         """Yield statement, parameters, and the position of its first key among all keys."""
         if not keys:
@@ -87,6 +94,8 @@ class RelatedRead:
         listed = rules_of(self._dialect).listed_keys
         number, values = self._bound(bound, parameters) if bound else listed(self._columns, parameters)
         held = Where(self._model, self._scope).clauses(parameters)
+        if self._is_key():
+            held = beside_key(held)
         table: Any = self._model.sa_table
         order = self._order
         if not bound and not capabilities_of(self._dialect).has_hash_joins and not self._has_index():
@@ -103,6 +112,12 @@ class RelatedRead:
         """Return the columns of the table, or of a subquery of it, in the form that is compared with keys."""
         columns = [table.c[column.name] for column in self._columns]
         return [sa.collate(c, self._collated[c.name]) if c.name in self._collated else c for c in columns]
+
+    def _is_key(self) -> bool:
+        """Whether the columns are unique together."""
+        model, wanted = self._model, {column.name for column in self._columns}
+        uniques = [unique.columns for unique in model.uniques.values() if not unique.partial]
+        return any(wanted == set(names) for names in [model.pks, *uniques])
 
     def _has_index(self) -> bool:
         """Whether the columns are the first of the key or of an index, so that an index finds the rows."""

@@ -49,10 +49,13 @@ class Seek(NamedTuple):
             result.append(column.desc() if descending else column.asc())
         return result
 
-    def condition(
+    def conditions(
         self, model: TableModel, parameters: Parameters, dialect: Dialect, columns: Mapping[str, Any]
-    ) -> Condition:
-        """Return the condition of the rows after the position.
+    ) -> list[Condition]:
+        """Return the conditions of the rows after the position; the rows of one come before those of the next.
+
+        An index over a column has its NULLs at one end, and a condition finds one range of it: the rows with a value
+        in the first column and those without are two ranges.
 
         Args:
             model: the table.
@@ -64,6 +67,19 @@ class Seek(NamedTuple):
             _Step(model, parameters, n, name, descending, self.nulls[n], dialect, columns.get(name))
             for n, (name, descending) in enumerate(self.directions)
         ]
+        first, rest = steps[0], steps[1:]
+        if not first.nullable:
+            return [self._after(steps)]
+        if first.null:
+            tied = self._after(rest) if rest else sa.true() if self.inclusive else sa.false()
+            absent = sa.and_(first.column.is_(None), tied)
+            return [absent] if first.nulls_after else [absent, first.column.is_not(None)]
+        # A comparison with a value is never true for NULL.
+        first.nullable = False
+        present = self._after(steps)
+        return [present, first.column.is_(None)] if first.nulls_after else [present]
+
+    def _after(self, steps: Sequence[_Step]) -> Condition:
         directions = {step.descending for step in steps}
         if len(directions) == 1 and not any(step.nullable for step in steps):
             return self._by_row(steps)
@@ -115,7 +131,7 @@ class _Step:
         self.descending = descending
         self.nullable = known.nullable
         self.null = null
-        self._nulls_after = capabilities_of(dialect).sorts_nulls_last != descending
+        self.nulls_after = capabilities_of(dialect).sorts_nulls_last != descending
         self._parameter = (place_source(n), known.sa_type, known.bind_place)
         self._parameters = parameters
 
@@ -135,6 +151,6 @@ class _Step:
     def after(self) -> Condition | None:
         """Return the condition of the rows after the place; None if there can be none."""
         if self.null:
-            return None if self._nulls_after else self.column.is_not(None)
+            return None if self.nulls_after else self.column.is_not(None)
         after: Condition = self.column < self.value if self.descending else self.column > self.value
-        return sa.or_(after, self.column.is_(None)) if self.nullable and self._nulls_after else after
+        return sa.or_(after, self.column.is_(None)) if self.nullable and self.nulls_after else after

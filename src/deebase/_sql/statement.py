@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from deebase._sql.violations import WriteTarget
@@ -23,6 +24,7 @@ class Statement:
         "last_seconds",
         "reads",
         "reread",
+        "runs_once",
         "shares_commit",
         "sql",
         "writes",
@@ -56,3 +58,11 @@ class Statement:
         self.changes_schema: bool = not reads and writes is None and not sql.lstrip()[:7].upper().startswith(_OF_ROWS)
         #: How to read the returned rows again, if triggers may change them after the statement.
         self.reread: Reread | None = None
+        #: Its text may not come again soon: the driver should not keep it prepared.
+        self.runs_once: bool = False
+
+    def with_text(self, sql: str) -> Statement:
+        """Return the same statement with another text."""
+        made = copy(self)
+        made.sql = sql
+        return made

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Dialect
 from deebase._rows.model import TableModel
 from deebase._sql import own_form
 from deebase._sql.compiled import CompiledStatement, Parameters, prepare
-from deebase._sql.merged import WHOLE, Branch, branches, merged, without_keys
+from deebase._sql.merged import WHOLE, Branch, branches, in_turn, merged, without_keys
 from deebase._sql.operands import assigned
 from deebase._sql.reread import Reread
 from deebase._sql.seek import Seek
@@ -19,6 +19,7 @@ from deebase._sql.sql_rules import rules_of
 from deebase._sql.where import Assigned, Where, order_by, plain_order
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.forms.foreign_values import python_value
+from deebase._types.forms.moment_sql import is_in_an_index
 from deebase.errors import ValidationError
 from deebase.types import SqlExpression
 
@@ -194,7 +195,7 @@ def select(
     names = plain_order(model, order) if limit else ()
     parts = branches(model, names)
     if len(parts) > 1:
-        element = without_keys(merged(model, parts, names, read, limited), names)
+        element = without_keys(merged(model, parts, names, [*map(read, parts)], limited), names)
     else:
         element = limited(read(WHOLE).order_by(*order_by(model, order)[0]))
     return _locking(element, dialect, parameters, lock, is_cheap=is_cheap)
@@ -226,19 +227,24 @@ def keyset(
     parameters = Parameters()
     listed = list(columns)
 
-    def read(part: Branch) -> Any:
+    def read(part: Branch, *conditions: Any) -> Any:
         chosen = sa.select(*[model.sa_table.c[name] for name in listed])
-        element = chosen.where(*where.clauses(parameters), *part.forms)
-        return element if begins else element.where(seek.condition(model, parameters, dialect, part.columns))
+        return chosen.where(*where.clauses(parameters), *part.forms, *conditions)
 
     def limited(element: Any) -> Any:
         return element.limit(parameters.add("limit", sa.BigInteger(), None))
 
     parts = branches(model, seek.directions)
+    after = [[] if begins else seek.conditions(model, parameters, dialect, part.columns) for part in parts]
+    any_of = [[sa.or_(*conditions)] if conditions else [] for conditions in after]
     if len(parts) > 1:
-        element = merged(model, parts, seek.directions, read, limited)
+        reads = [read(part, *condition) for part, condition in zip(parts, any_of, strict=True)]
+        element = merged(model, parts, seek.directions, reads, limited)
+    elif len(after[0]) > 1 and lock is None and is_in_an_index(model.sa_table, seek.columns[0][0]):
+        limit = parameters.add("limit", sa.BigInteger(), None)
+        element = in_turn(model, [read(WHOLE, one) for one in after[0]], seek.directions, limited, limit)
     else:
-        element = limited(read(WHOLE).order_by(*seek.order(model)))
+        element = limited(read(WHOLE, *any_of[0]).order_by(*seek.order(model)))
     return _locking(element, dialect, parameters, lock, is_cheap=False)
 
 
@@ -256,7 +262,7 @@ def exists(model: TableModel, dialect: Dialect, where: Where, *, is_cheap: bool)
         sa.select(sa.literal_column("1", sa.Integer()))
         .select_from(model.sa_table)
         .where(*where.clauses(parameters))
-        .limit(1)
+        .limit(sa.literal_column("1", sa.Integer()))
     )
     return prepare(element, dialect, parameters, reads=True, is_cheap=is_cheap)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 # Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+import operator
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -13,9 +14,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
 
 from deebase._rows.model import ColumnModel, TableModel
-from deebase._sql.binding import check_enclosed, check_fragment, fragment_parts
-from deebase._sql.compiled import Parameters
-from deebase._sql.raw import adapt
+from deebase._sql.binding import check_enclosed
+from deebase._sql.compiled import Parameters, member_source
+from deebase._sql.fragments import BoundFragment, bound_fragment
+from deebase._sql.operands import indexable, may_hide_index
 from deebase._sql.scope import Scope, no_scope
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.forms.foreign_values import OWN, sendable
@@ -23,6 +25,7 @@ from deebase.errors import SchemaError, ValidationError
 from deebase.types import SqlExpression
 
 _COLLECTIONS = (list, tuple, set, frozenset)
+_COMPARISONS = frozenset({operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge})
 
 #: Values of one condition: a statement has 32,766 at most on SQLite, 32,767 on PostgreSQL.
 MAX_VALUES = 30_000
@@ -30,28 +33,6 @@ MAX_VALUES = 30_000
 #: block the event loop, and overflow the stack.
 MAX_ELEMENTS = 10_000
 MAX_DEPTH = 100
-
-
-class Fragment(ColumnElement[bool]):
-    """A SQL condition of the user: literal text with bound values in between."""
-
-    __visit_name__ = "deebase_fragment"
-    inherit_cache = False
-    type = sa.Boolean()
-
-    def __init__(self, parts: Sequence[str | sa.BindParameter[Any]]) -> None:
-        self.parts = parts
-
-    def self_group(self, against: Any = None) -> Fragment:
-        """Return the condition itself: SQLAlchemy would compare it with 1 on SQLite, which disables indexes."""
-        return self
-
-
-@compiles(Fragment)
-def _compile_fragment(element: Fragment, compiler: Any, **kwargs: Any) -> str:
-    text = "".join([part if isinstance(part, str) else compiler.process(part, **kwargs) for part in element.parts])
-    # The line break ends a trailing `--` comment, which would hide the parenthesis.
-    return f"({text}\n)"
 
 
 class Enclosed(ColumnElement[bool]):
@@ -99,7 +80,7 @@ class Where:
     """The conditions of one statement.
 
     ``shape`` is the part of the cache key that determines the SQL text. It is None if a condition has no
-    comparable key (an expression, a fragment); the statement is then not cached.
+    comparable key (an expression whose text holds values); the statement is then not cached.
     """
 
     __slots__ = ("_clauses", "_sources", "embedded", "model", "scope", "shape", "values")
@@ -113,7 +94,7 @@ class Where:
         self._sources = 0
         #: Values inside of expressions, and their names in ``values``.
         self.embedded: dict[sa.BindParameter[Any], str] = {}
-        self._clauses: list[tuple[str, str, ColumnModel] | tuple[str, str, ColumnModel, int] | ColumnElement[bool]] = []
+        self._clauses: list[Any] = []
 
     def __bool__(self) -> bool:
         return bool(self._clauses)
@@ -153,13 +134,13 @@ class Where:
         kind = "in or null" if len(present) < len(values) else "in"
         self._add_keyed((kind, source, column, len(present)), (kind, column.name, len(present)))
 
-    def _add_keyed(self, clause: Any, shape: tuple[Hashable, ...]) -> None:
+    def _add_keyed(self, clause: Any, shape: Hashable) -> None:
         self._clauses.append(clause)
         if self.shape is not None:
             self.shape = (*self.shape, shape)
 
-    def expression(self, element: Any) -> None:
-        """Add a SQLAlchemy condition."""
+    def expression(self, element: Any, dialect: Dialect | None = None) -> None:
+        """Add a SQLAlchemy condition; one of the caller with the database, so that an index can serve it."""
         if isinstance(element, SqlExpression):
             element = element.element
         if not isinstance(element, sa.ColumnElement):
@@ -169,10 +150,41 @@ class Where:
                 hint=_condition_hint(element),
             )
         condition: ColumnElement[bool] = element
-        if not _is_comparison(condition):
-            self._refuse_huge(condition)
+        if _is_comparison(condition):
+            hides = may_hide_index(condition) or may_hide_index(condition.right)
+        else:
+            hides = self._hides_index(condition)
+        if hides and dialect is not None and capabilities_of(dialect).checks_types:
+            condition = indexable(condition)
         self._clauses.append(condition)
-        self._add_expression_shape(condition)
+        if self.shape is None:
+            return
+        if _is_comparison(condition) and self._is_plain(condition):
+            # As its cache key of SQLAlchemy, which takes longer to make than the rest of the call.
+            self._embed(cast("sa.BindParameter[Any]", condition.right))
+            self.shape = (*self.shape, ("comparison", condition.operator, condition.left.name))
+        else:
+            self._add_expression_shape(condition)
+
+    def _is_plain(self, condition: sa.BinaryExpression[bool]) -> bool:
+        """Whether it compares a column of the table with a value of its type."""
+        left: Any = condition.left
+        right: Any = condition.right
+        return (
+            condition.operator in _COMPARISONS
+            and left.table is self.model.sa_table
+            and right.type is left.type
+            and right.unique
+            and not _is_part_of_the_text(right)
+            and not condition.modifiers
+        )
+
+    def _embed(self, value: sa.BindParameter[Any]) -> None:
+        """Have a value of an expression read at each run."""
+        source = f"\0e{len(self.embedded)}"
+        self.embedded[value] = source
+        given = value.value
+        self.values[source] = given if type(given) in OWN else sendable(given)
 
     def _refuse_many(self, values: int) -> None:
         if values > MAX_VALUES:
@@ -181,47 +193,57 @@ class Where:
                 hint="read in several pieces, or put the values into a table and join it",
             )
 
-    def _refuse_huge(self, element: ColumnElement[bool]) -> None:
-        """Refuse an expression that is too large; without recursion, because it may be an attack."""
+    def _hides_index(self, element: ColumnElement[bool]) -> bool:
+        """Whether a part of an expression may hide an index.
+
+        Raises:
+            ValidationError: it is too large. It is read without recursion, because it may be an attack.
+        """
         waiting: list[tuple[Any, int]] = [(element, 1)]
-        seen = 0
+        seen: list[Any] = []
         while waiting:
             part, depth = waiting.pop()
-            seen += 1
-            if seen > MAX_ELEMENTS or depth > MAX_DEPTH:
+            seen.append(part)
+            if len(seen) > MAX_ELEMENTS or depth > MAX_DEPTH:
                 raise ValidationError(
                     f"{self.model.name}: a condition is too large or too deeply nested",
                     hint="write many alternatives for one column as a list: t(id=[1, 2, 3])",
                 )
             waiting.extend([(child, depth + 1) for child in part.get_children()])
+        return any(map(may_hide_index, seen))
 
     def _add_expression_shape(self, element: Any) -> None:
         """Allow a statement with this expression to be cached: its values are read from the expression at each run.
 
         Expressions with the same cache key of SQLAlchemy compile to the same text.
         """
-        key = None if self.shape is None else element._generate_cache_key()
+        key = element._generate_cache_key()
         if key is None or any(_is_part_of_the_text(value) for value in key.bindparams):
             self.shape = None
             return
+        lengths: list[int] = []
         for value in key.bindparams:
+            if not value.expanding:
+                self._embed(value)
+                continue
             source = f"\0e{len(self.embedded)}"
             self.embedded[value] = source
-            given = value.value
-            self.values[source] = given if type(given) in OWN else sendable(given)
-        self.shape = (*(self.shape or ()), ("expression", key.key))
+            members = value.value
+            self._refuse_many(len(members))
+            lengths.append(len(members))
+            self.values.update({member_source(source, n): sendable(member) for n, member in enumerate(members)})
+        shape = ("expression", key.key, *lengths)
+        self.shape = (*self.shape, shape) if self.shape else (shape,)
 
     def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: Dialect) -> None:
         """Add a condition in SQL text, with its values bound."""
         if params is not None and hasattr(params, "__len__"):
             self._refuse_many(len(params))
-        rules = capabilities_of(dialect).tokens
-        check_fragment(text, rules, scoped=bool(self.scope))
-        parts: list[str | sa.BindParameter[Any]] = []
-        for part in fragment_parts(text, params, rules):
-            parts.append(part if isinstance(part, str) else sa.bindparam(None, adapt(part.value, dialect), unique=True))
-        self._clauses.append(Fragment(parts))
-        self.shape = None
+        condition, values = bound_fragment(
+            text, params, dialect, scoped=bool(self.scope), first=len(self.values) + len(self._clauses)
+        )
+        self.values.update(zip(condition.sources, values, strict=True))
+        self._add_keyed(condition, condition.shape)
 
     def clauses(self, parameters: Parameters) -> list[ColumnElement[bool]]:
         """Return the conditions as Core expressions."""
@@ -231,13 +253,24 @@ class Where:
             for (kind, name), source in zip(self.scope.shape, self.scope.values, strict=True)
         ]
         for clause in self._clauses:
-            if not isinstance(clause, ColumnElement):
+            if isinstance(clause, BoundFragment):
+                result.append(clause.clause(parameters))
+            elif not isinstance(clause, ColumnElement):
                 result.append(_keyed(clause, parameters))
-            elif self.scope and not isinstance(clause, Fragment):
+            elif self.scope:
                 result.append(Enclosed(clause))
             else:
                 result.append(clause)
         return result
+
+
+def beside_key(conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    """Return the conditions of a scope in a form that no index serves: the key finds the rows, and they are checked.
+
+    Databases assume that a value of an indexed column has few rows. If most rows are of one scope, an index over the
+    column of the scope would be read whole for a few keys.
+    """
+    return [condition.is_(sa.true()) for condition in conditions]
 
 
 def _condition_hint(given: Any) -> str:
@@ -267,15 +300,22 @@ def _keyed(clause: tuple[Any, ...], parameters: Parameters) -> ColumnElement[boo
     return sa.or_(contained, sa_column.is_(None)) if kind == "in or null" else contained
 
 
-def _is_comparison(element: Any) -> bool:
+def _is_comparison(element: Any) -> TypeGuard[sa.BinaryExpression[bool]]:
     """Whether it compares a column with a value, as most conditions do."""
     left, right = getattr(element, "left", None), getattr(element, "right", None)
     return isinstance(left, sa.Column) and isinstance(right, sa.BindParameter)
 
 
 def _is_part_of_the_text(value: sa.BindParameter[Any]) -> bool:
-    """Whether a text with this value is only valid once: it holds the value, or one parameter per element."""
-    return value.expanding or value.literal_execute or value.callable is not None
+    """Whether a text with this value is only valid once: it holds the value, or a list of rows."""
+    if value.literal_execute or value.callable is not None:
+        return True
+    # Of other lists, the number of members is part of the shape.
+    return value.expanding and (type(value.value) is not list or any(map(_is_row, value.value)))
+
+
+def _is_row(member: Any) -> bool:
+    return isinstance(member, _COLLECTIONS)
 
 
 def _refuse_expression(name: str, value: Any) -> None:

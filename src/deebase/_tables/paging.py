@@ -210,4 +210,4 @@ async def _read(
 
     prepared = source.cached(None if where.shape is None else ("page", where.shape, read, seek, lock), build)
     places = {place_source(n): value for n, value in enumerate(values)}
-    return await source.executor.fetch(prepared.statement, prepared.args({**where.values, **places, "limit": limit}))
+    return await source.executor.fetch(*prepared.ready({**where.values, **places, "limit": limit}))

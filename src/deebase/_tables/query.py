@@ -323,7 +323,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         source, where = self._source, self._where
         key = None if where.shape is None else ("count", where.shape)
         statement = source.cached(key, lambda: statements.count(source.model, source.dialect, where))
-        rows = await source.executor.fetch(statement.statement, statement.args(where.values))
+        rows = await source.executor.fetch(*statement.ready(where.values))
         return int(rows[0][0])
 
     async def exists(self) -> bool:
@@ -337,7 +337,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         source, where = self._source, self._where
         key = None if where.shape is None else ("exists", where.shape)
         statement = source.cached(key, lambda: statements.exists(source.model, source.dialect, where, is_cheap=False))
-        return bool(await source.executor.fetch(statement.statement, statement.args(where.values)))
+        return bool(await source.executor.fetch(*statement.ready(where.values)))
 
     async def scalars(self, column: str) -> list[Any]:
         """Return the values of one column, a list as long as the rows would be.
@@ -397,7 +397,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
             )
 
         statement = source.cached(key, build)
-        return statement.statement, statement.args({**where.values, "limit": limit, "offset": offset})
+        return statement.ready({**where.values, "limit": limit, "offset": offset})
 
     def _made(self, rows: list[Any]) -> list[R]:
         if not self._selection.with_pk:

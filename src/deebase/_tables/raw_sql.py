@@ -146,7 +146,7 @@ class RawSql:
             prepared = prepare(
                 select.params(params) if params else select, self._dialect, Parameters(), reads=True, is_cheap=False
             )
-            statement, args = prepared.statement, prepared.args({})
+            statement, args = prepared.ready({})
             columns = list(select.exported_columns)
             read = [column.type.dialect_impl(self._dialect).result_processor(self._dialect, None) for column in columns]
             fixed = unique_names(str(column.name) for column in columns), read

@@ -6,6 +6,7 @@ from __future__ import annotations
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -296,9 +297,6 @@ async def _related(
     collated: Mapping[str, str] | None = None,
 ) -> list[list[Any]]:
     """Return for each row the rows of another table whose ``matched`` columns equal its ``names``."""
-    keys: dict[tuple[Any, ...], int] = {}
-    bounds: list[tuple[Any, ...]] = []
-    places: list[int | None] = []
     names_of_order = order_names(order)
 
     def build() -> RelatedRead:
@@ -309,17 +307,7 @@ async def _related(
     if names_of_order is not None and within is None:
         key = ("related", matched, names_of_order, others.scope.shape, *(collated or {}).items())
     read = others.cached(key, build)
-    for row in rows:
-        values = values_in(row, names, source.model)
-        bound = None if any(value is None for value in values) else read.bind(values)
-        if bound is None:
-            places.append(None)
-            continue
-        # Infinity equals the last date of Python, and not that of PostgreSQL.
-        place = keys.setdefault((bound, *[getattr(value, "stored", None) for value in bound]), len(keys))
-        if place == len(bounds):
-            bounds.append(bound)
-        places.append(place)
+    bounds, places = _keys_of(rows, names, source.model, read)
     found: list[list[Any]] = [[] for _ in bounds]
     model = others.model
     maker = others.maker(model.names)
@@ -329,3 +317,35 @@ async def _related(
         for row, other in zip(rows_, made, strict=True):
             found[start + row[0]].append(other)
     return [[] if place is None else found[place] for place in places]
+
+
+#: Types whose values are stored alike if they are equal in Python.
+_ALIKE = frozenset({int, str, UUID, type(None)})
+
+
+def _keys_of(
+    rows: Sequence[Any], names: Sequence[str], model: TableModel, read: RelatedRead
+) -> tuple[list[tuple[Any, ...]], list[int | None]]:
+    """Return the keys of rows in their stored form, each once, and the number of the key of each row."""
+    keys: dict[Any, int] = {}
+    if len(names) == 1:
+        (name,) = names
+        values = [row[name] if type(row) is dict and name in row else values_in(row, names, model)[0] for row in rows]
+        if _ALIKE.issuperset(map(type, values)):
+            present = [value for value in dict.fromkeys(values) if value is not None]
+            keys = dict(zip(present, range(len(present)), strict=True))
+            return read.bind_all(present), [*map(keys.get, values)]
+    bounds: list[tuple[Any, ...]] = []
+    places: list[int | None] = []
+    for row in rows:
+        given = values_in(row, names, model)
+        if any(value is None for value in given):
+            places.append(None)
+            continue
+        bound = read.bind(given)
+        # Infinity equals the last date of Python, and not that of PostgreSQL.
+        place = keys.setdefault((bound, *[getattr(value, "stored", None) for value in bound]), len(keys))
+        if place == len(bounds):
+            bounds.append(bound)
+        places.append(place)
+    return bounds, places

@@ -479,7 +479,7 @@ class Table(Readable[R]):
         self._check_change(changed)
         condition = self._intended("update_where", where, keywords, all)
         statement = statements.update_where(self._model, self._source.dialect, changed, condition)
-        return await self._executor.count(statement.statement, statement.args({**changed, **condition.values}))
+        return await self._executor.count(*statement.ready({**changed, **condition.values}))
 
     def _intended(self, operation: str, where: Sequence[Any], keywords: Mapping[str, Any], everything: bool) -> Where:
         """Return conditions that must exist, unless every row is meant."""
@@ -532,7 +532,7 @@ class Table(Readable[R]):
         """
         condition = self._intended("delete_where", where, keywords, all)
         statement = statements.delete(self._model, self._source.dialect, condition, is_cheap=False)
-        return await self._executor.count(statement.statement, statement.args(condition.values))
+        return await self._executor.count(*statement.ready(condition.values))
 
     # -- foreign keys --------------------------------------------------------------------------
 

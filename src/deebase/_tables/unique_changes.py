@@ -53,13 +53,13 @@ async def change(
         key_of_cache = ("update", source.scope.shape, keys, *changed)
     prepared = source.cached(key_of_cache, build)
     try:
-        args = prepared.args({**changed, **key_values(source, key)})
+        statement, args = prepared.ready({**changed, **key_values(source, key)})
     except ValidationError:
         rest = await without_unchanged(source, keys, key, changed, misfits(source.model.columns, changed))
         if rest is None:
             raise
         return await _change_rest(source, keys, key, rest)
-    return await source.executor.fetch(prepared.statement, args)
+    return await source.executor.fetch(statement, args)
 
 
 async def _change_rest(

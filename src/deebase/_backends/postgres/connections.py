@@ -19,6 +19,7 @@ from deebase._backends.postgres.engine import PostgresLanes
 from deebase._backends.postgres.hosts import no_host
 from deebase._backends.postgres.lane import PostgresLane
 from deebase._backends.postgres.session_state import StoredCode, require_standard_strings
+from deebase._backends.postgres.sql import NumbersAtExecution
 from deebase._backends.protocols import LANE, Settings, Translate
 from deebase._types.forms.json_texts import loads
 from deebase.errors import ConnectionError
@@ -41,6 +42,7 @@ class PostgresEngine:
         """Set the codecs on each new connection, and report the statements that SQLAlchemy sends on it."""
         _warn_of_unverified(settings, self.engine_options(settings)["connect_args"])
         _watch_session(engine)
+        engine.dialect.statement_compiler = NumbersAtExecution
         event.listen(engine.sync_engine, "connect", _set_codecs)
 
     def lanes(

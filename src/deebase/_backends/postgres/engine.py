@@ -151,6 +151,8 @@ class PostgresLanes:
         try:
             if reread is not None and (reread.always or reread.table in code.fires):
                 rows = await lane.fetch_committed(statement, args)
+            elif statement.runs_once:
+                rows = await lane.fetch_once(statement, args)
             else:
                 rows = await lane.driver.fetch(statement.sql, *args)
         except BaseException as error:

@@ -135,8 +135,18 @@ class PostgresLane:
     async def fetch(self, statement: Statement, args: Params) -> Rows:
         """Run a statement and return its rows as asyncpg records."""
         self._begin(statement)
-        rows: Rows = await self.driver.fetch(statement.sql, *args)
+        rows: Rows
+        if statement.runs_once:
+            rows = await self.fetch_once(statement, args)
+        else:
+            rows = await self.driver.fetch(statement.sql, *args)
         return rows if statement.reread is None else await self._stored(statement.reread, rows)
+
+    async def fetch_once(self, statement: Statement, args: Params) -> Rows:
+        """Run a statement that the driver does not keep prepared, and return its rows."""
+        prepared = await self.driver.prepare(statement.sql, name="")
+        rows: Rows = await prepared.fetch(*args)
+        return rows
 
     async def _stored(self, reread: Reread, rows: Rows) -> Rows:
         """Return the stored rows of a write, after its triggers."""

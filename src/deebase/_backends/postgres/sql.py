@@ -7,10 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql.base import PGCompiler
 from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import ColumnModel, TableModel
-from deebase._sql.compiled import Parameters
+from deebase._sql.compiled import Parameters, number_mark
 from deebase._sql.sql_rules import Key
 
 
@@ -78,9 +79,60 @@ class PostgresRules:
         return f"EXPLAIN {sql}"
 
 
+#: SQLAlchemy's compiler has no annotations.
+_Compiler: Any = PGCompiler
+
+
+class NumbersInText(_Compiler):  # type: ignore[misc]
+    """Marks LIMIT and OFFSET in the text, which `CompiledStatement.ready` replaces by the numbers.
+
+    A prepared statement whose LIMIT is a parameter gets a plan for a tenth of the rows from its sixth execution on
+    (``preprocess_limit`` in src/backend/optimizer/plan/planner.c), which may read a whole table for a few rows.
+    """
+
+    #: The parameters in the order of their marks.
+    numbers: tuple[sa.BindParameter[Any], ...] = ()
+
+    def limit_clause(self, select: Any, **options: Any) -> str:
+        return str(super().limit_clause(select, **options, in_text=_limits_by_numbers(select)))
+
+    def fetch_clause(self, select: Any, *args: Any, **options: Any) -> str:
+        return str(super().fetch_clause(select, *args, **options, in_text=_limits_by_numbers(select)))
+
+    def visit_bindparam(self, bindparam: Any, *args: Any, in_text: bool = False, **options: Any) -> Any:
+        if not in_text:
+            return super().visit_bindparam(bindparam, *args, **options)
+        self.numbers = (*self.numbers, bindparam)
+        return number_mark()
+
+    def render_bind_cast(self, type_: Any, dbapi_type: Any, sqltext: str) -> str:
+        # A cast with digits would round the values that a column is compared with.
+        rounds = isinstance(dbapi_type, sa.Numeric) and not isinstance(dbapi_type, sa.Float)
+        return str(super().render_bind_cast(type_, sa.Numeric() if rounds else dbapi_type, sqltext))
+
+
+class NumbersAtExecution(NumbersInText):
+    """Lets SQLAlchemy write LIMIT and OFFSET into the text of its own statements, at each execution."""
+
+    def visit_bindparam(self, bindparam: Any, *args: Any, in_text: bool = False, **options: Any) -> Any:
+        given = bindparam.render_literal_execute() if in_text else bindparam
+        return super().visit_bindparam(given, *args, **options)
+
+
+def _limits_by_numbers(select: Any) -> bool:
+    """Whether the rows of a select are limited by whole numbers alone: an expression is compiled as usual."""
+    clauses = [select._limit_clause, select._offset_clause, select._fetch_clause]
+    return all(clause is None or _is_number(clause) for clause in clauses)
+
+
+def _is_number(clause: Any) -> bool:
+    return isinstance(clause, sa.BindParameter) and isinstance(clause.type, sa.Integer) and clause.callable is None
+
+
 def make_dialect(url: sa.URL) -> Dialect:
     """Return a dialect that compiles without loading the driver."""
     dialect: Dialect = url.get_dialect()()
+    dialect.statement_compiler = NumbersInText
     # SQLAlchemy reads this from a connection: backslashes are plain in strings (the default since 9.1).
     dialect._backslash_escapes = False  # type: ignore[attr-defined]
     return dialect

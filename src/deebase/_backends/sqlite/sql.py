@@ -48,9 +48,10 @@ class SqliteRules:
 
     def key_lists(self, keys: Sequence[Key], columns: Sequence[ColumnModel]) -> Mapping[str, Any] | None:
         """Return the keys as one JSON array; JSON cannot hold bytes, or all floats."""
-        if any(type(value) not in (int, str) for key in keys for value in key):
+        if not {int, str}.issuperset([type(value) for key in keys for value in key]):
             return None
-        return {"keys": json.dumps([key if len(key) > 1 else next(iter(key)) for key in keys], ensure_ascii=False)}
+        listed = keys if len(columns) > 1 else [key[0] for key in keys]
+        return {"keys": json.dumps(listed, ensure_ascii=False)}
 
     def listed_keys(self, columns: Sequence[ColumnModel], parameters: Parameters) -> tuple[Any, list[Any]]:
         """Return the number and the values of each key in the JSON array."""
