@@ -141,7 +141,7 @@ class Definitions:
 
 def designs_of(
     classes: Sequence[Classes],
-    pk: str | Sequence[str],
+    pk: str | Sequence[str] | None,
     options: Mapping[type[Any], Mapping[str, Any]] | None,
     localns: Mapping[str, Any],
 ) -> list[TableSpec]:
