@@ -1,4 +1,4 @@
-"""What a field says of its column: Unique, Indexed, PrimaryKey, Digits, Check, Default, Computed, UpdatedAt, References."""
+"""What a field says of its column: Unique, Indexed, PrimaryKey, Digits, Check, Default, Computed, UpdatedAt."""
 
 from __future__ import annotations
 

@@ -164,7 +164,8 @@ class ForeignKeyMark:
 
     As an annotation, ``ForeignKey[int, User]``, ``ForeignKey[int, "user"]`` or ``ForeignKey[int, "user.email"]``;
     type checkers see the first argument. With actions, ``Annotated[int, References("user", on_delete="cascade")]``.
-    Linters take a text in ``ForeignKey[...]`` for a type: with them, name the class, or use ``References``. As a value, ``foreign_keys={"author_id": ForeignKey("user.id", on_delete="cascade")}``.
+    Linters take a text in ``ForeignKey[...]`` for a type: with them, name the class, or use ``References``. As a
+    value, ``foreign_keys={"author_id": ForeignKey("user.id", on_delete="cascade")}``.
 
     Attributes:
         target: ``"table"`` (its key), ``"table.column"``, or the class of the table.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from types import ModuleType
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
+import annotated_types
+import msgspec
+import pydantic
 import pytest
 import sqlalchemy as sa
 
@@ -102,7 +104,7 @@ async def test_a_second_create_finds_nothing_to_change(db: Database) -> None:
         await db.create_all(Company, Person, Stamped, if_not_exists=True)
     with core_of(db).recording() as recorded:
         await db.create_all(Company, Person, Stamped, transform=True)
-    changing = [text for text in recorded if re.search(r"\b(ALTER|DROP|INSERT|RENAME)\b", text)]
+    changing = [text for text in recorded if re.search(r"\b(ALTER|DROP INDEX|INSERT|RENAME)\b", text)]
     assert not changing
 
 
@@ -247,7 +249,7 @@ async def test_a_key_of_several_marked_fields(db: Database) -> None:
     assert members.pks == ("user_id", "team_id")
     await members.insert(user_id=1, team_id=2)
     assert (await members[1, 2])["role"] == "member"
-    with pytest.raises(ValidationError, match="say it in one place|mark"):
+    with pytest.raises(ValidationError, match="mark"):
         await db.create(Membership, name="other", pk="role")
 
 
@@ -266,10 +268,14 @@ async def test_modules_lists_and_dicts_of_classes(db_url: str) -> None:
         assert [table.name for table in temporary.t] == ["firm"]
 
 
-@dataclass
-class Wrong:
-    id: int
-    value: int = 0
+async def test_metadata_of_other_libraries_is_theirs() -> None:
+    class Widget:
+        """Says how a form shows a field."""
+
+    async with Database(":memory:") as db:
+        for mark in (Widget(), annotated_types.Gt(0), pydantic.Field(gt=0), msgspec.Meta(gt=0)):
+            cls = type("Thing", (), {"__annotations__": {"id": int, "value": Annotated[int, mark]}})
+            assert (await db.create(cls, replace=True)).columns == ("id", "value")
 
 
 @pytest.mark.parametrize(
@@ -277,6 +283,9 @@ class Wrong:
     [
         ("unique", "write Unique"),
         ("uniqe", "write Unique"),
+        ("index", "write Indexed"),
+        ("pk", "write PrimaryKey"),
+        ("text", "value: Text"),
         ("primary_key", "write PrimaryKey"),
         ("a note", "one of Indexed"),
         (int, "one of Indexed"),
@@ -296,7 +305,7 @@ class Wrong:
 async def test_metadata_without_a_meaning_is_refused(mark: Any, hint: str) -> None:
     cls = type("Thing", (), {"__annotations__": {"id": int, "value": Annotated[int, mark]}})
     async with Database(":memory:") as db:
-        with pytest.raises(UnsupportedTypeError, match="Thing.value") as caught:
+        with pytest.raises(UnsupportedTypeError, match=r"Thing\.value") as caught:
             await db.create(cls)
         assert re.search(hint, str(caught.value.hint))
 

@@ -140,7 +140,7 @@ def _key(cls: type, table: str, given: Any, columns: Iterable[ColumnSpec]) -> tu
     marked = tuple([column.name for column in columns if any(isinstance(mark, PrimaryKey) for mark in column.marks)])
     if given is None:
         return marked or ("id",)
-    pks: tuple[Any, ...] = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+    pks: tuple[Any, ...] = (*given,) if isinstance(given, (list, tuple)) else (given,)  # pyright: ignore[reportUnknownVariableType]
     if not pks or not all(map(_is_name, pks)):
         raise ValidationError(f"{table}: pk is the name of a column, or a list of names", field="pk", hint="pk='id'")
     if marked and set(marked) != set(pks):
@@ -160,7 +160,7 @@ def _indexes(
     for items in (own.indexes or (), given):
         if not isinstance(items, Iterable):
             raise _no_index(table, items)
-        listed += [items] if isinstance(items, str) else items
+        listed.extend([items] if isinstance(items, str) else items)  # pyright: ignore[reportUnknownArgumentType]
     found = [_index(table, item, known) for item in listed]
     for column in columns:
         unique = mark_of(column.marks, Unique)
@@ -195,7 +195,8 @@ def _conditions(table: str, given: Any) -> list[str]:
         return []
     if not isinstance(given, Iterable):
         raise _no_condition(table, given)
-    return [_condition(table, item) for item in ((given,) if isinstance(given, str) else given)]
+    items: Iterable[Any] = (given,) if isinstance(given, str) else given  # pyright: ignore[reportUnknownVariableType]
+    return [_condition(table, item) for item in items]
 
 
 def _key_indexes(
@@ -205,7 +206,10 @@ def _key_indexes(
 
     Without such an index, each DELETE of a row reads all rows that may refer to it.
     """
-    indexed: list[Sequence[str]] = [pks, *[index.columns for index in indexes if index.where is None and not index.ignore_case]]
+    indexed: list[Sequence[str]] = [
+        pks,
+        *[index.columns for index in indexes if index.where is None and not index.ignore_case],
+    ]
     for reference in references:
         if not serves(reference.columns, indexed):
             indexed.append(reference.columns)

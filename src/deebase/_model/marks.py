@@ -104,7 +104,7 @@ def _must_be_foreign(mark: Any, field: str) -> None:
 
 
 def _examples() -> list[str]:
-    return sorted(f"{kind.__name__}(...)" for kind in _CALLED if kind is not ForeignKeyMark) + ["References(...)"]
+    return [*sorted(f"{kind.__name__}(...)" for kind in _CALLED if kind is not ForeignKeyMark), "References(...)"]
 
 
 def _refused(message: str, hint: str, field: str) -> UnsupportedTypeError:

@@ -10,7 +10,6 @@ from sqlalchemy.engine import Dialect
 
 from deebase._types.base import ColumnType, Named, Processor, has_types, kept_on_sqlite, misfit
 
-
 #: Three hexadecimal digits, and the digit of the variant of RFC 9562.
 _THREE: Final = "substr(hex(randomblob(2)), 2)"
 _VARIANT: Final = "substr('89AB', 1 + (random() & 3), 1)"

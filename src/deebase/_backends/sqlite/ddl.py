@@ -116,7 +116,6 @@ class SqliteSchema:
         for (trigger,) in triggers:
             yield Query(trigger)
 
-
     def touch(self, table: sa.Table, column: str, dialect: Dialect) -> list[str]:
         quote, name = dialect.identifier_preparer.quote, dialect.identifier_preparer.quote(table.name)
         now = column_type(table.c[column].type).database_value("now", dialect)
