@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
 from deebase._backends.schemes import settings_for
@@ -511,6 +511,54 @@ class Database:
         localns = sys._getframe(1).f_locals  # pyright: ignore[reportPrivateUsage]
         designs = designs_of(classes, pk, options, localns)
         return self._definitions.create_all(designs, IfExists(if_not_exists, replace, transform))
+
+    @overload
+    def bind(self, cls: type[DC], /, *, check: Literal["error", "warn"] = "error") -> Table[DC]: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def bind(self, cls: type[object], /, *, check: Literal["error", "warn"] = "error") -> Table[Row]: ...
+
+    @overload
+    def bind(
+        self, first: Classes, second: Classes, /, *classes: Classes, check: Literal["error", "warn"] = "error"
+    ) -> list[Table[Any]]: ...
+
+    @overload
+    def bind(
+        self,
+        classes: Iterable[type[Any]] | Mapping[type[Any], Mapping[str, Any]] | ModuleType,
+        /,
+        *,
+        check: Literal["error", "warn"] = "error",
+    ) -> list[Table[Any]]: ...
+
+    def bind(self, *classes: Any, check: Literal["error", "warn"] = "error") -> Any:
+        """Connect classes with existing tables, which migrations or other programs created.
+
+        The handle has all that ``create`` gives it: dataclasses as rows, members of Enums, functions that make
+        defaults. The tables have been reflected. ``db.t[User]`` is short for ``db.bind(User)``.
+
+        Args:
+            *classes: as in ``create_all``: classes, ``{User: {"name": "users"}}``, or a module of models.
+            check: what to do if a table differs from its class: "error", or "warn" to warn and go on.
+
+        Returns:
+            The table of a single class; otherwise a list of tables, in the order of the classes.
+
+        Raises:
+            TableNotFoundError: a table does not exist, or has not been reflected.
+            SchemaError: a table differs from its class; the message lists the differences of all tables.
+
+        Example:
+            ```python
+            await db.migrate.up()
+            await db.reflect()
+            users = db.bind(User)
+            ```
+        """
+        localns = sys._getframe(1).f_locals  # pyright: ignore[reportPrivateUsage]
+        found = self._definitions.bind(designs_of(classes, None, None, localns), check)
+        return found[0] if len(classes) == 1 and isinstance(classes[0], type) else found
 
     async def create_from_sql(
         self,

@@ -16,6 +16,7 @@ from deebase._model.differences import differences
 from deebase._model.facts import TableInfo
 from deebase._model.layer import CatalogEntry
 from deebase._model.reflected import sa_table
+from deebase._schema.bind import entry_of
 from deebase._schema.query_steps import run_steps
 from deebase._schema.reflect import inventory, refresh
 from deebase._sql.statement import Statement
@@ -75,19 +76,7 @@ class _Creation:
         names = [made.name for made in self.designs]
         found = await self._look_at(names)
         for made in self.designs:
-            facts = found[made.name]
-            columns = {column.name for column in facts.columns}
-            specs = [spec for spec in made.columns if spec.name in columns]
-            self.catalog.add(
-                CatalogEntry(
-                    facts,
-                    made.cls,
-                    {spec.name: spec.sa_type for spec in specs},
-                    {spec.name: spec.default_factory for spec in specs if spec.default_factory is not None},
-                    frozenset([spec.name for spec in specs if spec.updated_at is not None]),
-                    made.cls if hasattr(made.cls, "__dataclass_fields__") else dict,
-                )
-            )
+            self.catalog.add(entry_of(made, found[made.name]))
         for name, facts in self.found.items():
             if name not in self.catalog:
                 self.catalog.add(CatalogEntry(facts))
