@@ -48,6 +48,18 @@ if TYPE_CHECKING:
     from deebase.errors import UniqueViolationError as UniqueViolationError
     from deebase.errors import UnsupportedTypeError as UnsupportedTypeError
     from deebase.errors import ValidationError as ValidationError
+    from deebase.fields import Check as Check
+    from deebase.fields import Computed as Computed
+    from deebase.fields import Default as Default
+    from deebase.fields import Digits as Digits
+    from deebase.fields import Indexed as Indexed
+    from deebase.fields import PrimaryKey as PrimaryKey
+    from deebase.fields import References as References
+    from deebase.fields import Unique as Unique
+    from deebase.fields import UpdatedAt as UpdatedAt
+    from deebase.fields import now as now
+    from deebase.fields import uuid4 as uuid4
+    from deebase.fields import uuid7 as uuid7
     from deebase.tools.codegen import create_mod as create_mod
     from deebase.tools.codegen import create_mod_from_database as create_mod_from_database
     from deebase.tools.codegen import create_mod_from_tables as create_mod_from_tables
@@ -65,10 +77,12 @@ if TYPE_CHECKING:
 __all__ = [
     "UNSET",
     "BusyError",
+    "Check",
     "CheckViolationError",
     "ColumnName",
     "ColumnNotFoundError",
     "CommitOutcomeUnknownError",
+    "Computed",
     "ConfigurationError",
     "ConnectionError",
     "DataError",
@@ -76,11 +90,14 @@ __all__ = [
     "DatabaseError",
     "DeadlockError",
     "DeeBaseError",
+    "Default",
+    "Digits",
     "ForeignKey",
     "ForeignKeyViolationError",
     "ImportReport",
     "ImportedColumn",
     "Index",
+    "Indexed",
     "IntegrityError",
     "InvalidOperationError",
     "MaxLength",
@@ -90,9 +107,11 @@ __all__ = [
     "NotFoundError",
     "NotNullViolationError",
     "Page",
+    "PrimaryKey",
     "Query",
     "QueryError",
     "QueryTimeoutError",
+    "References",
     "SchemaEditor",
     "SchemaError",
     "SchemaSQL",
@@ -107,14 +126,19 @@ __all__ = [
     "TransactionError",
     "TransformPlan",
     "UTCDateTime",
+    "Unique",
     "UniqueViolationError",
     "UnsupportedTypeError",
+    "UpdatedAt",
     "ValidationError",
     "View",
     "create_mod",
     "create_mod_from_database",
     "create_mod_from_tables",
     "dataclass_src",
+    "now",
+    "uuid4",
+    "uuid7",
 ]
 
 _PLACES = {
@@ -130,6 +154,23 @@ _PLACES = {
     "Transaction": "deebase._engine.transaction",
     **dict.fromkeys(
         ("create_mod", "create_mod_from_database", "create_mod_from_tables", "dataclass_src"), "deebase.tools.codegen"
+    ),
+    **dict.fromkeys(
+        (
+            "Check",
+            "Computed",
+            "Default",
+            "Digits",
+            "Indexed",
+            "PrimaryKey",
+            "References",
+            "Unique",
+            "UpdatedAt",
+            "now",
+            "uuid4",
+            "uuid7",
+        ),
+        "deebase.fields",
     ),
     **dict.fromkeys(
         ("UNSET", "ColumnName", "ForeignKey", "Index", "MaxLength", "Native", "SchemaSQL", "Text", "UTCDateTime"),

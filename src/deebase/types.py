@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -157,16 +158,17 @@ def _is_type(written: Any, pattern: re.Pattern[str]) -> bool:
     return _is_name(written) and "--" not in written and pattern.fullmatch(written.strip()) is not None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, repr=False)
 class ForeignKeyMark:
     """Where a column points; users know it as ``ForeignKey``.
 
-    As an annotation, ``ForeignKey[int, "user"]``, ``ForeignKey[int, "user.email"]`` or, with actions,
-    ``ForeignKey[int, "user", {"on_delete": "cascade"}]``; type checkers see the first argument. As a
+    As an annotation, ``ForeignKey[int, User]``, ``ForeignKey[int, "user"]`` or ``ForeignKey[int, "user.email"]``;
+    type checkers see the first argument. With actions, ``Annotated[int, References("user", on_delete="cascade")]``.
+    Linters take a text in ``ForeignKey[...]`` for a type: with them, name the class, or use ``References``. As a
     value, ``foreign_keys={"author_id": ForeignKey("user.id", on_delete="cascade")}``.
 
     Attributes:
-        target: ``"table"`` (its key) or ``"table.column"``.
+        target: ``"table"`` (its key), ``"table.column"``, or the class of the table.
         on_delete: ``"cascade"``, ``"set null"``, ``"set default"``, ``"restrict"`` or ``"no action"``;
             None leaves it to the database, which is no action.
         on_update: the same, when the key of the parent changes.
@@ -185,27 +187,21 @@ class ForeignKeyMark:
     """
 
     target: str
-    on_delete: str | None = None
-    on_update: str | None = None
-    columns: tuple[str, ...] | None = None
+    on_delete: str | None
+    on_update: str | None
+    columns: tuple[str, ...] | None
 
-    def __post_init__(self) -> None:
-        _check_target(self.target)
-        if self.columns is not None:
-            object.__setattr__(self, "columns", tuple(self.columns))
-        for option in ("on_delete", "on_update"):
-            action: Any = getattr(self, option)
-            if action is None:
-                continue
-            normal = action.lower() if isinstance(action, str) else action
-            if normal not in ACTIONS:
-                raise ValidationError(
-                    f"{option} is not an action of a foreign key",
-                    field=option,
-                    value=action,
-                    hint=f"one of {', '.join(map(repr, ACTIONS))}",
-                )
-            object.__setattr__(self, option, normal)
+    def __init__(
+        self,
+        target: str | type[Any],
+        on_delete: str | None = None,
+        on_update: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        named = table_name(target) if isinstance(target, type) else target
+        _check_target(named)
+        actions = {"on_delete": _action("on_delete", on_delete), "on_update": _action("on_update", on_update)}
+        vars(self).update(target=named, **actions, columns=None if columns is None else tuple(columns))
 
     def __class_getitem__(cls, arguments: Any) -> Any:
         if not isinstance(arguments, tuple) or len(arguments) not in (2, 3):  # pyright: ignore[reportUnknownArgumentType]
@@ -226,6 +222,35 @@ class ForeignKeyMark:
         options = ((name, getattr(self, name)) for name in ("on_delete", "on_update", "columns"))
         given = "".join(f", {name}={value!r}" for name, value in options if value is not None)
         return f"ForeignKey({self.target!r}{given})"
+
+
+def _action(option: str, given: Any) -> str | None:
+    normal = given.lower() if isinstance(given, str) else given
+    if normal is not None and normal not in ACTIONS:
+        raise ValidationError(
+            f"{option} is not an action of a foreign key",
+            field=option,
+            value=given,
+            hint=f"one of {', '.join(map(repr, ACTIONS))}",
+        )
+    return normal
+
+
+def table_name(cls: type[Any]) -> str:
+    """Return the name of the table of a class: its ``__tablename__``, or its name in snake_case.
+
+    Example:
+        ```python
+        assert table_name(type("BlogPost", (), {})) == "blog_post"
+        ```
+    """
+    given: Any = getattr(cls, "__tablename__", None)
+    return given if isinstance(given, str) else snake_case(cls.__name__)
+
+
+def snake_case(name: str) -> str:
+    """Return the table name of a class: BlogPost is blog_post, HTTPServer is http_server."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _check_target(target: Any) -> None:
@@ -289,6 +314,7 @@ class Index:
         *columns: names of columns, at least one, in the order of the index.
         unique: refuse two rows with the same values.
         where: a condition in SQL, for an index over part of the rows.
+        ignore_case: index ``lower(column)`` of columns of text. SQLite knows the case of ASCII letters alone.
 
     Raises:
         ValidationError: an empty name, no columns or the same column twice, or an empty condition.
@@ -303,8 +329,11 @@ class Index:
     columns: tuple[str, ...]
     unique: bool
     where: str | None
+    ignore_case: bool
 
-    def __init__(self, name: str, *columns: str, unique: bool = False, where: str | None = None) -> None:
+    def __init__(
+        self, name: str, *columns: str, unique: bool = False, where: str | None = None, ignore_case: bool = False
+    ) -> None:
         _require(
             _is_name(name), "name", "the name of an index is text that is not empty", 'Index("ix_post_slug", "slug")'
         )
@@ -315,12 +344,13 @@ class Index:
             f'Index({name!r}, "first", "second")',
         )
         _require(where is None or _is_name(where), "where", "where is a condition in SQL", 'where="deleted IS NULL"')
-        for attribute, value in {"name": name, "columns": columns, "unique": bool(unique), "where": where}.items():
+        flags = {"unique": bool(unique), "ignore_case": bool(ignore_case)}
+        for attribute, value in {"name": name, "columns": columns, "where": where, **flags}.items():
             object.__setattr__(self, attribute, value)
 
     def __repr__(self) -> str:
         parts = [repr(self.name), *map(repr, self.columns)]
-        parts += ["unique=True"] if self.unique else []
+        parts += [f"{flag}=True" for flag in ("unique", "ignore_case") if getattr(self, flag)]
         parts += [f"where={self.where!r}"] if self.where is not None else []
         return f"Index({', '.join(parts)})"
 

@@ -23,6 +23,7 @@ from deebase import (
     ForeignKey,
     ForeignKeyViolationError,
     Index,
+    Indexed,
     InvalidOperationError,
     NotNullViolationError,
     QueryError,
@@ -604,7 +605,7 @@ async def test_create_all_makes_all_tables_or_none(db: Database) -> None:
 
 
 async def test_forward_references_and_local_names_are_resolved(db: Database) -> None:
-    Local = Annotated[str, "local"]
+    Local = Annotated[str, Indexed]
 
     class Mood(Enum):
         GOOD = "good"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +20,6 @@ from deebase import (
     QueryError,
     Table,
     UniqueViolationError,
-    UnsupportedTypeError,
     ValidationError,
 )
 from deebase.testing import temporary_database
@@ -323,55 +322,6 @@ async def test_a_wrong_call_of_create_says_what_to_write(db: Database, number: i
     with pytest.raises(kind, match=text):
         await call(db)
     assert len(db.t) == 0
-
-
-@pytest.mark.parametrize(
-    ("hint", "instead"),
-    [
-        (Annotated[str, "unique"], "unique=True"),
-        (Annotated[str, "Unique"] | None, "unique=True"),
-        (Annotated[str, "uniqe"], "unique=True"),
-        (Annotated[str, "index"], "indexes="),
-        (Annotated[str, "primary_key"], "pk='n'"),
-        (Annotated[str, "pk"], "pk='n'"),
-        (Annotated[str, "text"], "n: Text"),
-        (Annotated[str, Index], "indexes="),
-        (Annotated[str, Index("ux", "n", unique=True)], "unique=True"),
-        (Annotated[int, sa.ForeignKey("user.id")], "ForeignKey"),
-    ],
-)
-async def test_metadata_that_would_be_ignored_is_refused(db: Database, hint: Any, instead: str) -> None:
-    cls = type("Marked", (), {"__annotations__": {"id": int, "n": hint}})
-    with pytest.raises(UnsupportedTypeError, match=r"Marked\.n") as caught:
-        await db.create(cls)
-    assert instead in str(caught.value.hint)
-
-
-async def test_metadata_of_others_is_theirs(db: Database) -> None:
-    for number, mark in enumerate(("The name people call them by", 5, {"max_length": 3}, object())):
-        cls = type(f"Marked{number}", (), {"__annotations__": {"id": int, "n": Annotated[str, mark]}})
-        assert (await db.create(cls)).columns == ("id", "n")
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "instead"),
-    [
-        ("__indexes__", ["n"], "indexes="),
-        ("__tablename__", "other", "name="),
-        ("__table_args__", (), "indexes="),
-        ("__pk__", "n", "pk="),
-        ("__checks__", ["n > 0"], "checks="),
-        ("__foreign_keys__", {}, "foreign_keys="),
-    ],
-)
-async def test_options_inside_of_a_class_are_refused(db: Database, name: str, value: Any, instead: str) -> None:
-    base = type("Base", (), {"__annotations__": {"id": int, "n": int}, name: value})
-    for cls in (base, type("Derived", (base,), {})):
-        with pytest.raises(ValidationError, match=name) as caught:
-            await db.create(cls)
-        assert instead in str(caught.value.hint)
-    if name == "__tablename__":
-        assert (await db.create(base, name="other")).name == "other"
 
 
 def models() -> types.ModuleType:

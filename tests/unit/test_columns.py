@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.dialects.sqlite import aiosqlite
 from sqlalchemy.schema import CreateTable
 
-from deebase._model.columns import ColumnSpec, describe, snake_case, sql_default
+from deebase._model.columns import ColumnSpec, describe, sql_default
 from deebase._types.binary import Binary
 from deebase._types.decimals import ExactNumber
 from deebase._types.documents import JSON
@@ -29,7 +29,7 @@ from deebase._types.moments import AwareDateTime, Date, DateTime, Interval
 from deebase._types.number import Boolean, Float, integer
 from deebase._types.uuid import Uuid
 from deebase.errors import UnsupportedTypeError, ValidationError
-from deebase.types import UNSET, ForeignKey, Text, UTCDateTime
+from deebase.types import UNSET, ForeignKey, Text, UTCDateTime, snake_case
 
 SQLITE = aiosqlite.dialect()
 POSTGRESQL = asyncpg.dialect()
@@ -75,7 +75,7 @@ class Everything:
     t: Literal["x", 1, None]
     u: ForeignKey[int, "user"]
     v: UserId
-    w: Annotated[str, "a comment"]
+    w: Annotated[str, msgspec.Meta(description="a comment")]
     x: Final[int] = 5
 
 
@@ -102,7 +102,7 @@ def test_none_beside_a_type_is_nullable() -> None:
         c: ForeignKey[int, "user"] | None
         d: Optional[ForeignKey[int, "user.id"]]  # noqa: UP045
         e: Text | None
-        f: Annotated[UTCDateTime | None, "a comment"]
+        f: Annotated[UTCDateTime | None, msgspec.Meta(description="a comment")]
         g: dict[str, int] | None
 
     specs = by_name(Post)

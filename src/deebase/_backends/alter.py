@@ -12,7 +12,7 @@ from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.sql.elements import UnaryExpression
 
 from deebase._backends.protocols import NewColumn
-from deebase._model.columns import sql_default
+from deebase._model.columns import computed, sql_default
 from deebase._model.create_statements import strict_type
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import foreign_key_index_name, index_name, shortened
@@ -32,7 +32,7 @@ def column_declaration(table: str, column: NewColumn, dialect: Dialect, *, stric
     if made is not None:
         options["server_default"] = made
     kind = strict_type(spec.sa_type.compile(dialect=dialect)) if strict else spec.sa_type
-    scratch = sa.Table(table, sa.MetaData(), sa.Column(spec.name, kind, **options))
+    scratch = sa.Table(table, sa.MetaData(), sa.Column(spec.name, kind, *computed(spec, dialect), **options))
     text = str(CreateColumn(scratch.c[spec.name]).compile(dialect=dialect))
     check = choice_check(sa.Column(spec.name, spec.sa_type), dialect)
     if check is not None:

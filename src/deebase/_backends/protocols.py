@@ -303,6 +303,18 @@ class SchemaWriter(Protocol):
         """Create a view, or replace the existing one."""
         ...
 
+    def touch(self, table: sa.Table, column: str, dialect: Dialect) -> list[str]:
+        """Return the statements that make a trigger, unless it exists.
+
+        The trigger sets a column to the time of an update that leaves the column as it is.
+
+        Args:
+            table: the table.
+            column: the column.
+            dialect: the database.
+        """
+        ...
+
 
 class Engine(Protocol):
     """Opens connections."""

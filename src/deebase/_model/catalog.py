@@ -161,7 +161,10 @@ class Catalog:
         """Register a copy of a table, with the column types and defaults of the original."""
         model = self.model(name)
         types = {column: known.sa_type for column, known in model.columns.items()}
-        self._put(found.qualified_name, CatalogEntry(found, None, types, dict(model.factories), model.row_type))
+        touched = frozenset([column.name for column in model.touched])
+        self._put(
+            found.qualified_name, CatalogEntry(found, None, types, dict(model.factories), touched, model.row_type)
+        )
 
     def set_key(self, name: str, column: str) -> None:
         """Set the column by which rows of a view are read."""

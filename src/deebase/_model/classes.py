@@ -10,8 +10,9 @@ from enum import Enum
 from types import ModuleType
 from typing import Any, TypeAlias, get_args, is_typeddict
 
-from deebase._model.fields import fields_of
+from deebase._model.fields import Field, fields_of
 from deebase.errors import ConfigurationError, ValidationError
+from deebase.fields import PrimaryKey
 
 #: Classes with their options of ``create``.
 Tables: TypeAlias = "list[tuple[type[Any], Mapping[str, Any]]]"
@@ -84,15 +85,21 @@ def _classes(module: ModuleType) -> list[type[Any]]:
     fields = {cls: fields_of(cls) for cls in own if not issubclass(cls, Enum) and not is_typeddict(cls)}
     used = {part for known in fields.values() for field in known for part in _parts(field.hint)}
     found = [cls for cls, known in fields.items() if cls not in used and known]
-    keyed = [cls for cls in found if any(field.name == "id" for field in fields[cls])]
+    keyed = [cls for cls in found if _has_key(cls, fields[cls])]
     for cls in found if keyed else []:
         if cls not in keyed:
             warnings.warn(
-                f"{module.__name__}.{cls.__name__} has no id, so it is not a table: add an id, "
+                f"{module.__name__}.{cls.__name__} has no id, so it is not a table: add an id or __pk__, "
                 f"name all tables in TABLES = {{{cls.__name__}: {{'pk': ...}}, ...}}, or call it _{cls.__name__}",
                 stacklevel=2,
             )
     return keyed
+
+
+def _has_key(cls: type[Any], fields: Iterable[Field]) -> bool:
+    marks = [mark for field in fields for mark in getattr(field.hint, "__metadata__", ())]
+    marked = any(mark is PrimaryKey or isinstance(mark, PrimaryKey) for mark in marks)
+    return marked or hasattr(cls, "__pk__") or any(field.name == "id" for field in fields)
 
 
 def _parts(hint: Any) -> Iterator[Any]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, NamedTuple, Union, cast, get_args, get_origin
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.elements import ClauseElement, ColumnClause
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import TypeEngine
 
-from deebase._model.fields import Field, fields_of, names_for
+from deebase._model.fields import Factory, Field, fields_of, names_for
+from deebase._model.marks import mark_of, understood
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._types.decimals import ExactNumber
 from deebase._types.number import integer
 from deebase._types.registry import annotated_type, annotation_names, checker, column_type
 from deebase.errors import UnsupportedTypeError, ValidationError
-from deebase.types import UNSET, ColumnName, ForeignKeyMark, Index
+from deebase.fields import Check, Computed, DatabaseValue, Default, Indexed, PrimaryKey, Unique, UpdatedAt, now
+from deebase.types import UNSET, ColumnName, ForeignKeyMark
 
 
 def accepted() -> str:
@@ -38,11 +43,14 @@ class ColumnSpec:
         name: the column's name.
         sa_type: the column's type.
         nullable: whether the annotation allows None.
-        default: the value of the column's DEFAULT from the class; UNSET for none.
+        default: the value of the column's DEFAULT from the class, a DatabaseValue, or an expression; UNSET for none.
         default_factory: makes the value in Python if a record has none; None for none.
         foreign_key: the foreign key of the column, or None.
         python_type: the annotation without ``| None`` and metadata.
         field: the name of the field, if it is not that of the column.
+        computed: the expression that the database computes its values from, or None.
+        updated_at: says that the column holds the time of the last change; None for another column.
+        marks: what its annotation says of indexes, the key and conditions.
     """
 
     name: str
@@ -53,6 +61,9 @@ class ColumnSpec:
     foreign_key: ForeignKeyMark | None = None
     python_type: Any = int
     field: str | None = None
+    computed: str | None = None
+    updated_at: UpdatedAt | None = None
+    marks: tuple[Any, ...] = ()
 
     @property
     def attribute(self) -> str:
@@ -99,112 +110,79 @@ def describe(
     return list(columns.values())
 
 
-#: Attributes that set options of a table in other libraries, and what to use instead.
-_OPTIONS = {
-    "__checks__": "db.create(cls, checks=['age >= 0'])",
-    "__constraints__": "db.create(cls, checks=[...], indexes=[...], foreign_keys={...})",
-    "__defaults__": "db.create(cls, defaults={'status': 'new'})",
-    "__foreign_keys__": "db.create(cls, foreign_keys={'author_id': ForeignKey('user.id')})",
-    "__index__": "db.create(cls, indexes=['email'])",
-    "__indexes__": "db.create(cls, indexes=['email'])",
-    "__indices__": "db.create(cls, indexes=['email'])",
-    "__name__": "db.create(cls, name='users')",
-    "__pk__": "db.create(cls, pk='id')",
-    "__pks__": "db.create(cls, pk=['a', 'b'])",
-    "__primary_key__": "db.create(cls, pk='id')",
-    "__table__": "db.create(cls, name='users')",
-    "__table_args__": "db.create(cls, indexes=[...], checks=[...])",
-    "__table_name__": "db.create(cls, name='users')",
-    "__tablename__": "db.create(cls, name='users')",
-    "__unique__": "db.create(cls, indexes=[Index('ux_email', 'email', unique=True)])",
-}
-
-
-def refuse_options(cls: type, table: str) -> None:
-    """Refuse options of a table in its class, because they would be ignored.
-
-    Raises:
-        ValidationError: the class has one; one that repeats the table's name is allowed.
-    """
-    for owner in cls.__mro__[:-1]:
-        for name, value in vars(owner).items():
-            # Methods of Python's own protocols (`__index__`) are functions.
-            if name in _OPTIONS and value != table and not callable(value) and not hasattr(value, "__get__"):
-                raise ValidationError(
-                    f"{cls.__name__}: the attribute {name} of a class has no effect on its table",
-                    field=name,
-                    hint=f"write {_OPTIONS[name]}",
-                )
-
-
-#: Metadata of annotations that is meant for the table, and what to use instead.
-_MARKS = {
-    "autoincrement": "a single integer key is generated",
-    "check": "db.create(cls, checks=['age >= 0'])",
-    "foreign_key": 'ForeignKey[int, "user"]',
-    "index": "db.create(cls, indexes=['{0}'])",
-    "indexed": "db.create(cls, indexes=['{0}'])",
-    "not null": "an annotation without `| None` is NOT NULL",
-    "nullable": "an annotation with `| None` is nullable",
-    "pk": "db.create(cls, pk='{0}')",
-    "primary key": "db.create(cls, pk='{0}')",
-    "text": "{0}: Text",
-    "unique": "db.create(cls, indexes=[Index('ux_{0}', '{0}', unique=True)])",
-    "utc": "{0}: UTCDateTime",
-}
-
-
-def _refuse_marks(marks: Iterable[Any], name: str) -> None:
-    """Refuse metadata that is meant for the table but would be ignored; that of other libraries is allowed."""
-    for mark in marks:
-        advice: str | None = None
-        if isinstance(mark, str):
-            word = mark.strip().lower().replace("_", " ")
-            known = {key.replace("_", " "): text for key, text in _MARKS.items()}
-            advice = next((known[key] for key in difflib.get_close_matches(word, known, n=1, cutoff=0.85)), None)
-        elif mark is Index or isinstance(mark, Index):
-            advice = _MARKS["unique" if getattr(mark, "unique", False) is True else "index"]
-        elif mark is ForeignKeyMark or isinstance(mark, (sa.ForeignKey, sa.Column)):
-            advice = _MARKS["foreign_key"]
-        if advice is not None:
-            raise UnsupportedTypeError(
-                "its annotation has metadata without effect on the column",
-                hint=f"write {advice.format(name)}",
-            )
-
-
 def _column(cls: type, item: Field, localns: Mapping[str, Any] | None, given: Mapping[str, Any]) -> ColumnSpec:
     try:
         found = _unwrapped(item.hint)
-        _refuse_marks(found.marks, item.name)
-        sa_type = annotated_type(found.kind, found.marks, lambda: names_for(cls, cls, localns))
+        marks = understood(found.marks, item.name)
+        sa_type = annotated_type(found.kind, marks, lambda: names_for(cls, cls, localns))
         if sa_type is None:
             raise _unsupported(found.kind)
     except UnsupportedTypeError as error:
         raise UnsupportedTypeError(
             f"{cls.__name__}.{item.name}: {error.message}", hint=error.hint, column_name=item.name
         ) from error.__cause__
-    name = next((mark.name for mark in found.marks if isinstance(mark, ColumnName)), item.name)
-    if name in given:
-        item = item._replace(default=given[name], factory=None)
+    named, computed, touched = mark_of(marks, ColumnName), mark_of(marks, Computed), mark_of(marks, UpdatedAt)
+    name = item.name if named is None else named.name
+    default, factory = _default(item, name, marks, given)
     spec = ColumnSpec(
         name=name,
         sa_type=sa_type,
         nullable=found.nullable,
-        default=UNSET if item.default is None else item.default,
-        default_factory=item.factory,
-        foreign_key=next((mark for mark in found.marks if isinstance(mark, ForeignKeyMark)), None),
+        default=default,
+        default_factory=factory,
+        foreign_key=mark_of(marks, ForeignKeyMark),
         python_type=found.kind,
         field=None if name == item.name else item.name,
+        computed=None if computed is None else computed.expression,
+        updated_at=touched,
+        marks=tuple([mark for mark in marks if isinstance(mark, (Unique, Indexed, PrimaryKey, Check))]),
     )
-    if spec.default is not UNSET:
+    _check_default(cls, spec)
+    return spec
+
+
+def _default(item: Field, name: str, marks: tuple[Any, ...], given: Mapping[str, Any]) -> tuple[Any, Factory | None]:
+    """Return the value of the column's DEFAULT, and what makes a value in Python."""
+    if name in given:
+        return given[name], None
+    if mark_of(marks, Computed) is not None:
+        return UNSET, None
+    of_mark = mark_of(marks, Default)
+    if of_mark is not None:
+        return of_mark.value, None
+    if mark_of(marks, UpdatedAt) is not None:
+        return now(), None
+    return (UNSET if item.default is None else item.default), item.factory
+
+
+def _check_default(cls: type, spec: ColumnSpec) -> None:
+    place, value = f"{cls.__name__}.{spec.name}", spec.default
+    if spec.updated_at is not None and spec.computed is not None:
+        raise ValidationError(f"{place} is both Computed and UpdatedAt", field=spec.name, hint="give it one of them")
+    if isinstance(value, DatabaseValue):
+        kind = column_type(spec.sa_type)
+        if value.name not in kind.made_by_database:
+            what = f"{value!r} is no default of {place}" if spec.updated_at is None else f"{place} cannot be UpdatedAt"
+            known = ", ".join([f"{name}()" for name in kind.made_by_database]) or "a value"
+            raise ValidationError(
+                f"{what}: its column is of another type",
+                field=spec.name,
+                hint=f"Default({known})" if spec.updated_at is None else "annotate it as a datetime",
+            )
+    elif isinstance(value, ClauseElement):
+        if any(isinstance(part, ColumnClause) and not part.is_literal for part in iterate(value)):
+            raise ValidationError(
+                f"the default of {place} refers to a column, which no database allows",
+                field=spec.name,
+                hint='Annotated[int, Computed("price * quantity")] is computed from other columns',
+            )
+    elif value is not UNSET:
         try:
-            checker(spec.name, sa_type)(spec.default)
+            checker(spec.name, spec.sa_type)(value)
         except ValidationError as error:
             raise ValidationError(
-                f"the default of {cls.__name__}.{error.message}", hint=error.hint, field=spec.name, value=spec.default
+                f"the default of {cls.__name__}.{error.message}", hint=error.hint, field=spec.name, value=value
             ) from error.__cause__
-    return spec
 
 
 #: Called with types that are only known at run time.
@@ -251,19 +229,51 @@ def _unsupported(hint: Any) -> UnsupportedTypeError:
 
 
 def sql_default(spec: ColumnSpec, dialect: Dialect) -> sa.ColumnElement[Any] | None:
-    """Return the DEFAULT of a column as a literal of the dialect, for ``server_default``; None for none.
+    """Return the DEFAULT of a column in SQL of the dialect, for ``server_default``; None for none.
 
-    A default is a value, never SQL: it is checked, converted like a bound value, and quoted.
+    A default that is a value is checked, converted like a bound value, and quoted.
 
     Raises:
         ValidationError: it does not fit the column.
     """
-    if spec.default is UNSET:
+    default = spec.default
+    if default is UNSET:
         return None
-    value = checker(spec.name, spec.sa_type)(spec.default)
-    return sa.literal_column(column_type(spec.sa_type).literal(value, dialect))
+    kind = column_type(spec.sa_type)
+    if isinstance(default, FunctionElement) and default.name in _NOW and "now" in kind.made_by_database:
+        # Each database writes the time in another form; the column has one.
+        default = now()
+    if isinstance(default, DatabaseValue):
+        return sa.literal_column(kind.database_value(default.name, dialect))
+    if isinstance(default, ClauseElement):
+        written = default.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+        return sa.literal_column(f"({written})")
+    return sa.literal_column(kind.literal(checker(spec.name, spec.sa_type)(default), dialect))
 
 
-def snake_case(name: str) -> str:
-    """Return the table name of a class: BlogPost is blog_post, HTTPServer is http_server."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+#: SQL functions of the current time.
+_NOW: Final = frozenset({"now", "current_timestamp", "current_date", "current_time", "localtime", "localtimestamp"})
+
+
+def computed(spec: ColumnSpec, dialect: Dialect) -> list[sa.Computed]:
+    """Return the clause of a column whose values the database computes and stores; empty for another column.
+
+    Raises:
+        ValidationError: SQLite computes a Decimal only with a number of digits.
+    """
+    sql = spec.computed
+    if sql is None:
+        return []
+    if isinstance(spec.sa_type, ExactNumber) and not capabilities_of(dialect).has_exact_decimals:
+        places = spec.sa_type.places
+        if places is None:
+            raise ValidationError(
+                f"{spec.name} is a computed Decimal, which {capabilities_of(dialect).title} stores with a fixed number "
+                "of digits",
+                field=spec.name,
+                hint=f'Annotated[Decimal, Digits(12, 2), Computed("{sql}")]',
+            )
+        # It computes with binary fractions, which keep 15 digits.
+        sql = f"CASE WHEN ({sql}) IS NOT NULL THEN printf('%.{places}f', {sql}) END"
+    # Not sa.text, which interprets a colon before a word as a parameter, also in strings.
+    return [sa.Computed(cast("Any", sa.literal_column(sql)), persisted=True)]

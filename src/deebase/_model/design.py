@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._model.checks import by_value
-from deebase._model.columns import ColumnSpec, describe, refuse_options, snake_case, sql_default
+from deebase._model.columns import ColumnSpec, computed, describe, sql_default
 from deebase._model.generated_names import foreign_key_index_name, index_name, serves
+from deebase._model.marks import ClassOptions, mark_of, options_of
 from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, UniqueModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import folded
@@ -26,7 +27,8 @@ from deebase._types.number import Float
 from deebase._types.registry import checker, column_type, located
 from deebase._types.text import text_fault
 from deebase.errors import ColumnNotFoundError, DataError, SchemaError, ValidationError
-from deebase.types import ForeignKeyMark, Index
+from deebase.fields import Check, Indexed, PrimaryKey, Unique
+from deebase.types import ForeignKeyMark, Index, table_name
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def design(
     cls: type,
     *,
     name: str | None,
-    pk: str | Sequence[str],
+    pk: str | Sequence[str] | None,
     indexes: Iterable[str | tuple[str, ...] | Index] = (),
     foreign_keys: Mapping[str | tuple[str, ...], ForeignKeyMark] | None = None,
     defaults: Mapping[str, Any] | None = None,
@@ -96,27 +98,30 @@ def design(
         SchemaError: pk, indexes, foreign_keys or defaults name a column the class lacks.
     """
     _must_be_class(cls)
-    _must_be_dict(cls, "foreign_keys", foreign_keys)
-    _must_be_dict(cls, "defaults", defaults)
-    table = name if name is not None else snake_case(cls.__name__)
+    own = options_of(cls)
+    for argument, value in (("foreign_keys", own.foreign_keys), ("foreign_keys", foreign_keys), ("defaults", defaults)):
+        _must_be_dict(cls, argument, value)
+    foreign_keys = {**(own.foreign_keys or {}), **(foreign_keys or {})}
+    if name is None:
+        name = table_name(cls) if own.name is None else own.name
+    table = name
     if not _is_name(table):
         raise ValidationError(
             "a table name is text that a database can store, and not empty", field="name", hint="name='users'"
         )
-    pks: tuple[Any, ...] = tuple(pk) if isinstance(pk, (list, tuple)) else (pk,)
-    if not pks or not all(map(_is_name, pks)):
-        raise ValidationError(f"{table}: pk is the name of a column, or a list of names", field="pk", hint="pk='id'")
-    refuse_options(cls, table)
     described = list(describe(cls, localns, defaults=defaults) if columns is None else columns)
+    pks = _key(cls, table, own.pk if pk is None else pk, described)
     known = {column.name for column in described}
     for key in pks:
         _must_be_meant(table, key, known)
     specs = [ColumnSpec.key(key) for key in pks if key not in known] + described
     known.update(pks)
-    referring = [name for key in foreign_keys or {} for name in ((key,) if isinstance(key, str) else key)]
+    referring = [name for key in foreign_keys for name in ((key,) if isinstance(key, str) else key)]
     _must_be_columns(table, [*referring, *(defaults or {})], known)
-    references = tuple(_references(table, specs, foreign_keys or {}))
-    given = tuple(_index(table, item, known) for item in ((indexes,) if isinstance(indexes, str) else indexes))
+    references = tuple(_references(table, specs, foreign_keys))
+    given = _indexes(table, own, indexes, specs, known)
+    conditions = [*_conditions(table, own.checks), *_conditions(table, checks)]
+    marked = [mark.condition for column in specs for mark in column.marks if isinstance(mark, Check)]
     return TableSpec(
         cls=cls,
         name=table,
@@ -126,8 +131,72 @@ def design(
         indexes=given,
         key_indexes=tuple(_key_indexes(table, references, pks, given)) if index_foreign_keys else (),
         generate_key=generate_key,
-        checks=tuple(_condition(table, item) for item in ((checks,) if isinstance(checks, str) else checks)),
+        checks=tuple(dict.fromkeys([*conditions, *marked])),
     )
+
+
+def _key(cls: type, table: str, given: Any, columns: Iterable[ColumnSpec]) -> tuple[str, ...]:
+    """Return the columns of the key: those that are given, or those that the fields mark, or the id."""
+    marked = tuple([column.name for column in columns if any(isinstance(mark, PrimaryKey) for mark in column.marks)])
+    if given is None:
+        return marked or ("id",)
+    pks: tuple[Any, ...] = (*given,) if isinstance(given, (list, tuple)) else (given,)  # pyright: ignore[reportUnknownVariableType]
+    if not pks or not all(map(_is_name, pks)):
+        raise ValidationError(f"{table}: pk is the name of a column, or a list of names", field="pk", hint="pk='id'")
+    if marked and set(marked) != set(pks):
+        raise ValidationError(
+            f"{table}: pk names {', '.join(pks)}, and the fields of {cls.__name__} mark {', '.join(marked)} as the key",
+            field="pk",
+            hint="say it in one place",
+        )
+    return pks
+
+
+def _indexes(
+    table: str, own: ClassOptions, given: Any, columns: Iterable[ColumnSpec], known: set[str]
+) -> tuple[Index, ...]:
+    """Return the indexes of a table: those of its class, those that are given, and those that the fields mark."""
+    listed: list[Any] = []
+    for items in (own.indexes or (), given):
+        if not isinstance(items, Iterable):
+            raise _no_index(table, items)
+        listed.extend([items] if isinstance(items, str) else items)  # pyright: ignore[reportUnknownArgumentType]
+    found = [_index(table, item, known) for item in listed]
+    for column in columns:
+        unique = mark_of(column.marks, Unique)
+        if unique is None and mark_of(column.marks, Indexed) is None:
+            continue
+        made = _marked_index(table, column, unique)
+        if not any(index.name == made.name or _does(index, made) for index in found):
+            found.append(made)
+    return tuple(dict.fromkeys(found))
+
+
+def _marked_index(table: str, column: ColumnSpec, unique: Unique | None) -> Index:
+    ignore_case = unique is not None and unique.ignore_case
+    if ignore_case and column_type(column.sa_type).python is not str:
+        raise ValidationError(
+            f"{table}.{column.name} is not text, and only text has upper and lower case",
+            field=column.name,
+            hint="write Unique",
+        )
+    name = index_name(table, (column.name,))
+    return Index(name, column.name, unique=unique is not None, ignore_case=ignore_case)
+
+
+def _does(index: Index, wanted: Index) -> bool:
+    """Whether an index makes one that a field marks unnecessary."""
+    same = index.columns == wanted.columns and index.ignore_case == wanted.ignore_case and index.where is None
+    return same and index.unique >= wanted.unique
+
+
+def _conditions(table: str, given: Any) -> list[str]:
+    if given is None:
+        return []
+    if not isinstance(given, Iterable):
+        raise _no_condition(table, given)
+    items: Iterable[Any] = (given,) if isinstance(given, str) else given  # pyright: ignore[reportUnknownVariableType]
+    return [_condition(table, item) for item in items]
 
 
 def _key_indexes(
@@ -137,7 +206,10 @@ def _key_indexes(
 
     Without such an index, each DELETE of a row reads all rows that may refer to it.
     """
-    indexed: list[Sequence[str]] = [pks, *[index.columns for index in indexes if index.where is None]]
+    indexed: list[Sequence[str]] = [
+        pks,
+        *[index.columns for index in indexes if index.where is None and not index.ignore_case],
+    ]
     for reference in references:
         if not serves(reference.columns, indexed):
             indexed.append(reference.columns)
@@ -178,10 +250,14 @@ def _must_be_meant(table: str, key: str, known: Collection[str]) -> None:
 
 def _condition(table: str, item: Any) -> str:
     if not isinstance(item, str) or not item.strip() or text_fault(item) is not None:
-        raise ValidationError(
-            f"{table}: a check is a condition in SQL", field="checks", value=item, hint="checks=['age >= 0']"
-        )
+        raise _no_condition(table, item)
     return item
+
+
+def _no_condition(table: str, item: Any) -> ValidationError:
+    return ValidationError(
+        f"{table}: a check is a condition in SQL", field="checks", value=item, hint="checks=['age >= 0']"
+    )
 
 
 def _is_name(name: Any) -> bool:
@@ -298,16 +374,20 @@ def _index(table: str, item: Any, known: set[str]) -> Index:
     if isinstance(item, Index):
         made = item
     elif not isinstance(item, (str, tuple, list)):
-        raise ValidationError(
-            f"{table}: an index is a column, a tuple of columns or Index(...), not {type(item).__name__}",
-            field="indexes",
-            hint="indexes=['title', ('author_id', 'created_at'), Index('ux_slug', 'slug', unique=True)]",
-        )
+        raise _no_index(table, item)
     else:
         names: tuple[Any, ...] = (item,) if isinstance(item, str) else (*item,)  # pyright: ignore[reportUnknownVariableType]
         made = Index(index_name(table, names), *names)
     _must_be_columns(table, made.columns, known)
     return made
+
+
+def _no_index(table: str, item: Any) -> ValidationError:
+    return ValidationError(
+        f"{table}: an index is a column, a tuple of columns or Index(...), not {type(item).__name__}",
+        field="indexes",
+        hint="indexes=['title', ('author_id', 'created_at'), Index('ux_slug', 'slug', unique=True)]",
+    )
 
 
 def sa_tables(designs: Sequence[TableSpec], metadata: sa.MetaData, dialect: Dialect) -> dict[str, sa.Table]:
@@ -333,6 +413,7 @@ def _bare_table(made: TableSpec, metadata: sa.MetaData, dialect: Dialect) -> sa.
         if default is not None:
             options["server_default"] = default
         parts: list[Any] = []
+        parts += computed(spec, dialect)
         if spec.name == made.generated:
             options["autoincrement"] = True
             if capabilities_of(dialect).has_sequences:
@@ -350,7 +431,10 @@ def _bare_table(made: TableSpec, metadata: sa.MetaData, dialect: Dialect) -> sa.
             # Not sa.text, which interprets a colon before a word as a parameter, also in strings.
             condition: Any = cast("Any", sa.literal_column(index.where))
             options = {"sqlite_where": condition, "postgresql_where": condition}
-        sa.Index(index.name, *[table.c[name] for name in index.columns], unique=index.unique, **options)
+        indexed: list[Any] = [table.c[name] for name in index.columns]
+        if index.ignore_case:
+            indexed = [sa.func.lower(column) for column in indexed]
+        sa.Index(index.name, *indexed, unique=index.unique, **options)
     return table
 
 
@@ -417,6 +501,7 @@ def table_model(
     uniques: Mapping[str, UniqueModel] | None = None,
     foreign_keys: Iterable[ForeignKeyModel] = (),
     factories: Mapping[str, Callable[[], Any]] | None = None,
+    touched: Collection[str] = (),
     lenient: bool = False,
 ) -> TableModel:
     """Return the model of a table for statements.
@@ -428,15 +513,24 @@ def table_model(
         uniques: its unique constraints and indexes, by name.
         foreign_keys: its foreign keys.
         factories: functions that make the values of columns that a new row omits.
+        touched: the columns that each update sets to the time.
         lenient: return a stored value of another type than its column unchanged.
     """
     known = factories or {}
-    columns = [column_model(column, dialect, known.get(column.name), lenient=lenient) for column in table.c]
+    columns = [
+        column_model(column, dialect, known.get(column.name), is_touched=column.name in touched, lenient=lenient)
+        for column in table.c
+    ]
     return TableModel(table, columns, generated=generated, uniques=uniques or {}, foreign_keys=foreign_keys)
 
 
 def column_model(
-    column: sa.Column[Any], dialect: Dialect, factory: Callable[[], Any] | None = None, *, lenient: bool = False
+    column: sa.Column[Any],
+    dialect: Dialect,
+    factory: Callable[[], Any] | None = None,
+    *,
+    is_touched: bool = False,
+    lenient: bool = False,
 ) -> ColumnModel:
     """Return the model of one column: how its values are checked, sent and read.
 
@@ -444,6 +538,7 @@ def column_model(
         column: the column.
         dialect: the database.
         factory: makes missing values.
+        is_touched: each update sets it to the time.
         lenient: return a stored value of another type unchanged.
     """
     implementation = column.type.dialect_impl(dialect)
@@ -482,6 +577,7 @@ def column_model(
         order_column=_order_column(column),
         normal=normal,
         bind_place=operand if can.checks_types else _place(operand, normal),
+        touched=sa.literal_column(column_type(column.type).database_value("now", dialect)) if is_touched else None,
     )
 
 

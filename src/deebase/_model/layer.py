@@ -27,6 +27,7 @@ class CatalogEntry:
         cls: the class that the table was created from.
         types: the types of columns from the class, or from a change of the table.
         factories: functions that make the values of columns that a new row omits.
+        touched: the columns that each update sets to the time.
         row_type: the type of its rows.
         key: for a view, the column by which its rows are read; None for the first one.
     """
@@ -35,6 +36,7 @@ class CatalogEntry:
     cls: type | None = None
     types: Mapping[str, sa.types.TypeEngine[Any]] = field(default_factory=dict[str, sa.types.TypeEngine[Any]])
     factories: Mapping[str, Callable[[], Any]] = field(default_factory=dict[str, Callable[[], Any]])
+    touched: frozenset[str] = frozenset()
     row_type: type = dict
     key: str | None = None
 
@@ -58,6 +60,7 @@ class CatalogEntry:
             facts=found,
             types={**{name: old_types[name] for name in same if name in old_types}, **types},
             factories={name: make for name, make in factories.items() if name in now},
+            touched=frozenset([renamed.get(name, name) for name in self.touched]) & now.keys(),
             row_type=self.row_type if _fits(self.row_type, now) else dict,
             key=self.key if self.key in now else None,
         )
@@ -291,6 +294,7 @@ class Layer:
                 entry.facts,
                 self.dialect,
                 factories=entry.factories,
+                touched=entry.touched,
                 # A column may hold any value; a class restricts the values.
                 lenient=entry.cls is None and not capabilities_of(self.dialect).checks_types,
             )

@@ -13,10 +13,13 @@ from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.quoting import identifier
 from deebase._sqltext.type_names import same_type, type_name
 from deebase._types.array import ArrayValues
+from deebase._types.base import ColumnType
+from deebase._types.decimals import ExactNumber
 from deebase._types.documents import ANY_DOCUMENT, JSON
 from deebase._types.registry import annotated_type, column_type
 from deebase._types.text import String
 from deebase.errors import ValidationError
+from deebase.fields import Digits
 from deebase.types import MaxLength, Native
 
 
@@ -38,6 +41,9 @@ def annotation_of(sa_type: TypeEngine[Any], column: ColumnInfo | None, dialect: 
         return _annotated(kind.native_annotation, [_native(column, dialect)])
     length = getattr(kind, "length", None)
     marks: list[Any] = [MaxLength(length)] if type(kind) is String and length else []
+    digits = digits_of(kind)
+    if digits is not None:
+        marks = [digits]
     made = _made(plain, marks)
     if made is not None and _declares(made, column, dialect):
         return _annotated(plain, marks)
@@ -86,9 +92,21 @@ def _annotated(hint: Any, marks: list[Any]) -> Any:
     return hint
 
 
-def marks_of(sa_type: TypeEngine[Any]) -> tuple[MaxLength | Native, ...]:
+def digits_of(kind: ColumnType[Any]) -> Digits | None:
+    """Return the digits that an annotation may name instead of the types of both databases."""
+    if not isinstance(kind, ExactNumber) or kind.places is None:
+        return None
+    impl: Any = kind.impl_instance
+    fits = 0 <= kind.places <= impl.precision
+    return Digits(impl.precision, kind.places) if fits else None
+
+
+def marks_of(sa_type: TypeEngine[Any]) -> tuple[MaxLength | Digits | Native, ...]:
     """Return what the annotation of a column says besides its Python type."""
     kind = column_type(sa_type)
+    digits = digits_of(kind)
+    if digits is not None:
+        return (digits,)
     length = kind.length if type(kind) is String else None
     marks = (None if length is None else MaxLength(length), kind.native)
     return tuple([mark for mark in marks if mark is not None])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -153,6 +153,7 @@ def model_of(
     dialect: Dialect,
     *,
     factories: Mapping[str, Callable[[], Any]],
+    touched: Collection[str],
     lenient: bool,
 ) -> TableModel:
     """Return the model of a table that was built from facts; the other arguments are those of ``table_model``."""
@@ -164,6 +165,7 @@ def model_of(
         uniques=uniques_of(facts),
         foreign_keys=facts.foreign_keys,
         factories=factories,
+        touched=touched,
         lenient=lenient,
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._model.facts import ColumnInfo
 from deebase._types.binary import Binary
+from deebase._types.decimals import ExactNumber
 from deebase._types.native import Stored
 from deebase._types.number import Float, integer
 from deebase._types.registry import declared_name, sqlite_column
@@ -21,7 +22,8 @@ def sqlite_type(column: ColumnInfo) -> TypeEngine[Any]:
     # A copy of an array of PostgreSQL.
     kind = sqlite_column("JSON" if _ARRAY.fullmatch(declared) else declared)
     if kind is not None:
-        return kind.reflected(declared)
+        digits = _DIGITS.fullmatch(column.type)
+        return kind.reflected(declared) if digits is None else ExactNumber.of_digits(int(digits[1]), int(digits[2]))
     length = re.search(r"\((\d+)\)", column.type)
     # The rules of sqlite.org/datatype3.html#determination_of_column_affinity, in their order.
     if "INT" in declared:
@@ -39,4 +41,6 @@ def sqlite_type(column: ColumnInfo) -> TypeEngine[Any]:
 
 
 _INTEGER = re.compile(r"\b(?:TINY|SMALL|MEDIUM|BIG|UNSIGNED)?INT(?:EGER)?\d*\b")
+#: How DeeBase declares a Decimal with a number of digits.
+_DIGITS = re.compile(r"DECIMAL TEXT\((\d+),(\d+)\)")
 _ARRAY = re.compile(r"JSON .*\[\]", re.DOTALL)

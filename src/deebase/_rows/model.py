@@ -48,6 +48,7 @@ class ColumnModel:
         "sa_column",
         "sa_type",
         "takes_collections",
+        "touched",
     )
 
     def __init__(
@@ -64,6 +65,7 @@ class ColumnModel:
         order_column: Any = None,
         normal: Convert | None = None,
         bind_place: Convert | None = None,
+        touched: Any = None,
     ) -> None:
         self.name: str = sa_column.name
         self.sa_column: sa.Column[Any] = sa_column
@@ -93,6 +95,8 @@ class ColumnModel:
         self.order_column: Any = sa_column if order_column is None else order_column
         #: Converts a stored value to the form that equal values share; None if there is only one form.
         self.normal: Convert | None = normal
+        #: The expression that each update sets the column to, unless it gives a value; None for other columns.
+        self.touched: Any = touched
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,7 @@ class TableModel:
         "row_type",
         "sa_table",
         "statements",
+        "touched",
         "uniques",
     )
 
@@ -164,6 +169,8 @@ class TableModel:
         self.name: str = sa_table.name if sa_table.schema is None else f"{sa_table.schema}.{sa_table.name}"
         self.columns: dict[str, ColumnModel] = {column.name: column for column in columns}
         self.names: tuple[str, ...] = tuple(self.columns)
+        #: The columns that each update sets.
+        self.touched: tuple[ColumnModel, ...] = tuple([c for c in self.columns.values() if c.touched is not None])
         #: Whether the database computes any column.
         self.has_computed_columns: bool = any(column.computed for column in self.columns.values())
         self.pks: tuple[str, ...] = tuple(column.name for column in sa_table.primary_key.columns)

@@ -16,6 +16,7 @@ from deebase._model.differences import differences
 from deebase._model.facts import TableInfo
 from deebase._model.layer import CatalogEntry
 from deebase._model.reflected import sa_table
+from deebase._schema.bind import entry_of
 from deebase._schema.query_steps import run_steps
 from deebase._schema.reflect import inventory, refresh
 from deebase._sql.statement import Statement
@@ -75,18 +76,7 @@ class _Creation:
         names = [made.name for made in self.designs]
         found = await self._look_at(names)
         for made in self.designs:
-            facts = found[made.name]
-            columns = {column.name for column in facts.columns}
-            specs = [spec for spec in made.columns if spec.name in columns]
-            self.catalog.add(
-                CatalogEntry(
-                    facts,
-                    made.cls,
-                    {spec.name: spec.sa_type for spec in specs},
-                    {spec.name: spec.default_factory for spec in specs if spec.default_factory is not None},
-                    made.cls if hasattr(made.cls, "__dataclass_fields__") else dict,
-                )
-            )
+            self.catalog.add(entry_of(made, found[made.name]))
         for name, facts in self.found.items():
             if name not in self.catalog:
                 self.catalog.add(CatalogEntry(facts))
@@ -114,6 +104,12 @@ class _Creation:
         """Run DDL."""
         for text in statements:
             await self.executor.fetch(Statement(text), [])
+
+
+def touch_statements(executor: Executor, table: sa.Table, made: TableSpec, dialect: Dialect) -> list[str]:
+    """Return the statements that make the triggers of columns that hold the time of the last change."""
+    names = [spec.name for spec in made.columns if spec.updated_at is not None and spec.updated_at.trigger]
+    return [sql for name in names for sql in executor.backend.schema.touch(table, name, dialect)]
 
 
 async def missing_checks(executor: Executor, dialect: Dialect, made: TableSpec) -> list[str]:
@@ -199,5 +195,8 @@ async def create_tables(
         new = [drawn[name] for name in names if replace or name not in existing]
         await work.run(ddl.create_statements(new, catalog.dialect, strict=strict))
         await work.run([sql for child, sql in restored if child not in names])
+        for made in designs:
+            if replace or made.name not in existing:
+                await work.run(touch_statements(executor, drawn[made.name], made, catalog.dialect))
         await work.remember(replaced=replace and bool(existing))
     return work.differing(drawn) if if_not_exists else []

@@ -88,7 +88,7 @@ def _entry(item: SchemaSQL, facts: TableInfo | None) -> CatalogEntry:
         column: known.factory for column, known in zip(columns, fields, strict=True) if known.factory is not None
     }
     is_dataclass = hasattr(item.row_type, "__dataclass_fields__")
-    return CatalogEntry(facts, item.row_type, {}, factories, item.row_type if is_dataclass else dict)
+    return CatalogEntry(facts, item.row_type, {}, factories, row_type=item.row_type if is_dataclass else dict)
 
 
 async def _look_at(executor: Executor, names: Sequence[str]) -> dict[str, TableInfo]:

@@ -17,7 +17,7 @@ from deebase._model.columns import ColumnSpec, sql_default
 from deebase._model.design import Reference, TableSpec, check_names, conditions_of
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._model.generated_names import serves
-from deebase._schema.create import create_tables, missing_checks
+from deebase._schema.create import create_tables, missing_checks, touch_statements
 from deebase._schema.reflect import inventory, learn
 from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
@@ -27,8 +27,10 @@ from deebase.errors import InvalidOperationError, SchemaError
 from deebase.types import ForeignKeyMark
 
 _OPERATION = "create(transform=True)"
-#: The cast that PostgreSQL writes after a literal default.
-_CAST = re.compile(r"::[a-z][a-z ]*(?:\(\d+(?:,\d+)?\))?\Z")
+#: A cast, as PostgreSQL writes it after a literal.
+_CAST = re.compile(
+    r"::(?:character varying|double precision|time(?:stamp)? with(?:out)? time zone|[a-z]\w*)(?:\(\d+(?:,\d+)?\))?"
+)
 
 
 async def match(executor: Executor, catalog: Catalog, designs: Sequence[TableSpec], *, strict: bool) -> None:
@@ -158,7 +160,7 @@ class _Matching:
             default = sql_default(spec, self.dialect)
             wanted = None if default is None else str(default.compile(dialect=self.dialect))
             made_there = column.computed is not None or column.generated
-            if not made_there and _plain(wanted) != _plain(column.default):
+            if not made_there and spec.computed is None and _plain(wanted) != _plain(column.default):
                 result[spec.name] = wanted
         return result
 
@@ -222,12 +224,17 @@ class _Matching:
         for index in (*self.made.indexes, *missing):
             old = there.get(index.name)
             if old is not None:
-                if (old.columns, old.unique, old.partial) == (index.columns, index.unique, index.where is not None):
+                columns = (None,) * len(index.columns) if index.ignore_case else index.columns
+                if (old.columns, old.unique, old.partial) == (columns, index.unique, index.where is not None):
                     continue
                 await self.executor.fetch(Statement(f"DROP INDEX {quote(old.name)}"), [])
-            sql = create_index(table, index.name, index.columns, self.dialect, unique=index.unique, where=index.where)
+            parts = [sa.func.lower(table.c[name]) if index.ignore_case else name for name in index.columns]
+            sql = create_index(table, index.name, parts, self.dialect, unique=index.unique, where=index.where)
             for made in (sql, *other_forms_indexes(table, index.columns, self.dialect)):
                 await self.executor.fetch(Statement(made), [])
+        table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in self.made.pks]))
+        for made in touch_statements(self.executor, table, self.made, self.dialect):
+            await self.executor.fetch(Statement(made), [])
 
 
 def _single_keys(facts: TableInfo) -> list[NewKey]:
@@ -244,4 +251,7 @@ def _action(written: str | None) -> str | None:
 
 def _plain(default: str | None) -> str | None:
     """Return a default in the form in which two of them can be compared."""
-    return None if default is None else _CAST.sub("", default.strip("()"))
+    if default is None:
+        return None
+    text = _CAST.sub("", default.strip("()"))
+    return text if text.startswith("'") else re.sub(r"[\s()]+", "", text).lower()

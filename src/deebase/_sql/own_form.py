@@ -64,3 +64,8 @@ def bound_type(model: TableModel, name: str) -> sa.types.TypeEngine[Any]:
     """Return the type of a column of bound values, which have our own form."""
     column = model.columns[name]
     return column.sa_type if column.normal is None else sa.String()
+
+
+def touches(model: TableModel, changed: Collection[str]) -> dict[Any, Any]:
+    """Return what an update sets besides the columns that it names: the time of the change."""
+    return {model.sa_table.c[column.name]: column.touched for column in model.touched if column.name not in changed}

@@ -117,6 +117,7 @@ def _update(
     for name in own_form.companions(model, bound):
         if name not in values:
             sets[model.sa_table.c[name]] = own_form.changed(model, name, bound)
+    sets.update(own_form.touches(model, values))
     return sa.update(model.sa_table).values(sets).where(*where.clauses(parameters))
 
 
@@ -139,6 +140,8 @@ def upsert(
         # In a table called `excluded` this name is the existing row, so the new values are bound again.
         sets = {name: _bound(parameters, model, name) for name in sets}
     sets = {name: assigned(model.sa_table.c[name], new) for name, new in sets.items()}
+    if changed:
+        sets.update({column.name: new for column, new in own_form.touches(model, changed).items()})
     element = element.on_conflict_do_update(
         index_elements=[model.sa_table.c[name] for name in target],
         set_=sets,

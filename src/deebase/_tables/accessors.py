@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, ove
 
 from deebase._engine.context import TableContext
 from deebase._model.catalog import Catalog
+from deebase._model.design import design
+from deebase._schema.bind import bind
 from deebase._tables.readable import Readable
 from deebase._tables.table import Table
 from deebase._tables.view import View
@@ -75,7 +77,9 @@ class _Accessor(Generic[H]):
 
 
 class Tables(_Accessor[Table[Any]]):
-    """``db.t``: the tables of the catalog, by name or by the class they were created from.
+    """``db.t``: the tables of the catalog, by name or by class.
+
+    A class that no table was created from is bound to the table of its name, as by ``db.bind``.
 
     Example:
         ```python
@@ -108,7 +112,12 @@ class Tables(_Accessor[Table[Any]]):
         if isinstance(key, tuple):
             return tuple([self[name] for name in key])
         if isinstance(key, type):
-            return self._handle(self._catalog.name_of(key) or key.__name__)
+            name = self._catalog.name_of(key)
+            if name is None:
+                made = design(key, name=None, pk=None)
+                bind(self._catalog, [made], "error")
+                name = made.name
+            return self._handle(name)
         return self._handle(key)
 
 

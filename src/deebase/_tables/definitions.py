@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from deebase._model.classes import tables_of
 from deebase._model.design import TableSpec, design
+from deebase._schema.bind import Check, bind
 from deebase._schema.create import create_tables
 from deebase._schema.from_sql import create_from_sql
 from deebase._schema.match import match
@@ -100,6 +101,11 @@ class Definitions:
                 f"table {made.name} exists and differs from {made.cls.__name__}: {'; '.join(found)}", stacklevel=3
             )
 
+    def bind(self, designs: Sequence[TableSpec], check: Check) -> list[Table[Any]]:
+        """Connect classes with registered tables and return these."""
+        bind(self._core.catalog, designs, check)
+        return [self.tables[made.name] for made in designs]
+
     async def create_from_sql(self, objects: Sequence[SchemaSQL], *, dialect: str | None, if_not_exists: bool) -> None:
         """Create objects by their SQL."""
         await create_from_sql(self._executor, self._catalog, objects, dialect=dialect, if_not_exists=if_not_exists)
@@ -141,7 +147,7 @@ class Definitions:
 
 def designs_of(
     classes: Sequence[Classes],
-    pk: str | Sequence[str],
+    pk: str | Sequence[str] | None,
     options: Mapping[type[Any], Mapping[str, Any]] | None,
     localns: Mapping[str, Any],
 ) -> list[TableSpec]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
@@ -130,6 +130,8 @@ class ColumnType(TypeDecorator[T]):
     example: str = ""
     zero: Any = UNSET
     json_kinds: ClassVar[tuple[type, ...]] = ()
+    #: SQL of SQLite and of PostgreSQL, by the name of a DatabaseValue.
+    made_by_database: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     #: Python classes of the values.
     classes: ClassVar[tuple[type, ...]] = ()
@@ -303,6 +305,11 @@ class ColumnType(TypeDecorator[T]):
     def to_database(self, on_postgres: bool) -> Processor | None:
         """Return what turns a value into what a driver takes; None to send it as it is."""
         return self.to_postgres() if on_postgres else self.to_sqlite()
+
+    def database_value(self, name: str, dialect: HasName) -> str:
+        """Return the SQL of a value that the database makes: a key of ``made_by_database``."""
+        on_sqlite, on_postgres = self.made_by_database[name]
+        return on_postgres if has_types(dialect) else on_sqlite
 
     def literal(self, value: Any, dialect: Dialect) -> str:
         """Return a value that was accepted as a SQL literal, for DEFAULT."""

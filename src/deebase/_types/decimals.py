@@ -14,11 +14,22 @@ from sqlalchemy.sql import ColumnElement, operators
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from deebase._types.base import Call, ColumnType, Named, Processor, has_types, kept_on_sqlite, misfit, refused
+from deebase._types.base import (
+    Call,
+    ColumnType,
+    Named,
+    Processor,
+    declared_as,
+    has_types,
+    kept_on_sqlite,
+    misfit,
+    refused,
+)
 from deebase._types.forms.arithmetic import SYMBOLS, Computed, is_exact
 from deebase._types.forms.foreign_values import python_value
 from deebase._types.number import number_text
 from deebase._types.quick_checks import HIGHEST_INTEGER, LOWEST_INTEGER
+from deebase.types import Native
 
 #: SQLite's collation that orders stored Decimals by value; every connection registers it.
 DECIMAL_COLLATION = "deebase_decimal"
@@ -189,12 +200,34 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
 
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
-        made = cls(*arguments)
-        made.is_finite = not declared.islower()
+        made: ColumnType[Any] = cls(*arguments)
+        if declared.islower() and arguments:
+            # Without the name, a parameter would be cast to these digits, and rounded.
+            made = declared_as(made, Native(f"numeric({','.join(map(str, arguments))})"))
+        vars(made)["is_finite"] = not declared.islower()
         return made
 
+    @classmethod
+    def of_digits(cls, total: int, places: int) -> TypeEngine[Any]:
+        """Return the type of numbers with so many digits, and so many of them after the point."""
+        # SQLite keeps the numbers of a declared type, and its name says that it holds text.
+        return declared_as(
+            cls(total, places), Native(f"numeric({total},{places})", sqlite=f"DECIMAL TEXT({total},{places})")
+        )
+
+    @property
+    def places(self) -> int | None:
+        """The digits after the point; None for any number of them."""
+        kind: Any = self.impl_instance
+        return None if kind.precision is None else kind.scale or 0
+
     def accept(self, value: Any) -> Decimal:
-        return exact_number(value, finite=self.is_finite)
+        number = exact_number(value, finite=self.is_finite)
+        places = self.places
+        if places and number.is_finite() and int(number.as_tuple().exponent) > -places:
+            # As PostgreSQL stores it. It has no other digits than zeros to lose.
+            return Decimal(format(number, f".{places}f"))
+        return number
 
     def limiter(self) -> Callable[[Decimal], str | None] | None:
         kind: Any = self.impl_instance

@@ -66,6 +66,11 @@ _BY_VALUE = frozenset(
 _MOST_ELEMENTS = 1000
 
 
+#: The time of a statement in UTC, in the form of the column; SQLite knows it in milliseconds.
+_SQLITE_NOW: Final = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+_POSTGRES_NOW: Final = "(statement_timestamp() AT TIME ZONE 'UTC')"
+
+
 class Moment(ColumnType[T]):
     """Base of the types whose values SQLite files hold in many forms."""
 
@@ -218,6 +223,7 @@ class AwareDateTime(_AnyDateTime, python=UTCDateTime, name="utcdatetime"):
 
     sqlite = Named("DATETIME UTC TEXT")
     postgres = sa.DateTime(timezone=True)
+    made_by_database = {"now": (_SQLITE_NOW, "statement_timestamp()")}  # noqa: RUF012 - a ClassVar of ColumnType
     is_aware = True
     wanted = "a date and time with a zone"
     example = "2024-02-29T12:30:00+00:00"
@@ -258,6 +264,7 @@ class DateTime(_AnyDateTime, python=datetime):
     adopts = (sa.DateTime,)
     sqlite = postgres = sa.DateTime()
     sqlite_names = ("TIMESTAMP",)
+    made_by_database = {"now": (_SQLITE_NOW, _POSTGRES_NOW)}  # noqa: RUF012 - a ClassVar of ColumnType
     is_aware = False
     wanted = "a date and time"
     example = "2024-02-29T12:30:00"
@@ -293,6 +300,7 @@ class Date(Moment[date], python=date):
     kind = moments.DATE
     adopts = (sa.Date,)
     sqlite = postgres = sa.Date()
+    made_by_database = {"now": ("date('now')", f"({_POSTGRES_NOW})::date")}  # noqa: RUF012 - a ClassVar of ColumnType
     wanted = "a date"
     example = "2024-02-29"
     zero = date(1970, 1, 1)
@@ -339,6 +347,9 @@ class Time(Moment[time], python=time):
     kind = moments.TIME
     adopts = (sa.Time,)
     sqlite = postgres = sa.Time()
+    made_by_database = {  # noqa: RUF012 - a ClassVar of ColumnType
+        "now": ("strftime('%H:%M:%f000', 'now')", f"({_POSTGRES_NOW})::time")
+    }
     wanted = "a time"
     example = "12:30:00"
     zero = time()

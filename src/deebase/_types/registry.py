@@ -20,10 +20,12 @@ from sqlalchemy.types import TypeEngine
 import deebase._types as package
 from deebase._sqltext.type_names import type_name
 from deebase._types.base import KINDS, ColumnType, Processor, declared_as
+from deebase._types.decimals import ExactNumber
 from deebase._types.forms.foreign_values import OWN, python_value
 from deebase._types.native import AnyValue, Stored
 from deebase._types.native_lists import NativeList
 from deebase.errors import UnsupportedTypeError, ValidationError
+from deebase.fields import Digits
 from deebase.types import MaxLength, Native, TypeMark
 
 Kind = type[ColumnType[Any]]
@@ -174,6 +176,10 @@ def _marked(sa_type: TypeEngine[Any], marks: Iterable[Any]) -> TypeEngine[Any]:
             if type(made) is not sqltypes.String:
                 raise UnsupportedTypeError("MaxLength is for a str", hint="write Annotated[str, MaxLength(50)]")
             made = sqltypes.String(mark.length)
+        elif isinstance(mark, Digits):
+            if type(made) is not ExactNumber:
+                raise UnsupportedTypeError("Digits is for a Decimal", hint="write Annotated[Decimal, Digits(10, 2)]")
+            made = ExactNumber.of_digits(mark.total, mark.places)
     native = [mark for mark in marks if isinstance(mark, Native)]
     return declared_as(column_type(made), native[-1]) if native else made
 

@@ -13,6 +13,7 @@ from sqlalchemy.types import TypeEngine
 from deebase._types.base import ColumnType, Passes, Processor, is_a, misfit, refused
 from deebase._types.number import of_kind
 from deebase._types.quick_checks import quick_text
+from deebase._types.uuid import uuids_by_database
 from deebase.types import Text as TextAnnotation
 
 
@@ -71,6 +72,7 @@ class String(ColumnType[str], python=str):
     wanted = "text"
     example = "text"
     zero = ""
+    made_by_database = uuids_by_database(as_text=True)
 
     def __init__(self, length: int | None = None) -> None:
         super().__init__(length)

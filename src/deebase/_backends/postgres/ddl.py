@@ -39,6 +39,18 @@ _CONSTRAINTS = """
 _VIEW_INDEXES = "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = to_regclass($1)"
 #: The error when a view whose columns change is replaced (manual, appendix A, invalid_table_definition).
 _OTHER_COLUMNS = "42P16"
+#: One function for all tables. A column without a time zone ignores that of the text, which is UTC.
+_TOUCH = """
+    CREATE OR REPLACE FUNCTION deebase_touch() RETURNS trigger LANGUAGE plpgsql AS $function$
+    BEGIN
+        IF to_jsonb(NEW) -> TG_ARGV[0] IS NOT DISTINCT FROM to_jsonb(OLD) -> TG_ARGV[0] THEN
+            NEW := jsonb_populate_record(NEW, jsonb_build_object(TG_ARGV[0],
+                to_char(statement_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')));
+        END IF;
+        RETURN NEW;
+    END
+    $function$
+"""
 _KINDS = {"p": "PRIMARY KEY", "u": "UNIQUE", "c": "CHECK", "f": "FOREIGN KEY", "x": "EXCLUDE"}
 
 
@@ -125,6 +137,15 @@ class PostgresSchema:
                 definition = constraint.definition.replace(f" REFERENCES {written}(", f" REFERENCES {copy}(", 1)
                 statements.append(f"ALTER TABLE {copy} ADD CONSTRAINT {quote(constraint.name)} {definition}")
         return statements
+
+    def touch(self, table: sa.Table, column: str, dialect: Dialect) -> list[str]:
+        preparer = dialect.identifier_preparer
+        trigger = preparer.quote(shortened(f"touch_{table.name}_{column}"))
+        return [
+            _TOUCH,
+            f"CREATE OR REPLACE TRIGGER {trigger} BEFORE UPDATE ON {preparer.format_table(table)} FOR EACH ROW "
+            f"EXECUTE FUNCTION deebase_touch({literal(column, POSTGRES)})",
+        ]
 
     def create_view(self, asked: NewView, dialect: Dialect) -> Steps[None]:
         """Create a view, or replace the existing one; a materialized view keeps its indexes."""

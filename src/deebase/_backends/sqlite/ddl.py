@@ -7,7 +7,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ClauseElement
 from sqlalchemy.types import TypeEngine
 
 from deebase._backends.alter import column_declaration, index_renames, qualified, refuse_uses
@@ -27,12 +29,15 @@ from deebase._backends.sqlite.rebuild import (
     with_added_columns,
 )
 from deebase._model.facts import TableInfo
+from deebase._model.generated_names import shortened
 from deebase._sqltext.create_table import TableText, parse
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier, literal
 from deebase._sqltext.tokens import code_tokens, folded, mentions, spliced
 from deebase._types.forms.moment_sql import moments_of, other_forms_index
+from deebase._types.registry import column_type
 from deebase.errors import InvalidOperationError
+from deebase.fields import DatabaseValue
 from deebase.types import UNSET
 
 #: The tokens before the star of a SELECT, which count(*) and a product do not have.
@@ -111,9 +116,21 @@ class SqliteSchema:
         for (trigger,) in triggers:
             yield Query(trigger)
 
+    def touch(self, table: sa.Table, column: str, dialect: Dialect) -> list[str]:
+        quote, name = dialect.identifier_preparer.quote, dialect.identifier_preparer.quote(table.name)
+        now = column_type(table.c[column].type).database_value("now", dialect)
+        found, trigger = quote(column), quote(shortened(f"touch_{table.name}_{column}"))
+        key = " AND ".join([f"{quote(one.name)} IS NEW.{quote(one.name)}" for one in table.primary_key.columns])
+        return [
+            f"CREATE TRIGGER IF NOT EXISTS {trigger} AFTER UPDATE ON {name} FOR EACH ROW "
+            f"WHEN NEW.{found} IS OLD.{found} BEGIN UPDATE {name} SET {found} = {now} WHERE {key}; END"
+        ]
+
 
 def _needs_rebuild(column: NewColumn) -> bool:
     """Whether ADD COLUMN refuses a column, even in an empty table (sqlite.org/lang_altertable.html)."""
+    if column.spec.computed is not None or isinstance(column.spec.default, (DatabaseValue, ClauseElement)):
+        return True
     has_default = column.spec.default is not UNSET
     return column.mark is not None if has_default else not column.spec.nullable
 

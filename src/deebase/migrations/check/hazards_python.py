@@ -6,13 +6,13 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from deebase._model.columns import snake_case
 from deebase._sqltext.capabilities import Capabilities
 from deebase.migrations.check import rules
 from deebase.migrations.check.hazards_sql import SqlReader, created_by, writes
 from deebase.migrations.check.rules import Hazard, hazard
 from deebase.migrations.files import MigrationFile
 from deebase.migrations.loading import is_one_transaction
+from deebase.types import snake_case
 
 
 def is_transactional(file: MigrationFile) -> bool:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 
+from sqlalchemy.sql import ClauseElement
+
 from deebase._backends.schema_parts import Feature
 from deebase._model.columns import ColumnSpec
 from deebase._model.facts import ColumnInfo, IndexInfo
 from deebase._rows.model import ForeignKeyModel
 from deebase._sqltext.type_names import same_type
 from deebase._types.registry import column_type
+from deebase.fields import DatabaseValue
 from deebase.migrations.compare.changes import TableChange
 from deebase.migrations.write.body import Body, access, columns
 from deebase.migrations.write.drafts import literal
 from deebase.tools.codegen.constraints import plain_index
 from deebase.tools.codegen.line_layout import Piece, call, listed, mapped
 from deebase.tools.codegen.value_source import quoted
-from deebase.types import UNSET, ForeignKeyMark
+from deebase.types import UNSET, ForeignKeyMark, Unset
 
 
 class Alteration:
@@ -134,6 +137,8 @@ class Alteration:
         spec, column = self._specs.get(name), self._facts[name]
         if spec is None or not self._is_type_of(spec, column):
             return None
+        if spec.computed is not None or isinstance(spec.default, (DatabaseValue, ClauseElement)):
+            return None
         return None if (spec.default is UNSET) != (column.default is None) else spec
 
     def _is_type_of(self, spec: ColumnSpec, column: ColumnInfo) -> bool:
@@ -182,7 +187,7 @@ class Alteration:
             spec, column = self._specs.get(name), self._facts[name]
             if column.default is None:
                 pairs.append((Piece(quoted(name)), Piece("None")))
-            elif spec is None or spec.default is UNSET:
+            elif spec is None or isinstance(spec.default, (Unset, DatabaseValue, ClauseElement)):
                 self._alter(name, f"SET DEFAULT {column.default}", f"the default {column.default}")
             else:
                 pairs.append((Piece(quoted(name)), self._body.module.values.source(spec.default)))

@@ -17,6 +17,7 @@ from deebase._model.native_annotations import marks_of
 from deebase._types.base import ColumnType
 from deebase._types.registry import column_type, named, own_type
 from deebase.errors import UnsupportedTypeError
+from deebase.fields import Check, Computed, DatabaseValue, Default, Digits
 from deebase.tools.codegen.line_layout import Piece, call
 from deebase.tools.codegen.name_use import Names, member_names
 from deebase.tools.codegen.value_source import is_importable, quoted
@@ -37,6 +38,7 @@ class Hints:
         """Return the annotation of a column, with ``| None`` and what else describes the column."""
         written = self._of_type(spec)
         marks = [self._native(mark) for mark in marks_of(spec.sa_type)]
+        marks += [self._own(mark) for mark in self._column_marks(spec)]
         if spec.foreign_key is not None:
             marks.append(self._mark(spec.foreign_key))
         if spec.field is not None:
@@ -47,10 +49,29 @@ class Hints:
             written = Piece(f"{self._names.use('typing', 'Annotated')}[", (written, *marks), "]")
         return written
 
-    def _native(self, mark: MaxLength | Native) -> Piece:
+    def _column_marks(self, spec: ColumnSpec) -> Iterator[Any]:
+        """Yield what a column is beyond its type."""
+        yield from spec.marks
+        if spec.computed is not None:
+            yield Computed(spec.computed)
+        elif spec.updated_at is not None:
+            yield spec.updated_at
+        elif isinstance(spec.default, DatabaseValue):
+            yield Default(spec.default)
+
+    def _own(self, mark: Any) -> Piece:
         name = self._names.use("deebase", type(mark).__name__)
-        if isinstance(mark, MaxLength):
-            return call(name, Piece(repr(mark.length)))
+        if isinstance(mark, Default):
+            return call(name, call(self._names.use("deebase", mark.value.name)))
+        if isinstance(mark, (Check, Computed)):
+            return call(name, Piece(quoted(*vars(mark).values())))
+        flags = {flag: Piece("True") for flag, value in vars(mark).items() if value}
+        return call(name, **flags) if flags else Piece(name)
+
+    def _native(self, mark: MaxLength | Digits | Native) -> Piece:
+        name = self._names.use("deebase", type(mark).__name__)
+        if isinstance(mark, (MaxLength, Digits)):
+            return call(name, *[Piece(repr(number)) for number in vars(mark).values()])
         written = {name: Piece(quoted(text)) for name, text in vars(mark).items() if text is not None}
         first = [written.pop("postgres")] if "postgres" in written else []
         return call(name, *first, **written)

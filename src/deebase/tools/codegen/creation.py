@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deebase._backends.schema_script import SchemaObject
-from deebase._model.columns import snake_case
 from deebase._model.design import Reference, TableSpec
 from deebase._model.generated_names import index_name, serves
 from deebase._schema.from_sql import WITH_ROWS
@@ -16,7 +15,7 @@ from deebase.tools.codegen.module import Module, WrittenClass
 from deebase.tools.codegen.module_steps import Step
 from deebase.tools.codegen.name_use import Names
 from deebase.tools.codegen.value_source import quoted
-from deebase.types import Index
+from deebase.types import Index, snake_case
 
 
 @dataclass(frozen=True)

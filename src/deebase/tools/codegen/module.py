@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 import sqlalchemy as sa
 
-from deebase._model.columns import ColumnSpec, snake_case
+from deebase._model.columns import ColumnSpec
 from deebase._model.design import TableSpec
 from deebase._rows.field_columns import is_attribute
 from deebase._types.registry import column_type
@@ -23,7 +23,7 @@ from deebase.tools.codegen.annotations import Hints, is_defined_here, members_of
 from deebase.tools.codegen.line_layout import WIDTH, Piece, assigned, call, comment, docstring, mapped, width
 from deebase.tools.codegen.name_use import Names, member_names
 from deebase.tools.codegen.value_source import Values, factory_source, quoted
-from deebase.types import UNSET
+from deebase.types import UNSET, snake_case
 
 
 @dataclass(frozen=True)
