@@ -26,7 +26,7 @@ from deebase._types.number import Float
 from deebase._types.registry import checker, column_type, located
 from deebase._types.text import text_fault
 from deebase.errors import ColumnNotFoundError, DataError, SchemaError, ValidationError
-from deebase.types import ForeignKeyMark, Index
+from deebase.types import ForeignKeyMark, Index, Search
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class TableSpec:
     key_indexes: tuple[Index, ...] = ()
     #: Whether the database generates the values of a single integer key.
     generate_key: bool = True
+    #: Its full-text search.
+    search: Search | None = None
 
     @property
     def all_indexes(self) -> tuple[Index, ...]:
@@ -85,6 +87,7 @@ def design(
     checks: Iterable[str] = (),
     index_foreign_keys: bool = True,
     generate_key: bool = True,
+    search: Search | Sequence[str] | str | None = None,
     localns: Mapping[str, Any] | None = None,
     columns: Iterable[ColumnSpec] | None = None,
 ) -> TableSpec:
@@ -126,8 +129,40 @@ def design(
         indexes=given,
         key_indexes=tuple(_key_indexes(table, references, pks, given)) if index_foreign_keys else (),
         generate_key=generate_key,
+        search=_search(table, specs, search),
         checks=tuple(_condition(table, item) for item in ((checks,) if isinstance(checks, str) else checks)),
     )
+
+
+def _search(table: str, columns: Sequence[ColumnSpec], given: Any) -> Search | None:
+    if given is None:
+        return None
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, (Search, tuple, list)):
+        raise ValidationError(
+            f"{table}: search is a list of columns or Search(...), not {type(given).__name__}",
+            field="search",
+            hint='search=["title", "body"], or search=Search("title", "body", language="english")',
+        )
+    found = names if isinstance(names, Search) else Search(*cast("Sequence[str]", names))
+    _must_be_columns(table, found.columns, {column.name for column in columns})
+    must_be_texts(table, {column.name: column.sa_type for column in columns}, found)
+    return found
+
+
+def must_be_texts(table: str, types: Mapping[str, sa.types.TypeEngine[Any]], search: Search) -> None:
+    """Refuse a search over columns that do not hold text.
+
+    Raises:
+        ValidationError: a column is of another type.
+    """
+    for name in search.columns:
+        if not isinstance(types[name], sa.String) or isinstance(types[name], sa.Enum):
+            raise ValidationError(
+                f"{table}.{name} is no column of text, and a search is over texts",
+                field=name,
+                hint="name columns of str or Text",
+            )
 
 
 def _key_indexes(

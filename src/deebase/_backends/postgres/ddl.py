@@ -18,6 +18,7 @@ from deebase._backends.alter import (
     refuse_uses,
     rename_columns,
 )
+from deebase._backends.postgres import search_ddl as searching
 from deebase._backends.postgres.check_text import settled
 from deebase._backends.protocols import AlterPlan, NewColumn, NewView, Query, Steps, TableChange, TableCopy
 from deebase._backends.row_checks import check_rows
@@ -28,6 +29,7 @@ from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import literal
 from deebase._types.choices import Choice
 from deebase.errors import InvalidOperationError, QueryError
+from deebase.types import Search
 
 #: The constraints of a table, by its quoted name.
 _CONSTRAINTS = """
@@ -146,6 +148,18 @@ class PostgresSchema:
         if asked.materialized and asked.key is not None and not indexes:
             column = dialect.identifier_preparer.quote_identifier(asked.key)
             yield Query(f"CREATE UNIQUE INDEX ON {asked.quoted} ({column})")
+
+    def enable_search(
+        self, facts: TableInfo, search: Search, taken: Collection[str], dialect: Dialect
+    ) -> Steps[list[str]]:
+        info = yield from searching.described(facts, search, taken)
+        return searching.enabled(facts, info, dialect)
+
+    def disable_search(self, facts: TableInfo, dialect: Dialect) -> list[str]:
+        return [] if facts.search is None else searching.disabled(facts, facts.search, dialect)
+
+    def search_remains(self, table: sa.Table, dialect: Dialect) -> Steps[list[str]]:
+        return searching.remains(table, dialect)
 
 
 def _constraints(table: str) -> Steps[list[Constraint]]:

@@ -7,12 +7,14 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 from deebase._backends.alter import column_declaration, index_renames, qualified, refuse_uses
 from deebase._backends.protocols import AlterPlan, NewColumn, NewView, Query, Steps, TableChange, TableCopy
 from deebase._backends.row_checks import check_rows
+from deebase._backends.sqlite import search_ddl as searching
 from deebase._backends.sqlite import table_edits as edit
 from deebase._backends.sqlite.casts import FITS, STORED
 from deebase._backends.sqlite.inventory import SqliteReflector
@@ -33,7 +35,7 @@ from deebase._sqltext.quoting import identifier, literal
 from deebase._sqltext.tokens import code_tokens, folded, mentions, spliced
 from deebase._types.forms.moment_sql import moments_of, other_forms_index
 from deebase.errors import InvalidOperationError
-from deebase.types import UNSET
+from deebase.types import UNSET, Search
 
 #: The tokens before the star of a SELECT, which count(*) and a product do not have.
 _BEFORE_STAR = ("SELECT", "DISTINCT", "ALL", ",", ".")
@@ -110,6 +112,21 @@ class SqliteSchema:
         yield Query(f"SELECT * FROM {asked.quoted} LIMIT 0")
         for (trigger,) in triggers:
             yield Query(trigger)
+
+    def enable_search(
+        self, facts: TableInfo, search: Search, taken: Collection[str], dialect: Dialect
+    ) -> Steps[list[str]]:
+        yield from ()
+        understood(facts, "enable_search")
+        return searching.enabled(facts, searching.described(facts, search, taken))
+
+    def disable_search(self, facts: TableInfo, dialect: Dialect) -> list[str]:
+        return [] if facts.search is None else searching.disabled(facts.search)
+
+    def search_remains(self, table: sa.Table, dialect: Dialect) -> Steps[list[str]]:
+        rows = yield Query(searching.OF_TABLE, (table.name,), reads=True)
+        found = [info for (sql,) in rows if (info := searching.found(sql)) is not None]
+        return [sql for info in found for sql in searching.remains(info)]
 
 
 def _needs_rebuild(column: NewColumn) -> bool:
