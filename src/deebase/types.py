@@ -403,6 +403,22 @@ class Search:
         """The weights that differ from 1, by column."""
         return {name: weight for name, weight in zip(self.columns, self.all_weights, strict=True) if weight != 1}
 
+    def over(self, columns: Sequence[str]) -> Search:
+        """Return the same search over columns with other names.
+
+        Example:
+            ```python
+            assert Search("title", prefix=True).over(["heading"]) == Search("heading", prefix=True)
+            ```
+        """
+        return Search(
+            *columns,
+            weights=dict(zip(columns, self.all_weights, strict=True)),
+            language=self.language,
+            prefix=self.prefix,
+            tokenize=self.tokenize,
+        )
+
     def __repr__(self) -> str:
         parts = [*map(repr, self.columns)]
         parts += [f"weights={self.weights!r}"] if self.weights else []

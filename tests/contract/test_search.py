@@ -26,7 +26,7 @@ ROWS = [
 
 
 async def ids(found):
-    return sorted([row.id for row in await found])
+    return sorted([row["id"] if isinstance(row, dict) else row.id for row in await found])
 
 
 async def test_the_grammar(db: Database) -> None:
@@ -48,3 +48,13 @@ async def test_the_grammar(db: Database) -> None:
     hit = (await articles.search("sqlite", highlight="body", limit=1, offset=0))[0]
     assert "<mark>" in (await articles.search('file', highlight="body"))[0].snippet
     assert hit.score > 0
+
+
+async def test_changes_of_the_table_keep_its_search(db: Database) -> None:
+    articles = await db.create(Article, search=Search("title", "body", weights={"title": 4}, language="english"))
+    await articles.insert_all(ROWS)
+    articles = await articles.rename_column("body", "text")
+    articles = await articles.transform(types={"title": str, "tenant": str}, rename={"title": "heading"})
+    articles = await articles.rename("essay")
+    await articles.rows_as(dict).insert({"heading": "Searching", "text": "sqlite words", "tenant": "1"})
+    assert await ids(articles.rows_as(dict).search("sqlite", rows=True)) == [1, 2, 5]

@@ -24,7 +24,7 @@ from deebase._types.moments import Moment
 from deebase._types.native import storable
 from deebase._types.number import Float
 from deebase._types.registry import checker, column_type, located
-from deebase._types.text import text_fault
+from deebase._types.text import String, text_fault
 from deebase.errors import ColumnNotFoundError, DataError, SchemaError, ValidationError
 from deebase.types import ForeignKeyMark, Index, Search
 
@@ -150,6 +150,11 @@ def _search(table: str, columns: Sequence[ColumnSpec], given: Any) -> Search | N
     return found
 
 
+def is_text(kind: sa.types.TypeEngine[Any]) -> bool:
+    """Whether a type is one of texts."""
+    return isinstance(kind, sa.String) and not isinstance(kind, sa.Enum) or isinstance(kind, String)
+
+
 def must_be_texts(table: str, types: Mapping[str, sa.types.TypeEngine[Any]], search: Search) -> None:
     """Refuse a search over columns that do not hold text.
 
@@ -157,7 +162,7 @@ def must_be_texts(table: str, types: Mapping[str, sa.types.TypeEngine[Any]], sea
         ValidationError: a column is of another type.
     """
     for name in search.columns:
-        if not isinstance(types[name], sa.String) or isinstance(types[name], sa.Enum):
+        if not is_text(types[name]):
             raise ValidationError(
                 f"{table}.{name} is no column of text, and a search is over texts",
                 field=name,

@@ -80,7 +80,8 @@ class PostgresSchema:
                 hint="select the columns in the order that you need",
             )
         actions = [f"ALTER TABLE {table} {action}" for action in _actions(facts, constraints, change, dialect)]
-        return AlterPlan((*actions, *rename_columns(facts, change.rename, dialect)))
+        before, after = searching.around(facts, change, dialect)
+        return AlterPlan((*before, *actions, *rename_columns(facts, change.rename, dialect), *after))
 
     def add_columns(
         self, facts: TableInfo, columns: Sequence[NewColumn], dialect: Dialect, operation: str

@@ -7,6 +7,7 @@ for parts of texts needs no column, but an index over trigrams. The comment on t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from sqlalchemy.engine import Dialect
 from deebase._backends.alter import qualified
 from deebase._backends.protocols import Query, Steps
 from deebase._backends.search_notes import note, noted, read_note
+from deebase._model.change import Change
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import shortened
 from deebase._rows.model import SearchModel
@@ -143,6 +145,23 @@ def disabled(facts: TableInfo, info: SearchModel, dialect: Dialect) -> list[str]
         return removed
     function = _named(facts, info.function, dialect)
     return [f"DROP TRIGGER {quote(info.function)} ON {table}", f"DROP FUNCTION {function}()", *removed]
+
+
+def around(facts: TableInfo, change: Change, dialect: Dialect) -> tuple[list[str], list[str]]:
+    """Return the statements before and after a change that the search does not survive.
+
+    The server renames columns in an expression and in an index, but not in a function; and it changes the type of no
+    column that another one is computed from.
+    """
+    info = facts.search
+    if info is None:
+        return [], []
+    names = info.search.columns
+    is_renamed = info.function is not None and any(name in change.rename for name in names)
+    if not is_renamed and not any(name in change.types for name in names):
+        return [], []
+    search = info.search.over([change.rename.get(name, name) for name in names])
+    return disabled(facts, info, dialect), enabled(facts, replace(info, search=search), dialect)
 
 
 def remains(table: sa.Table, dialect: Dialect) -> Steps[list[str]]:

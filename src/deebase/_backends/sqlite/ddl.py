@@ -23,11 +23,13 @@ from deebase._backends.sqlite.rebuild import (
     SchemaRow,
     counts,
     declared,
+    edited,
     rebuild,
     rowid_name,
     understood,
     with_added_columns,
 )
+from deebase._model.change import Change
 from deebase._model.facts import TableInfo
 from deebase._sqltext.create_table import TableText, parse
 from deebase._sqltext.dialects import SQLITE
@@ -64,7 +66,7 @@ class SqliteSchema:
         written = {name: declared(kind, dialect, strict=table.strict) for name, kind in change.types.items()}
         yield from check_rows(facts, change, written, dialect, _misfits)
         converted = yield from _to_convert(facts, written)
-        planned = rebuild(facts, entries, change, dialect, converted=converted)
+        planned = _searchable(rebuild(facts, entries, change, dialect, converted=converted), facts, change, dialect)
         names = [entry.name for entry in entries if entry.kind == "view"] if change.rename else []
         if not names:
             return planned
@@ -99,7 +101,13 @@ class SqliteSchema:
     def duplicate(self, asked: TableCopy, dialect: Dialect) -> Steps[list[str]]:
         yield from ()
         understood(asked.facts, asked.operation)
-        return [*_copied(asked.facts, asked.name, asked.taken), *_other_forms(asked, dialect)]
+        made = [*_copied(asked.facts, asked.name, asked.taken), *_other_forms(asked, dialect)]
+        if asked.facts.search is not None:
+            copy = replace(asked.facts, name=asked.name)
+            taken = {*asked.taken, asked.name}
+            name = searching.new_name(asked.name, taken)
+            made += searching.enabled(copy, searching.named(copy, asked.facts.search.search, name))
+        return made
 
     def create_view(self, asked: NewView, dialect: Dialect) -> Steps[None]:
         """Create a view, or replace the existing one; its triggers are kept."""
@@ -127,6 +135,19 @@ class SqliteSchema:
         rows = yield Query(searching.OF_TABLE, (table.name,), reads=True)
         found = [info for (sql,) in rows if (info := searching.found(sql)) is not None]
         return [sql for info in found for sql in searching.remains(info)]
+
+
+def _searchable(planned: AlterPlan, facts: TableInfo, change: Change, dialect: Dialect) -> AlterPlan:
+    """Return a plan that makes the search of a table again where its rows get other numbers."""
+    info = facts.search
+    if info is None or (change.pk is None and not set(change.types) & set(facts.pks)):
+        return planned
+    keys = list(change.key(facts))
+    columns = [replace(one, key=keys.index(one.name) + 1 if one.name in keys else 0) for one in facts.columns]
+    # Before columns are renamed, which renames them in the triggers, too.
+    changed = replace(facts, columns=tuple(columns), sql=edited(facts.sql or "", change, dialect))
+    made = searching.enabled(changed, searching.named(changed, info.search, info.index))
+    return replace(planned, before=(*searching.disabled(info), *planned.before), after=(*planned.after, *made))
 
 
 def _needs_rebuild(column: NewColumn) -> bool:

@@ -66,7 +66,11 @@ def described(facts: TableInfo, search: Search, taken: Collection[str]) -> Searc
             value=search.language,
             hint=f"SQLite treats the forms of English words as one word, and takes {', '.join(sorted(_LANGUAGES))}",
         )
-    index = new_name(facts.name, taken)
+    return named(facts, search, new_name(facts.name, taken))
+
+
+def named(facts: TableInfo, search: Search, index: str) -> SearchModel:
+    """Return the search of a table with a name for its FTS5 table."""
     by_rowid = parse(facts.sql or "").rowid_column is not None
     return SearchModel(search, index, None if by_rowid else f"{index}_keys")
 
