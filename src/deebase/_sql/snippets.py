@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 #: What databases put before and after each word that was searched for: characters that texts do not hold.
 BEGIN, END = "\ue000", "\ue001"
+#: Stand for the characters of HTML: PostgreSQL would leave out what it takes for tags.
+PLAIN = {"<": "\x02", ">": "\x03", "&": "\x04"}
 #: Stands for text that was left out.
 GAP = "…"
 #: Words of a snippet.
@@ -17,6 +19,8 @@ _AROUND = 80
 
 def marked(text: str) -> str:
     """Return a text of the database as HTML, in which the words that were searched for are in ``<mark>``."""
+    for char, stand_in in PLAIN.items():
+        text = text.replace(stand_in, char)
     written: list[str] = []
     is_open = False
     for piece in text.replace(END, f"{BEGIN}{END}").split(BEGIN):

@@ -15,7 +15,7 @@ from deebase._rows.model import SearchModel, TableModel
 from deebase._sql.compiled import Parameters
 from deebase._sql.search_statements import Fragments, SearchParts
 from deebase._sql.search_text import SearchText, Term
-from deebase._sql.snippets import BEGIN, END, WORDS
+from deebase._sql.snippets import BEGIN, END, PLAIN, WORDS
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import literal
 
@@ -43,7 +43,8 @@ class WordSearching:
         score = sa.func.ts_rank(sa.literal_column(f"'{{{ranks}}}'::real[]"), vector, query)
         snippet: Any = None
         if highlight is not None:
-            text = sa.func.coalesce(table.c[highlight], "")
+            plain = [sa.literal_column(literal("".join(chars), POSTGRES)) for chars in (PLAIN, PLAIN.values())]
+            text = sa.func.translate(sa.func.coalesce(table.c[highlight], ""), *plain)
             snippet = sa.func.ts_headline(language, text, query, sa.literal_column(literal(_HEADLINE, POSTGRES)))
         order = [score.desc(), *[self._model.columns[name].order_column for name in self._model.pks]]
         return SearchParts(sa.join(table, query.scalar_alias, sa.true()), [vector.op("@@")(query)], score, order, snippet)
