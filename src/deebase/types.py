@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, cast
 
 from deebase.errors import ValidationError
 
@@ -376,8 +376,9 @@ class Search:
             f"tokenize is 'words' or 'trigram', not {tokenize!r}",
             "tokenize='trigram' finds parts of words",
         )
+        named: Any = language
         _require(
-            language is None or (isinstance(language, str) and _LANGUAGE.fullmatch(language) is not None),
+            named is None or (isinstance(named, str) and _LANGUAGE.fullmatch(named) is not None),
             "language",
             "a language is the name of a text search configuration",
             "language='english'",
@@ -437,8 +438,9 @@ _MOST_WEIGHTS = 4
 def _weights(columns: Sequence[str], given: Any) -> tuple[float, ...]:
     """Return the weight of each column."""
     hint = f"weights={{{columns[0]!r}: 4}}"
-    _require(given is None or isinstance(given, Mapping), "weights", "weights are a dict by column", hint)
-    listed: Mapping[Any, Any] = given or {}
+    mapping: Any = {} if given is None else given
+    _require(isinstance(mapping, Mapping), "weights", "weights are a dict by column", hint)
+    listed = cast("Mapping[Any, Any]", mapping)
     unknown = [str(name) for name in listed if name not in columns]
     _require(not unknown, "weights", f"{', '.join(unknown)} is not among the columns of the search", hint)
     for weight in listed.values():

@@ -146,7 +146,9 @@ async def test_every_write_keeps_the_search(db: Database) -> None:
 async def test_any_key(db: Database, pk: list[str]) -> None:
     notes = await db.create(Note, pk=pk, search=["title", "body"])
     await notes.insert_all([{"slug": f"s{n}", "region": n, "title": f"title{n}", "body": "same"} for n in range(4)])
-    await notes.update({"slug": "other", "region": 9, "title": "moved"}, pk=tuple([{"slug": "s1", "region": 1}[name] for name in pk]))
+    await notes.update(
+        {"slug": "other", "region": 9, "title": "moved"}, pk=tuple([{"slug": "s1", "region": 1}[name] for name in pk])
+    )
     keys = {"slug": ["other", "s0", "s2", "s3"], "region": [(0, "s0"), (2, "s2"), (3, "s3"), (9, "other")]}[pk[0]]
     assert await found(notes, "same") == keys
     assert len(await found(notes, "moved")) == 1
@@ -190,13 +192,15 @@ async def test_another_database_object_knows_the_search(db: Database, db_url: st
     await articles.insert_all(ROWS)
     await db.reflect()
     facts = db._core.catalog.facts("article")
-    assert facts is not None and facts.search is not None and facts.search.search == wanted
-    assert list(facts.pks) == ["id"] and articles.columns == ("id", "title", "body", "tenant")
-    assert await db.q("select * from article where 1 = 0") == [] and list(db.t) is not None
+    assert facts is not None
+    assert facts.search is not None
+    assert facts.search.search == wanted
+    assert articles.columns == ("id", "title", "body", "tenant")
+    assert articles.indexes == []
     if db_url != ":memory:":
         async with Database(db_url) as other:
             await other.reflect()
-            assert [table for table in other.t] == ["article"] or len(list(other.t)) == 1
+            assert [table.name for table in other.t] == ["article"]
             row = await other.t.article.insert({"title": "Words", "body": "sqlite", "tenant": 1})
             assert set(row) == {"id", "title", "body", "tenant"}
             assert await found(other.t.article, "sqlite") == [1, 2, 5]
@@ -297,7 +301,9 @@ async def test_after_random_writes_the_index_equals_a_fresh_one(db: Database, cl
 
     rows = await table()
     for _ in range(2):
-        assert await hits() == {word: sorted([row[pk] for row in rows if is_found(word, (row["title"], row["body"]))]) for word in words}
+        assert await hits() == {
+            word: sorted([row[pk] for row in rows if is_found(word, (row["title"], row["body"]))]) for word in words
+        }
         kept = await hits()
         scores = [hit.score for hit in await table.search("w1 OR w2", limit=100)]
         table = (await table.transform(types={"body": str})).rows_as(dict)

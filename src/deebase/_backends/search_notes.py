@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from deebase.errors import ValidationError
 from deebase.types import Search
@@ -36,7 +36,7 @@ def read_note(text: str) -> dict[str, Any] | None:
         read: Any = json.loads(found.group(1))
     except ValueError:
         return None
-    return read if isinstance(read, dict) else None
+    return None if not isinstance(read, dict) else cast("dict[str, Any]", read)
 
 
 def noted(found: dict[str, Any], columns: Sequence[str]) -> Search | None:

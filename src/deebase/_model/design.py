@@ -28,6 +28,9 @@ from deebase._types.text import String, text_fault
 from deebase.errors import ColumnNotFoundError, DataError, SchemaError, ValidationError
 from deebase.types import ForeignKeyMark, Index, Search
 
+#: The key of the full-text search in ``info`` of a table that is drawn from a specification.
+SEARCH = "deebase_search"
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -152,7 +155,7 @@ def _search(table: str, columns: Sequence[ColumnSpec], given: Any) -> Search | N
 
 def is_text(kind: sa.types.TypeEngine[Any]) -> bool:
     """Whether a type is one of texts."""
-    return isinstance(kind, sa.String) and not isinstance(kind, sa.Enum) or isinstance(kind, String)
+    return (isinstance(kind, sa.String) and not isinstance(kind, sa.Enum)) or isinstance(kind, String)
 
 
 def must_be_texts(table: str, types: Mapping[str, sa.types.TypeEngine[Any]], search: Search) -> None:
@@ -380,7 +383,7 @@ def _bare_table(made: TableSpec, metadata: sa.MetaData, dialect: Dialect) -> sa.
         elif spec.name in made.pks:
             options["autoincrement"] = False
         columns.append(sa.Column(spec.name, spec.sa_type, *parts, **options))
-    table = sa.Table(made.name, metadata, *columns)
+    table = sa.Table(made.name, metadata, *columns, info={SEARCH: made.search})
     table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in made.pks]))
     for check in _checks(made, table, dialect):
         table.append_constraint(check)

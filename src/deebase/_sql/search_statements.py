@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
@@ -41,7 +41,7 @@ class Searching(Protocol):
     """
 
     shape: Hashable
-    values: Mapping[Hashable, Any]
+    values: dict[Hashable, Any]
 
     def parts(self, parameters: Parameters, highlight: str | None) -> SearchParts:
         """Return the parts of the SELECT, with a snippet of a column."""

@@ -137,10 +137,9 @@ class SearchQuery(Generic[T]):
         source, where = self._source, self._where
         searching = rules_of(source.dialect).searching(source.model, source.dialect, self._info, self._asked)
         key = None if where.shape is None else ("search count", where.shape, self._info, searching.shape)
-        statement = source.cached(
-            key, lambda: search_statements.count(source.model, source.dialect, where, searching)
-        )
-        rows = await source.executor.fetch(statement.statement, statement.args({**where.values, **searching.values}))
+        statement = source.cached(key, lambda: search_statements.count(source.model, source.dialect, where, searching))
+        values: dict[Any, Any] = {**where.values, **searching.values}
+        rows = await source.executor.fetch(statement.statement, statement.args(values))
         return int(rows[0][0])
 
     async def explain(self) -> str:
@@ -168,7 +167,7 @@ class SearchQuery(Generic[T]):
             return search_statements.hits(model, source.dialect, model.names, where, searching, highlight=highlight)
 
         statement = source.cached(key, build)
-        values = {**where.values, **searching.values, "limit": self._limit, "offset": self._offset}
+        values: dict[Any, Any] = {**where.values, **searching.values, "limit": self._limit, "offset": self._offset}
         return statement.statement, statement.args(values)
 
 

@@ -80,7 +80,7 @@ class PostgresSchema:
                 hint="select the columns in the order that you need",
             )
         actions = [f"ALTER TABLE {table} {action}" for action in _actions(facts, constraints, change, dialect)]
-        before, after = searching.around(facts, change, dialect)
+        before, after = searching.around(facts, change)
         return AlterPlan((*before, *actions, *rename_columns(facts, change.rename, dialect), *after))
 
     def add_columns(
@@ -154,13 +154,13 @@ class PostgresSchema:
         self, facts: TableInfo, search: Search, taken: Collection[str], dialect: Dialect
     ) -> Steps[list[str]]:
         info = yield from searching.described(facts, search, taken)
-        return searching.enabled(facts, info, dialect)
+        return searching.enabled(facts, info)
 
     def disable_search(self, facts: TableInfo, dialect: Dialect) -> list[str]:
-        return [] if facts.search is None else searching.disabled(facts, facts.search, dialect)
+        return [] if facts.search is None else searching.disabled(facts, facts.search)
 
     def search_remains(self, table: sa.Table, dialect: Dialect) -> Steps[list[str]]:
-        return searching.remains(table, dialect)
+        return searching.remains(table)
 
 
 def _constraints(table: str) -> Steps[list[Constraint]]:

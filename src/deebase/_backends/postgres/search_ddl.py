@@ -1,7 +1,7 @@
 """The full-text search of a PostgreSQL table: a column with its words that no row shows, and a GIN index.
 
-The server computes the column. With a configuration of the user, whose dictionaries may change, a trigger does. A search
-for parts of texts needs no column, but an index over trigrams. The comment on the index says what a search is.
+The server computes the column. With a configuration of the user, whose dictionaries may change, a trigger does. A
+search for parts of texts needs no column, but an index over trigrams. The comment on the index says what a search is.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
 
-from deebase._backends.alter import qualified
+from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.protocols import Query, Steps
-from deebase._backends.search_notes import note, noted, read_note
+from deebase._backends.search_notes import NOTE, note, noted, read_note
 from deebase._model.change import Change
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import shortened
 from deebase._rows.model import SearchModel
 from deebase._sqltext.dialects import POSTGRES
-from deebase._sqltext.quoting import literal
+from deebase._sqltext.quoting import identifier, literal
 from deebase._sqltext.tokens import code_tokens
 from deebase.errors import DeeBaseError, InvalidOperationError, ValidationError
 from deebase.types import Search
@@ -30,17 +29,32 @@ from deebase.types import Search
 COLUMN = "deebase_search"
 VECTOR = "tsvector"
 #: Only spaces separate words in every locale of the server: other separators become spaces.
-_SEPARATORS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" + "\u00a0¡§«¶·»¿‐‑‒–—―‘’‚“”„†‡•…‹›、。「」『』【】〜・！（），－．：；？～"
+_SPACES = (
+    *(range(0x21, 0x30), range(0x3A, 0x41), range(0x5B, 0x61), range(0x7B, 0x7F), (0xA0, 0xA1, 0xA7, 0xAB, 0xB6)),
+    *((0xB7, 0xBB, 0xBF), range(0x2010, 0x2028), range(0x2030, 0x205F), range(0x3000, 0x3004), range(0x3008, 0x3012)),
+    *(
+        range(0x3014, 0x3020),
+        range(0xFF01, 0xFF10),
+        range(0xFF1A, 0xFF21),
+        range(0xFF3B, 0xFF41),
+        range(0xFF5B, 0xFF66),
+    ),
+)
+_SEPARATORS = "".join([chr(code) for codes in _SPACES for code in codes])
 _LABELS = "ABCD"
-_CONFIGURATIONS = """
+_CONFIGURATIONS = qualified("""
     SELECT n.nspname::text, c.cfgname::text FROM pg_ts_config c JOIN pg_namespace n ON n.oid = c.cfgnamespace
     WHERE pg_ts_config_is_visible(c.oid) OR n.nspname = $1
-"""
+""")
 _EXTENSION = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
-_FUNCTION = """
+#: A condition on an index ``i``: it is that of a search.
+IS_SEARCH = f"starts_with(obj_description(i.indexrelid, 'pg_class'), '{NOTE} ')"
+#: A condition on a column ``a`` of a catalog: it has the words of a search.
+IS_WORDS = f"a.attname = '{COLUMN}' AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND {IS_SEARCH})"
+_FUNCTION = qualified(f"""
     SELECT obj_description(i.indexrelid, 'pg_class') FROM pg_index i
-    WHERE i.indrelid = to_regclass($1) AND obj_description(i.indexrelid, 'pg_class') LIKE 'deebase search %'
-"""
+    WHERE i.indrelid = to_regclass($1)::oid AND {IS_SEARCH}
+""")
 _BUILT_IN = "pg_catalog"
 
 
@@ -117,37 +131,35 @@ def _is_own(facts: TableInfo, search: Search) -> Steps[bool]:
     )
 
 
-def enabled(facts: TableInfo, info: SearchModel, dialect: Dialect) -> list[str]:
+def enabled(facts: TableInfo, info: SearchModel) -> list[str]:
     """Return the statements that make a search."""
     search = info.search
-    quote = dialect.identifier_preparer.quote
-    table, index = qualified(facts, dialect), quote(info.index)
+    table, index = identifier(facts.schema, facts.name), identifier(info.index)
     if search.tokenize == "trigram":
-        listed = ", ".join([f"{quote(name)} gin_trgm_ops" for name in search.columns])
-        return [f"CREATE INDEX {index} ON {table} USING gin ({listed})", _comment(facts, info, dialect)]
-    column = f"ALTER TABLE {table} ADD COLUMN {quote(COLUMN)} {VECTOR}"
-    words = _words(search, {name: quote(name) for name in search.columns})
+        listed = ", ".join([f"{identifier(name)} gin_trgm_ops" for name in search.columns])
+        return [f"CREATE INDEX {index} ON {table} USING gin ({listed})", _comment(facts, info)]
+    column = f"ALTER TABLE {table} ADD COLUMN {identifier(COLUMN)} {VECTOR}"
+    words = _words(search, {name: identifier(name) for name in search.columns})
     made = [f"{column} GENERATED ALWAYS AS ({words}) STORED"]
     if info.function is not None:
-        made = [column, f"UPDATE {table} SET {quote(COLUMN)} = {words}", *_trigger(facts, info, dialect)]
-    indexed = f"CREATE INDEX {index} ON {table} USING gin ({quote(COLUMN)})"
-    return [*made, indexed, _comment(facts, info, dialect)]
+        made = [column, f"UPDATE {table} SET {identifier(COLUMN)} = {words}", *_trigger(facts, info)]
+    indexed = f"CREATE INDEX {index} ON {table} USING gin ({identifier(COLUMN)})"
+    return [*made, indexed, _comment(facts, info)]
 
 
-def disabled(facts: TableInfo, info: SearchModel, dialect: Dialect) -> list[str]:
+def disabled(facts: TableInfo, info: SearchModel) -> list[str]:
     """Return the statements that remove a search."""
-    quote = dialect.identifier_preparer.quote
-    table = qualified(facts, dialect)
+    table = identifier(facts.schema, facts.name)
     if info.search.tokenize == "trigram":
-        return [f"DROP INDEX {_named(facts, info.index, dialect)}"]
-    removed = [f"ALTER TABLE {table} DROP COLUMN {quote(COLUMN)}"]
+        return [f"DROP INDEX {identifier(facts.schema, info.index)}"]
+    removed = [f"ALTER TABLE {table} DROP COLUMN {identifier(COLUMN)}"]
     if info.function is None:
         return removed
-    function = _named(facts, info.function, dialect)
-    return [f"DROP TRIGGER {quote(info.function)} ON {table}", f"DROP FUNCTION {function}()", *removed]
+    function = identifier(facts.schema, info.function)
+    return [f"DROP TRIGGER {identifier(info.function)} ON {table}", f"DROP FUNCTION {function}()", *removed]
 
 
-def around(facts: TableInfo, change: Change, dialect: Dialect) -> tuple[list[str], list[str]]:
+def around(facts: TableInfo, change: Change) -> tuple[list[str], list[str]]:
     """Return the statements before and after a change that the search does not survive.
 
     The server renames columns in an expression and in an index, but not in a function; and it changes the type of no
@@ -161,23 +173,14 @@ def around(facts: TableInfo, change: Change, dialect: Dialect) -> tuple[list[str
     if not is_renamed and not any(name in change.types for name in names):
         return [], []
     search = info.search.over([change.rename.get(name, name) for name in names])
-    return disabled(facts, info, dialect), enabled(facts, replace(info, search=search), dialect)
+    return disabled(facts, info), enabled(facts, replace(info, search=search))
 
 
-def remains(table: sa.Table, dialect: Dialect) -> Steps[list[str]]:
+def remains(table: sa.Table) -> Steps[list[str]]:
     """Return the statement that drops the function of a search, which a dropped table leaves."""
-    preparer = dialect.identifier_preparer
-    rows = yield Query(_FUNCTION, (preparer.format_table(table),), reads=True)
-    read = [read_note(text) or {} for (text,) in rows]
-    schema = "" if table.schema is None else f"{preparer.quote(table.schema)}."
-    return [
-        f"DROP FUNCTION {schema}{preparer.quote(one['function'])}()" for one in read if isinstance(one.get("function"), str)
-    ]
-
-
-def _named(facts: TableInfo, name: str, dialect: Dialect) -> str:
-    quote = dialect.identifier_preparer.quote
-    return quote(name) if facts.schema is None else f"{quote(facts.schema)}.{quote(name)}"
+    rows = yield Query(_FUNCTION, (identifier(table.schema, table.name),), reads=True)
+    functions = [(read_note(text) or {}).get("function") for (text,) in rows]
+    return [f"DROP FUNCTION {identifier(table.schema, name)}()" for name in functions if isinstance(name, str)]
 
 
 def _words(search: Search, columns: Mapping[str, str]) -> str:
@@ -193,24 +196,21 @@ def _words(search: Search, columns: Mapping[str, str]) -> str:
     )
 
 
-def _trigger(facts: TableInfo, info: SearchModel, dialect: Dialect) -> Iterable[str]:
-    quote = dialect.identifier_preparer.quote
-    function = _named(facts, str(info.function), dialect)
-    words = _words(info.search, {name: f"NEW.{quote(name)}" for name in info.search.columns})
-    body = f"BEGIN\n  NEW.{quote(COLUMN)} := {words};\n  RETURN NEW;\nEND"
+def _trigger(facts: TableInfo, info: SearchModel) -> Iterable[str]:
+    function = identifier(facts.schema, str(info.function))
+    words = _words(info.search, {name: f"NEW.{identifier(name)}" for name in info.search.columns})
+    body = f"BEGIN\n  NEW.{identifier(COLUMN)} := {words};\n  RETURN NEW;\nEND"
     yield f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS {literal(body, POSTGRES)}"
-    yield (
-        f"CREATE TRIGGER {quote(str(info.function))} BEFORE INSERT OR UPDATE ON {qualified(facts, dialect)}"
-        f" FOR EACH ROW EXECUTE FUNCTION {function}()"
-    )
+    trigger, table = identifier(str(info.function)), identifier(facts.schema, facts.name)
+    yield f"CREATE TRIGGER {trigger} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()"
 
 
-def _comment(facts: TableInfo, info: SearchModel, dialect: Dialect) -> str:
+def _comment(facts: TableInfo, info: SearchModel) -> str:
     more: dict[str, Any] = {}
     if info.function is not None:
         more = {"function": info.function, "columns": list(info.search.columns)}
     text = literal(note(info.search, **more), POSTGRES)
-    return f"COMMENT ON INDEX {_named(facts, info.index, dialect)} IS {text}"
+    return f"COMMENT ON INDEX {identifier(facts.schema, info.index)} IS {text}"
 
 
 def found(index: str, comment: str | None, columns: Sequence[str | None], computed: str | None) -> SearchModel | None:

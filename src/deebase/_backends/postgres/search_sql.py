@@ -43,11 +43,15 @@ class WordSearching:
         score = sa.func.ts_rank(sa.literal_column(f"'{{{ranks}}}'::real[]"), vector, query)
         snippet: Any = None
         if highlight is not None:
-            plain = [sa.literal_column(literal("".join(chars), POSTGRES)) for chars in (PLAIN, PLAIN.values())]
+            plain: list[Any] = [
+                sa.literal_column(literal("".join(chars), POSTGRES)) for chars in (PLAIN, PLAIN.values())
+            ]
             text = sa.func.translate(sa.func.coalesce(table.c[highlight], ""), *plain)
             snippet = sa.func.ts_headline(language, text, query, sa.literal_column(literal(_HEADLINE, POSTGRES)))
         order = [score.desc(), *[self._model.columns[name].order_column for name in self._model.pks]]
-        return SearchParts(sa.join(table, query.scalar_alias, sa.true()), [vector.op("@@")(query)], score, order, snippet)
+        return SearchParts(
+            sa.join(table, query.scalar_alias, sa.true()), [vector.op("@@")(query)], score, order, snippet
+        )
 
 
 class PartSearching:
@@ -84,4 +88,3 @@ def query_text(asked: SearchText) -> str:
 def _term(term: Term) -> str:
     words = [f"'{word}'" for word in term.words]
     return f"({' <-> '.join(words)}{':*' if term.is_prefix else ''})"
-

@@ -32,7 +32,7 @@ LISTED = f"""
     JOIN pragma_table_list l ON l.name = m.name AND l.schema = 'main'
     LEFT JOIN (SELECT tbl_name, sql FROM sqlite_master WHERE {IS_SEARCH}) s ON s.tbl_name = m.name
     WHERE m.type IN ('table', 'view') AND l.type <> 'shadow' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-        AND NOT instr(m.sql, '{MARK}') AND {_WANTED} ORDER BY m.name
+        AND instr(m.sql, '{MARK}') = 0 AND {_WANTED} ORDER BY m.name
 """
 # hidden: 1 of a virtual table, 2 and 3 computed (sqlite.org/pragma.html#pragma_table_xinfo).
 _COLUMNS = """

@@ -11,9 +11,11 @@ The columns of the FTS5 table are numbered, and only the triggers name those of 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
+from deebase._backends.schema_script import SchemaObject
 from deebase._backends.search_notes import NOTE, note, noted, read_note
-from deebase._model.facts import TableInfo
+from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._rows.model import SearchModel
 from deebase._sqltext.create_table import parse
 from deebase._sqltext.dialects import SQLITE
@@ -26,6 +28,8 @@ from deebase.types import Search
 MARK = f"/* {NOTE} */"
 #: A condition on rows of sqlite_master: the triggers by which a search is found.
 IS_SEARCH = f"type = 'trigger' AND substr(name, -7) = '_insert' AND instr(sql, '/* {NOTE} {{')"
+#: A condition on rows of sqlite_master: the tables and triggers of searches.
+IS_PART = f"(instr(coalesce(sql, ''), '{MARK}') > 0 OR type = 'trigger' AND instr(sql, '/* {NOTE} {{') > 0)"
 #: Letters with and without accents differ, as they do on PostgreSQL.
 _TOKENIZERS = {"words": "unicode61 remove_diacritics 0", "trigram": "trigram"}
 _STEMMERS = {"english": "porter"}
@@ -36,11 +40,11 @@ _BESIDE = ("_data", "_idx", "_content", "_docsize", "_config", "_keys", "_insert
 #: The trigger of one table.
 OF_TABLE = f"SELECT sql FROM sqlite_master WHERE {IS_SEARCH} AND tbl_name = ? COLLATE NOCASE"
 #: The configurations of PostgreSQL 18, so that a class makes the same table on both databases.
-_LANGUAGES = frozenset(
-    "arabic armenian basque catalan danish dutch english estonian finnish french german greek hindi hungarian"
-    " indonesian irish italian lithuanian nepali norwegian polish portuguese romanian russian serbian simple spanish"
-    " swedish tamil turkish yiddish".split()
-)
+_LANGUAGES = frozenset({
+    "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "estonian", "finnish", "french", "german",
+    "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali", "norwegian", "polish",
+    "portuguese", "romanian", "russian", "serbian", "simple", "spanish", "swedish", "tamil", "turkish", "yiddish",
+})  # fmt: skip
 
 
 def new_name(table: str, taken: Collection[str]) -> str:
@@ -89,6 +93,26 @@ def disabled(info: SearchModel) -> list[str]:
 def remains(info: SearchModel) -> list[str]:
     """Return the statements that remove the search of a table that was dropped."""
     return [f"DROP TABLE {identifier(name)}" for name in (info.index, info.keys) if name is not None]
+
+
+def recreated(table: str, sql: str) -> SchemaObject | None:
+    """Return the search of a table as one object, from the SQL of its trigger; it is made after the rows."""
+    info = found(sql)
+    if info is None:
+        return None
+    names = _named(sql)
+    # How often the trigger names each column of the key.
+    times = 2 if info.keys is None else 4
+    pks = names[: (len(names) - len(info.search.columns)) // times]
+    columns = [ColumnInfo(name, "", True, key=n + 1) for n, name in enumerate(pks)]
+    return as_object(TableInfo(table, None, "table", tuple(columns)), info)
+
+
+def as_object(facts: TableInfo, info: SearchModel) -> SchemaObject:
+    """Return the search of a table as one object of a schema."""
+    made = tuple(enabled(facts, info))
+    key = f"{info.search!r} by {', '.join(facts.pks)}"
+    return SchemaObject("search", info.index, made, tuple(disabled(info)), key, facts.name, after_rows=True)
 
 
 def _tables(facts: TableInfo, info: SearchModel) -> Iterable[str]:
@@ -176,14 +200,19 @@ def _same_key(facts: TableInfo, row: str) -> str:
 def found(sql: str | None) -> SearchModel | None:
     """Return the search that the SQL of a trigger, one of ``IS_SEARCH``, keeps."""
     read = read_note((sql or "").partition("*/")[0])
-    weights = None if read is None else read.get("weights")
+    weights: Any = None if read is None else read.get("weights")
     if read is None or not isinstance(weights, list) or not weights or not isinstance(read.get("index"), str):
         return None
-    code = code_tokens(sql or "", SQLITE)
-    named = [
+    columns: list[Any] = weights
+    search = noted(read, _named(sql or "")[-len(columns) :])
+    return None if search is None else SearchModel(search, read["index"], read.get("keys"))
+
+
+def _named(sql: str) -> list[str]:
+    """Return the columns of the new row that a trigger names, in their order."""
+    code = code_tokens(sql, SQLITE)
+    return [
         code[place + 2].name
         for place, token in enumerate(code[:-2])
         if token.word == "NEW" and code[place + 1].text == "."
     ]
-    search = noted(read, named[-len(weights) :])
-    return None if search is None else SearchModel(search, read["index"], read.get("keys"))

@@ -58,7 +58,7 @@ class SqliteSearching:
         """Return the parts of the SELECT."""
         model, table, info = self._model, self._model.sa_table, self._info
         keys: list[Any] = [table.c[name] for name in model.pks]
-        text = None if highlight is None else table.c[highlight]
+        text: Any = None if highlight is None else table.c[highlight]
         if not self._matches:
             conditions = self._fragments.conditions(parameters)
             return SearchParts(table, conditions, sa.literal_column("0.0", sa.Float()), keys, text)
