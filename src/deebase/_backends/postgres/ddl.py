@@ -127,7 +127,7 @@ class PostgresSchema:
             if constraint.kind == "f":
                 definition = constraint.definition.replace(f" REFERENCES {written}(", f" REFERENCES {copy}(", 1)
                 statements.append(f"ALTER TABLE {copy} ADD CONSTRAINT {quote(constraint.name)} {definition}")
-        return statements
+        return [*statements, *searching.duplicated(facts, asked.name, asked.taken)]
 
     def create_view(self, asked: NewView, dialect: Dialect) -> Steps[None]:
         """Create a view, or replace the existing one; a materialized view keeps its indexes."""

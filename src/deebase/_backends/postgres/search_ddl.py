@@ -159,6 +159,17 @@ def disabled(facts: TableInfo, info: SearchModel) -> list[str]:
     return [f"DROP TRIGGER {identifier(info.function)} ON {table}", f"DROP FUNCTION {function}()", *removed]
 
 
+def duplicated(facts: TableInfo, name: str, taken: Collection[str]) -> list[str]:
+    """Return the statements that make the search of a copy; LIKE copies all but a trigger and its function."""
+    info = facts.search
+    if info is None or info.function is None:
+        return []
+    copy = replace(facts, name=name)
+    index = new_index(copy, {*taken, name})
+    dropped = f"ALTER TABLE {identifier(facts.schema, name)} DROP COLUMN {identifier(COLUMN)}"
+    return [dropped, *enabled(copy, replace(info, index=index, function=index))]
+
+
 def around(facts: TableInfo, change: Change) -> tuple[list[str], list[str]]:
     """Return the statements before and after a change that the search does not survive.
 
