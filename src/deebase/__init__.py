@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from deebase._tables.query import Query as Query
     from deebase._tables.schema_editor import SchemaEditor as SchemaEditor
     from deebase._tables.schema_editor import TransformPlan as TransformPlan
+    from deebase._tables.search import Hit as Hit
+    from deebase._tables.search import SearchQuery as SearchQuery
     from deebase._tables.table import Table as Table
     from deebase._tables.view import View as View
     from deebase.database import Database as Database
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from deebase.types import MaxLength as MaxLength
     from deebase.types import Native as Native
     from deebase.types import SchemaSQL as SchemaSQL
+    from deebase.types import Search as Search
     from deebase.types import Text as Text
     from deebase.types import UTCDateTime as UTCDateTime
 
@@ -94,6 +97,7 @@ __all__ = [
     "Digits",
     "ForeignKey",
     "ForeignKeyViolationError",
+    "Hit",
     "ImportReport",
     "ImportedColumn",
     "Index",
@@ -116,6 +120,8 @@ __all__ = [
     "SchemaError",
     "SchemaSQL",
     "ScopeError",
+    "Search",
+    "SearchQuery",
     "SerializationError",
     "Table",
     "TableExistsError",
@@ -143,9 +149,11 @@ __all__ = [
 
 _PLACES = {
     "Database": "deebase.database",
+    "Hit": "deebase._tables.search",
     "Page": "deebase._tables.page",
     "Query": "deebase._tables.query",
     "SchemaEditor": "deebase._tables.schema_editor",
+    "SearchQuery": "deebase._tables.search",
     "Table": "deebase._tables.table",
     "ImportReport": "deebase._files.reports",
     "ImportedColumn": "deebase._files.reports",
@@ -173,7 +181,18 @@ _PLACES = {
         "deebase.fields",
     ),
     **dict.fromkeys(
-        ("UNSET", "ColumnName", "ForeignKey", "Index", "MaxLength", "Native", "SchemaSQL", "Text", "UTCDateTime"),
+        (
+            "UNSET",
+            "ColumnName",
+            "ForeignKey",
+            "Index",
+            "MaxLength",
+            "Native",
+            "SchemaSQL",
+            "Search",
+            "Text",
+            "UTCDateTime",
+        ),
         "deebase.types",
     ),
 }

@@ -22,7 +22,7 @@ from deebase._tables.query import STREAM_ROWS
 from deebase._tables.raw_sql import RawSql
 from deebase._tables.table import Table
 from deebase._tables.view import View
-from deebase.types import ForeignKeyMark, Index, SchemaSQL, SqlExpression
+from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression
 
 if TYPE_CHECKING:
     import os
@@ -381,6 +381,7 @@ class Database:
         checks: Iterable[str] = (),
         index_foreign_keys: bool = True,
         generate_key: bool = True,
+        search: Search | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -400,6 +401,7 @@ class Database:
         checks: Iterable[str] = (),
         index_foreign_keys: bool = True,
         generate_key: bool = True,
+        search: Search | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -418,6 +420,7 @@ class Database:
         checks: Iterable[str] = (),
         index_foreign_keys: bool = True,
         generate_key: bool = True,
+        search: Search | Sequence[str] | None = None,
         if_not_exists: bool = False,
         replace: bool = False,
         transform: bool = False,
@@ -441,6 +444,8 @@ class Database:
                 with its columns. Without an index, deleting a row reads every row that could refer to it.
             generate_key: False for a single integer key whose values the rows always give (PostgreSQL; SQLite
                 generates the value of every such key that is not given).
+            search: columns of text that ``search`` of the table finds rows by, or ``Search(...)`` with weights, a
+                language and more.
             if_not_exists: leave a table that exists as it is; a warning lists the differences.
             replace: drop a table that exists first.
             transform: change a table that exists to match the class, and keep its rows: columns are added, and
@@ -476,6 +481,7 @@ class Database:
             checks=checks,
             index_foreign_keys=index_foreign_keys,
             generate_key=generate_key,
+            search=search,
             localns=localns,
         )
         return self._definitions.create(made, IfExists(if_not_exists, replace, transform), strict=strict)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, cast
 
 from deebase.errors import ValidationError
 
@@ -25,6 +25,7 @@ __all__ = [
     "MaxLength",
     "Native",
     "SchemaSQL",
+    "Search",
     "SqlExpression",
     "Text",
     "TypeMark",
@@ -353,6 +354,130 @@ class Index:
         parts += [f"{flag}=True" for flag in ("unique", "ignore_case") if getattr(self, flag)]
         parts += [f"where={self.where!r}"] if self.where is not None else []
         return f"Index({', '.join(parts)})"
+
+
+@dataclass(frozen=True, init=False)
+class Search:
+    """The full-text search of a table.
+
+    Args:
+        *columns: columns of text, at least one.
+        weights: how much a hit in a column counts, 1 by default: ``{"title": 4}``. At most four different numbers.
+        language: the language whose word forms are treated as one word, such as "english". Without one, words are
+            found as they are written, in upper or lower case.
+        prefix: make words that end in ``*`` faster (SQLite; on PostgreSQL they always are).
+        tokenize: "words", or "trigram" to find any part of a text, as languages without spaces need.
+
+    Raises:
+        ValidationError: no columns or the same column twice, a weight that is no positive number or belongs to no
+            column, an unknown ``tokenize``, or a language for trigrams.
+
+    Example:
+        ```python
+        articles = await db.create(Article, search=Search("title", "body", weights={"title": 4}, language="english"))
+        ```
+    """
+
+    columns: tuple[str, ...]
+    #: The weight of each column, in the order of the columns.
+    all_weights: tuple[float, ...]
+    language: str | None
+    prefix: bool
+    tokenize: Literal["words", "trigram"]
+
+    def __init__(
+        self,
+        *columns: str,
+        weights: Mapping[str, float] | None = None,
+        language: str | None = None,
+        prefix: bool = False,
+        tokenize: Literal["words", "trigram"] = "words",
+    ) -> None:
+        _require(
+            bool(columns) and all(map(_is_name, columns)) and len(set(columns)) == len(columns),
+            "search",
+            "a search is over one or more different columns, given by name",
+            'search=["title", "body"]',
+        )
+        _require(
+            tokenize in ("words", "trigram"),
+            "tokenize",
+            f"tokenize is 'words' or 'trigram', not {tokenize!r}",
+            "tokenize='trigram' finds parts of words",
+        )
+        named: Any = language
+        _require(
+            named is None or (isinstance(named, str) and _LANGUAGE.fullmatch(named) is not None),
+            "language",
+            "a language is the name of a text search configuration",
+            "language='english'",
+        )
+        _require(
+            language is None or tokenize == "words",
+            "language",
+            "trigrams are parts of texts, and have no language",
+            "omit language=, or tokenize='trigram'",
+        )
+        given = {
+            "columns": columns,
+            "all_weights": _weights(columns, weights),
+            "language": language,
+            "prefix": bool(prefix),
+            "tokenize": tokenize,
+        }
+        for attribute, value in given.items():
+            object.__setattr__(self, attribute, value)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weights that differ from 1, by column."""
+        return {name: weight for name, weight in zip(self.columns, self.all_weights, strict=True) if weight != 1}
+
+    def over(self, columns: Sequence[str]) -> Search:
+        """Return the same search over columns with other names.
+
+        Example:
+            ```python
+            assert Search("title", prefix=True).over(["heading"]) == Search("heading", prefix=True)
+            ```
+        """
+        return Search(
+            *columns,
+            weights=dict(zip(columns, self.all_weights, strict=True)),
+            language=self.language,
+            prefix=self.prefix,
+            tokenize=self.tokenize,
+        )
+
+    def __repr__(self) -> str:
+        parts = [*map(repr, self.columns)]
+        parts += [f"weights={self.weights!r}"] if self.weights else []
+        parts += [f"language={self.language!r}"] if self.language is not None else []
+        parts += ["prefix=True"] if self.prefix else []
+        parts += [f"tokenize={self.tokenize!r}"] if self.tokenize != "words" else []
+        return f"Search({', '.join(parts)})"
+
+
+#: A configuration of PostgreSQL, perhaps with its schema.
+_LANGUAGE = re.compile(r"[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?")
+#: PostgreSQL tells four classes of words apart.
+_MOST_WEIGHTS = 4
+
+
+def _weights(columns: Sequence[str], given: Any) -> tuple[float, ...]:
+    """Return the weight of each column."""
+    hint = f"weights={{{columns[0]!r}: 4}}"
+    mapping: Any = {} if given is None else given
+    _require(isinstance(mapping, Mapping), "weights", "weights are a dict by column", hint)
+    listed = cast("Mapping[Any, Any]", mapping)
+    unknown = [str(name) for name in listed if name not in columns]
+    _require(not unknown, "weights", f"{', '.join(unknown)} is not among the columns of the search", hint)
+    for weight in listed.values():
+        is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+        _require(is_number and 0 < weight <= 1e6, "weights", "a weight is a positive number up to 1,000,000", hint)
+    weights = tuple([float(listed.get(name, 1)) for name in columns])
+    _require(len(set(weights)) <= _MOST_WEIGHTS, "weights", "a search has at most four different weights", hint)
+    return weights
 
 
 def _is_name(name: Any) -> bool:

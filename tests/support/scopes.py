@@ -353,6 +353,19 @@ async def scalars(w: World) -> Any:
     return values
 
 
+@covers("Table.search")
+async def search(w: World) -> Any:
+    await w.notes.enable_search("title")
+    try:
+        assert await w.mine.search(THEIRS).count() == 0
+        assert await w.mine.search(f"{THEIRS} OR mine", "1 = 1 OR 1 = 1").count() == len(w.my_ids)
+        hits = await w.mine.search(f"{THEIRS[:3]}* OR 0 OR 1 OR mine", limit=len(w.my_ids), highlight="title")
+        assert sorted(hit.row["id"] for hit in hits) == w.my_ids
+        return [hits, await w.mine.search("mine -x", limit=1, offset=1, rows=True)]
+    finally:
+        await w.notes.disable_search()
+
+
 @covers("Query.explain")
 async def explain(w: World) -> Any:
     return await w.mine(title="x").explain()
@@ -667,6 +680,8 @@ async def views(w: World) -> Any:
 @covers(
     "Table.create_index",
     "Table.drop_index",
+    "Table.enable_search",
+    "Table.disable_search",
     "Table.add_column",
     "Table.rename_column",
     "Table.drop_column",
@@ -685,6 +700,8 @@ async def structure(w: World) -> Any:
         for call in (
             w.mine.create_index("n"),
             w.mine.drop_index("ux_note_title"),
+            w.mine.enable_search("title"),
+            w.mine.disable_search(),
             w.mine.add_column("more", int | None),
             w.mine.rename_column("n", "m"),
             w.mine.drop_column("n"),

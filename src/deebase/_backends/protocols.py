@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from deebase._sql.sql_rules import SqlRules
     from deebase._sql.statement import Statement
     from deebase.errors import DeeBaseError
-    from deebase.types import ForeignKeyMark
+    from deebase.types import ForeignKeyMark, Search
 
 T = TypeVar("T")
 
@@ -313,6 +313,31 @@ class SchemaWriter(Protocol):
             column: the column.
             dialect: the database.
         """
+        ...
+
+    def enable_search(
+        self, facts: TableInfo, search: Search, taken: Collection[str], dialect: Dialect
+    ) -> Steps[list[str]]:
+        """Return the statements that make a table searchable, which it is not yet.
+
+        Args:
+            facts: the table; the columns of the search are columns of text.
+            search: what is searched, and how.
+            taken: existing names.
+            dialect: the database.
+
+        Raises:
+            ValidationError: the database does not know the language.
+            InvalidOperationError: it lacks what the search needs.
+        """
+        ...
+
+    def disable_search(self, facts: TableInfo, dialect: Dialect) -> list[str]:
+        """Return the statements that remove the search of a table."""
+        ...
+
+    def search_remains(self, table: sa.Table, dialect: Dialect) -> Steps[list[str]]:
+        """Return the statements that remove, once a table has been dropped, what is left of its search."""
         ...
 
 

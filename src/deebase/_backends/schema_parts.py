@@ -13,7 +13,7 @@ from deebase._model.facts import TableInfo
 #: The kinds of objects that are compared as tables, as views, and as parts of a table.
 TABLES = frozenset({"table", "virtual table", "foreign table"})
 VIEWS = frozenset({"view", "materialized view"})
-PARTS_OF_TABLES = frozenset({"index", "constraint", "default"})
+PARTS_OF_TABLES = frozenset({"index", "constraint", "default", "search"})
 
 
 @dataclass(frozen=True)

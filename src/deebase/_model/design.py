@@ -25,10 +25,13 @@ from deebase._types.moments import Moment
 from deebase._types.native import storable
 from deebase._types.number import Float
 from deebase._types.registry import checker, column_type, located
-from deebase._types.text import text_fault
+from deebase._types.text import String, text_fault
 from deebase.errors import ColumnNotFoundError, DataError, SchemaError, ValidationError
 from deebase.fields import Check, Indexed, PrimaryKey, Unique
-from deebase.types import ForeignKeyMark, Index, table_name
+from deebase.types import ForeignKeyMark, Index, Search, table_name
+
+#: The key of the full-text search in ``info`` of a table that is drawn from a specification.
+SEARCH = "deebase_search"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class TableSpec:
     key_indexes: tuple[Index, ...] = ()
     #: Whether the database generates the values of a single integer key.
     generate_key: bool = True
+    #: Its full-text search.
+    search: Search | None = None
 
     @property
     def all_indexes(self) -> tuple[Index, ...]:
@@ -87,6 +92,7 @@ def design(
     checks: Iterable[str] = (),
     index_foreign_keys: bool = True,
     generate_key: bool = True,
+    search: Search | Sequence[str] | str | None = None,
     localns: Mapping[str, Any] | None = None,
     columns: Iterable[ColumnSpec] | None = None,
 ) -> TableSpec:
@@ -132,6 +138,7 @@ def design(
         key_indexes=tuple(_key_indexes(table, references, pks, given)) if index_foreign_keys else (),
         generate_key=generate_key,
         checks=tuple(dict.fromkeys([*conditions, *marked])),
+        search=_search(table, specs, search),
     )
 
 
@@ -197,6 +204,42 @@ def _conditions(table: str, given: Any) -> list[str]:
         raise _no_condition(table, given)
     items: Iterable[Any] = (given,) if isinstance(given, str) else given  # pyright: ignore[reportUnknownVariableType]
     return [_condition(table, item) for item in items]
+
+
+def _search(table: str, columns: Sequence[ColumnSpec], given: Any) -> Search | None:
+    if given is None:
+        return None
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, (Search, tuple, list)):
+        raise ValidationError(
+            f"{table}: search is a list of columns or Search(...), not {type(given).__name__}",
+            field="search",
+            hint='search=["title", "body"], or search=Search("title", "body", language="english")',
+        )
+    found = names if isinstance(names, Search) else Search(*cast("Sequence[str]", names))
+    _must_be_columns(table, found.columns, {column.name for column in columns})
+    must_be_texts(table, {column.name: column.sa_type for column in columns}, found)
+    return found
+
+
+def is_text(kind: sa.types.TypeEngine[Any]) -> bool:
+    """Whether a type is one of texts."""
+    return (isinstance(kind, sa.String) and not isinstance(kind, sa.Enum)) or isinstance(kind, String)
+
+
+def must_be_texts(table: str, types: Mapping[str, sa.types.TypeEngine[Any]], search: Search) -> None:
+    """Refuse a search over columns that do not hold text.
+
+    Raises:
+        ValidationError: a column is of another type.
+    """
+    for name in search.columns:
+        if not is_text(types[name]):
+            raise ValidationError(
+                f"{table}.{name} is no column of text, and a search is over texts",
+                field=name,
+                hint="name columns of str or Text",
+            )
 
 
 def _key_indexes(
@@ -421,7 +464,7 @@ def _bare_table(made: TableSpec, metadata: sa.MetaData, dialect: Dialect) -> sa.
         elif spec.name in made.pks:
             options["autoincrement"] = False
         columns.append(sa.Column(spec.name, spec.sa_type, *parts, **options))
-    table = sa.Table(made.name, metadata, *columns)
+    table = sa.Table(made.name, metadata, *columns, info={SEARCH: made.search})
     table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in made.pks]))
     for check in _checks(made, table, dialect):
         table.append_constraint(check)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deebase._rows.model import ForeignKeyModel
+from deebase._rows.model import ForeignKeyModel, SearchModel
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class TableInfo:
         checks: the conditions of CHECK constraints on PostgreSQL; on SQLite they are in ``sql``.
         sql: its CREATE statement, on SQLite.
         other_forms: indexes of DeeBase over moments in other forms than ours, on SQLite.
+        search: its full-text search, or None.
     """
 
     name: str
@@ -87,6 +88,7 @@ class TableInfo:
     checks: tuple[str, ...] = ()
     sql: str | None = None
     other_forms: tuple[IndexInfo, ...] = ()
+    search: SearchModel | None = None
 
     @property
     def qualified_name(self) -> str:

@@ -340,7 +340,7 @@ def _same_but_indexes(one: CatalogEntry, other: CatalogEntry) -> bool:
 
 
 def _without_indexes(entry: CatalogEntry) -> CatalogEntry:
-    return replace(entry, facts=replace(entry.facts, indexes=(), other_forms=()))
+    return replace(entry, facts=replace(entry.facts, indexes=(), other_forms=(), search=None))
 
 
 def facts_of(layer: Layer) -> Iterator[TableInfo]:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from deebase._rows.advice import hint_for_column
 from deebase._rows.recently_used import RecentlyUsed
 from deebase.errors import ColumnNotFoundError, InvalidOperationError, ValidationError
+from deebase.types import Search
 
 Convert = Callable[[Any], Any]
 
@@ -132,6 +133,23 @@ class UniqueModel(NamedTuple):
 
     columns: tuple[str, ...]
     partial: bool = False
+
+
+@dataclass(frozen=True)
+class SearchModel:
+    """The full-text search of a table.
+
+    Attributes:
+        search: what it covers, and how.
+        index: the full-text table on SQLite, the index on PostgreSQL.
+        keys: on SQLite the table with the keys of the rows of ``index``; None if the key is the rowid.
+        function: on PostgreSQL the function of the trigger that keeps the words; None if the database computes them.
+    """
+
+    search: Search
+    index: str
+    keys: str | None = None
+    function: str | None = None
 
 
 class TableModel:

@@ -19,6 +19,7 @@ from deebase._model.reflected import sa_table
 from deebase._schema.bind import entry_of
 from deebase._schema.query_steps import run_steps
 from deebase._schema.reflect import inventory, refresh
+from deebase._schema.searching import enable_search
 from deebase._sql.statement import Statement
 from deebase._sqltext.tokens import folded
 from deebase.errors import InvalidOperationError, TableExistsError, ValidationError
@@ -95,10 +96,19 @@ class _Creation:
         for made in self.designs:
             if made.name in self.found:
                 different = differences(drawn[made.name], self.found[made.name], self.dialect)
+                found = self.found[made.name].search
+                if made.search is not None and (found is None or found.search != made.search):
+                    different.append(f"the search is {'missing' if found is None else found.search}")
                 different += [f"CHECK ({condition}) is missing" for condition in self.lacking.get(made.name, ())]
                 if different:
                     result.append((made, different))
         return result
+
+    async def make_searchable(self, designs: Sequence[TableSpec]) -> None:
+        """Make the searches of new tables."""
+        searches = {made.name: made.search for made in designs if made.search is not None}
+        for name, facts in (await self._look_at(searches)).items() if searches else ():
+            await enable_search(self.executor, self.dialect, facts, searches[name])
 
     async def run(self, statements: Sequence[str]) -> None:
         """Run DDL."""
@@ -151,8 +161,12 @@ async def drop_table(
         if referrer.drop is not None and referrer.restore is not None and operation == _REPLACE:
             await executor.fetch(Statement(referrer.drop), [])
             restored.append((referrer.table, referrer.restore))
-    text = f"DELETE FROM {preparer.format_table(table)}" if rows_only else ddl.drop_statement(table, dialect)
-    await executor.fetch(Statement(text), [])
+    if rows_only:
+        await executor.fetch(Statement(f"DELETE FROM {preparer.format_table(table)}"), [])
+        return restored
+    remains = await run_steps(executor, executor.backend.schema.search_remains(table, dialect))
+    for text in (ddl.drop_statement(table, dialect), *remains):
+        await executor.fetch(Statement(text), [])
     return restored
 
 
@@ -194,6 +208,7 @@ async def create_tables(
                 restored += await drop_table(executor, drawn[name], catalog.dialect, _REPLACE)
         new = [drawn[name] for name in names if replace or name not in existing]
         await work.run(ddl.create_statements(new, catalog.dialect, strict=strict))
+        await work.make_searchable([made for made in designs if replace or made.name not in existing])
         await work.run([sql for child, sql in restored if child not in names])
         for made in designs:
             if replace or made.name not in existing:

@@ -19,6 +19,7 @@ from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._model.generated_names import serves
 from deebase._schema.create import create_tables, missing_checks, touch_statements
 from deebase._schema.reflect import inventory, learn
+from deebase._schema.searching import enable_search
 from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
 from deebase._sqltext.type_names import same_type
@@ -104,6 +105,8 @@ class _Matching:
             await self.work.make(facts, change)
             facts = await self.work.look()
         await self._index(facts)
+        if self.made.search is not None:
+            await enable_search(self.executor, self.dialect, facts, self.made.search)
 
     # -- columns -------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from deebase._backends.alter import qualified
 from deebase._backends.protocols import AlterPlan, NewColumn, TableChange
 from deebase._engine.context import TableContext
 from deebase._model.change import Arguments, Change, plan_change
+from deebase._model.design import is_text
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import comes_with_key, foreign_key_index_name, serves
 from deebase._schema.query_steps import run_steps
@@ -87,6 +88,7 @@ class Transformation:
 
     async def _statements(self, facts: TableInfo, change: Change) -> AlterPlan:
         """Return the statements of a change, with those for the indexes that come with foreign keys."""
+        self._keep_search(facts, change)
         gone = [
             index
             for index in facts.indexes
@@ -105,6 +107,22 @@ class Transformation:
             if change.index_foreign_keys and not serves([key.column], indexed)
         ]
         return replace(planned, before=(*dropped, *planned.before), renames=(*planned.renames, *made))
+
+    def _keep_search(self, facts: TableInfo, change: Change) -> None:
+        """Refuse a change after which the search of the table cannot be kept."""
+        if facts.search is None:
+            return
+        columns = facts.search.search.columns
+        texts = {name: kind for name, kind in change.types.items() if name in columns and not is_text(kind)}
+        gone = [name for name in columns if name in change.drop or name in texts]
+        if gone or not change.key(facts):
+            what = ", ".join(gone) if gone else "the primary key"
+            raise InvalidOperationError(
+                f"{facts.qualified_name}: the search of the table uses {what}",
+                operation=self.operation,
+                target=facts.qualified_name,
+                hint="await t.disable_search(), or t.enable_search(...) over other columns, first",
+            )
 
     def _quote(self, name: str) -> str:
         return self.dialect.identifier_preparer.quote(name)

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy.engine import Dialect
 
-    from deebase._rows.model import ColumnModel, TableModel
+    from deebase._rows.model import ColumnModel, SearchModel, TableModel
     from deebase._sql.compiled import Parameters
+    from deebase._sql.search_statements import Searching
+    from deebase._sql.search_text import SearchText
     from deebase._sqltext.capabilities import Named
 
 Key = tuple[Any, ...]
@@ -50,6 +52,10 @@ class SqlRules(Protocol):
 
     def table_exists(self, table: sa.Table, dialect: Dialect) -> Any:
         """Return a SELECT of one row if a table or view exists."""
+        ...
+
+    def searching(self, model: TableModel, dialect: Dialect, info: SearchModel, asked: SearchText) -> Searching:
+        """Return how rows are found by a search."""
         ...
 
     def explain(self, sql: str) -> str:

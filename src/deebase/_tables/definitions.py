@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: The options of ``create`` that ``create_all`` takes for a single class.
 _OWN_OPTIONS = frozenset(
-    {"name", "pk", "indexes", "foreign_keys", "defaults", "checks", "index_foreign_keys", "generate_key"}
+    {"name", "pk", "indexes", "foreign_keys", "defaults", "checks", "index_foreign_keys", "generate_key", "search"}
 )
 
 Classes = type[Any] | Iterable[type[Any]] | Mapping[type[Any], Mapping[str, Any]] | ModuleType

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Generic, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack
 
 from sqlalchemy import Column
 from sqlalchemy.sql import ColumnElement, visitors
@@ -19,11 +19,12 @@ from deebase._model.generated_names import index_name
 from deebase._schema.create import drop_table
 from deebase._schema.duplicate import duplicate
 from deebase._schema.reflect import inventory, refresh
+from deebase._schema.searching import disable_search, enable_search
 from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
 from deebase._types.forms.moment_sql import other_forms_indexes
 from deebase.errors import SchemaError, ValidationError
-from deebase.types import UNSET, ForeignKeyMark, Index, Unset
+from deebase.types import UNSET, ForeignKeyMark, Index, Search, Unset
 
 H = TypeVar("H")
 
@@ -227,6 +228,66 @@ class SchemaEditor(Generic[H]):
             schema = "" if table.schema is None else f"{self._quoted(table.schema)}."
             for dropped in (name, *unused):
                 await self._run(f"DROP INDEX {schema}{self._quoted(dropped)}")
+            await self._refresh_indexes()
+
+    # -- search --------------------------------------------------------------------------------
+
+    async def enable_search(
+        self,
+        *columns: str,
+        weights: Mapping[str, float] | None = None,
+        language: str | None = None,
+        prefix: bool = False,
+        tokenize: Literal["words", "trigram"] = "words",
+    ) -> None:
+        """Make the table searchable: all rows are read once, and each write keeps the search up to date from then on.
+
+        If the table is searchable, the new search replaces the old one.
+
+        Args:
+            *columns: columns of text.
+            weights: how much a hit in a column counts, 1 by default: ``{"title": 4}``. At most four different numbers.
+            language: the language whose word forms are treated as one word, such as "english". Without one, words
+                are found as they are written, in upper or lower case.
+            prefix: make words that end in ``*`` faster (SQLite; on PostgreSQL they always are).
+            tokenize: "words", or "trigram" to find any part of a text, as languages without spaces need.
+
+        Raises:
+            ValidationError: a column does not hold text or is computed, a wrong weight, an unknown language.
+            ColumnNotFoundError: a name is not a column.
+            InvalidOperationError: the table has no primary key, or the database has no trigrams.
+
+        Example:
+            ```python
+            await posts.enable_search("title", "body", weights={"title": 4}, language="english")
+            hits = await posts.search('sqlite -mysql "full text" data*', limit=20, highlight="body")
+            ```
+        """
+        source = self._source
+        source.require_unscoped("enable_search")
+        for name in columns:
+            source.model.column(name)
+        search = Search(*columns, weights=weights, language=language, prefix=prefix, tokenize=tokenize)
+        async with source.executor.transaction():
+            await source.executor.lock_schema()
+            facts = await self._found(source.model.sa_table.name)
+            await enable_search(source.executor, source.dialect, facts, search)
+            await self._refresh_indexes()
+
+    async def disable_search(self) -> None:
+        """Remove the search of the table, if it has one.
+
+        Example:
+            ```python
+            await posts.disable_search()
+            ```
+        """
+        source = self._source
+        source.require_unscoped("disable_search")
+        async with source.executor.transaction():
+            await source.executor.lock_schema()
+            facts = await self._found(source.model.sa_table.name)
+            await disable_search(source.executor, source.dialect, facts)
             await self._refresh_indexes()
 
     # -- columns -------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from deebase._tables.query import Query
 from deebase._tables.readable import Readable
 from deebase._tables.relations import ForeignKeys
 from deebase._tables.schema_editor import SchemaEditor, TransformOptions, TransformPlan
+from deebase._tables.search import Hit, SearchOptions, SearchQuery
 from deebase._tables.unique_changes import by_key, change, key_values
 from deebase.errors import InvalidOperationError, ValidationError
 from deebase.types import UNSET, ForeignKeyMark, Unset
@@ -646,6 +647,71 @@ class Table(Readable[R]):
         """
         return await relations.with_children(self._source, rows, table, column, order_by)
 
+    # -- search --------------------------------------------------------------------------------
+
+    @overload
+    def search(
+        self,
+        text: str,
+        /,
+        *conditions_: Any,
+        limit: int = 20,
+        offset: int = 0,
+        highlight: str | None = None,
+        rows: Literal[False] = False,
+        **keywords: Any,
+    ) -> SearchQuery[Hit[R]]: ...
+
+    @overload
+    def search(
+        self,
+        text: str,
+        /,
+        *conditions_: Any,
+        limit: int = 20,
+        offset: int = 0,
+        highlight: str | None = None,
+        rows: Literal[True],
+        **keywords: Any,
+    ) -> SearchQuery[R]: ...
+
+    def search(
+        self,
+        text: str,
+        /,
+        *conditions_: Any,
+        limit: int = 20,
+        offset: int = 0,
+        highlight: str | None = None,
+        rows: bool = False,
+        **keywords: Any,
+    ) -> SearchQuery[Any]:
+        """Return the rows with the words of a text, the best hits first, as a query to await.
+
+        Args:
+            text: words, all of which a row has; ``"words in this order"``; ``-without``; ``begin*``; ``one OR other``.
+                Any text is a valid search, so it may come from a stranger. One without a word finds nothing.
+            *conditions_: as in a call of the table.
+            limit: the largest number of hits.
+            offset: how many hits to skip first.
+            highlight: a column of the search, for ``hit.snippet``: the part of its text with the words, as HTML.
+            rows: return the rows themselves instead of hits.
+            **keywords: conditions by column, as in a call of the table.
+
+        Raises:
+            InvalidOperationError: the table is not searchable.
+            ValidationError: the text is no string, ``highlight`` is no column of the search, a negative limit.
+
+        Example:
+            ```python
+            for hit in await posts.search("sqlite -mysql", limit=20, highlight="body", author_id=1):
+                print(hit.row, hit.score, hit.snippet)
+            ```
+        """
+        source = self._source
+        where = conditions(source, conditions_, None, None, keywords)
+        return SearchQuery(source, where, SearchOptions(text, limit, offset, highlight, rows))
+
     # -- the table itself ----------------------------------------------------------------------
 
     @property
@@ -688,6 +754,23 @@ class Table(Readable[R]):
     async def drop_index(self, name: str) -> None:
         """Drop an index of this table; see ``SchemaEditor.drop_index``."""
         await self.schema_editor.drop_index(name)
+
+    async def enable_search(
+        self,
+        *columns: str,
+        weights: Mapping[str, float] | None = None,
+        language: str | None = None,
+        prefix: bool = False,
+        tokenize: Literal["words", "trigram"] = "words",
+    ) -> None:
+        """Make the table searchable; see ``SchemaEditor.enable_search``."""
+        await self.schema_editor.enable_search(
+            *columns, weights=weights, language=language, prefix=prefix, tokenize=tokenize
+        )
+
+    async def disable_search(self) -> None:
+        """Remove the search of the table; see ``SchemaEditor.disable_search``."""
+        await self.schema_editor.disable_search()
 
     async def add_column(
         self,

@@ -18,6 +18,7 @@ from deebase._backends.alter import (
     refuse_uses,
     rename_columns,
 )
+from deebase._backends.postgres import search_ddl as searching
 from deebase._backends.postgres.check_text import settled
 from deebase._backends.protocols import AlterPlan, NewColumn, NewView, Query, Steps, TableChange, TableCopy
 from deebase._backends.row_checks import check_rows
@@ -28,6 +29,7 @@ from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import literal
 from deebase._types.choices import Choice
 from deebase.errors import InvalidOperationError, QueryError
+from deebase.types import Search
 
 #: The constraints of a table, by its quoted name.
 _CONSTRAINTS = """
@@ -90,7 +92,8 @@ class PostgresSchema:
                 hint="select the columns in the order that you need",
             )
         actions = [f"ALTER TABLE {table} {action}" for action in _actions(facts, constraints, change, dialect)]
-        return AlterPlan((*actions, *rename_columns(facts, change.rename, dialect)))
+        before, after = searching.around(facts, change)
+        return AlterPlan((*before, *actions, *rename_columns(facts, change.rename, dialect), *after))
 
     def add_columns(
         self, facts: TableInfo, columns: Sequence[NewColumn], dialect: Dialect, operation: str
@@ -136,7 +139,7 @@ class PostgresSchema:
             if constraint.kind == "f":
                 definition = constraint.definition.replace(f" REFERENCES {written}(", f" REFERENCES {copy}(", 1)
                 statements.append(f"ALTER TABLE {copy} ADD CONSTRAINT {quote(constraint.name)} {definition}")
-        return statements
+        return [*statements, *searching.duplicated(facts, asked.name, asked.taken)]
 
     def touch(self, table: sa.Table, column: str, dialect: Dialect) -> list[str]:
         preparer = dialect.identifier_preparer
@@ -167,6 +170,18 @@ class PostgresSchema:
         if asked.materialized and asked.key is not None and not indexes:
             column = dialect.identifier_preparer.quote_identifier(asked.key)
             yield Query(f"CREATE UNIQUE INDEX ON {asked.quoted} ({column})")
+
+    def enable_search(
+        self, facts: TableInfo, search: Search, taken: Collection[str], dialect: Dialect
+    ) -> Steps[list[str]]:
+        info = yield from searching.described(facts, search, taken)
+        return searching.enabled(facts, info)
+
+    def disable_search(self, facts: TableInfo, dialect: Dialect) -> list[str]:
+        return [] if facts.search is None else searching.disabled(facts, facts.search)
+
+    def search_remains(self, table: sa.Table, dialect: Dialect) -> Steps[list[str]]:
+        return searching.remains(table)
 
 
 def _constraints(table: str) -> Steps[list[Constraint]]:

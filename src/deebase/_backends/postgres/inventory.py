@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,8 @@ from sqlalchemy.engine import Dialect
 
 from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.check_text import settled
+from deebase._backends.postgres.search_ddl import COLUMN, VECTOR
+from deebase._backends.postgres.search_ddl import found as search_of
 from deebase._backends.protocols import Inventory, Query, Referrer, Steps
 from deebase._model.design import TableSpec
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
@@ -81,7 +84,8 @@ _INDEXES = qualified("""
     SELECT i.indrelid, x.relname::text, i.indisunique, i.indpred IS NOT NULL, pg_get_indexdef(i.indexrelid),
            ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS u(n, place)
                  LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.n
-                 WHERE u.place <= i.indnkeyatts ORDER BY u.place)
+                 WHERE u.place <= i.indnkeyatts ORDER BY u.place),
+           obj_description(i.indexrelid, 'pg_class')
     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
     WHERE i.indrelid = ANY($1::oid[]) AND NOT i.indisprimary AND i.indisvalid ORDER BY i.indrelid, x.relname
 """)
@@ -187,8 +191,9 @@ def _tables(
 ) -> list[TableInfo]:
     """Return the tables and views of a schema from the results of the queries."""
     columns, constraints, indexes = _grouped(column_rows), _grouped(constraint_rows), _grouped(index_rows)
-    return [
-        TableInfo(
+    tables: list[TableInfo] = []
+    for oid, name, kind in listed:
+        facts = TableInfo(
             name=name,
             schema=schema,
             kind=kind,
@@ -197,8 +202,24 @@ def _tables(
             indexes=tuple([_index(row) for row in indexes.get(oid, [])]),
             checks=tuple([settled(row[2]) for row in constraints.get(oid, []) if row[0] == "c"]),
         )
-        for oid, name, kind in listed
-    ]
+        tables.append(_searchable(facts, {row[0]: row[-1] for row in indexes.get(oid, []) if row[-1] is not None}))
+    return tables
+
+
+def _searchable(facts: TableInfo, comments: Mapping[str, str]) -> TableInfo:
+    """Return a table with its search, without the index and column of that."""
+    words = next((column for column in facts.columns if (column.name, column.type) == (COLUMN, VECTOR)), None)
+    for index in facts.indexes if comments else ():
+        search = search_of(index.name, comments.get(index.name), index.columns, words.computed if words else None)
+        if search is not None:
+            hidden = words if search.search.tokenize == "words" else None
+            return replace(
+                facts,
+                columns=tuple([column for column in facts.columns if column is not hidden]),
+                indexes=tuple([one for one in facts.indexes if one is not index]),
+                search=search,
+            )
+    return facts
 
 
 def _grouped(rows: Sequence[Sequence[Any]]) -> dict[int, list[list[Any]]]:
@@ -240,5 +261,5 @@ def _foreign_key(row: Sequence[Any]) -> ForeignKeyModel:
 
 
 def _index(row: Sequence[Any]) -> IndexInfo:
-    name, unique, partial, sql, columns = row
+    name, unique, partial, sql, columns, _ = row
     return IndexInfo(name=name, columns=tuple(columns), unique=unique, partial=partial, sql=sql)

@@ -10,8 +10,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql.base import PGCompiler
 from sqlalchemy.engine import Dialect
 
-from deebase._rows.model import ColumnModel, TableModel
+from deebase._backends.postgres.search_sql import PartSearching, WordSearching
+from deebase._rows.model import ColumnModel, SearchModel, TableModel
 from deebase._sql.compiled import Parameters, number_mark
+from deebase._sql.search_statements import Searching
+from deebase._sql.search_text import SearchText
 from deebase._sql.sql_rules import Key
 
 
@@ -74,6 +77,11 @@ class PostgresRules:
     def table_exists(self, table: sa.Table, dialect: Dialect) -> Any:
         name = dialect.identifier_preparer.format_table(table)
         return sa.select(sa.literal_column("1", sa.Integer())).where(sa.func.to_regclass(name).is_not(None))
+
+    def searching(self, model: TableModel, dialect: Dialect, info: SearchModel, asked: SearchText) -> Searching:
+        if info.search.tokenize == "trigram":
+            return PartSearching(model, info, asked)
+        return WordSearching(model, dialect, info, asked)
 
     def explain(self, sql: str) -> str:
         return f"EXPLAIN {sql}"

@@ -15,6 +15,7 @@ from sqlalchemy.types import TypeEngine
 from deebase._backends.alter import column_declaration, index_renames, qualified, refuse_uses
 from deebase._backends.protocols import AlterPlan, NewColumn, NewView, Query, Steps, TableChange, TableCopy
 from deebase._backends.row_checks import check_rows
+from deebase._backends.sqlite import search_ddl as searching
 from deebase._backends.sqlite import table_edits as edit
 from deebase._backends.sqlite.casts import FITS, STORED
 from deebase._backends.sqlite.inventory import SqliteReflector
@@ -23,11 +24,13 @@ from deebase._backends.sqlite.rebuild import (
     SchemaRow,
     counts,
     declared,
+    edited,
     rebuild,
     rowid_name,
     understood,
     with_added_columns,
 )
+from deebase._model.change import Change
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import shortened
 from deebase._sqltext.create_table import TableText, parse
@@ -38,7 +41,7 @@ from deebase._types.forms.moment_sql import moments_of, other_forms_index
 from deebase._types.registry import column_type
 from deebase.errors import InvalidOperationError
 from deebase.fields import DatabaseValue
-from deebase.types import UNSET
+from deebase.types import UNSET, Search
 
 #: The tokens before the star of a SELECT, which count(*) and a product do not have.
 _BEFORE_STAR = ("SELECT", "DISTINCT", "ALL", ",", ".")
@@ -67,7 +70,7 @@ class SqliteSchema:
         written = {name: declared(kind, dialect, strict=table.strict) for name, kind in change.types.items()}
         yield from check_rows(facts, change, written, dialect, _misfits)
         converted = yield from _to_convert(facts, written)
-        planned = rebuild(facts, entries, change, dialect, converted=converted)
+        planned = _searchable(rebuild(facts, entries, change, dialect, converted=converted), facts, change, dialect)
         names = [entry.name for entry in entries if entry.kind == "view"] if change.rename else []
         if not names:
             return planned
@@ -102,7 +105,13 @@ class SqliteSchema:
     def duplicate(self, asked: TableCopy, dialect: Dialect) -> Steps[list[str]]:
         yield from ()
         understood(asked.facts, asked.operation)
-        return [*_copied(asked.facts, asked.name, asked.taken), *_other_forms(asked, dialect)]
+        made = [*_copied(asked.facts, asked.name, asked.taken), *_other_forms(asked, dialect)]
+        if asked.facts.search is not None:
+            copy = replace(asked.facts, name=asked.name)
+            taken = {*asked.taken, asked.name}
+            name = searching.new_name(asked.name, taken)
+            made += searching.enabled(copy, searching.named(copy, asked.facts.search.search, name))
+        return made
 
     def create_view(self, asked: NewView, dialect: Dialect) -> Steps[None]:
         """Create a view, or replace the existing one; its triggers are kept."""
@@ -125,6 +134,34 @@ class SqliteSchema:
             f"CREATE TRIGGER IF NOT EXISTS {trigger} AFTER UPDATE ON {name} FOR EACH ROW "
             f"WHEN NEW.{found} IS OLD.{found} BEGIN UPDATE {name} SET {found} = {now} WHERE {key}; END"
         ]
+
+    def enable_search(
+        self, facts: TableInfo, search: Search, taken: Collection[str], dialect: Dialect
+    ) -> Steps[list[str]]:
+        yield from ()
+        understood(facts, "enable_search")
+        return searching.enabled(facts, searching.described(facts, search, taken))
+
+    def disable_search(self, facts: TableInfo, dialect: Dialect) -> list[str]:
+        return [] if facts.search is None else searching.disabled(facts.search)
+
+    def search_remains(self, table: sa.Table, dialect: Dialect) -> Steps[list[str]]:
+        rows = yield Query(searching.OF_TABLE, (table.name,), reads=True)
+        found = [info for (sql,) in rows if (info := searching.found(sql)) is not None]
+        return [sql for info in found for sql in searching.remains(info)]
+
+
+def _searchable(planned: AlterPlan, facts: TableInfo, change: Change, dialect: Dialect) -> AlterPlan:
+    """Return a plan that makes the search of a table again where its rows get other numbers."""
+    info = facts.search
+    if info is None or (change.pk is None and not set(change.types) & set(facts.pks)):
+        return planned
+    keys = list(change.key(facts))
+    columns = [replace(one, key=keys.index(one.name) + 1 if one.name in keys else 0) for one in facts.columns]
+    # Before columns are renamed, which renames them in the triggers, too.
+    changed = replace(facts, columns=tuple(columns), sql=edited(facts.sql or "", change, dialect))
+    made = searching.enabled(changed, searching.named(changed, info.search, info.index))
+    return replace(planned, before=(*searching.disabled(info), *planned.before), after=(*planned.after, *made))
 
 
 def _needs_rebuild(column: NewColumn) -> bool:

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.protocols import Inventory, Query, Referrer, Steps
+from deebase._backends.sqlite.search_ddl import IS_SEARCH, MARK
+from deebase._backends.sqlite.search_ddl import found as search_of
 from deebase._model.checks import stored_keys, written_key
 from deebase._model.design import TableSpec, conditions_of
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
@@ -24,11 +26,13 @@ from deebase.errors import ConfigurationError, DatabaseError, InvalidOperationEr
 #: The requested names in lower case, as a JSON array; NULL for all.
 _WANTED = "(?1 IS NULL OR lower(m.name) IN (SELECT value FROM json_each(?1)))"
 # Shadow tables belong to virtual ones (sqlite.org/pragma.html#pragma_table_list); sqlite_% is SQLite's own.
+# The tables of a search belong to the table that is searched.
 LISTED = f"""
-    SELECT m.name, m.type, m.sql, m.rootpage FROM sqlite_master m
+    SELECT m.name, m.type, m.sql, m.rootpage, s.sql FROM sqlite_master m
     JOIN pragma_table_list l ON l.name = m.name AND l.schema = 'main'
+    LEFT JOIN (SELECT tbl_name, sql FROM sqlite_master WHERE {IS_SEARCH}) s ON s.tbl_name = m.name
     WHERE m.type IN ('table', 'view') AND l.type <> 'shadow' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-        AND {_WANTED} ORDER BY m.name
+        AND instr(m.sql, '{MARK}') = 0 AND {_WANTED} ORDER BY m.name
 """
 # hidden: 1 of a virtual table, 2 and 3 computed (sqlite.org/pragma.html#pragma_table_xinfo).
 _COLUMNS = """
@@ -93,7 +97,7 @@ class SqliteReflector:
             columns += yield Query(_COLUMNS_OF_OTHERS, (wanted,), reads=True, guarded=True)
         except _UNREADABLE:
             # A single query for all would fail for one view without its tables, or one virtual table of an extension.
-            for name, kind, _, rootpage in listed:
+            for name, kind, _, rootpage, _ in listed:
                 if not rootpage:
                     try:
                         columns += yield Query(_COLUMNS_OF_ONE, (name,), reads=True, guarded=True)
@@ -166,8 +170,9 @@ def _tables(
             indexes=tuple([index for index in found.get(name, ()) if not index.name.startswith(OTHER_FORMS)]),
             sql=sql,
             other_forms=tuple([index for index in found.get(name, ()) if index.name.startswith(OTHER_FORMS)]),
+            search=search_of(trigger),
         )
-        for name, kind, sql, _ in listed
+        for name, kind, sql, _, trigger in listed
         if name in columns
     ]
 

@@ -362,7 +362,14 @@ class SqliteLane:
         def run(raw: sqlite3.Connection) -> Rows:
             result: Rows = []
             for args in rows:
-                result.extend(raw.execute(statement.sql, args).fetchall())
+                try:
+                    cursor = raw.execute(statement.sql, args)
+                except sqlite3.DatabaseError as error:
+                    # Refused while it was compiled, before anything was done.
+                    if not self.is_allowed_now(error):
+                        raise
+                    cursor = raw.execute(statement.sql, args)
+                result.extend(cursor.fetchall())
             return result
 
         return await self.call(lambda raw: self.triggers.stored(raw, statement, lambda: run(raw)))

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.schema_script import Read, Recreation, SchemaObject, SchemaScript
+from deebase._backends.sqlite.search_ddl import IS_PART, IS_SEARCH, as_object, recreated
 from deebase._model.create_statements import create_statements
+from deebase._model.design import SEARCH
 from deebase._model.facts import TableInfo
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier
@@ -21,15 +23,19 @@ _NUMBERS = "SELECT user_version, application_id FROM pragma_user_version, pragma
 _SETTINGS = "SELECT encoding, auto_vacuum, page_size FROM pragma_encoding, pragma_auto_vacuum, pragma_page_size"
 _NEW_FILE = {"encoding": "UTF-8", "auto_vacuum": 0, "page_size": 4096}
 #: An index of a constraint has no SQL. A virtual table creates its shadow tables, unless its module is missing.
-_OBJECTS = """
+#: The parts of a search are one object.
+_OBJECTS = f"""
     SELECT m.type, m.name, m.tbl_name, m.sql, l.type IS 'virtual' FROM sqlite_master m
     LEFT JOIN pragma_table_list l ON l.schema = 'main' AND l.name = m.name AND m.type IN ('table', 'view')
-    WHERE m.sql IS NOT NULL AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND l.type IS NOT 'shadow' ORDER BY m.rowid
+    WHERE m.sql IS NOT NULL AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND l.type IS NOT 'shadow'
+        AND m.rowid NOT IN (SELECT rowid FROM sqlite_master WHERE {IS_PART})
+    ORDER BY m.rowid
 """
+_SEARCHES = f"SELECT tbl_name, sql FROM sqlite_master WHERE {IS_SEARCH} ORDER BY rowid"
 _STATISTICS = "SELECT name FROM sqlite_master WHERE name LIKE 'sqlite\\_stat_' ESCAPE '\\' ORDER BY name"
 _MODULES = "SELECT name FROM pragma_module_list"
 #: A virtual table may read columns of a table or view when it is created; a view reads nothing then.
-_ORDER = ("table", "view", "virtual table", "index", "trigger")
+_ORDER = ("table", "view", "virtual table", "index", "search", "trigger")
 
 
 async def read_script(read: Read) -> SchemaScript:
@@ -42,6 +48,8 @@ async def read_script(read: Read) -> SchemaScript:
             left.append(f"virtual table {name}: this SQLite library has no module {module}")
         else:
             objects.append(_object("virtual table" if virtual else str(kind), str(name), str(table), str(sql)))
+    searches = [recreated(str(table), str(sql)) for table, sql in await read(_SEARCHES, [])]
+    objects += [item for item in searches if item is not None]
     objects.sort(key=lambda item: _ORDER.index(item.kind))
     (numbers,) = await read(_NUMBERS, [])
     (settings,) = await read(_SETTINGS, [])
@@ -61,11 +69,15 @@ def known_script(tables: Sequence[TableInfo]) -> SchemaScript:
         for index in (*facts.indexes, *facts.other_forms):
             if index.sql is not None:
                 objects.append(_object("index", index.name, facts.name, index.sql))
+        if facts.search is not None:
+            objects.append(as_object(facts, facts.search))
     objects.sort(key=lambda item: _ORDER.index(item.kind))
     return SchemaScript(tuple(objects))
 
 
-def recreation(table: sa.Table, objects: Mapping[tuple[str, str], SchemaObject], dialect: Dialect) -> Recreation:
+def recreation(
+    table: sa.Table, facts: TableInfo, objects: Mapping[tuple[str, str], SchemaObject], dialect: Dialect
+) -> Recreation:
     """Compare a table, and its indexes, that ``create`` would make with the existing ones."""
     made = Recreation()
     for sql in create_statements([table], dialect):
@@ -77,6 +89,8 @@ def recreation(table: sa.Table, objects: Mapping[tuple[str, str], SchemaObject],
         kind, name = found[place].word.lower(), found[place + 1].name
         known = objects.get((kind, name))
         made.add(kind, name, known is not None and known.key == joined(found))
+    if facts.search is not None:
+        made.add("search", facts.search.index, table.info.get(SEARCH) == facts.search.search)
     return made
 
 

@@ -91,7 +91,7 @@ class SqliteTools:
         self, table: sa.Table, facts: TableInfo, objects: Mapping[tuple[str, str], SchemaObject], dialect: Dialect
     ) -> Recreation:
         """Compare the table and its indexes by their SQL."""
-        return recreation(table, objects, dialect)
+        return recreation(table, facts, objects, dialect)
 
     async def examine(self) -> list[Diagnosis]:
         """Return problems of file, rows and settings; for a damaged file, only the damage."""

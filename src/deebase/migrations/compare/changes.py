@@ -10,6 +10,7 @@ from deebase._backends.schema_script import SchemaObject
 from deebase._model.facts import IndexInfo
 from deebase._rows.model import ForeignKeyModel
 from deebase.migrations.compare.schema import Schema, TableState
+from deebase.types import UNSET, Search, Unset
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class TableChange:
         drop_indexes: indexes that are dropped.
         add_features: features that are added.
         drop_features: features that are dropped.
+        search: the new search, None for none; UNSET if it stays.
         unexplained: differences of the definitions that nothing else shows, in words.
     """
 
@@ -66,6 +68,7 @@ class TableChange:
     drop_indexes: list[IndexInfo] = field(default_factory=lambda: list[IndexInfo]())
     add_features: list[Feature] = field(default_factory=lambda: list[Feature]())
     drop_features: list[Feature] = field(default_factory=lambda: list[Feature]())
+    search: Search | Unset | None = UNSET
     unexplained: list[str] = field(default_factory=lambda: list[str]())
 
     @property
@@ -111,6 +114,11 @@ class TableChange:
             ]
         for what, features in (("lacks", self.add_features), ("should not have", self.drop_features)):
             yield from [Difference(self.name, f"{what}: {feature.text}") for feature in features]
+        if not isinstance(self.search, Unset):
+            was = self.before.facts.search
+            has = "is not searchable" if was is None else f"has the search {was.search}"
+            wanted = "should not be" if self.search is None else f"should have {self.search}"
+            yield Difference(self.name, f"{has}, and {wanted}")
         yield from [Difference(self.name, text) for text in self.unexplained]
 
 

@@ -26,6 +26,7 @@ from deebase.migrations.compare.changes import Changes, TableChange
 from deebase.migrations.compare.schema import Schema, TableState, read
 from deebase.migrations.compare.table_clauses import unexplained
 from deebase.migrations.target import Target
+from deebase.types import Search
 
 #: The key of Alembic's options under which comparators find the two schemas.
 _BOTH = "deebase"
@@ -159,10 +160,16 @@ def _compare_table(
     ]
     if old.facts.pks != new.facts.pks:
         operation.ops.append(PartOp(name, "pk", new.facts.pks))
+    if _search(old.facts) != _search(new.facts):
+        operation.ops.append(PartOp(name, "search", _search(new.facts)))
     for field, was, wanted in parts:
         operation.ops.extend([PartOp(name, f"drop_{field}", was[key]) for key in was if key not in wanted])
         operation.ops.extend([PartOp(name, f"add_{field}", wanted[key]) for key in wanted if key not in was])
     return PriorityDispatchResult.CONTINUE
+
+
+def _search(table: TableInfo) -> Search | None:
+    return None if table.search is None else table.search.search
 
 
 def _by_key(keys: Sequence[ForeignKeyModel]) -> dict[object, ForeignKeyModel]:
@@ -256,7 +263,7 @@ def _take(change: TableChange, operation: ops.MigrateOperation) -> None:
         if operation.modify_nullable is not None:
             change.not_null[name] = not operation.modify_nullable
     elif isinstance(operation, PartOp):
-        if operation.field == "pk":
-            change.pk = operation.part
+        if operation.field in ("pk", "search"):
+            setattr(change, operation.field, operation.part)
         else:
             getattr(change, operation.field).append(operation.part)

@@ -18,9 +18,10 @@ from deebase.migrations.compare.changes import TableChange
 from deebase.migrations.write.body import Body, access, columns
 from deebase.migrations.write.drafts import literal
 from deebase.tools.codegen.constraints import plain_index
+from deebase.tools.codegen.creation import search_options
 from deebase.tools.codegen.line_layout import Piece, call, listed, mapped
 from deebase.tools.codegen.value_source import quoted
-from deebase.types import UNSET, ForeignKeyMark, Unset
+from deebase.types import UNSET, ForeignKeyMark, Search, Unset
 
 
 class Alteration:
@@ -58,6 +59,8 @@ class Alteration:
             # A feature of a column is dropped with it.
             if feature.column not in change.drop:
                 self._feature(feature, feature.drop, "should not have")
+        if not isinstance(change.search, Unset) and change.before.facts.search is not None:
+            self._call("disable_search")
         for index in change.drop_indexes:
             self._call("drop_index", Piece(quoted(index.name)))
         # A foreign key is dropped with its column, unless it blocks another change until then.
@@ -99,6 +102,9 @@ class Alteration:
         if self._pk_is_late:
             self._call("transform", pk=_key(change.pk or ()))
         self._indexes(late=True)
+        if isinstance(change.search, Search):
+            names = [Piece(quoted(name)) for name in change.search.columns]
+            self._call("enable_search", *names, **search_options(change.search))
 
     @property
     def _pk_is_late(self) -> bool:

@@ -29,7 +29,7 @@ from deebase.tools.codegen.constraints import checks_of, indexes_of, unsaid
 from deebase.tools.codegen.default_values import NoLiteral, value_of
 from deebase.tools.codegen.module import Outline
 from deebase.tools.codegen.name_use import class_name
-from deebase.types import UNSET, ColumnName, ForeignKeyMark
+from deebase.types import UNSET, ColumnName, ForeignKeyMark, Search
 
 
 class TableReader:
@@ -107,12 +107,18 @@ class TableReader:
                     checks=checks,
                     index_foreign_keys=all_indexed,
                     generate_key=not self._gives_key(keys),
+                    search=self._search(fields),
                 )
             except ValidationError as error:
                 if error.field not in defaults:
                     raise
                 self._note_default(error.field)
                 del defaults[error.field]
+
+    def _search(self, fields: Mapping[str, str]) -> Search | None:
+        """Return the search of the table."""
+        found = None if self.facts is None else self.facts.search
+        return None if found is None else found.search
 
     def _gives_key(self, keys: Mapping[str, ForeignKeyMark]) -> bool:
         """Whether rows always give the value of a single integer key that refers to no other table."""

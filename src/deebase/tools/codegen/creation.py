@@ -15,7 +15,7 @@ from deebase.tools.codegen.module import Module, WrittenClass
 from deebase.tools.codegen.module_steps import Step
 from deebase.tools.codegen.name_use import Names
 from deebase.tools.codegen.value_source import quoted
-from deebase.types import Index, snake_case
+from deebase.types import Index, Search, snake_case
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,35 @@ def _options(written: WrittenClass, names: Names) -> dict[str, Piece]:
         options["index_foreign_keys"] = Piece("False")
     if not design.generate_key:
         options["generate_key"] = Piece("False")
+    if design.search is not None:
+        options["search"] = search_source(design.search, names)
     if design.checks:
         options["checks"] = listed([Piece(quoted(condition)) for condition in design.checks])
     if written.defaults:
         options["defaults"] = mapped([(Piece(quoted(name)), value) for name, value in written.defaults.items()])
+    return options
+
+
+def search_source(search: Search, names: Names) -> Piece:
+    """Return the argument of ``create`` for a search."""
+    columns = [Piece(quoted(name)) for name in search.columns]
+    options = search_options(search)
+    return call(names.use("deebase", "Search"), *columns, **options) if options else listed(columns)
+
+
+def search_options(search: Search) -> dict[str, Piece]:
+    """Return the options of a search that differ from their defaults."""
+    options: dict[str, Piece] = {}
+    if search.weights:
+        options["weights"] = mapped(
+            [(Piece(quoted(name)), Piece(f"{value:g}")) for name, value in search.weights.items()]
+        )
+    if search.language is not None:
+        options["language"] = Piece(quoted(search.language))
+    if search.prefix:
+        options["prefix"] = Piece("True")
+    if search.tokenize != "words":
+        options["tokenize"] = Piece(quoted(search.tokenize))
     return options
 
 

@@ -209,11 +209,29 @@ class KindCopy:
             made = await self._others([plan.name for plan in plans], placed) if views else []
             await self._progress.end()
         await learn_tables(self._target)
+        for plan in plans:
+            await self._make_searchable(plan, placed)
         copied = [self._copied[plan.name] for plan in plans]
         problems = self._problems
         return CopyReport(
             tuple(copied), tuple(made), tuple(self._left_out), tuple(self._notes), tuple(problems.first), problems.count
         )
+
+    async def _make_searchable(self, plan: TablePlan, placed: Placed) -> None:
+        """Make a table searchable that is searchable in the source; list it if the target refuses."""
+        if plan.facts.search is None:
+            return
+        search = plan.facts.search.search
+        try:
+            await self._target.t[placed.tables.get(plan.name, plan.name)].enable_search(
+                *search.columns,
+                weights=search.weights,
+                language=search.language,
+                prefix=search.prefix,
+                tokenize=search.tokenize,
+            )
+        except DeeBaseError as error:
+            self._left_out.append(f"{plan.name}: its search: {error.message}")
 
     async def _make(self, item: Later) -> None:
         """Create an object, or what comes closest; list it if the target accepts neither."""

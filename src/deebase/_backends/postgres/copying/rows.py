@@ -5,14 +5,16 @@ from __future__ import annotations
 from deebase._backends.copy_forms import Access, StoredTable
 from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.copying.copy_source import PostgresSource
+from deebase._backends.postgres.search_ddl import IS_WORDS
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import identifier, literal
 
 #: Tables that hold rows: partitions, not partitioned tables. Those of extensions come with them.
-_TABLES = qualified("""
+_TABLES = qualified(f"""
     SELECT n.nspname::text, c.relname::text, n.nspname = current_schema(), (
-        SELECT coalesce(array_agg(a.attname::text ORDER BY a.attnum), '{}') FROM pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), ARRAY(
+        SELECT coalesce(array_agg(a.attname::text ORDER BY a.attnum), '{{}}') FROM pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+            AND NOT ({IS_WORDS})), ARRAY(
         SELECT CASE WHEN pn.nspname = current_schema() THEN '' ELSE pn.nspname || '.' END || p.relname
         FROM pg_partition_ancestors(c.oid) u JOIN pg_class p ON p.oid = u.relid
         JOIN pg_namespace pn ON pn.oid = p.relnamespace)
@@ -22,10 +24,15 @@ _TABLES = qualified("""
                         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     ORDER BY n.nspname, c.relname
 """)
+#: The columns of a table, computed ones included; the words of a search are written after the rows.
+_COLUMNS = qualified(f"""
+    SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = to_regclass($1)::oid AND a.attnum > 0
+        AND NOT a.attisdropped AND NOT ({IS_WORDS}) ORDER BY a.attnum
+""")
 #: A cast of a user from the row type to text would run a function.
 _DIGEST = (
     "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.format('%s', t.*),"
-    " 0::bigint)::numeric), 0)::text FROM ONLY {0} t"
+    " 0::bigint)::numeric), 0)::text FROM (SELECT {0} FROM ONLY {1}) AS t"
 )
 #: Sequences, with the column that owns each: the names of those may differ in the copy.
 _SEQUENCES = qualified("""
@@ -72,7 +79,9 @@ class PostgresRows:
 
     async def digest(self, table: StoredTable) -> tuple[int, str]:
         """Return the number of rows, and a sum over them that does not depend on their order."""
-        rows = await self._access.read(_DIGEST.format(identifier(table.schema, table.table)), [])
+        name = identifier(table.schema, table.table)
+        columns = [identifier(column) for (column,) in await self._access.read(_COLUMNS, [name])]
+        rows = await self._access.read(_DIGEST.format(", ".join(columns), name), [])
         return int(rows[0][0]), str(rows[0][1])
 
     async def sequences(self, tables: frozenset[tuple[str, str]] | None) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event
 
 from deebase._backends.migration_protocols import Connected
+from deebase._backends.postgres.search_ddl import IS_WORDS
 from deebase._backends.stored_tables import Contents, Fate, Outcome, Profile, StoredColumn, StoredTable, batches
 from deebase._sql.statement import Statement
 from deebase._sqltext.dialects import POSTGRES
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 # this session, so that the work of others is not in them (manual, "The Cumulative Statistics System"); TRUNCATE sets
 # them to zero. Partitions that are asked for by their oid are tables of their own.
 _TABLES = Statement(
-    """
+    f"""
     WITH stored AS (
         SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p') AND (NOT c.relispartition OR c.oid = ANY ($1::oid[])) AND c.relpersistence <> 't'
@@ -54,6 +55,7 @@ _TABLES = Statement(
                ))
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
         WHERE a.attrelid = s.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+            AND NOT ({IS_WORDS})
     ) a (numbers, names, types, kinds, placed)
     ORDER BY s.nspname, s.relname
     """,

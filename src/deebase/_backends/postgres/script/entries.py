@@ -56,6 +56,7 @@ KINDS = (
     "default",
     "index",
     "constraint",
+    "search",
     "materialized view",
     "statistics",
     "rule",

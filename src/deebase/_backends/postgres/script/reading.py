@@ -16,6 +16,7 @@ from deebase._backends.postgres.script.left_out import read_left_out
 from deebase._backends.postgres.script.namespaces import read_namespaces
 from deebase._backends.postgres.script.object_comments import read_comments
 from deebase._backends.postgres.script.routines import read_routines
+from deebase._backends.postgres.script.searches import Searches
 from deebase._backends.postgres.script.sequences import read_sequences
 from deebase._backends.postgres.script.table_objects import read_table_objects
 from deebase._backends.postgres.script.table_text import TableText
@@ -56,7 +57,8 @@ async def describe(read: Read) -> Described:
     """Return the schema of a database with its tables and views; see ``read_script``."""
     read = reading_catalogs(read)
     sequences = await read_sequences(read)
-    tables = await read_tables(read, sequences)
+    searches = await Searches.read(read)
+    tables = [searches.without_column(table) for table in await read_tables(read, sequences)]
     views = await read_views(read)
     entries = [
         *await read_namespaces(read),
@@ -69,7 +71,7 @@ async def describe(read: Read) -> Described:
         *await read_table_objects(read),
         *await read_database_objects(read),
     ]
-    done, cyclic = await ordered(read, entries)
+    done, cyclic = await ordered(read, searches.replaced(entries))
     comments = await read_comments(read, done)
     left_out = [f"{entry.item.label}, which depends on itself" for entry in cyclic]
     return Described(

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.schema_script import Recreation, SchemaObject
+from deebase._model.design import SEARCH
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import identifier
@@ -41,6 +42,8 @@ def recreation(
     for kind, name, sql in (*_indexes(table), *_foreign_keys(table)):
         known = objects.get((kind, name))
         made.add(kind, name, known is not None and len(known.create) == 1 and _key(known.create[0]) == _key(sql))
+    if facts.search is not None:
+        made.add("search", facts.search.index, table.info.get(SEARCH) == facts.search.search)
     return made
 
 

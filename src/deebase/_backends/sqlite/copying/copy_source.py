@@ -21,6 +21,7 @@ from deebase._backends.copy_forms import (
 )
 from deebase._backends.sqlite.copying.column_profiles import ColumnProfile, declared_forms
 from deebase._backends.sqlite.copying.copy_values import PLAIN, reader
+from deebase._backends.sqlite.search_ddl import IS_PART
 from deebase._model.checks import conditions
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo
 from deebase._rows.model import ForeignKeyModel
@@ -29,7 +30,8 @@ from deebase._sqltext.quoting import identifier
 from deebase._sqltext.tokens import code_tokens
 from deebase.errors import DatabaseError
 
-_TRIGGERS = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' ORDER BY tbl_name, name"
+#: Those of a search come with that.
+_TRIGGERS = f"SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' AND NOT {IS_PART} ORDER BY tbl_name, name"
 _VIEWS = "SELECT name, sql FROM sqlite_master WHERE type = 'view' ORDER BY rowid"
 _VIRTUAL = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('virtual', 'shadow') ORDER BY name"
 #: In the error of text that is not UTF-8.

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from deebase._backends.migration_protocols import Connected
+from deebase._backends.sqlite.search_ddl import MARK
 from deebase._backends.sqlite.watch import WriteWatch
 from deebase._backends.stored_tables import (
     Contents,
@@ -29,13 +30,15 @@ if TYPE_CHECKING:
     from deebase._backends.sqlite.lane import SqliteLane
 
 _SCHEMAS = Statement("SELECT name FROM pragma_database_list WHERE name <> 'temp'", reads=True)
-#: Shadow tables are a part of the virtual table that they belong to, whose module may be missing here.
+#: Shadow tables are a part of the virtual table that they belong to, whose module may be missing here. A search holds
+#: copies of texts.
 _TABLES = """
     SELECT m.name, m.rootpage, m.sql, x.name, x.type
     FROM {schema}.sqlite_master m
     JOIN pragma_table_list l ON l.schema = {text} AND l.name = m.name AND l.type IN ('table', 'virtual')
     LEFT JOIN pragma_table_xinfo(CASE WHEN m.rootpage > 0 THEN m.name END, {text}) x ON x.hidden = 0
     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND m.name <> '{ledger}'
+        AND instr(m.sql, '{search}') = 0
     ORDER BY m.name, x.cid
 """
 #: A number has the same text under all declared types; a blob is written as hexadecimal digits.
@@ -77,7 +80,9 @@ class SqliteCensus:
     async def _tables(self) -> Sequence[StoredTable]:
         found: list[StoredTable] = []
         for (schema,) in await self._database.fetch(_SCHEMAS, []):
-            sql = _TABLES.format(schema=identifier(schema), text=literal(schema, SQLITE), ledger=self._ledger)
+            sql = _TABLES.format(
+                schema=identifier(schema), text=literal(schema, SQLITE), ledger=self._ledger, search=MARK
+            )
             columns: dict[tuple[str, int, str], list[StoredColumn]] = {}
             for name, root, written, column, kind in await self._database.fetch(Statement(sql, reads=True), []):
                 columns.setdefault((name, root, written), [])
