@@ -150,7 +150,9 @@ class SqliteLane:
                 job.result = self._perform_patiently(job, [job])
         except BaseException as error:  # any error belongs to the caller
             job.error = self._failure(error)
-        job.statement.last_seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        job.statement.last_seconds = seconds
+        job.statement.ran(seconds)
 
     def _perform_patiently(self, job: Job, callers: list[Job]) -> Any:
         """Run a statement that may have to wait for another process, up to the job's deadline.
