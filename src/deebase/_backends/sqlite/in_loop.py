@@ -12,14 +12,16 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Awaitable, Generator
+from collections import deque
+from collections.abc import Awaitable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from deebase._backends.sqlite.job import CALL, ROWS
+from deebase._backends.sqlite.job import CALL, ROWS, Job
 from deebase._lanes.interface import Params, Rows
 from deebase._sql.statement import SLOW, Statement
 from deebase._types.forms.moment_forms import KINDS
+from deebase.errors import DeeBaseError
 
 if TYPE_CHECKING:
     from deebase._backends.sqlite.engine import SqlitePool
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
 STEPS = 1000
 #: The longest text or BLOB (bytes). SQLite copies one in a single instruction, which nothing interrupts.
 LONGEST = 65_536
-#: The reads of one turn of the event loop take this many budgets at most; the others of the turn go to a lane.
-BUDGETS_OF_A_TURN = 2
+#: The part of the budget in which the reads of one turn of the event loop begin: the others wait for the next turn.
+SHARE_OF_A_TURN = 0.5
+#: Reads that wait for the next turn at most; the others go to a lane.
+MAX_BATCH = 64
 #: A statement that waited for the disk stays out of the loop for this many times as long, so that at most one
 #: thousandth of the time is spent waiting.
 REST = 1000.0
@@ -44,21 +48,6 @@ _QUICK_FUNCTIONS = tuple(f"{kind.name}(" for kind in KINDS)
 _QUICK_COLLATIONS = {"BINARY", "NOCASE", "RTRIM", "deebase_decimal"}
 
 _LEARN = Statement("-- first read for the event loop")
-
-
-class ReadNow:
-    """The rows of a read that has already run; awaiting it may end the turn of the event loop."""
-
-    __slots__ = ("_ends_turn", "_rows")
-
-    def __init__(self, rows: Rows, ends_turn: bool) -> None:
-        self._rows = rows
-        self._ends_turn = ends_turn
-
-    def __await__(self) -> Generator[None, None, Rows]:
-        if self._ends_turn:
-            yield
-        return self._rows
 
 
 class _Learned(NamedTuple):
@@ -94,8 +83,10 @@ class LoopReads:
         self._raw: sqlite3.Connection | None = None
         self._version = -1
         self._deadline = 0.0
-        #: When the reads of this turn must have ended; 0 before the first.
+        #: The time until which reads may begin in this turn of the event loop; 0 before the first one.
         self._turn_ends = 0.0
+        #: Reads that wait for the next turn.
+        self._waiting: deque[Job] = deque()
         #: Whether the thread of the lane uses the connection.
         self._learning = False
         self._resting: dict[Statement, float] = {}
@@ -114,47 +105,70 @@ class LoopReads:
 
     def fetch(self, statement: Statement, args: Params) -> Awaitable[Rows]:
         """Run a read: at once if it is known to be short."""
-        raw = self._raw
-        if raw is not None and self.is_ready_for(statement):
-            done = self._run(raw, statement, args)
-            if done is not None:
-                return done
+        if self.is_ready_for(statement):
+            job = Job(self._loop.create_future(), statement, args, ROWS)
+            now = time.perf_counter()
+            if self._begin_turn(now):
+                self._run(job, now)
+                return job.future if job.future.done() else job.outcome()
+            if len(self._waiting) < MAX_BATCH:
+                self._waiting.append(job)
+                return job.outcome()
         elif self._may_learn(statement):
             return self._learn(statement, args)
-        return self._on_lane(statement, args)
-
-    def _on_lane(self, statement: Statement, args: Params) -> Awaitable[Rows]:
         return self._lanes.run(statement, args, ROWS)
 
-    def _run(self, raw: sqlite3.Connection, statement: Statement, args: Params) -> ReadNow | None:
-        """Run a read in this thread; None if a lane must run it."""
-        started = time.perf_counter()
-        if not self._turn_ends:
-            self._turn_ends = started + BUDGETS_OF_A_TURN * self._budget
-            self._loop.call_soon(self._end_turn)
-        elif started > self._turn_ends:
-            return None
+    def _begin_turn(self, now: float) -> bool:
+        """Whether a read may run in this turn of the event loop."""
+        if self._turn_ends:
+            return now < self._turn_ends
+        self._turn_ends = now + SHARE_OF_A_TURN * self._budget
+        self._loop.call_soon(self._next_turn)
+        return True
+
+    def _next_turn(self) -> None:
+        """Run the reads that waited for this turn."""
+        self._turn_ends = 0.0
+        while self._waiting:
+            now = time.perf_counter()
+            if not self._begin_turn(now):
+                return
+            job = self._waiting.popleft()
+            if job.future.done():
+                continue
+            if self.is_ready_for(job.statement):
+                self._run(job, now)
+            else:
+                self._hand_over(job)
+
+    def _hand_over(self, job: Job) -> None:
+        try:
+            self._lanes.submit(job)
+        except DeeBaseError as error:
+            job.answer(None, error)
+
+    def _run(self, job: Job, started: float) -> None:
+        """Run a read in this thread, or let a lane run it if it fails."""
+        raw, statement = cast("sqlite3.Connection", self._raw), job.statement
         self._deadline = started + self._budget
         cursor = None
         try:
-            cursor = raw.execute(statement.sql, args)
+            cursor = raw.execute(statement.sql, job.args)
             rows = cursor.fetchall()
         except BaseException as error:
             if cursor is not None:
                 # A statement that stays open would hold back the checkpoints of all processes.
                 cursor.close()
             self._failed(statement, error)
-            if isinstance(error, Exception):
-                return None
-            raise
-        ended = time.perf_counter()
-        statement.ran(ended - started)
-        if ended - started > SLOW:
-            self._was_slow(statement, ended)
-        return ReadNow(rows, ended > self._turn_ends)
-
-    def _end_turn(self) -> None:
-        self._turn_ends = 0.0
+            if not isinstance(error, Exception):
+                raise
+            self._hand_over(job)
+            return
+        seconds = time.perf_counter() - started
+        statement.ran(seconds)
+        if seconds > SLOW:
+            self._was_slow(statement, started + seconds)
+        job.future.set_result(rows)
 
     def _failed(self, statement: Statement, error: BaseException) -> None:
         """Send a statement to the lanes for a while, and have the connection prepared again."""
@@ -197,7 +211,7 @@ class LoopReads:
             # A lane that fails, too, tells its callers why.
             self._failed(statement, error)
             self._rests_until = time.perf_counter() + RETRY
-            return await self._on_lane(statement, args)
+            return cast("Rows", await self._lanes.run(statement, args, ROWS))
         finally:
             self._learning = False
         statement.runs_in_loop = learned.allowed
