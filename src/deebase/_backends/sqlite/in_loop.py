@@ -23,6 +23,9 @@ from deebase._sql.statement import SLOW, Statement
 from deebase._types.forms.moment_forms import KINDS
 from deebase.errors import DeeBaseError
 
+if sys.platform == "linux":
+    import resource
+
 if TYPE_CHECKING:
     from deebase._backends.sqlite.engine import SqlitePool
 
@@ -260,8 +263,4 @@ def _may_take_long(instruction: str, operand: Any, foreign: set[str]) -> bool:
 
 def _blocks_read() -> int:
     """Return the number of blocks that this thread had to read from disks; 0 where the system does not count them."""
-    if sys.platform != "linux":
-        return 0
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock if sys.platform == "linux" else 0
