@@ -169,7 +169,7 @@ class LoopReads:
             return
         seconds = time.perf_counter() - started
         statement.ran(seconds)
-        if seconds > SLOW:
+        if seconds > self._budget:
             self._was_slow(statement, started + seconds)
         job.future.set_result(rows)
 
