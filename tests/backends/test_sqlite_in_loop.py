@@ -190,11 +190,12 @@ async def test_nothing_is_opened_for_single_reads(world: World) -> None:
         sqlite3.ProgrammingError("Cannot operate on a closed database."),
         sqlite3.DataError("string or blob too big"),
         MemoryError(),
+        asyncio.CancelledError(),
         OSError(5, "Input/output error"),
     ],
     ids=repr,
 )
-async def test_a_read_that_fails_in_the_loop_is_repeated_by_a_lane(world: World, error: Exception, at: str) -> None:
+async def test_a_read_that_fails_in_the_loop_is_repeated_by_a_lane(world: World, error: BaseException, at: str) -> None:
     await world.warm(lambda: world.books.get(7))
     world.spy.at, world.spy.error = at, error
     assert (await world.books.get(7))["title"] == "book 7"
@@ -205,14 +206,6 @@ async def test_a_read_that_fails_in_the_loop_is_repeated_by_a_lane(world: World,
     await world.warm(lambda: world.authors.get(1))
     assert await world.in_loop(lambda: world.authors.get(1)) == 1
     assert world.db._core.executor.lanes_in_use == 0
-
-
-async def test_an_exception_of_the_process_ends_the_read(world: World) -> None:
-    await world.warm(lambda: world.books.get(7))
-    world.spy.error = asyncio.CancelledError("of the process")
-    with pytest.raises(asyncio.CancelledError):
-        await world.books.get(7)
-    assert (await world.books.get(8))["title"] == "book 8"
 
 
 async def test_a_read_that_exceeds_the_budget_runs_on_a_lane(tmp_path: Path) -> None:

@@ -163,9 +163,9 @@ class LoopReads:
                 # A statement that stays open would hold back the checkpoints of all processes.
                 cursor.close()
             self._failed(statement, error)
-            if not isinstance(error, Exception):
-                raise
             self._hand_over(job)
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
             return
         seconds = time.perf_counter() - started
         statement.ran(seconds)
