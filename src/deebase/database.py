@@ -329,7 +329,8 @@ class Database:
             isolation: PostgreSQL's level; SQLite is always serializable.
 
         Raises:
-            BusyError: no connection became free within ``timeout``.
+            BusyError: no connection became free within ``timeout``; on SQLite another process may also hold the write
+                lock for as long, which the first statement then raises.
             TransactionAbortedError: the block ended normally although a statement had failed.
             CommitOutcomeUnknownError: the link was lost after COMMIT was sent.
 

@@ -108,6 +108,30 @@ async def transfer(w: World) -> None:
         await w.books.update({"id": 2, "pages": 6})
 
 
+async def block(w: World, statements: int, *, read_only: bool = False) -> None:
+    async with w.db.transaction(read_only=read_only):
+        for n in range(1, statements + 1):
+            await (w.books.get(n) if read_only else w.books.update({"id": n, "pages": 5}))
+
+
+async def nested(w: World) -> None:
+    async with w.db.transaction():
+        await w.books.update({"id": 1, "pages": 5})
+        async with w.db.transaction():
+            await w.books.update({"id": 2, "pages": 5})
+            async with w.db.transaction():
+                pass
+            await w.books.get(3)
+        await w.books.update({"id": 4, "pages": 5})
+
+
+async def left_by_an_error(w: World) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with w.db.transaction():
+            await w.books.update({"id": 1, "pages": 5})
+            raise ZeroDivisionError
+
+
 async def together(make: Callable[[int], Awaitable[object]]) -> None:
     await asyncio.gather(*(make(n) for n in range(1, TASKS + 1)))
 
@@ -137,11 +161,26 @@ COSTS: dict[str, tuple[Operation, int, int, int]] = {
     ),
     "with_parents": (lambda w: w.books.with_parents(w.books(limit=50), "author_id"), 2, 1, 2),
     "with_children": (lambda w: w.authors.with_children(w.authors(), "book"), 2, 1, 2),
-    "a transaction of two updates": (transfer, 2, 4, 4),
+    # On SQLite BEGIN and savepoints travel with the next statement, and COMMIT with the last if that is known.
+    "a transaction of two updates": (transfer, 2, 3, 4),
+    "an empty transaction": (lambda w: block(w, 0), 0, 0, 2),
+    "a transaction of five updates": (lambda w: block(w, 5), 5, 6, 7),
+    "a transaction of two reads": (lambda w: block(w, 2, read_only=True), 2, 3, 4),
+    "nested transactions": (nested, 4, 5, 10),
+    "a transaction that is rolled back": (left_by_an_error, 1, 2, 3),
+    "retry of an update": (lambda w: w.db.retry(lambda: w.books.update({"id": 1, "pages": 2})), 1, 2, 3),
+    "update_all": (lambda w: w.books.update_all({"id": n, "pages": 5} for n in range(1, 50)), 1, 1, 5),
+    "delete_all": (lambda w: w.books.delete_all(range(10**6, 10**6 + 50)), 1, 2, 5),
+    "insert_all of returned rows": (
+        lambda w: w.authors.insert_all(({"name": "x"} for _ in range(8)), returning=True),
+        1,
+        1,
+        5,
+    ),
     "insert of 1,000 rows": (
         lambda w: w.books.insert_all({"author_id": 1, "title": "x", "pages": n} for n in range(1000)),
         1,
-        5,
+        1,
         # One of them asks for the types of the columns: COPY would take others for granted.
         8,
     ),

@@ -180,9 +180,10 @@ class Executor:
         if self._recordings or log.isEnabledFor(self._level):
             self._note(statement)
         # Usually no transaction is open; this check needs no function call.
-        scope = None
-        if self.current.get() is not None or self.generators:
-            scope = await self.settled_transaction()
+        scope = self.current.get()
+        if scope is not None or self.generators:
+            private = scope is not None and scope.is_private
+            scope = await self.settled_transaction() if private else self.current_transaction()
         if scope is not None:
             return await scope.run(lambda lane: lane.fetch(statement, args), statement)
         try:
@@ -209,9 +210,10 @@ class Executor:
         """Run one statement and return the number of rows that it changed."""
         if self._recordings or log.isEnabledFor(self._level):
             self._note(statement)
-        scope = None
-        if self.current.get() is not None or self.generators:
-            scope = await self.settled_transaction()
+        scope = self.current.get()
+        if scope is not None or self.generators:
+            private = scope is not None and scope.is_private
+            scope = await self.settled_transaction() if private else self.current_transaction()
         if scope is not None:
             return await scope.run(lambda lane: lane.count(statement, args), statement)
         try:
@@ -234,7 +236,8 @@ class Executor:
         """Run statements in the transaction of this task, or in a new one."""
         scope = await self.settled_transaction()
         if scope is None:
-            async with self.transaction():
+            async with self.transaction() as block:
+                block.is_last = _always
                 return await self._run_inside(action, *statements)
         for statement in statements:
             self._note(statement)
@@ -343,3 +346,7 @@ class Executor:
                 f"{what} locks rows until the transaction ends, but no transaction is open",
                 hint="put the read and the write into async with db.transaction(): ...",
             )
+
+
+def _always(_: object) -> bool:
+    return True

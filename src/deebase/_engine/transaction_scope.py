@@ -9,7 +9,7 @@ import sys
 import weakref
 from collections.abc import Awaitable, Callable, Hashable
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from deebase._backends.error_translation import shown_cause
 from deebase._engine.generators import Owner, owner_of
@@ -60,6 +60,7 @@ class TransactionScope(Transaction):
         parent: the outer block, in whose transaction this one is a savepoint.
         is_private: it belongs to a generator that is iterated; other code does not use it.
         parts: the state outside of the database that takes part in the block, by owner.
+        is_last: whether the whole transaction ends with the only statement of this block, by its result; None if not.
     """
 
     #: Whether the code in it behaves as if no transaction were open (``RollbackSandbox``).
@@ -75,6 +76,7 @@ class TransactionScope(Transaction):
         self.parent: TransactionScope | None = None
         self.is_private: bool = False
         self.parts: dict[Hashable, Part] = {}
+        self.is_last: Callable[[Any], bool] | None = None
         self._executor = executor
         self._read_only = read_only
         self._isolation = isolation
@@ -84,8 +86,8 @@ class TransactionScope(Transaction):
         self._task: weakref.ref[asyncio.Task[object]] | None = None
         self._owner: Owner | None = None
         self._is_ending = False
-        #: The statements that end the read-only mode of a block inside a test sandbox.
-        self._after: tuple[Statement, ...] = ()
+        #: A block inside a test sandbox, that only reads.
+        self._is_read_only_savepoint = False
         self._error: BaseException | None = None
 
     def __repr__(self) -> str:
@@ -111,6 +113,8 @@ class TransactionScope(Transaction):
         """
         state = self._state
         if state is None or self._outcome is not None:
+            raise ended()
+        if state.lane.committing is not None:
             raise ended()
         cause = state.lost
         scope: TransactionScope | None = self
@@ -148,9 +152,18 @@ class TransactionScope(Transaction):
         state = self.state
         if state.cursors and (statement is None or statement.changes_schema):
             await state.close_left_cursors()
-        await state.acquire(self)
+        has_waited = not state.take_turn(self)
+        if has_waited:
+            await state.acquire(self)
         try:
-            return await action(self.state.lane)
+            lane = (self.state if has_waited else state).lane
+            if self.is_last is None:
+                return await action(lane)
+            lane.commit_with_next(self.is_last)
+            result = await action(lane)
+            if lane.committing is not None:
+                state.refuse_others()
+            return result
         except TransactionError:
             raise
         except BaseException as error:
@@ -318,10 +331,8 @@ class TransactionScope(Transaction):
         try:
             lane = outer.state.lane
             self.parent = outer
-            read_only = outer.is_test_sandbox and self._read_only
-            before, after = lane.read_only_savepoint() if read_only else ((), ())
-            await lane.control(Statement(f"SAVEPOINT {self._savepoint(state)}"), *before)
-            self._after = after
+            self._is_read_only_savepoint = outer.is_test_sandbox and self._read_only
+            await lane.set_savepoint(self._savepoint(state), read_only=self._is_read_only_savepoint)
             state.scopes.append(self)
             self._state = state
         except TransactionError:
@@ -370,6 +381,8 @@ class TransactionScope(Transaction):
         self._is_ending = True
         if self.parent is None:
             state.lane.ends()
+        if error is None and (self._release_at_once(state) if self.parent else await self._commit_at_once(state)):
+            return False
         leaving = isinstance(error, _RollbackSignal) and error.scope is self
         try:
             await run_shielded(self._end(state, failed=error is not None))
@@ -379,12 +392,48 @@ class TransactionScope(Transaction):
                 raise
         return leaving
 
-    async def _end(self, state: TransactionState, *, failed: bool) -> None:
+    async def _commit_at_once(self, state: TransactionState) -> bool:
+        """Commit without a task for it, if nothing else is to do; return whether the block has ended."""
+        if self._error is not None or not state.take_turn(self):
+            return False
+        committing = state.lane.send_commit() if state.is_sound else None
+        if committing is None:
+            state.release()
+            return False
+        cancelled: asyncio.CancelledError | None = None
+        try:
+            await committing
+        except asyncio.CancelledError as error:
+            cancelled = error
+        except BaseException:  # raised again by what awaits ``commit``
+            pass
+        if committing.exception() is not None:
+            await run_shielded(self._end(state, failed=False, has_turn=True))
+            return True
+        self._outcome = "committed"
+        self._close(state)
+        state.lane.release()
+        if cancelled is not None:
+            raise cancelled
+        return True
+
+    def _release_at_once(self, state: TransactionState) -> bool:
+        """Let the next statement release the savepoint, if that is possible; return whether the block has ended."""
+        if self._error is not None or not state.is_sound or not state.take_turn(self):
+            return False
+        if not state.lane.release_later(self._savepoint(state), read_only=self._is_read_only_savepoint):
+            state.release()
+            return False
+        self._outcome = "committed"
+        self._close(state)
+        return True
+
+    async def _end(self, state: TransactionState, *, failed: bool, has_turn: bool = False) -> None:
         """Commit or roll back, and end the block on any exit."""
-        has_turn = False
-        with contextlib.suppress(BusyError):
-            await state.acquire(self)
-            has_turn = True
+        if not has_turn:
+            with contextlib.suppress(BusyError):
+                await state.acquire(self)
+                has_turn = True
         try:
             cause = state.lost or self._error
             if not (failed or cause is not None) and has_turn:
@@ -400,13 +449,18 @@ class TransactionScope(Transaction):
                 )
         finally:
             self._outcome = self._outcome or "rolled back"
-            self._settle_parts()
-            if self in state.scopes:
-                del state.scopes[state.scopes.index(self) :]
-            state.release()
+            self._close(state)
             if self.parent is None:
-                state.lost = state.lost or ended()
                 await state.give_back()
+
+    def _close(self, state: TransactionState) -> None:
+        """End the block for all tasks, those of blocks inside of it too."""
+        self._settle_parts()
+        if self in state.scopes:
+            if self.parent is None and state.scopes[-1] is not self:
+                state.lost = state.lost or ended()
+            del state.scopes[state.scopes.index(self) :]
+        state.release()
 
     def _settle_parts(self) -> None:
         """Publish the parts of the block if it was committed, otherwise discard them."""
@@ -425,7 +479,7 @@ class TransactionScope(Transaction):
 
     async def _release_savepoint(self, state: TransactionState, outer: TransactionScope) -> None:
         try:
-            await state.lane.control(Statement(f"RELEASE SAVEPOINT {self._savepoint(state)}"), *self._after)
+            await state.lane.release_savepoint(self._savepoint(state), read_only=self._is_read_only_savepoint)
         except BaseException as error:
             outer.mark_failed(error)
             self._executor.raise_translated(error)
@@ -434,10 +488,8 @@ class TransactionScope(Transaction):
     async def _roll_back_savepoint(self, state: TransactionState) -> None:
         if state.lost is not None:
             return
-        name = self._savepoint(state)
         try:
-            undo = Statement(f"ROLLBACK TO SAVEPOINT {name}"), Statement(f"RELEASE SAVEPOINT {name}")
-            await state.lane.control(*undo, *self._after)
+            await state.lane.undo_savepoint(self._savepoint(state), read_only=self._is_read_only_savepoint)
         except BaseException as error:
             state.lost = self._error or error
 

@@ -57,10 +57,16 @@ class TransactionState:
 
     # -- whose turn it is ----------------------------------------------------------------------
 
+    def take_turn(self, scope: TransactionScope | None) -> bool:
+        """Take the turn if no statement runs or waits, and ``scope`` is the innermost one; return whether it did."""
+        if self.busy or self._waiters or scope not in (None, self.scopes[-1]):
+            return False
+        self.busy = True
+        return True
+
     async def acquire(self, scope: TransactionScope | None) -> None:
         """Wait until no statement runs and ``scope`` is the innermost one; with None, any scope will do."""
-        if not self.busy and scope in (None, self.scopes[-1]) and not self._waiters:
-            self.busy = True
+        if self.take_turn(scope):
             return
         if scope not in (None, self.scopes[-1]):
             await self.scopes[-1].refuse_consumer()
@@ -89,6 +95,13 @@ class TransactionState:
                 await self.acquire(None)
                 return True
         return False
+
+    def refuse_others(self) -> None:
+        """Refuse the statements that wait for their turn: the transaction is committed with the one that ran."""
+        waiting, self._waiters = self._waiters, deque()
+        for _, future in waiting:
+            if not future.done():
+                future.set_exception(ended())
 
     async def close_left_cursors(self) -> None:
         """Wait until abandoned streams have closed their cursors.
@@ -129,6 +142,12 @@ class TransactionState:
             self.lane.failed(error)
             await run_shielded(self._abandon())
             self._executor.raise_translated(error)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the transaction is open and its connection intact."""
+        lane = self.lane
+        return self.lost is None and not lane.lost and not lane.broken and lane.in_transaction
 
     async def commit(self) -> None:
         """Commit the transaction.

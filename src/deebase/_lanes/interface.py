@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    import asyncio
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from deebase._sql.statement import Statement
@@ -71,6 +73,8 @@ class Lane(PooledLane, Protocol):
     connection: AsyncConnection
     #: The connection cannot be trusted: it is closed when it is returned.
     broken: bool
+    #: The answer to a COMMIT that was sent ahead of ``commit``.
+    committing: asyncio.Future[Any] | None
     #: Called with each error that SQLAlchemy meets on the connection, while it is lent to the user.
     on_error: Callable[[BaseException], None] | None
 
@@ -117,11 +121,41 @@ class Lane(PooledLane, Protocol):
     # -- transactions --------------------------------------------------------------------------
 
     async def begin(self, *, read_only: bool, isolation: str | None) -> None:
-        """Begin a transaction."""
+        """Begin a transaction, or have it begun by its first statement, which then raises what BEGIN does."""
         ...
 
-    async def control(self, *statements: Statement) -> None:
-        """Run statements of transaction control, in as few trips as possible."""
+    async def flush(self) -> None:
+        """Begin the transaction now, and set its savepoints, before the driver is used directly."""
+        ...
+
+    async def set_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        """Set a savepoint, or have it set by the next statement; ``read_only`` if nothing is written after it."""
+        ...
+
+    def release_later(self, name: str, *, read_only: bool = False) -> bool:
+        """Have a savepoint released by the next statement; return whether that is possible."""
+        ...
+
+    async def release_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        """Release a savepoint and keep the changes after it."""
+        ...
+
+    async def undo_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        """Undo all changes after a savepoint, and release it."""
+        ...
+
+    def commit_with_next(self, when: Callable[[Any], bool]) -> None:
+        """Send COMMIT with the next statement if that saves a trip, and ``when`` holds for its result.
+
+        ``commit`` must follow, and returns what COMMIT did.
+        """
+        ...
+
+    def send_commit(self) -> asyncio.Future[Any] | None:
+        """Send COMMIT for a following ``commit``, if that is all to end the transaction; None otherwise.
+
+        A task that waits for the answer gets it even if it is cancelled meanwhile. It is cancelled afterwards.
+        """
         ...
 
     async def commit(self) -> None:
@@ -142,10 +176,6 @@ class Lane(PooledLane, Protocol):
 
     async def roll_back(self) -> None:
         """Roll back the transaction, if one is open."""
-        ...
-
-    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-        """Return the statements that make a savepoint read-only, and those that make its transaction writable again."""
         ...
 
     def lend(self, on_error: Callable[[BaseException], None]) -> None:

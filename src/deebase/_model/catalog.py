@@ -127,8 +127,7 @@ class Catalog:
         """
         layer = self._layer
         facts = {table.qualified_name: table for table in found if only is None or table.qualified_name in only}
-        known = [table.qualified_name for table in facts_of(layer) if table.schema == schema]
-        for name in known if only is None else only:
+        for name in layer.in_schema(schema) if only is None else only:
             if name not in facts:
                 self._put(name, None)
         changed: list[TableInfo] = []
@@ -142,7 +141,7 @@ class Catalog:
 
     def schemas(self) -> set[str | None]:
         """Return the schemas of the registered tables and views."""
-        return {facts.schema for facts in facts_of(self._layer)}
+        return self._layer.schemas()
 
     def changed(self, name: str, found: TableInfo, *, renamed: Mapping[str, str], types: Types) -> None:
         """Record that a table was changed by its handle.
@@ -210,12 +209,7 @@ class Catalog:
 
     def name_of(self, cls: type) -> str | None:
         """Return the table that was created from a class."""
-        layer = self._layer
-        for name in sorted(layer.names()):
-            entry = layer.entry(name)
-            if entry is not None and entry.cls is cls:
-                return name
-        return None
+        return min(self._layer.of_class(cls), default=None)
 
     def names(self, *, views: bool = False) -> list[str]:
         """Return the sorted names of all registered tables, or of all views."""
@@ -223,12 +217,8 @@ class Catalog:
 
     def referring(self, names: Iterable[str]) -> list[str]:
         """Return the registered tables with foreign keys to one of these tables."""
-        targets = set(names)
-        return [
-            facts.qualified_name
-            for facts in facts_of(self._layer)
-            if any(key.target in targets for key in facts.foreign_keys)
-        ]
+        layer = self._layer
+        return sorted({user for name in names for user in layer.referring(name)})
 
     def concerned(self, names: Collection[str], schema: str | None) -> list[str]:
         """Return the unqualified names of tables and views of a schema that a change of tables may affect.
@@ -237,12 +227,9 @@ class Catalog:
             names: the qualified names of the tables, before and after the change.
             schema: the schema.
         """
-        concerned = {*names, *self.referring(names)}
-        return [
-            facts.name
-            for facts in facts_of(self._layer)
-            if facts.schema == schema and (facts.kind != "table" or facts.qualified_name in concerned)
-        ]
+        layer = self._layer
+        found = map(layer.facts, sorted({*names, *self.referring(names), *layer.views()}))
+        return [facts.name for facts in found if facts is not None and facts.schema == schema]
 
     def unique_columns(self, constraint: str | None) -> tuple[str, tuple[str, ...]] | None:
         """Return table and columns of a unique constraint, for the message of its violation."""

@@ -70,6 +70,41 @@ def _fits(row_type: type, columns: Iterable[str]) -> bool:
     return row_columns(row_type) <= set(columns)
 
 
+class _Index:
+    """Names of one layer by what their entries say, so that a change need not look at every entry.
+
+    Attributes:
+        referring: the tables with a foreign key to a table, by its name.
+        of_schema: the tables and views of a schema.
+        of_class: the tables that were created from a class.
+        views: the views.
+    """
+
+    def __init__(self) -> None:
+        self.referring: dict[str, set[str]] = {}
+        self.of_schema: dict[str | None, set[str]] = {}
+        self.of_class: dict[type, set[str]] = {}
+        self.views: set[str] = set()
+
+    def _sets(self, entry: CatalogEntry) -> Iterator[set[str]]:
+        for key in entry.facts.foreign_keys:
+            yield self.referring.setdefault(key.target, set())
+        yield self.of_schema.setdefault(entry.facts.schema, set())
+        if entry.cls is not None:
+            yield self.of_class.setdefault(entry.cls, set())
+        if entry.facts.kind != "table":
+            yield self.views
+
+    def replace(self, name: str, before: CatalogEntry | None, after: CatalogEntry | None) -> None:
+        """Replace what was noted of an entry."""
+        if before is not None:
+            for names in self._sets(before):
+                names.discard(name)
+        if after is not None:
+            for names in self._sets(after):
+                names.add(name)
+
+
 class Layer:
     """Tables by name, on top of those of another layer.
 
@@ -85,6 +120,16 @@ class Layer:
         #: None hides an entry of the layer below.
         self._entries: dict[str, CatalogEntry | None] = {}
         self._models: dict[str, TableModel] = {}
+        self._index = _Index()
+        #: The tables with foreign keys to a table, by its name, in this layer and those below.
+        self._referring: list[dict[str, set[str]]] = [self._index.referring]
+        if below is not None:
+            self._referring += below._referring
+        #: The names that differ from the layer below, or whose foreign keys lead to one that does, as of its version.
+        self._differing: set[str] = set()
+        self._version_below = 0
+        #: The number of changes.
+        self._version = 0
 
     # -- entries -------------------------------------------------------------------------------
 
@@ -105,13 +150,46 @@ class Layer:
         own = {name for name, entry in self._entries.items() if entry is not None}
         return below - self._entries.keys() | own
 
+    def _visible(self, names: Callable[[_Index], Iterable[str]]) -> set[str]:
+        """Return names of an index of this layer and those below, without the hidden ones."""
+        found = set(names(self._index))
+        if self._below is not None:
+            found |= self._below._visible(names) - self._entries.keys()
+        return found
+
+    def referring(self, name: str) -> set[str]:
+        """Return the names of the tables with a foreign key to a table."""
+        return self._visible(lambda index: index.referring.get(name, ()))
+
+    def in_schema(self, schema: str | None) -> set[str]:
+        """Return the names of a schema."""
+        return self._visible(lambda index: index.of_schema.get(schema, ()))
+
+    def of_class(self, cls: type) -> set[str]:
+        """Return the names of the tables that were created from a class."""
+        return self._visible(lambda index: index.of_class.get(cls, ()))
+
+    def views(self) -> set[str]:
+        """Return the names of the views."""
+        return self._visible(lambda index: index.views)
+
+    def schemas(self) -> set[str | None]:
+        """Return the schemas that have names."""
+        below: set[str | None] = set() if self._below is None else self._below.schemas()
+        known = {*self._index.of_schema, *below}
+        return {schema for schema in known if self.in_schema(schema)}
+
     def put(self, name: str, entry: CatalogEntry | None) -> None:
         """Set or remove the entry of a name; tables that refer to it are built again."""
         before = self.entry(name)
         if before == entry:
             return
+        self._index.replace(name, self._entries.get(name), entry)
         self._entries[name] = entry
-        if entry is None and self._below is None:
+        self._version += 1
+        if self._below is not None:
+            self._mark([name])
+        elif entry is None:
             del self._entries[name]
         model = self._models.get(name)
         if model is not None and entry is not None and before is not None and _same_but_indexes(before, entry):
@@ -163,26 +241,49 @@ class Layer:
 
     def _differs(self, name: str) -> bool:
         """Whether a table, or one that its foreign keys lead to, differs from the layer below."""
-        if name in self._entries:
-            return True
-        return any(facts.qualified_name in self._entries for facts in reflected.closure(name, self.facts))
+        version = 0 if self._below is None else self._below._total_version()
+        if version != self._version_below:
+            # Another transaction changed the schema meanwhile.
+            self._version_below = version
+            self._differing.clear()
+            self._mark(self._entries)
+        return name in self._differing
+
+    def _total_version(self) -> int:
+        return self._version + (0 if self._below is None else self._below._total_version())
+
+    def _mark(self, names: Iterable[str]) -> None:
+        """Note that entries differ from the layer below, and with them the tables whose foreign keys lead to them."""
+        differing, waiting = self._differing, list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in differing:
+                differing.add(name)
+                for referring in self._referring:
+                    waiting += referring.get(name, ())
+
+    def _unbuilt(self, name: str) -> dict[str, CatalogEntry]:
+        """Return the entries of a table and those that its foreign keys lead to, as far as they are to be built."""
+        found: dict[str, CatalogEntry] = {}
+        waiting = [name]
+        while waiting:
+            each = waiting.pop()
+            if each in found or each in self._models or (self._below is not None and not self._differs(each)):
+                continue
+            entry = self.entry(each)
+            if entry is not None:
+                found[each] = entry
+                waiting += [key.target for key in entry.facts.foreign_keys]
+        return found
 
     def _build(self, name: str) -> TableModel:
         """Build a table from its entry, with those its foreign keys lead to."""
-        built: dict[str, CatalogEntry] = {}
-        for facts in reflected.closure(name, self.facts):
-            qualified_name = facts.qualified_name
-            entry = self.entry(qualified_name)
-            if (
-                entry is None
-                or qualified_name in self._models
-                or (self._below is not None and not self._differs(qualified_name))
-            ):
-                continue
+        built = self._unbuilt(name)
+        for qualified_name, entry in built.items():
+            facts = entry.facts
             self._unlist(qualified_name)
             key = entry.key or next((column.name for column in facts.columns), None)
             reflected.sa_table(facts, self.metadata, self.dialect, entry.types, None if facts.kind == "table" else key)
-            built[qualified_name] = entry
         for qualified_name, entry in built.items():
             reflected.add_foreign_keys(self.metadata.tables[qualified_name], entry.facts, self._table)
         for qualified_name, entry in built.items():
@@ -206,19 +307,13 @@ class Layer:
 
     def _unbuild(self, name: str) -> None:
         """Drop the model of a table, and those of all tables whose foreign keys lead to it."""
-        stale = {name}
-        waiting = [name]
-        while waiting:
-            target = waiting.pop()
-            self._models.pop(target, None)
-            self._unlist(target)
-            found = {
-                model.name
-                for model in self._models.values()
-                if model.name not in stale and any(key.target == target for key in model.foreign_keys)
-            }
-            stale |= found
-            waiting += found
+        stale, models = [name], self._models
+        # The list grows while it is read.
+        for target in stale:
+            if models.pop(target, None) is not None or target in self.metadata.tables:
+                self._unlist(target)
+            for referring in self._referring:
+                stale += [user for user in referring.get(target, ()) if user in models and user != target]
 
     def _unlist(self, name: str) -> None:
         table = self.metadata.tables.get(name)

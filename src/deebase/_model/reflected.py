@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -175,17 +175,3 @@ def uniques_of(facts: TableInfo) -> dict[str, UniqueModel]:
         for index in facts.indexes
         if index.unique and None not in index.columns
     }
-
-
-def closure(name: str, find: Callable[[str], TableInfo | None]) -> Iterable[TableInfo]:
-    """Yield a table and all tables that its foreign keys lead to, directly or indirectly."""
-    waiting, seen = [name], {name}
-    while waiting:
-        facts = find(waiting.pop())
-        if facts is None:
-            continue
-        yield facts
-        for key in facts.foreign_keys:
-            if key.target not in seen:
-                seen.add(key.target)
-                waiting.append(key.target)

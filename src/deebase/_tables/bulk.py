@@ -121,23 +121,30 @@ class _Batches(Generic[S]):
         self._taken += 1
         self.count += 1
 
-    async def flush(self) -> None:
-        """Send the collected rows."""
+    async def flush(self, *, last: bool = False) -> None:
+        """Send the collected rows; ``last`` if the transaction ends with them."""
         rows, self._rows = self._rows, []
         if rows and self._statement is not None:
-            self.count += await self._send_located(self._statement, rows, self._taken - len(rows))
+            self.count += await self._send_located(self._statement, rows, self._taken - len(rows), last=last)
 
-    async def _send_located(self, statement: S, rows: Sequence[Any], start: int) -> int:
+    async def _send_located(self, statement: S, rows: Sequence[Any], start: int, *, last: bool = False) -> int:
         """Send rows; when they fail, find the row that causes it by halves, and name it."""
         try:
-            async with self._executor.transaction():
+            async with self._executor.transaction() as block:
+                if last:
+                    block.is_last = lambda stored: _number(stored) >= len(rows)
                 return await self._send(statement, rows)
         except _OF_A_ROW as error:
             if len(rows) == 1:
                 raise at_row(error, start) from error.__cause__
         middle = len(rows) // 2
         first = await self._send_located(statement, rows[:middle], start)
-        return first + await self._send_located(statement, rows[middle:], start + middle)
+        return first + await self._send_located(statement, rows[middle:], start + middle, last=last)
+
+
+def _number(stored: Any) -> int:
+    """Return how many rows a statement stored, by its result: their number, or the rows."""
+    return stored if isinstance(stored, int) else len(stored)
 
 
 async def _run(
@@ -145,7 +152,7 @@ async def _run(
     operation: str,
     rows: Any,
     take: Callable[[Any, int], Awaitable[None]],
-    finish: Callable[[], Awaitable[None]],
+    finish: Callable[[bool], Awaitable[None]],
 ) -> None:
     """Take every row, in chunks with the position of their first, in one transaction (or the one of the task)."""
     kind: type[Any] = type(rows)
@@ -156,11 +163,11 @@ async def _run(
             hint=f"{operation}([...]); a single one goes to {operation.removesuffix('_all')}",
         )
     position = 0
-    async with context.executor.transaction():
+    async with context.executor.transaction() as block:
         async for chunk in _chunks(rows, CHUNK_ROWS):
             await take(chunk, position)
             position += len(chunk)
-        await finish()
+        await finish(block.parent is None)
 
 
 async def _one_by_one(chunk: Iterable[Any], start: int, take: Callable[[Any], Awaitable[None]]) -> None:
@@ -369,12 +376,12 @@ class _BulkInsert:
             self.rows.extend([row[: -prepared.hidden] for row in stored] if prepared.hidden else stored)
         return len(stored)
 
-    async def _finish(self) -> None:
+    async def _finish(self, last: bool) -> None:
         """Send the rest, and advance the key's sequence past explicit keys."""
-        await self._batches.flush()
-        if self._highest is None:
-            return
-        prepared = statements.advance_sequence(self._model, self._context.dialect)
+        prepared = None
+        if self._highest is not None:
+            prepared = statements.advance_sequence(self._model, self._context.dialect)
+        await self._batches.flush(last=last and prepared is None)
         if prepared is not None:
             await self._context.executor.fetch(prepared.statement, prepared.args({"key": self._highest}))
 
@@ -421,7 +428,10 @@ async def update_many(
         seen.add(row[:width])
         await batches.add(statement, row)
 
-    await _run(context, "update_all", rows, lambda chunk, start: _one_by_one(chunk, start, take), batches.flush)
+    async def finish(last: bool) -> None:
+        await batches.flush(last=last)
+
+    await _run(context, "update_all", rows, lambda chunk, start: _one_by_one(chunk, start, take), finish)
     return batches.count
 
 
@@ -441,5 +451,8 @@ async def delete_many(context: TableContext, keys: Any) -> int:
     async def take(key: Any) -> None:
         await batches.add(statement, statement.bind(model.key_values(key)))
 
-    await _run(context, "delete_all", keys, lambda chunk, start: _one_by_one(chunk, start, take), batches.flush)
+    async def finish(last: bool) -> None:
+        await batches.flush(last=last)
+
+    await _run(context, "delete_all", keys, lambda chunk, start: _one_by_one(chunk, start, take), finish)
     return batches.count

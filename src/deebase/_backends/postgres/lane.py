@@ -34,8 +34,6 @@ _ONE_DDL = re.compile(r"\s*(?:CREATE|ALTER|DROP|COMMENT)\s[^;]*", re.IGNORECASE)
 
 
 _COPY = Statement("COPY")
-_COMMIT = Statement("COMMIT")
-_READ_ONLY = Statement("SET TRANSACTION READ ONLY")
 
 #: read_only_sql_transaction: outside of a read-only transaction it means that the server rejects writes, as after a
 #: failover (manual, appendix A).
@@ -52,6 +50,7 @@ class PostgresLane:
         "_lent",
         "broken",
         "code",
+        "committing",
         "connection",
         "driver",
         "holder",
@@ -70,6 +69,8 @@ class PostgresLane:
         self.holder: str = ""
         self.since: float = 0.0
         self.on_error: Callable[[BaseException], None] | None = None
+        #: None: no COMMIT is sent ahead.
+        self.committing: asyncio.Future[Any] | None = None
         #: The lanes of the event loop, including this one.
         self.lanes: PostgresLanes | None = None
         #: Types of columns by table and columns, as asyncpg cached them at its first COPY into them.
@@ -273,14 +274,28 @@ class PostgresLane:
     async def begin(self, *, read_only: bool, isolation: str | None) -> None:
         self._is_read_only = read_only
         level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
-        await self.control(Statement(f"BEGIN{level}{' READ ONLY' if read_only else ''}"))
+        await self._control(f"BEGIN{level}{' READ ONLY' if read_only else ''}")
 
-    async def control(self, *statements: Statement) -> None:
-        """Run transaction control in one round trip."""
-        await self._control("; ".join([statement.sql for statement in statements]))
+    async def flush(self) -> None:
+        """Do nothing: transactions begin at once."""
+
+    async def set_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        await self._control(f"SAVEPOINT {name}{'; SET TRANSACTION READ ONLY' if read_only else ''}")
+
+    def release_later(self, name: str, *, read_only: bool = False) -> bool:
+        """Return False: the driver sends one statement at a time."""
+        return False
+
+    async def release_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        """Release a savepoint, which also ends its read-only mode."""
+        await self._control(f"RELEASE SAVEPOINT {name}")
+
+    async def undo_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        """Undo all changes after a savepoint, and release it, which also ends its read-only mode."""
+        await self._control(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
 
     async def _control(self, sql: str) -> str:
-        """Run transaction control and return the command tag of its last statement."""
+        """Run transaction control in one round trip, and return the command tag of its last statement."""
         try:
             tag: str = await self.driver.execute(sql)
         except BaseException as error:
@@ -288,8 +303,14 @@ class PostgresLane:
             raise
         return tag
 
+    def commit_with_next(self, when: Callable[[Any], bool]) -> None:
+        """Do nothing: the driver sends one statement at a time."""
+
+    def send_commit(self) -> None:
+        """Return None: the driver sends COMMIT in a task that is not cancelled."""
+
     async def commit(self) -> None:
-        if await self._control(_COMMIT.sql) != "COMMIT":
+        if await self._control("COMMIT") != "COMMIT":
             # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, without an error.
             raise RolledBack
 
@@ -300,10 +321,6 @@ class PostgresLane:
 
     async def roll_back(self) -> None:
         await self.driver.execute("ROLLBACK")
-
-    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-        """Return the statements that make a savepoint read-only; PostgreSQL restores the mode at its end."""
-        return (_READ_ONLY,), ()
 
     async def open_cursor(
         self, statement: Statement, args: Params, size: int, *, guarded: bool = False

@@ -64,6 +64,16 @@ class SqlitePool(LanePool[SqliteLane]):
         #: The statements that every lane runs before its next use.
         self.session = session
 
+    async def acquire(self, holder: str) -> SqliteLane:
+        """Lend a lane, waiting for one up to the timeout (BusyError)."""
+        idle = self.idle
+        if not idle or self._queue or self.closed or idle[-1].session.version != self.session.version:
+            return await super().acquire(holder)
+        lane = idle.pop()
+        self.busy.add(lane)
+        lane.holder, lane.since = holder, self.loop.time()
+        return lane
+
     async def _open_one(self) -> SqliteLane:
         lane = await self._open_reading_or_writing(self._reads)
         lane.pool = self
@@ -273,7 +283,7 @@ class SqliteLanes:
             session.record(statement, args)
             if lane.trusts and statement.sql.lstrip()[:6].upper() == "ATTACH":
                 # The schema of the attached file was not checked.
-                await lane.control(_DISTRUST)
+                await lane.count(_DISTRUST, ())
                 session.record(_DISTRUST, ())
             session.has_run(lane.session)
         finally:

@@ -14,8 +14,17 @@ from deebase._sql.statement import Statement
 if TYPE_CHECKING:
     from deebase._backends.sqlite.lane import SqliteLane
 
-#: Results of jobs: rows, their number, columns and rows, the number for many parameters, the result of a function.
-ROWS, COUNT, RAW, MANY, CALL = range(5)
+#: Results of jobs: rows, their number, columns and rows, the number for many parameters, the result of a function; the
+#: function of the last kind runs without the transaction control that waits for the next statement.
+ROWS, COUNT, RAW, MANY, CALL, CLEANUP = range(6)
+
+
+class Unstoppable(asyncio.Future[Any]):
+    """A result that a cancelled task still waits for: the cancellation is raised when it is there."""
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Refuse; asyncio then cancels the task at its next step."""
+        return False
 
 
 class Cancelled(Exception):
@@ -32,6 +41,10 @@ class Job(Waiter):
     cancelled: bool = False
     result: Any = None
     error: BaseException | None = None
+    #: Whether its transaction ends with it, by its result.
+    is_last: Callable[[Any], bool] | None = None
+    #: The answer to the COMMIT that followed it: None if none did, True, or the error.
+    commit: bool | BaseException | None = None
 
     async def outcome(self) -> Any:
         """Wait for the result."""
@@ -44,7 +57,7 @@ class Job(Waiter):
     def perform(self, raw: sqlite3.Connection) -> Any:
         """Run the statement, in the thread of the connection."""
         mode = self.mode
-        if mode == CALL:
+        if mode >= CALL:
             return self.args(raw)
         if mode == MANY:
             return raw.executemany(self.statement.sql, self.args).rowcount

@@ -7,16 +7,28 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deebase._backends.sqlite.guard import SqliteGuard
-from deebase._backends.sqlite.job import CALL, COUNT, MANY, RAW, ROWS, Cancelled, Hop, Job, is_busy
+from deebase._backends.sqlite.job import (
+    CALL,
+    CLEANUP,
+    COUNT,
+    MANY,
+    RAW,
+    ROWS,
+    Cancelled,
+    Hop,
+    Job,
+    Unstoppable,
+    is_busy,
+)
 from deebase._backends.sqlite.schema_calls import quoted_texts
 from deebase._backends.sqlite.schema_calls.callbacks import raise_failure
 from deebase._backends.sqlite.schema_calls.trust import is_unsafe, trust_if_harmless
@@ -43,11 +55,19 @@ class SqliteLane:
     """One connection, its thread, and the statement that runs on it now."""
 
     __slots__ = (
+        "_ahead",
+        "_flushing",
+        "_has_begun",
+        "_has_sent",
+        "_is_last",
+        "_is_lent",
         "_is_read_only",
         "_loop",
+        "_refusal",
         "added",
         "broken",
         "closed",
+        "committing",
         "connection",
         "current",
         "driver",
@@ -88,6 +108,21 @@ class SqliteLane:
         self.is_reader: bool = False
         #: A transaction has made the connection read-only until its end.
         self._is_read_only: bool = False
+        #: Transaction control that the thread runs before the next statement, so that it needs no hop. The loop adds to
+        #: it, and only the thread removes what it ran: a cancelled statement may run, or not.
+        self._ahead: list[Statement] = []
+        #: Whether BEGIN ran in the transaction that the lane is lent to, and whether anything was sent in it.
+        self._has_begun: bool = True
+        self._has_sent: bool = True
+        #: Whether the transaction ends with the next statement, by its result.
+        self._is_last: Callable[[Any], bool] | None = None
+        #: The answer to a COMMIT that was sent ahead of ``commit``.
+        self.committing: asyncio.Future[Any] | None = None
+        #: The user has access to the connection: control is sent at once, and what was waiting is sent by this job.
+        self._is_lent: bool = False
+        self._flushing: asyncio.Future[Any] | None = None
+        #: Why the transaction could not begin on a connection that is lent, which then refuses every statement.
+        self._refusal: BaseException | None = None
         #: Whether a harmless schema is trusted when it needs it (module ``trust``).
         self.trusts: bool = False
         #: The functions of the application that statements may call where only reading is allowed.
@@ -122,13 +157,17 @@ class SqliteLane:
                     job.error = closed_while_running() if self.closed else error
 
     def _run_all(self, jobs: list[Job], alone: bool) -> None:
-        for shares, group in groupby(jobs, lambda job: alone and self._shares_commit(job)):
+        if not alone:
+            for job in jobs:
+                self._run_one(job)
+            return
+        for shares, group in groupby(jobs, self._shares_commit):
             if shares:
                 self._run_shared(list(group))
                 continue
             for job in group:
                 self._run_one(job)
-                if alone and self.raw.in_transaction:
+                if self.raw.in_transaction:
                     # A statement outside of a transaction must not leave one open on the lane.
                     self.raw.rollback()
 
@@ -142,6 +181,8 @@ class SqliteLane:
         if self.closed:
             job.error = closed_while_running()
             return
+        if (self._ahead or self._refusal) and job.mode != CLEANUP and not self._catch_up(job):
+            return
         started = time.perf_counter()
         try:
             if job.statement.reread is not None and job.mode == ROWS:
@@ -153,6 +194,39 @@ class SqliteLane:
         seconds = time.perf_counter() - started
         job.statement.last_seconds = seconds
         job.statement.ran(seconds)
+        if job.is_last is not None:
+            self._commit_after(job, job.is_last)
+
+    def _commit_after(self, job: Job, is_last: Callable[[Any], bool]) -> None:
+        """Commit the transaction of a statement that succeeded and is its last one."""
+        if job.error is not None or job.cancelled or not is_last(job.result):
+            return
+        try:
+            self._perform_patiently(_control(_COMMIT, [job]), [job])
+            job.commit = True
+        except BaseException as error:  # any error belongs to ``commit``
+            job.commit = self._failure(error)
+
+    def _catch_up(self, job: Job) -> bool:
+        """Run the transaction control that waits for a statement, and return whether the statement may follow.
+
+        What fails keeps waiting, and with it every statement, until the transaction or the savepoint is undone.
+        """
+        ahead = self._ahead
+        try:
+            if self._refusal is not None:
+                raise self._refusal
+            while ahead:
+                self._perform_patiently(_control(ahead[0], [job]), [job])
+                self._has_begun = True
+                del ahead[0]
+        except BaseException as error:
+            if self._is_lent and self._refusal is None:
+                # Statements of the user may follow, which would run without the transaction.
+                self._refusal = error
+                self.raw.set_authorizer(_deny)
+            job.error = self._failure(error)
+        return job.error is None and not job.cancelled
 
     def _perform_patiently(self, job: Job, callers: list[Job]) -> Any:
         """Run a statement that may have to wait for another process, up to the job's deadline.
@@ -172,7 +246,7 @@ class SqliteLane:
                 except sqlite3.DatabaseError as error:
                     raise_failure()
                     # Refused before anything was done; a function (CALL) may have run statements before.
-                    if job.mode != CALL and self.is_allowed_now(error):
+                    if job.mode < CALL and self.is_allowed_now(error):
                         continue
                     waits = not raw.in_transaction or job.statement.sql == "COMMIT"
                     if not (waits and is_busy(error)) or time.monotonic() >= job.deadline:
@@ -248,33 +322,38 @@ class SqliteLane:
         if not lone:
             raw.execute("RELEASE deebase_row")
 
-    async def _do(self, statement: Statement, args: Any, mode: int) -> Any:
-        """Run one statement on this lane, which the caller has borrowed."""
+    def _send(self, statement: Statement, args: Any, mode: int, future: asyncio.Future[Any] | None = None) -> Job:
+        """Send one statement to the thread."""
         if self.closed:
             raise closed_while_running()
-        job = Job(self._loop.create_future(), statement, args, mode)
+        self._has_sent = True
+        job = Job(future or self._loop.create_future(), statement, args, mode)
         job.deadline = time.monotonic() + self.timeout
+        job.is_last, self._is_last = self._is_last, None
         hop = Hop(self._loop, _deliver, self, [job], alone=False)
         self.put((hop, hop))
+        return job
+
+    async def _do(self, statement: Statement, args: Any, mode: int) -> Any:
+        """Run one statement on this lane, which the caller has borrowed."""
+        job = self._send(statement, args, mode)
         try:
             return await job.future
         except asyncio.CancelledError:
             job.cancelled = True
             raise
 
-    async def fetch(self, statement: Statement, args: Params) -> Rows:
+    def fetch(self, statement: Statement, args: Params) -> Coroutine[Any, Any, Rows]:
         """Run a statement and return its rows as tuples."""
-        rows: Rows = await self._do(statement, args, ROWS)
-        return rows
+        return self._do(statement, args, ROWS)
 
-    async def count(self, statement: Statement, args: Params) -> int:
-        count: int = await self._do(statement, args, COUNT)
-        return count
+    def count(self, statement: Statement, args: Params) -> Coroutine[Any, Any, int]:
+        """Run a statement and return the number of rows that it changed."""
+        return self._do(statement, args, COUNT)
 
-    async def raw_fetch(self, statement: Statement, args: Params) -> tuple[Columns, Rows]:
+    def raw_fetch(self, statement: Statement, args: Params) -> Coroutine[Any, Any, tuple[Columns, Rows]]:
         """Run a statement and return the names of its columns, and its rows."""
-        result: tuple[Columns, Rows] = await self._do(statement, args, RAW)
-        return result
+        return self._do(statement, args, RAW)
 
     async def many(self, statement: Statement, rows: Sequence[Params]) -> None:
         await self._do(statement, rows, MANY)
@@ -312,36 +391,123 @@ class SqliteLane:
         return result
 
     async def begin(self, *, read_only: bool, isolation: str | None) -> None:
-        """Begin a transaction; SQLite is always serializable."""
+        """Let the next statement begin a transaction; SQLite is always serializable.
+
+        The caller has its place in the queue of the writer, so that only other processes may write until then.
+        """
         if not read_only:
             # Never deferred: a transaction that reads and then writes fails at once if another connection wrote in
             # between, and busy_timeout does not help (SQLITE_BUSY_SNAPSHOT).
-            await self.control(_BEGIN)
+            self._ahead.append(_BEGIN)
         elif self.is_reader:
-            await self.control(_BEGIN_READING)
+            self._ahead.append(_BEGIN_READING)
         else:
             # The one lane of a memory database can write.
             self._is_read_only = True
-            await self.control(_READ_ONLY, _BEGIN_READING)
+            self._ahead += (_BEGIN_READING, _READ_ONLY)
+        self._has_begun = self._has_sent = False
+        self.committing = self._is_last = None
 
-    async def control(self, *statements: Statement) -> None:
-        """Run transaction control; it is short, and its deadline is the timeout of the lane."""
-        for statement in statements:
-            await self._do(statement, (), COUNT)
+    async def flush(self) -> None:
+        """Run the transaction control that waits for the next statement."""
+        # The driver may open a transaction of SQLAlchemy on the connection.
+        self._is_lent = True
+        if self._flushing is not None:
+            await asyncio.shield(self._flushing)
+        elif self._ahead:
+            await self.call(_nothing)
+
+    async def set_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        self._ahead += (_savepoint(name), *([_READ_ONLY] if read_only else ()))
+        if self._is_lent:
+            await self.call(_nothing)
+
+    def release_later(self, name: str, *, read_only: bool = False) -> bool:
+        """Release a savepoint with the next statement; return False if that may be sent by the user."""
+        if self._is_lent:
+            return False
+        # A COMMIT that was sent has released all.
+        if self.committing is None:
+            self._ahead += (_release(name), *([_WRITABLE] if read_only else ()))
+        return True
+
+    async def release_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        if not self.release_later(name, read_only=read_only):
+            self._ahead += (_release(name), *([_WRITABLE] if read_only else ()))
+            await self.call(_nothing)
+
+    async def undo_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        def undo(raw: sqlite3.Connection) -> None:
+            ahead, saved = self._ahead, _savepoint(name)
+            if saved in ahead:
+                # Nothing was done after it, and names of earlier savepoints may be the same.
+                del ahead[len(ahead) - 1 - ahead[::-1].index(saved) :]
+                return
+            ahead.clear()
+            for sql in (f"ROLLBACK TO SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}"):
+                raw.execute(sql)
+            if read_only:
+                raw.execute(_WRITABLE.sql)
+
+        await self.clean_up(undo)
+
+    async def clean_up(self, function: Callable[[sqlite3.Connection], object]) -> None:
+        """Run a function that ends something, in the thread, without what waits for the next statement."""
+        if self._has_sent:
+            await self._do(_CALLED, function, CLEANUP)
+        else:
+            function(self.raw)
+
+    def commit_with_next(self, when: Callable[[Any], bool]) -> None:
+        """Commit in the hop of the next statement, if ``when`` holds for its result."""
+        if not self._is_lent and not self._is_read_only:
+            self._is_last = when
+
+    def take_commit(self, answer: bool | BaseException) -> None:
+        """Take the answer to the COMMIT that followed the last statement, for ``commit``."""
+        self.committing = self._loop.create_future()
+        if isinstance(answer, BaseException):
+            self.committing.set_exception(answer)
+        else:
+            self._ahead.clear()
+            self.committing.set_result(answer)
+
+    def send_commit(self) -> asyncio.Future[Any] | None:
+        """Send COMMIT, unless more than that ends the transaction; a task that is cancelled still waits for it."""
+        if self.committing is not None:
+            return self.committing
+        if not self._has_sent or self._is_lent or self._is_read_only:
+            return None
+        self.committing = self._send(_COMMIT, (), COUNT, Unstoppable(loop=self._loop)).future
+        return self.committing
 
     async def commit(self) -> None:
-        await self.control(_COMMIT)
+        committing, self.committing = self.committing, None
+        if committing is not None:
+            await committing
+        elif self._has_sent:
+            await self._do(_COMMIT, (), COUNT)
+        else:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._ahead.clear()
+        self._has_begun = True
 
     def commit_reached(self, error: BaseException) -> Literal["sent"]:
         """Return that a COMMIT reaches the database: there is no link that could be lost."""
         return "sent"
 
     async def roll_back(self) -> None:
-        await self.call(lambda raw: raw.rollback())
+        def undo(raw: sqlite3.Connection) -> None:
+            self._forget()
+            self.committing = None
+            # A connection that refuses every statement is not used again.
+            self.broken = self.broken or self._refusal is not None
+            if raw.in_transaction:
+                raw.rollback()
 
-    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-        """Return the statements that make a savepoint read-only, and those that make its transaction writable again."""
-        return (_READ_ONLY,), (_WRITABLE,)
+        await self.clean_up(undo)
 
     async def open_cursor(
         self, statement: Statement, args: Params, size: int, *, guarded: bool = False
@@ -360,7 +526,8 @@ class SqliteLane:
 
     @property
     def in_transaction(self) -> bool:
-        return self.raw.in_transaction
+        """Whether a transaction is open, begins with the next statement, or ended with the last one."""
+        return not self._has_begun or self.committing is not None or self.raw.in_transaction
 
     @property
     def lost(self) -> bool:
@@ -369,11 +536,25 @@ class SqliteLane:
     def lend(self, on_error: Callable[[BaseException], None]) -> None:
         """Prepare for statements of the user that SQLAlchemy runs on the connection."""
         self.on_error = on_error
+        self._is_lent = True
+        if self._ahead and self._flushing is None:
+            # The thread runs it before what the user sends. If it fails, nothing of the user runs.
+            self._flushing = self._send(_CALLED, _nothing, CALL).future
+            self._flushing.add_done_callback(self._flushed)
+
+    def _flushed(self, flushing: asyncio.Future[Any]) -> None:
+        error = None if flushing.cancelled() else flushing.exception()
+        if error is None:
+            self._flushing = None
+        elif self.on_error is not None:
+            self.on_error(error)
 
     async def settle(self) -> None:
         """Make the connection writable again; other changes of the session apply to every connection."""
+        self._is_lent, self._flushing = False, None
         if self._is_read_only and not self.broken and not self.lost:
-            await self.control(_WRITABLE)
+            if self._has_sent:
+                await self.count(_WRITABLE, ())
             self._is_read_only = False
 
     def failed(self, error: BaseException) -> None:
@@ -461,7 +642,7 @@ class SqliteCursor:
             # The thread has ended. The statement keeps the file open while a reference to it exists.
             self._cursor = None
         else:
-            await self._lane.call(self._close)
+            await self._lane.clean_up(self._close)
 
     def _close(self, _raw: sqlite3.Connection) -> None:
         if self._cursor is not None:
@@ -476,6 +657,24 @@ _READ_ONLY = Statement("PRAGMA query_only = ON")
 _WRITABLE = Statement("PRAGMA query_only = OFF")
 
 
+@cache
+def _savepoint(name: str) -> Statement:
+    return Statement(f"SAVEPOINT {name}")
+
+
+@cache
+def _release(name: str) -> Statement:
+    return Statement(f"RELEASE SAVEPOINT {name}")
+
+
+def _nothing(_: sqlite3.Connection) -> None:
+    """Do nothing: transaction control was to run."""
+
+
+def _deny(*_: object) -> int:
+    return sqlite3.SQLITE_DENY
+
+
 def _control(statement: Statement, jobs: list[Job]) -> Job:
     """Return the job that begins or ends the transaction of several writes, with the deadline of the first."""
     job = Job(jobs[0].future, statement, (), COUNT)
@@ -483,6 +682,8 @@ def _control(statement: Statement, jobs: list[Job]) -> Job:
     return job
 
 
-def _deliver(_lane: SqliteLane, jobs: list[Job]) -> None:
+def _deliver(lane: SqliteLane, jobs: list[Job]) -> None:
     for job in jobs:
+        if job.commit is not None and not job.future.done():
+            lane.take_commit(job.commit)
         job.answer(job.result, job.error)
