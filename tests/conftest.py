@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -43,8 +43,9 @@ def in_ci() -> bool:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --long."""
+    """Add --long and --in-loop."""
     parser.addoption("--long", action="store_true", help="run load and fault tests with their full figures")
+    parser.addoption("--in-loop", type=float, help="seconds of in_loop= where a test gives none; 0 for no such reads")
 
 
 def _use_memory_for_files(config: pytest.Config) -> None:
@@ -74,6 +75,10 @@ def _use_memory_for_files(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the Hypothesis profile and the place of files, and let the programs of tests be interrupted."""
     _use_memory_for_files(config)
+    if config.getoption("--in-loop") is not None:
+        from deebase import Database
+
+        cast(Any, Database.__init__).__kwdefaults__["in_loop"] = config.getoption("--in-loop")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As in the background of a shell; programs that tests start would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)

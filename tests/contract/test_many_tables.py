@@ -121,6 +121,8 @@ async def change_one(db: Database) -> None:
     await db.create(type("Extra", (), {"__annotations__": {"id": int, "c_id": ForeignKey[int, "c5"]}}))
     await db.t["extra"].duplicate("more")
     await db.t["more"].drop()
+    await db.create_view("extra_names", "SELECT id FROM extra")
+    await db.v["extra_names"].drop()
     await db.t["extra"].drop()
 
 

@@ -251,6 +251,68 @@ def test_a_forked_child_and_its_parent_do_not_disturb_each_other(db_url: str, ru
     assert_silent(run_script(source, db_url))
 
 
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
+def test_reads_in_the_event_loop_keep_to_their_loop_thread_and_process(db_url: str, run_script: Run) -> None:
+    source = """
+        import asyncio, gc, os, sys, threading, warnings
+        from deebase import Database
+        from deebase._sql.statement import Statement
+
+        warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning)
+        db = Database(sys.argv[1], in_loop=1)
+
+        async def used():
+            # The statement is cached, and known to be short, after the first of them.
+            t = await db.reflect_table("t")
+            for n in range(100):
+                assert (await t.get(1))["n"] == 7
+            reads = db._core.executor.lanes()._loop_reads
+            assert reads._raw is not None and reads._pid == os.getpid()
+            return reads._raw
+
+        async def create():
+            await db.q("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)")
+            await db.q("INSERT INTO t VALUES (1, 7)")
+            await used()
+
+        def unused(reads):
+            short = [one for one in gc.get_objects() if isinstance(one, Statement) and one.runs_in_loop]
+            assert short and not any(reads.is_ready_for(one) or reads._may_learn(one) for one in short)
+
+        def fork(child):
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    child()
+                    os._exit(0)
+                except BaseException as error:
+                    print(repr(error), file=sys.stderr, flush=True)
+                finally:
+                    os._exit(1)
+            assert os.waitpid(pid, 0)[1] == 0
+
+        with asyncio.Runner() as runner:
+            runner.run(create())
+            # In a loop of its own, the child has a connection of its own.
+            fork(lambda: asyncio.run(used()))
+            # In the loop of the parent, it leaves the connection of the parent alone.
+            reads = db._core.executor._here.lanes._loop_reads
+            fork(lambda: unused(reads))
+            runner.run(used())
+
+            found = []
+            threads = [threading.Thread(target=lambda: found.append(asyncio.run(used()))) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert len(set(map(id, found))) == 4
+            runner.run(db.close())
+        print("done")
+    """
+    assert_silent(run_script(source, db_url))
+
+
 @pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 def test_an_interrupt_by_the_user_ends_the_process(db_url: str, run_script: Run) -> None:
     source = """

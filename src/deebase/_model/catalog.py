@@ -221,7 +221,7 @@ class Catalog:
     def referring(self, names: Iterable[str]) -> list[str]:
         """Return the registered tables with foreign keys to one of these tables."""
         layer = self._layer
-        return sorted(set().union(*[layer.referring(name) for name in names]))
+        return sorted({user for name in names for user in layer.referring(name)})
 
     def concerned(self, names: Collection[str], schema: str | None) -> list[str]:
         """Return the unqualified names of tables and views of a schema that a change of tables may affect.

@@ -178,7 +178,8 @@ class Layer:
 
     def schemas(self) -> set[str | None]:
         """Return the schemas that have names."""
-        known = set(self._index.of_schema) | (set() if self._below is None else self._below.schemas())
+        below: set[str | None] = set() if self._below is None else self._below.schemas()
+        known = {*self._index.of_schema, *below}
         return {schema for schema in known if self.in_schema(schema)}
 
     def put(self, name: str, entry: CatalogEntry | None) -> None:

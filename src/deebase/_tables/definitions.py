@@ -118,7 +118,8 @@ class Definitions:
         async with self._executor.transaction():
             await maker.create(definition, replace=replace, materialized=materialized, key=key)
             await reflect(self._executor, self._catalog, None, name)
-            await refresh(self._executor, self._catalog, quiet=False)
+            # Other views may use the one that was replaced.
+            await refresh(self._executor, self._catalog, [name], quiet=False)
             return self.views.handle(name, key=key)
 
     async def reflect(self, schema: str | None) -> None:
