@@ -190,6 +190,22 @@ class Executor:
         except BaseException as error:
             self.raise_translated(error, statement)
 
+    async def fetch_arrow(self, statement: Statement, args: Params) -> Any:
+        """Run one statement on a connection of its own, and return an Arrow table with the types of its driver.
+
+        Returns:
+            The table; None if rows have to be read, as in a transaction, which another connection does not see.
+        """
+        if await self.settled_transaction() is not None:
+            return None
+        try:
+            table = await self.resources().lanes.fetch_arrow(statement, args)
+        except BaseException as error:
+            self.raise_translated(error, statement)
+        if table is not None:
+            self._note(statement)
+        return table
+
     def fetch_by_key(self, read: KeyedRead, args: Params, *, waits: bool = False) -> Awaitable[Rows]:
         """Return an awaitable of the row with a key, if it exists. Reads of the same turn share one statement.
 

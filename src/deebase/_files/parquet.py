@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from deebase._files.file_errors import Fault
-from deebase._files.libraries import load
+from deebase._rows.libraries import load
 from deebase._files.typed_values import TypedGuess
 from deebase._types.base import ColumnType
 from deebase._types.registry import text_of

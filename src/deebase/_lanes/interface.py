@@ -203,6 +203,14 @@ class Lanes(Protocol):
         """Run a statement of the user and return its columns and rows."""
         ...
 
+    async def fetch_arrow(self, statement: Statement, args: Params) -> Any:
+        """Return the result of a statement as an Arrow table with the types of the driver for Arrow.
+
+        Returns:
+            The table; None if rows have to be read, because no such driver is there or gives the same.
+        """
+        ...
+
     async def acquire(self, holder: str, *, write: bool, streams: bool = False) -> Lane:
         """Lend a lane to a transaction or a stream, which calls its ``release``.
 
