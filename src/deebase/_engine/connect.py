@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
+from deebase._backends.error_translation import shown_cause
 from deebase._backends.protocols import LANE, Settings, Translate
 from deebase._lanes.interface import Lanes
 from deebase._types.forms.foreign_values import OWN, sendable
@@ -85,6 +87,20 @@ def _guard_lanes(engine: AsyncEngine, translate: Translate) -> None:
         if lane is not None and lane.on_error is not None:
             lane.on_error(error)
 
+    def begin(connection: sa.Connection, *_: Any) -> None:
+        # The transaction may begin with its first statement, which is one of the user's here.
+        lane = connection.get_execution_options().get(LANE)
+        if lane is None:
+            return
+        try:
+            await_only(lane.flush())
+        except BaseException as error:
+            ours = translate(error, None)
+            if ours is None or ours is error:
+                raise
+            raise ours from shown_cause(error)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", begin)
     event.listen(engine.sync_engine, "commit", refuse)
     event.listen(engine.sync_engine, "rollback", undone)
     event.listen(engine.sync_engine, "handle_error", failed)

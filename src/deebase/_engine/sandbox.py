@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SAVE = Statement("SAVEPOINT deebase_one")
-_KEEP = Statement("RELEASE SAVEPOINT deebase_one")
-_UNDO = Statement("ROLLBACK TO SAVEPOINT deebase_one")
+#: The savepoint of one statement.
+_ONE = "deebase_one"
 
 
 class _Over(Exception):
@@ -134,15 +133,15 @@ class RollbackSandbox(TransactionScope):
     ) -> T:
         try:
             lane = self.state.lane
-            await lane.control(_SAVE)
+            await lane.set_savepoint(_ONE)
             try:
                 result = await action(lane)
             except BaseException:
                 # A trigger with RAISE(ROLLBACK) ends the whole transaction, savepoints included.
                 if lane.in_transaction and not lane.lost:
-                    await lane.control(_UNDO, _KEEP)
+                    await lane.undo_savepoint(_ONE)
                 raise
-            await lane.control(_KEEP)
+            await lane.release_savepoint(_ONE)
         except BaseException as error:
             self.mark_failed(error)
             self._executor.raise_translated(error, statement)

@@ -84,8 +84,8 @@ class TransactionScope(Transaction):
         self._task: weakref.ref[asyncio.Task[object]] | None = None
         self._owner: Owner | None = None
         self._is_ending = False
-        #: The statements that end the read-only mode of a block inside a test sandbox.
-        self._after: tuple[Statement, ...] = ()
+        #: A block inside a test sandbox, that only reads.
+        self._is_read_only_savepoint = False
         self._error: BaseException | None = None
 
     def __repr__(self) -> str:
@@ -318,10 +318,8 @@ class TransactionScope(Transaction):
         try:
             lane = outer.state.lane
             self.parent = outer
-            read_only = outer.is_test_sandbox and self._read_only
-            before, after = lane.read_only_savepoint() if read_only else ((), ())
-            await lane.control(Statement(f"SAVEPOINT {self._savepoint(state)}"), *before)
-            self._after = after
+            self._is_read_only_savepoint = outer.is_test_sandbox and self._read_only
+            await lane.set_savepoint(self._savepoint(state), read_only=self._is_read_only_savepoint)
             state.scopes.append(self)
             self._state = state
         except TransactionError:
@@ -425,7 +423,7 @@ class TransactionScope(Transaction):
 
     async def _release_savepoint(self, state: TransactionState, outer: TransactionScope) -> None:
         try:
-            await state.lane.control(Statement(f"RELEASE SAVEPOINT {self._savepoint(state)}"), *self._after)
+            await state.lane.release_savepoint(self._savepoint(state), read_only=self._is_read_only_savepoint)
         except BaseException as error:
             outer.mark_failed(error)
             self._executor.raise_translated(error)
@@ -434,10 +432,8 @@ class TransactionScope(Transaction):
     async def _roll_back_savepoint(self, state: TransactionState) -> None:
         if state.lost is not None:
             return
-        name = self._savepoint(state)
         try:
-            undo = Statement(f"ROLLBACK TO SAVEPOINT {name}"), Statement(f"RELEASE SAVEPOINT {name}")
-            await state.lane.control(*undo, *self._after)
+            await state.lane.undo_savepoint(self._savepoint(state), read_only=self._is_read_only_savepoint)
         except BaseException as error:
             state.lost = self._error or error
 

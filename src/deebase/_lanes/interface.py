@@ -117,11 +117,23 @@ class Lane(PooledLane, Protocol):
     # -- transactions --------------------------------------------------------------------------
 
     async def begin(self, *, read_only: bool, isolation: str | None) -> None:
-        """Begin a transaction."""
+        """Begin a transaction, or have it begun by its first statement, which then raises what BEGIN does."""
         ...
 
-    async def control(self, *statements: Statement) -> None:
-        """Run statements of transaction control, in as few trips as possible."""
+    async def flush(self) -> None:
+        """Begin the transaction now, and set its savepoints, before the driver is used directly."""
+        ...
+
+    async def set_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        """Set a savepoint, or have it set by the next statement; ``read_only`` if nothing is written after it."""
+        ...
+
+    async def release_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        """Release a savepoint and keep the changes after it, at once or with the next statement."""
+        ...
+
+    async def undo_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        """Undo all changes after a savepoint, and release it."""
         ...
 
     async def commit(self) -> None:
@@ -142,10 +154,6 @@ class Lane(PooledLane, Protocol):
 
     async def roll_back(self) -> None:
         """Roll back the transaction, if one is open."""
-        ...
-
-    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-        """Return the statements that make a savepoint read-only, and those that make its transaction writable again."""
         ...
 
     def lend(self, on_error: Callable[[BaseException], None]) -> None:

@@ -102,6 +102,7 @@ class RawSql:
                 return await self._core(element, params)
 
         async def execute(lane: Any) -> tuple[list[str], list[Any]]:
+            await lane.flush()
             result = await lane.connection.execute(element, params)
             return (unique_names(result.keys()), list(result.all())) if result.returns_rows else ([], [])
 

@@ -34,8 +34,6 @@ _ONE_DDL = re.compile(r"\s*(?:CREATE|ALTER|DROP|COMMENT)\s[^;]*", re.IGNORECASE)
 
 
 _COPY = Statement("COPY")
-_COMMIT = Statement("COMMIT")
-_READ_ONLY = Statement("SET TRANSACTION READ ONLY")
 
 #: read_only_sql_transaction: outside of a read-only transaction it means that the server rejects writes, as after a
 #: failover (manual, appendix A).
@@ -273,14 +271,24 @@ class PostgresLane:
     async def begin(self, *, read_only: bool, isolation: str | None) -> None:
         self._is_read_only = read_only
         level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
-        await self.control(Statement(f"BEGIN{level}{' READ ONLY' if read_only else ''}"))
+        await self._control(f"BEGIN{level}{' READ ONLY' if read_only else ''}")
 
-    async def control(self, *statements: Statement) -> None:
-        """Run transaction control in one round trip."""
-        await self._control("; ".join([statement.sql for statement in statements]))
+    async def flush(self) -> None:
+        """Do nothing: transactions begin at once."""
+
+    async def set_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        await self._control(f"SAVEPOINT {name}{'; SET TRANSACTION READ ONLY' if read_only else ''}")
+
+    async def release_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        """Release a savepoint, which also ends its read-only mode."""
+        await self._control(f"RELEASE SAVEPOINT {name}")
+
+    async def undo_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        """Undo all changes after a savepoint, and release it, which also ends its read-only mode."""
+        await self._control(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
 
     async def _control(self, sql: str) -> str:
-        """Run transaction control and return the command tag of its last statement."""
+        """Run transaction control in one round trip, and return the command tag of its last statement."""
         try:
             tag: str = await self.driver.execute(sql)
         except BaseException as error:
@@ -289,7 +297,7 @@ class PostgresLane:
         return tag
 
     async def commit(self) -> None:
-        if await self._control(_COMMIT.sql) != "COMMIT":
+        if await self._control("COMMIT") != "COMMIT":
             # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, without an error.
             raise RolledBack
 
@@ -300,10 +308,6 @@ class PostgresLane:
 
     async def roll_back(self) -> None:
         await self.driver.execute("ROLLBACK")
-
-    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-        """Return the statements that make a savepoint read-only; PostgreSQL restores the mode at its end."""
-        return (_READ_ONLY,), ()
 
     async def open_cursor(
         self, statement: Statement, args: Params, size: int, *, guarded: bool = False

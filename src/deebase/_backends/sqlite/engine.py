@@ -267,7 +267,7 @@ class SqliteLanes:
             session.record(statement, args)
             if lane.trusts and statement.sql.lstrip()[:6].upper() == "ATTACH":
                 # The schema of the attached file was not checked.
-                await lane.control(_DISTRUST)
+                await lane.count(_DISTRUST, ())
                 session.record(_DISTRUST, ())
             session.has_run(lane.session)
         finally:

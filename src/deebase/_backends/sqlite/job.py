@@ -14,8 +14,9 @@ from deebase._sql.statement import Statement
 if TYPE_CHECKING:
     from deebase._backends.sqlite.lane import SqliteLane
 
-#: Results of jobs: rows, their number, columns and rows, the number for many parameters, the result of a function.
-ROWS, COUNT, RAW, MANY, CALL = range(5)
+#: Results of jobs: rows, their number, columns and rows, the number for many parameters, the result of a function; the
+#: function of the last kind runs without the transaction control that waits for the next statement.
+ROWS, COUNT, RAW, MANY, CALL, CLEANUP = range(6)
 
 
 class Cancelled(Exception):
@@ -36,7 +37,7 @@ class Job(Waiter):
     def perform(self, raw: sqlite3.Connection) -> Any:
         """Run the statement, in the thread of the connection."""
         mode = self.mode
-        if mode == CALL:
+        if mode >= CALL:
             return self.args(raw)
         if mode == MANY:
             return raw.executemany(self.statement.sql, self.args).rowcount

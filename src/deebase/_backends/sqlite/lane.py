@@ -9,14 +9,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deebase._backends.sqlite.guard import SqliteGuard
-from deebase._backends.sqlite.job import CALL, COUNT, MANY, RAW, ROWS, Cancelled, Hop, Job, is_busy
+from deebase._backends.sqlite.job import CALL, CLEANUP, COUNT, MANY, RAW, ROWS, Cancelled, Hop, Job, is_busy
 from deebase._backends.sqlite.schema_calls import quoted_texts
 from deebase._backends.sqlite.schema_calls.callbacks import raise_failure
 from deebase._backends.sqlite.schema_calls.trust import is_unsafe, trust_if_harmless
@@ -43,8 +43,14 @@ class SqliteLane:
     """One connection, its thread, and the statement that runs on it now."""
 
     __slots__ = (
+        "_ahead",
+        "_flushing",
+        "_has_begun",
+        "_has_sent",
+        "_is_lent",
         "_is_read_only",
         "_loop",
+        "_refusal",
         "added",
         "broken",
         "closed",
@@ -88,6 +94,17 @@ class SqliteLane:
         self.is_reader: bool = False
         #: A transaction has made the connection read-only until its end.
         self._is_read_only: bool = False
+        #: Transaction control that the thread runs before the next statement, so that it needs no hop. The loop adds to
+        #: it, and only the thread removes what it ran: a cancelled statement may run, or not.
+        self._ahead: list[Statement] = []
+        #: Whether BEGIN ran in the transaction that the lane is lent to, and whether anything was sent in it.
+        self._has_begun: bool = True
+        self._has_sent: bool = True
+        #: The user has access to the connection: control is sent at once, and what was waiting is sent by this job.
+        self._is_lent: bool = False
+        self._flushing: asyncio.Future[Any] | None = None
+        #: Why the transaction could not begin on a connection that is lent, which then refuses every statement.
+        self._refusal: BaseException | None = None
         #: Whether a harmless schema is trusted when it needs it (module ``trust``).
         self.trusts: bool = False
         #: The functions of the application that statements may call where only reading is allowed.
@@ -142,6 +159,8 @@ class SqliteLane:
         if self.closed:
             job.error = closed_while_running()
             return
+        if (self._ahead or self._refusal) and job.mode != CLEANUP and not self._catch_up(job):
+            return
         started = time.perf_counter()
         try:
             if job.statement.reread is not None and job.mode == ROWS:
@@ -151,6 +170,27 @@ class SqliteLane:
         except BaseException as error:  # any error belongs to the caller
             job.error = self._failure(error)
         job.statement.last_seconds = time.perf_counter() - started
+
+    def _catch_up(self, job: Job) -> bool:
+        """Run the transaction control that waits for a statement, and return whether the statement may follow.
+
+        What fails keeps waiting, and with it every statement, until the transaction or the savepoint is undone.
+        """
+        ahead = self._ahead
+        try:
+            if self._refusal is not None:
+                raise self._refusal
+            while ahead:
+                self._perform_patiently(_control(ahead[0], [job]), [job])
+                self._has_begun = True
+                del ahead[0]
+        except BaseException as error:
+            if self._is_lent and self._refusal is None:
+                # Statements of the user may follow, which would run without the transaction.
+                self._refusal = error
+                self.raw.set_authorizer(_deny)
+            job.error = self._failure(error)
+        return job.error is None and not job.cancelled
 
     def _perform_patiently(self, job: Job, callers: list[Job]) -> Any:
         """Run a statement that may have to wait for another process, up to the job's deadline.
@@ -170,7 +210,7 @@ class SqliteLane:
                 except sqlite3.DatabaseError as error:
                     raise_failure()
                     # Refused before anything was done; a function (CALL) may have run statements before.
-                    if job.mode != CALL and self.is_allowed_now(error):
+                    if job.mode < CALL and self.is_allowed_now(error):
                         continue
                     waits = not raw.in_transaction or job.statement.sql == "COMMIT"
                     if not (waits and is_busy(error)) or time.monotonic() >= job.deadline:
@@ -246,14 +286,20 @@ class SqliteLane:
         if not lone:
             raw.execute("RELEASE deebase_row")
 
-    async def _do(self, statement: Statement, args: Any, mode: int) -> Any:
-        """Run one statement on this lane, which the caller has borrowed."""
+    def _send(self, statement: Statement, args: Any, mode: int) -> Job:
+        """Send one statement to the thread."""
         if self.closed:
             raise closed_while_running()
+        self._has_sent = True
         job = Job(self._loop.create_future(), statement, args, mode)
         job.deadline = time.monotonic() + self.timeout
         hop = Hop(self._loop, _deliver, self, [job], alone=False)
         self.put((hop, hop))
+        return job
+
+    async def _do(self, statement: Statement, args: Any, mode: int) -> Any:
+        """Run one statement on this lane, which the caller has borrowed."""
+        job = self._send(statement, args, mode)
         try:
             return await job.future
         except asyncio.CancelledError:
@@ -310,36 +356,87 @@ class SqliteLane:
         return result
 
     async def begin(self, *, read_only: bool, isolation: str | None) -> None:
-        """Begin a transaction; SQLite is always serializable."""
+        """Let the next statement begin a transaction; SQLite is always serializable.
+
+        The caller has its place in the queue of the writer, so that only other processes may write until then.
+        """
         if not read_only:
             # Never deferred: a transaction that reads and then writes fails at once if another connection wrote in
             # between, and busy_timeout does not help (SQLITE_BUSY_SNAPSHOT).
-            await self.control(_BEGIN)
+            self._ahead.append(_BEGIN)
         elif self.is_reader:
-            await self.control(_BEGIN_READING)
+            self._ahead.append(_BEGIN_READING)
         else:
             # The one lane of a memory database can write.
             self._is_read_only = True
-            await self.control(_READ_ONLY, _BEGIN_READING)
+            self._ahead += (_BEGIN_READING, _READ_ONLY)
+        self._has_begun = self._has_sent = False
 
-    async def control(self, *statements: Statement) -> None:
-        """Run transaction control; it is short, and its deadline is the timeout of the lane."""
-        for statement in statements:
-            await self._do(statement, (), COUNT)
+    async def flush(self) -> None:
+        """Run the transaction control that waits for the next statement."""
+        if self._flushing is not None:
+            await asyncio.shield(self._flushing)
+        elif self._ahead:
+            await self.call(_nothing)
+
+    async def set_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        await self._later(_savepoint(name), *([_READ_ONLY] if read_only else ()))
+
+    async def release_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        await self._later(_release(name), *([_WRITABLE] if read_only else ()))
+
+    async def _later(self, *statements: Statement) -> None:
+        """Run transaction control with the next statement, or now if the user may send it."""
+        self._ahead += statements
+        if self._is_lent:
+            await self.call(_nothing)
+
+    async def undo_savepoint(self, name: str, *, read_only: bool = False) -> None:
+        def undo(raw: sqlite3.Connection) -> None:
+            ahead, saved = self._ahead, _savepoint(name)
+            if saved in ahead:
+                # Nothing was done after it, and names of earlier savepoints may be the same.
+                del ahead[len(ahead) - 1 - ahead[::-1].index(saved) :]
+                return
+            ahead.clear()
+            for sql in (f"ROLLBACK TO SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}"):
+                raw.execute(sql)
+            if read_only:
+                raw.execute(_WRITABLE.sql)
+
+        await self.clean_up(undo)
+
+    async def clean_up(self, function: Callable[[sqlite3.Connection], object]) -> None:
+        """Run a function that ends something, in the thread, without what waits for the next statement."""
+        if self._has_sent:
+            await self._do(_CALLED, function, CLEANUP)
+        else:
+            function(self.raw)
 
     async def commit(self) -> None:
-        await self.control(_COMMIT)
+        if self._has_sent:
+            await self._do(_COMMIT, (), COUNT)
+        else:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._ahead.clear()
+        self._has_begun = True
 
     def commit_reached(self, error: BaseException) -> Literal["sent"]:
         """Return that a COMMIT reaches the database: there is no link that could be lost."""
         return "sent"
 
     async def roll_back(self) -> None:
-        await self.call(lambda raw: raw.rollback())
+        def undo(raw: sqlite3.Connection) -> None:
+            self._forget()
+            if self._refusal is not None:
+                raw.set_authorizer(None)
+                self._refusal = None
+            if raw.in_transaction:
+                raw.rollback()
 
-    def read_only_savepoint(self) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-        """Return the statements that make a savepoint read-only, and those that make its transaction writable again."""
-        return (_READ_ONLY,), (_WRITABLE,)
+        await self.clean_up(undo)
 
     async def open_cursor(
         self, statement: Statement, args: Params, size: int, *, guarded: bool = False
@@ -358,7 +455,8 @@ class SqliteLane:
 
     @property
     def in_transaction(self) -> bool:
-        return self.raw.in_transaction
+        """Whether a transaction is open, or begins with the next statement."""
+        return not self._has_begun or self.raw.in_transaction
 
     @property
     def lost(self) -> bool:
@@ -367,11 +465,25 @@ class SqliteLane:
     def lend(self, on_error: Callable[[BaseException], None]) -> None:
         """Prepare for statements of the user that SQLAlchemy runs on the connection."""
         self.on_error = on_error
+        self._is_lent = True
+        if self._ahead and self._flushing is None:
+            # The thread runs it before what the user sends. If it fails, nothing of the user runs.
+            self._flushing = self._send(_CALLED, _nothing, CALL).future
+            self._flushing.add_done_callback(self._flushed)
+
+    def _flushed(self, flushing: asyncio.Future[Any]) -> None:
+        error = None if flushing.cancelled() else flushing.exception()
+        if error is None:
+            self._flushing = None
+        elif self.on_error is not None:
+            self.on_error(error)
 
     async def settle(self) -> None:
         """Make the connection writable again; other changes of the session apply to every connection."""
+        self._is_lent, self._flushing = False, None
         if self._is_read_only and not self.broken and not self.lost:
-            await self.control(_WRITABLE)
+            if self._has_sent:
+                await self.count(_WRITABLE, ())
             self._is_read_only = False
 
     def failed(self, error: BaseException) -> None:
@@ -459,7 +571,7 @@ class SqliteCursor:
             # The thread has ended. The statement keeps the file open while a reference to it exists.
             self._cursor = None
         else:
-            await self._lane.call(self._close)
+            await self._lane.clean_up(self._close)
 
     def _close(self, _raw: sqlite3.Connection) -> None:
         if self._cursor is not None:
@@ -472,6 +584,24 @@ _BEGIN_READING = Statement("BEGIN")
 _COMMIT = Statement("COMMIT")
 _READ_ONLY = Statement("PRAGMA query_only = ON")
 _WRITABLE = Statement("PRAGMA query_only = OFF")
+
+
+@cache
+def _savepoint(name: str) -> Statement:
+    return Statement(f"SAVEPOINT {name}")
+
+
+@cache
+def _release(name: str) -> Statement:
+    return Statement(f"RELEASE SAVEPOINT {name}")
+
+
+def _nothing(_: sqlite3.Connection) -> None:
+    """Do nothing: transaction control was to run."""
+
+
+def _deny(*_: object) -> int:
+    return sqlite3.SQLITE_DENY
 
 
 def _control(statement: Statement, jobs: list[Job]) -> Job:
