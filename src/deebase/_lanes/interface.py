@@ -6,7 +6,7 @@ A lane is a connection that stays checked out of SQLAlchemy's engine. It runs on
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,6 +19,13 @@ Params: TypeAlias = Sequence[Any]
 Rows: TypeAlias = list[Any]
 #: Columns as the driver describes them: names, or attributes with name and type.
 Columns: TypeAlias = list[Any]
+#: The values of one column in some rows.
+Values: TypeAlias = Sequence[Any]
+
+T = TypeVar("T")
+
+#: Rows that are handed on by column at once.
+COLUMN_ROWS = 4000
 
 
 class Cursor(Protocol):
@@ -104,6 +111,13 @@ class Lane(PooledLane, Protocol):
 
     async def fetch_many(self, statement: Statement, rows: Sequence[Params]) -> Rows:
         """Run a statement once per row of parameters and return the rows of all, in that order."""
+        ...
+
+    async def fetch_columns(self, statement: Statement, args: Params, make: Callable[[Sequence[Values]], T]) -> list[T]:
+        """Run a statement in a transaction, and return what ``make`` makes of its rows by column, a piece at a time.
+
+        SQLite calls it in the thread of the connection. A result without rows has no piece.
+        """
         ...
 
     async def open_cursor(self, statement: Statement, args: Params, size: int, *, guarded: bool = False) -> Cursor:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 # pyarrow and pandas come without types.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from typing import Any, Final
 
 from deebase._engine.context import TableContext
@@ -21,8 +20,6 @@ from deebase._types.native_lists import NativeList
 from deebase._types.registry import column_type
 from deebase.errors import DataError, InvalidOperationError, ValidationError
 
-#: Rows that become a record batch at once, while the event loop waits.
-PIECE_ROWS: Final = 4000
 #: Results of at most so many rows are not worth a connection of their own.
 FEW_ROWS: Final = 10_000
 _JSON_FORMS: Final = ("text", "struct")
@@ -60,7 +57,7 @@ async def arrow_table(
     if (limit is None or limit > FEW_ROWS) and all(column.form.from_array is not None for column in columns):
         table = _converted(columns, await executor.fetch_arrow(statement, args))
     if table is None:
-        table = await _from_rows(executor, columns, statement, args, limit)
+        table = await _from_rows(executor, columns, statement, args)
     return table if json == "text" else with_structs(table, columns)
 
 
@@ -78,26 +75,9 @@ def _converted(columns: Sequence[ArrowColumn], table: Any) -> Any:
     return arrow().Table.from_arrays(made, schema=schema_of(columns))
 
 
-async def batches(
-    executor: Executor, columns: Sequence[ArrowColumn], statement: Statement, args: Params
-) -> AsyncGenerator[Any, None]:
-    """Yield the result of a statement as record batches, which are made of rows."""
+async def _from_rows(executor: Executor, columns: Sequence[ArrowColumn], statement: Statement, args: Params) -> Any:
     schema = schema_of(columns)
-    async with aclosing(executor.stream(statement, args, PIECE_ROWS)) as pieces:
-        async for _, rows in pieces:
-            if rows:
-                yield batch_of(columns, schema, rows)
-
-
-async def _from_rows(
-    executor: Executor, columns: Sequence[ArrowColumn], statement: Statement, args: Params, limit: int | None
-) -> Any:
-    schema = schema_of(columns)
-    if limit is not None and limit <= PIECE_ROWS:
-        rows = await executor.fetch(statement, args)
-        made = [batch_of(columns, schema, rows)] if rows else []
-    else:
-        made = [batch async for batch in batches(executor, columns, statement, args)]
+    made = await executor.fetch_columns(statement, args, lambda values: batch_of(columns, schema, values))
     return arrow().Table.from_batches(made, schema=schema).unify_dictionaries()
 
 
