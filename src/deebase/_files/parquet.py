@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from deebase._files.file_errors import Fault
+from deebase._rows.arrow_columns import python_values
 from deebase._rows.libraries import load
 from deebase._files.typed_values import TypedGuess
 from deebase._types.base import ColumnType
@@ -69,7 +70,7 @@ class ParquetReader:
             for batch in self._file.iter_batches(batch_size=_BATCH_ROWS):
                 for place, column in enumerate(batch.columns):
                     guesses[place].has_null = guesses[place].has_null or column.null_count > 0
-                    if annotations[place] is not str and _values(self._arrow, column) is None:
+                    if annotations[place] is not str and python_values(self._arrow, column) is None:
                         annotations[place] = str
                         guesses[place].note = "Python has no exact value for one of them"
                     elif annotations[place] is float and any(map(_is_nan, column.to_pylist())):
@@ -113,7 +114,7 @@ class ParquetReader:
         return list(zip(*columns, strict=True)) if columns else []
 
     def _read(self, column: Any) -> list[Any]:
-        values = _values(self._arrow, column)
+        values = python_values(self._arrow, column)
         if values is None:
             return list(column.cast(self._arrow.string()).to_pylist())
         if self._annotation(column.type) is float:
@@ -127,29 +128,6 @@ class ParquetReader:
 
 def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
-
-
-def _values(arrow: Any, column: Any) -> list[Any] | None:
-    """Return the values of a column of a batch, None if Python has no exact value for one of them."""
-    kind = column.type
-    if arrow.types.is_temporal(kind) and getattr(kind, "unit", "") == "ns":
-        wanted: Any = arrow.time64("us")
-        if arrow.types.is_timestamp(kind):
-            wanted = arrow.timestamp("us", kind.tz)
-        elif arrow.types.is_duration(kind):
-            wanted = arrow.duration("us")
-        try:
-            column = column.cast(wanted, safe=True)
-        except arrow.ArrowInvalid:
-            return None
-    try:
-        return list(column.to_pylist(maps_as_pydicts="strict"))
-    except (ValueError, OverflowError, KeyError, TypeError):
-        pass
-    try:
-        return list(column.to_pylist())
-    except (ValueError, OverflowError):
-        return None
 
 
 class _Faults:

@@ -19,9 +19,11 @@ from deebase._types.choices import Choice
 from deebase._types.decimals import ExactNumber
 from deebase._types.documents import JSON
 from deebase._types.forms.infinity import StoredInterval
+from deebase._types.forms.json_texts import loads
+from deebase._types.native import AnyValue
 from deebase._types.native_lists import NativeList
 from deebase._types.number import Boolean, Float, Integer, SingleFloat
-from deebase._types.registry import column_type, text_of
+from deebase._types.registry import column_type, text_of, type_of
 from deebase._types.text import String
 from deebase._types.uuid import Uuid
 from deebase.errors import DataError
@@ -318,6 +320,8 @@ class _Documents(Form):
     def __init__(self, kind: JSON) -> None:
         super().__init__(kind)
         self._write = kind.to_sqlite()
+        # JSON that is not JSONB is selected as text, which readers of rows parse themselves.
+        self.from_array = None if kind.keeps_text else _bare
 
     def item(self, value: Any) -> Any:
         return self._write(value)
@@ -364,7 +368,7 @@ def _within_numbers(numbers: Any, least: int, most: int) -> None:
         raise Inexact
 
 
-def _declared_digits(kind: ExactNumber) -> tuple[int, int] | None:
+def declared_digits(kind: ExactNumber) -> tuple[int, int] | None:
     """Return the digits that a column is declared with, and those of them after the point; None if it has none."""
     declared: Any = kind.impl_instance
     if declared.precision is not None:
@@ -377,7 +381,7 @@ def _declared_digits(kind: ExactNumber) -> tuple[int, int] | None:
 
 
 def _decimal(kind: ExactNumber) -> Form:
-    precision, scale = _declared_digits(kind) or UNDECLARED_DIGITS
+    precision, scale = declared_digits(kind) or UNDECLARED_DIGITS
     # A negative scale rounds before the point; one larger than the precision leaves zeros after it.
     places = max(scale, 0)
     digits = max(precision - min(scale, 0), places, 1)
@@ -428,6 +432,18 @@ def form_of(kind: ColumnType[Any]) -> Form:
             return Form(kind) if made is None else made(kind, pa)
 
 
+def kind_of_values(values: Sequence[Any]) -> ColumnType[Any] | None:
+    """Return the type whose columns hold all of these values; None if each is NULL."""
+    samples = {type(value): value for value in values if value is not None}
+    kinds = {type(kind): kind for kind in map(type_of, samples.values())}
+    if samples.keys() == {int, float}:
+        return Float()
+    if not samples:
+        return None
+    found = next(iter(kinds.values())) if len(kinds) == 1 else None
+    return AnyValue() if found is None else found
+
+
 class ArrowColumn:
     """A column of an Arrow table.
 
@@ -443,6 +459,24 @@ class ArrowColumn:
         self.place = place
         self.form = form_of(kind)
         self._read = read
+
+    @property
+    def reads_arrays(self) -> bool:
+        """Whether arrays that the driver for Arrow makes of the column can be converted."""
+        return self.form.from_array is not None
+
+    def converted(self, array: Any) -> Any:
+        """Return an array, or a chunked array, of the driver for Arrow with the type of the column.
+
+        Raises:
+            Inexact: a value has to be read as rows are.
+        """
+        form = self.form
+        if isinstance(form, _Documents):
+            values = [None if text is None else loads(text) for text in _bare(array).to_pylist()]
+            return arrow().chunked_array([self._one_by_one(values)], form.type)
+        assert form.from_array is not None
+        return form.from_array(array)
 
     def array(self, values: Sequence[Any]) -> Any:
         """Return the array of values as the driver gives them.
@@ -479,6 +513,29 @@ class ArrowColumn:
                 f"{self.place}: a value does not fit the Arrow type {form.type}",
                 hint=_FIT_DECIMAL if isinstance(form.kind, ExactNumber) else _FIT,
             ) from None
+
+
+def python_values(pa: Any, column: Any) -> list[Any] | None:
+    """Return the values of a column of a batch, None if Python has no exact value for one of them."""
+    kind = column.type
+    if pa.types.is_temporal(kind) and getattr(kind, "unit", "") == "ns":
+        wanted: Any = pa.time64("us")
+        if pa.types.is_timestamp(kind):
+            wanted = pa.timestamp("us", kind.tz)
+        elif pa.types.is_duration(kind):
+            wanted = pa.duration("us")
+        try:
+            column = column.cast(wanted, safe=True)
+        except pa.ArrowInvalid:
+            return None
+    try:
+        return list(column.to_pylist(maps_as_pydicts="strict"))
+    except (ValueError, OverflowError, KeyError, TypeError):
+        pass
+    try:
+        return list(column.to_pylist())
+    except (ValueError, OverflowError):
+        return None
 
 
 def schema_of(columns: Sequence[ArrowColumn]) -> Any:

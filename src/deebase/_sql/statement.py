@@ -20,6 +20,7 @@ class Statement:
         "changes_schema",
         "changes_session",
         "keeps_session",
+        "last_rows",
         "last_seconds",
         "reads",
         "reread",
@@ -44,6 +45,8 @@ class Statement:
         self.reads: bool = reads
         #: Duration of its last run in SQLite's thread, in seconds; an unknown one counts as long.
         self.last_seconds: float = 0.0 if is_cheap else 1.0
+        #: Rows of its last result as an Arrow table; None before the first.
+        self.last_rows: int | None = None
         #: Writes one row: it may be committed together with others that wait for SQLite's writer.
         self.shares_commit: bool = shares_commit
         #: Changes settings of the connection (PRAGMA x = y, ATTACH): every SQLite lane repeats it.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 # pyarrow and pandas come without types.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from deebase._engine.context import TableContext
 from deebase._engine.executor import Executor
 from deebase._lanes.interface import Params
-from deebase._rows.arrow_columns import ArrowColumn, Inexact, arrow, batch_of, schema_of
+from deebase._rows.arrow_columns import ArrowColumn, Inexact, arrow, batch_of, kind_of_values, schema_of
 from deebase._rows.libraries import load
 from deebase._sql.statement import Statement
 from deebase._types.base import ColumnType
@@ -54,11 +54,18 @@ async def arrow_table(
     if json not in _JSON_FORMS:
         raise ValidationError("json is 'text' or 'struct'", field="json", value=json)
     table = None
-    if (limit is None or limit > FEW_ROWS) and all(column.form.from_array is not None for column in columns):
+    if _is_long(statement, limit) and all(column.reads_arrays for column in columns):
         table = _converted(columns, await executor.fetch_arrow(statement, args))
     if table is None:
         table = await _from_rows(executor, columns, statement, args)
+    statement.last_rows = table.num_rows
     return table if json == "text" else with_structs(table, columns)
+
+
+def _is_long(statement: Statement, limit: int | None) -> bool:
+    """Whether a result is expected to be worth a connection of its own, which takes as long as some thousand rows."""
+    expected = statement.last_rows if limit is None else limit
+    return expected is None or expected > FEW_ROWS
 
 
 def _converted(columns: Sequence[ArrowColumn], table: Any) -> Any:
@@ -68,8 +75,7 @@ def _converted(columns: Sequence[ArrowColumn], table: Any) -> Any:
     made: list[Any] = []
     try:
         for column, given in zip(columns, table.columns, strict=True):
-            make = column.form.from_array
-            made.append(given if given.type == column.form.type or make is None else make(given))
+            made.append(given if given.type == column.form.type else column.converted(given))
     except (arrow().ArrowException, Inexact, ValueError, OverflowError):
         return None
     return arrow().Table.from_arrays(made, schema=schema_of(columns))
@@ -103,6 +109,23 @@ def with_structs(table: Any, columns: Sequence[ArrowColumn]) -> Any:
     return table
 
 
+def raw_table(names: Sequence[str], kinds: Sequence[ColumnType[Any] | None], rows: Sequence[Sequence[Any]]) -> Any:
+    """Return the result of raw SQL as an Arrow table.
+
+    Args:
+        names: of the columns.
+        kinds: the types that the database names; None where the values tell them.
+        rows: the values in Python.
+    """
+    pa = arrow()
+    arrays: list[Any] = []
+    for place, (name, known) in enumerate(zip(names, kinds, strict=True)):
+        values = [row[place] for row in rows]
+        kind = kind_of_values(values) if known is None else known
+        arrays.append(pa.nulls(len(values)) if kind is None else ArrowColumn(name, name, kind, None).array(values))
+    return pa.Table.from_arrays(arrays, names=list(names))
+
+
 def polars_frame(table: Any) -> Any:
     """Return a frame of polars with the columns of a table.
 
@@ -129,3 +152,22 @@ def pandas_frame(table: Any) -> Any:
     """
     pandas = load("pandas", "pandas frames", "pandas")
     return table.to_pandas(types_mapper=pandas.ArrowDtype)
+
+
+#: What makes each form of an Arrow table.
+_FORMS: Final[dict[Any, Callable[[Any], Any]]] = {
+    "arrow": lambda table: table,
+    "polars": polars_frame,
+    "pandas": pandas_frame,
+}
+
+
+def framed(form: Any) -> Callable[[Any], Any]:
+    """Return what makes a form of an Arrow table.
+
+    Raises:
+        ValidationError: the form is not known.
+    """
+    if isinstance(form, str) and form in _FORMS:
+        return _FORMS[form]
+    raise ValidationError("as_ is 'arrow', 'polars' or 'pandas'", field="as_", value=form)
