@@ -27,9 +27,6 @@ from deebase.types import ForeignKeyMark, Index, SchemaSQL, SqlExpression
 if TYPE_CHECKING:
     import os
 
-    import pandas
-    import polars
-    import pyarrow
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -225,13 +222,9 @@ class Database:
     async def q(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[T]) -> list[T]: ...
 
     @overload
-    async def q(self, sql: str | sa.Executable, params: Any = None, *, as_: Literal["arrow"]) -> pyarrow.Table: ...
-
-    @overload
-    async def q(self, sql: str | sa.Executable, params: Any = None, *, as_: Literal["polars"]) -> polars.DataFrame: ...
-
-    @overload
-    async def q(self, sql: str | sa.Executable, params: Any = None, *, as_: Literal["pandas"]) -> pandas.DataFrame: ...
+    async def q(
+        self, sql: str | sa.Executable, params: Any = None, *, as_: Literal["arrow", "polars", "pandas"]
+    ) -> Any: ...
 
     async def q(
         self,

@@ -233,10 +233,12 @@ class _Duration(_Plain):
     def _cast(self, array: Any) -> Any:
         made: list[timedelta | None] = []
         for value in array.to_pylist():
-            if value is not None and value.months:
+            if value is None:
+                made.append(None)
+                continue
+            if value.months:
                 raise Inexact
-            days = None if value is None else timedelta(days=value.days)
-            made.append(None if days is None else days + timedelta(microseconds=value.nanoseconds // _NANOSECONDS))
+            made.append(timedelta(days=value.days, microseconds=value.nanoseconds // _NANOSECONDS))
         return arrow().array(made, self.type)
 
     def item(self, value: Any) -> Any:

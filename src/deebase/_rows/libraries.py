@@ -1,4 +1,4 @@
-"""Libraries that only Arrow tables, data frames and some file formats need; the extra ``arrow`` installs most of them."""
+"""Libraries that only Arrow tables, data frames and some file formats need, most of them in the extra ``arrow``."""
 
 from __future__ import annotations
 

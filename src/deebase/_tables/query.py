@@ -23,11 +23,6 @@ from deebase._tables.paging import page_of
 from deebase._tables.selection import Selection, order_names
 from deebase.errors import MultipleRowsError, NotFoundError
 
-if TYPE_CHECKING:
-    import pandas
-    import polars
-    import pyarrow
-
 R = TypeVar("R")
 
 #: Rows of one piece of a stream.
@@ -360,11 +355,11 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         read = self._source.model.columns[name].read
         return [row[0] if read is None or row[0] is None else read(row[0]) for row in rows]
 
-    async def arrow(self, *, json: Literal["text", "struct"] = "text") -> pyarrow.Table:
+    async def arrow(self, *, json: Literal["text", "struct"] = "text") -> Any:
         """Return the rows as an Arrow table, whose types are those of the table, the same on both databases.
 
-        Outside of a transaction, PostgreSQL's driver for Arrow reads a result of any size by column (the extra ``arrow``
-        has it). Otherwise the table is made of rows.
+        Outside of a transaction, the driver of PostgreSQL for Arrow reads a large result, on a connection of its own.
+        Otherwise the table is made of rows.
 
         Args:
             json: documents are text, or what Arrow infers of all of them: objects become structs.
@@ -388,7 +383,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         prepared = self._prepared(self._selected, self._limit)
         return await arrow_table(source.executor, columns, *prepared, limit=self._limit, json=json)
 
-    async def polars(self, *, json: Literal["text", "struct"] = "text") -> polars.DataFrame:
+    async def polars(self, *, json: Literal["text", "struct"] = "text") -> Any:
         """Return the rows as a frame of polars; ``arrow`` has the types.
 
         Args:
@@ -407,7 +402,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
 
         return polars_frame(await self.arrow(json=json))
 
-    async def pandas(self, *, json: Literal["text", "struct"] = "text") -> pandas.DataFrame:
+    async def pandas(self, *, json: Literal["text", "struct"] = "text") -> Any:
         """Return the rows as a frame of pandas, whose columns have the types of Arrow; ``arrow`` lists them.
 
         Args:

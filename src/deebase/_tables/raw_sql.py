@@ -130,8 +130,10 @@ class RawSql:
             return raw_table(names, kinds, [converted(row, conversions) for row in rows] if conversions else rows)
         names, rows = await self._core(sql, params)
         selected = list(sql.exported_columns) if isinstance(sql, (sa.Select, sa.CompoundSelect)) else []
-        kinds = [column_type(column.type) for column in selected] if len(selected) == len(names) else [None] * len(names)
-        return raw_table(names, [None if isinstance(kind, AnyValue) else kind for kind in kinds], rows)
+        if len(selected) != len(names):
+            return raw_table(names, [None] * len(names), rows)
+        found = [column_type(column.type) for column in selected]
+        return raw_table(names, [None if isinstance(kind, AnyValue) else kind for kind in found], rows)
 
     async def item(self, sql: Any, params: Any) -> Any:
         """Return the one value of a result."""

@@ -29,7 +29,6 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-
 class ArrowStream(Protocol):
     """An object with columns of Arrow: a table, a frame, a reader of record batches."""
 

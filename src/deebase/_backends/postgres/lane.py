@@ -312,9 +312,7 @@ class PostgresLane:
     async def roll_back(self) -> None:
         await self.driver.execute("ROLLBACK")
 
-    async def fetch_columns(
-        self, statement: Statement, args: Params, make: Callable[[Sequence[Values]], T]
-    ) -> list[T]:
+    async def fetch_columns(self, statement: Statement, args: Params, make: Callable[[Sequence[Values]], T]) -> list[T]:
         cursor = await self.open_cursor(statement, args, COLUMN_ROWS)
         made: list[T] = []
         try:

@@ -438,9 +438,7 @@ class SqliteLane:
 
         await self.clean_up(undo)
 
-    async def fetch_columns(
-        self, statement: Statement, args: Params, make: Callable[[Sequence[Values]], T]
-    ) -> list[T]:
+    async def fetch_columns(self, statement: Statement, args: Params, make: Callable[[Sequence[Values]], T]) -> list[T]:
         """Run a statement and return what ``make`` makes of its rows by column, all in one hop."""
 
         def run(raw: sqlite3.Connection) -> list[T]:
