@@ -246,7 +246,7 @@ class _Duration(_Plain):
             return super().item(value)
         months, days, microseconds = value.stored
         if months:
-            # A month is no number of microseconds.
+            # months have no fixed length.
             raise Inexact
         return timedelta(days=days, microseconds=microseconds)
 

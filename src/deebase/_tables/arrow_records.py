@@ -164,5 +164,6 @@ def _decimal(value: Any) -> Any:
     """Return a number without the zeros that fill its Arrow type up."""
     if type(value) is not Decimal:
         return Decimal(value) if type(value) is str else value
-    short = value.normalize()
-    return short.quantize(Decimal(1)) if int(short.as_tuple().exponent) > 0 else short
+    # Not normalize(), which rounds to the precision of the context.
+    text = format(value, "f")
+    return Decimal(text.rstrip("0").removesuffix(".") if "." in text else text)
