@@ -509,7 +509,7 @@ class ArrowColumn:
         made = values if read is None else [None if value is None else read(value) for value in values]
         try:
             return form.storage([None if value is None else form.item(value) for value in made])
-        except (arrow().ArrowException, ValueError, TypeError, OverflowError, AttributeError):
+        except (arrow().ArrowException, Inexact, ValueError, TypeError, OverflowError, AttributeError):
             # Not chained: the message of the original holds the value.
             raise DataError(
                 f"{self.place}: a value does not fit the Arrow type {form.type}",
