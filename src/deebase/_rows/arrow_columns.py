@@ -41,6 +41,7 @@ DIGITS_256: Final = 76
 _UNIT: Final = "us"
 _HEX_DIGITS: Final = 32
 _NANOSECONDS: Final = 1000
+_LONG: Final = 64
 _DAY: Final = timedelta(days=1)
 _DIGITS: Final = re.compile(r"\(\s*(\d+)\s*(?:,\s*(-?\d+)\s*)?\)")
 
@@ -142,6 +143,16 @@ class _Plain(Form):
         if type(value) is not self._python:
             raise Inexact
         return value
+
+
+class _Integer(_Plain):
+    """Ints."""
+
+    def _cast(self, array: Any) -> Any:
+        if array.type.bit_width < _LONG and isinstance(self.kind, Integer) and self.kind.bits == _LONG:
+            # An OID, of which the driver for Arrow makes a number with a sign.
+            raise Inexact
+        return super()._cast(array)
 
 
 class _Number(_Plain):
@@ -412,7 +423,7 @@ def form_of(kind: ColumnType[Any]) -> Form:
         case Boolean():
             return _Flag(kind, pa.bool_())
         case Integer():
-            return _Plain(kind, pa.int64(), int)
+            return _Integer(kind, pa.int64(), int)
         case Float():
             return _Number(kind, pa.float64())
         case String():

@@ -72,10 +72,8 @@ def _converted(columns: Sequence[ArrowColumn], table: Any) -> Any:
     """Return a table of the driver for Arrow with the types of the columns; None if a value has none there."""
     if table is None:
         return None
-    made: list[Any] = []
     try:
-        for column, given in zip(columns, table.columns, strict=True):
-            made.append(given if given.type == column.form.type else column.converted(given))
+        made = [column.converted(given) for column, given in zip(columns, table.columns, strict=True)]
     except (arrow().ArrowException, Inexact, ValueError, OverflowError):
         return None
     return arrow().Table.from_arrays(made, schema=schema_of(columns))
