@@ -9,16 +9,17 @@ import asyncio
 import csv
 import io
 import itertools
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import click
 
+from benchmarks.clock import Clock, Cost
+from benchmarks.figures import Figures
 from benchmarks.flights import DATA
+from benchmarks.report import compared
 from benchmarks.server import running_server
 from deebase import Database
 
@@ -40,8 +41,8 @@ def rows_by_hand(path: Path) -> Iterator[tuple[Any, ...]]:
             )
 
 
-async def by_hand(url: str, names: list[str]) -> float:
-    """Return the seconds of COPY into a table of the same columns."""
+async def by_hand(url: str, names: list[str], clock: Clock) -> Cost:
+    """Return the cost of COPY into a table of the same columns."""
     import asyncpg
 
     connection = await asyncpg.connect(url)
@@ -50,38 +51,41 @@ async def by_hand(url: str, names: list[str]) -> float:
         await connection.execute(
             f"DROP TABLE IF EXISTS by_hand; CREATE TABLE by_hand (id bigserial PRIMARY KEY, {columns})"
         )
-        start = time.perf_counter()
+        clock.start()
         rows = rows_by_hand(ARCHIVE)
         async with connection.transaction():
             while batch := list(itertools.islice(rows, 5_000)):
                 await connection.copy_records_to_table("by_hand", records=batch, columns=names)
-        return time.perf_counter() - start
+        return clock.stop()
     finally:
         await connection.close()
 
 
-async def with_deebase(url: str, **options: Any) -> float:
-    """Return the seconds of one call."""
+async def with_deebase(url: str, clock: Clock) -> Cost:
+    """Return the cost of one call."""
     async with Database(url) as db:
         await db.q("DROP TABLE IF EXISTS flights")
-        start = time.perf_counter()
-        table = await db.import_file(ARCHIVE, null=["", "NA"], **options)
-        seconds = time.perf_counter() - start
+        clock.start()
+        table = await db.import_file(ARCHIVE, null=["", "NA"])
+        cost = clock.stop()
         assert await table.count() == 336_776
-        return seconds
+        return cost
 
 
 @click.command()
 @click.option("--repeat", default=3, show_default=True)
 def main(repeat: int) -> None:
-    """Print the seconds of both, and the ratio."""
+    """Print the times of both, and the ratio."""
     with zipfile.ZipFile(ARCHIVE) as archive, archive.open(archive.namelist()[0]) as file:
         names = file.readline().decode().strip().replace('"', "").split(",")
     with running_server() as server:
-        hand = median(asyncio.run(by_hand(server.url, names)) for _ in range(repeat))
-        ours = median(asyncio.run(with_deebase(server.url)) for _ in range(repeat))
-    print(f"parsing and COPY by hand {hand:.2f} s; import_file, with finding the types, {ours:.2f} s")
-    print(f"import_file has {hand / ours:.2f} of the speed (wanted: 0.5)")
+        work, clock = "import of a CSV file", Clock(server.process)
+        ours, hand = Figures("postgres", work, "import_file"), Figures("postgres", work, "parsing and COPY by hand")
+        for _ in range(repeat):
+            hand.add(asyncio.run(by_hand(server.url, names, clock)))
+            ours.add(asyncio.run(with_deebase(server.url, clock)))
+    print("import_file also finds the types")
+    print(compared(ours, hand))
 
 
 if __name__ == "__main__":

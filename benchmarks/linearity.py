@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import statistics
 import tempfile
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +12,11 @@ from pathlib import Path
 
 import click
 
+from benchmarks.clock import Clock, Cost
+from benchmarks.figures import Figures
+from benchmarks.report import compared
 from benchmarks.server import running_server
+from benchmarks.target import Backend
 from deebase import Database, Table
 
 Operation = Callable[["Table[Person]", int], Awaitable[None]]
@@ -71,31 +73,29 @@ async def page(table: Table[Person], count: int) -> None:
 OPERATIONS: tuple[Operation, ...] = (insert_all, insert_all_returning, upsert_all, update_all, stream, page)
 
 
-async def timed(operation: Operation, table: Table[Person], count: int) -> float:
-    """Return the seconds of one run."""
+async def timed(operation: Operation, table: Table[Person], count: int) -> Cost:
+    """Return the cost of one run."""
     if operation in (insert_all, insert_all_returning):
         await table.delete_where(all=True)
     gc.collect()
-    start = time.perf_counter()
+    clock = Clock()
+    clock.start()
     await operation(table, count)
-    return time.perf_counter() - start
+    return clock.stop()
 
 
-async def measure(name: str, url: str, rows: int, rounds: int, say: Callable[[str], None]) -> None:
+async def measure(name: Backend, url: str, rows: int, rounds: int, say: Callable[[str], None]) -> None:
     """Print one line for each operation on one database."""
     async with Database(url) as db:
         few = await db.create(Person, name="few")
         many = await db.create(Person, name="many")
         for operation in OPERATIONS:
-            figures: list[tuple[float, float]] = []
+            short, long = (Figures(name, operation.__name__, f"{count:,} rows") for count in (rows, 10 * rows))
             await timed(operation, few, rows)
             for _ in range(rounds):
-                figures.append((await timed(operation, few, rows), await timed(operation, many, 10 * rows)))
-            short, long = (statistics.median(values) for values in zip(*figures, strict=True))
-            say(
-                f"{name:9} {operation.__name__:21} {rows:8,} rows {short:7.3f} s   {10 * rows:9,} rows {long:7.3f} s   "
-                f"ratio {long / short:5.1f}   {long / rows * 1e5:5.1f} us a row"
-            )
+                short.add(await timed(operation, few, rows))
+                long.add(await timed(operation, many, 10 * rows))
+            say(compared(long, short))
 
 
 @click.command()

@@ -1,119 +1,99 @@
 """Writes the figures of a run into the documentation, so that no figure is typed by hand.
 
-python -m benchmarks --json normal.json
-python -m benchmarks --durability full --only insert --json full.json
-python -m benchmarks.scenarios --json scenarios.json
-python -m benchmarks.page normal.json full.json scenarios.json
+`python -m benchmarks.all --json FILE` measures and writes the page; `python -m benchmarks.page FILE` only writes it.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import platform
-import statistics
+import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from benchmarks.targets import TARGETS, Target
+from benchmarks import aims, tables
+from benchmarks.chart import chart
+from benchmarks.figures import Figures
+from benchmarks.services.service import ServiceFigures
+from benchmarks.tables import Lines
 
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+ROOT = Path(__file__).parent.parent
+PAGE = Path("docs") / "performance.md"
+CHART = Path("docs") / "assets" / "performance.svg"
+AIMS = Path("benchmarks") / "README.md"
 
-Figures = dict[str, Any]
-
-
-def _processor() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.machine()
-    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+#: The saved figures of `benchmarks.all`: the JSON value of each part by its name.
+Saved = Mapping[str, Any]
 
 
-def machine(run: Figures) -> str:
-    """Return a description of the machine and the versions."""
-    versions = {name: version for name, version in run["versions"].items() if name != "deebase"}
-    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return f"{_processor()}, {os.cpu_count()} cores, {platform.system()}; {listed}."
+def _figures(saved: Saved, part: str) -> list[Figures]:
+    return [Figures(**one) for one in saved.get(part, {}).get("figures", [])]
 
 
-def _label(result: Figures) -> str:
-    return result["operation"] + (f" x{result['tasks']}" if result["tasks"] > 1 else "")
+def _services(saved: Saved) -> list[ServiceFigures]:
+    return [ServiceFigures(**one) for one in saved["services"]["figures"]]
 
 
-def table(run: Figures, backend: str) -> list[str]:
-    """Return the table of one backend: microseconds, and the ratio to the plain driver."""
-    results = [result for result in run["results"] if result["backend"] == backend]
-    peers = list(dict.fromkeys(result["peer"] for result in results))
-    lines = [f"| {backend} | {' | '.join(peers)} |", f"|---|{'---|' * len(peers)}"]
-    for label in dict.fromkeys(map(_label, results)):
-        by_peer = {result["peer"]: result for result in results if _label(result) == label}
-        lines.append(f"| {label} | {' | '.join(_cell(by_peer.get(peer)) for peer in peers)} |")
-    return lines
+def _runs(saved: Saved) -> Sequence[aims.Run]:
+    parts = [part for part in ("calls", "full", "scenarios", "arrow") if part in saved]
+    return [aims.Run(saved[part]["settings"]["durability"], _figures(saved, part)) for part in parts]
 
 
-def _cell(result: Figures | None) -> str:
-    if result is None or result["microseconds"] is None:
-        return "-"
-    figure = result["microseconds"]
-    return f"{figure:,.1f} ({result['ratio']:.2f})" if figure < 100 else f"{figure:,.0f} ({result['ratio']:.2f})"
+def conditions(saved: Saved) -> str:
+    """Return the line below the title of the chart."""
+    settings, machine = saved["services"]["settings"], saved["services"]["machine"]
+    return (
+        f"Starlette under uvicorn, one process, {settings['connections']} connections, no fsync per commit; "
+        f"{machine['processor']}, {machine['cores']} cores"
+    )
 
 
-def _found(target: Target, runs: list[Figures]) -> float | None:
-    for run in runs:
-        if run["settings"]["durability"] != target.durability:
-            continue
-        for result in run["results"]:
-            same = (result["backend"], result["operation"], result["tasks"]) == target.measured
-            if same and result["peer"] == "deebase" and result["ratio"] is not None:
-                return float(result["ratio"])
-    return None
+def blocks(saved: Saved) -> dict[str, Lines]:
+    """Return the text of each block that the page marks by name."""
+    calls = _figures(saved, "calls")
+    machine = textwrap.wrap(tables.machine(saved["services"]), 120)
+    return {
+        "summary": tables.summary(_services(saved)),
+        "services": tables.services(_services(saved)),
+        "calls": tables.calls(calls, "wall"),
+        "cpu": tables.calls(calls, "cpu"),
+        "server": tables.calls(calls, "server"),
+        "scenarios": tables.two_sides(_figures(saved, "scenarios")),
+        "arrow": tables.two_sides(_figures(saved, "arrow")),
+        "stalls": tables.stalls(saved.get("stalls", [])),
+        "machine": machine,
+        "aims": tables.aims(aims.verdicts(_runs(saved))),
+    }
 
 
-def aims(runs: list[Figures]) -> list[str]:
-    """Return the table of aims and measured ratios."""
-    lines = ["| operation | database | aim | measured | |", "|---|---|---|---|---|"]
-    for target in TARGETS:
-        ratio = _found(target, runs)
-        if ratio is not None:
-            verdict = "met" if ratio <= target.most else "missed"
-            lines.append(f"| {target.title} | {target.backend} | {target.most:.2f} | {ratio:.2f} | {verdict} |")
-    return lines
+def filled(text: str, found: Mapping[str, Lines]) -> str:
+    """Return a page with its blocks replaced; a block is what is between two comments with its name."""
+    for name, lines in found.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        if begin in text:
+            head, _, rest = text.partition(begin)
+            body = "\n".join(["", *lines]).rstrip()
+            text = f"{head}{begin}\n{body}\n\n{end}{rest.partition(end)[2]}"
+    return text
 
 
-def scenarios(found: list[Figures]) -> list[str]:
-    """Return the tables of the scenarios."""
-    lines: list[str] = []
-    for figures in found:
-        lines += [f"| {figures['backend']} | DeeBase, ms | reference, ms | ratio |", "|---|---|---|---|"]
-        for scenario, sides in figures["milliseconds"].items():
-            (own, first), (other, second) = ((who, statistics.median(values)) for who, values in sides.items())
-            names = "" if other == "driver" else f" ({own} against {other})"
-            lines.append(f"| {scenario.strip()}{names} | {first:,.2f} | {second:,.2f} | {first / second:.2f} |")
-        lines.append("")
-    return lines
+def write(saved: Saved, root: Path) -> None:
+    """Write the chart, the page and the table of aims into a project's directory."""
+    (root / CHART).parent.mkdir(parents=True, exist_ok=True)
+    (root / CHART).write_text(chart(_services(saved), conditions(saved)), encoding="utf-8")
+    found = blocks(saved)
+    for page in (root / PAGE, root / AIMS):
+        page.write_text(filled(page.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def main(files: tuple[Path, ...]) -> None:
-    """Write the figures of these files into docs/performance.md."""
-    loaded = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    runs = [figures for figures in loaded if isinstance(figures, dict)]
-    lists = [figures for figures in loaded if isinstance(figures, list)]
-    lines = [machine(runs[0]), "", *aims(runs), ""]
-    for backend in ("sqlite", "postgres"):
-        lines += [*table(runs[0], backend), ""]
-    for found in lists:
-        lines += scenarios(found)
-    text = PAGE.read_text(encoding="utf-8")
-    head, _, rest = text.partition(BEGIN)
-    tail = rest.partition(END)[2]
-    PAGE.write_text(f"{head}{BEGIN}\n\n{chr(10).join(lines).strip()}\n\n{END}{tail}", encoding="utf-8")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=ROOT, help="The project's directory.")
+def main(file: Path, root: Path) -> None:
+    """Write the figures of FILE into the chart, docs/performance.md and benchmarks/README.md."""
+    write(json.loads(file.read_text(encoding="utf-8")), root)
 
 
 if __name__ == "__main__":

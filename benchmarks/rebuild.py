@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
-import time
 from contextlib import closing
 from pathlib import Path
-from statistics import median
 
 import click
 
+from benchmarks.clock import Clock, Cost
+from benchmarks.figures import Figures
 from benchmarks.flights import flights
+from benchmarks.report import compared
 from deebase import Database
 
 
@@ -32,28 +33,30 @@ def fill(path: Path, count: int) -> None:
         connection.commit()
 
 
-async def copying(path: Path) -> float:
-    """Return the seconds of copying the rows into a table with the same indexes, in one transaction."""
+async def copying(path: Path) -> Cost:
+    """Return the cost of copying the rows into a table with the same indexes, in one transaction."""
+    clock = Clock()
     async with Database(path) as db:
-        start = time.perf_counter()
+        clock.start()
         async with db.transaction():
             (made,) = await db.q("SELECT sql FROM sqlite_master WHERE name = 'flight'")
             await db.q(made["sql"].replace("TABLE flight", "TABLE copy", 1))
             await db.q("INSERT INTO copy SELECT * FROM flight")
             await db.q("CREATE INDEX copy_by_carrier ON copy (carrier)")
             await db.q("CREATE INDEX copy_by_day ON copy (month, day)")
-        seconds = time.perf_counter() - start
+        cost = clock.stop()
         await db.q("DROP TABLE copy")
-        return seconds
+        return cost
 
 
-async def rebuilding(path: Path, *, not_null: bool) -> float:
-    """Return the seconds of a change that needs a rebuild."""
+async def rebuilding(path: Path, *, not_null: bool) -> Cost:
+    """Return the cost of a change that needs a rebuild."""
+    clock = Clock()
     async with Database(path) as db:
         await db.reflect()
-        start = time.perf_counter()
+        clock.start()
         await db.t.flight.transform(not_null={"carrier": not_null})
-        return time.perf_counter() - start
+        return clock.stop()
 
 
 @click.command()
@@ -64,14 +67,12 @@ def main(rows: int, repeat: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "flights.db"
         fill(path, rows)
-        copied: list[float] = []
-        rebuilt: list[float] = []
+        work = f"rebuild of {rows:,} rows"
+        copied, rebuilt = Figures("sqlite", work, "INSERT ... SELECT and indexes"), Figures("sqlite", work, "transform")
         for turn in range(repeat):
-            copied.append(asyncio.run(copying(path)))
-            rebuilt.append(asyncio.run(rebuilding(path, not_null=turn % 2 == 0)))
-    ratio = median(copied) / median(rebuilt)
-    print(f"{rows} rows: INSERT ... SELECT and indexes {median(copied):.2f} s, rebuild {median(rebuilt):.2f} s")
-    print(f"the rebuild has {ratio:.2f} of the speed (wanted: 0.5)")
+            copied.add(asyncio.run(copying(path)))
+            rebuilt.add(asyncio.run(rebuilding(path, not_null=turn % 2 == 0)))
+    click.echo(f"{compared(rebuilt, copied)} (aim: 2)")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import statistics
 import tempfile
-import time
 import tracemalloc
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
@@ -17,7 +15,11 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from benchmarks.clock import Clock, Cost
+from benchmarks.figures import Figures
+from benchmarks.report import compared
 from benchmarks.server import running_server
+from benchmarks.target import Backend
 from deebase import Database
 
 TABLE = """
@@ -35,27 +37,29 @@ async def made(url: str, tables: int) -> None:
         await db.script("".join(TABLE.format(n=n, parent=max(0, n - 1)) for n in range(tables)))
 
 
-async def with_deebase(url: str, *, build: bool = False) -> float:
-    """Return the seconds of `reflect()`, optionally with building every table."""
+async def with_deebase(url: str, *, build: bool = False) -> Cost:
+    """Return the cost of `reflect()`, optionally with building every table."""
     async with Database(url) as db:
         await db.item("SELECT 1")
-        start = time.perf_counter()
+        clock = Clock()
+        clock.start()
         await db.reflect()
         if build:
             assert all(table.columns for table in db.t)
-        return time.perf_counter() - start
+        return clock.stop()
 
 
-async def with_sqlalchemy(url: str) -> float:
-    """Return the seconds of `MetaData.reflect()`."""
+async def with_sqlalchemy(url: str) -> Cost:
+    """Return the cost of `MetaData.reflect()`."""
     async with Database(url) as db:
         engine = create_async_engine(db.engine.url)
     try:
         async with engine.connect() as connection:
             await connection.execute(sa.text("SELECT 1"))
-            start = time.perf_counter()
+            clock = Clock()
+            clock.start()
             await connection.run_sync(sa.MetaData().reflect)
-            return time.perf_counter() - start
+            return clock.stop()
     finally:
         await engine.dispose()
 
@@ -93,27 +97,25 @@ async def kept_bytes(url: str) -> int:
         return held
 
 
-async def median(run: Callable[[], Awaitable[float]], rounds: int) -> float:
-    """Return the milliseconds of the median run."""
-    figures: list[float] = []
-    await run()
-    for _ in range(rounds):
-        gc.collect()
-        figures.append(await run())
-    return statistics.median(figures) * 1000
-
-
-async def measure(name: str, url: str, tables: int, rounds: int, say: Callable[[str], None]) -> None:
+async def measure(name: Backend, url: str, tables: int, rounds: int, say: Callable[[str], None]) -> None:
     """Print the figures of one database."""
     await made(url, tables)
-    theirs = await median(lambda: with_sqlalchemy(url), rounds)
-    ours = await median(lambda: with_deebase(url), rounds)
-    built = await median(lambda: with_deebase(url, build=True), rounds)
-    say(f"{name}: {tables} tables with 3 indexes each, {await statements(url)} statements")
-    say(f"  MetaData.reflect         {theirs:8.1f} ms")
-    say(f"  reflect()                {ours:8.1f} ms   ratio {ours / theirs:.3f}")
-    say(f"  reflect(), all built     {built:8.1f} ms   ratio {built / theirs:.3f}")
-    say(f"  memory of what was read  {await kept_bytes(url) / 1024:8.0f} KiB")
+    runs: dict[str, Callable[[], Awaitable[Cost]]] = {
+        "MetaData.reflect": lambda: with_sqlalchemy(url),
+        "reflect()": lambda: with_deebase(url),
+        "reflect(), all built": lambda: with_deebase(url, build=True),
+    }
+    work = f"{tables} tables with 3 indexes each"
+    theirs, *ours = (Figures(name, work, side) for side in runs)
+    for number in range(rounds + 1):
+        for figures, run in zip((theirs, *ours), runs.values(), strict=True):
+            gc.collect()
+            cost = await run()
+            if number:  # the first round warms up
+                figures.add(cost)
+    for figures in ours:
+        say(compared(figures, theirs))
+    say(f"  {await statements(url)} statements, {await kept_bytes(url) / 1024:.0f} KiB of memory for what was read")
 
 
 @click.command()
@@ -121,7 +123,7 @@ async def measure(name: str, url: str, tables: int, rounds: int, say: Callable[[
 @click.option("--tables", type=click.IntRange(min=1), default=100, help="Number of tables.")
 @click.option("--rounds", type=click.IntRange(min=1), default=7, help="Measurements of each; the median counts.")
 def main(backend: str, tables: int, rounds: int) -> None:
-    """Print the milliseconds of reflection, and its ratio to SQLAlchemy's."""
+    """Print the times of reflection, and their ratios to SQLAlchemy's."""
     with ExitStack() as stack:
         if backend in ("sqlite", "all"):
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dbreflect-")))

@@ -1,98 +1,109 @@
-"""The figures as a table and as JSON."""
+"""The figures of the calls as tables for the terminal, and what is saved with every figure."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import sqlite3
-import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.aims import Verdict
+from benchmarks.figures import KINDS, Figures, grouped, ratio
 from benchmarks.peers import BASELINES, ENTRIES
-from benchmarks.runner import Result
-from benchmarks.target import Backend, Durability
-from benchmarks.targets import TARGETS
+from benchmarks.target import Backend
+
+#: Packages beyond those of the peers whose versions are saved.
+_OTHERS = ("starlette", "uvicorn", "uvloop", "httptools", "pyarrow", "adbc-driver-manager")
 
 
-def baseline_of(results: Sequence[Result], result: Result) -> Result | None:
-    """Return the result of the plain driver, if it was measured."""
-    name = BASELINES[result.backend]
-    same = (one for one in results if one.backend == result.backend and one.operation == result.operation)
-    return next((one for one in same if one.peer == name), None)
-
-
-def ratio_of(results: Sequence[Result], result: Result) -> float | None:
-    """Return the ratio of a peer to the plain driver; None if one of them has no figure.
-
-    The two are compared within each round, because the load of the machine changes from round to round,
-    and the median of these ratios is taken.
-    """
-    baseline = baseline_of(results, result)
-    if baseline is None or baseline.median is None or result.median is None:
-        return None
-    pairs = zip(result.microseconds, baseline.microseconds, strict=False)  # a slow import has fewer rounds
-    return statistics.median(own / other for own, other in pairs)
-
-
-def table(backend: Backend, results: Sequence[Result]) -> Table:
-    """Return the table of one backend: microseconds per call, and the ratio to the plain driver below."""
-    mine = [result for result in results if result.backend == backend]
-    peers = list(dict.fromkeys(result.peer for result in mine))
+def table(backend: Backend, figures: Sequence[Figures]) -> Table:
+    """Return the table of one database: microseconds per call, and the ratios to the plain driver below."""
+    works = grouped(one for one in figures if one.backend == backend)
+    sides = list(dict.fromkeys(side for work in works.values() for side in work))
     shown = Table()
     shown.add_column("operation", no_wrap=True)
-    for peer in peers:
-        shown.add_column(peer, justify="right", no_wrap=True)
-    for operation in dict.fromkeys(result.operation for result in mine):
-        by_peer = {result.peer: result for result in mine if result.operation == operation}
-        shown.add_row(operation.label, *(_cell(results, by_peer[peer]) for peer in peers))
+    for side in sides:
+        shown.add_column(side, justify="right", no_wrap=True)
+    for work, found in works.items():
+        baseline = found.get(BASELINES[backend])
+        shown.add_row(work, *(_cell(found[side], baseline) for side in sides))
     return shown
 
 
-def _cell(results: Sequence[Result], result: Result) -> str:
-    if result.error is not None:
+def _cell(own: Figures, baseline: Figures | None) -> str:
+    if own.error is not None:
         return "failed"
-    if result.median is None:
+    seconds = own.median()
+    if seconds is None:
         return "-"
-    ratio = ratio_of(results, result)
-    figure = f"{result.median:,.1f}" if result.median < 100 else f"{result.median:,.0f}"
-    return figure if ratio is None else f"{figure}\n{ratio:.2f}x"
+    ratios = [ratio(own, baseline, kind) if baseline else None for kind in ("wall", "cpu")]
+    below = " ".join(f"{one:.2f}" for one in ratios if one is not None)
+    return f"{microseconds(seconds)}\n{below}".rstrip()
 
 
-def show(console: Console, results: Sequence[Result]) -> None:
+def microseconds(seconds: float) -> str:
+    """Return a time as microseconds with three digits or more."""
+    return f"{seconds * 1e6:,.1f}" if seconds < 1e-4 else f"{seconds * 1e6:,.0f}"
+
+
+def compared(own: Figures, other: Figures) -> str:
+    """Return one line: the times of both sides, and their ratios."""
+    times = ", ".join(f"{one.side} {_time(one.median())}" for one in (own, other))
+    names = {"wall": "wall time", "cpu": "CPU time", "server": "CPU time of the server"}
+    found = [(ratio(own, other, kind), names[kind]) for kind in KINDS]
+    ratios = ", ".join(f"{value:.2f} by {name}" for value, name in found if value is not None)
+    return f"{own.backend}, {own.work}: {times}; ratio {ratios}"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.2f} ms"
+
+
+def console(file: TextIO) -> Console:
+    """Return a console whose tables are not cut at 80 columns in a file."""
+    return Console(file=file, width=None if file.isatty() else 140)
+
+
+def show(output: Console, figures: Sequence[Figures]) -> None:
     """Print the tables and the failures."""
-    backends: dict[Backend, None] = dict.fromkeys(result.backend for result in results)
+    backends: dict[Backend, None] = dict.fromkeys(one.backend for one in figures)
     for backend in backends:
         unit = "microseconds per operation, per row for many rows"
-        console.print(f"{backend}: {unit}; below it, how many times {BASELINES[backend]}", highlight=False)
-        console.print(table(backend, results))
-    for result in results:
-        if result.error is not None:
-            console.print(
-                f"{result.backend} {result.operation.label} {result.peer} failed: {result.error}",
-                markup=False,
-                highlight=False,
-            )
+        below = f"below, the ratios to {BASELINES[backend]} by wall time and by CPU time of the process"
+        output.print(f"{backend}: {unit}; {below}", highlight=False)
+        output.print(table(backend, figures))
+    for one in figures:
+        if one.error is not None:
+            line = f"{one.backend} {one.work} {one.side} failed: {one.error}"
+            output.print(line, markup=False, highlight=False)
 
 
-def missed(results: Sequence[Result], durability: Durability) -> list[str]:
+def missed(verdicts: Sequence[Verdict]) -> list[str]:
     """Return a line for each aim that was measured and missed."""
-    lines: list[str] = []
-    for target in TARGETS:
-        for result in results:
-            measured = (result.backend, result.operation.name, result.operation.tasks)
-            ratio = ratio_of(results, result) if result.peer == "deebase" and measured == target.measured else None
-            if ratio is not None and ratio > target.most and durability == target.durability:
-                lines.append(f"missed: {target.title} on {target.backend}: {ratio:.2f}, aimed at {target.most:.2f}")
-    return lines
+    return [
+        f"missed by {' and '.join(verdict.missed)}: {verdict.aim.title} on {verdict.aim.backend}: "
+        f"{_ratio(verdict.wall)} and {_ratio(verdict.cpu)}, aimed at {verdict.aim.most:.2f}"
+        for verdict in verdicts
+        if verdict.missed
+    ]
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def versions() -> dict[str, str]:
     """Return the versions of the measured libraries."""
     found = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
-    for distribution in sorted({name for entry in ENTRIES for name in entry.distributions}):
+    for distribution in sorted({name for entry in ENTRIES for name in entry.distributions}.union(_OTHERS)):
         try:
             found[distribution] = importlib.metadata.version(distribution)
         except importlib.metadata.PackageNotFoundError:
@@ -100,25 +111,25 @@ def versions() -> dict[str, str]:
     return found
 
 
-def as_json(results: Sequence[Result], settings: dict[str, object]) -> dict[str, object]:
-    """Return all figures and their settings as a JSON value."""
+def machine() -> dict[str, Any]:
+    """Return the processor, the number of its cores and the system."""
+    return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()}
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def as_json(figures: Sequence[Any], settings: Mapping[str, object]) -> dict[str, Any]:
+    """Return figures with the settings, the versions and the machine as a JSON value."""
     return {
-        "settings": settings,
+        "settings": dict(settings),
         "versions": versions(),
-        "machine": {"system": platform.system(), "processor": platform.machine()},
-        "results": [
-            {
-                "backend": result.backend,
-                "operation": result.operation.name,
-                "tasks": result.operation.tasks,
-                "peer": result.peer,
-                "microseconds": None if result.median is None else round(result.median, 2),
-                "ratio": None if (ratio := ratio_of(results, result)) is None else round(ratio, 3),
-                "baseline": BASELINES[result.backend],
-                "rounds": [round(figure, 2) for figure in result.microseconds],
-                "calls": result.calls,
-                "error": result.error,
-            }
-            for result in results
-        ],
+        "machine": machine(),
+        "figures": [one.as_json() for one in figures],
     }

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import statistics
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from benchmarks.clock import Clock, Cost
+from benchmarks.figures import Figures
 from benchmarks.flights import Flight
-from benchmarks.peers.peer import Peer, Row
+from benchmarks.peers.peer import Peer, Row, as_dict
 from benchmarks.store import Store
 from benchmarks.target import Backend
-from benchmarks.workload import BULK, FIELDS, OPERATIONS, Calls, Operation, person, values
+from benchmarks.workload import BULK, OPERATIONS, Calls, Operation, person, values
 
 #: The maximum number of calls of one measurement.
 _MOST_CALLS = 10_000
@@ -22,8 +22,8 @@ _FEWEST_CALLS = 64
 _WARM_UP_CALLS = 64
 #: Seconds after which a measurement counts as failed.
 _TIME_LIMIT = 180
-#: Seconds of importing after which a peer is not measured again.
-_LONG_IMPORT = 10
+#: Seconds of work after which a peer is not measured again in an operation.
+_LONG = 5
 
 Method = Callable[..., Awaitable[object]]
 
@@ -54,30 +54,8 @@ class Contestant:
     name: str
     peer: Peer
     store: Store
+    clock: Clock
     calls: Calls = field(default_factory=Calls)
-
-
-@dataclass
-class Result:
-    """The figures of one peer for one operation.
-
-    Attributes:
-        microseconds: Per call (per row for the import), one figure per round.
-        calls: Calls per round.
-        error: Why there are no figures, else None.
-    """
-
-    backend: Backend
-    operation: Operation
-    peer: str
-    microseconds: list[float] = field(default_factory=list)
-    calls: int = 0
-    error: str | None = None
-
-    @property
-    def median(self) -> float | None:
-        """Median of the rounds; None without any."""
-        return statistics.median(self.microseconds) if self.microseconds and self.error is None else None
 
 
 async def check(contestant: Contestant) -> None:
@@ -89,7 +67,7 @@ async def check(contestant: Contestant) -> None:
     peer, store = contestant.peer, contestant.store
     await store.reset(deletable=0)
     _expect(await peer.get(7), person(7))
-    inserted = _plain(await peer.insert(values(3)))
+    inserted = as_dict(await peer.insert(values(3)))
     _expect(inserted, {**values(3), "id": inserted["id"]})
     _expect(await peer.update(8, 0.5), {**person(8), "score": 0.5})
     _expect(await peer.upsert(person(8)), person(8))
@@ -99,7 +77,7 @@ async def check(contestant: Contestant) -> None:
     _expect(rows[0], person(101))
     _expect(rows[-1], person(200))
     found = await peer.where_20(25)
-    if len(found) != 20 or {_plain(row)["age"] for row in found} != {25}:
+    if len(found) != 20 or {as_dict(row)["age"] for row in found} != {25}:
         raise AssertionError("not the 20 rows of that age")
     await peer.transaction(9, 10, 0.25)
     _expect(await peer.get(10), {**person(10), "score": 0.25})
@@ -107,19 +85,14 @@ async def check(contestant: Contestant) -> None:
         await peer.upsert(person(key))
 
 
-def _plain(row: Row) -> dict[str, object]:
-    if isinstance(row, dict):
-        return dict(cast("dict[str, object]", row))
-    return {name: getattr(row, name) for name in FIELDS}
-
-
 def _expect(row: Row, expected: object) -> None:
-    if _plain(row) != expected:
+    if as_dict(row) != expected:
         raise AssertionError(f"got {row!r} instead of {expected!r}")
 
 
-async def _timed(method: Method, calls: Sequence[tuple[object, ...]], tasks: int) -> float:
-    """Return the seconds that so many tasks need for all calls together."""
+async def _timed(contestant: Contestant, name: str, calls: Sequence[tuple[object, ...]], tasks: int) -> Cost:
+    """Return what all calls together cost when so many tasks make them."""
+    method: Method = getattr(contestant.peer, name)
     pending = iter(calls)
 
     async def work() -> None:
@@ -127,52 +100,50 @@ async def _timed(method: Method, calls: Sequence[tuple[object, ...]], tasks: int
             await method(*arguments)
 
     gc.collect()
-    start = time.perf_counter()
+    contestant.clock.start()
     if tasks == 1:
         await work()
     else:
         async with asyncio.TaskGroup() as group:
             for _ in range(tasks):
                 group.create_task(work())
-    return time.perf_counter() - start
+    return contestant.clock.stop()
 
 
-async def _measure(contestant: Contestant, operation: Operation, count: int) -> float:
-    """Return the microseconds per call of one measurement."""
+async def _measure(contestant: Contestant, operation: Operation, count: int) -> Cost:
+    """Return the cost of a call in one measurement."""
     await contestant.store.reset(deletable=count if operation.name == "delete" else 0)
     calls = contestant.calls.make(operation.name, count)
-    method: Method = getattr(contestant.peer, operation.name)
-    return await _timed(method, calls, operation.tasks) / count * 1e6
+    return (await _timed(contestant, operation.name, calls, operation.tasks)).per(count)
 
 
-async def _measure_bulk(contestant: Contestant, operation: Operation, flights: Sequence[Flight]) -> tuple[float, int]:
-    """Return the microseconds per row of one call, and its number of rows."""
+async def _measure_bulk(contestant: Contestant, operation: Operation, rows: Sequence[object]) -> Cost:
+    """Return the cost of a row in one call."""
     await contestant.store.reset(deletable=0)
+    cost = await _timed(contestant, operation.name, [(rows,)], 1)
     imports = operation.name == "import_flights"
-    rows: Sequence[object] = flights if imports else contestant.calls.bulk(operation.name)
-    method: Method = getattr(contestant.peer, operation.name)
-    seconds = await _timed(method, [(rows,)], 1)
     stored = await contestant.store.count_flights() if imports else await contestant.store.count_added()
     # Every other row of an upsert existed before.
     expected = len(rows) // 2 if operation.name == "upsert_many" else len(rows)
     if stored != expected:
         raise AssertionError(f"{stored} rows stored instead of {expected}")
-    return seconds / len(rows) * 1e6, len(rows)
+    return cost.per(len(rows))
 
 
 async def _one_round(
-    contestant: Contestant, operation: Operation, plan: Plan, result: Result, flights: Sequence[Flight]
+    contestant: Contestant, operation: Operation, plan: Plan, figures: Figures, flights: Sequence[Flight]
 ) -> None:
     async with asyncio.timeout(_TIME_LIMIT):
         if operation.name in BULK:
-            figure, result.calls = await _measure_bulk(contestant, operation, flights)
-            result.microseconds.append(figure)
+            rows: Sequence[object] = flights or contestant.calls.bulk(operation.name)
+            figures.calls = len(rows)
+            figures.add(await _measure_bulk(contestant, operation, rows))
             return
-        if not result.calls:
+        if not figures.wall:
             warm_up = await _measure(contestant, operation, min(plan.repeat or _WARM_UP_CALLS, _WARM_UP_CALLS))
-            fitting = int(plan.seconds * 1e6 / warm_up)
-            result.calls = plan.repeat or max(_FEWEST_CALLS, min(_MOST_CALLS, fitting))
-        result.microseconds.append(await _measure(contestant, operation, result.calls))
+            fitting = int(plan.seconds / warm_up.wall)
+            figures.calls = plan.repeat or max(_FEWEST_CALLS, min(_MOST_CALLS, fitting))
+        figures.add(await _measure(contestant, operation, figures.calls))
 
 
 async def compare(
@@ -182,7 +153,7 @@ async def compare(
     plan: Plan,
     flights: Callable[[], Sequence[Flight]],
     progress: Callable[[str], None],
-) -> list[Result]:
+) -> list[Figures]:
     """Measure all peers on one backend.
 
     The rounds are interleaved, and each begins with another peer, so that what the machine does meanwhile
@@ -197,15 +168,15 @@ async def compare(
         progress: Called with a line of text before each operation.
 
     Returns:
-        One result per operation and peer.
+        The figures of each operation and peer.
     """
     # The garbage collection before each measurement skips the objects that the libraries have loaded.
     gc.freeze()
-    results: list[Result] = []
+    results: list[Figures] = []
     for operation in operations:
         progress(f"{backend}: {operation.label}")
         rows = flights() if operation.name == "import_flights" else []
-        current = [Result(backend, operation, contestant.name) for contestant in contestants]
+        current = [Figures(backend, operation.label, contestant.name) for contestant in contestants]
         for number in range(plan.import_rounds if operation.name == "import_flights" else plan.rounds):
             for place in range(len(contestants)):
                 index = (place + number) % len(contestants)
@@ -216,19 +187,18 @@ async def compare(
     return results
 
 
-def _enough(result: Result) -> bool:
-    """Tell whether a peer's import takes so long that one round has to do."""
-    seconds = sum(result.microseconds) * result.calls / 1e6
-    return result.operation.name == "import_flights" and seconds > _LONG_IMPORT
+def _enough(figures: Figures) -> bool:
+    """Tell whether a peer takes so long that fewer rounds have to do."""
+    return sum(figures.wall) * figures.calls > _LONG
 
 
 async def _tried(
-    contestant: Contestant, operation: Operation, plan: Plan, result: Result, flights: Sequence[Flight]
+    contestant: Contestant, operation: Operation, plan: Plan, figures: Figures, flights: Sequence[Flight]
 ) -> None:
     try:
-        await _one_round(contestant, operation, plan, result, flights)
+        await _one_round(contestant, operation, plan, figures, flights)
     except Exception as error:  # whatever a library raises is its result
-        result.error = _innermost(error)
+        figures.error = _innermost(error)
 
 
 def _innermost(error: BaseException) -> str:

@@ -23,10 +23,12 @@ class Server:
     Attributes:
         directory: Directory of the socket.
         port: Port that is part of the socket's name.
+        process: Its first process.
     """
 
     directory: Path
     port: int
+    process: int
 
     @property
     def url(self) -> str:
@@ -66,6 +68,6 @@ def running_server() -> Generator[Server, None, None]:
             embedded = get_server(Path(directory) / "data", cleanup_mode="stop")
         try:
             info = embedded.get_postmaster_info()
-            yield Server(Path(str(info.socket_dir)), int(info.port or 5432))
+            yield Server(Path(str(info.socket_dir)), int(info.port or 5432), info.pid)
         finally:
             embedded.cleanup()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from benchmarks.flights import COLUMNS, TEXT_COLUMNS
@@ -33,6 +33,15 @@ class Target:
     database: str
     port: int
     durability: Durability
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a JSON value, for another process."""
+        return vars(self) | {"place": str(self.place)}
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> Target:
+        """Return the target of a JSON value."""
+        return cls(**saved | {"place": Path(saved["place"])})
 
     @property
     def url(self) -> str:

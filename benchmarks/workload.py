@@ -57,15 +57,18 @@ class Operation:
     Attributes:
         name: Name of the peer's method.
         tasks: How many tasks share the calls.
+        title: The printed name, if it is another.
     """
 
     name: str
-    tasks: int
+    tasks: int = 1
+    title: str = ""
 
     @property
     def label(self) -> str:
         """The printed name."""
-        return f"{self.name} x{self.tasks}" if self.tasks > 1 else self.name
+        title = self.title or self.name
+        return f"{title} x{self.tasks}" if self.tasks > 1 else title
 
 
 #: Rows of one call of the bulk operations, which are measured per row.
@@ -74,13 +77,13 @@ BULK_ROWS = 10_000
 _BY_KEY = ("get", "insert", "update", "upsert", "delete")
 OPERATIONS = (
     *(Operation(name, tasks) for name in _BY_KEY for tasks in (1, 32)),
-    Operation("select_100", 1),
-    Operation("where_20", 1),
-    Operation("transaction", 1),
-    Operation("insert_many", 1),
-    Operation("insert_many_returning", 1),
-    Operation("upsert_many", 1),
-    Operation("import_flights", 1),
+    Operation("select_100", title="select 100 rows"),
+    Operation("where_20", title="20 rows by an indexed condition"),
+    Operation("transaction", title="transaction of two updates"),
+    Operation("insert_many", title="bulk insert"),
+    Operation("insert_many_returning", title="bulk insert, returning"),
+    Operation("upsert_many", title="bulk upsert"),
+    Operation("import_flights", title="import of flights"),
 )
 #: Operations that take a list of rows: the figures are per row.
 BULK = frozenset({"insert_many", "insert_many_returning", "upsert_many", "import_flights"})

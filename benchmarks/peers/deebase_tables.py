@@ -86,7 +86,7 @@ class DeebaseTables:
 
     async def where_20(self, age: int) -> Sequence[Row]:
         """Read twenty rows."""
-        return await self._people(age=age, limit=20)
+        return await self._people(self._people.c.age == age, order_by="id", limit=20)
 
     async def insert_many(self, rows: Sequence[Values]) -> None:
         """Store many rows."""

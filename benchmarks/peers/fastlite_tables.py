@@ -49,7 +49,7 @@ class FastliteTables:
 
     async def where_20(self, age: int) -> Sequence[object]:
         """Read twenty rows."""
-        rows: list[object] = self._people(where="age = ?", where_args=[age], limit=20)
+        rows: list[object] = self._people(where="age = ?", where_args=[age], order_by="id", limit=20)
         return rows
 
     async def insert_many(self, rows: Sequence[Values]) -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from benchmarks.flights import Flight
 from benchmarks.target import Target
-from benchmarks.workload import Person, Values
+from benchmarks.workload import FIELDS, Person, Values
 
 #: A row as the library returns it: a dict or an object with all six columns.
 Row = object
+
+
+def as_dict(row: Row) -> dict[str, object]:
+    """Return a peer's row as a dict."""
+    if isinstance(row, dict):
+        return dict(cast("dict[str, object]", row))
+    return {name: getattr(row, name) for name in FIELDS}
 
 
 class Peer(Protocol):
@@ -39,7 +46,7 @@ class Peer(Protocol):
         ...
 
     async def where_20(self, age: int) -> Sequence[Row]:
-        """Read twenty rows of one age, by an index."""
+        """Read the first twenty rows of one age, by an index, in the order of their keys."""
         ...
 
     async def transaction(self, first: int, second: int, score: float) -> None:

@@ -112,7 +112,8 @@ class PiccoloTables:
 
     async def where_20(self, age: int) -> Sequence[object]:
         """Read twenty rows."""
-        rows: list[object] = await self._person.select().where(self._person.age == age).limit(20)
+        query = self._person.select().where(self._person.age == age).order_by(self._person.id).limit(20)
+        rows: list[object] = await query
         return rows
 
     async def insert_many(self, rows: Sequence[Values]) -> None:

@@ -45,7 +45,7 @@ def statements(backend: Backend) -> Statements:
         f"ON CONFLICT (id) DO UPDATE SET {_CHANGED} RETURNING {_ALL}",
         delete=f"DELETE FROM person WHERE id = {mark(1)}",
         select_100=f"SELECT {_ALL} FROM person WHERE id > {mark(1)} ORDER BY id LIMIT 100",
-        where_20=f"SELECT {_ALL} FROM person WHERE age = {mark(1)} LIMIT 20",
+        where_20=f"SELECT {_ALL} FROM person WHERE age = {mark(1)} ORDER BY id LIMIT 20",
         add=f"INSERT INTO person ({', '.join(FIELDS[1:])}) VALUES ({marks(5)})",
         put=f"INSERT INTO person ({_ALL}) VALUES ({marks(6)}) ON CONFLICT (id) DO UPDATE SET {_CHANGED}",
         add_flight=f"INSERT INTO flight_row ({', '.join(COLUMNS)}) VALUES ({marks(len(COLUMNS))})",

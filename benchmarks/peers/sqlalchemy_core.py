@@ -96,7 +96,7 @@ class SqlalchemyCore:
 
     async def where_20(self, age: int) -> Sequence[Mapping[str, object]]:
         """Read twenty rows."""
-        statement = sa.select(PERSON).where(PERSON.c.age == age).limit(20)
+        statement = sa.select(PERSON).where(PERSON.c.age == age).order_by(PERSON.c.id).limit(20)
         async with self._engine.connect() as connection:
             return [dict(row) for row in (await connection.execute(statement)).mappings()]
 

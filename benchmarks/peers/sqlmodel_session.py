@@ -98,8 +98,9 @@ class SqlmodelSession:
 
     async def where_20(self, age: int) -> Sequence[PersonModel]:
         """Read twenty rows."""
+        statement = select(PersonModel).where(col(PersonModel.age) == age).order_by(col(PersonModel.id)).limit(20)
         async with self._session() as session:
-            return (await session.exec(select(PersonModel).where(col(PersonModel.age) == age).limit(20))).all()
+            return (await session.exec(statement)).all()
 
     async def insert_many(self, rows: Sequence[Values]) -> None:
         """Store many rows."""

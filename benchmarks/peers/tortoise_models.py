@@ -101,7 +101,7 @@ class TortoiseModels:
 
     async def where_20(self, age: int) -> Sequence[PersonModel]:
         """Read twenty rows."""
-        return await PersonModel.filter(age=age).limit(20)
+        return await PersonModel.filter(age=age).order_by("id").limit(20)
 
     async def insert_many(self, rows: Sequence[Values]) -> None:
         """Store many rows."""

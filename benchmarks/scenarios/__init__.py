@@ -1,0 +1,1 @@
+"""Work of several calls, by DeeBase and by hand: parents of many rows, a large table, pages, a mixed load, a stream."""
