@@ -179,6 +179,7 @@ BEGINNING = "client_encoding='UTF8' gssencmode='disable' options='-c a=b\\\\ c'"
 STRINGS: list[tuple[str, dict[str, Any], str | None]] = [
     ("u:p%27w@h:1/d", {}, f"user='u' password='p\\'w' dbname='d' host='h' port='1' {BEGINNING}"),
     ("u@/d?host=a:1,b:2", {}, f"user='u' dbname='d' host='a,b' port='1,2' {BEGINNING}"),
+    ("u@/d?host=/tmp&port=7", {}, f"user='u' dbname='d' host='/tmp' port='7' {BEGINNING}"),
     ("u@/d?host=/tmp", {}, f"user='u' dbname='d' host='/tmp' port='5432' {BEGINNING}"),
     ("u@h/d", {"ssl": "verify-full"}, f"user='u' dbname='d' host='h' sslmode='verify-full' {BEGINNING}"),
     ("u@h/d", {"timeout": 2.5}, f"user='u' dbname='d' host='h' {BEGINNING} connect_timeout='3'"),

@@ -57,9 +57,12 @@ def connection_string(url: sa.URL, connect_args: Mapping[str, Any]) -> str | Non
     made["port"] = None if url.port is None else str(url.port)
     query = {name: value for name, value in url.query.items() if name not in _CACHES}
     ssl = connect_args.get("ssl", query.pop("ssl", None))
+    port = query.pop("port", made["port"])
+    if not isinstance(port, str | None):
+        return None
     if "host" in query:
-        made["host"], made["port"] = _hosts(query.pop("host"), made["port"])
-    elif "port" in query:
+        made["host"], made["port"] = _hosts(query.pop("host"), port)
+    elif port != made["port"]:
         return None
     if made["host"] is None or not query.keys() <= _SAME:
         return None
