@@ -225,7 +225,19 @@ class Database:
     @overload
     async def q(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[T]) -> list[T]: ...
 
-    async def q(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[Any] = dict) -> list[Any]:
+    @overload
+    async def q(
+        self, sql: str | sa.Executable, params: Any = None, *, as_: Literal["arrow", "polars", "pandas"]
+    ) -> Any: ...
+
+    async def q(
+        self,
+        sql: str | sa.Executable,
+        params: Any = None,
+        *,
+        row_type: type[Any] = dict,
+        as_: Literal["arrow", "polars", "pandas"] | None = None,
+    ) -> Any:
         """Run SQL text or a SQLAlchemy Core statement and return its rows.
 
         Args:
@@ -233,9 +245,11 @@ class Database:
                 literal question mark.
             params: a list for ``?``, a dict for ``:name``.
             row_type: dict, a dataclass, or a pydantic, attrs or msgspec class.
+            as_: "arrow", "polars" or "pandas" for a table or a frame with the types of the result, which SQLite tells
+                by its values.
 
         Returns:
-            A list of rows, empty for a statement that returns none.
+            A list of rows, empty for a statement that returns none; with ``as_``, a table or a frame.
 
         Raises:
             ValidationError: parameters that do not match the text.
@@ -247,7 +261,9 @@ class Database:
             rows = await db.q("SELECT * FROM post WHERE views > ?", [30])
             ```
         """
-        return await self._raw.rows(sql, params, row_type)
+        if as_ is None:
+            return await self._raw.rows(sql, params, row_type)
+        return await self._raw.table(sql, params, as_)
 
     async def item(self, sql: str | sa.Executable, params: Any = None) -> Any:
         """Return the value of a query that gives exactly one row with one column.

@@ -7,6 +7,7 @@ word THEIRS; a result or an error that holds it is a leak, and the other rows ar
 from __future__ import annotations
 
 import enum
+import importlib
 import io
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -298,6 +299,17 @@ async def iterate(w: World) -> Any:
     return rows, streamed, everything
 
 
+@covers("Query.arrow", "Query.polars", "Query.pandas")
+async def arrow(w: World) -> Any:
+    query = w.mine("1 = 1 OR n = 0", order_by="id")
+    tables = [await query.arrow(), await query.arrow(json="struct")]
+    async with w.db.transaction(read_only=True):
+        tables.append(await query.arrow())
+    frames = [await query.polars(), await query.pandas()]
+    assert [len(each) for each in (*tables, *frames)] == [len(w.my_ids)] * 5
+    return [table.to_pylist() for table in tables]
+
+
 @covers("Query.send", "Query.throw", "Query.close")
 async def as_tasks(w: World) -> Any:
     import asyncio
@@ -462,6 +474,16 @@ async def insert_all(w: World) -> Any:
     )
     assert await w.count_all() == before
     return await w.mine.insert_all([{"title": "e", "n": 1}], returning=True)
+
+
+@covers("Table.insert_all", "Table.upsert_all")
+async def insert_arrow(w: World) -> Any:
+    pa: Any = importlib.import_module("pyarrow")
+    assert await w.mine.insert_all(pa.table({"title": ["a"], "n": [1]})) == 1
+    theirs = await w.notes(title=f"{THEIRS} 0").arrow()
+    await refused(ScopeError, by=w.mine.insert_all(theirs.drop_columns(["id"])))
+    await refused(ScopeError, by=w.mine.upsert_all(theirs))
+    return None
 
 
 @covers("Table.insert_all")

@@ -8,13 +8,13 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from deebase._backends.error_translation import carry_outcome, redact, redacted_error, shown_cause
 from deebase._backends.protocols import Backend, ErrorTranslator, Settings
 from deebase._engine.loops import LoopResources, Loops
 from deebase._engine.transaction_scope import TransactionScope
-from deebase._lanes.interface import Columns, Lane, Lanes, Params, Rows
+from deebase._lanes.interface import Columns, Lane, Lanes, Params, Rows, Values
 from deebase._lanes.pool import closed_while_running
 from deebase._lanes.shield import run_shielded
 from deebase._sql.keyed import KeyedRead
@@ -190,6 +190,31 @@ class Executor:
             return await self.resources().lanes.fetch(statement, args)
         except BaseException as error:
             self.raise_translated(error, statement)
+
+    async def fetch_arrow(self, statement: Statement, args: Params) -> Any:
+        """Run one statement on a connection of its own, and return an Arrow table with the types of its driver.
+
+        Returns:
+            The table; None if rows have to be read, as in a transaction, which another connection does not see.
+        """
+        if await self.settled_transaction() is not None:
+            return None
+        try:
+            table = await self.resources().lanes.fetch_arrow(statement, args)
+        except BaseException as error:
+            self.raise_translated(error, statement)
+        if table is not None:
+            self._note(statement)
+        return table
+
+    async def fetch_columns(self, statement: Statement, args: Params, make: Callable[[Sequence[Values]], T]) -> list[T]:
+        """Run one statement in a transaction, and return what ``make`` makes of its rows by column, in pieces."""
+        scope = await self.settled_transaction()
+        if scope is None:
+            async with self.transaction(read_only=statement.reads):
+                return await self.fetch_columns(statement, args, make)
+        self._note(statement)
+        return await scope.run(lambda lane: lane.fetch_columns(statement, args, make), statement)
 
     def fetch_by_key(self, read: KeyedRead, args: Params, *, waits: bool = False) -> Awaitable[Rows]:
         """Return an awaitable of the row with a key, if it exists. Reads of the same turn share one statement.

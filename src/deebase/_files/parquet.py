@@ -13,18 +13,26 @@ from typing import Any, Final
 from uuid import UUID
 
 from deebase._files.file_errors import Fault
-from deebase._files.libraries import load
 from deebase._files.typed_values import TypedGuess
+from deebase._rows.arrow_columns import (
+    DIGITS_256,
+    ArrowColumn,
+    batch_of,
+    decimal_type,
+    declared_digits,
+    python_values,
+    schema_of,
+)
+from deebase._rows.libraries import load
 from deebase._types.base import ColumnType
-from deebase._types.registry import text_of
+from deebase._types.decimals import ExactNumber
+from deebase._types.text import String
 from deebase.types import UTCDateTime
 
 _WHAT: Final = "Parquet files"
 #: Rows of a batch, and of a row group that is written.
 _BATCH_ROWS = 1000
 _GROUP_ROWS = 50_000
-#: Digits of the widest decimal type of Arrow.
-_DECIMAL_DIGITS = 76
 #: Tests of ``pyarrow.types`` and the annotation of values that pass.
 _ANNOTATIONS: tuple[tuple[str, Any], ...] = (
     ("is_boolean", bool),
@@ -69,7 +77,7 @@ class ParquetReader:
             for batch in self._file.iter_batches(batch_size=_BATCH_ROWS):
                 for place, column in enumerate(batch.columns):
                     guesses[place].has_null = guesses[place].has_null or column.null_count > 0
-                    if annotations[place] is not str and _values(self._arrow, column) is None:
+                    if annotations[place] is not str and python_values(self._arrow, column) is None:
                         annotations[place] = str
                         guesses[place].note = "Python has no exact value for one of them"
                     elif annotations[place] is float and any(map(_is_nan, column.to_pylist())):
@@ -113,7 +121,7 @@ class ParquetReader:
         return list(zip(*columns, strict=True)) if columns else []
 
     def _read(self, column: Any) -> list[Any]:
-        values = _values(self._arrow, column)
+        values = python_values(self._arrow, column)
         if values is None:
             return list(column.cast(self._arrow.string()).to_pylist())
         if self._annotation(column.type) is float:
@@ -129,29 +137,6 @@ def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-def _values(arrow: Any, column: Any) -> list[Any] | None:
-    """Return the values of a column of a batch, None if Python has no exact value for one of them."""
-    kind = column.type
-    if arrow.types.is_temporal(kind) and getattr(kind, "unit", "") == "ns":
-        wanted: Any = arrow.time64("us")
-        if arrow.types.is_timestamp(kind):
-            wanted = arrow.timestamp("us", kind.tz)
-        elif arrow.types.is_duration(kind):
-            wanted = arrow.duration("us")
-        try:
-            column = column.cast(wanted, safe=True)
-        except arrow.ArrowInvalid:
-            return None
-    try:
-        return list(column.to_pylist(maps_as_pydicts="strict"))
-    except (ValueError, OverflowError, KeyError, TypeError):
-        pass
-    try:
-        return list(column.to_pylist())
-    except (ValueError, OverflowError):
-        return None
-
-
 class _Faults:
     """Turns the errors of pyarrow into faults of the file."""
 
@@ -163,6 +148,10 @@ class _Faults:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, self._errors):
             raise Fault("is not a Parquet file that pyarrow reads", "is it the right file, and whole?") from error
+
+
+def _is_undeclared(kind: ColumnType[Any]) -> bool:
+    return kind.is_builtin() and isinstance(kind, ExactNumber) and declared_digits(kind) is None
 
 
 class ParquetWriter:
@@ -178,59 +167,62 @@ class ParquetWriter:
         self._arrow = load("pyarrow", _WHAT, operation)
         self._parquet = load("pyarrow.parquet", _WHAT, operation)
         self._target = file
-        self._decimals = {name: [0, 0] for name, kind in columns.items() if Decimal in kind.classes}
-        self._texts = {name: kind for name, kind in columns.items() if self._type(kind) == self._arrow.string()}
-        self._schema = self._arrow.schema([(name, self._type(kind)) for name, kind in columns.items()])
+        #: Digits before and after the point of the columns that are declared without any.
+        self._decimals = {name: [0, 0] for name, kind in columns.items() if _is_undeclared(kind)}
+        self._columns = [
+            ArrowColumn(name, name, String() if name in self._decimals else kind, None)
+            for name, kind in columns.items()
+        ]
+        self._schema = schema_of(self._columns)
         # How many digits a decimal column needs is known at the end.
         self._file: Any = TemporaryFile() if self._decimals else file  # noqa: SIM115
         self._writer = self._parquet.ParquetWriter(self._file, self._schema)
-        self._rows: list[dict[str, Any]] = []
-
-    def _type(self, kind: ColumnType[Any]) -> Any:
-        arrow = self._arrow
-        if kind.is_builtin():
-            made = {
-                bool: arrow.bool_(),
-                int: arrow.int64(),
-                float: arrow.float64(),
-                bytes: arrow.binary(),
-                date: arrow.date32(),
-                datetime: arrow.timestamp("us"),
-                UTCDateTime: arrow.timestamp("us", "UTC"),
-                time: arrow.time64("us"),
-                timedelta: arrow.duration("us"),
-            }
-            for python, found in made.items():
-                if kind.python == python:
-                    return found
-        return arrow.string()
+        self._rows: list[Mapping[str, Any]] = []
+        self._group: list[Any] = []
 
     def row(self, row: Mapping[str, Any]) -> None:
         """Write a row."""
-        made = dict(row)
-        for name, kind in self._texts.items():
-            value = made[name]
-            if isinstance(value, Decimal) and name in self._decimals:
-                self._measure(self._decimals[name], value)
-            if value is not None and type(value) is not str:
-                made[name] = text_of(value) if kind.is_builtin() else kind.format(value)
-        self._rows.append(made)
-        if len(self._rows) >= _GROUP_ROWS:
-            self._flush()
+        self._rows.append(row)
+        if len(self._rows) >= _BATCH_ROWS:
+            self._convert()
+            if len(self._group) * _BATCH_ROWS >= _GROUP_ROWS:
+                self._flush()
+
+    def _values(self, name: str) -> list[Any]:
+        """Return the values of a column in the rows that wait."""
+        values = [row[name] for row in self._rows]
+        digits = self._decimals.get(name)
+        if digits is None:
+            return values
+        for value in values:
+            if value is not None:
+                self._measure(digits, value)
+        return [None if value is None else format(value, "f") for value in values]
 
     @staticmethod
     def _measure(digits: list[int], value: Decimal) -> None:
         """Take in how many digits a number has before and after its point."""
+        if not value.is_finite():
+            # The column stays text.
+            digits[0] = DIGITS_256 + 1
+            return
         exponent = int(value.as_tuple().exponent)
         digits[0] = max(digits[0], value.adjusted() + 1)
         digits[1] = max(digits[1], -exponent)
 
+    def _convert(self) -> None:
+        values = [self._values(column.name) for column in self._columns]
+        self._rows = []
+        self._group.append(batch_of(self._columns, self._schema, values))
+
     def _flush(self) -> None:
-        rows, self._rows = self._rows, []
-        self._writer.write_table(self._arrow.Table.from_pylist(rows, schema=self._schema))
+        table = self._arrow.Table.from_batches(self._group, schema=self._schema)
+        self._group = []
+        self._writer.write_table(table.unify_dictionaries())
 
     def end(self) -> None:
         """Write what remains, and the end of the file."""
+        self._convert()
         self._flush()
         self._writer.close()
         if self._decimals:
@@ -247,8 +239,8 @@ class ParquetWriter:
         arrow, schema = self._arrow, self._schema
         for name, (before, after) in self._decimals.items():
             digits = max(1, before + after)
-            if digits <= _DECIMAL_DIGITS:
-                made = arrow.decimal128(digits, after) if digits <= 38 else arrow.decimal256(digits, after)
+            if digits <= DIGITS_256:
+                made = decimal_type(digits, after)
                 schema = schema.set(schema.get_field_index(name), arrow.field(name, made))
         file = self._file
         with self._parquet.ParquetWriter(self._target, schema) as writer:

@@ -14,8 +14,8 @@ from zipfile import BadZipFile
 
 from deebase._files.file_errors import Fault, refused
 from deebase._files.guess import is_float
-from deebase._files.libraries import load
 from deebase._files.typed_values import TypedGuess
+from deebase._rows.libraries import load
 from deebase._types.base import ColumnType
 from deebase._types.registry import text_of
 

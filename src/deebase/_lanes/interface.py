@@ -6,7 +6,7 @@ A lane is a connection that stays checked out of SQLAlchemy's engine. It runs on
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,6 +21,13 @@ Params: TypeAlias = Sequence[Any]
 Rows: TypeAlias = list[Any]
 #: Columns as the driver describes them: names, or attributes with name and type.
 Columns: TypeAlias = list[Any]
+#: The values of one column in some rows.
+Values: TypeAlias = Sequence[Any]
+
+T = TypeVar("T")
+
+#: Rows that are handed on by column at once.
+COLUMN_ROWS = 4000
 
 
 class Cursor(Protocol):
@@ -108,6 +115,13 @@ class Lane(PooledLane, Protocol):
 
     async def fetch_many(self, statement: Statement, rows: Sequence[Params]) -> Rows:
         """Run a statement once per row of parameters and return the rows of all, in that order."""
+        ...
+
+    async def fetch_columns(self, statement: Statement, args: Params, make: Callable[[Sequence[Values]], T]) -> list[T]:
+        """Run a statement in a transaction, and return what ``make`` makes of its rows by column, a piece at a time.
+
+        SQLite calls it in the thread of the connection. A result without rows has no piece.
+        """
         ...
 
     async def open_cursor(self, statement: Statement, args: Params, size: int, *, guarded: bool = False) -> Cursor:
@@ -235,6 +249,14 @@ class Lanes(Protocol):
 
     def raw_fetch(self, statement: Statement, args: Params) -> Awaitable[tuple[Columns, Rows]]:
         """Run a statement of the user and return its columns and rows."""
+        ...
+
+    async def fetch_arrow(self, statement: Statement, args: Params) -> Any:
+        """Return the result of a statement as an Arrow table with the types of the driver for Arrow.
+
+        Returns:
+            The table; None if rows have to be read, because no such driver is there or gives the same.
+        """
         ...
 
     async def acquire(self, holder: str, *, write: bool, streams: bool = False) -> Lane:

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from sqlalchemy.engine import Dialect
 
-from deebase._types.base import has_types, is_a
+from deebase._sqltext.type_names import type_name
+from deebase._types.base import ColumnType, has_types, is_a
 from deebase._types.forms.foreign_values import sendable
-from deebase._types.registry import type_of
+from deebase._types.registry import column_type, postgres_column, type_of
 from deebase.errors import ValidationError
 from deebase.types import UNSET, SqlExpression
 
@@ -70,6 +71,17 @@ def described(columns: Sequence[Any]) -> tuple[list[str], list[Callable[[Any], A
     names = [column if isinstance(column, str) else column.name for column in columns]
     converters = [None if isinstance(column, str) else _POSTGRES.get(column.type.name) for column in columns]
     return unique_names(names), converters
+
+
+def described_kinds(columns: Sequence[Any]) -> list[ColumnType[Any] | None]:
+    """Return the types of the columns of a raw result; None where the database names none that is known."""
+    return [None if isinstance(column, str) else _kind_named(column.type.name) for column in columns]
+
+
+def _kind_named(name: str) -> ColumnType[Any] | None:
+    declared = str(type_name(name))
+    found = postgres_column(declared)
+    return None if found is None or not found.is_builtin() else column_type(found.reflected(declared))
 
 
 #: asyncpg has its own subclass of UUID. JSON is decoded by the codecs that SQLAlchemy sets.

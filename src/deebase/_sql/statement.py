@@ -24,6 +24,7 @@ class Statement:
         "changes_schema",
         "changes_session",
         "keeps_session",
+        "last_rows",
         "last_seconds",
         "reads",
         "reread",
@@ -55,6 +56,8 @@ class Statement:
         self.usual_seconds: float = _UNKNOWN
         #: Whether it may run in the thread of the event loop, if that is known.
         self.runs_in_loop: bool | None = None
+        #: Rows of its last result as an Arrow table; None before the first.
+        self.last_rows: int | None = None
         #: Writes one row: it may be committed together with others that wait for SQLite's writer.
         self.shares_commit: bool = shares_commit
         #: Changes settings of the connection (PRAGMA x = y, ATTACH): every SQLite lane repeats it.

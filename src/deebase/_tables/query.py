@@ -355,6 +355,72 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         read = self._source.model.columns[name].read
         return [row[0] if read is None or row[0] is None else read(row[0]) for row in rows]
 
+    async def arrow(self, *, json: Literal["text", "struct"] = "text") -> Any:
+        """Return the rows as an Arrow table, whose types are those of the table, the same on both databases.
+
+        Outside of a transaction, the driver of PostgreSQL for Arrow reads a large result, on a connection of its own.
+        Otherwise the table is made of rows.
+
+        Args:
+            json: documents are text, or what Arrow infers of all of them: objects become structs.
+
+        Raises:
+            InvalidOperationError: pyarrow is not installed (``pip install 'deebase[arrow]'``).
+            DataError: a value does not fit the Arrow type of its column.
+
+        Example:
+            ```python
+            table = await users(users.c.age >= 18, order_by="name").arrow()
+            print(table.schema)
+            ```
+        """
+        # Here, because only programs with Arrow tables need it.
+        from deebase._tables.arrow_results import arrow_table, columns_of
+
+        source = self._source
+        self._selection.refuse("arrow", "select=[...] names the columns, those of the key among them", "with_pk")
+        columns = columns_of(source, self._selected)
+        prepared = self._prepared(self._selected, self._limit)
+        return await arrow_table(source.executor, columns, *prepared, limit=self._limit, json=json)
+
+    async def polars(self, *, json: Literal["text", "struct"] = "text") -> Any:
+        """Return the rows as a frame of polars; ``arrow`` has the types.
+
+        Args:
+            json: as in ``arrow``.
+
+        Raises:
+            InvalidOperationError: polars or pyarrow is not installed, or polars has no type for a column.
+            DataError: as in ``arrow``.
+
+        Example:
+            ```python
+            frame = await users(order_by="age").polars()
+            ```
+        """
+        from deebase._tables.arrow_results import polars_frame
+
+        return polars_frame(await self.arrow(json=json))
+
+    async def pandas(self, *, json: Literal["text", "struct"] = "text") -> Any:
+        """Return the rows as a frame of pandas, whose columns have the types of Arrow; ``arrow`` lists them.
+
+        Args:
+            json: as in ``arrow``.
+
+        Raises:
+            InvalidOperationError: pandas or pyarrow is not installed.
+            DataError: as in ``arrow``.
+
+        Example:
+            ```python
+            frame = await users(order_by="age").pandas()
+            ```
+        """
+        from deebase._tables.arrow_results import pandas_frame
+
+        return pandas_frame(await self.arrow(json=json))
+
     async def explain(self) -> str:
         """Return the plan of the database for this query, which is not run.
 

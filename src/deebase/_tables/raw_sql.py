@@ -15,13 +15,15 @@ from deebase._rows.makers import converted, row_maker
 from deebase._rows.recently_used import RecentlyUsed
 from deebase._sql.binding import bind_text
 from deebase._sql.compiled import Parameters, prepare
-from deebase._sql.raw import adapt, described, unique_names
+from deebase._sql.raw import adapt, described, described_kinds, unique_names
 from deebase._sql.read_only import read_query
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.kinds import StatementKind, classify
 from deebase._sqltext.splitting import split_script
+from deebase._types.native import AnyValue
+from deebase._types.registry import column_type
 from deebase.errors import InvalidOperationError, MultipleRowsError, NotFoundError, QueryError, ValidationError
 from deebase.types import SqlExpression
 
@@ -107,6 +109,31 @@ class RawSql:
             return (unique_names(result.keys()), list(result.all())) if result.returns_rows else ([], [])
 
         return await block.run(execute)
+
+    async def table(self, sql: Any, params: Any, form: str) -> Any:
+        """Return the rows of a statement as an Arrow table, or as a frame of polars or pandas."""
+        # Here, because only programs with Arrow tables need it.
+        from deebase._tables.arrow_results import framed
+
+        frame = framed(form)
+        return frame(await self._arrow(sql, params))
+
+    async def _arrow(self, sql: Any, params: Any) -> Any:
+        from deebase._tables.arrow_results import raw_table
+
+        if isinstance(sql, str):
+            statement, args = self._text(sql, params)
+            columns, rows = await self._executor.raw_fetch(statement, args)
+            names, converters = described(columns)
+            kinds = described_kinds(columns)
+            conversions = tuple((n, convert) for n, convert in enumerate(converters) if convert is not None)
+            return raw_table(names, kinds, [converted(row, conversions) for row in rows] if conversions else rows)
+        names, rows = await self._core(sql, params)
+        selected = list(sql.exported_columns) if isinstance(sql, (sa.Select, sa.CompoundSelect)) else []
+        if len(selected) != len(names):
+            return raw_table(names, [None] * len(names), rows)
+        found = [column_type(column.type) for column in selected]
+        return raw_table(names, [None if isinstance(kind, AnyValue) else kind for kind in found], rows)
 
     async def item(self, sql: Any, params: Any) -> Any:
         """Return the one value of a result."""

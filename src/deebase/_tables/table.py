@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Never, Protocol, TypeVar, Unpack, overload
 
 from sqlalchemy.schema import CreateTable
 
@@ -14,6 +14,7 @@ from deebase._rows.records import column_values, new_row
 from deebase._sql import statements
 from deebase._sql.where import Where
 from deebase._tables import relations
+from deebase._tables.arrow_records import records_of
 from deebase._tables.bulk import delete_many, insert_many, update_many
 from deebase._tables.inserts import OnConflict, insert_statement
 from deebase._tables.query import Query
@@ -28,7 +29,20 @@ from deebase.types import UNSET, ForeignKeyMark, Unset
 R = TypeVar("R")
 T = TypeVar("T")
 
-Records = Iterable[Any] | AsyncIterable[Any]
+
+class ArrowStream(Protocol):
+    """An object with columns of Arrow: a table, a frame, a reader of record batches."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+class ArrowArray(Protocol):
+    """A record batch."""
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> object: ...
+
+
+Records = Iterable[Any] | AsyncIterable[Any] | ArrowStream | ArrowArray
 Columns = str | Sequence[str]
 Conflict = Literal["ignore", "update"] | None
 
@@ -348,7 +362,8 @@ class Table(Readable[R]):
 
         Args:
             rows: any iterable or async iterable of records, read in batches, so that memory does not
-                grow with it (with ``returning`` the result does). Keys may differ from row to row.
+                grow with it (with ``returning`` the result does). Keys may differ from row to row. Or an Arrow table,
+                a record batch, a frame of polars or pandas, or another object with ``__arrow_c_stream__``.
             returning: return the stored rows, in input order, instead of their number.
             on_conflict: "ignore" leaves out rows that exist, "update" changes those
                 (an upsert of each row).
@@ -371,7 +386,7 @@ class Table(Readable[R]):
         count, stored = await insert_many(
             self._source,
             "insert_all",
-            rows,
+            records_of(self._model, rows, "insert_all"),
             lambda record: self._given("insert_all", record, {}),
             returning=returning,
             on_conflict=on_conflict,
@@ -420,7 +435,7 @@ class Table(Readable[R]):
         count, stored = await insert_many(
             self._source,
             "upsert_all",
-            rows,
+            records_of(self._model, rows, "upsert_all"),
             lambda record: self._given("upsert_all", record, {}),
             returning=returning,
             on_conflict="update",

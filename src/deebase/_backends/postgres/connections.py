@@ -13,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deebase._backends.error_translation import describing, original
+from deebase._backends.postgres.adbc import AdbcReader
 from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.codecs import set_codecs
 from deebase._backends.postgres.engine import PostgresLanes
@@ -58,6 +59,7 @@ class PostgresEngine:
             timeout=settings.timeout,
             place=settings.display,
             describe=describing(translate),
+            adbc=AdbcReader(engine, settings, connect_args),
         )
 
 

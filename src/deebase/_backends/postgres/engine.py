@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from deebase._backends.error_translation import leave_open
+from deebase._backends.postgres.adbc import AdbcReader
 from deebase._backends.postgres.lane import PostgresLane, was_unsent
 from deebase._lanes.interface import Columns, Params, Rows
 from deebase._lanes.pool import LanePool
@@ -34,6 +35,7 @@ class PostgresLanes:
         timeout: seconds that a task waits for a lane at most.
         place: the server and the database, for messages.
         describe: returns the message for an error of ``open_lane``.
+        adbc: reads results as Arrow tables.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class PostgresLanes:
         timeout: float,
         place: str,
         describe: Callable[[BaseException], str],
+        adbc: AdbcReader,
     ) -> None:
+        self._adbc = adbc
         self._open_lane = open_lane
         self._pool: LanePool[PostgresLane] = LanePool(loop, self._open, limit, timeout, "database", place, describe)
         self._retired = 0.0
@@ -176,6 +180,10 @@ class PostgresLanes:
         """Run a statement of the user, commit it and return its columns and rows."""
         return self._alone(PostgresLane.raw_fetch, statement, args)
 
+    async def fetch_arrow(self, statement: Statement, args: Params) -> Any:
+        """Return the result as an Arrow table; None if rows have to be read."""
+        return await self._adbc.fetch(statement, args) if self._adbc.reads(statement, args) else None
+
     async def _alone(
         self,
         action: Callable[[PostgresLane, Statement, Params], Awaitable[T]],
@@ -197,4 +205,4 @@ class PostgresLanes:
 
     async def close(self, timeout: float) -> None:
         """Wait for running operations, then close every lane."""
-        await self._pool.close(timeout)
+        await asyncio.gather(self._adbc.close(timeout), self._pool.close(timeout))

@@ -6,11 +6,12 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deebase._backends.postgres.guard import check_reads
 from deebase._backends.postgres.session_state import RESET, StoredCode, require_standard_strings
-from deebase._lanes.interface import Columns, Params, RolledBack, Rows
+from deebase._lanes.interface import COLUMN_ROWS, Columns, Params, RolledBack, Rows, Values
+from deebase._lanes.shield import run_shielded
 from deebase._sql.reread import Reread, as_stored
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from deebase._backends.postgres.engine import PostgresLanes
+
+T = TypeVar("T")
 
 #: Tables and columns of COPY whose types are cached.
 CACHED_TYPES = 500
@@ -331,6 +334,18 @@ class PostgresLane:
 
     async def roll_back(self) -> None:
         await self.driver.execute("ROLLBACK")
+
+    async def fetch_columns(self, statement: Statement, args: Params, make: Callable[[Sequence[Values]], T]) -> list[T]:
+        cursor = await self.open_cursor(statement, args, COLUMN_ROWS)
+        made: list[T] = []
+        try:
+            while rows := await cursor.fetch():
+                made.append(make(list(zip(*rows, strict=True))))
+                if len(rows) < COLUMN_ROWS:
+                    break
+        finally:
+            await run_shielded(cursor.close())
+        return made
 
     async def open_cursor(
         self, statement: Statement, args: Params, size: int, *, guarded: bool = False

@@ -275,6 +275,13 @@ class SqliteLanes:
         result: tuple[Columns, Rows] = await pool.run(statement, args, RAW)
         return result
 
+    async def fetch_arrow(self, statement: Statement, args: Params) -> None:
+        """Return None: rows have to be read.
+
+        The ADBC driver has another copy of the SQLite library. POSIX locks belong to the process: when that copy closes
+        a file, the locks of sqlite3 on it are gone, and other processes write into the middle of a transaction.
+        """
+
     async def _change_session(self, lane: SqliteLane, statement: Statement, args: Params) -> tuple[Columns, Rows]:
         """Run a statement that changes the session; all other lanes run it before their next use."""
         session = self._session

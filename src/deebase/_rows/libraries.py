@@ -1,4 +1,4 @@
-"""Libraries that only some formats need; the extra ``arrow`` installs them."""
+"""Libraries that only Arrow tables, data frames and some file formats need, most of them in the extra ``arrow``."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Any
 
 from deebase.errors import InvalidOperationError
 
+#: Libraries that a program which uses them installs itself.
+_FRAMES = ("pandas", "polars")
+
 
 def load(module: str, what: str, operation: str) -> Any:
     """Return a module of a library.
 
     Args:
         module: its name.
-        what: the files that need it, for the message.
+        what: what needs it, in the plural, for the message.
         operation: what was called.
 
     Raises:
@@ -27,5 +30,5 @@ def load(module: str, what: str, operation: str) -> Any:
             f"{what} need the library {library}, which is not installed",
             operation=operation,
             target=library,
-            hint="pip install 'deebase[arrow]'",
+            hint=f"pip install {library}" if library in _FRAMES else "pip install 'deebase[arrow]'",
         ) from error
