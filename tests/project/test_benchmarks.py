@@ -16,7 +16,9 @@ def run(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, check=True, capture_output=True, timeout=60)
 
 
-@pytest.mark.parametrize(("backend", "driver"), [("sqlite", "aiosqlite"), ("postgres", "asyncpg")])
+@pytest.mark.parametrize(
+    ("backend", "driver"), [("sqlite", "aiosqlite"), pytest.param("postgres", "asyncpg", marks=pytest.mark.long)]
+)
 @pytest.mark.timeout(90)
 def test_every_operation_is_measured(tmp_path: Path, backend: str, driver: str) -> None:
     file = tmp_path / "figures.json"
@@ -28,7 +30,7 @@ def test_every_operation_is_measured(tmp_path: Path, backend: str, driver: str) 
     assert all(result["microseconds"] for result in results)
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+@pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
 @pytest.mark.timeout(90)
 def test_every_scenario_is_measured(tmp_path: Path, backend: str) -> None:
     file = tmp_path / "figures.json"
@@ -38,12 +40,14 @@ def test_every_scenario_is_measured(tmp_path: Path, backend: str) -> None:
     assert all(len(sides) == 2 for sides in figures["milliseconds"].values())
 
 
+@pytest.mark.long
 @pytest.mark.timeout(90)
 def test_the_load_is_held_and_nothing_is_lost() -> None:
     # It ends with an error if a row was lost, stored twice or half written.
     run("benchmarks.load", "--seconds", "1", "--tasks", "50")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "arguments",
     [
