@@ -79,6 +79,8 @@ def pytest_configure(config: pytest.Config) -> None:
         from deebase import Database
 
         cast(Any, Database.__init__).__kwdefaults__["in_loop"] = config.getoption("--in-loop")
+    # The programs of tests import the package: it is compiled once, not by each of them.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As in the background of a shell; programs that tests start would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -86,8 +88,26 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("long" if config.getoption("--long") else "default")
 
 
+def _mark_repeats(items: list[pytest.Item]) -> None:
+    """Mark as long what differs from a case on a SQLite file in the place of the database alone.
+
+    The SQL, the types and the errors are those of the file. What differs is how connections are shared: tests that
+    depend on it have the mark `in_memory`, or are among those of faults, and run in memory by default too.
+    """
+    collected = {item.nodeid for item in items}
+    for item in items:
+        if "faults" in item.path.parts:
+            continue
+        twin = item.nodeid.replace("sqlite-memory", "sqlite-file")
+        if twin != item.nodeid and twin in collected and item.get_closest_marker("in_memory") is None:
+            item.add_marker(pytest.mark.long)
+
+
+# Before the options -m and -k are applied: `--long -m long` runs what a default run leaves out.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the long tests, or give all tests the time they need when the long ones run."""
+    _mark_repeats(items)
     if config.getoption("--long"):
         for item in items:
             if item.get_closest_marker("timeout") is None:
@@ -96,7 +116,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = [item for item in items if item.get_closest_marker("long")]
     if long:
         config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ import pytest
 
 from deebase import ConnectionError, Database, NotFoundError, QueryError, Table
 
+pytestmark = pytest.mark.in_memory
+
 
 @dataclass
 class Item:

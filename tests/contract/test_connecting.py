@@ -17,6 +17,8 @@ from deebase import BusyError, ConfigurationError, ConnectionError, Database, Da
 from tests.support.rights import let_others_in
 from tests.support.tree import ROOT
 
+pytestmark = pytest.mark.in_memory
+
 PASSWORD = "canary-s3cret"
 
 

@@ -12,6 +12,8 @@ import pytest
 from deebase import Database, Table
 from tests.support.capabilities import can
 
+pytestmark = pytest.mark.in_memory
+
 several_lanes = pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 sqlite_only = pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file"], indirect=True)
 

@@ -12,6 +12,8 @@ import pytest
 
 from deebase import BusyError, Database, DeeBaseError, Table, TransactionError
 
+pytestmark = pytest.mark.in_memory
+
 
 class Number:
     id: int

@@ -16,6 +16,8 @@ from deebase import ConnectionError, Database, DeeBaseError
 from deebase._engine.core import core_of
 from tests.support.capabilities import can
 
+pytestmark = pytest.mark.in_memory
+
 
 async def test_nothing_is_opened_before_the_first_call(tmp_path: Path) -> None:
     threads = threading.active_count()

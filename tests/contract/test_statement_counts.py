@@ -12,6 +12,8 @@ import pytest
 from deebase import Database, Index, NotFoundError, SchemaError, Table, ValidationError
 from tests.support.capabilities import can
 
+pytestmark = pytest.mark.in_memory
+
 Rows = Table[dict[str, Any]]
 
 

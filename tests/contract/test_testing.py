@@ -148,6 +148,7 @@ async def test_a_rollback_is_outermost(db: Database, users: Any) -> None:
 # -- temporary databases -----------------------------------------------------------------------
 
 
+@pytest.mark.in_memory
 async def test_a_temporary_database_is_gone_afterwards(db: Database, db_url: str, backend_name: str) -> None:
     url = {"postgres": db_url, "sqlite-memory": ":memory:"}.get(backend_name)
 
@@ -368,12 +369,17 @@ def project(directory: Path, *arguments: str) -> str:
 
 
 @pytest.mark.timeout(90)
-@pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file", "postgres"], indirect=True)
+@pytest.mark.parametrize(
+    "backend_name",
+    [*[pytest.param(name, marks=pytest.mark.long) for name in ("sqlite-memory", "sqlite-file")], "postgres"],
+    indirect=True,
+)
 def test_in_a_project_with_pytest(tmp_path: Path, db_url: str, backend_name: str) -> None:
     url = ["--deebase-url", db_url] if backend_name != "sqlite-file" else []
     assert "14 passed" in project(tmp_path, *url)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(90)
 def test_with_a_database_for_each_worker(tmp_path: Path, postgres_url: str) -> None:
     assert "14 passed" in project(tmp_path, "-n", "2", "--deebase-url", postgres_url)

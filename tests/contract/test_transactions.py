@@ -18,6 +18,8 @@ from deebase import (
 from tests.support.capabilities import can
 from tests.support.worlds import PAIRS, keys, put
 
+pytestmark = pytest.mark.in_memory
+
 
 @pytest.fixture
 async def t(db: Database) -> Database:

@@ -33,7 +33,9 @@ def services(part: dict[str, Any]) -> list[ServiceFigures]:
     return [ServiceFigures(**one) for one in part["figures"]]
 
 
-@pytest.mark.parametrize(("backend", "driver"), [("sqlite", "aiosqlite"), ("postgres", "asyncpg")])
+@pytest.mark.parametrize(
+    ("backend", "driver"), [("sqlite", "aiosqlite"), pytest.param("postgres", "asyncpg", marks=pytest.mark.long)]
+)
 @pytest.mark.timeout(90)
 def test_every_operation_is_measured(tmp_path: Path, backend: str, driver: str) -> None:
     file = tmp_path / "figures.json"
@@ -46,7 +48,7 @@ def test_every_operation_is_measured(tmp_path: Path, backend: str, driver: str) 
     assert all(one.median(kind) for one in figures for kind in kinds)
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+@pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
 @pytest.mark.timeout(90)
 def test_every_scenario_is_measured(tmp_path: Path, backend: str) -> None:
     file = tmp_path / "figures.json"
@@ -70,12 +72,14 @@ def test_every_service_gives_the_same_answers(tmp_path: Path, backend: str, long
     assert all(not one.error and len(one.wall) == int(rounds) for sides in works.values() for one in sides.values())
 
 
+@pytest.mark.long
 @pytest.mark.timeout(90)
 def test_the_load_is_held_and_nothing_is_lost() -> None:
     # It ends with an error if a row was lost, stored twice or half written.
     run("benchmarks.load", "--seconds", "1", "--tasks", "50")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -84,6 +84,7 @@ async def test_an_example_runs_on_sqlite(
     await run(name, db)
 
 
+@pytest.mark.long
 async def test_the_examples_run_on_postgres(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in sorted(EXAMPLES):
         directory = tmp_path / name

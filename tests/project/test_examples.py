@@ -26,6 +26,7 @@ def output_of(example: Path, url: str | None) -> str:
     return result.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("example", [pytest.param(path, id=relative(path)) for path in EXAMPLES])
 def test_an_example_prints_the_same_on_both_databases(example: Path, postgres_url: str) -> None:
     assert output_of(example, None) == output_of(example, postgres_url) != ""

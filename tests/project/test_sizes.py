@@ -58,29 +58,25 @@ def docstring_lines(tree: ast.AST) -> set[int]:
     return lines
 
 
-def code_lines(path: Path) -> set[int]:
+def code_lines(text: str, tree: ast.AST) -> set[int]:
     """Line numbers that hold code: not blank, not a comment, not a docstring."""
-    text = path.read_text(encoding="utf-8")
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type not in _NO_CODE:
             lines.update(range(token.start[0], token.end[0] + 1))
-    return lines - docstring_lines(parse(path))
+    return lines - docstring_lines(tree)
 
 
 MODULES = [pytest.param(path, id=relative(path)) for path in python_modules()]
 
 
 @pytest.mark.parametrize("path", MODULES)
-def test_a_module_is_not_too_long(path: Path) -> None:
-    assert len(code_lines(path)) <= MODULE_LINES
-
-
-@pytest.mark.parametrize("path", MODULES)
-def test_classes_and_functions_are_no_longer_than_allowed(path: Path) -> None:
-    lines = code_lines(path)
+def test_modules_classes_and_functions_are_no_longer_than_allowed(path: Path) -> None:
+    tree = parse(path)
+    lines = code_lines(path.read_text(encoding="utf-8"), tree)
+    assert len(lines) <= MODULE_LINES
     too_long = []
-    for node in ast.walk(parse(path)):
+    for node in ast.walk(tree):
         if isinstance(node, Definition):
             size = sum(1 for line in range(node.lineno, (node.end_lineno or node.lineno) + 1) if line in lines)
             if size > (CLASS_LINES if isinstance(node, ast.ClassDef) else FUNCTION_LINES):

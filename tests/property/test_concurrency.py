@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from deebase import CommitOutcomeUnknownError, Database, DeeBaseError, Table
 from tests.support.capabilities import can
 
+pytestmark = pytest.mark.in_memory
+
 #: Seconds that a task which has its turn may take before the next one has it too: it waits for a lock.
 TURN = 0.02
 EXAMPLES = int(os.environ.get("DEEBASE_EXAMPLES", "300"))

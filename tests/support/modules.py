@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ def imported(path: Path) -> Iterator[ModuleType]:
 def ruff_complaints(*paths: Path, select: str = "E4,E7,E9,F,I,B,UP,SIM,RUF,C4,PT,ASYNC,FURB157,PYI061") -> str:
     """Return what ``ruff format`` would change and ``ruff check`` refuses; empty for nothing."""
     files = [str(path) for path in paths]
-    ruff = [sys.executable, "-m", "ruff"]
+    ruff = [shutil.which("ruff", path=Path(sys.executable).parent) or "ruff"]
     formatted = subprocess.run(
         [*ruff, "format", "--isolated", "--target-version=py311", "--diff", *files], capture_output=True, text=True
     )
