@@ -578,7 +578,6 @@ class Database:
 
         Example:
             ```python
-            await db.migrate.up()
             await db.reflect()
             users = db.bind(User)
             ```

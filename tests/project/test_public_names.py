@@ -17,16 +17,23 @@ import deebase
 from deebase import errors
 
 NAMES = {
+    "Check",
     "ColumnName",
+    "Computed",
     "Database",
+    "Default",
+    "Digits",
     "ForeignKey",
     "ImportReport",
     "ImportedColumn",
     "Index",
+    "Indexed",
     "MaxLength",
     "Native",
     "Page",
+    "PrimaryKey",
     "Query",
+    "References",
     "SchemaEditor",
     "SchemaSQL",
     "Table",
@@ -35,9 +42,14 @@ NAMES = {
     "TransformPlan",
     "UNSET",
     "UTCDateTime",
+    "Unique",
+    "UpdatedAt",
     "View",
 }
-FUNCTIONS = {"create_mod", "create_mod_from_database", "create_mod_from_tables", "dataclass_src"}
+FUNCTIONS = {
+    *("create_mod", "create_mod_from_database", "create_mod_from_tables", "dataclass_src"),
+    *("now", "uuid4", "uuid7"),
+}
 
 
 def error_names(base: type[BaseException] = errors.DeeBaseError) -> set[str]:
@@ -90,7 +102,7 @@ PACKAGE = Path(deebase.__file__).parent
 
 #: The modules that a user imports names from.
 MODULES = (
-    *("deebase", "deebase.errors", "deebase.types", "deebase.migrations", "deebase.testing"),
+    *("deebase", "deebase.errors", "deebase.fields", "deebase.types", "deebase.migrations", "deebase.testing"),
     *("deebase.tools.backup", "deebase.tools.codegen", "deebase.tools.copying", "deebase.tools.doctor"),
 )
 PUBLIC_CLASSES = {

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from deebase._model.design import table_model
+from deebase._model.table_models import table_model
 from deebase._rows.model import TableModel
 from deebase._sql import statements
 from deebase._sql.where import Where, key_source, order_by

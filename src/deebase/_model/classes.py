@@ -10,7 +10,7 @@ from enum import Enum
 from types import ModuleType
 from typing import Any, TypeAlias, get_args, is_typeddict
 
-from deebase._model.fields import Field, fields_of
+from deebase._model.class_fields import Field, fields_of
 from deebase.errors import ConfigurationError, ValidationError
 from deebase.fields import PrimaryKey
 

@@ -15,9 +15,10 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import TypeEngine
 
-from deebase._model.fields import Factory, Field, fields_of, names_for
+from deebase._model.class_fields import Factory, Field, fields_of, names_for
 from deebase._model.marks import mark_of, understood
 from deebase._sqltext.capabilities import capabilities_of
+from deebase._types.base import database_value
 from deebase._types.decimals import ExactNumber
 from deebase._types.number import integer
 from deebase._types.registry import annotated_type, annotation_names, checker, column_type
@@ -244,7 +245,7 @@ def sql_default(spec: ColumnSpec, dialect: Dialect) -> sa.ColumnElement[Any] | N
         # Each database writes the time in another form; the column has one.
         default = now()
     if isinstance(default, DatabaseValue):
-        return sa.literal_column(kind.database_value(default.name, dialect))
+        return sa.literal_column(database_value(kind, default.name, dialect))
     if isinstance(default, ClauseElement):
         written = default.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
         return sa.literal_column(f"({written})")

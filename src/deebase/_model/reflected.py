@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._model.checks import conditions
-from deebase._model.design import table_model
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._model.postgres_types import is_foreign, postgres_type
 from deebase._model.sqlite_types import sqlite_type
+from deebase._model.table_models import table_model
 from deebase._rows.model import TableModel, UniqueModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.array import ArrayValues

@@ -9,8 +9,8 @@ from contextlib import suppress
 from deebase._engine.executor import Executor
 from deebase._engine.tool_access import tools_on
 from deebase._model.catalog import Catalog
+from deebase._model.class_fields import fields_of
 from deebase._model.facts import TableInfo
-from deebase._model.fields import fields_of
 from deebase._model.layer import CatalogEntry
 from deebase._rows.field_columns import columns_of
 from deebase._schema.reflect import inventory, refresh

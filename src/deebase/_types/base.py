@@ -306,11 +306,6 @@ class ColumnType(TypeDecorator[T]):
         """Return what turns a value into what a driver takes; None to send it as it is."""
         return self.to_postgres() if on_postgres else self.to_sqlite()
 
-    def database_value(self, name: str, dialect: HasName) -> str:
-        """Return the SQL of a value that the database makes: a key of ``made_by_database``."""
-        on_sqlite, on_postgres = self.made_by_database[name]
-        return on_postgres if has_types(dialect) else on_sqlite
-
     def literal(self, value: Any, dialect: Dialect) -> str:
         """Return a value that was accepted as a SQL literal, for DEFAULT."""
         process = self.bind_processor(dialect)
@@ -432,6 +427,12 @@ def declaration_of(kind: ColumnType[Any], dialect: HasName) -> str | None:
     if not has_types(dialect):
         return kind.native.sqlite
     return None if kind.native.postgres is None else str(type_name(kind.native.postgres))
+
+
+def database_value(kind: ColumnType[Any], name: str, dialect: HasName) -> str:
+    """Return the SQL of a value that the database makes: a key of ``made_by_database``."""
+    on_sqlite, on_postgres = kind.made_by_database[name]
+    return on_postgres if has_types(dialect) else on_sqlite
 
 
 def _same(value: T) -> T:

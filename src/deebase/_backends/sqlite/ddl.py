@@ -37,6 +37,7 @@ from deebase._sqltext.create_table import TableText, parse
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier, literal
 from deebase._sqltext.tokens import code_tokens, folded, mentions, spliced
+from deebase._types.base import database_value
 from deebase._types.forms.moment_sql import moments_of, other_forms_index
 from deebase._types.registry import column_type
 from deebase.errors import InvalidOperationError
@@ -127,7 +128,7 @@ class SqliteSchema:
 
     def touch(self, table: sa.Table, column: str, dialect: Dialect) -> list[str]:
         quote, name = dialect.identifier_preparer.quote, dialect.identifier_preparer.quote(table.name)
-        now = column_type(table.c[column].type).database_value("now", dialect)
+        now = database_value(column_type(table.c[column].type), "now", dialect)
         found, trigger = quote(column), quote(shortened(f"touch_{table.name}_{column}"))
         key = " AND ".join([f"{quote(one.name)} IS NEW.{quote(one.name)}" for one in table.primary_key.columns])
         return [

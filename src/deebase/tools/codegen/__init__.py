@@ -11,8 +11,8 @@ from typing import Any
 
 from deebase._engine.context import TableContext
 from deebase._engine.tool_access import tools_on
+from deebase._model.class_fields import fields_of
 from deebase._model.columns import describe
-from deebase._model.fields import fields_of
 from deebase._rows.model import TableModel
 from deebase._tables.table import Table
 from deebase.database import Database

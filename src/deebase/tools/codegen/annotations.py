@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from deebase._model.class_fields import Field, fields_of, names_for
 from deebase._model.columns import ColumnSpec
-from deebase._model.fields import Field, fields_of, names_for
 from deebase._model.native_annotations import marks_of
 from deebase._types.base import ColumnType
 from deebase._types.registry import column_type, named, own_type
