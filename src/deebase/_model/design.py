@@ -15,7 +15,6 @@ from deebase._model.columns import ColumnSpec, computed, describe, sql_default
 from deebase._model.generated_names import foreign_key_index_name, index_name, serves
 from deebase._model.marks import ClassOptions, mark_of, options_of
 from deebase._sqltext.capabilities import capabilities_of
-from deebase._sqltext.tokens import folded
 from deebase._types.choices import checked_texts
 from deebase._types.decimals import ExactNumber
 from deebase._types.registry import column_type
@@ -105,7 +104,7 @@ def design(
     if name is None:
         name = table_name(cls) if own.name is None else own.name
     table = name
-    if not _is_name(table):
+    if not is_name(table):
         raise ValidationError(
             "a table name is text that a database can store, and not empty", field="name", hint="name='users'"
         )
@@ -142,7 +141,7 @@ def _key(cls: type, table: str, given: Any, columns: Iterable[ColumnSpec]) -> tu
     if given is None:
         return marked or ("id",)
     pks: tuple[Any, ...] = (*given,) if isinstance(given, (list, tuple)) else (given,)  # pyright: ignore[reportUnknownVariableType]
-    if not pks or not all(map(_is_name, pks)):
+    if not pks or not all(map(is_name, pks)):
         raise ValidationError(f"{table}: pk is the name of a column, or a list of names", field="pk", hint="pk='id'")
     if marked and set(marked) != set(pks):
         raise ValidationError(
@@ -297,71 +296,9 @@ def _no_condition(table: str, item: Any) -> ValidationError:
     )
 
 
-def _is_name(name: Any) -> bool:
+def is_name(name: Any) -> bool:
+    """Whether something is text that a database can store as a name."""
     return isinstance(name, str) and bool(name) and text_fault(name) is None
-
-
-def check_names(designs: Iterable[TableSpec], dialect: Dialect) -> None:
-    """Refuse names that a database does not accept or would truncate, and too many columns.
-
-    Raises:
-        ValidationError: a name is empty, holds NUL or a lone surrogate, is too long or reserved; ``.value`` is it.
-    """
-    for made in designs:
-        _check_columns(made, dialect)
-        columns = [("the name of a column", column.name) for column in made.columns]
-        indexes = [("the name of an index", index.name) for index in made.indexes]
-        for what, name in [("the name of the table", made.name), *columns, *indexes]:
-            check_name(what, name, dialect)
-
-
-def _check_columns(made: TableSpec, dialect: Dialect) -> None:
-    most = capabilities_of(dialect).max_columns
-    if len(made.columns) > most:
-        raise ValidationError(
-            f"table {made.name} would have {len(made.columns):,} columns, and this database allows {most:,}",
-            field="name",
-            value=made.name,
-            hint="split it into several tables, or store related values in one JSON column",
-        )
-    can = capabilities_of(dialect)
-    known: dict[str, str] = {}
-    for column in made.columns:
-        name = column.name
-        if name in can.system_columns:
-            raise ValidationError(
-                f"{made.name}: {can.title} has a system column {name} in every table",
-                field=name,
-                value=name,
-                hint="rename the column",
-            )
-        key = folded(name) if can.ignores_case_of_names else name
-        if known.setdefault(key, name) != name:
-            raise ValidationError(
-                f"{made.name}: {can.title} treats the columns {known[key]!r} and {name!r} as the same",
-                field=name,
-                value=name,
-                hint="rename one of them",
-            )
-
-
-def check_name(what: str, name: Any, dialect: Dialect) -> None:
-    """Refuse one name; ``what`` describes it.
-
-    Raises:
-        ValidationError: as for ``check_names``.
-    """
-    can = capabilities_of(dialect)
-    if not _is_name(name):
-        reason = "is empty" if name == "" else "holds a character that cannot be stored"
-        raise ValidationError(f"{what} {reason}", field="name", value=name, hint="choose another one")
-    if can.max_name_bytes is not None and len(name.encode()) > can.max_name_bytes:
-        raise ValidationError(
-            f"{what} has more than the {can.max_name_bytes} bytes that {can.title} keeps: {name}",
-            field="name",
-            value=name,
-            hint="choose a shorter one; Index(name, ...) names an index",
-        )
 
 
 def _must_be_columns(table: str, names: Iterable[str], known: Collection[str]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.types import TypeEngine
 
 from deebase._model.facts import ColumnInfo
 from deebase._types.binary import Binary
-from deebase._types.decimals import ExactNumber
+from deebase._types.decimals import exact_number_of
 from deebase._types.native import Stored
 from deebase._types.number import Float, integer
 from deebase._types.registry import declared_name, sqlite_column
@@ -23,7 +23,7 @@ def sqlite_type(column: ColumnInfo) -> TypeEngine[Any]:
     kind = sqlite_column("JSON" if _ARRAY.fullmatch(declared) else declared)
     if kind is not None:
         digits = _DIGITS.fullmatch(column.type)
-        return kind.reflected(declared) if digits is None else ExactNumber.of_digits(int(digits[1]), int(digits[2]))
+        return kind.reflected(declared) if digits is None else exact_number_of(int(digits[1]), int(digits[2]))
     length = re.search(r"\((\d+)\)", column.type)
     # The rules of sqlite.org/datatype3.html#determination_of_column_affinity, in their order.
     if "INT" in declared:

@@ -11,10 +11,11 @@ from sqlalchemy.engine import Dialect
 from deebase._engine.executor import Executor
 from deebase._model import create_statements as ddl
 from deebase._model.catalog import Catalog
-from deebase._model.design import TableSpec, check_names, sa_tables
+from deebase._model.design import TableSpec, sa_tables
 from deebase._model.differences import differences
 from deebase._model.facts import TableInfo
 from deebase._model.layer import CatalogEntry
+from deebase._model.names import check_names
 from deebase._model.reflected import sa_table
 from deebase._schema.bind import entry_of
 from deebase._schema.query_steps import run_steps

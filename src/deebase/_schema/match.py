@@ -14,9 +14,10 @@ from deebase._engine.executor import Executor
 from deebase._model.catalog import Catalog
 from deebase._model.change import Change, NewKey, Types
 from deebase._model.columns import ColumnSpec, sql_default
-from deebase._model.design import Reference, TableSpec, check_names, conditions_of
+from deebase._model.design import Reference, TableSpec, conditions_of
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._model.generated_names import serves
+from deebase._model.names import check_names
 from deebase._schema.create import create_tables, missing_checks, touch_statements
 from deebase._schema.reflect import inventory, learn
 from deebase._schema.searching import enable_search

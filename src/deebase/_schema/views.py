@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deebase._backends.protocols import NewView
 from deebase._engine.executor import Executor
-from deebase._model.design import check_name
+from deebase._model.names import check_name
 from deebase._schema.query_steps import run_steps
 from deebase._sql.statement import Statement
 from deebase._sqltext.capabilities import capabilities_of

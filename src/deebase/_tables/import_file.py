@@ -12,7 +12,8 @@ from deebase._files.importing import START_ROWS, Guess, Import, columns_of
 from deebase._files.options import Reading, checked
 from deebase._files.reports import ImportedColumn, ImportReport
 from deebase._model.catalog import Catalog
-from deebase._model.design import TableSpec, check_names, design
+from deebase._model.design import TableSpec, design
+from deebase._model.names import check_names
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._tables.accessors import Tables
 from deebase._tables.definitions import ImportTarget

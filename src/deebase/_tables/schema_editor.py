@@ -13,9 +13,9 @@ from deebase._backends.alter import IndexPart, create_index
 from deebase._backends.protocols import NewColumn
 from deebase._engine.context import TableContext
 from deebase._model.change import Arguments, column_spec, reference_mark
-from deebase._model.design import check_name
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import index_name
+from deebase._model.names import check_name
 from deebase._schema.create import drop_table
 from deebase._schema.duplicate import duplicate
 from deebase._schema.reflect import inventory, refresh

@@ -207,14 +207,6 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
         vars(made)["is_finite"] = not declared.islower()
         return made
 
-    @classmethod
-    def of_digits(cls, total: int, places: int) -> TypeEngine[Any]:
-        """Return the type of numbers with so many digits, and so many of them after the point."""
-        # SQLite keeps the numbers of a declared type, and its name says that it holds text.
-        return declared_as(
-            cls(total, places), Native(f"numeric({total},{places})", sqlite=f"DECIMAL TEXT({total},{places})")
-        )
-
     @property
     def places(self) -> int | None:
         """The digits after the point; None for any number of them."""
@@ -290,6 +282,14 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
     def order_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return what ORDER BY sorts by."""
         return ByValue(column)
+
+
+def exact_number_of(total: int, places: int) -> ColumnType[Any]:
+    """Return the type of numbers with so many digits, and so many of them after the point."""
+    # SQLite keeps the numbers of a declared type, and its name says that it holds text.
+    return declared_as(
+        ExactNumber(total, places), Native(f"numeric({total},{places})", sqlite=f"DECIMAL TEXT({total},{places})")
+    )
 
 
 def digits_check(name: str, digits: int, places: int, dialect: Dialect) -> str:

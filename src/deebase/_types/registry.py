@@ -20,7 +20,7 @@ from sqlalchemy.types import TypeEngine
 import deebase._types as package
 from deebase._sqltext.type_names import type_name
 from deebase._types.base import KINDS, ColumnType, Processor, declared_as
-from deebase._types.decimals import ExactNumber
+from deebase._types.decimals import ExactNumber, exact_number_of
 from deebase._types.forms.foreign_values import OWN, python_value
 from deebase._types.native import AnyValue, Stored
 from deebase._types.native_lists import NativeList
@@ -179,7 +179,7 @@ def _marked(sa_type: TypeEngine[Any], marks: Iterable[Any]) -> TypeEngine[Any]:
         elif isinstance(mark, Digits):
             if type(made) is not ExactNumber:
                 raise UnsupportedTypeError("Digits is for a Decimal", hint="write Annotated[Decimal, Digits(10, 2)]")
-            made = ExactNumber.of_digits(mark.total, mark.places)
+            made = exact_number_of(mark.total, mark.places)
     native = [mark for mark in marks if isinstance(mark, Native)]
     return declared_as(column_type(made), native[-1]) if native else made
 
