@@ -6,7 +6,7 @@ import difflib
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeEngine
 from deebase._model.fields import Field, fields_of, names_for
 from deebase._types.number import integer
 from deebase._types.registry import annotated_type, annotation_names, checker, column_type
-from deebase.errors import UnsupportedTypeError, ValidationError
+from deebase.errors import ColumnNotFoundError, UnsupportedTypeError, ValidationError
 from deebase.types import UNSET, ColumnName, ForeignKeyMark, Index
 
 
@@ -267,3 +267,20 @@ def sql_default(spec: ColumnSpec, dialect: Dialect) -> sa.ColumnElement[Any] | N
 def snake_case(name: str) -> str:
     """Return the table name of a class: BlogPost is blog_post, HTTPServer is http_server."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def must_be_columns(table: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Refuse a name that is not a column of a table.
+
+    Raises:
+        ColumnNotFoundError: one is not; the hint suggests the nearest name.
+    """
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise ColumnNotFoundError(
+                f"{table} has no column {name!r}",
+                table_name=table,
+                column_name=name,
+                hint=f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(sorted(known))}",
+            )

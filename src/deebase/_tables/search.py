@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from deebase._engine.context import TableContext
-from deebase._sql import search_statements, statements
-from deebase._sql.search_text import SearchText, parse
-from deebase._sql.snippets import excerpt, marked
+from deebase._sql import statements
+from deebase._sql.search import search_statements
+from deebase._sql.search.search_text import SearchText, parse
+from deebase._sql.search.snippets import excerpt, marked
 from deebase._sql.sql_rules import rules_of
 from deebase._sql.statement import Statement
 from deebase.errors import InvalidOperationError, ValidationError

@@ -700,7 +700,8 @@ class Table(Readable[R]):
 
         Raises:
             InvalidOperationError: the table is not searchable.
-            ValidationError: the text is no string, ``highlight`` is no column of the search, a negative limit.
+            ValidationError: the text is not a string, ``highlight`` is not a column of the search, or a negative
+                limit.
 
         Example:
             ```python

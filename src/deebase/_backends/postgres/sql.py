@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
-from deebase._backends.postgres.search_sql import PartSearching, WordSearching
+from deebase._backends.postgres.search.search_sql import PartSearching, WordSearching
 from deebase._rows.model import ColumnModel, SearchModel, TableModel
 from deebase._sql.compiled import Parameters
-from deebase._sql.search_statements import Searching
-from deebase._sql.search_text import SearchText
+from deebase._sql.search.search_statements import Searching
+from deebase._sql.search.search_text import SearchText
 from deebase._sql.sql_rules import Key
 
 
