@@ -36,7 +36,7 @@ class Hit(Generic[R]):
 
     Example:
         ```python
-        best = (await posts.search("sqlite", highlight="body"))[0]
+        best = (await posts.search("full text", highlight="body"))[0]
         print(best.row, best.score, best.snippet)
         ```
     """
@@ -64,7 +64,7 @@ class SearchQuery(Generic[T]):
 
     Example:
         ```python
-        found = posts.search("sqlite", limit=10)
+        found = posts.search("full text", limit=10)
         hits, number = await found, await found.count()
         ```
     """
@@ -148,7 +148,7 @@ class SearchQuery(Generic[T]):
 
         Example:
             ```python
-            print(await posts.search("sqlite").explain())
+            print(await posts.search("full text").explain())
             ```
         """
         source = self._source
