@@ -21,7 +21,7 @@ from deebase import (
     Table,
     ValidationError,
 )
-from deebase._sql.search_text import parse
+from deebase._sql.search.search_text import parse
 from tests.support.hostile_searches import HOSTILE
 
 

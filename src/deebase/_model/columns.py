@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, NamedTuple, Union, cast, get_args, get_origin
 
@@ -22,7 +23,7 @@ from deebase._types.base import database_value
 from deebase._types.decimals import ExactNumber
 from deebase._types.number import integer
 from deebase._types.registry import annotated_type, annotation_names, checker, column_type
-from deebase.errors import UnsupportedTypeError, ValidationError
+from deebase.errors import ColumnNotFoundError, UnsupportedTypeError, ValidationError
 from deebase.fields import Check, Computed, DatabaseValue, Default, Indexed, PrimaryKey, Unique, UpdatedAt, now
 from deebase.types import UNSET, ColumnName, ForeignKeyMark
 
@@ -278,3 +279,20 @@ def computed(spec: ColumnSpec, dialect: Dialect) -> list[sa.Computed]:
         sql = f"CASE WHEN ({sql}) IS NOT NULL THEN printf('%.{places}f', {sql}) END"
     # Not sa.text, which interprets a colon before a word as a parameter, also in strings.
     return [sa.Computed(cast("Any", sa.literal_column(sql)), persisted=True)]
+
+
+def must_be_columns(table: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Refuse a name that is not a column of a table.
+
+    Raises:
+        ColumnNotFoundError: one is not; the hint suggests the nearest name.
+    """
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise ColumnNotFoundError(
+                f"{table} has no column {name!r}",
+                table_name=table,
+                column_name=name,
+                hint=f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(sorted(known))}",
+            )

@@ -11,14 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._model.checks import by_value
-from deebase._model.columns import ColumnSpec, computed, describe, sql_default
+from deebase._model.columns import ColumnSpec, computed, describe, must_be_columns, sql_default
 from deebase._model.generated_names import foreign_key_index_name, index_name, serves
 from deebase._model.marks import ClassOptions, mark_of, options_of
+from deebase._model.searched import given_search
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.choices import checked_texts
 from deebase._types.decimals import ExactNumber
 from deebase._types.registry import column_type
-from deebase._types.text import String, text_fault
+from deebase._types.text import text_fault
 from deebase.errors import ColumnNotFoundError, SchemaError, ValidationError
 from deebase.fields import Check, Indexed, PrimaryKey, Unique
 from deebase.types import ForeignKeyMark, Index, Search, table_name
@@ -116,7 +117,7 @@ def design(
     specs = [ColumnSpec.key(key) for key in pks if key not in known] + described
     known.update(pks)
     referring = [name for key in foreign_keys for name in ((key,) if isinstance(key, str) else key)]
-    _must_be_columns(table, [*referring, *(defaults or {})], known)
+    must_be_columns(table, [*referring, *(defaults or {})], known)
     references = tuple(_references(table, specs, foreign_keys))
     given = _indexes(table, own, indexes, specs, known)
     conditions = [*_conditions(table, own.checks), *_conditions(table, checks)]
@@ -131,7 +132,7 @@ def design(
         key_indexes=tuple(_key_indexes(table, references, pks, given)) if index_foreign_keys else (),
         generate_key=generate_key,
         checks=tuple(dict.fromkeys([*conditions, *marked])),
-        search=_search(table, specs, search),
+        search=given_search(table, search, specs),
     )
 
 
@@ -197,42 +198,6 @@ def _conditions(table: str, given: Any) -> list[str]:
         raise _no_condition(table, given)
     items: Iterable[Any] = (given,) if isinstance(given, str) else given  # pyright: ignore[reportUnknownVariableType]
     return [_condition(table, item) for item in items]
-
-
-def _search(table: str, columns: Sequence[ColumnSpec], given: Any) -> Search | None:
-    if given is None:
-        return None
-    names = (given,) if isinstance(given, str) else given
-    if not isinstance(names, (Search, tuple, list)):
-        raise ValidationError(
-            f"{table}: search is a list of columns or Search(...), not {type(given).__name__}",
-            field="search",
-            hint='search=["title", "body"], or search=Search("title", "body", language="english")',
-        )
-    found = names if isinstance(names, Search) else Search(*cast("Sequence[str]", names))
-    _must_be_columns(table, found.columns, {column.name for column in columns})
-    must_be_texts(table, {column.name: column.sa_type for column in columns}, found)
-    return found
-
-
-def is_text(kind: sa.types.TypeEngine[Any]) -> bool:
-    """Whether a type is one of texts."""
-    return (isinstance(kind, sa.String) and not isinstance(kind, sa.Enum)) or isinstance(kind, String)
-
-
-def must_be_texts(table: str, types: Mapping[str, sa.types.TypeEngine[Any]], search: Search) -> None:
-    """Refuse a search over columns that do not hold text.
-
-    Raises:
-        ValidationError: a column is of another type.
-    """
-    for name in search.columns:
-        if not is_text(types[name]):
-            raise ValidationError(
-                f"{table}.{name} is not a column of text, and a search is over texts",
-                field=name,
-                hint="name columns of str or Text",
-            )
 
 
 def _key_indexes(
@@ -301,18 +266,6 @@ def is_name(name: Any) -> bool:
     return isinstance(name, str) and bool(name) and text_fault(name) is None
 
 
-def _must_be_columns(table: str, names: Iterable[str], known: Collection[str]) -> None:
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            raise ColumnNotFoundError(
-                f"{table} has no column {name!r}",
-                table_name=table,
-                column_name=name,
-                hint=f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(sorted(known))}",
-            )
-
-
 def _references(
     table: str, columns: list[ColumnSpec], given: Mapping[str | tuple[str, ...], ForeignKeyMark]
 ) -> Iterable[Reference]:
@@ -352,7 +305,7 @@ def _index(table: str, item: Any, known: set[str]) -> Index:
     else:
         names: tuple[Any, ...] = (item,) if isinstance(item, str) else (*item,)  # pyright: ignore[reportUnknownVariableType]
         made = Index(index_name(table, names), *names)
-    _must_be_columns(table, made.columns, known)
+    must_be_columns(table, made.columns, known)
     return made
 
 

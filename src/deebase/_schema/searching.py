@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy.engine import Dialect
 
 from deebase._engine.executor import Executor
-from deebase._model.design import must_be_texts
 from deebase._model.facts import TableInfo
 from deebase._model.reflected import column_types
+from deebase._model.searched import must_be_texts
 from deebase._schema.query_steps import run_steps
 from deebase._sql.statement import Statement
 from deebase._sqltext.capabilities import capabilities_of

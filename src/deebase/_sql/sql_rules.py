@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from deebase._rows.model import ColumnModel, SearchModel, TableModel
     from deebase._sql.compiled import Parameters
-    from deebase._sql.search_statements import Searching
-    from deebase._sql.search_text import SearchText
+    from deebase._sql.search.search_statements import Searching
+    from deebase._sql.search.search_text import SearchText
     from deebase._sqltext.capabilities import Named
 
 Key = tuple[Any, ...]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from deebase._engine.context import TableContext
-from deebase._sql import search_statements, statements
-from deebase._sql.search_text import SearchText, parse
-from deebase._sql.snippets import excerpt, marked
+from deebase._sql import statements
+from deebase._sql.search import search_statements
+from deebase._sql.search.search_text import SearchText, parse
+from deebase._sql.search.snippets import excerpt, marked
 from deebase._sql.sql_rules import rules_of
 from deebase._sql.statement import Statement
 from deebase.errors import InvalidOperationError, ValidationError
@@ -35,7 +36,7 @@ class Hit(Generic[R]):
 
     Example:
         ```python
-        best = (await posts.search("sqlite", highlight="body"))[0]
+        best = (await posts.search("full text", highlight="body"))[0]
         print(best.row, best.score, best.snippet)
         ```
     """
@@ -63,7 +64,7 @@ class SearchQuery(Generic[T]):
 
     Example:
         ```python
-        found = posts.search("sqlite", limit=10)
+        found = posts.search("full text", limit=10)
         hits, number = await found, await found.count()
         ```
     """
@@ -147,7 +148,7 @@ class SearchQuery(Generic[T]):
 
         Example:
             ```python
-            print(await posts.search("sqlite").explain())
+            print(await posts.search("full text").explain())
             ```
         """
         source = self._source

@@ -18,8 +18,8 @@ from deebase._backends.alter import (
     refuse_uses,
     rename_columns,
 )
-from deebase._backends.postgres import search_ddl as searching
 from deebase._backends.postgres.check_text import settled
+from deebase._backends.postgres.search import search_ddl as searching
 from deebase._backends.protocols import AlterPlan, NewColumn, NewView, Query, Steps, TableChange, TableCopy
 from deebase._backends.row_checks import check_rows
 from deebase._model.change import Change, NewKey

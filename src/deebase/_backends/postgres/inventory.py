@@ -12,8 +12,8 @@ from sqlalchemy.engine import Dialect
 
 from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.check_text import settled
-from deebase._backends.postgres.search_ddl import COLUMN, VECTOR
-from deebase._backends.postgres.search_ddl import found as search_of
+from deebase._backends.postgres.search.search_ddl import COLUMN, VECTOR
+from deebase._backends.postgres.search.search_ddl import found as search_of
 from deebase._backends.protocols import Inventory, Query, Referrer, Steps
 from deebase._model.design import TableSpec
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo

@@ -10,11 +10,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql.base import PGCompiler
 from sqlalchemy.engine import Dialect
 
-from deebase._backends.postgres.search_sql import PartSearching, WordSearching
+from deebase._backends.postgres.search.search_sql import PartSearching, WordSearching
 from deebase._rows.model import ColumnModel, SearchModel, TableModel
 from deebase._sql.compiled import Parameters, number_mark
-from deebase._sql.search_statements import Searching
-from deebase._sql.search_text import SearchText
+from deebase._sql.search.search_statements import Searching
+from deebase._sql.search.search_text import SearchText
 from deebase._sql.sql_rules import Key
 
 

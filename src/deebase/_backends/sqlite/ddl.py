@@ -15,7 +15,6 @@ from sqlalchemy.types import TypeEngine
 from deebase._backends.alter import column_declaration, index_renames, qualified, refuse_uses
 from deebase._backends.protocols import AlterPlan, NewColumn, NewView, Query, Steps, TableChange, TableCopy
 from deebase._backends.row_checks import check_rows
-from deebase._backends.sqlite import search_ddl as searching
 from deebase._backends.sqlite import table_edits as edit
 from deebase._backends.sqlite.casts import FITS, STORED
 from deebase._backends.sqlite.inventory import SqliteReflector
@@ -30,6 +29,7 @@ from deebase._backends.sqlite.rebuild import (
     understood,
     with_added_columns,
 )
+from deebase._backends.sqlite.search import search_ddl as searching
 from deebase._model.change import Change
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import shortened

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.protocols import Inventory, Query, Referrer, Steps
-from deebase._backends.sqlite.search_ddl import IS_SEARCH, MARK
-from deebase._backends.sqlite.search_ddl import found as search_of
+from deebase._backends.sqlite.search.search_ddl import IS_SEARCH, MARK
+from deebase._backends.sqlite.search.search_ddl import found as search_of
 from deebase._model.checks import stored_keys, written_key
 from deebase._model.design import TableSpec, conditions_of
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.schema_script import Read, Recreation, SchemaObject, SchemaScript
-from deebase._backends.sqlite.search_ddl import IS_PART, IS_SEARCH, as_object, recreated
+from deebase._backends.sqlite.search.search_ddl import IS_PART, IS_SEARCH, as_object, recreated
 from deebase._model.create_statements import create_statements
 from deebase._model.design import SEARCH
 from deebase._model.facts import TableInfo

@@ -18,12 +18,12 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import Select, operators, roles
 from sqlalchemy.sql.elements import BindParameter, ClauseList, ColumnClause, Label
 
-from deebase._backends.sqlite.search_sql import SqliteSearching
+from deebase._backends.sqlite.search.search_sql import SqliteSearching
 from deebase._rows.model import ColumnModel, SearchModel, TableModel
 from deebase._sql.compiled import Parameters
 from deebase._sql.reread import hidden_rowid
-from deebase._sql.search_statements import Searching
-from deebase._sql.search_text import SearchText
+from deebase._sql.search.search_statements import Searching
+from deebase._sql.search.search_text import SearchText
 from deebase._sql.sql_rules import Key
 from deebase._types.forms.moment_sql import Normal, kind_of, may_have_another_form
 

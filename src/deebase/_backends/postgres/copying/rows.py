@@ -5,7 +5,7 @@ from __future__ import annotations
 from deebase._backends.copy_forms import Access, StoredTable
 from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.copying.copy_source import PostgresSource
-from deebase._backends.postgres.search_ddl import IS_WORDS
+from deebase._backends.postgres.search.search_ddl import IS_WORDS
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import identifier, literal
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event
 
 from deebase._backends.migration_protocols import Connected
-from deebase._backends.postgres.search_ddl import IS_WORDS
+from deebase._backends.postgres.search.search_ddl import IS_WORDS
 from deebase._backends.stored_tables import Contents, Fate, Outcome, Profile, StoredColumn, StoredTable, batches
 from deebase._sql.statement import Statement
 from deebase._sqltext.dialects import POSTGRES

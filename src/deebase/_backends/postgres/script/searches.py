@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from deebase._backends.postgres.script.entries import USERS, Address, Entry, Target, label, make_entry
 from deebase._backends.postgres.script.table_text import TableText
-from deebase._backends.postgres.search_ddl import COLUMN, IS_SEARCH, disabled, enabled, found
+from deebase._backends.postgres.search.search_ddl import COLUMN, IS_SEARCH, disabled, enabled, found
 from deebase._backends.schema_script import Read
 from deebase._model.facts import TableInfo
 from deebase._rows.model import SearchModel

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from deebase._backends.migration_protocols import Connected
-from deebase._backends.sqlite.search_ddl import MARK
+from deebase._backends.sqlite.search.search_ddl import MARK
 from deebase._backends.sqlite.watch import WriteWatch
 from deebase._backends.stored_tables import (
     Contents,

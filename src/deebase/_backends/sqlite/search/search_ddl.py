@@ -11,7 +11,6 @@ The columns of the FTS5 table are numbered, and only the triggers name those of 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from deebase._backends.schema_script import SchemaObject
 from deebase._backends.search_notes import NOTE, note, noted, read_note
@@ -199,13 +198,16 @@ def _same_key(facts: TableInfo, row: str) -> str:
 
 def found(sql: str | None) -> SearchModel | None:
     """Return the search that the SQL of a trigger, one of ``IS_SEARCH``, keeps."""
-    read = read_note((sql or "").partition("*/")[0])
-    weights: Any = None if read is None else read.get("weights")
-    if read is None or not isinstance(weights, list) or not weights or not isinstance(read.get("index"), str):
+    read = read_note((sql or "").partition("*/")[0]) or {}
+    index = read.get("index")
+    try:
+        # The columns of the search are named last.
+        search = noted(read, _named(sql or "")[-len(read["weights"]) :])
+    except (KeyError, TypeError):
+        search = None
+    if search is None or not isinstance(index, str):
         return None
-    columns: list[Any] = weights
-    search = noted(read, _named(sql or "")[-len(columns) :])
-    return None if search is None else SearchModel(search, read["index"], read.get("keys"))
+    return SearchModel(search, index, read.get("keys"))
 
 
 def _named(sql: str) -> list[str]:

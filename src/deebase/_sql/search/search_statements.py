@@ -10,7 +10,7 @@ from sqlalchemy.engine import Dialect
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import CompiledStatement, Parameters, prepare
-from deebase._sql.search_text import Term
+from deebase._sql.search.search_text import Term
 from deebase._sql.where import Where
 
 

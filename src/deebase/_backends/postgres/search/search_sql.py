@@ -10,12 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._backends.postgres.search_ddl import COLUMN, configuration, rank_weights
+from deebase._backends.postgres.search.search_ddl import COLUMN, configuration, rank_weights
 from deebase._rows.model import SearchModel, TableModel
 from deebase._sql.compiled import Parameters
-from deebase._sql.search_statements import Fragments, SearchParts
-from deebase._sql.search_text import SearchText, Term
-from deebase._sql.snippets import BEGIN, END, PLAIN, WORDS
+from deebase._sql.search.search_statements import Fragments, SearchParts
+from deebase._sql.search.search_text import SearchText, Term
+from deebase._sql.search.snippets import BEGIN, END, PLAIN, WORDS
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import literal
 

@@ -13,9 +13,9 @@ from sqlalchemy.sql.selectable import Join
 
 from deebase._rows.model import SearchModel, TableModel
 from deebase._sql.compiled import Parameters
-from deebase._sql.search_statements import Fragments, SearchParts
-from deebase._sql.search_text import SearchText, Term
-from deebase._sql.snippets import BEGIN, END, GAP, WORDS
+from deebase._sql.search.search_statements import Fragments, SearchParts
+from deebase._sql.search.search_text import SearchText, Term
+from deebase._sql.search.snippets import BEGIN, END, GAP, WORDS
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.quoting import identifier, literal
 
