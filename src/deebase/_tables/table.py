@@ -703,32 +703,26 @@ class Table(Readable[R]):
     ) -> SearchQuery[Any]:
         """Return the rows with the words of a text, the best hits first, as a query to await.
 
-                Args:
-                    text: words, all of which a row has; ``"words in this order"``; ``-without``; ``begin*``; ``one OR other``.
-                        Any text is a valid search, so it may come from a stranger. One without a word finds nothing.
-                    *conditions_: as in a call of the table.
-                    limit: the largest number of hits.
-                    offset: how many hits to skip first.
-                    highlight: a column of the search, for ``hit.snippet``: the part of its text with the words, as HTML.
-                    rows: return the rows themselves instead of hits.
-                    **keywords: conditions by column, as in a call of the table.
+        Args:
+            text: words, all of which a row has; ``"words in this order"``; ``-without``; ``begin*``; ``one OR other``.
+                Any text is a valid search, so it may come from a stranger. One without a word finds nothing.
+            *conditions_: as in a call of the table.
+            limit: the largest number of hits.
+            offset: how many hits to skip first.
+            highlight: a column of the search, for ``hit.snippet``: the part of its text with the words, as HTML.
+            rows: return the rows themselves instead of hits.
+            **keywords: conditions by column, as in a call of the table.
 
-                Raises:
-                    InvalidOperationError: the table is not searchable.
-        <<<<<<< HEAD
-                    ValidationError: the text is not a string, ``highlight`` is not a column of the search, a negative limit.
-        ||||||| d101ec7
-                    ValidationError: the text is no string, ``highlight`` is no column of the search, a negative limit.
-        =======
-                    ValidationError: the text is not a string, ``highlight`` is not a column of the search, or a negative
-                        limit.
-        >>>>>>> search
+        Raises:
+            InvalidOperationError: the table is not searchable.
+            ValidationError: the text is not a string, ``highlight`` is not a column of the search, or a negative
+                limit.
 
-                Example:
-                    ```python
-                    for hit in await posts.search("sqlite -mysql", limit=20, highlight="body", author_id=1):
-                        print(hit.row, hit.score, hit.snippet)
-                    ```
+        Example:
+            ```python
+            for hit in await posts.search("sqlite -mysql", limit=20, highlight="body", author_id=1):
+                print(hit.row, hit.score, hit.snippet)
+            ```
         """
         source = self._source
         where = conditions(source, conditions_, None, None, keywords)
