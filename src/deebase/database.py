@@ -59,6 +59,8 @@ class Database:
             corrupt, but a power cut may lose the last commits.
         coalesce: reads by key in the same turn of the event loop, outside of a transaction, share one
             statement.
+        in_loop: seconds that a read by key, or a select that is known to be short, may take in the thread of the event
+            loop; one that takes longer runs in a thread of its own. None for none (SQLite files).
         pgbouncer: the server is PgBouncer in transaction mode.
         connect_timeout: seconds to wait for a connection to be made (PostgreSQL).
         command_timeout: seconds a statement may take, 0 for no limit (PostgreSQL).
@@ -90,6 +92,7 @@ class Database:
         extensions: Sequence[str | os.PathLike[str]] | None = None,
         durability: Literal["full", "normal"] = "full",
         coalesce: bool = True,
+        in_loop: float | None = 0.0002,
         pgbouncer: bool = False,
         connect_timeout: float = 10.0,
         command_timeout: float = 60.0,
@@ -109,6 +112,7 @@ class Database:
                 "collations": collations,
                 "extensions": extensions,
                 "durability": durability,
+                "in_loop": in_loop,
                 "pgbouncer": pgbouncer,
                 "connect_timeout": connect_timeout,
                 "command_timeout": command_timeout,

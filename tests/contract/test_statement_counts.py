@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -26,6 +26,13 @@ class Place:
     day: int
     name: str
     n: int = 0
+
+
+@pytest.fixture
+async def db(db_url: str) -> AsyncIterator[Database]:
+    """Every statement runs on a lane, whose driver is traced."""
+    async with Database(db_url, in_loop=None) as db:
+        yield db
 
 
 async def lanes_of(db: Database) -> list[Any]:

@@ -61,6 +61,12 @@ class Run:
         assert await self.db.item('SELECT count(*) FROM "row" WHERE id < 10') == SEED
         assert (await self.t[1])["n"] == 1
 
+    async def read_again(self) -> None:
+        # On SQLite the last of them run in the thread of the event loop, if it may.
+        for n in range(5):
+            assert (await self.t[n % SEED + 1])["id"] == n % SEED + 1
+            assert len(await self.t(order_by="id", limit=2)) == 2
+
     async def get_many_at_once(self) -> None:
         found = await asyncio.gather(*(self.t.get(n) for n in range(1, SEED + 1)), return_exceptions=True)
         failed = [error for error in found if isinstance(error, BaseException)]
@@ -162,6 +168,7 @@ class Run:
 OPERATIONS = [
     Run.open,
     Run.read,
+    Run.read_again,
     Run.get_many_at_once,
     Run.insert,
     Run.insert_several_at_once,
@@ -178,10 +185,11 @@ OPERATIONS = [
 class Sweep:
     """Runs of the scenario, each on an empty database and with a fault of its own."""
 
-    def __init__(self, backend_name: str, url: str) -> None:
+    def __init__(self, backend_name: str, url: str, in_loop: float | None) -> None:
         self.backend = "postgres" if backend_name == "postgres" else "sqlite"
         self.memory = backend_name == "sqlite-memory"
         self.url = url
+        self.in_loop = in_loop
 
     def once(self, fault: Fault) -> Run:
         """Run the scenario in an event loop of its own, and check what it left."""
@@ -198,7 +206,8 @@ class Sweep:
 
     async def _scenario(self, fault: Fault) -> Run:
         options = faulty_options(self.backend, fault)
-        async with Database(self.url, pool_size=2, durability="normal", engine_options=options) as db:
+        common: dict[str, Any] = {"durability": "normal", "in_loop": self.in_loop, "engine_options": options}
+        async with Database(self.url, pool_size=2, **common) as db:
             run = Run(db)
             await run.all()
             fault.number = 0
@@ -237,9 +246,9 @@ def allowed(error: BaseException, injected: BaseException) -> bool:
     return isinstance(error, DeeBaseError)
 
 
-def sweep(backend_name: str, url: str, kind: str, *, after: bool, step: int, first: int) -> int:
+def sweep(backend_name: str, url: str, kind: str, *, after: bool, step: int, first: int, in_loop: float | None) -> int:
     """Fail call ``first``, ``first + step``, ... until none is hit any more; return the number of runs."""
-    swept = Sweep(backend_name, url)
+    swept = Sweep(backend_name, url, in_loop)
     for runs in count():
         fault = Fault(first + runs * step, lambda: KINDS[kind](swept.backend), after=after)
         run = swept.once(fault)
@@ -257,20 +266,29 @@ def sweep(backend_name: str, url: str, kind: str, *, after: bool, step: int, fir
 
 
 # In memory with --long alone, as a file meets nearly all of the same.
-@pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
+@pytest.mark.parametrize(
+    ("backend_name", "in_loop"),
+    [("sqlite-file", None), ("sqlite-file", 1), ("postgres", None)],
+    indirect=["backend_name"],
+)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_call_of_the_driver_may_fail_anywhere(backend_name: str, db_url: str, after: bool) -> None:
+def test_a_call_of_the_driver_may_fail_anywhere(
+    backend_name: str, db_url: str, after: bool, in_loop: float | None
+) -> None:
     # The kinds take turns, and so do the two ways: each call is hit by one kind in one way. On PostgreSQL, where each
     # run makes connections anew, every other call.
     step = (4 if backend_name == "postgres" else 2) * len(KINDS)
     for place, kind in enumerate(KINDS):
         first = 1 + step // len(KINDS) * place + after
-        assert sweep(backend_name, db_url, kind, after=after, step=step, first=first) >= 3
+        assert sweep(backend_name, db_url, kind, after=after, step=step, first=first, in_loop=in_loop) >= 3
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file", "postgres"], indirect=True)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("in_loop", [None, 1])
 @pytest.mark.parametrize("kind", KINDS)
-def test_any_call_of_the_driver_may_fail_in_any_way(backend_name: str, db_url: str, kind: str, after: bool) -> None:
-    assert sweep(backend_name, db_url, kind, after=after, step=1, first=1) >= 30
+def test_any_call_of_the_driver_may_fail_in_any_way(
+    backend_name: str, db_url: str, kind: str, after: bool, in_loop: float | None
+) -> None:
+    assert sweep(backend_name, db_url, kind, after=after, step=1, first=1, in_loop=in_loop) >= 30

@@ -50,8 +50,8 @@ backend_name = only_on("sqlite-file", "postgres")
 
 @pytest.fixture
 async def world(db_url: str) -> AsyncIterator[World]:
-    # With one connection none is opened meanwhile, whose trips would be counted.
-    async with Database(db_url, pool_size=1) as db:
+    # With one connection none is opened meanwhile, whose trips would be counted; and a busy machine makes no read slow.
+    async with Database(db_url, pool_size=1, in_loop=1) as db:
         yield await filled(db)
 
 
@@ -141,26 +141,26 @@ Operation = Callable[[World], Awaitable[object]]
 #: The operation, its statements (those that begin and end transactions do not count), and its trips on SQLite and
 #: PostgreSQL (those do).
 COSTS: dict[str, tuple[Operation, int, int, int]] = {
-    "get": (lambda w: w.books.get(7), 1, 1, 1),
-    "exists": (lambda w: w.books.exists(7), 1, 1, 1),
+    "get": (lambda w: w.books.get(7), 1, 0, 1),
+    "exists": (lambda w: w.books.exists(7), 1, 0, 1),
     "insert": (lambda w: w.books.insert(author_id=1, title="x", pages=1), 1, 1, 1),
     "update": (lambda w: w.books.update({"id": 1, "pages": 2}), 1, 1, 1),
     "upsert": (lambda w: w.books.upsert({"id": 1, "author_id": 1, "title": "x", "pages": 2}), 1, 1, 1),
     "delete": (lambda w: w.books.delete_where(pages=10**6), 1, 1, 1),
-    "select": (lambda w: w.books(w.books.c.id > 50, order_by="id", limit=100), 1, 1, 1),
+    "select": (lambda w: w.books(w.books.c.id > 50, order_by="id", limit=100), 1, 0, 1),
     "count": (lambda w: w.books.count(), 1, 1, 1),
-    "page": (lambda w: w.books.page(size=20, order_by="pages"), 1, 1, 1),
-    "parent": (lambda w: w.books.fk.author_id({"author_id": 3}), 1, 1, 1),
-    "gets of 32 tasks": (lambda w: together(lambda n: w.books.get(n)), 1, 1, 1),
-    "parents of 32 rows": (lambda w: together(lambda n: w.books.fk.author_id({"author_id": n % 10 + 1})), 1, 1, 1),
+    "page": (lambda w: w.books.page(size=20, order_by="pages"), 1, 0, 1),
+    "parent": (lambda w: w.books.fk.author_id({"author_id": 3}), 1, 0, 1),
+    "gets of 32 tasks": (lambda w: together(lambda n: w.books.get(n)), 1, 0, 1),
+    "parents of 32 rows": (lambda w: together(lambda n: w.books.fk.author_id({"author_id": n % 10 + 1})), 1, 0, 1),
     "inserts of 32 tasks": (
         lambda w: together(lambda n: w.books.insert(author_id=1, title="x", pages=n)),
         TASKS,
         2,
         TASKS,
     ),
-    "with_parents": (lambda w: w.books.with_parents(w.books(limit=50), "author_id"), 2, 2, 2),
-    "with_children": (lambda w: w.authors.with_children(w.authors(), "book"), 2, 2, 2),
+    "with_parents": (lambda w: w.books.with_parents(w.books(limit=50), "author_id"), 2, 1, 2),
+    "with_children": (lambda w: w.authors.with_children(w.authors(), "book"), 2, 1, 2),
     # On SQLite BEGIN and savepoints travel with the next statement, and COMMIT with the last if that is known.
     "a transaction of two updates": (transfer, 2, 3, 4),
     "an empty transaction": (lambda w: block(w, 0), 0, 0, 2),

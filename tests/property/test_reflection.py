@@ -146,7 +146,8 @@ def opened(
 
 def open_at(target: str) -> Iterator[tuple[asyncio.Runner, Database]]:
     with asyncio.Runner() as runner:
-        db = Database(target, durability="normal")
+        # The examples share the connections that are open now, so none may be opened later.
+        db = Database(target, durability="normal", in_loop=None)
         runner.run(warm_up(db))
         yield runner, db
         runner.run(db.close())

@@ -25,6 +25,7 @@ OPTIONS: dict[str, Any] = {
     "extensions": None,
     "foreign_keys": True,
     "durability": "full",
+    "in_loop": None,
     "pgbouncer": False,
     "connect_timeout": 10.0,
     "command_timeout": 60.0,

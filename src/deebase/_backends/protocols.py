@@ -79,6 +79,8 @@ class Settings:
     #: For a SQLite file: whether it is read-only, and whether a missing one is created.
     read_only: bool = False
     creates: bool = True
+    #: For a SQLite file: the seconds that a read may take in the thread of the event loop; None for none.
+    in_loop: float | None = None
     pragmas: Sequence[tuple[str, Any]] = ()
     #: Whether a SQLite file with a harmless schema is trusted if it needs that; False if a pragma decides.
     trusts_harmless: bool = False

@@ -36,6 +36,8 @@ def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
         raise ConfigurationError("the name of the database is empty or not text", hint=f"give {ACCEPTED}")
     for name in ("timeout", "connect_timeout", "command_timeout", "lock_timeout", "idle_timeout"):
         _seconds(name, options[name])
+    if not _fits_in_loop(options.get("in_loop")):
+        raise ConfigurationError("in_loop is a number of seconds up to 1", hint="in_loop=0.0002, or None for none")
     pool_size = options["pool_size"]
     if pool_size is not None and (isinstance(pool_size, bool) or not isinstance(pool_size, int) or pool_size < 1):
         raise ConfigurationError("pool_size is a whole number from 1", hint="pool_size=10")
@@ -61,3 +63,7 @@ def settings_for(target: Any, options: Mapping[str, Any]) -> Settings:
 def _seconds(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e7:
         raise ConfigurationError(f"{name} is a number of seconds", hint=f"{name}=10, or 0 for none")
+
+
+def _fits_in_loop(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from deebase._lanes.interface import Params, Rows
+from deebase._lanes.interface import Lanes, Params, Rows
 from deebase._sql.keyed import MAX_KEYS, KeyedRead
 from deebase._sql.statement import Statement
 
-Fetch = Callable[[Statement, Params], Awaitable[Rows]]
 #: A key (a tuple if it has several columns), and the future of its rows.
 Member = tuple[Any, "asyncio.Future[Rows]"]
 #: Reads of one kind, within one scope: its parameters follow those of the key.
@@ -21,25 +20,26 @@ Group = tuple[KeyedRead, tuple[Any, ...]]
 class Coalescer:
     """Gathers the reads of one turn, sends one statement per kind, and answers each caller.
 
-    A caller that is alone sends its read at once. After a turn with several reads, the next ones wait for the end of
-    their turn, until one of them is alone again.
+    A caller that is alone sends its read at once, and the next one, too, if the first was answered in the same turn.
+    After a turn with reads of several tasks, the next ones wait for the end of their turn, until one is alone again.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        fetch: Fetch,
+        lanes: Lanes,
         note: Callable[[Statement], None],
         translate: Callable[[BaseException, Statement | None], BaseException | None],
     ) -> None:
         self._loop = loop
         self._translate = translate
-        self._fetch = fetch
+        self._lanes = lanes
         self._note = note
         self._groups: dict[Group, list[Member]] = {}
         self._scheduled = False
         self._crowded = False
-        self._went_ahead = 0
+        #: The task whose read was sent at once in this turn.
+        self._ahead: asyncio.Task[Any] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def join(self, read: KeyedRead, args: Params, *, waits: bool) -> asyncio.Future[Rows] | None:
@@ -48,14 +48,17 @@ class Coalescer:
         Args:
             read: the columns, and those of the key.
             args: its parameters.
-            waits: the first read waits for the end of the turn, too.
+            waits: the first read waits for the end of the turn, too, if it would have to wait for the database.
         """
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._flush)
-            if not self._crowded and not waits:
-                self._went_ahead = 1
+            if not self._crowded and (not waits or self._lanes.runs_at_once(read.statement)):
+                self._ahead = asyncio.current_task()
                 return None
+        elif self._ahead is not None and self._ahead is asyncio.current_task():
+            # Its last read was answered at once: it is no crowd.
+            return None
         future: asyncio.Future[Rows] = self._loop.create_future()
         width = read.width
         if len(args) == 1:
@@ -71,8 +74,8 @@ class Coalescer:
     def _flush(self) -> None:
         self._scheduled = False
         groups, self._groups = self._groups, {}
-        self._crowded = sum(map(len, groups.values())) + self._went_ahead > 1
-        self._went_ahead = 0
+        self._crowded = sum(map(len, groups.values())) + (self._ahead is not None) > 1
+        self._ahead = None
         for group, members in groups.items():
             for start in range(0, len(members), MAX_KEYS):
                 part = members[start : start + MAX_KEYS]
@@ -94,7 +97,7 @@ class Coalescer:
             try:
                 statement, args = read.many(keys, held)
                 self._note(statement)
-                rows = await self._fetch(statement, args)
+                rows = await self._lanes.fetch(statement, args)
             except Exception:
                 # Sent alone, each read shows whether it is the one that fails.
                 await self._serve_each(group, waiting)
@@ -123,7 +126,7 @@ class Coalescer:
         try:
             statement, args = read.many(missing, held)
             self._note(statement)
-            return bool(await self._fetch(statement, args))
+            return bool(await self._lanes.fetch(statement, args))
         except Exception:
             # Sent alone, each key shows whether it is the one that fails.
             return True
@@ -136,7 +139,7 @@ class Coalescer:
             error: Exception | None = None
             try:
                 self._note(read.statement)
-                rows = await self._fetch(read.statement, [*(key if read.width > 1 else (key,)), *held])
+                rows = await self._lanes.fetch(read.statement, [*(key if read.width > 1 else (key,)), *held])
             except Exception as failed:
                 error = failed
             for other, future in waiting:

@@ -26,7 +26,7 @@ def make_engine(settings: Settings, translate: Translate) -> AsyncEngine:
     """
     options: dict[str, Any] = {
         # Lanes stay checked out; the overflow is for connections that users borrow from db.engine.
-        "pool_size": settings.pool_size + 1,
+        "pool_size": settings.pool_size + (1 if settings.in_loop is None else 2),
         "max_overflow": settings.pool_size,
         # Neither errors nor the log of the engine quote values.
         "hide_parameters": True,

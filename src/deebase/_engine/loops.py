@@ -35,7 +35,7 @@ class LoopResources:
         self.loop = loop
         self.engine: AsyncEngine = make_engine(settings, translate)
         self.lanes: Lanes = make_lanes(self.engine, settings, loop, translate)
-        self.coalescer: Coalescer = Coalescer(loop, self.lanes.fetch, note, translate)
+        self.coalescer: Coalescer = Coalescer(loop, self.lanes, note, translate)
         self._timeout = _PATIENCE
         # A loop that shuts down closes its async generators. Lanes must be closed then if close() was not called
         # (`asyncio.run` twice, pytest).

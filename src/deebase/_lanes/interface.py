@@ -225,6 +225,10 @@ class Lanes(Protocol):
         """Run a statement and return its rows."""
         ...
 
+    def runs_at_once(self, statement: Statement) -> bool:
+        """Whether ``fetch`` would have the rows of a statement before the next turn of the event loop."""
+        ...
+
     def count(self, statement: Statement, args: Params) -> Awaitable[int]:
         """Run a statement and return the number of rows that it changed."""
         ...

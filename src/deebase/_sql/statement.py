@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 #: The first words of statements that only change rows.
 _OF_ROWS = ("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "WITH")
+#: A run that is longer than this (seconds) counts at once, a shorter one by a quarter.
+SLOW = 0.001
+_UNKNOWN = 1e9
 
 
 class Statement:
@@ -23,8 +26,10 @@ class Statement:
         "last_seconds",
         "reads",
         "reread",
+        "runs_in_loop",
         "shares_commit",
         "sql",
+        "usual_seconds",
         "writes",
     )
 
@@ -44,6 +49,10 @@ class Statement:
         self.reads: bool = reads
         #: Duration of its last run in SQLite's thread, in seconds; an unknown one counts as long.
         self.last_seconds: float = 0.0 if is_cheap else 1.0
+        #: Moving average of its durations on SQLite, which a slow run replaces.
+        self.usual_seconds: float = _UNKNOWN
+        #: Whether it may run in the thread of the event loop, if that is known.
+        self.runs_in_loop: bool | None = None
         #: Writes one row: it may be committed together with others that wait for SQLite's writer.
         self.shares_commit: bool = shares_commit
         #: Changes settings of the connection (PRAGMA x = y, ATTACH): every SQLite lane repeats it.
@@ -56,3 +65,9 @@ class Statement:
         self.changes_schema: bool = not reads and writes is None and not sql.lstrip()[:7].upper().startswith(_OF_ROWS)
         #: How to read the returned rows again, if triggers may change them after the statement.
         self.reread: Reread | None = None
+
+    def ran(self, seconds: float) -> None:
+        """Record the duration of a run."""
+        usual = self.usual_seconds
+        known = usual != _UNKNOWN and seconds <= SLOW
+        self.usual_seconds = usual + (seconds - usual) / 4 if known else seconds

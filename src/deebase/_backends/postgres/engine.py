@@ -68,6 +68,10 @@ class PostgresLanes:
     def schema_lock(self) -> Statement:
         return _LOCK_SCHEMA
 
+    def runs_at_once(self, statement: Statement) -> bool:
+        """Return False: each statement is a round trip to the server."""
+        return False
+
     async def acquire(self, holder: str, *, write: bool = True, streams: bool = False) -> PostgresLane:
         """Lend a lane to a transaction or a stream."""
         return await self._pool.lend(lambda: self._sound(holder), holder, streams=streams)

@@ -73,6 +73,7 @@ class SqliteEngine:
             loop,
             lambda reader: _open(engine, settings, file, reader=reader),
             readers=0 if settings.memory else settings.pool_size,
+            in_loop=settings.in_loop,
             timeout=settings.timeout,
             place=settings.display,
             describe=describing(translate),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from deebase._backends.sqlite.in_loop import LoopReads
 from deebase._backends.sqlite.job import COUNT, RAW, ROWS, Hop, Job
 from deebase._backends.sqlite.lane import SqliteLane
 from deebase._backends.sqlite.session_state import SessionState
@@ -111,18 +112,18 @@ class SqlitePool(LanePool[SqliteLane]):
         else:
             self.release(lane)
 
-    async def run(self, statement: Statement, args: Params, mode: int) -> Any:
+    async def run(self, statement: Statement, args: Any, mode: int) -> Any:
         """Run one statement outside of a transaction, on the first free lane."""
         job = Job(self.loop.create_future(), statement, args, mode)
+        self.submit(job)
+        return await job.outcome()
+
+    def submit(self, job: Job) -> None:
+        """Let the first free lane run a job."""
         self._enqueue(job)
         if self.holders.lanes and len(self.busy) >= self.limit:
             self.watch(job)
         self._serve()
-        try:
-            return await job.future
-        except asyncio.CancelledError:
-            job.cancelled = True
-            raise
 
     def _serve(self) -> None:
         queue = self._queue
@@ -223,6 +224,7 @@ class SqliteLanes:
         open_lane: Callable[[bool], Awaitable[SqliteLane]],
         *,
         readers: int,
+        in_loop: float | None,
         timeout: float,
         place: str,
         describe: Callable[[BaseException], str],
@@ -234,6 +236,10 @@ class SqliteLanes:
         self._reader = (
             self._writer if self._single else SqlitePool(loop, open_lane, readers, timeout, reads=True, **common)
         )
+        self._loop_reads: LoopReads | None = None
+        if in_loop and not self._single:
+            own = SqlitePool(loop, open_lane, 1, timeout, reads=True, **common)
+            self._loop_reads = LoopReads(own, self._reader, in_loop)
 
     @property
     def in_use(self) -> int:
@@ -246,8 +252,15 @@ class SqliteLanes:
 
     def fetch(self, statement: Statement, args: Params) -> Awaitable[Rows]:
         """Run one statement, commit it and return its rows."""
-        pool = self._reader if statement.reads else self._writer
-        return pool.run(statement, args, ROWS)
+        if not statement.reads:
+            return self._writer.run(statement, args, ROWS)
+        if self._loop_reads is not None:
+            return self._loop_reads.fetch(statement, args)
+        return self._reader.run(statement, args, ROWS)
+
+    def runs_at_once(self, statement: Statement) -> bool:
+        """Whether ``fetch`` would have the rows of a statement before the next turn of the event loop."""
+        return self._loop_reads is not None and self._loop_reads.is_ready_for(statement)
 
     def count(self, statement: Statement, args: Params) -> Awaitable[int]:
         """Run one statement, commit it and return the number of rows that it changed."""
@@ -284,6 +297,8 @@ class SqliteLanes:
 
     async def close(self, timeout: float) -> None:
         """Wait for running operations, then close every lane; the last connection checkpoints the WAL."""
+        if self._loop_reads is not None:
+            await self._loop_reads.close(timeout)
         if not self._single:
             await self._reader.close(timeout)
         await self._writer.close(timeout)

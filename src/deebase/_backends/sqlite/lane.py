@@ -191,7 +191,9 @@ class SqliteLane:
                 job.result = self._perform_patiently(job, [job])
         except BaseException as error:  # any error belongs to the caller
             job.error = self._failure(error)
-        job.statement.last_seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        job.statement.last_seconds = seconds
+        job.statement.ran(seconds)
         if job.is_last is not None:
             self._commit_after(job, job.is_last)
 

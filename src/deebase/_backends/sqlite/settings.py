@@ -164,10 +164,12 @@ def _settings(target: SqliteTarget, options: Mapping[str, Any]) -> Settings:
         dialect=make_dialect(target.sa_url),
         pool_size=options["pool_size"] or 4,
         timeout=float(options["timeout"]),
+        in_loop=options.get("in_loop") or None,
         pragmas=_pragmas(options),
         trusts_harmless="trusted_schema" not in {str(name).lower() for name in given},
         additions=read_additions(options),
-        connect_args={"isolation_level": None, "timeout": 0.05},
+        # Connections are used by their own thread, and those for reads in the event loop by its thread, too.
+        connect_args={"isolation_level": None, "timeout": 0.05, "check_same_thread": False},
         engine_options=dict(options["engine_options"] or {}),
     )
 
