@@ -310,8 +310,7 @@ class SqliteLane:
         self._has_sent = True
         job = Job(future or self._loop.create_future(), statement, args, mode)
         job.deadline = time.monotonic() + self.timeout
-        if not self._is_lent and not self._is_read_only:
-            job.is_last = self.is_last
+        job.is_last = None if self._is_lent or self._is_read_only else self.is_last
         self.is_last = None
         hop = Hop(self._loop, _deliver, self, [job], alone=False)
         self.put((hop, hop))
@@ -450,11 +449,8 @@ class SqliteLane:
         elif self._has_sent:
             await self._do(COMMIT, (), COUNT)
         else:
-            self._forget()
-
-    def _forget(self) -> None:
-        self._ahead.clear()
-        self._has_begun = True
+            self._ahead.clear()
+            self._has_begun = True
 
     def commit_reached(self, error: BaseException) -> Literal["sent"]:
         """Return that a COMMIT reaches the database: there is no link that could be lost."""
@@ -462,8 +458,8 @@ class SqliteLane:
 
     async def roll_back(self) -> None:
         def undo(raw: sqlite3.Connection) -> None:
-            self._forget()
-            self.committing = None
+            self._ahead.clear()
+            self._has_begun, self.committing = True, None
             # A connection that refuses every statement is not used again.
             self.broken = self.broken or self._refusal is not None
             if raw.in_transaction:
