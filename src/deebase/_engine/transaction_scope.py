@@ -159,7 +159,7 @@ class TransactionScope(Transaction):
             lane = (self.state if has_waited else state).lane
             if self.is_last is None:
                 return await action(lane)
-            lane.commit_with_next(self.is_last)
+            lane.is_last = self.is_last
             result = await action(lane)
             if lane.committing is not None:
                 state.refuse_others()
@@ -381,8 +381,8 @@ class TransactionScope(Transaction):
         self._is_ending = True
         if self.parent is None:
             state.lane.ends()
-        if error is None and (self._release_at_once(state) if self.parent else await self._commit_at_once(state)):
-            return False
+            if error is None and await self._commit_at_once(state):
+                return False
         leaving = isinstance(error, _RollbackSignal) and error.scope is self
         try:
             await run_shielded(self._end(state, failed=error is not None))
@@ -415,17 +415,6 @@ class TransactionScope(Transaction):
         state.lane.release()
         if cancelled is not None:
             raise cancelled
-        return True
-
-    def _release_at_once(self, state: TransactionState) -> bool:
-        """Let the next statement release the savepoint, if that is possible; return whether the block has ended."""
-        if self._error is not None or not state.is_sound or not state.take_turn(self):
-            return False
-        if not state.lane.release_later(self._savepoint(state), read_only=self._is_read_only_savepoint):
-            state.release()
-            return False
-        self._outcome = "committed"
-        self._close(state)
         return True
 
     async def _end(self, state: TransactionState, *, failed: bool, has_turn: bool = False) -> None:

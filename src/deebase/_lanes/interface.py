@@ -80,6 +80,9 @@ class Lane(PooledLane, Protocol):
     connection: AsyncConnection
     #: The connection cannot be trusted: it is closed when it is returned.
     broken: bool
+    #: Whether the transaction ends with the next statement, by its result: COMMIT may then travel with it, and a
+    #: following ``commit`` returns what it did.
+    is_last: Callable[[Any], bool] | None
     #: The answer to a COMMIT that was sent ahead of ``commit``.
     committing: asyncio.Future[Any] | None
     #: Called with each error that SQLAlchemy meets on the connection, while it is lent to the user.
@@ -146,23 +149,12 @@ class Lane(PooledLane, Protocol):
         """Set a savepoint, or have it set by the next statement; ``read_only`` if nothing is written after it."""
         ...
 
-    def release_later(self, name: str, *, read_only: bool = False) -> bool:
-        """Have a savepoint released by the next statement; return whether that is possible."""
-        ...
-
     async def release_savepoint(self, name: str, *, read_only: bool = False) -> None:
-        """Release a savepoint and keep the changes after it."""
+        """Release a savepoint and keep the changes after it, at once or with the next statement."""
         ...
 
     async def undo_savepoint(self, name: str, *, read_only: bool = False) -> None:
         """Undo all changes after a savepoint, and release it."""
-        ...
-
-    def commit_with_next(self, when: Callable[[Any], bool]) -> None:
-        """Send COMMIT with the next statement if that saves a trip, and ``when`` holds for its result.
-
-        ``commit`` must follow, and returns what COMMIT did.
-        """
         ...
 
     def send_commit(self) -> asyncio.Future[Any] | None:

@@ -57,6 +57,7 @@ class PostgresLane:
         "connection",
         "driver",
         "holder",
+        "is_last",
         "lanes",
         "on_error",
         "opened",
@@ -72,6 +73,8 @@ class PostgresLane:
         self.holder: str = ""
         self.since: float = 0.0
         self.on_error: Callable[[BaseException], None] | None = None
+        #: Has no effect: the driver sends one statement at a time.
+        self.is_last: Callable[[Any], bool] | None = None
         #: None: no COMMIT is sent ahead.
         self.committing: asyncio.Future[Any] | None = None
         #: The lanes of the event loop, including this one.
@@ -295,10 +298,6 @@ class PostgresLane:
     async def set_savepoint(self, name: str, *, read_only: bool = False) -> None:
         await self._control(f"SAVEPOINT {name}{'; SET TRANSACTION READ ONLY' if read_only else ''}")
 
-    def release_later(self, name: str, *, read_only: bool = False) -> bool:
-        """Return False: the driver sends one statement at a time."""
-        return False
-
     async def release_savepoint(self, name: str, *, read_only: bool = False) -> None:
         """Release a savepoint, which also ends its read-only mode."""
         await self._control(f"RELEASE SAVEPOINT {name}")
@@ -315,9 +314,6 @@ class PostgresLane:
             self.failed(error)
             raise
         return tag
-
-    def commit_with_next(self, when: Callable[[Any], bool]) -> None:
-        """Do nothing: the driver sends one statement at a time."""
 
     def send_commit(self) -> None:
         """Return None: the driver sends COMMIT in a task that is not cancelled."""

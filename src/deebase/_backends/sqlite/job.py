@@ -1,13 +1,18 @@
-"""Statements that run in the thread of a SQLite lane."""
+"""Statements that run in the thread of a SQLite lane: jobs, results that are read in pieces, transaction control."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from deebase._backends.sqlite.guard import SqliteGuard
+from deebase._lanes.interface import Columns, Params, Rows, Values
 from deebase._lanes.pool import Waiter
 from deebase._sql.statement import Statement
 
@@ -108,6 +113,116 @@ class Hop:
             # The loop was closed meanwhile: no caller is left.
             if not self.loop.is_closed():
                 raise
+
+
+class SqliteCursor:
+    """A result that is read in pieces."""
+
+    #: It is closed before its transaction ends.
+    ends_by_itself: bool = False
+
+    def __init__(self, lane: SqliteLane, size: int, guard: SqliteGuard | None = None) -> None:
+        self._lane = lane
+        self._size = size
+        self._guard = guard
+        self._cursor: sqlite3.Cursor | None = None
+        self.columns: Columns = []
+
+    def open(self, raw: sqlite3.Connection, sql: str, args: Params) -> None:
+        """Start the statement, in the thread of the lane."""
+        try:
+            self._begin(raw, sql, args)
+        except sqlite3.DatabaseError as error:
+            if not self._lane.is_allowed_now(error):
+                raise
+            self._begin(raw, sql, args)
+
+    def _begin(self, raw: sqlite3.Connection, sql: str, args: Params) -> None:
+        with self._guarded(raw):
+            self._cursor = raw.execute(sql, args)
+        self.columns = [column[0] for column in self._cursor.description or ()]
+
+    @contextmanager
+    def _guarded(self, raw: sqlite3.Connection) -> Generator[None]:
+        """Check the statement with the guard while it is compiled, in one hop."""
+        if self._guard is None:
+            yield
+            return
+        # The connection compiles its cached statements again.
+        raw.set_authorizer(self._guard)
+        try:
+            yield
+        except sqlite3.Error as error:
+            refusal = self._guard.refusal()
+            if refusal is None:
+                raise
+            raise refusal from error
+        finally:
+            raw.set_authorizer(None)
+
+    async def fetch(self) -> Rows:
+        return await self._lane.call(self._fetch)
+
+    def pieces(self) -> Iterator[list[Values]]:
+        """Yield the rows by column, in the thread of the lane."""
+        width = len(self.columns)
+        # Each row is taken apart while it is in the cache of the processor; lists of rows take a fifth longer.
+        values = chain.from_iterable(self._cursor or ())
+        while piece := list(islice(values, self._size * width)):
+            yield [piece[place::width] for place in range(width)]
+
+    def _fetch(self, raw: sqlite3.Connection) -> Rows:
+        with self._guarded(raw):
+            return [] if self._cursor is None else self._cursor.fetchmany(self._size)
+
+    async def close(self) -> None:
+        """End the statement, which ends its read of the database."""
+        if self._lane.closed:
+            # The thread has ended. The statement keeps the file open while a reference to it exists.
+            self._cursor = None
+        else:
+            await self._lane.clean_up(self._close)
+
+    def _close(self, _raw: sqlite3.Connection) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End the statement, in the thread of the lane."""
+        if self._cursor is not None:
+            self._cursor.close()
+
+
+CALLED = Statement("-- function")
+BEGIN = Statement("BEGIN IMMEDIATE")
+BEGIN_READING = Statement("BEGIN")
+COMMIT = Statement("COMMIT")
+READ_ONLY = Statement("PRAGMA query_only = ON")
+WRITABLE = Statement("PRAGMA query_only = OFF")
+
+
+@cache
+def savepoint(name: str) -> Statement:
+    return Statement(f"SAVEPOINT {name}")
+
+
+@cache
+def release(name: str) -> Statement:
+    return Statement(f"RELEASE SAVEPOINT {name}")
+
+
+def nothing(_: sqlite3.Connection) -> None:
+    """Do nothing: transaction control was to run."""
+
+
+def deny(*_: object) -> int:
+    return sqlite3.SQLITE_DENY
+
+
+def control(statement: Statement, jobs: list[Job]) -> Job:
+    """Return the job that begins or ends the transaction of several writes, with the deadline of the first."""
+    job = Job(jobs[0].future, statement, (), COUNT)
+    job.deadline = jobs[0].deadline
+    return job
 
 
 def is_busy(error: BaseException) -> bool:

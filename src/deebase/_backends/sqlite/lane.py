@@ -7,27 +7,38 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache, partial
-from itertools import chain, groupby, islice
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from itertools import groupby
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deebase._backends.sqlite.guard import SqliteGuard
 from deebase._backends.sqlite.job import (
+    BEGIN,
+    BEGIN_READING,
     CALL,
+    CALLED,
     CLEANUP,
+    COMMIT,
     COUNT,
     MANY,
     RAW,
+    READ_ONLY,
     ROWS,
+    WRITABLE,
     Cancelled,
     Hop,
     Job,
+    SqliteCursor,
     Unstoppable,
+    control,
+    deny,
     is_busy,
+    nothing,
+    release,
+    savepoint,
 )
 from deebase._backends.sqlite.schema_calls import quoted_texts
 from deebase._backends.sqlite.schema_calls.callbacks import raise_failure
@@ -53,36 +64,6 @@ _offer_processor: Callable[[], object] = getattr(os, "sched_yield", partial(time
 
 class SqliteLane:
     """One connection, its thread, and the statement that runs on it now."""
-
-    __slots__ = (
-        "_ahead",
-        "_flushing",
-        "_has_begun",
-        "_has_sent",
-        "_is_last",
-        "_is_lent",
-        "_is_read_only",
-        "_loop",
-        "_refusal",
-        "added",
-        "broken",
-        "closed",
-        "committing",
-        "connection",
-        "current",
-        "driver",
-        "holder",
-        "is_reader",
-        "on_error",
-        "pool",
-        "put",
-        "raw",
-        "session",
-        "since",
-        "timeout",
-        "triggers",
-        "trusts",
-    )
 
     def __init__(
         self, connection: AsyncConnection, driver: Any, loop: asyncio.AbstractEventLoop, timeout: float
@@ -115,7 +96,7 @@ class SqliteLane:
         self._has_begun: bool = True
         self._has_sent: bool = True
         #: Whether the transaction ends with the next statement, by its result.
-        self._is_last: Callable[[Any], bool] | None = None
+        self.is_last: Callable[[Any], bool] | None = None
         #: The answer to a COMMIT that was sent ahead of ``commit``.
         self.committing: asyncio.Future[Any] | None = None
         #: The user has access to the connection: control is sent at once, and what was waiting is sent by this job.
@@ -202,7 +183,7 @@ class SqliteLane:
         if job.error is not None or job.cancelled or not is_last(job.result):
             return
         try:
-            self._perform_patiently(_control(_COMMIT, [job]), [job])
+            self._perform_patiently(control(COMMIT, [job]), [job])
             job.commit = True
         except BaseException as error:  # any error belongs to ``commit``
             job.commit = self._failure(error)
@@ -217,14 +198,14 @@ class SqliteLane:
             if self._refusal is not None:
                 raise self._refusal
             while ahead:
-                self._perform_patiently(_control(ahead[0], [job]), [job])
+                self._perform_patiently(control(ahead[0], [job]), [job])
                 self._has_begun = True
                 del ahead[0]
         except BaseException as error:
             if self._is_lent and self._refusal is None:
                 # Statements of the user may follow, which would run without the transaction.
                 self._refusal = error
-                self.raw.set_authorizer(_deny)
+                self.raw.set_authorizer(deny)
             job.error = self._failure(error)
         return job.error is None and not job.cancelled
 
@@ -297,10 +278,10 @@ class SqliteLane:
         SQLite keeps the row after RAISE(FAIL)), and its duration is measured without the commit.
         """
         try:
-            self._perform_patiently(_control(_BEGIN, jobs), jobs)
+            self._perform_patiently(control(BEGIN, jobs), jobs)
             for job in jobs:
                 self._run_row(job, lone=len(jobs) == 1)
-            self._perform_patiently(_control(_COMMIT, jobs), jobs)
+            self._perform_patiently(control(COMMIT, jobs), jobs)
         except BaseException as error:  # of any kind: none of them is stored
             for job in jobs:
                 job.result = job.error = None
@@ -329,7 +310,8 @@ class SqliteLane:
         self._has_sent = True
         job = Job(future or self._loop.create_future(), statement, args, mode)
         job.deadline = time.monotonic() + self.timeout
-        job.is_last, self._is_last = self._is_last, None
+        job.is_last = None if self._is_lent or self._is_read_only else self.is_last
+        self.is_last = None
         hop = Hop(self._loop, _deliver, self, [job], alone=False)
         self.put((hop, hop))
         return job
@@ -394,7 +376,7 @@ class SqliteLane:
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function of the connection in its thread."""
-        result: T = await self._do(_CALLED, function, CALL)
+        result: T = await self._do(CALLED, function, CALL)
         return result
 
     async def begin(self, *, read_only: bool, isolation: str | None) -> None:
@@ -405,15 +387,15 @@ class SqliteLane:
         if not read_only:
             # Never deferred: a transaction that reads and then writes fails at once if another connection wrote in
             # between, and busy_timeout does not help (SQLITE_BUSY_SNAPSHOT).
-            self._ahead.append(_BEGIN)
+            self._ahead.append(BEGIN)
         elif self.is_reader:
-            self._ahead.append(_BEGIN_READING)
+            self._ahead.append(BEGIN_READING)
         else:
             # The one lane of a memory database can write.
             self._is_read_only = True
-            self._ahead += (_BEGIN_READING, _READ_ONLY)
+            self._ahead += (BEGIN_READING, READ_ONLY)
         self._has_begun = self._has_sent = False
-        self.committing = self._is_last = None
+        self.committing = self.is_last = None
 
     async def flush(self) -> None:
         """Run the transaction control that waits for the next statement."""
@@ -422,30 +404,23 @@ class SqliteLane:
         if self._flushing is not None:
             await asyncio.shield(self._flushing)
         elif self._ahead:
-            await self.call(_nothing)
+            await self.call(nothing)
 
     async def set_savepoint(self, name: str, *, read_only: bool = False) -> None:
-        self._ahead += (_savepoint(name), *([_READ_ONLY] if read_only else ()))
+        self._ahead += (savepoint(name), *([READ_ONLY] if read_only else ()))
         if self._is_lent:
-            await self.call(_nothing)
-
-    def release_later(self, name: str, *, read_only: bool = False) -> bool:
-        """Release a savepoint with the next statement; return False if that may be sent by the user."""
-        if self._is_lent:
-            return False
-        # A COMMIT that was sent has released all.
-        if self.committing is None:
-            self._ahead += (_release(name), *([_WRITABLE] if read_only else ()))
-        return True
+            await self.call(nothing)
 
     async def release_savepoint(self, name: str, *, read_only: bool = False) -> None:
-        if not self.release_later(name, read_only=read_only):
-            self._ahead += (_release(name), *([_WRITABLE] if read_only else ()))
-            await self.call(_nothing)
+        # A COMMIT that was sent has released all.
+        if self.committing is None:
+            self._ahead += (release(name), *([WRITABLE] if read_only else ()))
+            if self._is_lent:
+                await self.call(nothing)
 
     async def undo_savepoint(self, name: str, *, read_only: bool = False) -> None:
         def undo(raw: sqlite3.Connection) -> None:
-            ahead, saved = self._ahead, _savepoint(name)
+            ahead, saved = self._ahead, savepoint(name)
             if saved in ahead:
                 # Nothing was done after it, and names of earlier savepoints may be the same.
                 del ahead[len(ahead) - 1 - ahead[::-1].index(saved) :]
@@ -454,30 +429,16 @@ class SqliteLane:
             for sql in (f"ROLLBACK TO SAVEPOINT {name}", f"RELEASE SAVEPOINT {name}"):
                 raw.execute(sql)
             if read_only:
-                raw.execute(_WRITABLE.sql)
+                raw.execute(WRITABLE.sql)
 
         await self.clean_up(undo)
 
     async def clean_up(self, function: Callable[[sqlite3.Connection], object]) -> None:
         """Run a function that ends something, in the thread, without what waits for the next statement."""
         if self._has_sent:
-            await self._do(_CALLED, function, CLEANUP)
+            await self._do(CALLED, function, CLEANUP)
         else:
             function(self.raw)
-
-    def commit_with_next(self, when: Callable[[Any], bool]) -> None:
-        """Commit in the hop of the next statement, if ``when`` holds for its result."""
-        if not self._is_lent and not self._is_read_only:
-            self._is_last = when
-
-    def take_commit(self, answer: bool | BaseException) -> None:
-        """Take the answer to the COMMIT that followed the last statement, for ``commit``."""
-        self.committing = self._loop.create_future()
-        if isinstance(answer, BaseException):
-            self.committing.set_exception(answer)
-        else:
-            self._ahead.clear()
-            self.committing.set_result(answer)
 
     def send_commit(self) -> asyncio.Future[Any] | None:
         """Send COMMIT, unless more than that ends the transaction; a task that is cancelled still waits for it."""
@@ -485,7 +446,7 @@ class SqliteLane:
             return self.committing
         if not self._has_sent or self._is_lent or self._is_read_only:
             return None
-        self.committing = self._send(_COMMIT, (), COUNT, Unstoppable(loop=self._loop)).future
+        self.committing = self._send(COMMIT, (), COUNT, Unstoppable(loop=self._loop)).future
         return self.committing
 
     async def commit(self) -> None:
@@ -493,13 +454,10 @@ class SqliteLane:
         if committing is not None:
             await committing
         elif self._has_sent:
-            await self._do(_COMMIT, (), COUNT)
+            await self._do(COMMIT, (), COUNT)
         else:
-            self._forget()
-
-    def _forget(self) -> None:
-        self._ahead.clear()
-        self._has_begun = True
+            self._ahead.clear()
+            self._has_begun = True
 
     def commit_reached(self, error: BaseException) -> Literal["sent"]:
         """Return that a COMMIT reaches the database: there is no link that could be lost."""
@@ -507,8 +465,8 @@ class SqliteLane:
 
     async def roll_back(self) -> None:
         def undo(raw: sqlite3.Connection) -> None:
-            self._forget()
-            self.committing = None
+            self._ahead.clear()
+            self._has_begun, self.committing = True, None
             # A connection that refuses every statement is not used again.
             self.broken = self.broken or self._refusal is not None
             if raw.in_transaction:
@@ -559,7 +517,7 @@ class SqliteLane:
         self._is_lent = True
         if self._ahead and self._flushing is None:
             # The thread runs it before what the user sends. If it fails, nothing of the user runs.
-            self._flushing = self._send(_CALLED, _nothing, CALL).future
+            self._flushing = self._send(CALLED, nothing, CALL).future
             self._flushing.add_done_callback(self._flushed)
 
     def _flushed(self, flushing: asyncio.Future[Any]) -> None:
@@ -574,7 +532,7 @@ class SqliteLane:
         self._is_lent, self._flushing = False, None
         if self._is_read_only and not self.broken and not self.lost:
             if self._has_sent:
-                await self.count(_WRITABLE, ())
+                await self.count(WRITABLE, ())
             self._is_read_only = False
 
     def failed(self, error: BaseException) -> None:
@@ -604,118 +562,12 @@ class SqliteLane:
         await self.connection.close()
 
 
-class SqliteCursor:
-    """A result that is read in pieces."""
-
-    #: It is closed before its transaction ends.
-    ends_by_itself: bool = False
-
-    def __init__(self, lane: SqliteLane, size: int, guard: SqliteGuard | None = None) -> None:
-        self._lane = lane
-        self._size = size
-        self._guard = guard
-        self._cursor: sqlite3.Cursor | None = None
-        self.columns: Columns = []
-
-    def open(self, raw: sqlite3.Connection, sql: str, args: Params) -> None:
-        """Start the statement, in the thread of the lane."""
-        try:
-            self._begin(raw, sql, args)
-        except sqlite3.DatabaseError as error:
-            if not self._lane.is_allowed_now(error):
-                raise
-            self._begin(raw, sql, args)
-
-    def _begin(self, raw: sqlite3.Connection, sql: str, args: Params) -> None:
-        with self._guarded(raw):
-            self._cursor = raw.execute(sql, args)
-        self.columns = [column[0] for column in self._cursor.description or ()]
-
-    @contextmanager
-    def _guarded(self, raw: sqlite3.Connection) -> Generator[None]:
-        """Check the statement with the guard while it is compiled, in one hop."""
-        if self._guard is None:
-            yield
-            return
-        # The connection compiles its cached statements again.
-        raw.set_authorizer(self._guard)
-        try:
-            yield
-        except sqlite3.Error as error:
-            refusal = self._guard.refusal()
-            if refusal is None:
-                raise
-            raise refusal from error
-        finally:
-            raw.set_authorizer(None)
-
-    async def fetch(self) -> Rows:
-        return await self._lane.call(self._fetch)
-
-    def pieces(self) -> Iterator[list[Values]]:
-        """Yield the rows by column, in the thread of the lane."""
-        width = len(self.columns)
-        # Each row is taken apart while it is in the cache of the processor; lists of rows take a fifth longer.
-        values = chain.from_iterable(self._cursor or ())
-        while piece := list(islice(values, self._size * width)):
-            yield [piece[place::width] for place in range(width)]
-
-    def _fetch(self, raw: sqlite3.Connection) -> Rows:
-        with self._guarded(raw):
-            return [] if self._cursor is None else self._cursor.fetchmany(self._size)
-
-    async def close(self) -> None:
-        """End the statement, which ends its read of the database."""
-        if self._lane.closed:
-            # The thread has ended. The statement keeps the file open while a reference to it exists.
-            self._cursor = None
-        else:
-            await self._lane.clean_up(self._close)
-
-    def _close(self, _raw: sqlite3.Connection) -> None:
-        self.end()
-
-    def end(self) -> None:
-        """End the statement, in the thread of the lane."""
-        if self._cursor is not None:
-            self._cursor.close()
-
-
-_CALLED = Statement("-- function")
-_BEGIN = Statement("BEGIN IMMEDIATE")
-_BEGIN_READING = Statement("BEGIN")
-_COMMIT = Statement("COMMIT")
-_READ_ONLY = Statement("PRAGMA query_only = ON")
-_WRITABLE = Statement("PRAGMA query_only = OFF")
-
-
-@cache
-def _savepoint(name: str) -> Statement:
-    return Statement(f"SAVEPOINT {name}")
-
-
-@cache
-def _release(name: str) -> Statement:
-    return Statement(f"RELEASE SAVEPOINT {name}")
-
-
-def _nothing(_: sqlite3.Connection) -> None:
-    """Do nothing: transaction control was to run."""
-
-
-def _deny(*_: object) -> int:
-    return sqlite3.SQLITE_DENY
-
-
-def _control(statement: Statement, jobs: list[Job]) -> Job:
-    """Return the job that begins or ends the transaction of several writes, with the deadline of the first."""
-    job = Job(jobs[0].future, statement, (), COUNT)
-    job.deadline = jobs[0].deadline
-    return job
-
-
 def _deliver(lane: SqliteLane, jobs: list[Job]) -> None:
     for job in jobs:
         if job.commit is not None and not job.future.done():
-            lane.take_commit(job.commit)
+            answer = lane.committing = job.future.get_loop().create_future()
+            if isinstance(job.commit, BaseException):
+                answer.set_exception(job.commit)
+            else:
+                answer.set_result(None)
         job.answer(job.result, job.error)
