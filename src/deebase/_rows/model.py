@@ -5,6 +5,7 @@ from __future__ import annotations
 # Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ from deebase._rows.recently_used import RecentlyUsed
 from deebase.errors import ColumnNotFoundError, InvalidOperationError, ValidationError
 
 Convert = Callable[[Any], Any]
+#: Converts many values of a column, of which it gets the classes, too.
+ConvertAll = Callable[[Sequence[Any], AbstractSet[type]], Sequence[Any]]
 
 #: Statements that are cached for one table; expressions can make any number of them.
 CACHED_STATEMENTS = 1000
@@ -32,6 +35,7 @@ class ColumnModel:
 
     __slots__ = (
         "bind",
+        "bind_all",
         "bind_operand",
         "bind_place",
         "computed",
@@ -42,7 +46,6 @@ class ColumnModel:
         "normal",
         "nullable",
         "order_column",
-        "passes",
         "read",
         "read_returned",
         "sa_column",
@@ -55,8 +58,8 @@ class ColumnModel:
         sa_column: sa.Column[Any],
         *,
         bind: Convert | None,
+        bind_all: ConvertAll,
         bind_operand: Convert | None = None,
-        passes: Callable[[Sequence[Any]], bool] | None = None,
         read: Convert | None,
         read_returned: Convert | None = None,
         takes_collections: bool = False,
@@ -80,8 +83,8 @@ class ColumnModel:
         self.bind_operand: Convert | None = bind if bind_operand is None else bind_operand
         #: The same for the value of a stored row, by which rows are sorted.
         self.bind_place: Convert | None = bind if bind_place is None else bind_place
-        #: Whether all of these values may be sent unchanged; None if there is no quick check.
-        self.passes: Callable[[Sequence[Any]], bool] | None = passes
+        #: The same as ``bind`` for many values.
+        self.bind_all: ConvertAll = bind_all
         #: Converts the driver's value (never None) to the column's; None if they are the same.
         self.read: Convert | None = read
         #: The same for a value from RETURNING, which SQLite may return in another form.
