@@ -95,11 +95,12 @@ def by_column(records: Sequence[Any], operation: str) -> ColumnBatch | None:
     if len(set(map(type, records))) > 1:
         return None
     reader = reader_of(first, operation)
+    absent: tuple[type, ...] = ()
     if isinstance(reader, FieldReader):
         given, names, values_of, absent = records, reader.columns, reader.values, (type(reader.absent),)
     else:
         given = records if type(first) is dict else list(map(reader, records))
-        names, absent = tuple(given[0]), ()
+        names = tuple(given[0])
         if not names or set(map(len, given)) != {len(names)}:
             return None
         values_of = itemgetter(*names)

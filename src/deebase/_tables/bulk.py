@@ -87,7 +87,7 @@ class Batches(Generic[S]):
         self._rows.append(row)
         self._taken += 1
 
-    async def extend(self, statement: S, rows: list[Any]) -> None:
+    async def extend(self, statement: S, rows: Sequence[Any]) -> None:
         """Take rows of one statement, at most as many as a batch has."""
         if statement is not self._statement or len(self._rows) + len(rows) > self._most:
             await self._begin(statement)

@@ -42,7 +42,7 @@ async def update_many(
         columns = [
             model.columns[name].bind_all(batch.columns[name], batch.kinds(name))
             if name in batch.columns
-            else model.columns[name].bind_all([scope.held[name]] * len(batch), {type(scope.held[name])})
+            else model.columns[name].bind_all([scope.held[name]] * len(batch), set(map(type, [scope.held[name]])))
             for name in names
         ]
         return statement_of(names), list(zip(*columns, strict=True))

@@ -181,9 +181,10 @@ class _BulkInsert:
             return
         if self._model.lacks_documents(values) and await self._take_merged(record):
             return
-        key = python_value(values.get(self._model.generated))
-        if isinstance(key, int):
-            self._note_key(key)
+        if self._model.generated is not None:
+            key = python_value(values.get(self._model.generated))
+            if isinstance(key, int):
+                self._note_key(key)
         await self._batches.add(prepared, args)
 
     async def _take_merged(self, record: Any) -> bool:
