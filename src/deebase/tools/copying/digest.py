@@ -6,7 +6,8 @@ import hashlib
 import marshal
 from collections.abc import Sequence
 
-from deebase._backends.copy_forms import Batch, Form, canonical
+from deebase._backends.copy_columns import canonical
+from deebase._backends.copy_forms import Batch, Form
 
 #: Without references, which depend on the history of an object and not on its value.
 _VERSION = 2
@@ -31,7 +32,7 @@ class Digest:
         """Take rows in, column by column."""
         blake, dumps, number = hashlib.blake2b, marshal.dumps, int.from_bytes
         equal = [
-            values if convert is None else [None if value is None else convert(value) for value in values]
+            values if convert is None else convert.of(values)
             for convert, values in zip(self._canonical, columns, strict=True)
         ]
         digests = [
