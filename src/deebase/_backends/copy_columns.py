@@ -1,18 +1,22 @@
-"""Conversions of whole columns in a copy: equal texts are converted once, and others where they must."""
+"""The columns of a copy: converted, equal texts once, and digested, which gives the same on both sides."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import marshal
 import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from deebase._backends.copy_forms import Convert, Form
+from deebase._backends.copy_forms import Batch, Convert, Form
 
 #: How many results are kept, and the length of the longest text of which one is.
 _KEPT: Final = 10_000
 _LONGEST: Final = 100
+#: Without references, which depend on the history of an object and not on its value.
+_VERSION: Final = 2
 
 
 class ColumnConverter(dict[Any, Any]):
@@ -118,3 +122,37 @@ def _document(text: str) -> str:
 
 def _number(text: str) -> str:
     return "\0" + _decimal(text)
+
+
+class Digest:
+    """A sum over rows that does not depend on their order: equal for rows of equal values.
+
+    Args:
+        forms: the forms of the columns.
+
+    Attributes:
+        rows: how many rows it is of.
+    """
+
+    def __init__(self, forms: Sequence[Form]) -> None:
+        self.rows: int = 0
+        self._sum = 0
+        self._canonical = [canonical(form) for form in forms]
+
+    def add(self, columns: Batch) -> None:
+        """Take rows in, column by column."""
+        blake, dumps, number = hashlib.blake2b, marshal.dumps, int.from_bytes
+        equal = [
+            values if convert is None else convert.of(values)
+            for convert, values in zip(self._canonical, columns, strict=True)
+        ]
+        digests = [
+            number(blake(dumps(row, _VERSION), digest_size=16).digest(), "big") for row in zip(*equal, strict=True)
+        ]
+        self.rows += len(digests)
+        self._sum = (self._sum + sum(digests)) % 2**128
+
+    @property
+    def text(self) -> str:
+        """The sum in 32 hexadecimal digits."""
+        return f"{self._sum:032x}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
@@ -18,7 +17,7 @@ from deebase._model.generated_names import foreign_key_index_name, index_name, s
 from deebase._rows.model import ColumnModel, ForeignKeyModel, TableModel, UniqueModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import folded
-from deebase._types.base import ColumnType, locate, refused
+from deebase._types.base import locate, refused
 from deebase._types.choices import checked_texts
 from deebase._types.decimals import ExactNumber
 from deebase._types.moments import Moment
@@ -468,14 +467,14 @@ def column_model(
 
     operand = binding(check)
     limited = check if lenient else _limited(check, column)
-    bind = operand if limited is check else binding(limited)
     can = capabilities_of(dialect)
     normal = column.type.kind.normal if isinstance(column.type, Moment) and not can.has_moments else None
     return ColumnModel(
         column,
-        bind=bind,
+        bind=operand if limited is check else binding(limited),
         bind_operand=operand,
-        bind_all=_binding_all(column_type(column.type), bind, send),
+        accept_all=column_type(column.type).accept_all,
+        send=send,
         # SELECT of SQLite always returns REAL as a float; RETURNING may return an int.
         read=None if isinstance(column.type, Float) else read,
         read_returned=read,
@@ -485,20 +484,6 @@ def column_model(
         normal=normal,
         bind_place=operand if can.checks_types else _place(operand, normal),
     )
-
-
-def _binding_all(
-    kind: ColumnType[Any], bind: Callable[[Any], Any], send: Callable[[Any], Any] | None
-) -> Callable[[Sequence[Any], AbstractSet[type]], Sequence[Any]]:
-    """Return what binds many values: all at once where their type accepts them so, else one by one."""
-
-    def bind_all(values: Sequence[Any], kinds: AbstractSet[type]) -> Sequence[Any]:
-        accepted = kind.accept_all(values, kinds)
-        if accepted is None:
-            return list(map(bind, values))
-        return accepted if send is None else list(map(send, accepted))
-
-    return bind_all
 
 
 def _limited(check: Callable[[Any], Any], column: sa.Column[Any]) -> Callable[[Any], Any]:

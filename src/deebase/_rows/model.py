@@ -16,8 +16,8 @@ from deebase._rows.recently_used import RecentlyUsed
 from deebase.errors import ColumnNotFoundError, InvalidOperationError, ValidationError
 
 Convert = Callable[[Any], Any]
-#: Converts many values of a column, of which it gets the classes, too.
-ConvertAll = Callable[[Sequence[Any], AbstractSet[type]], Sequence[Any]]
+#: Converts many values of a column at once, of which it gets the classes, too; None if it cannot.
+ConvertAll = Callable[[Sequence[Any], AbstractSet[type]], Sequence[Any] | None]
 
 #: Statements that are cached for one table; expressions can make any number of them.
 CACHED_STATEMENTS = 1000
@@ -34,8 +34,9 @@ class ColumnModel:
     """One column: how its values are checked, sent and read."""
 
     __slots__ = (
+        "_accept_all",
+        "_send",
         "bind",
-        "bind_all",
         "bind_operand",
         "bind_place",
         "computed",
@@ -58,7 +59,8 @@ class ColumnModel:
         sa_column: sa.Column[Any],
         *,
         bind: Convert | None,
-        bind_all: ConvertAll,
+        accept_all: ConvertAll,
+        send: Convert | None,
         bind_operand: Convert | None = None,
         read: Convert | None,
         read_returned: Convert | None = None,
@@ -83,8 +85,8 @@ class ColumnModel:
         self.bind_operand: Convert | None = bind if bind_operand is None else bind_operand
         #: The same for the value of a stored row, by which rows are sorted.
         self.bind_place: Convert | None = bind if bind_place is None else bind_place
-        #: The same as ``bind`` for many values.
-        self.bind_all: ConvertAll = bind_all
+        self._accept_all = accept_all
+        self._send = send
         #: Converts the driver's value (never None) to the column's; None if they are the same.
         self.read: Convert | None = read
         #: The same for a value from RETURNING, which SQLite may return in another form.
@@ -96,6 +98,21 @@ class ColumnModel:
         self.order_column: Any = sa_column if order_column is None else order_column
         #: Converts a stored value to the form that equal values share; None if there is only one form.
         self.normal: Convert | None = normal
+
+    def bind_all(self, values: Sequence[Any], kinds: AbstractSet[type]) -> Sequence[Any]:
+        """Return what ``bind`` makes of each of many values: all at once where their type accepts them so.
+
+        Args:
+            values: the values.
+            kinds: their classes.
+
+        Raises:
+            ValidationError: one of them does not fit.
+        """
+        accepted = self._accept_all(values, kinds)
+        if accepted is None:
+            return values if self.bind is None else list(map(self.bind, values))
+        return accepted if self._send is None else list(map(self._send, accepted))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from deebase._engine.context import TableContext
@@ -17,80 +17,102 @@ async def update_many(
     context: TableContext, rows: Any, changed: Callable[[Any], tuple[tuple[Any, ...], dict[str, Any]]]
 ) -> int:
     """Change many rows by key, a batch in one statement; ``changed`` returns key and new values of a record."""
-    model, scope = context.model, context.scope
-    width = len(model.pks)
+    return await _BulkUpdate(context, changed).run(rows)
 
-    async def send(statement: Batch, batch: Sequence[Any]) -> int:
-        prepared, args = statement.of(batch, scope)
-        if await context.executor.count(prepared.statement, args) < len(batch):
-            raise NotFoundError(f"{model.name}: no row with this {', '.join(model.pks)}", table_name=model.name)
-        return len(batch)
 
-    batches: Batches[Batch] = Batches(context, send, lambda statement: statement.most)
+class _BulkUpdate:
+    """One call of ``update_many``."""
 
-    def statement_of(names: tuple[str, ...]) -> Batch:
+    def __init__(self, context: TableContext, changed: Callable[[Any], tuple[tuple[Any, ...], dict[str, Any]]]) -> None:
+        self._context = context
+        self._model = context.model
+        self._scope = context.scope
+        self._changed = changed
+        self._batches: Batches[Batch] = Batches(context, self._send, lambda statement: statement.most)
+
+    async def run(self, rows: Any) -> int:
+        """Change the rows, and return how many there were."""
+        await run(self._context, "update_all", rows, self._take, self._batches.flush)
+        return self._batches.count
+
+    async def _send(self, statement: Batch, rows: Sequence[Any]) -> int:
+        prepared, args = statement.of(rows, self._scope)
+        if await self._context.executor.count(prepared.statement, args) < len(rows):
+            name, keys = self._model.name, ", ".join(self._model.pks)
+            raise NotFoundError(f"{name}: no row with this {keys}", table_name=name)
+        return len(rows)
+
+    def _statement(self, values: Iterable[str]) -> Batch:
+        """Return the statement that changes these columns."""
+        model, context, scope = self._model, self._context, self._scope
+        names = (*model.pks, *values)
         return context.cached(
             ("update all", scope.shape, names), lambda: Batch(model, names, context.dialect, scope, update_rows)
         )
 
-    def bound(batch: ColumnBatch) -> tuple[Batch, list[tuple[Any, ...]]] | None:
-        """Return statement and rows of records by column; None if some record is unlike the first one."""
-        _, values = changed(batch.first)
-        names = (*model.pks, *values)
-        if not batch.resembles_first(names, model.pks) or not in_scope(context, batch):
-            return None
-        columns = [
-            model.columns[name].bind_all(batch.columns[name], batch.kinds(name))
-            if name in batch.columns
-            else model.columns[name].bind_all([scope.held[name]] * len(batch), set(map(type, [scope.held[name]])))
-            for name in names
-        ]
-        return statement_of(names), list(zip(*columns, strict=True))
+    async def _take(self, chunk: list[Any] | ColumnBatch, start: int) -> None:
+        await take_chunk(chunk, start, self._take_by_column, self._take_one)
 
-    async def take_by_column(chunk: list[Any] | ColumnBatch) -> bool:
+    async def _take_by_column(self, chunk: list[Any] | ColumnBatch) -> bool:
         try:
             batch = chunk if isinstance(chunk, ColumnBatch) else by_column(chunk, "update_all")
-            found = None if batch is None else bound(batch)
+            bound = None if batch is None else self._bound(batch)
         except DeeBaseError:
             return False
-        if found is None:
+        if bound is None:
             return False
-        statement, rows = found
-        keys = {row[:width] for row in rows}
+        statement, rows = bound
+        keys = set(map(self._key, rows))
         if len(keys) < len(rows):
+            # Of two changes of one row the later one wins.
             return False
-        if not keys.isdisjoint(batches.keys):
-            await batches.flush()
+        if not keys.isdisjoint(self._batches.keys):
+            await self._batches.flush()
         for start in range(0, len(rows), statement.most):
-            await batches.extend(statement, rows[start : start + statement.most])
-        batches.keys |= keys
+            await self._batches.extend(statement, rows[start : start + statement.most])
+        self._batches.keys |= keys
         return True
 
-    async def take(record: Any) -> None:
-        key, values = changed(record)
-        statement = statement_of((*model.pks, *values))
+    def _key(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        return row[: len(self._model.pks)]
+
+    def _bound(self, batch: ColumnBatch) -> tuple[Batch, list[tuple[Any, ...]]] | None:
+        """Return statement and rows of records by column; None if some record is unlike the first one."""
+        _, values = self._changed(batch.first)
+        names = (*self._model.pks, *values)
+        if not batch.resembles_first(names, self._model.pks) or not in_scope(self._context, batch):
+            return None
+        columns: list[Sequence[Any]] = []
+        for name in names:
+            # The scope may have a part of the key that the records lack.
+            given = batch.columns.get(name) or [self._scope.held[name]] * len(batch)
+            columns.append(self._model.columns[name].bind_all(given, set(map(type, given))))
+        return self._statement(values), list(zip(*columns, strict=True))
+
+    async def _take_one(self, record: Any) -> None:
+        key, values = self._changed(record)
+        statement = self._statement(values)
         try:
             row = statement.bind([*key, *values.values()])
         except ValidationError:
-            await batches.flush()
-            rest = await without_unchanged(context, model.pks, key, values, misfits(model.columns, values))
-            if rest is None:
-                raise
-            if rest:
-                await take({**dict(zip(model.pks, key, strict=True)), **rest})
-            else:
-                batches.note_stored()
+            await self._take_rest(key, values)
             return
-        if row[:width] in batches.keys:
-            # Of two changes of one row the later one wins.
-            await batches.flush()
-        await batches.add(statement, row)
-        batches.keys.add(row[:width])
+        if self._key(row) in self._batches.keys:
+            await self._batches.flush()
+        await self._batches.add(statement, row)
+        self._batches.keys.add(self._key(row))
 
-    await run(
-        context, "update_all", rows, lambda chunk, start: take_chunk(chunk, start, take_by_column, take), batches.flush
-    )
-    return batches.count
+    async def _take_rest(self, key: tuple[Any, ...], values: dict[str, Any]) -> None:
+        """Change a row without the values that cannot be sent, if it holds them already; else raise their error."""
+        model, batches = self._model, self._batches
+        await batches.flush()
+        rest = await without_unchanged(self._context, model.pks, key, values, misfits(model.columns, values))
+        if rest is None:
+            self._statement(values).bind([*key, *values.values()])
+        elif rest:
+            await self._take_one({**dict(zip(model.pks, key, strict=True)), **rest})
+        else:
+            batches.note_stored()
 
 
 async def delete_many(context: TableContext, keys: Any) -> int:

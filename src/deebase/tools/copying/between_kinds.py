@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from deebase._backends.copy_columns import Digest
 from deebase._backends.copy_forms import Batch, CopySource, CopyTarget, Later, Placed, TablePlan
 from deebase._engine.core import core_of
 from deebase._model.facts import TableInfo
@@ -28,7 +29,6 @@ from deebase.tools.copying.copy_progress import (
     require_absent,
     require_same_tables,
 )
-from deebase.tools.copying.digest import Digest
 from deebase.tools.copying.planning import Planner
 from deebase.tools.copying.problems import OnError, Problems
 from deebase.tools.copying.report import CopyReport, Tell

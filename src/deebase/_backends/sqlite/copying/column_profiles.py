@@ -134,7 +134,7 @@ class ColumnProfile:
             self._fits[form] += classes.total()
         if self._moments is None and len(plain) == len(self._fits):
             return
-        # Of equal values of several classes, as 1 and 1.0, each is looked at.
+        # Equal values of several classes, as 1 and 1.0, may differ in what they fit.
         counted = Counter(values).items() if set(classes) == {str} else [(value, 1) for value in values]
         found = [(value, times) for value, times in counted if value is not None]
         if self._moments is not None:
