@@ -19,16 +19,14 @@ class ColumnBatch:
         names: the columns.
         columns: their values.
         length: the number of records.
-        rows: the values by record, if they exist in this form, too.
         first: the first record, if it exists.
         absent: classes of the values that stand for none.
 
     Attributes:
         columns: the values by column.
-        rows: the values by record, or None.
     """
 
-    __slots__ = ("_absent", "_first", "_kinds", "_length", "columns", "rows")
+    __slots__ = ("_absent", "_first", "_kinds", "_length", "columns")
 
     def __init__(
         self,
@@ -36,12 +34,10 @@ class ColumnBatch:
         columns: Sequence[Sequence[Any]],
         length: int,
         *,
-        rows: Sequence[Sequence[Any]] | None = None,
         first: Any = None,
         absent: Collection[type] = (),
     ) -> None:
         self.columns: dict[str, Sequence[Any]] = dict(zip(names, columns, strict=True))
-        self.rows = rows
         self._length = length
         self._first = first
         self._absent = {Unset, *absent}
@@ -97,19 +93,17 @@ def by_column(records: Sequence[Any], operation: str) -> ColumnBatch | None:
     reader = reader_of(first, operation)
     absent: tuple[type, ...] = ()
     if isinstance(reader, FieldReader):
-        given, names, values_of, absent = records, reader.columns, reader.values, (type(reader.absent),)
+        given, names, values_of, absent = records, reader.columns, reader.values_of, (type(reader.absent),)
     else:
         given = records if type(first) is dict else list(map(reader, records))
         names = tuple(given[0])
         if not names or set(map(len, given)) != {len(names)}:
             return None
-        values_of = itemgetter(*names)
+        values_of = list(map(itemgetter, names))
     if len(set(names)) < len(names):
         return None
     try:
-        rows = list(map(values_of, given))
+        columns = [list(map(value_of, given)) for value_of in values_of]
     except (KeyError, AttributeError):
         return None
-    if len(names) == 1:
-        return ColumnBatch(names, [rows], len(rows), first=first, absent=absent)
-    return ColumnBatch(names, list(zip(*rows, strict=True)), len(rows), rows=rows, first=first, absent=absent)
+    return ColumnBatch(names, columns, len(given), first=first, absent=absent)

@@ -154,7 +154,7 @@ def _reader_for(kind: type, record: Any, operation: str) -> Reader:
         return dict
     names = field_names(kind)
     if names is not None:
-        return FieldReader(names, columns_of(kind, names)) if names else lambda _: {}
+        return FieldReader(names, columns_of(kind, names))
     if isinstance(record, _NO_RECORDS) or not hasattr(record, "__dict__"):
         raise _not_a_record(kind, operation)
     renamed = renamed_columns(kind)
@@ -189,13 +189,13 @@ class FieldReader:
 
     Attributes:
         columns: the columns of the fields.
-        values: returns the values of a record in the same order; of a single field, its value.
+        values_of: functions in the same order, each of which returns the value of a record.
         absent: the value of a field that has none.
     """
 
     def __init__(self, fields: Sequence[str], columns: tuple[str, ...]) -> None:
         self.columns = columns
-        self.values: Callable[[Any], Any] = attrgetter(*fields)
+        self.values_of: list[Callable[[Any], Any]] = list(map(attrgetter, fields))
         self.absent: Any = getattr(sys.modules.get("msgspec"), "UNSET", UNSET)
         self._fields = tuple(zip(fields, columns, strict=True))
 

@@ -61,8 +61,7 @@ class _BulkUpdate:
             return False
         if bound is None:
             return False
-        statement, rows = bound
-        keys = set(map(self._key, rows))
+        statement, rows, keys = bound
         if len(keys) < len(rows):
             # Of two changes of one row the later one wins.
             return False
@@ -76,8 +75,8 @@ class _BulkUpdate:
     def _key(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         return row[: len(self._model.pks)]
 
-    def _bound(self, batch: ColumnBatch) -> tuple[Batch, list[tuple[Any, ...]]] | None:
-        """Return statement and rows of records by column; None if some record is unlike the first one."""
+    def _bound(self, batch: ColumnBatch) -> tuple[Batch, list[tuple[Any, ...]], set[tuple[Any, ...]]] | None:
+        """Return statement, rows and their keys of records by column; None if some record is unlike the first one."""
         _, values = self._changed(batch.first)
         names = (*self._model.pks, *values)
         if not batch.resembles_first(names, self._model.pks) or not in_scope(self._context, batch):
@@ -87,7 +86,8 @@ class _BulkUpdate:
             # The scope may have a part of the key that the records lack.
             given = batch.columns.get(name) or [self._scope.held[name]] * len(batch)
             columns.append(self._model.columns[name].bind_all(given, set(map(type, given))))
-        return self._statement(values), list(zip(*columns, strict=True))
+        keys = set(zip(*columns[: len(self._model.pks)], strict=True))
+        return self._statement(values), list(zip(*columns, strict=True)), keys
 
     async def _take_one(self, record: Any) -> None:
         key, values = self._changed(record)

@@ -157,9 +157,6 @@ class _BulkInsert:
             bound[name] = columns[name].bind_all(values, set(map(type, values)))
         if self._model.generated in bound:
             self._note_key(max(bound[self._model.generated]))
-        is_unchanged = all(bound.get(name) is values for name, values in batch.columns.items())
-        if is_unchanged and batch.rows is not None and list(batch.columns) == prepared.columns:
-            return prepared, batch.rows
         rest = {**held, **self._context.scope.values}
         return prepared, list(zip(*prepared.args_by_column(bound, rest, len(batch)), strict=True))
 
