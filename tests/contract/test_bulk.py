@@ -84,6 +84,10 @@ async def test_empty_records_take_every_default(db: Database) -> None:
         {"id": 5, "state": "open"},
     ]
     assert await tickets.count(state="open") == 4
+    # Records may have fields, and none with a value.
+    assert await tickets.insert_all([Ticketed(), Ticketed(), Ticketed(state=UNSET)]) == 3
+    assert await tickets.insert_all([{"id": None}, {"id": None}]) == 2
+    assert await tickets.count(state="open") == 9
 
 
 async def test_an_async_iterable_is_stored_too(items: Table[Item]) -> None:
@@ -269,6 +273,12 @@ async def test_memory_does_not_grow_with_the_input() -> None:
             tracemalloc.stop()
         # The database's own memory is not Python's, so what is left is one batch.
         assert peaks[1] < 1.5 * peaks[0]
+
+
+@dataclass
+class Ticketed:
+    id: int | None = None
+    state: Any = UNSET
 
 
 @dataclass

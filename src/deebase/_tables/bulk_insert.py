@@ -158,7 +158,9 @@ class _BulkInsert:
         if self._model.generated in bound:
             self._note_key(max(bound[self._model.generated]))
         rest = {**held, **self._context.scope.values}
-        return prepared, list(zip(*prepared.args_by_column(bound, rest, len(batch)), strict=True))
+        args = prepared.args_by_column(bound, rest, len(batch))
+        # Rows without any value are no tuples of columns.
+        return (prepared, list(zip(*args, strict=True))) if args else None
 
     def _made(self, names: Sequence[str], first: Mapping[str, Any], count: int) -> Iterable[tuple[str, Sequence[Any]]]:
         """Return the columns whose values Python makes, row by row; those of the first row exist."""
