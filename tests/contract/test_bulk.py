@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -82,6 +84,10 @@ async def test_empty_records_take_every_default(db: Database) -> None:
         {"id": 5, "state": "open"},
     ]
     assert await tickets.count(state="open") == 4
+    # Records may have fields, and none with a value.
+    assert await tickets.insert_all([Ticketed(), Ticketed(), Ticketed(state=UNSET)]) == 3
+    assert await tickets.insert_all([{"id": None}, {"id": None}]) == 2
+    assert await tickets.count(state="open") == 9
 
 
 async def test_an_async_iterable_is_stored_too(items: Table[Item]) -> None:
@@ -267,3 +273,58 @@ async def test_memory_does_not_grow_with_the_input() -> None:
             tracemalloc.stop()
         # The database's own memory is not Python's, so what is left is one batch.
         assert peaks[1] < 1.5 * peaks[0]
+
+
+@dataclass
+class Ticketed:
+    id: int | None = None
+    state: Any = UNSET
+
+
+@dataclass
+class Reading:
+    id: int | None = None
+    place: str | None = None
+    value: float | None = None
+    n: int = 0
+
+
+async def functions_called(work: Awaitable[object]) -> int:
+    """Return how many functions of DeeBase are called in this thread while something is awaited."""
+    count = 0
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        nonlocal count
+        count += event == "call" and "deebase" in frame.f_code.co_filename
+
+    sys.setprofile(profile)
+    try:
+        await work
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+async def test_no_function_is_called_for_each_row_of_records_that_are_alike(db: Database) -> None:
+    readings = await db.create(Reading)
+    one = readings.xtra(n=1)
+    rows = 1500
+    # What a check of each value may look at more closely: no value, a zero with a sign, letters beyond ASCII.
+    values: list[dict[str, Any]] = [
+        {"place": "Zürich" if n % 2 else None, "value": (1.5, -0.0, 0.0, None)[n % 4]} for n in range(rows)
+    ]
+    keyed = [{"id": n + 1, **row} for n, row in enumerate(values)]
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "dicts": lambda: readings.insert_all(values),
+        "dataclasses": lambda: readings.insert_all([Reading(**row) for row in values]),
+        "columns in another order": lambda: readings.insert_all([dict(reversed(row.items())) for row in values[:2]]),
+        "a scope": lambda: one.insert_all(values),
+        "a scope that the records name": lambda: one.insert_all([{**row, "n": 1} for row in values[:2]]),
+        "upsert": lambda: readings.upsert_all(keyed),
+        "ignore": lambda: readings.insert_all(keyed, on_conflict="ignore"),
+        "update": lambda: readings.update_all(keyed),
+    }
+    for name, call in calls.items():
+        await call()
+        assert await functions_called(call()) < rows, name
+    assert [str(row.value) for row in await readings(id=[1, 2, 3, 4], order_by="id")] == ["1.5", "0.0", "0.0", "None"]

@@ -7,12 +7,9 @@ know nothing of each other.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final, Literal, Protocol
 
 from deebase._model.facts import TableInfo
@@ -28,6 +25,8 @@ Kind = Literal[
 Convert = Callable[[Any], Any]
 #: Rows, column by column.
 Batch = Sequence[Sequence[Any]]
+#: The class of values that are in a form as they are.
+PLAIN: Final[dict[str, type]] = {"integer": int, "real": float, "text": str, "bytes": bytes}
 #: Rows that are read and sent at once.
 BATCH: Final = 2_000
 
@@ -154,7 +153,7 @@ class Access:
         stream: runs a SELECT and yields its rows in pieces.
         run: runs a statement.
         many: runs a statement for each row of parameters.
-        copy: stores rows in the text format of COPY: table, columns, data.
+        copy: stores rows in the text format of COPY: table, columns, pieces of it.
         copy_out: calls a function with pieces of the rows of a query, in the binary format of COPY.
         copy_in: stores such pieces: schema, table, columns, pieces.
         savepoint: a block after whose error the transaction goes on.
@@ -164,7 +163,7 @@ class Access:
     stream: Callable[[str], AsyncGenerator[Sequence[Sequence[Any]], None]]
     run: Callable[[str], Awaitable[None]]
     many: Callable[[str, Sequence[Sequence[Any]]], Awaitable[None]]
-    copy: Callable[[str, Sequence[str], bytes], Awaitable[None]]
+    copy: Callable[[str, Sequence[str], AsyncGenerator[bytes, None]], Awaitable[None]]
     copy_out: Callable[[str, Callable[[bytes], Awaitable[None]]], Awaitable[None]]
     copy_in: Callable[[str, str, Sequence[str], AsyncGenerator[bytes, None]], Awaitable[None]]
     savepoint: Callable[[], AbstractAsyncContextManager[object]]
@@ -278,8 +277,8 @@ class CopyTarget(Protocol):
         """Return the statements that create a table, without what ``finish`` creates."""
         ...
 
-    def store(self, plan: TablePlan, placed: Placed, rows: Batch) -> Awaitable[None]:
-        """Store rows."""
+    def store(self, plan: TablePlan, placed: Placed, batches: AsyncGenerator[Batch, None]) -> Awaitable[None]:
+        """Store the rows of a table."""
         ...
 
     def finish(self, plan: TablePlan, placed: Placed) -> list[Later]:
@@ -385,56 +384,3 @@ def _unused(name: str, taken: set[str], capabilities: Capabilities) -> str:
 def _shortened(name: str, capabilities: Capabilities, room: int = 0) -> str:
     most = capabilities.max_name_bytes
     return name if most is None else name.encode()[: most - room].decode(errors="ignore")
-
-
-# -- comparison ---------------------------------------------------------------------------------
-
-
-def canonical(form: Form) -> Convert | None:
-    """Return what gives equal values of a form one text; None where they are equal as they are."""
-    if form.kind == "decimal":
-        return _decimal
-    if form.kind in ("json", "array"):
-        return _document
-    if form.kind in ("time", "timestamp", "timestamptz"):
-        return _moment
-    if form.kind == "real":
-        return _real
-    # The blanks at the end of a CHAR(n) have no meaning.
-    return str.rstrip if form.native == "character" or form.native.startswith("character(") else None
-
-
-def _real(value: float) -> Any:
-    # NaN differs from itself, and -0.0 equals 0.0.
-    return "nan" if value != value else value + 0.0
-
-
-def _decimal(text: str) -> str:
-    number = Decimal(text)
-    if not number.is_finite():
-        return str(number)
-    sign, digits, exponent = number.as_tuple()
-    assert isinstance(exponent, int)
-    shown = "".join(map(str, digits)).lstrip("0")
-    stripped = shown.rstrip("0")
-    return f"{'-' if sign and stripped else ''}{stripped}e{exponent + len(shown) - len(stripped) if stripped else 0}"
-
-
-_FRACTION: Final = re.compile(r"(:\d\d\.\d*?)0+(?=\D|$)")
-
-
-def _moment(text: str) -> str:
-    """Return a moment without the zeros at its end."""
-    return _FRACTION.sub(r"\1", text).replace(". ", " ").rstrip(".") if "." in text else text
-
-
-def _document(text: str) -> str:
-    try:
-        value = json.loads(text, parse_float=_number, parse_int=_number, parse_constant=str)
-    except (ValueError, RecursionError):
-        return text
-    return json.dumps(value, sort_keys=True)
-
-
-def _number(text: str) -> str:
-    return "\0" + _decimal(text)

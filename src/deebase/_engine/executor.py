@@ -284,10 +284,10 @@ class Executor:
             lambda lane: cast("PostgresLane", lane).copy(table.name, table.schema, columns, rows), statement
         )
 
-    async def copy_text(self, table: str, columns: Sequence[str], data: bytes) -> None:
+    async def copy_text(self, table: str, columns: Sequence[str], pieces: AsyncGenerator[bytes, None]) -> None:
         """Store rows in the text format of COPY, in a transaction; only for databases that have it."""
         statement = Statement(f"COPY {table} ({', '.join(columns)}) FROM STDIN")
-        await self._run_inside(lambda lane: cast("PostgresLane", lane).copy_text(table, columns, data), statement)
+        await self._run_inside(lambda lane: cast("PostgresLane", lane).copy_text(table, columns, pieces), statement)
 
     async def copy_out(self, query: str, sink: Callable[[bytes], Awaitable[None]]) -> None:
         """Give a function the rows of a query in the binary format of COPY, in pieces, in a transaction."""

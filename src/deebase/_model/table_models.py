@@ -94,7 +94,8 @@ def column_model(
         column,
         bind=operand if limited is check else binding(limited),
         bind_operand=operand,
-        passes=column_type(column.type).passer() if send is None else None,
+        accept_all=column_type(column.type).accept_all,
+        send=send,
         # SELECT of SQLite always returns REAL as a float; RETURNING may return an int.
         read=None if isinstance(column.type, Float) else read,
         read_returned=read,

@@ -5,6 +5,7 @@ from __future__ import annotations
 # Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from deebase.errors import ColumnNotFoundError, InvalidOperationError, Validatio
 from deebase.types import Search
 
 Convert = Callable[[Any], Any]
+#: Converts many values of a column at once, of which it gets the classes, too; None if it cannot.
+ConvertAll = Callable[[Sequence[Any], AbstractSet[type]], Sequence[Any] | None]
 
 #: Statements that are cached for one table; expressions can make any number of them.
 CACHED_STATEMENTS = 1000
@@ -32,6 +35,8 @@ class ColumnModel:
     """One column: how its values are checked, sent and read."""
 
     __slots__ = (
+        "_accept_all",
+        "_send",
         "bind",
         "bind_operand",
         "bind_place",
@@ -43,7 +48,6 @@ class ColumnModel:
         "normal",
         "nullable",
         "order_column",
-        "passes",
         "read",
         "read_returned",
         "sa_column",
@@ -57,8 +61,9 @@ class ColumnModel:
         sa_column: sa.Column[Any],
         *,
         bind: Convert | None,
+        accept_all: ConvertAll,
+        send: Convert | None,
         bind_operand: Convert | None = None,
-        passes: Callable[[Sequence[Any]], bool] | None = None,
         read: Convert | None,
         read_returned: Convert | None = None,
         takes_collections: bool = False,
@@ -83,8 +88,8 @@ class ColumnModel:
         self.bind_operand: Convert | None = bind if bind_operand is None else bind_operand
         #: The same for the value of a stored row, by which rows are sorted.
         self.bind_place: Convert | None = bind if bind_place is None else bind_place
-        #: Whether all of these values may be sent unchanged; None if there is no quick check.
-        self.passes: Callable[[Sequence[Any]], bool] | None = passes
+        self._accept_all = accept_all
+        self._send = send
         #: Converts the driver's value (never None) to the column's; None if they are the same.
         self.read: Convert | None = read
         #: The same for a value from RETURNING, which SQLite may return in another form.
@@ -98,6 +103,21 @@ class ColumnModel:
         self.normal: Convert | None = normal
         #: The expression that each update sets the column to, unless it gives a value; None for other columns.
         self.touched: Any = touched
+
+    def bind_all(self, values: Sequence[Any], kinds: AbstractSet[type]) -> Sequence[Any]:
+        """Return what ``bind`` makes of each of many values: all at once where their type accepts them so.
+
+        Args:
+            values: the values.
+            kinds: their classes.
+
+        Raises:
+            ValidationError: one of them does not fit.
+        """
+        accepted = self._accept_all(values, kinds)
+        if accepted is None:
+            return values if self.bind is None else list(map(self.bind, values))
+        return accepted if self._send is None else list(map(self._send, accepted))
 
 
 @dataclass(frozen=True)

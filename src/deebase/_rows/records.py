@@ -6,9 +6,10 @@ from __future__ import annotations
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ Reader = Callable[[Any], dict[str, Any]]
 _NO_RECORDS = (str, bytes, int, float, list, tuple, set, frozenset, type, sa.ClauseElement)
 
 #: Types whose values are certainly not SQL expressions.
-_PLAIN = frozenset({int, str, float, bool, type(None), bytes, dict, list, datetime, date, Decimal, UUID})
+PLAIN = frozenset({int, str, float, bool, type(None), bytes, dict, list, datetime, date, Decimal, UUID})
 #: Operations that take expressions in the place of values.
 _TAKE_EXPRESSIONS = ("update", "update_where")
 
@@ -51,7 +52,7 @@ def values_of(record: Any, keywords: Mapping[str, Any], operation: str = "insert
             raise ValidationError("no record was given", hint="pass a dict, an object or keyword arguments")
         values = dict(keywords)
     else:
-        values = dict(record) if type(record) is dict else _read(record, operation)
+        values = dict(record) if type(record) is dict else reader_of(record, operation)(record)
         if keywords:
             values.update(keywords)
     for value in values.values():
@@ -71,10 +72,9 @@ def column_values(model: TableModel, operation: str, record: Any, keywords: Mapp
     if not values.keys() <= model.columns.keys():
         raise model.unknown_column(next(name for name in values if name not in model.columns))
     for name, value in values.items():
-        if type(value) in _PLAIN:
+        if type(value) in PLAIN or not is_expression(value):
             continue
-        wrapped = isinstance(value, SqlExpression)
-        if hasattr(value, "__clause_element__") or (wrapped and operation not in _TAKE_EXPRESSIONS):
+        if not isinstance(value, SqlExpression) or operation not in _TAKE_EXPRESSIONS:
             raise ValidationError(
                 f"{model.name}.{name}: a SQL expression is not a value",
                 field=name,
@@ -112,12 +112,22 @@ def new_row(model: TableModel, given: dict[str, Any]) -> dict[str, Any]:
     return {**given, **{name: make() for name, make in model.factories.items() if name not in given}}
 
 
-def _read(record: Any, operation: str) -> dict[str, Any]:
+def is_expression(value: Any) -> bool:
+    """Return whether a value stands for one that the database computes."""
+    return hasattr(value, "__clause_element__") or isinstance(value, SqlExpression)
+
+
+def reader_of(record: Any, operation: str) -> Reader:
+    """Return what reads records of the class of this one.
+
+    Raises:
+        ValidationError: the class has no fields.
+    """
     kind: type[Any] = type(record)
     reader = _readers.get(kind)
     if reader is None:
         reader = _readers[kind] = _reader_for(kind, record, operation)
-    return reader(record)
+    return reader
 
 
 #: Examples of methods that do not have the usual form `method({...}) or method(name=...)`.
@@ -144,7 +154,7 @@ def _reader_for(kind: type, record: Any, operation: str) -> Reader:
         return dict
     names = field_names(kind)
     if names is not None:
-        return _reader_of_fields(tuple(zip(names, columns_of(kind, names), strict=True)))
+        return FieldReader(names, columns_of(kind, names))
     if isinstance(record, _NO_RECORDS) or not hasattr(record, "__dict__"):
         raise _not_a_record(kind, operation)
     renamed = renamed_columns(kind)
@@ -170,16 +180,29 @@ def field_names(kind: Any) -> tuple[str, ...] | None:
     return None
 
 
-def _reader_of_fields(fields: tuple[tuple[str, str], ...]) -> Reader:
-    msgspec = sys.modules.get("msgspec")
-    absent = getattr(msgspec, "UNSET", UNSET)
+class FieldReader:
+    """Reads the fields of records of one class.
 
-    def read(record: Any) -> dict[str, Any]:
+    Args:
+        fields: the names of the fields.
+        columns: their columns.
+
+    Attributes:
+        columns: the columns of the fields.
+        values_of: functions in the same order, each of which returns the value of a record.
+        absent: the value of a field that has none.
+    """
+
+    def __init__(self, fields: Sequence[str], columns: tuple[str, ...]) -> None:
+        self.columns = columns
+        self.values_of: list[Callable[[Any], Any]] = list(map(attrgetter, fields))
+        self.absent: Any = getattr(sys.modules.get("msgspec"), "UNSET", UNSET)
+        self._fields = tuple(zip(fields, columns, strict=True))
+
+    def __call__(self, record: Any) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for name, column in fields:
+        for name, column in self._fields:
             value = getattr(record, name, UNSET)
-            if value is not absent:
+            if value is not self.absent:
                 values[column] = value
         return values
-
-    return read

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, product
 from typing import Any
 
 import sqlalchemy as sa
@@ -55,8 +56,11 @@ class Batch:
         if prepared is None:
             prepared = self._kept[size] = self._prepared(size)
         padded = [*rows, *[rows[-1]] * (size - len(rows))]
-        cells: dict[Any, Any] = {(n, place): value for n, row in enumerate(padded) for place, value in enumerate(row)}
+        cells: dict[Any, Any] = dict(zip(self._places(size), chain.from_iterable(padded), strict=True))
         return prepared, prepared.args({**cells, **scope.values})
+
+    def _places(self, size: int) -> Iterable[tuple[int, int]]:
+        return product(range(size), range(len(self._names)))
 
     def _prepared(self, size: int) -> CompiledStatement:
         parameters = Parameters()

@@ -88,6 +88,23 @@ class CompiledStatement:
             for source, bind, constant in self._slots
         ]
 
+    def args_by_column(
+        self, columns: Mapping[Any, Sequence[Any]], values: Mapping[Any, Any], count: int
+    ) -> list[Sequence[Any]]:
+        """Return the parameters of many rows in driver order, by parameter.
+
+        Args:
+            columns: checked and converted values by source.
+            values: the values of other sources, which are the same in all rows.
+            count: the number of rows.
+        """
+        shared = {source: bind for source, bind, _ in self._slots if source is not None and source not in columns}
+        same = {source: values[source] if bind is None else bind(values[source]) for source, bind in shared.items()}
+        return [
+            columns[source] if source in columns else [constant if source is None else same[source]] * count
+            for source, _, constant in self._slots
+        ]
+
     def ready(self, values: Mapping[Any, Any]) -> tuple[Statement, list[Any]]:
         """Return the statement to send, and its parameters."""
         if not self._numbers:

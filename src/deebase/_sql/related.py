@@ -16,6 +16,7 @@ from deebase._sql.sql_rules import Key, rules_of
 from deebase._sql.statement import Statement
 from deebase._sql.where import Where, beside_key, order_by
 from deebase._sqltext.capabilities import capabilities_of
+from deebase.errors import ValidationError
 
 #: Keys of one statement that binds each of them: below SQLite's limit of 32,766 parameters (sqlite.org/limits.html).
 MOST_BOUND = 5000
@@ -63,10 +64,11 @@ class RelatedRead:
 
     def bind_all(self, values: Sequence[Any]) -> list[Key]:
         """Return keys of one column in their stored form."""
-        passes = self._columns[0].passes
-        if passes is not None and passes(values):
-            return [(value,) for value in values]
-        return [self.bind((value,)) for value in values]
+        try:
+            return [(value,) for value in self._columns[0].bind_all(values, set(map(type, values)))]
+        except ValidationError:
+            # A key may be longer than those that the column holds.
+            return [self.bind((value,)) for value in values]
 
     def statements(self, keys: Sequence[Key], scope: Scope) -> Iterator[tuple[Statement, list[Any], int]]:
         """Yield statement, parameters, and the position of its first key among all keys."""

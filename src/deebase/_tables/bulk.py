@@ -6,20 +6,11 @@ from __future__ import annotations
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from deebase._engine.context import TableContext
 from deebase._rows.column_batches import ColumnBatch
-from deebase._rows.records import new_row
-from deebase._sql import statements
-from deebase._sql.by_keys import Batch, delete_rows, update_rows
-from deebase._sql.compiled import CompiledStatement
-from deebase._sqltext.capabilities import capabilities_of
-from deebase._tables.inserts import Columns, OnConflict, insert_statement
-from deebase._tables.unique_changes import misfits, without_unchanged
-from deebase._types.forms.foreign_values import python_value
-from deebase._types.native import NativeText
+from deebase._sql.scope import same
 from deebase.errors import (
     DataError,
     DeeBaseError,
@@ -29,20 +20,14 @@ from deebase.errors import (
     SchemaError,
     ValidationError,
 )
-from deebase.types import SqlExpression, Unset
 
 #: What rows are sent with: a statement, or what makes one for a number of rows.
 S = TypeVar("S")
 
 #: Rows that are taken from the input at once, so that the event loop is not blocked for long.
 CHUNK_ROWS = 1000
-#: Rows of one statement that returns some, so that readers get their turn in between.
-BATCH_ROWS = 1000
-#: Rows of one COPY or executemany, each of which costs several round trips.
-SENT_ROWS = 5_000
-
-#: Types that may stand for a value, and are not values.
-_NO_VALUES = (Unset, SqlExpression)
+#: Rows that are not worth to be taken by column.
+_FEW_ROWS = 16
 #: Errors that a single row of a batch may cause.
 _OF_A_ROW = (IntegrityError, DataError, QueryError, NotFoundError)
 
@@ -72,7 +57,7 @@ def at_row(error: DeeBaseError, position: int) -> DeeBaseError:
     return error.with_prefix(f"row {position}: ")
 
 
-class _Batches(Generic[S]):
+class Batches(Generic[S]):
     """Collects consecutive rows of one statement and sends them, inside the caller's transaction.
 
     Args:
@@ -91,12 +76,9 @@ class _Batches(Generic[S]):
         self._rows: list[Any] = []
         self._most = 0
         self._taken = 0
+        #: Of the waiting rows.
+        self.keys: set[Any] = set()
         self.count = 0
-
-    @property
-    def waiting(self) -> bool:
-        """Whether rows are waiting to be sent."""
-        return bool(self._rows)
 
     async def add(self, statement: S, row: Any) -> None:
         """Take one row; a batch that is full, or of another statement, is sent first."""
@@ -105,7 +87,7 @@ class _Batches(Generic[S]):
         self._rows.append(row)
         self._taken += 1
 
-    async def extend(self, statement: S, rows: list[Any]) -> None:
+    async def extend(self, statement: S, rows: Sequence[Any]) -> None:
         """Take rows of one statement, at most as many as a batch has."""
         if statement is not self._statement or len(self._rows) + len(rows) > self._most:
             await self._begin(statement)
@@ -121,9 +103,10 @@ class _Batches(Generic[S]):
         self._taken += 1
         self.count += 1
 
-    async def flush(self, *, last: bool = False) -> None:
+    async def flush(self, last: bool = False) -> None:
         """Send the collected rows; ``last`` if the transaction ends with them."""
         rows, self._rows = self._rows, []
+        self.keys.clear()
         if rows and self._statement is not None:
             self.count += await self._send_located(self._statement, rows, self._taken - len(rows), last=last)
 
@@ -147,7 +130,7 @@ def _number(stored: Any) -> int:
     return stored if isinstance(stored, int) else len(stored)
 
 
-async def _run(
+async def run(
     context: TableContext,
     operation: str,
     rows: Any,
@@ -170,289 +153,43 @@ async def _run(
         await finish(block.parent is None)
 
 
-async def _one_by_one(chunk: Iterable[Any], start: int, take: Callable[[Any], Awaitable[None]]) -> None:
+async def take_chunk(
+    chunk: list[Any] | ColumnBatch,
+    start: int,
+    by_column: Callable[[list[Any] | ColumnBatch], Awaitable[bool]],
+    one: Callable[[Any], Awaitable[None]],
+) -> None:
+    """Take records by column, or if some of them differ, those of each half; a few are taken one by one.
+
+    Args:
+        chunk: the records.
+        start: the position of the first one.
+        by_column: takes records that have values of the same columns; False if they do not, or a value does not fit.
+        one: takes one record, or raises the error of its values.
+    """
+    if await by_column(chunk):
+        return
+    if len(chunk) <= _FEW_ROWS:
+        await one_by_one(chunk, start, one)
+        return
+    records, middle = list(chunk), len(chunk) // 2
+    await take_chunk(records[:middle], start, by_column, one)
+    await take_chunk(records[middle:], start + middle, by_column, one)
+
+
+def in_scope(context: TableContext, batch: ColumnBatch) -> bool:
+    """Return whether all records have the values of the scope, as far as they have values of its columns."""
+    return all(
+        same(context.model.columns[name], held, value)
+        for name, held in context.scope.held.items()
+        for value in batch.columns.get(name, ())
+    )
+
+
+async def one_by_one(chunk: Iterable[Any], start: int, take: Callable[[Any], Awaitable[None]]) -> None:
+    """Take records, and name the position of one that is refused."""
     for position, row in enumerate(chunk, start):
         try:
             await take(row)
         except (ValidationError, SchemaError) as error:
             raise at_row(error, position) from error.__cause__
-
-
-async def insert_many(
-    context: TableContext,
-    operation: str,
-    rows: Any,
-    given: Callable[[Any], dict[str, Any]],
-    *,
-    returning: bool,
-    on_conflict: str | None,
-    on: Columns | None,
-    update: Columns | None = None,
-) -> tuple[int, list[Any]]:
-    """Insert many rows, all or nothing.
-
-    Args:
-        context: the table, with its scope.
-        operation: the method that was called, for errors.
-        rows: the records.
-        given: returns the values of a record by column.
-        returning: keep the stored rows.
-        on_conflict: None, "ignore" or "update".
-        on: the columns of the conflict; the key by default.
-        update: the columns that an existing row gets; those of the record by default.
-
-    Returns:
-        The number of stored rows, and those rows as the driver gives them.
-    """
-    conflict = OnConflict(context, on, update)
-    insert = _BulkInsert(context, given, conflict, on_conflict, returning=returning, names_columns=bool(on))
-    try:
-        count = await insert.run(operation, rows)
-    except QueryError as error:
-        if on_conflict is None:
-            raise
-        raise conflict.not_unique(error) from error.__cause__
-    return count, insert.rows
-
-
-class _BulkInsert:
-    """One call of ``insert_many``."""
-
-    def __init__(
-        self,
-        context: TableContext,
-        given: Callable[[Any], dict[str, Any]],
-        conflict: OnConflict,
-        on_conflict: str | None,
-        *,
-        returning: bool,
-        names_columns: bool,
-    ) -> None:
-        self._context = context
-        self._model = model = context.model
-        self._given = given
-        self._conflict = conflict
-        self._ignores = on_conflict == "ignore"
-        self._updates = on_conflict == "update"
-        self._keep_rows = returning
-        #: The statements return the rows they stored, which may be fewer than were given: a row of another scope may
-        #: conflict with an upsert.
-        self._counts_rows = returning or self._ignores or (self._updates and bool(context.scope))
-        # COPY has neither RETURNING nor ON CONFLICT, and turns no text into types.
-        self._copies = (
-            capabilities_of(context.dialect).copies_rows
-            and not self._counts_rows
-            and on_conflict is None
-            and not any(isinstance(column.sa_type, NativeText) for column in model.columns.values())
-        )
-        #: Columns that no record may lack.
-        self._required = frozenset(
-            (
-                *model.required_keys,
-                *(conflict.columns if self._updates or names_columns else ()),
-                *(model.required_documents if self._updates else ()),
-            )
-        )
-        self._highest: int | None = None
-        size = BATCH_ROWS if self._counts_rows else SENT_ROWS
-        self._batches: _Batches[CompiledStatement] = _Batches(context, self._send, lambda _: size)
-        self.rows: list[Any] = []
-
-    async def run(self, operation: str, rows: Any) -> int:
-        """Store the rows and return how many were stored."""
-        await _run(self._context, operation, rows, self._take, self._finish)
-        return self._batches.count
-
-    def _stored(self, record: Any) -> tuple[dict[str, Any], CompiledStatement]:
-        """Return the values of a record, and the statement that stores them."""
-        given = self._given(record)
-        new = new_row(self._model, given)
-        if self._updates:
-            statement = self._conflict.updating(new, given, returning=self._counts_rows)
-            return {**new, **self._context.scope.values}, statement
-        if self._ignores:
-            return new, self._conflict.ignoring(new)
-        return new, insert_statement(self._context, new, returning=self._counts_rows)
-
-    async def _take(self, chunk: list[Any] | ColumnBatch, start: int) -> None:
-        quick = self._columnwise(chunk)
-        if quick is None:
-            await _one_by_one(chunk, start, self._take_one)
-        else:
-            await self._batches.extend(*quick)
-
-    async def _take_one(self, record: Any) -> None:
-        values, prepared = self._stored(record)
-        try:
-            args = prepared.args(values)
-        except ValidationError:
-            if not await self._take_merged(record):
-                raise
-            return
-        if self._model.lacks_documents(values) and await self._take_merged(record):
-            return
-        if self._model.generated is not None:
-            self._note_keys([values.get(self._model.generated)])
-        await self._batches.add(prepared, args)
-
-    async def _take_merged(self, record: Any) -> bool:
-        """Store a record by changing its row, if that holds what cannot be sent."""
-        if not self._updates:
-            return False
-        # In the order of the records: an earlier one may concern the same row.
-        await self._batches.flush()
-        given = self._given(record)
-        rows = await self._conflict.merge(new_row(self._model, given), given)
-        if rows:
-            self._batches.note_stored()
-            self.rows.extend(rows if self._keep_rows else ())
-        return bool(rows)
-
-    def _note_keys(self, keys: Sequence[Any]) -> None:
-        given = [key for key in map(python_value, keys) if isinstance(key, int)]
-        if given:
-            self._highest = max(given) if self._highest is None else max(self._highest, *given)
-
-    def _columnwise(self, chunk: list[Any] | ColumnBatch) -> tuple[CompiledStatement, list[Any]] | None:
-        """Return statement and parameters of records that are dicts with the same keys and plain values.
-
-        Whole columns are checked at once, which costs a fraction of checking each value. None for everything else,
-        which is taken row by row, or refused with its position.
-        """
-        by_column = isinstance(chunk, ColumnBatch)
-        first = chunk.first() if isinstance(chunk, ColumnBatch) else chunk[0]
-        if not by_column and (set(map(type, chunk)) != {dict} or set(map(len, chunk)) != {len(first)}):
-            return None
-        try:
-            values, prepared = self._stored(first)
-            names = prepared.columns
-            if not names or len(names) != len(first) or not all(name in first and name in values for name in names):
-                # The record is empty, or the scope, a factory or a key of None makes the row differ from it.
-                return None
-            rows: list[Any] | None = None
-            if isinstance(chunk, ColumnBatch):
-                given = [chunk[name] for name in names]
-            else:
-                rows = list(map(itemgetter(*names), chunk))
-                given = [rows] if len(names) == 1 else list(zip(*rows, strict=True))
-        except (DeeBaseError, KeyError):
-            return None
-        columns = [self._bound(name, column) for name, column in zip(names, given, strict=True)]
-        if any(column is None for column in columns):
-            return None
-        if self._model.generated in names:
-            self._note_keys(columns[names.index(self._model.generated)] or ())
-        unchanged = rows is not None and len(names) > 1 and columns == given
-        return prepared, rows if unchanged and rows is not None else list(zip(*columns, strict=True))
-
-    def _bound(self, name: str, values: Sequence[Any]) -> Sequence[Any] | None:
-        """Return the values of a column as they are bound, or None if one of them needs a closer look."""
-        column = self._model.columns[name]
-        if name in self._required and None in values:
-            return None
-        if column.passes is not None:
-            return values if column.passes(values) else None
-        if any(hasattr(kind, "__clause_element__") or kind in _NO_VALUES for kind in set(map(type, values))):
-            return None
-        bind = column.bind
-        try:
-            return values if bind is None else [bind(value) for value in values]
-        except ValidationError:
-            return None
-
-    async def _send(self, prepared: CompiledStatement, rows: Sequence[Any]) -> int:
-        executor = self._context.executor
-        if not self._counts_rows:
-            if self._copies and prepared.columns:  # COPY without columns means all of them
-                await executor.copy(self._model.sa_table, prepared.columns, rows)
-            else:
-                await executor.many(prepared.statement, rows)
-            return len(rows)
-        stored = await executor.fetch_many(prepared.statement, rows)
-        if self._updates and len(stored) < len(rows):
-            raise self._conflict.outside_scope()
-        if self._keep_rows:
-            # Other statements may return no hidden columns after these.
-            self.rows.extend([row[: -prepared.hidden] for row in stored] if prepared.hidden else stored)
-        return len(stored)
-
-    async def _finish(self, last: bool) -> None:
-        """Send the rest, and advance the key's sequence past explicit keys."""
-        prepared = None
-        if self._highest is not None:
-            prepared = statements.advance_sequence(self._model, self._context.dialect)
-        await self._batches.flush(last=last and prepared is None)
-        if prepared is not None:
-            await self._context.executor.fetch(prepared.statement, prepared.args({"key": self._highest}))
-
-
-async def update_many(
-    context: TableContext, rows: Any, changed: Callable[[Any], tuple[tuple[Any, ...], dict[str, Any]]]
-) -> int:
-    """Change many rows by key, a batch in one statement; ``changed`` returns key and new values of a record."""
-    model, scope = context.model, context.scope
-    width = len(model.pks)
-    seen: set[Any] = set()
-
-    async def send(statement: Batch, batch: Sequence[Any]) -> int:
-        prepared, args = statement.of(batch, scope)
-        if await context.executor.count(prepared.statement, args) < len(batch):
-            raise NotFoundError(f"{model.name}: no row with this {', '.join(model.pks)}", table_name=model.name)
-        return len(batch)
-
-    batches: _Batches[Batch] = _Batches(context, send, lambda statement: statement.most)
-
-    async def take(record: Any) -> None:
-        key, values = changed(record)
-        names = (*model.pks, *values)
-        statement = context.cached(
-            ("update all", scope.shape, names), lambda: Batch(model, names, context.dialect, scope, update_rows)
-        )
-        try:
-            row = statement.bind([*key, *values.values()])
-        except ValidationError:
-            await batches.flush()
-            rest = await without_unchanged(context, model.pks, key, values, misfits(model.columns, values))
-            if rest is None:
-                raise
-            if rest:
-                await take({**dict(zip(model.pks, key, strict=True)), **rest})
-            else:
-                batches.note_stored()
-            return
-        if row[:width] in seen:
-            # Of two changes of one row the later one wins.
-            await batches.flush()
-        if not batches.waiting:
-            seen.clear()
-        seen.add(row[:width])
-        await batches.add(statement, row)
-
-    async def finish(last: bool) -> None:
-        await batches.flush(last=last)
-
-    await _run(context, "update_all", rows, lambda chunk, start: _one_by_one(chunk, start, take), finish)
-    return batches.count
-
-
-async def delete_many(context: TableContext, keys: Any) -> int:
-    """Delete many rows by key, a batch in one statement; return how many existed."""
-    model, scope = context.model, context.scope
-    statement = context.cached(
-        ("delete all", scope.shape), lambda: Batch(model, model.pks, context.dialect, scope, delete_rows)
-    )
-
-    async def send(_: Batch, batch: Sequence[Any]) -> int:
-        prepared, args = statement.of(batch, scope)
-        return await context.executor.count(prepared.statement, args)
-
-    batches: _Batches[Batch] = _Batches(context, send, lambda _: statement.most)
-
-    async def take(key: Any) -> None:
-        await batches.add(statement, statement.bind(model.key_values(key)))
-
-    async def finish(last: bool) -> None:
-        await batches.flush(last=last)
-
-    await _run(context, "delete_all", keys, lambda chunk, start: _one_by_one(chunk, start, take), finish)
-    return batches.count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
@@ -27,8 +28,7 @@ T = TypeVar("T")
 Processor = Callable[[Any], Any]
 #: A class, and the arguments of its call.
 Call = tuple[type[Any], tuple[Any, ...], dict[str, Any]]
-#: Whether all values of a column may be sent as they are.
-Passes = Callable[[Sequence[Any]], bool]
+NoneType: type[None] = type(None)
 
 #: SQLite's function of a declared type, an encoding, what is stored, and what an UPDATE gives. It returns whether the
 #: column keeps its value.
@@ -41,6 +41,11 @@ KINDS: list[type[ColumnType[Any]]] = []
 def is_a(value: Any, kind: Any) -> bool:
     """Return what isinstance returns, and leave the type that checkers see as it is: Any."""
     return isinstance(value, kind)
+
+
+def present(values: Sequence[Any], kinds: AbstractSet[type]) -> Sequence[Any]:
+    """Return the values that are not None."""
+    return [value for value in values if value is not None] if NoneType in kinds else values
 
 
 def misfit(value: Any, wanted: str, hint: str | None = None) -> ValidationError:
@@ -137,6 +142,8 @@ class ColumnType(TypeDecorator[T]):
     classes: ClassVar[tuple[type, ...]] = ()
     #: Types of SQLAlchemy whose columns have values of this type.
     adopts: ClassVar[tuple[type[TypeEngine[Any]], ...]] = ()
+    #: Classes of which every exact instance is stored as it is.
+    passes: ClassVar[frozenset[type]] = frozenset()
     #: A list is a value, not a set of values to compare with.
     takes_collections = False
     #: Whether the annotation may be of classes that a generated module defines.
@@ -280,9 +287,14 @@ class ColumnType(TypeDecorator[T]):
         """
         return check
 
-    def passer(self) -> Passes | None:
-        """Return a quick check of whether all values of a column may be sent as they are; None for none."""
-        return None
+    def accept_all(self, values: Sequence[Any], kinds: AbstractSet[type]) -> Sequence[Any] | None:
+        """Return many values in the form that is stored, as ``accept`` does; None if it has to look at each of them.
+
+        Args:
+            values: the values of a column. None is NULL.
+            kinds: their classes.
+        """
+        return values if kinds - {NoneType} <= self.passes else None
 
     # -- the databases -------------------------------------------------------------------------
 

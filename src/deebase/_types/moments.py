@@ -5,7 +5,8 @@ from __future__ import annotations
 # What users hand in may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final
@@ -26,6 +27,7 @@ from deebase._types.base import (
     kept_on_sqlite,
     literal,
     misfit,
+    present,
     refused,
 )
 from deebase._types.forms import moment_forms as moments
@@ -190,6 +192,13 @@ class _AnyDateTime(Moment[datetime]):
     kind = moments.DATETIME
     #: Whether its values have a time zone.
     is_aware: ClassVar[bool]
+    passes = frozenset({datetime})
+
+    def accept_all(self, values: Sequence[Any], kinds: AbstractSet[type]) -> Sequence[Any] | None:
+        if super().accept_all(values, kinds) is None:
+            return None
+        zone = UTC if self.is_aware else None
+        return values if all(value.tzinfo is zone for value in present(values, kinds)) else None
 
     def parse(self, text: str) -> datetime:
         """Return the datetime of ISO 8601, or one that only PostgreSQL has."""
@@ -304,6 +313,7 @@ class Date(Moment[date], python=date):
     wanted = "a date"
     example = "2024-02-29"
     zero = date(1970, 1, 1)
+    passes = frozenset({date})
 
     def accept(self, value: Any) -> date:
         """Return a date; a datetime is refused, though it is a subclass: its time would be lost."""

@@ -6,6 +6,7 @@ import math
 import re
 from array import array
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
@@ -14,7 +15,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from deebase._types.base import ColumnType, NamedWithCast, Passes, Processor, has_types, is_a, misfit, refused
+from deebase._types.base import ColumnType, NamedWithCast, Processor, has_types, is_a, misfit, present, refused
 from deebase._types.quick_checks import HIGHEST_INTEGER, LOWEST_INTEGER, quick_integer
 
 #: Bits of the integer types, and the typecodes of arrays of so many.
@@ -42,14 +43,6 @@ def number_text(text: str) -> str:
     return text.strip()
 
 
-def of_kind(values: Sequence[Any], kind: type) -> Sequence[Any] | None:
-    """Return the values that are not None, if all of them are exactly of a type; None if one is not."""
-    kinds = set(map(type, values))
-    if kinds == {kind}:
-        return values
-    return [value for value in values if value is not None] if kinds <= {kind, type(None)} else None
-
-
 class Integer(ColumnType[int], python=int):
     """An int of 64 bits: INTEGER, BIGINT. True and members of an IntEnum are stored as plain ints."""
 
@@ -60,6 +53,7 @@ class Integer(ColumnType[int], python=int):
     example = "42"
     zero = 0
     json_kinds = (int,)
+    passes = frozenset({int})
     #: Of the numbers of a column.
     bits: int = _MOST_BITS
 
@@ -105,20 +99,15 @@ class Integer(ColumnType[int], python=int):
     def quick(self, check: Processor) -> Processor:
         return quick_integer(check)
 
-    def passer(self) -> Passes:
-        return self._passes
-
-    def _passes(self, values: Sequence[Any]) -> bool:
-        """Return whether all are ints of so many bits."""
-        present = of_kind(values, int)
-        if present is None:
-            return False
+    def accept_all(self, values: Sequence[Any], kinds: AbstractSet[type]) -> Sequence[Any] | None:
+        if super().accept_all(values, kinds) is None:
+            return None
         try:
             # Refuses what has more bits, in half the time of min and max.
-            array(_CODES[self.bits], present)
+            array(_CODES[self.bits], present(values, kinds))
         except OverflowError:
-            return False
-        return True
+            return None
+        return values
 
     def parse(self, text: str) -> int:
         if _WHOLE.fullmatch(text) is None:
@@ -173,6 +162,7 @@ class Float(ColumnType[float], python=float):
     example = "1.5"
     zero = 0.0
     json_kinds = (int, float, Decimal)
+    passes = frozenset({float})
 
     def __init__(self, signed: bool = False, nan: bool = False) -> None:
         super().__init__()
@@ -216,15 +206,15 @@ class Float(ColumnType[float], python=float):
 
         return quick
 
-    def passer(self) -> Passes:
-        return self._passes
-
-    @staticmethod
-    def _passes(values: Sequence[Any]) -> bool:
-        """Return whether all are floats that are stored as they are."""
-        present = of_kind(values, float)
-        # -0.0 equals 0.0, and is stored without its sign.
-        return present is not None and 0.0 not in present and not any(map(math.isnan, present))
+    def accept_all(self, values: Sequence[Any], kinds: AbstractSet[type]) -> Sequence[Any] | None:
+        if super().accept_all(values, kinds) is None:
+            return None
+        # The sum is also NaN for both infinities.
+        if not self.nan and math.isnan(sum(present(values, kinds))):
+            return None
+        if self.signed or 0.0 not in values:
+            return values
+        return [None if value is None else value + 0.0 for value in values]
 
     def parse(self, text: str) -> float:
         number = float(number_text(text))
@@ -275,6 +265,7 @@ class Boolean(ColumnType[bool], python=bool):
     example = "true"
     zero = False
     json_kinds = (bool, int)
+    passes = frozenset({bool})
     # ``c.is_(True)`` becomes IS TRUE; PostgreSQL takes no parameter there.
     coerce_to_is_types = (type(None), bool)
 

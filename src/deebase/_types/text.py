@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-from deebase._types.base import ColumnType, Passes, Processor, is_a, misfit, refused
-from deebase._types.number import of_kind
+from deebase._types.base import ColumnType, Processor, is_a, misfit, present, refused
 from deebase._types.quick_checks import quick_text
 from deebase._types.uuid import uuids_by_database
 from deebase.types import Text as TextAnnotation
@@ -73,6 +73,7 @@ class String(ColumnType[str], python=str):
     example = "text"
     zero = ""
     made_by_database = uuids_by_database(as_text=True)
+    passes = frozenset({str})
 
     def __init__(self, length: int | None = None) -> None:
         super().__init__(length)
@@ -105,16 +106,13 @@ class String(ColumnType[str], python=str):
     def quick(self, check: Processor) -> Processor:
         return quick_text(check)
 
-    def passer(self) -> Passes:
-        return self._passes
-
-    def _passes(self, values: Sequence[Any]) -> bool:
-        """Return whether all are ASCII without NUL, and none is too long."""
-        present = of_kind(values, str)
-        if present is None or (self.length is not None and max(map(len, present), default=0) > self.length):
-            return False
-        joined = "".join(present)
-        return joined.isascii() and "\0" not in joined
+    def accept_all(self, values: Sequence[Any], kinds: AbstractSet[type]) -> Sequence[Any] | None:
+        if super().accept_all(values, kinds) is None:
+            return None
+        texts = present(values, kinds)
+        if self.length is not None and max(map(len, texts), default=0) > self.length:
+            return None
+        return values if text_fault("".join(texts)) is None else None
 
     def parse(self, text: str) -> str:
         return text

@@ -53,6 +53,7 @@ class Uuid(ColumnType[UUID], python=UUID):
     example = "123e4567-e89b-12d3-a456-426614174000"
     zero = UUID(int=0)
     made_by_database = uuids_by_database(as_text=False)
+    passes = frozenset({UUID})
 
     def accept(self, value: Any) -> UUID:
         """Return a UUID, also of a subclass that a driver makes."""

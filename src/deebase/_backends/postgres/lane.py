@@ -219,14 +219,10 @@ class PostgresLane:
             # asyncpg has no separate class for encoding errors.
             raise DataError(f"a row does not fit the columns of {table}", hint="check its values") from error
 
-    async def copy_text(self, table: str, columns: Sequence[str], data: bytes) -> None:
+    async def copy_text(self, table: str, columns: Sequence[str], pieces: AsyncGenerator[bytes, None]) -> None:
         """Store rows in the text format of COPY, in a transaction."""
         self._begin(_COPY)
-
-        async def chunks() -> AsyncGenerator[bytes, None]:
-            yield data
-
-        await self._until_lost(self.driver.copy_to_table(table, columns=list(columns), source=chunks(), format="text"))
+        await self._until_lost(self.driver.copy_to_table(table, columns=list(columns), source=pieces, format="text"))
 
     async def copy_out(self, query: str, sink: Callable[[bytes], Awaitable[None]]) -> None:
         """Give a function the rows of a query in the binary format of COPY."""

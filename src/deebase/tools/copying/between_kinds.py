@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from deebase._backends.copy_forms import CopySource, CopyTarget, Later, Placed, TablePlan
+from deebase._backends.copy_columns import Digest
+from deebase._backends.copy_forms import Batch, CopySource, CopyTarget, Later, Placed, TablePlan
 from deebase._engine.core import core_of
 from deebase._model.facts import TableInfo
 from deebase._model.reflected import column_types
@@ -28,7 +29,6 @@ from deebase.tools.copying.copy_progress import (
     require_absent,
     require_same_tables,
 )
-from deebase.tools.copying.digest import Digest
 from deebase.tools.copying.planning import Planner
 from deebase.tools.copying.problems import OnError, Problems
 from deebase.tools.copying.report import CopyReport, Tell
@@ -170,12 +170,17 @@ class KindCopy:
     async def _send(self, plan: TablePlan, placed: Placed) -> CopiedTable:
         total = await self._from.total(plan)
         digest = _digest(plan)
-        async with aclosing(self._planner.rows(plan)) as batches:
-            async for batch in batches:
-                digest.add(batch)
-                if batch[0]:
-                    await self._to.store(plan, placed, batch)
-                self._say(plan.name, digest.rows, total)
+
+        async def read() -> AsyncGenerator[Batch, None]:
+            async with aclosing(self._planner.rows(plan)) as batches:
+                async for batch in batches:
+                    digest.add(batch)
+                    if batch[0]:
+                        yield batch
+                    self._say(plan.name, digest.rows, total)
+
+        async with aclosing(read()) as batches:
+            await self._to.store(plan, placed, batches)
         self._say(plan.name, digest.rows, total)
         return CopiedTable(plan.name, digest.rows, digest.text)
 

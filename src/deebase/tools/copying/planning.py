@@ -7,7 +7,9 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from deebase._backends.copy_columns import ColumnConverter
 from deebase._backends.copy_forms import (
+    PLAIN,
     Batch,
     Convert,
     CopiedColumn,
@@ -198,14 +200,18 @@ class Planner:
     async def rows(self, plan: TablePlan) -> AsyncGenerator[Batch, None]:
         """Yield the rows of a table in the forms of its columns; with ``skip`` without those that cannot be."""
         converts = self.converters(plan)
+        whole = [
+            None if convert is None else ColumnConverter(convert, plain=PLAIN.get(column.form.kind))
+            for convert, column in zip(converts, plan.columns, strict=True)
+        ]
         async with aclosing(self._source.rows(plan, plan.names)) as batches:
             async for batch in batches:
                 yield (
                     _converted(batch, plan.columns, converts, skips=self._on_error == "skip")
                     if plan.misfits
                     else [
-                        values if convert is None else [None if value is None else convert(value) for value in values]
-                        for convert, values in zip(converts, batch, strict=True)
+                        values if convert is None else convert.of(values)
+                        for convert, values in zip(whole, batch, strict=True)
                     ]
                 )
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
+from deebase._backends.copy_columns import ColumnConverter
 from deebase._backends.copy_forms import Convert, Form
 from deebase._model.facts import ColumnInfo
 from deebase._sqltext.quoting import array_element, identifier
@@ -214,14 +215,19 @@ def _single_check(value: float) -> None:
 
 # -- COPY ---------------------------------------------------------------------------------------
 
+_NULL: Final = "\\N"
+_ESCAPED: Final = re.compile(r"[\\\n\r\t]")
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
-def encoder(form: Form) -> Callable[[Any], str]:
-    """Return what writes a value, other than NULL, for the text format of COPY."""
+def encoder(form: Form) -> ColumnConverter:
+    """Return what writes values for the text format of COPY."""
     if form.kind == "array" and form.native:
-        return lambda text: array_literal(text, form.native).translate(_ESCAPES)
-    return _ENCODERS.get(form.kind, _escaped)
+        return ColumnConverter(lambda text: array_literal(text, form.native).translate(_ESCAPES), null=_NULL)
+    encode = _ENCODERS.get(form.kind)
+    if encode is None:
+        return ColumnConverter(_escaped, changing=_ESCAPED, null=_NULL)
+    return ColumnConverter(encode, null=_NULL)
 
 
 def _escaped(text: str) -> str:

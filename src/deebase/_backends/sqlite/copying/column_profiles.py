@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from deebase._backends.copy_forms import Convert, CopyTarget, Form
-from deebase._backends.sqlite.copying.copy_values import PLAIN, reader
+from deebase._backends.copy_forms import PLAIN, Convert, CopyTarget, Form
+from deebase._backends.sqlite.copying.copy_values import reader
 from deebase._backends.sqlite.copying.moment_styles import DEFAULTS, WITH_OFFSET, MomentStyles
 
 _INTEGER: Final = Form("integer")
@@ -125,13 +125,27 @@ class ColumnProfile:
 
     async def add(self, values: Sequence[Any]) -> None:
         """Take values in."""
-        present = [value for value in values if value is not None]
-        self.classes.update(map(type, present))
-        self.nulls += len(values) - len(present)
+        classes = Counter(map(type, values))
+        self.nulls += classes.pop(type(None), 0)
+        self.classes += classes
+        # The forms whose values these are, whatever they are.
+        plain = [form for form in self._fits if self._takes_all(form, set(classes))]
+        for form in plain:
+            self._fits[form] += classes.total()
+        if self._moments is None and len(plain) == len(self._fits):
+            return
+        # Equal values of several classes, as 1 and 1.0, may differ in what they fit.
+        counted = Counter(values).items() if set(classes) == {str} else [(value, 1) for value in values]
+        found = [(value, times) for value, times in counted if value is not None]
         if self._moments is not None:
-            self._moments.add(present)
+            self._moments.add(found)
         for form in self._fits:
-            self._fits[form] += await self._fitting(form, present)
+            if form not in plain:
+                self._fits[form] += await self._fitting(form, found)
+
+    def _takes_all(self, form: Form, classes: set[type]) -> bool:
+        plain = PLAIN.get(form.kind)
+        return plain is not None and classes <= {plain} and self._target.refusals(form) is None
 
     async def settle(self) -> None:
         """Give up types that the target does not have: a column without values has them, too."""
@@ -139,16 +153,15 @@ class ColumnProfile:
             if _is_native(form) and not await self._target.accepts(form, ()):
                 self._fits[form] = -1
 
-    async def _fitting(self, form: Form, present: Sequence[Any]) -> int:
-        check, plain = self._target.refusals(form), PLAIN.get(form.kind)
-        if check is None and plain is not None and all(type(value) is plain for value in present):
-            return len(present)
-        fits = _fit(form, check)
-        fitting = [value for value in present if fits(value)]
+    async def _fitting(self, form: Form, found: Sequence[tuple[Any, int]]) -> int:
+        """Return how many of some values fit a form; each value comes with how many times it was found."""
+        fits = _fit(form, self._target.refusals(form))
+        fitting = [(value, times) for value, times in found if fits(value)]
         if _is_native(form):
             read = reader(form)
-            return len(fitting) if await self._target.accepts(form, [read(value) for value in fitting]) else 0
-        return len(fitting)
+            if not await self._target.accepts(form, [read(value) for value, _ in fitting]):
+                return 0
+        return sum([times for _, times in fitting])
 
     @property
     def count(self) -> int:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from deebase._backends.copy_forms import (
+    PLAIN,
     Access,
     Batch,
     Convert,
@@ -20,7 +21,7 @@ from deebase._backends.copy_forms import (
     TablePlan,
 )
 from deebase._backends.sqlite.copying.column_profiles import ColumnProfile, declared_forms
-from deebase._backends.sqlite.copying.copy_values import PLAIN, reader
+from deebase._backends.sqlite.copying.copy_values import reader
 from deebase._backends.sqlite.search.search_ddl import IS_PART
 from deebase._model.checks import conditions
 from deebase._model.facts import ColumnInfo, IndexInfo, TableInfo

@@ -8,7 +8,9 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
 
+from deebase._backends.copy_columns import ColumnConverter
 from deebase._backends.copy_forms import (
+    PLAIN,
     Access,
     Batch,
     Convert,
@@ -115,13 +117,17 @@ class SqliteTarget:
         start = f"FOREIGN KEY ({', '.join(columns)}) REFERENCES {parent} ({', '.join(targets)})"
         return " ".join([start, *actions])
 
-    async def store(self, plan: TablePlan, placed: Placed, rows: Batch) -> None:
+    async def store(self, plan: TablePlan, placed: Placed, batches: AsyncGenerator[Batch, None]) -> None:
         """Store rows by INSERT."""
-        columns = [_stored(values, column) for column, values in zip(plan.columns, rows, strict=True)]
+        writes = [_writer(column) for column in plan.columns]
         names = ", ".join([identifier(placed.column(plan.name, column.name)) for column in plan.columns])
-        marks = ", ".join("?" * len(columns))
+        marks = ", ".join("?" * len(writes))
         sql = f"INSERT INTO {identifier(placed.tables[plan.name])} ({names}) VALUES ({marks})"
-        await self._access.many(sql, list(zip(*columns, strict=True)))
+        async for batch in batches:
+            columns = [
+                values if write is None else write.of(values) for write, values in zip(writes, batch, strict=True)
+            ]
+            await self._access.many(sql, list(zip(*columns, strict=True)))
 
     async def rows(self, plan: TablePlan, placed: Placed) -> AsyncGenerator[Batch, None]:
         """Yield the stored rows in their forms."""
@@ -129,13 +135,10 @@ class SqliteTarget:
         facts = replace(plan.facts, name=placed.tables[plan.name], schema=None)
         stored = replace(plan, facts=facts, columns=tuple(columns))
         source = SqliteSource(self._access)
-        reads = [reader(column.form) for column in columns]
+        reads = [ColumnConverter(reader(column.form), plain=PLAIN.get(column.form.kind)) for column in columns]
         async with aclosing(source.rows(stored, stored.names)) as batches:
             async for batch in batches:
-                yield [
-                    [None if value is None else read(value) for value in values]
-                    for read, values in zip(reads, batch, strict=True)
-                ]
+                yield [read.of(values) for read, values in zip(reads, batch, strict=True)]
 
     async def settle_keys(self, plan: TablePlan, placed: Placed) -> None:
         """Do nothing: a generated key follows the highest one."""
@@ -230,6 +233,6 @@ def _written(text: str, column: CopiedColumn) -> str | None:
     return literal(stored, SQLITE) if isinstance(stored, str) else str(stored)
 
 
-def _stored(values: Sequence[Any], column: CopiedColumn) -> Sequence[Any]:
+def _writer(column: CopiedColumn) -> ColumnConverter | None:
     write = writer(column.form, column.declared, column.style)
-    return values if write is None else [None if value is None else write(value) for value in values]
+    return None if write is None else ColumnConverter(write)

@@ -267,8 +267,6 @@ _CONVERTERS: Final[dict[str, Convert]] = {
     "uuid": _uuid,
     "native": as_text,
 }
-#: The class of values that are in a form already.
-PLAIN: Final[dict[str, type]] = {"integer": int, "real": float, "text": str, "bytes": bytes}
 
 
 def own_type(form: Form) -> ColumnType[Any] | None:

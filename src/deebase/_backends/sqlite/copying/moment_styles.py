@@ -78,11 +78,11 @@ class MomentStyles:
         self._found: set[_Writing] = set()
         self._odd = 0
 
-    def add(self, values: Iterable[Any]) -> None:
-        """Take values in, other than NULL."""
-        for value in values:
+    def add(self, found: Iterable[tuple[Any, int]]) -> None:
+        """Take values in, other than NULL, each with how many times it was found."""
+        for value, times in found:
             made = _writing(value, self._kind)
-            self._odd += made.is_odd and not _is_moment(value)
+            self._odd += times if made.is_odd and not _is_moment(value) else 0
             self._found.add(made)
         if any(one.pattern == _FRACTIONAL for one in self._found):
             # SQLite stores a whole number of seconds as an integer.
