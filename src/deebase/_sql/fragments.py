@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import Hashable, Mapping, Sequence
 from decimal import Decimal
 from math import isfinite
@@ -117,7 +119,7 @@ def _typed(value: Any, *, compared: bool) -> tuple[Any, sa.types.TypeEngine[Any]
     kind = type(value)
     if compared and kind is str:
         return value, _UNKNOWN
-    if compared and (kind is float or kind is Decimal) and (isfinite(value) if kind is float else value.is_finite()):
+    if compared and kind in (float, Decimal) and is_finite(value):
         return exact_number(value)
     if kind is int:
         return value, _INTEGER if value.bit_length() < 32 else _BIG
@@ -128,6 +130,11 @@ def _typed(value: Any, *, compared: bool) -> tuple[Any, sa.types.TypeEngine[Any]
 def _shared(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
     """Return the one object for types that compile alike: types have no equality."""
     return _OTHERS.setdefault(repr(kind), kind)
+
+
+def is_finite(value: float | Decimal) -> bool:
+    """Whether it is a number, and no infinite one."""
+    return value.is_finite() if isinstance(value, Decimal) else isfinite(value)
 
 
 def exact_number(value: float | Decimal) -> tuple[int | Decimal, sa.types.TypeEngine[Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import operator
 from collections.abc import Callable
 from decimal import Decimal
@@ -11,6 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement, operators
+from sqlalchemy.sql.elements import Grouping
+
+from deebase._sql.fragments import exact_number, is_finite
 
 
 class Kept(ColumnElement[Any]):
@@ -48,7 +53,8 @@ _ROUNDED: dict[Any, Callable[[Any], int]] = {
     operator.gt: floor,
     operator.le: floor,
 }
-_LARGEST = 2**63
+#: Numbers that stay below 64 bits when they are rounded.
+_LARGEST = 2**62
 
 
 def may_hide_index(part: Any) -> bool:
@@ -68,7 +74,7 @@ def indexable(element: Any) -> Any:
     if isinstance(element, sa.BooleanClauseList) and element.operator in (operators.and_, operators.or_):
         joined = sa.and_ if element.operator is operators.and_ else sa.or_
         return joined(*[indexable(clause) for clause in element.clauses])
-    if isinstance(element, sa.sql.elements.Grouping):
+    if isinstance(element, Grouping):
         return indexable(element.element)
     if not isinstance(element, sa.BinaryExpression):
         return element
@@ -107,11 +113,9 @@ def _compared_with_numbers(element: Any) -> Any:
 
 def _whole(value: Any, rounded: Callable[[Any], int] | None) -> Any:
     """Return a number as a parameter of 64 bits; None for one that has a fraction or does not fit."""
-    if type(value) not in (int, float, Decimal) or (value.is_nan() if type(value) is Decimal else value != value):
+    if type(value) not in (int, float, Decimal) or not is_finite(value):
         return None
-    if not -_LARGEST < value < _LARGEST:
-        return None
-    whole = int(value) if rounded is None else rounded(value)
-    if rounded is None and whole != value:
-        return None
-    return sa.bindparam(None, whole, sa.BigInteger(), unique=True)
+    number, kind = exact_number(value)
+    if not isinstance(number, int) and rounded is not None and abs(number) < _LARGEST:
+        number, kind = rounded(number), sa.BigInteger()
+    return sa.bindparam(None, number, kind, unique=True) if isinstance(number, int) else None

@@ -6,7 +6,7 @@ from __future__ import annotations
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import operator
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, TypeGuard, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -149,7 +149,7 @@ class Where:
                 f"{self.model.name}: a condition is a SQLAlchemy expression, SQL text or a keyword, not {kind}",
                 hint=_condition_hint(element),
             )
-        condition: ColumnElement[bool] = element
+        condition: Any = element
         if _is_comparison(condition):
             hides = may_hide_index(condition) or may_hide_index(condition.right)
         else:
@@ -161,17 +161,18 @@ class Where:
             return
         if _is_comparison(condition) and self._is_plain(condition):
             # As its cache key of SQLAlchemy, which takes longer to make than the rest of the call.
-            self._embed(cast("sa.BindParameter[Any]", condition.right))
+            self._embed(condition.right)
             self.shape = (*self.shape, ("comparison", condition.operator, condition.left.name))
         else:
             self._add_expression_shape(condition)
 
-    def _is_plain(self, condition: sa.BinaryExpression[bool]) -> bool:
+    def _is_plain(self, condition: Any) -> bool:
         """Whether it compares a column of the table with a value of its type."""
         left: Any = condition.left
         right: Any = condition.right
         return (
-            condition.operator in _COMPARISONS
+            isinstance(condition, sa.BinaryExpression)
+            and condition.operator in _COMPARISONS
             and left.table is self.model.sa_table
             and right.type is left.type
             and right.unique
@@ -300,7 +301,7 @@ def _keyed(clause: tuple[Any, ...], parameters: Parameters) -> ColumnElement[boo
     return sa.or_(contained, sa_column.is_(None)) if kind == "in or null" else contained
 
 
-def _is_comparison(element: Any) -> TypeGuard[sa.BinaryExpression[bool]]:
+def _is_comparison(element: Any) -> bool:
     """Whether it compares a column with a value, as most conditions do."""
     left, right = getattr(element, "left", None), getattr(element, "right", None)
     return isinstance(left, sa.Column) and isinstance(right, sa.BindParameter)

@@ -87,11 +87,7 @@ class PostgresRules:
         return f"EXPLAIN {sql}"
 
 
-#: SQLAlchemy's compiler has no annotations.
-_Compiler: Any = PGCompiler
-
-
-class NumbersInText(_Compiler):  # type: ignore[misc]
+class NumbersInText(PGCompiler):
     """Marks LIMIT and OFFSET in the text, which `CompiledStatement.ready` replaces by the numbers.
 
     A prepared statement whose LIMIT is a parameter gets a plan for a tenth of the rows from its sixth execution on
@@ -102,21 +98,25 @@ class NumbersInText(_Compiler):  # type: ignore[misc]
     numbers: tuple[sa.BindParameter[Any], ...] = ()
 
     def limit_clause(self, select: Any, **options: Any) -> str:
-        return str(super().limit_clause(select, **options, in_text=_limits_by_numbers(select)))
+        above: Any = super()
+        return str(above.limit_clause(select, **_limited(select, options)))
 
     def fetch_clause(self, select: Any, *args: Any, **options: Any) -> str:
-        return str(super().fetch_clause(select, *args, **options, in_text=_limits_by_numbers(select)))
+        above: Any = super()
+        return str(above.fetch_clause(select, *args, **_limited(select, options)))
 
     def visit_bindparam(self, bindparam: Any, *args: Any, in_text: bool = False, **options: Any) -> Any:
+        above: Any = super()
         if not in_text:
-            return super().visit_bindparam(bindparam, *args, **options)
+            return above.visit_bindparam(bindparam, *args, **options)
         self.numbers = (*self.numbers, bindparam)
         return number_mark()
 
     def render_bind_cast(self, type_: Any, dbapi_type: Any, sqltext: str) -> str:
         # A cast with digits would round the values that a column is compared with.
         rounds = isinstance(dbapi_type, sa.Numeric) and not isinstance(dbapi_type, sa.Float)
-        return str(super().render_bind_cast(type_, sa.Numeric() if rounds else dbapi_type, sqltext))
+        above: Any = super()
+        return str(above.render_bind_cast(type_, sa.Numeric() if rounds else dbapi_type, sqltext))
 
 
 class NumbersAtExecution(NumbersInText):
@@ -124,17 +124,19 @@ class NumbersAtExecution(NumbersInText):
 
     def visit_bindparam(self, bindparam: Any, *args: Any, in_text: bool = False, **options: Any) -> Any:
         given = bindparam.render_literal_execute() if in_text else bindparam
-        return super().visit_bindparam(given, *args, **options)
+        above: Any = super()
+        return above.visit_bindparam(given, *args, **options)
 
 
-def _limits_by_numbers(select: Any) -> bool:
-    """Whether the rows of a select are limited by whole numbers alone: an expression is compiled as usual."""
+def _limited(select: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options for the clauses that limit a select; expressions in them are compiled as usual."""
     clauses = [select._limit_clause, select._offset_clause, select._fetch_clause]
-    return all(clause is None or _is_number(clause) for clause in clauses)
+    by_numbers = all(clause is None or _is_number(clause) for clause in clauses)
+    return {**options, "in_text": True} if by_numbers else options
 
 
 def _is_number(clause: Any) -> bool:
-    return isinstance(clause, sa.BindParameter) and isinstance(clause.type, sa.Integer) and clause.callable is None
+    return clause.__visit_name__ == "bindparam" and isinstance(clause.type, sa.Integer) and clause.callable is None
 
 
 def make_dialect(url: sa.URL) -> Dialect:
