@@ -75,6 +75,9 @@ def _with_deebase(url: str, what: str, postmaster: int | None) -> tuple[Cost, in
                     clock.start()
                     made = await posts().arrow()
                     return clock.stop(), len(made)
+            if what == "arrow":
+                # Opens the connection, as that of ADBC is open.
+                await posts().arrow()
             clock.start()
             result = await posts().arrow() if what == "arrow" else await posts()
             return clock.stop(), len(result)
