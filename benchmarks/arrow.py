@@ -75,6 +75,9 @@ def _with_deebase(url: str, what: str, postmaster: int | None) -> tuple[Cost, in
                     clock.start()
                     made = await posts().arrow()
                     return clock.stop(), len(made)
+            if what == "arrow":
+                # Opens the connection, as that of ADBC is open.
+                await posts().arrow()
             clock.start()
             result = await posts().arrow() if what == "arrow" else await posts()
             return clock.stop(), len(result)
@@ -99,7 +102,9 @@ def _one(measure: Callable[..., tuple[Cost, int]], *arguments: Any) -> tuple[Cos
     return cost, rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _measured(backend: Backend, url: str, rows: int, rounds: int, postmaster: int | None) -> list[Figures]:
+def _measured(
+    backend: Backend, url: str, rows: int, rounds: int, postmaster: int | None, *, quick: bool
+) -> list[Figures]:
     """Return the figures of all sides. Each has a process of its own, and its turn in every round."""
     work = f"{rows:,} rows to Arrow"
     adbc = {"sqlite": "sqlite", "postgres": "postgresql"}[backend]
@@ -112,11 +117,16 @@ def _measured(backend: Backend, url: str, rows: int, rounds: int, postmaster: in
     figures = {side: Figures(backend, work, side) for side in sides}
     memory: dict[str, int] = {}
     with ExitStack() as stack:
-        workers = {side: stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn"))) for side in sides}
+        made: dict[str, ProcessPoolExecutor] = {}
+        for side in sides:
+            # A process takes a second to start, and --quick measures no memory.
+            shared = made.get("deebase") if quick else None
+            context = get_context("spawn")
+            made[side] = shared or stack.enter_context(ProcessPoolExecutor(1, mp_context=context))
         # The first round loads libraries, and is not counted.
         for number in range(rounds + 1):
             for side, (measure, what) in sides.items():
-                found = workers[side].submit(_one, measure, url, what, postmaster).result()
+                found = made[side].submit(_one, measure, url, what, postmaster).result()
                 cost, count, memory[side] = found
                 assert count == rows
                 if number:
@@ -144,7 +154,7 @@ def main(json_file: Path | None, quick: bool, rounds: int) -> None:
         figures: list[Figures] = []
         for backend, url, process in targets:
             asyncio.run(_fill(url, rows))
-            figures += _measured(backend, url, rows, rounds, process)
+            figures += _measured(backend, url, rows, rounds, process, quick=quick)
     if json_file is not None:
         saved = as_json(figures, {"rows": rows, "rounds": rounds})
         json_file.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")

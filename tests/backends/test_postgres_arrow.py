@@ -91,6 +91,21 @@ async def test_a_small_result_takes_no_connection_of_its_own_again(readings: Tab
     assert by_adbc == [True]
 
 
+async def test_a_connection_is_used_again_with_a_fresh_session(db: Database, by_adbc: list[bool]) -> None:
+    await db.q(
+        "CREATE VIEW session AS SELECT pg_backend_pid() AS pid, current_setting('lock_timeout') AS before, "
+        "set_config('lock_timeout', '7s', false) AS after"
+    )
+    session = await db.reflect_view("session")
+    queries = [session(), session(order_by="pid"), session(select=["pid", "before"])]
+    rows = [(await query.arrow()).to_pylist()[0] for query in queries]
+    await db.q("SELECT pg_terminate_backend(?)", [rows[0]["pid"]])
+    rows.append((await session(select=["before", "pid"]).arrow()).to_pylist()[0])
+    assert by_adbc == [True] * 4
+    assert [row["pid"] == rows[0]["pid"] for row in rows] == [True, True, True, False]
+    assert {row["before"] for row in rows} == {"10s"}
+
+
 async def test_values_that_arrow_has_not_are_read_as_rows(
     db: Database, readings: Table[Any], by_adbc: list[bool]
 ) -> None:

@@ -100,7 +100,7 @@ def test_the_card_has_every_public_call(hooks: ModuleType) -> None:
     for cls in (deebase.Database, deebase.Table, deebase.Query, deebase.View, deebase.Transaction):
         members = [name for name in dir(cls) if not name.startswith("_") and not inspect.isclass(getattr(cls, name))]
         assert [name for name in members if not re.search(rf"\.{name}\b", card)] == []
-    assert "`await db.q(sql, params=None, *, row_type=dict)`" in card
+    assert "`await db.q(sql, params=None, *, row_type=dict, as_=None)`" in card
     assert "`await users[pk]`" in card
     assert "(errors.md#notfounderror)" in card
 

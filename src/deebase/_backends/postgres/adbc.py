@@ -42,6 +42,8 @@ _SSL_MODES: Final = frozenset({"disable", "allow", "prefer", "require", "verify-
 _VARIABLES: Final = ("PGDATESTYLE", "PGGEQO", "PGHOSTADDR", "PGTZ")
 #: SQLSTATE class of statements that the server or the user ended; others fail again when rows are read.
 _ENDED: Final = "57"
+#: Seconds for which a connection waits for the next result: opening one takes as long as to read some thousand rows.
+_IDLE: Final = 60.0
 
 
 def connection_string(url: sa.URL, connect_args: Mapping[str, Any]) -> str | None:
@@ -110,8 +112,10 @@ def _quoted(value: str) -> str:
 class _Reading:
     """One statement in a thread of its own."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, target: str, sql: str, args: Params) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, target: str, sql: str, args: Params, connection: Any) -> None:
         self._loop = loop
+        #: Before the statement, one to use again; after it, one that can be used again.
+        self._connection = connection
         self._target = target
         self._sql = sql
         self._args = args
@@ -135,17 +139,39 @@ class _Reading:
             log.debug("the event loop ended before a statement that was cancelled")
 
     def _read(self) -> Any:
-        connection = import_module("adbc_driver_postgresql.dbapi").connect(self._target, autocommit=True)
+        connection = self._open()
         try:
             with connection.cursor() as cursor:
                 self._cursor = cursor
                 if self._cancelled:
                     return None
                 cursor.execute(self._sql, self._args or None)
-                return cursor.fetch_arrow_table()
+                table = cursor.fetch_arrow_table()
+                self._connection = connection
+                return table
         finally:
             self._cursor = None
-            connection.close()
+            if self._connection is not connection:
+                connection.close()
+
+    def _open(self) -> Any:
+        """Return a connection with a fresh session."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute("DISCARD ALL")
+            except Exception:
+                # The server has ended it meanwhile.
+                connection.close()
+            else:
+                return connection
+        return import_module("adbc_driver_postgresql.dbapi").connect(self._target, autocommit=True)
+
+    def take(self) -> Any:
+        """Return the connection after the end of the statement; None if it cannot be used again."""
+        connection, self._connection = self._connection, None
+        return connection
 
     def _answer(self, result: Any, error: Exception | None) -> None:
         if self.future.done():
@@ -187,6 +213,9 @@ class AdbcReader:
         plain = settings.engine_options.keys() <= {"connect_args", "echo"}
         self._target = connection_string(settings.sa_url, connect_args) if plain else None
         self._running: set[_Reading] = set()
+        #: A connection that waits for the next result, and the timer that closes it.
+        self._idle: Any = None
+        self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     def reads(self, statement: Statement, args: Params) -> bool:
@@ -212,11 +241,15 @@ class AdbcReader:
             self._target = None
             return None
         assert self._target is not None
-        reading = _Reading(asyncio.get_running_loop(), self._target, statement.sql, args)
+        loop = asyncio.get_running_loop()
+        idle, self._idle = self._idle, None
+        reading = _Reading(loop, self._target, statement.sql, args, idle)
         self._running.add(reading)
         reading.thread.start()
         try:
-            return await asyncio.shield(reading.future)
+            table = await asyncio.shield(reading.future)
+            self._keep(loop, reading.take())
+            return table
         except asyncio.CancelledError:
             await run_shielded(self._end(reading))
             raise
@@ -234,6 +267,27 @@ class AdbcReader:
         await asyncio.wait([reading.future], timeout=_PATIENCE)
         if reading.future.done() and not reading.future.cancelled():
             reading.future.exception()
+            connection = reading.take()
+            if connection is not None:
+                connection.close()
+
+    def _keep(self, loop: asyncio.AbstractEventLoop, connection: Any) -> None:
+        """Keep a connection for the next result, for a while."""
+        self._drop()
+        self._idle = connection
+        if self._closed:
+            self._drop()
+        else:
+            self._timer = loop.call_later(_IDLE, self._drop)
+
+    def _drop(self) -> None:
+        """Close the connection that waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        connection, self._idle = self._idle, None
+        if connection is not None:
+            connection.close()
 
     async def close(self, timeout: float) -> None:
         """Wait for running statements, then cancel them."""
@@ -243,6 +297,7 @@ class AdbcReader:
             await asyncio.wait(running, timeout=timeout)
         for reading in list(self._running):
             await self._end(reading)
+        self._drop()
 
 
 def _listeners(engine: AsyncEngine) -> tuple[int, ...]:
