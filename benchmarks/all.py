@@ -18,6 +18,7 @@ from benchmarks.page import ROOT, write
 
 #: The arguments of each part: for real, and with --quick.
 PARTS: dict[str, tuple[str, str]] = {
+    "services": ("benchmarks.services --seconds 1", "benchmarks.services --seconds 1 --rounds 1"),
     "calls": ("benchmarks --rounds 5 --flights 50000", "benchmarks --repeat 2 --rounds 1 --flights 100"),
     "full": (
         "benchmarks --durability full --only insert --peers deebase,aiosqlite,asyncpg --rounds 7",
@@ -26,7 +27,6 @@ PARTS: dict[str, tuple[str, str]] = {
     "scenarios": ("benchmarks.scenarios", "benchmarks.scenarios --quick"),
     "arrow": ("benchmarks.arrow", "benchmarks.arrow --quick"),
     "stalls": ("benchmarks.stalls", "benchmarks.stalls --quick"),
-    "services": ("benchmarks.services --seconds 1", "benchmarks.services --seconds 1 --rounds 1"),
 }
 
 
@@ -50,12 +50,21 @@ def main(json_file: Path, only: tuple[str, ...], quick: bool, root: Path) -> Non
     Parts that are not measured keep the figures that the file holds.
     """
     saved = json.loads(json_file.read_text(encoding="utf-8")) if only and json_file.exists() else {}
+    failed: list[str] = []
     for part, arguments in PARTS.items():
         if not only or part in only:
             start = time.monotonic()
-            saved[part] = measured(part, arguments[quick])
+            try:
+                saved[part] = measured(part, arguments[quick])
+            except subprocess.CalledProcessError:
+                failed.append(part)
             json_file.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
             click.echo(f"{part}: {time.monotonic() - start:.0f} s", err=True)
+    if failed:
+        again = " ".join(f"--only {part}" for part in failed)
+        raise click.ClickException(
+            f"{', '.join(failed)} failed, and no page was written; the rest is saved: add {again}"
+        )
     write(saved, root)
 
 

@@ -41,16 +41,18 @@ class Plan:
         large: Rows of the large table.
         rounds: Measurements of each scenario; the median counts.
         operations: Calls of the mixed load.
+        calls: The maximum number of calls of a round of the other scenarios.
     """
 
     rows: int
     large: int
     rounds: int
     operations: int
+    calls: int
 
 
-FULL = Plan(rows=300_000, large=1_000_000, rounds=5, operations=20_000)
-QUICK = Plan(rows=6_000, large=10_000, rounds=1, operations=640)
+FULL = Plan(rows=300_000, large=1_000_000, rounds=5, operations=20_000, calls=1_000)
+QUICK = Plan(rows=3_000, large=10_000, rounds=1, operations=320, calls=3)
 
 
 class Raw(Protocol):
@@ -118,6 +120,7 @@ class Bench:
 
     async def compare(self, work: str, own: Work, by_hand: Work, calls: int) -> None:
         """Measure the rounds of a scenario; each round begins with the other side."""
+        calls = min(calls, self.plan.calls)
         sides = [("deebase", own), ("driver", by_hand)]
         for name, side in sides:
             self.of(work, name)

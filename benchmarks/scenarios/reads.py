@@ -72,8 +72,7 @@ def _filling(backend: Backend, rows: int) -> str:
         else f"(WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < {rows}) SELECT n FROM r)"
     )
     return (
-        f"INSERT INTO event (kind, score, note) SELECT n * 7919 % {rows // SAME_KIND}, n / 8.0, 'event ' || n "
-        f"FROM {numbers}"
+        f"INSERT INTO event (kind, score, note) SELECT n % {rows // SAME_KIND}, n / 8.0, 'event ' || n FROM {numbers}"
     )
 
 
