@@ -64,6 +64,9 @@ def frames(lines: list[str]) -> list[str]:
         ("await users.insert(email=5)", "deebase.errors.ValidationError: user.email: takes text, not int"),
     ],
 )
+@pytest.mark.parametrize(
+    "backend_name", ["sqlite-file", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
 def test_an_error_is_read_without_scrolling(tmp_path: Path, db_url: str, work: str, message: str) -> None:
     lines = shown(tmp_path, db_url, work)
     assert message in lines
