@@ -51,7 +51,6 @@ def frames(lines: list[str]) -> list[str]:
     return [line for line in lines if line.startswith('  File "')]
 
 
-@pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 @pytest.mark.parametrize(
     ("work", "message"),
     [
