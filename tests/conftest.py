@@ -33,7 +33,7 @@ _MEMORY, _ROOM = "/dev/shm", 3 << 30
 
 # Fixtures are shared by all examples of a property, so its body leaves the database as it found it.
 _SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-for _profile, _examples in (("default", 25), ("long", 200)):
+for _profile, _examples in (("default", 10), ("more", 25), ("long", 200)):
     settings.register_profile(_profile, max_examples=_examples, deadline=None, suppress_health_check=_SHARED)
 
 

@@ -75,6 +75,9 @@ def test_nothing_is_written_without_being_asked(cli: Commands, directory: Path, 
     ]
 
 
+@pytest.mark.parametrize(
+    "backend_name", ["sqlite-file", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
 def test_the_written_test_passes_and_the_models_match(cli: Commands, directory: Path, db_url: str) -> None:
     made(cli, TABLES).ok("adopt", "--write", "out")
     place = directory / "out"

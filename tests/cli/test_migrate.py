@@ -163,6 +163,9 @@ def test_a_rename_is_said(applied: Run, project: Path) -> None:
     assert "drop" not in text
 
 
+@pytest.mark.parametrize(
+    "backend_name", ["sqlite-file", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
 @pytest.mark.parametrize(("answer", "renames"), [("y", True), ("n", False)])
 def test_on_a_terminal_a_rename_is_asked_for(
     applied: Run, project: Path, db_url: str, answer: str, renames: bool

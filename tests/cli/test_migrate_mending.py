@@ -219,7 +219,11 @@ def rows_of(cli: Commands) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)], ids=["interrupted", "killed"]
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.long, id="interrupted"),
+        pytest.param(signal.SIGKILL, -signal.SIGKILL, id="killed"),
+    ],
 )
 @pytest.mark.parametrize(
     ("resumable", "body", "left"),

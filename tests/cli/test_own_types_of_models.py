@@ -67,6 +67,9 @@ def test_types_of_the_models_are_known(cli: Commands, project: Path, backend_nam
         assert "a length" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    "backend_name", ["sqlite-file", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
 def test_models_that_fail_are_named_only_where_a_type_is_not_known(cli: Commands, project: Path) -> None:
     (project / "models.py").write_text("raise RuntimeError('broken')")
     assert run(cli, "table", "create", "plain", "id:int", "name:str").returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from deebase import Database, ForeignKey, Table, View
+from tests.support.worlds import case
 
 
 class Author:
@@ -52,12 +54,9 @@ REFUSED: list[tuple[str, Callable[[Any], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "use", "instead"), REFUSED, ids=[name for name, _, _ in REFUSED])
-async def test_it_is_refused_with_the_call_to_write(
-    handles: dict[str, Any], name: str, use: Callable[[Any], Any], instead: str
-) -> None:
-    for handle in handles.values():
-        with pytest.raises(TypeError, match=instead):
+async def test_it_is_refused_with_the_call_to_write(handles: dict[str, Any]) -> None:
+    for (name, use, instead), (kind, handle) in itertools.product(REFUSED, handles.items()):
+        with case((name, kind)), pytest.raises(TypeError, match=instead):
             use(handle)
 
 

@@ -51,7 +51,6 @@ def frames(lines: list[str]) -> list[str]:
     return [line for line in lines if line.startswith('  File "')]
 
 
-@pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 @pytest.mark.parametrize(
     ("work", "message"),
     [
@@ -63,6 +62,9 @@ def frames(lines: list[str]) -> list[str]:
         ("await users(emial=1)", "deebase.errors.ColumnNotFoundError: table user has no column 'emial'"),
         ("await users.insert(email=5)", "deebase.errors.ValidationError: user.email: takes text, not int"),
     ],
+)
+@pytest.mark.parametrize(
+    "backend_name", ["sqlite-file", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
 )
 def test_an_error_is_read_without_scrolling(tmp_path: Path, db_url: str, work: str, message: str) -> None:
     lines = shown(tmp_path, db_url, work)

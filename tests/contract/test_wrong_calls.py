@@ -23,6 +23,7 @@ from deebase import (
     ValidationError,
 )
 from deebase.testing import temporary_database
+from tests.support.worlds import case
 
 
 class User:
@@ -155,17 +156,17 @@ CALLS: dict[str, tuple[Call, type[DeeBaseError], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
-async def test_a_wrong_call_of_a_table_says_what_to_write(users: Table[Any], name: str) -> None:
-    call, kind, parts = CALLS[name]
+async def test_a_wrong_call_of_a_table_says_what_to_write(users: Table[Any]) -> None:
     before = await users(order_by="id")
-    with pytest.raises(kind) as caught:
-        outcome = call(users)
-        if hasattr(outcome, "__await__"):
-            await outcome
-    for part in parts:
-        assert part in str(caught.value)
-    assert await users(order_by="id") == before
+    for name, (call, kind, parts) in CALLS.items():
+        with case(name):
+            with pytest.raises(kind) as caught:
+                outcome = call(users)
+                if hasattr(outcome, "__await__"):
+                    await outcome
+            for part in parts:
+                assert part in str(caught.value)
+            assert await users(order_by="id") == before
 
 
 async def test_a_condition_may_hold_these_words_where_they_belong(users: Table[Any]) -> None:
@@ -249,11 +250,12 @@ ATTRIBUTES: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "instead"), ATTRIBUTES)
-async def test_an_attribute_of_other_libraries_says_what_to_write(users: Table[Any], name: str, instead: str) -> None:
-    assert not hasattr(users, name)
-    with pytest.raises(AttributeError, match=instead):
-        getattr(users, name)
+async def test_an_attribute_of_other_libraries_says_what_to_write(users: Table[Any]) -> None:
+    for name, instead in ATTRIBUTES:
+        with case(name):
+            assert not hasattr(users, name)
+            with pytest.raises(AttributeError, match=instead):
+                getattr(users, name)
 
 
 async def test_so_do_those_of_queries_views_and_databases(db: Database, users: Table[Any]) -> None:

@@ -230,6 +230,12 @@ def write(directory: Path, name: str, text: str) -> None:
     files.write(directory / name, text.lstrip("\n"), sealed=True)
 
 
+#: On a server with --long alone: each of many kills takes two processes.
+on_a_file = pytest.mark.parametrize(
+    "backend_name", ["sqlite-file", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     write(tmp_path / "migrations", "0001-first.sql", FIRST)
@@ -237,6 +243,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path / "migrations"
 
 
+@on_a_file
 @pytest.mark.parametrize("direction", ["up", pytest.param("down", marks=pytest.mark.long)])
 def test_a_kill_at_each_statement_leaves_all_of_a_migration_or_none(
     db_url: str, run_script: Run, directory: Path, direction: str, long_run: bool
@@ -250,6 +257,7 @@ def test_a_kill_at_each_statement_leaves_all_of_a_migration_or_none(
     assert 9 // every <= int(before) <= int(killed)
 
 
+@on_a_file
 @pytest.mark.parametrize("direction", ["up", pytest.param("down", marks=pytest.mark.long)])
 def test_a_kill_in_the_middle_of_chunks_has_each_row_changed_once(
     db_url: str, run_script: Run, tmp_path: Path, direction: str, long_run: bool

@@ -9,7 +9,10 @@ import pytest
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
-every_backend = pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file", "postgres"], indirect=True)
+#: In memory with --long alone: a process of its own is the matter, whichever SQLite database it has.
+every_backend = pytest.mark.parametrize(
+    "backend_name", [pytest.param("sqlite-memory", marks=pytest.mark.long), "sqlite-file", "postgres"], indirect=True
+)
 
 
 def assert_silent(done: subprocess.CompletedProcess[str], output: str = "done\n") -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -13,6 +15,16 @@ from tests.support.capabilities import can
 
 #: The table of pairs.
 PAIRS = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)"
+
+
+@contextmanager
+def case(name: object) -> Iterator[None]:
+    """Name one of many cases that share a database, since it is made for each test, if the case fails."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"in the case {name!r}")
+        raise
 
 
 def only_on(*backends: str) -> Any:
