@@ -57,7 +57,7 @@ class _Learned(NamedTuple):
     """What the first run of a statement on the connection showed.
 
     Attributes:
-        is_wal: whether the file is in WAL mode, where readers wait for nobody.
+        is_wal: whether the file is in WAL mode, where readers do not wait for writers.
         allowed: whether the statement may run in the loop.
         rows: its rows.
     """
