@@ -224,7 +224,7 @@ def functions_called(work: Callable[[], Awaitable[object]], runner: asyncio.Runn
 @pytest.fixture
 def warm_world(runner: asyncio.Runner, db_url: str) -> Iterator[World]:
     async def prepare() -> World:
-        db = Database(db_url)
+        db = Database(db_url, in_loop=1)
         world = World(db, await db.create(Author), await db.create(Book))
         await world.authors.insert(name="Ada")
         await world.books.insert_all({"author_id": 1, "title": "x", "pages": n} for n in range(100))
@@ -236,7 +236,7 @@ def warm_world(runner: asyncio.Runner, db_url: str) -> Iterator[World]:
 
 
 #: The most Python functions that an operation of one task may call, on SQLite and PostgreSQL.
-CALLS = {"get": (75, 100), "insert": (65, 90), "update": (75, 100), "select": (120, 145)}
+CALLS = {"get": (40, 100), "insert": (65, 90), "update": (75, 100), "select": (90, 145)}
 
 
 @pytest.mark.parametrize("name", CALLS)

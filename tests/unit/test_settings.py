@@ -123,6 +123,11 @@ def test_what_names_no_database_is_refused_without_a_password_in_the_text(target
         {"timeout": float("inf")},
         {"command_timeout": True},
         {"connect_timeout": None},
+        {"in_loop": True},
+        {"in_loop": "200us"},
+        {"in_loop": -0.1},
+        {"in_loop": 2},
+        {"in_loop": float("nan")},
         {"durability": "none"},
         {"pragmas": {"a; DROP TABLE x": 1}},
         {"pragmas": {"cache_size": "1; DROP TABLE x"}},
@@ -132,6 +137,12 @@ def test_what_names_no_database_is_refused_without_a_password_in_the_text(target
 def test_an_option_out_of_range_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         settings("app.db", **options)
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, None), (0, None), (0.0005, 0.0005), (1, 1)])
+def test_the_budget_of_reads_in_the_event_loop(given: float | None, found: float | None) -> None:
+    assert settings("app.db", in_loop=given).in_loop == found
+    assert settings("postgresql://u@h/x", in_loop=given).in_loop is None
 
 
 def test_pragmas_go_on_top_of_ours() -> None:

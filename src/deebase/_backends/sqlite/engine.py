@@ -115,15 +115,15 @@ class SqlitePool(LanePool[SqliteLane]):
     async def run(self, statement: Statement, args: Any, mode: int) -> Any:
         """Run one statement outside of a transaction, on the first free lane."""
         job = Job(self.loop.create_future(), statement, args, mode)
-        self.submit(job)
-        return await job.outcome()
-
-    def submit(self, job: Job) -> None:
-        """Let the first free lane run a job."""
         self._enqueue(job)
         if self.holders.lanes and len(self.busy) >= self.limit:
             self.watch(job)
         self._serve()
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            job.cancelled = True
+            raise
 
     def _serve(self) -> None:
         queue = self._queue

@@ -7,6 +7,7 @@ happens in the thread of the lane. A read that fails for any reason is not answe
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import sqlite3
@@ -17,11 +18,10 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from deebase._backends.sqlite.job import CALL, ROWS, Job
+from deebase._backends.sqlite.job import CALL, ROWS
 from deebase._lanes.interface import Params, Rows
 from deebase._sql.statement import SLOW, Statement
 from deebase._types.forms.moment_forms import KINDS
-from deebase.errors import DeeBaseError
 
 if sys.platform == "linux":
     import resource
@@ -36,7 +36,7 @@ LONGEST = 65_536
 #: The part of the budget in which the reads of one turn of the event loop begin: the others wait for the next turn.
 SHARE_OF_A_TURN = 0.5
 #: Reads that wait for the next turn at most; the others go to a lane.
-MAX_BATCH = 64
+MOST_WAITING = 64
 #: A statement that waited for the disk stays out of the loop for this many times as long, so that at most one
 #: thousandth of the time is spent waiting.
 REST = 1000.0
@@ -57,7 +57,7 @@ class _Learned(NamedTuple):
     """What the first run of a statement on the connection showed.
 
     Attributes:
-        is_wal: whether the file is in WAL mode, where readers wait for nobody.
+        is_wal: whether the file is in WAL mode, where readers do not wait for writers.
         allowed: whether the statement may run in the loop.
         rows: its rows.
     """
@@ -89,7 +89,7 @@ class LoopReads:
         #: The time until which reads may begin in this turn of the event loop; 0 before the first one.
         self._turn_ends = 0.0
         #: Reads that wait for the next turn.
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Rows | None], Statement, Params]] = deque()
         #: Whether the thread of the lane uses the connection.
         self._learning = False
         self._resting: dict[Statement, float] = {}
@@ -109,14 +109,15 @@ class LoopReads:
     def fetch(self, statement: Statement, args: Params) -> Awaitable[Rows]:
         """Run a read: at once if it is known to be short."""
         if self.is_ready_for(statement):
-            job = Job(self._loop.create_future(), statement, args, ROWS)
             now = time.perf_counter()
             if self._begin_turn(now):
-                self._run(job, now)
-                return job.future if job.future.done() else job.outcome()
-            if len(self._waiting) < MAX_BATCH:
-                self._waiting.append(job)
-                return job.outcome()
+                rows = self._run(statement, args, now)
+                if rows is not None:
+                    done: asyncio.Future[Rows] = self._loop.create_future()
+                    done.set_result(rows)
+                    return done
+            elif len(self._waiting) < MOST_WAITING:
+                return self._run_later(statement, args)
         elif self._may_learn(statement):
             return self._learn(statement, args)
         return self._lanes.run(statement, args, ROWS)
@@ -129,6 +130,13 @@ class LoopReads:
         self._loop.call_soon(self._next_turn)
         return True
 
+    async def _run_later(self, statement: Statement, args: Params) -> Rows:
+        """Run a read in one of the next turns, in the order of the calls."""
+        future: asyncio.Future[Rows | None] = self._loop.create_future()
+        self._waiting.append((future, statement, args))
+        rows = await future
+        return cast("Rows", await self._lanes.run(statement, args, ROWS)) if rows is None else rows
+
     def _next_turn(self) -> None:
         """Run the reads that waited for this turn."""
         self._turn_ends = 0.0
@@ -136,42 +144,37 @@ class LoopReads:
             now = time.perf_counter()
             if not self._begin_turn(now):
                 return
-            job = self._waiting.popleft()
-            if job.future.done():
+            future, statement, args = self._waiting.popleft()
+            if future.done():
                 continue
-            if self.is_ready_for(job.statement):
-                self._run(job, now)
-            else:
-                self._hand_over(job)
+            rows: Rows | None = None
+            try:
+                if self.is_ready_for(statement):
+                    rows = self._run(statement, args, now)
+            finally:
+                future.set_result(rows)
 
-    def _hand_over(self, job: Job) -> None:
-        try:
-            self._lanes.submit(job)
-        except DeeBaseError as error:
-            job.answer(None, error)
-
-    def _run(self, job: Job, started: float) -> None:
-        """Run a read in this thread, or let a lane run it if it fails."""
-        raw, statement = cast("sqlite3.Connection", self._raw), job.statement
+    def _run(self, statement: Statement, args: Params, started: float) -> Rows | None:
+        """Run a read in this thread; None if it fails, and a lane must run it."""
+        raw = cast("sqlite3.Connection", self._raw)
         self._deadline = started + self._budget
         cursor = None
         try:
-            cursor = raw.execute(statement.sql, job.args)
+            cursor = raw.execute(statement.sql, args)
             rows = cursor.fetchall()
         except BaseException as error:
             if cursor is not None:
                 # A statement that stays open would hold back the checkpoints of all processes.
                 cursor.close()
             self._failed(statement, error)
-            self._hand_over(job)
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
                 raise
-            return
+            return None
         seconds = time.perf_counter() - started
         statement.ran(seconds)
         if seconds > self._budget:
             self._was_slow(statement, started + seconds)
-        job.future.set_result(rows)
+        return rows
 
     def _failed(self, statement: Statement, error: BaseException) -> None:
         """Send a statement to the lanes for a while, and have the connection prepared again."""

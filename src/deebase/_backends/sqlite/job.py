@@ -51,14 +51,6 @@ class Job(Waiter):
     #: The answer to the COMMIT that followed it: None if none did, True, or the error.
     commit: bool | BaseException | None = None
 
-    async def outcome(self) -> Any:
-        """Wait for the result."""
-        try:
-            return await self.future
-        except asyncio.CancelledError:
-            self.cancelled = True
-            raise
-
     def perform(self, raw: sqlite3.Connection) -> Any:
         """Run the statement, in the thread of the connection."""
         mode = self.mode
