@@ -140,7 +140,7 @@ class SearchQuery(Generic[T]):
         key = None if where.shape is None else ("search count", where.shape, self._info, searching.shape)
         statement = source.cached(key, lambda: search_statements.count(source.model, source.dialect, where, searching))
         values: dict[Any, Any] = {**where.values, **searching.values}
-        rows = await source.executor.fetch(statement.statement, statement.args(values))
+        rows = await source.executor.fetch(*statement.ready(values))
         return int(rows[0][0])
 
     async def explain(self) -> str:
@@ -169,7 +169,7 @@ class SearchQuery(Generic[T]):
 
         statement = source.cached(key, build)
         values: dict[Any, Any] = {**where.values, **searching.values, "limit": self._limit, "offset": self._offset}
-        return statement.statement, statement.args(values)
+        return statement.ready(values)
 
 
 SearchQuery.__module__ = "deebase"
