@@ -108,18 +108,18 @@ class SearchQuery(Generic[T]):
         if self._asked.finds_nothing:
             return []
         source, names = self._source, self._source.model.names
+        width = len(names)
         rows: list[Any] = await source.executor.fetch(*self._prepared())
-        made = source.maker(names)([row[: len(names)] for row in rows])
+        made = source.maker(names)([row[:width] for row in rows])
         if self._options.rows:
             return made
-        hits = [
-            Hit(row, float(found[len(names)]), self._snippet(found[-1])) for row, found in zip(made, rows, strict=True)
-        ]
+        if self._options.highlight is None:
+            hits = [Hit(row, found[width]) for row, found in zip(made, rows, strict=True)]
+        else:
+            hits = [Hit(row, found[width], self._snippet(found[-1])) for row, found in zip(made, rows, strict=True)]
         return cast("list[T]", hits)
 
-    def _snippet(self, text: Any) -> str | None:
-        if self._options.highlight is None:
-            return None
+    def _snippet(self, text: Any) -> str:
         written = "" if text is None else str(text)
         if self._info.search.tokenize == "words":
             return marked(written)

@@ -42,17 +42,11 @@ class SqliteSearching:
     def __init__(self, model: TableModel, info: SearchModel, asked: SearchText) -> None:
         self._model = model
         self._info = info
-        parts = info.search.tokenize == "trigram"
-        is_short = {term: parts and len(term.text) < _TRIGRAM for term in (*asked.terms, *asked.without)}
-        short = [group for group in asked.groups if any(is_short[term] for term in group)]
-        long = [group for group in asked.groups if group not in short]
-        without = [term for term in asked.without if long and not is_short[term]]
-        self._fragments = Fragments(
-            model, info.search.columns, short, [term for term in asked.without if term not in without], "like"
-        )
-        self._matches = bool(long)
+        short, long = _by_length(asked) if info.search.tokenize == "trigram" else (SearchText(), asked)
+        self._fragments = Fragments(model, info.search.columns, short.groups, short.without, "like")
+        self._matches = bool(long.groups)
         self.shape: Hashable = (self._matches, self._fragments.shape)
-        self.values: dict[Hashable, Any] = {**self._fragments.values, "match": match_text(long, without)}
+        self.values: dict[Hashable, Any] = {**self._fragments.values, "match": match_text(long.groups, long.without)}
 
     def parts(self, parameters: Parameters, highlight: str | None) -> SearchParts:
         """Return the parts of the SELECT."""
@@ -81,6 +75,20 @@ class SqliteSearching:
         conditions = [matches, *self._fragments.conditions(parameters)]
         # The score of FTS5 is the lower the better. By this column alone it sorts the hits itself.
         return SearchParts(source, conditions, -index.c.rank, [index.c.rank], text)
+
+
+def _by_length(asked: SearchText) -> tuple[SearchText, SearchText]:
+    """Return the part of a search for which rows are read, and the part that the index answers."""
+    short = [group for group in asked.groups if any(map(_is_short, group))]
+    long = [group for group in asked.groups if group not in short]
+    # The index leaves out rows only of those that it finds.
+    read = [term for term in asked.without if not long or _is_short(term)]
+    rest = [term for term in asked.without if term not in read]
+    return SearchText(tuple(short), tuple(read)), SearchText(tuple(long), tuple(rest))
+
+
+def _is_short(term: Term) -> bool:
+    return len(term.text) < _TRIGRAM
 
 
 def match_text(groups: Sequence[Sequence[Term]], without: Sequence[Term]) -> str:
