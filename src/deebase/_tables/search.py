@@ -18,6 +18,7 @@ from deebase.errors import InvalidOperationError, ValidationError
 if TYPE_CHECKING:
     from deebase._rows.model import SearchModel
     from deebase._sql.compiled import CompiledStatement
+    from deebase._sql.search.search_statements import Searching
     from deebase._sql.where import Where
 
 R = TypeVar("R")
@@ -135,8 +136,7 @@ class SearchQuery(Generic[T]):
         """
         if self._asked.finds_nothing:
             return 0
-        source, where = self._source, self._where
-        searching = rules_of(source.dialect).searching(source.model, source.dialect, self._info, self._asked)
+        source, where, searching = self._source, self._where, self._searching()
         key = None if where.shape is None else ("search count", where.shape, self._info, searching.shape)
         statement = source.cached(key, lambda: search_statements.count(source.model, source.dialect, where, searching))
         values: dict[Any, Any] = {**where.values, **searching.values}
@@ -156,9 +156,15 @@ class SearchQuery(Generic[T]):
         asked = Statement(rules_of(source.dialect).explain(statement.sql), reads=True)
         return "\n".join([row[-1] for row in await source.executor.fetch(asked, args)])
 
+    def _searching(self) -> Searching:
+        source = self._source
+        return rules_of(source.dialect).searching(
+            source.model, source.dialect, self._info, self._asked, is_scoped=bool(source.scope)
+        )
+
     def _prepared(self) -> tuple[Statement, list[Any]]:
         source, where, highlight = self._source, self._where, self._options.highlight
-        searching = rules_of(source.dialect).searching(source.model, source.dialect, self._info, self._asked)
+        searching = self._searching()
         key = None
         if where.shape is not None:
             key = ("search", where.shape, self._info, searching.shape, highlight)
