@@ -71,6 +71,11 @@ async def test_any_table_and_its_renames_in_sql(db: Database) -> None:
     await plain.insert({"a key": "l", "new": "word more"})
     assert await ids(plain, "word") == ["k", "l"]
     assert sorted(one.name for one in db.t) == ["keyless", 'odd "name_search', "plain"]
+    comment = await plain.rename("/* c */")
+    await comment.disable_search()
+    await comment.enable_search("new")
+    assert await ids(comment, "word") == ["k", "l"]
+    plain = await comment.rename("plain")
     with pytest.raises(InvalidOperationError, match="no primary key"):
         await db.t.keyless.enable_search("a")
     # What a dropped table leaves is neither shown nor in the way.

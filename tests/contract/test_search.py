@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -211,6 +212,31 @@ async def test_another_database_object_knows_the_search(db: Database, db_url: st
     await articles.insert({"title": "Words", "body": "sqlite"})
 
 
+@pytest.mark.parametrize("tokenize", ["words", "trigram"])
+async def test_rows_of_other_scopes_change_no_score(db: Database, tokenize: Any) -> None:
+    search = Search("title", "body", tokenize=tokenize, weights={"title": 4})
+    mine = (await db.create(Article, search=search)).xtra(tenant=1)
+    await mine.insert_all(
+        [
+            {"title": "rare", "body": "common"},
+            {"title": "common", "body": "rare rare common"},
+            {"title": "none", "body": None},
+            *[{"title": "rare", "body": "other"}] * 2,
+        ]
+    )
+
+    async def hits() -> list[Any]:
+        texts = ("rare", "rare common", "rare OR none", "com*")
+        return [await mine.search(text, highlight="body") for text in texts]
+
+    before = await hits()
+    assert [hit.row.id for hit in before[0]] == [1, 4, 5, 2]
+    assert all(hit.score > 0 for found in before for hit in found)
+    others = [{"title": "rare " * 9, "body": "common", "tenant": 2}, {"title": "x", "body": None, "tenant": 2}]
+    await db.t.article.insert_all(others * 40)
+    assert await hits() == before
+
+
 async def test_a_search_stays_in_its_scope(db: Database) -> None:
     articles = await db.create(Article, search=["title", "body"])
     await articles.insert_all([{"title": "secret", "body": "best " * 9, "tenant": 2} for _ in range(30)])
@@ -220,6 +246,9 @@ async def test_a_search_stays_in_its_scope(db: Database) -> None:
     assert [hit.row.tenant for hit in await mine.search("best", limit=3, highlight="body")] == [1, 1, 1]
     assert await mine.search("best").count() == 3
     assert await found(mine, "best", articles.c.tenant == 2) == await found(mine, "best", "1=1 or 1=1", id=1) == []
+    first = sa.select(articles.c.id).where(articles.c.tenant == 1).order_by(articles.c.id).limit(1)
+    assert await found(mine, "secret", articles.c.id.in_(first)) == [31]
+    assert await mine.search("secret", articles.c.id.in_(first)).count() == 1
     for text in HOSTILE:
         assert {row.tenant for row in await mine.search(text, rows=True)} <= {1}
     for call in (mine.enable_search("title"), mine.disable_search()):

@@ -21,6 +21,8 @@ CLASSES = (
     deebase.SchemaEditor,
     deebase.TransformPlan,
     deebase.Query,
+    deebase.SearchQuery,
+    deebase.Hit,
     deebase.View,
     deebase.Transaction,
     Migrator,

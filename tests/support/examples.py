@@ -67,6 +67,12 @@ CITIES = {
     *("Table.transform_plan", "SchemaEditor.transform_plan", "TransformPlan", "TransformPlan.apply"),
 }
 
+#: Examples that take for granted that posts have a body and a search.
+SEARCHED = {
+    *("Table.search", "Table.enable_search", "SchemaEditor.enable_search", "Hit"),
+    *("SearchQuery", "SearchQuery.count", "SearchQuery.explain"),
+}
+
 #: Examples that begin with an empty database.
 EMPTY = {"Database", "Database.create", "Database.create_all", "Database.script", "Table"}
 
@@ -104,6 +110,9 @@ async def _tables(db: Database, name: str) -> dict[str, Any]:
     if name in CITIES:
         users = await users.add_column("city", str | None)
     posts = await db.create(Post)
+    if name in SEARCHED:
+        posts = await posts.add_column("body", str, default="full text of sqlite")
+        await posts.enable_search("title", "body")
     notes, accounts, sessions = await db.create_all(Note, Account, Session)
     lines = await db.create(Line, pk=["order_no", "number"])
     await users.insert_all({"name": f"u{n}", "email": f"u{n}@example.com", "age": 30 + n} for n in range(3))

@@ -54,8 +54,10 @@ class SqlRules(Protocol):
         """Return a SELECT of one row if a table or view exists."""
         ...
 
-    def searching(self, model: TableModel, dialect: Dialect, info: SearchModel, asked: SearchText) -> Searching:
-        """Return how rows are found by a search."""
+    def searching(
+        self, model: TableModel, dialect: Dialect, info: SearchModel, asked: SearchText, *, is_scoped: bool
+    ) -> Searching:
+        """Return how rows are found by a search. In a scope, scores depend on no other rows than those of the hits."""
         ...
 
     def explain(self, sql: str) -> str:

@@ -18,6 +18,7 @@ from deebase.errors import InvalidOperationError, ValidationError
 if TYPE_CHECKING:
     from deebase._rows.model import SearchModel
     from deebase._sql.compiled import CompiledStatement
+    from deebase._sql.search.search_statements import Searching
     from deebase._sql.where import Where
 
 R = TypeVar("R")
@@ -108,18 +109,18 @@ class SearchQuery(Generic[T]):
         if self._asked.finds_nothing:
             return []
         source, names = self._source, self._source.model.names
+        width = len(names)
         rows: list[Any] = await source.executor.fetch(*self._prepared())
-        made = source.maker(names)([row[: len(names)] for row in rows])
+        made = source.maker(names)([row[:width] for row in rows])
         if self._options.rows:
             return made
-        hits = [
-            Hit(row, float(found[len(names)]), self._snippet(found[-1])) for row, found in zip(made, rows, strict=True)
-        ]
+        if self._options.highlight is None:
+            hits = [Hit(row, found[width]) for row, found in zip(made, rows, strict=True)]
+        else:
+            hits = [Hit(row, found[width], self._snippet(found[-1])) for row, found in zip(made, rows, strict=True)]
         return cast("list[T]", hits)
 
-    def _snippet(self, text: Any) -> str | None:
-        if self._options.highlight is None:
-            return None
+    def _snippet(self, text: Any) -> str:
         written = "" if text is None else str(text)
         if self._info.search.tokenize == "words":
             return marked(written)
@@ -135,12 +136,11 @@ class SearchQuery(Generic[T]):
         """
         if self._asked.finds_nothing:
             return 0
-        source, where = self._source, self._where
-        searching = rules_of(source.dialect).searching(source.model, source.dialect, self._info, self._asked)
+        source, where, searching = self._source, self._where, self._searching()
         key = None if where.shape is None else ("search count", where.shape, self._info, searching.shape)
         statement = source.cached(key, lambda: search_statements.count(source.model, source.dialect, where, searching))
         values: dict[Any, Any] = {**where.values, **searching.values}
-        rows = await source.executor.fetch(statement.statement, statement.args(values))
+        rows = await source.executor.fetch(*statement.ready(values))
         return int(rows[0][0])
 
     async def explain(self) -> str:
@@ -156,9 +156,15 @@ class SearchQuery(Generic[T]):
         asked = Statement(rules_of(source.dialect).explain(statement.sql), reads=True)
         return "\n".join([row[-1] for row in await source.executor.fetch(asked, args)])
 
+    def _searching(self) -> Searching:
+        source = self._source
+        return rules_of(source.dialect).searching(
+            source.model, source.dialect, self._info, self._asked, is_scoped=bool(source.scope)
+        )
+
     def _prepared(self) -> tuple[Statement, list[Any]]:
         source, where, highlight = self._source, self._where, self._options.highlight
-        searching = rules_of(source.dialect).searching(source.model, source.dialect, self._info, self._asked)
+        searching = self._searching()
         key = None
         if where.shape is not None:
             key = ("search", where.shape, self._info, searching.shape, highlight)
@@ -169,7 +175,7 @@ class SearchQuery(Generic[T]):
 
         statement = source.cached(key, build)
         values: dict[Any, Any] = {**where.values, **searching.values, "limit": self._limit, "offset": self._offset}
-        return statement.statement, statement.args(values)
+        return statement.ready(values)
 
 
 SearchQuery.__module__ = "deebase"

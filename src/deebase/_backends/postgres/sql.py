@@ -78,7 +78,9 @@ class PostgresRules:
         name = dialect.identifier_preparer.format_table(table)
         return sa.select(sa.literal_column("1", sa.Integer())).where(sa.func.to_regclass(name).is_not(None))
 
-    def searching(self, model: TableModel, dialect: Dialect, info: SearchModel, asked: SearchText) -> Searching:
+    def searching(
+        self, model: TableModel, dialect: Dialect, info: SearchModel, asked: SearchText, *, is_scoped: bool
+    ) -> Searching:
         if info.search.tokenize == "trigram":
             return PartSearching(model, info, asked)
         return WordSearching(model, dialect, info, asked)

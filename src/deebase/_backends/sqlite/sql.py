@@ -71,8 +71,10 @@ class SqliteRules:
             sa.func.lower(listed.c.name) == table.name.lower(), listed.c.type.in_(["table", "view"])
         )
 
-    def searching(self, model: TableModel, dialect: Dialect, info: SearchModel, asked: SearchText) -> Searching:
-        return SqliteSearching(model, info, asked)
+    def searching(
+        self, model: TableModel, dialect: Dialect, info: SearchModel, asked: SearchText, *, is_scoped: bool
+    ) -> Searching:
+        return SqliteSearching(model, info, asked, is_scoped=is_scoped)
 
     def explain(self, sql: str) -> str:
         return f"EXPLAIN QUERY PLAN {sql}"

@@ -67,7 +67,8 @@ class Fragments:
         without: Sequence[Term],
         operator: str,
     ) -> None:
-        self._columns = [model.sa_table.c[name] for name in columns]
+        self._model = model
+        self._columns = columns
         self._operator = operator
         self._groups = groups
         self._without = without
@@ -88,7 +89,8 @@ class Fragments:
     def _contained(self, parameters: Parameters, number: int, *, known: bool = False) -> Any:
         """Return whether a term is in any column; ``known`` makes it false, not NULL, for a column that is NULL."""
         ways: list[Any] = []
-        for column in self._columns:
+        for name in self._columns:
+            column = self._model.sa_table.c[name]
             text = sa.func.coalesce(column, "") if known else column
             pattern = parameters.add(("part", number), sa.Text(), None)
             ways.append(getattr(text, self._operator)(pattern, escape="\\"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,6 +16,8 @@ MAX_WORD = 500
 
 #: Letters, numbers, marks and private characters belong to words. Everything else separates them.
 _IN_WORDS = ("L", "N", "M", "Co")
+#: A minus, then a phrase in quotes and a star, or a word.
+_UNIT = re.compile(r'(?=\S)(-?)(?:("[^"]*(?:"|\Z))(\*?)|([^\s"]*))')
 
 
 class Term(NamedTuple):
@@ -106,29 +109,17 @@ def parse(text: str, *, parts: bool = False) -> SearchText:
 
 def _units(text: str) -> Iterator[_Unit]:
     """Yield the words and phrases of a text; a quote that is not closed is closed by the end."""
-    at = 0
-    while at < len(text):
-        if text[at].isspace():
-            at += 1
-            continue
-        is_negated = text[at] == "-"
-        at += is_negated
-        is_phrase = text[at : at + 1] == '"'
-        if is_phrase:
-            end = text.find('"', at + 1)
-            end = len(text) if end < 0 else end
-            found, at = text[at + 1 : end], end + 1
+    for sign, phrase, star, word in _UNIT.findall(text):
+        if phrase:
+            yield _Unit(phrase.strip('"'), True, bool(sign), bool(star))
         else:
-            end = at
-            while end < len(text) and not text[end].isspace() and text[end] != '"':
-                end += 1
-            found, at = text[at:end], end
-        is_prefix = text[at : at + 1] == "*" if is_phrase else found.endswith("*")
-        at += is_phrase and is_prefix
-        yield _Unit(found if is_phrase else found.rstrip("*"), is_phrase, is_negated, is_prefix)
+            yield _Unit(word.rstrip("*"), False, bool(sign), word.endswith("*"))
 
 
 def _words(text: str) -> tuple[str, ...]:
+    if text.isalnum():
+        # All are letters and numbers.
+        return (text,)
     return tuple("".join([char if _is_in_word(char) else " " for char in text]).split())
 
 

@@ -198,7 +198,9 @@ def _same_key(facts: TableInfo, row: str) -> str:
 
 def found(sql: str | None) -> SearchModel | None:
     """Return the search that the SQL of a trigger, one of ``IS_SEARCH``, keeps."""
-    read = read_note((sql or "").partition("*/")[0]) or {}
+    # Names of tables and columns may hold comments, too.
+    text = (sql or "").partition(f" BEGIN /* {NOTE} ")[2].partition("*/")[0]
+    read = read_note(f"{NOTE} {text}") or {}
     index = read.get("index")
     try:
         # The columns of the search are named last.

@@ -39,20 +39,15 @@ def _compile_in_order(element: Any, compiler: Any, **options: Any) -> str:
 class SqliteSearching:
     """How rows are found by one text; see ``Searching``. FTS5 does not find parts of fewer than three characters."""
 
-    def __init__(self, model: TableModel, info: SearchModel, asked: SearchText) -> None:
+    def __init__(self, model: TableModel, info: SearchModel, asked: SearchText, *, is_scoped: bool) -> None:
         self._model = model
         self._info = info
-        parts = info.search.tokenize == "trigram"
-        is_short = {term: parts and len(term.text) < _TRIGRAM for term in (*asked.terms, *asked.without)}
-        short = [group for group in asked.groups if any(is_short[term] for term in group)]
-        long = [group for group in asked.groups if group not in short]
-        without = [term for term in asked.without if long and not is_short[term]]
-        self._fragments = Fragments(
-            model, info.search.columns, short, [term for term in asked.without if term not in without], "like"
-        )
-        self._matches = bool(long)
-        self.shape: Hashable = (self._matches, self._fragments.shape)
-        self.values: dict[Hashable, Any] = {**self._fragments.values, "match": match_text(long, without)}
+        self._is_scoped = is_scoped
+        short, long = _by_length(asked) if info.search.tokenize == "trigram" else (SearchText(), asked)
+        self._fragments = Fragments(model, info.search.columns, short.groups, short.without, "like")
+        self._matches = bool(long.groups)
+        self.shape: Hashable = (self._matches, is_scoped, self._fragments.shape)
+        self.values: dict[Hashable, Any] = {**self._fragments.values, "match": match_text(long.groups, long.without)}
 
     def parts(self, parameters: Parameters, highlight: str | None) -> SearchParts:
         """Return the parts of the SELECT."""
@@ -79,8 +74,38 @@ class SqliteSearching:
             marks = ", ".join([literal(mark, SQLITE) for mark in (BEGIN, END, GAP)])
             text = sa.literal_column(f"snippet({name}, {place}, {marks}, {WORDS})", sa.Text())
         conditions = [matches, *self._fragments.conditions(parameters)]
+        if self._is_scoped:
+            score = self._own_score()
+            return SearchParts(source, conditions, score, [score.desc(), *keys], text)
         # The score of FTS5 is the lower the better. By this column alone it sorts the hits itself.
         return SearchParts(source, conditions, -index.c.rank, [index.c.rank], text)
+
+    def _own_score(self) -> Any:
+        """Return a score by how often each column has the words.
+
+        That of FTS5 depends on how rare they are in all rows, so that it would tell about rows of other scopes.
+        """
+        search, name = self._info.search, identifier(self._info.index)
+        mark, scores = literal(BEGIN, SQLITE), []
+        for place, weight in enumerate(search.all_weights):
+            text = f"length(coalesce({name}.c{place}, ''))"
+            times = f"(length(coalesce(highlight({name}, {place}, {mark}, ''), '')) - {text})"
+            scores.append(f"{weight} * {times} / ({times} + 1.0)")
+        return sa.literal_column(f"({' + '.join(scores)})", sa.Float())
+
+
+def _by_length(asked: SearchText) -> tuple[SearchText, SearchText]:
+    """Return the part of a search for which rows are read, and the part that the index answers."""
+    short = [group for group in asked.groups if any(map(_is_short, group))]
+    long = [group for group in asked.groups if group not in short]
+    # The index leaves out rows only of those that it finds.
+    read = [term for term in asked.without if not long or _is_short(term)]
+    rest = [term for term in asked.without if term not in read]
+    return SearchText(tuple(short), tuple(read)), SearchText(tuple(long), tuple(rest))
+
+
+def _is_short(term: Term) -> bool:
+    return len(term.text) < _TRIGRAM
 
 
 def match_text(groups: Sequence[Sequence[Term]], without: Sequence[Term]) -> str:
