@@ -69,6 +69,7 @@ async def test_adbc_reads_what_rows_give(db: Database, readings: Table[Any], by_
         readings(order_by="id"),
         readings(n=5),
         readings(readings.c.at >= datetime(2024, 1, 1, tzinfo=UTC), name="é"),
+        readings("n > ? AND x < ?", [1, 100], order_by="-id"),
         readings("n > ? AND x < ?", [1, 0.5], order_by="-id"),
         readings.xtra(n=7)(),
         readings(n=[5, 9]),
@@ -80,7 +81,7 @@ async def test_adbc_reads_what_rows_give(db: Database, readings: Table[Any], by_
         rows = [await query.arrow() for query in queries]
     assert [table.to_pylist() for table in made] == [table.to_pylist() for table in rows]
     assert [table.schema for table in made] == [table.schema for table in rows]
-    # Lists and decimals as parameters are sent by asyncpg.
+    # Lists and decimals as parameters are sent by asyncpg; a fraction in SQL text is a decimal.
     assert by_adbc.count(True) >= 6
 
 

@@ -36,15 +36,15 @@ class Mood(Enum):
 
 
 @dataclass(frozen=True)
-class Money:
+class Cents:
     cents: int
 
 
-class MoneyType(ColumnType[Money], python=Money):
-    def parse(self, text: str) -> Money:
-        return Money(int(text))
+class CentsType(ColumnType[Cents], python=Cents):
+    def parse(self, text: str) -> Cents:
+        return Cents(int(text))
 
-    def format(self, value: Money) -> str:
+    def format(self, value: Cents) -> str:
         return str(value.cents)
 
 
@@ -66,7 +66,7 @@ class Sample:
     mood: Mood | None
     doc: dict[str, Any] | None
     tags: Annotated[list[str], Native("text[]")] | None
-    money: Money | None
+    money: Cents | None
 
 
 TYPES = {
@@ -106,7 +106,7 @@ FULL: dict[str, Any] = {
     "mood": Mood.SAD,
     "doc": {"a": [1, None, {"b": "ü"}]},
     "tags": ["x", None, ""],
-    "money": Money(5),
+    "money": Cents(5),
 }
 ARROW_VALUES = {**FULL, "mood": "sad", "doc": '{"a": [1, null, {"b": "ü"}]}', "money": "5"}
 

@@ -10,23 +10,32 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from deebase import (
+    Check,
+    Computed,
     Database,
+    Default,
+    Digits,
     ForeignKey,
     Index,
     InvalidOperationError,
+    PrimaryKey,
     Table,
     Text,
+    Unique,
+    UpdatedAt,
     UTCDateTime,
     ValidationError,
     create_mod,
     create_mod_from_tables,
     dataclass_src,
+    uuid7,
 )
 from tests.support.capabilities import can
 from tests.support.modules import imported, mypy_complaints, ruff_complaints
@@ -389,6 +398,48 @@ async def test_create_mod_writes_classes_that_make_the_same_tables(
         assert module.Everything.__doc__ == Everything.__doc__
         assert [item.name for item in fields(module.Everything)] == [item.name for item in fields(Everything)]
         assert module.Everything(*range(21)).tags == []
+    assert await shape(second) == await shape(db)
+
+
+@dataclass
+class Said:
+    """What its fields and attributes say of the table."""
+
+    __tablename__ = "said it"
+    __checks__ = "n > 0"
+    __indexes__ = ("n", Index("folded", "word", unique=True, ignore_case=True), ["n", "word"])
+    __foreign_keys__ = {("a", "b"): ForeignKey("pair", "cascade")}  # noqa: RUF012
+
+    key: Annotated[UUID, PrimaryKey, Default(uuid7())]
+    n: Annotated[int, Unique, Check("n < 9")]
+    word: Annotated[str, Default(sa.func.lower("ABC"))]
+    price: Annotated[Decimal, Digits(6, 2)]
+    total: Annotated[Decimal | None, Digits(8, 2), Computed("price * n")] = None
+    made: Annotated[datetime | None, Default(sa.func.now())] = None
+    changed: Annotated[UTCDateTime | None, UpdatedAt(trigger=True)] = None
+    a: int | None = None
+    b: int | None = None
+
+
+class Pair:
+    __pk__ = ("a", "b")
+    a: int
+    b: int
+
+
+async def test_create_mod_writes_what_classes_say_of_their_tables(
+    db: Database, second: Database, tmp_path: Path
+) -> None:
+    path = tmp_path / "classes.py"
+    named = type("Default", (), {"__annotations__": {"id": int}})
+    create_mod(path, Pair, Said, named)
+    assert ruff_complaints(path) == ""
+    await db.create_all(Pair, Said, named)
+    with imported(path) as module:
+        written = [kind for kind in vars(module).values() if getattr(kind, "__module__", "") == module.__name__]
+        await second.create_all(*written)
+        made = module.Said(UUID(int=1), 3, "x", Decimal(2))
+        assert (made.made, made.changed, made.total) == (None, None, None)
     assert await shape(second) == await shape(db)
 
 

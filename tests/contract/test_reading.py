@@ -398,6 +398,7 @@ async def test_a_query_is_lazy_immutable_and_may_be_awaited_again(people: Rows) 
     with pytest.raises(AttributeError):
         query.anything = 1  # type: ignore[attr-defined]
     assert {name for name in dir(query) if not name.startswith("_")} == {
+        "arrow",
         "count",
         "exists",
         "explain",
@@ -405,6 +406,8 @@ async def test_a_query_is_lazy_immutable_and_may_be_awaited_again(people: Rows) 
         "first",
         "one",
         "page",
+        "pandas",
+        "polars",
         "scalars",
         "stream",
         # Of a coroutine, for event loops.

@@ -327,9 +327,8 @@ async def test_a_view_whose_tables_are_gone_hides_no_other(db: Database) -> None
         await db.script("CREATE TABLE gone (a int); CREATE VIEW bad AS SELECT a FROM gone; DROP TABLE gone;")
         with pytest.warns(UserWarning, match="view bad"):
             await db.reflect()
-        with pytest.warns(UserWarning, match="view bad"):
-            made = await db.create_view("new", "SELECT a FROM t")
-        assert await made() == []
+        # A change of one table or view reads that one and its neighbours, so it warns of no other.
+        assert await (await db.create_view("new", "SELECT a FROM t"))() == []
     else:
         # PostgreSQL drops no table that a view uses.
         await db.reflect()

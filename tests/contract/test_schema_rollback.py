@@ -36,6 +36,11 @@ class Toy:
     pet_id: ForeignKey[int, "pet"]
 
 
+class Note:
+    id: int
+    body: str
+
+
 Changed = type("Person", (), {"__annotations__": {"id": int, "name": str, "nick": str | None}})
 
 Case = Callable[[Database], Awaitable[object]]
@@ -95,10 +100,12 @@ CASES: dict[str, list[Case]] = {
     "Database.reflect_view": [_reflect_view],
     "Table.add_column": [lambda db: db.t.person.add_column("nick", str | None)],
     "Table.create_index": [lambda db: db.t.person.create_index("age")],
+    "Table.disable_search": [lambda db: db.t.note.disable_search()],
     "Table.drop": [lambda db: db.t.loner.drop()],
     "Table.drop_column": [lambda db: db.t.loner.drop_column("age")],
     "Table.drop_index": [lambda db: db.t.person.drop_index("ix_person_name")],
     "Table.duplicate": [lambda db: db.t.person.duplicate("copy")],
+    "Table.enable_search": [lambda db: db.t.person.enable_search("name")],
     "Table.rename": [lambda db: db.t.team.rename("squad")],
     "Table.rename_column": [lambda db: db.t.team.rename_column("id", "number")],
     "Table.transform": [lambda db: db.t.person.transform(types={"age": str}, rename={"name": "full_name"})],
@@ -108,14 +115,14 @@ CASES: dict[str, list[Case]] = {
 #: Public names that leave the schema as it is.
 NO_CHANGE = {
     "Database": {
-        *["close", "dataclasses", "diagram", "engine", "item", "metadata", "migrate", "retry", "sql", "stream"],
+        *["bind", "close", "dataclasses", "diagram", "engine", "item", "metadata", "migrate", "retry", "sql", "stream"],
         *["t", "transaction", "v"],
     },
     "Table": {
         *["c", "columns", "count", "dataclass", "delete", "delete_all", "delete_where", "exists", "export_file", "fk"],
         *["foreign_keys", "get", "get_children", "get_or_create", "get_parent", "indexes", "insert", "insert_all"],
         *["lookup", "name", "page", "pks", "rows_as", "sa_table", "schema", "transform_sql", "truncate", "update"],
-        *["schema_editor", "table_exists"],
+        *["schema_editor", "search", "table_exists"],
         *["update_all", "update_where", "upsert", "upsert_all", "with_children", "with_parents", "xtra", "row"],
     },
     "View": {
@@ -207,6 +214,7 @@ async def world(db: Database) -> Database:
     await db.create(Team)
     await db.create(Person, indexes=["name"])
     await db.create(Person, name="loner", foreign_keys={})
+    await db.create(Note, search=["body"])
     await db.create_view("named", "SELECT id, name FROM person")
     return db
 

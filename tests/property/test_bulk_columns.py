@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 
 from deebase import UNSET, Database, DeeBaseError, Index, Table, UTCDateTime, ValidationError
-from deebase._model.design import table_model
+from deebase._model.table_models import table_model
 from deebase._rows.model import ColumnModel
 from deebase._tables import bulk_changes, bulk_insert
 from deebase._types.base import KINDS
@@ -205,7 +205,8 @@ def samples(
 
 def _opened(target: str) -> Iterator[tuple[asyncio.Runner, Table[Any]]]:
     with asyncio.Runner() as runner:
-        db = Database(target, durability="normal")
+        # Short reads in the event loop would open one more connection, at a time that depends on the load.
+        db = Database(target, durability="normal", in_loop=None)
         table = runner.run(db.create(Sample, indexes=[Index("ix_sample_n", "n")]))
         # A sequence then generates none of the keys that records have.
         runner.run(table.insert_all([{"id": 1000, "name": "a"}]))

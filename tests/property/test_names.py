@@ -255,8 +255,11 @@ BAD = ["", "a\0b", "\ud800", 5, None]
 def test_what_can_be_no_name_is_refused_before_anything_is_sent(opened: Opened, name: Any) -> None:
     async def work() -> None:
         db = opened.db
-        calls = [lambda: db.create(table_class("x", "y"), pk=name), lambda: Index(name, "x"), lambda: Index("ix", name)]
+        calls: list[Any] = [lambda: Index(name, "x"), lambda: Index("ix", name)]
+        calls.append(lambda: db.create(table_class("x", "y"), name=REFUSED, pk=[name]))
         if name is not None:
+            # None stands for the name and the key of the class.
+            calls.append(lambda: db.create(table_class("x", "y"), pk=name))
             calls.append(lambda: db.create(table_class("x", "y"), name=name))
         if isinstance(name, str) and name:
             calls.append(lambda: db.create(table_class(name, "y"), name=REFUSED))

@@ -42,6 +42,8 @@ def ruff_complaints(*paths: Path, select: str = "E4,E7,E9,F,I,B,UP,SIM,RUF,C4,PT
         [*ruff, "check", "--isolated", "--no-cache", "--target-version=py311", f"--select={select}", *files],
         capture_output=True,
         text=True,
+        # DeeBase is a library of the project that the module belongs to, not a part of it.
+        cwd=paths[0].parent,
     )
     complaints = formatted.stdout + (formatted.stderr if formatted.returncode > 1 else "")
     return complaints + (checked.stdout + checked.stderr if checked.returncode else "")

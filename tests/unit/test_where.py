@@ -114,12 +114,20 @@ def test_equal_shapes_differ_in_values_alone(model: TableModel, dialect: Any) ->
     assert len(set(different)) == len(different)
 
 
-def test_text_is_put_in_parentheses_and_has_no_shape(model: TableModel, dialect: Any) -> None:
-    where = Where(model)
-    where.fragment("c > ? OR b = 'a:b?'", [5], dialect)
-    where.equal("a", 1)
+def test_text_is_put_in_parentheses_and_has_a_shape_without_its_values(model: TableModel, dialect: Any) -> None:
+    def made(text: str, value: Any) -> Where:
+        where = Where(model)
+        where.fragment(text, [value], dialect)
+        where.equal("a", 1)
+        return where
+
+    where = made("c > ? OR b = 'a:b?'", 5)
     assert sql_of(where, dialect) == ("(c > ? OR b = 'a:b?' ) AND t.a = ?", [5, 1])
-    assert where.shape is None
+    assert where.shape is not None
+    assert where.shape == made("c > ? OR b = 'a:b?'", 6).shape
+    # Another text, or a value of another type, is another statement.
+    for text, value in (("c > ? OR b = 'a:b'", 5), ("c > ? OR b = 'a:b?'", 2**40)):
+        assert made(text, value).shape != where.shape
 
 
 @pytest.mark.parametrize("value", [sa.func.now(), sa.column("x"), SqlExpression(sa.literal(1)), sa.text("1")])

@@ -242,7 +242,7 @@ def sql_default(spec: ColumnSpec, dialect: Dialect) -> sa.ColumnElement[Any] | N
     if default is UNSET:
         return None
     kind = column_type(spec.sa_type)
-    if isinstance(default, FunctionElement) and default.name in _NOW and "now" in kind.made_by_database:
+    if isinstance(default, FunctionElement) and default.name in NOW and "now" in kind.made_by_database:
         # Each database writes the time in another form; the column has one.
         default = now()
     if isinstance(default, DatabaseValue):
@@ -254,7 +254,7 @@ def sql_default(spec: ColumnSpec, dialect: Dialect) -> sa.ColumnElement[Any] | N
 
 
 #: SQL functions of the current time.
-_NOW: Final = frozenset({"now", "current_timestamp", "current_date", "current_time", "localtime", "localtimestamp"})
+NOW: Final = frozenset({"now", "current_timestamp", "current_date", "current_time", "localtime", "localtimestamp"})
 
 
 def computed(spec: ColumnSpec, dialect: Dialect) -> list[sa.Computed]:

@@ -14,7 +14,7 @@ from deebase._sqltext.quoting import identifier
 from deebase._sqltext.type_names import same_type, type_name
 from deebase._types.array import ArrayValues
 from deebase._types.base import ColumnType
-from deebase._types.decimals import ExactNumber
+from deebase._types.decimals import ExactNumber, exact_number_of
 from deebase._types.documents import ANY_DOCUMENT, JSON
 from deebase._types.registry import annotated_type, column_type
 from deebase._types.text import String
@@ -105,8 +105,13 @@ def marks_of(sa_type: TypeEngine[Any]) -> tuple[MaxLength | Digits | Native, ...
     """Return what the annotation of a column says besides its Python type."""
     kind = column_type(sa_type)
     digits = digits_of(kind)
-    if digits is not None:
-        return (digits,)
     length = kind.length if type(kind) is String else None
-    marks = (None if length is None else MaxLength(length), kind.native)
+    native = None if digits is not None and kind.native in _natives_of(digits) else kind.native
+    marks = (digits, None if length is None else MaxLength(length), native)
     return tuple([mark for mark in marks if mark is not None])
+
+
+def _natives_of(digits: Digits) -> tuple[Native, ...]:
+    """Return the declared types that digits alone make, of a class and of an existing column."""
+    of_class = exact_number_of(digits.total, digits.places).native
+    return (*([] if of_class is None else [of_class]), Native(f"numeric({digits.total},{digits.places})"))

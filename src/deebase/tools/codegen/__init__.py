@@ -13,6 +13,7 @@ from deebase._engine.context import TableContext
 from deebase._engine.tool_access import tools_on
 from deebase._model.class_fields import fields_of
 from deebase._model.columns import describe
+from deebase._model.marks import options_of
 from deebase._rows.model import TableModel
 from deebase._tables.table import Table
 from deebase.database import Database
@@ -180,6 +181,7 @@ def _of_class(cls: Any, localns: Mapping[str, Any]) -> Outline:
         doc=own_doc,
         nulls=frozenset([item.name for item in fields_of(cls, localns) if item.default is None]),
         cls=cls,
+        attributes=options_of(cls),
     )
 
 

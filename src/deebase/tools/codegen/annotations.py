@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.sql.functions import FunctionElement
+
 from deebase._model.class_fields import Field, fields_of, names_for
-from deebase._model.columns import ColumnSpec
+from deebase._model.columns import NOW, ColumnSpec
 from deebase._model.native_annotations import marks_of
 from deebase._types.base import ColumnType
 from deebase._types.registry import column_type, named, own_type
@@ -25,6 +28,11 @@ from deebase.types import ForeignKeyMark, MaxLength, Native, TypeMark
 
 #: What classes are called in the module, and whether they are defined in it by now.
 ClassName = Callable[[type[Any]], str]
+
+
+def is_made_by_database(default: Any) -> bool:
+    """Whether a default is no value, but something that the database computes for each row."""
+    return isinstance(default, (DatabaseValue, ClauseElement))
 
 
 class Hints:
@@ -56,17 +64,25 @@ class Hints:
             yield Computed(spec.computed)
         elif spec.updated_at is not None:
             yield spec.updated_at
-        elif isinstance(spec.default, DatabaseValue):
+        elif is_made_by_database(spec.default):
             yield Default(spec.default)
 
     def _own(self, mark: Any) -> Piece:
         name = self._names.use("deebase", type(mark).__name__)
         if isinstance(mark, Default):
-            return call(name, call(self._names.use("deebase", mark.value.name)))
+            return call(name, self._made_by_database(mark.value))
         if isinstance(mark, (Check, Computed)):
             return call(name, Piece(quoted(*vars(mark).values())))
         flags = {flag: Piece("True") for flag, value in vars(mark).items() if value}
         return call(name, **flags) if flags else Piece(name)
+
+    def _made_by_database(self, value: DatabaseValue | ClauseElement) -> Piece:
+        if isinstance(value, DatabaseValue):
+            return call(self._names.use("deebase", value.name))
+        if isinstance(value, FunctionElement) and value.name in NOW:
+            return call(self._names.use("deebase", "now"))
+        sql = str(value.compile(compile_kwargs={"literal_binds": True}))
+        return call(self._names.use("sqlalchemy", "literal_column"), Piece(quoted(sql)))
 
     def _native(self, mark: MaxLength | Digits | Native) -> Piece:
         name = self._names.use("deebase", type(mark).__name__)

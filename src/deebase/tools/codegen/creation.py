@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 
 from deebase._backends.schema_script import SchemaObject
 from deebase._model.design import Reference, TableSpec
-from deebase._model.generated_names import index_name, serves
+from deebase._model.generated_names import serves
 from deebase._schema.from_sql import WITH_ROWS
+from deebase.tools.codegen.class_attributes import foreign_key_source, index_source, name_source
 from deebase.tools.codegen.line_layout import Piece, assigned, call, comment, listed, mapped
 from deebase.tools.codegen.module import Module, WrittenClass
 from deebase.tools.codegen.module_steps import Step
 from deebase.tools.codegen.name_use import Names
 from deebase.tools.codegen.value_source import quoted
-from deebase.types import Index, Search, snake_case
+from deebase.types import ForeignKeyMark, Search, snake_case
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,12 @@ def _options(written: WrittenClass, names: Names) -> dict[str, Piece]:
         keys = [Piece(quoted(name)) for name in design.pks]
         options["pk"] = keys[0] if len(keys) == 1 else listed(keys)
     if design.indexes:
-        options["indexes"] = listed([_index(index, design.name, names) for index in design.indexes])
+        options["indexes"] = listed([index_source(index, design.name, names) for index in design.indexes])
     composite = [known for known in design.references if len(known.columns) > 1]
     if composite:
-        options["foreign_keys"] = mapped([_foreign_key(known, names) for known in composite])
+        options["foreign_keys"] = mapped(
+            [(name_source(known.columns), foreign_key_source(_mark(known), names)) for known in composite]
+        )
     if not design.key_indexes and _lacks_index(design):
         options["index_foreign_keys"] = Piece("False")
     if not design.generate_key:
@@ -159,31 +162,9 @@ def _lacks_index(design: TableSpec) -> bool:
     return not all(serves(reference.columns, indexed) for reference in design.references)
 
 
-def _foreign_key(known: Reference, names: Names) -> tuple[Piece, Piece]:
+def _mark(known: Reference) -> ForeignKeyMark:
     """Return a foreign key of several columns, which has no annotation."""
-    actions = {"on_delete": known.on_delete, "on_update": known.on_update}
-    options = {name: Piece(quoted(action)) for name, action in actions.items() if action is not None}
-    if known.targets is not None:
-        options["columns"] = _tuple(known.targets)
-    return _tuple(known.columns), call(
-        names.use("deebase.types", "ForeignKeyMark"), Piece(quoted(known.table)), **options
-    )
-
-
-def _tuple(names: Sequence[str]) -> Piece:
-    return Piece("(", tuple([Piece(quoted(name)) for name in names]), ")")
-
-
-def _index(index: Index, table: str, names: Names) -> Piece:
-    columns = [Piece(quoted(name)) for name in index.columns]
-    if index.name == index_name(table, index.columns) and not index.unique and index.where is None:
-        return columns[0] if len(columns) == 1 else Piece("(", tuple(columns), ")")
-    options: dict[str, Piece] = {}
-    if index.unique:
-        options["unique"] = Piece("True")
-    if index.where is not None:
-        options["where"] = Piece(quoted(index.where))
-    return call(names.use("deebase", "Index"), Piece(quoted(index.name)), *columns, **options)
+    return ForeignKeyMark(known.table, known.on_delete, known.on_update, known.targets)
 
 
 #: The length of a name whose assignment begins on one line, also with a number at its end.

@@ -17,13 +17,22 @@ import sqlalchemy as sa
 
 from deebase._model.columns import ColumnSpec
 from deebase._model.design import TableSpec
+from deebase._model.marks import ClassOptions
 from deebase._rows.field_columns import is_attribute
 from deebase._types.registry import column_type
-from deebase.tools.codegen.annotations import Hints, is_defined_here, members_of, must_be_importable, nested_classes
+from deebase.tools.codegen.annotations import (
+    Hints,
+    is_defined_here,
+    is_made_by_database,
+    members_of,
+    must_be_importable,
+    nested_classes,
+)
+from deebase.tools.codegen.class_attributes import attribute_lines, class_attributes
 from deebase.tools.codegen.line_layout import WIDTH, Piece, assigned, call, comment, docstring, mapped, width
 from deebase.tools.codegen.name_use import Names, member_names
 from deebase.tools.codegen.value_source import Values, factory_source, quoted
-from deebase.types import UNSET, snake_case
+from deebase.types import UNSET, snake_case, table_name
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,7 @@ class Outline:
         wanted: its name, if it is free and an identifier.
         columns: its fields.
         options: the options of its ``@dataclass``; None for a plain class, whose rows are dicts.
+        attributes: what the class says of its table besides the fields.
         doc: its docstring.
         nulls: columns whose default is written as None.
         cls: the class that it is written from, if any.
@@ -55,6 +65,7 @@ class Outline:
     index_notes: tuple[str, ...] = ()
     table: str = ""
     by_sql: bool = False
+    attributes: ClassOptions = field(default_factory=ClassOptions)
 
 
 @dataclass
@@ -177,7 +188,7 @@ class Module:
             default = Piece("None") if item.default is None else self._default(spec, made)
             fields[item.name] = (self._quotable(item.hint), default)
         self.nested_notes += [f"{name}: {note}" for note in made.notes]
-        return self._dataclass(name, dataclass_options(kind), fields, notes=made.notes)
+        return self._dataclass(name, dataclass_options(kind), fields, _opening("", made.notes))
 
     # -- classes of tables ---------------------------------------------------------------------
 
@@ -187,25 +198,37 @@ class Module:
         hostile = [spec.attribute for spec in outline.columns if not is_attribute(spec.attribute)]
         annotations = {spec.attribute: self.hints.column(spec) for spec in outline.columns}
         defaults = {spec.attribute: self._default(spec, made, alone=bool(hostile)) for spec in outline.columns}
+        attributes = self._attributes(made)
         if hostile:
-            made.source = self._made_by_type(made, annotations, defaults, hostile)
+            made.source = self._made_by_type(made, annotations, {**attributes, **defaults}, hostile)
             return
         fields = {name: (annotation, defaults[name]) for name, annotation in annotations.items()}
         if outline.options is None:
             body = [_excused(_declared(name, *parts)) for name, parts in fields.items()]
-            made.source = "\n".join([f"class {made.name}:", *_opening(outline.doc, made.notes), *body])
+            head = [*_opening(outline.doc, made.notes), *attribute_lines(attributes)]
+            made.source = "\n".join([f"class {made.name}:", *head, *body])
         else:
-            source = self._dataclass(made.name, outline.options, fields, doc=outline.doc, notes=made.notes)
+            head = [*_opening(outline.doc, made.notes), *attribute_lines(attributes)]
+            source = self._dataclass(made.name, outline.options, fields, head)
             made.source = "\n\n\n".join([*made.functions, source])
+
+    def _attributes(self, made: WrittenClass) -> dict[str, Piece]:
+        """Return the attributes that say of the table what the class of the program says."""
+        cls, options = made.outline.cls, made.outline.attributes
+        if cls is None:
+            return {}
+        table = table_name(cls) if options.name is None else options.name
+        if snake_case(made.name) != table:
+            # The name of the class is taken in the module.
+            options = options._replace(name=table)
+        return class_attributes(options, table, self.names)
 
     def _dataclass(
         self,
         name: str,
         options: Sequence[str],
         fields: Mapping[str, tuple[Piece, Piece | None]],
-        *,
-        doc: str = "",
-        notes: Sequence[str] = (),
+        head: Sequence[str],
     ) -> str:
         decorator = self.names.use("dataclasses", "dataclass")
         have_default = [default is not None for _, default in fields.values()]
@@ -214,7 +237,7 @@ class Module:
             options = (*options, "kw_only")
         given = f"({', '.join([f'{option}=True' for option in options])})" if options else ""
         body = [_declared(field_name, *parts) for field_name, parts in fields.items()]
-        return "\n".join([f"@{decorator}{given}", f"class {name}:", *_opening(doc, notes), *(body or ["    pass"])])
+        return "\n".join([f"@{decorator}{given}", f"class {name}:", *head, *(body or ["    pass"])])
 
     def _made_by_type(
         self,
@@ -247,7 +270,7 @@ class Module:
             made: the class.
             alone: it is not a dataclass, regardless of its outline.
         """
-        if spec.default is not UNSET:
+        if spec.default is not UNSET and not is_made_by_database(spec.default):
             value = self.values.source(spec.default)
             return value if alone or made.outline.options is None else self._of_dataclass(spec, value, made)
         if spec.default_factory is not None:

@@ -19,7 +19,8 @@ from deebase.tools.codegen.line_layout import WIDTH
 _OWN: Final = frozenset(
     {
         *("Annotated", "Any", "Literal", "NotRequired", "Required", "TypedDict"),
-        *("UTC", "uuid4"),
+        *("UTC", "now", "uuid4", "uuid7", "literal_column"),
+        *("Check", "Computed", "Default", "Digits", "Indexed", "PrimaryKey", "Search", "Unique", "UpdatedAt"),
         *("Enum", "IntEnum", "StrEnum", "dataclass", "field"),
         *("ColumnName", "Database", "ForeignKeyMark", "Index", "MaxLength", "Native", "SchemaSQL", "create_tables"),
         *("I", "O", "l"),
@@ -119,6 +120,6 @@ def _import(module: str, names: list[str]) -> list[str]:
     return [line] if len(line) <= WIDTH else [f"from {module} import (", *[f"    {name}," for name in names], ")"]
 
 
-def _member_order(name: str) -> tuple[int, str]:
+def _member_order(name: str) -> tuple[int, str, str]:
     """Constants come first, then classes, then functions."""
-    return (0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2, name)
+    return (0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2, name.lower(), name)
