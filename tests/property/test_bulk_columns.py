@@ -205,7 +205,7 @@ def samples(
 
 def _opened(target: str) -> Iterator[tuple[asyncio.Runner, Table[Any]]]:
     with asyncio.Runner() as runner:
-        db = Database(target, durability="normal")
+        db = Database(target, durability="normal", in_loop=None)
         table = runner.run(db.create(Sample, indexes=[Index("ix_sample_n", "n")]))
         # A sequence then generates none of the keys that records have.
         runner.run(table.insert_all([{"id": 1000, "name": "a"}]))
