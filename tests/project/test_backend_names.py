@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deebase._backends import BACKENDS
-from deebase._backends.protocols import Backend, Engine, ErrorTranslator, Reflector, SchemaWriter
+from deebase._backends.protocols import Backend, Engine, ErrorTranslator, Reflector, SchemaWriter, SearchWriter
 from deebase._sql.sql_rules import SqlRules
 from tests.support.tree import PACKAGE, python_modules, relative
 
@@ -38,6 +38,6 @@ def test_a_backend_has_its_parts_in_files_of_the_same_names(backend: Backend) ->
     assert {path.stem for path in package.glob("*.py")} >= set(PARTS)
 
 
-@pytest.mark.parametrize("protocol", [Engine, ErrorTranslator, Reflector, SchemaWriter, SqlRules])
+@pytest.mark.parametrize("protocol", [Engine, ErrorTranslator, Reflector, SchemaWriter, SearchWriter, SqlRules])
 def test_a_protocol_has_fewer_than_ten_methods(protocol: type) -> None:
     assert 0 < len([name for name in vars(protocol) if not name.startswith("_")]) < 10

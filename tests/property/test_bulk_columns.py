@@ -24,7 +24,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from deebase import UNSET, Database, DeeBaseError, Index, Table, UTCDateTime, ValidationError
 from deebase._model.table_models import table_model
 from deebase._rows.model import ColumnModel
-from deebase._tables import bulk_changes, bulk_insert
+from deebase._tables.bulk import bulk_changes, bulk_insert
 from deebase._types.base import KINDS
 from deebase._types.decimals import ExactNumber
 from deebase._types.number import Float

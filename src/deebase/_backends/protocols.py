@@ -317,16 +317,17 @@ class SchemaWriter(Protocol):
         """
         ...
 
-    def enable_search(
-        self, facts: TableInfo, search: Search, taken: Collection[str], dialect: Dialect
-    ) -> Steps[list[str]]:
+
+class SearchWriter(Protocol):
+    """Writes the statements of the full-text search of a table."""
+
+    def enable(self, facts: TableInfo, search: Search, taken: Collection[str]) -> Steps[list[str]]:
         """Return the statements that make a table searchable, which it is not yet.
 
         Args:
             facts: the table; the columns of the search are columns of text.
             search: what is searched, and how.
             taken: existing names.
-            dialect: the database.
 
         Raises:
             ValidationError: the database does not know the language.
@@ -334,11 +335,11 @@ class SchemaWriter(Protocol):
         """
         ...
 
-    def disable_search(self, facts: TableInfo, dialect: Dialect) -> list[str]:
+    def disable(self, facts: TableInfo) -> list[str]:
         """Return the statements that remove the search of a table."""
         ...
 
-    def search_remains(self, table: sa.Table, dialect: Dialect) -> Steps[list[str]]:
+    def remains(self, table: sa.Table) -> Steps[list[str]]:
         """Return the statements that remove, once a table has been dropped, what is left of its search."""
         ...
 
@@ -372,6 +373,7 @@ class Backend:
         sql: writes statements.
         reflector: reads a schema.
         schema: changes a schema.
+        search: makes tables searchable.
     """
 
     package: str
@@ -380,6 +382,7 @@ class Backend:
     sql: SqlRules
     reflector: Reflector
     schema: SchemaWriter
+    search: SearchWriter
 
     @cached_property
     def engine(self) -> Engine:

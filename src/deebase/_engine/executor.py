@@ -281,18 +281,21 @@ class Executor:
         text = f"COPY {table.fullname} ({', '.join(columns)}) FROM STDIN"
         statement = Statement(text, writes=WriteTarget("insert", table))
         await self._run_inside(
-            lambda lane: cast("PostgresLane", lane).copy(table.name, table.schema, columns, rows), statement
+            lambda lane: cast("PostgresLane", lane).copying().store_rows(table.name, table.schema, columns, rows),
+            statement,
         )
 
     async def copy_text(self, table: str, columns: Sequence[str], pieces: AsyncGenerator[bytes, None]) -> None:
         """Store rows in the text format of COPY, in a transaction; only for databases that have it."""
         statement = Statement(f"COPY {table} ({', '.join(columns)}) FROM STDIN")
-        await self._run_inside(lambda lane: cast("PostgresLane", lane).copy_text(table, columns, pieces), statement)
+        await self._run_inside(
+            lambda lane: cast("PostgresLane", lane).copying().store_text(table, columns, pieces), statement
+        )
 
     async def copy_out(self, query: str, sink: Callable[[bytes], Awaitable[None]]) -> None:
         """Give a function the rows of a query in the binary format of COPY, in pieces, in a transaction."""
         statement = Statement(f"COPY ({query}) TO STDOUT (FORMAT binary)", reads=True)
-        await self._run_inside(lambda lane: cast("PostgresLane", lane).copy_out(query, sink), statement)
+        await self._run_inside(lambda lane: cast("PostgresLane", lane).copying().read_binary(query, sink), statement)
 
     async def copy_in(
         self, schema: str, table: str, columns: Sequence[str], pieces: AsyncGenerator[bytes, None]
@@ -300,7 +303,7 @@ class Executor:
         """Store rows in the binary format of COPY, in a transaction."""
         statement = Statement(f"COPY {schema}.{table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)")
         await self._run_inside(
-            lambda lane: cast("PostgresLane", lane).copy_in(schema, table, columns, pieces), statement
+            lambda lane: cast("PostgresLane", lane).copying().store_binary(schema, table, columns, pieces), statement
         )
 
     async def write_schema(self, statements: Sequence[Statement]) -> None:

@@ -20,7 +20,7 @@ from deebase._model.class_fields import Factory, Field, fields_of, names_for
 from deebase._model.marks import mark_of, understood
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.base import database_value
-from deebase._types.decimals import ExactNumber
+from deebase._types.decimals import ExactNumber, places_of
 from deebase._types.number import integer
 from deebase._types.registry import annotated_type, annotation_names, checker, column_type
 from deebase.errors import ColumnNotFoundError, UnsupportedTypeError, ValidationError
@@ -267,7 +267,7 @@ def computed(spec: ColumnSpec, dialect: Dialect) -> list[sa.Computed]:
     if sql is None:
         return []
     if isinstance(spec.sa_type, ExactNumber) and not capabilities_of(dialect).has_exact_decimals:
-        places = spec.sa_type.places
+        places = places_of(spec.sa_type)
         if places is None:
             raise ValidationError(
                 f"{spec.name} is a computed Decimal, which {capabilities_of(dialect).title} stores with a fixed number "

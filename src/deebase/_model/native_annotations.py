@@ -14,7 +14,7 @@ from deebase._sqltext.quoting import identifier
 from deebase._sqltext.type_names import same_type, type_name
 from deebase._types.array import ArrayValues
 from deebase._types.base import ColumnType
-from deebase._types.decimals import ExactNumber, exact_number_of
+from deebase._types.decimals import ExactNumber, exact_number_of, places_of
 from deebase._types.documents import ANY_DOCUMENT, JSON
 from deebase._types.registry import annotated_type, column_type
 from deebase._types.text import String
@@ -94,11 +94,11 @@ def _annotated(hint: Any, marks: list[Any]) -> Any:
 
 def digits_of(kind: ColumnType[Any]) -> Digits | None:
     """Return the digits that an annotation may name instead of the types of both databases."""
-    if not isinstance(kind, ExactNumber) or kind.places is None:
+    places = places_of(kind) if isinstance(kind, ExactNumber) else None
+    if places is None:
         return None
-    impl: Any = kind.impl_instance
-    fits = 0 <= kind.places <= impl.precision
-    return Digits(impl.precision, kind.places) if fits else None
+    declared: Any = kind.impl_instance
+    return Digits(declared.precision, places) if 0 <= places <= declared.precision else None
 
 
 def marks_of(sa_type: TypeEngine[Any]) -> tuple[MaxLength | Digits | Native, ...]:

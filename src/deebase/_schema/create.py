@@ -165,7 +165,7 @@ async def drop_table(
     if rows_only:
         await executor.fetch(Statement(f"DELETE FROM {preparer.format_table(table)}"), [])
         return restored
-    remains = await run_steps(executor, executor.backend.schema.search_remains(table, dialect))
+    remains = await run_steps(executor, executor.backend.search.remains(table))
     for text in (ddl.drop_statement(table, dialect), *remains):
         await executor.fetch(Statement(text), [])
     return restored

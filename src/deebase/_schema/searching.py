@@ -27,15 +27,15 @@ async def enable_search(executor: Executor, dialect: Dialect, facts: TableInfo, 
     _check(facts, search, dialect)
     if facts.search is not None and facts.search.search == search:
         return
-    await disable_search(executor, dialect, facts)
+    await disable_search(executor, facts)
     taken = await run_steps(executor, executor.backend.reflector.relation_names(facts.schema))
-    for sql in await run_steps(executor, executor.backend.schema.enable_search(facts, search, taken, dialect)):
+    for sql in await run_steps(executor, executor.backend.search.enable(facts, search, taken)):
         await executor.fetch(Statement(sql), [])
 
 
-async def disable_search(executor: Executor, dialect: Dialect, facts: TableInfo) -> None:
+async def disable_search(executor: Executor, facts: TableInfo) -> None:
     """Remove the search of a table, inside of a transaction."""
-    for sql in executor.backend.schema.disable_search(facts, dialect):
+    for sql in executor.backend.search.disable(facts):
         await executor.fetch(Statement(sql), [])
 
 

@@ -287,7 +287,7 @@ class SchemaEditor(Generic[H]):
         async with source.executor.transaction():
             await source.executor.lock_schema()
             facts = await self._found(source.model.sa_table.name)
-            await disable_search(source.executor, source.dialect, facts)
+            await disable_search(source.executor, facts)
             await self._refresh_indexes()
 
     # -- columns -------------------------------------------------------------------------------

@@ -14,9 +14,7 @@ from deebase._rows.records import column_values, new_row
 from deebase._sql import statements
 from deebase._sql.where import Where
 from deebase._tables import relations
-from deebase._tables.arrow_records import records_of
-from deebase._tables.bulk_changes import delete_many, update_many
-from deebase._tables.bulk_insert import insert_many
+from deebase._tables.bulk import delete_many, insert_many, records_of, update_many
 from deebase._tables.inserts import OnConflict, insert_statement
 from deebase._tables.query import Query
 from deebase._tables.readable import Readable

@@ -207,15 +207,9 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
         vars(made)["is_finite"] = not declared.islower()
         return made
 
-    @property
-    def places(self) -> int | None:
-        """The digits after the point; None for any number of them."""
-        kind: Any = self.impl_instance
-        return None if kind.precision is None else kind.scale or 0
-
     def accept(self, value: Any) -> Decimal:
         number = exact_number(value, finite=self.is_finite)
-        places = self.places
+        places = places_of(self)
         if places and number.is_finite() and int(number.as_tuple().exponent) > -places:
             # As PostgreSQL stores it. It has no other digits than zeros to lose.
             return Decimal(format(number, f".{places}f"))
@@ -282,6 +276,12 @@ class ExactNumber(ColumnType[Decimal], python=Decimal):
     def order_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return what ORDER BY sorts by."""
         return ByValue(column)
+
+
+def places_of(kind: ExactNumber) -> int | None:
+    """Return the digits after the point; None for any number of them."""
+    declared: Any = kind.impl_instance
+    return None if declared.precision is None else declared.scale or 0
 
 
 def exact_number_of(total: int, places: int) -> ColumnType[Any]:

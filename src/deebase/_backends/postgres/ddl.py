@@ -29,7 +29,6 @@ from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import literal
 from deebase._types.choices import Choice
 from deebase.errors import InvalidOperationError, QueryError
-from deebase.types import Search
 
 #: The constraints of a table, by its quoted name.
 _CONSTRAINTS = """
@@ -170,18 +169,6 @@ class PostgresSchema:
         if asked.materialized and asked.key is not None and not indexes:
             column = dialect.identifier_preparer.quote_identifier(asked.key)
             yield Query(f"CREATE UNIQUE INDEX ON {asked.quoted} ({column})")
-
-    def enable_search(
-        self, facts: TableInfo, search: Search, taken: Collection[str], dialect: Dialect
-    ) -> Steps[list[str]]:
-        info = yield from searching.described(facts, search, taken)
-        return searching.enabled(facts, info)
-
-    def disable_search(self, facts: TableInfo, dialect: Dialect) -> list[str]:
-        return [] if facts.search is None else searching.disabled(facts, facts.search)
-
-    def search_remains(self, table: sa.Table, dialect: Dialect) -> Steps[list[str]]:
-        return searching.remains(table)
 
 
 def _constraints(table: str) -> Steps[list[Constraint]]:

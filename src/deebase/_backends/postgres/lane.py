@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from deebase._backends.postgres.copy_calls import CopyCalls
 from deebase._backends.postgres.guard import check_reads
 from deebase._backends.postgres.session_state import RESET, StoredCode, require_standard_strings
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Params, RolledBack, Rows, Values
@@ -16,8 +17,7 @@ from deebase._sql.reread import Reread, as_stored
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
 from deebase._sqltext.dialects import POSTGRES
-from deebase._sqltext.quoting import identifier
-from deebase.errors import DataError, InvalidOperationError
+from deebase.errors import InvalidOperationError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,16 +26,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Tables and columns of COPY whose types are cached.
-CACHED_TYPES = 500
-
 #: Statements that may define a function, or let a table or view call one.
 _DEFINES = re.compile(r"\b(?:CREATE|ALTER|DO|CALL|EXECUTE)\b", re.IGNORECASE)
 _CLIENT_COPY = re.compile(r"\s*COPY\b.*\bSTD(?:IN|OUT)\b", re.IGNORECASE | re.DOTALL)
 #: A statement on the schema, without a semicolon after which another one could stand.
 _ONE_DDL = re.compile(r"\s*(?:CREATE|ALTER|DROP|COMMENT)\s[^;]*", re.IGNORECASE)
-
-
 _COPY = Statement("COPY")
 
 #: read_only_sql_transaction: outside of a read-only transaction it means that the server rejects writes, as after a
@@ -47,7 +42,7 @@ class PostgresLane:
     """One connection; ``driver`` belongs to asyncpg, ``connection`` is SQLAlchemy's view of it."""
 
     __slots__ = (
-        "_copied",
+        "_copying",
         "_defined",
         "_is_read_only",
         "_lent",
@@ -79,8 +74,7 @@ class PostgresLane:
         self.committing: asyncio.Future[Any] | None = None
         #: The lanes of the event loop, including this one.
         self.lanes: PostgresLanes | None = None
-        #: Types of columns by table and columns, as asyncpg cached them at its first COPY into them.
-        self._copied: dict[tuple[str, str], tuple[int, ...]] = {}
+        self._copying: CopyCalls = CopyCalls(driver)
         #: A statement of the user may have changed the session: it is reset before the next use.
         self.unclean: bool = False
         #: The code that the database runs in triggers, views and defaults; shared by all lanes.
@@ -207,75 +201,10 @@ class PostgresLane:
         self._begin(statement)
         await self.driver.executemany(statement.sql, rows)
 
-    async def copy(self, table: str, schema: str | None, columns: Sequence[str], rows: Sequence[Params]) -> None:
-        """Store rows of bound values by a binary COPY, in a transaction."""
+    def copying(self) -> CopyCalls:
+        """Prepare for one COPY in a transaction, and return what runs it."""
         self._begin(_COPY)
-        await self._know_types(table, schema, columns)
-        try:
-            await self._until_lost(
-                self.driver.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
-            )
-        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
-            # asyncpg has no separate class for encoding errors.
-            raise DataError(f"a row does not fit the columns of {table}", hint="check its values") from error
-
-    async def copy_text(self, table: str, columns: Sequence[str], pieces: AsyncGenerator[bytes, None]) -> None:
-        """Store rows in the text format of COPY, in a transaction."""
-        self._begin(_COPY)
-        await self._until_lost(self.driver.copy_to_table(table, columns=list(columns), source=pieces, format="text"))
-
-    async def copy_out(self, query: str, sink: Callable[[bytes], Awaitable[None]]) -> None:
-        """Give a function the rows of a query in the binary format of COPY."""
-        self._begin(_COPY)
-        await self.driver.copy_from_query(query, output=sink, format="binary")
-
-    async def copy_in(
-        self, schema: str, table: str, columns: Sequence[str], pieces: AsyncGenerator[bytes, None]
-    ) -> None:
-        """Store rows in the binary format of COPY, in a transaction."""
-        self._begin(_COPY)
-        names = list(columns) or None
-        await self._until_lost(
-            self.driver.copy_to_table(table, schema_name=schema, columns=names, source=pieces, format="binary")
-        )
-
-    async def _until_lost(self, copying: Coroutine[Any, Any, object]) -> None:
-        """Run a COPY into the database, and end it if the connection is lost.
-
-        asyncpg waits until the socket takes more data, and a lost connection does not end that wait (``copy_in`` of its
-        protocol).
-        """
-        task = asyncio.ensure_future(copying)
-
-        def end(_: object) -> None:
-            task.cancel()
-
-        self.driver.add_termination_listener(end)
-        try:
-            await task
-        except asyncio.CancelledError:
-            caller = asyncio.current_task()
-            if not self.driver.is_closed() or (caller is not None and caller.cancelling()):
-                raise
-            raise ConnectionResetError("the connection was lost during COPY") from None
-        finally:
-            self.driver.remove_termination_listener(end)
-
-    async def _know_types(self, table: str, schema: str | None, columns: Sequence[str]) -> None:
-        """Make asyncpg encode for the current types of the columns.
-
-        It reads them once per connection and caches them: rows encoded for the former types would be stored as other
-        values, without an error. The query here locks the table against changes until the end of the transaction.
-        """
-        place = identifier(schema, table)
-        listed = ", ".join(map(identifier, columns))
-        asked = await self.driver.prepare(f"SELECT {listed} FROM {place} LIMIT 0", name="")
-        types = tuple([attribute.type.oid for attribute in asked.get_attributes()])
-        if self._copied.get((place, listed), types) != types or len(self._copied) > CACHED_TYPES:
-            # This clears the cache of asyncpg, too.
-            self._copied.clear()
-            await self.driver.reload_schema_state()
-        self._copied[place, listed] = types
+        return self._copying
 
     async def fetch_many(self, statement: Statement, rows: Sequence[Params]) -> Rows:
         """Run a statement once per row of parameters and return all their rows, in that order."""

@@ -5,6 +5,7 @@ from deebase._backends.sqlite.ddl import SqliteSchema
 from deebase._backends.sqlite.driver_errors import SqliteErrors
 from deebase._backends.sqlite.features import CAPABILITIES
 from deebase._backends.sqlite.inventory import SqliteReflector
+from deebase._backends.sqlite.search.search_writer import SqliteSearch
 from deebase._backends.sqlite.sql import SqliteRules
 
 BACKEND = Backend(
@@ -14,4 +15,5 @@ BACKEND = Backend(
     sql=SqliteRules(),
     reflector=SqliteReflector(),
     schema=SqliteSchema(),
+    search=SqliteSearch(),
 )

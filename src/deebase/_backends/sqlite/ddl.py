@@ -42,7 +42,7 @@ from deebase._types.forms.moment_sql import moments_of, other_forms_index
 from deebase._types.registry import column_type
 from deebase.errors import InvalidOperationError
 from deebase.fields import DatabaseValue
-from deebase.types import UNSET, Search
+from deebase.types import UNSET
 
 #: The tokens before the star of a SELECT, which count(*) and a product do not have.
 _BEFORE_STAR = ("SELECT", "DISTINCT", "ALL", ",", ".")
@@ -135,21 +135,6 @@ class SqliteSchema:
             f"CREATE TRIGGER IF NOT EXISTS {trigger} AFTER UPDATE ON {name} FOR EACH ROW "
             f"WHEN NEW.{found} IS OLD.{found} BEGIN UPDATE {name} SET {found} = {now} WHERE {key}; END"
         ]
-
-    def enable_search(
-        self, facts: TableInfo, search: Search, taken: Collection[str], dialect: Dialect
-    ) -> Steps[list[str]]:
-        yield from ()
-        understood(facts, "enable_search")
-        return searching.enabled(facts, searching.described(facts, search, taken))
-
-    def disable_search(self, facts: TableInfo, dialect: Dialect) -> list[str]:
-        return [] if facts.search is None else searching.disabled(facts.search)
-
-    def search_remains(self, table: sa.Table, dialect: Dialect) -> Steps[list[str]]:
-        rows = yield Query(searching.OF_TABLE, (table.name,), reads=True)
-        found = [info for (sql,) in rows if (info := searching.found(sql)) is not None]
-        return [sql for info in found for sql in searching.remains(info)]
 
 
 def _searchable(planned: AlterPlan, facts: TableInfo, change: Change, dialect: Dialect) -> AlterPlan:

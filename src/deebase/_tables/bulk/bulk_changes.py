@@ -8,7 +8,7 @@ from typing import Any
 from deebase._engine.context import TableContext
 from deebase._rows.column_batches import ColumnBatch, by_column
 from deebase._sql.by_keys import Batch, delete_rows, update_rows
-from deebase._tables.bulk import Batches, in_scope, one_by_one, run, take_chunk
+from deebase._tables.bulk.batches import Batches, in_scope, one_by_one, run, take_chunk
 from deebase._tables.unique_changes import misfits, without_unchanged
 from deebase.errors import DeeBaseError, NotFoundError, ValidationError
 

@@ -11,7 +11,7 @@ from deebase._rows.records import new_row
 from deebase._sql import statements
 from deebase._sql.compiled import CompiledStatement
 from deebase._sqltext.capabilities import capabilities_of
-from deebase._tables.bulk import Batches, in_scope, run, take_chunk
+from deebase._tables.bulk.batches import Batches, in_scope, run, take_chunk
 from deebase._tables.inserts import Columns, OnConflict, insert_statement
 from deebase._types.forms.foreign_values import python_value
 from deebase._types.native import NativeText
