@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from deebase._backends.sqlite.in_loop import LoopReads
-from deebase._backends.sqlite.job import COUNT, RAW, ROWS, Hop, Job
+from deebase._backends.sqlite.job import COUNT, RAW, ROWS, Hop, Job, JobFuture
 from deebase._backends.sqlite.lane import SqliteLane
 from deebase._backends.sqlite.session_state import SessionState
 from deebase._lanes.interface import Columns, Params, Rows
@@ -114,7 +114,7 @@ class SqlitePool(LanePool[SqliteLane]):
 
     async def run(self, statement: Statement, args: Any, mode: int) -> Any:
         """Run one statement outside of a transaction, on the first free lane."""
-        job = Job(self.loop.create_future(), statement, args, mode)
+        job = Job(JobFuture(loop=self.loop), statement, args, mode)
         self._enqueue(job)
         if self.holders.lanes and len(self.busy) >= self.limit:
             self.watch(job)
@@ -141,7 +141,12 @@ class SqlitePool(LanePool[SqliteLane]):
                 if lane.session.version != self.session.version:
                     self._spawn(self._set_up_again(lane))
                 elif isinstance(queue[0], Job):
-                    self._start(lane, self._take_batch())
+                    batch = self._take_batch()
+                    lane.holder, lane.since = batch[0].statement.sql[:40], self.loop.time()
+                    if batch[0].statement.last_seconds <= QUICK:
+                        self._quick.add(lane)
+                    hop = Hop(self.loop, self._finished, lane, batch, alone=True)
+                    lane.put((hop, hop))
                 else:
                     self._hand_over(lane)
             else:
@@ -183,22 +188,19 @@ class SqlitePool(LanePool[SqliteLane]):
                     break
         return batch
 
-    def _start(self, lane: SqliteLane, batch: list[Job]) -> None:
-        lane.holder = batch[0].statement.sql[:40]
-        lane.since = self.loop.time()
-        if batch[0].statement.last_seconds <= QUICK:
-            self._quick.add(lane)
-        hop = Hop(self.loop, self._finished, lane, batch, alone=True)
-        lane.put((hop, hop))
-
     def _finished(self, lane: SqliteLane, jobs: list[Job]) -> None:
         self._quick.discard(lane)
-        for job in jobs:
-            job.answer(job.result, job.error)
+        alone = len(jobs) == 1
+        if not alone:
+            # An interrupt of the program (Ctrl+C) in one of the tasks must not take the results of the others along.
+            for job in jobs:
+                job.answer(job.result, job.error)
         if lane.broken:
             self.discard(lane)
         else:
             self.release(lane)
+        if alone:
+            jobs[0].future.resume(jobs[0].result, jobs[0].error)
 
     def _grow(self) -> None:
         if self.busy or self.idle:

@@ -14,7 +14,7 @@ import sqlite3
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 STEPS = 1000
 #: The longest text or BLOB (bytes). SQLite copies one in a single instruction, which nothing interrupts.
 LONGEST = 65_536
-#: The part of the budget in which the reads of one turn of the event loop begin: the others wait for the next turn.
-SHARE_OF_A_TURN = 0.5
 #: Reads that wait for the next turn at most; the others go to a lane.
 MOST_WAITING = 64
 #: A statement that waited for the disk stays out of the loop for this many times as long, so that at most one
@@ -45,8 +43,10 @@ LEARNING = 0.1
 #: The longest rest, and the time until a connection that could not be opened is tried again (seconds).
 LONGEST_REST, RETRY = 60.0, 1.0
 
-#: Instructions that may take any time: functions (LIKE is one), counting a whole table, virtual tables.
-_LONG_INSTRUCTIONS = ("Function", "PureFunc", "Agg", "Count", "VOpen", "VFilter")
+#: Instructions that may take any time: functions (LIKE is one), counting a whole table, virtual tables. A list of keys is
+#: the virtual table json_each, which takes at most as long as its text is.
+_LONG_INSTRUCTIONS = ("Function", "PureFunc", "Agg", "Count", "VOpen")
+_LISTED_KEYS = "EXPLAIN SELECT 1 FROM json_each('[]')"
 _QUICK_FUNCTIONS = tuple(f"{kind.name}(" for kind in KINDS)
 _QUICK_COLLATIONS = {"BINARY", "NOCASE", "RTRIM", "deebase_decimal"}
 
@@ -123,10 +123,10 @@ class LoopReads:
         return self._lanes.run(statement, args, ROWS)
 
     def _begin_turn(self, now: float) -> bool:
-        """Whether a read may run in this turn of the event loop."""
+        """Whether a read may begin in this turn of the event loop: the reads of one turn begin within the budget."""
         if self._turn_ends:
             return now < self._turn_ends
-        self._turn_ends = now + SHARE_OF_A_TURN * self._budget
+        self._turn_ends = now + self._budget
         self._loop.call_soon(self._next_turn)
         return True
 
@@ -171,9 +171,10 @@ class LoopReads:
                 raise
             return None
         seconds = time.perf_counter() - started
-        statement.ran(seconds)
         if seconds > self._budget:
-            self._was_slow(statement, started + seconds)
+            self._was_slow(statement, seconds, started)
+        else:
+            statement.ran(seconds)
         return rows
 
     def _failed(self, statement: Statement, error: BaseException) -> None:
@@ -187,12 +188,17 @@ class LoopReads:
         # An interrupted statement may have been about to read a changed schema.
         self._raw = None
 
-    def _was_slow(self, statement: Statement, now: float) -> None:
+    def _was_slow(self, statement: Statement, seconds: float, started: float) -> None:
         """Give a statement a rest if the disk was slow, and not only the machine busy."""
         before, self._blocks_read = self._blocks_read, _blocks_read()
         if self._blocks_read != before:
+            statement.ran(seconds)
             statement.runs_in_loop = None
-            self._resting[statement] = now + min(REST * statement.usual_seconds, LONGEST_REST)
+            self._resting[statement] = started + seconds + min(REST * statement.usual_seconds, LONGEST_REST)
+        else:
+            # The progress handler would have ended a long read: another program had the processor. Once is no reason to
+            # leave the loop.
+            statement.ran(min(seconds, 2 * self._budget))
 
     # -- learning ------------------------------------------------------------------------------
 
@@ -236,8 +242,10 @@ class LoopReads:
         raw.set_progress_handler(self._is_late, STEPS)
         mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
         foreign = {name for (_, name) in raw.execute("PRAGMA collation_list")} - _QUICK_COLLATIONS
+        # P4 of VOpen identifies the virtual table within the connection.
+        quick = [step[5] for step in raw.execute(_LISTED_KEYS) if step[1] == "VOpen"]
         plan = raw.execute(f"EXPLAIN {statement.sql}", args).fetchall()
-        allowed = not any(_may_take_long(step[1], step[5], foreign) for step in plan)
+        allowed = not any(_may_take_long(step[1], step[5], quick, foreign) for step in plan)
         # Compiles it for the loop, and reads the pages that all its runs need.
         return _Learned(mode == "wal", allowed, raw.execute(statement.sql, args).fetchall())
 
@@ -250,17 +258,18 @@ class LoopReads:
         await self._pool.close(timeout)
 
 
-def _may_take_long(instruction: str, operand: Any, foreign: set[str]) -> bool:
+def _may_take_long(instruction: str, operand: Any, quick: Collection[Any], foreign: set[str]) -> bool:
     """Whether one instruction of a statement may take any time.
 
     Args:
         instruction: its name (sqlite.org/opcode.html).
         operand: its P4, which names functions and collations.
+        quick: the virtual tables that take no longer than their arguments are.
         foreign: the collations of others.
     """
     text = str(operand)
     if instruction.startswith(_LONG_INSTRUCTIONS):
-        return not text.startswith(_QUICK_FUNCTIONS)
+        return operand not in quick and not text.startswith(_QUICK_FUNCTIONS)
     return any(name in text for name in foreign)
 
 

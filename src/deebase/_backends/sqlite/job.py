@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain, islice
@@ -24,7 +25,35 @@ if TYPE_CHECKING:
 ROWS, COUNT, RAW, MANY, CALL, CLEANUP = range(6)
 
 
-class Unstoppable(asyncio.Future[Any]):
+class JobFuture(asyncio.Future[Any]):
+    """The result of a job, which can resume the task that waits for it without another turn of the event loop."""
+
+    _resume: tuple[Callable[[Any], object], Context] | None = None
+
+    def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context | None = None) -> None:
+        """Have a function called when the result is there, by the event loop or by ``resume``."""
+        self._resume = None if context is None else (fn, context)
+        super().add_done_callback(fn, context=context)
+
+    def resume(self, result: object, error: BaseException | None) -> None:
+        """Set the result or the error, and run the task that waits until it waits again.
+
+        Only for callbacks of the event loop, where no task is running.
+        """
+        if self.done():
+            return
+        waiting = self._resume
+        if waiting is not None:
+            self.remove_done_callback(waiting[0])
+        if error is None:
+            self.set_result(result)
+        else:
+            self.set_exception(error)
+        if waiting is not None:
+            waiting[1].run(waiting[0], self)
+
+
+class Unstoppable(JobFuture):
     """A result that a cancelled task still waits for: the cancellation is raised when it is there."""
 
     def cancel(self, msg: Any | None = None) -> bool:
@@ -40,6 +69,7 @@ class Cancelled(Exception):
 class Job(Waiter):
     """One statement that a lane runs; its thread checks ``cancelled``."""
 
+    future: JobFuture
     statement: Statement
     args: Any
     mode: int
@@ -80,7 +110,7 @@ class Hop:
 
     A hop takes the place of the function, the future and the event loop that aiosqlite expects. The driver would set
     the result of a future in one turn of the loop and wake its task in the next. Here the first turn answers every
-    caller of the batch.
+    caller of the batch, and the only caller goes on in that turn.
     """
 
     loop: asyncio.AbstractEventLoop

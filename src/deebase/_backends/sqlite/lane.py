@@ -31,6 +31,7 @@ from deebase._backends.sqlite.job import (
     Cancelled,
     Hop,
     Job,
+    JobFuture,
     SqliteCursor,
     Unstoppable,
     control,
@@ -303,12 +304,12 @@ class SqliteLane:
         if not lone:
             raw.execute("RELEASE deebase_row")
 
-    def _send(self, statement: Statement, args: Any, mode: int, future: asyncio.Future[Any] | None = None) -> Job:
+    def _send(self, statement: Statement, args: Any, mode: int, future: JobFuture | None = None) -> Job:
         """Send one statement to the thread."""
         if self.closed:
             raise closed_while_running()
         self._has_sent = True
-        job = Job(future or self._loop.create_future(), statement, args, mode)
+        job = Job(future or JobFuture(loop=self._loop), statement, args, mode)
         job.deadline = time.monotonic() + self.timeout
         job.is_last = None if self._is_lent or self._is_read_only else self.is_last
         self.is_last = None
@@ -570,4 +571,4 @@ def _deliver(lane: SqliteLane, jobs: list[Job]) -> None:
                 answer.set_exception(job.commit)
             else:
                 answer.set_result(None)
-        job.answer(job.result, job.error)
+        job.future.resume(job.result, job.error)
