@@ -10,8 +10,9 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -406,6 +407,27 @@ async def test_statements_about_the_session_reach_the_connection(world: World, t
     assert asked == [-1234, 0, 1]
     assert {row[1] for row in raw.execute("PRAGMA database_list")} == {"main", "other"}
     await world.db.q("DETACH other")
+
+
+async def test_a_large_schema_can_be_attached(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class LaterClock:
+        @staticmethod
+        def perf_counter() -> float:
+            return time.perf_counter() + 10
+
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as raw:
+        raw.executescript("".join([f"CREATE TABLE t{n} (id INTEGER PRIMARY KEY, a TEXT);" for n in range(200)]))
+    await world.warm(lambda: world.books.get(7))
+    opened = len(world.spy.opened)
+    # The budget of the last read is over, and the schema takes more instructions than lie between two looks at the clock.
+    monkeypatch.setattr(in_loop, "time", LaterClock)
+    await world.db.q("ATTACH ? AS other", [str(other)])
+    await world.warm(lambda: world.books.get(7))
+    assert len(world.spy.opened) == opened
+    assert caplog.messages == []
 
 
 async def test_each_read_is_recorded_once(world: World, caplog: pytest.LogCaptureFixture) -> None:

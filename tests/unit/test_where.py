@@ -114,6 +114,17 @@ def test_equal_shapes_differ_in_values_alone(model: TableModel, dialect: Any) ->
     assert len(set(different)) == len(different)
 
 
+def test_two_conditions_with_one_object_as_their_value(model: TableModel, dialect: Any) -> None:
+    columns = model.sa_table.c
+    for a, c in [(columns.a, columns.c), (-columns.a, -columns.c)]:
+        where, one = Where(model), sa.literal(1)
+        for condition in (a == one, c == one, c < 5):
+            where.expression(condition)
+        assert set(sql_of(where, dialect)[1]) == {1, 5}
+        # The statement has one source for both, and is not that of two values.
+        assert where.shape is None
+
+
 def test_text_is_put_in_parentheses_and_has_a_shape_without_its_values(model: TableModel, dialect: Any) -> None:
     def made(text: str, value: Any) -> Where:
         where = Where(model)

@@ -136,6 +136,9 @@ class Where:
 
     def _add_keyed(self, clause: Any, shape: Hashable) -> None:
         self._clauses.append(clause)
+        self._add_shape(shape)
+
+    def _add_shape(self, shape: Hashable) -> None:
         if self.shape is not None:
             self.shape = (*self.shape, shape)
 
@@ -162,7 +165,7 @@ class Where:
         if _is_comparison(condition) and self._is_plain(condition):
             # As its cache key of SQLAlchemy, which takes longer to make than the rest of the call.
             self._embed(condition.right)
-            self.shape = (*self.shape, ("comparison", condition.operator, condition.left.name))
+            self._add_shape(("comparison", condition.operator, condition.left.name))
         else:
             self._add_expression_shape(condition)
 
@@ -182,10 +185,16 @@ class Where:
 
     def _embed(self, value: sa.BindParameter[Any]) -> None:
         """Have a value of an expression read at each run."""
-        source = f"\0e{len(self.embedded)}"
-        self.embedded[value] = source
+        source = self._embedded_source(value)
         given = value.value
         self.values[source] = given if type(given) in OWN else sendable(given)
+
+    def _embedded_source(self, value: sa.BindParameter[Any]) -> str:
+        """Return the name of a value of an expression."""
+        if value in self.embedded:
+            # Two conditions with one object: their statement reads it once, and is no statement for two values.
+            self.shape = None
+        return self.embedded.setdefault(value, f"\0e{len(self.embedded)}")
 
     def _refuse_many(self, values: int) -> None:
         if values > MAX_VALUES:
@@ -227,14 +236,12 @@ class Where:
             if not value.expanding:
                 self._embed(value)
                 continue
-            source = f"\0e{len(self.embedded)}"
-            self.embedded[value] = source
+            source = self._embedded_source(value)
             members = value.value
             self._refuse_many(len(members))
             lengths.append(len(members))
             self.values.update({member_source(source, n): sendable(member) for n, member in enumerate(members)})
-        shape = ("expression", key.key, *lengths)
-        self.shape = (*self.shape, shape) if self.shape else (shape,)
+        self._add_shape(("expression", key.key, *lengths))
 
     def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: Dialect) -> None:
         """Add a condition in SQL text, with its values bound."""

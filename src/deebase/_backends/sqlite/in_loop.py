@@ -85,7 +85,8 @@ class LoopReads:
         #: The connection while the loop may use it, and the version of the session settings that it has.
         self._raw: sqlite3.Connection | None = None
         self._version = -1
-        self._deadline = 0.0
+        #: When the running read ends; whatever else the thread of the lane does may take any time.
+        self._deadline = math.inf
         #: The time until which reads may begin in this turn of the event loop; 0 before the first one.
         self._turn_ends = 0.0
         #: Reads that wait for the next turn.
@@ -170,6 +171,8 @@ class LoopReads:
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
                 raise
             return None
+        finally:
+            self._deadline = math.inf
         seconds = time.perf_counter() - started
         if seconds > self._budget:
             self._was_slow(statement, seconds, started)
@@ -237,17 +240,20 @@ class LoopReads:
     def _look_at(self, statement: Statement, args: Params, raw: sqlite3.Connection) -> _Learned:
         """Prepare the connection and run a statement, in the thread of the lane."""
         self._deadline = time.perf_counter() + LEARNING
-        raw.execute("PRAGMA busy_timeout = 0")
-        raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
-        raw.set_progress_handler(self._is_late, STEPS)
-        mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
-        foreign = {name for (_, name) in raw.execute("PRAGMA collation_list")} - _QUICK_COLLATIONS
-        # P4 of VOpen identifies the virtual table within the connection.
-        quick = [step[5] for step in raw.execute(_LISTED_KEYS) if step[1] == "VOpen"]
-        plan = raw.execute(f"EXPLAIN {statement.sql}", args).fetchall()
-        allowed = not any(_may_take_long(step[1], step[5], quick, foreign) for step in plan)
-        # Compiles it for the loop, and reads the pages that all its runs need.
-        return _Learned(mode == "wal", allowed, raw.execute(statement.sql, args).fetchall())
+        try:
+            raw.execute("PRAGMA busy_timeout = 0")
+            raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
+            raw.set_progress_handler(self._is_late, STEPS)
+            mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
+            foreign = {name for (_, name) in raw.execute("PRAGMA collation_list")} - _QUICK_COLLATIONS
+            # P4 of VOpen identifies the virtual table within the connection.
+            quick = [step[5] for step in raw.execute(_LISTED_KEYS) if step[1] == "VOpen"]
+            plan = raw.execute(f"EXPLAIN {statement.sql}", args).fetchall()
+            allowed = not any(_may_take_long(step[1], step[5], quick, foreign) for step in plan)
+            # Compiles it for the loop, and reads the pages that all its runs need.
+            return _Learned(mode == "wal", allowed, raw.execute(statement.sql, args).fetchall())
+        finally:
+            self._deadline = math.inf
 
     def _is_late(self) -> bool:
         return time.perf_counter() > self._deadline
