@@ -422,7 +422,8 @@ async def test_a_large_schema_can_be_attached(
         raw.executescript("".join([f"CREATE TABLE t{n} (id INTEGER PRIMARY KEY, a TEXT);" for n in range(200)]))
     await world.warm(lambda: world.books.get(7))
     opened = len(world.spy.opened)
-    # The budget of the last read is over, and the schema takes more instructions than lie between two looks at the clock.
+    # The budget of the last read is over, and the schema takes more instructions than those between two looks at the
+    # clock.
     monkeypatch.setattr(in_loop, "time", LaterClock)
     await world.db.q("ATTACH ? AS other", [str(other)])
     await world.warm(lambda: world.books.get(7))

@@ -43,8 +43,8 @@ LEARNING = 0.1
 #: The longest rest, and the time until a connection that could not be opened is tried again (seconds).
 LONGEST_REST, RETRY = 60.0, 1.0
 
-#: Instructions that may take any time: functions (LIKE is one), counting a whole table, virtual tables. A list of keys is
-#: the virtual table json_each, which takes at most as long as its text is.
+#: Instructions that may take any time: functions (LIKE is one), counting a whole table, virtual tables. A list of keys
+#: is the virtual table json_each, which takes at most as long as its text is.
 _LONG_INSTRUCTIONS = ("Function", "PureFunc", "Agg", "Count", "VOpen")
 _LISTED_KEYS = "EXPLAIN SELECT 1 FROM json_each('[]')"
 _QUICK_FUNCTIONS = tuple(f"{kind.name}(" for kind in KINDS)
