@@ -422,7 +422,7 @@ async def test_a_large_schema_can_be_attached(
         raw.executescript("".join([f"CREATE TABLE t{n} (id INTEGER PRIMARY KEY, a TEXT);" for n in range(200)]))
     await world.warm(lambda: world.books.get(7))
     opened = len(world.spy.opened)
-    # The budget of the last read is over, and the schema takes more instructions than lie between two looks at the clock.
+    # The budget of the last read is over, and the schema takes more steps than lie between two looks at the clock.
     monkeypatch.setattr(in_loop, "time", LaterClock)
     await world.db.q("ATTACH ? AS other", [str(other)])
     await world.warm(lambda: world.books.get(7))
@@ -501,6 +501,21 @@ async def test_closing_ends_reads_and_leaves_no_log(tmp_path: Path) -> None:
             with pytest.raises(ConnectionError, match="closed"):
                 await task
     assert not (tmp_path / "x.db-wal").exists()
+
+
+async def test_closing_while_the_connection_is_prepared(tmp_path: Path) -> None:
+    async with opened(tmp_path / "x.db") as world:
+        reads = world.db._core.executor.lanes()._loop_reads  # type: ignore[attr-defined]
+        await world.warm(lambda: world.books.get(7))
+        await world.authors.get(8)
+        task = asyncio.create_task(world.authors.get(8))
+        async with asyncio.timeout(10):
+            while not reads._learning:
+                await asyncio.sleep(0)
+        await world.db.close()
+        await task
+        # Its thread closes it, while the loop may serve reads that came before.
+        assert reads._raw is None
 
 
 async def test_closing_while_the_connection_opens(tmp_path: Path) -> None:

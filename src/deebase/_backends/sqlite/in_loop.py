@@ -226,7 +226,7 @@ class LoopReads:
         statement.runs_in_loop = learned.allowed
         if not learned.is_wal:
             self._rests_until = math.inf
-        elif self._pool.idle:
+        elif self._pool.idle and not self._pool.closed:
             lane = self._pool.idle[0]
             self._version, self._raw = lane.session.version, lane.raw
         return learned.rows
