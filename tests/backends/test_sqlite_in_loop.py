@@ -57,6 +57,8 @@ class Spy:
         self.elsewhere: set[tuple[int, str]] = set()
         self.opened: list[sqlite3.Connection] = []
         self.cold: list[str] = []
+        self.may_open = threading.Event()
+        self.may_open.set()
 
     def fail(self, at: str) -> None:
         if self.error is not None and self.at == at and threading.get_ident() == self.home:
@@ -75,6 +77,7 @@ class Spy:
         class Connection(sqlite3.Connection):
             def __init__(self, *args: Any, **options: Any) -> None:
                 assert threading.get_ident() != spy.home
+                assert spy.may_open.wait(timeout=20)
                 super().__init__(*args, **options)
                 spy.opened.append(self)
 
@@ -526,6 +529,18 @@ async def test_closing_while_the_connection_opens(tmp_path: Path) -> None:
         await asyncio.sleep(0)
     [outcome] = await asyncio.gather(task, return_exceptions=True)
     assert isinstance(outcome, (dict, ConnectionError))
+
+
+async def test_a_read_waits_briefly_for_the_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_loop, "OPENING", 0.01)
+    async with opened(tmp_path / "x.db") as world:
+        await world.books.get(7)
+        world.spy.may_open.clear()
+        try:
+            for n in (7, 8):
+                assert (await world.books.get(n))["id"] == n
+        finally:
+            world.spy.may_open.set()
 
 
 async def test_a_connection_that_cannot_be_opened_changes_nothing(world: World) -> None:
