@@ -57,6 +57,8 @@ class Spy:
         self.elsewhere: set[tuple[int, str]] = set()
         self.opened: list[sqlite3.Connection] = []
         self.cold: list[str] = []
+        self.may_open = threading.Event()
+        self.may_open.set()
 
     def fail(self, at: str) -> None:
         if self.error is not None and self.at == at and threading.get_ident() == self.home:
@@ -75,6 +77,7 @@ class Spy:
         class Connection(sqlite3.Connection):
             def __init__(self, *args: Any, **options: Any) -> None:
                 assert threading.get_ident() != spy.home
+                assert spy.may_open.wait(timeout=20)
                 super().__init__(*args, **options)
                 spy.opened.append(self)
 
@@ -422,8 +425,7 @@ async def test_a_large_schema_can_be_attached(
         raw.executescript("".join([f"CREATE TABLE t{n} (id INTEGER PRIMARY KEY, a TEXT);" for n in range(200)]))
     await world.warm(lambda: world.books.get(7))
     opened = len(world.spy.opened)
-    # The budget of the last read is over, and the schema takes more instructions than those between two looks at the
-    # clock.
+    # The budget of the last read is over, and the schema takes more steps than lie between two looks at the clock.
     monkeypatch.setattr(in_loop, "time", LaterClock)
     await world.db.q("ATTACH ? AS other", [str(other)])
     await world.warm(lambda: world.books.get(7))
@@ -504,6 +506,21 @@ async def test_closing_ends_reads_and_leaves_no_log(tmp_path: Path) -> None:
     assert not (tmp_path / "x.db-wal").exists()
 
 
+async def test_closing_while_the_connection_is_prepared(tmp_path: Path) -> None:
+    async with opened(tmp_path / "x.db") as world:
+        reads = world.db._core.executor.lanes()._loop_reads  # type: ignore[attr-defined]
+        await world.warm(lambda: world.books.get(7))
+        await world.authors.get(8)
+        task = asyncio.create_task(world.authors.get(8))
+        async with asyncio.timeout(10):
+            while not reads._learning:
+                await asyncio.sleep(0)
+        await world.db.close()
+        await task
+        # Its thread closes it, while the loop may serve reads that came before.
+        assert reads._raw is None
+
+
 async def test_closing_while_the_connection_opens(tmp_path: Path) -> None:
     async with opened(tmp_path / "x.db") as world:
         await world.books.get(7)
@@ -512,6 +529,18 @@ async def test_closing_while_the_connection_opens(tmp_path: Path) -> None:
         await asyncio.sleep(0)
     [outcome] = await asyncio.gather(task, return_exceptions=True)
     assert isinstance(outcome, (dict, ConnectionError))
+
+
+async def test_a_read_waits_briefly_for_the_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_loop, "OPENING", 0.01)
+    async with opened(tmp_path / "x.db") as world:
+        await world.books.get(7)
+        world.spy.may_open.clear()
+        try:
+            for n in (7, 8):
+                assert (await world.books.get(n))["id"] == n
+        finally:
+            world.spy.may_open.set()
 
 
 async def test_a_connection_that_cannot_be_opened_changes_nothing(world: World) -> None:

@@ -40,6 +40,9 @@ MOST_WAITING = 64
 REST = 1000.0
 #: A statement that takes longer (seconds) in the thread of the connection goes to a lane, which may take any time.
 LEARNING = 0.1
+#: The longest wait (seconds) for the connection to open, while another process holds a lock: a lane may wait as long as
+#: the user allows, and the read would wait twice.
+OPENING = 1.0
 #: The longest rest, and the time until a connection that could not be opened is tried again (seconds).
 LONGEST_REST, RETRY = 60.0, 1.0
 
@@ -221,7 +224,8 @@ class LoopReads:
         """Run a statement in the thread of the connection, which prepares both for the loop."""
         self._learning, self._raw = True, None
         try:
-            learned: _Learned = await self._pool.run(_LEARN, partial(self._look_at, statement, args), CALL)
+            async with asyncio.timeout(OPENING):
+                learned: _Learned = await self._pool.run(_LEARN, partial(self._look_at, statement, args), CALL)
         except Exception as error:
             # A lane that fails, too, tells its callers why.
             self._failed(statement, error)
@@ -232,7 +236,7 @@ class LoopReads:
         statement.runs_in_loop = learned.allowed
         if not learned.is_wal:
             self._rests_until = math.inf
-        elif self._pool.idle:
+        elif self._pool.idle and not self._pool.closed:
             lane = self._pool.idle[0]
             self._version, self._raw = lane.session.version, lane.raw
         return learned.rows
