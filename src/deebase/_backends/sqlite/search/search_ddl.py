@@ -85,7 +85,9 @@ def enabled(facts: TableInfo, info: SearchModel) -> list[str]:
 
 def disabled(info: SearchModel) -> list[str]:
     """Return the statements that remove a search, or what another program left of it."""
-    triggers = [f"DROP TRIGGER IF EXISTS {identifier(info.index + ending)}" for ending in ("_insert", "_update", "_delete")]
+    triggers = [
+        f"DROP TRIGGER IF EXISTS {identifier(info.index + ending)}" for ending in ("_insert", "_update", "_delete")
+    ]
     return [*triggers, *remains(info)]
 
 
