@@ -109,7 +109,7 @@ def described(facts: TableInfo, search: Search, taken: Collection[str]) -> Steps
             f"{facts.qualified_name} has a column {COLUMN}, the name of the column that a search adds",
             operation="enable_search",
             target=facts.qualified_name,
-            hint="rename the column",
+            hint="rename the column, or drop it if a search left it",
         )
     is_own = yield from _is_own(facts, search)
     return SearchModel(search, index, function=index if is_own else None)

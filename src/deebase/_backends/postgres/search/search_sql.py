@@ -19,6 +19,7 @@ from deebase._sql.search.snippets import BEGIN, END, PLAIN, WORDS
 from deebase._sqltext.dialects import POSTGRES
 from deebase._sqltext.quoting import literal
 
+_QUERY = "deebase_query"
 _HEADLINE = f"StartSel={BEGIN}, StopSel={END}, MaxWords={WORDS}, MinWords={WORDS // 2}, ShortWord=0"
 
 
@@ -37,8 +38,11 @@ class WordSearching:
         """Return the parts of the SELECT."""
         table, vector = self._model.sa_table, self._vector
         language: Any = sa.literal_column(configuration(self._search))
+        name = _QUERY
+        while name in (table.name, *table.c.keys()):
+            name += "_"
         # In FROM, so that it is computed once.
-        query = sa.func.to_tsquery(language, parameters.add("match", sa.Text(), None)).column_valued("deebase_query")
+        query = sa.func.to_tsquery(language, parameters.add("match", sa.Text(), None)).column_valued(name)
         ranks = ", ".join(map(str, rank_weights(self._search)))
         score = sa.func.ts_rank(sa.literal_column(f"'{{{ranks}}}'::real[]"), vector, query)
         snippet: Any = None

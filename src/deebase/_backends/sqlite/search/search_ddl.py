@@ -84,14 +84,16 @@ def enabled(facts: TableInfo, info: SearchModel) -> list[str]:
 
 
 def disabled(info: SearchModel) -> list[str]:
-    """Return the statements that remove a search."""
-    triggers = [f"DROP TRIGGER {identifier(info.index + ending)}" for ending in ("_insert", "_update", "_delete")]
+    """Return the statements that remove a search, or what another program left of it."""
+    triggers = [
+        f"DROP TRIGGER IF EXISTS {identifier(info.index + ending)}" for ending in ("_insert", "_update", "_delete")
+    ]
     return [*triggers, *remains(info)]
 
 
 def remains(info: SearchModel) -> list[str]:
     """Return the statements that remove the search of a table that was dropped."""
-    return [f"DROP TABLE {identifier(name)}" for name in (info.index, info.keys) if name is not None]
+    return [f"DROP TABLE IF EXISTS {identifier(name)}" for name in (info.index, info.keys) if name is not None]
 
 
 def recreated(table: str, sql: str) -> SchemaObject | None:
