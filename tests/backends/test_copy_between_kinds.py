@@ -6,12 +6,25 @@ import csv
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
+from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from uuid import UUID
 
 import pytest
 
-from deebase import Database, DataError, DeeBaseError, ValidationError
+from deebase import (
+    Database,
+    DataError,
+    DeeBaseError,
+    Default,
+    PrimaryKey,
+    UTCDateTime,
+    ValidationError,
+    now,
+    uuid4,
+    uuid7,
+)
 from deebase.tools.copying import CopyReport, copy_database
 
 
@@ -474,6 +487,28 @@ async def test_sql_of_sqlite_is_translated_for_postgresql(path: Path, server: Da
     for wrong in ({"Name": "c", "Age": 3}, {"Age": -1}):
         with pytest.raises(DeeBaseError):
             await server.t.Person.insert(**wrong)
+
+
+class Stamped:
+    id: Annotated[UUID, PrimaryKey, Default(uuid7())]
+    text4: Annotated[str, Default(uuid4())]
+    at: Annotated[datetime, Default(now())]
+    aware: Annotated[UTCDateTime, Default(now())]
+    day: Annotated[date, Default(now())]
+    clock: Annotated[time, Default(now())]
+
+
+async def test_defaults_that_the_database_makes_are_those_of_the_target(
+    path: Path, tmp_path: Path, server: Database
+) -> None:
+    async with Database(path) as source, Database(tmp_path / "back.db") as target:
+        await (await source.create(Stamped)).insert({})
+        for report in (await copy_database(source, server), await copy_database(server, target)):
+            assert not report.left_out
+        for database in (server, target):
+            row = await database.bind(Stamped).insert({})
+            assert (row["id"].version, UUID(row["text4"]).version) == (7, 4)
+            assert row["at"] == row["aware"].replace(tzinfo=None) == datetime.combine(row["day"], row["clock"])
 
 
 async def test_rows_of_partitions_and_children_are_copied_once(tmp_path: Path, server: Database) -> None:

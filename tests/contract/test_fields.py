@@ -6,6 +6,7 @@ import re
 import warnings
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
@@ -29,6 +30,7 @@ from deebase import (
     Index,
     Indexed,
     MaxLength,
+    MigrationError,
     PrimaryKey,
     References,
     SchemaError,
@@ -43,6 +45,7 @@ from deebase import (
     uuid7,
 )
 from deebase._engine.core import core_of
+from deebase.migrations import Migrator
 from deebase.testing import temporary_database
 from tests.support.capabilities import can
 
@@ -223,6 +226,47 @@ async def test_columns_that_the_database_computes(db: Database) -> None:
 
     wider = await db.create(Wider, name="line", transform=True)
     assert (await wider[1])["half"] == 2
+
+
+async def test_a_column_changes_its_type_before_another_is_computed_from_it(db: Database) -> None:
+    class Narrow:
+        __tablename__ = "line"
+        id: int
+        price: Annotated[Decimal, Digits(4, 1)]
+
+    class Wide:
+        __tablename__ = "line"
+        id: int
+        price: Annotated[Decimal, Digits(10, 2), Check("double < 1000")]
+        double: Annotated[Decimal, Digits(12, 2), Computed("price * 2"), Indexed]
+
+    await (await db.create(Narrow)).insert(price=Decimal("1.5"))
+    lines = await db.create(Wide, transform=True)
+    assert str((await lines.insert(price=Decimal("1.25")))["double"]) == "2.50"
+    assert [str(row["double"]) for row in await lines(order_by="id")] == ["3.00", "2.50"]
+    with pytest.raises(CheckViolationError):
+        await lines.insert(price=Decimal(500))
+
+
+async def test_migrations_make_what_the_fields_say(db: Database, tmp_path: Path) -> None:
+    class Line:
+        id: int
+        price: Annotated[Decimal, Digits(10, 2), Check("price > 0")]
+        total: Annotated[Decimal, Digits(12, 2), Computed("price * 2")]
+        label: Annotated[str | None, Computed("'a:b ' || id")]
+
+    models = {Company: {}, Person: {}, Stamped: {}, Line: {}}
+    migrator = Migrator(db, tmp_path / "migrations", models=models)
+    await migrator.new("first")
+    await migrator.seal()
+    await migrator.up()
+    with pytest.raises(MigrationError, match="nothing to do"):
+        await migrator.new("second")
+    assert await migrator.drift() == []
+    await db.reflect()
+    *_, stamped, lines = db.bind(*models)
+    assert (await stamped.insert({}))["id"].version == 7
+    assert str((await lines.insert(price=Decimal("1.5")))["total"]) == "3.00"
 
 
 async def test_decimals_keep_their_digits_in_a_new_program(db_url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -85,10 +86,10 @@ class _Matching:
     async def run(self) -> None:
         facts = self.work.tables[self.made.name]
         existing = {column.name for column in facts.columns}
-        new = [self._new_column(spec) for spec in self.made.columns if spec.name not in existing]
-        if new:
-            await self.work.add_columns(facts, new)
-            facts = await self.work.look()
+        new = [spec for spec in self.made.columns if spec.name not in existing]
+        # PostgreSQL changes no type of a column that another one is computed from.
+        later = [spec for spec in new if spec.computed is not None] if self._types(facts) else []
+        facts = await self._add(facts, [spec for spec in new if spec not in later])
         self._must_have_composite_keys(facts)
         change = Change(
             types=self._types(facts),
@@ -98,16 +99,31 @@ class _Matching:
             pk=None if facts.pks == self.made.pks else self.made.pks,
             add_foreign_keys=tuple(self._missing_keys(facts)),
             drop_foreign_keys=tuple(self._extra_keys(facts)),
-            add_checks=tuple(await self._missing_checks()),
             # ``_index`` creates them, also for existing foreign keys.
             index_foreign_keys=False,
         )
-        if change != Change():
-            await self.work.make(facts, change)
-            facts = await self.work.look()
+        checks = Change(add_checks=tuple(await self._missing_checks()))
+        if not later:
+            change, checks = replace(change, add_checks=checks.add_checks), Change()
+        facts = await self._make(facts, change)
+        facts = await self._make(await self._add(facts, later), checks)
         await self._index(facts)
         if self.made.search is not None:
             await enable_search(self.executor, self.dialect, facts, self.made.search)
+
+    async def _add(self, facts: TableInfo, new: Sequence[ColumnSpec]) -> TableInfo:
+        """Add columns, and return the table as it is then."""
+        if not new:
+            return facts
+        await self.work.add_columns(facts, [self._new_column(spec) for spec in new])
+        return await self.work.look()
+
+    async def _make(self, facts: TableInfo, change: Change) -> TableInfo:
+        """Make a change, if it is one, and return the table as it is then."""
+        if change == Change():
+            return facts
+        await self.work.make(facts, change)
+        return await self.work.look()
 
     # -- columns -------------------------------------------------------------------------------
 
@@ -139,7 +155,7 @@ class _Matching:
 
     def _both(self, facts: TableInfo) -> list[tuple[ColumnSpec, ColumnInfo]]:
         there = {column.name: column for column in facts.columns}
-        return [(spec, there[spec.name]) for spec in self.made.columns]
+        return [(spec, there[spec.name]) for spec in self.made.columns if spec.name in there]
 
     def _types(self, facts: TableInfo) -> Types:
         types = {spec.name: spec.sa_type for spec, _ in self._both(facts)}

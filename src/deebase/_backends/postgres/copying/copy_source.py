@@ -17,6 +17,7 @@ from deebase._backends.copy_forms import (
     Skeleton,
     TablePlan,
 )
+from deebase._backends.database_defaults import ON_POSTGRES, common_default
 from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.copying.copy_values import form_of, selected
 from deebase._backends.postgres.copying.expressions import common
@@ -201,7 +202,7 @@ def _column(info: ColumnInfo, noted: str) -> CopiedColumn:
         labels=info.labels if form == Form("text", "enum") else (),
         declared=declared,
         style=style,
-        default=None if info.default is None else common(info.default),
+        default=None if info.default is None else common_default(info.default, ON_POSTGRES) or common(info.default),
         is_generated=info.generated,
         is_computed=info.computed is not None,
     )

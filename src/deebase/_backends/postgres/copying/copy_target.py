@@ -20,6 +20,7 @@ from deebase._backends.copy_forms import (
     TablePlan,
     place_names,
 )
+from deebase._backends.database_defaults import ON_POSTGRES, default_of
 from deebase._backends.postgres.copying.copy_source import PostgresSource, remark
 from deebase._backends.postgres.copying.copy_values import array_literal, encoder, form_of, refusal, type_of
 from deebase._backends.postgres.copying.expressions import Translator, default_now
@@ -187,7 +188,10 @@ class PostgresTarget:
             return None
         table = identifier(placed.tables[plan.name])
         sql = str(column.default)
-        if default_now(sql):
+        made = default_of(sql, column.form.kind, ON_POSTGRES)
+        if made is not None:
+            value = made
+        elif default_now(sql):
             value = _NOWS.get(column.form.kind, "CURRENT_TIMESTAMP")
         else:
             value = Translator({}).translated(sql)

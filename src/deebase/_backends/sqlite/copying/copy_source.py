@@ -20,6 +20,7 @@ from deebase._backends.copy_forms import (
     Skeleton,
     TablePlan,
 )
+from deebase._backends.database_defaults import ON_SQLITE, common_default
 from deebase._backends.sqlite.copying.column_profiles import ColumnProfile, declared_forms
 from deebase._backends.sqlite.copying.copy_values import reader
 from deebase._backends.sqlite.search.search_ddl import IS_PART
@@ -190,7 +191,7 @@ def _undecided(info: ColumnInfo) -> CopiedColumn:
         name=info.name,
         form=Form("text"),
         not_null=info.not_null,
-        default=info.default,
+        default=None if info.default is None else common_default(info.default, ON_SQLITE) or info.default,
         is_generated=info.generated,
         is_computed=info.computed is not None,
     )

@@ -22,6 +22,7 @@ from deebase._backends.copy_forms import (
     TablePlan,
     place_names,
 )
+from deebase._backends.database_defaults import ON_SQLITE, default_of
 from deebase._backends.sqlite.copying.column_profiles import ARRAY, NATIVE
 from deebase._backends.sqlite.copying.copy_source import SqliteSource
 from deebase._backends.sqlite.copying.copy_values import own_type, reader, writer
@@ -208,6 +209,9 @@ def _declared(column: CopiedColumn) -> str:
 
 def _default(sql: str, column: CopiedColumn) -> str | None:
     """Return a default of common SQL; None for one that SQLite does not have."""
+    made = None if column.style else default_of(sql, column.form.kind, ON_SQLITE)
+    if made is not None:
+        return made
     if sql.strip("() ").upper() in _NOWS:
         return sql.strip("() ").upper()
     found = _LITERAL.fullmatch(sql.strip())
