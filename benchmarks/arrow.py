@@ -11,7 +11,7 @@ import json
 import resource
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from multiprocessing import get_context
@@ -117,12 +117,11 @@ def _measured(
     figures = {side: Figures(backend, work, side) for side in sides}
     memory: dict[str, int] = {}
     with ExitStack() as stack:
-        made: dict[str, ProcessPoolExecutor] = {}
+        made: dict[str, Executor] = {}
         for side in sides:
             # A process takes a second to start, and --quick measures no memory.
-            shared = made.get("deebase") if quick else None
-            context = get_context("spawn")
-            made[side] = shared or stack.enter_context(ProcessPoolExecutor(1, mp_context=context))
+            own_place = ThreadPoolExecutor(1) if quick else ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+            made[side] = stack.enter_context(own_place)
         # The first round loads libraries, and is not counted.
         for number in range(rounds + 1):
             for side, (measure, what) in sides.items():

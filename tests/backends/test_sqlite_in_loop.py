@@ -273,7 +273,7 @@ async def test_a_long_value_among_short_ones_is_read_by_a_lane(world: World, siz
     assert len((await world.books.get(8))["image"]) == size
     await world.warm(lambda: world.authors.get(2))
     assert len((await world.authors.get(1))["name"]) == size
-    raw = world.db._core.executor.lanes()._loop_reads._pool.idle[0].raw  # type: ignore[attr-defined]
+    raw = world.db._core.executor.lanes()._loop_reads._pool.idle[0].worker.raw  # type: ignore[attr-defined]
     assert raw.getlimit(sqlite3.SQLITE_LIMIT_LENGTH) == in_loop.LONGEST
 
 
@@ -390,7 +390,7 @@ async def test_listeners_of_the_program_run_on_the_connection(world: World) -> N
 
     await world.warm(lambda: world.books.get(7))
     assert await world.in_loop(lambda: world.books.get(7)) == 1
-    raw = world.db._core.executor.lanes()._loop_reads._pool.idle[0].raw  # type: ignore[attr-defined]
+    raw = world.db._core.executor.lanes()._loop_reads._pool.idle[0].worker.raw  # type: ignore[attr-defined]
     assert marked
     assert raw.execute("PRAGMA cache_size").fetchone() == (-4321,)
 
@@ -405,7 +405,7 @@ async def test_statements_about_the_session_reach_the_connection(world: World, t
     # Prepared in the thread of the connection first.
     assert await world.in_loop(lambda: world.books.get(7)) == 0
     assert await world.in_loop(lambda: world.books.get(7)) == 1
-    raw = world.db._core.executor.lanes()._loop_reads._pool.idle[0].raw  # type: ignore[attr-defined]
+    raw = world.db._core.executor.lanes()._loop_reads._pool.idle[0].worker.raw  # type: ignore[attr-defined]
     asked = [raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("cache_size", "busy_timeout", "query_only")]
     assert asked == [-1234, 0, 1]
     assert {row[1] for row in raw.execute("PRAGMA database_list")} == {"main", "other"}

@@ -158,7 +158,7 @@ async def test_an_idle_connection_that_cannot_be_set_up_is_replaced(
     spoil(other)
     with caplog.at_level(logging.WARNING, "deebase"), pytest.raises(ConnectionError, match="cannot be set up"):
         await db.q("SELECT 1")
-    assert before.closed
+    assert before.worker.closed
     assert not readers.busy
     assert not readers.idle
     other.rmdir()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -161,23 +160,6 @@ async def shape(db: Database) -> dict[str, Any]:
     )
     indexes = await db.q("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1")
     return {"columns": columns, "constraints": constraints, "indexes": indexes}
-
-
-@pytest.fixture
-def second_url(backend_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where another empty database of the same kind is."""
-    if backend_name == "postgres":
-        with request.getfixturevalue("postgres_server").fresh_database() as url:
-            yield url
-    else:
-        yield ":memory:" if backend_name == "sqlite-memory" else str(tmp_path / "second.db")
-
-
-@pytest.fixture
-async def second(second_url: str) -> AsyncIterator[Database]:
-    """Another empty database of the same kind."""
-    async with Database(second_url) as other:
-        yield other
 
 
 async def remade(db: Database, second: Database, path: Path, *tables: Table[Any]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import warnings
-from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -126,23 +125,6 @@ POSTGRES = {
     """,
 }
 SCHEMAS = {"sqlite-file": SQLITE, "postgres": POSTGRES}
-
-
-@pytest.fixture
-def second_url(backend_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where another empty database of the same kind is."""
-    if backend_name == "postgres":
-        with request.getfixturevalue("postgres_server").fresh_database() as url:
-            yield url
-    else:
-        yield str(tmp_path / "second.db")
-
-
-@pytest.fixture
-async def second(second_url: str) -> AsyncIterator[Database]:
-    """Another empty database of the same kind."""
-    async with Database(second_url) as other:
-        yield other
 
 
 def catalog(url: str) -> list[str]:

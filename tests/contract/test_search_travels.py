@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,23 +72,6 @@ def programs(capabilities: Capabilities, monkeypatch: pytest.MonkeyPatch) -> Non
     """pg_dump and pg_restore of the server's version on PATH."""
     if not capabilities.is_one_file:
         monkeypatch.setenv("PATH", f"{programs_directory()}{os.pathsep}{os.environ['PATH']}")
-
-
-@pytest.fixture
-def second_url(backend_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where another empty database of the same kind is."""
-    if backend_name == "postgres":
-        with request.getfixturevalue("postgres_server").fresh_database() as url:
-            yield url
-    else:
-        yield str(tmp_path / "second.db")
-
-
-@pytest.fixture
-async def second(second_url: str) -> AsyncIterator[Database]:
-    """Another empty database of the same kind."""
-    async with Database(second_url) as other:
-        yield other
 
 
 @pytest.fixture

@@ -85,6 +85,7 @@ def test_the_load_is_held_and_nothing_is_lost() -> None:
     [
         ("benchmarks.copy_flights", "--flights", "500", "--repeat", "1"),
         ("benchmarks.rebuild", "--rows", "2000", "--repeat", "1"),
+        ("benchmarks.arrow", "--quick"),
         ("benchmarks.stalls", "--quick"),
         ("benchmarks.reflection", "--tables", "5", "--rounds", "1"),
         ("benchmarks.linearity", "--backend", "sqlite", "--rows", "100", "--rounds", "1"),

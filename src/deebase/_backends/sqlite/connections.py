@@ -20,11 +20,11 @@ from deebase._backends.error_translation import describing
 from deebase._backends.protocols import LANE, Settings, Translate
 from deebase._backends.sqlite.casts import FITS, STORED, fits, kept, stored
 from deebase._backends.sqlite.engine import SqliteLanes
-from deebase._backends.sqlite.job import is_busy
 from deebase._backends.sqlite.lane import SqliteLane
 from deebase._backends.sqlite.schema_calls import callbacks, quoted_texts
 from deebase._backends.sqlite.schema_calls.trust import added_functions, refuses_its_own, trust_if_needed
 from deebase._backends.sqlite.sql import SUM, adapt
+from deebase._backends.sqlite.thread.job import is_busy
 from deebase._types.base import KEPT
 from deebase._types.decimals import compare_decimals
 from deebase._types.forms import arithmetic as exact
@@ -153,22 +153,23 @@ async def _open(engine: AsyncEngine, settings: Settings, file: _File, *, reader:
     try:
         driver = (await connection.get_raw_connection()).driver_connection
         lane = SqliteLane(connection, driver, loop, settings.timeout)
-        lane.trusts = settings.trusts_harmless and (bool(settings.additions) or refuses_its_own())
+        worker = lane.worker
+        worker.trusts = settings.trusts_harmless and (bool(settings.additions) or refuses_its_own())
         await connection.execution_options(**{LANE: lane})
 
         def prepare(raw: sqlite3.Connection) -> None:
-            lane.watch()
+            worker.watch()
             if settings.additions:
                 # SQLite has no mark for aggregates.
                 own = [function.name.lower() for function in settings.additions.functions if function.deterministic]
-                lane.added = frozenset([*own, *[name for name, harmless in added_functions(raw).items() if harmless]])
+                worker.added = frozenset([*own, *[name for name, harmless in added_functions(raw).items() if harmless]])
             lane.is_reader = reader
             if reader:
                 if callbacks.stand_in(raw):
-                    lane.added = lane.added or frozenset()
+                    worker.added = worker.added or frozenset()
                 raw.execute("PRAGMA query_only = ON")
             else:
-                lane.triggers.watch(raw)
+                worker.triggers.watch(raw)
 
         await lane.call(prepare)
     except BaseException:

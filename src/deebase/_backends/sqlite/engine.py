@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from deebase._backends.sqlite.in_loop import LoopReads
-from deebase._backends.sqlite.job import COUNT, RAW, ROWS, Hop, Job, JobFuture
 from deebase._backends.sqlite.lane import SqliteLane
 from deebase._backends.sqlite.session_state import SessionState
+from deebase._backends.sqlite.thread.job import COUNT, RAW, ROWS, Hop, Job, JobFuture
 from deebase._lanes.interface import Columns, Params, Rows
 from deebase._lanes.pool import LanePool
 from deebase._lanes.shield import run_shielded
@@ -290,7 +290,7 @@ class SqliteLanes:
         try:
             result = await lane.raw_fetch(statement, args)
             session.record(statement, args)
-            if lane.trusts and statement.sql.lstrip()[:6].upper() == "ATTACH":
+            if lane.worker.trusts and statement.sql.lstrip()[:6].upper() == "ATTACH":
                 # The schema of the attached file was not checked.
                 await lane.count(_DISTRUST, ())
                 session.record(_DISTRUST, ())

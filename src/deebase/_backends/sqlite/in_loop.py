@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from deebase._backends.sqlite.job import CALL, ROWS
+from deebase._backends.sqlite.thread.job import CALL, ROWS
 from deebase._lanes.interface import Params, Rows
 from deebase._sql.statement import SLOW, Statement
 from deebase._types.forms.moment_forms import KINDS
@@ -238,7 +238,7 @@ class LoopReads:
             self._rests_until = math.inf
         elif self._pool.idle and not self._pool.closed:
             lane = self._pool.idle[0]
-            self._version, self._raw = lane.session.version, lane.raw
+            self._version, self._raw = lane.session.version, lane.worker.raw
         return learned.rows
 
     def _look_at(self, statement: Statement, args: Params, raw: sqlite3.Connection) -> _Learned:

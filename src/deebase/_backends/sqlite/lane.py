@@ -1,21 +1,19 @@
-"""One SQLite lane: a connection with a thread, where one hop to the thread runs many statements."""
+"""One SQLite lane: a connection with a thread, to which the event loop sends statements and transaction control."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
-from itertools import groupby
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deebase._backends.sqlite.guard import SqliteGuard
-from deebase._backends.sqlite.job import (
+from deebase._backends.sqlite.session_state import LaneSession
+from deebase._backends.sqlite.thread.job import (
     BEGIN,
     BEGIN_READING,
     CALL,
@@ -28,24 +26,16 @@ from deebase._backends.sqlite.job import (
     READ_ONLY,
     ROWS,
     WRITABLE,
-    Cancelled,
     Hop,
     Job,
     JobFuture,
     SqliteCursor,
     Unstoppable,
-    control,
-    deny,
-    is_busy,
     nothing,
     release,
     savepoint,
 )
-from deebase._backends.sqlite.schema_calls import quoted_texts
-from deebase._backends.sqlite.schema_calls.callbacks import raise_failure
-from deebase._backends.sqlite.schema_calls.trust import is_unsafe, trust_if_harmless
-from deebase._backends.sqlite.session_state import LaneSession
-from deebase._backends.sqlite.triggers import Triggers
+from deebase._backends.sqlite.thread.worker import LaneWorker
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Params, Rows, Values
 from deebase._lanes.pool import LanePool, closed_while_running
 from deebase._lanes.shield import run_shielded
@@ -55,263 +45,49 @@ from deebase._sqltext.dialects import SQLITE
 
 T = TypeVar("T")
 
-#: Instructions of SQLite's virtual machine between two checks of the cancel token.
-PROGRESS_STEPS = 10_000
-
-# A long statement would keep its processor for a time slice of the scheduler (some ms), and the thread of a short
-# statement that was woken there would wait for it.
-_offer_processor: Callable[[], object] = getattr(os, "sched_yield", partial(time.sleep, 0))
-
 
 class SqliteLane:
-    """One connection, its thread, and the statement that runs on it now."""
+    """One connection, as the event loop uses it; ``worker`` runs its statements in the thread of the connection."""
 
     def __init__(
         self, connection: AsyncConnection, driver: Any, loop: asyncio.AbstractEventLoop, timeout: float
     ) -> None:
         self.connection: AsyncConnection = connection
         self.driver: Any = driver
-        self.raw: sqlite3.Connection = driver._conn
+        self.worker: LaneWorker = LaneWorker(driver._conn)
         # The work queue of aiosqlite (SQLAlchemy's dialect uses it too): its functions run in the connection's
         # thread, in order.
         self.put: Callable[[tuple[Hop, Hop]], None] = driver._tx.put_nowait
         self._loop = loop
         self.timeout: float = timeout or math.inf
-        self.current: Job | None = None
         self.holder: str = ""
         self.since: float = 0.0
         self.on_error: Callable[[BaseException], None] | None = None
         self.pool: LanePool[SqliteLane] | None = None
         #: The session statements of the user that ran on the connection.
         self.session: LaneSession = LaneSession()
-        self.triggers: Triggers = Triggers()
         self.broken: bool = False
         #: The connection was opened so that it cannot write.
         self.is_reader: bool = False
         #: A transaction has made the connection read-only until its end.
         self._is_read_only: bool = False
-        #: Transaction control that the thread runs before the next statement, so that it needs no hop. The loop adds to
-        #: it, and only the thread removes what it ran: a cancelled statement may run, or not.
-        self._ahead: list[Statement] = []
-        #: Whether BEGIN ran in the transaction that the lane is lent to, and whether anything was sent in it.
-        self._has_begun: bool = True
+        #: Whether anything was sent in the transaction that the lane is lent to.
         self._has_sent: bool = True
         #: Whether the transaction ends with the next statement, by its result.
         self.is_last: Callable[[Any], bool] | None = None
         #: The answer to a COMMIT that was sent ahead of ``commit``.
         self.committing: asyncio.Future[Any] | None = None
-        #: The user has access to the connection: control is sent at once, and what was waiting is sent by this job.
-        self._is_lent: bool = False
+        #: The end of the transaction control that was waiting when the user got access to the connection.
         self._flushing: asyncio.Future[Any] | None = None
-        #: Why the transaction could not begin on a connection that is lent, which then refuses every statement.
-        self._refusal: BaseException | None = None
-        #: Whether a harmless schema is trusted when it needs it (module ``trust``).
-        self.trusts: bool = False
-        #: The functions of the application that statements may call where only reading is allowed.
-        self.added: frozenset[str] | None = None
-        #: The thread has ended: further work would never finish.
-        self.closed: bool = False
-
-    def watch(self) -> None:
-        """Install the handler that ends a statement whose caller was cancelled."""
-
-        def wanted() -> int:
-            _offer_processor()
-            job = self.current
-            return 1 if job is not None and (self.closed or job.cancelled) else 0
-
-        self.raw.set_progress_handler(wanted, PROGRESS_STEPS)
-
-    def run(self, jobs: list[Job], *, alone: bool) -> None:
-        """Run jobs, in the thread of the connection.
-
-        Args:
-            jobs: the jobs; each gets its result or its error.
-            alone: they run outside of a transaction.
-        """
-        try:
-            self._run_all(jobs, alone)
-        except BaseException as error:
-            # The connection itself failed (a rollback on a full disk): no caller may assume success.
-            self.broken = True
-            for job in jobs:
-                if job.result is None and job.error is None:
-                    job.error = closed_while_running() if self.closed else error
-
-    def _run_all(self, jobs: list[Job], alone: bool) -> None:
-        if not alone:
-            for job in jobs:
-                self._run_one(job)
-            return
-        for shares, group in groupby(jobs, self._shares_commit):
-            if shares:
-                self._run_shared(list(group))
-                continue
-            for job in group:
-                self._run_one(job)
-                if self.raw.in_transaction:
-                    # A statement outside of a transaction must not leave one open on the lane.
-                    self.raw.rollback()
-
-    def _shares_commit(self, job: Job) -> bool:
-        # A collation that fails is noticed after the statement, which must not be committed then.
-        return job.statement.shares_commit or (self.added is not None and job.statement.writes is not None)
-
-    def _run_one(self, job: Job) -> None:
-        if job.cancelled:
-            return
-        if self.closed:
-            job.error = closed_while_running()
-            return
-        if (self._ahead or self._refusal) and job.mode != CLEANUP and not self._catch_up(job):
-            return
-        started = time.perf_counter()
-        try:
-            if job.statement.reread is not None and job.mode == ROWS:
-                job.result = self.triggers.stored(self.raw, job.statement, lambda: self._perform_patiently(job, [job]))
-            else:
-                job.result = self._perform_patiently(job, [job])
-        except BaseException as error:  # any error belongs to the caller
-            job.error = self._failure(error)
-        seconds = time.perf_counter() - started
-        job.statement.last_seconds = seconds
-        job.statement.ran(seconds)
-        if job.is_last is not None:
-            self._commit_after(job, job.is_last)
-
-    def _commit_after(self, job: Job, is_last: Callable[[Any], bool]) -> None:
-        """Commit the transaction of a statement that succeeded and is its last one."""
-        if job.error is not None or job.cancelled or not is_last(job.result):
-            return
-        try:
-            self._perform_patiently(control(COMMIT, [job]), [job])
-            job.commit = True
-        except BaseException as error:  # any error belongs to ``commit``
-            job.commit = self._failure(error)
-
-    def _catch_up(self, job: Job) -> bool:
-        """Run the transaction control that waits for a statement, and return whether the statement may follow.
-
-        What fails keeps waiting, and with it every statement, until the transaction or the savepoint is undone.
-        """
-        ahead = self._ahead
-        try:
-            if self._refusal is not None:
-                raise self._refusal
-            while ahead:
-                self._perform_patiently(control(ahead[0], [job]), [job])
-                self._has_begun = True
-                del ahead[0]
-        except BaseException as error:
-            if self._is_lent and self._refusal is None:
-                # Statements of the user may follow, which would run without the transaction.
-                self._refusal = error
-                self.raw.set_authorizer(deny)
-            job.error = self._failure(error)
-        return job.error is None and not job.cancelled
-
-    def _perform_patiently(self, job: Job, callers: list[Job]) -> Any:
-        """Run a statement that may have to wait for another process, up to the job's deadline.
-
-        Each attempt waits ``busy_timeout`` inside SQLite. Between two attempts the callers are checked, which a long
-        wait inside SQLite would not do.
-        """
-        raw = self.raw
-        self.current = job
-        try:
-            while True:
-                try:
-                    result = job.perform(raw)
-                    if self.added is not None:
-                        raise_failure()
-                    return result
-                except sqlite3.DatabaseError as error:
-                    raise_failure()
-                    # Refused before anything was done; a function (CALL) may have run statements before.
-                    if job.mode < CALL and self.is_allowed_now(error):
-                        continue
-                    waits = not raw.in_transaction or job.statement.sql == "COMMIT"
-                    if not (waits and is_busy(error)) or time.monotonic() >= job.deadline:
-                        raise
-                    if self.closed or all(caller.cancelled for caller in callers):
-                        raise Cancelled from error
-        finally:
-            self.current = None
-
-    def is_allowed_now(self, error: BaseException) -> bool:
-        """Whether what failed in the schema of the file was allowed just now."""
-        if is_unsafe(error):
-            return self.trusts and trust_if_harmless(self.raw)
-        return quoted_texts.accept_if_needed(self.raw, error)
-
-    def _failure(self, error: BaseException) -> BaseException:
-        # If the closing lane interrupted the statement, report that.
-        return closed_while_running() if self.closed else error
-
-    def _run_shared(self, jobs: list[Job]) -> None:
-        """Run writes of one row each in one transaction, or each in its own if that fails.
-
-        An error that ends the whole transaction (RAISE(ROLLBACK), an interrupted write, a deferred foreign key at
-        COMMIT, a full disk) undoes all of them before any caller was answered.
-        """
-        while jobs := [job for job in jobs if not job.cancelled]:
-            failure = self._commit(jobs)
-            if failure is None:
-                return
-            if len(jobs) == 1:
-                jobs[0].error = self._failure(failure)
-                return
-            if not is_busy(failure):
-                for job in jobs:
-                    self._run_shared([job])
-                return
-            # Another process holds the lock: callers whose time is up get the error, the others keep waiting.
-            now = time.monotonic()
-            for job in jobs:
-                if job.deadline <= now:
-                    job.error = failure
-            jobs = [job for job in jobs if job.deadline > now]
-
-    def _commit(self, jobs: list[Job]) -> BaseException | None:
-        """Run writes in one transaction; return the error if none was saved, None if all were.
-
-        A single write gets a transaction too, so that errors have the same effect as in a batch (in autocommit mode
-        SQLite keeps the row after RAISE(FAIL)), and its duration is measured without the commit.
-        """
-        try:
-            self._perform_patiently(control(BEGIN, jobs), jobs)
-            for job in jobs:
-                self._run_row(job, lone=len(jobs) == 1)
-            self._perform_patiently(control(COMMIT, jobs), jobs)
-        except BaseException as error:  # of any kind: none of them is stored
-            for job in jobs:
-                job.result = job.error = None
-            if self.raw.in_transaction:
-                self.raw.rollback()
-            return error
-        return None
-
-    def _run_row(self, job: Job, *, lone: bool) -> None:
-        """Run one write of a transaction; if it fails, undo it, or raise its error if it is the only write."""
-        raw = self.raw
-        if not lone:
-            raw.execute("SAVEPOINT deebase_row")
-        self._run_one(job)
-        if job.error is not None:
-            if lone or not raw.in_transaction:
-                raise job.error
-            raw.execute("ROLLBACK TO deebase_row")
-        if not lone:
-            raw.execute("RELEASE deebase_row")
 
     def _send(self, statement: Statement, args: Any, mode: int, future: JobFuture | None = None) -> Job:
         """Send one statement to the thread."""
-        if self.closed:
+        if self.worker.closed:
             raise closed_while_running()
         self._has_sent = True
         job = Job(future or JobFuture(loop=self._loop), statement, args, mode)
         job.deadline = time.monotonic() + self.timeout
-        job.is_last = None if self._is_lent or self._is_read_only else self.is_last
+        job.is_last = None if self.worker.is_lent or self._is_read_only else self.is_last
         self.is_last = None
         hop = Hop(self._loop, _deliver, self, [job], alone=False)
         self.put((hop, hop))
@@ -351,13 +127,13 @@ class SqliteLane:
                     cursor = raw.execute(statement.sql, args)
                 except sqlite3.DatabaseError as error:
                     # Refused while it was compiled, before anything was done.
-                    if not self.is_allowed_now(error):
+                    if not self.worker.is_allowed_now(error):
                         raise
                     cursor = raw.execute(statement.sql, args)
                 result.extend(cursor.fetchall())
             return result
 
-        return await self.call(lambda raw: self.triggers.stored(raw, statement, lambda: run(raw)))
+        return await self.call(lambda raw: self.worker.triggers.stored(raw, statement, lambda: run(raw)))
 
     async def write_schema(self, statements: Sequence[Statement]) -> None:
         """Run statements that change sqlite_schema, and read it again; in one hop, so that no other statement may."""
@@ -388,40 +164,40 @@ class SqliteLane:
         if not read_only:
             # Never deferred: a transaction that reads and then writes fails at once if another connection wrote in
             # between, and busy_timeout does not help (SQLITE_BUSY_SNAPSHOT).
-            self._ahead.append(BEGIN)
+            self.worker.ahead.append(BEGIN)
         elif self.is_reader:
-            self._ahead.append(BEGIN_READING)
+            self.worker.ahead.append(BEGIN_READING)
         else:
             # The one lane of a memory database can write.
             self._is_read_only = True
-            self._ahead += (BEGIN_READING, READ_ONLY)
-        self._has_begun = self._has_sent = False
+            self.worker.ahead += (BEGIN_READING, READ_ONLY)
+        self.worker.has_begun = self._has_sent = False
         self.committing = self.is_last = None
 
     async def flush(self) -> None:
         """Run the transaction control that waits for the next statement."""
         # The driver may open a transaction of SQLAlchemy on the connection.
-        self._is_lent = True
+        self.worker.is_lent = True
         if self._flushing is not None:
             await asyncio.shield(self._flushing)
-        elif self._ahead:
+        elif self.worker.ahead:
             await self.call(nothing)
 
     async def set_savepoint(self, name: str, *, read_only: bool = False) -> None:
-        self._ahead += (savepoint(name), *([READ_ONLY] if read_only else ()))
-        if self._is_lent:
+        self.worker.ahead += (savepoint(name), *([READ_ONLY] if read_only else ()))
+        if self.worker.is_lent:
             await self.call(nothing)
 
     async def release_savepoint(self, name: str, *, read_only: bool = False) -> None:
         # A COMMIT that was sent has released all.
         if self.committing is None:
-            self._ahead += (release(name), *([WRITABLE] if read_only else ()))
-            if self._is_lent:
+            self.worker.ahead += (release(name), *([WRITABLE] if read_only else ()))
+            if self.worker.is_lent:
                 await self.call(nothing)
 
     async def undo_savepoint(self, name: str, *, read_only: bool = False) -> None:
         def undo(raw: sqlite3.Connection) -> None:
-            ahead, saved = self._ahead, savepoint(name)
+            ahead, saved = self.worker.ahead, savepoint(name)
             if saved in ahead:
                 # Nothing was done after it, and names of earlier savepoints may be the same.
                 del ahead[len(ahead) - 1 - ahead[::-1].index(saved) :]
@@ -439,13 +215,13 @@ class SqliteLane:
         if self._has_sent:
             await self._do(CALLED, function, CLEANUP)
         else:
-            function(self.raw)
+            function(self.worker.raw)
 
     def send_commit(self) -> asyncio.Future[Any] | None:
         """Send COMMIT, unless more than that ends the transaction; a task that is cancelled still waits for it."""
         if self.committing is not None:
             return self.committing
-        if not self._has_sent or self._is_lent or self._is_read_only:
+        if not self._has_sent or self.worker.is_lent or self._is_read_only:
             return None
         self.committing = self._send(COMMIT, (), COUNT, Unstoppable(loop=self._loop)).future
         return self.committing
@@ -457,8 +233,8 @@ class SqliteLane:
         elif self._has_sent:
             await self._do(COMMIT, (), COUNT)
         else:
-            self._ahead.clear()
-            self._has_begun = True
+            self.worker.ahead.clear()
+            self.worker.has_begun = True
 
     def commit_reached(self, error: BaseException) -> Literal["sent"]:
         """Return that a COMMIT reaches the database: there is no link that could be lost."""
@@ -466,10 +242,10 @@ class SqliteLane:
 
     async def roll_back(self) -> None:
         def undo(raw: sqlite3.Connection) -> None:
-            self._ahead.clear()
-            self._has_begun, self.committing = True, None
+            self.worker.ahead.clear()
+            self.worker.has_begun, self.committing = True, None
             # A connection that refuses every statement is not used again.
-            self.broken = self.broken or self._refusal is not None
+            self.broken = self.broken or self.worker.refusal is not None
             if raw.in_transaction:
                 raw.rollback()
 
@@ -494,7 +270,7 @@ class SqliteLane:
         """Open a cursor that reads ``size`` rows at once; a guarded statement can only read."""
         if guarded:
             read_query(statement.sql, SQLITE)
-        cursor = SqliteCursor(self, size, SqliteGuard(statement.sql, self.added or ()) if guarded else None)
+        cursor = SqliteCursor(self, size, SqliteGuard(statement.sql, self.worker.added or ()) if guarded else None)
         try:
             await self.call(lambda raw: cursor.open(raw, statement.sql, args))
         except BaseException:
@@ -506,17 +282,17 @@ class SqliteLane:
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open, begins with the next statement, or ended with the last one."""
-        return not self._has_begun or self.committing is not None or self.raw.in_transaction
+        return not self.worker.has_begun or self.committing is not None or self.worker.raw.in_transaction
 
     @property
     def lost(self) -> bool:
-        return self.closed or self.driver._connection is None
+        return self.worker.closed or self.driver._connection is None
 
     def lend(self, on_error: Callable[[BaseException], None]) -> None:
         """Prepare for statements of the user that SQLAlchemy runs on the connection."""
         self.on_error = on_error
-        self._is_lent = True
-        if self._ahead and self._flushing is None:
+        self.worker.is_lent = True
+        if self.worker.ahead and self._flushing is None:
             # The thread runs it before what the user sends. If it fails, nothing of the user runs.
             self._flushing = self._send(CALLED, nothing, CALL).future
             self._flushing.add_done_callback(self._flushed)
@@ -530,7 +306,7 @@ class SqliteLane:
 
     async def settle(self) -> None:
         """Make the connection writable again; other changes of the session apply to every connection."""
-        self._is_lent, self._flushing = False, None
+        self.worker.is_lent, self._flushing = False, None
         if self._is_read_only and not self.broken and not self.lost:
             if self._has_sent:
                 await self.count(WRITABLE, ())
@@ -555,11 +331,11 @@ class SqliteLane:
 
     def cut_off(self) -> None:
         """End the running statement, and refuse further ones."""
-        self.closed = True
+        self.worker.closed = True
 
     async def close(self) -> None:
         """Return the connection to SQLAlchemy's engine."""
-        self.closed = True
+        self.worker.closed = True
         await self.connection.close()
 
 

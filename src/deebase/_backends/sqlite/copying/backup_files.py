@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from deebase._backends.additions import Additions
 from deebase._backends.sqlite.connections import add_functions
-from deebase._backends.sqlite.job import is_busy
 from deebase._backends.sqlite.schema_calls import callbacks, quoted_texts
 from deebase._backends.sqlite.schema_calls.callbacks import lacks_addition
 from deebase._backends.sqlite.schema_calls.trust import trust_if_needed
+from deebase._backends.sqlite.thread.job import is_busy
 from deebase.errors import DatabaseError
 
 _ALL: Final = 2**31 - 1

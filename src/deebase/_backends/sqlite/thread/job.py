@@ -121,7 +121,15 @@ class Hop:
 
     def __call__(self) -> None:
         """Run the jobs, in the thread of the connection."""
-        self.lane.run(self.jobs, alone=self.alone)
+        worker = self.lane.worker
+        try:
+            worker.run(self.jobs, alone=self.alone)
+        except BaseException as error:
+            # The connection itself failed (a rollback on a full disk): no caller may assume success.
+            self.lane.broken = True
+            for job in self.jobs:
+                if job.result is None and job.error is None:
+                    job.error = worker.failure(error)
 
     def get_loop(self) -> Hop:
         """Return the loop that the driver posts its result to, which is this object."""
@@ -155,7 +163,7 @@ class SqliteCursor:
         try:
             self._begin(raw, sql, args)
         except sqlite3.DatabaseError as error:
-            if not self._lane.is_allowed_now(error):
+            if not self._lane.worker.is_allowed_now(error):
                 raise
             self._begin(raw, sql, args)
 
@@ -199,7 +207,7 @@ class SqliteCursor:
 
     async def close(self) -> None:
         """End the statement, which ends its read of the database."""
-        if self._lane.closed:
+        if self._lane.worker.closed:
             # The thread has ended. The statement keeps the file open while a reference to it exists.
             self._cursor = None
         else:
