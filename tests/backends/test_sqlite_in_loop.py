@@ -248,7 +248,7 @@ async def test_a_slow_disk_sends_a_statement_to_the_lanes_for_a_while(
     reads._budget = 0.005
     blocks = [0]
     monkeypatch.setattr(in_loop, "time", Clock)
-    monkeypatch.setattr(in_loop, "_blocks_read", lambda: blocks[0])
+    monkeypatch.setattr(in_loop, "blocks_read", lambda: blocks[0])
     reads._turn_ends = 0.0
     blocks[0] = reads._blocks_read + 8
     assert await world.in_loop(lambda: world.books.get(7)) == 1

@@ -11,20 +11,16 @@ import asyncio
 import math
 import os
 import sqlite3
-import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from deebase._backends.sqlite.job import CALL, ROWS
+from deebase._backends.sqlite.job import CALL, ROWS, blocks_read
 from deebase._lanes.interface import Params, Rows
 from deebase._sql.statement import SLOW, Statement
 from deebase._types.forms.moment_forms import KINDS
-
-if sys.platform == "linux":
-    import resource
 
 if TYPE_CHECKING:
     from deebase._backends.sqlite.engine import SqlitePool
@@ -43,8 +39,8 @@ LEARNING = 0.1
 #: The longest rest, and the time until a connection that could not be opened is tried again (seconds).
 LONGEST_REST, RETRY = 60.0, 1.0
 
-#: Instructions that may take any time: functions (LIKE is one), counting a whole table, virtual tables. A list of keys is
-#: the virtual table json_each, which takes at most as long as its text is.
+#: Instructions that may take any time: functions (LIKE is one), counting a whole table, virtual tables except for the
+#: list of keys: reading it takes as long as its text is.
 _LONG_INSTRUCTIONS = ("Function", "PureFunc", "Agg", "Count", "VOpen")
 _LISTED_KEYS = "EXPLAIN SELECT 1 FROM json_each('[]')"
 _QUICK_FUNCTIONS = tuple(f"{kind.name}(" for kind in KINDS)
@@ -94,7 +90,7 @@ class LoopReads:
         self._learning = False
         self._resting: dict[Statement, float] = {}
         self._rests_until = 0.0
-        self._blocks_read = _blocks_read()
+        self._blocks_read = blocks_read()
 
     def is_ready_for(self, statement: Statement) -> bool:
         """Whether a read would run at once."""
@@ -190,7 +186,7 @@ class LoopReads:
 
     def _was_slow(self, statement: Statement, seconds: float, started: float) -> None:
         """Give a statement a rest if the disk was slow, and not only the machine busy."""
-        before, self._blocks_read = self._blocks_read, _blocks_read()
+        before, self._blocks_read = self._blocks_read, blocks_read()
         if self._blocks_read != before:
             statement.ran(seconds)
             statement.runs_in_loop = None
@@ -271,8 +267,3 @@ def _may_take_long(instruction: str, operand: Any, quick: Collection[Any], forei
     if instruction.startswith(_LONG_INSTRUCTIONS):
         return operand not in quick and not text.startswith(_QUICK_FUNCTIONS)
     return any(name in text for name in foreign)
-
-
-def _blocks_read() -> int:
-    """Return the number of blocks that this thread had to read from disks; 0 where the system does not count them."""
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock if sys.platform == "linux" else 0

@@ -32,6 +32,7 @@ from deebase._backends.sqlite.job import (
     Hop,
     Job,
     JobFuture,
+    Meter,
     SqliteCursor,
     Unstoppable,
     control,
@@ -109,6 +110,7 @@ class SqliteLane:
         self.trusts: bool = False
         #: The functions of the application that statements may call where only reading is allowed.
         self.added: frozenset[str] | None = None
+        self._meter: Meter = Meter()
         #: The thread has ended: further work would never finish.
         self.closed: bool = False
 
@@ -165,7 +167,7 @@ class SqliteLane:
             return
         if (self._ahead or self._refusal) and job.mode != CLEANUP and not self._catch_up(job):
             return
-        started = time.perf_counter()
+        self._meter.start()
         try:
             if job.statement.reread is not None and job.mode == ROWS:
                 job.result = self.triggers.stored(self.raw, job.statement, lambda: self._perform_patiently(job, [job]))
@@ -173,9 +175,7 @@ class SqliteLane:
                 job.result = self._perform_patiently(job, [job])
         except BaseException as error:  # any error belongs to the caller
             job.error = self._failure(error)
-        seconds = time.perf_counter() - started
-        job.statement.last_seconds = seconds
-        job.statement.ran(seconds)
+        self._meter.stop(job.statement)
         if job.is_last is not None:
             self._commit_after(job, job.is_last)
 
