@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 STEPS = 1000
 #: The longest text or BLOB (bytes). SQLite copies one in a single instruction, which nothing interrupts.
 LONGEST = 65_536
+#: The part of the budget in which the reads of one turn of the event loop begin: the others wait for the next turn.
+SHARE_OF_A_TURN = 0.5
 #: Reads that wait for the next turn at most; the others go to a lane.
 MOST_WAITING = 64
 #: A statement that waited for the disk stays out of the loop for this many times as long, so that at most one
@@ -119,10 +121,10 @@ class LoopReads:
         return self._lanes.run(statement, args, ROWS)
 
     def _begin_turn(self, now: float) -> bool:
-        """Whether a read may begin in this turn of the event loop: the reads of one turn begin within the budget."""
+        """Whether a read may run in this turn of the event loop."""
         if self._turn_ends:
             return now < self._turn_ends
-        self._turn_ends = now + self._budget
+        self._turn_ends = now + SHARE_OF_A_TURN * self._budget
         self._loop.call_soon(self._next_turn)
         return True
 
@@ -239,7 +241,7 @@ class LoopReads:
         mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
         foreign = {name for (_, name) in raw.execute("PRAGMA collation_list")} - _QUICK_COLLATIONS
         # P4 of VOpen identifies the virtual table within the connection.
-        quick = [step[5] for step in raw.execute(_LISTED_KEYS) if step[1] == "VOpen"]
+        quick = [step[5] for step in raw.execute(_LISTED_KEYS) if step[1] == "VOpen" and step[5]]
         plan = raw.execute(f"EXPLAIN {statement.sql}", args).fetchall()
         allowed = not any(_may_take_long(step[1], step[5], quick, foreign) for step in plan)
         # Compiles it for the loop, and reads the pages that all its runs need.
