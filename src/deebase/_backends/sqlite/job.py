@@ -77,7 +77,7 @@ class Cancelled(Exception):
 class Job(Waiter):
     """One statement that a lane runs; its thread checks ``cancelled``."""
 
-    future: JobFuture
+    future: JobFuture  # pyright: ignore[reportIncompatibleVariableOverride]
     statement: Statement
     args: Any
     mode: int
