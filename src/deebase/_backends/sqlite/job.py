@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: function of the last kind runs without the transaction control that waits for the next statement.
 ROWS, COUNT, RAW, MANY, CALL, CLEANUP = range(6)
 
-#: A statement that took longer (seconds) may have waited, so that its duration is looked at more closely.
+#: A statement that took longer (seconds) may have waited: only then is it worth asking how much of it was work.
 LOOK_CLOSER = 0.0001
 
 
