@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +22,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from deebase import ConnectionError, Database, ForeignKey, NotFoundError, QueryError, Table
-from deebase._backends.sqlite import in_loop
+from deebase._backends.sqlite import in_loop, job
+from deebase._sql.statement import Statement
 from tests.support.driver_faults import sqlite_error
 
 Rows = Table[dict[str, Any]]
@@ -252,7 +254,7 @@ async def test_a_slow_disk_sends_a_statement_to_the_lanes_for_a_while(
     reads._budget = 0.005
     blocks = [0]
     monkeypatch.setattr(in_loop, "time", Clock)
-    monkeypatch.setattr(in_loop, "_blocks_read", lambda: blocks[0])
+    monkeypatch.setattr(in_loop, "blocks_read", lambda: blocks[0])
     reads._turn_ends = 0.0
     blocks[0] = reads._blocks_read + 8
     assert await world.in_loop(lambda: world.books.get(7)) == 1
@@ -263,6 +265,76 @@ async def test_a_slow_disk_sends_a_statement_to_the_lanes_for_a_while(
     now[0] += in_loop.REST * 0.011
     await world.warm(lambda: world.books.get(7))
     assert await world.in_loop(lambda: world.books.get(7)) == 1
+
+
+async def test_one_slow_run_on_a_busy_machine_changes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = world.db._core.executor.lanes()._loop_reads  # type: ignore[attr-defined]
+    await world.warm(lambda: world.books.get(7))
+    reads._budget = in_loop.SLOW / 5
+    now = [1000.0]
+
+    class Clock:
+        @staticmethod
+        def perf_counter() -> float:
+            now[0] += 0.05 if slow else 0.0
+            return now[0]
+
+    slow = True
+    monkeypatch.setattr(in_loop, "time", Clock)
+    monkeypatch.setattr(in_loop, "blocks_read", lambda: reads._blocks_read)
+    reads._turn_ends = 0.0
+    statement = world.books._source.by_pk.statement  # type: ignore[union-attr]
+    statement.usual_seconds = reads._budget / 10
+    assert await world.in_loop(lambda: world.books.get(7)) == 1
+    slow = False
+    assert await world.in_loop(lambda: world.books.get(7)) == 1
+    slow = True
+    usual: list[float] = []
+    for _ in range(6):
+        await asyncio.sleep(0)
+        await world.books.get(7)
+        usual.append(statement.usual_seconds)
+    assert max(usual) > reads._budget
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_waiting_does_not_count_as_work(waits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    statement, meter = Statement("SELECT 1", reads=True), job.Meter()
+    wall, worked, blocks = [5.0], [1.0], [0]
+    clock = SimpleNamespace(perf_counter=lambda: wall[0], thread_time=lambda: worked[0])
+    monkeypatch.setattr(job, "time", clock)
+    monkeypatch.setattr(job, "blocks_read", lambda: blocks[0])
+    meter.start()
+    wall[0], worked[0], blocks[0] = 5.5, 1.25, 0 if waits else 8
+    meter.stop(statement)
+    assert (statement.last_seconds, statement.usual_seconds) == (0.5, 0.25 if waits else 0.5)
+
+
+async def test_the_task_of_a_job_goes_on_in_the_turn_of_its_result() -> None:
+    loop = asyncio.get_running_loop()
+    order: list[object] = []
+
+    async def wait(future: asyncio.Future[Any]) -> None:
+        try:
+            order.append(await future)
+        except (ValueError, asyncio.CancelledError) as error:
+            order.append(type(error))
+
+    futures = [job.JobFuture(loop=loop) for _ in range(4)]
+    tasks = [asyncio.create_task(wait(future)) for future in futures]
+    await asyncio.sleep(0)
+    tasks[2].cancel()
+
+    def answer() -> None:
+        futures[0].resume("first", None)
+        futures[1].resume(None, ValueError("second"))
+        futures[2].resume("too late", None)
+        order.append("end of the turn")
+        futures[3].set_result("by the loop")
+
+    loop.call_soon(answer)
+    await asyncio.wait(tasks)
+    assert order == [asyncio.CancelledError, "first", ValueError, "end of the turn", "by the loop"]
 
 
 @pytest.mark.parametrize("size", [in_loop.LONGEST + 1, 10_000_000])

@@ -11,20 +11,16 @@ import asyncio
 import math
 import os
 import sqlite3
-import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from deebase._backends.sqlite.thread.job import CALL, ROWS
+from deebase._backends.sqlite.thread.job import CALL, ROWS, blocks_read
 from deebase._lanes.interface import Params, Rows
 from deebase._sql.statement import SLOW, Statement
 from deebase._types.forms.moment_forms import KINDS
-
-if sys.platform == "linux":
-    import resource
 
 if TYPE_CHECKING:
     from deebase._backends.sqlite.engine import SqlitePool
@@ -33,6 +29,8 @@ if TYPE_CHECKING:
 STEPS = 1000
 #: The longest text or BLOB (bytes). SQLite copies one in a single instruction, which nothing interrupts.
 LONGEST = 65_536
+#: The part of the budget in which the reads of one turn of the event loop begin: the others wait for the next turn.
+SHARE_OF_A_TURN = 0.5
 #: Reads that wait for the next turn at most; the others go to a lane.
 MOST_WAITING = 64
 #: A statement that waited for the disk stays out of the loop for this many times as long, so that at most one
@@ -46,8 +44,8 @@ OPENING = 1.0
 #: The longest rest, and the time until a connection that could not be opened is tried again (seconds).
 LONGEST_REST, RETRY = 60.0, 1.0
 
-#: Instructions that may take any time: functions (LIKE is one), counting a whole table, virtual tables. A list of keys
-#: is the virtual table json_each, which takes at most as long as its text is.
+#: Instructions that may take any time: functions (LIKE is one), counting a whole table, virtual tables except for the
+#: list of keys: reading it takes as long as its text is.
 _LONG_INSTRUCTIONS = ("Function", "PureFunc", "Agg", "Count", "VOpen")
 _LISTED_KEYS = "EXPLAIN SELECT 1 FROM json_each('[]')"
 _QUICK_FUNCTIONS = tuple(f"{kind.name}(" for kind in KINDS)
@@ -98,7 +96,7 @@ class LoopReads:
         self._learning = False
         self._resting: dict[Statement, float] = {}
         self._rests_until = 0.0
-        self._blocks_read = _blocks_read()
+        self._blocks_read = blocks_read()
 
     def is_ready_for(self, statement: Statement) -> bool:
         """Whether a read would run at once."""
@@ -127,10 +125,10 @@ class LoopReads:
         return self._lanes.run(statement, args, ROWS)
 
     def _begin_turn(self, now: float) -> bool:
-        """Whether a read may begin in this turn of the event loop: the reads of one turn begin within the budget."""
+        """Whether a read may run in this turn of the event loop."""
         if self._turn_ends:
             return now < self._turn_ends
-        self._turn_ends = now + self._budget
+        self._turn_ends = now + SHARE_OF_A_TURN * self._budget
         self._loop.call_soon(self._next_turn)
         return True
 
@@ -196,7 +194,7 @@ class LoopReads:
 
     def _was_slow(self, statement: Statement, seconds: float, started: float) -> None:
         """Give a statement a rest if the disk was slow, and not only the machine busy."""
-        before, self._blocks_read = self._blocks_read, _blocks_read()
+        before, self._blocks_read = self._blocks_read, blocks_read()
         if self._blocks_read != before:
             statement.ran(seconds)
             statement.runs_in_loop = None
@@ -251,7 +249,7 @@ class LoopReads:
             mode = raw.execute("PRAGMA journal_mode").fetchone()[0]
             foreign = {name for (_, name) in raw.execute("PRAGMA collation_list")} - _QUICK_COLLATIONS
             # P4 of VOpen identifies the virtual table within the connection.
-            quick = [step[5] for step in raw.execute(_LISTED_KEYS) if step[1] == "VOpen"]
+            quick = [step[5] for step in raw.execute(_LISTED_KEYS) if step[1] == "VOpen" and step[5]]
             plan = raw.execute(f"EXPLAIN {statement.sql}", args).fetchall()
             allowed = not any(_may_take_long(step[1], step[5], quick, foreign) for step in plan)
             # Compiles it for the loop, and reads the pages that all its runs need.
@@ -281,8 +279,3 @@ def _may_take_long(instruction: str, operand: Any, quick: Collection[Any], forei
     if instruction.startswith(_LONG_INSTRUCTIONS):
         return operand not in quick and not text.startswith(_QUICK_FUNCTIONS)
     return any(name in text for name in foreign)
-
-
-def _blocks_read() -> int:
-    """Return the number of blocks that this thread had to read from disks; 0 where the system does not count them."""
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock if sys.platform == "linux" else 0

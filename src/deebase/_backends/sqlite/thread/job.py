@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import Context
@@ -17,12 +19,18 @@ from deebase._lanes.interface import Columns, Params, Rows, Values
 from deebase._lanes.pool import Waiter
 from deebase._sql.statement import Statement
 
+if sys.platform == "linux":
+    import resource
+
 if TYPE_CHECKING:
     from deebase._backends.sqlite.lane import SqliteLane
 
 #: Results of jobs: rows, their number, columns and rows, the number for many parameters, the result of a function; the
 #: function of the last kind runs without the transaction control that waits for the next statement.
 ROWS, COUNT, RAW, MANY, CALL, CLEANUP = range(6)
+
+#: A statement that took longer (seconds) may have waited: only then is it worth asking how much of it was work.
+LOOK_CLOSER = 0.0001
 
 
 class JobFuture(asyncio.Future[Any]):
@@ -69,7 +77,7 @@ class Cancelled(Exception):
 class Job(Waiter):
     """One statement that a lane runs; its thread checks ``cancelled``."""
 
-    future: JobFuture
+    future: JobFuture  # pyright: ignore[reportIncompatibleVariableOverride]
     statement: Statement
     args: Any
     mode: int
@@ -264,3 +272,33 @@ def is_busy(error: BaseException) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     locked = code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     return locked and code != sqlite3.SQLITE_BUSY_SNAPSHOT
+
+
+def blocks_read() -> int:
+    """Return the number of blocks that this thread had to read from disks; 0 where the system does not count them."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock if sys.platform == "linux" else 0
+
+
+class Meter:
+    """Measures the statements of a connection, in its thread."""
+
+    __slots__ = ("_blocks_read", "_started", "_worked")
+
+    def __init__(self) -> None:
+        self._blocks_read = 0
+
+    def start(self) -> None:
+        self._started, self._worked = time.perf_counter(), time.thread_time()
+
+    def stop(self, statement: Statement) -> None:
+        """Record the duration of a statement.
+
+        Without a read of the disk, time in which the thread did not work does not count for the event loop: the thread
+        waited for a processor, or for Python's lock after each row.
+        """
+        seconds = statement.last_seconds = time.perf_counter() - self._started
+        if seconds > LOOK_CLOSER:
+            before, self._blocks_read = self._blocks_read, blocks_read()
+            if self._blocks_read == before:
+                seconds = time.thread_time() - self._worked
+        statement.ran(seconds)

@@ -21,6 +21,7 @@ from deebase._backends.sqlite.thread.job import (
     ROWS,
     Cancelled,
     Job,
+    Meter,
     control,
     deny,
     is_busy,
@@ -60,6 +61,7 @@ class LaneWorker:
         self.is_lent: bool = False
         #: Why the transaction could not begin on a connection that is lent, which then refuses every statement.
         self.refusal: BaseException | None = None
+        self._meter: Meter = Meter()
 
     def watch(self) -> None:
         """Install the handler that ends a statement whose caller was cancelled."""
@@ -107,7 +109,7 @@ class LaneWorker:
             return
         if (self.ahead or self.refusal) and job.mode != CLEANUP and not self._catch_up(job):
             return
-        started = time.perf_counter()
+        self._meter.start()
         try:
             if job.statement.reread is not None and job.mode == ROWS:
                 job.result = self.triggers.stored(self.raw, job.statement, lambda: self._perform_patiently(job, [job]))
@@ -115,9 +117,7 @@ class LaneWorker:
                 job.result = self._perform_patiently(job, [job])
         except BaseException as error:  # any error belongs to the caller
             job.error = self.failure(error)
-        seconds = time.perf_counter() - started
-        job.statement.last_seconds = seconds
-        job.statement.ran(seconds)
+        self._meter.stop(job.statement)
         if job.is_last is not None:
             self._commit_after(job, job.is_last)
 
