@@ -6,6 +6,7 @@ A budget of a second makes the tests independent of the load of the machine.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import sqlite3
@@ -252,11 +253,10 @@ async def test_a_slow_disk_sends_a_statement_to_the_lanes_for_a_while(
 
     step = [0.01]
     reads._budget = 0.005
-    blocks = [0]
+    blocks = itertools.count(0, 8)
     monkeypatch.setattr(in_loop, "time", Clock)
-    monkeypatch.setattr(in_loop, "blocks_read", lambda: blocks[0])
+    monkeypatch.setattr(in_loop, "blocks_read", lambda: next(blocks))
     reads._turn_ends = 0.0
-    blocks[0] = reads._blocks_read + 8
     assert await world.in_loop(lambda: world.books.get(7)) == 1
     step[0] = 0.0
     # The last reads are short again on the lanes, and yet the statement rests for a thousand times as long.
@@ -281,7 +281,9 @@ async def test_one_slow_run_on_a_busy_machine_changes_nothing(world: World, monk
 
     slow = True
     monkeypatch.setattr(in_loop, "time", Clock)
-    monkeypatch.setattr(in_loop, "blocks_read", lambda: reads._blocks_read)
+    # The program itself reads files between two turns.
+    monkeypatch.setattr(in_loop, "blocks_read", lambda: int(now[0]) // 1000)
+    reads._blocks_read = 0
     reads._turn_ends = 0.0
     statement = world.books._source.by_pk.statement  # type: ignore[union-attr]
     statement.usual_seconds = reads._budget / 10

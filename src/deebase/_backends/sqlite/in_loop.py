@@ -129,6 +129,8 @@ class LoopReads:
         if self._turn_ends:
             return now < self._turn_ends
         self._turn_ends = now + SHARE_OF_A_TURN * self._budget
+        # What other code of this thread reads from disks says nothing about the database.
+        self._blocks_read = blocks_read()
         self._loop.call_soon(self._next_turn)
         return True
 
