@@ -23,7 +23,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from deebase import ConnectionError, Database, ForeignKey, NotFoundError, QueryError, Table
-from deebase._backends.sqlite import in_loop, job
+from deebase._backends.sqlite import in_loop
+from deebase._backends.sqlite.thread import job
 from deebase._sql.statement import Statement
 from tests.support.driver_faults import sqlite_error
 
