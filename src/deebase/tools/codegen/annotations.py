@@ -31,7 +31,7 @@ ClassName = Callable[[type[Any]], str]
 
 
 def is_made_by_database(default: Any) -> bool:
-    """Whether a default is no value, but something that the database computes for each row."""
+    """Whether the database computes a default for each row."""
     return isinstance(default, (DatabaseValue, ClauseElement))
 
 
