@@ -23,6 +23,7 @@ from deebase import (
     ColumnNotFoundError,
     Computed,
     Database,
+    DeeBaseError,
     Default,
     Digits,
     ForeignKey,
@@ -255,7 +256,10 @@ async def test_migrations_make_what_the_fields_say(db: Database, tmp_path: Path)
         total: Annotated[Decimal, Digits(12, 2), Computed("price * 2")]
         label: Annotated[str | None, Computed("'a:b ' || id")]
 
-    models = {Company: {}, Person: {}, Stamped: {}, Line: {}}
+    models: dict[type[Any], dict[str, Any]] = {Company: {}, Person: {}, Stamped: {}, Line: {}}
+    for wrong in (Company, 5, {Company: 5}):
+        with pytest.raises(DeeBaseError):
+            await Migrator(db, tmp_path / "wrong", models=wrong).new("first")  # type: ignore[arg-type]
     migrator = Migrator(db, tmp_path / "migrations", models=models)
     await migrator.new("first")
     await migrator.seal()

@@ -35,7 +35,7 @@ def common_default(sql: str, place: int) -> str | None:
 
 
 def default_of(call: str, kind: Kind, place: int) -> str | None:
-    """Return the SQL of such a call for a column; None if it is none, or the type of the column has none."""
+    """Return the SQL of such a call for a column; None for any other text, or a type without it."""
     made = _TYPES[kind].made_by_database.get(call.removesuffix("()")) if kind in _TYPES else None
     return None if made is None or not call.endswith("()") else f"({made[place]})"
 

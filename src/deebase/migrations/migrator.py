@@ -35,9 +35,9 @@ class Migrator:
     Args:
         db: the database.
         directory: the directory of the files.
-        models: what ``new`` and ``check`` compare with: the name of a module, a module, or an async function that
-            creates all tables in the database that it is given. A module has ``async def create_tables(db)``,
-            ``TABLES = {User: {}, Post: {"pk": "slug"}}``, or classes with an ``id``.
+        models: what ``new`` and ``check`` compare with: the name of a module, a module, classes as ``create_all`` takes
+            them, or an async function that creates all tables in the database that it is given. A module has
+            ``async def create_tables(db)``, ``TABLES = {User: {}, Post: {"pk": "slug"}}``, or classes with an ``id``.
         root: a directory to search for modules besides the usual places.
 
     Example:

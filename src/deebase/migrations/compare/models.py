@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -17,8 +17,10 @@ from deebase.migrations.loading import shown
 if TYPE_CHECKING:
     from deebase.database import Database
 
-#: The name of a module, a module, or a function that creates all tables.
-Models: TypeAlias = "str | ModuleType | Callable[[Database], Awaitable[Any]]"
+#: Classes as ``create_all`` takes them: a list, or a dict with their options.
+Classes: TypeAlias = Sequence[type[Any]] | Mapping[type[Any], Mapping[str, Any]]
+#: The name of a module, a module, classes, or a function that creates all tables.
+Models: TypeAlias = "str | ModuleType | Classes | Callable[[Database], Awaitable[Any]]"
 
 #: The function of a module that creates everything.
 _FUNCTION = "create_tables"
@@ -30,22 +32,27 @@ async def create(db: Database, models: Models, root: Path | None) -> None:
     Args:
         db: the database.
         models: a module with ``async def create_tables(db)``, with ``TABLES``, or just with classes that have an
-            ``id``; its name; or such a function.
+            ``id``; its name; classes in a list, or in a dict with their options; or such a function.
         root: a directory to search for the module besides the usual places.
 
     Raises:
-        ConfigurationError: the module does not exist, or defines no tables.
+        ConfigurationError: the module does not exist, or defines no tables; or the models are one class.
         MigrationError: it fails, or its tables cannot be created.
     """
-    if not isinstance(models, (str, ModuleType)):
+    if isinstance(models, type):
+        raise ConfigurationError(
+            f"models are a module, its name, several classes, or an async function, not the class {models.__name__}",
+            hint=f'Migrator(db, "migrations", models=[{models.__name__}])',
+        )
+    if callable(models):
         await models(db)
         return
-    module = imported(models, root) if isinstance(models, str) else models
-    function = getattr(module, _FUNCTION, None)
+    given = imported(models, root) if isinstance(models, str) else models
+    function = getattr(given, _FUNCTION, None)
     if inspect.iscoroutinefunction(function):
         await function(db)
         return
-    await db.create_all(module)
+    await db.create_all(given)
 
 
 def imported(name: str, root: Path | None, *, setting: str = "models") -> ModuleType:

@@ -31,7 +31,7 @@ ClassName = Callable[[type[Any]], str]
 
 
 def is_made_by_database(default: Any) -> bool:
-    """Whether the database computes a default for each row, rather than store one value."""
+    """Whether the database computes a default for each row."""
     return isinstance(default, (DatabaseValue, ClauseElement))
 
 

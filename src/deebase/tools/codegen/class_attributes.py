@@ -41,7 +41,7 @@ def class_attributes(options: ClassOptions, table: str, names: Names) -> dict[st
 
 
 def attribute_lines(attributes: dict[str, Piece]) -> list[str]:
-    """Return the lines of a class that set attributes, with a comment for ruff: nothing changes them."""
+    """Return the lines of a class that set attributes, with a remark that makes ruff accept a list or dict."""
     lines: list[str] = []
     for name, value in attributes.items():
         first, _, rest = assigned(name, value, "    ").partition("\n")
