@@ -194,6 +194,7 @@ class SqlitePool(LanePool[SqliteLane]):
         if not alone:
             # An interrupt of the program (Ctrl+C) in one of the tasks must not take the results of the others along.
             for job in jobs:
+                job.future.waiting = None
                 job.answer(job.result, job.error)
         if lane.broken:
             self.discard(lane)

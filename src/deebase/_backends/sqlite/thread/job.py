@@ -36,11 +36,12 @@ LOOK_CLOSER = 0.0001
 class JobFuture(asyncio.Future[Any]):
     """The result of a job, which can resume the task that waits for it without another turn of the event loop."""
 
-    _resume: tuple[Callable[[Any], object], Context] | None = None
+    #: What goes on with the result: the step of the task that waits, and its context.
+    waiting: tuple[Callable[[Any], object], Context] | None = None
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context | None = None) -> None:
         """Have a function called when the result is there, by the event loop or by ``resume``."""
-        self._resume = None if context is None else (fn, context)
+        self.waiting = None if context is None else (fn, context)
         super().add_done_callback(fn, context=context)
 
     def resume(self, result: object, error: BaseException | None) -> None:
@@ -50,7 +51,8 @@ class JobFuture(asyncio.Future[Any]):
         """
         if self.done():
             return
-        waiting = self._resume
+        # The thread of the connection refers to its last job. Through it, an abandoned stream would stay open.
+        waiting, self.waiting = self.waiting, None
         if waiting is not None:
             self.remove_done_callback(waiting[0])
         if error is None:
