@@ -284,9 +284,12 @@ def test_a_call_of_the_driver_may_fail_anywhere(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("backend_name", ["sqlite-memory", "sqlite-file", "postgres"], indirect=True)
+@pytest.mark.parametrize(
+    ("backend_name", "in_loop"),
+    [("sqlite-memory", None), ("sqlite-file", None), ("sqlite-file", 1), ("postgres", None)],
+    indirect=["backend_name"],
+)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("in_loop", [None, 1])
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_call_of_the_driver_may_fail_in_any_way(
     backend_name: str, db_url: str, kind: str, after: bool, in_loop: float | None
