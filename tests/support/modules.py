@@ -25,7 +25,7 @@ def imported(path: Path) -> Iterator[ModuleType]:
     sys.modules[name] = module
     try:
         # Not by its loader: a file of the same second and size would be read from the bytecode of the former one.
-        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), vars(module))
+        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec", dont_inherit=True), vars(module))
         yield module
     finally:
         del sys.modules[name]
