@@ -124,7 +124,7 @@ async def rejected(db: Database, users: Table[User]) -> None:
     db.transaction(isolation="chaos")  # type: ignore[arg-type]
     Database("x.db", durability="fast")  # type: ignore[arg-type]
     await users.insert_all([], on_conflict="replace")  # type: ignore[call-overload]
-    users(limit="1")  # type: ignore[arg-type]
+    users(limit="1")  # type: ignore[call-overload]
     await users().page(size="10")  # type: ignore[arg-type]
     await users.page(after=1)  # type: ignore[arg-type]
     await users.transform(dorp="name")  # type: ignore[call-arg]

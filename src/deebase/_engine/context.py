@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from deebase._rows.makers import Maker, OneMaker, one_maker, row_maker
 from deebase._sql.compiled import CompiledStatement
 from deebase._sql.keyed import KeyedRead
+from deebase._sql.queries.paths import is_path, path_column
 from deebase._sql.scope import Scope, no_scope
 from deebase._sql.where import Where
 from deebase.errors import InvalidOperationError, NotFoundError, ValidationError
@@ -51,9 +52,8 @@ class TableContext:
 
     @property
     def foreign_keys(self) -> tuple[ForeignKeyModel, ...]:
-        """The current foreign keys: a change of another table may have renamed the tables and columns they refer to."""
-        facts = self.catalog.facts(self.model.name)
-        return self.model.foreign_keys if facts is None else facts.foreign_keys
+        """The current foreign keys."""
+        return self.catalog.foreign_keys(self.model)
 
     def with_rows(self, row_type: type[Any]) -> TableContext:
         """Return a copy with another row type, which must fit the columns."""
@@ -232,14 +232,26 @@ def _check_condition(source: TableContext, item: Any) -> None:
     )
 
 
+def _not_again(source: TableContext, where: Mapping[str, Any], keywords: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the keywords; refuse those that ``where`` has, too."""
+    both = [name for name in keywords if name in where]
+    if both:
+        raise ValidationError(
+            f"{source.model.name}.{both[0]} is in where and among the keywords",
+            field=both[0],
+            hint="a condition on a column is in one of them",
+        )
+    return keywords
+
+
 def conditions(
     source: TableContext,
     args: Sequence[Any],
-    where: str | None,
+    where: str | Mapping[str, Any] | None,
     params: Any,
     keywords: Mapping[str, Any],
 ) -> Where:
-    """Return the conditions of a call: expressions and SQL text by position, columns by keyword."""
+    """Return the conditions of a call: expressions and SQL text by position, columns and paths by name."""
     result = Where(source.model, source.scope)
     pending = list(args)
     while pending:
@@ -253,6 +265,8 @@ def conditions(
             raise _stray(source, item)
         else:
             result.expression(item, source.dialect)
+    if isinstance(where, Mapping):
+        keywords, where = {**where, **_not_again(source, where, keywords)}, None
     if where is not None:
         result.fragment(where, params, source.dialect)
     elif params is not None:
@@ -260,5 +274,8 @@ def conditions(
             "params without a where", field="params", hint="t(where='age > :age', params={'age': 30})"
         )
     for name, value in keywords.items():
-        result.equal(name, value)
+        if "." in name and is_path(source.model, name):
+            result.equal(name, value, path_column(source.catalog, source.model, name)[1])
+        else:
+            result.equal(name, value)
     return result

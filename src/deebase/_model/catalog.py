@@ -12,7 +12,7 @@ from sqlalchemy.engine import Dialect
 from deebase._model import reflected
 from deebase._model.facts import IndexInfo, TableInfo
 from deebase._model.layer import CatalogEntry, Layer, facts_of
-from deebase._rows.model import TableModel
+from deebase._rows.model import ForeignKeyModel, TableModel
 from deebase.errors import TableNotFoundError, UniqueViolationError
 
 Types = Mapping[str, sa.types.TypeEngine[Any]]
@@ -193,6 +193,14 @@ class Catalog:
     def facts(self, name: str) -> TableInfo | None:
         """Return the reflected table or view, if it is registered."""
         return self._layer.facts(name)
+
+    def foreign_keys(self, model: TableModel) -> tuple[ForeignKeyModel, ...]:
+        """Return the current foreign keys of a table.
+
+        A change of another table may have renamed the tables and columns they refer to.
+        """
+        facts = self.facts(model.name)
+        return model.foreign_keys if facts is None else facts.foreign_keys
 
     def unknown(self, name: str) -> TableNotFoundError:
         """Return the error for a table or view that is not registered."""

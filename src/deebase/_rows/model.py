@@ -6,8 +6,9 @@ from __future__ import annotations
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -15,6 +16,9 @@ from deebase._rows.advice import hint_for_column
 from deebase._rows.recently_used import RecentlyUsed
 from deebase.errors import ColumnNotFoundError, InvalidOperationError, ValidationError
 from deebase.types import Search
+
+if TYPE_CHECKING:
+    from deebase._rows.parents import Join, Parent
 
 Convert = Callable[[Any], Any]
 #: Converts many values of a column at once, of which it gets the classes, too; None if it cannot.
@@ -182,8 +186,10 @@ class TableModel:
         "foreign_keys",
         "generated",
         "has_computed_columns",
+        "joins",
         "name",
         "names",
+        "parents",
         "pks",
         "required_documents",
         "required_keys",
@@ -243,6 +249,17 @@ class TableModel:
         self.row_type: type[Any] = dict
         #: Compiled statements and makers of rows, by cache key.
         self.statements: RecentlyUsed[tuple[Any, ...], Any] = RecentlyUsed(CACHED_STATEMENTS)
+        #: The tables that its foreign keys lead to, as parts of statements.
+        self.parents: dict[ForeignKeyModel, Parent] = {}
+        #: The tables that a statement joins for its columns.
+        self.joins: tuple[Join, ...] = ()
+
+    def joining(self, columns: Mapping[str, ColumnModel], joins: tuple[Join, ...]) -> TableModel:
+        """Return the model for one statement: with columns of related rows and expressions, by their names in it."""
+        made = copy(self)
+        made.columns = {**self.columns, **columns}
+        made.joins = joins
+        return made
 
     def column(self, name: Any) -> ColumnModel:
         """Return a column by name.

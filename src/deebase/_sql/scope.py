@@ -82,13 +82,24 @@ class Scope:
         """
         common = {
             name: value
-            for name, value in self.held.items()
-            if name in model.columns
-            and not _identifies(origin, model, name)
-            and not _identifies(model, origin, name)
-            and _holds(model.columns[name], value)
+            for name, value in self.beyond(model, origin).held.items()
+            if name in model.columns and _holds(model.columns[name], value)
         }
         return Scope().narrowed(model, common, writable=False) if common else _EVERYTHING
+
+    def beyond(self, model: TableModel, origin: TableModel) -> Scope:
+        """Return the part of the scope that keeps its meaning beyond another table, which may lack its columns.
+
+        Args:
+            model: the other table.
+            origin: the table that leads to it.
+        """
+        kept = {
+            name: value
+            for name, value in self.held.items()
+            if not _identifies(origin, model, name) and not _identifies(model, origin, name)
+        }
+        return self if len(kept) == len(self.held) else Scope(kept)
 
     def filled(self, model: TableModel, given: dict[str, Any]) -> dict[str, Any]:
         """Return the values of a new row, with those of the scope added.

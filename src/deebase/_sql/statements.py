@@ -187,8 +187,7 @@ def select(
     listed = list(columns)
 
     def read(part: Branch) -> Any:
-        chosen = sa.select(*[model.sa_table.c[name] for name in listed])
-        return chosen.where(*where.clauses(parameters), *part.forms)
+        return where.applied_to(_reading(model, listed), parameters, model.joins).where(*part.forms)
 
     def limited(element: Any) -> Any:
         if limit:
@@ -201,14 +200,21 @@ def select(
         element = without_keys(merged(model, parts, names, [*map(read, parts)], limited), names)
     else:
         element = limited(read(WHOLE).order_by(*order_by(model, order)[0]))
-    return _locking(element, dialect, parameters, lock, is_cheap=is_cheap)
+    return _locking(element, model, dialect, parameters, lock, is_cheap=is_cheap)
+
+
+def _reading(model: TableModel, names: Iterable[str]) -> Any:
+    """Return the SELECT of columns; those that are not of the table itself have their names in the statement."""
+    table = model.sa_table.c
+    return sa.select(*[table[name] if name in table else model.columns[name].sa_column.label(name) for name in names])
 
 
 def _locking(
-    element: Any, dialect: Dialect, parameters: Parameters, lock: str | None, *, is_cheap: bool
+    element: Any, model: TableModel, dialect: Dialect, parameters: Parameters, lock: str | None, *, is_cheap: bool
 ) -> CompiledStatement:
     if lock is not None:
-        element = element.with_for_update(skip_locked=lock == "skip locked")
+        # PostgreSQL cannot lock the rows of a table that is joined by LEFT JOIN.
+        element = element.with_for_update(skip_locked=lock == "skip locked", of=model.sa_table)
     reads = lock is None or not capabilities_of(dialect).locks_rows
     return prepare(element, dialect, parameters, reads=reads, is_cheap=is_cheap)
 
@@ -231,8 +237,8 @@ def keyset(
     listed = list(columns)
 
     def read(part: Branch, *conditions: Any) -> Any:
-        chosen = sa.select(*[model.sa_table.c[name] for name in listed])
-        return chosen.where(*where.clauses(parameters), *part.forms, *conditions)
+        chosen = where.applied_to(_reading(model, listed), parameters, model.joins)
+        return chosen.where(*part.forms, *conditions)
 
     def limited(element: Any) -> Any:
         return element.limit(parameters.add("limit", sa.BigInteger(), None))
@@ -248,25 +254,23 @@ def keyset(
         element = in_turn(model, [read(WHOLE, one) for one in after[0]], seek.directions, limited, limit)
     else:
         element = limited(read(WHOLE, *any_of[0]).order_by(*seek.order(model)))
-    return _locking(element, dialect, parameters, lock, is_cheap=False)
+    return _locking(element, model, dialect, parameters, lock, is_cheap=False)
 
 
 def count(model: TableModel, dialect: Dialect, where: Where) -> CompiledStatement:
     """SELECT count(*)."""
     parameters = Parameters()
-    element: Any = sa.select(sa.func.count()).select_from(model.sa_table).where(*where.clauses(parameters))
+    counted: Any = sa.select(sa.func.count())
+    element = where.applied_to(counted if where.joins else counted.select_from(model.sa_table), parameters)
     return prepare(element, dialect, parameters, reads=True, is_cheap=False)
 
 
 def exists(model: TableModel, dialect: Dialect, where: Where, *, is_cheap: bool) -> CompiledStatement:
     """SELECT 1 ... LIMIT 1."""
     parameters = Parameters()
-    element: Any = (
-        sa.select(sa.literal_column("1", sa.Integer()))
-        .select_from(model.sa_table)
-        .where(*where.clauses(parameters))
-        .limit(sa.literal_column("1", sa.Integer()))
-    )
+    one: Any = sa.literal_column("1", sa.Integer())
+    chosen: Any = sa.select(one)
+    element = where.applied_to(chosen if where.joins else chosen.select_from(model.sa_table), parameters).limit(one)
     return prepare(element, dialect, parameters, reads=True, is_cheap=is_cheap)
 
 

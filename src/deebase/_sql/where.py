@@ -6,6 +6,7 @@ from __future__ import annotations
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import operator
 from collections.abc import Hashable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,14 +15,17 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
 
 from deebase._rows.model import ColumnModel, TableModel
+from deebase._rows.parents import Join, Parent
 from deebase._sql.binding import check_enclosed
 from deebase._sql.compiled import Parameters, member_source
 from deebase._sql.fragments import BoundFragment, bound_fragment
 from deebase._sql.operands import indexable, may_hide_index
+from deebase._sql.queries.joins import Narrowed, has_text, joins_of, parents_in, parts_of
 from deebase._sql.scope import Scope, no_scope
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.forms.foreign_values import OWN, sendable
-from deebase.errors import SchemaError, ValidationError
+from deebase._types.forms.moment_sql import Plain
+from deebase.errors import InvalidOperationError, SchemaError, ValidationError
 from deebase.types import SqlExpression
 
 _COLLECTIONS = (list, tuple, set, frozenset)
@@ -48,6 +52,10 @@ class Enclosed(ColumnElement[bool]):
     def __init__(self, element: ColumnElement[bool]) -> None:
         self.element = element
 
+    def get_children(self, **_: Any) -> Any:
+        """Return the condition, whose parts may need joins."""
+        return (self.element,)
+
 
 @compiles(Enclosed)
 def _compile_enclosed(element: Enclosed, compiler: Any, **kwargs: Any) -> str:
@@ -67,6 +75,10 @@ class Assigned(ColumnElement[Any]):
         self.element = element
         self.type = element.type
 
+    def get_children(self, **_: Any) -> Any:
+        """Return the expression, whose parts may need joins."""
+        return (self.element,)
+
 
 @compiles(Assigned)
 def _compile_assigned(element: Assigned, compiler: Any, **kwargs: Any) -> str:
@@ -83,7 +95,7 @@ class Where:
     comparable key (an expression whose text holds values); the statement is then not cached.
     """
 
-    __slots__ = ("_clauses", "_sources", "embedded", "model", "scope", "shape", "values")
+    __slots__ = ("_clauses", "_sources", "embedded", "joins", "model", "scope", "shape", "values")
 
     def __init__(self, model: TableModel, scope: Scope | None = None) -> None:
         self.model: TableModel = model
@@ -95,13 +107,24 @@ class Where:
         #: Values inside of expressions, and their names in ``values``.
         self.embedded: dict[sa.BindParameter[Any], str] = {}
         self._clauses: list[Any] = []
+        #: The tables that the conditions need, besides that of the statement.
+        self.joins: tuple[Join, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self._clauses)
 
-    def equal(self, name: str, value: Any) -> None:
-        """Add ``column = value``; None means IS NULL, a list, tuple or set means IN."""
-        column = self.model.column(name)
+    def equal(self, name: str, value: Any, column: ColumnModel | None = None) -> None:
+        """Add ``column = value``; None means IS NULL, a list, tuple or set means IN.
+
+        Args:
+            name: the column, or the path of one of a related row.
+            value: the value.
+            column: the column of the path.
+        """
+        if column is None:
+            column = self.model.column(name)
+        else:
+            self.join(parents_in([column.sa_column]))
         _refuse_expression(name, value)
         # Columns never have such names, so one dict can hold the values of conditions and columns.
         source = key_source(self._sources)
@@ -114,6 +137,12 @@ class Where:
         else:
             self.values[source] = value
             self._add_keyed(("equal", source, column), ("equal", name))
+
+    def copy(self) -> Where:
+        """Return the same conditions, for another statement with other columns."""
+        made = copy(self)
+        made.values, made.embedded, made._clauses = dict(self.values), dict(self.embedded), list(self._clauses)
+        return made
 
     def nothing(self) -> None:
         """Add a condition that is false for all rows."""
@@ -155,8 +184,12 @@ class Where:
         condition: Any = element
         if _is_comparison(condition):
             hides = may_hide_index(condition) or may_hide_index(condition.right)
+            if condition.left.table is not self.model.sa_table:
+                self.join(parents_in([condition.left]))
         else:
-            hides = self._hides_index(condition)
+            parts = self._parts(condition)
+            hides = any(map(may_hide_index, parts))
+            self.join(parents_in(parts))
         if hides and dialect is not None and capabilities_of(dialect).checks_types:
             condition = indexable(condition)
         self._clauses.append(condition)
@@ -168,6 +201,21 @@ class Where:
             self._add_shape(("comparison", condition.operator, condition.left.name))
         else:
             self._add_expression_shape(condition)
+
+    def include(self, element: Any) -> None:
+        """Make an expression that is not a condition a part of the statement: its values, and the tables it needs."""
+        self.join(parents_in(self._parts(element)))
+        if self.shape is not None:
+            self._add_expression_shape(element)
+
+    def join(self, parents: Sequence[Parent]) -> None:
+        """Join tables to that of the statement, with those that lead to them."""
+        if not parents:
+            return
+        known = [join.parent for join in self.joins]
+        self.joins = joins_of([*known, *parents], self.model, self.scope)
+        if self.shape is not None:
+            self.shape = (*self.shape, ("joins", self.joins))
 
     def _is_plain(self, condition: Any) -> bool:
         """Whether it compares a column of the table with a value of its type."""
@@ -185,16 +233,19 @@ class Where:
 
     def _embed(self, value: sa.BindParameter[Any]) -> None:
         """Have a value of an expression read at each run."""
-        source = self._embedded_source(value)
+        source = self._source_of(value)
         given = value.value
         self.values[source] = given if type(given) in OWN else sendable(given)
 
-    def _embedded_source(self, value: sa.BindParameter[Any]) -> str:
+    def _source_of(self, value: sa.BindParameter[Any]) -> str:
         """Return the name of a value of an expression."""
-        if value in self.embedded:
-            # Two conditions with one object: their statement reads it once, and is no statement for two values.
+        known = self.embedded.get(value)
+        if known is not None:
+            # One object in several places: the cache keys of expressions do not tell that.
             self.shape = None
-        return self.embedded.setdefault(value, f"\0e{len(self.embedded)}")
+            return known
+        source = self.embedded[value] = f"\0e{len(self.embedded)}"
+        return source
 
     def _refuse_many(self, values: int) -> None:
         if values > MAX_VALUES:
@@ -203,8 +254,8 @@ class Where:
                 hint="read in several pieces, or put the values into a table and join it",
             )
 
-    def _hides_index(self, element: ColumnElement[bool]) -> bool:
-        """Whether a part of an expression may hide an index.
+    def _parts(self, element: ColumnElement[Any]) -> list[Any]:
+        """Return all parts of an expression.
 
         Raises:
             ValidationError: it is too large. It is read without recursion, because it may be an attack.
@@ -220,7 +271,7 @@ class Where:
                     hint="write many alternatives for one column as a list: t(id=[1, 2, 3])",
                 )
             waiting.extend([(child, depth + 1) for child in part.get_children()])
-        return any(map(may_hide_index, seen))
+        return seen
 
     def _add_expression_shape(self, element: Any) -> None:
         """Allow a statement with this expression to be cached: its values are read from the expression at each run.
@@ -236,12 +287,13 @@ class Where:
             if not value.expanding:
                 self._embed(value)
                 continue
-            source = self._embedded_source(value)
+            source = self._source_of(value)
             members = value.value
             self._refuse_many(len(members))
             lengths.append(len(members))
             self.values.update({member_source(source, n): sendable(member) for n, member in enumerate(members)})
-        self._add_shape(("expression", key.key, *lengths))
+        if self.shape is not None:
+            self.shape = (*self.shape, ("expression", key.key, *lengths))
 
     def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: Dialect) -> None:
         """Add a condition in SQL text, with its values bound."""
@@ -254,12 +306,72 @@ class Where:
         self._add_keyed(condition, condition.shape)
 
     def clauses(self, parameters: Parameters) -> list[ColumnElement[bool]]:
-        """Return the conditions as Core expressions."""
-        parameters.embedded.update(self.embedded)
-        result = [
+        """Return the conditions on rows of the table, as Core expressions.
+
+        Those on related rows become one: the key of the row is among those that a SELECT with joins finds.
+        """
+        if not self.joins:
+            return self._conditions(parameters)
+        keys = self._keys()
+        found = self.applied_to(sa.select(*keys), parameters).correlate(None)
+        return [*self._held(parameters), _among(keys, found)]
+
+    def applied_to(self, select: Any, parameters: Parameters, joins: tuple[Join, ...] = ()) -> Any:
+        """Return a SELECT with the conditions, and with the tables that they, or its columns, need.
+
+        Args:
+            select: a SELECT from the table.
+            parameters: those of the statement.
+            joins: what its columns need.
+        """
+        joins = tuple(dict.fromkeys([*self.joins, *joins]))
+        conditions = self._conditions(parameters)
+        if not joins:
+            return select.where(*conditions)
+        table: Any = self.model.sa_table
+        if any(map(has_text, conditions)):
+            related = [bool(parents_in(parts_of(condition))) for condition in conditions]
+            own = [condition for condition, is_related in zip(conditions, related, strict=True) if not is_related]
+            conditions = [condition for condition, is_related in zip(conditions, related, strict=True) if is_related]
+            if table.schema is None:
+                table = Narrowed(table, own)
+            else:
+                # A column is written with its schema, and a subquery has none.
+                keys = self._keys()
+                conditions.append(_among(keys, sa.select(*keys).where(*own).correlate(None)))
+        for join in joins:
+            table = table.outerjoin(join.parent.alias, sa.and_(*self._joined_by(join, parameters)))
+        return select.select_from(table).where(*conditions)
+
+    def _keys(self) -> list[Any]:
+        """Return the columns of the key, as they are stored."""
+        if not self.model.pks:
+            raise InvalidOperationError(
+                f"a condition on related rows finds rows of {self.model.name} by their key here, and it has none",
+                operation="a condition by path",
+                target=self.model.name,
+                hint="read them with t(...), or give the table a primary key",
+            )
+        return [Plain(self.model.columns[name].sa_column) for name in self.model.pks]
+
+    def _joined_by(self, join: Join, parameters: Parameters) -> list[ColumnElement[bool]]:
+        """Return the condition of a join: the foreign key, and the scope."""
+        result = join.parent.condition()
+        for (kind, name), source in zip(self.scope.shape, self.scope.values, strict=True):
+            if name in join.held:
+                result.append(_keyed((kind, source, join.parent.column(name)), parameters))
+        return result
+
+    def _held(self, parameters: Parameters) -> list[ColumnElement[bool]]:
+        """Return the conditions of the scope."""
+        return [
             _keyed((kind, source, self.model.columns[name]), parameters)
             for (kind, name), source in zip(self.scope.shape, self.scope.values, strict=True)
         ]
+
+    def _conditions(self, parameters: Parameters) -> list[Any]:
+        parameters.embedded.update(self.embedded)
+        result: list[Any] = self._held(parameters)
         for clause in self._clauses:
             if isinstance(clause, BoundFragment):
                 result.append(clause.clause(parameters))
@@ -270,6 +382,12 @@ class Where:
             else:
                 result.append(clause)
         return result
+
+
+def _among(keys: Sequence[Any], found: Any) -> ColumnElement[bool]:
+    left: Any = keys[0] if len(keys) == 1 else sa.tuple_(*keys)
+    among: ColumnElement[bool] = left.in_(found)
+    return among
 
 
 def beside_key(conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
@@ -388,18 +506,25 @@ def _ordered(model: TableModel, item: str) -> Any:
 
 def _named(model: TableModel, item: str) -> tuple[str, bool]:
     """Return the column that an order names, and whether it is descending."""
+    readings = order_readings(item)
+    for name, descending in readings:
+        if name in model.columns:
+            return name, descending
+    raise _no_order(model, item, readings[-1][0])
+
+
+def order_readings(item: str) -> list[tuple[str, bool]]:
+    """Return what a text in an order may mean, as (column, descending).
+
+    The name of a column may begin with "-", or end in " desc" or a blank: existing columns take precedence.
+    """
     head, _, tail = item.rpartition(" ")
     readings = [(item, False)]
     if tail.lower() in ("asc", "desc"):
         readings.append((head, tail.lower() == "desc"))
     if item.startswith("-"):
         readings.append((item[1:], True))
-    # The name of a column may begin with "-", or end in " desc" or a blank: existing columns take precedence.
-    readings += [(name.strip(), descending) for name, descending in readings]
-    for name, descending in readings:
-        if name in model.columns:
-            return name, descending
-    raise _no_order(model, item, readings[-1][0])
+    return [*readings, *[(name.strip(), descending) for name, descending in readings]]
 
 
 def _no_order(model: TableModel, item: str, name: str) -> SchemaError:

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from deebase._engine.context import TableContext
 from deebase._engine.executor import Executor
 from deebase._lanes.interface import Params
 from deebase._rows.arrow_columns import ArrowColumn, Inexact, arrow, batch_of, kind_of_values, schema_of
 from deebase._rows.libraries import load
+from deebase._rows.model import TableModel
 from deebase._sql.statement import Statement
 from deebase._types.base import ColumnType
 from deebase._types.documents import JSON
@@ -25,11 +25,10 @@ FEW_ROWS: Final = 10_000
 _JSON_FORMS: Final = ("text", "struct")
 
 
-def columns_of(context: TableContext, names: Sequence[str]) -> list[ArrowColumn]:
-    """Return columns of a table as those of an Arrow table."""
-    model = context.model
-    made = [(model.columns[name], f"{model.name}.{name}") for name in names]
-    return [ArrowColumn(each.name, place, column_type(each.sa_type), each.read) for each, place in made]
+def columns_of(model: TableModel, names: Sequence[str], titles: Sequence[str] | None) -> list[ArrowColumn]:
+    """Return columns of a statement as those of an Arrow table."""
+    made = [(title, model.columns[name]) for title, name in zip(titles or names, names, strict=True)]
+    return [ArrowColumn(title, f"{model.name}.{title}", column_type(each.sa_type), each.read) for title, each in made]
 
 
 async def arrow_table(

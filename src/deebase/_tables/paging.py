@@ -18,6 +18,7 @@ from deebase._sql.compiled import CompiledStatement
 from deebase._sql.seek import Seek, place_source
 from deebase._sql.where import Where, named_order
 from deebase._tables.page import Page
+from deebase._tables.queries.reading import Reading
 from deebase._tables.selection import Selection
 from deebase._types.native import AnyValue
 from deebase._types.registry import type_named, type_of
@@ -119,23 +120,30 @@ def _untagged(value: Any) -> Any:
 
 
 async def page_of(
-    source: TableContext, where: Where, selection: Selection, *, size: int, after: str | None
+    source: TableContext,
+    where: Where,
+    selection: Selection,
+    *,
+    size: int,
+    after: str | None,
+    reading: Reading | None = None,
 ) -> Page[Any]:
     """Return one page; see ``Query.page``. With a lock, the first row of the next page is locked, too."""
-    model = source.model
+    reading = Reading(source.model, source.model.names) if reading is None else reading
+    model = reading.model
     hint = "page(size=20) limits a page, after=page.next leads to the next one, and a row holds its key"
-    selection.refuse("a page", hint, "limit", "offset", "with_pk")
+    selection.refuse("a page", hint, "limit", "offset", "with_pk", "distinct")
     size = statements.whole_number("size", size)
     if size not in range(1, MAX_SIZE + 1):
         raise ValidationError(f"a page has 1 to {MAX_SIZE} rows", field="size", value=size, hint="size=50")
-    columns = _total_order(source, selection.order_by)
+    columns = _total_order(model, selection.order_by)
     title = json.dumps([model.name, columns])
     cursor = None if after is None else _Cursor.read(after, title)
     if cursor is not None:
         cursor.must_fit(model, columns)
-    shown = selection.columns(model)
+    shown = reading.columns
     read = (*shown, *[name for name, _ in columns if name not in shown])
-    rows = await _read(source, where, read, columns, cursor, size + 1, selection)
+    rows = await _read(source, where, reading._replace(columns=read), columns, cursor, size + 1, selection)
     more = len(rows) > size
     rows = rows[:size]
     backwards = cursor is not None and cursor.backwards
@@ -144,10 +152,10 @@ async def page_of(
     places = [read.index(name) for name, _ in columns]
 
     def place(row: Any, *, backwards: bool) -> str:
-        values = [_value(source, read[n], row[n]) for n in places]
+        values = [_value(model, read[n], row[n]) for n in places]
         return _Cursor(tuple(values), backwards).write(title)
 
-    made = source.maker(shown)(rows)
+    made = reading.maker(source)(rows)
     if not rows:
         turned = None
         if cursor is not None:
@@ -160,16 +168,15 @@ async def page_of(
     )
 
 
-def _value(source: TableContext, name: str, stored: Any) -> Any:
+def _value(model: TableModel, name: str, stored: Any) -> Any:
     """Return a value of a row as its column accepts it, which compares as the stored value does."""
-    read = source.model.columns[name].read
+    read = model.columns[name].read
     value = stored if stored is None or read is None else read(stored)
     return value.value if isinstance(value, Enum) else value
 
 
-def _total_order(source: TableContext, order: Any) -> tuple[tuple[str, bool], ...]:
+def _total_order(model: TableModel, order: Any) -> tuple[tuple[str, bool], ...]:
     """Return the columns of the order, followed by those of the key, which decide between equal rows."""
-    model = source.model
     columns = named_order(model, order)
     keys = model.pks
     if not keys:
@@ -188,7 +195,7 @@ def _total_order(source: TableContext, order: Any) -> tuple[tuple[str, bool], ..
 async def _read(
     source: TableContext,
     where: Where,
-    read: tuple[str, ...],
+    reading: Reading,
     columns: tuple[tuple[str, bool], ...],
     cursor: _Cursor | None,
     limit: int,
@@ -205,9 +212,12 @@ async def _read(
     lock = selection.lock(source.executor)
 
     def build() -> CompiledStatement:
-        model, dialect = source.model, source.dialect
-        return statements.keyset(model, dialect, read, where, seek, begins=cursor is None, lock=lock)
+        model, dialect = reading.model, source.dialect
+        return statements.keyset(model, dialect, reading.columns, where, seek, begins=cursor is None, lock=lock)
 
-    prepared = source.cached(None if where.shape is None else ("page", where.shape, read, seek, lock), build)
+    key = None
+    if where.shape is not None:
+        key = ("page", where.shape, reading.columns, seek, lock, reading.model.joins)
+    prepared = source.cached(key, build)
     places = {place_source(n): value for n, value in enumerate(values)}
     return await source.executor.fetch(*prepared.ready({**where.values, **places, "limit": limit}))

@@ -15,12 +15,16 @@ from deebase._pictures.notebook import Rows, query_html
 from deebase._rows.advice import refuse_attribute
 from deebase._sql import statements
 from deebase._sql.compiled import CompiledStatement
+from deebase._sql.queries.aggregates import Aggregate
+from deebase._sql.queries.grouping import Grouping, count_groups, groups
 from deebase._sql.sql_rules import rules_of
 from deebase._sql.statement import Statement
 from deebase._sql.where import Where
 from deebase._tables.page import Page
 from deebase._tables.paging import page_of
-from deebase._tables.selection import Selection, order_names
+from deebase._tables.queries.grouped import aggregate
+from deebase._tables.queries.reading import Reading, reading_of
+from deebase._tables.selection import Selection, listed, order_names
 from deebase.errors import MultipleRowsError, NotFoundError
 
 R = TypeVar("R")
@@ -46,7 +50,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         ```
     """
 
-    __slots__ = ("_columns", "_driven", "_limit", "_offset", "_selected", "_selection", "_source", "_where")
+    __slots__ = ("_columns", "_driven", "_limit", "_offset", "_reading", "_selection", "_source", "_where")
 
     def __init__(self, source: Any, where: Any, selection: Any = None) -> None:
         # Only the library makes queries, so these types are not part of the public interface.
@@ -56,12 +60,16 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         limit, offset = self._selection.limit, self._selection.offset
         self._limit = None if limit is None else statements.whole_number("limit", limit)
         self._offset = None if offset is None else statements.whole_number("offset", offset)
-        self._selected: tuple[str, ...] = self._selection.columns(source.model)
+        self._reading: Reading = (
+            Reading(source.model, source.model.names)
+            if self._selection.reads_whole_rows(source.model)
+            else reading_of(source, where, self._selection)
+        )
         #: What is read: the selected columns, then those of the key that are missing.
-        self._columns: tuple[str, ...] = self._selected
+        self._columns: tuple[str, ...] = self._reading.columns
         if self._selection.with_pk:
             keys = source.model.key_columns("with_pk")
-            self._columns = (*self._selected, *[name for name in keys if name not in self._selected])
+            self._columns = (*self._columns, *[name for name in keys if name not in self._columns])
         #: The coroutine of each task that was made of this query, and of None outside of any.
         self._driven: dict[Any, Coroutine[Any, Any, list[R]]] = {}
 
@@ -230,7 +238,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
                 page = await grown_up.page(size=50, after=page.next)
             ```
         """
-        return await page_of(self._source, self._where, self._selection, size=size, after=after)
+        return await page_of(self._source, self._where, self._selection, size=size, after=after, reading=self._reading)
 
     async def export(
         self,
@@ -270,9 +278,11 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         model, chosen = self._source.model, self._selection
         chosen.refuse("export", "select=[...] names the columns, those of the key among them", "with_pk")
         file = Export(target, format=format, delimiter=delimiter, overwrite=overwrite, table=model.sa_table.name)
-        order = list(model.pks) if chosen.order_by is None else chosen.order_by
+        order = list(model.pks) if chosen.order_by is None and not chosen.distinct else chosen.order_by
         rows = Query[dict[str, Any]](self._source.with_rows(dict), self._where, chosen._replace(order_by=order))
-        return await file.write({name: model.sa_table.c[name].type for name in self._selected}, rows, progress)
+        model, names, titles = self._reading
+        types = {title: model.columns[name].sa_type for title, name in zip(titles or names, names, strict=True)}
+        return await file.write(types, rows, progress)
 
     async def first(self) -> R | None:
         """Return the first row, or None.
@@ -312,17 +322,33 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         limit = most if self._limit is None else min(most, self._limit)
         return self._made(await self._fetch(self._columns, limit))
 
-    async def count(self) -> int:
+    async def count(self, *, distinct: Any = None) -> int:
         """Return the number of matching rows; order, limit and offset do not matter.
+
+        Args:
+            distinct: count the different values of this column instead, NULL left out: a name, a path or an expression.
 
         Example:
             ```python
             n = await users(status="active").count()
+            names = await users(status="active").count(distinct="name")
             ```
         """
         source, where = self._source, self._where
+        if distinct is not None:
+            return int(await aggregate(source, where.copy(), Aggregate("count", distinct, distinct=True)))
+        if self._selection.distinct:
+            return await self._count_distinct()
         key = None if where.shape is None else ("count", where.shape)
         statement = source.cached(key, lambda: statements.count(source.model, source.dialect, where))
+        rows = await source.executor.fetch(*statement.ready(where.values))
+        return int(rows[0][0])
+
+    async def _count_distinct(self) -> int:
+        source, where, model = self._source, self._where, self._reading.model
+        grouping = Grouping(self._columns, len(self._columns))
+        key = None if where.shape is None else ("count groups", where.shape, model.joins, grouping)
+        statement = source.cached(key, lambda: count_groups(model, source.dialect, where, grouping))
         rows = await source.executor.fetch(*statement.ready(where.values))
         return int(rows[0][0])
 
@@ -342,6 +368,9 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
     async def scalars(self, column: str) -> list[Any]:
         """Return the values of one column, a list as long as the rows would be.
 
+        Args:
+            column: a name, or a path to a column of a related row.
+
         Raises:
             ColumnNotFoundError: the table has no such column.
 
@@ -350,9 +379,13 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
             names = await users(order_by="id").scalars("name")
             ```
         """
-        name = self._source.model.column(column).name
-        rows = await self._fetch((name,), self._limit)
-        read = self._source.model.columns[name].read
+        query: Query[Any] = self
+        if column not in self._source.model.columns:
+            chosen = self._selection._replace(select=[column], with_pk=False)
+            query = Query(self._source, self._where.copy(), chosen)
+        known = query._reading.model.columns[column]
+        rows = await query._fetch((column,), self._limit)
+        read = known.read
         return [row[0] if read is None or row[0] is None else read(row[0]) for row in rows]
 
     async def arrow(self, *, json: Literal["text", "struct"] = "text") -> Any:
@@ -379,8 +412,8 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
 
         source = self._source
         self._selection.refuse("arrow", "select=[...] names the columns, those of the key among them", "with_pk")
-        columns = columns_of(source, self._selected)
-        prepared = self._prepared(self._selected, self._limit)
+        columns = columns_of(*self._reading)
+        prepared = self._prepared(self._columns, self._limit)
         return await arrow_table(source.executor, columns, *prepared, limit=self._limit, json=json)
 
     async def polars(self, *, json: Literal["text", "struct"] = "text") -> Any:
@@ -444,15 +477,18 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
     def _prepared(self, columns: tuple[str, ...], limit: int | None) -> tuple[Statement, list[Any]]:
         """Return the statement that selects these columns, at most ``limit`` rows, and its parameters."""
         source, chosen, where = self._source, self._selection, self._where
+        if chosen.distinct:
+            return self._prepared_distinct(columns, limit)
         order, offset = order_names(chosen.order_by), self._offset
         lock = chosen.lock(source.executor)
+        model = self._reading.model
         key = None
         if where.shape is not None and order is not None:
-            key = ("select", where.shape, order, columns, limit is None, offset is None, lock)
+            key = ("select", where.shape, order, columns, limit is None, offset is None, lock, model.joins)
 
         def build() -> CompiledStatement:
             return statements.select(
-                source.model,
+                model,
                 source.dialect,
                 columns,
                 where,
@@ -465,10 +501,20 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         statement = source.cached(key, build)
         return statement.ready({**where.values, "limit": limit, "offset": offset})
 
+    def _prepared_distinct(self, columns: tuple[str, ...], limit: int | None) -> tuple[Statement, list[Any]]:
+        """Return the statement that selects the different values of these columns, and its parameters."""
+        source, where, model, offset = self._source, self._where, self._reading.model, self._offset
+        reading = self._reading if columns == self._columns else Reading(model, columns)
+        order = tuple([reading.place(item) for item in listed(self._selection.order_by)])
+        grouping = Grouping(columns, len(columns), order, limit is not None, offset is not None)
+        key = None if where.shape is None else ("group", where.shape, model.joins, grouping, 0)
+        statement = source.cached(key, lambda: groups(model, source.dialect, where, grouping))
+        return statement.ready({**where.values, "limit": limit, "offset": offset})
+
     def _made(self, rows: list[Any]) -> list[R]:
+        made: list[Any] = self._reading.maker(self._source)(rows)
         if not self._selection.with_pk:
-            return self._source.maker(self._columns)(rows)
-        made = self._source.maker(self._selected)(rows)
+            return made
         model = self._source.model
         places = [(self._columns.index(name), model.columns[name].read) for name in model.pks]
         keys: list[tuple[Any, ...]] = [

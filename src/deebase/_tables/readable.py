@@ -13,7 +13,10 @@ from deebase._pictures.notebook import table_html
 from deebase._rows.advice import refuse_attribute
 from deebase._rows.makers import dataclass_of
 from deebase._sql import statements
+from deebase._sql.queries.aggregates import Aggregate
 from deebase._tables.page import Page
+from deebase._tables.queries.grouped import GroupOptions, aggregate, extreme, group
+from deebase._tables.queries.grouped import values as distinct_values
 from deebase._tables.query import Query
 from deebase._tables.selection import Selection
 from deebase.errors import NotFoundError
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from deebase._engine.executor import Executor
     from deebase._rows.model import TableModel
+    from deebase._sql.where import Where
 
 R = TypeVar("R")
 D = TypeVar("D")
@@ -241,34 +245,77 @@ class Readable(Generic[R]):
         self, where: Sequence[Any], columns: Mapping[str, Any], selection: Selection | None = None
     ) -> Query[R]:
         """Return the query of the rows that match conditions by position and by column alone."""
-        return Query(self._source, conditions(self._source, where, None, None, columns), selection)
+        return Query(self._source, self._conditions(where, columns), selection)
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *conditions_: Any,
+        select: Mapping[str, Any],
+        where: str | Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        order_by: Any = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        distinct: bool = False,
+        with_pk: bool = False,
+        for_update: bool = False,
+        skip_locked: bool = False,
+        **keywords: Any,
+    ) -> Query[dict[str, Any]]: ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *conditions_: Any,
+        where: str | Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        order_by: Any = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        select: Sequence[Any] | None = None,
+        distinct: bool = False,
+        with_pk: bool = False,
+        for_update: bool = False,
+        skip_locked: bool = False,
+        **keywords: Any,
+    ) -> Query[R]: ...
 
     def __call__(
         self,
         /,
         *conditions_: Any,
-        where: str | None = None,
+        where: str | Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | Sequence[Any] | None = None,
         order_by: Any = None,
         limit: int | None = None,
         offset: int | None = None,
-        select: Sequence[str] | None = None,
+        select: Sequence[Any] | Mapping[str, Any] | None = None,
+        distinct: bool = False,
         with_pk: bool = False,
         for_update: bool = False,
         skip_locked: bool = False,
         **keywords: Any,
-    ) -> Query[R]:
+    ) -> Query[Any]:
         """Return a query: await it for a list of rows, iterate it for a stream.
+
+        A column may also be a path over foreign keys, such as ``"author_id.name"``, the ``name`` of the row that
+        ``author_id`` refers to. It is None where there is no such row.
 
         Args:
             *conditions_: SQLAlchemy expressions, or SQL text followed by its parameters.
-            where: SQL text, with ``params`` (a list for ``?``, a dict for ``:name``).
+            where: a dict of columns or paths and values, as the keywords; or SQL text, with ``params`` (a list for
+                ``?``, a dict for ``:name``).
             params: the parameters of ``where``.
-            order_by: a column name or a list of them (``"-age"`` and ``"age desc"`` are descending), or
+            order_by: a column or path or a list of them (``"-age"`` and ``"age desc"`` are descending), or
                 SQLAlchemy expressions. Without it the order is the database's.
             limit: the largest number of rows.
             offset: how many rows to skip first.
-            select: only these columns.
+            select: only these columns. With a path among them, or as a dict of columns and expressions by the names
+                that they get, rows are dicts.
+            distinct: equal rows count once.
             with_pk: pairs of (key, row) instead of rows.
             for_update: lock the rows until the transaction ends (PostgreSQL); only in a transaction.
             skip_locked: skip rows that another transaction has locked (PostgreSQL); only in a transaction.
@@ -281,13 +328,20 @@ class Readable(Generic[R]):
         Example:
             ```python
             rows = await users("age > ? and name like ?", [30, "a%"], order_by="-age", limit=20)
+            rows = await posts(select=["title", "author_id.name"], where={"author_id.status": "active"})
             ```
         """
         return Query(
             self._source,
             conditions(self._source, conditions_, where, params, keywords),
-            Selection(order_by, limit, offset, select, with_pk, for_update, skip_locked),
+            Selection(order_by, limit, offset, select, with_pk, for_update, skip_locked, distinct),
         )
+
+    def _selecting(self, conditions_: Sequence[Any], selection: Mapping[str, Any]) -> Query[R]:
+        """Return the query of a call of the table with options that are not known here."""
+        call: Any = self
+        query: Query[R] = call(*conditions_, **selection)
+        return query
 
     async def export_file(
         self,
@@ -316,7 +370,7 @@ class Readable(Generic[R]):
             await users.export_file("adults.csv", users.c.age >= 18, order_by="name", overwrite=True)
             ```
         """
-        rows = self(*conditions_, **selection)
+        rows = self._selecting(conditions_, selection)
         return await rows.export(target, format=format, delimiter=delimiter, overwrite=overwrite, progress=progress)
 
     async def page(self, /, *conditions_: Any, size: int = 50, after: str | None = None, **selection: Any) -> Page[R]:
@@ -335,17 +389,180 @@ class Readable(Generic[R]):
                 page = await users.page(size=50, order_by="-age", after=page.next)
             ```
         """
-        return await self(*conditions_, **selection).page(size=size, after=after)
+        return await self._selecting(conditions_, selection).page(size=size, after=after)
 
-    async def count(self, /, *where: Any, **keywords: Any) -> int:
+    async def count(self, /, *where: Any, distinct: Any = None, **keywords: Any) -> int:
         """Return the number of rows that match.
+
+        Args:
+            *where: conditions, as in a call of the table.
+            distinct: count the different values of this column instead, NULL left out.
+            **keywords: conditions by column.
 
         Example:
             ```python
             n = await users.count(status="active")
+            names = await users.count(distinct="name")
             ```
         """
-        return await self._matching(where, keywords).count()
+        return await self._matching(where, keywords).count(distinct=distinct)
+
+    async def sum(self, column: Any, /, *where: Any, **keywords: Any) -> Any:
+        """Return the sum of a column, exact for int and Decimal; None, as in SQL, if no row has a value.
+
+        Args:
+            column: a name, a path or an expression of numbers, or of timedeltas. Of bool it is the number of True.
+            *where: conditions, as in a call of the table.
+            **keywords: conditions by column.
+
+        Raises:
+            ColumnNotFoundError: the table has no such column.
+            ValidationError: its values have no sum.
+
+        Example:
+            ```python
+            total = await users.sum("age", status="active") or 0
+            ```
+        """
+        return await self._aggregate("sum", column, where, keywords)
+
+    async def avg(self, column: Any, /, *where: Any, **keywords: Any) -> Any:
+        """Return the mean of a column: of int a float, of Decimal a Decimal of 28 digits; None if no row has a value.
+
+        Args:
+            column: as for ``sum``.
+            *where: conditions, as in a call of the table.
+            **keywords: conditions by column.
+
+        Raises:
+            ColumnNotFoundError: the table has no such column.
+            ValidationError: its values have no mean.
+
+        Example:
+            ```python
+            mean = await users.avg("age", users.c.age >= 18)
+            ```
+        """
+        return await self._aggregate("avg", column, where, keywords)
+
+    async def min(self, column: Any, /, *where: Any, **keywords: Any) -> Any:
+        """Return the least value of a column, in the order in which it is sorted; None if no row has a value.
+
+        Args:
+            column: a name, a path or an expression.
+            *where: conditions, as in a call of the table.
+            **keywords: conditions by column.
+
+        Raises:
+            ColumnNotFoundError: the table has no such column.
+            ValidationError: its values have no order.
+
+        Example:
+            ```python
+            youngest = await users.min("age")
+            ```
+        """
+        return await extreme(self._source, self._conditions(where, keywords), column, largest=False)
+
+    async def max(self, column: Any, /, *where: Any, **keywords: Any) -> Any:
+        """Return the greatest value of a column, in the order in which it is sorted; None if no row has a value.
+
+        Args:
+            column: as for ``min``.
+            *where: conditions, as in a call of the table.
+            **keywords: conditions by column.
+
+        Raises:
+            ColumnNotFoundError: the table has no such column.
+            ValidationError: its values have no order.
+
+        Example:
+            ```python
+            latest = await posts.max("created_at", author_id=1)
+            ```
+        """
+        return await extreme(self._source, self._conditions(where, keywords), column, largest=True)
+
+    async def _aggregate(self, kind: Any, column: Any, where: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+        return await aggregate(self._source, self._conditions(where, keywords), Aggregate(kind, column))
+
+    def _conditions(self, where: Sequence[Any], keywords: Mapping[str, Any]) -> Where:
+        """Return conditions by position and by column."""
+        return conditions(self._source, where, None, None, keywords)
+
+    @overload
+    async def values(
+        self, column: Any, /, *where: Any, counts: Literal[False] = False, **keywords: Any
+    ) -> list[Any]: ...
+
+    @overload
+    async def values(self, column: Any, /, *where: Any, counts: Literal[True], **keywords: Any) -> dict[Any, int]: ...
+
+    async def values(self, column: Any, /, *where: Any, counts: bool = False, **keywords: Any) -> Any:
+        """Return the different values of a column, sorted; None is the last one.
+
+        Args:
+            column: a name, a path, an expression, or a period of ``deebase.queries``.
+            *where: conditions, as in a call of the table.
+            counts: return a dict of values and the number of rows that have each.
+            **keywords: conditions by column.
+
+        Raises:
+            ColumnNotFoundError: the table has no such column.
+            ValidationError: documents, which cannot be compared.
+
+        Example:
+            ```python
+            states = await users.values("status")
+            frequencies = await users.values("status", users.c.age > 30, counts=True)
+            ```
+        """
+        return await distinct_values(self._source, self._conditions(where, keywords), column, counts=counts)
+
+    async def group(
+        self,
+        /,
+        *by: Any,
+        where: Any = None,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        having: Any = None,
+        order_by: Any = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        **outputs: Any,
+    ) -> list[dict[str, Any]]:
+        """Return one dict for each group of rows that are equal in some columns.
+
+        Args:
+            *by: names, paths, expressions, and periods such as ``month("created_at")``; or one dict of them by the
+                names that they get. Without any, all rows are one group.
+            where: conditions: a dict, SQL text with ``params``, an expression, or a list of what a call of the table
+                takes by position.
+            params: the parameters of ``where``.
+            having: conditions on the groups, such as ``count() > 5``; a list of them is joined with AND.
+            order_by: names of columns of the result, ``"-total"`` is descending. Without it the order is the
+                database's.
+            limit: the largest number of groups.
+            offset: how many groups to skip first.
+            **outputs: further columns by their names: ``n=count()``, ``total=sum_("amount")`` and the like of
+                ``deebase.queries``, or SQLAlchemy expressions.
+
+        Returns:
+            Dicts with the columns of ``by`` and the outputs. A group of NULL has None.
+
+        Raises:
+            SchemaError: a name is not a column.
+            ValidationError: two columns of one name, documents, an aggregate that a column does not have.
+
+        Example:
+            ```python
+            from deebase.queries import count, max_
+
+            rows = await posts.group("author_id.name", n=count(), latest=max_("created_at"), order_by="-n", limit=10)
+            ```
+        """
+        options = GroupOptions(where, params, having, order_by, limit, offset)
+        return await group(self._source, by, outputs, options)
 
     async def exists(self, /, *where: Any, **keywords: Any) -> bool:
         """Return whether a row exists: by key, by conditions as in a call of the table, or any row at all.

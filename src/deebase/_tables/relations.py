@@ -4,14 +4,17 @@ from __future__ import annotations
 
 # Rows are the user's own and may be of any type.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from deebase._engine.context import TableContext
 from deebase._rows.model import ForeignKeyModel, TableModel
+from deebase._rows.parents import Parent
+from deebase._sql.queries.paths import matching_key, reached
 from deebase._sql.related import RelatedRead, Within
 from deebase._sqltext.create_table import collations
 from deebase._sqltext.tokens import folded
@@ -24,31 +27,76 @@ from deebase.errors import SchemaError, ValidationError
 Columns = str | Sequence[str]
 
 
+class Reference:
+    """``posts.fk.author_id``: call it with a row for the row that this one refers to.
+
+    ``.c`` has the columns of that row for conditions and the like, whose statement then joins its table.
+
+    Example:
+        ```python
+        author = await posts.fk.author_id(post)
+        rows = await posts(posts.fk.author_id.c.status == "active", order_by=posts.fk.author_id.c.name)
+        ```
+    """
+
+    __slots__ = ("_key", "_origin", "_source")
+
+    def __init__(self, source: Any, key: Any, origin: Any) -> None:
+        # Only `fk` makes one, so these types are no part of the public interface.
+        self._source: TableContext = source
+        self._key: ForeignKeyModel = key
+        self._origin: Parent | None = origin
+
+    def __repr__(self) -> str:
+        return f"<Foreign key {', '.join(self._key.columns)} of {self._source.model.name} to {self._key.target}>"
+
+    def __call__(self, row: Any) -> Awaitable[Any]:
+        return parent_of(self._source, row, self._key)
+
+    @property
+    def c(self) -> ReadOnlyColumnCollection[str, sa.Column[Any]]:
+        """The columns of the row, NULL where there is none."""
+        columns: ReadOnlyColumnCollection[str, sa.Column[Any]] = self._reached().alias.c
+        return columns
+
+    @property
+    def fk(self) -> ForeignKeys:
+        """The foreign keys of the row: ``posts.fk.author_id.fk.company_id.c.name``."""
+        return ForeignKeys(self._source.of_table(self._key.target), self._reached())
+
+    def _reached(self) -> Parent:
+        origin = self._origin
+        root = self._source.model if origin is None else origin.root
+        return reached(self._source.catalog, root, origin, self._key)
+
+
 class ForeignKeys:
-    """``posts.fk``: for each foreign key a function from a row to the row it refers to.
+    """``posts.fk``: for each foreign key a function from a row to the row it refers to, which also has its columns.
 
     Example:
         ```python
         author = await posts.fk.author_id(post)
         order = await lines.fk["order_id", "region"](line)  # a composite key
+        rows = await posts(posts.fk.author_id.c.name == "Ada")
         ```
     """
 
-    def __init__(self, source: Any) -> None:
-        # Only tables make one, so this type is no part of the public interface.
+    def __init__(self, source: Any, origin: Any = None) -> None:
+        # Only tables make one, so these types are no part of the public interface.
         self._source: TableContext = source
+        #: The table as the end of a path; None for the table of a handle.
+        self._origin: Parent | None = origin
 
     def __repr__(self) -> str:
         return f"<Foreign keys of {self._source.model.name}: {', '.join(self.__dir__()) or 'none'}>"
 
-    def __getattr__(self, column: str) -> Callable[[Any], Awaitable[Any]]:
+    def __getattr__(self, column: str) -> Reference:
         if column.startswith("__"):
             raise AttributeError(column)
         return self[column]
 
-    def __getitem__(self, column: Columns) -> Callable[[Any], Awaitable[Any]]:
-        found = foreign_key(self._source, column)
-        return lambda row: parent_of(self._source, row, found)
+    def __getitem__(self, column: Columns) -> Reference:
+        return Reference(self._source, foreign_key(self._source, column), self._origin)
 
     def __iter__(self) -> Iterator[Any]:
         # As `__getitem__` takes them: a column, or the tuple of a composite key.
@@ -72,13 +120,9 @@ def foreign_key(source: TableContext, column: Columns) -> ForeignKeyModel:
     """
     names = tuple(column) if isinstance(column, (list, tuple)) else (column,)
     keys, model = source.foreign_keys, source.model
-    for key in keys:
-        if key.columns == names:
-            return key
-    # One column of a composite key is enough where only one key has it.
-    holding = [key for key in keys if len(names) == 1 and names[0] in key.columns]
-    if len(holding) == 1:
-        return holding[0]
+    found = matching_key(keys, names)
+    if found is not None:
+        return found
     known = [", ".join(key.columns) for key in keys]
     raise SchemaError(
         f"{model.name}: {', '.join(map(str, names))} is not a foreign key",

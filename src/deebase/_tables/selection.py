@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from deebase.errors import ValidationError
@@ -18,10 +18,20 @@ class Selection(NamedTuple):
     order_by: Any = None
     limit: int | None = None
     offset: int | None = None
-    select: Sequence[str] | None = None
+    select: Sequence[Any] | Mapping[str, Any] | None = None
     with_pk: bool = False
     for_update: bool = False
     skip_locked: bool = False
+    distinct: bool = False
+
+    def reads_whole_rows(self, model: TableModel) -> bool:
+        """Whether it is of all columns of the table, in the order of one of them or in none."""
+        order = self.order_by
+        return (
+            self.select is None
+            and not self.distinct
+            and (order is None or (type(order) is str and order in model.columns))
+        )
 
     def lock(self, executor: Executor) -> str | None:
         """Return how the rows are locked: "update", "skip locked" or not at all.
@@ -34,21 +44,6 @@ class Selection(NamedTuple):
         executor.must_be_inside("skip_locked" if self.skip_locked else "for_update")
         return "skip locked" if self.skip_locked else "update"
 
-    def columns(self, model: TableModel) -> tuple[str, ...]:
-        """Return the selected columns.
-
-        Raises:
-            ValidationError: ``select`` is not a list of names.
-            ColumnNotFoundError: a name is not a column.
-        """
-        if self.select is None:
-            return model.names
-        if not isinstance(self.select, (list, tuple)) or not self.select:
-            raise ValidationError(
-                f"{model.name}: select is a list of column names", field="select", hint="select=['id', 'name']"
-            )
-        return tuple([model.column(name).name for name in self.select])
-
     def refuse(self, operation: str, hint: str, *options: str) -> None:
         """Refuse options that an operation cannot honor.
 
@@ -59,6 +54,13 @@ class Selection(NamedTuple):
             value = getattr(self, name)
             if value is not None and value is not False:
                 raise ValidationError(f"{operation} has no {name}", field=name, hint=hint)
+
+
+def listed(given: Any) -> Sequence[Any]:
+    """Return an argument that is one of something or a list of them, as a list."""
+    if given is None:
+        return ()
+    return cast("Sequence[Any]", given) if isinstance(given, (list, tuple)) else (given,)
 
 
 def order_names(order: Any) -> tuple[str, ...] | None:

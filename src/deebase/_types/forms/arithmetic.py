@@ -115,6 +115,21 @@ def _number(stored: str | float) -> Decimal:
     return number
 
 
+def mean(pair: str) -> Decimal:
+    """Return the mean of numbers, from their sum and their count: "12.5/4".
+
+    It is exact up to the 28 digits that Python's Decimal has by default.
+
+    Example:
+        ```python
+        assert mean("12.50/4") == Decimal("3.125")
+        ```
+    """
+    total, _, count = pair.partition("/")
+    number = Decimal(total)
+    return _QUOTIENT.divide(number, Decimal(count)) if number.is_finite() else number
+
+
 class Sum:
     """The sum of stored Decimals, also over a window; NULL for none."""
 

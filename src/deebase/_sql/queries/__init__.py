@@ -1,0 +1,1 @@
+"""Statements over related rows, groups and aggregates."""
