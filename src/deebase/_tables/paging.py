@@ -18,7 +18,7 @@ from deebase._sql.compiled import CompiledStatement
 from deebase._sql.seek import Seek, place_source
 from deebase._sql.where import Where, named_order
 from deebase._tables.page import Page
-from deebase._tables.queries.reading import Reading
+from deebase._tables.queries.selected_columns import Reading
 from deebase._tables.selection import Selection
 from deebase._types.native import AnyValue
 from deebase._types.registry import type_named, type_of

@@ -23,7 +23,7 @@ from deebase._sql.where import Where
 from deebase._tables.page import Page
 from deebase._tables.paging import page_of
 from deebase._tables.queries.grouped import aggregate
-from deebase._tables.queries.reading import Reading, reading_of
+from deebase._tables.queries.selected_columns import Reading, reading_of
 from deebase._tables.selection import Selection, listed, order_names
 from deebase.errors import MultipleRowsError, NotFoundError
 

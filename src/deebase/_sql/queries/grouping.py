@@ -22,7 +22,7 @@ class Grouping(NamedTuple):
 
     Attributes:
         columns: the names of the columns in the statement.
-        keys: how many of them, from the first one on, tell the groups apart.
+        keys: how many of them, from the first one on, make the groups differ.
         order: (place of a column, descending).
         limited: whether there is a limit.
         skips: whether there is an offset.
@@ -66,7 +66,7 @@ def _grouped(model: TableModel, dialect: Dialect, where: Where, grouping: Groupi
     for column in keys:
         _must_compare(model, column)
     chosen: Any = sa.select(*[column.sa_column.label(f"deebase_c{n}") for n, column in enumerate(columns)])
-    # Without a column of the table, as in count(*), nothing names it.
+    # A SELECT of count(*) alone does not name the table.
     joins = (*where.joins, *model.joins)
     element = where.applied_to(chosen if joins else chosen.select_from(model.sa_table), parameters, model.joins)
     return element.group_by(*[_at(column, n, dialect) for n, column in enumerate(keys)])
@@ -82,7 +82,7 @@ def _must_compare(model: TableModel, column: ColumnModel) -> None:
 
 
 def _at(column: ColumnModel, place: int, dialect: Dialect) -> Any:
-    """Return what groups are told apart by, and sorted by.
+    """Return the expression by which groups differ, and are sorted.
 
     PostgreSQL takes two equal expressions with parameters for different ones, so that a column is named by its place.
     On SQLite a value may be stored in several forms, which an expression makes comparable.
