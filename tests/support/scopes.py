@@ -17,6 +17,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from deebase import (
     Database,
@@ -30,6 +31,7 @@ from deebase import (
     Text,
     UTCDateTime,
     ValidationError,
+    queries,
 )
 
 THEIRS = "theirs"
@@ -98,8 +100,6 @@ class World:
         ]
 
     def _not_mine(self, table: Table[Any]) -> Any:
-        import sqlalchemy as sa
-
         return sa.or_(table.c.owner != self.kind.mine, table.c.owner.is_(None))
 
     async def count_all(self) -> int:
@@ -264,8 +264,6 @@ async def call(w: World) -> Any:
 
 @covers("Table.__call__")
 async def call_with_hostile_text(w: World) -> Any:
-    import sqlalchemy as sa
-
     for text in (
         "1 = 1) OR (1 = 1",
         "1 = 1 OR 1 = 1) --",
@@ -446,6 +444,116 @@ async def narrow(w: World) -> Any:
     await refused(ScopeError, by=_awaited(lambda: narrower.xtra(n=1)))
     same = w.mine.xtra(owner=w.kind.mine)
     return [await narrower(), await same(), repr(w.mine)]
+
+
+# -- related columns, sums and groups -----------------------------------------------------------------
+
+
+@covers("Table.__call__", "Query.__await__", "Query.__aiter__", "Query.scalars", "Query.arrow", "Table.fk")
+async def paths(w: World) -> Any:
+    t, folder = w.mine, w.mine.fk.folder_id.c
+    shown = ["id", "folder_id.name", "folder_id.owner"]
+    results = [
+        await t(select=shown, order_by="-folder_id.name"),
+        await t("1 = 1 OR n = 0", select=shown),
+        await t(select={"title": "title", "folder": "folder_id.name", "size": sa.func.length(folder.name)}),
+        await t((folder.name.is_(None)) | (folder.name != ""), select=shown),
+        [row async for row in t(select=shown, order_by=folder.name)],
+        await t(select=shown, distinct=True),
+        (await t(select=shown).arrow()).to_pylist(),
+    ]
+    assert [len(rows) for rows in results] == [len(w.my_ids)] * 7
+    async with w.db.transaction():
+        assert len(await t(folder.name == "my folder", select=shown, for_update=True)) == 3
+    # The folder of the stray note is one of theirs: as if there were none.
+    for theirs in ({"folder_id.name": f"{THEIRS} folder"}, {"folder_id.owner": w.kind.theirs, "n": 9}):
+        assert await t(where=theirs) == [] or w.kind.theirs is None
+        assert await t(**theirs).count() == len(await t(where=theirs))
+        assert await t.exists(**theirs) == bool(await t(where=theirs))
+    assert await t(folder.name.like(f"{THEIRS}%")) == []
+    assert await t(where={"folder_id.name": None}).count() == 1
+    await refused(ValidationError, by=_awaited(lambda: t(where={"folder_id.name": "x"}, select={"a": _text("n) FROM note --")})))
+    names = await t(order_by="id").scalars("folder_id.name")
+    assert names == ["my folder"] * 3 + [None]
+    return [results, names]
+
+
+@covers("Table.page", "View.page")
+async def pages_by_path(w: World) -> Any:
+    rows: list[Any] = []
+    after = None
+    while True:
+        page = await w.mine.page(select=["id", "folder_id.name"], order_by="-folder_id.name", size=2, after=after)
+        rows += page.rows
+        after = page.next
+        if after is None:
+            break
+    assert [row["id"] for row in rows if row["folder_id.name"] is None] == [w.my_ids[-1]]
+    assert len(rows) == len(w.my_ids)
+    return rows
+
+
+@covers("Table.update_where", "Table.delete_where", "Table.lookup", "Table.count", "Table.exists", "Query.count")
+async def writes_by_path(w: World) -> Any:
+    t, folder = w.mine, w.mine.fk.folder_id.c
+    theirs = {"folder_id.name": f"{THEIRS} folder"}
+    assert await t.update_where({"n": 60}, **theirs) == 0
+    assert await t.delete_where(**theirs) == 0
+    await refused(NotFoundError, by=t.lookup(**theirs))
+    assert not await t.exists(**theirs)
+    assert await t.update_where({"n": 61}, "1 = 1 OR n = 0", folder.name == "my folder") == 3
+    assert await t.count(folder.name == "my folder") == 3
+    assert await t.delete_where((folder.name == "my folder") | (folder.name.is_(None))) == len(w.my_ids)
+    return await t()
+
+
+def _text(text: str) -> Any:
+    return sa.literal_column(text, sa.Integer())
+
+
+@covers(
+    *[f"{kind}.{name}" for kind in ("Table", "View") for name in ("sum", "avg", "min", "max", "count", "values")],
+    "Query.count",
+)
+async def sums(w: World) -> Any:
+    view = await w.db.create_view("sum_view", "SELECT id, owner, title, n FROM note", replace=True)
+    own = w.kind.mine.value if isinstance(w.kind.mine, Level) else w.kind.mine
+    results: list[Any] = []
+    for t in (w.mine, view.xtra(owner=own)):
+        assert [await t.sum("n"), await t.avg("n"), await t.min("n"), await t.max("n")] == [12, 3.0, 0, 9]
+        assert await t.sum("n", "1 = 1 OR n = 0") == await t.sum("n", (t.c.n > 0) | (t.c.n < 1)) == 12
+        assert await t.sum("n", title=f"{THEIRS} 0") is None
+        assert await t.count(distinct="title") == await t().count(distinct="title") == len(w.my_ids)
+        assert sum((await t.values("title", counts=True)).values()) == len(w.my_ids)
+        results += [await t.min("title"), await t.max("title"), await t.values("title"), await t.values("owner")]
+        for call in (t.sum, t.avg, t.min, t.values):
+            await refused(ValidationError, by=call(_text("n) FROM note --")))
+    folder = w.mine.fk.folder_id.c
+    assert await w.mine.count(distinct="folder_id.name") == 1
+    assert await w.mine.values("folder_id.name", counts=True) == {"my folder": 3, None: 1}
+    return [results, await w.mine.max(folder.name), await w.mine.values("folder_id.name")]
+
+
+@covers("Table.group", "View.group")
+async def groups(w: World) -> Any:
+    t = w.mine
+    rows = await t.group(
+        "folder_id.name", "owner", n=queries.count(), total=queries.sum_("n"), last=queries.max_("title"), order_by="-n"
+    )
+    assert [row["n"] for row in rows] == [3, 1]
+    assert [row["folder_id.name"] for row in rows] == ["my folder", None]
+    some = await t.group("title", where="1 = 1 OR 1 = 1", having=queries.count() > 0)
+    assert len(some) == len(await t.group("title", where=["n >= ? OR 1 = 1", [0]])) == len(w.my_ids)
+    assert await t.group("title", where={"folder_id.name": f"{THEIRS} folder"}) == []
+    for hostile in ("1 = 1) OR (1 = 1", "1 = 1 --", "1; SELECT 1"):
+        condition = sa.literal_column(hostile, sa.Boolean())
+        await refused(ValidationError, by=t.group("title", having=condition))
+        await refused(ValidationError, by=t.group("title", where=condition))
+        await refused(ValidationError, by=t.group({"x": _text(hostile)}))
+        await refused(ValidationError, by=t.group("title", x=_text(hostile)))
+    view = await w.db.create_view("group_view", "SELECT id, owner, title, n FROM note", replace=True)
+    own = w.kind.mine.value if isinstance(w.kind.mine, Level) else w.kind.mine
+    return [rows, some, await view.xtra(owner=own).group("title", n=queries.count())]
 
 
 # -- writing ---------------------------------------------------------------------------------------
