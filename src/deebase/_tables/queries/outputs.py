@@ -19,7 +19,7 @@ from deebase._sql.queries.paths import is_path, path_column
 from deebase._sql.queries.periods import Period, PeriodOf
 from deebase._sql.where import Assigned, Where, order_readings
 from deebase._types.registry import column_type
-from deebase.errors import ValidationError
+from deebase.errors import ColumnNotFoundError, ValidationError
 from deebase.types import UNSET, SqlExpression
 
 
@@ -146,14 +146,27 @@ class Outputs:
         """Take the columns that an order names by path, and the tables that its expressions need."""
         for item in order if isinstance(order, (list, tuple)) else [order]:
             if isinstance(item, str):
-                for name, _ in order_readings(item):
-                    if name in self._own.columns or name in self.columns:
-                        break
-                    if is_path(self._own, name) and name.partition(".")[0] in self._own.columns:
-                        self._path(name)
-                        break
+                self._take_named(item)
             elif isinstance(item, sa.ClauseElement):
                 self._parents += parents_in(parts_of(item))
+
+    def _take_named(self, item: str) -> None:
+        """Take the column of a path that an order names."""
+        readings = [name for name, _ in order_readings(item)]
+        if any(name in self._own.columns or name in self.columns for name in readings):
+            return
+        error: ColumnNotFoundError | None = None
+        for name in readings:
+            if is_path(self._own, name) and name.partition(".")[0] in self._own.columns:
+                try:
+                    self._path(name)
+                except ColumnNotFoundError as found:
+                    # Of the last reading, which is without a direction.
+                    error = found
+                else:
+                    return
+        if error is not None:
+            raise error
 
 
 def _none(*_: Any) -> None:
