@@ -174,11 +174,8 @@ async def test_periods_are_in_utc(orders: Table[Any]) -> None:
         assert sum(row["n"] for row in rows) == len([row for row in ROWS if row.get(name) is not None])
         assert await orders.values(unit(name), orders.c[name].is_not(None)) == found
     assert await orders.count(month(orders.c.utc) == date(2024, 3, 1)) == 1
-    assert (
-        await orders(select={"y": year("at")}, order_by=["-y", "id"], limit=1)
-        == [{"y": None if can(orders._source).sorts_nulls_last else 2024}]
-        or True
-    )
+    rows = await orders(select={"y": year("at"), "m": month(orders.c.at)}, order_by=["y", "id"], where={"n": [1, 2]})
+    assert rows == [{"y": 2023, "m": date(2023, 12, 1)}, {"y": 2024, "m": date(2024, 1, 1)}]
     for call in (lambda: hour(orders.c.day), lambda: month(orders.c.clock), lambda: year(orders.c.customer)):
         with pytest.raises(ValidationError, match="takes a date"):
             call()
@@ -216,15 +213,8 @@ async def test_expressions_and_names_of_columns(orders: Table[Any]) -> None:
     )
     assert rows == [{"letter": "a", "paid": True, "most": 1}, {"letter": "a", "paid": None, "most": 2}]
     rows = await orders.group({"twice": c.amount * 2, "m": month("at")}, n=count(), order_by=["-twice", "m"])
-    assert [str(row["twice"]) for row in rows if row["twice"] is not None] == [
-        "24691357802469135.78",
-        "2.20",
-        "2.2",
-    ] or [Decimal(row["twice"]) for row in rows if row["twice"] is not None] == [
-        Decimal("24691357802469135.78"),
-        Decimal("2.2"),
-        Decimal("2.2"),
-    ]
+    twice = [row["twice"] for row in rows if row["twice"] is not None]
+    assert twice == [Decimal("24691357802469135.78"), Decimal("2.2"), Decimal("2.2")]
     assert await orders.group("n", where={"customer": "ann"}, order_by="n") == [{"n": 1}, {"n": 2}]
 
 
@@ -245,7 +235,7 @@ async def test_groups_are_one_statement_that_is_compiled_once(orders: Table[Any]
     for n in range(2, 10):
         with db._core.recording() as recorded:
             await run(n)
-        assert len(recorded.statements) == 6
+        assert len(recorded) == 6
     assert len(statements) == known
 
 
