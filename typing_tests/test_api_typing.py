@@ -7,6 +7,7 @@ from typing import Any, assert_type
 
 from deebase import Database, Page, Query, SchemaEditor, Table, Transaction, TransformPlan, View
 from deebase.migrations import Migrator, Step, chunked
+from deebase.queries import count, max_
 
 
 @dataclass
@@ -56,6 +57,12 @@ async def rows(users: Table[User], plain: Table[Row]) -> None:
     assert_type(await users.upsert_all([{"id": 1, "name": "Ada"}], returning=True), list[User])
     assert_type(await users.update_all([{"id": 1, "name": "Ada"}]), int)
     assert_type(await users.delete_all([1, 2]), int)
+    assert_type(users(select={"writer": "boss.name"}), Query[Row])
+    assert_type(users(select=["name"], where={"boss.name": "Ada"}, distinct=True), Query[User])
+    assert_type(await users.group("name", n=count(), last=max_(users.c.id)), list[Row])
+    assert_type(await users.values("name"), list[Any])
+    assert_type(await users.values("name", counts=True), dict[Any, int])
+    assert_type(await users.count(distinct="name"), int)
     page = await users.page(size=10, order_by="-id")
     assert_type(page.rows, list[User])
     assert_type(page.next, str | None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,6 +187,22 @@ async def test_writes_by_path(world: World, db: Database) -> None:
     assert await loose(select=["author_id.name"]) == [{"author_id.name": "Ada"}]
     with pytest.raises(InvalidOperationError, match="by their key"):
         await loose.delete_where(**{"author_id.name": "Ada"})
+
+
+async def test_conditions_by_path_in_other_calls(world: World, db: Database, tmp_path: Path) -> None:
+    posts, author = world.posts, world.posts.fk.author_id
+    await posts.enable_search("title")
+    assert {row.id for row in await posts.search("post", author.c.name == "Bob", rows=True)} == {2, 5}
+    assert await posts.search("post", **{"author_id.name": "Bob"}).count() == 2
+    ada = await world.authors[1]
+    found = await world.authors.get_children(ada, posts, "author_id", **{"editor_id.name": "Ada"})
+    assert [row.id for row in found] == [1]
+    query = posts(author.c.name == "Ada", select={"title": "title", "writer": "author_id.name"}, order_by="id")
+    assert await query.export(tmp_path / "posts.csv") == 2
+    assert (tmp_path / "posts.csv").read_text().splitlines() == ["title,writer", "post 0,Ada", "post 3,Ada"]
+    page = await posts.page(author.c.name != "Ada", order_by=[posts.fk.editor_id.c.id, author.c.name], size=3)
+    again = await posts.page(author.c.name != "Ada", order_by=["editor_id.id", "author_id.name"], size=3)
+    assert page == again
 
 
 async def test_composite_keys_and_keys_of_other_columns(db: Database) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import deebase
-from deebase import Database
+from deebase import Database, queries
 from deebase.migrations import Migrator, irreversible
 from tests.project.test_docstrings import OWN_SPECIALS, example_of
 from tests.support.docs import Block, start_block
@@ -33,6 +33,7 @@ OTHERS = (
     deebase.create_mod,
     deebase.create_mod_from_tables,
     irreversible,
+    *[getattr(queries, name) for name in queries.__all__],
 )
 
 NOT_RUN = {

@@ -21,6 +21,7 @@ import pytest
 
 import deebase
 from deebase import Database, ForeignKey, Table
+from deebase.queries import sum_
 from tests.support.worlds import only_on
 
 TASKS = 32
@@ -150,6 +151,9 @@ COSTS: dict[str, tuple[Operation, int, int, int]] = {
     "select": (lambda w: w.books(w.books.c.id > 50, order_by="id", limit=100), 1, 0, 1),
     "count": (lambda w: w.books.count(), 1, 1, 1),
     "page": (lambda w: w.books.page(size=20, order_by="pages"), 1, 0, 1),
+    "a path": (lambda w: w.books(select=["title", "author_id.name"], order_by="author_id.name", limit=20), 1, 0, 1),
+    "a group": (lambda w: w.books.group("author_id.name", pages=sum_("pages")), 1, 1, 1),
+    "a sum": (lambda w: w.books.sum("pages"), 1, 1, 1),
     "parent": (lambda w: w.books.fk.author_id({"author_id": 3}), 1, 0, 1),
     "gets of 32 tasks": (lambda w: together(lambda n: w.books.get(n)), 1, 0, 1),
     "parents of 32 rows": (lambda w: together(lambda n: w.books.fk.author_id({"author_id": n % 10 + 1})), 1, 0, 1),

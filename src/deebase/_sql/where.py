@@ -15,7 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
 
 from deebase._rows.model import ColumnModel, TableModel
-from deebase._rows.parents import Join, Parent
+from deebase._rows.parents import Join, Parent, parent_of_column
 from deebase._sql.binding import check_enclosed
 from deebase._sql.compiled import Parameters, member_source
 from deebase._sql.fragments import BoundFragment, bound_fragment
@@ -560,6 +560,8 @@ def named_order(model: TableModel, order: Any) -> tuple[tuple[str, bool], ...]:
     for item in given:
         if isinstance(item, sa.Column) and item.table is model.sa_table:
             name, descending = item.name, False
+        elif isinstance(item, sa.Column) and (parent := parent_of_column(item)) is not None:
+            name, descending = parent.column(item.name).name, False
         elif isinstance(item, str):
             name, descending = _named(model, item)
         else:

@@ -23,7 +23,7 @@ from deebase._sql.where import Where
 from deebase._tables.page import Page
 from deebase._tables.paging import page_of
 from deebase._tables.queries.grouped import aggregate
-from deebase._tables.queries.selected_columns import Reading, reading_of
+from deebase._tables.queries.selected_columns import Reading, plain_reading, reading_of
 from deebase._tables.selection import Selection, listed, order_names
 from deebase.errors import MultipleRowsError, NotFoundError
 
@@ -60,11 +60,8 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         limit, offset = self._selection.limit, self._selection.offset
         self._limit = None if limit is None else statements.whole_number("limit", limit)
         self._offset = None if offset is None else statements.whole_number("offset", offset)
-        self._reading: Reading = (
-            Reading(source.model, source.model.names)
-            if self._selection.reads_whole_rows(source.model)
-            else reading_of(source, where, self._selection)
-        )
+        plain = plain_reading(source.model, self._selection)
+        self._reading: Reading = reading_of(source, where, self._selection) if plain is None else plain
         #: What is read: the selected columns, then those of the key that are missing.
         self._columns: tuple[str, ...] = self._reading.columns
         if self._selection.with_pk:

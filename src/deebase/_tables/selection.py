@@ -9,7 +9,6 @@ from deebase.errors import ValidationError
 
 if TYPE_CHECKING:
     from deebase._engine.executor import Executor
-    from deebase._rows.model import TableModel
 
 
 class Selection(NamedTuple):
@@ -23,15 +22,6 @@ class Selection(NamedTuple):
     for_update: bool = False
     skip_locked: bool = False
     distinct: bool = False
-
-    def reads_whole_rows(self, model: TableModel) -> bool:
-        """Whether it is of all columns of the table, in the order of one of them or in none."""
-        order = self.order_by
-        return (
-            self.select is None
-            and not self.distinct
-            and (order is None or (type(order) is str and order in model.columns))
-        )
 
     def lock(self, executor: Executor) -> str | None:
         """Return how the rows are locked: "update", "skip locked" or not at all.

@@ -147,6 +147,8 @@ class Outputs:
         for item in order if isinstance(order, (list, tuple)) else [order]:
             if isinstance(item, str):
                 self._take_named(item)
+            elif isinstance(item, sa.Column) and (parent := parent_of_column(item)) is not None:
+                self._related(parent, parent.column(item.name))
             elif isinstance(item, sa.ClauseElement):
                 self._parents += parents_in(parts_of(item))
 

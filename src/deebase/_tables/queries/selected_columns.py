@@ -12,7 +12,7 @@ from deebase._rows.makers import Maker, row_maker
 from deebase._rows.model import TableModel
 from deebase._sql.where import Where, order_readings
 from deebase._tables.queries.outputs import Outputs, titled
-from deebase._tables.selection import Selection
+from deebase._tables.selection import Selection, listed
 from deebase.errors import SchemaError, ValidationError
 
 
@@ -53,6 +53,29 @@ class Reading(NamedTuple):
         )
 
 
+def plain_reading(model: TableModel, chosen: Selection) -> Reading | None:
+    """Return what a query reads if it names columns of the table alone; None if it may name others."""
+    order, select = chosen.order_by, chosen.select
+    if chosen.distinct:
+        return None
+    if order is not None and not (order in model.columns if type(order) is str else _has_plain_names(order)):
+        return None
+    if select is None:
+        return Reading(model, model.names)
+    if (
+        type(select) is not list
+        or not select
+        or not all(type(name) is str and name in model.columns for name in select)
+    ):
+        return None
+    return Reading(model, tuple(select))
+
+
+def _has_plain_names(order: Any) -> bool:
+    """Whether an order has names without dots alone."""
+    return all(type(name) is str and "." not in name for name in listed(order))
+
+
 def reading_of(source: TableContext, where: Where, chosen: Selection) -> Reading:
     """Return what a query reads.
 
@@ -68,9 +91,8 @@ def reading_of(source: TableContext, where: Where, chosen: Selection) -> Reading
     titles: tuple[str, ...] | None = None
     if chosen.select is not None:
         given = _given(source.model, chosen.select)
-        if isinstance(given, Mapping) or not all(
-            isinstance(each, str) and each in source.model.columns for each in given
-        ):
+        own = source.model.columns
+        if isinstance(given, Mapping) or not all(isinstance(each, str) and each in own for each in given):
             columns = titled(given)
             names, titles = tuple(map(outputs.add, columns.values())), tuple(columns)
             outputs.call(dict(zip(titles, names, strict=True)))
