@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from deebase import BusyError, Database, DeeBaseError, Index, ScopeError, Table, ValidationError
+from deebase import BusyError, Database, DeeBaseError, Index, ScopeError, Table, ValidationError, queries
 
 pytestmark = pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
 
@@ -266,6 +266,16 @@ async def test_no_order_limit_or_selection_is_sql(target: Target) -> None:
         await target.attempt(repr(order), lambda order=order: target.mine.page(size=5, order_by=order))
         await target.attempt(repr(order), lambda order=order: target.mine(select=[order]))
         await target.attempt(repr(order), lambda order=order: target.mine().scalars(order))
+        await target.attempt(repr(order), lambda order=order: target.mine(select={"x": order}))
+        await target.attempt(repr(order), lambda order=order: target.mine(select=["n"], distinct=True, order_by=order))
+        await target.attempt(repr(order), lambda order=order: target.mine.count(distinct=order))
+        await target.attempt(repr(order), lambda order=order: target.mine.sum(order))
+        await target.attempt(repr(order), lambda order=order: target.mine.max(order))
+        await target.attempt(repr(order), lambda order=order: target.mine.values(order, counts=True))
+        await target.attempt(repr(order), lambda order=order: target.mine.group(order, order_by=order))
+        await target.attempt(repr(order), lambda order=order: target.mine.group(x=queries.sum_(order)))
+        await target.attempt(repr(order), lambda order=order: target.mine.group("n", where={str(order): 1}))
+        await target.attempt(repr(order), lambda order=order: target.mine.group("n", where=order, having=order))
     for number in ("1", -1, True, 1.5, 2**63, 2**70, sa.text("1"), "1; DROP TABLE note", None, float("nan")):
         await target.attempt(repr(number), lambda number=number: target.mine(limit=number))
         await target.attempt(repr(number), lambda number=number: target.mine(offset=number, limit=5))
@@ -293,6 +303,10 @@ async def test_what_is_built_to_be_huge_is_refused_at_once(target: Target) -> No
     attacks: list[Callable[[], Any]] = [
         lambda: target.mine(terms),
         lambda: target.mine(nested),
+        lambda: target.mine(select={"x": nested}),
+        lambda: target.mine.group("n", having=nested),
+        lambda: target.mine.group({"x": nested}),
+        lambda: target.mine.max(nested),
         lambda: target.mine(n=list(range(100_000))),
         lambda: target.mine(marks, list(range(100_000))),
         lambda: target.mine.insert({f"c{number}": 1 for number in range(40_000)}),

@@ -187,7 +187,7 @@ class Where:
             if condition.left.table is not self.model.sa_table:
                 self.join(parents_in([condition.left]))
         else:
-            parts = self._parts(condition)
+            parts = self.parts(condition)
             hides = any(map(may_hide_index, parts))
             self.join(parents_in(parts))
         if hides and dialect is not None and capabilities_of(dialect).checks_types:
@@ -204,7 +204,7 @@ class Where:
 
     def include(self, element: Any) -> None:
         """Make an expression that is not a condition a part of the statement: its values, and the tables it needs."""
-        self.join(parents_in(self._parts(element)))
+        self.join(parents_in(self.parts(element)))
         if self.shape is not None:
             self._add_expression_shape(element)
 
@@ -254,7 +254,7 @@ class Where:
                 hint="read in several pieces, or put the values into a table and join it",
             )
 
-    def _parts(self, element: ColumnElement[Any]) -> list[Any]:
+    def parts(self, element: ColumnElement[Any]) -> list[Any]:
         """Return all parts of an expression.
 
         Raises:
@@ -329,7 +329,7 @@ class Where:
         if not joins:
             return select.where(*conditions)
         table: Any = self.model.sa_table
-        if any(map(has_text, conditions)):
+        if any(has_text(parts_of(condition)) for condition in conditions):
             related = [bool(parents_in(parts_of(condition))) for condition in conditions]
             own = [condition for condition, is_related in zip(conditions, related, strict=True) if not is_related]
             conditions = [condition for condition, is_related in zip(conditions, related, strict=True) if is_related]

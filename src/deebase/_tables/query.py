@@ -17,6 +17,7 @@ from deebase._sql import statements
 from deebase._sql.compiled import CompiledStatement
 from deebase._sql.queries.aggregates import Aggregate
 from deebase._sql.queries.grouping import Grouping, count_groups, groups
+from deebase._sql.queries.paths import is_path
 from deebase._sql.sql_rules import rules_of
 from deebase._sql.statement import Statement
 from deebase._sql.where import Where
@@ -377,11 +378,12 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
             ```
         """
         query: Query[Any] = self
-        if column not in self._source.model.columns:
-            chosen = self._selection._replace(select=[column], with_pk=False)
+        given: Any = column
+        if isinstance(given, str) and is_path(self._source.model, given):
+            chosen = self._selection._replace(select=[given], with_pk=False)
             query = Query(self._source, self._where.copy(), chosen)
-        known = query._reading.model.columns[column]
-        rows = await query._fetch((column,), self._limit)
+        known = query._reading.model.column(column)
+        rows = await query._fetch((known.name,), self._limit)
         read = known.read
         return [row[0] if read is None or row[0] is None else read(row[0]) for row in rows]
 

@@ -76,10 +76,13 @@ class Having:
         self.parts = parts
 
     def __and__(self, other: object) -> Having:
-        return Having(sa.and_, (self, other))
+        return self._joined(sa.and_, other)
 
     def __or__(self, other: object) -> Having:
-        return Having(sa.or_, (self, other))
+        return self._joined(sa.or_, other)
+
+    def _joined(self, join: Callable[..., Any], other: object) -> Having:
+        return Having(join, (*(self.parts if self.join is join else (self,)), other))
 
     def __invert__(self) -> Having:
         return Having(sa.not_, (self,))

@@ -29,12 +29,9 @@ def parts_of(element: Any) -> Iterator[Any]:
     return visitors.iterate(element)
 
 
-def has_text(condition: Any) -> bool:
-    """Whether a condition holds SQL text, in which a column may have no table."""
-    return any(
-        isinstance(part, (Fragment, sa.TextClause)) or getattr(part, "is_literal", False)
-        for part in parts_of(condition)
-    )
+def has_text(parts: Iterable[Any]) -> bool:
+    """Whether an expression with these parts holds SQL text, in which a column may have no table."""
+    return any(isinstance(part, (Fragment, sa.TextClause)) or getattr(part, "is_literal", False) for part in parts)
 
 
 def joins_of(parents: Iterable[Parent], model: TableModel, scope: Scope) -> tuple[Join, ...]:

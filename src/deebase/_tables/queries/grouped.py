@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from deebase._engine.context import TableContext, conditions
 from deebase._rows.makers import row_maker
 from deebase._sql import statements
-from deebase._sql.operands import indexable
+from deebase._sql.operands import indexable, may_hide_index
 from deebase._sql.queries.aggregates import Aggregate, Having
 from deebase._sql.queries.grouping import Grouping, groups
 from deebase._sql.where import Enclosed, Where, order_readings
@@ -81,7 +81,7 @@ def _condition(chosen: Outputs, where: Where, given: Any) -> Any:
             field="having",
             hint="having=count() > 5, or having=(sum_('amount') > 100) & (count() > 1)",
         )
-    if capabilities_of(chosen.dialect).checks_types:
+    if capabilities_of(chosen.dialect).checks_types and any(map(may_hide_index, where.parts(made))):
         made = indexable(made)
     if where.scope:
         made = Enclosed(made)

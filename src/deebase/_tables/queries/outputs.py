@@ -95,7 +95,9 @@ class Outputs:
             if parent is not None:
                 return self._related(parent, parent.column(element.name))
         # Of a handle with a scope, text must not end the column.
-        return self._made(Assigned("a column", element) if self._where.scope and has_text(element) else element)
+        return self._made(
+            Assigned("a column", element) if self._where.scope and has_text(self._where.parts(element)) else element
+        )
 
     def _path(self, text: str) -> ColumnModel:
         if text in self.columns:
