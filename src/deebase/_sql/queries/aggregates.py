@@ -39,13 +39,14 @@ class Aggregate:
 
     def __init__(self, kind: Kind, column: Any = None, *, distinct: bool = False) -> None:
         self.kind: Kind = kind
-        self.column = column
-        self.distinct = distinct
+        self.column: Any = column
+        self.distinct: bool = distinct
 
     def __repr__(self) -> str:
         return f"<{self.kind} of {'the rows' if self.column is None else self.column}>"
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        return id(self)
 
     def __eq__(self, other: object) -> Having:  # type: ignore[override]
         return Having(operator.eq, (self, other))
@@ -72,8 +73,8 @@ class Having:
     __slots__ = ("join", "parts")
 
     def __init__(self, join: Callable[..., Any], parts: tuple[Any, ...]) -> None:
-        self.join = join
-        self.parts = parts
+        self.join: Callable[..., Any] = join
+        self.parts: tuple[Any, ...] = parts
 
     def __and__(self, other: object) -> Having:
         return self._joined(sa.and_, other)
