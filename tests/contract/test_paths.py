@@ -271,6 +271,49 @@ async def test_a_changed_table_has_its_current_columns(world: World, db: Databas
     assert await db.t.post(select=["author_id.name"], order_by="id", limit=1) == [{"author_id.name": "Ada"}]
 
 
+async def test_a_scope_holds_beyond_a_table_without_its_column(db: Database) -> None:
+    class Land:
+        id: int
+        tenant_id: int
+        name: str
+
+    class Town:
+        id: int
+        land_id: ForeignKey[int, "land"]
+
+    class House:
+        id: int
+        tenant_id: int
+        town_id: ForeignKey[int, "town"] | None
+        twin_id: ForeignKey[int, "house"] | None
+
+    lands, towns, houses = await db.create_all(Land, Town, House)
+    await lands.insert_all([{"tenant_id": 1, "name": "mine"}, {"tenant_id": 2, "name": "theirs"}])
+    await towns.insert_all([{"land_id": 1}, {"land_id": 2}])
+    await houses.insert_all([{"tenant_id": n % 2 + 1, "town_id": n % 2 + 1} for n in range(2)])
+    await houses.insert_all([{"tenant_id": 1, "town_id": 2, "twin_id": 2}, {"tenant_id": 1, "twin_id": 1}])
+    mine = houses.xtra(tenant_id=1)
+    rows = await mine(select=["id", "town_id.land_id.name", "twin_id.town_id.id"], order_by="id")
+    assert [list(row.values()) for row in rows] == [[1, "mine", None], [3, None, None], [4, None, 1]]
+    assert await mine.count(**{"town_id.land_id.name": "theirs"}) == 0
+    assert await mine.values("town_id.land_id.name") == ["mine", None]
+    # A key says which row, not whose: it restricts no other table.
+    assert await houses.xtra(id=4)(select=["twin_id.id"]) == [{"twin_id.id": 1}]
+
+
+async def test_an_uncommitted_column_is_found_by_its_own_transaction(world: World, db: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with db.transaction():
+            await db.t.author.add_column("email", str | None)
+            assert await db.t.post(select=["author_id.email"], limit=1) == [{"author_id.email": None}]
+            raise ZeroDivisionError
+    with pytest.raises(ColumnNotFoundError):
+        await db.t.post(select=["author_id.email"])
+    assert (
+        await db.t.post.count(**{"author_id.name": "Ada"}) == await world.posts.count(**{"author_id.name": "Ada"}) == 2
+    )
+
+
 async def test_wrong_paths_are_refused_before_anything_is_sent(world: World, db: Database) -> None:
     posts = world.posts
     for path, message, hint in (
