@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from deebase import Database, DeeBaseError, ForeignKey, Index, IntegrityError, Table
+from deebase.queries import avg, count, sum_
 from tests.support.dict_model import EXTRA, FOLDERS, Model, Record, Refused
 
 
@@ -227,6 +228,42 @@ class LockStep(RuleBasedStateMachine):
 
         self.same(lambda: [self.model.folder_of(scope, row) for row in self.model.seen(scope)], work)
 
+    def _folder_name(self, scope: int | None, row: Record) -> str | None:
+        folder = self.model.folder_of(scope, row)
+        return None if folder is None else folder["name"]
+
+    @rule(scope=scopes, name=st.sampled_from([None, *[folder["name"] for folder in FOLDERS.values()]]))
+    def read_paths(self, scope: int | None, name: str | None) -> None:
+        def expected() -> tuple[list[Record], int]:
+            rows = [{"id": row["id"], "in": self._folder_name(scope, row)} for row in self.model.seen(scope)]
+            return rows, len([row for row in rows if row["in"] == name])
+
+        async def work(side: Side) -> tuple[list[Record], int]:
+            table = side.notes(scope)
+            rows = await table(select={"id": "id", "in": "folder_id.name"}, order_by="id")
+            return rows, await table.count(where_folder(table, name), **{"folder_id.name": name})
+
+        self.same(expected, work)
+
+    @rule(scope=scopes, more_than=st.integers(0, 1))
+    def group(self, scope: int | None, more_than: int) -> None:
+        def expected() -> dict[str | None, tuple[int, int, float]]:
+            numbers: dict[str | None, list[int]] = {}
+            for row in self.model.seen(scope):
+                numbers.setdefault(self._folder_name(scope, row), []).append(row["n"])
+            return {
+                name: (len(listed), sum(listed), sum(listed) / len(listed))
+                for name, listed in numbers.items()
+                if len(listed) > more_than
+            }
+
+        async def work(side: Side) -> dict[str | None, tuple[int, int, float]]:
+            outputs = {"rows": count(), "total": sum_("n"), "mean": avg("n")}
+            rows = await side.notes(scope).group("folder_id.name", having=count() > more_than, **outputs)
+            return {row["folder_id.name"]: (row["rows"], row["total"], row["mean"]) for row in rows}
+
+        self.same(expected, work)
+
     # -- transactions ------------------------------------------------------------------------------
 
     @rule()
@@ -285,6 +322,12 @@ class LockStep(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.world.each(Side.empty)
+
+
+def where_folder(table: Table[Any], name: str | None) -> Any:
+    """Return the condition that a note is in a folder of this name, or in none."""
+    column = table.fk.folder_id.c.name
+    return column.is_(None) if name is None else column == name
 
 
 async def _all(table: Table[Any]) -> list[Any]:
