@@ -165,9 +165,10 @@ class Where:
 
     def _add_keyed(self, clause: Any, shape: Hashable) -> None:
         self._clauses.append(clause)
-        self._add_shape(shape)
+        self.add_shape(shape)
 
-    def _add_shape(self, shape: Hashable) -> None:
+    def add_shape(self, shape: Hashable) -> None:
+        """Add what the text of the statement depends on besides its conditions."""
         if self.shape is not None:
             self.shape = (*self.shape, shape)
 
@@ -198,7 +199,7 @@ class Where:
         if _is_comparison(condition) and self._is_plain(condition):
             # As its cache key of SQLAlchemy, which takes longer to make than the rest of the call.
             self._embed(condition.right)
-            self._add_shape(("comparison", condition.operator, condition.left.name))
+            self.add_shape(("comparison", condition.operator, condition.left.name))
         else:
             self._add_expression_shape(condition)
 
@@ -214,8 +215,7 @@ class Where:
             return
         known = [join.parent for join in self.joins]
         self.joins = joins_of([*known, *parents], self.model, self.scope)
-        if self.shape is not None:
-            self.shape = (*self.shape, ("joins", self.joins))
+        self.add_shape(("joins", self.joins))
 
     def _is_plain(self, condition: Any) -> bool:
         """Whether it compares a column of the table with a value of its type."""
@@ -233,19 +233,16 @@ class Where:
 
     def _embed(self, value: sa.BindParameter[Any]) -> None:
         """Have a value of an expression read at each run."""
-        source = self._source_of(value)
+        source = self._embedded_source(value)
         given = value.value
         self.values[source] = given if type(given) in OWN else sendable(given)
 
-    def _source_of(self, value: sa.BindParameter[Any]) -> str:
+    def _embedded_source(self, value: sa.BindParameter[Any]) -> str:
         """Return the name of a value of an expression."""
-        known = self.embedded.get(value)
-        if known is not None:
-            # One object in several places: the cache keys of expressions do not tell that.
+        if value in self.embedded:
+            # Two conditions with one object: their statement reads it once, and is no statement for two values.
             self.shape = None
-            return known
-        source = self.embedded[value] = f"\0e{len(self.embedded)}"
-        return source
+        return self.embedded.setdefault(value, f"\0e{len(self.embedded)}")
 
     def _refuse_many(self, values: int) -> None:
         if values > MAX_VALUES:
@@ -287,13 +284,12 @@ class Where:
             if not value.expanding:
                 self._embed(value)
                 continue
-            source = self._source_of(value)
+            source = self._embedded_source(value)
             members = value.value
             self._refuse_many(len(members))
             lengths.append(len(members))
             self.values.update({member_source(source, n): sendable(member) for n, member in enumerate(members)})
-        if self.shape is not None:
-            self.shape = (*self.shape, ("expression", key.key, *lengths))
+        self.add_shape(("expression", key.key, *lengths))
 
     def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: Dialect) -> None:
         """Add a condition in SQL text, with its values bound."""

@@ -57,13 +57,26 @@ class Outputs:
             ValidationError: it is something else, or its type has no such aggregate.
         """
         if isinstance(given, Aggregate):
-            found = self.computation(given)
-            column = self._made(found.element, found.read, found.value)
+            named = given.column
+            if named is None or (type(named) is str and named in self._own.columns):
+                # Without a walk through the expression, which holds no values and needs no other table.
+                key = ("aggregate", given.kind, named, given.distinct)
+                self._where.add_shape(key)
+                return self._put(copy(self._source.cached(key, lambda: self._computed(given))))
+            column = self._computed(given)
         else:
             column = self._found(given)
         if column.name:
             return column.name
         self._where.include(column.sa_column)
+        return self._put(column)
+
+    def _computed(self, given: Aggregate) -> ColumnModel:
+        found = self.computation(given)
+        return self._made(found.element, found.read, found.value)
+
+    def _put(self, column: ColumnModel) -> str:
+        """Give a column of an expression its name in the statement."""
         column.name = f"deebase_{len(self.columns)}"
         self.columns[column.name] = column
         return column.name
