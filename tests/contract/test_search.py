@@ -155,7 +155,7 @@ async def test_any_key(db: Database, pk: list[str]) -> None:
     assert len(await found(notes, "moved")) == 1
     await notes.delete_where(region=9)
     assert await found(notes, "moved OR title1") == []
-    # With another key, the rows are numbered anew.
+    # With another key, the rows get new numbers.
     notes = await notes.transform(pk=["region"])
     assert await found(notes, "same") == [0, 2, 3]
     await notes.insert({"slug": "x", "region": 5, "title": "new", "body": "same"})

@@ -276,7 +276,7 @@ def test_a_call_of_the_driver_may_fail_anywhere(
     backend_name: str, db_url: str, after: bool, in_loop: float | None
 ) -> None:
     # The kinds take turns, and so do the two ways: each call is hit by one kind in one way. On PostgreSQL, where each
-    # run makes connections anew, every other call.
+    # run opens its own connections, every other call.
     step = (4 if backend_name == "postgres" else 2) * len(KINDS)
     for place, kind in enumerate(KINDS):
         first = 1 + step // len(KINDS) * place + after
