@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -213,7 +213,7 @@ def _stray(source: TableContext, item: Any) -> ValidationError:
     if isinstance(item, dict):
         return ValidationError(
             f"{name}: a dict is not a condition; after SQL text it holds the values of :name",
-            hint="conditions by column are keywords: t(name='Ada'), or t(**conditions)",
+            hint="conditions by column are keywords or where: t(name='Ada'), or t(where={'name': 'Ada'})",
         )
     return ValidationError(
         f"{name}: a {type(item).__name__} is not a condition; it holds the values of the SQL text right before it",
@@ -247,12 +247,27 @@ def _not_again(source: TableContext, where: Mapping[str, Any], keywords: Mapping
 def conditions(
     source: TableContext,
     args: Sequence[Any],
-    where: str | Mapping[str, Any] | None,
-    params: Any,
     keywords: Mapping[str, Any],
+    where: Any = None,
+    params: Any = None,
 ) -> Where:
-    """Return the conditions of a call: expressions and SQL text by position, columns and paths by name."""
+    """Return the conditions of a call: expressions and SQL text by position, columns and paths by name.
+
+    Args:
+        source: the table.
+        args: the conditions by position.
+        keywords: conditions by column; ``where`` and ``params`` among them are the arguments of these names.
+        where: a dict of columns or paths, SQL text with ``params``, an expression, or a list as by position.
+        params: the parameters of a ``where`` of SQL text.
+    """
+    if "where" in keywords or "params" in keywords:
+        keywords = dict(keywords)
+        where, params = keywords.pop("where", where), keywords.pop("params", params)
     result = Where(source.model, source.scope)
+    if isinstance(where, (list, tuple)):
+        args, where = (*args, *cast("Sequence[Any]", where)), None
+    elif where is not None and not isinstance(where, (str, Mapping)):
+        args, where = (*args, where), None
     pending = list(args)
     while pending:
         item = pending.pop(0)
@@ -266,12 +281,13 @@ def conditions(
         else:
             result.expression(item, source.dialect)
     if isinstance(where, Mapping):
-        keywords, where = {**where, **_not_again(source, where, keywords)}, None
-    if where is not None:
+        keywords = {**where, **_not_again(source, cast("Mapping[str, Any]", where), keywords)}
+    elif where is not None:
         result.fragment(where, params, source.dialect)
-    elif params is not None:
+        params = None
+    if params is not None:
         raise ValidationError(
-            "params without a where", field="params", hint="t(where='age > :age', params={'age': 30})"
+            "params without a text as where", field="params", hint="t(where='age > :age', params={'age': 30})"
         )
     for name, value in keywords.items():
         if "." in name and is_path(source.model, name):

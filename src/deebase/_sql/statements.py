@@ -13,6 +13,7 @@ from deebase._sql import own_form
 from deebase._sql.compiled import CompiledStatement, Parameters, prepare
 from deebase._sql.merged import WHOLE, Branch, branches, in_turn, merged, without_keys
 from deebase._sql.operands import assigned
+from deebase._sql.queries.joins import parents_in
 from deebase._sql.reread import Reread
 from deebase._sql.seek import Seek
 from deebase._sql.sql_rules import rules_of
@@ -27,6 +28,21 @@ from deebase.types import SqlExpression
 def _bound(parameters: Parameters, model: TableModel, name: str) -> Any:
     column = model.column(name)
     return parameters.add(name, column.sa_type, column.bind)
+
+
+def _must_be_of_the_row(name: str, given: SqlExpression, where: Where) -> None:
+    """Refuse a new value that takes columns of other rows without a SELECT.
+
+    Raises:
+        ValidationError: it has such a column.
+    """
+    related = parents_in(where.parts(given.element))
+    if related:
+        raise ValidationError(
+            f"{where.model.name}.{name}: a new value has no columns of related rows, as of {related[0].path!r}",
+            field=name,
+            hint="a SELECT is a value: db.sql(sa.select(other.c.name).where(...).scalar_subquery())",
+        )
 
 
 def _must_stay_exact(model: TableModel, name: str, given: SqlExpression, dialect: Dialect) -> None:
@@ -110,6 +126,7 @@ def _update(
     bound = {name: _bound(parameters, model, name) for name in plain}
     for name, given in values.items():
         if isinstance(given, SqlExpression):
+            _must_be_of_the_row(name, given, where)
             _must_stay_exact(model, name, given, dialect)
             sets[model.sa_table.c[name]] = Assigned(name, given.element) if where.scope else given.element
         else:
@@ -261,7 +278,7 @@ def count(model: TableModel, dialect: Dialect, where: Where) -> CompiledStatemen
     """SELECT count(*)."""
     parameters = Parameters()
     counted: Any = sa.select(sa.func.count())
-    element = where.applied_to(counted if where.joins else counted.select_from(model.sa_table), parameters)
+    element = where.applied_to(counted, parameters)
     return prepare(element, dialect, parameters, reads=True, is_cheap=False)
 
 
@@ -270,7 +287,7 @@ def exists(model: TableModel, dialect: Dialect, where: Where, *, is_cheap: bool)
     parameters = Parameters()
     one: Any = sa.literal_column("1", sa.Integer())
     chosen: Any = sa.select(one)
-    element = where.applied_to(chosen if where.joins else chosen.select_from(model.sa_table), parameters).limit(one)
+    element = where.applied_to(chosen, parameters).limit(one)
     return prepare(element, dialect, parameters, reads=True, is_cheap=is_cheap)
 
 

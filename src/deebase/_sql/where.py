@@ -186,6 +186,7 @@ class Where:
         if _is_comparison(condition):
             hides = may_hide_index(condition) or may_hide_index(condition.right)
             if condition.left.table is not self.model.sa_table:
+                self._must_be_reachable(condition.left)
                 self.join(parents_in([condition.left]))
         else:
             parts = self.parts(condition)
@@ -251,24 +252,43 @@ class Where:
                 hint="read in several pieces, or put the values into a table and join it",
             )
 
-    def parts(self, element: ColumnElement[Any]) -> list[Any]:
+    def parts(self, element: sa.ClauseElement) -> list[Any]:
         """Return all parts of an expression.
 
         Raises:
-            ValidationError: it is too large. It is read without recursion, because it may be an attack.
+            ValidationError: it is too large, or has a column of another table outside of a SELECT of its own. It is
+                read without recursion, because it may be an attack.
         """
-        waiting: list[tuple[Any, int]] = [(element, 1)]
+        waiting: list[tuple[Any, int, bool]] = [(element, 1, False)]
         seen: list[Any] = []
         while waiting:
-            part, depth = waiting.pop()
+            part, depth, selects = waiting.pop()
             seen.append(part)
+            selects = selects or isinstance(part, sa.SelectBase)
+            if not selects and isinstance(part, sa.ColumnClause):
+                self._must_be_reachable(part)
             if len(seen) > MAX_ELEMENTS or depth > MAX_DEPTH:
                 raise ValidationError(
                     f"{self.model.name}: a condition is too large or too deeply nested",
                     hint="write many alternatives for one column as a list: t(id=[1, 2, 3])",
                 )
-            waiting.extend([(child, depth + 1) for child in part.get_children()])
+            waiting.extend([(child, depth + 1, selects) for child in part.get_children()])
         return seen
+
+    def _must_be_reachable(self, column: sa.ColumnClause[Any]) -> None:
+        """Refuse a column of another table, of which each row would meet every row of this one."""
+        own: Any = self.model.sa_table
+        table: Any = column.table
+        # A handle may be older than the last change of its table, which has other columns of the same name since.
+        same = isinstance(table, sa.Table) and table.fullname == own.fullname
+        if table is None or table is own or same or parent_of_column(column) is not None:
+            return
+        raise ValidationError(
+            f"{self.model.name}: {column.name} is a column of {getattr(table, 'name', 'another table')}",
+            field=column.name,
+            hint=f"over a foreign key: t.fk.author_id.c.{column.name}; otherwise in a SELECT of its own: "
+            f"t.c.id.in_(sa.select(...))",
+        )
 
     def _add_expression_shape(self, element: Any) -> None:
         """Allow a statement with this expression to be cached: its values are read from the expression at each run.
@@ -316,15 +336,15 @@ class Where:
         """Return a SELECT with the conditions, and with the tables that they, or its columns, need.
 
         Args:
-            select: a SELECT from the table.
+            select: a SELECT of columns and expressions, which need not name the table.
             parameters: those of the statement.
             joins: what its columns need.
         """
         joins = tuple(dict.fromkeys([*self.joins, *joins]))
         conditions = self._conditions(parameters)
-        if not joins:
-            return select.where(*conditions)
         table: Any = self.model.sa_table
+        if not joins:
+            return select.select_from(table).where(*conditions)
         if any(has_text(parts_of(condition)) for condition in conditions):
             related = [bool(parents_in(parts_of(condition))) for condition in conditions]
             own = [condition for condition, is_related in zip(conditions, related, strict=True) if not is_related]

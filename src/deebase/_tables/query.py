@@ -26,7 +26,7 @@ from deebase._tables.paging import page_of
 from deebase._tables.queries.grouped import aggregate
 from deebase._tables.queries.selected_columns import Reading, plain_reading, reading_of
 from deebase._tables.selection import Selection, listed, order_names
-from deebase.errors import MultipleRowsError, NotFoundError
+from deebase.errors import MultipleRowsError, NotFoundError, ValidationError
 
 R = TypeVar("R")
 
@@ -363,14 +363,15 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         statement = source.cached(key, lambda: statements.exists(source.model, source.dialect, where, is_cheap=False))
         return bool(await source.executor.fetch(*statement.ready(where.values)))
 
-    async def scalars(self, column: str) -> list[Any]:
+    async def scalars(self, column: str | None = None) -> list[Any]:
         """Return the values of one column, a list as long as the rows would be.
 
         Args:
-            column: a name, or a path to a column of a related row.
+            column: a name, or a path to a column of a related row; by default the only column that is selected.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
+            ValidationError: no column is given, and the rows have several.
 
         Example:
             ```python
@@ -379,10 +380,18 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         """
         query: Query[Any] = self
         given: Any = column
-        if isinstance(given, str) and is_path(self._source.model, given):
+        if given is None:
+            if len(self._reading.columns) != 1:
+                raise ValidationError(
+                    f"{self._source.model.name}: scalars of rows with {len(self._reading.columns)} columns",
+                    field="column",
+                    hint="name the column: .scalars('name'), or select=['name']",
+                )
+            (given,) = self._reading.columns
+        elif isinstance(given, str) and is_path(self._source.model, given):
             chosen = self._selection._replace(select=[given], with_pk=False)
             query = Query(self._source, self._where.copy(), chosen)
-        known = query._reading.model.column(column)
+        known = query._reading.model.column(given)
         rows = await query._fetch((known.name,), self._limit)
         read = known.read
         return [row[0] if read is None or row[0] is None else read(row[0]) for row in rows]

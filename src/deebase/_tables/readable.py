@@ -253,7 +253,7 @@ class Readable(Generic[R]):
         /,
         *conditions_: Any,
         select: Mapping[str, Any],
-        where: str | Mapping[str, Any] | None = None,
+        where: Any = None,
         params: Mapping[str, Any] | Sequence[Any] | None = None,
         order_by: Any = None,
         limit: int | None = None,
@@ -270,7 +270,7 @@ class Readable(Generic[R]):
         self,
         /,
         *conditions_: Any,
-        where: str | Mapping[str, Any] | None = None,
+        where: Any = None,
         params: Mapping[str, Any] | Sequence[Any] | None = None,
         order_by: Any = None,
         limit: int | None = None,
@@ -287,7 +287,7 @@ class Readable(Generic[R]):
         self,
         /,
         *conditions_: Any,
-        where: str | Mapping[str, Any] | None = None,
+        where: Any = None,
         params: Mapping[str, Any] | Sequence[Any] | None = None,
         order_by: Any = None,
         limit: int | None = None,
@@ -307,7 +307,7 @@ class Readable(Generic[R]):
         Args:
             *conditions_: SQLAlchemy expressions, or SQL text followed by its parameters.
             where: a dict of columns or paths and values, as the keywords; or SQL text, with ``params`` (a list for
-                ``?``, a dict for ``:name``).
+                ``?``, a dict for ``:name``); or an expression, or a list of conditions.
             params: the parameters of ``where``.
             order_by: a column or path or a list of them (``"-age"`` and ``"age desc"`` are descending), or
                 SQLAlchemy expressions. Without it the order is the database's.
@@ -333,7 +333,7 @@ class Readable(Generic[R]):
         """
         return Query(
             self._source,
-            conditions(self._source, conditions_, where, params, keywords),
+            conditions(self._source, conditions_, keywords, where, params),
             Selection(order_by, limit, offset, select, with_pk, for_update, skip_locked, distinct),
         )
 
@@ -397,7 +397,7 @@ class Readable(Generic[R]):
         Args:
             *where: conditions, as in a call of the table.
             distinct: count the different values of this column instead, NULL left out.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Example:
             ```python
@@ -413,7 +413,7 @@ class Readable(Generic[R]):
         Args:
             column: a name, a path or an expression of numbers, or of timedeltas. Of bool it is the number of True.
             *where: conditions, as in a call of the table.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
@@ -432,7 +432,7 @@ class Readable(Generic[R]):
         Args:
             column: as for ``sum``.
             *where: conditions, as in a call of the table.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
@@ -451,7 +451,7 @@ class Readable(Generic[R]):
         Args:
             column: a name, a path or an expression.
             *where: conditions, as in a call of the table.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
@@ -470,7 +470,7 @@ class Readable(Generic[R]):
         Args:
             column: as for ``min``.
             *where: conditions, as in a call of the table.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
@@ -488,7 +488,7 @@ class Readable(Generic[R]):
 
     def _conditions(self, where: Sequence[Any], keywords: Mapping[str, Any]) -> Where:
         """Return conditions by position and by column."""
-        return conditions(self._source, where, None, None, keywords)
+        return conditions(self._source, where, keywords)
 
     @overload
     async def values(
@@ -505,7 +505,7 @@ class Readable(Generic[R]):
             column: a name, a path, an expression, or a period of ``deebase.queries``.
             *where: conditions, as in a call of the table.
             counts: return a dict of values and the number of rows that have each.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
@@ -522,19 +522,20 @@ class Readable(Generic[R]):
     async def group(
         self,
         /,
-        *by: Any,
+        *columns: Any,
         where: Any = None,
         params: Mapping[str, Any] | Sequence[Any] | None = None,
         having: Any = None,
         order_by: Any = None,
         limit: int | None = None,
         offset: int | None = None,
+        by: Any = None,
         **outputs: Any,
     ) -> list[dict[str, Any]]:
         """Return one dict for each group of rows that are equal in some columns.
 
         Args:
-            *by: names, paths, expressions, and periods such as ``month("created_at")``; or one dict of them by the
+            *columns: names, paths, expressions, and periods such as ``month("created_at")``; or one dict of them by the
                 names that they get. Without any, all rows are one group.
             where: conditions: a dict, SQL text with ``params``, an expression, or a list of what a call of the table
                 takes by position.
@@ -544,15 +545,17 @@ class Readable(Generic[R]):
                 database's.
             limit: the largest number of groups.
             offset: how many groups to skip first.
+            by: the columns as one argument instead: one, a list, or a dict.
             **outputs: further columns by their names: ``n=count()``, ``total=sum_("amount")`` and the like of
                 ``deebase.queries``, or SQLAlchemy expressions.
 
         Returns:
-            Dicts with the columns of ``by`` and the outputs. A group of NULL has None.
+            Dicts with the columns of the groups and the outputs. A group of NULL has None.
 
         Raises:
             SchemaError: a name is not a column.
-            ValidationError: two columns of one name, documents, an aggregate that a column does not have.
+            ValidationError: two columns of one name, documents, an aggregate that a column does not have, an output
+                that is different for each row of a group.
 
         Example:
             ```python
@@ -561,8 +564,8 @@ class Readable(Generic[R]):
             rows = await posts.group("author_id.name", n=count(), latest=max_("created_at"), order_by="-n", limit=10)
             ```
         """
-        options = GroupOptions(where, params, having, order_by, limit, offset)
-        return await group(self._source, by, outputs, options)
+        options = GroupOptions(where, params, having, order_by, limit, offset, by)
+        return await group(self._source, columns, outputs, options)
 
     async def exists(self, /, *where: Any, **keywords: Any) -> bool:
         """Return whether a row exists: by key, by conditions as in a call of the table, or any row at all.

@@ -480,7 +480,7 @@ class Table(Readable[R]):
             values: the new values; a value may be ``db.sql(expression)``.
             *where: conditions, as in a call of the table.
             all: mean every row, when no condition is given.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ValidationError: no condition (without ``all=True``), or nothing to change.
@@ -500,7 +500,7 @@ class Table(Readable[R]):
         """Return conditions that must exist, unless every row is meant."""
         if type(everything) is not bool:
             raise ValidationError(f"{operation}: all is True or False", field="all", hint="all=True means every row")
-        condition = conditions(self._source, where, None, None, keywords)
+        condition = conditions(self._source, where, keywords)
         if not condition and not everything:
             raise ValidationError(
                 f"{operation} of {self._model.name} without a condition would touch every row",
@@ -535,7 +535,7 @@ class Table(Readable[R]):
         Args:
             *where: conditions, as in a call of the table.
             all: mean every row, when no condition is given.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ValidationError: no condition, without ``all=True``.
@@ -724,7 +724,7 @@ class Table(Readable[R]):
             ```
         """
         source = self._source
-        where = conditions(source, conditions_, None, None, keywords)
+        where = conditions(source, conditions_, keywords)
         return SearchQuery(source, where, SearchOptions(text, limit, offset, highlight, rows))
 
     # -- the table itself ----------------------------------------------------------------------

@@ -14,7 +14,7 @@ from deebase._engine.context import TableContext
 from deebase._rows.model import ColumnModel, TableModel
 from deebase._rows.parents import Parent, parent_of_column
 from deebase._sql.queries.aggregates import Aggregate, Computation, computation
-from deebase._sql.queries.joins import has_text, joins_of, parents_in, parts_of
+from deebase._sql.queries.joins import has_text, joins_of, parents_in
 from deebase._sql.queries.paths import is_path, path_column
 from deebase._sql.queries.periods import Period, PeriodOf
 from deebase._sql.where import Assigned, Where, order_readings
@@ -165,7 +165,7 @@ class Outputs:
             elif isinstance(item, sa.Column) and (parent := parent_of_column(item)) is not None:
                 self._related(parent, parent.column(item.name))
             elif isinstance(item, sa.ClauseElement):
-                self._parents += parents_in(parts_of(item))
+                self._parents += parents_in(self._where.parts(item))
 
     def _take_named(self, item: str) -> None:
         """Take the column of a path that an order names."""
