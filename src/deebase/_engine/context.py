@@ -244,6 +244,10 @@ def _not_again(source: TableContext, where: Mapping[str, Any], keywords: Mapping
     return keywords
 
 
+def _without(keywords: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    return {key: value for key, value in keywords.items() if key != name}
+
+
 def conditions(
     source: TableContext,
     args: Sequence[Any],
@@ -256,13 +260,14 @@ def conditions(
     Args:
         source: the table.
         args: the conditions by position.
-        keywords: conditions by column; ``where`` and ``params`` among them are the arguments of these names.
+        keywords: conditions by column; ``where`` and ``params`` among them are the arguments, unless they are columns.
         where: a dict of columns or paths, SQL text with ``params``, an expression, or a list as by position.
         params: the parameters of a ``where`` of SQL text.
     """
-    if "where" in keywords or "params" in keywords:
-        keywords = dict(keywords)
-        where, params = keywords.pop("where", where), keywords.pop("params", params)
+    if "where" in keywords and "where" not in source.model.columns:
+        where, keywords = keywords["where"], _without(keywords, "where")
+    if "params" in keywords and "params" not in source.model.columns:
+        params, keywords = keywords["params"], _without(keywords, "params")
     result = Where(source.model, source.scope)
     if isinstance(where, (list, tuple)):
         args, where = (*args, *cast("Sequence[Any]", where)), None
