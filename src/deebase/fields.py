@@ -251,7 +251,8 @@ class Default:
 class UpdatedAt:
     """The time of the last change of a row in UTC, of a datetime column: ``Annotated[datetime, UpdatedAt]``.
 
-    A new row gets the time of its insert. Each update by DeeBase sets it, unless the update gives a value.
+    A new row gets the time of its insert. Each update by DeeBase sets it, also that of a row that was read and is
+    written back. A value other than the stored one is stored as it is given.
 
     Attributes:
         trigger: create a trigger, which sets it for changes by SQL and by other programs, too.

@@ -130,7 +130,7 @@ def _update(
             _must_stay_exact(model, name, given, dialect)
             sets[model.sa_table.c[name]] = Assigned(name, given.element) if where.scope else given.element
         else:
-            sets[model.sa_table.c[name]] = own_form.changed(model, name, bound)
+            sets[model.sa_table.c[name]] = own_form.stamped(model, name, own_form.changed(model, name, bound))
     for name in own_form.companions(model, bound):
         if name not in values:
             sets[model.sa_table.c[name]] = own_form.changed(model, name, bound)
@@ -158,6 +158,7 @@ def upsert(
         sets = {name: _bound(parameters, model, name) for name in sets}
     sets = {name: assigned(model.sa_table.c[name], new) for name, new in sets.items()}
     if changed:
+        sets = {name: own_form.stamped(model, name, new) for name, new in sets.items()}
         sets.update({column.name: new for column, new in own_form.touches(model, changed).items()})
     element = element.on_conflict_do_update(
         index_elements=[model.sa_table.c[name] for name in target],
