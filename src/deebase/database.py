@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import cached_property
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from deebase import sync
     from deebase._files.options import Reading
     from deebase._files.reports import ImportReport
     from deebase._rows.model import TableModel
@@ -200,6 +202,18 @@ class Database:
         """SQLAlchemy's MetaData with the tables that this Database knows."""
         self._core.catalog.build_all()
         return self._core.catalog.metadata
+
+    @cached_property
+    def sync(self) -> sync.Database:
+        """This database with calls that are not awaited, for code without an event loop; see ``deebase.sync``.
+
+        Example:
+            ```python
+            names = db.sync.t.users.values("name")
+            ```
+        """
+        found: sync.Database = importlib.import_module("deebase._sync.blocking").blocking_database(self)
+        return found
 
     @property
     def migrate(self) -> Migrator:
