@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from functools import cached_property
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
@@ -127,6 +126,7 @@ class Database:
 
     def _use(self, core: Core) -> None:
         self._core = core
+        self._sync: sync.Database | None = None
         self._raw = RawSql(core.executor, core.dialect)
         self._definitions = Definitions(core)
         self.t: Tables = self._definitions.tables
@@ -203,17 +203,19 @@ class Database:
         self._core.catalog.build_all()
         return self._core.catalog.metadata
 
-    @cached_property
+    @property
     def sync(self) -> sync.Database:
         """This database with calls that are not awaited, for code without an event loop; see ``deebase.sync``.
 
         Example:
             ```python
-            names = db.sync.t.users.values("name")
+            def report() -> int:
+                return db.sync.t.user.count()
             ```
         """
-        found: sync.Database = importlib.import_module("deebase._sync.blocking").blocking_database(self)
-        return found
+        if self._sync is None:
+            self._sync = importlib.import_module("deebase._sync.blocking").blocking_database(self)
+        return self._sync
 
     @property
     def migrate(self) -> Migrator:
