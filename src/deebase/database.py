@@ -671,6 +671,8 @@ class Database:
         on: str | Sequence[str] | None = None,
         progress: Callable[[int, int, int], object] | None = None,
         report: Callable[[ImportReport], object] | None = None,
+        extra: Mapping[str, Any] | None = None,
+        alter: bool = False,
     ) -> Table[Row]:
         """Import a CSV, TSV, JSON, NDJSON, Parquet or Excel file, or several, all or nothing, and return the table.
 
@@ -702,12 +704,16 @@ class Database:
             rows: the key of the array of rows inside of a JSON object, such as "data" or "response.items".
             flatten: makes columns of the keys of objects in JSON rows, joined by "_" or by this text.
             sheet: the name of the sheet of a workbook, or its number from 1.
-            types: types of columns of a new table, as annotations, in place of those found.
+            types: types of columns of a new table, or of those that ``alter`` adds, as annotations, in place of those
+                found.
             on_conflict: as in ``insert_all``.
             on: as in ``insert_all``.
             progress: called repeatedly with the number of rows, of bytes read, and of bytes of the file.
             report: called with an ``ImportReport`` at the end: what was found, and why. An exception that it raises
                 undoes the import.
+            extra: values that every row gets, by column: ``extra={"tenant_id": 1}``. A file may have such a column,
+                with this value in every row.
+            alter: add the columns that an existing table lacks; they are nullable.
 
         Raises:
             ValidationError: the file is broken, or a value does not fit; the message names file, line and column.
@@ -738,7 +744,7 @@ class Database:
             "sheet": sheet,
             "progress": progress,
         }
-        target = ImportTarget(table, pk, types or {}, on_conflict, on, report)
+        target = ImportTarget(table, pk, types or {}, on_conflict, on, report, extra or {}, alter)
         return await self._definitions.import_file(source, reading, target)
 
     # -- tables and views that exist -----------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, get_args
+from typing import Any, Final, TypedDict, get_args
 
 from deebase._files.delimited import Dialect, Ragged
 from deebase._files.formats import Format, checked_delimiter, checked_format
@@ -39,6 +39,47 @@ class Reading(TypedDict):
     sheet: str | int | None
     progress: Progress | None
 
+
+class ImportOptions(TypedDict, total=False):
+    """How ``Table.import_file`` reads its files; ``Database.import_file`` describes each option."""
+
+    format: Format | None
+    encoding: str | None
+    delimiter: str | None
+    quote: str | None
+    header: bool | Sequence[str]
+    skip: int
+    comment: str | None
+    ragged: Ragged
+    null: str | Iterable[str]
+    decimal: str
+    thousands: str | None
+    date_format: str | None
+    rows: str | Sequence[str] | None
+    flatten: bool | str
+    sheet: str | int | None
+    progress: Progress | None
+
+
+#: What ``import_file`` does if nothing is said.
+DEFAULTS: Final[Reading] = {
+    "format": None,
+    "encoding": None,
+    "delimiter": None,
+    "quote": '"',
+    "header": True,
+    "skip": 0,
+    "comment": None,
+    "ragged": "error",
+    "null": "",
+    "decimal": ".",
+    "thousands": None,
+    "date_format": None,
+    "rows": None,
+    "flatten": False,
+    "sheet": None,
+    "progress": None,
+}
 
 #: Options with their types, and an example of each.
 _SIMPLE: tuple[tuple[str, Any, str], ...] = (

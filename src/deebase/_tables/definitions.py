@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from deebase._engine.context import TableContext
 from deebase._model.classes import tables_of
 from deebase._model.design import TableSpec, design
 from deebase._schema.bind import Check, bind
@@ -62,6 +63,8 @@ class ImportTarget(NamedTuple):
     on_conflict: Literal["ignore", "update"] | None
     on: str | Sequence[str] | None
     report: Callable[[ImportReport], object] | None
+    extra: Mapping[str, Any]
+    alter: bool
 
 
 class Definitions:
@@ -137,13 +140,13 @@ class Definitions:
         from deebase._tables.import_file import FileImport, opened_files
 
         with ExitStack() as stack:
-            job = FileImport(opened_files(source, reading, stack), self._executor, self._catalog, self.tables, target)
+            job = FileImport(opened_files(source, reading, stack), self._executor, self._catalog, target)
             async with self._executor.transaction():
                 await reflect(self._executor, self._catalog, None, job.name)
-                table = await job.run(lambda made: self.create(made, IfExists()))
-                if target.report is not None:
-                    target.report(job.report(table))
-                return table
+                if job.name not in self.tables:
+                    return await job.into_new(lambda made: self.create(made, IfExists()))
+                model = self._catalog.model(job.name)
+                return await job.into_existing(TableContext(self._executor, self._catalog, model, dict))
 
 
 def designs_of(

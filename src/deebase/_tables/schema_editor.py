@@ -18,6 +18,7 @@ from deebase._model.generated_names import index_name
 from deebase._model.names import check_name
 from deebase._schema.create import drop_table
 from deebase._schema.duplicate import duplicate
+from deebase._schema.extract import Extraction
 from deebase._schema.reflect import inventory, refresh
 from deebase._schema.searching import disable_search, enable_search
 from deebase._schema.transform import Transformation
@@ -373,6 +374,38 @@ class SchemaEditor(Generic[H]):
             ```
         """
         return await self._apply("drop_column", Arguments(drop=name))
+
+    async def extract(self, *columns: str, table: str, fk: str | None = None) -> H:
+        """Move columns into a lookup table, to which the rows refer then, and return the handle of the changed table.
+
+        Each combination of values is one row of the lookup table. A row whose values are all NULL refers to none. If
+        the lookup table exists, it gets the combinations that it lacks; else it is created with a key ``id``, the
+        columns with their types and conditions, and a unique index over them. All of it happens, or nothing.
+
+        Args:
+            *columns: the columns.
+            table: the lookup table.
+            fk: the name of the new foreign key; that of the table with ``_id`` by default. It is NOT NULL if one of
+                the columns was.
+
+        Raises:
+            ColumnNotFoundError: a name is not a column, or the lookup table lacks one of them.
+            SchemaError: the table has a column with the name of the foreign key.
+            InvalidOperationError: the handle has a scope; a column is part of the key, a foreign key, or computed;
+                an index, a constraint, a trigger, a view or the search of the table uses it; or the lookup table
+                cannot take the rows.
+            IntegrityError: a constraint of the lookup table refuses a row.
+
+        Example:
+            ```python
+            users = await users.extract("city", "country", table="place", fk="place_id")
+            ```
+        """
+        source = self._source
+        source.require_unscoped("extract")
+        work = Extraction(source, columns, table, f"{table}_id" if fk is None else fk)
+        async with source.executor.transaction():
+            return await self._refreshed(types=await work.run())
 
     async def transform(self, **options: Unpack[TransformOptions]) -> H:
         """Change the table, all of it or nothing, and return the handle of the changed table.
