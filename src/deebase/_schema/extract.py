@@ -23,7 +23,7 @@ from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import code_tokens, folded
 from deebase._types.choices import Choice
 from deebase._types.registry import column_type
-from deebase.errors import InvalidOperationError, SchemaError, UniqueViolationError, ValidationError
+from deebase.errors import InvalidOperationError, QueryError, SchemaError, UniqueViolationError, ValidationError
 from deebase.types import ForeignKeyMark
 
 _OPERATION: Final = "extract"
@@ -110,6 +110,8 @@ class Extraction:
         return {self._key: spec.sa_type}
 
     def _must_be_movable(self, facts: TableInfo) -> None:
+        if facts.schema is not None:
+            raise self._refused(f"it is in the schema {facts.schema}", "extract changes tables of the default schema")
         for column in facts.columns:
             if column.name in self._columns and column.computed is not None:
                 raise self._refused(
@@ -146,8 +148,6 @@ class Extraction:
 
     async def _create(self, facts: TableInfo) -> None:
         source, model = self._source, self._model
-        if facts.schema is not None:
-            raise self._refused(f"{self._table} does not exist in the schema {facts.schema}", "create it first")
         required = {column.name for column in facts.columns if column.not_null}
         columns = [
             ColumnSpec(
@@ -219,15 +219,20 @@ class Extraction:
             )
 
     async def _index(self, lookup: TableInfo) -> None:
-        """Make the index of the combinations, which is unique unless the database calls two of them equal."""
+        """Make the index of the combinations, which is unique unless the database says that two of them are equal."""
         table = self._source.catalog.model(lookup.qualified_name).sa_table
         name, dialect = shortened(index_name(self._table, self._columns)), self._source.dialect
-        try:
-            async with self._executor.transaction():
-                await self._send(create_index(table, name, self._columns, dialect, unique=True))
-        except UniqueViolationError:
-            # 1.10 and 1.1 are two values, which compare as equal.
-            await self._send(create_index(table, name, self._columns, dialect))
+        for unique in (True, False):
+            try:
+                async with self._executor.transaction():
+                    await self._send(create_index(table, name, self._columns, dialect, unique=unique))
+            except UniqueViolationError:
+                # 1.10 and 1.1 are two values, which compare as equal.
+                continue
+            except QueryError:
+                # A type without an order, or values that are too long for an index.
+                return
+            return
 
     async def _send(self, sql: str) -> None:
         await self._executor.fetch(Statement(sql), [])
