@@ -22,7 +22,7 @@ from deebase._tables.query import STREAM_ROWS
 from deebase._tables.raw_sql import RawSql
 from deebase._tables.table import Table
 from deebase._tables.view import View
-from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression
+from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression, must_be_flags
 
 if TYPE_CHECKING:
     import os
@@ -628,6 +628,7 @@ class Database:
             Path("tables.svg").write_text(db.diagram().svg, encoding="utf-8")
             ```
         """
+        must_be_flags(views=views)
         shown = self._described(views=True) if views else []
         tables = [model for model in self._described(views=False) if not model.name.startswith(OWN_TABLES)]
         return Diagram(tables, shown, self._core.catalog.dialect)
@@ -744,7 +745,7 @@ class Database:
             "sheet": sheet,
             "progress": progress,
         }
-        target = ImportTarget(table, pk, types or {}, on_conflict, on, report, extra or {}, alter)
+        target = ImportTarget(table, pk, types or {}, on_conflict, on, report, {} if extra is None else extra, alter)
         return await self._definitions.import_file(source, reading, target)
 
     # -- tables and views that exist -----------------------------------------------------------

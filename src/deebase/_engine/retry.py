@@ -37,6 +37,11 @@ async def retry(
             field="work",
             hint="await db.retry(transfer), or await db.retry(lambda: transfer(1, 2))",
         )
+    tries: object = attempts
+    if type(tries) is not int or tries < 1:
+        raise ValidationError(
+            "attempts is a number of runs, 1 or more", field="attempts", value=tries, hint="attempts=3"
+        )
     scope = executor.current_transaction()
     if scope is not None and not scope.is_test_sandbox:
         raise TransactionError(

@@ -122,6 +122,13 @@ def checked(given: Reading) -> Options:
     null = _null(given["null"])
     for name, types, hint in _SIMPLE:
         _check(name, dict(given)[name], types, hint)
+    header: Any = given["header"]
+    if not (isinstance(header, bool) or _are_texts(header)):
+        raise ValidationError(
+            "header is True, False or names", field="header", value=header, hint="header=['id', 'name']"
+        )
+    if given["progress"] is not None and not callable(given["progress"]):
+        raise ValidationError("progress is a function of three numbers", field="progress", hint="progress=print")
     if given["ragged"] not in get_args(Ragged):
         hint = f"one of {', '.join(map(repr, get_args(Ragged)))}"
         raise ValidationError("ragged has no such value", field="ragged", value=given["ragged"], hint=hint)
@@ -155,6 +162,10 @@ def _dialect(given: Reading) -> Dialect:
         )
     ragged: Any = given["ragged"]
     return Dialect(delimiter, quote, given["header"], given["skip"], given["comment"], ragged)
+
+
+def _are_texts(given: Any) -> bool:
+    return isinstance(given, (list, tuple)) and all(isinstance(text, str) for text in given)
 
 
 def _null(given: Any) -> frozenset[str]:

@@ -22,7 +22,7 @@ from deebase._types.registry import column_type
 from deebase._types.text import text_fault
 from deebase.errors import ColumnNotFoundError, SchemaError, ValidationError
 from deebase.fields import Check, Indexed, PrimaryKey, Unique
-from deebase.types import ForeignKeyMark, Index, Search, table_name
+from deebase.types import ForeignKeyMark, Index, Search, must_be_flags, table_name
 
 #: The key of the full-text search in ``info`` of a table that is drawn from a specification.
 SEARCH = "deebase_search"
@@ -98,6 +98,7 @@ def design(
         SchemaError: pk, indexes, foreign_keys or defaults name a column the class lacks.
     """
     _must_be_class(cls)
+    must_be_flags(index_foreign_keys=index_foreign_keys, generate_key=generate_key)
     own = options_of(cls)
     for argument, value in (("foreign_keys", own.foreign_keys), ("foreign_keys", foreign_keys), ("defaults", defaults)):
         _must_be_dict(cls, argument, value)

@@ -61,14 +61,14 @@ class Extraction:
         self._key: str = key
         #: Whether the lookup table is created.
         self._is_new = False
+        for name in columns:
+            model.column(name)
         if not columns or len(set(columns)) < len(columns):
             raise ValidationError(
                 f"extract of {model.name} takes one or more different columns",
                 field="columns",
                 hint='extract("city", "country", table="place", fk="place_id")',
             )
-        for name in columns:
-            model.column(name)
         self._check_names()
 
     def _check_names(self) -> None:

@@ -21,6 +21,7 @@ from deebase._tables.accessors import Row, Tables, Views
 from deebase._tables.table import Table
 from deebase._tables.view import View
 from deebase.errors import ValidationError
+from deebase.types import must_be_flags
 
 if TYPE_CHECKING:
     from deebase._engine.core import Core
@@ -45,11 +46,7 @@ class IfExists(NamedTuple):
 
     def check(self) -> None:
         """Refuse values that are not booleans, and more than one that is true."""
-        flags: tuple[object, ...] = self
-        if any(type(flag) is not bool for flag in flags):
-            raise ValidationError(
-                "if_not_exists, replace and transform are True or False", hint="create(cls, if_not_exists=True)"
-            )
+        must_be_flags(**self._asdict())
         if sum(self) > 1:
             raise ValidationError("if_not_exists, replace and transform exclude each other", hint="give one of them")
 
@@ -89,6 +86,7 @@ class Definitions:
 
     async def _create(self, designs: Sequence[TableSpec], if_exists: IfExists, *, strict: bool = False) -> None:
         if_exists.check()
+        must_be_flags(strict=strict)
         if if_exists.transform:
             await match(self._executor, self._catalog, designs, strict=strict)
         differing = await create_tables(
@@ -117,6 +115,7 @@ class Definitions:
         self, name: str, definition: Any, *, key: str | None, replace: bool, materialized: bool
     ) -> View[Row]:
         """Create a view and return it."""
+        must_be_flags(replace=replace, materialized=materialized)
         maker = ViewMaker(self._executor, self._catalog.dialect, name)
         async with self._executor.transaction():
             await maker.create(definition, replace=replace, materialized=materialized, key=key)

@@ -20,7 +20,7 @@ from deebase._files.reports import ImportedColumn, ImportReport
 from deebase._model.catalog import Catalog
 from deebase._model.change import column_spec
 from deebase._model.columns import ColumnSpec
-from deebase._model.design import TableSpec, design
+from deebase._model.design import TableSpec, design, is_name
 from deebase._model.names import check_names
 from deebase._rows.column_batches import ColumnBatch
 from deebase._rows.model import TableModel
@@ -33,7 +33,7 @@ from deebase._tables.table import Table
 from deebase._types.base import is_a
 from deebase._types.registry import column_type, named
 from deebase.errors import DeeBaseError, UniqueViolationError, ValidationError
-from deebase.types import UNSET, SqlExpression, Unset, UTCDateTime
+from deebase.types import UNSET, SqlExpression, Unset, UTCDateTime, must_be_flags
 
 Row = dict[str, Any]
 Create = Callable[[TableSpec], Awaitable[Table[Row]]]
@@ -86,7 +86,9 @@ async def import_into(
         )
     if alter:
         source.require_unscoped("import_file(alter=True)")
-    target = ImportTarget(source.model.name, None, types or {}, on_conflict, on, report, extra or {}, alter)
+    target = ImportTarget(
+        source.model.name, None, types or {}, on_conflict, on, report, {} if extra is None else extra, alter
+    )
     reading: Any = {**DEFAULTS, **options}
     with ExitStack() as stack:
         job = FileImport(opened_files(files, reading, stack), source.executor, source.catalog, target)
@@ -100,8 +102,13 @@ def _check(target: ImportTarget) -> None:
         raise ValidationError("types maps columns to types", field="types", hint="types={'price': Decimal}")
     if target.report is not None and not is_a(target.report, Callable):
         raise ValidationError("report is a function of the report", field="report", hint="report=print")
-    if type(target.alter) is not bool:
-        raise ValidationError("alter is True or False", field="alter", hint="alter=True adds missing columns")
+    must_be_flags(alter=target.alter)
+    key: Any = target.pk
+    if not (key is None or isinstance(key, (str, list, tuple))):
+        raise ValidationError("pk is a column or a list of columns", field="pk", value=key, hint="pk='id'")
+    table: Any = target.table
+    if not (table is None or is_name(table)):
+        raise ValidationError("table is the name of a table", field="table", value=table, hint="table='people'")
     extra: Any = target.extra
     if not isinstance(extra, Mapping):
         raise ValidationError("extra maps columns to values", field="extra", hint="extra={'tenant_id': 1}")

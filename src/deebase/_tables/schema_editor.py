@@ -25,7 +25,7 @@ from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
 from deebase._types.forms.moment_sql import other_forms_indexes
 from deebase.errors import SchemaError, ValidationError
-from deebase.types import UNSET, ForeignKeyMark, Index, Search, Unset
+from deebase.types import UNSET, ForeignKeyMark, Index, Search, Unset, must_be_flags
 
 H = TypeVar("H")
 
@@ -144,6 +144,7 @@ class SchemaEditor(Generic[H]):
             ```
         """
         self._source.require_unscoped("create_index")
+        must_be_flags(unique=unique, if_not_exists=if_not_exists)
         model = self._source.model
         given: Any = columns
         if isinstance(columns, (str, ColumnElement)) or not isinstance(given, Iterable):
@@ -323,6 +324,7 @@ class SchemaEditor(Generic[H]):
         """
         source = self._source
         source.require_unscoped("add_column")
+        must_be_flags(index_foreign_keys=index_foreign_keys)
         model = source.model
         check_name("the name of the column", name, source.dialect)
         if name in model.columns:
@@ -356,6 +358,7 @@ class SchemaEditor(Generic[H]):
             users = await users.rename_column("name", "full_name")
             ```
         """
+        self._source.model.column(old)
         return await self._apply("rename_column", Arguments(rename={old: new}))
 
     async def drop_column(self, name: str) -> H:
