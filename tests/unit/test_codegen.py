@@ -42,7 +42,7 @@ from deebase._types.moments import DateTime, Interval
 from deebase._types.number import Boolean, Float
 from deebase._types.uuid import Uuid
 from deebase.tools.codegen.creation import Contents
-from deebase.tools.codegen.default_values import NoLiteral, value_of
+from deebase._types.default_values import NoLiteral, value_of
 from deebase.tools.codegen.line_layout import comment, docstring
 from deebase.tools.codegen.module import Outline
 from deebase.tools.codegen.module_steps import Step
