@@ -84,10 +84,12 @@ UTCDateTime: TypeAlias = Annotated[datetime, TypeMark.UTC]
 class MaxLength:
     """The length of the longest text of a column, in characters: ``Annotated[str, MaxLength(50)]`` is VARCHAR(50).
 
-    A longer text is refused before anything is sent, on every database.
+    A longer text is refused before anything is sent, on every database. SQL of others is refused, too: PostgreSQL
+    checks the length of a VARCHAR(50), and on SQLite the table gets a CHECK.
 
     Attributes:
         length: at least 1.
+        check: False leaves the CHECK out, as in tables that others created.
 
     Raises:
         ValidationError: the length is not a whole number of at least 1.
@@ -101,8 +103,10 @@ class MaxLength:
     """
 
     length: int
+    check: bool = True
 
     def __post_init__(self) -> None:
+        must_be_flags(check=self.check)
         _require(
             type(self.length) is int and self.length >= 1,
             "length",

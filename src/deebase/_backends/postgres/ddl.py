@@ -273,7 +273,8 @@ def converted(value: str, old: str, new: str) -> str:
         return f"make_interval(secs => {value})"
     if old == "interval" and new not in ("VARCHAR", "TEXT", "INTERVAL"):
         return f"extract(epoch FROM {value})::{new}"
-    return f"{value}::{new}"
+    # A cast to VARCHAR(n) cuts longer texts off; the column itself refuses them.
+    return f"{value}::{'VARCHAR' if new.startswith('VARCHAR(') else new}"
 
 
 def _foreign_key(key: NewKey, schema: str | None, dialect: Dialect) -> str:
