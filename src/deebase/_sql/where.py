@@ -293,13 +293,6 @@ class Where:
 
     def fragment(self, text: str, params: Mapping[str, Any] | Sequence[Any] | None, dialect: Dialect) -> None:
         """Add a condition in SQL text, with its values bound."""
-        given: object = text
-        if not isinstance(given, str):
-            raise ValidationError(
-                f"{self.model.name}: where is a dict of columns or SQL text, not {type(given).__name__}",
-                field="where",
-                hint="where={'age': 30}, or where='age > ?', params=[30]",
-            )
         if params is not None and hasattr(params, "__len__"):
             self._refuse_many(len(params))
         condition, values = bound_fragment(

@@ -401,7 +401,7 @@ class SchemaEditor(Generic[H]):
 
         Example:
             ```python
-            users = await users.extract("city", "country", table="place", fk="place_id")
+            users = await users.extract("status", table="state", fk="state_id")
             ```
         """
         source = self._source

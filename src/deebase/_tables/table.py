@@ -514,7 +514,7 @@ class Table(Readable[R]):
 
         Example:
             ```python
-            n = await users.convert("phone", lambda phone: phone.replace(" ", ""), users.c.phone.is_not(None))
+            n = await users.convert("email", lambda email: email.strip().lower(), users.c.email.is_not(None))
             ```
         """
         condition = conditions(self._source, conditions_, where, params, keywords)
@@ -557,7 +557,7 @@ class Table(Readable[R]):
 
         Example:
             ```python
-            users = await users.import_file("more.csv", extra={"tenant_id": 1}, alter=True)
+            users = await users.import_file("people.csv", extra={"source": "letter"}, alter=True)
             ```
         """
         # Only programs that import files load zip archives and the like.

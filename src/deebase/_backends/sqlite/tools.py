@@ -73,7 +73,7 @@ class SqliteTools:
         return int(await self._one("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"))
 
     def vacuum(self, *, full: bool) -> str:
-        """Return VACUUM, which always writes the whole file anew."""
+        """Return VACUUM, which rewrites the whole file."""
         return "VACUUM"
 
     async def index_definitions(self, name: str) -> list[str]:

@@ -176,7 +176,7 @@ def doctor() -> None:
 def vacuum(full: bool) -> None:
     """Free the space of deleted rows, and show the size of the database before and after.
 
-    SQLite writes the whole file anew, which needs as much free space on the disk. PostgreSQL keeps the space for new
+    SQLite rewrites the whole file, which needs as much free space on the disk. PostgreSQL keeps the space for new
     rows, unless --full is given, and collects statistics.
     """
     with session(reflects=False) as s:
