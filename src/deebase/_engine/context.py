@@ -57,7 +57,7 @@ class TableContext:
 
     def with_rows(self, row_type: type[Any]) -> TableContext:
         """Return a copy with another row type, which must fit the columns."""
-        given: object = row_type
+        given: Any = row_type
         if not isinstance(given, type):
             raise ValidationError(
                 f"{self.model.name}: rows_as takes a class, not {type(given).__name__}",

@@ -121,7 +121,7 @@ class Executor:
 
     async def close(self, timeout: float) -> None:
         """Wait for running operations (at most ``timeout`` seconds), then close all connections."""
-        given: object = timeout
+        given: Any = timeout
         if isinstance(given, bool) or not isinstance(given, (int, float)) or not given >= 0:
             raise ValidationError("timeout is a number of seconds", field="timeout", value=given, hint="timeout=10")
         self.closed = True

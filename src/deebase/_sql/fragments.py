@@ -96,7 +96,7 @@ def bound_fragment(
     Raises:
         ValidationError: the text is no condition, or the parameters do not fit.
     """
-    given: object = text
+    given: Any = text
     if not isinstance(given, str):
         raise ValidationError(
             f"where is a dict of columns or SQL text, not {type(given).__name__}",

@@ -131,7 +131,8 @@ def _annotation(name: str, value: Any) -> Any:
         )
     if isinstance(value, datetime) and value.tzinfo is not None:
         return UTCDateTime
-    return type(value)
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]
+    return kind
 
 
 async def _with_extra(

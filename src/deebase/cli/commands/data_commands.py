@@ -246,7 +246,7 @@ def import_files(
         raise Refusal("A file on stdin has no name: pass --table.")
     if "-" in files and sys.stdin.isatty():
         raise Refusal("stdin is a terminal: pipe a file into it, or name the file.")
-    options = {
+    options: dict[str, Any] = {
         **import_arguments(given),
         "pk": list(pk) or None,
         "on_conflict": "update" if upsert else None,
