@@ -23,7 +23,7 @@ _COMMANDS = {
     "help": ("deebase.cli.commands.help_commands:show_help", "Explain a command or an error."),
     "index": ("deebase.cli.commands.index_commands:index", "Create, list and drop indexes."),
     "init": ("deebase.cli.commands.init_commands:init", "Create the files of a project."),
-    "memory": ("deebase.cli.commands.memory_commands:memory", "Run SQL over files."),
+    "memory": ("deebase.cli.commands.memory_commands:memory", "Run SQL over files, and show its rows."),
     "migrate": ("deebase.cli.commands.migrate_commands:migrate", "Write, apply and undo migrations."),
     "shell": ("deebase.cli.commands.shell_commands:shell", "Open a Python prompt with the database."),
     "sql": ("deebase.cli.commands.sql_commands:sql", "Run SQL and show its rows."),
