@@ -22,7 +22,7 @@ from deebase._tables.query import STREAM_ROWS
 from deebase._tables.raw_sql import RawSql
 from deebase._tables.table import Table
 from deebase._tables.view import View
-from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression
+from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression, must_be_flags
 
 if TYPE_CHECKING:
     import os
@@ -644,6 +644,7 @@ class Database:
             Path("tables.svg").write_text(db.diagram().svg, encoding="utf-8")
             ```
         """
+        must_be_flags(views=views)
         shown = self._described(views=True) if views else []
         tables = [model for model in self._described(views=False) if not model.name.startswith(OWN_TABLES)]
         return Diagram(tables, shown, self._core.catalog.dialect)
@@ -687,6 +688,8 @@ class Database:
         on: str | Sequence[str] | None = None,
         progress: Callable[[int, int, int], object] | None = None,
         report: Callable[[ImportReport], object] | None = None,
+        extra: Mapping[str, Any] | None = None,
+        alter: bool = False,
     ) -> Table[Row]:
         """Import a CSV, TSV, JSON, NDJSON, Parquet or Excel file, or several, all or nothing, and return the table.
 
@@ -718,12 +721,16 @@ class Database:
             rows: the key of the array of rows inside of a JSON object, such as "data" or "response.items".
             flatten: makes columns of the keys of objects in JSON rows, joined by "_" or by this text.
             sheet: the name of the sheet of a workbook, or its number from 1.
-            types: types of columns of a new table, as annotations, in place of those found.
+            types: types of columns of a new table, or of those that ``alter`` adds, as annotations, in place of those
+                found.
             on_conflict: as in ``insert_all``.
             on: as in ``insert_all``.
             progress: called repeatedly with the number of rows, of bytes read, and of bytes of the file.
             report: called with an ``ImportReport`` at the end: what was found, and why. An exception that it raises
                 undoes the import.
+            extra: values that every row gets, by column: ``extra={"tenant_id": 1}``. A file may have such a column,
+                with this value in every row.
+            alter: add the columns that an existing table lacks; they are nullable.
 
         Raises:
             ValidationError: the file is broken, or a value does not fit; the message names file, line and column.
@@ -754,7 +761,7 @@ class Database:
             "sheet": sheet,
             "progress": progress,
         }
-        target = ImportTarget(table, pk, types or {}, on_conflict, on, report)
+        target = ImportTarget(table, pk, types or {}, on_conflict, on, report, {} if extra is None else extra, alter)
         return await self._definitions.import_file(source, reading, target)
 
     # -- tables and views that exist -----------------------------------------------------------

@@ -37,6 +37,17 @@ __all__ = [
 ACTIONS: Final = ("cascade", "set null", "set default", "restrict", "no action")
 
 
+def must_be_flags(**given: object) -> None:
+    """Refuse arguments that are neither True nor False.
+
+    Raises:
+        ValidationError: one is another value; ``.field`` names it.
+    """
+    for name, value in given.items():
+        if type(value) is not bool:
+            raise ValidationError(f"{name} is True or False", field=name, value=value, hint=f"{name}=True")
+
+
 class Unset(Enum):
     """The type of UNSET; an enum of one member, so that checkers narrow on ``is UNSET``."""
 
@@ -73,10 +84,12 @@ UTCDateTime: TypeAlias = Annotated[datetime, TypeMark.UTC]
 class MaxLength:
     """The length of the longest text of a column, in characters: ``Annotated[str, MaxLength(50)]`` is VARCHAR(50).
 
-    A longer text is refused before anything is sent, on every database.
+    A longer text is refused before anything is sent, on every database. SQL of others is refused, too: PostgreSQL
+    checks the length of a VARCHAR(50), and on SQLite the table gets a CHECK.
 
     Attributes:
         length: at least 1.
+        check: False leaves the CHECK out, as in tables that others created.
 
     Raises:
         ValidationError: the length is not a whole number of at least 1.
@@ -90,8 +103,10 @@ class MaxLength:
     """
 
     length: int
+    check: bool = True
 
     def __post_init__(self) -> None:
+        must_be_flags(check=self.check)
         _require(
             type(self.length) is int and self.length >= 1,
             "length",
@@ -201,6 +216,13 @@ class ForeignKeyMark:
     ) -> None:
         named = table_name(target) if isinstance(target, type) else target
         _check_target(named)
+        given: Any = columns
+        _require(
+            given is None or (isinstance(given, (list, tuple)) and bool(given) and all(map(_is_name, given))),  # pyright: ignore[reportUnknownArgumentType]
+            "columns",
+            "the columns of a foreign key are names",
+            "ForeignKey('project', columns=('company_id', 'id'))",
+        )
         actions = {"on_delete": _action("on_delete", on_delete), "on_update": _action("on_update", on_update)}
         vars(self).update(target=named, **actions, columns=None if columns is None else tuple(columns))
 
@@ -345,7 +367,8 @@ class Index:
             f'Index({name!r}, "first", "second")',
         )
         _require(where is None or _is_name(where), "where", "where is a condition in SQL", 'where="deleted IS NULL"')
-        flags = {"unique": bool(unique), "ignore_case": bool(ignore_case)}
+        must_be_flags(unique=unique, ignore_case=ignore_case)
+        flags = {"unique": unique, "ignore_case": ignore_case}
         for attribute, value in {"name": name, "columns": columns, "where": where, **flags}.items():
             object.__setattr__(self, attribute, value)
 
@@ -418,11 +441,12 @@ class Search:
             "trigrams are parts of texts, and have no language",
             "omit language=, or tokenize='trigram'",
         )
+        must_be_flags(prefix=prefix)
         given = {
             "columns": columns,
             "all_weights": _weights(columns, weights),
             "language": language,
-            "prefix": bool(prefix),
+            "prefix": prefix,
             "tokenize": tokenize,
         }
         for attribute, value in given.items():

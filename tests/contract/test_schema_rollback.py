@@ -106,6 +106,10 @@ CASES: dict[str, list[Case]] = {
     "Table.drop_index": [lambda db: db.t.person.drop_index("ix_person_name")],
     "Table.duplicate": [lambda db: db.t.person.duplicate("copy")],
     "Table.enable_search": [lambda db: db.t.person.enable_search("name")],
+    "Table.extract": [lambda db: db.t.loner.extract("age", table="ages")],
+    "Table.import_file": [
+        lambda db: db.t.person.import_file(b"name,nick\na,b\n", alter=True),
+    ],
     "Table.rename": [lambda db: db.t.team.rename("squad")],
     "Table.rename_column": [lambda db: db.t.team.rename_column("id", "number")],
     "Table.transform": [lambda db: db.t.person.transform(types={"age": str}, rename={"name": "full_name"})],
@@ -119,10 +123,21 @@ NO_CHANGE = {
         *["t", "transaction", "v"],
     },
     "Table": {
-        *["c", "columns", "count", "dataclass", "delete", "delete_all", "delete_where", "exists", "export_file", "fk"],
-        *["foreign_keys", "get", "get_children", "get_or_create", "get_parent", "indexes", "insert", "insert_all"],
+        *["c", "columns", "convert", "count", "dataclass", "delete", "delete_all", "delete_where", "exists"],
+        *[
+            "export_file",
+            "fk",
+            "foreign_keys",
+            "get",
+            "get_children",
+            "get_or_create",
+            "get_parent",
+            "indexes",
+            "insert",
+            "insert_all",
+        ],
         *["lookup", "name", "page", "pks", "rows_as", "sa_table", "schema", "transform_sql", "truncate", "update"],
-        *["schema_editor", "search", "table_exists"],
+        *["schema_editor", "search", "table_exists", "avg", "group", "max", "min", "sum", "values"],
         *["update_all", "update_where", "upsert", "upsert_all", "with_children", "with_parents", "xtra", "row"],
     },
     "View": {
@@ -140,7 +155,7 @@ NO_CHANGE = {
             "pks",
             "refresh",
         ],
-        *["rows_as", "sa_table", "table_exists", "xtra"],
+        *["rows_as", "sa_table", "table_exists", "xtra", "avg", "group", "max", "min", "sum", "values"],
     },
 }
 ALL = [pytest.param(case, id=f"{name}-{n}") for name, cases in CASES.items() for n, case in enumerate(cases)]

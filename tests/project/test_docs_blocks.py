@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from contextlib import ExitStack
 from dataclasses import replace
@@ -119,3 +120,15 @@ def test_every_error_has_a_place_in_the_reference() -> None:
 
     found = anchors(ROOT / "docs" / "errors.md")
     assert [name for name in errors.__all__ if name.lower() not in found] == []
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=relative(page)) for page in PAGES if blocks(page)])
+def test_linters_know_every_name_in_annotations(page: Path) -> None:
+    """As ruff does with F821: a text in ``ForeignKey[int, "user"]`` would be a name that is not defined."""
+    for block in blocks(page):
+        if block.reason is not None:
+            continue
+        for node in ast.walk(compile(block.code, str(page), "exec", ast.PyCF_ONLY_AST)):
+            if isinstance(node, ast.Subscript) and getattr(node.value, "id", None) == "ForeignKey":
+                texts = [each for each in ast.walk(node.slice) if isinstance(each, ast.Constant)]
+                assert not texts, f"{block.where}: name the class, or write Annotated[int, References(...)]"

@@ -656,6 +656,37 @@ async def update_all(w: World) -> Any:
     return foreign
 
 
+@covers("Table.convert")
+async def convert(w: World) -> Any:
+    seen: list[Any] = []
+
+    def changed(n: int, title: str) -> tuple[int, str]:
+        seen.append(title)
+        return n + 50, title
+
+    assert await w.mine.convert(["n", "title"], changed) == len(w.my_ids)
+    assert await w.mine.convert("n", lambda n: n, "1 = 1 OR 1 = 1") == 0
+    await refused(ScopeError, by=w.mine.convert("owner", lambda _: w.kind.theirs))
+    foreign = await refused(IntegrityError, by=w.mine.convert("title", lambda _: f"{THEIRS} 0", id=w.my_ids[0]))
+    assert await w.mine.convert("title", lambda _: "x", id=w.their_ids[0]) == 0
+    return [seen, str(foreign).replace(THEIRS, "")]
+
+
+@covers("Table.import_file")
+async def import_file(w: World) -> Any:
+    assert await (await w.mine.import_file(b"title,n\na,1\nb,2\n")).count(title=["a", "b"]) == 2
+    before = await w.count_all()
+    file = w.notes(title=f"{THEIRS} 0", select=["owner", "title", "n"])
+    target = io.BytesIO()
+    await file.export(target, format="json")
+    await refused(ScopeError, by=w.mine.import_file(target.getvalue()))
+    await refused(ScopeError, by=w.mine.import_file(b"title,n\nc,1\n", extra={"owner": w.kind.theirs}))
+    taken = b"title,n\n" + f"{THEIRS} 0,1\n".encode()
+    await refused(IntegrityError, by=w.mine.import_file(taken, on_conflict="update", on="title"))
+    assert await w.count_all() == before
+    return await w.mine(title=["a", "b"])
+
+
 @covers("Table.update_where")
 async def update_where(w: World) -> Any:
     assert await w.mine.update_where({"n": 40}, "1 = 1 OR 1 = 1") == len(w.my_ids)
@@ -820,6 +851,7 @@ async def views(w: World) -> Any:
     "Table.transform_sql",
     "Table.schema_editor",
     "Table.duplicate",
+    "Table.extract",
     "Table.rename",
     "Table.truncate",
     "Table.drop",
@@ -839,6 +871,8 @@ async def structure(w: World) -> Any:
             w.mine.transform_plan(drop="n"),
             w.mine.transform_sql(drop="n"),
             w.mine.duplicate("other"),
+            w.mine.extract("n", table="other"),
+            w.mine.import_file(b"title,other\na,b\n", alter=True),
             w.mine.rename("other"),
             w.mine.truncate(),
             w.mine.drop(),

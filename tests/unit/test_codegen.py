@@ -37,12 +37,12 @@ from deebase._backends.schema_script import SchemaObject
 from deebase._model.design import design
 from deebase._types.binary import Binary
 from deebase._types.decimals import ExactNumber
+from deebase._types.default_values import NoLiteral, value_of
 from deebase._types.documents import JSON
 from deebase._types.moments import DateTime, Interval
 from deebase._types.number import Boolean, Float
 from deebase._types.uuid import Uuid
 from deebase.tools.codegen.creation import Contents
-from deebase.tools.codegen.default_values import NoLiteral, value_of
 from deebase.tools.codegen.line_layout import comment, docstring
 from deebase.tools.codegen.module import Outline
 from deebase.tools.codegen.module_steps import Step

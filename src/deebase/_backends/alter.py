@@ -17,6 +17,7 @@ from deebase._model.create_statements import strict_type
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import foreign_key_index_name, index_name, shortened
 from deebase._sqltext.tokens import folded
+from deebase._types.text import length_check
 from deebase.errors import InvalidOperationError, ValidationError
 from deebase.types import ForeignKeyMark
 
@@ -34,7 +35,7 @@ def column_declaration(table: str, column: NewColumn, dialect: Dialect, *, stric
     kind = strict_type(spec.sa_type.compile(dialect=dialect)) if strict else spec.sa_type
     scratch = sa.Table(table, sa.MetaData(), sa.Column(spec.name, kind, *computed(spec, dialect), **options))
     text = str(CreateColumn(scratch.c[spec.name]).compile(dialect=dialect))
-    check = choice_check(sa.Column(spec.name, spec.sa_type), dialect)
+    check = type_check(sa.Column(spec.name, spec.sa_type), dialect)
     if check is not None:
         text += f" {check}"
     return text if mark is None else text + _reference(mark, key, dialect)
@@ -48,6 +49,12 @@ def choice_check(column: sa.Column[Any], dialect: Dialect) -> str | None:
     check = sa.type_coerce(column, sa.String()).in_(list(allowed))
     written = check.compile(dialect=dialect, compile_kwargs={"literal_binds": True, "include_table": False})
     return f"CHECK ({written})"
+
+
+def type_check(column: sa.Column[Any], dialect: Dialect) -> str | None:
+    """Return the CHECK that belongs to the type of a column; None if there is none."""
+    length = length_check(column.type, dialect.identifier_preparer.quote(column.name), dialect)
+    return choice_check(column, dialect) if length is None else f"CHECK ({length})"
 
 
 def qualified(facts: TableInfo, dialect: Dialect) -> str:

@@ -57,6 +57,13 @@ class TableContext:
 
     def with_rows(self, row_type: type[Any]) -> TableContext:
         """Return a copy with another row type, which must fit the columns."""
+        given: Any = row_type
+        if not isinstance(given, type):
+            raise ValidationError(
+                f"{self.model.name}: rows_as takes a class, not {type(given).__name__}",
+                field="row_type",
+                hint="rows_as(dict), or rows_as(User)",
+            )
         context = TableContext(self.executor, self.catalog, self.model, row_type, self.scope)
         context.maker(self.model.names)
         return context

@@ -29,7 +29,7 @@ class Attempts:
         timeout: seconds after which no further attempt begins.
 
     Raises:
-        ValidationError: the result of a call is passed instead of a function.
+        ValidationError: the result of a call is passed instead of a function; attempts is no number of runs.
     """
 
     def __init__(self, work: Callable[[], Any], attempts: int, timeout: float | None) -> None:
@@ -41,6 +41,11 @@ class Attempts:
                 "retry takes a function, which it may call several times, not the result of a call",
                 field="work",
                 hint="await db.retry(transfer), or await db.retry(lambda: transfer(1, 2))",
+            )
+        number: object = attempts
+        if type(number) is not int or number < 1:
+            raise ValidationError(
+                "attempts is a number of runs, 1 or more", field="attempts", value=number, hint="attempts=3"
             )
         self._left = attempts
         self._number = 0

@@ -19,10 +19,10 @@ from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.choices import checked_texts
 from deebase._types.decimals import ExactNumber
 from deebase._types.registry import column_type
-from deebase._types.text import text_fault
+from deebase._types.text import length_check, text_fault
 from deebase.errors import ColumnNotFoundError, SchemaError, ValidationError
 from deebase.fields import Check, Indexed, PrimaryKey, Unique
-from deebase.types import ForeignKeyMark, Index, Search, table_name
+from deebase.types import ForeignKeyMark, Index, Search, must_be_flags, table_name
 
 #: The key of the full-text search in ``info`` of a table that is drawn from a specification.
 SEARCH = "deebase_search"
@@ -98,6 +98,7 @@ def design(
         SchemaError: pk, indexes, foreign_keys or defaults name a column the class lacks.
     """
     _must_be_class(cls)
+    must_be_flags(index_foreign_keys=index_foreign_keys, generate_key=generate_key)
     own = options_of(cls)
     for argument, value in (("foreign_keys", own.foreign_keys), ("foreign_keys", foreign_keys), ("defaults", defaults)):
         _must_be_dict(cls, argument, value)
@@ -371,7 +372,9 @@ def _checks(made: TableSpec, table: sa.Table, dialect: Dialect) -> Iterable[sa.C
         if allowed:
             stored = sa.type_coerce(table.c[spec.name], sa.String())
             yield sa.CheckConstraint(stored.in_(list(allowed)))
-    for text in conditions_of(made, dialect):
+    quote = dialect.identifier_preparer.quote
+    lengths = [length_check(spec.sa_type, quote(spec.name), dialect) for spec in made.columns]
+    for text in dict.fromkeys([*filter(None, lengths), *conditions_of(made, dialect)]):
         # Not sa.text, as for the condition of an index.
         yield sa.CheckConstraint(cast("Any", sa.literal_column(text)))
 

@@ -84,7 +84,3 @@ def _differences(made: TableSpec, facts: TableInfo, dialect: Dialect) -> Iterato
     for reference in made.references:
         if (reference.columns, folded(reference.table)) not in keys:
             yield f"{reference.written} does not refer to {reference.table}"
-    computed = {column.name: column.computed for column in facts.columns}
-    for spec in made.columns:
-        if spec.name in computed and (spec.computed is None) != (computed[spec.name] is None):
-            yield f"{spec.name} is {'not ' if computed[spec.name] is None else ''}computed by the database"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -15,7 +14,8 @@ from deebase._engine.executor import Executor
 from deebase._model.catalog import Catalog
 from deebase._model.change import Change, NewKey, Types
 from deebase._model.columns import ColumnSpec, sql_default
-from deebase._model.design import Reference, TableSpec, conditions_of
+from deebase._model.design import Reference, TableSpec, conditions_of, sa_tables
+from deebase._model.differences import is_computed_otherwise, same_default
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._model.generated_names import serves
 from deebase._model.names import check_names
@@ -30,10 +30,6 @@ from deebase.errors import InvalidOperationError, SchemaError
 from deebase.types import ForeignKeyMark
 
 _OPERATION = "create(transform=True)"
-#: A cast, as PostgreSQL writes it after a literal.
-_CAST = re.compile(
-    r"::(?:character varying|double precision|time(?:stamp)? with(?:out)? time zone|[a-z]\w*)(?:\(\d+(?:,\d+)?\))?"
-)
 
 
 async def match(executor: Executor, catalog: Catalog, designs: Sequence[TableSpec], *, strict: bool) -> None:
@@ -90,10 +86,12 @@ class _Matching:
         # PostgreSQL changes no type of a column that another one is computed from.
         later = [spec for spec in new if spec.computed is not None] if self._types(facts) else []
         facts = await self._add(facts, [spec for spec in new if spec not in later])
+        stale = self._computed_otherwise(facts)
+        later += stale
         self._must_have_composite_keys(facts)
         change = Change(
             types=self._types(facts),
-            drop=tuple(await self._unnamed(facts)),
+            drop=(*await self._unnamed(facts), *[spec.name for spec in stale]),
             not_null=self._not_null(facts),
             defaults=self._defaults(facts),
             pk=None if facts.pks == self.made.pks else self.made.pks,
@@ -136,6 +134,15 @@ class _Matching:
             f"{reference.table}.{target}", on_delete=reference.on_delete, on_update=reference.on_update
         )
         return NewColumn(spec, mark, target)
+
+    def _computed_otherwise(self, facts: TableInfo) -> list[ColumnSpec]:
+        """Return the columns that are computed from another expression; they are dropped and added again."""
+        drawn = sa_tables([replace(self.made, references=())], sa.MetaData(), self.dialect)[self.made.name]
+        return [
+            spec
+            for spec, column in self._both(facts)
+            if is_computed_otherwise(drawn.c[spec.name], column, facts, self.dialect)
+        ]
 
     async def _unnamed(self, facts: TableInfo) -> list[str]:
         """Return the columns that the class lacks, none of which has a value."""
@@ -180,7 +187,7 @@ class _Matching:
             default = sql_default(spec, self.dialect)
             wanted = None if default is None else str(default.compile(dialect=self.dialect))
             made_there = column.computed is not None or column.generated
-            if not made_there and spec.computed is None and _plain(wanted) != _plain(column.default):
+            if not made_there and spec.computed is None and not same_default(wanted, column.default, spec.sa_type):
                 result[spec.name] = wanted
         return result
 
@@ -267,11 +274,3 @@ def _single_keys(facts: TableInfo) -> list[NewKey]:
 
 def _action(written: str | None) -> str | None:
     return None if written is None or written.lower() == "no action" else written.lower()
-
-
-def _plain(default: str | None) -> str | None:
-    """Return a default in the form in which two of them can be compared."""
-    if default is None:
-        return None
-    text = _CAST.sub("", default.strip("()"))
-    return text if text.startswith("'") else re.sub(r"[\s()]+", "", text).lower()

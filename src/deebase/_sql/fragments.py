@@ -18,6 +18,7 @@ from deebase._sql.binding import style_of, template
 from deebase._sql.compiled import Parameters
 from deebase._sql.raw import adapt
 from deebase._sqltext.capabilities import capabilities_of
+from deebase.errors import ValidationError
 
 #: Types whose values have one SQL type, and the type.
 _KINDS: dict[type[Any], sa.types.TypeEngine[Any]] = {
@@ -95,6 +96,13 @@ def bound_fragment(
     Raises:
         ValidationError: the text is no condition, or the parameters do not fit.
     """
+    given: Any = text
+    if not isinstance(given, str):
+        raise ValidationError(
+            f"where is a dict of columns or SQL text, not {type(given).__name__}",
+            field="where",
+            hint="where={'age': 30}, or where='age > ?', params=[30]",
+        )
     style = style_of(params)
     capabilities = capabilities_of(dialect)
     read = template(text, style, capabilities.tokens, scoped=scoped)

@@ -58,7 +58,10 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         self._source: TableContext = source
         self._where: Where = where
         self._selection: Selection = Selection() if selection is None else selection
-        limit, offset = self._selection.limit, self._selection.offset
+        chosen = self._selection
+        limit, offset = chosen.limit, chosen.offset
+        if not (chosen.with_pk is chosen.for_update is chosen.skip_locked is chosen.distinct is False):
+            chosen.check_flags()
         self._limit = None if limit is None else statements.whole_number("limit", limit)
         self._offset = None if offset is None else statements.whole_number("offset", offset)
         plain = plain_reading(source.model, self._selection)

@@ -20,7 +20,7 @@ from deebase._tables.queries.grouped import values as distinct_values
 from deebase._tables.query import Query
 from deebase._tables.selection import Selection
 from deebase.errors import NotFoundError
-from deebase.types import UNSET, SqlExpression
+from deebase.types import UNSET, SqlExpression, must_be_flags
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -192,7 +192,8 @@ class Readable(Generic[R]):
         if columns or surplus or pk is UNSET:
             raise source.no_single_key("get", (pk, *surplus), columns)
         key = model.key_values(pk)
-        if for_update:
+        if for_update is not False:
+            must_be_flags(for_update=for_update)
             rows = await self._locked(key)
         else:
             read = source.by_pk

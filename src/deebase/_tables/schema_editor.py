@@ -18,13 +18,14 @@ from deebase._model.generated_names import index_name
 from deebase._model.names import check_name
 from deebase._schema.create import drop_table
 from deebase._schema.duplicate import duplicate
+from deebase._schema.extract import Extraction
 from deebase._schema.reflect import inventory, refresh
 from deebase._schema.searching import disable_search, enable_search
 from deebase._schema.transform import Transformation
 from deebase._sql.statement import Statement
 from deebase._types.forms.moment_sql import other_forms_indexes
 from deebase.errors import SchemaError, ValidationError
-from deebase.types import UNSET, ForeignKeyMark, Index, Search, Unset
+from deebase.types import UNSET, ForeignKeyMark, Index, Search, Unset, must_be_flags
 
 H = TypeVar("H")
 
@@ -143,6 +144,7 @@ class SchemaEditor(Generic[H]):
             ```
         """
         self._source.require_unscoped("create_index")
+        must_be_flags(unique=unique, if_not_exists=if_not_exists)
         model = self._source.model
         given: Any = columns
         if isinstance(columns, (str, ColumnElement)) or not isinstance(given, Iterable):
@@ -322,6 +324,7 @@ class SchemaEditor(Generic[H]):
         """
         source = self._source
         source.require_unscoped("add_column")
+        must_be_flags(index_foreign_keys=index_foreign_keys)
         model = source.model
         check_name("the name of the column", name, source.dialect)
         if name in model.columns:
@@ -355,6 +358,7 @@ class SchemaEditor(Generic[H]):
             users = await users.rename_column("name", "full_name")
             ```
         """
+        self._source.model.column(old)
         return await self._apply("rename_column", Arguments(rename={old: new}))
 
     async def drop_column(self, name: str) -> H:
@@ -373,6 +377,38 @@ class SchemaEditor(Generic[H]):
             ```
         """
         return await self._apply("drop_column", Arguments(drop=name))
+
+    async def extract(self, *columns: str, table: str, fk: str | None = None) -> H:
+        """Move columns into a lookup table, to which the rows refer then, and return the handle of the changed table.
+
+        Each combination of values is one row of the lookup table. A row whose values are all NULL refers to none. If
+        the lookup table exists, it gets the combinations that it lacks; else it is created with a key ``id``, the
+        columns with their types and conditions, and a unique index over them. All of it happens, or nothing.
+
+        Args:
+            *columns: the columns.
+            table: the lookup table.
+            fk: the name of the new foreign key; that of the table with ``_id`` by default. It is NOT NULL if one of
+                the columns was.
+
+        Raises:
+            ColumnNotFoundError: a name is not a column, or the lookup table lacks one of them.
+            SchemaError: the table has a column with the name of the foreign key.
+            InvalidOperationError: the handle has a scope; a column is part of the key, a foreign key, or computed;
+                an index, a constraint, a trigger, a view or the search of the table uses it; or the lookup table
+                cannot take the rows.
+            IntegrityError: a constraint of the lookup table refuses a row.
+
+        Example:
+            ```python
+            users = await users.extract("status", table="state", fk="state_id")
+            ```
+        """
+        source = self._source
+        source.require_unscoped("extract")
+        work = Extraction(source, columns, table, f"{table}_id" if fk is None else fk)
+        async with source.executor.transaction():
+            return await self._refreshed(types=await work.run())
 
     async def transform(self, **options: Unpack[TransformOptions]) -> H:
         """Change the table, all of it or nothing, and return the handle of the changed table.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Never, Protocol, TypeVar, Unpack, overload
 
 from sqlalchemy.schema import CreateTable
@@ -15,15 +15,20 @@ from deebase._sql import statements
 from deebase._sql.where import Where
 from deebase._tables import relations
 from deebase._tables.bulk import delete_many, insert_many, records_of, update_many
+from deebase._tables.conversion import Conversion
 from deebase._tables.inserts import OnConflict, insert_statement
 from deebase._tables.query import Query
 from deebase._tables.readable import Readable
 from deebase._tables.relations import ForeignKeys
 from deebase._tables.schema_editor import SchemaEditor, TransformOptions, TransformPlan
 from deebase._tables.search import Hit, SearchOptions, SearchQuery
-from deebase._tables.unique_changes import by_key, change, key_values
-from deebase.errors import InvalidOperationError, ValidationError
+from deebase._tables.unique_changes import by_key, change, check_change, key_of, key_values, require_unique
+from deebase.errors import ValidationError
 from deebase.types import UNSET, ForeignKeyMark, Unset
+
+if TYPE_CHECKING:
+    from deebase._files.options import ImportOptions
+    from deebase._files.reports import ImportReport
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -179,35 +184,12 @@ class Table(Readable[R]):
             raise self._source.surplus("update", surplus, "update({...}, pk=1), or update({'id': 1, ...})")
         keys = self._model.key_columns("update")
         changed = column_values(self._model, "update", record, values)
-        key = self._key_of(changed) if isinstance(pk, Unset) else self._model.key_values(pk)
-        self._check_change(changed)
+        key = key_of(self._source, changed) if isinstance(pk, Unset) else self._model.key_values(pk)
+        check_change(self._source, changed)
         rows = await change(self._source, keys, key, changed)
         if not rows:
             raise self._source.not_found(keys, key)
         return self._row(rows[0])
-
-    def _check_change(self, changed: Mapping[str, Any]) -> None:
-        if not changed:
-            raise ValidationError(
-                f"{self._model.name}: nothing to change", hint="give at least one column besides the key"
-            )
-        self._source.scope.check(self._model, changed)
-
-    def _key_of(self, values: dict[str, Any]) -> tuple[Any, ...]:
-        """Take the key out of a record; the scope may have a part that the record lacks."""
-        held = self._source.scope.held
-        key: list[Any] = []
-        for name in self._model.pks:
-            value = values.pop(name, None)
-            if name in held:
-                self._source.scope.check(self._model, {name: held[name] if value is None else value})
-                value = held[name]
-            if value is None:
-                raise ValidationError(
-                    f"{self._model.name}: the record has no key {name!r}", field=name, hint="put it in, or give pk=..."
-                )
-            key.append(value)
-        return tuple(key)
 
     async def upsert(
         self,
@@ -276,7 +258,7 @@ class Table(Readable[R]):
                 hint="get_or_create({'email': 'a@x'}, defaults={'name': 'Ada'})",
             )
         wanted = source.scope.filled(model, column_values(model, "get_or_create", record, values))
-        self._require_unique(wanted)
+        require_unique(model, wanted)
         source.scope.check(model, defaults or {})
         query = self._matching((), wanted)
         found = await query.first()
@@ -292,17 +274,6 @@ class Table(Readable[R]):
             return found, False
         # Another unique value of the row is taken: the plain insert says which.
         return await self.insert(new), True
-
-    def _require_unique(self, wanted: Mapping[str, Any]) -> None:
-        model = self._model
-        keys = [model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]]
-        if not any(columns and all(wanted.get(name) is not None for name in columns) for columns in keys):
-            raise InvalidOperationError(
-                f"get_or_create of {model.name}: no unique columns among {', '.join(wanted)}",
-                operation="get_or_create",
-                target=model.name,
-                hint=f"create the table with a unique Index over {', '.join(wanted)}",
-            )
 
     if TYPE_CHECKING:
 
@@ -467,8 +438,8 @@ class Table(Readable[R]):
 
         def changed(record: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
             values = column_values(self._model, "update_all", record, {})
-            key = self._key_of(values)
-            self._check_change(values)
+            key = key_of(self._source, values)
+            check_change(self._source, values)
             return key, values
 
         return await update_many(self._source, rows, changed)
@@ -491,7 +462,7 @@ class Table(Readable[R]):
             ```
         """
         changed = column_values(self._model, "update_where", values, {})
-        self._check_change(changed)
+        check_change(self._source, changed)
         condition = self._intended("update_where", where, keywords, all)
         statement = statements.update_where(self._model, self._source.dialect, changed, condition)
         return await self._executor.count(*statement.ready({**changed, **condition.values}))
@@ -507,6 +478,92 @@ class Table(Readable[R]):
                 hint="give a condition, or all=True to mean it",
             )
         return condition
+
+    async def convert(
+        self,
+        columns: Columns,
+        function: Callable[..., Any],
+        /,
+        *conditions_: Any,
+        where: str | Mapping[str, Any] | None = None,
+        params: Any = None,
+        **keywords: Any,
+    ) -> int:
+        """Give columns new values, which a function makes of the old ones, all or nothing.
+
+        Rows are read and written in batches, so that memory does not grow with their number. Only rows whose values
+        change are written.
+
+        Args:
+            columns: the column, or a list of columns.
+            function: gets the value of the column and returns the new one, None for NULL. For several columns it gets
+                a value for each, and returns a tuple of as many.
+            *conditions_: which rows, as in a call of the table; all rows by default.
+            where: as in a call of the table.
+            params: the parameters of ``where``.
+            **keywords: conditions by column.
+
+        Returns:
+            The number of rows that were changed.
+
+        Raises:
+            ValidationError: the function raised an error, which is the cause of this one, or a value does not fit;
+                the message names table, row and column. The key of the row is in ``.value``.
+            IntegrityError: a row violates a constraint.
+            InvalidOperationError: the table has no primary key.
+
+        Example:
+            ```python
+            n = await users.convert("email", lambda email: email.strip().lower(), users.c.email.is_not(None))
+            ```
+        """
+        condition = conditions(self._source, conditions_, where, params, keywords)
+        return await Conversion(self._source, columns, function).run(condition)
+
+    async def import_file(
+        self,
+        source: Any,
+        *,
+        extra: Mapping[str, Any] | None = None,
+        alter: bool = False,
+        types: Mapping[str, Any] | None = None,
+        on_conflict: Conflict = None,
+        on: Columns | None = None,
+        report: Callable[[ImportReport], object] | None = None,
+        **reading: Unpack[ImportOptions],
+    ) -> Table[R]:
+        """Import a file, or several, into this table, all or nothing, and return the table.
+
+        Every row gets the values of the scope.
+
+        Args:
+            source: as in ``Database.import_file``.
+            extra: values that every row gets, by column: ``extra={"tenant_id": 1}``. A file may have such a column,
+                with this value in every row.
+            alter: add the columns that the table lacks, with types that fit the values; they are nullable. A handle
+                with a scope refuses it.
+            types: types of the columns that are added, as annotations, in place of those found.
+            on_conflict: as in ``insert_all``.
+            on: as in ``insert_all``.
+            report: called with an ``ImportReport`` at the end. An exception that it raises undoes the import.
+            **reading: how the file is read, as in ``Database.import_file``: ``delimiter=";"``, ``null=["", "NA"]``.
+
+        Raises:
+            ValidationError: the file is broken, or a value does not fit; the message names file, line and column.
+            ScopeError: a row or an extra value contradicts the scope.
+            ColumnNotFoundError: the table lacks a column of the file.
+            InvalidOperationError: the file cannot be opened, or ``alter`` on a handle with a scope.
+            IntegrityError: a constraint refuses a row; the message names file and line.
+
+        Example:
+            ```python
+            users = await users.import_file("people.csv", extra={"source": "letter"}, alter=True)
+            ```
+        """
+        # Only programs that import files load zip archives and the like.
+        from deebase._tables.import_file import import_into
+
+        return await import_into(self._source, source, reading, (types, on_conflict, on, report, extra, alter))
 
     async def delete_all(self, keys: Records) -> int:
         """Delete many rows by key in one transaction; many in one statement.
@@ -808,6 +865,10 @@ class Table(Readable[R]):
     async def drop_column(self, name: str) -> Table[R]:
         """Drop a column with its values; see ``SchemaEditor.drop_column``."""
         return await self.schema_editor.drop_column(name)
+
+    async def extract(self, *columns: str, table: str, fk: str | None = None) -> Table[R]:
+        """Move columns into a lookup table, to which the rows refer then; see ``SchemaEditor.extract``."""
+        return await self.schema_editor.extract(*columns, table=table, fk=fk)
 
     async def transform(self, **options: Unpack[TransformOptions]) -> Table[R]:
         """Change the table, all of it or nothing, and return the new handle; see ``SchemaEditor.transform``."""

@@ -128,6 +128,10 @@ class PostgresTools:
         """Return the size of the database on the server."""
         return int(await self._one("SELECT pg_database_size(current_database())"))
 
+    def vacuum(self, *, full: bool) -> str:
+        """Return VACUUM, which collects statistics, too."""
+        return f"VACUUM ({'FULL, ' if full else ''}ANALYZE)"
+
     async def index_definitions(self, name: str) -> list[str]:
         """Return the CREATE INDEX of an index."""
         return [str(await self._one("SELECT pg_get_indexdef(to_regclass(quote_ident($1)))", name))]

@@ -72,6 +72,10 @@ class SqliteTools:
         """Return the size of the database file."""
         return int(await self._one("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"))
 
+    def vacuum(self, *, full: bool) -> str:
+        """Return VACUUM, which rewrites the whole file."""
+        return "VACUUM"
+
     async def index_definitions(self, name: str) -> list[str]:
         rows = await self._access.read("SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", [name])
         return [str(sql) for (sql,) in rows]

@@ -21,6 +21,7 @@ from deebase._sqltext.capabilities import capabilities_of
 from deebase._tables.queries.outputs import Outputs, titled
 from deebase._tables.selection import listed
 from deebase.errors import SchemaError, ValidationError
+from deebase.types import must_be_flags
 
 
 class GroupOptions(NamedTuple):
@@ -199,6 +200,7 @@ async def extreme(source: TableContext, where: Where, column: Any, *, largest: b
 
 async def values(source: TableContext, where: Where, column: Any, *, counts: bool) -> Any:
     """Return the different values of a column, sorted; with ``counts``, how many rows have each."""
+    must_be_flags(counts=counts)
     chosen = Outputs(source, where)
     columns = (chosen.add(column), *([chosen.add(Aggregate("count"))] if counts else []))
     rows = await _run(source, chosen, where, Grouping(columns, 1, ((0, False),)), (), {})

@@ -61,15 +61,19 @@ def _text(statement: str | None, file: str | None) -> str:
         raise Refusal(f"{file} is not UTF-8.") from error
 
 
-async def _read(db: Database, text: str, values: dict[str, object]) -> None:
+async def show_rows(db: Database, text: str, values: dict[str, object]) -> None:
+    """Run a statement that only reads, and show its rows."""
     from deebase._engine.core import core_of
     from deebase._tables.raw_sql import RawSql
 
     core = core_of(db)
     raw = RawSql(core.executor, core.dialect)
-    rows = raw.stream(text, values or None, dict, _PIECE_ROWS, guarded=True)
+    await show_stream(raw.stream(text, values or None, dict, _PIECE_ROWS, guarded=True))
+
+
+async def _read(db: Database, text: str, values: dict[str, object]) -> None:
     try:
-        await show_stream(rows)
+        await show_rows(db, text, values)
     except InvalidOperationError as error:
         if error.operation == OPERATION:
             raise InvalidOperationError(error.message, hint=f"--write allows it; {error.hint}") from error

@@ -21,12 +21,12 @@ from deebase._rows.field_columns import attribute_names, is_attribute
 from deebase._rows.model import ForeignKeyModel, TableModel
 from deebase._sqltext.type_names import same_type
 from deebase._types.decimals import ExactNumber
+from deebase._types.default_values import NoLiteral, value_of
 from deebase._types.documents import ANY_DOCUMENT, JSON
 from deebase._types.number import Integer
 from deebase._types.registry import column_type
 from deebase.errors import ValidationError
 from deebase.tools.codegen.constraints import checks_of, indexes_of, unsaid
-from deebase.tools.codegen.default_values import NoLiteral, value_of
 from deebase.tools.codegen.module import Outline
 from deebase.tools.codegen.name_use import class_name
 from deebase.types import UNSET, ColumnName, ForeignKeyMark, Search

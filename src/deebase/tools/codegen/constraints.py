@@ -16,6 +16,7 @@ from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.tokens import Token, code_tokens, tokens
 from deebase._types.choices import Choice
+from deebase._types.text import LimitedText
 from deebase.types import Index
 
 
@@ -125,7 +126,8 @@ def unsaid(model: TableModel, facts: TableInfo | None) -> Iterator[str]:
     """Yield the other parts of a table that its class cannot express."""
     if facts is None:
         return
-    said = len(_choices(model)) + len(checks_of(model, facts))
+    limited = [name for name, column in model.columns.items() if isinstance(column.sa_type, LimitedText)]
+    said = len(_choices(model)) + len(checks_of(model, facts)) + (0 if facts.sql is None else len(limited))
     words = [] if facts.sql is None else _words(code_tokens(facts.sql, SQLITE))
     checks = words.count("CHECK") if facts.sql is not None else len(facts.checks)
     if checks > said:
