@@ -485,7 +485,7 @@ class Table(Readable[R]):
         function: Callable[..., Any],
         /,
         *conditions_: Any,
-        where: str | Mapping[str, Any] | None = None,
+        where: Any = None,
         params: Any = None,
         **keywords: Any,
     ) -> int:
@@ -517,7 +517,7 @@ class Table(Readable[R]):
             n = await users.convert("email", lambda email: email.strip().lower(), users.c.email.is_not(None))
             ```
         """
-        condition = conditions(self._source, conditions_, where, params, keywords)
+        condition = conditions(self._source, conditions_, keywords, where, params)
         return await Conversion(self._source, columns, function).run(condition)
 
     async def import_file(
