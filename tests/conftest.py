@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from deebase._sqltext.capabilities import Capabilities
 
 BACKENDS = ("sqlite-memory", "sqlite-file", "postgres")
+
+#: A test has many cases if it has at least so many on one database. By default the server gets one in so many of them.
+_MANY_CASES, _ONE_IN = 6, 3
 
 #: A file system in memory, and what has to be free in it for a run.
 _MEMORY, _ROOM = "/dev/shm", 3 << 30
@@ -89,26 +93,41 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("long" if config.getoption("--long") else "default")
 
 
-def _mark_repeats(items: list[pytest.Item]) -> None:
-    """Mark as long what differs from a case on a SQLite file in the place of the database alone.
+def _mark_repeats(items: list[pytest.Item], *, of_directories: bool) -> None:
+    """Mark as long what repeats a case of a SQLite file, and is not proved better by the repetition.
 
-    The SQL, the types and the errors are those of the file. What differs is how connections are shared: tests that
-    depend on it have the mark `in_memory`, or are among those of faults, and run in memory by default too.
+    In memory: the SQL, the types and the errors are those of the file. What differs is how connections are shared:
+    tests that depend on it have the mark `in_memory`, or are among those of faults, and run in memory by default too.
+
+    On the server, in a run of whole directories: of a test of many cases, each of which runs on a file, one in three.
+    The mark `each_case` keeps all of them.
     """
     collected = {item.nodeid for item in items}
+    on_server: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         if "faults" in item.path.parts:
             continue
-        twin = item.nodeid.replace("sqlite-memory", "sqlite-file")
-        if twin != item.nodeid and twin in collected and item.get_closest_marker("in_memory") is None:
+        in_memory, served = ("sqlite-memory" in item.nodeid), ("postgres" in item.nodeid)
+        twin = item.nodeid.replace("sqlite-memory" if in_memory else "postgres", "sqlite-file")
+        if twin == item.nodeid or twin not in collected:
+            continue
+        if in_memory and item.get_closest_marker("in_memory") is None:
             item.add_marker(pytest.mark.long)
+        elif served and of_directories and item.get_closest_marker("each_case") is None:
+            on_server[item.nodeid.partition("[")[0]].append(item)
+    for cases in on_server.values():
+        if len(cases) >= _MANY_CASES:
+            # By name: the order of the tests is random.
+            for place, item in enumerate(sorted(cases, key=lambda item: item.nodeid)):
+                if place % _ONE_IN:
+                    item.add_marker(pytest.mark.long)
 
 
 # Before the options -m and -k are applied: `--long -m long` runs what a default run leaves out.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the long tests, or give all tests the time they need when the long ones run."""
-    _mark_repeats(items)
+    _mark_repeats(items, of_directories=not any(".py" in argument for argument in config.args))
     if config.getoption("--long"):
         for item in items:
             if item.get_closest_marker("timeout") is None:
