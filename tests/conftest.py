@@ -99,8 +99,8 @@ def _mark_repeats(items: list[pytest.Item], *, of_directories: bool) -> None:
     In memory: the SQL, the types and the errors are those of the file. What differs is how connections are shared:
     tests that depend on it have the mark `in_memory`, or are among those of faults, and run in memory by default too.
 
-    On the server, in a run of whole directories: of a test of many cases, each of which runs on a file, one in three.
-    The mark `each_case` keeps all of them.
+    On the server, in a run of whole directories: tests with the mark `on_a_file`; and of a test of many cases, each of
+    which runs on a file, two in three, unless it has the mark `each_case`.
     """
     collected = {item.nodeid for item in items}
     on_server: defaultdict[str, list[pytest.Item]] = defaultdict(list)
@@ -112,6 +112,8 @@ def _mark_repeats(items: list[pytest.Item], *, of_directories: bool) -> None:
         if twin == item.nodeid or twin not in collected:
             continue
         if in_memory and item.get_closest_marker("in_memory") is None:
+            item.add_marker(pytest.mark.long)
+        elif served and of_directories and item.get_closest_marker("on_a_file") is not None:
             item.add_marker(pytest.mark.long)
         elif served and of_directories and item.get_closest_marker("each_case") is None:
             on_server[item.nodeid.partition("[")[0]].append(item)

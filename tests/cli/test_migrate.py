@@ -111,6 +111,7 @@ def test_sql_is_printed_and_not_run(run: Run) -> None:
     run("status", code=3)
 
 
+@pytest.mark.on_a_file
 def test_a_plan_is_read_on_a_terminal(applied: Run, project: Path, db_url: str) -> None:
     sql(project, "more", "ALTER TABLE post ADD COLUMN tag integer;", "ALTER TABLE post DROP COLUMN tag;")
     applied("seal")
@@ -167,6 +168,7 @@ def test_a_rename_is_said(applied: Run, project: Path) -> None:
     "backend_name", ["sqlite-file", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
 )
 @pytest.mark.parametrize(("answer", "renames"), [("y", True), ("n", False)])
+@pytest.mark.on_a_file
 def test_on_a_terminal_a_rename_is_asked_for(
     applied: Run, project: Path, db_url: str, answer: str, renames: bool
 ) -> None:

@@ -102,6 +102,7 @@ def test_the_ways_to_lose_rows_are_many_on_each_database() -> None:
 
 
 @pytest.mark.parametrize("python", [False, True], ids=["sql", "python"])
+@pytest.mark.on_a_file
 async def test_what_loses_nothing_is_applied(db: Database, write: Write, python: bool) -> None:
     database = can(db)
     cases = of(HARMLESS_PYTHON if python else HARMLESS_SQL, database)
