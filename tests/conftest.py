@@ -94,35 +94,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _mark_repeats(items: list[pytest.Item], *, of_directories: bool) -> None:
-    """Mark as long what repeats a case of a SQLite file, and is not proved better by the repetition.
+    """Mark as long what repeats a case of a SQLite file and proves little more.
 
     In memory: the SQL, the types and the errors are those of the file. What differs is how connections are shared:
     tests that depend on it have the mark `in_memory`, or are among those of faults, and run in memory by default too.
 
-    On the server, in a run of whole directories: tests with the mark `on_a_file`; and of a test of many cases, each of
-    which runs on a file, two in three, unless it has the mark `each_case`.
+    On the server, in a run of whole directories: tests with the mark `on_a_file`; and of a test of many cases two in
+    three, unless it has the mark `each_case`. Properties run there by default.
     """
     collected = {item.nodeid for item in items}
-    on_server: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    many: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        if "faults" in item.path.parts:
+        place = next((name for name in ("sqlite-memory", "postgres") if name in item.nodeid), None)
+        if place is None or "faults" in item.path.parts or item.nodeid.replace(place, "sqlite-file") not in collected:
             continue
-        in_memory, served = ("sqlite-memory" in item.nodeid), ("postgres" in item.nodeid)
-        twin = item.nodeid.replace("sqlite-memory" if in_memory else "postgres", "sqlite-file")
-        if twin == item.nodeid or twin not in collected:
-            continue
-        if in_memory and item.get_closest_marker("in_memory") is None:
-            item.add_marker(pytest.mark.long)
-        elif served and of_directories and item.get_closest_marker("on_a_file") is not None:
-            item.add_marker(pytest.mark.long)
-        elif served and of_directories and item.get_closest_marker("each_case") is None:
-            on_server[item.nodeid.partition("[")[0]].append(item)
-    for cases in on_server.values():
-        if len(cases) >= _MANY_CASES:
-            # By name: the order of the tests is random.
-            for place, item in enumerate(sorted(cases, key=lambda item: item.nodeid)):
-                if place % _ONE_IN:
-                    item.add_marker(pytest.mark.long)
+        if place == "sqlite-memory":
+            if item.get_closest_marker("in_memory") is None:
+                item.add_marker(pytest.mark.long)
+        elif of_directories and "property" not in item.path.parts and item.get_closest_marker("each_case") is None:
+            many[item.nodeid.partition("[")[0]].append(item)
+    for cases in many.values():
+        # By name: the order of the tests is random.
+        for number, item in enumerate(sorted(cases, key=lambda item: item.nodeid)):
+            if item.get_closest_marker("on_a_file") or (len(cases) >= _MANY_CASES and number % _ONE_IN):
+                item.add_marker(pytest.mark.long)
 
 
 # Before the options -m and -k are applied: `--long -m long` runs what a default run leaves out.
