@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -16,6 +17,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 
+@cache
 def modules_loaded_by(code: str) -> set[str]:
     result = subprocess.run(
         [sys.executable, "-c", PROBE.format(code=code)], capture_output=True, check=True, text=True, timeout=20
