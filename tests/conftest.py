@@ -209,7 +209,7 @@ async def db(db_url: str) -> AsyncIterator[Database]:
         yield database
         # What was cancelled may run on for a moment.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(10):
                 while database._core.executor.lanes_in_use:
                     await asyncio.sleep(0.001)
         assert database._core.executor.lanes_in_use == 0, "a connection was never given back"

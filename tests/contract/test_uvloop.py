@@ -109,7 +109,7 @@ def test_a_program_under_uvloop_runs_to_its_end_and_leaves_nothing(db_url: str, 
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=100,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: Seconds that an ending thread gets for its last instructions.
-THREAD_GRACE = 2.0
+THREAD_GRACE = 10.0
 
 _DIRECTORY = Path("/proc/self/fd")
 

@@ -155,8 +155,8 @@ class _Sessions:
             forget(self._loop_descriptors)
 
 
-#: Seconds that sessions have to end, as DROP DATABASE gives them (src/backend/storage/ipc/procarray.c).
-_PATIENCE = 5
+#: Seconds that sessions have to end, on a busy machine.
+_PATIENCE = 20
 
 
 #: Makes the schema as initdb does: pg_dump writes one of another owner.
