@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,15 +22,13 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.leaks import Snapshot
 from tests.support.postgres import PostgresTestServer, running_server
+from tests.support.repeats import mark_repeats
 
 if TYPE_CHECKING:
     from deebase import Database
     from deebase._sqltext.capabilities import Capabilities
 
 BACKENDS = ("sqlite-memory", "sqlite-file", "postgres")
-
-#: A test has many cases if it has at least so many on one database. By default the server gets one in so many of them.
-_MANY_CASES, _ONE_IN = 6, 3
 
 #: A file system in memory, and what has to be free in it for a run.
 _MEMORY, _ROOM = "/dev/shm", 3 << 30
@@ -93,38 +90,11 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("long" if config.getoption("--long") else "default")
 
 
-def _mark_repeats(items: list[pytest.Item], *, of_directories: bool) -> None:
-    """Mark as long what repeats a case of a SQLite file and proves little more.
-
-    In memory: the SQL, the types and the errors are those of the file. What differs is how connections are shared:
-    tests that depend on it have the mark `in_memory`, or are among those of faults, and run in memory by default too.
-
-    On the server, in a run of whole directories: tests with the mark `on_a_file`; and of a test of many cases two in
-    three, unless it has the mark `each_case`. Properties run there by default.
-    """
-    collected = {item.nodeid for item in items}
-    many: defaultdict[str, list[pytest.Item]] = defaultdict(list)
-    for item in items:
-        place = next((name for name in ("sqlite-memory", "postgres") if name in item.nodeid), None)
-        if place is None or "faults" in item.path.parts or item.nodeid.replace(place, "sqlite-file") not in collected:
-            continue
-        if place == "sqlite-memory":
-            if item.get_closest_marker("in_memory") is None:
-                item.add_marker(pytest.mark.long)
-        elif of_directories and "property" not in item.path.parts and item.get_closest_marker("each_case") is None:
-            many[item.nodeid.partition("[")[0]].append(item)
-    for cases in many.values():
-        # By name: the order of the tests is random.
-        for number, item in enumerate(sorted(cases, key=lambda item: item.nodeid)):
-            if item.get_closest_marker("on_a_file") or (len(cases) >= _MANY_CASES and number % _ONE_IN):
-                item.add_marker(pytest.mark.long)
-
-
 # Before the options -m and -k are applied: `--long -m long` runs what a default run leaves out.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the long tests, or give all tests the time they need when the long ones run."""
-    _mark_repeats(items, of_directories=not any(".py" in argument for argument in config.args))
+    mark_repeats(items, of_directories=not any(".py" in argument for argument in config.args))
     if config.getoption("--long"):
         for item in items:
             if item.get_closest_marker("timeout") is None:
