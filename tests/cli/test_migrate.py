@@ -138,6 +138,7 @@ def test_a_backup_comes_first_where_there_is_something_to_do(
     assert run("up", "--backup").stderr == "Nothing is pending.\n"
 
 
+@pytest.mark.on_a_file
 def test_what_loses_rows_needs_a_flag(applied: Run, project: Path, db_url: str) -> None:
     insert = CliRunner().invoke(
         main, ["sql", "--write", "INSERT INTO post (title) VALUES ('x')"], env={"DATABASE_URL": db_url}
@@ -152,6 +153,7 @@ def test_what_loses_rows_needs_a_flag(applied: Run, project: Path, db_url: str) 
     assert [found["text"] for found in rows(applied("check", code=4)) if found["kind"] == "models"]
 
 
+@pytest.mark.on_a_file
 def test_a_rename_is_said(applied: Run, project: Path) -> None:
     assert "--rename takes" in applied("new", "x", "--rename", "user", code=2).stderr
     module = next(project.glob("models_*.py"))

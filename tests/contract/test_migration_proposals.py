@@ -316,6 +316,7 @@ async def test_hostile_names_are_only_names(migrator: Migrator, db: Database) ->
     assert await differences(db, nothing) == []
 
 
+@pytest.mark.on_a_file
 async def test_what_cannot_be_written_is_said(migrator: Migrator, db: Database) -> None:
     def checked(condition: str) -> Make:
         async def make(db: Database) -> None:

@@ -85,6 +85,7 @@ async def test_what_is_in_order_is_found_to_be(migrator: Migrator) -> None:
     assert await states(migrator) == {"0001-models": "pending"}
 
 
+@pytest.mark.on_a_file
 async def test_all_that_is_wrong_is_told(migrator: Migrator, add: Add) -> None:
     add("0001-a", "CREATE TABLE city (id integer PRIMARY KEY);", "DROP TABLE city;")
     add("0002-b", "CREATE TABLE more (id integer PRIMARY KEY);", "SELECT 1;")
