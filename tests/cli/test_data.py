@@ -285,7 +285,7 @@ def test_an_interrupted_import_leaves_nothing(cli: Commands, directory: Path) ->
     try:
         cli.wait_for_writing()
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=15)
+        _, said = process.communicate(timeout=100)
     finally:
         process.kill()
         process.wait()

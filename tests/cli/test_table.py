@@ -244,6 +244,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.on_a_file
 def test_hostile_names_are_only_names(cli: Commands) -> None:
     cli.ok("table", "create", "canary", "id:int")
     for number, name in enumerate(HOSTILE):

@@ -58,7 +58,7 @@ def test_every_scenario_is_measured(tmp_path: Path, backend: str) -> None:
     assert all(len(sides) == 2 for sides in works.values())
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+@pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
 @pytest.mark.timeout(90)
 def test_every_service_gives_the_same_answers(tmp_path: Path, backend: str, long_run: bool) -> None:
     # Without rounds, each service is started and its answers are compared, but wrk is not needed.
