@@ -15,6 +15,7 @@ from deebase._engine.loops import LoopResources
 from deebase._engine.transaction_scope import TransactionScope
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Lane, Params, Rows, Values
 from deebase._lanes.shield import run_shielded
+from deebase._sql.keyed import KeyedRead
 from deebase._sql.limits import UNLIMITED, Allowance, Limits
 from deebase._sql.read_only import only_reads
 from deebase._sql.statement import Statement
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 #: The seconds after its limit in which a statement has to end; its connection is closed then.
 GRACE = 1.0
+_AFTER = 0.01
 
 
 class ReadingExecutor(Executor):
@@ -104,6 +106,12 @@ class ReadingExecutor(Executor):
             raise self.limits.too_many()
         return rows
 
+    def fetch_by_key(self, read: KeyedRead, args: Params, *, waits: bool = False) -> Awaitable[Rows]:
+        """See ``Executor``: reads share a statement only if nothing has to be checked or limited."""
+        return (
+            super().fetch_by_key(read, args, waits=waits) if self._is_harmless() else self.fetch(read.statement, args)
+        )
+
     async def fetch_arrow(self, statement: Statement, args: Params) -> None:
         """See ``Executor``: rows have to be read."""
 
@@ -159,16 +167,19 @@ class ReadingExecutor(Executor):
     async def _in_time(self, scope: TransactionScope, allowance: Allowance, work: Awaitable[T]) -> T:
         """Wait for the database, which ends the statement itself; close the connection if it does not."""
         limit = None if math.isinf(allowance.seconds) else max(allowance.seconds, 0.0) + GRACE
+        lane = scope.state.lane
+        # Before the statement is cancelled, which waits for its end.
+        cut = None if limit is None else asyncio.get_running_loop().call_later(limit, lane.cut_off)
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(None if limit is None else limit + _AFTER):
                 return await work
         except TimeoutError as error:
-            lane = scope.lane
-            if lane is not None:
-                lane.cut_off()
             raise self.limits.too_slow() from error
         except QueryTimeoutError as error:
             raise error if self.limits.seconds is None else self.limits.too_slow() from error
+        finally:
+            if cut is not None:
+                cut.cancel()
 
     # -- transactions, and everything that writes ----------------------------------------------
 

@@ -140,11 +140,6 @@ class TransactionScope(Transaction):
             # SQLAlchemy raises its own error, with the text of ours.
             state.scopes[-1].mark_failed(self._executor.translate(error, None) or error)
 
-    @property
-    def lane(self) -> Lane | None:
-        """The connection of the transaction, as long as that has not ended."""
-        return None if self._state is None else self._state.lane
-
     async def rollback(self) -> None:
         """See ``Transaction``."""
         if not self.open:
