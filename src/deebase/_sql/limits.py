@@ -135,7 +135,7 @@ def weight(value: Any) -> int:
         return len(cast("bytes", value)) + 1
     if isinstance(value, (int, float, bool)) or value is None:
         return _PLAIN
-    if isinstance(value, dict):
-        parts: dict[Any, Any] = value
-        return weight(list(parts)) + weight(list(parts.values()))
-    return sum(map(weight, cast("Iterable[Any]", value))) if hasattr(value, "__iter__") else _PLAIN
+    if not hasattr(value, "__iter__"):
+        return _PLAIN
+    parts = cast("Iterable[Any]", value)
+    return sum(map(weight, parts)) + (sum(map(weight, value.values())) if isinstance(value, dict) else 0)

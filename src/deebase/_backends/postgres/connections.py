@@ -139,9 +139,11 @@ async def _open(
 
 async def _warn_of_rights(driver: Any, settings: Settings, warned: set[str]) -> None:
     """Log once that the role of a Database that only reads can do more than read."""
-    role = None if warned else await driver.fetchval(_STRONG)
+    if warned:
+        return
+    warned.add(settings.display)
+    role = await driver.fetchval(_STRONG)
     if role is not None:
-        warned.add(role)
         log.warning(
             "%s is opened for reading by the role %s, which is a superuser or can reach files and programs of the "
             "server; if others write the SQL, use a role that can only read: GRANT pg_read_all_data TO ...",

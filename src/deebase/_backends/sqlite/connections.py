@@ -134,7 +134,7 @@ def _has_no_shared_memory(path: str) -> bool:
         return False
     used = any(os.path.exists(path + suffix) for suffix in ("-wal", "-shm"))
     directory = os.path.dirname(os.path.abspath(path))
-    return in_wal_mode and not used and not os.access(directory, os.W_OK)
+    return in_wal_mode and not used and not _may_write(directory)
 
 
 def _configure(raw: sqlite3.Connection, settings: Settings) -> None:
@@ -172,7 +172,11 @@ def _has_journal(settings: Settings) -> bool:
     """Whether the process can write this file; a file that it can only read keeps its journal mode."""
     if settings.path is None or settings.read_only:
         return False
-    return os.access(settings.path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    return _may_write(settings.path)
+
+
+def _may_write(path: str) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 async def _open(engine: AsyncEngine, settings: Settings, file: _File, *, reader: bool) -> SqliteLane:
@@ -238,7 +242,7 @@ class _File:
         if not self._settings.creates:
             raise ConnectionError(
                 f"the database {path} does not exist",
-                hint="correct the path, or omit mode= and immutable= to create the file",
+                hint="correct the path; to create the file, open it without mode=, immutable= and read_only",
             )
         try:
             # Created here rather than by SQLite, so that no other user can read it under any umask.

@@ -42,6 +42,9 @@ class GuardedCursor(SqliteCursor):
         with self._watched(raw):
             self._set_longest(raw, sql, args)
             super()._begin(raw, sql, args)
+        if self._lane.worker.closed:
+            # No one waits for it any more, and it would keep the file open.
+            self.end()
 
     def _set_longest(self, raw: sqlite3.Connection, sql: str, args: Params) -> None:
         """Make the values of a statement that holds many of them at once shorter."""
