@@ -244,7 +244,7 @@ async def test_a_database_that_only_reads(db_url: str, db: Database) -> None:
 @pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
 async def test_what_sqlite_cannot_interrupt_loses_its_connection(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     await filled(db)
-    monkeypatch.setattr("deebase._engine.reading.GRACE", 0.05)
+    monkeypatch.setattr("deebase._engine.reading_executor.GRACE", 0.05)
     # One instruction compares some 10**10 bytes.
     searched = "SELECT instr(printf('%.*c', 250000, 'a'), printf('%.*c', 125000, 'a') || 'b')"
     async with db.read_only(seconds=0.05) as ro:

@@ -16,8 +16,8 @@ from deebase._engine.generators import Owner, owner_of
 from deebase._engine.transaction import Transaction
 from deebase._engine.transaction_state import TURNS_TO_CLOSE, TransactionState, aborted, ended
 from deebase._lanes.interface import Cursor, Lane, Params
+from deebase._lanes.limits import Allowance
 from deebase._lanes.shield import run_shielded
-from deebase._sql.limits import Allowance
 from deebase._sql.statement import Statement
 from deebase.errors import (
     BusyError,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from deebase._backends.postgres.catalog_queries import qualified
-from deebase._sql.limits import Limits
+from deebase._lanes.limits import Limits
 from deebase._sql.read_only import OPERATION, read_query, refused
 from deebase._sqltext.dialects import POSTGRES
 from deebase.errors import InvalidOperationError

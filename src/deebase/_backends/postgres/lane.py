@@ -14,8 +14,8 @@ from deebase._backends.postgres.guard import check_reads
 from deebase._backends.postgres.received import ReceiveLimit
 from deebase._backends.postgres.session_state import RESET, StoredCode, require_standard_strings
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Params, RolledBack, Rows, Values
+from deebase._lanes.limits import Allowance
 from deebase._lanes.shield import run_shielded
-from deebase._sql.limits import Allowance
 from deebase._sql.reread import Reread, as_stored
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from deebase._backends.sqlite.guard import SqliteGuard
 from deebase._backends.sqlite.thread.job import SqliteCursor
 from deebase._lanes.interface import Params, Rows
-from deebase._sql.limits import Allowance
+from deebase._lanes.limits import Allowance
 from deebase._sql.read_only import explains
 from deebase._sqltext.dialects import SQLITE
 from deebase.errors import DeeBaseError

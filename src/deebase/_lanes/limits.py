@@ -137,5 +137,5 @@ def weight(value: Any) -> int:
         return _PLAIN
     if not hasattr(value, "__iter__"):
         return _PLAIN
-    parts = cast("Iterable[Any]", value)
-    return sum(map(weight, parts)) + (sum(map(weight, value.values())) if isinstance(value, dict) else 0)
+    size = sum(map(weight, cast("Iterable[Any]", value)))
+    return size + weight(list(cast("dict[Any, Any]", value).values())) if hasattr(value, "items") else size
