@@ -138,4 +138,4 @@ def weight(value: Any) -> int:
     if not hasattr(value, "__iter__"):
         return _PLAIN
     size = sum(map(weight, cast("Iterable[Any]", value)))
-    return size + weight(list(cast("dict[Any, Any]", value).values())) if hasattr(value, "items") else size
+    return size + weight(list(cast("dict[Any, Any]", value).values())) if type(value) is dict else size
