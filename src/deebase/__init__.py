@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from deebase._engine.transaction import Transaction as Transaction
     from deebase._files.reports import ImportedColumn as ImportedColumn
     from deebase._files.reports import ImportReport as ImportReport
+    from deebase._pictures.notebook import Rows as Rows
     from deebase._tables.page import Page as Page
     from deebase._tables.query import Query as Query
     from deebase._tables.schema_editor import SchemaEditor as SchemaEditor
@@ -116,6 +117,7 @@ __all__ = [
     "QueryError",
     "QueryTimeoutError",
     "References",
+    "Rows",
     "SchemaEditor",
     "SchemaError",
     "SchemaSQL",
@@ -152,6 +154,7 @@ _PLACES = {
     "Hit": "deebase._tables.search",
     "Page": "deebase._tables.page",
     "Query": "deebase._tables.query",
+    "Rows": "deebase._pictures.notebook",
     "SchemaEditor": "deebase._tables.schema_editor",
     "SearchQuery": "deebase._tables.search",
     "Table": "deebase._tables.table",

@@ -34,6 +34,7 @@ NAMES = {
     "PrimaryKey",
     "Query",
     "References",
+    "Rows",
     "SchemaEditor",
     "SchemaSQL",
     "Search",

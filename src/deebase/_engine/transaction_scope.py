@@ -16,6 +16,7 @@ from deebase._engine.generators import Owner, owner_of
 from deebase._engine.transaction import Transaction
 from deebase._engine.transaction_state import TURNS_TO_CLOSE, TransactionState, aborted, ended
 from deebase._lanes.interface import Cursor, Lane, Params
+from deebase._lanes.limits import Allowance
 from deebase._lanes.shield import run_shielded
 from deebase._sql.statement import Statement
 from deebase.errors import (
@@ -178,9 +179,11 @@ class TransactionScope(Transaction):
         finally:
             state.release()
 
-    async def open_cursor(self, statement: Statement, args: Params, size: int, *, guarded: bool = False) -> Cursor:
-        """Open a cursor; a guarded statement can only read."""
-        cursor = await self.run(lambda lane: lane.open_cursor(statement, args, size, guarded=guarded), statement)
+    async def open_cursor(
+        self, statement: Statement, args: Params, size: int, allowance: Allowance | None = None
+    ) -> Cursor:
+        """Open a cursor; with an allowance, the statement can only read, within limits."""
+        cursor = await self.run(lambda lane: lane.open_cursor(statement, args, size, allowance), statement)
         if self._state is not None:
             self._state.cursors += 1
         return cursor
