@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import Enum
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, cast
@@ -22,7 +23,9 @@ __all__ = [
     "ForeignKey",
     "ForeignKeyMark",
     "Index",
+    "JsonPath",
     "MaxLength",
+    "Merge",
     "Native",
     "SchemaSQL",
     "Search",
@@ -306,6 +309,75 @@ class ColumnName:
         )
 
 
+#: The types that values of a path into JSON may have.
+_JSON_TYPES: Final = (str, int, float, Decimal, bool)
+#: Keys and indexes of the longest path, and the largest index.
+_JSON_STEPS, _JSON_INDEX = 50, 2**31 - 1
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class JsonPath:
+    """A path into the JSON documents of a column, for an index over it.
+
+    Args:
+        column: the name of the column.
+        *steps: keys of objects, and indexes of arrays: -1 is the last element.
+        as_: the type of the values, one of ``str``, ``int``, ``float``, ``Decimal`` and ``bool``. Values of other types
+            count as missing. None stands for JSON of any kind, over which there is no index.
+
+    Raises:
+        ValidationError: a step that is neither text nor a whole number, or another type.
+
+    Example:
+        ```python
+        views = JsonPath("meta", "stats", "views", as_=int)
+        posts = await db.create(Post, indexes=[Index("ix_post_views", views)])
+        popular = await posts(posts.json("meta", "stats", "views", as_=int) > 10)
+        ```
+    """
+
+    column: str
+    steps: tuple[str | int, ...]
+    as_: type | None
+
+    def __init__(self, column: str, *steps: str | int, as_: type | None = None) -> None:
+        hint = 'JsonPath("meta", "tags", 0, as_=str)'
+        _require(_is_name(column), "column", "the column of a path into JSON is a name", hint)
+        for step in steps:
+            _require(
+                _is_step(step), "path", "a path into JSON consists of texts that a database can store, and indexes", hint
+            )
+        _require(len(steps) <= _JSON_STEPS, "path", f"a path into JSON has {_JSON_STEPS} steps at most", hint)
+        known: Any = as_
+        _require(
+            known is None or any(known is kind for kind in _JSON_TYPES),
+            "as_",
+            f"as_ is str, int, float, Decimal or bool, not {getattr(known, '__name__', type(known).__name__)}",
+            "JSON has dates as text: as_=str, which sorts ISO 8601 as the moments do if all have one form",
+        )
+        for attribute, value in {"column": column, "steps": steps, "as_": as_}.items():
+            object.__setattr__(self, attribute, value)
+
+    def call(self, as_: str) -> str:
+        """Return the call of a table that has the values of a type, for messages."""
+        return f"t.json({', '.join([*map(repr, (self.column, *self.steps)), f'as_={as_}'])})"
+
+    def __repr__(self) -> str:
+        kind = [] if self.as_ is None else [f"as_={self.as_.__name__}"]
+        return f"JsonPath({', '.join([*map(repr, (self.column, *self.steps)), *kind])})"
+
+
+def _is_step(step: Any) -> bool:
+    """Whether something is an index, or a key that a database can store."""
+    if not isinstance(step, str):
+        return type(step) is int and abs(step) <= _JSON_INDEX
+    try:
+        step.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in step
+
+
 @dataclass(frozen=True, init=False, repr=False)
 class Index:
     """An index with a name of its own.
@@ -542,6 +614,21 @@ class SqlExpression:
     """
 
     element: Any
+
+
+@dataclass(frozen=True, init=False)
+class Merge(SqlExpression):
+    """A change of a JSON document on purpose; made by ``merge`` of ``deebase.queries``.
+
+    Attributes:
+        changes: the new values by key.
+    """
+
+    changes: Mapping[str, Any]
+
+    def __init__(self, changes: Mapping[str, Any]) -> None:
+        object.__setattr__(self, "element", None)
+        object.__setattr__(self, "changes", changes)
 
 
 def __getattr__(name: str) -> Any:

@@ -139,6 +139,20 @@ def encode(made: Codec, value: Any) -> str:
         raise ValidationError(f"this {type(value).__name__} cannot be turned into JSON", value=value) from error
 
 
+def plain_document(value: Any) -> Any:
+    """Return a value as JSON has it, of Python's own types.
+
+    Raises:
+        ValidationError: it is no JSON, or JSON that the databases refuse.
+    """
+    return json.loads(encode(Codec(plain, None), value))
+
+
+def json_text(value: Any) -> JsonText:
+    """Return the JSON text of such a value, as a parameter; None is ``null``."""
+    return JsonText(dumps(value))
+
+
 def decode(made: Codec, stored: Any, *, parsed: bool = False) -> Any:
     """Return the value that JSON text stores.
 
