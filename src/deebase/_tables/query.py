@@ -478,7 +478,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         source, chosen, where = self._source, self._selection, self._where
         if chosen.distinct:
             return self._prepared_distinct(columns, limit)
-        order, offset = order_names(chosen.order_by), self._offset
+        order, offset = order_names(self._reading.order), self._offset
         lock = chosen.lock(source.executor)
         model = self._reading.model
         key = None
@@ -491,7 +491,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
                 source.dialect,
                 columns,
                 where,
-                order=chosen.order_by,
+                order=self._reading.order,
                 limit=limit is not None,
                 offset=offset is not None,
                 lock=lock,

@@ -50,7 +50,7 @@ class SqliteJson:
         if kind == "bool":
             return f"(CASE {kind_there} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END)"
         if kind == "Decimal":
-            return f"(CASE WHEN {kind_there} IN ('integer', 'real') THEN {place.document} ->> {place.path} END)"
+            return f"(CASE WHEN {kind_there} IN ('integer', 'real') THEN {place.document} -> {place.path} END)"
         if kind == "float":
             number = f"CAST({value} AS REAL)"
             # A larger number is read as an infinity.

@@ -18,7 +18,7 @@ from deebase._rows.model import TableModel
 from deebase._sql.json_paths.json_rules import JsonRules
 from deebase._sql.queries.paths import Tables, is_path, path_column
 from deebase._sql.sql_rules import rules_of
-from deebase._types.decimals import ExactNumber
+from deebase._types.decimals import ByValue, ExactNumber
 from deebase._types.documents import JSON, PlainJson, plain_document
 from deebase._types.number import Boolean, Float, Integer
 from deebase._types.text import String, text_fault
@@ -302,3 +302,20 @@ def related_part(tables: Tables, model: TableModel, dialect: Dialect, path: Json
         parent, found = path_column(tables, model, path.column)
         return part_of(found.sa_column, path, parent.model.name, dialect)
     return part_of(model.column(path.column).sa_column, path, model.name, dialect)
+
+
+def json_order(item: Any) -> tuple[JsonPart, bool] | None:
+    """Return the part of a document that an order names, and whether it is descending; None for another order.
+
+    Raises:
+        ValidationError: its values may be of any type, and have no order.
+    """
+    modifier = getattr(item, "modifier", None)
+    element = item.element if modifier in (operators.desc_op, operators.asc_op) else item
+    if isinstance(element, ByValue):
+        element = element.element
+    if not isinstance(element, JsonPart):
+        return None
+    if isinstance(element, JsonValue):
+        element.operate(operators.asc_op)
+    return element, modifier is operators.desc_op
