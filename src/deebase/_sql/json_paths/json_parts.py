@@ -59,6 +59,11 @@ class JsonPart(ColumnElement[Any]):
         self.type = _TYPES[self.kind]()
 
     @property
+    def title(self) -> str:
+        """What a column of it is called in rows, unless it is given a name."""
+        return ".".join(map(str, (self.path.column, *self.path.steps)))
+
+    @property
     def _from_objects(self) -> Any:
         return self.element._from_objects
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from deebase._engine.context import TableContext
 from deebase._rows.model import ColumnModel, TableModel
 from deebase._rows.parents import Parent, parent_of_column
-from deebase._sql.json_paths.json_parts import json_order
+from deebase._sql.json_paths.json_parts import JsonPart, json_order
 from deebase._sql.queries.aggregates import Aggregate, Computation, computation
 from deebase._sql.queries.joins import has_text, joins_of, parents_in, parts_of
 from deebase._sql.queries.paths import is_path, path_column
@@ -223,6 +223,8 @@ def title_of(given: Any) -> str:
         return given
     if isinstance(given, (PeriodOf, Period)):
         return given.unit
+    if isinstance(given, JsonPart):
+        return given.title
     parent = parent_of_column(given)
     if parent is not None:
         return f"{parent.path}.{given.name}"
