@@ -384,7 +384,7 @@ class Index:
 
     Args:
         name: the index's name, unique in its schema.
-        *columns: names of columns, at least one, in the order of the index.
+        *columns: names of columns, and paths into JSON with a type, at least one, in the order of the index.
         unique: refuse two rows with the same values.
         where: a condition in SQL, for an index over part of the rows.
         ignore_case: index ``lower(column)`` of columns of text. SQLite knows the case of ASCII letters alone.
@@ -399,27 +399,50 @@ class Index:
     """
 
     name: str
-    columns: tuple[str, ...]
+    columns: tuple[str | JsonPath, ...]
     unique: bool
     where: str | None
     ignore_case: bool
 
     def __init__(
-        self, name: str, *columns: str, unique: bool = False, where: str | None = None, ignore_case: bool = False
+        self,
+        name: str,
+        *columns: str | JsonPath,
+        unique: bool = False,
+        where: str | None = None,
+        ignore_case: bool = False,
     ) -> None:
         _require(
             _is_name(name), "name", "the name of an index is text that is not empty", 'Index("ix_post_slug", "slug")'
         )
         _require(
-            bool(columns) and all(map(_is_name, columns)) and len(set(columns)) == len(columns),
+            bool(columns) and all(map(_is_part, columns)) and len(set(columns)) == len(columns),
             "columns",
             "an index is over one or more different columns, given by name",
             f'Index({name!r}, "first", "second")',
         )
+        paths = [part for part in columns if isinstance(part, JsonPath)]
+        _require(
+            all(path.as_ is not None for path in paths),
+            "columns",
+            "an index over a path into JSON needs the type of its values",
+            f'Index({name!r}, JsonPath("meta", "views", as_=int))',
+        )
+        _require(not (paths and ignore_case), "ignore_case", "an index over a path into JSON has one case", "omit it")
         _require(where is None or _is_name(where), "where", "where is a condition in SQL", 'where="deleted IS NULL"')
         flags = {"unique": bool(unique), "ignore_case": bool(ignore_case)}
         for attribute, value in {"name": name, "columns": columns, "where": where, **flags}.items():
             object.__setattr__(self, attribute, value)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns that it needs; of a path into JSON, that of the column of the documents."""
+        return tuple([part if isinstance(part, str) else part.column for part in self.columns])
+
+    @property
+    def indexed(self) -> tuple[str | None, ...]:
+        """The columns as the database lists them, with None in the place of an expression."""
+        return tuple([part if isinstance(part, str) and not self.ignore_case else None for part in self.columns])
 
     def __repr__(self) -> str:
         parts = [repr(self.name), *map(repr, self.columns)]
@@ -554,6 +577,11 @@ def _weights(columns: Sequence[str], given: Any) -> tuple[float, ...]:
 
 def _is_name(name: Any) -> bool:
     return isinstance(name, str) and bool(name.strip())
+
+
+def _is_part(part: Any) -> bool:
+    """Whether something is what an index is over."""
+    return isinstance(part, JsonPath) or _is_name(part)
 
 
 def _is_whole_name(name: Any) -> bool:

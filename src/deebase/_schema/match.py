@@ -9,13 +9,14 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from deebase._backends.alter import create_index
+from deebase._backends.index_paths import paths_of
 from deebase._backends.protocols import NewColumn
 from deebase._engine.context import TableContext
 from deebase._engine.executor import Executor
 from deebase._model.catalog import Catalog
 from deebase._model.change import Change, NewKey, Types
 from deebase._model.columns import ColumnSpec, sql_default
-from deebase._model.design import Reference, TableSpec, conditions_of
+from deebase._model.design import Reference, TableSpec, conditions_of, index_parts
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._model.generated_names import serves
 from deebase._model.names import check_names
@@ -27,7 +28,7 @@ from deebase._sql.statement import Statement
 from deebase._sqltext.type_names import same_type
 from deebase._types.forms.moment_sql import other_forms_indexes
 from deebase.errors import InvalidOperationError, SchemaError
-from deebase.types import ForeignKeyMark
+from deebase.types import ForeignKeyMark, Index, JsonPath
 
 _OPERATION = "create(transform=True)"
 #: A cast, as PostgreSQL writes it after a literal.
@@ -244,17 +245,22 @@ class _Matching:
         for index in (*self.made.indexes, *missing):
             old = there.get(index.name)
             if old is not None:
-                columns = (None,) * len(index.columns) if index.ignore_case else index.columns
-                if (old.columns, old.unique, old.partial) == (columns, index.unique, index.where is not None):
+                same = (old.columns, old.unique, old.partial) == (index.indexed, index.unique, index.where is not None)
+                if same and paths_of(old, facts, self.dialect) == [*_paths(index)]:
                     continue
                 await self.executor.fetch(Statement(f"DROP INDEX {quote(old.name)}"), [])
-            parts = [sa.func.lower(table.c[name]) if index.ignore_case else name for name in index.columns]
+            parts = index_parts(index, table, self.dialect)
             sql = create_index(table, index.name, parts, self.dialect, unique=index.unique, where=index.where)
-            for made in (sql, *other_forms_indexes(table, index.columns, self.dialect)):
+            plain = [part for part in index.columns if isinstance(part, str)]
+            for made in (sql, *other_forms_indexes(table, plain, self.dialect)):
                 await self.executor.fetch(Statement(made), [])
         table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in self.made.pks]))
         for made in touch_statements(self.executor, table, self.made, self.dialect):
             await self.executor.fetch(Statement(made), [])
+
+
+def _paths(index: Index) -> Iterable[JsonPath]:
+    return [part for part in index.columns if isinstance(part, JsonPath)]
 
 
 def _single_keys(facts: TableInfo) -> list[NewKey]:

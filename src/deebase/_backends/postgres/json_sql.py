@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +13,8 @@ from deebase._sqltext.dialects import POSTGRES
 from deebase._types.documents import JSON, json_text
 
 _LARGEST_FLOAT = "1.7976931348623157e308"
+#: The path of an index, as ``_part`` writes it.
+_INDEX = re.compile(r"strict \$\[(?:(\d+)|(last)(?: - (\d+))?)\]")
 #: What a smaller number is rounded to 0 from.
 _LEAST_FLOAT = "2.5e-324"
 _LEAST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**63 - 1
@@ -30,6 +33,14 @@ class PostgresJson:
             return f"(CASE WHEN jsonb_typeof({part}) = 'boolean' THEN CAST({part} AS BOOLEAN) END)"
         number = f"CAST({part} AS NUMERIC)"
         return f"(CASE WHEN jsonb_typeof({part}) = 'number' THEN {_NUMBERS[kind].format(number)} END)"
+
+    def has_index(self, steps: Steps, kind: str) -> bool:
+        return True
+
+    def steps_in(self, strings: Sequence[str]) -> Iterator[Steps]:
+        for end in range(len(strings)):
+            if strings[end] in ("string", "number", "boolean"):
+                yield _steps(strings[:end])
 
     def operands(self, test: str, given: Any) -> tuple[Any, list[Operand]]:
         if test == "has_key":
@@ -75,6 +86,23 @@ def _part(document: str, steps: Steps) -> str:
             place = step if step >= 0 else "last" if step == -1 else f"last - {-step - 1}"
             part = f"jsonb_path_query_first({part}, 'strict $[{place}]', '{{}}', true)"
     return part if part is document or part.startswith("(") else f"({part})"
+
+
+def _steps(strings: Sequence[str]) -> list[str | int]:
+    """Return the steps of the strings of a part."""
+    steps: list[str | int] = []
+    left = list(reversed(strings))
+    while left:
+        text = left.pop()
+        # An index is followed by the variables of its path, of which there are none.
+        index = _INDEX.fullmatch(text) if left and left[-1] == "{}" else None
+        if index is None:
+            steps.append(text)
+        else:
+            left.pop()
+            first, last, before = index.groups()
+            steps.append(int(first) if last is None else -1 - int(before or 0))
+    return steps
 
 
 def _document(value: Any) -> Operand:

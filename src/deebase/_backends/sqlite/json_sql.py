@@ -5,7 +5,7 @@ from __future__ import annotations
 # JSON values are of any type.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -18,6 +18,8 @@ from deebase._types.quick_checks import HIGHEST_INTEGER, LOWEST_INTEGER
 #: Keys that a path finds however they are escaped in the document: others may be written with a backslash, and SQLite
 #: below 3.45 compares paths with the text of the document.
 _PLAIN_KEY = re.compile(r'(?:(?!["\\/])[ -~])*')
+#: A step of a path that ``_place`` writes.
+_STEP = re.compile(r'\."([^"]*)"|\[#?(-?\d+)\]')
 _LARGEST_FLOAT = "1.7976931348623157e308"
 
 
@@ -63,6 +65,16 @@ class SqliteJson:
             f"(CASE WHEN {kind_there} = 'integer' AND typeof({value}) = 'integer' THEN {value} "
             f"WHEN {kind_there} = 'real' AND {value} = CAST({value} AS INTEGER) THEN CAST({value} AS INTEGER) END)"
         )
+
+    def has_index(self, steps: Steps, kind: str) -> bool:
+        # Other keys are found by a sub-select, and Decimals are compared by a collation that only DeeBase has.
+        return kind != "Decimal" and all(not isinstance(step, str) or _PLAIN_KEY.fullmatch(step) for step in steps)
+
+    def steps_in(self, strings: Sequence[str]) -> Iterator[Steps]:
+        path = strings[0] if strings else ""
+        found = list(_STEP.finditer(path, 1))
+        if path[:1] == "$" and "".join([each.group() for each in found]) == path[1:]:
+            yield [key if key is not None else int(index) for key, index in (each.groups() for each in found)]
 
     def operands(self, test: str, given: Any) -> tuple[Any, list[Operand]]:
         operands: list[Operand] = []

@@ -18,6 +18,7 @@ from deebase._rows.model import TableModel
 from deebase._sql.json_paths.json_rules import JsonRules
 from deebase._sql.queries.paths import Tables, is_path, path_column
 from deebase._sql.sql_rules import rules_of
+from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.decimals import ByValue, ExactNumber
 from deebase._types.documents import JSON, PlainJson, plain_document
 from deebase._types.number import Boolean, Float, Integer
@@ -294,6 +295,35 @@ def part_of(column: Any, path: JsonPath, table: str, dialect: Dialect) -> JsonPa
             hint=f"transform(types={{{column.name!r}: dict}}) makes it a column of JSON",
         )
     return JsonValue(column, path, rules_of(dialect).json) if path.as_ is None else JsonPart(column, path)
+
+
+def indexed_part(column: Any, path: JsonPath, table: str, dialect: Dialect) -> JsonPart:
+    """Return a part of the documents of a column, for an index over it.
+
+    Raises:
+        ValidationError: there is no index over such a part.
+    """
+    part = part_of(column, path, table, dialect)
+    must_have_index(part, table, dialect)
+    return part
+
+
+def must_have_index(part: JsonPart, table: str, dialect: Dialect) -> None:
+    """Refuse a part of a document over which there is no index."""
+    path = part.path
+    if path.as_ is None:
+        raise ValidationError(
+            f"{table}.{path.column}: an index over a path into JSON needs the type of its values",
+            field=path.column,
+            hint=path.call("int"),
+        )
+    if not rules_of(dialect).json.has_index(path.steps, part.kind):
+        raise ValidationError(
+            f"{table}.{path.column}: {capabilities_of(dialect).title} has no index over {path!r}",
+            field=path.column,
+            hint="its indexes are over str, int, float and bool, and keys of ASCII characters other than double quotes, "
+            "slashes and backslashes",
+        )
 
 
 def related_part(tables: Tables, model: TableModel, dialect: Dialect, path: JsonPath) -> JsonPart:

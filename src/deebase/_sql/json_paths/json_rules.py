@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -30,6 +30,14 @@ class JsonRules(Protocol):
             steps: they lead to the part.
             kind: the name of the Python type of its values: NULL for a value of another type; "" for JSON of any kind.
         """
+        ...
+
+    def has_index(self, steps: Steps, kind: str) -> bool:
+        """Return whether an index may be over a part of a type."""
+        ...
+
+    def steps_in(self, strings: Sequence[str]) -> Iterator[Steps]:
+        """Yield the steps that the strings in the SQL of a part may stand for."""
         ...
 
     def operands(self, test: str, given: Any) -> tuple[Any, list[Operand]]:
