@@ -16,12 +16,13 @@ from deebase._model.columns import computed, sql_default
 from deebase._model.create_statements import strict_type
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import foreign_key_index_name, index_name, shortened
+from deebase._sql.json_paths.json_parts import JsonPart
 from deebase._sqltext.tokens import folded
 from deebase.errors import InvalidOperationError, ValidationError
 from deebase.types import ForeignKeyMark
 
 #: A column by its name, or an expression of columns.
-IndexPart = str | ColumnElement[Any]
+IndexPart = str | JsonPath | ColumnElement[Any]
 
 
 def column_declaration(table: str, column: NewColumn, dialect: Dialect, *, strict: bool) -> str:
@@ -168,7 +169,9 @@ def _index_part(part: IndexPart, dialect: Dialect) -> str:
     if isinstance(part, UnaryExpression) and part.modifier in _DIRECTIONS:
         return f"{_index_part(part.element, dialect)} {_DIRECTIONS[part.modifier]}"
     options = {"literal_binds": True, "include_table": False}
-    return f"({part.compile(dialect=dialect, compile_kwargs=options)})"
+    text = str(part.compile(dialect=dialect, compile_kwargs=options))
+    # As CREATE INDEX of a new table has it: it is in parentheses already.
+    return text if isinstance(part, JsonPart) else f"({text})"
 
 
 _DIRECTIONS: dict[Any, str] = {operators.desc_op: "DESC", operators.asc_op: "ASC"}

@@ -15,6 +15,7 @@ from deebase._pictures.notebook import Rows, query_html
 from deebase._rows.advice import refuse_attribute
 from deebase._sql import statements
 from deebase._sql.compiled import CompiledStatement
+from deebase._sql.json_paths.json_parts import JsonPart
 from deebase._sql.queries.aggregates import Aggregate
 from deebase._sql.queries.grouping import Grouping, count_groups, groups
 from deebase._sql.queries.paths import is_path
@@ -363,11 +364,11 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         statement = source.cached(key, lambda: statements.exists(source.model, source.dialect, where, is_cheap=False))
         return bool(await source.executor.fetch(*statement.ready(where.values)))
 
-    async def scalars(self, column: str) -> list[Any]:
+    async def scalars(self, column: str | JsonPart) -> list[Any]:
         """Return the values of one column, a list as long as the rows would be.
 
         Args:
-            column: a name, or a path to a column of a related row.
+            column: a name, a path to a column of a related row, or a part of JSON documents.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
@@ -379,10 +380,11 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         """
         query: Query[Any] = self
         given: Any = column
-        if isinstance(given, str) and is_path(self._source.model, given):
+        if isinstance(given, JsonPart) or (isinstance(given, str) and is_path(self._source.model, given)):
             chosen = self._selection._replace(select=[given], with_pk=False)
             query = Query(self._source, self._where.copy(), chosen)
-        known = query._reading.model.column(column)
+            given = query._reading.columns[0]
+        known = query._reading.model.column(given)
         rows = await query._fetch((known.name,), self._limit)
         read = known.read
         return [row[0] if read is None or row[0] is None else read(row[0]) for row in rows]

@@ -61,7 +61,7 @@ class PostgresJson:
 _NUMBERS = {
     "Decimal": "{0}",
     # In nested CASEs, since PostgreSQL may compute both sides of an AND.
-    "int": f"CASE WHEN {{0}} = trunc({{0}}) AND {{0}} BETWEEN {_LEAST_INTEGER} AND {_LARGEST_INTEGER} "
+    "int": f"CASE WHEN {{0}} = trunc({{0}}) AND {{0}} >= {_LEAST_INTEGER} AND {{0}} <= {_LARGEST_INTEGER} "
     "THEN CAST({0} AS BIGINT) END",
     "float": f"CASE WHEN abs({{0}}) < {_LEAST_FLOAT} THEN CAST(0 AS DOUBLE PRECISION) "
     f"WHEN abs({{0}}) <= {_LARGEST_FLOAT} THEN CAST({{0}} AS DOUBLE PRECISION) END",
