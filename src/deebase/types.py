@@ -345,7 +345,10 @@ class JsonPath:
         _require(_is_name(column), "column", "the column of a path into JSON is a name", hint)
         for step in steps:
             _require(
-                _is_step(step), "path", "a path into JSON consists of texts that a database can store, and indexes", hint
+                _is_step(step),
+                "path",
+                "a path into JSON consists of texts that a database can store, and indexes",
+                hint,
             )
         _require(len(steps) <= _JSON_STEPS, "path", f"a path into JSON has {_JSON_STEPS} steps at most", hint)
         known: Any = as_

@@ -218,16 +218,10 @@ async def test_indexes_over_paths_travel(db: Database, tmp_path: Path) -> None:
 
 
 async def test_documents_that_others_wrote(db: Database) -> None:
-    if can(db).is_one_file:
-        await db.script(
-            r"""CREATE TABLE t (id INTEGER PRIMARY KEY, d JSON);
-            INSERT INTO t VALUES (1, '{"gr\u00f6\u00dfe": {"a\/b": [1.50, 123456789012345678901234567890]}}'), (2, NULL)"""
-        )
-    else:
-        await db.script(
-            r"""CREATE TABLE t (id INTEGER PRIMARY KEY, d json);
-            INSERT INTO t VALUES (1, '{"gr\u00f6\u00dfe": {"a\/b": [1.50, 123456789012345678901234567890]}}'), (2, NULL)"""
-        )
+    declared = "JSON" if can(db).is_one_file else "json"
+    document = r'{"gr\u00f6\u00dfe": {"a\/b": [1.50, 123456789012345678901234567890]}}'
+    await db.script(f"CREATE TABLE t (id INTEGER PRIMARY KEY, d {declared}); INSERT INTO t VALUES (2, NULL)")
+    await db.script(f"INSERT INTO t VALUES (1, '{document}')")
     await db.reflect()
     t = db.t.t
     numbers = t.json("d", "größe", "a/b")

@@ -23,13 +23,30 @@ class Doc:
     doc: Document | None
 
 
-keys = st.sampled_from(
-    ["a", "a", "b", "", "0", "-1", "a.b", "[0]", "$", "a b", 'q"t', "it's", "b\\s", "s/l", "é", "😀", "%(p)s", ":x", "?"]
-    + ["\n", "__[POSTCOMPILE_x]", "\\u00e9", "#-1", "*"]
-) | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3)
-texts = st.sampled_from(["", "a", "1", "true", "null", '"a"', "[]", "é😀", "%(a)s"]) | st.text(
-    st.characters(codec="utf-8", exclude_characters="\0"), max_size=3
-)
+ODD_KEYS = [
+    "",
+    "0",
+    "-1",
+    "#-1",
+    "a.b",
+    "[0]",
+    "$",
+    "*",
+    "a b",
+    'q"t',
+    "it's",
+    "b\\s",
+    "s/l",
+    "é",
+    "\\u00e9",
+    "😀",
+    "\n",
+]
+# What statements have a meaning for.
+ODD_KEYS += ["%(p)s", ":x", "?", "__[POSTCOMPILE_x]"]
+unicode_texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3)
+keys = st.sampled_from(["a", "a", "b", *ODD_KEYS]) | unicode_texts
+texts = st.sampled_from(["", "a", "1", "true", "null", '"a"', "[]", "é😀", "%(a)s"]) | unicode_texts
 numbers = st.sampled_from([0, 1, -1, 2**53, 2**53 + 1, 2**63 - 1, -(2**63), 0.0, 1.0, -1.5, 0.1, 1e16, 1e-7, 1e300]) | (
     st.integers(model.LEAST, model.LARGEST) | st.floats(-1e9, 1e9).map(lambda number: round(number, 3) + 0.0)
 )
@@ -128,7 +145,9 @@ async def test_conditions_and_values(db: Database, asked: tuple[list[Any], Any, 
     assert {row["value"]: row["n"] for row in groups} == {each: wanted.count(each) for each in wanted}
 
 
-@given(stored=st.lists(st.none() | documents, min_size=1, max_size=3), changes=st.dictionaries(keys, values, max_size=3))
+@given(
+    stored=st.lists(st.none() | documents, min_size=1, max_size=3), changes=st.dictionaries(keys, values, max_size=3)
+)
 @example([{"a": {"b": 1, "c": None}}, [1], None], {"a": {"b": None, "d": {"e": None}, "c": 2}, "l": [None]})
 async def test_merges(db: Database, stored: list[Any], changes: dict[str, Any]) -> None:
     table = await stored_in(db, stored)

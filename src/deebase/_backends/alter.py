@@ -19,9 +19,9 @@ from deebase._model.generated_names import foreign_key_index_name, index_name, s
 from deebase._sql.json_paths.json_parts import JsonPart
 from deebase._sqltext.tokens import folded
 from deebase.errors import InvalidOperationError, ValidationError
-from deebase.types import ForeignKeyMark
+from deebase.types import ForeignKeyMark, JsonPath
 
-#: A column by its name, or an expression of columns.
+#: A column by its name, a path into JSON, or an expression of columns.
 IndexPart = str | JsonPath | ColumnElement[Any]
 
 
@@ -137,7 +137,7 @@ def _reference(mark: ForeignKeyMark, key: str | None, dialect: Dialect) -> str:
 def create_index(
     table: sa.Table,
     name: str,
-    parts: Sequence[IndexPart],
+    parts: Sequence[str | ColumnElement[Any]],
     dialect: Dialect,
     *,
     unique: bool = False,
@@ -163,7 +163,7 @@ def create_index(
     return f"{kind} ON {preparer.format_table(table)} ({listed}){'' if where is None else f' WHERE {where}'}"
 
 
-def _index_part(part: IndexPart, dialect: Dialect) -> str:
+def _index_part(part: str | ColumnElement[Any], dialect: Dialect) -> str:
     if isinstance(part, (str, sa.Column)):
         return dialect.identifier_preparer.quote(part if isinstance(part, str) else part.name)
     if isinstance(part, UnaryExpression) and part.modifier in _DIRECTIONS:

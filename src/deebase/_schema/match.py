@@ -241,7 +241,7 @@ class _Matching:
         there = {index.name: index for index in facts.indexes}
         table = sa.Table(facts.name, sa.MetaData(), *[sa.Column(spec.name, spec.sa_type) for spec in self.made.columns])
         indexed = [facts.pks, *[index.columns for index in facts.indexes if not index.partial]]
-        missing = [index for index in self.made.key_indexes if not serves(index.columns, indexed)]
+        missing = [index for index in self.made.key_indexes if not serves(index.names, indexed)]
         for index in (*self.made.indexes, *missing):
             old = there.get(index.name)
             if old is not None:

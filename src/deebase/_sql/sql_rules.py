@@ -21,13 +21,12 @@ Key = tuple[Any, ...]
 
 
 class SqlRules(Protocol):
-    """Writes the SQL of one database.
+    """Writes the SQL of one database."""
 
-    Attributes:
-        json: the SQL of parts of JSON documents.
-    """
-
-    json: JsonRules
+    @property
+    def json(self) -> JsonRules:
+        """The SQL of parts of JSON documents."""
+        ...
 
     def insert(self, table: sa.Table) -> Any:
         """Return an INSERT that supports ON CONFLICT."""

@@ -279,7 +279,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         file = Export(target, format=format, delimiter=delimiter, overwrite=overwrite, table=model.sa_table.name)
         order = list(model.pks) if chosen.order_by is None and not chosen.distinct else chosen.order_by
         rows = Query[dict[str, Any]](self._source.with_rows(dict), self._where, chosen._replace(order_by=order))
-        model, names, titles = self._reading
+        model, names, titles, _ = self._reading
         types = {title: model.columns[name].sa_type for title, name in zip(titles or names, names, strict=True)}
         return await file.write(types, rows, progress)
 
@@ -413,7 +413,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
 
         source = self._source
         self._selection.refuse("arrow", "select=[...] names the columns, those of the key among them", "with_pk")
-        columns = columns_of(*self._reading)
+        columns = columns_of(*self._reading[:3])
         prepared = self._prepared(self._columns, self._limit)
         return await arrow_table(source.executor, columns, *prepared, limit=self._limit, json=json)
 

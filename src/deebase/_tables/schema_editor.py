@@ -182,7 +182,7 @@ class SchemaEditor(Generic[H]):
                 await self._run(statement)
             await self._refresh_indexes()
 
-    def _part(self, part: Any) -> Any:
+    def _part(self, part: Any) -> str | ColumnElement[Any]:
         """Return a part of an index; refuse what an index of this table cannot cover."""
         model, dialect = self._source.model, self._source.dialect
         if isinstance(part, str):
@@ -204,7 +204,8 @@ class SchemaEditor(Generic[H]):
                 )
             if isinstance(element, JsonPart):
                 must_have_index(element, model.name, dialect)
-        return part
+        expression: ColumnElement[Any] = part  # pyright: ignore[reportUnknownVariableType]
+        return expression
 
     async def drop_index(self, name: str) -> None:
         """Drop an index of this table.

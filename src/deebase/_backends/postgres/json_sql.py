@@ -109,7 +109,7 @@ def _document(value: Any) -> Operand:
     return sa.bindparam(None, json_text(value), JSON(), unique=True)
 
 
-def _shape(changes: Mapping[str, Any], operands: list[Operand]) -> Any:
+def _shape(changes: Any, operands: list[Operand]) -> Any:
     """Return the places of the operands: keys to remove, values to set, and objects to change."""
 
     def place(operand: Operand) -> int:

@@ -127,12 +127,14 @@ def _by_key(document: str, path: str, key: str) -> str:
     if '"' in key:
         # No path finds it.
         value = (
-            "CASE deebase_j.type WHEN 'text' THEN json_quote(deebase_j.atom) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
-            "WHEN 'null' THEN 'null' WHEN 'real' THEN printf('%!.17g', deebase_j.atom) ELSE deebase_j.value END"
+            "CASE deebase_j.type WHEN 'text' THEN json_quote(deebase_j.atom) WHEN 'true' THEN 'true' "
+            "WHEN 'false' THEN 'false' WHEN 'null' THEN 'null' "
+            "WHEN 'real' THEN printf('%!.17g', deebase_j.atom) ELSE deebase_j.value END"
         )
     else:
         value = f"{inside} -> deebase_j.fullkey"
-    return f"(SELECT {value} FROM json_each({inside}) AS deebase_j WHERE deebase_j.key = {text_literal(key, SQLITE)} LIMIT 1)"
+    found = f"deebase_j.key = {text_literal(key, SQLITE)} LIMIT 1"
+    return f"(SELECT {value} FROM json_each({inside}) AS deebase_j WHERE {found})"
 
 
 def _leaf(kind: str, value: Any, type_: Any, operands: list[Operand]) -> list[Any]:
@@ -177,7 +179,9 @@ class _Conditions:
             return _all(parts + [self.equal(_inside(there, n), each) for n, each in enumerate(shape[1])])
         if shape[0] == "object":
             # A key that is written twice counts once.
-            count = f"(SELECT count(DISTINCT deebase_j.key) FROM {there.of('json_each')} AS deebase_j) = {len(shape[1])}"
+            count = (
+                f"(SELECT count(DISTINCT deebase_j.key) FROM {there.of('json_each')} AS deebase_j) = {len(shape[1])}"
+            )
             parts = [f"{kind} = 'object'", count]
             return _all(parts + [self.equal(_inside(there, name), each) for name, each in shape[1].items()])
         return self._scalar(kind, there.of("json_extract"), shape)

@@ -127,11 +127,12 @@ class JsonValue(JsonPart):
             rated = await posts(posts.json("meta").has_key("stars"))
             ```
         """
-        if not isinstance(key, str) or text_fault(key) is not None:
+        given: Any = key
+        if not isinstance(given, str) or text_fault(given) is not None:
             raise ValidationError(
-                f"{self._named}: has_key takes a text that a database can store",
+                f"{self.path.column}: has_key takes a text that a database can store",
                 field=self.path.column,
-                value=key,
+                value=given,
                 hint="has_key('stars')",
             )
         return self._compared("has_key", key)
@@ -165,20 +166,23 @@ class JsonValue(JsonPart):
         if op is operators.getitem:
             path = self.path
             return JsonValue(self.element, JsonPath(path.column, *path.steps, *other), self._rules)
-        make = _COMPARISONS.get(op)
-        if make is None:
-            raise ValidationError(
-                f"{self._named}: JSON values of any kind have no order, and no operators besides == and !=",
-                field=self.path.column,
-                hint=f"choose a type, such as {self.path.call('int')}",
-            )
-        return make(self, other[0])
+        if op in (operators.eq, operators.is_):
+            return self._equal(other[0])
+        if op is operators.in_op:
+            return self._among(other[0])
+        if op in _OPPOSITES:
+            return sa.not_(self.operate(_OPPOSITES[op], *other))
+        raise ValidationError(
+            f"{self.path.column}: JSON values of any kind have no order, and no operators besides == and !=",
+            field=self.path.column,
+            hint=f"choose a type, such as {self.path.call('int')}",
+        )
 
     def _equal(self, other: Any) -> ColumnElement[bool]:
         if isinstance(other, sa.ClauseElement):
             if not isinstance(other, sa.Null):
                 raise ValidationError(
-                    f"{self._named}: JSON is compared with a value, not with an expression",
+                    f"{self.path.column}: JSON is compared with a value, not with an expression",
                     field=self.path.column,
                     hint=f"compare values of one type: {self.path.call('str')}",
                 )
@@ -188,23 +192,21 @@ class JsonValue(JsonPart):
     def _among(self, others: Any) -> ColumnElement[bool]:
         if not isinstance(others, (list, tuple, set, frozenset)):
             raise ValidationError(
-                f"{self._named}: in_ takes a list of values, not {type(others).__name__}",
+                f"{self.path.column}: in_ takes a list of values, not {type(others).__name__}",
                 field=self.path.column,
                 hint="in_(['open', 'new'])",
             )
         self._bounded(list(others))
         return sa.or_(sa.false(), *[self._equal(each) for each in others])
 
-    @property
-    def _named(self) -> str:
-        return getattr(self.element, "name", None) or self.path.column
-
     def _operand(self, value: Any) -> Any:
         try:
             self._bounded(value)
             return plain_document(value)
         except ValidationError as error:
-            raise ValidationError(f"{self._named}: {error.message}", field=self.path.column, hint=error.hint) from None
+            raise ValidationError(
+                f"{self.path.column}: {error.message}", field=self.path.column, hint=error.hint
+            ) from None
 
     def _bounded(self, value: Any) -> None:
         waiting, seen = [(value, 1)], 0
@@ -224,13 +226,10 @@ class JsonValue(JsonPart):
         return JsonCondition(self, test, *self._rules.operands(test, given))
 
 
-_COMPARISONS: dict[Any, Callable[[JsonValue, Any], Any]] = {
-    operators.eq: JsonValue._equal,
-    operators.ne: lambda part, other: sa.not_(part._equal(other)),
-    operators.is_: JsonValue._equal,
-    operators.is_not: lambda part, other: sa.not_(part._equal(other)),
-    operators.in_op: JsonValue._among,
-    operators.not_in_op: lambda part, others: sa.not_(part._among(others)),
+_OPPOSITES: Final[dict[Any, Any]] = {
+    operators.ne: operators.eq,
+    operators.is_not: operators.is_,
+    operators.not_in_op: operators.in_op,
 }
 
 
@@ -255,7 +254,7 @@ class JsonCondition(ColumnElement[bool]):
 
     @property
     def _from_objects(self) -> Any:
-        return self.part._from_objects
+        return self.part.element._from_objects
 
     def self_group(self, against: Any = None) -> Any:
         """Return itself: the compiled text is in parentheses."""
@@ -321,7 +320,7 @@ def must_have_index(part: JsonPart, table: str, dialect: Dialect) -> None:
         raise ValidationError(
             f"{table}.{path.column}: {capabilities_of(dialect).title} has no index over {path!r}",
             field=path.column,
-            hint="its indexes are over str, int, float and bool, and keys of ASCII characters other than double quotes, "
+            hint="its indexes are over str, int, float and bool, and keys of ASCII characters without double quotes, "
             "slashes and backslashes",
         )
 

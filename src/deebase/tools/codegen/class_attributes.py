@@ -70,8 +70,10 @@ def _item_source(item: Any, table: str, names: Names) -> Piece:
     return index_source(item, table, names) if isinstance(item, Index) else name_source(item)
 
 
-def path_source(path: JsonPath, names: Names) -> Piece:
-    """Return a path into JSON."""
+def indexed_source(path: str | JsonPath, names: Names) -> Piece:
+    """Return what an index is over: the name of a column, or a path into JSON."""
+    if isinstance(path, str):
+        return Piece(quoted(path))
     steps = [Piece(quoted(step) if isinstance(step, str) else str(step)) for step in path.steps]
     kind = Piece("None") if path.as_ is None else Piece(names.use(path.as_.__module__, path.as_.__name__))
     return call(names.use("deebase.types", "JsonPath"), Piece(quoted(path.column)), *steps, as_=kind)
@@ -84,5 +86,5 @@ def index_source(index: Index, table: str, names: Names) -> Piece:
         options["where"] = Piece(quoted(index.where))
     if not options and index.indexed == index.columns and index.name == index_name(table, index.names):
         return name_source(index.names)
-    columns = [path_source(each, names) if isinstance(each, JsonPath) else Piece(quoted(each)) for each in index.columns]
+    columns = [indexed_source(each, names) for each in index.columns]
     return call(names.use("deebase", "Index"), Piece(quoted(index.name)), *columns, **options)
