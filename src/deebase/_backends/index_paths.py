@@ -16,6 +16,7 @@ from deebase._sql.json_paths.json_parts import part_of
 from deebase._sql.sql_rules import rules_of
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.dialects import TokenRules
+from deebase._sqltext.quoting import unquoted
 from deebase._sqltext.tokens import Token, code_tokens
 from deebase._types.documents import JSON
 from deebase.types import JsonPath
@@ -87,5 +88,5 @@ def _is_number(text: str) -> bool:
 def _text(token: Token) -> str:
     """Return the text that a string stands for."""
     if token.text[0] in "eE":
-        return token.text[2:-1].replace("''", "'").replace("\\\\", "\\")
+        return unquoted(token.text[2:-1]).replace("\\\\", "\\")
     return token.name
