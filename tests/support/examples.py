@@ -32,6 +32,7 @@ class Post:
     slug: str | None = None
     views: int = 0
     created_at: datetime | None = None
+    meta: dict[str, Any] | None = None
 
 
 class Note:

@@ -556,6 +556,32 @@ async def groups(w: World) -> Any:
     return [rows, some, await view.xtra(owner=own).group("title", n=queries.count())]
 
 
+@covers("Table.json", "View.json", "Table.update_where", "Table.update", "Table.page", "Table.group")
+async def json_parts(w: World) -> Any:
+    hints = {
+        "id": int,
+        "owner": w.kind.annotation,
+        "folder_id": ForeignKey[int, "folder"] | None,
+        "doc": dict[str, Any],
+    }
+    papers = (await w.db.create(type("Paper", (), {"__annotations__": hints}))).rows_as(dict)
+    for owner, word in ((w.kind.mine, "mine"), (w.kind.theirs, THEIRS)):
+        await papers.insert(owner=owner, folder_id=w.their_folder, doc={"word": word, "list": [word]})
+    t = papers.xtra(owner=w.kind.mine)
+    view = (await w.db.create_view("paper_view", "SELECT id, owner, doc FROM paper", replace=True)).rows_as(dict)
+    word, doc = t.json("doc", "word", as_=str), t.json("doc")
+    assert await t.count(doc["list"].contains(THEIRS) | (word == THEIRS) | doc.contains({"word": THEIRS})) == 0
+    assert await t.update_where({"doc": queries.merge({"n": 1})}, doc.has_key("word") | (word == THEIRS)) == 1
+    await refused(NotFoundError, by=t.update({"id": 2, "doc": queries.merge({"n": 1})}))
+    results = [await t(select=[word, doc]), await t.values(word), await t.max(word), await t.group(word)]
+    results.append((await t.page(order_by=word.desc(), size=5)).rows)
+    assert view.json("doc", "word", as_=str).type
+    assert await papers.count(papers.json("doc").has_key("n")) == 1
+    await w.db.v.paper_view.drop()
+    await papers.drop()
+    return results
+
+
 # -- writing ---------------------------------------------------------------------------------------
 
 

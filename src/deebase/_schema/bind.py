@@ -78,8 +78,8 @@ def _differences(made: TableSpec, facts: TableInfo, dialect: Dialect) -> Iterato
     there = {index.name: index.unique for index in facts.indexes}
     unique = {frozenset(index.columns) for index in facts.indexes if index.is_unique_key}
     for index in made.indexes:
-        if index.unique and not there.get(index.name) and frozenset(index.columns) not in unique:
-            yield f"({', '.join(index.columns)}) is not unique"
+        if index.unique and not there.get(index.name) and frozenset(index.indexed) not in unique:
+            yield f"({', '.join(map(str, index.columns))}) is not unique"
     keys = {(key.columns, folded(key.table)) for key in facts.foreign_keys}
     for reference in made.references:
         if (reference.columns, folded(reference.table)) not in keys:

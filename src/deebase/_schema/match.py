@@ -8,13 +8,14 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from deebase._backends.alter import create_index
+from deebase._backends.index_paths import paths_of
 from deebase._backends.protocols import NewColumn
 from deebase._engine.context import TableContext
 from deebase._engine.executor import Executor
 from deebase._model.catalog import Catalog
 from deebase._model.change import Change, NewKey, Types
 from deebase._model.columns import ColumnSpec, sql_default
-from deebase._model.design import Reference, TableSpec, conditions_of, sa_tables
+from deebase._model.design import Reference, TableSpec, conditions_of, index_parts, sa_tables
 from deebase._model.differences import is_computed_otherwise, same_default
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._model.generated_names import serves
@@ -27,7 +28,7 @@ from deebase._sql.statement import Statement
 from deebase._sqltext.type_names import same_type
 from deebase._types.forms.moment_sql import other_forms_indexes
 from deebase.errors import InvalidOperationError, SchemaError
-from deebase.types import ForeignKeyMark
+from deebase.types import ForeignKeyMark, Index, JsonPath
 
 _OPERATION = "create(transform=True)"
 
@@ -247,21 +248,26 @@ class _Matching:
         there = {index.name: index for index in facts.indexes}
         table = sa.Table(facts.name, sa.MetaData(), *[sa.Column(spec.name, spec.sa_type) for spec in self.made.columns])
         indexed = [facts.pks, *[index.columns for index in facts.indexes if not index.partial]]
-        missing = [index for index in self.made.key_indexes if not serves(index.columns, indexed)]
+        missing = [index for index in self.made.key_indexes if not serves(index.names, indexed)]
         for index in (*self.made.indexes, *missing):
             old = there.get(index.name)
             if old is not None:
-                columns = (None,) * len(index.columns) if index.ignore_case else index.columns
-                if (old.columns, old.unique, old.partial) == (columns, index.unique, index.where is not None):
+                same = (old.columns, old.unique, old.partial) == (index.indexed, index.unique, index.where is not None)
+                if same and paths_of(old, facts, self.dialect) == [*_paths(index)]:
                     continue
                 await self.executor.fetch(Statement(f"DROP INDEX {quote(old.name)}"), [])
-            parts = [sa.func.lower(table.c[name]) if index.ignore_case else name for name in index.columns]
+            parts = index_parts(index, table, self.dialect)
             sql = create_index(table, index.name, parts, self.dialect, unique=index.unique, where=index.where)
-            for made in (sql, *other_forms_indexes(table, index.columns, self.dialect)):
+            plain = [part for part in index.columns if isinstance(part, str)]
+            for made in (sql, *other_forms_indexes(table, plain, self.dialect)):
                 await self.executor.fetch(Statement(made), [])
         table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in self.made.pks]))
         for made in touch_statements(self.executor, table, self.made, self.dialect):
             await self.executor.fetch(Statement(made), [])
+
+
+def _paths(index: Index) -> Iterable[JsonPath]:
+    return [part for part in index.columns if isinstance(part, JsonPath)]
 
 
 def _single_keys(facts: TableInfo) -> list[NewKey]:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Dialect
 from deebase._rows.model import TableModel
 from deebase._sql import own_form
 from deebase._sql.compiled import CompiledStatement, Parameters, prepare
+from deebase._sql.json_paths.merging import merged as merged_document
 from deebase._sql.merged import WHOLE, Branch, branches, in_turn, merged, without_keys
 from deebase._sql.operands import assigned
 from deebase._sql.queries.joins import parents_in
@@ -22,7 +23,7 @@ from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.forms.foreign_values import python_value
 from deebase._types.forms.moment_sql import is_in_an_index
 from deebase.errors import ValidationError
-from deebase.types import SqlExpression
+from deebase.types import Merge, SqlExpression
 
 
 def _bound(parameters: Parameters, model: TableModel, name: str) -> Any:
@@ -125,7 +126,9 @@ def _update(
     plain = [name for name, given in values.items() if not isinstance(given, SqlExpression)]
     bound = {name: _bound(parameters, model, name) for name in plain}
     for name, given in values.items():
-        if isinstance(given, SqlExpression):
+        if isinstance(given, Merge):
+            sets[model.sa_table.c[name]] = merged_document(model.name, model.column(name), given, dialect)
+        elif isinstance(given, SqlExpression):
             _must_be_of_the_row(name, given, where)
             _must_stay_exact(model, name, given, dialect)
             sets[model.sa_table.c[name]] = Assigned(name, given.element) if where.scope else given.element

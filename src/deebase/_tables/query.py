@@ -15,6 +15,7 @@ from deebase._pictures.notebook import Rows, query_html
 from deebase._rows.advice import refuse_attribute
 from deebase._sql import statements
 from deebase._sql.compiled import CompiledStatement
+from deebase._sql.json_paths.json_parts import JsonPart
 from deebase._sql.queries.aggregates import Aggregate
 from deebase._sql.queries.grouping import Grouping, count_groups, groups
 from deebase._sql.queries.paths import is_path
@@ -281,7 +282,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         file = Export(target, format=format, delimiter=delimiter, overwrite=overwrite, table=model.sa_table.name)
         order = list(model.pks) if chosen.order_by is None and not chosen.distinct else chosen.order_by
         rows = Query[dict[str, Any]](self._source.with_rows(dict), self._where, chosen._replace(order_by=order))
-        model, names, titles = self._reading
+        model, names, titles, _ = self._reading
         types = {title: model.columns[name].sa_type for title, name in zip(titles or names, names, strict=True)}
         return await file.write(types, rows, progress)
 
@@ -366,11 +367,12 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         statement = source.cached(key, lambda: statements.exists(source.model, source.dialect, where, is_cheap=False))
         return bool(await source.executor.fetch(*statement.ready(where.values)))
 
-    async def scalars(self, column: str | None = None) -> list[Any]:
+    async def scalars(self, column: str | JsonPart | None = None) -> list[Any]:
         """Return the values of one column, a list as long as the rows would be.
 
         Args:
-            column: a name, or a path to a column of a related row; by default the only column that is selected.
+            column: a name, a path to a column of a related row, or a part of JSON documents; by default the only column
+                that is selected.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
@@ -391,9 +393,10 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
                     hint="name the column: .scalars('name'), or select=['name']",
                 )
             (given,) = self._reading.columns
-        elif isinstance(given, str) and is_path(self._source.model, given):
+        elif isinstance(given, JsonPart) or (isinstance(given, str) and is_path(self._source.model, given)):
             chosen = self._selection._replace(select=[given], with_pk=False)
             query = Query(self._source, self._where.copy(), chosen)
+            given = query._reading.columns[0]
         known = query._reading.model.column(given)
         rows = await query._fetch((known.name,), self._limit)
         read = known.read
@@ -423,7 +426,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
 
         source = self._source
         self._selection.refuse("arrow", "select=[...] names the columns, those of the key among them", "with_pk")
-        columns = columns_of(*self._reading)
+        columns = columns_of(*self._reading[:3])
         prepared = self._prepared(self._columns, self._limit)
         return await arrow_table(source.executor, columns, *prepared, limit=self._limit, json=json)
 
@@ -490,7 +493,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         source, chosen, where = self._source, self._selection, self._where
         if chosen.distinct:
             return self._prepared_distinct(columns, limit)
-        order, offset = order_names(chosen.order_by), self._offset
+        order, offset = order_names(self._reading.order), self._offset
         lock = chosen.lock(source.executor)
         model = self._reading.model
         key = None
@@ -503,7 +506,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
                 source.dialect,
                 columns,
                 where,
-                order=chosen.order_by,
+                order=self._reading.order,
                 limit=limit is not None,
                 offset=offset is not None,
                 lock=lock,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from decimal import Decimal
 from io import TextIOBase
 from typing import IO, TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
 
@@ -13,6 +14,7 @@ from deebase._pictures.notebook import table_html
 from deebase._rows.advice import refuse_attribute
 from deebase._rows.makers import dataclass_of
 from deebase._sql import statements
+from deebase._sql.json_paths.json_parts import related_part
 from deebase._sql.queries.aggregates import Aggregate
 from deebase._tables.page import Page
 from deebase._tables.queries.grouped import GroupOptions, aggregate, extreme, group
@@ -20,18 +22,21 @@ from deebase._tables.queries.grouped import values as distinct_values
 from deebase._tables.query import Query
 from deebase._tables.selection import Selection
 from deebase.errors import NotFoundError
-from deebase.types import UNSET, SqlExpression, must_be_flags
+from deebase.types import UNSET, JsonPath, SqlExpression, must_be_flags
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+    from sqlalchemy.sql import ColumnElement
     from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
     from deebase._engine.executor import Executor
     from deebase._rows.model import TableModel
+    from deebase._sql.json_paths.json_parts import JsonValue
     from deebase._sql.where import Where
 
 R = TypeVar("R")
 D = TypeVar("D")
+V = TypeVar("V", str, int, float, Decimal, bool)
 
 
 class Readable(Generic[R]):
@@ -343,6 +348,35 @@ class Readable(Generic[R]):
         call: Any = self
         query: Query[R] = call(*conditions_, **selection)
         return query
+
+    @overload
+    def json(self, column: str, /, *path: str | int, as_: None = None) -> JsonValue: ...
+
+    @overload
+    def json(self, column: str, /, *path: str | int, as_: type[V]) -> ColumnElement[V]: ...
+
+    def json(self, column: str, /, *path: str | int, as_: Any = None) -> Any:
+        """Return a part of the JSON documents of a column, as an expression for conditions, ``select`` and so on.
+
+        Args:
+            column: a column of JSON; or its path over foreign keys, such as ``"author_id.settings"``.
+            *path: keys of objects, and indexes of arrays, of which -1 is the last; nothing for the whole document.
+            as_: the type of the values: ``str``, ``int``, ``float``, ``Decimal`` or ``bool``. The expression is then
+                compared, sorted and summed up as a column of it. It is NULL where the path leads nowhere, or to a value
+                of another type.
+
+        Raises:
+            ColumnNotFoundError: the table has no such column.
+            ValidationError: the column does not hold JSON, a wrong path, or another type.
+
+        Example:
+            ```python
+            popular = await posts(posts.json("meta", "stats", "views", as_=int) > 10)
+            bugs = await posts(posts.json("meta", "tags").contains("bug"))
+            ```
+        """
+        source = self._source
+        return related_part(source.catalog, self._model, source.dialect, JsonPath(column, *path, as_=as_))
 
     async def export_file(
         self,

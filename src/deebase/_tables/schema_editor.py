@@ -22,10 +22,11 @@ from deebase._schema.extract import Extraction
 from deebase._schema.reflect import inventory, refresh
 from deebase._schema.searching import disable_search, enable_search
 from deebase._schema.transform import Transformation
+from deebase._sql.json_paths.json_parts import JsonPart, indexed_part, must_have_index
 from deebase._sql.statement import Statement
 from deebase._types.forms.moment_sql import other_forms_indexes
 from deebase.errors import SchemaError, ValidationError
-from deebase.types import UNSET, ForeignKeyMark, Index, Search, Unset, must_be_flags
+from deebase.types import UNSET, ForeignKeyMark, Index, JsonPath, Search, Unset, must_be_flags
 
 H = TypeVar("H")
 
@@ -128,7 +129,8 @@ class SchemaEditor(Generic[H]):
 
         Args:
             columns: a column, or several in the order of the index; an expression of columns, such as
-                ``users.c.age.desc()`` or ``sa.func.lower(users.c.email)``, with a name.
+                ``users.c.age.desc()``, ``sa.func.lower(users.c.email)`` or ``posts.json("meta", "views", as_=int)``,
+                with a name.
             name: ``ix_<table>_<columns>`` by default.
             unique: refuse two rows with the same values.
             where: a condition in SQL (trusted code), for an index over part of the rows.
@@ -147,12 +149,11 @@ class SchemaEditor(Generic[H]):
         must_be_flags(unique=unique, if_not_exists=if_not_exists)
         model = self._source.model
         given: Any = columns
-        if isinstance(columns, (str, ColumnElement)) or not isinstance(given, Iterable):
+        if isinstance(columns, (str, ColumnElement, JsonPath)) or not isinstance(given, Iterable):
             parts: list[Any] = [columns]
         else:
             parts = list(columns)
-        for part in parts:
-            self._check_part(part)
+        parts = [self._part(part) for part in parts]
         names = [part for part in parts if isinstance(part, str)]
         if not parts:
             raise ValidationError("an index is over one or more columns", field="columns", hint="name them")
@@ -183,12 +184,13 @@ class SchemaEditor(Generic[H]):
                 await self._run(statement)
             await self._refresh_indexes()
 
-    def _check_part(self, part: Any) -> None:
-        """Refuse what an index of this table cannot cover."""
-        model = self._source.model
+    def _part(self, part: Any) -> str | ColumnElement[Any]:
+        """Return a part of an index; refuse what an index of this table cannot cover."""
+        model, dialect = self._source.model, self._source.dialect
         if isinstance(part, str):
-            model.column(part)
-            return
+            return model.column(part).name
+        if isinstance(part, JsonPath):
+            return indexed_part(model.column(part.column).sa_column, part, model.name, dialect)
         if not isinstance(part, ColumnElement):
             raise ValidationError(
                 f"an index is over columns and expressions of columns, not {type(part).__name__}",
@@ -202,6 +204,10 @@ class SchemaEditor(Generic[H]):
                     table_name=model.name,
                     hint=f"columns of {model.name}.c",
                 )
+            if isinstance(element, JsonPart):
+                must_have_index(element, model.name, dialect)
+        expression: ColumnElement[Any] = part  # pyright: ignore[reportUnknownVariableType]
+        return expression
 
     async def drop_index(self, name: str) -> None:
         """Drop an index of this table.

@@ -23,11 +23,13 @@ class Reading(NamedTuple):
         model: the table, with columns of related rows and expressions.
         columns: the names of the columns in the statement.
         titles: their names in the rows, which are dicts then; None for rows of the handle's type.
+        order: what the rows are sorted by, with the names of columns of the statement.
     """
 
     model: TableModel
     columns: tuple[str, ...]
     titles: tuple[str, ...] | None = None
+    order: Any = None
 
     def maker(self, source: TableContext) -> Maker:
         """Return the maker of rows."""
@@ -61,14 +63,14 @@ def plain_reading(model: TableModel, chosen: Selection) -> Reading | None:
     if order is not None and not (order in model.columns if type(order) is str else _has_plain_names(order)):
         return None
     if select is None:
-        return Reading(model, model.names)
+        return Reading(model, model.names, None, order)
     if (
         type(select) is not list
         or not select
         or not all(type(name) is str and name in model.columns for name in select)
     ):
         return None
-    return Reading(model, tuple(select))
+    return Reading(model, tuple(select), None, order)
 
 
 def _has_plain_names(order: Any) -> bool:
@@ -98,8 +100,8 @@ def reading_of(source: TableContext, where: Where, chosen: Selection) -> Reading
             outputs.call(dict(zip(titles, names, strict=True)))
         else:
             names = tuple(given)
-    outputs.take_order(chosen.order_by)
-    return Reading(outputs.model(), names, titles)
+    order = outputs.take_order(chosen.order_by, is_distinct=chosen.distinct)
+    return Reading(outputs.model(), names, titles, order)
 
 
 def _given(model: TableModel, select: Any) -> Mapping[str, Any] | Sequence[Any]:

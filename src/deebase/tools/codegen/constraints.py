@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from deebase._backends.index_paths import paths_of
 from deebase._model.checks import conditions
 from deebase._model.facts import IndexInfo, TableInfo
 from deebase._rows.model import TableModel
@@ -58,16 +59,18 @@ def plain_index(facts: TableInfo, index: IndexInfo, dialect: Dialect) -> Index |
 
 
 def _index(facts: TableInfo, index: IndexInfo, dialect: Dialect, notes: list[str]) -> Index | None:
-    columns = [name for name in index.columns if name is not None]
-    if len(columns) < len(index.columns) or len(set(columns)) < len(columns):
+    paths = iter(paths_of(index, facts, dialect))
+    parts = [next(paths, None) if name is None else name for name in index.columns]
+    columns = [part for part in parts if part is not None]
+    if len(columns) < len(parts) or len(set(columns)) < len(columns):
         return None
     if index.sql is None:
         # SQLite itself names the index of a constraint.
-        return Index(_unique_name(facts.name, columns), *columns, unique=index.unique)
+        return Index(_unique_name(facts.name, [str(name) for name in columns]), *columns, unique=index.unique)
     definition = _Definition(index.sql, dialect)
     if definition.method not in (None, "btree") or definition.more:
         return None
-    if definition.order(columns):
+    if definition.order([str(name) for name in index.columns]):
         notes.append(f"order or collation of the index {index.name}")
     return Index(index.name, *columns, unique=index.unique, where=definition.where)
 
@@ -98,7 +101,12 @@ class _Definition:
     def order(self, columns: list[str]) -> bool:
         """Whether it gives an order or a collation for its columns."""
         known = {name.upper() for name in columns} | {"ASC"}
-        return any(word not in known for word in _words(self._inside))
+        depth, words = 0, list[str]()
+        for token in self._inside:
+            depth += {"(": 1, ")": -1}.get(token.text, 0)
+            # What is in parentheses is an expression.
+            words += _words([token]) if depth == 0 else []
+        return any(word not in known for word in words)
 
 
 def _words(found: list[Token]) -> list[str]:
