@@ -20,7 +20,7 @@ from deebase._sql.binding import check_enclosed
 from deebase._sql.compiled import Parameters, member_source
 from deebase._sql.fragments import BoundFragment, bound_fragment
 from deebase._sql.operands import indexable, may_hide_index
-from deebase._sql.queries.joins import Narrowed, has_text, joins_of, parents_in, parts_of
+from deebase._sql.queries.joins import Narrowed, has_text, joins_of, parents_in, parts_of, required_by
 from deebase._sql.scope import Scope, no_scope
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.forms.foreign_values import OWN, sendable
@@ -355,8 +355,10 @@ class Where:
                 # A column is written with its schema, and a subquery has none.
                 keys = self._keys()
                 conditions.append(_among(keys, sa.select(*keys).where(*own).correlate(None)))
+        required = required_by([each.element if isinstance(each, Enclosed) else each for each in conditions])
         for join in joins:
-            table = table.outerjoin(join.parent.alias, sa.and_(*self._joined_by(join, parameters)))
+            condition = sa.and_(*self._joined_by(join, parameters))
+            table = table.join(join.parent.alias, condition, isouter=join.parent not in required)
         return select.select_from(table).where(*conditions)
 
     def _keys(self) -> list[Any]:
