@@ -284,7 +284,7 @@ class Where:
         if table is None or table is own or same or parent_of_column(column) is not None:
             return
         raise ValidationError(
-            f"{self.model.name}: {column.name} is a column of {getattr(table, 'name', 'another table')}",
+            f"{self.model.name}: {column.name} is a column of {_said(table)}",
             field=column.name,
             hint=f"over a foreign key: t.fk.author_id.c.{column.name}; otherwise in a SELECT of its own: "
             f"t.c.id.in_(sa.select(...))",
@@ -400,6 +400,14 @@ class Where:
             else:
                 result.append(clause)
         return result
+
+
+def _said(table: Any) -> str:
+    """Return the name of a table for a message; SQLAlchemy gives an alias or subquery without one a number."""
+    if isinstance(table, sa.Alias) and isinstance(table.element, sa.Table):
+        return f"an alias of {table.element.name}"
+    name = getattr(table, "name", "%")
+    return "a subquery" if name.startswith("%") else name
 
 
 def _among(keys: Sequence[Any], found: Any) -> ColumnElement[bool]:
