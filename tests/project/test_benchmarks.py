@@ -87,6 +87,7 @@ def test_the_load_is_held_and_nothing_is_lost() -> None:
         ("benchmarks.rebuild", "--rows", "2000", "--repeat", "1"),
         ("benchmarks.arrow", "--quick"),
         ("benchmarks.stalls", "--quick"),
+        ("benchmarks.queries", "--quick"),
         ("benchmarks.reflection", "--tables", "5", "--rounds", "1"),
         ("benchmarks.linearity", "--backend", "sqlite", "--rows", "100", "--rounds", "1"),
         ("benchmarks.fairness", "--backend", "sqlite", "--rows", "1000", "--rounds", "1", "--seconds", "0.1"),

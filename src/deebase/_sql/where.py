@@ -20,7 +20,7 @@ from deebase._sql.binding import check_enclosed
 from deebase._sql.compiled import Parameters, member_source
 from deebase._sql.fragments import BoundFragment, bound_fragment
 from deebase._sql.operands import indexable, may_hide_index
-from deebase._sql.queries.joins import Narrowed, has_text, joins_of, parents_in, parts_of
+from deebase._sql.queries.joins import Narrowed, has_text, joins_of, parents_in, parts_of, required_by
 from deebase._sql.scope import Scope, no_scope
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.forms.foreign_values import OWN, sendable
@@ -284,7 +284,7 @@ class Where:
         if table is None or table is own or same or parent_of_column(column) is not None:
             return
         raise ValidationError(
-            f"{self.model.name}: {column.name} is a column of {getattr(table, 'name', 'another table')}",
+            f"{self.model.name}: {column.name} is a column of {_said(table)}",
             field=column.name,
             hint=f"over a foreign key: t.fk.author_id.c.{column.name}; otherwise in a SELECT of its own: "
             f"t.c.id.in_(sa.select(...))",
@@ -355,8 +355,10 @@ class Where:
                 # A column is written with its schema, and a subquery has none.
                 keys = self._keys()
                 conditions.append(_among(keys, sa.select(*keys).where(*own).correlate(None)))
+        required = required_by([each.element if isinstance(each, Enclosed) else each for each in conditions])
         for join in joins:
-            table = table.outerjoin(join.parent.alias, sa.and_(*self._joined_by(join, parameters)))
+            condition = sa.and_(*self._joined_by(join, parameters))
+            table = table.join(join.parent.alias, condition, isouter=join.parent not in required)
         return select.select_from(table).where(*conditions)
 
     def _keys(self) -> list[Any]:
@@ -398,6 +400,14 @@ class Where:
             else:
                 result.append(clause)
         return result
+
+
+def _said(table: Any) -> str:
+    """Return the name of a table for a message; SQLAlchemy gives an alias or subquery without one a number."""
+    if isinstance(table, sa.Alias) and isinstance(table.element, sa.Table):
+        return f"an alias of {table.element.name}"
+    name = getattr(table, "name", "%")
+    return "a subquery" if name.startswith("%") else name
 
 
 def _among(keys: Sequence[Any], found: Any) -> ColumnElement[bool]:
