@@ -1,7 +1,7 @@
 """A group, a search and a path of two joins over 500,000 rows, against the same in SQL by hand, with the plans of both.
 
-Run it with `python -m benchmarks.queries`. Both sides return dicts. On PostgreSQL, the
-ratio of CPU time that counts is that of this process and the server together: a call waits for the server most of the time.
+Run it with `python -m benchmarks.queries`. Both sides return dicts. On PostgreSQL, the ratio of CPU time that counts is
+that of this process and the server together: a call waits for the server most of the time.
 """
 
 from __future__ import annotations

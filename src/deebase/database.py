@@ -222,9 +222,10 @@ class Database:
                 return db.sync.t.user.count()
             ```
         """
-        if self._sync is None:
-            self._sync = importlib.import_module("deebase._sync.blocking").blocking_database(self)
-        return self._sync
+        found = self._sync
+        if found is None:
+            found = self._sync = importlib.import_module("deebase._sync.blocking").blocking_database(self)
+        return found
 
     @property
     def migrate(self) -> Migrator:

@@ -13,6 +13,7 @@ from typing import IO, Any, Generic, Literal, Never, Unpack, overload
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from deebase._backends.alter import IndexPart
@@ -20,15 +21,18 @@ from deebase._engine.core import Core
 from deebase._files.options import ImportOptions
 from deebase._files.reports import ImportReport
 from deebase._pictures.diagram import Diagram
+from deebase._pictures.notebook import Rows
+from deebase._sql.json_paths.json_parts import JsonPart, JsonValue
 from deebase._tables.accessors import DC, Row
 from deebase._tables.definitions import Classes
 from deebase._tables.page import Page
 from deebase._tables.query import R
-from deebase._tables.readable import D
+from deebase._tables.readable import D, V
 from deebase._tables.relations import Columns
 from deebase._tables.schema_editor import H, TransformOptions
 from deebase._tables.search import Hit, T
 from deebase._tables.table import Conflict, Records
+from deebase.database import ReadOnlyBlock
 from deebase.migrations.check.trial_run import Finding
 from deebase.migrations.compare.changes import Difference
 from deebase.migrations.compare.models import Models
@@ -73,7 +77,7 @@ class Query(Sequence[R]):
     def one(self) -> R: ...
     def count(self, *, distinct: Any = None) -> int: ...
     def exists(self) -> bool: ...
-    def scalars(self, column: str | None = None) -> list[Any]: ...
+    def scalars(self, column: str | JsonPart | None = None) -> list[Any]: ...
     def arrow(self, *, json: Literal["text", "struct"] = "text") -> Any: ...
     def polars(self, *, json: Literal["text", "struct"] = "text") -> Any: ...
     def pandas(self, *, json: Literal["text", "struct"] = "text") -> Any: ...
@@ -198,6 +202,10 @@ class Readable(Generic[R]):
         skip_locked: bool = False,
         **keywords: Any,
     ) -> Query[R]: ...
+    @overload
+    def json(self, column: str, /, *path: str | int, as_: None = None) -> JsonValue: ...
+    @overload
+    def json(self, column: str, /, *path: str | int, as_: type[V]) -> ColumnElement[V]: ...
     def export_file(
         self,
         /,
@@ -504,6 +512,7 @@ class Database:
         command_timeout: float = 60.0,
         lock_timeout: float = 10.0,
         idle_timeout: float = 60.0,
+        read_only: bool = False,
         echo: bool = False,
         engine_options: Mapping[str, Any] | None = None,
     ) -> None: ...
@@ -519,9 +528,9 @@ class Database:
     @property
     def migrate(self) -> Migrator: ...
     @overload
-    def q(self, sql: str | sa.Executable, params: Any = None) -> list[Row]: ...
+    def q(self, sql: str | sa.Executable, params: Any = None) -> Rows[Row]: ...
     @overload
-    def q(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[T]) -> list[T]: ...
+    def q(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[T]) -> Rows[T]: ...
     @overload
     def q(self, sql: str | sa.Executable, params: Any = None, *, as_: Literal["arrow", "polars", "pandas"]) -> Any: ...
     def item(self, sql: str | sa.Executable, params: Any = None) -> Any: ...
@@ -537,6 +546,9 @@ class Database:
         read_only: bool = False,
         isolation: Literal["read committed", "repeatable read", "serializable"] | None = None,
     ) -> Transaction: ...
+    def read_only(
+        self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1000000
+    ) -> ReadOnlyBlock: ...
     def retry(
         self,
         work: Callable[[], T],

@@ -36,6 +36,23 @@ class Blocking:
         self._wrapped: Any = wrapped
         self._runner: LoopRunner = runner
 
+    def _blocking(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def call(*args: Any, **keywords: Any) -> Any:
+            return self._call(method, args, keywords)
+
+        return call
+
+    def _call(self, method: Callable[..., Any], args: Sequence[Any], keywords: dict[str, Any]) -> Any:
+        """Call a method of the library, wait for its end, and return what it gives."""
+        _settle(self)
+        value = method(*map(_awaitable, args), **{name: _awaitable(arg) for name, arg in keywords.items()})
+        if inspect.isasyncgen(value):
+            return self._runner.iterate(value)
+        if inspect.iscoroutine(value):
+            value = self._runner.run(value)
+        return blocking(value, self._runner)
+
     def __repr__(self) -> str:
         return repr(self._wrapped)
 
@@ -45,8 +62,7 @@ class Blocking:
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._wrapped, name)
         if isinstance(value, MethodType):
-            value = self.__dict__[name] = _blocking_call(self, value)
-            return value
+            return self.__dict__.setdefault(name, self._blocking(value))
         return blocking(value, self._runner)
 
 
@@ -56,7 +72,7 @@ class Callables(Blocking):
     wraps = frozenset({"Reference"})
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        return _call(self, self._wrapped, args, keywords)
+        return self._call(self._wrapped, args, keywords)
 
 
 class Named(Blocking):
@@ -84,13 +100,13 @@ class Readable(Blocking):
     """A table or a view."""
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        return _call(self, self._wrapped, args, keywords)
+        return self._call(self._wrapped, args, keywords)
 
     def __getitem__(self, key: Any) -> Any:
-        return _call(self, self._wrapped.__getitem__, (key,), {})
+        return self._call(self._wrapped.__getitem__, (key,), {})
 
     def __contains__(self, key: Any) -> bool:
-        found: bool = _call(self, self._wrapped.exists, (key,), {})
+        found: bool = self._call(self._wrapped.exists, (key,), {})
         return found
 
     def __iter__(self) -> Iterator[Any]:
@@ -169,7 +185,7 @@ class Query(Blocking, Sequence[Any]):
         """Count the rows in the database; with a row, how often it is among those of the query."""
         if args:
             return list(self).count(*args)
-        counted: int = _call(self, self._wrapped.count, (), keywords)
+        counted: int = self._call(self._wrapped.count, (), keywords)
         return counted
 
 
@@ -179,13 +195,13 @@ class Transaction(Blocking):
     wraps = frozenset({"TransactionScope"})
 
     def __enter__(self) -> Self:
-        _call(self, self._wrapped.__aenter__, (), {})
+        self._call(self._wrapped.__aenter__, (), {})
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        swallowed: bool | None = _call(self, self._wrapped.__aexit__, (kind, error, traceback), {})
+        swallowed: bool | None = self._call(self._wrapped.__aexit__, (kind, error, traceback), {})
         return swallowed
 
 
@@ -232,7 +248,7 @@ class Database(Blocking):
 
     def close(self, *, timeout: float = 10.0) -> None:
         """Close all connections, and the event loop of the calls; see ``Database.close``."""
-        _call(self, self._wrapped.close, (), {"timeout": timeout})
+        self._call(self._wrapped.close, (), {"timeout": timeout})
         self._runner.close()
 
     def retry(
@@ -282,25 +298,6 @@ def _kind_of(value: Any) -> type[Blocking] | None:
         if base.__name__ in _KINDS and base.__module__.partition(".")[0] == "deebase":
             return _KINDS[base.__name__]
     return None
-
-
-def _blocking_call(owner: Blocking, method: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(method)
-    def call(*args: Any, **keywords: Any) -> Any:
-        return _call(owner, method, args, keywords)
-
-    return call
-
-
-def _call(owner: Blocking, method: Callable[..., Any], args: Sequence[Any], keywords: dict[str, Any]) -> Any:
-    """Call a method of the library, wait for its end, and return what it gives."""
-    _settle(owner)
-    value = method(*map(_awaitable, args), **{name: _awaitable(arg) for name, arg in keywords.items()})
-    if inspect.isasyncgen(value):
-        return owner._runner.iterate(value)
-    if inspect.iscoroutine(value):
-        value = owner._runner.run(value)
-    return blocking(value, owner._runner)
 
 
 def _awaitable(value: Any) -> Any:
