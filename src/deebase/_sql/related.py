@@ -11,10 +11,11 @@ from sqlalchemy.sql import visitors
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import CompiledStatement, Parameters, prepare
+from deebase._sql.queries.orders import order_by
 from deebase._sql.scope import Scope
 from deebase._sql.sql_rules import Key, rules_of
 from deebase._sql.statement import Statement
-from deebase._sql.where import Where, beside_key, order_by
+from deebase._sql.where import Where, beside_key
 from deebase._sqltext.capabilities import capabilities_of
 from deebase.errors import ValidationError
 

@@ -15,10 +15,11 @@ from deebase._sql.json_paths.merging import merged as merged_document
 from deebase._sql.merged import WHOLE, Branch, branches, in_turn, merged, without_keys
 from deebase._sql.operands import assigned
 from deebase._sql.queries.joins import parents_in
+from deebase._sql.queries.orders import order_by, plain_order
 from deebase._sql.reread import Reread
 from deebase._sql.seek import Seek
 from deebase._sql.sql_rules import rules_of
-from deebase._sql.where import Assigned, Where, order_by, plain_order
+from deebase._sql.where import Assigned, Where
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.forms.foreign_values import python_value
 from deebase._types.forms.moment_sql import is_in_an_index

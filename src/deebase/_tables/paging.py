@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from deebase._engine.context import TableContext
 from deebase._sql import statements
 from deebase._sql.compiled import CompiledStatement
+from deebase._sql.queries.orders import named_order
 from deebase._sql.seek import Seek, place_source
-from deebase._sql.where import Where, named_order
+from deebase._sql.where import Where
 from deebase._tables.page import Page
 from deebase._tables.queries.selected_columns import Reading
 from deebase._tables.selection import Selection

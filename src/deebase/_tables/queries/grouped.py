@@ -16,7 +16,8 @@ from deebase._sql import statements
 from deebase._sql.operands import indexable, may_hide_index
 from deebase._sql.queries.aggregates import Aggregate, Having
 from deebase._sql.queries.grouping import Grouping, groups
-from deebase._sql.where import Enclosed, Where, order_readings
+from deebase._sql.queries.orders import order_readings
+from deebase._sql.where import Enclosed, Where
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._tables.queries.outputs import Outputs, titled
 from deebase._tables.selection import listed

@@ -16,9 +16,10 @@ from deebase._rows.parents import Parent, parent_of_column
 from deebase._sql.json_paths.json_parts import JsonPart, json_order
 from deebase._sql.queries.aggregates import Aggregate, Computation, computation
 from deebase._sql.queries.joins import has_text, joins_of, parents_in
+from deebase._sql.queries.orders import order_readings
 from deebase._sql.queries.paths import is_path, path_column
 from deebase._sql.queries.periods import Period, PeriodOf
-from deebase._sql.where import Assigned, Where, order_readings
+from deebase._sql.where import Assigned, Where
 from deebase._types.registry import column_type
 from deebase.errors import ColumnNotFoundError, ValidationError
 from deebase.types import UNSET, SqlExpression

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from deebase._engine.context import TableContext
 from deebase._rows.makers import Maker, row_maker
 from deebase._rows.model import TableModel
-from deebase._sql.where import Where, order_readings
+from deebase._sql.queries.orders import order_readings
+from deebase._sql.where import Where
 from deebase._tables.queries.outputs import Outputs, titled
 from deebase._tables.selection import Selection, listed
 from deebase.errors import SchemaError, ValidationError
