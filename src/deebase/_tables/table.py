@@ -620,6 +620,31 @@ class Table(Readable[R]):
         """
         return relations.children_query(self._source, row, table, column, where, selection)
 
+    def children(
+        self, table: str | Readable[Any], column: Columns | None = None, /, *where: Any, **keywords: Any
+    ) -> Children:
+        """Return the rows of another table that refer to a row, for conditions and as a number.
+
+        Args:
+            table: the other table, by name or as a handle (whose scope is kept).
+            column: its foreign key; needed only where several lead here.
+            *where: conditions on these rows, as in a call of their table.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
+
+        Returns:
+            ``.any(...)`` and ``.none(...)`` are conditions on this table, and ``.count`` is a column.
+
+        Raises:
+            SchemaError: the column does not lead here, or no column is named and not exactly one does.
+
+        Example:
+            ```python
+            writers = await users(users.children("post", "author_id").any(posts.c.views > 100))
+            rows = await users(select={"name": "name", "posts": users.children("post", "author_id").count})
+            ```
+        """
+        return Children(self._source, table, column, where, keywords)
+
     async def with_parents(self, rows: Any, column: Columns, /) -> list[tuple[R, Any]]:
         """Return pairs of a row and the row it refers to, in one further statement for any number of rows.
 
