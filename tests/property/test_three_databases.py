@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from deebase import Database, DeeBaseError, ForeignKey, Index, IntegrityError, Table
 from tests.support.dict_model import EXTRA, FOLDERS, Model, Record, Refused
+from tests.support.json_rules import JsonRules, metas
 from tests.support.query_rules import QueryRules, bodies
 
 
@@ -37,6 +38,7 @@ class Note:
     folder_id: ForeignKey[int, "folder"] | None
     other_id: ForeignKey[int, "folder"] | None
     body: str = ""
+    meta: dict[str, Any] | None = None
 
 
 class Left(Exception):
@@ -112,12 +114,12 @@ records = st.fixed_dictionaries(
     {"id": keys, "title": titles},
     optional={
         **{"n": numbers, "owner": st.sampled_from([1, 2]), "folder_id": folders, "other_id": folders},
-        "body": bodies,
+        **{"body": bodies, "meta": metas},
     },
 )
 
 
-class LockStep(QueryRules, RuleBasedStateMachine):
+class LockStep(QueryRules, JsonRules, RuleBasedStateMachine):
     """Does the same everywhere and compares what becomes of it."""
 
     world: World

@@ -47,7 +47,7 @@ class Model:
     """Notes by key. A scope is the owner whose notes are seen, or None for all."""
 
     notes: dict[int, Record] = field(default_factory=dict)
-    columns: tuple[str, ...] = ("id", "owner", "title", "n", "folder_id", "other_id", "body")
+    columns: tuple[str, ...] = ("id", "owner", "title", "n", "folder_id", "other_id", "body", "meta")
     blocks: list[Block] = field(default_factory=list)
 
     @property
@@ -126,7 +126,7 @@ class Model:
         return {**record, "owner": scope}
 
     def _defaults(self) -> Record:
-        return {"n": 0, "folder_id": None, "other_id": None, "body": ""} | (
+        return {"n": 0, "folder_id": None, "other_id": None, "body": "", "meta": None} | (
             {"extra": EXTRA} if "extra" in self.columns else {}
         )
 

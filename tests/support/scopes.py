@@ -507,6 +507,38 @@ async def writes_by_path(w: World) -> Any:
     return await t()
 
 
+@covers("Table.__call__", "Table.group", "Table.max", "Table.values", "Table.count", "Table.fk", "Table.update_where")
+async def columns_of_other_handles(w: World) -> Any:
+    t, theirs = w.mine, w.notes.xtra(owner=w.kind.theirs)
+    # Paths of a handle with another scope, or none, keep to the scope of the call.
+    for other in (w.notes, theirs):
+        name = other.fk.folder_id.c.name
+        assert await t.values(name, counts=True) == {"my folder": 3, None: 1}
+        assert await t.max(name) == "my folder"
+        assert await t.count(name.like(f"{THEIRS}%")) == 0
+        assert await t.update_where({"n": 50}, name.like(f"{THEIRS}%")) == 0
+        assert len(await t.group({"x": name})) == 2
+    alias: Any = w.notes.sa_table.alias()
+    folder: Any = w.folders.c.name
+    for column in (alias.c.title, folder, sa.func.max(alias.c.title), sa.select(folder).subquery().c.name):
+        calls: list[Callable[[], Any]] = [
+            lambda column=column: t(select={"x": column}),
+            lambda column=column: t(column.like("%")),
+            lambda column=column: t(order_by=column),
+            lambda column=column: t.group({"x": column}),
+            lambda column=column: t.group("owner", x=sa.func.min(column)),
+            lambda column=column: t.group("owner", n=queries.count(), having=sa.func.min(column) > ""),
+            lambda column=column: t.max(column),
+            lambda column=column: t.values(column),
+            lambda column=column: t.count(distinct=column),
+            lambda column=column: t.update_where({"title": w.db.sql(column)}, all=True),
+            lambda column=column: t.delete_where(column != ""),
+        ]
+        for call in calls:
+            await refused(ValidationError, by=_awaited(lambda call=call: call()))
+    return await t(order_by="id")
+
+
 def _text(text: str) -> Any:
     return sa.literal_column(text, sa.Integer())
 
