@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, Unpack, overload
 from sqlalchemy.schema import CreateTable
 
 from deebase._backends.alter import IndexPart
-from deebase._engine.context import conditions
+from deebase._engine.context import conditions, intended_conditions
 from deebase._rows.makers import OneMaker, one_maker
 from deebase._rows.records import column_values, new_row
 from deebase._sql import statements
-from deebase._sql.where import Where
 from deebase._tables.bulk import Records, delete_many, insert_many, records_of, update_many
 from deebase._tables.conversion import Conversion
 from deebase._tables.foreign_keys import related_rows, relations
 from deebase._tables.foreign_keys.children import Children
-from deebase._tables.foreign_keys.relations import ForeignKeys
+from deebase._tables.foreign_keys.relations import Columns, ForeignKeys
 from deebase._tables.inserts import OnConflict, insert_statement
 from deebase._tables.query import Query
 from deebase._tables.readable import Readable
@@ -25,7 +24,7 @@ from deebase._tables.schema_editor import SchemaEditor, TransformOptions, Transf
 from deebase._tables.search import Hit, SearchOptions, SearchQuery
 from deebase._tables.unique_changes import by_key, change, check_change, key_of, key_values, require_unique
 from deebase.errors import ValidationError
-from deebase.types import UNSET, ForeignKeyMark, Unset, must_be_flags
+from deebase.types import UNSET, ForeignKeyMark, Unset
 
 if TYPE_CHECKING:
     from deebase._files.options import ImportOptions
@@ -35,7 +34,6 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-Columns = str | Sequence[str]
 Conflict = Literal["ignore", "update"] | None
 
 
@@ -451,21 +449,9 @@ class Table(Readable[R]):
         """
         changed = column_values(self._model, "update_where", values, {})
         check_change(self._source, changed)
-        condition = self._intended("update_where", where, keywords, all)
+        condition = intended_conditions(self._source, "update_where", where, keywords, all)
         statement = statements.update_where(self._model, self._source.dialect, changed, condition)
         return await self._executor.count(*statement.ready({**changed, **condition.values}))
-
-    def _intended(self, operation: str, where: Sequence[Any], keywords: Mapping[str, Any], everything: bool) -> Where:
-        """Return conditions that must exist, unless every row is meant."""
-        if type(everything) is not bool:
-            raise ValidationError(f"{operation}: all is True or False", field="all", hint="all=True means every row")
-        condition = conditions(self._source, where, keywords)
-        if not condition and not everything:
-            raise ValidationError(
-                f"{operation} of {self._model.name} without a condition would touch every row",
-                hint="give a condition, or all=True to mean it",
-            )
-        return condition
 
     async def convert(
         self,
@@ -590,7 +576,7 @@ class Table(Readable[R]):
             n = await users.delete_where(users.c.age > 90)
             ```
         """
-        condition = self._intended("delete_where", where, keywords, all)
+        condition = intended_conditions(self._source, "delete_where", where, keywords, all)
         statement = statements.delete(self._model, self._source.dialect, condition, is_cheap=False)
         return await self._executor.count(*statement.ready(condition.values))
 
@@ -704,7 +690,7 @@ class Table(Readable[R]):
         Example:
             ```python
             for post, author in await posts.with_parents(posts(limit=100), "author_id"):
-                print(post["title"], author)
+                print(post.title, author)
             ```
         """
         return await related_rows.with_parents(self._source, rows, column)
@@ -764,7 +750,6 @@ class Table(Readable[R]):
                 print(user, teams)
             ```
         """
-        must_be_flags(links=links)
         return await related_rows.with_related(self._source, rows, through, to, columns, order_by, links)
 
     # -- search --------------------------------------------------------------------------------

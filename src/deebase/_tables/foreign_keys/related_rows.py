@@ -27,6 +27,7 @@ from deebase._tables.queries.outputs import Outputs
 from deebase._tables.query import Query
 from deebase._tables.selection import listed, order_names
 from deebase.errors import SchemaError, ValidationError
+from deebase.types import must_be_flags
 
 
 async def with_parents(source: TableContext, rows: Any, column: Columns) -> list[tuple[Any, Any]]:
@@ -143,6 +144,7 @@ async def with_related(
     links: bool,
 ) -> list[tuple[Any, list[Any]]]:
     """Return (row, rows of another table that a table between them links it with); two statements for all of them."""
+    must_be_flags(links=links)
     between = child_source(source, through)
     given: Any = columns
     if not isinstance(given, (list, tuple)) or len(given) != 2:
