@@ -120,6 +120,7 @@ CASES: dict[str, list[Case]] = {
 NO_CHANGE = {
     "Database": {
         *["bind", "close", "dataclasses", "diagram", "engine", "item", "metadata", "migrate", "retry", "sql", "stream"],
+        *["read_only", "sync"],
         *["t", "transaction", "v"],
     },
     "Table": {
@@ -139,6 +140,7 @@ NO_CHANGE = {
         *["lookup", "name", "page", "pks", "rows_as", "sa_table", "schema", "transform_sql", "truncate", "update"],
         *["schema_editor", "search", "table_exists", "avg", "group", "max", "min", "sum", "values"],
         *["update_all", "update_where", "upsert", "upsert_all", "with_children", "with_parents", "xtra", "row"],
+        *["children", "json", "with_related"],
     },
     "View": {
         *[
@@ -155,7 +157,7 @@ NO_CHANGE = {
             "pks",
             "refresh",
         ],
-        *["rows_as", "sa_table", "table_exists", "xtra", "avg", "group", "max", "min", "sum", "values"],
+        *["rows_as", "sa_table", "table_exists", "xtra", "avg", "group", "json", "max", "min", "sum", "values"],
     },
 }
 ALL = [pytest.param(case, id=f"{name}-{n}") for name, cases in CASES.items() for n, case in enumerate(cases)]

@@ -29,7 +29,7 @@ class Attempts:
         timeout: seconds after which no further attempt begins.
 
     Raises:
-        ValidationError: the result of a call is passed instead of a function; attempts is no number of runs.
+        ValidationError: the result of a call is passed instead of a function; attempts is not 1 or more.
     """
 
     def __init__(self, work: Callable[[], Any], attempts: int, timeout: float | None) -> None:

@@ -128,7 +128,7 @@ class OfChildren(ColumnElement[Any]):
 
 @compiles(OfChildren)
 def _compile_of_children(element: OfChildren, compiler: Any, **options: Any) -> str:
-    # It is no column of the result itself.
+    # Only the value around it is a column of the result.
     inner = {**options, "within_columns_clause": False, "add_to_result_map": None}
     return f"({compiler.process(element.element, **inner)})"
 

@@ -33,7 +33,7 @@ from deebase.types import must_be_flags
 async def with_parents(source: TableContext, rows: Any, column: Columns) -> list[tuple[Any, Any]]:
     """Return (row, parent or None) for each row; one statement for all parents.
 
-    Of a path, the parent is such a pair itself, (None, None) where there is none; each level takes one statement.
+    Of a path, the parent is such a pair itself, (None, None) if it does not exist; each level takes one statement.
     """
     steps: Sequence[Columns] = (column,)
     if isinstance(column, str) and "." in column and column not in source.model.columns:
@@ -113,7 +113,9 @@ def _orders_of(order_by: Any, names: Sequence[str]) -> list[Any]:
     given: Mapping[str, Any] = order_by or {}
     for name in given:
         if name not in names:
-            raise ValidationError(f"{name} is none of the tables", field="order_by", hint=f"one of {', '.join(names)}")
+            raise ValidationError(
+                f"{name} is not one of the tables", field="order_by", hint=f"one of {', '.join(names)}"
+            )
     return [given.get(name) for name in names]
 
 
