@@ -44,7 +44,7 @@ class JsonPart(ColumnElement[Any]):
     """A part of a JSON document with a type: NULL where it is missing, or a value of another type."""
 
     __visit_name__ = "deebase_json_part"
-    inherit_cache = True
+    inherit_cache: bool | None = True
     _traverse_internals = [  # noqa: RUF012 - declared by SQLAlchemy
         ("element", InternalTraversal.dp_clauseelement),
         ("steps", InternalTraversal.dp_string),
@@ -55,9 +55,9 @@ class JsonPart(ColumnElement[Any]):
         self.element: Any = element
         self.path: JsonPath = path
         #: As text, in which a key differs from an index.
-        self.steps = json.dumps(path.steps)
-        self.kind = "" if path.as_ is None else path.as_.__name__
-        self.type = _TYPES[self.kind]()
+        self.steps: str = json.dumps(path.steps)
+        self.kind: str = "" if path.as_ is None else path.as_.__name__
+        self.type: Any = _TYPES[self.kind]()
 
     @property
     def title(self) -> str:
@@ -86,7 +86,7 @@ class JsonValue(JsonPart):
         ```
     """
 
-    inherit_cache = True
+    inherit_cache: bool | None = True
 
     def __init__(self, element: ColumnElement[Any], path: JsonPath, rules: JsonRules) -> None:
         super().__init__(element, path)
@@ -237,7 +237,7 @@ class JsonCondition(ColumnElement[bool]):
     """A condition on a part of a JSON document."""
 
     __visit_name__ = "deebase_json_condition"
-    inherit_cache = True
+    inherit_cache: bool | None = True
     _traverse_internals = [  # noqa: RUF012 - declared by SQLAlchemy
         ("part", InternalTraversal.dp_clauseelement),
         ("test", InternalTraversal.dp_string),
