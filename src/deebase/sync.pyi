@@ -24,14 +24,15 @@ from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import Rows
 from deebase._sql.json_paths.json_parts import JsonPart, JsonValue
 from deebase._tables.accessors import DC, Row
+from deebase._tables.bulk import Records
 from deebase._tables.definitions import Classes
+from deebase._tables.foreign_keys.relations import Columns
 from deebase._tables.page import Page
 from deebase._tables.query import R
 from deebase._tables.readable import D, V
-from deebase._tables.relations import Columns
 from deebase._tables.schema_editor import H, TransformOptions
 from deebase._tables.search import Hit, T
-from deebase._tables.table import Conflict, Records
+from deebase._tables.table import Conflict
 from deebase.database import ReadOnlyBlock
 from deebase.migrations.check.trial_run import Finding
 from deebase.migrations.compare.changes import Difference
@@ -58,6 +59,13 @@ class ForeignKeys:
     def __getitem__(self, column: Columns) -> Reference: ...
     def __iter__(self) -> Iterator[Any]: ...
     def __len__(self) -> int: ...
+
+class Children:
+    def __init__(self, source: Any, child: Any, column: Any, where: Any = (), keywords: Any = None) -> None: ...
+    def any(self, /, *where: Any, **keywords: Any) -> sa.ColumnElement[bool]: ...
+    def none(self, /, *where: Any, **keywords: Any) -> sa.ColumnElement[bool]: ...
+    @property
+    def count(self) -> sa.ColumnElement[int]: ...
 
 class Query(Sequence[R]):
     def __init__(self, source: Any, where: Any, selection: Any = None) -> None: ...
@@ -326,9 +334,23 @@ class Table(Readable[R]):
     def get_children(
         self, row: Any, table: str, column: Columns | None = None, /, *where: Any, **selection: Any
     ) -> Query[Any]: ...
+    def children(
+        self, table: str | Readable[Any], column: Columns | None = None, /, *where: Any, **keywords: Any
+    ) -> Children: ...
     def with_parents(self, rows: Any, column: Columns, /) -> list[tuple[R, Any]]: ...
     def with_children(
-        self, rows: Any, table: str | Readable[Any], column: Columns | None = None, /, *, order_by: Any = None
+        self, rows: Any, table: Any, column: Any = None, /, *, order_by: Any = None
+    ) -> list[tuple[R, list[Any]]]: ...
+    def with_related(
+        self,
+        rows: Any,
+        /,
+        *,
+        through: str | Readable[Any],
+        to: str | Readable[Any],
+        columns: tuple[Columns | None, Columns | None] = (None, None),
+        order_by: Any = None,
+        links: bool = False,
     ) -> list[tuple[R, list[Any]]]: ...
     @overload
     def search(

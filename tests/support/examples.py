@@ -50,6 +50,16 @@ class Session:
     id: int
 
 
+class Team:
+    id: int
+    name: str
+
+
+class Membership:
+    user_id: ForeignKey[int, "user"]
+    team_id: ForeignKey[int, "team"]
+
+
 class Line:
     order_no: int
     number: int
@@ -134,6 +144,9 @@ async def _tables(db: Database, name: str) -> dict[str, Any]:
         Path("people.csv").write_text("email,name\na@example.com,Ada\n", encoding="utf-8")
     if name.endswith(".create_index"):
         await users.drop_index("ix_user_email")
+    if name == "Table.with_related":
+        await db.create(Team)
+        await db.create(Membership, pk=["user_id", "team_id"])
     if name in ("Table.delete", "Table.delete_all"):
         await posts.truncate()
 

@@ -848,6 +848,46 @@ async def with_children(w: World) -> Any:
     return [groups, [notes for _, notes in found], [notes for _, notes in narrowed]]
 
 
+@covers("Table.children")
+async def children(w: World) -> Any:
+    for handle in (w.folders, w.my_folders):
+        notes = handle.children("note", "folder_id")
+        assert await w.my_folders.count(notes.any(title=f"{THEIRS} astray")) == 0
+        assert await w.my_folders.count(notes.any("1 = 1 OR 1 = 1")) == 1
+        assert await w.my_folders.count(notes.none("n = 9")) == 1
+        assert await w.my_folders.count(notes.count == 3) == 1
+        assert await w.my_folders.sum(notes.count) == 3
+    theirs = w.folders.xtra(owner=w.kind.theirs).children("note", "folder_id")
+    await refused(ScopeError, by=_awaited(lambda: w.my_folders(theirs.any())))
+    number = w.folders.children("note", "folder_id").count
+    return [
+        await w.my_folders(select={"name": "name", "notes": number}, order_by=number.desc()),
+        await w.my_folders.group("name", notes=queries.sum_(number)),
+        await w.folders(select={"n": w.folders.children(w.mine, "folder_id").count}, order_by="id"),
+    ]
+
+
+@covers("Table.with_related")
+async def with_related(w: World) -> Any:
+    link: Any = type(
+        "Link", (), {"__annotations__": {"note_id": ForeignKey[int, "note"], "folder_id": ForeignKey[int, "folder"]}}
+    )
+    links = await w.db.create(link, pk=["note_id", "folder_id"])
+    try:
+        ids = [*w.my_ids[:2], *w.their_ids[:2]]
+        await links.insert_all({"note_id": note, "folder_id": f} for note in ids for f in (w.my_folder, w.their_folder))
+        unscoped = await w.folders(order_by="id")
+        found = await w.my_folders.with_related(unscoped, through="link", to=w.notes, order_by="title")
+        back = await w.mine.with_related(
+            w.mine(order_by="id"), through=links, to="folder", order_by="-name", links=True
+        )
+        assert [len(notes) for _, notes in found] == [2, 0]
+        assert [len(folders) for _, folders in back] == [1, 1, 0, 0]
+        return [[notes for _, notes in found], back]
+    finally:
+        await links.drop()
+
+
 # -- views -----------------------------------------------------------------------------------------
 
 

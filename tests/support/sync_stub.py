@@ -18,8 +18,9 @@ STUB = SOURCE / "sync.pyi"
 
 #: The classes in the order of the stub, with the module of each.
 CLASSES = {
-    "Reference": "_tables.relations",
-    "ForeignKeys": "_tables.relations",
+    "Reference": "_tables.foreign_keys.relations",
+    "ForeignKeys": "_tables.foreign_keys.relations",
+    "Children": "_tables.foreign_keys.children",
     "Query": "_tables.query",
     "SearchQuery": "_tables.search",
     "TransformPlan": "_tables.schema_editor",

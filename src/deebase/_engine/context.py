@@ -14,7 +14,7 @@ from deebase._sql.queries.paths import is_path, path_column
 from deebase._sql.scope import Scope, no_scope
 from deebase._sql.where import Where
 from deebase.errors import InvalidOperationError, NotFoundError, ValidationError
-from deebase.types import UNSET, SqlExpression
+from deebase.types import UNSET, SqlExpression, must_be_flags
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -306,4 +306,18 @@ def conditions(
             result.equal(name, value, path_column(source.catalog, source.model, name)[1])
         else:
             result.equal(name, value)
+    return result
+
+
+def intended_conditions(
+    source: TableContext, operation: str, args: Sequence[Any], keywords: Mapping[str, Any], everything: bool
+) -> Where:
+    """Return the conditions of a change of many rows, which must exist unless every row is meant."""
+    must_be_flags(all=everything)
+    result = conditions(source, args, keywords)
+    if not result and not everything:
+        raise ValidationError(
+            f"{operation} of {source.model.name} without a condition would touch every row",
+            hint="give a condition, or all=True to mean it",
+        )
     return result

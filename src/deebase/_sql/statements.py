@@ -132,7 +132,7 @@ def _update(
         elif isinstance(given, SqlExpression):
             _must_be_of_the_row(name, given, where)
             _must_stay_exact(model, name, given, dialect)
-            sets[model.sa_table.c[name]] = Assigned(name, given.element) if where.scope else given.element
+            sets[model.sa_table.c[name]] = Assigned(name, where.within(given.element)) if where.scope else given.element
         else:
             sets[model.sa_table.c[name]] = own_form.stamped(model, name, own_form.changed(model, name, bound))
     for name in own_form.companions(model, bound):

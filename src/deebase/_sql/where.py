@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from deebase._rows.model import ColumnModel, TableModel
 from deebase._rows.parents import Join, Parent, parent_of_column
@@ -20,6 +21,7 @@ from deebase._sql.binding import check_enclosed
 from deebase._sql.compiled import Parameters, member_source
 from deebase._sql.fragments import BoundFragment, bound_fragment
 from deebase._sql.operands import indexable, may_hide_index
+from deebase._sql.queries.child_subqueries import within_scope
 from deebase._sql.queries.joins import Narrowed, has_text, joins_of, parents_in, parts_of, required_by
 from deebase._sql.scope import Scope, no_scope
 from deebase._sqltext.capabilities import capabilities_of
@@ -46,7 +48,8 @@ class Enclosed(ColumnElement[bool]):
     """
 
     __visit_name__ = "deebase_enclosed"
-    inherit_cache = False
+    inherit_cache = True
+    _traverse_internals = [("element", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - declared by SQLAlchemy
     type = sa.Boolean()
 
     def __init__(self, element: ColumnElement[bool]) -> None:
@@ -192,6 +195,8 @@ class Where:
             parts = self.parts(condition)
             hides = any(map(may_hide_index, parts))
             self.join(parents_in(parts))
+            if self.scope:
+                condition = within_scope(condition, parts, self.scope)
         if hides and dialect is not None and capabilities_of(dialect).checks_types:
             condition = indexable(condition)
         self._clauses.append(condition)
@@ -203,6 +208,10 @@ class Where:
             self.add_shape(("comparison", condition.operator, condition.left.name))
         else:
             self._add_expression_shape(condition)
+
+    def within(self, element: Any) -> Any:
+        """Return an expression with its values of children restricted to the scope."""
+        return within_scope(element, self.parts(element), self.scope) if self.scope else element
 
     def include(self, element: Any) -> None:
         """Make an expression that is not a condition a part of the statement: its values, and the tables it needs."""
@@ -357,7 +366,7 @@ class Where:
                 conditions.append(_among(keys, sa.select(*keys).where(*own).correlate(None)))
         required = required_by([each.element if isinstance(each, Enclosed) else each for each in conditions])
         for join in joins:
-            condition = sa.and_(*self._joined_by(join, parameters))
+            condition = sa.and_(*self.joined_by(join, parameters))
             table = table.join(join.parent.alias, condition, isouter=join.parent not in required)
         return select.select_from(table).where(*conditions)
 
@@ -372,7 +381,7 @@ class Where:
             )
         return [Plain(self.model.columns[name].sa_column) for name in self.model.pks]
 
-    def _joined_by(self, join: Join, parameters: Parameters) -> list[ColumnElement[bool]]:
+    def joined_by(self, join: Join, parameters: Parameters) -> list[ColumnElement[bool]]:
         """Return the condition of a join: the foreign key, and the scope."""
         result = join.parent.condition()
         for (kind, name), source in zip(self.scope.shape, self.scope.values, strict=True):

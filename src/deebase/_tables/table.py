@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Never, Protocol, TypeVar, Unpack, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, Unpack, overload
 
 from sqlalchemy.schema import CreateTable
 
 from deebase._backends.alter import IndexPart
-from deebase._engine.context import conditions
+from deebase._engine.context import conditions, intended_conditions
 from deebase._rows.makers import OneMaker, one_maker
 from deebase._rows.records import column_values, new_row
 from deebase._sql import statements
-from deebase._sql.where import Where
-from deebase._tables import relations
-from deebase._tables.bulk import delete_many, insert_many, records_of, update_many
+from deebase._tables.bulk import Records, delete_many, insert_many, records_of, update_many
 from deebase._tables.conversion import Conversion
+from deebase._tables.foreign_keys import related_rows, relations
+from deebase._tables.foreign_keys.children import Children
+from deebase._tables.foreign_keys.relations import Columns, ForeignKeys
 from deebase._tables.inserts import OnConflict, insert_statement
 from deebase._tables.query import Query
 from deebase._tables.readable import Readable
-from deebase._tables.relations import ForeignKeys
 from deebase._tables.schema_editor import SchemaEditor, TransformOptions, TransformPlan
 from deebase._tables.search import Hit, SearchOptions, SearchQuery
 from deebase._tables.unique_changes import by_key, change, check_change, key_of, key_values, require_unique
@@ -34,20 +34,6 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class ArrowStream(Protocol):
-    """An object with columns of Arrow: a table, a frame, a reader of record batches."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
-
-
-class ArrowArray(Protocol):
-    """A record batch."""
-
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> object: ...
-
-
-Records = Iterable[Any] | AsyncIterable[Any] | ArrowStream | ArrowArray
-Columns = str | Sequence[str]
 Conflict = Literal["ignore", "update"] | None
 
 
@@ -463,21 +449,9 @@ class Table(Readable[R]):
         """
         changed = column_values(self._model, "update_where", values, {})
         check_change(self._source, changed)
-        condition = self._intended("update_where", where, keywords, all)
+        condition = intended_conditions(self._source, "update_where", where, keywords, all)
         statement = statements.update_where(self._model, self._source.dialect, changed, condition)
         return await self._executor.count(*statement.ready({**changed, **condition.values}))
-
-    def _intended(self, operation: str, where: Sequence[Any], keywords: Mapping[str, Any], everything: bool) -> Where:
-        """Return conditions that must exist, unless every row is meant."""
-        if type(everything) is not bool:
-            raise ValidationError(f"{operation}: all is True or False", field="all", hint="all=True means every row")
-        condition = conditions(self._source, where, keywords)
-        if not condition and not everything:
-            raise ValidationError(
-                f"{operation} of {self._model.name} without a condition would touch every row",
-                hint="give a condition, or all=True to mean it",
-            )
-        return condition
 
     async def convert(
         self,
@@ -602,7 +576,7 @@ class Table(Readable[R]):
             n = await users.delete_where(users.c.age > 90)
             ```
         """
-        condition = self._intended("delete_where", where, keywords, all)
+        condition = intended_conditions(self._source, "delete_where", where, keywords, all)
         statement = statements.delete(self._model, self._source.dialect, condition, is_cheap=False)
         return await self._executor.count(*statement.ready(condition.values))
 
@@ -677,36 +651,61 @@ class Table(Readable[R]):
         """
         return relations.children_query(self._source, row, table, column, where, selection)
 
+    def children(
+        self, table: str | Readable[Any], column: Columns | None = None, /, *where: Any, **keywords: Any
+    ) -> Children:
+        """Return the rows of another table that refer to a row, for conditions and as a number.
+
+        Args:
+            table: the other table, by name or as a handle (whose scope is kept).
+            column: its foreign key; needed only where several lead here.
+            *where: conditions on these rows, as in a call of their table.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
+
+        Returns:
+            ``.any(...)`` and ``.none(...)`` are conditions on this table, and ``.count`` is a column.
+
+        Raises:
+            SchemaError: the column does not lead here, or no column is named and not exactly one does.
+
+        Example:
+            ```python
+            writers = await users(users.children("post", "author_id").any(posts.c.views > 100))
+            rows = await users(select={"name": "name", "posts": users.children("post", "author_id").count})
+            ```
+        """
+        return Children(self._source, table, column, where, keywords)
+
     async def with_parents(self, rows: Any, column: Columns, /) -> list[tuple[R, Any]]:
         """Return pairs of a row and the row it refers to, in one further statement for any number of rows.
 
         Args:
             rows: a query of this table, or rows of it.
-            column: the foreign key's column, or the columns of a composite one.
-
-        Returns:
-            A list of (row, parent or None); rows with one parent share the object.
+            column: the foreign key. Of a path such as ``"author_id.company_id"``, the parent is a pair itself,
+                ``(author, company)``, and each level takes a statement.
 
         Raises:
-            SchemaError: the column is not a foreign key.
+            SchemaError: it is not a foreign key.
 
         Example:
             ```python
-            pairs = await posts.with_parents(posts(limit=100), "author_id")
+            for post, author in await posts.with_parents(posts(limit=100), "author_id"):
+                print(post.title, author)
             ```
         """
-        return await relations.with_parents(self._source, rows, column)
+        return await related_rows.with_parents(self._source, rows, column)
 
     async def with_children(
-        self, rows: Any, table: str | Readable[Any], column: Columns | None = None, /, *, order_by: Any = None
+        self, rows: Any, table: Any, column: Any = None, /, *, order_by: Any = None
     ) -> list[tuple[R, list[Any]]]:
         """Return pairs of a row and the rows that refer to it, in one further statement for any number of rows.
 
         Args:
             rows: a query of this table, or rows of it.
-            table: the other table, by name or as a handle (whose row type and scope are kept).
-            column: its foreign key; needed only where several lead here.
-            order_by: the order of the rows of each list.
+            table: the other table, by name or as a handle (whose row type and scope are kept). Of a list of tables, or
+                of names with dots between them, each refers to the one before, and the rows are pairs themselves.
+            column: its foreign key; needed only where several lead here. A list for a list of tables.
+            order_by: the order of the rows of each list; for several tables a dict of orders by table.
 
         Raises:
             SchemaError: the column does not lead here, or no column is named and not exactly one does.
@@ -716,7 +715,42 @@ class Table(Readable[R]):
             groups = await users.with_children(users(), "post", "author_id")
             ```
         """
-        return await relations.with_children(self._source, rows, table, column, order_by)
+        return await related_rows.with_children(self._source, rows, table, column, order_by)
+
+    async def with_related(
+        self,
+        rows: Any,
+        /,
+        *,
+        through: str | Readable[Any],
+        to: str | Readable[Any],
+        columns: tuple[Columns | None, Columns | None] = (None, None),
+        order_by: Any = None,
+        links: bool = False,
+    ) -> list[tuple[R, list[Any]]]:
+        """Return pairs of a row and the rows of another table that a table between them links it with.
+
+        It takes two further statements for any number of rows.
+
+        Args:
+            rows: a query of this table, or rows of it.
+            through: the table between, by name or as a handle, with a foreign key to either side.
+            to: the other table, by name or as a handle (whose row type and scope are kept).
+            columns: the foreign keys of the table between, to this table and to the other one; each is needed only
+                where several lead there.
+            order_by: names of columns of the other table, or of the table between; ``"-name"`` is descending.
+            links: return pairs of a row of the table between and a row of the other one, instead of the latter alone.
+
+        Raises:
+            SchemaError: a foreign key is missing, or none is named and not exactly one leads there.
+
+        Example:
+            ```python
+            for user, teams in await users.with_related(users(), through="membership", to="team", order_by="name"):
+                print(user, teams)
+            ```
+        """
+        return await related_rows.with_related(self._source, rows, through, to, columns, order_by, links)
 
     # -- search --------------------------------------------------------------------------------
 

@@ -137,7 +137,7 @@ def _condition(chosen: Outputs, where: Where, given: Any) -> Any:
     if capabilities_of(chosen.dialect).checks_types and any(map(may_hide_index, where.parts(made))):
         made = indexable(made)
     if where.scope:
-        made = Enclosed(made)
+        made = Enclosed(where.within(made))
     where.include(made)
     return made
 

@@ -109,6 +109,7 @@ class Outputs:
             parent = parent_of_column(element)
             if parent is not None:
                 return self._related(parent, parent.column(element.name))
+        element = self._where.within(element)
         # Of a handle with a scope, text must not end the column.
         return self._made(
             Assigned("a column", element) if self._where.scope and has_text(self._where.parts(element)) else element
