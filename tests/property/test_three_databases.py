@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from deebase import Database, DeeBaseError, ForeignKey, Index, IntegrityError, Table
+from tests.support.children_rules import ChildrenRules
 from tests.support.dict_model import EXTRA, FOLDERS, Model, Record, Refused
 from tests.support.json_rules import JsonRules, metas
 from tests.support.query_rules import QueryRules, bodies
@@ -119,7 +120,7 @@ records = st.fixed_dictionaries(
 )
 
 
-class LockStep(QueryRules, JsonRules, RuleBasedStateMachine):
+class LockStep(QueryRules, JsonRules, ChildrenRules, RuleBasedStateMachine):
     """Does the same everywhere and compares what becomes of it."""
 
     world: World

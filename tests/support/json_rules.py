@@ -62,7 +62,7 @@ class JsonRules:
         def meets(row: Record) -> bool:
             """Of what is not there, neither a condition nor its opposite is true; but whether it is there is known."""
             part = part_of(row)
-            known = part is not MISSING or (name == "exists" and row["meta"] is not None)
+            known = part is not MISSING or name == "exists"
             return known and holds(part, value) is not negated
 
         def typed(row: Record) -> Any:

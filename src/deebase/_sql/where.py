@@ -413,10 +413,11 @@ class Where:
 
 def _said(table: Any) -> str:
     """Return the name of a table for a message; SQLAlchemy gives an alias or subquery without one a number."""
-    if isinstance(table, sa.Alias) and isinstance(table.element, sa.Table):
-        return f"an alias of {table.element.name}"
     name = getattr(table, "name", "%")
-    return "a subquery" if name.startswith("%") else name
+    if not name.startswith("%"):
+        return str(name)
+    element = getattr(table, "element", None)
+    return f"an alias of {element.name}" if isinstance(element, sa.Table) else "a subquery"
 
 
 def _among(keys: Sequence[Any], found: Any) -> ColumnElement[bool]:
