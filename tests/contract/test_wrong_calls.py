@@ -437,7 +437,8 @@ class Thing:
 @pytest.mark.parametrize("name", WRONG_ARGUMENTS)
 async def test_an_argument_of_a_wrong_type_is_named(db: Database, name: str) -> None:
     await db.create(Thing, search=["name"])
-    for bad in ("" if name == "table" else ["a"], -1, object()):
+    # A list of conditions is a where.
+    for bad in ("" if name in ("table", "where") else ["a"], -1, object()):
         with pytest.raises(ValidationError) as caught:
             made = WRONG_ARGUMENTS[name](db, bad)
             await made

@@ -144,7 +144,7 @@ def plain_document(value: Any) -> Any:
     """Return a value as JSON has it, of Python's own types.
 
     Raises:
-        ValidationError: it is no JSON, or JSON that the databases refuse.
+        ValidationError: it is not JSON, or JSON that the databases refuse.
     """
     return json.loads(encode(Codec(plain, None), value))
 

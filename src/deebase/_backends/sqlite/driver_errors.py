@@ -139,7 +139,7 @@ def _from_code(error: BaseException, code: int, statement: str | None) -> DeeBas
         text = str(error)
         message = next((plain for start, plain in _QUOTING.items() if text.startswith(start)), f"SQLite: {text}")
     if message == _NO_JSON:
-        made = database_error(DataError, "a value of a JSON column is no JSON", code=str(code), statement=statement)
+        made = database_error(DataError, "a text that is not JSON is read as JSON", code=str(code), statement=statement)
         made.hint = "SELECT rowid FROM t WHERE NOT json_valid(column) finds the rows"
         return made
     made = database_error(kind, message, code=str(code), statement=statement)

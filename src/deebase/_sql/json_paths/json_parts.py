@@ -103,7 +103,7 @@ class JsonValue(JsonPart):
             other: None, a bool, number, text, list or dict.
 
         Raises:
-            ValidationError: it is no JSON, or too large.
+            ValidationError: it is not JSON, or too large.
 
         Example:
             ```python
