@@ -251,6 +251,17 @@ def _not_again(source: TableContext, where: Mapping[str, Any], keywords: Mapping
     return keywords
 
 
+def _must_be_expression(source: TableContext, where: Any) -> None:
+    if hasattr(where, "__clause_element__") or isinstance(where, (sa.ClauseElement, SqlExpression)):
+        return
+    raise ValidationError(
+        f"{source.model.name}: where is a dict, SQL text, an expression or a list of conditions, "
+        f"not {type(where).__name__}",
+        field="where",
+        hint="t(where={'age': 30}), t(where='age > ?', params=[30]), or t(t.c.age > 30)",
+    )
+
+
 def _without(keywords: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return {key: value for key, value in keywords.items() if key != name}
 
@@ -279,6 +290,7 @@ def conditions(
     if isinstance(where, (list, tuple)):
         args, where = (*args, *cast("Sequence[Any]", where)), None
     elif where is not None and not isinstance(where, (str, Mapping)):
+        _must_be_expression(source, where)
         args, where = (*args, where), None
     pending = list(args)
     while pending:
