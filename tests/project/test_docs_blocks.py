@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from deebase._types.base import KINDS
 from tests.support.docs import URL_VARIABLE, Block, blocks, pages, run_blocks, run_page
 from tests.support.postgres import PostgresTestServer
 from tests.support.tree import ROOT, relative
@@ -57,6 +58,20 @@ def test_the_page_on_migrations_shows_the_draft_and_the_loss_that_it_prints(
     assert (len(drafts), len(losses)) == (1, 1)
     assert drafts[0].code.strip() in printed
     assert losses[0] in printed
+
+
+def test_the_types_of_a_page_are_forgotten() -> None:
+    code = """
+from deebase.types import ColumnType
+
+class Money: ...
+
+class MoneyType(ColumnType[Money], python=Money): ...
+"""
+    before = list(KINDS)
+    for _ in range(2):
+        run_blocks([Block(Path("page.md"), 1, code, None)])
+        assert before == KINDS
 
 
 def test_the_readme_runs_on_postgres_too(
