@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from deebase._types.base import KINDS
-from tests.support.docs import URL_VARIABLE, Block, blocks, pages, run_blocks, run_page
+from tests.support.docs import Block, blocks, is_for_all_backends, pages, run_blocks, run_page
 from tests.support.postgres import PostgresTestServer
 from tests.support.tree import ROOT, relative
 
@@ -20,16 +20,12 @@ PAGES = pages()
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 
 
-def needs_url(page: Path) -> bool:
-    return any(URL_VARIABLE in block.code for block in blocks(page) if block.reason is None)
-
-
 def runs() -> list[Any]:
     found: list[Any] = []
     for page in PAGES:
         if all(block.reason is not None for block in blocks(page)):
             continue
-        for backend in ("sqlite-file", "postgres") if needs_url(page) else ("sqlite-file",):
+        for backend in ("sqlite-file", "postgres") if is_for_all_backends(page) else ("sqlite-file",):
             found.append(pytest.param(page, backend, id=f"{relative(page)}-{backend}"))
     return found
 
@@ -41,8 +37,7 @@ def test_the_blocks_of_a_page_run_in_order(
     directory = tmp_path / "page"
     directory.mkdir()
     monkeypatch.chdir(directory)
-    monkeypatch.setenv(URL_VARIABLE, db_url)
-    run_page(page)
+    run_page(page, db_url)
 
 
 def test_the_page_on_migrations_shows_the_draft_and_the_loss_that_it_prints(
@@ -50,8 +45,7 @@ def test_the_page_on_migrations_shows_the_draft_and_the_loss_that_it_prints(
 ) -> None:
     page = ROOT / "docs/migrations.md"
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(URL_VARIABLE, "shop.db")
-    run_page(page)
+    run_page(page, "shop.db")
     printed = capsys.readouterr().out
     drafts = [block for block in blocks(page) if block.reason is not None and "draft" in block.reason]
     losses = re.findall(r"print\(error\)  # (.+)", page.read_text(encoding="utf-8"))

@@ -9,16 +9,20 @@ import json
 import re
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType
 from typing import Any
+
+import pytest
 
 from deebase._types import registry as types_by_name
 from deebase._types.base import KINDS
 from tests.support.tree import ROOT, relative
 
-#: A page that uses this environment variable is run once per backend.
+#: A page is run once per backend if it opens this database; an address takes its place.
+ADDRESS = re.compile(r'(?<=Database\()"app\.db"')
+#: A page that reads this environment variable is run once per backend, too, and is left as it is.
 URL_VARIABLE = "DATABASE_URL"
 
 _FENCE = re.compile(
@@ -83,9 +87,21 @@ def cells(notebook: Path) -> list[Block]:
     return [Block(notebook, number, source, None) for number, source in code]
 
 
-def run_page(page: Path) -> None:
-    """Run the blocks of a page as `run_blocks` does."""
-    run_blocks(blocks(page))
+def is_for_all_backends(page: Path) -> bool:
+    """Tell whether the blocks of a page leave open which database they use."""
+    code = "".join(block.code for block in blocks(page) if block.reason is None)
+    return URL_VARIABLE in code or ADDRESS.search(code) is not None
+
+
+def run_page(page: Path, url: str) -> None:
+    """Run the blocks of a page on a database, as `run_blocks` does."""
+    found = blocks(page)
+    if any(URL_VARIABLE in block.code for block in found):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(URL_VARIABLE, url)
+            run_blocks(found)
+    else:
+        run_blocks(replace(block, code=ADDRESS.sub(lambda _: repr(url), block.code)) for block in found)
 
 
 def run_blocks(chosen: Iterable[Block]) -> None:
