@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from deebase._engine.transaction import Transaction as Transaction
     from deebase._files.reports import ImportedColumn as ImportedColumn
     from deebase._files.reports import ImportReport as ImportReport
+    from deebase._tables.described_columns import Column as Column
     from deebase._tables.page import Page as Page
     from deebase._tables.query import Query as Query
     from deebase._tables.schema_editor import SchemaEditor as SchemaEditor
@@ -82,6 +83,7 @@ __all__ = [
     "BusyError",
     "Check",
     "CheckViolationError",
+    "Column",
     "ColumnName",
     "ColumnNotFoundError",
     "CommitOutcomeUnknownError",
@@ -148,6 +150,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "Column": "deebase._tables.described_columns",
     "Database": "deebase.database",
     "Hit": "deebase._tables.search",
     "Page": "deebase._tables.page",

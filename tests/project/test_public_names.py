@@ -18,6 +18,7 @@ from deebase import errors
 
 NAMES = {
     "Check",
+    "Column",
     "ColumnName",
     "Computed",
     "Database",

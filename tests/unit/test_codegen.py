@@ -34,6 +34,7 @@ from deebase import (
     dataclass_src,
 )
 from deebase._backends.schema_script import SchemaObject
+from deebase._model.default_values import NoLiteral, value_of
 from deebase._model.design import design
 from deebase._types.binary import Binary
 from deebase._types.decimals import ExactNumber
@@ -42,7 +43,6 @@ from deebase._types.moments import DateTime, Interval
 from deebase._types.number import Boolean, Float
 from deebase._types.uuid import Uuid
 from deebase.tools.codegen.creation import Contents
-from deebase.tools.codegen.default_values import NoLiteral, value_of
 from deebase.tools.codegen.line_layout import comment, docstring
 from deebase.tools.codegen.module import Outline
 from deebase.tools.codegen.module_steps import Step

@@ -14,6 +14,7 @@ from deebase._rows.advice import refuse_attribute
 from deebase._rows.makers import dataclass_of
 from deebase._sql import statements
 from deebase._sql.queries.aggregates import Aggregate
+from deebase._tables.described_columns import Column, described
 from deebase._tables.page import Page
 from deebase._tables.queries.grouped import GroupOptions, aggregate, extreme, group
 from deebase._tables.queries.grouped import values as distinct_values
@@ -119,6 +120,16 @@ class Readable(Generic[R]):
     def pks(self) -> tuple[str, ...]:
         """Names of the key columns."""
         return self._model.pks
+
+    def describe(self) -> tuple[Column, ...]:
+        """Return what is known of each column: its type, its limits, its default and what it refers to.
+
+        Example:
+            ```python
+            names = [column.name for column in users.describe() if not column.optional]
+            ```
+        """
+        return described(self._source)
 
     def dataclass(self) -> type[Any]:
         """Return the dataclass of the rows, created at the first call; handles return its instances from then on.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -13,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._model.columns import ColumnSpec
+from deebase._model.default_values import NoLiteral, default_sql, value_of
 from deebase._model.design import TableSpec, design
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import comes_with_key, serves
@@ -26,7 +26,6 @@ from deebase._types.number import Integer
 from deebase._types.registry import column_type
 from deebase.errors import ValidationError
 from deebase.tools.codegen.constraints import checks_of, indexes_of, unsaid
-from deebase.tools.codegen.default_values import NoLiteral, value_of
 from deebase.tools.codegen.module import Outline
 from deebase.tools.codegen.name_use import class_name
 from deebase.types import UNSET, ColumnName, ForeignKeyMark, Search
@@ -185,15 +184,7 @@ class TableReader:
         self.notes.append(f"the default of {name}, {self._default_sql(name)}")
 
     def _default_sql(self, name: str) -> str | None:
-        if name in self._facts:
-            return self._facts[name].default
-        clause: Any = self.model.columns[name].sa_column.server_default
-        if not isinstance(clause, sa.DefaultClause):
-            return None
-        argument: Any = clause.arg
-        text = str(getattr(argument, "text", argument))
-        # In sa.text a colon before a word has a backslash, or it would be a parameter.
-        return re.sub(r"\\:(?=\w)", ":", text) if isinstance(argument, sa.TextClause) else text
+        return default_sql(self.model.columns[name].sa_column, self._facts.get(name))
 
     def _compare_types(self, columns: tuple[ColumnSpec, ...]) -> None:
         """Note where the table that is made will differ."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from deebase._model.facts import ColumnInfo
 from deebase._sqltext.quoting import unquoted
 from deebase._types.registry import column_type
 from deebase.errors import DeeBaseError
@@ -22,6 +23,24 @@ _NULL: Final = re.compile(r"NULL(?:::[\w \"().,]+)?", re.IGNORECASE)
 
 class NoLiteral(Exception):
     """The SQL is more than a literal."""
+
+
+def default_sql(column: sa.Column[Any], info: ColumnInfo | None) -> str | None:
+    """Return the DEFAULT clause of a column as SQL; None for none.
+
+    Args:
+        column: the column.
+        info: what was read of it from the database; None if it was not.
+    """
+    if info is not None:
+        return info.default
+    clause: Any = column.server_default
+    if not isinstance(clause, sa.DefaultClause):
+        return None
+    argument: Any = clause.arg
+    text = str(getattr(argument, "text", argument))
+    # In sa.text a colon before a word has a backslash, or it would be a parameter.
+    return re.sub(r"\\:(?=\w)", ":", text) if isinstance(argument, sa.TextClause) else text
 
 
 def value_of(sql: str, kind: sa.types.TypeEngine[Any]) -> Any:
