@@ -1,0 +1,54 @@
+"""A database in the browser: ``studio`` is an ASGI app that shows it. It needs ``pip install 'deebase[web]'``.
+
+Everything here uses the public interface of DeeBase alone.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from deebase import InvalidOperationError
+
+if TYPE_CHECKING:
+    from deebase.web._studio.app import studio as studio
+
+__all__ = ["studio"]
+
+#: Public name -> its module.
+_PLACES = {"studio": "deebase.web._studio.app"}
+_NEEDED = ("starlette", "jinja2", "uvicorn", "python_multipart")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    require_extra()
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__]
+
+
+def require_extra() -> None:
+    """Check that the packages of the extra are installed.
+
+    Raises:
+        InvalidOperationError: one of them is not.
+
+    Example:
+        ```python
+        from deebase.web import require_extra
+
+        require_extra()
+        ```
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise InvalidOperationError(
+            f"the studio needs packages that are not installed: {', '.join(missing)}",
+            operation="studio",
+            hint="pip install 'deebase[web]'",
+        )
