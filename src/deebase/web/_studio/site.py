@@ -17,7 +17,9 @@ from deebase import (
     BusyError,
     ColumnNotFoundError,
     Database,
+    DataError,
     DeeBaseError,
+    InvalidOperationError,
     NotFoundError,
     QueryTimeoutError,
     Table,
@@ -38,6 +40,8 @@ _STATUS: tuple[tuple[type[DeeBaseError], int], ...] = (
     (ColumnNotFoundError, 404),
     (NotFoundError, 404),
     (ValidationError, 400),
+    (DataError, 400),
+    (InvalidOperationError, 400),
     (QueryTimeoutError, 504),
     (BusyError, 503),
 )
@@ -75,6 +79,7 @@ class Site:
         self.title = title
         self.protection = protection
         self.limits = limits
+        self._reading = asyncio.Lock()
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -109,6 +114,17 @@ class Site:
         """
         return self.db.v[name].rows_as(dict) if name in self.db.v else self.db.t[name].rows_as(dict)
 
+    @staticmethod
+    def table_path(name: str) -> str:
+        """Return the path of the page of a table, after that of the studio."""
+        return f"/table/{encoded(name)}"
+
+    async def known(self) -> None:
+        """Read the schema, unless the database knows tables already."""
+        async with self._reading:
+            if not any(self.names()):
+                await self.db.reflect()
+
     # -- pages ---------------------------------------------------------------------------------
 
     def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
@@ -117,7 +133,8 @@ class Site:
         text = self._templates.get_template(template).render(
             root=root,
             site=self,
-            table_url=lambda name: f"{root}/table/{encoded(name)}",
+            table_path=self.table_path,
+            encoded=encoded,
             csrf=self.protection.csrf_token(request),
             **values,
         )
@@ -134,6 +151,7 @@ class Site:
         async def answer(request: Request) -> Response:
             try:
                 async with asyncio.timeout(limit):
+                    await self.known()
                     return await show(request)
             except TimeoutError:
                 return self.message(request, 504, f"The page took longer than {limit:g} seconds.", "Narrow the filter.")
