@@ -23,6 +23,7 @@ class Reference:
         table: the table that it refers to.
         target: the column there.
         label: the expression of the label; None where the other table has no column of text.
+        found: the expression of the value in the other table, NULL where no such row exists; None if it cannot be read.
         leads_to_key: whether the value is the key of the other row.
     """
 
@@ -30,6 +31,7 @@ class Reference:
     table: str
     target: str
     label: Any
+    found: Any
     leads_to_key: bool
 
 
@@ -59,19 +61,19 @@ def references_of(site: Site, fields: Fields, shown: Iterable[str]) -> dict[str,
             continue
         is_key = other.handle.pks == (target[1],)
         if is_key or _is_unique(other.handle, target[1]):
-            found[name] = Reference(name, target[0], target[1], _label(handle, name, other), is_key)
+            found[name] = Reference(name, *target, *_expressions(handle, name, other, target[1]), is_key)
     return found
 
 
-def _label(handle: Table[dict[str, Any]], name: str, other: Fields) -> Any:
+def _expressions(handle: Table[dict[str, Any]], name: str, other: Fields, target: str) -> tuple[Any, Any]:
+    """Return the label of the other row, and its value, as columns of a join."""
     label = label_column(other)
-    if label is None:
-        return None
     try:
-        return handle.fk[name].c[label]
+        columns = handle.fk[name].c
     except DeeBaseError:
         # The column is part of several foreign keys.
-        return None
+        return None, None
+    return None if label is None else columns[label], columns[target]
 
 
 def _is_unique(handle: Any, column: str) -> bool:

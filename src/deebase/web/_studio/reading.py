@@ -90,8 +90,9 @@ class RowReader:
                 column = sa.func.substr(column, 1, BYTES + 1)
             chosen[f"c{number}"] = self.site.db.sql(column) if kind in ("text", "binary") else column
             reference = self.references.get(name)
-            if reference is not None and reference.label is not None:
-                chosen[f"l{number}"] = reference.label
+            if reference is not None:
+                related = {f"l{number}": reference.label, f"e{number}": reference.found}
+                chosen |= {title: column for title, column in related.items() if column is not None}
         if self.fields.has_pages:
             chosen |= {f"k{number}": columns[name] for number, name in enumerate(self.fields.handle.pks)}
         return chosen
@@ -155,8 +156,9 @@ class RowReader:
         cells: list[tuple[Cell, Cell | None]] = []
         for number, name in enumerate(self.shown):
             value, label = row[f"c{number}"], row.get(f"l{number}")
-            made = cell(value, self.longest, self.link_of(name, value))
-            # A label is found by a join, so that only a row that exists has one.
+            # A value may refer to a row that does not exist.
+            exists = row.get(f"e{number}", value) is not None
+            made = cell(value, self.longest, self.link_of(name, value) if exists else None)
             cells.append((made, None if label is None else Cell(shortened(str(label), 60)[0], "label", made.link)))
         return ShownRow(None if key is None else encoded_key(key), cells)
 

@@ -199,7 +199,7 @@ class RowPage:
         counts: list[Any] = []
         for number, (table, column, target) in enumerate(keys):
             columns: Any = self._site.named(table).c
-            some: Any = sa.select(sa.literal_column("1").label("one")).where(columns[column] == row[target])
+            some: Any = sa.select(columns[column]).where(columns[column] == row[target])
             counts.append(
                 sa.select(sa.func.count())
                 .select_from(some.limit(COUNTED + 1).subquery())
