@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from deebase._sql.limits import Limits
 from deebase._sql.read_only import OPERATION, read_query, refused
 from deebase._sqltext.dialects import POSTGRES
 from deebase.errors import InvalidOperationError
 
 #: With this setting, quotes and backslashes have the meaning that our tokenizer assumes.
 _SETTINGS = "SET LOCAL standard_conforming_strings = on"
+#: The server ends each step of the statement after it.
+_TIME_LIMIT = "; SET LOCAL statement_timeout = {milliseconds}"
 _QUERY = "DECLARE deebase_read NO SCROLL CURSOR FOR "
 #: Functions of the server that are volatile for reasons other than side effects.
 _HARMLESS = (
@@ -56,18 +59,21 @@ LIMIT 1
 """
 
 
-async def check_reads(driver: Any, sql: str) -> None:
+async def check_reads(driver: Any, sql: str, limits: Limits) -> None:
     """Refuse a statement that could do more than read.
 
     Args:
         driver: asyncpg's connection, in a READ ONLY transaction.
         sql: the statement, with $1 for parameters.
+        limits: its limits, of which the server watches the time.
 
     Raises:
         InvalidOperationError: it is not a query, or calls a function that may have side effects.
     """
     found = read_query(sql, POSTGRES)
-    await driver.execute(_SETTINGS)
+    seconds = limits.seconds
+    limit = "" if seconds is None else _TIME_LIMIT.format(milliseconds=max(round(seconds * 1000), 1))
+    await driver.execute(_SETTINGS + limit)
     # Report errors of the statement first: the longer text below has other positions.
     await driver.prepare(sql)
     if found.query is not None:
