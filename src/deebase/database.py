@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import os
 
     import sqlalchemy as sa
+    from sqlalchemy.engine import Dialect
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from deebase._files.options import Reading
@@ -205,6 +206,11 @@ class Database:
     def engine(self) -> AsyncEngine:
         """SQLAlchemy's AsyncEngine of this database, in the running event loop."""
         return self._core.executor.engine
+
+    @property
+    def dialect(self) -> Dialect:
+        """SQLAlchemy's Dialect of this database, to compile statements of your own."""
+        return self._core.dialect
 
     @property
     def metadata(self) -> sa.MetaData:

@@ -36,7 +36,9 @@ _NEXT = """\
 
 @click.command(cls=Command, example="deebase tour")
 @click.option("--url", help="Path or URL of the database; a temporary SQLite file by default.")
-@click.option("--keep", type=click.Path(dir_okay=False, path_type=Path), help="Keep the tables in this new SQLite file.")
+@click.option(
+    "--keep", type=click.Path(dir_okay=False, path_type=Path), help="Keep the tables in this new SQLite file."
+)
 def tour(url: str | None, keep: Path | None) -> None:
     """Show what DeeBase does, on real data.
 

@@ -51,7 +51,7 @@ def sql_code(site: Site, fields: Fields, state: TableState) -> str | None:
         select = select.order_by(*[columns[name] for name in fields.handle.pks if name != state.sort])
     select = select.limit(state.size(fields))
     try:
-        text = str(select.compile(dialect=site.db.engine.dialect, compile_kwargs={"literal_binds": True}))
+        text = str(select.compile(dialect=site.db.dialect, compile_kwargs={"literal_binds": True}))
     except (SQLAlchemyError, DeeBaseError, NotImplementedError):
         # A value that has no literal.
         return None

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deebase import DatabaseSize, DeeBaseError
 from deebase.web._studio.rendering import sized
 from deebase.web._studio.site import Site
 
@@ -29,7 +26,7 @@ class DatabasePage:
         """Show the list of tables and views, or those whose name holds a text."""
         tables, views = self._site.names()
         search = request.query_params.get("q", "").strip()[:100]
-        size = await self._size()
+        size = await self._site.size()
         return self._site.render(
             request,
             "database.html",
@@ -40,14 +37,6 @@ class DatabasePage:
             size=size,
             sized=sized,
         )
-
-    async def _size(self) -> DatabaseSize | None:
-        try:
-            async with asyncio.timeout(self._site.limits.facet_seconds):
-                return await self._site.db.size()
-        except (TimeoutError, DeeBaseError):
-            # The list is worth more than the numbers beside it.
-            return None
 
     async def diagram(self, request: Request) -> Response:
         """Show the tables and their foreign keys as a picture with links."""

@@ -143,7 +143,12 @@ class Facets:
         counts = {row["range"]: row["n"] for row in rows}
         most = max([*counts.values(), 1])
         values = [
-            Value(f"{_short(a)} – {_short(b)}", counts.get(n, 0), self._between(column, a, b), counts.get(n, 0) / most)
+            Value(
+                f"{_short(a)} \N{EN DASH} {_short(b)}",
+                counts.get(n, 0),
+                self._between(column, a, b),
+                counts.get(n, 0) / most,
+            )
             for n, (a, b) in enumerate(pairwise(edges))
         ]
         return Distribution(column, "histogram", values)

@@ -43,7 +43,8 @@ def label_column(fields: Fields) -> str | None:
         if wanted in by_name:
             return by_name[wanted]
     named = [name for name in texts if name.lower().endswith(("name", "title"))]
-    return next(iter(named or texts), None)
+    # Of several other texts, none says what the row is.
+    return named[0] if named else texts[0] if len(texts) == 1 else None
 
 
 def references_of(site: Site, fields: Fields, shown: Iterable[str]) -> dict[str, Reference]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from deebase import DeeBaseError, NotFoundError
 from deebase.web._studio.addresses import decoded, decoded_key
-from deebase.web._studio.columns import Fields
+from deebase.web._studio.columns import Fields, Kind
 from deebase.web._studio.exports import download_headers
 from deebase.web._studio.labels import label_column, references_of
 from deebase.web._studio.reading import RowReader, ShownRow, row_address
@@ -54,6 +54,7 @@ class Children:
         address: of all of them.
         names: of the columns that are shown.
         rows: the first ones.
+        kinds: of the columns.
         path: of the other table.
     """
 
@@ -64,6 +65,7 @@ class Children:
     path: str
     names: list[str] = field(default_factory=list[str])
     rows: list[ShownRow] = field(default_factory=list[ShownRow])
+    kinds: Mapping[str, Kind] = field(default_factory=dict[str, Kind])
 
 
 class RowPage:
@@ -188,6 +190,7 @@ class RowPage:
         return [
             (name, column.name, column.references[1])
             for name in self._site.names()[0]
+            if self._site.db.t[name].foreign_keys
             for column in self._site.named(name).describe()
             if column.references is not None
             and column.references[0] == fields.handle.name
@@ -234,4 +237,5 @@ class RowPage:
             children.path,
             names,
             [reader.row(row) for row in rows],
+            other.kinds,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from deebase import (
     BusyError,
     ColumnNotFoundError,
     Database,
+    DatabaseSize,
     DataError,
     DeeBaseError,
     InvalidOperationError,
@@ -24,6 +26,7 @@ from deebase import (
     QueryTimeoutError,
     Table,
     TableNotFoundError,
+    TableSize,
     ValidationError,
     View,
 )
@@ -31,6 +34,8 @@ from deebase.web._studio.addresses import decoded, encoded
 from deebase.web.security import Protection
 
 HERE = Path(__file__).parent
+#: How long the sizes of tables are kept.
+SIZE_SECONDS = 30.0
 logger = logging.getLogger("deebase.web")
 
 Page = Callable[[Request], Awaitable[Response]]
@@ -80,6 +85,8 @@ class Site:
         self.protection = protection
         self.limits = limits
         self._reading = asyncio.Lock()
+        self._size: DatabaseSize | None = None
+        self._size_at = 0.0
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -118,6 +125,21 @@ class Site:
     def table_path(name: str) -> str:
         """Return the path of the page of a table, after that of the studio."""
         return f"/table/{encoded(name)}"
+
+    async def size(self) -> DatabaseSize | None:
+        """Return the size of the database and its tables, which may be some seconds old; None if it takes too long."""
+        if self._size is None or time.monotonic() - self._size_at > SIZE_SECONDS:
+            try:
+                async with asyncio.timeout(self.limits.facet_seconds):
+                    self._size, self._size_at = await self.db.size(), time.monotonic()
+            except (TimeoutError, DeeBaseError):
+                # A page is worth more than the numbers on it.
+                return None
+        return self._size
+
+    def last_size(self, table: str) -> TableSize | None:
+        """Return the size of a table if it was read lately."""
+        return None if self._size is None else self._size.tables.get(table)
 
     async def known(self) -> None:
         """Read the schema, unless the database knows tables already."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from typing import Any
 
 from starlette.requests import Request
@@ -62,7 +63,7 @@ class TablePage:
         if shown.is_all:
             return f"{len(shown.rows):,} {'row' if len(shown.rows) == 1 else 'rows'}"
         if not state.counted:
-            return None
+            return None if state.filters or state.search else self._estimate(fields)
         conditions = [item.condition(fields) for item in state.filters]
         try:
             async with asyncio.timeout(self._site.limits.facet_seconds * 2):
@@ -71,6 +72,12 @@ class TablePage:
                 return f"{await fields.handle.count(*conditions):,} rows"
         except TimeoutError:
             return "too many rows to count in time"
+
+    def _estimate(self, fields: Fields) -> str | None:
+        size = self._site.last_size(fields.handle.name)
+        if size is None or size.rows is None:
+            return None
+        return f"{'' if size.exact else '≈ '}{size.rows:,} rows"
 
     async def _panel(self, fields: Fields, state: TableState, facets: Facets, name: str) -> dict[str, Any]:
         """Return what the panel of a column shows."""
@@ -97,6 +104,8 @@ class _Input:
         self.value = ", ".join(found[0].texts) if found else ""
         self.is_set = bool(found)
         python: Any = column.type.python
+        #: The browser's own input of a day.
+        self.type = "date" if operator.code != "in" and python is dt.date else None
         self.choices: list[str] = []
         if operator.code in ("is", "not"):
             if column.choices:
