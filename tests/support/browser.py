@@ -19,55 +19,9 @@ BASE = "http://127.0.0.1:8000"
 STATEMENTS, BYTES = 6, 60 * 1024
 #: A name and a value that a page must escape.
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>"
-_ALLOWED_TAGS = frozenset(
-    [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "link",
-        "script",
-        "body",
-        "header",
-        "main",
-        "section",
-        "nav",
-        "aside",
-        "h1",
-        "h2",
-        "h3",
-        "p",
-        "a",
-        "ul",
-        "li",
-        "dl",
-        "dt",
-        "dd",
-        "div",
-        "span",
-        "pre",
-        "form",
-        "label",
-        "input",
-        "select",
-        "option",
-        "button",
-        "details",
-        "summary",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "meter",
-        "svg",
-        "g",
-        "path",
-        "rect",
-        "text",
-        "circle",
-    ]
+_ALLOWED_TAGS = re.compile(
+    "html|head|meta|title|link|script|body|header|main|section|nav|aside|h1|h2|h3|p|a|ul|li|dl|dt|dd|div|span|pre|form|"
+    "label|input|select|option|button|details|summary|table|thead|tbody|tr|th|td|meter|svg|g|path|rect|text|circle"
 )
 
 
@@ -87,7 +41,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        if tag not in _ALLOWED_TAGS:
+        if _ALLOWED_TAGS.fullmatch(tag) is None:
             self.problems.append(f"element {tag}")
         self.problems += [f"{tag} {name}" for name in given if name.startswith("on") or name == "style"]
         if tag == "script" and not given.get("src"):

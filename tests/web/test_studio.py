@@ -73,7 +73,7 @@ def place(table: str, **parameters: str) -> str:
 
 
 async def test_every_page_that_a_page_leads_to_is_small_and_answers(browser: Browser) -> None:
-    seen = await browser.crawl("/", 140)
+    seen = await browser.crawl("/", 110)
     for kind in ("/diagram", "/row/", "export.csv", "export.parquet", "facet=", "column=", "desc=", "after=", "show="):
         assert any(kind in address for address in seen), kind
 
@@ -225,7 +225,7 @@ async def test_hostile_names_and_values_are_text(db: Database) -> None:
     for name in names:
         await db.t[name].insert_all([values | {"id": n} for n in range(3)])
     async with browsing(studio(db, title=HOSTILE), db) as browser:
-        seen = await browser.crawl("/", 90)
+        seen = await browser.crawl("/", 40)
         for name in names:
             assert place(name) in seen
             page = await browser.get(place(name) + "/row/1")
