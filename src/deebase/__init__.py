@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deebase._backends.table_sizes import DatabaseSize as DatabaseSize
-    from deebase._backends.table_sizes import TableSize as TableSize
     from deebase._engine.transaction import Transaction as Transaction
     from deebase._files.reports import ImportedColumn as ImportedColumn
     from deebase._files.reports import ImportReport as ImportReport
+    from deebase._schema.database_size import DatabaseSize as DatabaseSize
+    from deebase._schema.database_size import TableSize as TableSize
     from deebase._tables.described_columns import Column as Column
     from deebase._tables.page import Page as Page
     from deebase._tables.query import Query as Query
@@ -156,13 +156,13 @@ __all__ = [
 _PLACES = {
     "Column": "deebase._tables.described_columns",
     "Database": "deebase.database",
-    "DatabaseSize": "deebase._backends.table_sizes",
+    "DatabaseSize": "deebase._schema.database_size",
     "Hit": "deebase._tables.search",
     "Page": "deebase._tables.page",
     "Query": "deebase._tables.query",
     "SchemaEditor": "deebase._tables.schema_editor",
     "SearchQuery": "deebase._tables.search",
-    "TableSize": "deebase._backends.table_sizes",
+    "TableSize": "deebase._schema.database_size",
     "Table": "deebase._tables.table",
     "ImportReport": "deebase._files.reports",
     "ImportedColumn": "deebase._files.reports",

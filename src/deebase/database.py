@@ -9,16 +9,15 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
 from deebase._backends.schemes import settings_for
-from deebase._backends.table_sizes import DatabaseSize, Sized
 from deebase._engine.core import Core
 from deebase._engine.reading import ReadingExecutor
 from deebase._engine.retry import retry
-from deebase._engine.tool_access import tools_on
 from deebase._engine.transaction import Transaction
 from deebase._model.design import design
 from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import Rows, database_html
 from deebase._rows.advice import refuse_attribute
+from deebase._schema.database_size import DatabaseSize, size_of
 from deebase._sql.limits import Limits
 from deebase._tables.accessors import DC, Row, Tables, Views
 from deebase._tables.definitions import Classes, Definitions, IfExists, ImportTarget, designs_of
@@ -692,18 +691,7 @@ class Database:
             print(size.bytes, {name: table.rows for name, table in size.tables.items()})
             ```
         """
-        core = self._core
-        tools = tools_on(core.executor)
-        quoted = core.dialect.identifier_preparer
-        tables = [
-            Sized(
-                model.name,
-                quoted.format_table(model.sa_table),
-                None if model.generated is None else quoted.quote(model.generated),
-            )
-            for model in self._described(views=False)
-        ]
-        return DatabaseSize(await tools.size_bytes(), await tools.table_sizes(tables) if tables else {})
+        return await size_of(self._core)
 
     def dataclasses(self) -> dict[str, type[Any]]:
         """Return a dataclass for each table that this Database knows, by the name of the table.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -14,10 +14,11 @@ from deebase._backends.additions import Additions
 from deebase._backends.copy_forms import Access as CopyAccess
 from deebase._backends.copy_forms import CopySource, CopyTarget, RowTransfer
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
-from deebase._backends.table_sizes import Sized, TableSize
 from deebase._model.facts import TableInfo
 from deebase.errors import InvalidOperationError
 
+#: The number of rows and the bytes of a table, each None if the database does not know it.
+Estimate: TypeAlias = tuple[int | None, int | None]
 Severity = Literal["error", "warning", "advice"]
 
 
@@ -142,8 +143,12 @@ class DatabaseTools(Protocol):
         """Return the size of the database."""
         ...
 
-    def table_sizes(self, tables: Sequence[Sized]) -> Awaitable[dict[str, TableSize]]:
-        """Return the size of tables, in a few statements whose cost does not depend on the number of rows."""
+    def table_estimates(self, quoted_names: Sequence[str]) -> Awaitable[Mapping[str, Estimate]]:
+        """Return what the database knows of tables without reading them, by their quoted names.
+
+        Returns:
+            The number of rows and the bytes of each; None for what it does not know, and no item for other tables.
+        """
         ...
 
     def index_definitions(self, name: str) -> Awaitable[list[str]]:

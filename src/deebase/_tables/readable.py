@@ -121,6 +121,12 @@ class Readable(Generic[R]):
         """Names of the key columns."""
         return self._model.pks
 
+    @property
+    def searchable(self) -> tuple[str, ...]:
+        """Names of the columns that ``search`` looks into; empty if there is no search, as for views."""
+        facts = self._source.catalog.facts(self._model.name)
+        return () if facts is None or facts.search is None else facts.search.search.columns
+
     def describe(self) -> tuple[Column, ...]:
         """Return what is known of each column: its type, its limits, its default and what it refers to.
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.copy_forms import Access as CopyAccess
-from deebase._backends.database_tools import Access, Diagnosis, FileCopies, require_header
+from deebase._backends.database_tools import Access, Diagnosis, Estimate, FileCopies, require_header
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
 from deebase._backends.sqlite.copying.backup_files import copy_in, copy_out, require_sound
 from deebase._backends.sqlite.copying.copy_source import SqliteSource
@@ -19,7 +19,6 @@ from deebase._backends.sqlite.copying.copy_target import SqliteTarget
 from deebase._backends.sqlite.copying.file_copies import SqliteFileCopies
 from deebase._backends.sqlite.inventory import LISTED
 from deebase._backends.sqlite.script import known_script, read_script, recreation
-from deebase._backends.table_sizes import COUNTED, Sized, TableSize, bounded_counts
 from deebase._model.facts import TableInfo
 from deebase.errors import DatabaseError
 
@@ -73,26 +72,16 @@ class SqliteTools:
         """Return the size of the database file."""
         return int(await self._one("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"))
 
-    async def table_sizes(self, tables: Sequence[Sized]) -> dict[str, TableSize]:
-        """Count the rows of small tables; the others have the number of ANALYZE, or that of their last row."""
-        counts = await bounded_counts(self._access.read, tables)
-        large = [table for table in tables if (counts[table.name] or 0) > COUNTED]
-        estimates = await self._analyzed() if large else {}
-        for table in large:
-            if table.name not in estimates and table.counter is not None:
-                last = await self._one(f"SELECT max({table.counter}) FROM {table.quoted}")
-                estimates[table.name] = last if isinstance(last, int) else 0
-        return {
-            name: TableSize(count if count is None else max(count, estimates.get(name, 0)), (count or 0) <= COUNTED)
-            for name, count in counts.items()
-        }
-
-    async def _analyzed(self) -> dict[str, int]:
-        """Return the number of rows of the tables that ANALYZE has seen."""
+    async def table_estimates(self, quoted_names: Sequence[str]) -> dict[str, Estimate]:
+        """Return the number of rows that ANALYZE has seen."""
         if not await self._access.read("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'", []):
             return {}
         rows = await self._access.read("SELECT tbl, CAST(stat AS INTEGER) FROM sqlite_stat1", [])
-        return {str(name): int(number) for name, number in rows if number is not None}
+        found = {self._quoted(str(name)): (int(number), None) for name, number in rows if number is not None}
+        return {name: found[name] for name in quoted_names if name in found}
+
+    def _quoted(self, name: str) -> str:
+        return self._access.url.get_dialect()().identifier_preparer.quote(name)
 
     async def index_definitions(self, name: str) -> list[str]:
         rows = await self._access.read("SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", [name])

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from deebase import DeeBaseError, Table
-from deebase.web._studio.columns import Fields
 from deebase.web._studio.site import Site
 from deebase.web._studio.state import TableState
+from deebase.web._studio.table_fields import Fields
 
 
 def python_code(fields: Fields, state: TableState) -> str:

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deebase import InvalidOperationError, Table, ValidationError
-from deebase.web._studio.columns import Fields
 from deebase.web._studio.site import Site
 from deebase.web._studio.state import TableState
+from deebase.web._studio.table_fields import Fields
 
 Format = Literal["csv", "json", "ndjson", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)

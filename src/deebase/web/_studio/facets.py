@@ -13,11 +13,11 @@ import sqlalchemy as sa
 
 from deebase import DeeBaseError
 from deebase.queries import count, day, max_, min_, month, year
-from deebase.web._studio.columns import Fields
 from deebase.web._studio.labels import Reference, references_of
 from deebase.web._studio.rendering import cell
 from deebase.web._studio.site import Site
 from deebase.web._studio.state import TableState
+from deebase.web._studio.table_fields import Fields
 
 #: Values that are shown, and bars of a histogram.
 MOST, BARS = 10, 12

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase import ValidationError
-from deebase.web._studio.columns import LONGEST, Fields, Kind
+from deebase.web._studio.table_fields import LONGEST, Fields, Kind
 
 #: Filters of a page.
 MOST = 12

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from deebase import DeeBaseError, Table
-from deebase.web._studio.columns import Fields
 from deebase.web._studio.site import Site
+from deebase.web._studio.table_fields import Fields
 
 #: Names of columns that say what a row is, the best first.
 _NAMES = ("name", "title", "label", "username", "email", "code", "slug", "subject", "headline")

@@ -13,12 +13,12 @@ from starlette.responses import Response
 
 from deebase import DeeBaseError, NotFoundError
 from deebase.web._studio.addresses import decoded, decoded_key
-from deebase.web._studio.columns import Fields, Kind
 from deebase.web._studio.exports import download_headers
 from deebase.web._studio.labels import label_column, references_of
-from deebase.web._studio.reading import RowReader, ShownRow, row_address
 from deebase.web._studio.rendering import Cell, cell, written
+from deebase.web._studio.shown_rows import RowReader, ShownRow, row_address
 from deebase.web._studio.site import Site
+from deebase.web._studio.table_fields import Fields, Kind
 
 #: Characters of all values of the page.
 CHARACTERS, LONGEST = 24_000, 6_000

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from deebase.web._studio.columns import ORDERED, Fields
 from deebase.web._studio.filters import Filter, filters_of
+from deebase.web._studio.table_fields import ORDERED, Fields
 
 #: Columns that are shown unless others are chosen, columns of a page at most, and facets of a page.
 SHOWN, MOST_COLUMNS, MOST_FACETS = 12, 40, 2

@@ -11,14 +11,14 @@ from starlette.responses import RedirectResponse, Response
 
 from deebase import Column, Table
 from deebase.web._studio.charts import chart_svg
-from deebase.web._studio.columns import ORDERED, Fields
 from deebase.web._studio.copies import python_code, sql_code
 from deebase.web._studio.exports import FORMATS
 from deebase.web._studio.facets import Distribution, Facets
 from deebase.web._studio.filters import OPERATORS, Operator
-from deebase.web._studio.reading import ShownRows, rows_of
+from deebase.web._studio.shown_rows import ShownRows, rows_of
 from deebase.web._studio.site import Site
 from deebase.web._studio.state import MOST_COLUMNS, TableState
+from deebase.web._studio.table_fields import ORDERED, Fields
 
 
 class TablePage:
@@ -52,7 +52,7 @@ class TablePage:
             number=await self._number(fields, state, shown),
             panel=None if state.focus is None else await self._panel(fields, state, facets, state.focus),
             facets=[await facets.values(name) for name in state.facets],
-            searchable=isinstance(fields.handle, Table) and bool(fields.handle.searchable),
+            searchable=bool(fields.handle.searchable),
             python=python_code(fields, state),
             sql=sql_code(self._site, fields, state),
             formats=FORMATS,

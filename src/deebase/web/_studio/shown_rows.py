@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from deebase import DeeBaseError, InvalidOperationError, Table
 from deebase.web._studio.addresses import encoded_key
-from deebase.web._studio.columns import Fields
 from deebase.web._studio.labels import Reference, references_of
 from deebase.web._studio.rendering import Cell, cell, shortened
 from deebase.web._studio.site import Site
 from deebase.web._studio.state import FURTHEST, TableState
+from deebase.web._studio.table_fields import Fields
 
 #: Characters of all cells of a page, and of one cell.
 CHARACTERS, LONGEST, SHORTEST = 16_000, 160, 24
