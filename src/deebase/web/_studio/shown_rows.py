@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,13 +89,37 @@ class RowReader:
             elif kind == "binary":
                 column = sa.func.substr(column, 1, BYTES + 1)
             chosen[f"c{number}"] = self.site.db.sql(column) if kind in ("text", "binary") else column
+        return chosen | (self._keys() if self.fields.has_pages else self._related())
+
+    def _keys(self) -> dict[str, Any]:
+        columns: Any = self.fields.handle.c
+        return {f"k{number}": columns[name] for number, name in enumerate(self.fields.handle.pks)}
+
+    def _related(self) -> dict[str, Any]:
+        """Return the labels of the rows that a row refers to, and whether these exist: columns of joins."""
+        chosen: dict[str, Any] = {}
+        for number, name in enumerate(self.shown):
             reference = self.references.get(name)
             if reference is not None:
                 related = {f"l{number}": reference.label, f"e{number}": reference.found}
                 chosen |= {title: column for title, column in related.items() if column is not None}
-        if self.fields.has_pages:
-            chosen |= {f"k{number}": columns[name] for number, name in enumerate(self.fields.handle.pks)}
         return chosen
+
+    async def _with_labels(self, rows: Sequence[dict[str, Any]]) -> list[ShownRow]:
+        """Return rows as they are shown, with the labels of all of them, which one statement reads.
+
+        Joins in the statement of the page would be made for each row of the table if the database has to sort it.
+        """
+        related, keys = self._related(), self._keys()
+        if not related or not rows:
+            return [self.row(row) for row in rows]
+        if len(keys) == 1:
+            same = next(iter(keys.values())).in_([row["k0"] for row in rows])
+        else:
+            same = sa.or_(*[sa.and_(*[column == row[title] for title, column in keys.items()]) for row in rows])
+        found = {_identity(labels, keys): labels for labels in await self.fields.handle(same, select=keys | related)}
+        nothing = dict.fromkeys(related)
+        return [self.row(row | found.get(_identity(row, keys), nothing)) for row in rows]
 
     async def page(self, state: TableState, conditions: Sequence[Any]) -> ShownRows:
         """Return a page of rows."""
@@ -108,7 +132,7 @@ class RowReader:
             *conditions, select=self.selection(), order_by=state.order(), size=size, after=state.after
         )
         return ShownRows(
-            [self.row(row) for row in page.rows],
+            await self._with_labels(page.rows),
             None if page.next is None else state.staying(after=page.next),
             None if page.previous is None else state.staying(after=page.previous),
             page.next is None and page.previous is None,
@@ -135,7 +159,7 @@ class RowReader:
         for hit in hits:
             row = {f"c{number}": hit[name] for number, name in enumerate(self.shown)}
             rows.append(row | {f"k{number}": hit[name] for number, name in enumerate(handle.pks)})
-        return self._numbered(state, [self.row(row) for row in rows], size)
+        return self._numbered(state, await self._with_labels(rows) if handle.pks else [*map(self.row, rows)], size)
 
     def _numbered(self, state: TableState, rows: list[ShownRow], size: int) -> ShownRows:
         has_more = len(rows) > size
@@ -168,6 +192,11 @@ class RowReader:
         if reference is None or value is None:
             return None
         return row_address(self.site, reference.table, reference.target, value, reference.leads_to_key)
+
+
+def _identity(row: Mapping[str, Any], keys: Iterable[str]) -> str:
+    # Values of a key, such as arrays, need not be hashable.
+    return repr([row[title] for title in keys])
 
 
 def row_address(site: Site, table: str, column: str, value: Any, leads_to_key: bool) -> str | None:

@@ -62,7 +62,8 @@ class TablePage:
         """Return how many rows match, in words; None if that is not known."""
         if shown.is_all:
             return f"{len(shown.rows):,} {'row' if len(shown.rows) == 1 else 'rows'}"
-        if not state.counted:
+        # The panel takes the statements that counting would.
+        if not state.counted or state.focus is not None:
             return None if state.filters or state.search else self._estimate(fields)
         conditions = [item.condition(fields) for item in state.filters]
         try:
