@@ -11,6 +11,7 @@ from deebase._sql.statement import Statement
 from deebase.errors import DatabaseError
 
 if TYPE_CHECKING:
+    from deebase._backends.database_tools import Estimate
     from deebase._engine.core import Core
     from deebase._engine.executor import Executor
     from deebase._rows.model import TableModel
@@ -57,7 +58,7 @@ async def size_of(core: Core) -> DatabaseSize:
     tools, preparer = tools_on(core.executor), core.dialect.identifier_preparer
     models = [core.catalog.model(name) for name in core.catalog.names(views=False)]
     quoted = {model.name: preparer.format_table(model.sa_table) for model in models}
-    estimates = await tools.table_estimates(list(quoted.values())) if models else {}
+    estimates: Mapping[str, Estimate] = await tools.table_estimates(list(quoted.values())) if models else {}
     uncounted = [name for name, sql in quoted.items() if (estimates.get(sql, (None, None))[0] or 0) <= COUNTED]
     counts = await _counts(core.executor, [(name, quoted[name]) for name in uncounted])
     sizes: dict[str, TableSize] = {}

@@ -96,7 +96,7 @@ class Filter:
         if self.code == "has":
             written = column if fields.kinds[self.column] == "text" else sa.cast(column, sa.Text)
             return written.icontains(self.texts[0], autoescape=True)
-        values = [value for text in self.texts for value in values_of(fields, self.column, text)]
+        values: list[Any] = [value for text in self.texts for value in values_of(fields, self.column, text)]
         if dialect is not None:
             kind = fields.columns[self.column].type
             values = [sa.literal_column(kind.literal(value, dialect)) for value in values]
