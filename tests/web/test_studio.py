@@ -35,6 +35,7 @@ class Book:
     day: date | None
     meta: dict[str, Any] | None = None
     cover: bytes | None = None
+    pages: int | None = None
 
 
 BOOKS = 130
@@ -54,6 +55,7 @@ async def library(db: Database) -> Database:
             "on_sale": n % 3 == 0,
             "day": date(2020, 1 + n % 12, 1),
             "meta": {"n": n, "long": "x" * 3000} if n == 1 else None,
+            "pages": None if n % 2 else n % 50,
             "cover": bytes(range(256)) * 4 if n == 1 else None,
         }
         for n in range(1, BOOKS + 1)
@@ -154,6 +156,14 @@ async def test_a_column_has_a_panel_with_a_chart(browser: Browser) -> None:
     ranges = [link for link in numbers.links if "from.price=" in link]
     assert len(ranges) == 12
     assert "1 – " not in ranges[0]
+    # An empty value is in no range, and a filter finds what the range counts.
+    ids = await browser.get(place("book", column="author_id", **{"to.id": "50"}))
+    assert "Ada 45" in ids.text
+    pages = await browser.get(place("book", column="pages"))
+    ranges = [link for link in pages.links if "from.pages=" in link and "to.pages=" in link]
+    assert "0 \N{EN DASH} 4 8" in pages.text
+    found = await browser.get(f"/table/book{ranges[0].replace('column=pages', 'count=1')}")
+    assert len([link for link in found.links if "/table/book/row/" in link]) == 8
     months = await browser.get(place("book", column="day"))
     assert 'class="line"' in months.response.text
     assert "2020-01" in months.text

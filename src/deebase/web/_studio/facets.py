@@ -21,6 +21,8 @@ from deebase.web._studio.table_fields import Fields
 
 #: Values that are shown, and bars of a histogram.
 MOST, BARS = 10, 12
+#: Periods of a line.
+MOST_PERIODS = 80
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ class Facets:
         except DeeBaseError as error:
             return Distribution(column, problem=error.message)
 
-    async def _group(self, by: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
-        where = self._where or None
+    async def _group(self, by: dict[str, Any], *conditions: Any, **options: Any) -> list[dict[str, Any]]:
+        where = [*self._where, *conditions] or None
         return await self._fields.handle.group(by, n=count(), where=where, **options)
 
     async def _frequent(self, column: str) -> Distribution:
@@ -139,9 +141,12 @@ class Facets:
         edges = _edges(low, high)
         expression = self._fields.handle.c[column]
         numbered = sa.case(*[(expression < edge, n) for n, edge in enumerate(edges[1:-1])], else_=len(edges) - 2)
-        rows = await self._group({"range": numbered}, having=None)
+        rows = await self._group({"range": numbered}, expression.is_not(None))
         counts = {row["range"]: row["n"] for row in rows}
         most = max([*counts.values(), 1])
+        # Both ends of a filter belong to it.
+        last = 1 if isinstance(low, int) else 0
+        ranges = [(a, b - last) for a, b in pairwise(edges)]
         values = [
             Value(
                 f"{_short(a)} \N{EN DASH} {_short(b)}",
@@ -149,7 +154,7 @@ class Facets:
                 self._between(column, a, b),
                 counts.get(n, 0) / most,
             )
-            for n, (a, b) in enumerate(pairwise(edges))
+            for n, (a, b) in enumerate(ranges)
         ]
         return Distribution(column, "histogram", values)
 
@@ -166,13 +171,10 @@ class Facets:
             return Distribution(column, "line")
         days = (dt.date(high.year, high.month, high.day) - dt.date(low.year, low.month, low.day)).days
         period, length = (day, 10) if days <= 62 else (month, 7) if days <= 1500 else (year, 4)
-        rows = await self._group({"period": period(column)}, order_by="period", limit=80)
+        is_given = self._fields.handle.c[column].is_not(None)
+        rows = await self._group({"period": period(column)}, is_given, order_by="period", limit=MOST_PERIODS)
         most = max([row["n"] for row in rows], default=1)
-        values = [
-            Value(str(row["period"])[:length], row["n"], None, row["n"] / most)
-            for row in rows
-            if row["period"] is not None
-        ]
+        values = [Value(str(row["period"])[:length], row["n"], None, row["n"] / most) for row in rows]
         return Distribution(column, "line", values)
 
 
