@@ -121,15 +121,21 @@ class Readable(Generic[R]):
         """Names of the key columns."""
         return self._model.pks
 
-    def describe(self) -> tuple[Column, ...]:
+    def describe(self, *names: str) -> tuple[Column, ...]:
         """Return what is known of each column: its type, its limits, its default and what it refers to.
+
+        Args:
+            *names: columns, and paths to those of related rows; all columns of the table if none is given.
+
+        Raises:
+            SchemaError: a name is not a column.
 
         Example:
             ```python
-            names = [column.name for column in users.describe() if not column.optional]
+            required = [column.name for column in users.describe() if not column.optional]
             ```
         """
-        return described(self._source)
+        return described(self._source, names)
 
     def dataclass(self) -> type[Any]:
         """Return the dataclass of the rows, created at the first call; handles return its instances from then on.
