@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deebase._engine.context import TableContext
-from deebase._model.default_values import NoLiteral, default_sql, value_of
 from deebase._model.facts import ColumnInfo
 from deebase._rows.model import ColumnModel
 from deebase._sql.queries.paths import is_path, path_column
 from deebase._types.base import ColumnType
 from deebase._types.choices import Choice
 from deebase._types.decimals import ExactNumber, places_of
+from deebase._types.default_values import NoLiteral, default_sql, value_of
 from deebase._types.number import Integer
 from deebase._types.registry import column_type
 from deebase._types.text import String
@@ -101,7 +101,7 @@ def _described(source: TableContext, name: str) -> Column:
 
 
 def _default(column: ColumnModel, info: ColumnInfo | None) -> Any:
-    sql = default_sql(column.sa_column, info)
+    sql = default_sql(column.sa_column) if info is None else info.default
     if sql is None:
         return UNSET
     try:

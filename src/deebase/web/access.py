@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from deebase import ConfigurationError, SchemaError, Table, ValidationError, View
 
 #: A table or a view.
 Source = Table[Any] | View[Any]
-S = TypeVar("S", Table[Any], View[Any])
 Scope = Callable[[Any], Any] | Mapping[str, Any] | None
 
 
@@ -126,11 +125,13 @@ def _must_be_paths(source: Source, paths: tuple[str, ...]) -> None:
         ) from error
 
 
-async def scoped(source: S, access: Access, user: Any) -> S | None:
-    """Return the handle of the rows that exist for a user; None if the user has no access to the table."""
-    found = access.scope(user) if callable(access.scope) else access.scope
+async def scope_for(access: Access, user: Any) -> Mapping[str, Any] | None:
+    """Return the columns and values of the rows that exist for a user; None if the user has no access to the table."""
+    found: Any = access.scope(user) if callable(access.scope) else access.scope
     if inspect.isawaitable(found):
         found = await found
-    if access.scope is not None and found is None:
-        return None
-    return source.xtra(**found) if found else source
+    if access.scope is None:
+        return {}
+    if found is not None and not isinstance(found, Mapping):
+        raise ConfigurationError("the function of a scope returns a dict or None", hint='{"tenant_id": user.tenant}')
+    return found

@@ -1,0 +1,115 @@
+"""The JSON API of one table as a router of FastAPI, which has it in its own OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from deebase import ConfigurationError
+from deebase.web._rest.api_limits import Limits
+from deebase.web._rest.asgi_app import body_reader, guarded, query_of
+from deebase.web._rest.exposed_table import Call, ExposedTable
+from deebase.web._rest.openapi_document import Operations, key_names
+from deebase.web.access import Access, Source
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+
+def router_of(
+    table: Source,
+    *,
+    scope: Callable[[Any], Any] | Mapping[str, Any] | None = None,
+    read: bool | Sequence[str] = True,
+    write: bool | Sequence[str] = (),
+    insert: bool | None = None,
+    delete: bool = False,
+    page: int = 50,
+    limits: Limits | None = None,
+    prefix: str | None = None,
+    **options: Any,
+) -> APIRouter:
+    """Return the JSON API of one table as a router of FastAPI.
+
+    Args:
+        table: a handle, whose scope holds for every request.
+        scope: the columns and values of the rows that exist for a request, or a function of the request that returns
+            them. It may be async, and may raise FastAPI's HTTPException.
+        read: as in ``Access``.
+        write: as in ``Access``.
+        insert: as in ``Access``.
+        delete: as in ``Access``.
+        page: rows of a page, unless the request asks for another number.
+        limits: further limits.
+        prefix: of the paths; by default the name of the table.
+        **options: of ``APIRouter``, such as ``dependencies`` and ``tags``.
+
+    Raises:
+        ConfigurationError: a name is not a column, or FastAPI is not installed.
+
+    Example:
+        ```python
+        from deebase.web._rest import router_of
+
+        scope = lambda request: {"tenant_id": request.state.tenant}
+        api = router_of(posts, read=["id", "title"], write=["title"], scope=scope)
+        app.include_router(api, prefix="/api")
+        ```
+    """
+    try:
+        from fastapi import APIRouter, Request, Response
+    except ImportError as error:
+        raise ConfigurationError("router_of needs FastAPI", hint="pip install fastapi") from error
+    bounds = Limits(page=page, max_page=max(page, Limits.max_page)) if limits is None else limits
+    access = Access(read=read, write=write, scope=scope, insert=insert, delete=delete)
+    exposed = ExposedTable(table, access, bounds)
+    operations = Operations(exposed, table.name, lambda _, schema: schema, has_users=callable(scope))
+    width = len(table.pks)
+
+    async def endpoint(request: Request) -> Response:
+        """Answer a request for the table or for one of its rows."""
+        parts = () if not request.path_params else _parts(request.scope, width)
+        base = quote(request.scope["path"]) if not parts else _base(request.scope, width)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+
+        async def answer() -> Any:
+            query = query_of(request.scope, bounds)
+            call = Call(request.method, parts, query, headers, body_reader(request.scope, request.receive), base)
+            return await exposed.answer(call, request)
+
+        reply = await guarded(answer, bounds, f"{request.method} {request.url.path}")
+        return Response(reply.body, reply.status, dict(reply.headers))
+
+    router = APIRouter(
+        prefix=f"/{quote(table.name)}" if prefix is None else prefix, **{"tags": [table.name], **options}
+    )
+    names = key_names(exposed)
+    path = "".join([f"/{{{name}}}" for name in names[:-1]]) + "".join([f"/{{{name}:path}}" for name in names[-1:]])
+    for place, made in (("", operations.of_table()), (path, operations.of_row())):
+        shared = {"parameters": operations.key_parameters()} if place and made else {"parameters": []}
+        for method, operation in made.items():
+            extra = {**operation, "parameters": [*shared["parameters"], *operation["parameters"]]}
+            extra.pop("tags")
+            router.add_api_route(
+                place,
+                endpoint,
+                methods=[method.upper()],
+                response_class=Response,
+                status_code=int(next(iter(operation["responses"]))),
+                operation_id=extra.pop("operationId"),
+                summary=extra.pop("summary"),
+                openapi_extra=extra,
+            )
+    return router
+
+
+def _parts(scope: Any, width: int) -> tuple[str, ...]:
+    """Return the parts of the key at the end of a path; a slash inside of one is %2F."""
+    raw: str = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+    return tuple(map(unquote, raw.split("/")[-width:]))
+
+
+def _base(scope: Any, width: int) -> str:
+    raw: str = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+    return "/".join(raw.split("/")[:-width])
