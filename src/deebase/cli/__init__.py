@@ -26,6 +26,7 @@ _COMMANDS = {
     "migrate": ("deebase.cli.commands.migrate_commands:migrate", "Write, apply and undo migrations."),
     "shell": ("deebase.cli.commands.shell_commands:shell", "Open a Python prompt with the database."),
     "sql": ("deebase.cli.commands.sql_commands:sql", "Run SQL and show its rows."),
+    "studio": ("deebase.cli.commands.studio_commands:studio", "Look at a database in the browser."),
     "table": ("deebase.cli.commands.table_commands:table", "Create, show and change tables."),
     "tour": ("deebase.cli.commands.tour_commands:tour", "Show what DeeBase does, on real data."),
     "view": ("deebase.cli.commands.view_commands:view", "Create, show and refresh views."),

@@ -50,7 +50,7 @@ def router_of(
 
     Example:
         ```python
-        from deebase.web._rest import router_of
+        from deebase.web import router_of
 
         scope = lambda request: {"tenant_id": request.state.tenant}
         api = router_of(posts, read=["id", "title"], write=["title"], scope=scope)

@@ -266,7 +266,7 @@ def rest(
 
     Example:
         ```python
-        from deebase.web._rest import Access, rest
+        from deebase.web import Access, rest
 
         app.mount("/api", rest(db, {"post": Access(read=["id", "title"], write=["title"])}))
         ```

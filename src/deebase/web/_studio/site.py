@@ -1,0 +1,148 @@
+"""What all pages share: the database, templates, links, time limits, and pages for errors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from deebase import (
+    BusyError,
+    ColumnNotFoundError,
+    Database,
+    DeeBaseError,
+    NotFoundError,
+    QueryTimeoutError,
+    Table,
+    TableNotFoundError,
+    ValidationError,
+    View,
+)
+from deebase.web._studio.addresses import decoded, encoded
+from deebase.web.security import Protection
+
+HERE = Path(__file__).parent
+logger = logging.getLogger("deebase.web")
+
+Page = Callable[[Request], Awaitable[Response]]
+#: The status of a page for an error, by its class; the first that fits.
+_STATUS: tuple[tuple[type[DeeBaseError], int], ...] = (
+    (TableNotFoundError, 404),
+    (ColumnNotFoundError, 404),
+    (NotFoundError, 404),
+    (ValidationError, 400),
+    (QueryTimeoutError, 504),
+    (BusyError, 503),
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request may take.
+
+    Attributes:
+        seconds: of a page.
+        facet_seconds: of counting the values of a column.
+        export_rows: rows of a file.
+        export_seconds: of writing a file.
+    """
+
+    seconds: float = 10.0
+    facet_seconds: float = 0.5
+    export_rows: int = 100_000
+    export_seconds: float = 60.0
+
+
+class Site:
+    """The database and the templates of a studio.
+
+    Args:
+        db: the database that is shown.
+        title: what the pages call it.
+        protection: of its forms.
+        limits: what a request may take.
+    """
+
+    def __init__(self, db: Database, *, title: str, protection: Protection, limits: Limits) -> None:
+        self.db = db
+        self.title = title
+        self.protection = protection
+        self.limits = limits
+        self._templates = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    # -- the database --------------------------------------------------------------------------
+
+    def names(self) -> tuple[list[str], list[str]]:
+        """Return the names of the tables and of the views."""
+        return dir(self.db.t), dir(self.db.v)
+
+    def handle(self, request: Request) -> Table[dict[str, Any]] | View[dict[str, Any]]:
+        """Return the table or view of a request.
+
+        Raises:
+            TableNotFoundError: it does not exist.
+        """
+        segment = str(request.path_params["table"])
+        name = decoded(segment)
+        if name is None:
+            raise TableNotFoundError("the address names no table", table_name=segment, hint="go to the list of tables")
+        return self.named(name)
+
+    def named(self, name: str) -> Table[dict[str, Any]] | View[dict[str, Any]]:
+        """Return a table or view by its name, with dicts as rows.
+
+        Raises:
+            TableNotFoundError: it does not exist.
+        """
+        return self.db.v[name].rows_as(dict) if name in self.db.v else self.db.t[name].rows_as(dict)
+
+    # -- pages ---------------------------------------------------------------------------------
+
+    def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+        """Return a page."""
+        root = str(request.scope.get("root_path", "")).rstrip("/")
+        text = self._templates.get_template(template).render(
+            root=root,
+            site=self,
+            table_url=lambda name: f"{root}/table/{encoded(name)}",
+            csrf=self.protection.csrf_token(request),
+            **values,
+        )
+        return HTMLResponse(text, status_code=status)
+
+    def message(self, request: Request, status: int, message: str, hint: str | None = None) -> Response:
+        """Return a page that says what went wrong."""
+        return self.render(request, "message.html", status=status, status_code=status, message=message, hint=hint)
+
+    def page(self, show: Page, *, seconds: float | None = None) -> Page:
+        """Return an endpoint that ends in time, and whose errors become pages in words."""
+        limit = self.limits.seconds if seconds is None else seconds
+
+        async def answer(request: Request) -> Response:
+            try:
+                async with asyncio.timeout(limit):
+                    return await show(request)
+            except TimeoutError:
+                return self.message(request, 504, f"The page took longer than {limit:g} seconds.", "Narrow the filter.")
+            except DeeBaseError as error:
+                status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+                return self.message(request, status, error.message, error.hint)
+            except Exception:
+                # The traceback is for the one who runs the server.
+                logger.exception("the page %s failed", request.url.path)
+                return self.message(request, 500, "Something went wrong in the studio.", "The server's log says more.")
+
+        return answer
