@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
 from deebase._backends.schemes import settings_for
 from deebase._engine.core import Core
+from deebase._engine.reading import ReadingExecutor
 from deebase._engine.retry import retry
 from deebase._engine.transaction import Transaction
 from deebase._model.design import design
 from deebase._pictures.diagram import Diagram
-from deebase._pictures.notebook import database_html
+from deebase._pictures.notebook import Rows, database_html
 from deebase._rows.advice import refuse_attribute
+from deebase._sql.limits import Limits
 from deebase._tables.accessors import DC, Row, Tables, Views
 from deebase._tables.definitions import Classes, Definitions, IfExists, ImportTarget, designs_of
 from deebase._tables.query import STREAM_ROWS
 from deebase._tables.raw_sql import RawSql
+from deebase._tables.read_only_sql import ReadOnlySql
 from deebase._tables.table import Table
 from deebase._tables.view import View
+from deebase.errors import TransactionError
 from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression
 
 if TYPE_CHECKING:
@@ -66,6 +70,8 @@ class Database:
         command_timeout: seconds a statement may take, 0 for no limit (PostgreSQL).
         lock_timeout: seconds a statement may wait for a lock, 0 for no limit (PostgreSQL).
         idle_timeout: seconds a transaction may be idle, 0 for no limit (PostgreSQL).
+        read_only: refuse every write before anything is sent, on connections that cannot write. Let the database check
+            each SQL text before it runs, so that no text has an effect.
         echo: log every statement at INFO (logger ``deebase.sql``; values are never logged).
         engine_options: passed to SQLAlchemy's ``create_async_engine``.
 
@@ -98,6 +104,7 @@ class Database:
         command_timeout: float = 60.0,
         lock_timeout: float = 10.0,
         idle_timeout: float = 60.0,
+        read_only: bool = False,
         echo: bool = False,
         engine_options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -121,11 +128,13 @@ class Database:
                 "engine_options": engine_options,
             },
         )
-        self._use(Core.of(settings, echo=echo, coalesce=coalesce))
+        self._use(Core.of(settings, echo=echo, coalesce=coalesce, read_only=read_only))
 
     def _use(self, core: Core) -> None:
         self._core = core
-        self._raw = RawSql(core.executor, core.dialect)
+        executor = core.executor
+        sql = ReadOnlySql(executor, core.dialect) if isinstance(executor, ReadingExecutor) else None
+        self._raw = sql or RawSql(executor, core.dialect)
         self._definitions = Definitions(core)
         self.t: Tables = self._definitions.tables
         self.v: Views = self._definitions.views
@@ -220,10 +229,10 @@ class Database:
     # -- SQL -----------------------------------------------------------------------------------
 
     @overload
-    async def q(self, sql: str | sa.Executable, params: Any = None) -> list[Row]: ...
+    async def q(self, sql: str | sa.Executable, params: Any = None) -> Rows[Row]: ...
 
     @overload
-    async def q(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[T]) -> list[T]: ...
+    async def q(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[T]) -> Rows[T]: ...
 
     @overload
     async def q(
@@ -249,7 +258,8 @@ class Database:
                 by its values.
 
         Returns:
-            A list of rows, empty for a statement that returns none; with ``as_``, a table or a frame.
+            A list of rows, empty for a statement that returns none; ``truncated`` is true if a limit of ``read_only``
+            ended it. With ``as_``, a table or a frame.
 
         Raises:
             ValidationError: parameters that do not match the text.
@@ -357,7 +367,37 @@ class Database:
                 await accounts.update(pk=2, balance=db.sql(accounts.c.balance + 10))
             ```
         """
-        return self._core.executor.transaction(read_only=read_only, isolation=isolation)
+        executor = self._core.executor
+        return executor.transaction(read_only=read_only or executor.only_reads, isolation=isolation)
+
+    def read_only(
+        self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1_000_000
+    ) -> ReadOnlyBlock:
+        """Open a block that only reads: for SQL text of people that you do not trust.
+
+        The block gives a ``Database`` with the same tables and views and connections of its own. Each of its statements
+        has the limits. Every write is refused before anything is sent. SQL text has no effect, whatever it is: the
+        database itself accepts only a query, and only functions without side effects.
+
+        Args:
+            seconds: how long a statement may take; None for no limit.
+            rows: the number of rows of a result. ``q`` returns the first ones, and sets ``truncated``; reads of tables
+                and streams raise an error at the limit.
+            size: the bytes of a result, and of a value, as ``rows``.
+
+        Raises:
+            ConfigurationError: a limit is not a number, or not above 0.
+            TransactionError: a transaction of this task is open, whose changes the block would not see.
+
+        Example:
+            ```python
+            async with db.read_only(seconds=2, rows=100) as ro:
+                found = await ro.q("SELECT * FROM post")
+                if found.truncated:
+                    print("only the first 100 posts")
+            ```
+        """
+        return ReadOnlyBlock(self._core, Limits(seconds, rows, size).check())
 
     async def retry(
         self,
@@ -826,6 +866,39 @@ class Database:
         return await self._definitions.create_view(
             name, definition, key=key, replace=replace, materialized=materialized
         )
+
+
+class ReadOnlyBlock:
+    """What ``Database.read_only`` returns.
+
+    Example:
+        ```python
+        async with db.read_only() as ro:
+            n = await ro.item("SELECT count(*) FROM post")
+        ```
+    """
+
+    def __init__(self, core: Core, limits: Limits) -> None:
+        self._core = core
+        self._limits = limits
+        self._opened: Database | None = None
+
+    async def __aenter__(self) -> Database:
+        if self._opened is not None:
+            raise TransactionError("a block can be used only once", hint="call db.read_only() again")
+        if await self._core.executor.settled_transaction() is not None:
+            raise TransactionError(
+                "read_only() has connections of its own, which do not see this transaction",
+                hint="open it outside of the transaction; db.transaction(read_only=True) is for SQL that you trust",
+            )
+        self._opened = database_on(self._core.reading(self._limits))
+        return self._opened
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._opened is not None:
+            await self._opened.close()
 
 
 def database_on(core: Core) -> Database:

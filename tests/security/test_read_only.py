@@ -12,7 +12,8 @@ from deebase import Database, DeeBaseError, InvalidOperationError
 
 
 async def guarded(db: Database, sql: str, params: Any = None) -> list[dict[str, Any]]:
-    return [row async for row in db._raw.stream(sql, params, dict, 100, guarded=True)]
+    async with db.read_only() as ro:
+        return await ro.q(sql, params)
 
 
 def files_in(directory: Path) -> dict[str, bytes]:
@@ -212,8 +213,9 @@ async def test_a_connection_is_as_before_after_a_guarded_statement(db: Database)
         await db.q("INSERT INTO t VALUES (3)")
     assert await db.q("SELECT count(*) AS n FROM t") == [{"n": 3}]
     # Left early, with rows to come.
-    async for _ in db._raw.stream("SELECT a FROM t", None, dict, 1, guarded=True):
-        break
+    async with db.read_only() as ro:
+        async for _ in ro.stream("SELECT a FROM t"):
+            break
     await db.q("CREATE TABLE later (a)")
 
 

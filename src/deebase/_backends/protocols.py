@@ -76,7 +76,7 @@ class Settings:
     dialect: Dialect
     pool_size: int
     timeout: float
-    #: For a SQLite file: whether it is read-only, and whether a missing one is created.
+    #: Whether connections cannot write; for a SQLite file, whether a missing one is created.
     read_only: bool = False
     creates: bool = True
     #: For a SQLite file: the seconds that a read may take in the thread of the event loop; None for none.
@@ -388,6 +388,11 @@ class Backend:
     def engine(self) -> Engine:
         """Opens connections; imports the driver."""
         made: Engine = import_module(f"{self.package}.connections").ENGINE
+        return made
+
+    def reading(self, settings: Settings) -> Settings:
+        """Return settings for the same database whose connections cannot write."""
+        made: Settings = import_module(f"{self.package}.settings").reading(settings)
         return made
 
     @cached_property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from deebase._backends.error_translation import ExplainingTranslator
 from deebase._engine.executor import Executor
+from deebase._engine.reading import ReadingExecutor
 from deebase._model.catalog import Catalog
 from deebase._sqltext.capabilities import Capabilities, capabilities_of
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
     from deebase._backends.protocols import Settings
+    from deebase._sql.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,15 @@ class Core:
     catalog: Catalog
 
     @classmethod
-    def of(cls, settings: Settings, *, echo: bool, coalesce: bool) -> Core:
+    def of(cls, settings: Settings, *, echo: bool, coalesce: bool, read_only: bool = False) -> Core:
         """Return the core of a new Database; nothing is opened yet."""
+        if read_only:
+            settings = settings.backend.reading(settings)
         catalog = Catalog(settings.dialect, lambda: executor.current_transaction())
         errors = settings.backend.translator(catalog.unique_columns)
         translator = ExplainingTranslator(errors, catalog.explained)
-        executor = Executor(settings, translator, echo=echo, coalesce=coalesce)
+        kind = ReadingExecutor if read_only else Executor
+        executor = kind(settings, translator, echo=echo, coalesce=coalesce)
         return cls(executor, catalog)
 
     @property
@@ -61,6 +66,12 @@ class Core:
         """
         executor = executor or self.executor
         return Core(executor, Catalog(self.dialect, executor.current_transaction))
+
+    def reading(self, limits: Limits) -> Core:
+        """Return a core with the same catalog that only reads, within limits, and on connections of its own."""
+        executor = self.executor
+        base = executor if isinstance(executor, ReadingExecutor) else ReadingExecutor.beside(executor)
+        return Core(base.limited(limits), self.catalog)
 
     def recording(self) -> AbstractContextManager[list[str]]:
         """Collect the SQL that this Database sends while the block runs, in order and without values."""

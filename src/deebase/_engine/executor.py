@@ -43,7 +43,11 @@ class Executor:
         current: the innermost transaction block of this context.
         generators: the innermost block of each async generator that holds one open over a ``yield``, by its frame.
         closed: whether the Database is closed.
+        reading: sends the statements of `Database.read_only` on connections of its own, once there are any.
     """
+
+    #: Whether every write is refused (``ReadingExecutor``).
+    only_reads: bool = False
 
     def __init__(
         self, settings: Settings, errors: ErrorTranslator, *, echo: bool = False, coalesce: bool = True
@@ -56,6 +60,7 @@ class Executor:
         self.current: ContextVar[TransactionScope | None] = ContextVar("deebase_transaction", default=None)
         self.generators: dict[FrameType, TransactionScope] = {}
         self.closed: bool = False
+        self.reading: Executor | None = None
         self._coalesces = coalesce
         self._level = logging.INFO if echo else logging.DEBUG
         self._recordings: list[list[str]] = []
@@ -110,23 +115,29 @@ class Executor:
     @property
     def lanes_in_use(self) -> int:
         """The number of lanes in use, in all event loops."""
-        return self._loops.in_use
+        return self._loops.in_use + (0 if self.reading is None else self.reading.lanes_in_use)
 
     async def close(self, timeout: float) -> None:
         """Wait for running operations (at most ``timeout`` seconds), then close all connections."""
         self.closed = True
         self._here = None
+        if self.reading is not None:
+            await self.reading.close(timeout)
         # Shielded: connections that stay open would keep threads and sockets.
         await run_shielded(self._loops.close(timeout))
 
     async def reconnect(self) -> None:
         """Close the connections of this event loop; the next statement opens new ones."""
+        if self.reading is not None:
+            await self.reading.reconnect()
         resources, self._here = self._loops.take(asyncio.get_running_loop()), None
         if resources is not None:
             await run_shielded(resources.close(self.timeout))
 
     def close_from_outside(self, timeout: float) -> None:
         """Close the connections of event loops that are neither closed nor running; `close` does the rest."""
+        if self.reading is not None:
+            self.reading.close_from_outside(timeout)
         self._loops.close_stopped(timeout)
 
     # -- errors and records --------------------------------------------------------------------
@@ -310,9 +321,7 @@ class Executor:
         """Run statements that change SQLite's schema table itself, in a transaction."""
         await self._run_inside(lambda lane: cast("SqliteLane", lane).write_schema(statements), *statements)
 
-    async def stream(
-        self, statement: Statement, args: Params, size: int, *, guarded: bool = False
-    ) -> AsyncGenerator[tuple[Columns, Rows], None]:
+    async def stream(self, statement: Statement, args: Params, size: int) -> AsyncGenerator[tuple[Columns, Rows], None]:
         """Yield (columns, rows) in pieces of at most ``size`` rows, from a cursor of the database.
 
         The connection is in use while the caller iterates, and is returned on any exit.
@@ -321,17 +330,16 @@ class Executor:
             statement: the query.
             args: its parameters.
             size: rows of a piece.
-            guarded: the statement is not trusted: it runs in a separate read-only transaction.
         """
         self._note(statement)
         scope, own = await self.settled_transaction(), None
         failed: BaseException | None = None
-        if scope is None or guarded:
+        if scope is None:
             # The task does not join this transaction: statements in the body of the loop run in autocommit mode.
-            scope = own = TransactionScope(self, read_only=statement.reads or guarded)
+            scope = own = TransactionScope(self, read_only=statement.reads)
             await own.begin(streams=True)
         try:
-            cursor = await scope.open_cursor(statement, args, size, guarded=guarded)
+            cursor = await scope.open_cursor(statement, args, size)
             try:
                 more = True
                 while more:

@@ -17,6 +17,7 @@ from deebase._engine.transaction import Transaction
 from deebase._engine.transaction_state import TURNS_TO_CLOSE, TransactionState, aborted, ended
 from deebase._lanes.interface import Cursor, Lane, Params
 from deebase._lanes.shield import run_shielded
+from deebase._sql.limits import Allowance
 from deebase._sql.statement import Statement
 from deebase.errors import (
     BusyError,
@@ -139,6 +140,11 @@ class TransactionScope(Transaction):
             # SQLAlchemy raises its own error, with the text of ours.
             state.scopes[-1].mark_failed(self._executor.translate(error, None) or error)
 
+    @property
+    def lane(self) -> Lane | None:
+        """The connection of the transaction, as long as that has not ended."""
+        return None if self._state is None else self._state.lane
+
     async def rollback(self) -> None:
         """See ``Transaction``."""
         if not self.open:
@@ -177,9 +183,11 @@ class TransactionScope(Transaction):
         finally:
             state.release()
 
-    async def open_cursor(self, statement: Statement, args: Params, size: int, *, guarded: bool = False) -> Cursor:
-        """Open a cursor; a guarded statement can only read."""
-        cursor = await self.run(lambda lane: lane.open_cursor(statement, args, size, guarded=guarded), statement)
+    async def open_cursor(
+        self, statement: Statement, args: Params, size: int, allowance: Allowance | None = None
+    ) -> Cursor:
+        """Open a cursor; with an allowance, the statement can only read, within limits."""
+        cursor = await self.run(lambda lane: lane.open_cursor(statement, args, size, allowance), statement)
         if self._state is not None:
             self._state.cursors += 1
         return cursor

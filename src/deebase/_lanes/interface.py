@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from deebase._sql.limits import Allowance
     from deebase._sql.statement import Statement
 
 #: Bound values, in the order in which the driver takes them.
@@ -127,11 +128,19 @@ class Lane(PooledLane, Protocol):
         """
         ...
 
-    async def open_cursor(self, statement: Statement, args: Params, size: int, *, guarded: bool = False) -> Cursor:
+    async def open_cursor(
+        self, statement: Statement, args: Params, size: int, allowance: Allowance | None = None
+    ) -> Cursor:
         """Open a cursor that reads ``size`` rows at once; a transaction must be open.
 
+        Args:
+            statement: the query.
+            args: its parameters.
+            size: the rows of a piece.
+            allowance: the limits of a statement that is not trusted, and can only read.
+
         Raises:
-            InvalidOperationError: the statement is guarded and does more than read.
+            InvalidOperationError: the statement is not trusted and does more than read.
         """
         ...
 

@@ -26,6 +26,9 @@ _CELL = "text-align:left;vertical-align:top;white-space:pre-wrap"
 class Rows(list[T]):
     """What a query returns: a list, which a notebook shows as a table."""
 
+    #: Rows are missing at the end, because a limit of ``read_only`` was reached.
+    truncated: bool = False
+
     def _repr_html_(self) -> str:
         return rows_html(self)
 

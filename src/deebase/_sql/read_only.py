@@ -45,6 +45,15 @@ class ReadQuery(NamedTuple):
     names: tuple[str, ...]
 
 
+def only_reads(operation: str = "write") -> InvalidOperationError:
+    """Return the error for a write through a Database that only reads; nothing was sent."""
+    return InvalidOperationError(
+        "this Database only reads: nothing was sent",
+        operation=operation,
+        hint="write with a Database that was opened without read_only",
+    )
+
+
 def refused(what: str, hint: str = _HINT) -> InvalidOperationError:
     """Return the error for a statement that does more than read."""
     return InvalidOperationError(f"{what} does more than read", operation=OPERATION, hint=hint)

@@ -16,7 +16,6 @@ from deebase._rows.recently_used import RecentlyUsed
 from deebase._sql.binding import bind_text
 from deebase._sql.compiled import Parameters, prepare
 from deebase._sql.raw import adapt, described, described_kinds, unique_names
-from deebase._sql.read_only import read_query
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
 from deebase._sqltext.capabilities import capabilities_of
@@ -75,7 +74,7 @@ class RawSql:
                 hint="await db.script(...) runs several, in one transaction",
             )
 
-    async def rows(self, sql: Any, params: Any, row_type: type) -> list[Any]:
+    async def rows(self, sql: Any, params: Any, row_type: type) -> Rows[Any]:
         """Return the rows of a statement as ``row_type``."""
         names, rows = await self._run(sql, params)
         return Rows(row_maker(names, [None] * len(names), row_type)(rows))
@@ -148,9 +147,7 @@ class RawSql:
             )
         return rows[0][0]
 
-    async def stream(
-        self, sql: Any, params: Any, row_type: type, size: int, *, guarded: bool = False
-    ) -> AsyncIterator[Any]:
+    async def stream(self, sql: Any, params: Any, row_type: type, size: int) -> AsyncIterator[Any]:
         """Yield the rows of a query from a cursor of the database.
 
         Args:
@@ -158,17 +155,23 @@ class RawSql:
             params: its parameters.
             row_type: of the rows.
             size: rows that are fetched at once.
-            guarded: the text is not trusted, and can only read.
-
-        Raises:
-            InvalidOperationError: a guarded text does more than read.
         """
-        fixed: tuple[list[str], list[Any]] | None = None
-        if guarded:
-            read_query(sql, self._rules)
+        statement, args, fixed = self._query(sql, params)
+        maker = None
+        # Closed with this generator, not some time later: it holds a connection.
+        async with aclosing(self._executor.stream(statement, args, size)) as pieces:
+            async for described_columns, rows in pieces:
+                if maker is None:
+                    names, converters = fixed or described(described_columns)
+                    maker = row_maker(names, converters, row_type)
+                for row in maker(rows):
+                    yield row
+
+    def _query(self, sql: Any, params: Any) -> tuple[Statement, list[Any], tuple[list[str], list[Any]] | None]:
+        """Return a query, its parameters, and the names and converters of its columns if the result does not tell."""
         if isinstance(sql, str):
-            statement, args = self._text(sql, params)
-        elif isinstance(sql, (sa.Select, sa.CompoundSelect)):
+            return *self._text(sql, params), None
+        if isinstance(sql, (sa.Select, sa.CompoundSelect)):
             select: Any = sql
             prepared = prepare(
                 select.params(params) if params else select, self._dialect, Parameters(), reads=True, is_cheap=False
@@ -176,18 +179,8 @@ class RawSql:
             statement, args = prepared.ready({})
             columns = list(select.exported_columns)
             read = [column.type.dialect_impl(self._dialect).result_processor(self._dialect, None) for column in columns]
-            fixed = unique_names(str(column.name) for column in columns), read
-        else:
-            raise ValidationError("stream takes SQL text or a SQLAlchemy select", hint="db.stream('SELECT ...')")
-        maker = None
-        # Closed with this generator, not some time later: it holds a connection.
-        async with aclosing(self._executor.stream(statement, args, size, guarded=guarded)) as pieces:
-            async for described_columns, rows in pieces:
-                if maker is None:
-                    names, converters = fixed or described(described_columns)
-                    maker = row_maker(names, converters, row_type)
-                for row in maker(rows):
-                    yield row
+            return statement, args, (unique_names(str(column.name) for column in columns), read)
+        raise ValidationError("stream takes SQL text or a SQLAlchemy select", hint="db.stream('SELECT ...')")
 
     async def script(self, sql: Any) -> None:
         """Run all statements of a script in one transaction."""

@@ -13,6 +13,7 @@ from deebase._backends.postgres.guard import check_reads
 from deebase._backends.postgres.session_state import RESET, StoredCode, require_standard_strings
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Params, RolledBack, Rows, Values
 from deebase._lanes.shield import run_shielded
+from deebase._sql.limits import Allowance
 from deebase._sql.reread import Reread, as_stored
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
@@ -46,6 +47,7 @@ class PostgresLane:
         "_defined",
         "_is_read_only",
         "_lent",
+        "_rolls_back",
         "broken",
         "code",
         "committing",
@@ -85,6 +87,8 @@ class PostgresLane:
         self._lent: bool = False
         #: The transaction of the lane is read-only.
         self._is_read_only: bool = False
+        #: It ends with a rollback: a statement that is not trusted ran in it.
+        self._rolls_back: bool = False
         #: A statement was cancelled or the link failed: a late cancel could hit the next statement.
         self.broken: bool = False
 
@@ -213,7 +217,7 @@ class PostgresLane:
         return fetched if statement.reread is None else await self._stored(statement.reread, fetched)
 
     async def begin(self, *, read_only: bool, isolation: str | None) -> None:
-        self._is_read_only = read_only
+        self._is_read_only, self._rolls_back = read_only, False
         level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
         await self._control(f"BEGIN{level}{' READ ONLY' if read_only else ''}")
 
@@ -244,7 +248,10 @@ class PostgresLane:
         """Return None: the driver sends COMMIT in a task that is not cancelled."""
 
     async def commit(self) -> None:
-        if await self._control("COMMIT") != "COMMIT":
+        if self._rolls_back:
+            # Nothing was written. A rollback also takes back what is sent at a commit, and settings of the session.
+            await self._control("ROLLBACK")
+        elif await self._control("COMMIT") != "COMMIT":
             # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, without an error.
             raise RolledBack
 
@@ -269,20 +276,22 @@ class PostgresLane:
         return made
 
     async def open_cursor(
-        self, statement: Statement, args: Params, size: int, *, guarded: bool = False
+        self, statement: Statement, args: Params, size: int, allowance: Allowance | None = None
     ) -> PostgresCursor:
         """Open a server-side cursor that reads ``size`` rows at once; a transaction must be open.
 
-        A guarded statement can only read, in a READ ONLY transaction.
+        With an allowance, the statement can only read, in a READ ONLY transaction, which is rolled back at its end.
         """
         self._begin(statement)
-        if guarded:
-            self.unclean = True
-            await check_reads(self.driver, statement.sql)
+        if allowance is not None:
+            self._rolls_back = True
+            await check_reads(self.driver, statement.sql, allowance.limits)
         if not statement.keeps_session:
             _refuse_copy(statement)
         prepared = await self.driver.prepare(statement.sql)
         cursor = await prepared.cursor(*args)
+        if allowance is not None:
+            return GuardedCursor(self, cursor, list(prepared.get_attributes()), allowance)
         return PostgresCursor(self, cursor, list(prepared.get_attributes()), size)
 
     @property
@@ -387,3 +396,17 @@ class PostgresCursor:
         except BaseException as error:
             lane.failed(error)
             raise
+
+
+class GuardedCursor(PostgresCursor):
+    """A server-side cursor of a statement that is not trusted, within limits."""
+
+    def __init__(self, lane: PostgresLane, cursor: Any, columns: Columns, allowance: Allowance) -> None:
+        super().__init__(lane, cursor, columns, 1)
+        self._allowance = allowance
+
+    async def fetch(self) -> Rows:
+        allowance, started = self._allowance, time.monotonic()
+        rows: Rows = await self._cursor.fetch(allowance.piece())
+        allowance.seconds -= time.monotonic() - started
+        return allowance.take(rows)

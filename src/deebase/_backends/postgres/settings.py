@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -152,6 +153,11 @@ def from_url(text: str, options: Mapping[str, Any]) -> Settings:
         connect_args=connect_args,
         engine_options=engine_options,
     )
+
+
+def reading(settings: Settings) -> Settings:
+    """Return settings for the same database whose connections cannot write."""
+    return settings if settings.read_only else replace(settings, read_only=True)
 
 
 # The scanner of SQL text treats a backslash in a string as a plain character, which is the default.

@@ -72,7 +72,7 @@ class SqliteEngine:
         return SqliteLanes(
             loop,
             lambda reader: _open(engine, settings, file, reader=reader),
-            readers=0 if settings.memory else settings.pool_size,
+            readers=0 if settings.memory and not settings.read_only else settings.pool_size,
             in_loop=settings.in_loop,
             timeout=settings.timeout,
             place=settings.display,

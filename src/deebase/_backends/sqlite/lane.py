@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deebase._backends.sqlite.guard import SqliteGuard
 from deebase._backends.sqlite.session_state import LaneSession
+from deebase._backends.sqlite.thread.guarded_cursor import GuardedCursor
 from deebase._backends.sqlite.thread.job import (
     BEGIN,
     BEGIN_READING,
@@ -39,6 +40,7 @@ from deebase._backends.sqlite.thread.worker import LaneWorker
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Params, Rows, Values
 from deebase._lanes.pool import LanePool, closed_while_running
 from deebase._lanes.shield import run_shielded
+from deebase._sql.limits import Allowance
 from deebase._sql.read_only import read_query
 from deebase._sql.statement import Statement
 from deebase._sqltext.dialects import SQLITE
@@ -265,12 +267,14 @@ class SqliteLane:
         return await self.call(run)
 
     async def open_cursor(
-        self, statement: Statement, args: Params, size: int, *, guarded: bool = False
+        self, statement: Statement, args: Params, size: int, allowance: Allowance | None = None
     ) -> SqliteCursor:
-        """Open a cursor that reads ``size`` rows at once; a guarded statement can only read."""
-        if guarded:
+        """Open a cursor that reads ``size`` rows at once; with an allowance, the statement can only read."""
+        if allowance is None:
+            cursor = SqliteCursor(self, size)
+        else:
             read_query(statement.sql, SQLITE)
-        cursor = SqliteCursor(self, size, SqliteGuard(statement.sql, self.worker.added or ()) if guarded else None)
+            cursor = GuardedCursor(self, SqliteGuard(statement.sql, self.worker.added or ()), allowance)
         try:
             await self.call(lambda raw: cursor.open(raw, statement.sql, args))
         except BaseException:

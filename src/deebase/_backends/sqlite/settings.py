@@ -6,7 +6,7 @@ import os
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -19,6 +19,8 @@ from deebase._backends.sqlite.sql import make_dialect
 from deebase.errors import ConfigurationError
 
 _MODES = ("ro", "rw", "rwc", "memory")
+#: Connections that read a database in memory beside those of its owner.
+_READERS = 2
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 #: The options that SQLite reads from the query of a URI (sqlite.org/uri.html), and the flag of SQLAlchemy for URIs.
 _OPTIONS = ("cache", "immutable", "mode", "uri", "vfs")
@@ -119,6 +121,8 @@ def _file(text: str, mode: str, options: dict[str, str]) -> SqliteTarget:
     path = os.path.expanduser(text)
     immutable = _SWITCHES[options.get("immutable", "0")]
     given: dict[str, str] = {name: options[name] for name in ("mode", "vfs") if name in options}
+    if mode == "ro":
+        given["mode"] = mode
     if immutable:
         given["immutable"] = "1"
     if not given:
@@ -149,6 +153,17 @@ def from_url(text: str, options: Mapping[str, Any]) -> Settings:
         ConfigurationError: an option of either is not valid.
     """
     return _settings(sqlite_target(text), options)
+
+
+def reading(settings: Settings) -> Settings:
+    """Return settings for the same database whose connections cannot write."""
+    if settings.path is None:
+        # SQLite has no mode for it; its connections are `query_only`.
+        return replace(settings, read_only=True, in_loop=None, pool_size=min(settings.pool_size, _READERS))
+    if settings.read_only:
+        return settings
+    target = _file(settings.path, "ro", {"vfs": str(vfs)} if (vfs := settings.sa_url.query.get("vfs")) else {})
+    return replace(settings, sa_url=target.sa_url, read_only=True, creates=False)
 
 
 def _settings(target: SqliteTarget, options: Mapping[str, Any]) -> Settings:

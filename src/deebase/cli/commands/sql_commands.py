@@ -20,9 +20,6 @@ from deebase.errors import InvalidOperationError
 if TYPE_CHECKING:
     from deebase.database import Database
 
-#: Rows per fetch.
-_PIECE_ROWS = 500
-
 
 @click.command(cls=Command, example='deebase sql "SELECT * FROM user WHERE age > :age" -p age=30')
 @click.argument("statement", metavar="SQL", required=False)
@@ -62,14 +59,10 @@ def _text(statement: str | None, file: str | None) -> str:
 
 
 async def _read(db: Database, text: str, values: dict[str, object]) -> None:
-    from deebase._engine.core import core_of
-    from deebase._tables.raw_sql import RawSql
-
-    core = core_of(db)
-    raw = RawSql(core.executor, core.dialect)
-    rows = raw.stream(text, values or None, dict, _PIECE_ROWS, guarded=True)
     try:
-        await show_stream(rows)
+        # Without limits: who types the statement can end it.
+        async with db.read_only(seconds=None, rows=None, size=None) as ro:
+            await show_stream(ro.stream(text, values or None))
     except InvalidOperationError as error:
         if error.operation == OPERATION:
             raise InvalidOperationError(error.message, hint=f"--write allows it; {error.hint}") from error

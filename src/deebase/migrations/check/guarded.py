@@ -79,11 +79,11 @@ class GuardedExecutor(Executor):
         return await self._alone(statement, lambda: self._inner.raw_fetch(statement, args))
 
     async def stream(
-        self, statement: Statement, args: Sequence[Any], size: int, *, guarded: bool = False
+        self, statement: Statement, args: Sequence[Any], size: int
     ) -> AsyncGenerator[tuple[list[Any], list[Any]], None]:
         """See ``Executor``; what a statement writes is checked before the first row is yielded."""
-        if self.current.get() is not None or statement.reads or guarded:
-            async for piece in super().stream(statement, args, size, guarded=guarded):
+        if self.current.get() is not None or statement.reads:
+            async for piece in super().stream(statement, args, size):
                 yield piece
             return
         columns, rows = await self.raw_fetch(statement, args)

@@ -6,15 +6,13 @@ import asyncio
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from deebase._backends.sqlite.guard import SqliteGuard
 from deebase._lanes.interface import Columns, Params, Rows, Values
 from deebase._lanes.pool import Waiter
 from deebase._sql.statement import Statement
@@ -161,10 +159,9 @@ class SqliteCursor:
     #: It is closed before its transaction ends.
     ends_by_itself: bool = False
 
-    def __init__(self, lane: SqliteLane, size: int, guard: SqliteGuard | None = None) -> None:
+    def __init__(self, lane: SqliteLane, size: int) -> None:
         self._lane = lane
         self._size = size
-        self._guard = guard
         self._cursor: sqlite3.Cursor | None = None
         self.columns: Columns = []
 
@@ -178,27 +175,8 @@ class SqliteCursor:
             self._begin(raw, sql, args)
 
     def _begin(self, raw: sqlite3.Connection, sql: str, args: Params) -> None:
-        with self._guarded(raw):
-            self._cursor = raw.execute(sql, args)
+        self._cursor = raw.execute(sql, args)
         self.columns = [column[0] for column in self._cursor.description or ()]
-
-    @contextmanager
-    def _guarded(self, raw: sqlite3.Connection) -> Generator[None]:
-        """Check the statement with the guard while it is compiled, in one hop."""
-        if self._guard is None:
-            yield
-            return
-        # The connection compiles its cached statements again.
-        raw.set_authorizer(self._guard)
-        try:
-            yield
-        except sqlite3.Error as error:
-            refusal = self._guard.refusal()
-            if refusal is None:
-                raise
-            raise refusal from error
-        finally:
-            raw.set_authorizer(None)
 
     async def fetch(self) -> Rows:
         return await self._lane.call(self._fetch)
@@ -211,9 +189,8 @@ class SqliteCursor:
         while piece := list(islice(values, self._size * width)):
             yield [piece[place::width] for place in range(width)]
 
-    def _fetch(self, raw: sqlite3.Connection) -> Rows:
-        with self._guarded(raw):
-            return [] if self._cursor is None else self._cursor.fetchmany(self._size)
+    def _fetch(self, _raw: sqlite3.Connection) -> Rows:
+        return [] if self._cursor is None else self._cursor.fetchmany(self._size)
 
     async def close(self) -> None:
         """End the statement, which ends its read of the database."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import time
@@ -45,6 +46,8 @@ class LaneWorker:
         self.raw: sqlite3.Connection = raw
         #: The statement that runs now.
         self.current: Job | None = None
+        #: When the running statement ends, in seconds of the monotonic clock.
+        self.stops_at: float = math.inf
         #: Further work would never finish: the running statement ends, and the others are refused.
         self.closed: bool = False
         self.triggers: Triggers = Triggers()
@@ -69,7 +72,9 @@ class LaneWorker:
         def wanted() -> int:
             _offer_processor()
             job = self.current
-            return 1 if job is not None and (self.closed or job.cancelled) else 0
+            if job is None:
+                return 0
+            return 1 if self.closed or job.cancelled or time.monotonic() > self.stops_at else 0
 
         self.raw.set_progress_handler(wanted, PROGRESS_STEPS)
 
