@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Functions of programs may return anything, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +43,7 @@ class Access:
     delete: bool = False
 
     def __post_init__(self) -> None:
+        given: Any
         for name, given in (("read", self.read), ("write", self.write)):
             if not isinstance(given, bool) and (
                 isinstance(given, str) or not all(isinstance(one, str) for one in given)

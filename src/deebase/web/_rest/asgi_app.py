@@ -38,14 +38,16 @@ def _place_of(scope: Scope) -> _Place:
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     route = path[len(root) :] if root and path.startswith(root) else path
-    # A slash inside of a key is %2F, which only the raw path tells from others.
+    # A slash inside of a key is %2F, which only the raw path tells from others. Litestar adds a slash at the end.
     raw = scope.get("raw_path", b"").partition(b"?")[0].decode("latin-1")
+    if route in ("", "/"):
+        return _Place(raw.rstrip("/") if raw else quote(root), ("",))
     at = len(raw)
     while at > 0:
         at = raw.rfind("/", 0, at)
-        if at >= 0 and unquote(raw[at:]) == route:
+        if at >= 0 and unquote(raw[at:]) in (route, route.removesuffix("/")):
             return _Place(raw[:at], tuple(map(unquote, raw[at + 1 :].split("/"))))
-    return _Place(quote(root), tuple(route.lstrip("/").split("/")))
+    return _Place(quote(root), tuple(route.removeprefix("/").split("/")))
 
 
 async def respond(scope: Scope, send: Send, reply: Reply) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# What a body holds may be of any type, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -290,7 +292,7 @@ class ExposedTable:
                 faults += problem.faults
         if faults:
             raise Faults(faults)
-        names = frozenset().union(*records)
+        names = {name for record in records for name in record}
         minimal = "return=minimal" in call.headers.get("prefer", "").replace(" ", "").lower()
         async with handle.transaction():
             rows = await handle.insert_all(records, returning=True)

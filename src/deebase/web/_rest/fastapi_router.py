@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from deebase import ConfigurationError
 from deebase.web._rest.api_limits import Limits
@@ -15,6 +18,9 @@ from deebase.web.access import Access, Source
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
+
+#: Parts of an operation that FastAPI takes as arguments of a route, or of the router.
+_OF_ROUTE: Final = ("operationId", "summary", "tags")
 
 
 def router_of(
@@ -27,7 +33,6 @@ def router_of(
     delete: bool = False,
     page: int = 50,
     limits: Limits | None = None,
-    prefix: str | None = None,
     **options: Any,
 ) -> APIRouter:
     """Return the JSON API of one table as a router of FastAPI.
@@ -42,8 +47,8 @@ def router_of(
         delete: as in ``Access``.
         page: rows of a page, unless the request asks for another number.
         limits: further limits.
-        prefix: of the paths; by default the name of the table.
-        **options: of ``APIRouter``, such as ``dependencies`` and ``tags``.
+        **options: of ``APIRouter``, such as ``dependencies``; ``prefix`` and ``tags`` are the name of the table by
+            default.
 
     Raises:
         ConfigurationError: a name is not a column, or FastAPI is not installed.
@@ -58,7 +63,7 @@ def router_of(
         ```
     """
     try:
-        from fastapi import APIRouter, Request, Response
+        from fastapi import APIRouter
     except ImportError as error:
         raise ConfigurationError("router_of needs FastAPI", hint="pip install fastapi") from error
     bounds = Limits(page=page, max_page=max(page, Limits.max_page)) if limits is None else limits
@@ -81,24 +86,27 @@ def router_of(
         reply = await guarded(answer, bounds, f"{request.method} {request.url.path}")
         return Response(reply.body, reply.status, dict(reply.headers))
 
-    router = APIRouter(
-        prefix=f"/{quote(table.name)}" if prefix is None else prefix, **{"tags": [table.name], **options}
-    )
+    given: dict[str, Any] = {
+        "prefix": f"/{quote(table.name)}",
+        "tags": [table.name],
+        **options,
+    }
+    router = APIRouter(**given)
     names = key_names(exposed)
     path = "".join([f"/{{{name}}}" for name in names[:-1]]) + "".join([f"/{{{name}:path}}" for name in names[-1:]])
     for place, made in (("", operations.of_table()), (path, operations.of_row())):
-        shared = {"parameters": operations.key_parameters()} if place and made else {"parameters": []}
         for method, operation in made.items():
-            extra = {**operation, "parameters": [*shared["parameters"], *operation["parameters"]]}
-            extra.pop("tags")
+            extra: dict[str, Any] = {name: operation[name] for name in operation if name not in _OF_ROUTE}
+            extra["parameters"] = [*(operations.key_parameters() if place else ()), *operation["parameters"]]
             router.add_api_route(
                 place,
                 endpoint,
                 methods=[method.upper()],
                 response_class=Response,
+                response_model=None,
                 status_code=int(next(iter(operation["responses"]))),
-                operation_id=extra.pop("operationId"),
-                summary=extra.pop("summary"),
+                operation_id=operation["operationId"],
+                summary=operation["summary"],
                 openapi_extra=extra,
             )
     return router

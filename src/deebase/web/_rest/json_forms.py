@@ -6,6 +6,8 @@ A value has one form in all places. Numbers that JSON readers would change are s
 
 from __future__ import annotations
 
+# Values may be of any class, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 import base64
 import json
 import math
