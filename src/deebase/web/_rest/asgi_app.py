@@ -15,7 +15,7 @@ from deebase.web._rest.exposed_table import Call, ExposedTable
 from deebase.web._rest.json_forms import written
 from deebase.web._rest.openapi_document import document
 from deebase.web._rest.problem_details import Problem, Reply, not_found, problem_of
-from deebase.web.access import Access, Source
+from deebase.web.access import Access, Source, scope_for
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -179,7 +179,7 @@ class RestApp:
         user = await self._who(scope)
         first, *rest = place.parts
         if not rest and first in ("", _DOCUMENT):
-            return await self._about(scope, place, query)
+            return await self._about(scope, place, query, user)
         if first not in self._tables:
             raise not_found()
         exposed = await self._table(first)
@@ -200,16 +200,18 @@ class RestApp:
             raise Problem(401, "log in first", "unauthenticated", headers=(("www-authenticate", "Bearer"),))
         return found
 
-    async def _about(self, scope: Scope, place: _Place, query: list[tuple[str, str]]) -> Reply:
+    async def _about(self, scope: Scope, place: _Place, query: list[tuple[str, str]], user: Any) -> Reply:
         if scope["method"] not in ("GET", "HEAD"):
             raise Problem(405, f"{scope['method']} is not allowed here", "method", headers=(("allow", "GET, HEAD"),))
         if query:
             raise Problem(422, "this address takes no parameters", "invalid")
+        scopes = {name: await scope_for(access, user) for name, access in self._tables.items()}
         if place.parts == (_DOCUMENT,):
-            exposed = {name: await self._table(name) for name in self._tables}
+            exposed = {name: (await self._table(name), held) for name, held in scopes.items() if held is not None}
             made = document(self._title, place.prefix or "/", exposed, has_users=self._user is not None)
             return Reply(200, written(made), (("content-type", "application/json"),))
-        tables = {name: f"{place.prefix}/{quote(name, safe='')}" for name in self._tables}
+        names = [name for name, held in scopes.items() if held is not None]
+        tables = {name: f"{place.prefix}/{quote(name, safe='')}" for name in names}
         body = written({"tables": tables, "openapi": f"{place.prefix}/{_DOCUMENT}"})
         return Reply(200, body, (("content-type", "application/json"),))
 

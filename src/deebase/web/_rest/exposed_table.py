@@ -282,7 +282,7 @@ class ExposedTable:
 
     async def _insert_all(self, call: Call, given: list[Any], handle: Any, held: frozenset[str]) -> Reply:
         if not 1 <= len(given) <= self.limits.bulk:
-            raise Problem(413 if given else 422, f"an insert takes 1 to {self.limits.bulk} rows", "rows")
+            raise Faults([Fault(f"has 1 to {self.limits.bulk} rows", pointer="")])
         faults: list[Fault] = []
         records: list[dict[str, Any]] = []
         for number, item in enumerate(given):

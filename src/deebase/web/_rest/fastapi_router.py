@@ -12,6 +12,7 @@ from starlette.responses import Response
 from deebase import ConfigurationError
 from deebase.web._rest.api_limits import Limits
 from deebase.web._rest.asgi_app import body_reader, guarded, query_of
+from deebase.web._rest.document_schemas import without_references
 from deebase.web._rest.exposed_table import Call, ExposedTable
 from deebase.web._rest.openapi_document import Operations, key_names
 from deebase.web.access import Access, Source
@@ -69,7 +70,8 @@ def router_of(
     bounds = Limits(page=page, max_page=max(page, Limits.max_page)) if limits is None else limits
     access = Access(read=read, write=write, scope=scope, insert=insert, delete=delete)
     exposed = ExposedTable(table, access, bounds)
-    operations = Operations(exposed, table.name, lambda _, schema: schema, has_users=callable(scope))
+    held = scope if isinstance(scope, Mapping) else ()
+    operations = Operations(exposed, table.name, _inline, has_users=callable(scope), held=held)
     width = len(table.pks)
 
     async def endpoint(request: Request) -> Response:
@@ -110,6 +112,12 @@ def router_of(
                 openapi_extra=extra,
             )
     return router
+
+
+def _inline(_: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema to be written where it is used: the document of the application has none of ours."""
+    made: dict[str, Any] = without_references(schema)
+    return made
 
 
 def _parts(scope: Any, width: int) -> tuple[str, ...]:

@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final, get_origin
+from typing import Any, Final
 
 from deebase import UNSET, Column, ValidationError
+from deebase.web._rest.document_schemas import Schema, document_schema
 
 Convert = Callable[[Any], Any]
-Schema = dict[str, Any]
 
 #: The largest integer that every JSON reader keeps (RFC 8259, section 6).
 SAFE_INTEGER: Final = 2**53 - 1
@@ -30,6 +30,8 @@ SAFE_INTEGER: Final = 2**53 - 1
 _TEXT: Final = {"type": "string", "pattern": r"^[^\u0000]*$"}
 _WHOLE: Final = re.compile(r"-?[0-9]{1,19}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?")
+#: Seconds of the longest timedelta of which a float keeps the microseconds.
+_LONGEST: Final = 2**33
 _INFINITIES: Final = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 _CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
 #: The days of years 0001 to 9999.
@@ -48,7 +50,8 @@ class JsonForm:
     Attributes:
         name: the column, or the path to it.
         schema: the JSON Schema of what is written.
-        accepts: the JSON Schema of what is read.
+        accepts: the JSON Schema of what is read from bodies.
+        in_url: the JSON Schema of what is read from URLs.
         encode: makes the JSON value of a value that is not None; None if the value is one.
         decode: makes the value of a JSON value that is not None; raises ValueError or ValidationError.
         decode_text: makes the value of a text in a URL; None if the column has no conditions.
@@ -59,6 +62,7 @@ class JsonForm:
     name: str
     schema: Schema
     accepts: Schema
+    in_url: Schema
     encode: Convert | None
     decode: Convert
     decode_text: Convert | None
@@ -126,14 +130,25 @@ def _form(column: Column, schema: Schema, **given: Any) -> JsonForm:
         "sample": column.type.example or "text",
         **given,
     }
+    made.setdefault("in_url", _without_length(made["accepts"]))
     return JsonForm(name=column.name, schema=schema, **made)
+
+
+def _without_length(schema: Schema) -> Schema:
+    """Return the schema of a value of a condition, which may be longer than those of the column.
+
+    A text of a URL is a number or a string alike: the first of several forms is the usual one.
+    """
+    schema = schema.get("anyOf", [schema])[0]
+    return {name: part for name, part in schema.items() if name != "maxLength"}
 
 
 def _integer(column: Column) -> JsonForm:
     bits = column.bits or 64
+    half = 1 << (bits - 1)
 
     def from_text(text: str) -> int:
-        if _WHOLE.fullmatch(text) is None:
+        if _WHOLE.fullmatch(text) is None or not -half <= int(text) < half:
             raise ValueError
         return int(text)
 
@@ -144,19 +159,21 @@ def _integer(column: Column) -> JsonForm:
             raise ValueError
         return column.type.of_json(value)
 
-    if bits < 64:
-        half = 1 << (bits - 1)
-        schema: Schema = {"type": "integer", "minimum": -half, "maximum": half - 1}
-    else:
-        schema = _large_integer("^-?[0-9]{16,19}$")
-    accepts = schema if bits < 64 else _large_integer("^-?[0-9]{1,18}$")
-    encode = _safe_integer if bits == 64 else None
-    return _form(column, schema, accepts=accepts, encode=encode, decode=decode, decode_text=from_text, sample=42)
-
-
-def _large_integer(pattern: str) -> Schema:
-    number = {"type": "integer", "minimum": -SAFE_INTEGER, "maximum": SAFE_INTEGER}
-    return {"anyOf": [number, {"type": "string", "pattern": pattern, "description": "an integer beyond 2**53 - 1"}]}
+    limits: Schema = {"type": "integer", "minimum": -half, "maximum": half - 1}
+    large = {"type": "string", "pattern": "^-?[0-9]{16,19}$", "description": "an integer beyond 2**53 - 1"}
+    safe = {"type": "integer", "minimum": -SAFE_INTEGER, "maximum": SAFE_INTEGER}
+    schema = limits if bits < 64 else {"anyOf": [safe, large]}
+    return _form(
+        column,
+        schema,
+        accepts=limits if bits < 64 else {"anyOf": [limits, {"type": "string", "pattern": "^-?[0-9]{1,18}$"}]},
+        in_url=limits,
+        encode=_safe_integer if bits == 64 else None,
+        decode=decode,
+        decode_text=from_text,
+        wanted=f"a whole number of {bits} bits",
+        sample=42,
+    )
 
 
 def _safe_integer(value: Any) -> Any:
@@ -292,6 +309,8 @@ def _interval(column: Column) -> JsonForm:
     def decode(value: Any) -> timedelta:
         if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
             raise ValueError
+        if abs(Decimal(value)) > _LONGEST:
+            raise ValueError
         return timedelta(seconds=float(value))
 
     def from_text(text: str) -> timedelta:
@@ -299,14 +318,14 @@ def _interval(column: Column) -> JsonForm:
 
     # Months of PostgreSQL have no number of seconds.
     schema = {"anyOf": [{"type": "number"}, {"type": "string"}]}
-    accepts = {"type": "number", "minimum": -(2**32), "maximum": 2**32, "description": "seconds"}
+    accepts = {"type": "number", "minimum": -_LONGEST, "maximum": _LONGEST, "description": "seconds"}
     return _form(column, schema, accepts=accepts, decode=decode, decode_text=from_text, sample=90.5)
 
 
 def _document(column: Column) -> JsonForm:
-    origin = get_origin(column.type.annotation) or column.type.annotation
-    kind: Any = {dict: dict, list: list}.get(origin)
-    schema: Schema = {} if kind is None else {"type": "object" if kind is dict else "array"}
+    hint: Any = column.type.annotation
+    schema = document_schema(hint)
+    kind: Any = {"object": dict, "array": list}.get(schema.get("type", ""))
 
     def decode(value: Any) -> Any:
         if kind is not None and not isinstance(value, kind):
@@ -314,8 +333,9 @@ def _document(column: Column) -> JsonForm:
         return value if isinstance(value, str) else column.type.of_json(value)
 
     sample: Any = [] if kind is list else {}
-    wanted = "a JSON value" if kind is None else f"a JSON {schema['type']}"
-    return _form(column, schema, decode=decode, decode_text=None, wanted=wanted, sample=sample)
+    wanted = "a JSON value" if kind is None else f"a JSON {schema['type']} of the column's form"
+    # What other programs stored may be any JSON.
+    return _form(column, {}, accepts=schema, decode=decode, decode_text=None, wanted=wanted, sample=sample)
 
 
 def _choice(column: Column) -> JsonForm:
@@ -348,7 +368,7 @@ def _plain_choice(value: Any) -> Any:
 def _other(column: Column) -> JsonForm:
     """Return the form of arrays, of types of other programs, and of columns without a type."""
     if column.type.takes_collections:
-        return replace(_document(column), schema={"type": "array"}, accepts={"type": "array"}, sample=[])
+        return replace(_document(column), schema={"type": "array"}, sample=[])
     if not column.type.classes and column.type.python is None:
         return _form(column, {}, decode=column.type.of_json, decode_text=column.type.parse)
     return _form(column, {"type": "string"})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
+from deebase.web._rest.document_schemas import JSON_VALUE
 from deebase.web._rest.exposed_table import ExposedTable
 from deebase.web._rest.json_forms import JsonForm
 from deebase.web._rest.problem_details import PROBLEM
@@ -79,16 +80,19 @@ class Operations:
         name: its name in identifiers of operations and schemas.
         refer: what to write in the place of a schema with a name.
         has_users: whether a request without a user is refused.
+        held: the columns that the scope fills in.
     """
 
-    def __init__(self, exposed: ExposedTable, name: str, refer: Refer, *, has_users: bool) -> None:
+    def __init__(
+        self, exposed: ExposedTable, name: str, refer: Refer, *, has_users: bool, held: Iterable[str] = ()
+    ) -> None:
         self._exposed = exposed
         self._name = name
         self._title = exposed.source.name
         self._statuses = (401,) if has_users else ()
         self._problem = refer("Problem", _PROBLEM_SCHEMA)
         self._row = refer(name, self._row_schema())
-        self._new = refer(f"{name}.new", self._input_schema(exposed.required))
+        self._new = refer(f"{name}.new", self._input_schema([one for one in exposed.required if one not in held]))
         self._changes = refer(f"{name}.change", {**self._input_schema(()), "minProperties": 1})
 
     # -- schemas -------------------------------------------------------------------------------
@@ -147,7 +151,7 @@ class Operations:
                 "description": f"{name} of the row",
                 "schema": {"type": "string", "minLength": 1}
                 if _is_text(exposed.forms[name])
-                else _bare(exposed.forms[name]),
+                else exposed.forms[name].in_url,
             }
             for part, name in zip(key_names(exposed), exposed.source.pks, strict=True)
         ]
@@ -223,7 +227,8 @@ class Operations:
             "name": "Prefer",
             "in": "header",
             "description": "return=minimal returns the number of many new rows instead of the rows",
-            "schema": {"enum": ["return=minimal", "return=representation"]},
+            "schema": {"type": "string"},
+            "example": "return=minimal",
         }
         return {
             **self._operation(
@@ -315,27 +320,12 @@ def _names(name: str, allowed: Sequence[str], description: str) -> Json:
 def _condition_schema(form: JsonForm, operator: str, most: int) -> Json:
     if operator == "null":
         return {"type": "boolean"}
-    one = _bare(form)
+    one = form.in_url
     return {"type": "array", "items": one, "minItems": 1, "maxItems": most} if operator == "in" else one
 
 
-def _bare(form: JsonForm) -> Json:
-    """Return the schema of a value in a URL: without null and the default."""
-    made = {name: part for name, part in form.accepts.items() if name != "default"}
-    if "enum" in made:
-        return {**made, "enum": [value for value in made["enum"] if value is not None]}
-    if "anyOf" in made:
-        # A text of a URL is a number or a string alike: the first form is the usual one.
-        return dict(made["anyOf"][0])
-    if "type" in made:
-        kinds = made["type"]
-        left = [kinds] if isinstance(kinds, str) else [kind for kind in kinds if kind != "null"]
-        made["type"] = left[0] if len(left) == 1 else left
-    return {name: part for name, part in made.items() if name != "maxLength"}
-
-
 def _is_text(form: JsonForm) -> bool:
-    bare = _bare(form)
+    bare = form.in_url
     return bare.get("type") == "string" and "format" not in bare and "contentEncoding" not in bare
 
 
@@ -343,24 +333,26 @@ def _example(forms: Any) -> Json:
     return {form.name: form.sample for form in forms}
 
 
-def document(title: str, server: str, exposed: Mapping[str, ExposedTable], *, has_users: bool) -> Json:
+def document(
+    title: str, server: str, exposed: Mapping[str, tuple[ExposedTable, Iterable[str]]], *, has_users: bool
+) -> Json:
     """Return the document of an API.
 
     Args:
         title: of the API.
         server: the path that all addresses begin with.
-        exposed: the tables.
+        exposed: the tables, with the columns that the scope of the user fills in.
         has_users: whether requests without a user are refused.
     """
-    schemas: Json = {}
+    schemas: Json = {"JsonValue": JSON_VALUE}
 
     def refer(name: str, schema: Json) -> Json:
         schemas[name] = schema
         return {"$ref": f"#/components/schemas/{name}"}
 
     paths: Json = {}
-    for table, one in exposed.items():
-        operations = Operations(one, _identifier(table, schemas), refer, has_users=has_users)
+    for table, (one, held) in exposed.items():
+        operations = Operations(one, _identifier(table, schemas), refer, has_users=has_users, held=held)
         path = f"/{quote(table, safe='')}"
         paths[path] = operations.of_table()
         of_row = operations.of_row()
