@@ -94,7 +94,7 @@ def grant_of(source: Source, access: Access) -> Grant:
     paths = tuple([name for name in named if name not in columns])
     _must_be_paths(source, paths)
     readable = tuple([name for name in columns if name in named])
-    hidden = [name for name in source.pks if name not in readable]
+    hidden = [name for name in keys_of(source) if name not in readable]
     if hidden:
         raise ConfigurationError(
             f"read of {source.name} lacks {', '.join(hidden)} of its key",
@@ -115,6 +115,11 @@ def grant_of(source: Source, access: Access) -> Grant:
         raise ConfigurationError(f"rows of the view {source.name} cannot be deleted", hint="give access to its tables")
     insert = bool(writable) if access.insert is None else access.insert
     return Grant(readable, paths, writable, insert, access.delete)
+
+
+def keys_of(source: Source) -> tuple[str, ...]:
+    """Return the columns that tell the rows of a table apart; the first column of a view may have equal values."""
+    return () if isinstance(source, View) else source.pks
 
 
 def _must_be_paths(source: Source, paths: tuple[str, ...]) -> None:

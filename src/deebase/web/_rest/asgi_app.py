@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
-from deebase import ConfigurationError, ConnectionError, Database, DeeBaseError, TableNotFoundError
+from deebase import ConfigurationError, ConnectionError, Database, DeeBaseError, QueryTimeoutError, TableNotFoundError
 from deebase.web._rest.api_limits import Limits
 from deebase.web._rest.exposed_table import Call, ExposedTable
 from deebase.web._rest.json_forms import written
@@ -116,8 +116,10 @@ async def guarded(answer: Callable[[], Awaitable[Reply]], limits: Limits, what: 
     except TimeoutError:
         return Problem(504, f"the request took longer than {limits.seconds:g} seconds", "timeout").reply()
     except DeeBaseError as error:
+        # From a function of the program; the table answers those of its own calls.
         _LOG.error("%s failed", what, exc_info=error)
-        return (problem_of(error, ()) if isinstance(error, ConnectionError) else _failed()).reply()
+        is_passing = error.retryable or isinstance(error, (ConnectionError, QueryTimeoutError))
+        return (problem_of(error, ()) if is_passing else _failed()).reply()
     except Exception as error:
         status: Any = getattr(error, "status_code", None)
         if isinstance(status, int) and 400 <= status < 500:

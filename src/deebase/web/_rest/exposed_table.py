@@ -17,7 +17,7 @@ from deebase.web._rest.api_limits import Limits
 from deebase.web._rest.json_forms import checked_form_of, encode_rows, encoders_of, form_of, read, written
 from deebase.web._rest.problem_details import Fault, Faults, Problem, Reply, not_found, pointer_to, problem_of
 from deebase.web._rest.url_conditions import Asked, Readable
-from deebase.web.access import Access, Source, grant_of, scope_for
+from deebase.web.access import Access, Source, grant_of, keys_of, scope_for
 
 _JSON: Final = ("content-type", "application/json")
 _TYPES: Final = frozenset({"application/json", "application/merge-patch+json"})
@@ -66,8 +66,8 @@ class ExposedTable:
         self._nullable = frozenset([column.name for column in written_to if column.nullable])
         #: The columns that a new row must have.
         self.required = tuple([column.name for column in written_to if not column.optional])
-        self.has_key = bool(source.pks)
-        self.readable = Readable(self.columns, self.forms, has_pages=self.has_key)
+        self.keys = keys_of(source)
+        self.readable = Readable(self.columns, self.forms, has_pages=bool(self.keys))
         self._encoders = encoders_of(list(self.forms.values()))
         #: Names that error messages may hold.
         self._known = frozenset({*self.forms, *self.input_forms})
@@ -88,7 +88,7 @@ class ExposedTable:
             Problem: the request cannot be answered otherwise.
         """
         of_row = bool(call.key)
-        if of_row and (not self.has_key or len(call.key) != len(self.source.pks)):
+        if of_row and (not self.keys or len(call.key) != len(self.keys)):
             raise not_found()
         allowed = self.methods(of_row=of_row)
         if call.method == "OPTIONS":
@@ -126,7 +126,7 @@ class ExposedTable:
             "order_by": list(asked.order) or None,
             "select": None if self._is_whole and asked.select is None else list(names),
         }
-        if not self.has_key:
+        if not self.keys:
             return await self._without_pages(call, handle, asked, selection, names)
         try:
             page = await handle.page(*asked.conditions, size=asked.limit, after=asked.after, **selection)
@@ -186,7 +186,7 @@ class ExposedTable:
     def _key(self, parts: tuple[str, ...]) -> tuple[Any, ...]:
         """Return the key that a path names; what cannot be a key is the key of no row."""
         values: list[Any] = []
-        for name, text in zip(self.source.pks, parts, strict=True):
+        for name, text in zip(self.keys, parts, strict=True):
             decode = self.forms[name].decode_text
             try:
                 if decode is None or "\0" in text:
@@ -201,7 +201,7 @@ class ExposedTable:
         row: dict[str, Any] | None
         try:
             if any(name in self.grant.paths for name in names):
-                row = await handle(where=dict(zip(self.source.pks, key, strict=True)), select=list(names)).first()
+                row = await handle(where=dict(zip(self.keys, key, strict=True)), select=list(names)).first()
             else:
                 row = await handle.get(key, default=None)
         except ValidationError:
@@ -276,7 +276,7 @@ class ExposedTable:
             (shown,) = await self._shown(handle, [row])
         body = self._represented(shown)
         headers: tuple[tuple[str, str], ...] = (_JSON,)
-        if self.has_key:
+        if self.keys:
             headers = (_JSON, ("location", self._url(call, row)), ("etag", _tag(body)))
         return Reply(201, body, headers)
 
@@ -305,7 +305,7 @@ class ExposedTable:
 
     async def _shown(self, handle: Any, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return what the API shows of rows that were read."""
-        names, keys = self.grant.readable, self.source.pks
+        names, keys = self.grant.readable, self.keys
         if not self.grant.paths or not keys:
             return [{name: row.get(name) for name in names} for row in rows]
         if len(keys) == 1:
@@ -318,7 +318,7 @@ class ExposedTable:
     def _url(self, call: Call, row: Mapping[str, Any]) -> str:
         """Return the path of a row."""
         types = {column.name: column.type for column in self.columns}
-        parts = [quote(str(types[name].format(row[name])), safe="") for name in self.source.pks]
+        parts = [quote(str(types[name].format(row[name])), safe="") for name in self.keys]
         return "/".join([call.base, *parts])
 
     async def _must_see_parents(

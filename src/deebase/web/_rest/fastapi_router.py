@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# A scope may be anything, and pyright calls what isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
@@ -70,9 +72,9 @@ def router_of(
     bounds = Limits(page=page, max_page=max(page, Limits.max_page)) if limits is None else limits
     access = Access(read=read, write=write, scope=scope, insert=insert, delete=delete)
     exposed = ExposedTable(table, access, bounds)
-    held = scope if isinstance(scope, Mapping) else ()
+    held = list(scope) if isinstance(scope, Mapping) else []
     operations = Operations(exposed, table.name, _inline, has_users=callable(scope), held=held)
-    width = len(table.pks)
+    width = len(exposed.keys)
 
     async def endpoint(request: Request) -> Response:
         """Answer a request for the table or for one of its rows."""

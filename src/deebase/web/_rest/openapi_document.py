@@ -131,7 +131,7 @@ class Operations:
     def of_row(self) -> Json:
         """Return the operations on a row, by method in lower case; none for a table without a key."""
         exposed = self._exposed
-        if not exposed.has_key:
+        if not exposed.keys:
             return {}
         made: Json = {"get": self._get()}
         if exposed.grant.writable:
@@ -153,7 +153,7 @@ class Operations:
                 if _is_text(exposed.forms[name])
                 else exposed.forms[name].in_url,
             }
-            for part, name in zip(key_names(exposed), exposed.source.pks, strict=True)
+            for part, name in zip(key_names(exposed), exposed.keys, strict=True)
         ]
 
     def _list(self) -> Json:
@@ -201,7 +201,7 @@ class Operations:
         made.append(_names("order", order, 'the columns to sort by; "-" makes the order descending'))
         limit = {"type": "integer", "minimum": 1, "maximum": limits.max_page, "default": limits.page}
         made.append({"name": "limit", "in": "query", "description": "rows of a page", "schema": limit})
-        if exposed.has_key:
+        if exposed.keys:
             description = "the place where the page begins: take it from next and previous of another page"
             made.append({"name": "after", "in": "query", "description": description, "schema": {"type": "string"}})
         else:
@@ -285,7 +285,7 @@ class Operations:
 
 def key_names(exposed: ExposedTable) -> list[str]:
     """Return the names of the key columns as parameters of a path."""
-    return [re.sub(r"\W", "_", name, flags=re.ASCII) or "key" for name in exposed.source.pks]
+    return [re.sub(r"\W", "_", name, flags=re.ASCII) or "key" for name in exposed.keys]
 
 
 def _content(schema: Json, description: str = "What was asked for.", *, headers: Json | None = None) -> Json:
