@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 from deebase import InvalidOperationError
 
 if TYPE_CHECKING:
+    from deebase.web._agents.agent_tools import AgentLimits as AgentLimits
+    from deebase.web._agents.mcp_server import serve_agent as serve_agent
     from deebase.web._rest.api_limits import Limits as Limits
     from deebase.web._rest.asgi_app import rest as rest
     from deebase.web._rest.fastapi_router import router_of as router_of
     from deebase.web._studio.app import studio as studio
     from deebase.web.access import Access as Access
 
-__all__ = ["Access", "Limits", "rest", "router_of", "studio"]
+__all__ = ["Access", "AgentLimits", "Limits", "rest", "router_of", "serve_agent", "studio"]
 
 #: Public name -> its module.
 _PLACES = {
+    "AgentLimits": "deebase.web._agents.agent_tools",
+    "serve_agent": "deebase.web._agents.mcp_server",
     "Access": "deebase.web.access",
     "Limits": "deebase.web._rest.api_limits",
     "rest": "deebase.web._rest.asgi_app",

@@ -60,6 +60,7 @@ class ExposedTable:
         self.limits = limits
         self.grant = grant_of(source, access)
         self.columns = source.describe(*self.grant.readable)
+        self.columns_by_name = {column.name: column for column in self.columns}
         self.forms = {column.name: form_of(column) for column in self.columns}
         written_to = [column for column in source.describe() if column.name in self.grant.writable]
         self.input_forms = {column.name: checked_form_of(column) for column in written_to}
@@ -171,7 +172,7 @@ class ExposedTable:
             if unknown:
                 raise Faults(unknown)
             select = self.readable.read(call.query, self.limits).select
-        key = self._key(call.key)
+        key = self.key_of(call.key)
         row = await self._read(handle, key, select or self.grant.readable)
         if row is None:
             raise not_found()
@@ -183,7 +184,7 @@ class ExposedTable:
             return Reply(304, headers=(("etag", tag),))
         return Reply(200, body, (_JSON, ("etag", tag)))
 
-    def _key(self, parts: tuple[str, ...]) -> tuple[Any, ...]:
+    def key_of(self, parts: tuple[str, ...]) -> tuple[Any, ...]:
         """Return the key that a path names; what cannot be a key is the key of no row."""
         values: list[Any] = []
         for name, text in zip(self.keys, parts, strict=True):
@@ -226,7 +227,7 @@ class ExposedTable:
         except ValidationError as error:
             raise Problem(400, error.message, "json") from error
 
-    def _values(self, given: Any, place: tuple[int, ...], held: frozenset[str] | None) -> dict[str, Any]:
+    def values_of(self, given: Any, place: tuple[int, ...], held: frozenset[str] | None) -> dict[str, Any]:
         """Return the values of an object of the body.
 
         Args:
@@ -268,7 +269,7 @@ class ExposedTable:
         given = await self._body(call)
         if isinstance(given, list):
             return await self._insert_all(call, given, handle, held)
-        values = self._values(given, (), held)
+        values = self.values_of(given, (), held)
         # One statement needs no transaction.
         async with handle.transaction() if held or self.grant.paths else nullcontext():
             row = await handle.insert(values)
@@ -287,7 +288,7 @@ class ExposedTable:
         records: list[dict[str, Any]] = []
         for number, item in enumerate(given):
             try:
-                records.append(self._values(item, (number,), held))
+                records.append(self.values_of(item, (number,), held))
             except Faults as problem:
                 faults += problem.faults
         if faults:
@@ -337,10 +338,10 @@ class ExposedTable:
         expected = call.headers.get("if-match")
         if expected is None:
             raise Problem(428, "a change needs the ETag of the row in If-Match, or *", "precondition_required")
-        values = self._values(await self._body(call), (), None)
+        values = self.values_of(await self._body(call), (), None)
         if not values:
             raise Faults([Fault("names nothing to change", pointer="")])
-        key = self._key(call.key)
+        key = self.key_of(call.key)
         async with handle.transaction():
             await self._must_match(handle, key, expected)
             row = await handle.update(values, pk=key)
@@ -350,7 +351,7 @@ class ExposedTable:
         return Reply(200, body, (_JSON, ("etag", _tag(body)), ("content-location", self._url(call, row))))
 
     async def _delete(self, call: Call, handle: Any) -> Reply:
-        key = self._key(call.key)
+        key = self.key_of(call.key)
         expected = call.headers.get("if-match")
         try:
             async with handle.transaction():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Conditions of an agent may be anything, and pyright calls an Any that isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -98,7 +101,9 @@ class Readable:
             elif name not in self.parameters:
                 faults.append(Fault("is not a parameter of this address", parameter=name))
             else:
-                self._condition(name, values, limits, where, conditions, faults)
+                if self.parameters[name][1] == "in":
+                    values = [part for text in values for part in text.split(",")]
+                self._condition(name, values, limits.values, where, conditions, faults)
         select = self._names(given, "select", self._columns, faults)
         order = self._names(given, "order", [*self.sortable, *[f"-{name}" for name in self.sortable]], faults)
         limit = _number(given, "limit", limits.page, range(1, limits.max_page + 1), faults)
@@ -107,23 +112,47 @@ class Readable:
             raise Faults(faults)
         return Asked(where, tuple(conditions), select, order or (), limit, given.get("after", [None])[0], offset)
 
+    def conditions_of(self, given: Mapping[str, Any], most: int) -> tuple[dict[str, Any], tuple[Any, ...]]:
+        """Return the conditions of an object of JSON, by the names that parameters of a URL have.
+
+        Args:
+            given: for each condition a value; lists for "equals" and "is one of", None for "is null".
+            most: the number of values of one condition.
+
+        Raises:
+            Faults: a name is not a condition, or a value does not fit.
+        """
+        faults: list[Fault] = []
+        where: dict[str, Any] = {}
+        conditions: list[Any] = []
+        for name, value in given.items():
+            if name not in self.parameters:
+                faults.append(Fault("is not a condition of this table", pointer=f"/where/{name}"))
+            elif value is None and self.parameters[name][1] == "eq":
+                conditions.append(self.parameters[name][0].expression.is_(None))
+            else:
+                values: list[Any] = [*value] if isinstance(value, list) else [value]
+                self._condition(name, list(map(_text_of, values)), most, where, conditions, faults)
+        if faults:
+            raise Faults(faults)
+        return where, tuple(conditions)
+
     def _condition(
         self,
         parameter: str,
         texts: list[str],
-        limits: Limits,
+        most: int,
         where: dict[str, Any],
         conditions: list[Any],
         faults: list[Fault],
     ) -> None:
+        """Add the condition of a parameter, or what is wrong with it."""
         column, operator = self.parameters[parameter]
-        if operator == "in":
-            texts = [part for text in texts for part in text.split(",")]
-        elif operator != "eq" and len(texts) > 1:
+        if operator not in ("eq", "in") and len(texts) > 1:
             faults.append(Fault("is given twice", parameter=parameter))
             return
-        if len(texts) > limits.values:
-            faults.append(Fault(f"has more than {limits.values} values", parameter=parameter))
+        if len(texts) > most:
+            faults.append(Fault(f"has more than {most} values", parameter=parameter))
             return
         try:
             values = [self._value(column, operator, text) for text in texts]
@@ -171,3 +200,8 @@ def _number(given: Mapping[str, list[str]], parameter: str, default: int, allowe
         return int(text)
     faults.append(Fault(f"is a whole number from {allowed[0]} to {allowed[-1]}", parameter=parameter))
     return default
+
+
+def _text_of(value: Any) -> str:
+    """Return a JSON value as a URL has it."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
