@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deebase._backends.table_sizes import DatabaseSize as DatabaseSize
+    from deebase._backends.table_sizes import TableSize as TableSize
     from deebase._engine.transaction import Transaction as Transaction
     from deebase._files.reports import ImportedColumn as ImportedColumn
     from deebase._files.reports import ImportReport as ImportReport
@@ -93,6 +95,7 @@ __all__ = [
     "DataError",
     "Database",
     "DatabaseError",
+    "DatabaseSize",
     "DeadlockError",
     "DeeBaseError",
     "Default",
@@ -128,6 +131,7 @@ __all__ = [
     "Table",
     "TableExistsError",
     "TableNotFoundError",
+    "TableSize",
     "Text",
     "Transaction",
     "TransactionAbortedError",
@@ -152,11 +156,13 @@ __all__ = [
 _PLACES = {
     "Column": "deebase._tables.described_columns",
     "Database": "deebase.database",
+    "DatabaseSize": "deebase._backends.table_sizes",
     "Hit": "deebase._tables.search",
     "Page": "deebase._tables.page",
     "Query": "deebase._tables.query",
     "SchemaEditor": "deebase._tables.schema_editor",
     "SearchQuery": "deebase._tables.search",
+    "TableSize": "deebase._backends.table_sizes",
     "Table": "deebase._tables.table",
     "ImportReport": "deebase._files.reports",
     "ImportedColumn": "deebase._files.reports",

@@ -9,9 +9,11 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
 from deebase._backends.schemes import settings_for
+from deebase._backends.table_sizes import DatabaseSize, Sized
 from deebase._engine.core import Core
 from deebase._engine.reading import ReadingExecutor
 from deebase._engine.retry import retry
+from deebase._engine.tool_access import tools_on
 from deebase._engine.transaction import Transaction
 from deebase._model.design import design
 from deebase._pictures.diagram import Diagram
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     import os
 
     import sqlalchemy as sa
+    from sqlalchemy.engine import Dialect
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from deebase._files.options import Reading
@@ -203,6 +206,11 @@ class Database:
     def engine(self) -> AsyncEngine:
         """SQLAlchemy's AsyncEngine of this database, in the running event loop."""
         return self._core.executor.engine
+
+    @property
+    def dialect(self) -> Dialect:
+        """SQLAlchemy's Dialect of this database, to compile statements of your own."""
+        return self._core.dialect
 
     @property
     def metadata(self) -> sa.MetaData:
@@ -671,6 +679,31 @@ class Database:
         shown = self._described(views=True) if views else []
         tables = [model for model in self._described(views=False) if not model.name.startswith(OWN_TABLES)]
         return Diagram(tables, shown, self._core.catalog.dialect)
+
+    async def size(self) -> DatabaseSize:
+        """Return the size of the database and of its tables, in a few statements that are cheap for any size.
+
+        Returns:
+            The bytes of the database, and by table the number of its rows, which is an estimate for large ones.
+
+        Example:
+            ```python
+            size = await db.size()
+            print(size.bytes, {name: table.rows for name, table in size.tables.items()})
+            ```
+        """
+        core = self._core
+        tools = tools_on(core.executor)
+        quoted = core.dialect.identifier_preparer
+        tables = [
+            Sized(
+                model.name,
+                quoted.format_table(model.sa_table),
+                None if model.generated is None else quoted.quote(model.generated),
+            )
+            for model in self._described(views=False)
+        ]
+        return DatabaseSize(await tools.size_bytes(), await tools.table_sizes(tables) if tables else {})
 
     def dataclasses(self) -> dict[str, type[Any]]:
         """Return a dataclass for each table that this Database knows, by the name of the table.

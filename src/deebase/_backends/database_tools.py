@@ -14,6 +14,7 @@ from deebase._backends.additions import Additions
 from deebase._backends.copy_forms import Access as CopyAccess
 from deebase._backends.copy_forms import CopySource, CopyTarget, RowTransfer
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
+from deebase._backends.table_sizes import Sized, TableSize
 from deebase._model.facts import TableInfo
 from deebase.errors import InvalidOperationError
 
@@ -139,6 +140,10 @@ class DatabaseTools(Protocol):
 
     def size_bytes(self) -> Awaitable[int]:
         """Return the size of the database."""
+        ...
+
+    def table_sizes(self, tables: Sequence[Sized]) -> Awaitable[dict[str, TableSize]]:
+        """Return the size of tables, in a few statements whose cost does not depend on the number of rows."""
         ...
 
     def index_definitions(self, name: str) -> Awaitable[list[str]]:

@@ -368,6 +368,7 @@ class Readable(Generic[R]):
         format: Literal["csv", "tsv", "json", "ndjson", "parquet", "xlsx"] | None = None,
         delimiter: str | None = None,
         overwrite: bool = False,
+        escape_formulas: bool = False,
         progress: Callable[[int], object] | None = None,
         **selection: Any,
     ) -> int:
@@ -379,6 +380,7 @@ class Readable(Generic[R]):
             format: as in ``Query.export``.
             delimiter: as in ``Query.export``.
             overwrite: as in ``Query.export``.
+            escape_formulas: as in ``Query.export``.
             progress: as in ``Query.export``.
             **selection: conditions by column, and options such as ``order_by``, as in a call of the table.
 
@@ -388,7 +390,14 @@ class Readable(Generic[R]):
             ```
         """
         rows = self._selecting(conditions_, selection)
-        return await rows.export(target, format=format, delimiter=delimiter, overwrite=overwrite, progress=progress)
+        return await rows.export(
+            target,
+            format=format,
+            delimiter=delimiter,
+            overwrite=overwrite,
+            escape_formulas=escape_formulas,
+            progress=progress,
+        )
 
     async def page(self, /, *conditions_: Any, size: int = 50, after: str | None = None, **selection: Any) -> Page[R]:
         """Return a page of rows, which costs the same for any number of rows; see ``Query.page``.

@@ -676,6 +676,12 @@ class Table(Readable[R]):
 
     # -- search --------------------------------------------------------------------------------
 
+    @property
+    def searchable(self) -> tuple[str, ...]:
+        """Names of the columns that ``search`` looks into; empty if the table is not searchable."""
+        facts = self._source.catalog.facts(self._model.name)
+        return () if facts is None or facts.search is None else facts.search.search.columns
+
     @overload
     def search(
         self,

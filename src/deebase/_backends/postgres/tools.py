@@ -23,6 +23,7 @@ from deebase._backends.postgres.copying.rows import PostgresRows
 from deebase._backends.postgres.script import read_script
 from deebase._backends.postgres.script.recreation import recreation
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
+from deebase._backends.table_sizes import COUNTED, Sized, TableSize, bounded_counts
 from deebase._model.facts import TableInfo
 from deebase.errors import DatabaseError
 
@@ -85,6 +86,12 @@ _UNCHECKED_CONSTRAINTS = """
     SELECT quote_ident(conname), conrelid::regclass::text FROM pg_constraint WHERE NOT convalidated AND conrelid <> 0
 """
 
+#: The estimate is -1 for a table that was never analyzed.
+_SIZES = """
+    SELECT asked.name, c.reltuples, pg_total_relation_size(c.oid)
+    FROM unnest($1::text[]) AS asked(name) JOIN pg_class AS c ON c.oid = to_regclass(asked.name)
+"""
+
 
 class PostgresTools:
     """``DatabaseTools`` for PostgreSQL."""
@@ -127,6 +134,19 @@ class PostgresTools:
     async def size_bytes(self) -> int:
         """Return the size of the database on the server."""
         return int(await self._one("SELECT pg_database_size(current_database())"))
+
+    async def table_sizes(self, tables: Sequence[Sized]) -> dict[str, TableSize]:
+        """Read what the planner estimates; count the rows of small tables, and of those that it has not seen."""
+        rows = await self._access.read(_SIZES, [[table.quoted for table in tables]])
+        known = {quoted: (int(estimate), int(size)) for quoted, estimate, size in rows}
+        found = {table.name: known.get(table.quoted, (0, 0)) for table in tables}
+        counts = await bounded_counts(self._access.read, [table for table in tables if found[table.name][0] <= COUNTED])
+        sizes: dict[str, TableSize] = {}
+        for name, (estimate, size) in found.items():
+            count = counts.get(name, COUNTED + 1)
+            number = count if count is None else max(count, estimate) if count > COUNTED else count
+            sizes[name] = TableSize(number, (count or 0) <= COUNTED, size)
+        return sizes
 
     async def index_definitions(self, name: str) -> list[str]:
         """Return the CREATE INDEX of an index."""

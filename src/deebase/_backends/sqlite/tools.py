@@ -19,6 +19,7 @@ from deebase._backends.sqlite.copying.copy_target import SqliteTarget
 from deebase._backends.sqlite.copying.file_copies import SqliteFileCopies
 from deebase._backends.sqlite.inventory import LISTED
 from deebase._backends.sqlite.script import known_script, read_script, recreation
+from deebase._backends.table_sizes import COUNTED, Sized, TableSize, bounded_counts
 from deebase._model.facts import TableInfo
 from deebase.errors import DatabaseError
 
@@ -71,6 +72,27 @@ class SqliteTools:
     async def size_bytes(self) -> int:
         """Return the size of the database file."""
         return int(await self._one("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"))
+
+    async def table_sizes(self, tables: Sequence[Sized]) -> dict[str, TableSize]:
+        """Count the rows of small tables; the others have the number of ANALYZE, or that of their last row."""
+        counts = await bounded_counts(self._access.read, tables)
+        large = [table for table in tables if (counts[table.name] or 0) > COUNTED]
+        estimates = await self._analyzed() if large else {}
+        for table in large:
+            if table.name not in estimates and table.counter is not None:
+                last = await self._one(f"SELECT max({table.counter}) FROM {table.quoted}")
+                estimates[table.name] = last if isinstance(last, int) else 0
+        return {
+            name: TableSize(count if count is None else max(count, estimates.get(name, 0)), (count or 0) <= COUNTED)
+            for name, count in counts.items()
+        }
+
+    async def _analyzed(self) -> dict[str, int]:
+        """Return the number of rows of the tables that ANALYZE has seen."""
+        if not await self._access.read("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'", []):
+            return {}
+        rows = await self._access.read("SELECT tbl, CAST(stat AS INTEGER) FROM sqlite_stat1", [])
+        return {str(name): int(number) for name, number in rows if number is not None}
 
     async def index_definitions(self, name: str) -> list[str]:
         rows = await self._access.read("SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", [name])

@@ -28,7 +28,7 @@ def studio(database: str | None, port: int, no_open: bool) -> None:
 
     if database is not None:
         invocation().url = database
-    with session() as s:
+    with session(read_only=True) as s:
         title = repr(s.db).removeprefix("<Database ").removesuffix(">")
 
         def announce(address: str) -> None:

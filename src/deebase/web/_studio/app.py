@@ -11,7 +11,10 @@ from starlette.staticfiles import StaticFiles
 
 from deebase import Database
 from deebase.web._studio.database_page import DatabasePage
+from deebase.web._studio.exports import ExportPage
+from deebase.web._studio.row_page import RowPage
 from deebase.web._studio.site import HERE, Limits, Site
+from deebase.web._studio.table_page import TablePage
 from deebase.web.security import LOOPBACK, Protected, Protection
 
 
@@ -42,9 +45,15 @@ def studio(db: Database, *, title: str | None = None, token: str | None = None) 
 
 def protected_app(site: Site) -> Starlette:
     """Return the app of a site."""
-    database = DatabasePage(site)
+    database, table, row, export = DatabasePage(site), TablePage(site), RowPage(site), ExportPage(site)
     routes = [
-        Route("/", site.page(database.tables), name="database"),
+        Route("/", site.page(database.tables)),
+        Route("/diagram", site.page(database.diagram)),
+        Route("/diagram.css", site.page(database.diagram_style)),
+        Route("/table/{table}", site.page(table.rows)),
+        Route("/table/{table}/row/{key}", site.page(row.values)),
+        Route("/table/{table}/row/{key}/value/{column}", site.page(row.value)),
+        Route("/table/{table}/export.{format}", site.page(export.file, seconds=site.limits.export_seconds)),
         Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
     ]
 

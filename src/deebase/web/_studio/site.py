@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,15 @@ from deebase import (
     BusyError,
     ColumnNotFoundError,
     Database,
+    DatabaseSize,
+    DataError,
     DeeBaseError,
+    InvalidOperationError,
     NotFoundError,
     QueryTimeoutError,
     Table,
     TableNotFoundError,
+    TableSize,
     ValidationError,
     View,
 )
@@ -29,6 +34,8 @@ from deebase.web._studio.addresses import decoded, encoded
 from deebase.web.security import Protection
 
 HERE = Path(__file__).parent
+#: How long the sizes of tables are kept.
+SIZE_SECONDS = 30.0
 logger = logging.getLogger("deebase.web")
 
 Page = Callable[[Request], Awaitable[Response]]
@@ -38,6 +45,8 @@ _STATUS: tuple[tuple[type[DeeBaseError], int], ...] = (
     (ColumnNotFoundError, 404),
     (NotFoundError, 404),
     (ValidationError, 400),
+    (DataError, 400),
+    (InvalidOperationError, 400),
     (QueryTimeoutError, 504),
     (BusyError, 503),
 )
@@ -75,6 +84,9 @@ class Site:
         self.title = title
         self.protection = protection
         self.limits = limits
+        self._reading = asyncio.Lock()
+        self._size: DatabaseSize | None = None
+        self._size_at = 0.0
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -109,6 +121,32 @@ class Site:
         """
         return self.db.v[name].rows_as(dict) if name in self.db.v else self.db.t[name].rows_as(dict)
 
+    @staticmethod
+    def table_path(name: str) -> str:
+        """Return the path of the page of a table, after that of the studio."""
+        return f"/table/{encoded(name)}"
+
+    async def size(self) -> DatabaseSize | None:
+        """Return the size of the database and its tables, which may be some seconds old; None if it takes too long."""
+        if self._size is None or time.monotonic() - self._size_at > SIZE_SECONDS:
+            try:
+                async with asyncio.timeout(self.limits.facet_seconds):
+                    self._size, self._size_at = await self.db.size(), time.monotonic()
+            except (TimeoutError, DeeBaseError):
+                # A page is worth more than the numbers on it.
+                return None
+        return self._size
+
+    def last_size(self, table: str) -> TableSize | None:
+        """Return the size of a table if it was read lately."""
+        return None if self._size is None else self._size.tables.get(table)
+
+    async def known(self) -> None:
+        """Read the schema, unless the database knows tables already."""
+        async with self._reading:
+            if not any(self.names()):
+                await self.db.reflect()
+
     # -- pages ---------------------------------------------------------------------------------
 
     def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
@@ -117,7 +155,8 @@ class Site:
         text = self._templates.get_template(template).render(
             root=root,
             site=self,
-            table_url=lambda name: f"{root}/table/{encoded(name)}",
+            table_path=self.table_path,
+            encoded=encoded,
             csrf=self.protection.csrf_token(request),
             **values,
         )
@@ -134,6 +173,7 @@ class Site:
         async def answer(request: Request) -> Response:
             try:
                 async with asyncio.timeout(limit):
+                    await self.known()
                     return await show(request)
             except TimeoutError:
                 return self.message(request, 504, f"The page took longer than {limit:g} seconds.", "Narrow the filter.")
