@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from deebase.cli.exposure import exposed
 from deebase.cli.frame import Command
 from deebase.cli.invocation import database_options, invocation
-from deebase.cli.session import Session, session
+from deebase.cli.session import session
 
 
 @click.command(cls=Command, example="deebase mcp app.db --table post --rows 200 --seconds 2")
@@ -39,6 +40,5 @@ def mcp(
     if database is not None:
         invocation().url = database
     with session(read_only=not writable) as s:
-        shown = dict.fromkeys([*(tables or names_of(s)), *writable])
-        access = access_of(s, list(shown), writable)
+        access = exposed(s, tables, writable)
         s.run(serve_agent(s.db, access, sql=sql, limits=AgentLimits(rows=rows, seconds=seconds)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # Arguments of agents may be anything, and pyright calls an Any that isinstance has narrowed unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 import asyncio
 import json
 import logging
