@@ -69,7 +69,7 @@ class Protection:
 
 
 class Protected:
-    """An ASGI app that sends nothing to other sites, and serves nobody without the token.
+    """An ASGI app that sends nothing to other sites, and refuses browsers without the token.
 
     Args:
         app: what is protected.

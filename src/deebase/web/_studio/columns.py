@@ -9,7 +9,10 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal, get_args, get_origin
 
-from deebase import Column, ColumnNotFoundError, DeeBaseError, Table, View
+from deebase import Column, ColumnNotFoundError, DeeBaseError, Table, ValidationError, View
+
+#: Characters of the longest value that an address holds: links repeat it.
+LONGEST = 300
 
 Handle = Table[dict[str, Any]] | View[dict[str, Any]]
 Kind = Literal["number", "text", "moment", "boolean", "choice", "document", "binary", "any"]
@@ -101,7 +104,7 @@ class Fields:
         return texts or None
 
     def text_of(self, name: str, value: Any) -> str | None:
-        """Return a value as a text that stands for it alone; None if there is none."""
+        """Return a value as a text that stands for it alone, short enough for an address; None if there is none."""
         if value is None:
             return None
         kind = self.columns[name].type
@@ -111,7 +114,8 @@ class Fields:
         except (DeeBaseError, ValueError, TypeError, AttributeError, ArithmeticError):
             # A SQLite file may hold values that their column would not accept.
             return None
-        return text if type(again) is type(value) and again == value else None
+        is_same = type(again) is type(value) and again == value
+        return text if is_same and len(text) <= LONGEST else None
 
     def parsed(self, name: str, text: str) -> Any:
         """Return the value that a text stands for.
@@ -119,4 +123,11 @@ class Fields:
         Raises:
             ValidationError: it is not one of the column.
         """
-        return self.column(name).type.parse(text)
+        try:
+            return self.column(name).type.parse(text)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise ValidationError(
+                f"{self.handle.name}.{name} holds no such value",
+                field=name,
+                hint=f"it takes {self.columns[name].type.wanted}",
+            ) from error

@@ -43,16 +43,14 @@ def sql_code(site: Site, fields: Fields, state: TableState) -> str | None:
         return None
     columns: Any = fields.handle.c
     chosen = [columns[name] for name in state.columns] or list(columns)
-    select = sa.select(*chosen).where(*[item.condition(fields) for item in state.filters])
-    if state.sort is not None:
-        column = columns[state.sort]
-        select = select.order_by(column.desc() if state.descending else column)
-    if fields.has_pages:
-        select = select.order_by(*[columns[name] for name in fields.handle.pks if name != state.sort])
-    select = select.limit(state.size(fields))
+    select = sa.select(*chosen).where(*[item.condition(fields, site.db.dialect) for item in state.filters])
+    keys = fields.handle.pks if fields.has_pages else ()
+    # As the page does it: the key in the direction of the column before it.
+    order = [columns[name] for name in dict.fromkeys([*([] if state.sort is None else [state.sort]), *keys])]
+    select = select.order_by(*[column.desc() if state.descending and state.sort else column for column in order])
     try:
         text = str(select.compile(dialect=site.db.dialect, compile_kwargs={"literal_binds": True}))
     except (SQLAlchemyError, DeeBaseError, NotImplementedError):
         # A value that has no literal.
         return None
-    return "\n".join([line.rstrip() for line in text.splitlines()]) + ";"
+    return "\n".join([*[line.rstrip() for line in text.splitlines()], f"LIMIT {state.size(fields)};"])

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
 from deebase import ValidationError
-from deebase.web._studio.columns import Fields, Kind
+from deebase.web._studio.columns import LONGEST, Fields, Kind
 
-#: Characters of the longest value in a filter, and filters of a page: each link of a page repeats them.
-LONGEST, MOST = 300, 12
+#: Filters of a page.
+MOST = 12
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,12 @@ class Filter:
         """The condition in words, without the column."""
         return " ".join([self.operator.sign, *([", ".join(self.texts)] if self.operator.takes_value else [])])
 
-    def condition(self, fields: Fields) -> Any:
+    def condition(self, fields: Fields, dialect: Dialect | None = None) -> Any:
         """Return the condition as an expression.
+
+        Args:
+            fields: the columns of the table.
+            dialect: of a database whose SQL has the values as literals; None for parameters.
 
         Raises:
             ValidationError: a value does not fit the column.
@@ -92,6 +97,9 @@ class Filter:
             written = column if fields.kinds[self.column] == "text" else sa.cast(column, sa.Text)
             return written.icontains(self.texts[0], autoescape=True)
         values = [value for text in self.texts for value in values_of(fields, self.column, text)]
+        if dialect is not None:
+            kind = fields.columns[self.column].type
+            values = [sa.literal_column(kind.literal(value, dialect)) for value in values]
         if self.code in ("is", "in"):
             return column == values[0] if len(values) == 1 else column.in_(values)
         if self.code == "not":

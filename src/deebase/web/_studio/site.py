@@ -109,8 +109,11 @@ class Site:
         """
         segment = str(request.path_params["table"])
         name = decoded(segment)
-        if name is None:
-            raise TableNotFoundError("the address names no table", table_name=segment, hint="go to the list of tables")
+        if name is None or (name not in self.db.t and name not in self.db.v):
+            shown = segment if name is None else name
+            raise TableNotFoundError(
+                f"table {shown!r} does not exist", table_name=shown, hint="the list of tables has all of them"
+            )
         return self.named(name)
 
     def named(self, name: str) -> Table[dict[str, Any]] | View[dict[str, Any]]:
