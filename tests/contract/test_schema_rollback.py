@@ -141,7 +141,8 @@ NO_CHANGE = {
             "pks",
             "refresh",
         ],
-        *["rows_as", "sa_table", "table_exists", "xtra", "describe", "avg", "group", "max", "min", "sum", "values"],
+        *["rows_as", "sa_table", "table_exists", "xtra", "describe", "transaction"],
+        *["avg", "group", "max", "min", "sum", "values"],
     },
 }
 ALL = [pytest.param(case, id=f"{name}-{n}") for name, cases in CASES.items() for n, case in enumerate(cases)]

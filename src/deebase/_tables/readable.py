@@ -8,6 +8,7 @@ from io import TextIOBase
 from typing import IO, TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
 
 from deebase._engine.context import TableContext, conditions
+from deebase._engine.transaction import Transaction
 from deebase._model.native_annotations import annotations_of
 from deebase._pictures.notebook import table_html
 from deebase._rows.advice import refuse_attribute
@@ -158,6 +159,18 @@ class Readable(Generic[R]):
             hints = annotations_of(model, catalog.facts(model.name), self._source.dialect)
             catalog.set_row_type(model, dataclass_of(model, hints))
         return model.row_type
+
+    def transaction(self) -> Transaction:
+        """Open a transaction of the table's database, as ``db.transaction()`` does.
+
+        Example:
+            ```python
+            async with users.transaction():
+                row = await users.get(1, for_update=True)
+                await users.update(pk=1, age=row["age"] + 1)
+            ```
+        """
+        return self._executor.transaction()
 
     # -- by key --------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from sqlalchemy.schema import CreateTable
 
 from deebase._backends.alter import IndexPart
 from deebase._engine.context import conditions
-from deebase._engine.transaction import Transaction
 from deebase._rows.makers import OneMaker, one_maker
 from deebase._rows.records import column_values, new_row
 from deebase._sql import statements
@@ -107,18 +106,6 @@ class Table(Readable[R]):
         if surplus:
             raise source.surplus("xtra", surplus, "the columns are keywords: t.xtra(owner_id=7), or t.xtra(**columns)")
         return Table(source.scoped(source.scope.narrowed(self._model, columns)))
-
-    def transaction(self) -> Transaction:
-        """Open a transaction of the table's database, as ``db.transaction()`` does.
-
-        Example:
-            ```python
-            async with users.transaction():
-                row = await users.get(1, for_update=True)
-                await users.update(pk=1, age=row["age"] + 1)
-            ```
-        """
-        return self._executor.transaction()
 
     # -- writing one row -----------------------------------------------------------------------
 

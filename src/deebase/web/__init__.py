@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deebase.web._rest.asgi_app import rest as rest
     from deebase.web._rest.fastapi_router import router_of as router_of
     from deebase.web._studio.app import studio as studio
-    from deebase.web.access import Access as Access
+    from deebase.web.access_rules import Access as Access
 
 __all__ = ["Access", "AgentLimits", "Limits", "rest", "router_of", "serve_agent", "studio"]
 
@@ -27,7 +27,7 @@ __all__ = ["Access", "AgentLimits", "Limits", "rest", "router_of", "serve_agent"
 _PLACES = {
     "AgentLimits": "deebase.web._agents.agent_tools",
     "serve_agent": "deebase.web._agents.mcp_server",
-    "Access": "deebase.web.access",
+    "Access": "deebase.web.access_rules",
     "Limits": "deebase.web._rest.api_limits",
     "rest": "deebase.web._rest.asgi_app",
     "router_of": "deebase.web._rest.fastapi_router",

@@ -1,4 +1,4 @@
-"""What an agent is told of each tool, and the JSON Schemas of their arguments."""
+"""The description of each tool for agents, and the JSON Schemas of their arguments."""
 
 from __future__ import annotations
 

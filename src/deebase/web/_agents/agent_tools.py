@@ -16,7 +16,7 @@ from deebase.web._agents.agent_schemas import Schema, schemas_of
 from deebase.web._rest.api_limits import Limits
 from deebase.web._rest.exposed_table import ExposedTable
 from deebase.web._rest.json_forms import encode_rows, encoders_of, written
-from deebase.web.access import Access
+from deebase.web.access_rules import Access
 
 _AGGREGATES: Final[dict[str, Callable[..., Any]]] = {
     "count": count,
@@ -57,7 +57,7 @@ class AgentLimits:
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool: what an agent is told of it, and what it does.
+    """A tool: its description for agents, and what it does.
 
     Attributes:
         name: the name of the tool.

@@ -15,7 +15,7 @@ from deebase.web._rest.exposed_table import Call, ExposedTable
 from deebase.web._rest.json_forms import written
 from deebase.web._rest.openapi_document import document
 from deebase.web._rest.problem_details import Problem, Reply, not_found, problem_of
-from deebase.web.access import Access, Source, scope_for
+from deebase.web.access_rules import Access, Source, scope_for
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -17,7 +17,7 @@ from deebase.web._rest.api_limits import Limits
 from deebase.web._rest.json_forms import checked_form_of, encode_rows, encoders_of, form_of, read, written
 from deebase.web._rest.problem_details import Fault, Faults, Problem, Reply, not_found, pointer_to, problem_of
 from deebase.web._rest.url_conditions import Asked, Readable
-from deebase.web.access import Access, Source, grant_of, keys_of, scope_for
+from deebase.web.access_rules import Access, Source, grant_of, keys_of, scope_for
 
 _JSON: Final = ("content-type", "application/json")
 _TYPES: Final = frozenset({"application/json", "application/merge-patch+json"})

@@ -17,7 +17,7 @@ from deebase.web._rest.asgi_app import body_reader, guarded, query_of
 from deebase.web._rest.document_schemas import without_references
 from deebase.web._rest.exposed_table import Call, ExposedTable
 from deebase.web._rest.openapi_document import Operations, key_names
-from deebase.web.access import Access, Source
+from deebase.web.access_rules import Access, Source
 
 if TYPE_CHECKING:
     from fastapi import APIRouter

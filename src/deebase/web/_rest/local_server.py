@@ -14,7 +14,7 @@ from deebase.web._rest.asgi_app import Receive, Scope, Send, respond, rest
 from deebase.web._rest.problem_details import Problem
 from deebase.web._studio.app import studio
 from deebase.web._studio.launch import HOST, listening_on
-from deebase.web.access import Access
+from deebase.web.access_rules import Access
 from deebase.web.security import LOOPBACK, host_name, same
 
 #: Where the API is; everything else is the studio.
