@@ -115,7 +115,7 @@ def main() -> None:
     program, *rest_ = sys.argv[1:]
     with tempfile.TemporaryDirectory() as name, _urls() as urls:
         Path(name, "schemathesis.toml").write_text(SETTINGS, encoding="utf-8")
-        codes = [asyncio.run(tried(url, program, rest_[0] if rest_ else "50", Path(name))) for url in urls]
+        codes = [asyncio.run(tried(url, program, rest_[0] if rest_ else "20", Path(name))) for url in urls]
     sys.exit(any(codes))
 
 
