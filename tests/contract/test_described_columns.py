@@ -7,7 +7,9 @@ from decimal import Decimal
 from enum import Enum
 from typing import Annotated
 
-from deebase import UNSET, Computed, Database, Digits, ForeignKey, MaxLength, Text
+import pytest
+
+from deebase import UNSET, ColumnNotFoundError, Computed, Database, Digits, ForeignKey, MaxLength, Text
 from deebase.types import ColumnType
 
 
@@ -43,11 +45,29 @@ async def test_a_column_is_described_alike_from_a_class_and_from_the_database(db
         assert [name for name, column in columns.items() if column.generated] == ["id"]
         assert [name for name, column in columns.items() if not column.optional] == ["code", "price"]
         assert [name for name, column in columns.items() if column.computed] == ["double"]
-        assert columns["code"].length == 8 and columns["price"].digits == (8, 2)
-        assert columns["owner_id"].references == ("owner", "id") and columns["owner_id"].nullable
-        assert columns["weight"].default == 1.5 and columns["code"].default is UNSET
-        assert columns["state"].choices == (State.NEW, State.OLD) and columns["state"].default is State.NEW
+        assert columns["code"].length == 8
+        assert columns["price"].digits == (8, 2)
+        assert columns["owner_id"].references == ("owner", "id")
+        assert columns["owner_id"].nullable
+        assert columns["weight"].default == 1.5
+        assert columns["code"].default is UNSET
+        assert columns["state"].choices == (State.NEW, State.OLD)
+        assert columns["state"].default is State.NEW
         assert all(isinstance(column.type, ColumnType) for column in columns.values())
         assert columns["price"].type.of_json(columns["price"].type.to_json(Decimal("1.50"))) == Decimal("1.5")
     assert [column.name for column in view.describe()] == ["code", "price"]
     assert of_class["id"].bits == 64
+    (name,) = parcels.describe("owner_id.name")
+    assert (name.name, name.nullable, name.type.name) == ("owner_id.name", True, "text")
+    assert await parcels.count(name.expression == "Ada") == 0
+    with pytest.raises(ColumnNotFoundError):
+        parcels.describe("owner_id.secret")
+
+
+async def test_a_handle_opens_a_transaction_of_its_database(db: Database) -> None:
+    owners = await db.create(Owner)
+    with pytest.raises(KeyError):
+        async with owners.transaction():
+            await owners.insert(name="Ada")
+            raise KeyError
+    assert await owners.count() == 0

@@ -122,7 +122,8 @@ NO_CHANGE = {
         *["c", "columns", "count", "dataclass", "delete", "delete_all", "delete_where", "exists", "export_file", "fk"],
         *["foreign_keys", "get", "get_children", "get_or_create", "get_parent", "indexes", "insert", "insert_all"],
         *["lookup", "name", "page", "pks", "rows_as", "sa_table", "schema", "transform_sql", "truncate", "update"],
-        *["schema_editor", "search", "table_exists"],
+        *["schema_editor", "search", "table_exists", "describe", "transaction"],
+        *["avg", "group", "max", "min", "sum", "values"],
         *["update_all", "update_where", "upsert", "upsert_all", "with_children", "with_parents", "xtra", "row"],
     },
     "View": {
@@ -140,7 +141,8 @@ NO_CHANGE = {
             "pks",
             "refresh",
         ],
-        *["rows_as", "sa_table", "table_exists", "xtra"],
+        *["rows_as", "sa_table", "table_exists", "xtra", "describe", "transaction"],
+        *["avg", "group", "max", "min", "sum", "values"],
     },
 }
 ALL = [pytest.param(case, id=f"{name}-{n}") for name, cases in CASES.items() for n, case in enumerate(cases)]

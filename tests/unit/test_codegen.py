@@ -34,10 +34,10 @@ from deebase import (
     dataclass_src,
 )
 from deebase._backends.schema_script import SchemaObject
-from deebase._model.default_values import NoLiteral, value_of
 from deebase._model.design import design
 from deebase._types.binary import Binary
 from deebase._types.decimals import ExactNumber
+from deebase._types.default_values import NoLiteral, value_of
 from deebase._types.documents import JSON
 from deebase._types.moments import DateTime, Interval
 from deebase._types.number import Boolean, Float

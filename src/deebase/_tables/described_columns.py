@@ -2,16 +2,18 @@
 
 # Annotations are not strings here: pydantic and the like resolve those of a class in the module that it names as its
 # own, which is `deebase`.
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from deebase._engine.context import TableContext
-from deebase._model.default_values import NoLiteral, default_sql, value_of
 from deebase._model.facts import ColumnInfo
 from deebase._rows.model import ColumnModel
+from deebase._sql.queries.paths import is_path, path_column
 from deebase._types.base import ColumnType
 from deebase._types.choices import Choice
 from deebase._types.decimals import ExactNumber, places_of
+from deebase._types.default_values import NoLiteral, default_sql, value_of
 from deebase._types.number import Integer
 from deebase._types.registry import column_type
 from deebase._types.text import String
@@ -23,7 +25,8 @@ class Column:
     """A column of a table or view, as ``t.describe()`` returns it.
 
     Attributes:
-        name: its name.
+        name: its name, or the path to it.
+        expression: the column in conditions and other expressions of SQLAlchemy.
         type: checks its values, and turns them into text and JSON and back: ``column.type.parse("42")``.
         nullable: whether it may be NULL.
         key: whether it is part of the primary key.
@@ -40,6 +43,7 @@ class Column:
     """
 
     name: str
+    expression: Any = field(repr=False, compare=False)
     type: ColumnType[Any]
     nullable: bool
     key: bool = False
@@ -57,34 +61,33 @@ class Column:
 Column.__module__ = "deebase"
 
 
-def described(source: TableContext) -> tuple[Column, ...]:
-    """Return the columns of a table or view."""
-    model = source.model
+def described(source: TableContext, names: Sequence[str]) -> tuple[Column, ...]:
+    """Return columns of a table or view, and of related rows; all of its own if none is named."""
+    return tuple([_described(source, name) for name in names or source.model.names])
+
+
+def _described(source: TableContext, name: str) -> Column:
+    if is_path(source.model, name):
+        parent, column = path_column(source.catalog, source.model, name)
+        model, last = parent.model, name.rpartition(".")[2]
+    else:
+        model, column, last = source.model, source.model.column(name), name
     facts = source.catalog.facts(model.name)
-    infos = {} if facts is None else {info.name: info for info in facts.columns}
-    targets = {key.columns[0]: (key.target, key.targets[0]) for key in source.foreign_keys if len(key.columns) == 1}
-    return tuple(
-        [
-            _described(column, infos.get(name), model.generated == name, name in model.pks, targets.get(name))
-            for name, column in model.columns.items()
-        ]
-    )
-
-
-def _described(
-    column: ColumnModel, info: ColumnInfo | None, generated: bool, key: bool, target: tuple[str, str] | None
-) -> Column:
+    info = None if facts is None else next((info for info in facts.columns if info.name == last), None)
     kind = column_type(column.sa_type)
-    generated = generated or (info is not None and info.generated)
+    generated = model.generated == last or (info is not None and info.generated)
+    keys = source.catalog.foreign_keys(model)
+    targets = [(key.target, key.targets[0]) for key in keys if key.columns == (last,)]
     default = UNSET if generated or column.computed else _default(column, info)
     has_default = column.default_factory is not None or column.sa_column.server_default is not None
     places = places_of(kind) if isinstance(kind, ExactNumber) else None
     exact: Any = kind.impl_instance if places is not None else None
     return Column(
-        name=column.name,
+        name=name,
+        expression=column.sa_column,
         type=kind,
         nullable=column.nullable,
-        key=key,
+        key=last in model.pks,
         generated=generated,
         computed=column.computed,
         default=default,
@@ -93,12 +96,12 @@ def _described(
         length=kind.length if isinstance(kind, String) else None,
         digits=None if places is None else (exact.precision, places),
         bits=kind.bits if isinstance(kind, Integer) else None,
-        references=target,
+        references=targets[0] if targets else None,
     )
 
 
 def _default(column: ColumnModel, info: ColumnInfo | None) -> Any:
-    sql = default_sql(column.sa_column, info)
+    sql = default_sql(column.sa_column) if info is None else info.default
     if sql is None:
         return UNSET
     try:

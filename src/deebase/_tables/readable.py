@@ -8,6 +8,7 @@ from io import TextIOBase
 from typing import IO, TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
 
 from deebase._engine.context import TableContext, conditions
+from deebase._engine.transaction import Transaction
 from deebase._model.native_annotations import annotations_of
 from deebase._pictures.notebook import table_html
 from deebase._rows.advice import refuse_attribute
@@ -127,15 +128,21 @@ class Readable(Generic[R]):
         facts = self._source.catalog.facts(self._model.name)
         return () if facts is None or facts.search is None else facts.search.search.columns
 
-    def describe(self) -> tuple[Column, ...]:
+    def describe(self, *names: str) -> tuple[Column, ...]:
         """Return what is known of each column: its type, its limits, its default and what it refers to.
+
+        Args:
+            *names: columns, and paths to those of related rows; all columns of the table if none is given.
+
+        Raises:
+            SchemaError: a name is not a column.
 
         Example:
             ```python
-            names = [column.name for column in users.describe() if not column.optional]
+            required = [column.name for column in users.describe() if not column.optional]
             ```
         """
-        return described(self._source)
+        return described(self._source, names)
 
     def dataclass(self) -> type[Any]:
         """Return the dataclass of the rows, created at the first call; handles return its instances from then on.
@@ -158,6 +165,18 @@ class Readable(Generic[R]):
             hints = annotations_of(model, catalog.facts(model.name), self._source.dialect)
             catalog.set_row_type(model, dataclass_of(model, hints))
         return model.row_type
+
+    def transaction(self) -> Transaction:
+        """Open a transaction of the table's database, as ``db.transaction()`` does.
+
+        Example:
+            ```python
+            async with users.transaction():
+                row = await users.get(1, for_update=True)
+                await users.update(pk=1, age=row["age"] + 1)
+            ```
+        """
+        return self._executor.transaction()
 
     # -- by key --------------------------------------------------------------------------------
 

@@ -23,7 +23,12 @@ _COMMANDS = {
     "help": ("deebase.cli.commands.help_commands:show_help", "Explain a command or an error."),
     "index": ("deebase.cli.commands.index_commands:index", "Create, list and drop indexes."),
     "init": ("deebase.cli.commands.init_commands:init", "Create the files of a project."),
+    "mcp": ("deebase.cli.commands.mcp_commands:mcp", "Let an agent use a database over the Model Context Protocol."),
     "migrate": ("deebase.cli.commands.migrate_commands:migrate", "Write, apply and undo migrations."),
+    "serve": (
+        "deebase.cli.commands.serve_commands:serve",
+        "Serve a database as a JSON API on this machine, with the studio.",
+    ),
     "shell": ("deebase.cli.commands.shell_commands:shell", "Open a Python prompt with the database."),
     "sql": ("deebase.cli.commands.sql_commands:sql", "Run SQL and show its rows."),
     "studio": ("deebase.cli.commands.studio_commands:studio", "Look at a database in the browser."),

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._model.columns import ColumnSpec
-from deebase._model.default_values import NoLiteral, default_sql, value_of
 from deebase._model.design import TableSpec, design
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import comes_with_key, serves
@@ -21,6 +20,7 @@ from deebase._rows.field_columns import attribute_names, is_attribute
 from deebase._rows.model import ForeignKeyModel, TableModel
 from deebase._sqltext.type_names import same_type
 from deebase._types.decimals import ExactNumber
+from deebase._types.default_values import NoLiteral, default_sql, value_of
 from deebase._types.documents import ANY_DOCUMENT, JSON
 from deebase._types.number import Integer
 from deebase._types.registry import column_type
@@ -184,7 +184,8 @@ class TableReader:
         self.notes.append(f"the default of {name}, {self._default_sql(name)}")
 
     def _default_sql(self, name: str) -> str | None:
-        return default_sql(self.model.columns[name].sa_column, self._facts.get(name))
+        facts = self._facts.get(name)
+        return default_sql(self.model.columns[name].sa_column) if facts is None else facts.default
 
     def _compare_types(self, columns: tuple[ColumnSpec, ...]) -> None:
         """Note where the table that is made will differ."""

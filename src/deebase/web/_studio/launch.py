@@ -33,7 +33,7 @@ async def serve(
         InvalidOperationError: the port is in use.
     """
     token = token or secrets.token_urlsafe(24)
-    listening = _listening(port)
+    listening = listening_on(port)
     # Without a log of requests: the first one holds the token.
     config = uvicorn.Config(
         studio(db, title=title, token=token), log_level="warning", access_log=False, server_header=False, lifespan="off"
@@ -48,7 +48,12 @@ async def serve(
     await serving
 
 
-def _listening(port: int) -> socket.socket:
+def listening_on(port: int) -> socket.socket:
+    """Return a socket that listens on a port of this machine; 0 is a free one.
+
+    Raises:
+        InvalidOperationError: the port is in use.
+    """
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from deebase._model.facts import ColumnInfo
 from deebase._sqltext.quoting import unquoted
 from deebase._types.registry import column_type
 from deebase.errors import DeeBaseError
@@ -25,15 +24,8 @@ class NoLiteral(Exception):
     """The SQL is more than a literal."""
 
 
-def default_sql(column: sa.Column[Any], info: ColumnInfo | None) -> str | None:
-    """Return the DEFAULT clause of a column as SQL; None for none.
-
-    Args:
-        column: the column.
-        info: what was read of it from the database; None if it was not.
-    """
-    if info is not None:
-        return info.default
+def default_sql(column: sa.Column[Any]) -> str | None:
+    """Return the DEFAULT clause of a column that a class declares as SQL; None for none."""
     clause: Any = column.server_default
     if not isinstance(clause, sa.DefaultClause):
         return None
