@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, assert_type
 
-from deebase import Database, Page, Query, SchemaEditor, Table, Transaction, TransformPlan, View
+from deebase import Database, Page, Query, Rows, SchemaEditor, Table, Transaction, TransformPlan, View
 from deebase.migrations import Migrator, Step, chunked
 from deebase.queries import count, max_
 
@@ -108,8 +108,11 @@ async def changes(users: Table[User]) -> None:
 
 
 async def raw(db: Database) -> None:
-    assert_type(await db.q("SELECT 1"), list[Row])
-    assert_type(await db.q("SELECT 1", row_type=User), list[User])
+    assert_type(await db.q("SELECT 1"), Rows[Row])
+    assert_type(await db.q("SELECT 1", row_type=User), Rows[User])
+    async with db.read_only(seconds=1, rows=10) as ro:
+        assert_type(ro, Database)
+        assert_type((await ro.q("SELECT 1")).truncated, bool)
     async for row in db.stream("SELECT 1"):
         assert_type(row, Row)
     async for user in db.stream("SELECT 1", row_type=User):

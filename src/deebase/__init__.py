@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from deebase._engine.transaction import Transaction as Transaction
     from deebase._files.reports import ImportedColumn as ImportedColumn
     from deebase._files.reports import ImportReport as ImportReport
+    from deebase._pictures.notebook import Rows as Rows
     from deebase._schema.database_size import DatabaseSize as DatabaseSize
     from deebase._schema.database_size import TableSize as TableSize
     from deebase._tables.described_columns import Column as Column
@@ -121,6 +122,7 @@ __all__ = [
     "QueryError",
     "QueryTimeoutError",
     "References",
+    "Rows",
     "SchemaEditor",
     "SchemaError",
     "SchemaSQL",
@@ -160,6 +162,7 @@ _PLACES = {
     "Hit": "deebase._tables.search",
     "Page": "deebase._tables.page",
     "Query": "deebase._tables.query",
+    "Rows": "deebase._pictures.notebook",
     "SchemaEditor": "deebase._tables.schema_editor",
     "SearchQuery": "deebase._tables.search",
     "TableSize": "deebase._schema.database_size",

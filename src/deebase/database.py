@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
 from deebase._backends.schemes import settings_for
 from deebase._engine.core import Core
-from deebase._engine.reading import ReadingExecutor
+from deebase._engine.reading_executor import ReadingExecutor
 from deebase._engine.retry import retry
 from deebase._engine.transaction import Transaction
+from deebase._lanes.limits import Limits
 from deebase._model.design import design
 from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import Rows, database_html
 from deebase._rows.advice import refuse_attribute
 from deebase._schema.database_size import DatabaseSize, size_of
-from deebase._sql.limits import Limits
 from deebase._tables.accessors import DC, Row, Tables, Views
 from deebase._tables.definitions import Classes, Definitions, IfExists, ImportTarget, designs_of
 from deebase._tables.query import STREAM_ROWS

@@ -36,6 +36,7 @@ NAMES = {
     "PrimaryKey",
     "Query",
     "References",
+    "Rows",
     "SchemaEditor",
     "SchemaSQL",
     "Search",

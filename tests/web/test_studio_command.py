@@ -24,7 +24,9 @@ def test_it_prints_an_address_that_shows_the_database(db_url: str) -> None:
     process = subprocess.Popen([*PROGRAM, "studio", db_url, "--no-open"], stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
-        found = re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", process.stderr.readline())
+        # A warning about the rights of the role may come first.
+        lines = iter(process.stderr.readline, "")
+        found = next(filter(None, (re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", line) for line in lines)), None)
         assert found is not None
         with httpx.Client(follow_redirects=True, trust_env=False) as client:
             page = client.get(found[0])

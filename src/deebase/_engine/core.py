@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from deebase._backends.error_translation import ExplainingTranslator
 from deebase._engine.executor import Executor
-from deebase._engine.reading import ReadingExecutor
+from deebase._engine.reading_executor import ReadingExecutor
 from deebase._model.catalog import Catalog
 from deebase._sqltext.capabilities import Capabilities, capabilities_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
     from deebase._backends.protocols import Settings
-    from deebase._sql.limits import Limits
+    from deebase._lanes.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,7 @@ class Core:
 
     def reading(self, limits: Limits) -> Core:
         """Return a core with the same catalog that only reads, within limits, and on connections of its own."""
-        executor = self.executor
-        base = executor if isinstance(executor, ReadingExecutor) else ReadingExecutor.beside(executor)
-        return Core(base.limited(limits), self.catalog)
+        return Core(ReadingExecutor.beside(self.executor, limits), self.catalog)
 
     def recording(self) -> AbstractContextManager[list[str]]:
         """Collect the SQL that this Database sends while the block runs, in order and without values."""

@@ -16,8 +16,8 @@ from deebase._engine.generators import Owner, owner_of
 from deebase._engine.transaction import Transaction
 from deebase._engine.transaction_state import TURNS_TO_CLOSE, TransactionState, aborted, ended
 from deebase._lanes.interface import Cursor, Lane, Params
+from deebase._lanes.limits import Allowance
 from deebase._lanes.shield import run_shielded
-from deebase._sql.limits import Allowance
 from deebase._sql.statement import Statement
 from deebase.errors import (
     BusyError,
@@ -139,11 +139,6 @@ class TransactionScope(Transaction):
         if state is not None and state.scopes:
             # SQLAlchemy raises its own error, with the text of ours.
             state.scopes[-1].mark_failed(self._executor.translate(error, None) or error)
-
-    @property
-    def lane(self) -> Lane | None:
-        """The connection of the transaction, as long as that has not ended."""
-        return None if self._state is None else self._state.lane
 
     async def rollback(self) -> None:
         """See ``Transaction``."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from deebase._sql.limits import Allowance
+    from deebase._lanes.limits import Allowance
     from deebase._sql.statement import Statement
 
 #: Bound values, in the order in which the driver takes them.

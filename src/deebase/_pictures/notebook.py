@@ -24,13 +24,25 @@ _CELL = "text-align:left;vertical-align:top;white-space:pre-wrap"
 
 
 class Rows(list[T]):
-    """What a query returns: a list, which a notebook shows as a table."""
+    """What a query returns: a list, which a notebook shows as a table.
 
-    #: Rows are missing at the end, because a limit of ``read_only`` was reached.
+    Attributes:
+        truncated: rows are missing at the end, because a limit of ``read_only`` was reached.
+
+    Example:
+        ```python
+        rows = await db.q("SELECT * FROM post")
+        assert not rows.truncated
+        ```
+    """
+
     truncated: bool = False
 
     def _repr_html_(self) -> str:
         return rows_html(self)
+
+
+Rows.__module__ = "deebase"
 
 
 def rows_html(rows: Sequence[Any]) -> str:

@@ -7,9 +7,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deebase._lanes.interface import Columns
+from deebase._lanes.limits import Allowance
 from deebase._pictures.notebook import Rows
 from deebase._rows.makers import converted, row_maker
-from deebase._sql.limits import Allowance
 from deebase._sql.raw import described, described_kinds
 from deebase._sql.read_only import only_reads, read_query
 from deebase._sql.statement import Statement
@@ -18,7 +18,7 @@ from deebase._tables.raw_sql import RawSql
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-    from deebase._engine.reading import ReadingExecutor
+    from deebase._engine.reading_executor import ReadingExecutor
 
 #: Rows that are fetched at once, at most.
 PIECE_ROWS = 1000
@@ -48,7 +48,9 @@ class ReadOnlySql(RawSql):
     ) -> AsyncGenerator[tuple[Columns, list[str], list[Any], list[Any]], None]:
         """Yield the columns of a query, their names and converters, and rows."""
         statement, args, fixed = self._checked(sql, params)
-        async with aclosing(self._reading.pieces(statement, args, allowance, streams=streams)) as pieces:
+        async with aclosing(
+            self._reading.stream(statement, args, PIECE_ROWS, allowance=allowance, streams=streams)
+        ) as pieces:
             async for columns, rows in pieces:
                 names, converters = fixed or described(columns)
                 yield columns, names, converters, rows

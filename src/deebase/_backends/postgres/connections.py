@@ -19,6 +19,7 @@ from deebase._backends.postgres.codecs import set_codecs
 from deebase._backends.postgres.engine import PostgresLanes
 from deebase._backends.postgres.hosts import no_host
 from deebase._backends.postgres.lane import PostgresLane
+from deebase._backends.postgres.received import ReceiveLimit
 from deebase._backends.postgres.session_state import StoredCode, require_standard_strings
 from deebase._backends.postgres.sql import NumbersAtExecution
 from deebase._backends.protocols import LANE, Settings, Translate
@@ -26,6 +27,12 @@ from deebase._types.forms.json_texts import loads
 from deebase.errors import ConnectionError
 
 log = logging.getLogger("deebase")
+
+#: The role of the session, if it reaches what is outside of the database; every superuser is a member of all roles.
+_STRONG = qualified("""
+SELECT current_user::text WHERE pg_has_role('pg_read_server_files', 'MEMBER')
+ OR pg_has_role('pg_write_server_files', 'MEMBER') OR pg_has_role('pg_execute_server_program', 'MEMBER')
+""")
 
 
 class PostgresEngine:
@@ -50,11 +57,11 @@ class PostgresEngine:
         self, engine: AsyncEngine, settings: Settings, loop: asyncio.AbstractEventLoop, translate: Translate
     ) -> PostgresLanes:
         """Return the connections of one event loop."""
-        code = StoredCode()
+        code, warned = StoredCode(), set[str]()
         connect_args = self.engine_options(settings)["connect_args"]
         return PostgresLanes(
             loop,
-            lambda: _open(engine, settings, connect_args, translate, code),
+            lambda: _open(engine, settings, connect_args, translate, code, warned),
             limit=settings.pool_size,
             timeout=settings.timeout,
             place=settings.display,
@@ -92,7 +99,12 @@ def _watch_session(engine: AsyncEngine) -> None:
 
 
 async def _open(
-    engine: AsyncEngine, settings: Settings, connect_args: dict[str, Any], translate: Translate, code: StoredCode
+    engine: AsyncEngine,
+    settings: Settings,
+    connect_args: dict[str, Any],
+    translate: Translate,
+    code: StoredCode,
+    warned: set[str],
 ) -> PostgresLane:
     """Open one connection."""
     try:
@@ -114,12 +126,30 @@ async def _open(
         await code.refresh(driver, force=False)
         lane = PostgresLane(connection, driver, code)
         await connection.execution_options(isolation_level="AUTOCOMMIT", **{LANE: lane})
+        if settings.read_only:
+            lane.received = ReceiveLimit(driver)
+            await _warn_of_rights(driver, settings, warned)
     except BaseException:
         # Not returned to SQLAlchemy's pool, which on a lost link waits as long as a command may take to close it.
         await connection.invalidate()
         await connection.close()
         raise
     return lane
+
+
+async def _warn_of_rights(driver: Any, settings: Settings, warned: set[str]) -> None:
+    """Log once that the role of a Database that only reads can do more than read."""
+    if warned:
+        return
+    warned.add(settings.display)
+    role = await driver.fetchval(_STRONG)
+    if role is not None:
+        log.warning(
+            "%s is opened for reading by the role %s, which is a superuser or can reach files and programs of the "
+            "server; if others write the SQL, use a role that can only read: GRANT pg_read_all_data TO ...",
+            settings.display,
+            role,
+        )
 
 
 def unverified_host(url: sa.URL, connect_args: Mapping[str, Any]) -> str | None:

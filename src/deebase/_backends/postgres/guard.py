@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from deebase._sql.limits import Limits
+from deebase._backends.postgres.catalog_queries import qualified
+from deebase._lanes.limits import Limits
 from deebase._sql.read_only import OPERATION, read_query, refused
 from deebase._sqltext.dialects import POSTGRES
 from deebase.errors import InvalidOperationError
 
-#: With this setting, quotes and backslashes have the meaning that our tokenizer assumes.
-_SETTINGS = "SET LOCAL standard_conforming_strings = on"
+#: Quotes and backslashes have the meaning that our tokenizer assumes; compiling the check below would take longer than
+#: the check.
+_SETTINGS = "SET LOCAL standard_conforming_strings = on; SET LOCAL jit = off"
 #: The server ends each step of the statement after it.
 _TIME_LIMIT = "; SET LOCAL statement_timeout = {milliseconds}"
 _QUERY = "DECLARE deebase_read NO SCROLL CURSOR FOR "
@@ -44,7 +46,8 @@ _GRAMMAR_OPERATORS = ("=", "<>", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*
 #: of views, policies and domains. ``called``: functions by name, or written like a column of a row, those of operators
 #: and casts, those in the trees, and those in the bodies of functions; ``direct`` if the text itself may call them.
 #: Objects below 16384 belong to the server (src/include/access/transam.h).
-_SUSPECTS = r"""
+_SUSPECTS = qualified(
+    r"""
 WITH RECURSIVE relations (oid) AS (
  SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relname = ANY ($2::text[]) AND c.oid >= 16384
  UNION
@@ -56,10 +59,10 @@ WITH RECURSIVE relations (oid) AS (
   UNION ALL
   SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = relations.oid
  ) AS used (oid)
-), extended (classid, oid) AS (
+), extended AS (
  SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
-), trees (tree) AS (
- SELECT r.ev_action::text FROM relations JOIN pg_catalog.pg_class c ON c.oid = relations.oid AND c.relkind = 'v'
+), trees AS (
+ SELECT r.ev_action::text AS tree FROM relations JOIN pg_catalog.pg_class c ON c.oid = relations.oid AND c.relkind = 'v'
  JOIN pg_catalog.pg_rewrite r ON r.ev_class = c.oid AND r.ev_type = '1'
  WHERE ('pg_catalog.pg_class'::regclass, c.oid) NOT IN (TABLE extended)
  UNION ALL
@@ -67,8 +70,8 @@ WITH RECURSIVE relations (oid) AS (
  UNION ALL
  SELECT k.conbin::text FROM pg_catalog.pg_type t JOIN pg_catalog.pg_constraint k ON k.contypid = t.oid
  WHERE t.typname = ANY ($2::text[])
-), called (oid, direct) AS (
- SELECT p.oid, true FROM pg_catalog.pg_proc p WHERE p.proname = ANY ($1::text[])
+), called AS (
+ SELECT p.oid, true AS direct FROM pg_catalog.pg_proc p WHERE p.proname = ANY ($1::text[])
  UNION
  SELECT p.oid, true FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0] AND t.typtype = 'c'
  WHERE p.proname = ANY ($2::text[]) AND p.pronargs = 1
@@ -112,21 +115,22 @@ SELECT 'the function ' || f.proname || CASE
   WHEN f.provolatile = 'v' AND (f.direct OR f.installed) THEN ' is volatile'
   WHEN f.prosecdef THEN ' runs with the rights of its owner'
   WHEN NOT l.lanpltrusted AND f.prokind = 'f' THEN ' is written in a language that reaches the server'
-  WHEN f.prosrc ~* '\m(execute|copy|call|do|load)\M' THEN ' runs commands'
+  WHEN f.prosrc ~* '\mexecute\M' THEN ' builds the SQL that it runs'
   ELSE ' would run with the rights of a role that reaches files of the server' END
 FROM functions f JOIN pg_catalog.pg_language l ON l.oid = f.prolang
 WHERE CASE WHEN f.installed
  THEN f.proname = ANY ($4::text[]) OR (f.provolatile = 'v' AND NOT (
   f.pronamespace = 'pg_catalog'::regnamespace AND f.proname = ANY ($3::text[])))
  ELSE (f.provolatile = 'v' AND f.direct) OR f.prosecdef OR (NOT l.lanpltrusted AND f.prokind = 'f')
-  OR f.prosrc ~* '\m(execute|copy|call|do|load)\M' OR {privileged} END
+  OR f.prosrc ~* '\mexecute\M' OR {privileged} END
 UNION ALL
 SELECT 'the foreign table ' || c.relname || ' is read by another server or program'
 FROM relations JOIN pg_catalog.pg_class c ON c.oid = relations.oid WHERE c.relkind = 'f'
 LIMIT 1
 """.format(
-    privileged="(pg_has_role('pg_read_server_files', 'MEMBER') OR pg_has_role('pg_write_server_files', 'MEMBER')"
-    " OR pg_has_role('pg_execute_server_program', 'MEMBER'))"
+        privileged="(pg_has_role('pg_read_server_files', 'MEMBER') OR pg_has_role('pg_write_server_files', 'MEMBER')"
+        " OR pg_has_role('pg_execute_server_program', 'MEMBER'))"
+    )
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deebase._backends.postgres.copy_calls import CopyCalls
 from deebase._backends.postgres.guard import check_reads
+from deebase._backends.postgres.received import ReceiveLimit
 from deebase._backends.postgres.session_state import RESET, StoredCode, require_standard_strings
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Params, RolledBack, Rows, Values
+from deebase._lanes.limits import Allowance
 from deebase._lanes.shield import run_shielded
-from deebase._sql.limits import Allowance
 from deebase._sql.reread import Reread, as_stored
 from deebase._sql.session_statements import keeps_session
 from deebase._sql.statement import Statement
@@ -58,6 +60,7 @@ class PostgresLane:
         "lanes",
         "on_error",
         "opened",
+        "received",
         "since",
         "unclean",
     )
@@ -77,6 +80,8 @@ class PostgresLane:
         #: The lanes of the event loop, including this one.
         self.lanes: PostgresLanes | None = None
         self._copying: CopyCalls = CopyCalls(driver)
+        #: Limits what the server sends, on a connection that only reads.
+        self.received: ReceiveLimit | None = None
         #: A statement of the user may have changed the session: it is reset before the next use.
         self.unclean: bool = False
         #: The code that the database runs in triggers, views and defaults; shared by all lanes.
@@ -398,6 +403,11 @@ class PostgresCursor:
             raise
 
 
+#: The bytes of a piece: this many times those of the whole result, as later rows may be longer than the first, and some
+#: for the messages around them.
+_PIECE_SIZES, _OVERHEAD = 16, 1_000_000
+
+
 class GuardedCursor(PostgresCursor):
     """A server-side cursor of a statement that is not trusted, within limits."""
 
@@ -407,6 +417,14 @@ class GuardedCursor(PostgresCursor):
 
     async def fetch(self) -> Rows:
         allowance, started = self._allowance, time.monotonic()
-        rows: Rows = await self._cursor.fetch(allowance.piece())
+        received, size = self._lane.received, allowance.limits.size
+        if received is not None:
+            received.left = math.inf if size is None else _PIECE_SIZES * size + _OVERHEAD
+        try:
+            rows: Rows = await self._cursor.fetch(allowance.piece())
+        except Exception as error:
+            if received is None or not received.exceeded:
+                raise
+            raise allowance.limits.too_large() from error
         allowance.seconds -= time.monotonic() - started
         return allowance.take(rows)

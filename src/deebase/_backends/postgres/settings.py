@@ -20,6 +20,8 @@ from deebase.errors import ConfigurationError
 
 log = logging.getLogger("deebase")
 
+#: Connections of a Database that only reads, at most those of the one that it belongs to.
+_READING_CONNECTIONS = 4
 #: The modes of libpq; asyncpg has another name for the option.
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SESSION_ATTRIBUTES = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
@@ -157,7 +159,19 @@ def from_url(text: str, options: Mapping[str, Any]) -> Settings:
 
 def reading(settings: Settings) -> Settings:
     """Return settings for the same database whose connections cannot write."""
-    return settings if settings.read_only else replace(settings, read_only=True)
+    if settings.read_only:
+        return settings
+    connect_args = dict(settings.connect_args)
+    if "statement_cache_size" not in connect_args:
+        # PgBouncer rejects the parameter. Every statement runs in a READ ONLY transaction in any case.
+        connect_args["server_settings"] = {
+            **connect_args["server_settings"],
+            "application_name": "deebase read only",
+            "default_transaction_read_only": "on",
+        }
+    return replace(
+        settings, read_only=True, connect_args=connect_args, pool_size=min(settings.pool_size, _READING_CONNECTIONS)
+    )
 
 
 # The scanner of SQL text treats a backslash in a string as a plain character, which is the default.

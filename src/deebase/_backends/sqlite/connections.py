@@ -44,6 +44,15 @@ _FIXED: tuple[Version, ...] = ((3, 44, 6), (3, 50, 7))
 _OLDEST_SQLITE: Version = (3, 37, 0)
 
 
+#: For connections on which SQL runs that is not trusted (sqlite.org/limits.html): nothing can be attached, and patterns
+#: are short, as comparing a text with one is a single instruction.
+_LIMITS = (
+    (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
+    (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000),
+    (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 1_000_000),
+)
+
+
 class SqliteEngine:
     """Opens connections to SQLite."""
 
@@ -99,12 +108,33 @@ def _configure_connections(engine: AsyncEngine, settings: Settings) -> None:
 
         connection.run_async(run)
 
+    if settings.read_only and settings.path is not None:
+        event.listen(engine.sync_engine, "do_connect", functools.partial(_open_unchanging, settings.path))
+
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: sa.Connection) -> None:
         # The transactions of the driver are off (isolation_level=None), so connections that users
         # borrow from db.engine need a BEGIN; lanes begin and end their own transactions.
         if not connection.get_execution_options().get(LANE):
             connection.exec_driver_sql("BEGIN")
+
+
+def _open_unchanging(path: str, _dialect: Any, _record: Any, arguments: list[Any], _options: Any) -> None:
+    """Open a file in WAL mode that no process has open, in a directory where its -shm file cannot be made."""
+    if "immutable=" not in arguments[0] and _has_no_shared_memory(path):
+        arguments[0] = f"{arguments[0]}&immutable=1"
+
+
+def _has_no_shared_memory(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            # The versions of the format for writing and reading: 2 is WAL (sqlite.org/fileformat.html).
+            in_wal_mode = file.read(20)[18:20] == b"\2\2"
+    except OSError:
+        return False
+    used = any(os.path.exists(path + suffix) for suffix in ("-wal", "-shm"))
+    directory = os.path.dirname(os.path.abspath(path))
+    return in_wal_mode and not used and not _may_write(directory)
 
 
 def _configure(raw: sqlite3.Connection, settings: Settings) -> None:
@@ -142,7 +172,11 @@ def _has_journal(settings: Settings) -> bool:
     """Whether the process can write this file; a file that it can only read keeps its journal mode."""
     if settings.path is None or settings.read_only:
         return False
-    return os.access(settings.path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    return _may_write(settings.path)
+
+
+def _may_write(path: str) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 async def _open(engine: AsyncEngine, settings: Settings, file: _File, *, reader: bool) -> SqliteLane:
@@ -168,6 +202,9 @@ async def _open(engine: AsyncEngine, settings: Settings, file: _File, *, reader:
                 if callbacks.stand_in(raw):
                     worker.added = worker.added or frozenset()
                 raw.execute("PRAGMA query_only = ON")
+                if settings.read_only:
+                    for limit, most in _LIMITS:
+                        raw.setlimit(limit, most)
             else:
                 worker.triggers.watch(raw)
 
@@ -205,7 +242,7 @@ class _File:
         if not self._settings.creates:
             raise ConnectionError(
                 f"the database {path} does not exist",
-                hint="correct the path, or omit mode= and immutable= to create the file",
+                hint="correct the path; to create the file, open it without mode=, immutable= and read_only",
             )
         try:
             # Created here rather than by SQLite, so that no other user can read it under any umask.

@@ -13,11 +13,20 @@ from typing import TYPE_CHECKING
 from deebase._backends.sqlite.guard import SqliteGuard
 from deebase._backends.sqlite.thread.job import SqliteCursor
 from deebase._lanes.interface import Params, Rows
-from deebase._sql.limits import Allowance
+from deebase._lanes.limits import Allowance
+from deebase._sql.read_only import explains
+from deebase._sqltext.dialects import SQLITE
 from deebase.errors import DeeBaseError
 
 if TYPE_CHECKING:
     from deebase._backends.sqlite.lane import SqliteLane
+
+#: The largest value of the limit that SQLite accepts.
+_NO_LENGTH = 2**31 - 1
+#: How many values of the largest size a statement may hold at once; more have to be shorter, down to some bytes.
+_VALUES_AT_ONCE, _SHORT = 16, 1000
+#: Instructions that make a value.
+_CALLS = ("Function", "PureFunc", "AggFinal", "AggValue", "Concat")
 
 
 class GuardedCursor(SqliteCursor):
@@ -27,10 +36,26 @@ class GuardedCursor(SqliteCursor):
         super().__init__(lane, 1)
         self._guard = guard
         self._allowance = allowance
+        self._longest = _NO_LENGTH if allowance.limits.size is None else allowance.limits.size
 
     def _begin(self, raw: sqlite3.Connection, sql: str, args: Params) -> None:
         with self._watched(raw):
+            self._set_longest(raw, sql, args)
             super()._begin(raw, sql, args)
+        if self._lane.worker.closed:
+            # No one waits for it any more, and it would keep the file open.
+            self.end()
+
+    def _set_longest(self, raw: sqlite3.Connection, sql: str, args: Params) -> None:
+        """Make the values of a statement that holds many of them at once shorter."""
+        size = self._allowance.limits.size
+        if size is None or explains(sql, SQLITE):
+            return
+        program = raw.execute(f"EXPLAIN {sql}", args).fetchall()
+        width = max((columns for _, name, _, columns, *_ in program if name == "ResultRow"), default=1)
+        calls = sum(name in _CALLS for _, name, *_ in program)
+        self._longest = max(min(size, _VALUES_AT_ONCE * size // max(width, calls, 1)), _SHORT)
+        raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._longest)
 
     def _fetch(self, raw: sqlite3.Connection) -> Rows:
         allowance = self._allowance
@@ -42,8 +67,7 @@ class GuardedCursor(SqliteCursor):
         """Let the guard decide about what is compiled, and the limits about what runs."""
         allowance, worker, started = self._allowance, self._lane.worker, time.monotonic()
         worker.stops_at = started + allowance.seconds
-        longest = allowance.limits.size
-        before = raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _NO_LENGTH if longest is None else longest)
+        before = raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._longest)
         # The connection compiles its cached statements again.
         raw.set_authorizer(self._guard)
         try:
@@ -69,7 +93,3 @@ class GuardedCursor(SqliteCursor):
         if code == sqlite3.SQLITE_TOOBIG and self._allowance.limits.size is not None:
             return self._allowance.limits.too_large()
         return None
-
-
-#: The largest value of the limit that SQLite accepts.
-_NO_LENGTH = 2**31 - 1

@@ -14,8 +14,9 @@ from deebase._engine.executor import Executor
 from deebase._engine.loops import LoopResources
 from deebase._engine.transaction_scope import TransactionScope
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Lane, Params, Rows, Values
+from deebase._lanes.limits import UNLIMITED, Allowance, Limits
 from deebase._lanes.shield import run_shielded
-from deebase._sql.limits import UNLIMITED, Allowance, Limits
+from deebase._sql.keyed import KeyedRead
 from deebase._sql.read_only import only_reads
 from deebase._sql.statement import Statement
 from deebase.errors import InvalidOperationError, QueryTimeoutError
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 #: The seconds after its limit in which a statement has to end; its connection is closed then.
 GRACE = 1.0
+_AFTER = 0.01
 
 
 class ReadingExecutor(Executor):
@@ -44,19 +46,18 @@ class ReadingExecutor(Executor):
         self._base: ReadingExecutor | None = None
 
     @classmethod
-    def beside(cls, executor: Executor) -> ReadingExecutor:
-        """Return the executor for reading beside one that may write, with connections of its own."""
-        made = executor.reading
-        if not isinstance(made, ReadingExecutor):
-            settings = executor.settings.backend.reading(executor.settings)
-            made = executor.reading = cls(settings, executor._errors, coalesce=False)
-            made._level, made._recordings = executor._level, executor._recordings
-        return made
+    def beside(cls, executor: Executor, limits: Limits) -> ReadingExecutor:
+        """Return an executor with limits that reads beside another one; closing it leaves the connections open.
 
-    def limited(self, limits: Limits) -> ReadingExecutor:
-        """Return an executor with limits, on the same connections; closing it leaves them open."""
-        made = copy(self)
-        made.limits, made._base, made._coalesces = limits, self._base or self, False
+        Those of an executor that may write are not used: the first call makes others, which cannot.
+        """
+        base = executor if isinstance(executor, cls) else executor.reading
+        if not isinstance(base, cls):
+            settings = executor.settings.backend.reading(executor.settings)
+            base = executor.reading = cls(settings, executor._errors, coalesce=False)
+            base._level, base._recordings = executor._level, executor._recordings
+        made = copy(base)
+        made.limits, made._base, made._coalesces = limits, base._base or base, False
         return made
 
     def resources(self) -> LoopResources:
@@ -90,7 +91,7 @@ class ReadingExecutor(Executor):
             return await super().fetch(statement, args)
         allowance = Allowance(self.limits, COLUMN_ROWS)
         rows: Rows = []
-        async with aclosing(self.pieces(statement, args, allowance)) as pieces:
+        async with aclosing(self._pieces(statement, args, allowance, streams=False)) as pieces:
             async for _, piece in pieces:
                 rows += piece
         return self._complete(rows, allowance)
@@ -104,6 +105,12 @@ class ReadingExecutor(Executor):
             raise self.limits.too_many()
         return rows
 
+    def fetch_by_key(self, read: KeyedRead, args: Params, *, waits: bool = False) -> Awaitable[Rows]:
+        """See ``Executor``: reads share a statement only if nothing has to be checked or limited."""
+        return (
+            super().fetch_by_key(read, args, waits=waits) if self._is_harmless() else self.fetch(read.statement, args)
+        )
+
     async def fetch_arrow(self, statement: Statement, args: Params) -> None:
         """See ``Executor``: rows have to be read."""
 
@@ -113,27 +120,36 @@ class ReadingExecutor(Executor):
         pieces = [rows[start : start + COLUMN_ROWS] for start in range(0, len(rows), COLUMN_ROWS)]
         return [make(list(zip(*piece, strict=True))) for piece in pieces]
 
-    async def stream(self, statement: Statement, args: Params, size: int) -> AsyncGenerator[tuple[Columns, Rows], None]:
-        """See ``Executor``."""
-        if not statement.reads:
-            raise only_reads()
-        allowance = Allowance(self.limits, size)
-        async with aclosing(self.pieces(statement, args, allowance, streams=True)) as pieces:
-            async for piece in pieces:
-                yield piece
-        self._complete(None, allowance)
-
-    async def pieces(
-        self, statement: Statement, args: Params, allowance: Allowance, *, streams: bool = False
+    async def stream(
+        self,
+        statement: Statement,
+        args: Params,
+        size: int,
+        *,
+        allowance: Allowance | None = None,
+        streams: bool = True,
     ) -> AsyncGenerator[tuple[Columns, Rows], None]:
-        """Yield (columns, rows) of a statement that is not trusted, until its rows or its limits end.
+        """See ``Executor``.
 
         Args:
             statement: the query.
             args: its parameters.
-            allowance: its limits; it tells afterwards whether rows are missing.
+            size: rows of a piece.
+            allowance: of the SQL of a user; it tells afterwards whether rows are missing, which is no error then.
             streams: code of the user runs in between.
         """
+        own = Allowance(self.limits, size) if allowance is None else allowance
+        if allowance is None and not statement.reads:
+            raise only_reads()
+        async with aclosing(self._pieces(statement, args, own, streams=streams)) as pieces:
+            async for piece in pieces:
+                yield piece
+        if allowance is None:
+            self._complete(None, own)
+
+    async def _pieces(
+        self, statement: Statement, args: Params, allowance: Allowance, *, streams: bool
+    ) -> AsyncGenerator[tuple[Columns, Rows], None]:
         self._note(statement)
         scope, own = await self.settled_transaction(), None
         failed: BaseException | None = None
@@ -159,16 +175,19 @@ class ReadingExecutor(Executor):
     async def _in_time(self, scope: TransactionScope, allowance: Allowance, work: Awaitable[T]) -> T:
         """Wait for the database, which ends the statement itself; close the connection if it does not."""
         limit = None if math.isinf(allowance.seconds) else max(allowance.seconds, 0.0) + GRACE
+        lane = scope.state.lane
+        # Before the statement is cancelled, which waits for its end.
+        cut = None if limit is None else asyncio.get_running_loop().call_later(limit, lane.cut_off)
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(None if limit is None else limit + _AFTER):
                 return await work
         except TimeoutError as error:
-            lane = scope.lane
-            if lane is not None:
-                lane.cut_off()
             raise self.limits.too_slow() from error
         except QueryTimeoutError as error:
             raise error if self.limits.seconds is None else self.limits.too_slow() from error
+        finally:
+            if cut is not None:
+                cut.cancel()
 
     # -- transactions, and everything that writes ----------------------------------------------
 
@@ -186,7 +205,7 @@ class ReadingExecutor(Executor):
         await self._refuse()
 
     async def raw_fetch(self, statement: Statement, args: Params) -> tuple[Columns, Rows]:
-        """Refuse: the SQL of the user is checked by ``pieces``."""
+        """Refuse: the SQL of the user is checked by ``stream``."""
         await self._refuse()
 
     async def _run_inside(self, action: Callable[[Lane], Awaitable[T]], *statements: Statement) -> T:

@@ -15,6 +15,8 @@ R = TypeVar("R")
 _PLAIN = 8
 #: By how much the number of rows that are fetched at once grows.
 _GROWTH = 8
+#: Rows that are fetched at once at most if their size is limited: later ones may be larger than the first.
+_MOST_UNKNOWN = 200
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Limits:
     def too_large(self) -> DataError:
         """Return the error of a value, or a row, that is larger than the whole result may be."""
         return DataError(
-            f"a value of the statement is larger than {self.size:,} bytes",
+            f"a value or a row of the statement is larger than {self.size:,} bytes",
             hint="read a part of it, such as substr(value, 1, 1000), or allow a larger size",
         )
 
@@ -96,7 +98,7 @@ class Allowance:
         self.ended: bool = False
         self._rows: float = math.inf if limits.rows is None else limits.rows
         self._size: float = math.inf if limits.size is None else limits.size
-        self._most = piece
+        self._most = piece if limits.size is None else min(piece, _MOST_UNKNOWN)
         self._piece = piece if limits.size is None else 1
         self._taken = 0
 
@@ -133,7 +135,7 @@ def weight(value: Any) -> int:
         return len(cast("bytes", value)) + 1
     if isinstance(value, (int, float, bool)) or value is None:
         return _PLAIN
-    if isinstance(value, dict):
-        parts: dict[Any, Any] = value
-        return weight(list(parts)) + weight(list(parts.values()))
-    return sum(map(weight, cast("Iterable[Any]", value))) if hasattr(value, "__iter__") else _PLAIN
+    if not hasattr(value, "__iter__"):
+        return _PLAIN
+    size = sum(map(weight, cast("Iterable[Any]", value)))
+    return size + weight(list(cast("dict[Any, Any]", value).values())) if type(value) is dict else size
