@@ -66,7 +66,10 @@ def _filled(nav: Nav, found: dict[str, list[str]]) -> Nav:
             filled += found.get(entry, [entry])
         else:
             filled.append(
-                {name: below if isinstance(below, str) else _filled(below, found) for name, below in entry.items()}
+                {
+                    name: below if isinstance(below, str) else _filled(below, found)
+                    for name, below in entry.items()
+                }
             )
     return filled
 
@@ -77,7 +80,11 @@ def _filled(nav: Nav, found: dict[str, list[str]]) -> Nav:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace comments such as ``<!-- errors -->`` by the part that they name."""
     for name, make in PARTS.items():
-        markdown = re.sub(rf"<!-- {name}((?: \S+)*) -->", lambda found, make=make: make(*found[1].split()), markdown)
+        markdown = re.sub(
+            rf"<!-- {name}((?: \S+)*) -->",
+            lambda found, make=make: make(*found[1].split()),
+            markdown,
+        )
     return markdown
 
 
@@ -96,7 +103,9 @@ def api(path: str, variable: str, page: str) -> str:
         for called, member in _members(cls).items()
         if not called.startswith("_") or called in ("__call__", "__getitem__")
     ]
-    return "\n".join([f"## {cls.__name__}", "", f"| call | in full: [{name}]({page}) |", "|---|---|", *rows])
+    return "\n".join(
+        [f"## {cls.__name__}", "", f"| call | in full: [{name}]({page}) |", "|---|---|", *rows]
+    )
 
 
 def _members(cls: type) -> dict[str, Any]:
@@ -117,7 +126,13 @@ def _call(variable: str, name: str, member: Any) -> str:
     given = ", ".join(_arguments(list(signature.parameters.values())[1:]))
     awaited = inspect.iscoroutinefunction(member) or "Coroutine" in str(signature.return_annotation)
     written = {"__call__": f"{variable}({given})", "__getitem__": f"{variable}[{given}]"}
-    prefix = "await " if awaited else "async for row in " if "AsyncIterator" in str(signature.return_annotation) else ""
+    prefix = (
+        "await "
+        if awaited
+        else "async for row in "
+        if "AsyncIterator" in str(signature.return_annotation)
+        else ""
+    )
     return prefix + written.get(name, f"{variable}.{name}({given})")
 
 
@@ -177,10 +192,16 @@ def on_post_build(config: Any) -> None:
     listed = [f"# {config['site_name']}\n\n> {config['site_description']}"]
     full: list[str] = []
     for entry in config["nav"]:
-        section, below = next(iter(entry.items())) if isinstance(entry, dict) else ("Start", [entry])
+        section, below = (
+            next(iter(entry.items())) if isinstance(entry, dict) else ("Start", [entry])
+        )
         # The pages of api/ are made from docstrings, which the API card sums up.
-        texts = {page: as_text(page) for page in _entries(_listed(below)) if not page.startswith("api/")}
-        rows = [f"- [{_title(text)}]({page}): {_first_paragraph(text)}" for page, text in texts.items()]
+        texts = {
+            page: as_text(page) for page in _entries(_listed(below)) if not page.startswith("api/")
+        }
+        rows = [
+            f"- [{_title(text)}]({page}): {_first_paragraph(text)}" for page, text in texts.items()
+        ]
         listed.append("\n".join([f"## {section}\n", *rows]))
         full += texts.values()
         for page, text in texts.items():

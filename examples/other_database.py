@@ -50,7 +50,7 @@ class Purchase:
     """Ours: a date and an amount that are what they say."""
 
     id: int
-    customer_id: ForeignKey[int, "customer"] | None
+    customer_id: ForeignKey[int, Customer] | None
     placed: date | None
     total: Decimal
     category: str = "none"

@@ -9,8 +9,9 @@ import asyncio
 import os
 from dataclasses import dataclass
 from datetime import date
+from typing import Annotated
 
-from deebase import Database, ForeignKey, UniqueViolationError
+from deebase import Database, References, UniqueViolationError
 
 
 class Carrier:
@@ -25,7 +26,7 @@ class Plane:
     """A dataclass: its rows are instances of it."""
 
     tail: str
-    carrier: ForeignKey[str, "carrier.code"]
+    carrier: Annotated[str, References("carrier.code")]
     seats: int
     first_flight: date | None = None
 

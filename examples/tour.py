@@ -16,9 +16,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from deebase import Database, ForeignKey, IntegrityError, Table, UniqueViolationError, UTCDateTime
+from deebase import Database, IntegrityError, References, Table, UniqueViolationError, UTCDateTime
 
 Row = dict[str, Any]
 Rows = Table[Row]
@@ -54,11 +54,11 @@ class Plane:
 class Flight:
     id: int
     day: date
-    carrier: ForeignKey[str, "airline.carrier"]
+    carrier: Annotated[str, References("airline.carrier")]
     number: int
-    tailnum: ForeignKey[str, "plane.tailnum"] | None
-    origin: ForeignKey[str, "airport.faa"]
-    dest: ForeignKey[str, "airport.faa"] | None
+    tailnum: Annotated[str | None, References("plane.tailnum")]
+    origin: Annotated[str, References("airport.faa")]
+    dest: Annotated[str | None, References("airport.faa")]
     departs: UTCDateTime
     dep_delay: int | None
     arr_delay: int | None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import gc
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +22,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.leaks import Snapshot
 from tests.support.postgres import PostgresTestServer, running_server
+from tests.support.repeats import mark_repeats
 
 if TYPE_CHECKING:
     from deebase import Database
@@ -88,26 +90,11 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("long" if config.getoption("--long") else "default")
 
 
-def _mark_repeats(items: list[pytest.Item]) -> None:
-    """Mark as long what differs from a case on a SQLite file in the place of the database alone.
-
-    The SQL, the types and the errors are those of the file. What differs is how connections are shared: tests that
-    depend on it have the mark `in_memory`, or are among those of faults, and run in memory by default too.
-    """
-    collected = {item.nodeid for item in items}
-    for item in items:
-        if "faults" in item.path.parts:
-            continue
-        twin = item.nodeid.replace("sqlite-memory", "sqlite-file")
-        if twin != item.nodeid and twin in collected and item.get_closest_marker("in_memory") is None:
-            item.add_marker(pytest.mark.long)
-
-
 # Before the options -m and -k are applied: `--long -m long` runs what a default run leaves out.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the long tests, or give all tests the time they need when the long ones run."""
-    _mark_repeats(items)
+    mark_repeats(items, of_directories=not any(".py" in argument for argument in config.args))
     if config.getoption("--long"):
         for item in items:
             if item.get_closest_marker("timeout") is None:
@@ -117,6 +104,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Keep what is collected out of every garbage collection: ten thousand tests are a million objects.
+
+    A default run collects garbage less often, too, which saves a tenth of it. Tests of memory are long ones.
+    """
+    gc.disable()
+    try:
+        result = yield
+        gc.collect()
+        gc.freeze()
+        if not session.config.getoption("--long"):
+            gc.set_threshold(5000, 20, 50)
+        return result
+    finally:
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -179,7 +184,7 @@ async def db(db_url: str) -> AsyncIterator[Database]:
         yield database
         # What was cancelled may run on for a moment.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(10):
                 while database._core.executor.lanes_in_use:
                     await asyncio.sleep(0.001)
         assert database._core.executor.lanes_in_use == 0, "a connection was never given back"

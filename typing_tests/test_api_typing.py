@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, assert_type
 
+from sqlalchemy.sql import ColumnElement
+
 from deebase import Database, Page, Query, Rows, SchemaEditor, Table, Transaction, TransformPlan, View
 from deebase.migrations import Migrator, Step, chunked
-from deebase.queries import count, max_
+from deebase.queries import JsonValue, count, max_, merge
+from deebase.types import Merge
 
 
 @dataclass
@@ -59,6 +62,10 @@ async def rows(users: Table[User], plain: Table[Row]) -> None:
     assert_type(await users.delete_all([1, 2]), int)
     assert_type(users(select={"writer": "boss.name"}), Query[Row])
     assert_type(users(select=["name"], where={"boss.name": "Ada"}, distinct=True), Query[User])
+    assert_type(users.json("meta", "tags", 0), JsonValue)
+    assert_type(users.json("meta", "tags").contains("bug"), ColumnElement[bool])
+    assert_type(users.json("meta", "views", as_=int), ColumnElement[int])
+    assert_type(merge({"seen": True}), Merge)
     assert_type(await users.group("name", n=count(), last=max_(users.c.id)), list[Row])
     assert_type(await users.values("name"), list[Any])
     assert_type(await users.values("name", counts=True), dict[Any, int])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Optional, assert_type
 
-from deebase.types import UNSET, ForeignKey, ForeignKeyMark, Index, Text, Unset, UTCDateTime
+from deebase.types import UNSET, ForeignKey, ForeignKeyMark, Index, JsonPath, Text, Unset, UTCDateTime
 
 
 @dataclass
@@ -35,7 +35,7 @@ assert_type(post.created_at, datetime)
 Post(1, "2", "ada@example.com", None, 3, 4, "body", None)  # type: ignore[arg-type]
 
 assert_type(ForeignKeyMark("user.id", on_delete="cascade"), ForeignKeyMark)
-assert_type(Index("ix", "a", "b", unique=True).columns, tuple[str, ...])
+assert_type(Index("ix", "a", "b", unique=True).columns, tuple[str | JsonPath, ...])
 
 
 def narrowed(value: int | Unset) -> int:

@@ -49,7 +49,7 @@ class Todo:
     """Something to do; seen by its tenant alone."""
 
     id: int | None
-    tenant_id: ForeignKey[int, "tenant"]
+    tenant_id: ForeignKey[int, Tenant]
     title: str
     done: bool
     created: UTCDateTime
@@ -68,9 +68,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Bring the database up to date, then serve; of several processes that start at once, one migrates."""
     async with Database(os.environ["DATABASE_URL"]) as db:
         await Migrator(db, MIGRATIONS).up()
-        # The tables are the migrations' work: the classes only say what rows look like.
-        app.state.tenants = (await db.reflect_table("tenant")).rows_as(Tenant)
-        app.state.todos = (await db.reflect_table("todo")).rows_as(Todo)
+        # The migrations make the tables; what differs from the classes ends the program here.
+        await db.reflect()
+        app.state.tenants, app.state.todos = db.bind(Tenant, Todo)
         yield
 
 

@@ -27,7 +27,7 @@ from deebase._tables.read_only_sql import ReadOnlySql
 from deebase._tables.table import Table
 from deebase._tables.view import View
 from deebase.errors import TransactionError
-from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression
+from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression, must_be_flags
 
 if TYPE_CHECKING:
     import os
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from deebase import sync
     from deebase._files.options import Reading
     from deebase._files.reports import ImportReport
     from deebase._rows.model import TableModel
@@ -134,6 +135,7 @@ class Database:
 
     def _use(self, core: Core) -> None:
         self._core = core
+        self._sync: sync.Database | None = None
         executor = core.executor
         sql = ReadOnlySql(executor, core.dialect) if isinstance(executor, ReadingExecutor) else None
         self._raw = sql or RawSql(executor, core.dialect)
@@ -216,6 +218,21 @@ class Database:
         """SQLAlchemy's MetaData with the tables that this Database knows."""
         self._core.catalog.build_all()
         return self._core.catalog.metadata
+
+    @property
+    def sync(self) -> sync.Database:
+        """This database with calls that are not awaited, for code without an event loop; see ``deebase.sync``.
+
+        Example:
+            ```python
+            def report() -> int:
+                return db.sync.t.user.count()
+            ```
+        """
+        found = self._sync
+        if found is None:
+            found = self._sync = importlib.import_module("deebase._sync.blocking").blocking_database(self)
+        return found
 
     @property
     def migrate(self) -> Migrator:
@@ -675,6 +692,7 @@ class Database:
             Path("tables.svg").write_text(db.diagram().svg, encoding="utf-8")
             ```
         """
+        must_be_flags(views=views)
         shown = self._described(views=True) if views else []
         tables = [model for model in self._described(views=False) if not model.name.startswith(OWN_TABLES)]
         return Diagram(tables, shown, self._core.catalog.dialect)
@@ -732,6 +750,8 @@ class Database:
         on: str | Sequence[str] | None = None,
         progress: Callable[[int, int, int], object] | None = None,
         report: Callable[[ImportReport], object] | None = None,
+        extra: Mapping[str, Any] | None = None,
+        alter: bool = False,
     ) -> Table[Row]:
         """Import a CSV, TSV, JSON, NDJSON, Parquet or Excel file, or several, all or nothing, and return the table.
 
@@ -763,12 +783,16 @@ class Database:
             rows: the key of the array of rows inside of a JSON object, such as "data" or "response.items".
             flatten: makes columns of the keys of objects in JSON rows, joined by "_" or by this text.
             sheet: the name of the sheet of a workbook, or its number from 1.
-            types: types of columns of a new table, as annotations, in place of those found.
+            types: types of columns of a new table, or of those that ``alter`` adds, as annotations, in place of those
+                found.
             on_conflict: as in ``insert_all``.
             on: as in ``insert_all``.
             progress: called repeatedly with the number of rows, of bytes read, and of bytes of the file.
             report: called with an ``ImportReport`` at the end: what was found, and why. An exception that it raises
                 undoes the import.
+            extra: values that every row gets, by column: ``extra={"tenant_id": 1}``. A file may have such a column,
+                with this value in every row.
+            alter: add the columns that an existing table lacks; they are nullable.
 
         Raises:
             ValidationError: the file is broken, or a value does not fit; the message names file, line and column.
@@ -799,7 +823,7 @@ class Database:
             "sheet": sheet,
             "progress": progress,
         }
-        target = ImportTarget(table, pk, types or {}, on_conflict, on, report)
+        target = ImportTarget(table, pk, types or {}, on_conflict, on, report, {} if extra is None else extra, alter)
         return await self._definitions.import_file(source, reading, target)
 
     # -- tables and views that exist -----------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from deebase.errors import ValidationError
-from deebase.types import ForeignKeyMark
+from deebase.types import ForeignKeyMark, must_be_flags
 
 __all__ = [
     "Check",
@@ -50,7 +50,7 @@ class Unique:
     ignore_case: bool = False
 
     def __post_init__(self) -> None:
-        _must_be_flag("ignore_case", self.ignore_case, "Unique(ignore_case=True)")
+        must_be_flags(ignore_case=self.ignore_case)
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,8 @@ class Default:
 class UpdatedAt:
     """The time of the last change of a row in UTC, of a datetime column: ``Annotated[datetime, UpdatedAt]``.
 
-    A new row gets the time of its insert. Each update by DeeBase sets it, unless the update gives a value.
+    A new row gets the time of its insert. Each update by DeeBase sets it, also that of a row that was read and is
+    written back. A value other than the stored one is stored as it is given.
 
     Attributes:
         trigger: create a trigger, which sets it for changes by SQL and by other programs, too.
@@ -271,12 +272,7 @@ class UpdatedAt:
     trigger: bool = False
 
     def __post_init__(self) -> None:
-        _must_be_flag("trigger", self.trigger, "UpdatedAt(trigger=True)")
-
-
-def _must_be_flag(name: str, value: object, hint: str) -> None:
-    if type(value) is not bool:
-        raise ValidationError(f"{name} is True or False", field=name, value=value, hint=hint)
+        must_be_flags(trigger=self.trigger)
 
 
 def _must_be_sql(name: str, text: object, hint: str) -> None:

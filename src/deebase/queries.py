@@ -10,14 +10,18 @@ Example:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, overload
 
 from sqlalchemy.sql import ColumnElement
 
+from deebase._sql.json_paths.json_parts import JsonValue
 from deebase._sql.queries.aggregates import Aggregate
 from deebase._sql.queries.periods import Period, PeriodOf, Unit
+from deebase.errors import ValidationError
+from deebase.types import Merge
 
-__all__ = ["avg", "count", "day", "hour", "max_", "min_", "month", "sum_", "year"]
+__all__ = ["JsonValue", "avg", "count", "day", "hour", "max_", "merge", "min_", "month", "sum_", "year"]
 
 #: The name of a column, a path, or an expression.
 Column = str | ColumnElement[Any]
@@ -191,3 +195,31 @@ def hour(column: Column) -> Any:
         ```
     """
     return _period("hour", column)
+
+
+def merge(changes: Mapping[str, Any]) -> Merge:
+    """Return a change of a JSON document, for a value of ``update`` and ``update_where``.
+
+    The database itself changes the document, so that no change of others is lost. Keys get new values, and objects in
+    objects are merged in the same way. None removes a key, and any other value, such as a list, replaces the old one
+    (JSON merge patch, RFC 7396). Anything but an object, also NULL, becomes an object.
+
+    Args:
+        changes: the new values by key.
+
+    Raises:
+        ValidationError: it is not a dict.
+
+    Example:
+        ```python
+        from deebase.queries import merge
+
+        await posts.update({"id": 1, "meta": merge({"seen": True, "stats": {"views": 11}, "draft": None})})
+        ```
+    """
+    given: Any = changes
+    if not isinstance(given, Mapping):
+        raise ValidationError(
+            f"merge takes a dict of the keys to change, not {type(given).__name__}", hint="merge({'seen': True})"
+        )
+    return Merge(changes)

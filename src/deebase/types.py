@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import Enum
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, cast
@@ -22,7 +23,9 @@ __all__ = [
     "ForeignKey",
     "ForeignKeyMark",
     "Index",
+    "JsonPath",
     "MaxLength",
+    "Merge",
     "Native",
     "SchemaSQL",
     "Search",
@@ -35,6 +38,17 @@ __all__ = [
 
 #: What a database does with a row whose parent goes away or changes its key.
 ACTIONS: Final = ("cascade", "set null", "set default", "restrict", "no action")
+
+
+def must_be_flags(**given: object) -> None:
+    """Refuse arguments that are neither True nor False.
+
+    Raises:
+        ValidationError: one is another value; ``.field`` names it.
+    """
+    for name, value in given.items():
+        if type(value) is not bool:
+            raise ValidationError(f"{name} is True or False", field=name, value=value, hint=f"{name}=True")
 
 
 class Unset(Enum):
@@ -73,10 +87,12 @@ UTCDateTime: TypeAlias = Annotated[datetime, TypeMark.UTC]
 class MaxLength:
     """The length of the longest text of a column, in characters: ``Annotated[str, MaxLength(50)]`` is VARCHAR(50).
 
-    A longer text is refused before anything is sent, on every database.
+    A longer text is refused before anything is sent, on every database. SQL of others is refused, too: PostgreSQL
+    checks the length of a VARCHAR(50), and on SQLite the table gets a CHECK.
 
     Attributes:
         length: at least 1.
+        check: False leaves the CHECK out, as in tables that others created.
 
     Raises:
         ValidationError: the length is not a whole number of at least 1.
@@ -90,8 +106,10 @@ class MaxLength:
     """
 
     length: int
+    check: bool = True
 
     def __post_init__(self) -> None:
+        must_be_flags(check=self.check)
         _require(
             type(self.length) is int and self.length >= 1,
             "length",
@@ -201,6 +219,13 @@ class ForeignKeyMark:
     ) -> None:
         named = table_name(target) if isinstance(target, type) else target
         _check_target(named)
+        given: Any = columns
+        _require(
+            given is None or (isinstance(given, (list, tuple)) and bool(given) and all(map(_is_name, given))),  # pyright: ignore[reportUnknownArgumentType]
+            "columns",
+            "the columns of a foreign key are names",
+            "ForeignKey('project', columns=('company_id', 'id'))",
+        )
         actions = {"on_delete": _action("on_delete", on_delete), "on_update": _action("on_update", on_update)}
         vars(self).update(target=named, **actions, columns=None if columns is None else tuple(columns))
 
@@ -306,13 +331,85 @@ class ColumnName:
         )
 
 
+#: The types that values of a path into JSON may have.
+_JSON_TYPES: Final = (str, int, float, Decimal, bool)
+#: Keys and indexes of the longest path, and the largest index.
+_JSON_STEPS, _JSON_INDEX = 50, 2**31 - 1
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class JsonPath:
+    """A path into the JSON documents of a column, for an index over it.
+
+    Args:
+        column: the name of the column.
+        *steps: keys of objects, and indexes of arrays: -1 is the last element.
+        as_: the type of the values, one of ``str``, ``int``, ``float``, ``Decimal`` and ``bool``. Values of other types
+            count as missing. None stands for JSON of any kind, over which there is no index.
+
+    Raises:
+        ValidationError: a step that is neither text nor a whole number, or another type.
+
+    Example:
+        ```python
+        views = JsonPath("meta", "stats", "views", as_=int)
+        posts = await db.create(Post, indexes=[Index("ix_post_views", views)])
+        popular = await posts(posts.json("meta", "stats", "views", as_=int) > 10)
+        ```
+    """
+
+    column: str
+    steps: tuple[str | int, ...]
+    as_: type | None
+
+    def __init__(self, column: str, *steps: str | int, as_: type | None = None) -> None:
+        hint = 'JsonPath("meta", "tags", 0, as_=str)'
+        _require(_is_name(column), "column", "the column of a path into JSON is a name", hint)
+        for step in steps:
+            _require(
+                _is_step(step),
+                "path",
+                "a path into JSON consists of texts that a database can store, and indexes",
+                hint,
+            )
+        _require(len(steps) <= _JSON_STEPS, "path", f"a path into JSON has {_JSON_STEPS} steps at most", hint)
+        known: Any = as_
+        _require(
+            known is None or any(known is kind for kind in _JSON_TYPES),
+            "as_",
+            f"as_ is str, int, float, Decimal or bool, not {getattr(known, '__name__', type(known).__name__)}",
+            "JSON has dates as text: as_=str, which sorts ISO 8601 as the moments do if all have one form",
+        )
+        for attribute, value in {"column": column, "steps": steps, "as_": as_}.items():
+            object.__setattr__(self, attribute, value)
+
+    def call(self, as_: str) -> str:
+        """Return the call of a table that has the values of a type, for messages."""
+        return f"t.json({', '.join([*map(repr, (self.column, *self.steps)), f'as_={as_}'])})"
+
+    def __repr__(self) -> str:
+        kind = [] if self.as_ is None else [f"as_={self.as_.__name__}"]
+        return f"JsonPath({', '.join([*map(repr, (self.column, *self.steps)), *kind])})"
+
+
+def _is_step(step: Any) -> bool:
+    """Whether something is an index, or a key that a database can store."""
+    if not isinstance(step, str):
+        return type(step) is int and abs(step) <= _JSON_INDEX
+    try:
+        step.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in step
+
+
 @dataclass(frozen=True, init=False, repr=False)
 class Index:
     """An index with a name of its own.
 
     Args:
         name: the index's name, unique in its schema.
-        *columns: names of columns, at least one, in the order of the index.
+        *columns: names of columns, and paths into JSON with a type, at least one, in the order of the index.
         unique: refuse two rows with the same values.
         where: a condition in SQL, for an index over part of the rows.
         ignore_case: index ``lower(column)`` of columns of text. SQLite knows the case of ASCII letters alone.
@@ -327,27 +424,51 @@ class Index:
     """
 
     name: str
-    columns: tuple[str, ...]
+    columns: tuple[str | JsonPath, ...]
     unique: bool
     where: str | None
     ignore_case: bool
 
     def __init__(
-        self, name: str, *columns: str, unique: bool = False, where: str | None = None, ignore_case: bool = False
+        self,
+        name: str,
+        *columns: str | JsonPath,
+        unique: bool = False,
+        where: str | None = None,
+        ignore_case: bool = False,
     ) -> None:
         _require(
             _is_name(name), "name", "the name of an index is text that is not empty", 'Index("ix_post_slug", "slug")'
         )
         _require(
-            bool(columns) and all(map(_is_name, columns)) and len(set(columns)) == len(columns),
+            bool(columns) and all(map(_is_part, columns)) and len(set(columns)) == len(columns),
             "columns",
             "an index is over one or more different columns, given by name",
             f'Index({name!r}, "first", "second")',
         )
+        paths = [part for part in columns if isinstance(part, JsonPath)]
+        _require(
+            all(path.as_ is not None for path in paths),
+            "columns",
+            "an index over a path into JSON needs the type of its values",
+            f'Index({name!r}, JsonPath("meta", "views", as_=int))',
+        )
+        _require(not (paths and ignore_case), "ignore_case", "an index over a path into JSON has one case", "omit it")
         _require(where is None or _is_name(where), "where", "where is a condition in SQL", 'where="deleted IS NULL"')
-        flags = {"unique": bool(unique), "ignore_case": bool(ignore_case)}
+        must_be_flags(unique=unique, ignore_case=ignore_case)
+        flags = {"unique": unique, "ignore_case": ignore_case}
         for attribute, value in {"name": name, "columns": columns, "where": where, **flags}.items():
             object.__setattr__(self, attribute, value)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns that it needs; of a path into JSON, that of the column of the documents."""
+        return tuple([part if isinstance(part, str) else part.column for part in self.columns])
+
+    @property
+    def indexed(self) -> tuple[str | None, ...]:
+        """The columns as the database lists them, with None in the place of an expression."""
+        return tuple([part if isinstance(part, str) and not self.ignore_case else None for part in self.columns])
 
     def __repr__(self) -> str:
         parts = [repr(self.name), *map(repr, self.columns)]
@@ -418,11 +539,12 @@ class Search:
             "trigrams are parts of texts, and have no language",
             "omit language=, or tokenize='trigram'",
         )
+        must_be_flags(prefix=prefix)
         given = {
             "columns": columns,
             "all_weights": _weights(columns, weights),
             "language": language,
-            "prefix": bool(prefix),
+            "prefix": prefix,
             "tokenize": tokenize,
         }
         for attribute, value in given.items():
@@ -484,6 +606,11 @@ def _is_name(name: Any) -> bool:
     return isinstance(name, str) and bool(name.strip())
 
 
+def _is_part(part: Any) -> bool:
+    """Whether something is what an index is over."""
+    return isinstance(part, JsonPath) or _is_name(part)
+
+
 def _is_whole_name(name: Any) -> bool:
     """Whether something is the name of an existing object, which may be a space."""
     return isinstance(name, str) and bool(name)
@@ -542,6 +669,21 @@ class SqlExpression:
     """
 
     element: Any
+
+
+@dataclass(frozen=True, init=False)
+class Merge(SqlExpression):
+    """A change of a JSON document on purpose; made by ``merge`` of ``deebase.queries``.
+
+    Attributes:
+        changes: the new values by key.
+    """
+
+    changes: Mapping[str, Any]
+
+    def __init__(self, changes: Mapping[str, Any]) -> None:
+        object.__setattr__(self, "element", None)
+        object.__setattr__(self, "changes", changes)
 
 
 def __getattr__(name: str) -> Any:

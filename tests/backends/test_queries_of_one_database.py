@@ -2,13 +2,89 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
-from deebase import Database, ForeignKey, UTCDateTime
+from deebase import Database, ForeignKey, Table, UTCDateTime
+from deebase._engine.core import core_of
 from deebase.queries import count, max_, min_, month, sum_, year
+from tests.support.capabilities import can
+
+
+class City:
+    id: int
+    name: str
+
+
+class Customer:
+    id: int
+    city_id: ForeignKey[int, "city"] | None
+
+
+class Sale:
+    id: int
+    customer_id: ForeignKey[int, "customer"] | None
+    text: str
+
+
+async def make_sales(db: Database) -> Table[dict[str, object]]:
+    """Create 4,000 sales to 400 customers in 40 cities, with statistics."""
+    options = {Sale: {"search": ["text"]}}
+    cities, customers, sales = await db.create_all(City, Customer, Sale, options=options)
+    await cities.insert_all({"id": n, "name": f"city {n}"} for n in range(1, 41))
+    await customers.insert_all({"id": n, "city_id": n % 40 + 1} for n in range(1, 401))
+    await sales.insert_all({"id": n, "customer_id": n % 400 + 1, "text": f"word{n % 500} more"} for n in range(4_000))
+    await db.q("ANALYZE")
+    return sales
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
+async def test_a_condition_by_path_and_a_search_begin_at_an_index(db: Database) -> None:
+    sales = await make_sales(db)
+    at_path = {"customer_id.city_id.name": "city 7"}
+    city = sales.fk.customer_id.fk.city_id.c
+    select = ["id", "customer_id.city_id.name"]
+    for query in (
+        sales(where=at_path, select=select),
+        sales((city.name == "city 7") & (sales.c.id > 0), select=select),
+        sales((city.name == "city 7") | (city.name.in_(["city 8"])), select=select),
+        sales.xtra(text="word1 more")(where=at_path, select=select),
+    ):
+        with core_of(db).recording() as sent:
+            await query
+        assert " LEFT OUTER JOIN " not in sent[0]
+        plan = await query.explain()
+        # PostgreSQL may read all of the few customers.
+        for scan in ("SCAN sale", "SCAN deebase_customer_id\n", "Seq Scan on sale"):
+            assert scan not in f"{plan}\n"
+    found = sales.search("word7", limit=20)
+    async with db.transaction():
+        if can(db).has_schemas:
+            # It would rather read 4,000 rows, which are few.
+            await db.q("SET LOCAL enable_seqscan = off")
+        assert re.search("Index Scan on sale_search|SCAN sale_search VIRTUAL TABLE", await found.explain())
+        assert len(await found) == 8
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
+async def test_a_row_without_a_related_one_is_found_by_what_null_may_be(db: Database) -> None:
+    sales = await make_sales(db)
+    await sales.insert({"id": 9_000, "customer_id": None, "text": "alone"})
+    customer = sales.fk.customer_id
+    conditions = [
+        customer.c.id.is_(None),
+        (customer.c.id == -1) | (sales.c.text == "alone"),
+        ~customer.c.id.in_([]) & (sales.c.text == "alone"),
+        customer.fk.city_id.c.name.is_distinct_from("city 1") & (sales.c.text == "alone"),
+    ]
+    for condition in conditions:
+        assert await sales(condition).scalars("id") == [9_000]
+    assert await sales(where={"customer_id.id": [None, -1]}).scalars("id") == [9_000]
+    for condition in (customer.c.id != 1, customer.c.id.not_in([1])):
+        assert await sales.count(condition) == 3_990
 
 
 @pytest.mark.parametrize("backend_name", ["postgres"], indirect=True)

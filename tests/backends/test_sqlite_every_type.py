@@ -104,7 +104,7 @@ async def test_a_value_is_inserted_again_as_it_was_or_refused_by_name(db: Databa
     assert "nullNULL" not in {before[number][name] for number, name in refused}
     after = await db.q(f"SELECT id, {STORED} FROM other ORDER BY id")
     assert len(after) == len(before) - len(refused)
-    # Moments, decimals and addresses get our form; text that is no JSON becomes a JSON string.
+    # Moments, decimals and addresses get our form; text that is not JSON becomes a JSON string.
     forms = ("DATE", "TIME", "JSON", "DECIMAL TEXT", "INET TEXT")
     found = changed([before[row["id"]] for row in after], after)
     assert {pair for pair in found if not pair[0].upper().startswith(forms)} == set()

@@ -162,7 +162,7 @@ def test_a_file_in_wal_mode_that_may_not_be_written_says_what_helps(
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=100,
         check=False,
     )
     directory.chmod(0o755)

@@ -285,9 +285,21 @@ def test_an_interrupted_import_leaves_nothing(cli: Commands, directory: Path) ->
     try:
         cli.wait_for_writing()
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=15)
+        _, said = process.communicate(timeout=100)
     finally:
         process.kill()
         process.wait()
     assert (process.returncode, said) == (130, "Interrupted.\n")
     assert cli.ok("table", "list") == []
+
+
+def test_an_import_adds_values_and_columns(users: Commands, directory: Path) -> None:
+    (directory / "more.csv").write_text("title,zip\na,007\n")
+    users.ok("data", "import", "more.csv", "--table", "post", "--extra", "author_id=1", "--extra", "title=a", "--alter")
+    (row,) = users.ok("data", "list", "post")
+    assert (row["author_id"], row["title"], row["zip"]) == (1, "a", "007")
+    failed = users.fails(
+        "data", "import", "more.csv", "--table", "post", "--extra", "author_id=1", "--extra", "title=b"
+    )
+    assert "more.csv, line 2: post.title: the file has another value" in failed
+    assert "no column 'zipp'" in users.fails("data", "import", "more.csv", "--table", "post", "--extra", "zipp=1")

@@ -53,3 +53,15 @@ def test_the_doctor(users: Commands) -> None:
     users.ok("index", "drop", "ix_post_author_id_fk", "--yes")
     found = users.ok("db", "doctor")
     assert ("foreign-key-without-index", "post") in {(finding["rule"], finding["table"]) for finding in found}
+
+
+def test_vacuum_and_analyze_say_what_they_did(users: Commands) -> None:
+    for command in (("vacuum",), ("vacuum", "--full"), ("analyze",)):
+        result = users.run("db", *command)
+        assert result.exit_code == 0, result.output
+        assert " bytes before, " in result.stderr
+        done = users.ok("db", *command)
+        assert done["statement"].startswith(command[0].upper())
+        assert done["size_bytes_before"] - done["size_bytes_after"] == done["freed_bytes"]
+        assert users.ok("db", *command, "--dry-run").strip() == f"{done['statement']};"
+    assert len(users.ok("data", "list", "user")) == 3

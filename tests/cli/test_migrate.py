@@ -111,6 +111,7 @@ def test_sql_is_printed_and_not_run(run: Run) -> None:
     run("status", code=3)
 
 
+@pytest.mark.on_a_file
 def test_a_plan_is_read_on_a_terminal(applied: Run, project: Path, db_url: str) -> None:
     sql(project, "more", "ALTER TABLE post ADD COLUMN tag integer;", "ALTER TABLE post DROP COLUMN tag;")
     applied("seal")
@@ -137,6 +138,7 @@ def test_a_backup_comes_first_where_there_is_something_to_do(
     assert run("up", "--backup").stderr == "Nothing is pending.\n"
 
 
+@pytest.mark.on_a_file
 def test_what_loses_rows_needs_a_flag(applied: Run, project: Path, db_url: str) -> None:
     insert = CliRunner().invoke(
         main, ["sql", "--write", "INSERT INTO post (title) VALUES ('x')"], env={"DATABASE_URL": db_url}
@@ -151,6 +153,7 @@ def test_what_loses_rows_needs_a_flag(applied: Run, project: Path, db_url: str) 
     assert [found["text"] for found in rows(applied("check", code=4)) if found["kind"] == "models"]
 
 
+@pytest.mark.on_a_file
 def test_a_rename_is_said(applied: Run, project: Path) -> None:
     assert "--rename takes" in applied("new", "x", "--rename", "user", code=2).stderr
     module = next(project.glob("models_*.py"))
@@ -167,6 +170,7 @@ def test_a_rename_is_said(applied: Run, project: Path) -> None:
     "backend_name", ["sqlite-file", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
 )
 @pytest.mark.parametrize(("answer", "renames"), [("y", True), ("n", False)])
+@pytest.mark.on_a_file
 def test_on_a_terminal_a_rename_is_asked_for(
     applied: Run, project: Path, db_url: str, answer: str, renames: bool
 ) -> None:

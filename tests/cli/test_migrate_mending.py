@@ -243,7 +243,7 @@ def test_a_signal_in_the_middle_leaves_nothing_half_done(
     # Opened when the migration opens it, too.
     (path.parent / "stopped").read_text()
     process.send_signal(number)
-    _, problems = process.communicate(timeout=20)
+    _, problems = process.communicate(timeout=100)
     assert (process.returncode, problems) == (code, "Interrupted.\n" if number == signal.SIGINT else "")
     assert rows_of(cli) == left
     assert states(cli, 3) == {"0001-first": "applied", "0002-stopped": "unfinished" if resumable else "pending"}
@@ -309,7 +309,7 @@ async def downgrade(db):
 """
         write(f"{name}.py", text)
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(EIGHT)], env=cli.variables(), capture_output=True, text=True, timeout=25
+        [sys.executable, "-c", textwrap.dedent(EIGHT)], env=cli.variables(), capture_output=True, text=True, timeout=100
     )
     said = set(done.stderr.splitlines())
     assert (done.returncode, done.stdout, said <= {"Nothing is pending."}) == (0, f"{[0] * 8}\n", True), done.stderr

@@ -53,6 +53,7 @@ def run(cli: Commands, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.on_a_file
 def test_types_of_the_models_are_known(cli: Commands, project: Path, backend_name: str) -> None:
     made = run(cli, "table", "create", "rope", "id:int", "size:length:default=7 m")
     assert (made.returncode, made.stderr) == (0, "Created table rope.\n")

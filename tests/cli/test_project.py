@@ -41,7 +41,7 @@ def test_a_project_works_as_it_is_made(nowhere: Commands, directory: Path) -> No
     nowhere.ok("table", "create", "note", "id:int", "text:str")
     assert nowhere.ok("table", "list") == [{"name": "note", "columns": 2, "key": ["id"]}]
     run = subprocess.run(
-        [sys.executable, "-c", USES_THE_MODELS], cwd=directory, capture_output=True, text=True, timeout=20
+        [sys.executable, "-c", USES_THE_MODELS], cwd=directory, capture_output=True, text=True, timeout=100
     )
     assert run.stdout == "Note(id=1, text='x')\n", run.stderr
 
@@ -139,7 +139,7 @@ def test_the_completion_of_a_shell_is_a_script(nowhere: Commands, shell: str) ->
 def test_commands_and_options_are_completed(nowhere: Commands, words: str, completed: set[str]) -> None:
     variables = {"_DEEBASE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     process = nowhere.process(env={**os.environ, **variables})
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=100)
     assert {line.partition(",")[2] for line in said.splitlines()} == completed
 
 
@@ -184,7 +184,7 @@ def test_the_module_runs_as_a_program(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=100,
     )
     assert done.stdout.startswith("## NotFoundError")
 

@@ -37,7 +37,7 @@ await db.item('SELECT count(*) FROM "user"')
 
 def test_statements_await_and_errors_do_not_end_the_prompt(users: Commands) -> None:
     process = users.process("shell", stdin=-1)
-    shown, said = process.communicate(TYPED, timeout=20)
+    shown, said = process.communicate(TYPED, timeout=100)
     assert process.returncode == 0
     answers = [line.lstrip(">. ") for line in shown.splitlines()]
     assert [answer for answer in answers if answer] == ["3", "'Ada'", "Ada", "Bob", "Cy", "6", "3", "'D'", "4"]
@@ -73,7 +73,7 @@ def test_an_interrupt_at_a_statement_ends_that_alone(users: Commands, directory:
     while "ready" not in process.stdout.readline():
         pass
     process.send_signal(signal.SIGINT)
-    shown, said = process.communicate("await user.count()\n", timeout=20)
+    shown, said = process.communicate("await user.count()\n", timeout=100)
     assert "KeyboardInterrupt" in said
     assert "3" in shown
     assert process.returncode == 0

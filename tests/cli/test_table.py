@@ -244,6 +244,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.on_a_file
 def test_hostile_names_are_only_names(cli: Commands) -> None:
     cli.ok("table", "create", "canary", "id:int")
     for number, name in enumerate(HOSTILE):
@@ -267,3 +268,10 @@ def test_hostile_names_are_only_names(cli: Commands) -> None:
     for name in HOSTILE:
         cli.ok("table", "drop", "--yes", "--", name)
     assert [row["name"] for row in cli.ok("table", "list")] == ["canary"]
+
+
+def test_columns_are_extracted(users: Commands) -> None:
+    users.ok("table", "extract", "user", "age", "--into", "age", "--dry-run")
+    users.ok("table", "extract", "user", "name", "--into", "person", "--fk", "person_id")
+    assert [row["name"] for row in users.ok("data", "list", "person", "--order-by", "id")] == ["Ada", "Bob", "Cy"]
+    assert "has a column 'email'" in users.fails("table", "extract", "user", "age", "--into", "ages", "--fk", "email")

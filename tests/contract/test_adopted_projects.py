@@ -131,6 +131,7 @@ async def test_django_is_recognised_and_its_rows_are_read_and_written(django: st
         assert await db.t.auth_user_groups.fk.user_id(await db.t.auth_user_groups().one()) == user
 
 
+@pytest.mark.on_a_file
 async def test_the_classes_of_django_tables_make_the_same_tables(django: str, empty_url: str, tmp_path: Path) -> None:
     path = tmp_path / "models.py"
     async with Database(django) as db:
@@ -141,6 +142,7 @@ async def test_the_classes_of_django_tables_make_the_same_tables(django: str, em
     assert catalog_differences(place_of(django).meaning(), place_of(empty_url).meaning()) == []
 
 
+@pytest.mark.on_a_file
 async def test_the_baseline_of_django_tables_makes_the_same_tables(django: str, empty_url: str, tmp_path: Path) -> None:
     before = place_of(django).exact()
     async with Database(django) as db:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, ClassVar
+from uuid import UUID
 
 import pytest
 
 from deebase import (
     Computed,
     Database,
+    Default,
     ForeignKey,
     PrimaryKey,
     SchemaError,
@@ -21,6 +24,7 @@ from deebase import (
     UpdatedAt,
     ValidationError,
 )
+from deebase.fields import now, uuid4
 
 
 class Status(Enum):
@@ -130,3 +134,77 @@ async def test_wrong_calls_of_bind(db: Database) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert db.bind(Line) is db.t.line
+
+
+#: Expressions and defaults that a database may write in another form.
+COMPUTED = {
+    "text": ["upper(name)", "name || '-' || name", "coalesce(name, 'none')", "replace(name, 'a', 'b')"],
+    "int": [
+        "n * 2 + 1",
+        "(n+m)*-1",
+        "n - m",
+        "m - n",
+        "CASE WHEN n > 3 THEN m ELSE 0 END",
+        "CASE WHEN n BETWEEN 1 AND 5 THEN 1 WHEN n IN (7, 8) THEN 2 WHEN n <> 9 THEN 3 END",
+        "abs(n)",
+        "length(name)",
+        "CAST(n AS INTEGER) % 7",
+    ],
+}
+DEFAULTS: list[tuple[Any, Any, Any]] = [
+    (int, 5, 6),
+    (int, -1, 1),
+    (str, "it's", "its"),
+    (str, "", "x"),
+    (bool, True, False),
+    (float, 1.5, 2.5),
+    (float, -0.25, 0.25),
+    (Decimal, Decimal("1.10"), Decimal("2")),
+    (date, date(2024, 1, 2), date(2024, 1, 3)),
+    (datetime, datetime(2024, 1, 2, 3, 4, 5), datetime(2024, 1, 2)),
+    (datetime, now(), datetime(2024, 1, 2)),
+    (UUID, uuid4(), UUID(int=1)),
+    (Status, Status.DRAFT, Status.PUBLIC),
+    (dict[str, Any], {"a": [1, "it's"]}, {"a": 1}),
+    (timedelta, timedelta(seconds=90), timedelta(days=2)),
+    (bytes, b"a'\x00", b"b"),
+]
+
+
+def made(computed: dict[str, tuple[Any, str]], defaults: dict[str, tuple[Any, Any]]) -> type[Any]:
+    columns: dict[str, Any] = {"id": int, "n": int, "m": int, "name": str}
+    columns |= {name: Annotated[kind | None, Computed(sql)] for name, (kind, sql) in computed.items()}
+    columns |= {name: Annotated[kind | None, Default(value)] for name, (kind, value) in defaults.items()}
+    return type("Thing", (), {"__annotations__": columns})
+
+
+async def test_changed_expressions_and_defaults_are_noticed(db: Database) -> None:
+    kinds: dict[str, Any] = {"text": str, "int": int}
+    computed = {f"c_{kind}_{i}": (kinds[kind], sql) for kind, all_ in COMPUTED.items() for i, sql in enumerate(all_)}
+    defaults = {f"d_{i}": (kind, value) for i, (kind, value, _) in enumerate(DEFAULTS)}
+    await db.create(made(computed, defaults))
+    await db.reflect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        db.bind(made(computed, defaults))
+        await db.create(made(computed, defaults), if_not_exists=True)
+    for name, (kind, _) in computed.items():
+        other = {**computed, name: (kind, "upper(name || '!')" if kind is str else "n * m * 11")}
+        with pytest.raises(SchemaError, match=f"thing: {name} is computed as .*, the class says [^;]*$"):
+            db.bind(made(other, defaults))
+    for place, (kind, _, value) in enumerate(DEFAULTS):
+        with pytest.raises(SchemaError, match=f"thing: d_{place} has the default .*, the class says [^;]*$"):
+            db.bind(made(computed, {**defaults, f"d_{place}": (kind, value)}))
+    with pytest.warns(UserWarning, match="c_int_2 is computed as .*, the class says m - n"):
+        await db.create(made({**computed, "c_int_2": (int, "m - n")}, defaults), if_not_exists=True)
+    with pytest.warns(UserWarning, match="name has no default, the class says"):
+        db.bind(made(computed, {**defaults, "name": (str, "x")}), check="warn")
+
+
+async def test_a_matching_table_computes_what_its_class_says(db: Database) -> None:
+    await db.create(made({"c": (int, "n * 2")}, {}))
+    await db.t.thing.insert(n=3, m=4, name="a")
+    table = await db.create(made({"c": (int, "n * m")}, {}), transform=True)
+    assert (await table[1])["c"] == 12
+    same = await db.create(made({"c": (int, "n*m")}, {}), transform=True)
+    assert (await same[1])["c"] == 12

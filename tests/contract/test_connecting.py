@@ -189,7 +189,7 @@ asyncio.run(main(sys.argv[1]))
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=100,
         check=False,
     )
     directory.chmod(0o755)

@@ -173,11 +173,24 @@ async def test_each_update_sets_the_time_of_the_change(db: Database) -> None:
 
     async def touched() -> bool:
         row = await stamped[key]
-        await stamped.update({"id": key, **given})
         assert (row["changed"] == old) == (row["naive"] == given["naive"])
+        await stamped.update({"id": key, **given})
         return bool(row["changed"] > old)
 
     assert not await touched()
+    # The value that the row has is that of a row that was read; another one is stored.
+    assert await touched()
+    for stored in (old, None):
+        await stamped.update_where({**given, "plain": "the same value, then another"}, id=key)
+        assert ((await stamped[key])["changed"] == old) == (stored is None)
+    await stamped.update({"id": key, "plain": "new"})
+    assert await touched()
+    for write in (stamped.update, stamped.upsert):
+        await write({**await stamped[key], "plain": "read and written back"})
+        assert await touched()
+    for write_all in (stamped.update_all, stamped.upsert_all):
+        await write_all([{**await stamped[key], "plain": "read and written back by all"}])
+        assert await touched()
     await stamped.update({"id": key, "plain": "new"})
     assert await touched()
     await stamped.update_all([{"id": key, "plain": "all"}])
@@ -188,7 +201,6 @@ async def test_each_update_sets_the_time_of_the_change(db: Database) -> None:
     assert await touched()
     await stamped.upsert_all([{"id": key, "plain": "upsert_all"}])
     assert await touched()
-    assert not await touched()
     # The trigger is for those who write SQL.
     await db.q("UPDATE stamped SET plain = 'sql'")
     row = await stamped[key]

@@ -262,8 +262,14 @@ async def test_what_cannot_be_grouped_is_refused_before_anything_is_sent(orders:
         (lambda: orders.group(), ValidationError, "group of nothing"),
         (lambda: orders.group("customer", n=3), ValidationError, "not int"),
         (lambda: orders.group("customer", having="n > 1"), ValidationError, "having is a condition on aggregates"),
-        (lambda: orders.group("customer", where=3), ValidationError, "a condition is"),
+        (lambda: orders.group("customer", where=3), ValidationError, "where is a dict"),
         (lambda: orders.group("customer", limit=-1), ValidationError, "limit"),
+        (lambda: orders.group("customer", by="n", m=count()), ValidationError, "by position and as by"),
+        (lambda: orders.group("customer", x="n"), ValidationError, "x takes one value for each group"),
+        (lambda: orders.group("customer", x=month("at")), ValidationError, "x takes one value for each group"),
+        (lambda: orders.group("customer", x=c.n + sa.func.sum(c.n)), ValidationError, "x takes one value"),
+        (lambda: orders.group("customer", having=c.n > 1), ValidationError, "having takes one value"),
+        (lambda: orders(limit=1).scalars(), ValidationError, "scalars of rows with 15 columns"),
         (lambda: orders.group(hour("day")), ValidationError, "hour of day: takes a datetime, not date"),
     ]
     for call, kind, message in refusals:
@@ -273,6 +279,25 @@ async def test_what_cannot_be_grouped_is_refused_before_anything_is_sent(orders:
         assert caught.value.hint
     with pytest.raises(TypeError, match="no truth value"):
         bool(count() > 1)
+
+
+async def test_outputs_are_aggregates_or_columns_of_the_groups(orders: Table[Any]) -> None:
+    c = orders.c
+    for by in ("customer", ["customer"], {"customer": c.customer}):
+        rows = await orders.group(by=by, same="customer", most=sa.func.max(c.n) + 1, order_by="customer")
+        assert rows == await orders.group("customer", same=c.customer, most=max_(c.n + 1), order_by="customer")
+    lower = sa.func.lower(c.customer)
+    rows = await orders.group(lower.label("low"), again=lower, n=count(), having=[lower == "ann", count() > 0])
+    assert [(row["low"], row["again"]) for row in rows] == [("ann", "ann")]
+
+
+@pytest.mark.parametrize("backend_name", ["sqlite-file"], indirect=True)
+async def test_functions_of_one_row_are_no_aggregates(orders: Table[Any]) -> None:
+    """SQLite would take them of any row of the group."""
+    c = orders.c
+    for output in (sa.func.lower(c.customer), sa.func.max(c.n, 1), sa.func.min(c.n, 1) + sa.func.count()):
+        with pytest.raises(ValidationError, match="x takes one value for each group"):
+            await orders.group("paid", x=output)
 
 
 async def test_a_sum_beyond_64_bits(orders: Table[Any], db: Database) -> None:

@@ -23,6 +23,7 @@ async def make(db: Database, count: int) -> None:
     await db.script("".join(f"CREATE TABLE t{n} (id INTEGER PRIMARY KEY, name TEXT NOT NULL);" for n in range(count)))
 
 
+@pytest.mark.on_a_file
 async def test_150_tables_are_compared(db: Database) -> None:
     await make(db, 150)
     before = await read(db)
@@ -31,6 +32,7 @@ async def test_150_tables_are_compared(db: Database) -> None:
     assert len(list((await compare(db, before)).differences())) == 2
 
 
+@pytest.mark.on_a_file
 async def test_101_tables_are_a_baseline_and_drift(db: Database, tmp_path: Path) -> None:
     await make(db, 101)
     migrator = Migrator(db, tmp_path / "migrations")
@@ -67,6 +69,7 @@ async def test_unchanged_tables_are_matched_with_few_statements(db: Database, ca
     assert await counted(caplog, db.create_all(*classes(), transform=True)) <= MANY
 
 
+@pytest.mark.on_a_file
 async def test_changed_tables_are_matched_with_ten_statements_each(
     db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:

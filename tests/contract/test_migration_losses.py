@@ -102,6 +102,7 @@ def test_the_ways_to_lose_rows_are_many_on_each_database() -> None:
 
 
 @pytest.mark.parametrize("python", [False, True], ids=["sql", "python"])
+@pytest.mark.on_a_file
 async def test_what_loses_nothing_is_applied(db: Database, write: Write, python: bool) -> None:
     database = can(db)
     cases = of(HARMLESS_PYTHON if python else HARMLESS_SQL, database)
@@ -303,6 +304,7 @@ async def test_a_table_may_be_called_concurrently(db: Database, write: Write) ->
         await migrator.up()
 
 
+@pytest.mark.on_a_file
 async def test_chunks_may_be_as_large_as_they_can_whatever_the_key(db: Database, write: Write) -> None:
     await db.script(
         "CREATE TABLE pair (a integer, b integer, c integer, d integer, n integer, PRIMARY KEY (a, b, c, d));"
@@ -344,6 +346,7 @@ async def test_what_loses_nothing_runs_outside_of_a_transaction(shop: Database, 
         ('await db.q("DROP TABLE IF EXISTS l" + "og")', "table log"),
     ],
 )
+@pytest.mark.on_a_file
 async def test_chunks_that_lose_rows_or_values_are_not_saved(
     shop: Database, write: Write, rows: Rows, body: str, text: str
 ) -> None:

@@ -236,6 +236,7 @@ class Renamed:
     born: date | None
 
 
+@pytest.mark.on_a_file
 async def test_a_rename_is_said_and_never_guessed(
     migrator: Migrator, db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -272,6 +273,7 @@ async def test_a_rename_is_said_and_never_guessed(
     assert 'drop=["name"]' in text
 
 
+@pytest.mark.on_a_file
 async def test_tables_in_a_cycle_come_and_go(migrator: Migrator, db: Database) -> None:
     class Left:
         id: int
@@ -294,6 +296,7 @@ async def test_tables_in_a_cycle_come_and_go(migrator: Migrator, db: Database) -
 HOSTILE = ['a"b', "a b; DROP TABLE x --", "sele'ct", "a\nb", "ünï%:x?", '"""', "{brace}"]
 
 
+@pytest.mark.on_a_file
 async def test_hostile_names_are_only_names(migrator: Migrator, db: Database) -> None:
     async def make(db: Database, more: bool = False) -> None:
         for name in HOSTILE:
@@ -313,6 +316,7 @@ async def test_hostile_names_are_only_names(migrator: Migrator, db: Database) ->
     assert await differences(db, nothing) == []
 
 
+@pytest.mark.on_a_file
 async def test_what_cannot_be_written_is_said(migrator: Migrator, db: Database) -> None:
     def checked(condition: str) -> Make:
         async def make(db: Database) -> None:

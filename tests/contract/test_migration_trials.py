@@ -76,6 +76,7 @@ async def states(migrator: Migrator) -> dict[str, str]:
 # -- check -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.on_a_file
 async def test_what_is_in_order_is_found_to_be(migrator: Migrator) -> None:
     await migrator.new("models")
     assert await migrator.check() == []
@@ -84,6 +85,7 @@ async def test_what_is_in_order_is_found_to_be(migrator: Migrator) -> None:
     assert await states(migrator) == {"0001-models": "pending"}
 
 
+@pytest.mark.on_a_file
 async def test_all_that_is_wrong_is_told(migrator: Migrator, add: Add) -> None:
     add("0001-a", "CREATE TABLE city (id integer PRIMARY KEY);", "DROP TABLE city;")
     add("0002-b", "CREATE TABLE more (id integer PRIMARY KEY);", "SELECT 1;")
@@ -116,6 +118,7 @@ async def test_one_that_cannot_be_undone_ends_the_way_back(migrator: Migrator, a
 # -- drift -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.on_a_file
 async def test_what_was_done_by_hand_is_told_and_left(migrator: Migrator, db: Database) -> None:
     await written(migrator)
     assert await migrator.drift() == []
@@ -142,6 +145,7 @@ async def test_drift_goes_by_what_was_applied(migrator: Migrator, add: Add) -> N
 # -- baseline ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.on_a_file
 async def test_an_existing_database_gets_a_first_migration(migrator: Migrator, db: Database) -> None:
     await models(db)
     await db.q('CREATE TABLE "by hand" (id integer PRIMARY KEY, n integer CHECK (n > 3) UNIQUE)')
@@ -169,6 +173,7 @@ def four(add: Add) -> None:
 
 
 @pytest.mark.usefixtures("four")
+@pytest.mark.on_a_file
 async def test_several_become_one_for_every_database(migrator: Migrator, db: Database) -> None:
     async with scratch(db) as part, scratch(db) as none:
         await migrator.up(3)
@@ -312,6 +317,7 @@ async def run_by_hand(db: Database, part: str) -> None:
 # -- leaving -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.on_a_file
 async def test_what_is_ejected_needs_alembic_alone(migrator: Migrator, db: Database, tmp_path: Path) -> None:
     async def more(db: Database) -> None:
         await models(db)

@@ -185,6 +185,7 @@ async def test_generated_code(db: Database, parcels: Any, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("backend_name", ["sqlite-file", "postgres"], indirect=True)
+@pytest.mark.on_a_file
 async def test_migrations(db: Database, tmp_path: Path) -> None:
     async def step(title: str, columns: dict[str, Any]) -> str:
         async def models(other: Database) -> None:

@@ -22,6 +22,7 @@ from deebase import (
     ValidationError,
 )
 from deebase._sqltext.capabilities import capabilities_of
+from deebase.queries import count, max_, sum_
 
 
 class Company:
@@ -334,7 +335,7 @@ async def test_wrong_paths_are_refused_before_anything_is_sent(world: World, db:
             assert hint is None or hint in str(caught.value.hint)
         with pytest.raises(ColumnNotFoundError):
             await posts(order_by=path)
-    with pytest.raises(ValidationError, match="5 foreign keys at most"):
+    with pytest.raises(ValidationError, match="at most 5 foreign keys"):
         posts(select=["author_id" + ".boss_id" * 5 + ".name"])
     assert await posts.count(**{"author_id" + ".boss_id" * 4 + ".name": None}) == 6
     with pytest.raises(ValidationError, match="belongs to the table author"):
@@ -450,3 +451,76 @@ async def test_values_are_read_as_the_column_stores_them(db: Database) -> None:
     assert table.to_pylist() == [{"price": Decimal("1.50")}, {"price": None}]
     with pytest.raises(ValidationError, match="price"):
         await uses.count(**{"rate_id.price": "dear"})
+
+
+async def test_where_is_an_argument_of_every_call_with_conditions(world: World) -> None:
+    posts = world.posts
+    ada: Any = {"author_id.name": "Ada"}
+    for where, params in (
+        (ada, None),
+        ("author_id = ?", [1]),
+        ("author_id = :key", {"key": 1}),
+        (posts.fk.author_id.c.name == "Ada", None),
+        ([posts.c.author_id == 1, "views >= ?", [0]], None),
+    ):
+        given: dict[str, Any] = {"where": where, "params": params}
+        assert len(await posts(**given)) == await posts.count(**given) == 2
+        assert await posts.exists(**given)
+        assert await posts.sum("views", **given) == 30
+        assert (await posts.avg("views", **given), await posts.max("views", **given)) == (15.0, 30)
+        assert (await posts.min("views", **given), await posts.values("views", **given)) == (0, [0, 30])
+        assert await posts.group("author_id", total=sum_("views"), **given) == [{"author_id": 1, "total": 30}]
+        assert (await posts.lookup(**given)).title == "post 0"
+        assert len((await posts.page(**given)).rows) == 2
+        assert await posts.update_where({"views": 1}, views=-1, **given) == 0
+        assert await posts.delete_where(views=-1, **given) == 0
+    with pytest.raises(ValidationError, match="in where and among the keywords"):
+        await posts.count(where={"views": 1}, views=1)
+    with pytest.raises(ValidationError, match="params without a text"):
+        await posts.count(where=ada, params=[1])
+
+
+async def test_scalars_of_one_selected_column(world: World) -> None:
+    query = world.posts(select=["author_id.name"], order_by="id", limit=2)
+    assert await query.scalars() == ["Ada", "Bob"]
+    assert await world.posts(select={"n": sa.func.count()}).scalars() == [6]
+
+
+async def test_an_expression_alone_has_a_row_for_each_row_of_the_table(world: World) -> None:
+    assert await world.posts(select={"one": sa.literal(1)}, limit=4).scalars() == [1] * 4
+
+
+async def test_columns_of_other_tables_are_refused(world: World, db: Database) -> None:
+    """Each row of the one table would meet every row of the other."""
+    posts, other = world.posts, world.authors.c.name
+    again: Any = posts.sa_table.alias("again").c.title
+    for column in (other, again, sa.func.lower(other)):
+        calls: list[Any] = [
+            lambda column=column: posts(select={"x": column}),
+            lambda column=column: posts(column == "Ada"),
+            lambda column=column: posts(posts.c.id > sa.func.length(column)),
+            lambda column=column: posts(order_by=column),
+            lambda column=column: posts.page(order_by=[column]),
+            lambda column=column: posts.count(column == "Ada"),
+            lambda column=column: posts.max(column),
+            lambda column=column: posts.values(column),
+            lambda column=column: posts.count(distinct=column),
+            lambda column=column: posts.group(x=max_(column)),
+            lambda column=column: posts.group(column.label("x"), n=count()),
+            lambda column=column: posts.group("title", n=count(), having=sa.func.max(column) > "A"),
+            lambda column=column: posts.update_where({"title": "x"}, column == "Ada"),
+            lambda column=column: posts.update_where({"title": db.sql(column)}, id=1),
+            lambda column=column: posts.delete_where(column == "Ada"),
+        ]
+        for call in calls:
+            with pytest.raises(ValidationError, match=r"is a column of (author|again)") as caught:
+                await call()
+            assert caught.value.hint
+    with pytest.raises(ValidationError, match="no columns of related rows, as of 'author_id'"):
+        await posts.update_where({"title": db.sql(posts.fk.author_id.c.name)}, id=1)
+    authors = world.authors.c
+    name = sa.select(authors.name).where(authors.id == posts.c.author_id).scalar_subquery()
+    assert await posts.count(sa.exists().where(authors.id == posts.c.author_id, authors.name == "Ada")) == 2
+    assert await posts(select={"x": name}, order_by=["id"], limit=2).scalars() == ["Ada", "Bob"]
+    assert await posts.update_where({"title": db.sql(name)}, id=2) == 1
+    assert (await posts[2]).title == "Bob"

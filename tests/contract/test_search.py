@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +20,8 @@ from deebase import (
     Table,
     ValidationError,
 )
-from deebase._sql.search.search_text import parse
 from tests.support.hostile_searches import HOSTILE
+from tests.support.search_model import is_found
 
 
 @dataclass
@@ -55,24 +53,6 @@ async def found(table: Table[Any], text: str, *conditions: Any, **keywords: Any)
     rows = await table.rows_as(dict).search(text, *conditions, limit=10_000, rows=True, **keywords)
     keys = [tuple([row[name] for name in table.pks]) for row in rows]
     return sorted([key[0] if len(key) == 1 else key for key in keys])
-
-
-def is_found(text: str, texts: Iterable[str | None]) -> bool:
-    """Whether a search finds a row with these texts: the simple tokenizer in Python."""
-    listed = [re.findall("[a-z0-9]+", (one or "").lower()) for one in texts]
-
-    def holds(term: Any) -> bool:
-        wanted = [word.lower() for word in term.words]
-        for words in listed:
-            for at in range(len(words) - len(wanted) + 1):
-                *head, last = words[at : at + len(wanted)]
-                if head == wanted[:-1] and (last.startswith(wanted[-1]) if term.is_prefix else last == wanted[-1]):
-                    return True
-        return False
-
-    asked = parse(text)
-    has_all = not asked.finds_nothing and all(any(map(holds, group)) for group in asked.groups)
-    return has_all and not any(map(holds, asked.without))
 
 
 async def test_words_phrases_prefixes_and_what_is_left_out(db: Database) -> None:

@@ -392,7 +392,7 @@ def test_an_empty_address_is_no_address(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 4

@@ -125,7 +125,7 @@ def test_no_result_depends_on_the_machine_or_the_moment() -> None:
 def test_the_tour_takes_less_than_five_seconds() -> None:
     start = time.monotonic()
     process = [sys.executable, "-c", "from deebase.cli import main; main()", "tour"]
-    result = subprocess.run(process, capture_output=True, text=True, timeout=20, check=True)
+    result = subprocess.run(process, capture_output=True, text=True, timeout=100, check=True)
     assert time.monotonic() - start < 5
     assert "What next" in result.stdout
     assert result.stderr == ""

@@ -39,7 +39,7 @@ def shown(tmp_path: Path, url: str, work: str, **environment: str) -> list[str]:
         env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment},
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 1

@@ -100,6 +100,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.on_a_file
 def test_a_program_under_uvloop_runs_to_its_end_and_leaves_nothing(db_url: str, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM), encoding="utf-8")
@@ -108,7 +109,7 @@ def test_a_program_under_uvloop_runs_to_its_end_and_leaves_nothing(db_url: str, 
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=100,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")

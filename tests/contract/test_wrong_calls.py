@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -397,3 +398,67 @@ async def test_columns_named_like_arguments_have_a_way_everywhere(db: Database) 
     assert (await table.upsert(id=made["id"], self=9))["self"] == 9
     assert (await table.get_or_create(self=9, record=8))[1] is False
     assert await table.rows_as(table.dataclass()).count(self=9) == 1
+
+
+#: Calls with an argument of a wrong type, and the name of the argument.
+WRONG_ARGUMENTS: dict[str, Callable[[Database, Any], Any]] = {
+    "rows": lambda db, bad: db.t.thing.search("a", rows=bad),
+    "attempts": lambda db, bad: db.retry(lambda: db.t.thing.count(), attempts=bad),
+    "index_foreign_keys": lambda db, bad: db.t.thing.transform(drop="name", index_foreign_keys=bad),
+    "not_null": lambda db, bad: db.t.thing.transform(not_null={"name": bad}),
+    "ignore_case": lambda db, bad: Index("i", "name", ignore_case=bad),
+    "unique": lambda db, bad: db.t.thing.create_index("name", unique=bad),
+    "if_not_exists": lambda db, bad: db.t.thing.create_index("name", if_not_exists=bad),
+    "prefix": lambda db, bad: db.t.thing.enable_search("name", prefix=bad),
+    "strict": lambda db, bad: db.create(Thing, name="other", strict=bad),
+    "generate_key": lambda db, bad: db.create(Thing, name="other", generate_key=bad),
+    "distinct": lambda db, bad: db.t.thing(distinct=bad),
+    "with_pk": lambda db, bad: db.t.thing(with_pk=bad),
+    "skip_locked": lambda db, bad: db.t.thing(skip_locked=bad),
+    "for_update": lambda db, bad: db.t.thing.get(1, for_update=bad),
+    "where": lambda db, bad: db.t.thing(where=bad),
+    "counts": lambda db, bad: db.t.thing.values("name", counts=bad),
+    "returning": lambda db, bad: db.t.thing.insert_all([], returning=bad),
+    "row_type": lambda db, bad: db.t.thing.rows_as(bad),
+    "replace": lambda db, bad: db.create_view("seen", "SELECT 1 AS a", replace=bad),
+    "views": lambda db, bad: db.diagram(views=bad),
+    "overwrite": lambda db, bad: db.t.thing.export_file("things.csv", overwrite=bad),
+    "progress": lambda db, bad: db.t.thing.export_file(io.BytesIO(), format="csv", progress=bad),
+    "table": lambda db, bad: db.import_file(b"a\n1\n", bad),
+    "timeout": lambda db, bad: db.close(timeout=bad),
+}
+
+
+class Thing:
+    id: int
+    name: str
+
+
+@pytest.mark.parametrize("name", WRONG_ARGUMENTS)
+async def test_an_argument_of_a_wrong_type_is_named(db: Database, name: str) -> None:
+    await db.create(Thing, search=["name"])
+    # A list of conditions is a where.
+    for bad in ("" if name in ("table", "where") else ["a"], -1, object()):
+        with pytest.raises(ValidationError) as caught:
+            made = WRONG_ARGUMENTS[name](db, bad)
+            await made
+        assert caught.value.field == name
+        assert caught.value.hint
+    assert await db.t.thing.count() == 0
+
+
+async def test_other_classes_of_errors_are_ours_too(db: Database) -> None:
+    things = await db.create(Thing)
+    with pytest.raises(DeeBaseError, match="isolation"):
+        db.transaction(isolation=5)  # type: ignore[arg-type]
+    with pytest.raises(DeeBaseError, match="drop_foreign_keys"):
+        await things.transform(drop_foreign_keys=5)  # type: ignore[arg-type]
+    with pytest.raises(DeeBaseError, match="columns of a foreign key"):
+        ForeignKey("thing", columns=5)  # type: ignore[arg-type]
+    for options in ({"header": 5}, {"pk": 5}, {"progress": 5}):
+        with pytest.raises(ValidationError):
+            await db.import_file(b"a\n1\n", "imported", **options)  # type: ignore[arg-type]
+    with pytest.raises(DeeBaseError):
+        await things.rename_column([], "x")  # type: ignore[arg-type]
+    with pytest.raises(DeeBaseError):
+        await things.extract([], table="x")  # type: ignore[arg-type]

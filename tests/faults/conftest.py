@@ -60,10 +60,10 @@ def run_script(tmp_path: Path, long_run: bool) -> Callable[..., subprocess.Compl
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]:
-    """Wait, at most 5 s, until a condition holds of which nothing can be awaited."""
+    """Wait, at most 20 s, until a condition holds of which nothing can be awaited."""
 
     async def wait(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not condition():
                 await asyncio.sleep(0.001)
 

@@ -55,7 +55,7 @@ def syncs(path: Path, durability: str, commits: int) -> int:
         [*command, sys.executable, "-c", WRITER, str(path), durability, str(commits)],
         env={"PYTHONPATH": str(ROOT / "src")},
         stderr=subprocess.PIPE,
-        timeout=25,
+        timeout=100,
         check=False,
     )
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""

@@ -108,7 +108,7 @@ def test_three_processes_share_three_connections(bouncer: str, tmp_path: Path) -
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     clients = [subprocess.Popen([*command, name], env=environment, stderr=subprocess.PIPE, text=True) for name in "abc"]
     for client in clients:
-        _, error = client.communicate(timeout=25)
+        _, error = client.communicate(timeout=100)
         assert client.returncode == 0, error
 
 

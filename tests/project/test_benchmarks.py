@@ -58,7 +58,7 @@ def test_every_scenario_is_measured(tmp_path: Path, backend: str) -> None:
     assert all(len(sides) == 2 for sides in works.values())
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+@pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
 @pytest.mark.timeout(90)
 def test_every_service_gives_the_same_answers(tmp_path: Path, backend: str, long_run: bool) -> None:
     # Without rounds, each service is started and its answers are compared, but wrk is not needed.
@@ -87,6 +87,7 @@ def test_the_load_is_held_and_nothing_is_lost() -> None:
         ("benchmarks.rebuild", "--rows", "2000", "--repeat", "1"),
         ("benchmarks.arrow", "--quick"),
         ("benchmarks.stalls", "--quick"),
+        ("benchmarks.queries", "--quick"),
         ("benchmarks.reflection", "--tables", "5", "--rounds", "1"),
         ("benchmarks.linearity", "--backend", "sqlite", "--rows", "100", "--rounds", "1"),
         ("benchmarks.fairness", "--backend", "sqlite", "--rows", "1000", "--rounds", "1", "--seconds", "0.1"),

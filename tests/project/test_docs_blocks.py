@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from deebase._types.base import KINDS
 from tests.support.docs import URL_VARIABLE, Block, blocks, pages, run_blocks, run_page
 from tests.support.postgres import PostgresTestServer
 from tests.support.tree import ROOT, relative
@@ -56,6 +58,20 @@ def test_the_page_on_migrations_shows_the_draft_and_the_loss_that_it_prints(
     assert (len(drafts), len(losses)) == (1, 1)
     assert drafts[0].code.strip() in printed
     assert losses[0] in printed
+
+
+def test_the_types_of_a_page_are_forgotten() -> None:
+    code = """
+from deebase.types import ColumnType
+
+class Money: ...
+
+class MoneyType(ColumnType[Money], python=Money): ...
+"""
+    before = list(KINDS)
+    for _ in range(2):
+        run_blocks([Block(Path("page.md"), 1, code, None)])
+        assert before == KINDS
 
 
 def test_the_readme_runs_on_postgres_too(
@@ -119,3 +135,15 @@ def test_every_error_has_a_place_in_the_reference() -> None:
 
     found = anchors(ROOT / "docs" / "errors.md")
     assert [name for name in errors.__all__ if name.lower() not in found] == []
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=relative(page)) for page in PAGES if blocks(page)])
+def test_linters_know_every_name_in_annotations(page: Path) -> None:
+    """As ruff does with F821: a text in ``ForeignKey[int, "user"]`` would be a name that is not defined."""
+    for block in blocks(page):
+        if block.reason is not None:
+            continue
+        for node in ast.walk(compile(block.code, str(page), "exec", ast.PyCF_ONLY_AST)):
+            if isinstance(node, ast.Subscript) and getattr(node.value, "id", None) == "ForeignKey":
+                texts = [each for each in ast.walk(node.slice) if isinstance(each, ast.Constant)]
+                assert not texts, f"{block.where}: name the class, or write Annotated[int, References(...)]"

@@ -21,7 +21,7 @@ def output_of(example: Path, url: str | None) -> str:
     if url is not None:
         environment[URL_VARIABLE] = url
     command = [sys.executable, "-W", "error", str(example)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=25, env=environment)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment)
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout
 

@@ -191,6 +191,7 @@ COSTS: dict[str, tuple[Operation, int, int, int]] = {
 }
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("name", COSTS)
 async def test_an_operation_sends_what_it_must(
     world: World, backend_name: str, name: str, monkeypatch: pytest.MonkeyPatch

@@ -82,7 +82,7 @@ def test_a_public_name_is_importable_and_documented(name: str) -> None:
 
 def test_a_star_import_gives_the_public_names() -> None:
     code = "from deebase import *; import deebase; assert set(deebase.__all__) <= set(globals())"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -146,4 +146,4 @@ def test_the_entry_in_alembic_has_our_name() -> None:
         "added = set(_all_plugins) - before\n"
         "assert added and all(name.startswith('deebase') for name in added), added"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)

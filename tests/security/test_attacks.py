@@ -326,6 +326,7 @@ async def test_what_is_built_to_be_huge_is_refused_at_once(target: Target) -> No
         assert min(took) < 0.1
 
 
+@pytest.mark.on_a_file
 async def test_a_list_of_many_values_is_still_a_condition(target: Target) -> None:
     assert await target.mine(id=list(range(10_000))).count() == 1
     assert await target.notes(target.notes.c.id.in_(range(10_000))).count() == 2

@@ -18,6 +18,9 @@ from click.testing import CliRunner, Result
 
 from deebase.cli import main
 
+#: Seconds after which a process hangs, on a machine that is busy with other things.
+HANGS = 100
+
 PROGRAM = [sys.executable, "-c", "from deebase.cli import main; main(prog_name='deebase')"]
 
 
@@ -72,7 +75,7 @@ class Commands:
     def wait_for_writing(self) -> None:
         """Return when another process has written a megabyte to the SQLite file, which is not committed yet."""
         log = Path(f"{self.url}-wal")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANGS
         while time.monotonic() < deadline:
             if log.exists() and log.stat().st_size > 1_000_000:
                 return
@@ -100,13 +103,13 @@ class Commands:
             )
             os.close(theirs)
             shown = self._talk(ours, answer)
-            return process.wait(timeout=20), shown.replace("\r\n", "\n")
+            return process.wait(timeout=HANGS), shown.replace("\r\n", "\n")
         finally:
             os.close(ours)
 
     @staticmethod
     def _talk(terminal: int, answer: str) -> str:
-        shown, asked, deadline = "", False, time.monotonic() + 20
+        shown, asked, deadline = "", False, time.monotonic() + HANGS
         while time.monotonic() < deadline:
             if not select.select([terminal], [], [], 1)[0]:
                 continue

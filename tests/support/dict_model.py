@@ -12,7 +12,12 @@ Record = dict[str, Any]
 OWNERS = (1, 2)
 #: The default of the column that comes and goes.
 EXTRA = 5
-FOLDERS = {1: {"id": 1, "owner": 1, "name": "a"}, 2: {"id": 2, "owner": 2, "name": "b"}}
+#: Folders of both owners; each but the first is inside of another one.
+FOLDERS: dict[int, Record] = {
+    1: {"id": 1, "owner": 1, "name": "a", "rank": 2, "parent_id": None},
+    2: {"id": 2, "owner": 2, "name": "b", "rank": None, "parent_id": 1},
+    3: {"id": 3, "owner": 1, "name": "a", "rank": 1, "parent_id": 2},
+}
 
 
 class Refused(Exception):
@@ -42,7 +47,7 @@ class Model:
     """Notes by key. A scope is the owner whose notes are seen, or None for all."""
 
     notes: dict[int, Record] = field(default_factory=dict)
-    columns: tuple[str, ...] = ("id", "owner", "title", "n", "folder_id")
+    columns: tuple[str, ...] = ("id", "owner", "title", "n", "folder_id", "other_id", "body", "meta")
     blocks: list[Block] = field(default_factory=list)
 
     @property
@@ -95,8 +100,20 @@ class Model:
         raise Refused("NotFoundError")
 
     def folder_of(self, scope: int | None, row: Record) -> Record | None:
-        folder = FOLDERS.get(row["folder_id"])
+        return self.related(scope, row, "folder_id")
+
+    def related(self, scope: int | None, row: Record, name: str) -> Record | None:
+        """Return the folder that a foreign key leads to: None if there is none in the scope."""
+        folder = FOLDERS.get(row[name])
         return folder if folder is not None and scope in (None, folder["owner"]) else None
+
+    def value(self, scope: int | None, row: Record, path: str) -> Any:
+        """Return the value at the end of a path, such as ``"folder_id.parent_id.name"``."""
+        *steps, name = path.split(".")
+        found: Record | None = row
+        for step in steps:
+            found = found and self.related(scope, found, step)
+        return found and found[name]
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -109,14 +126,16 @@ class Model:
         return {**record, "owner": scope}
 
     def _defaults(self) -> Record:
-        return {"n": 0, "folder_id": None} | ({"extra": EXTRA} if "extra" in self.columns else {})
+        return {"n": 0, "folder_id": None, "other_id": None, "body": "", "meta": None} | (
+            {"extra": EXTRA} if "extra" in self.columns else {}
+        )
 
     def _store(self, row: Record) -> Record:
         """Store a row, checking what a database checks."""
         for key, other in self.notes.items():
             if key != row["id"] and other["title"] == row["title"]:
                 raise Refused("UniqueViolationError", sent=True)
-        if row["folder_id"] is not None and row["folder_id"] not in FOLDERS:
+        if not {row["folder_id"], row["other_id"]} <= {None, *FOLDERS}:
             raise Refused("ForeignKeyViolationError", sent=True)
         self.notes[row["id"]] = row
         return self._shown(row)
@@ -146,8 +165,8 @@ class Model:
         self.get(scope, key)
         return self._store({**self.notes[key], **changes})
 
-    def update_where(self, scope: int | None, least: int) -> int:
-        changed = [row for row in self.seen(scope) if row["n"] >= least]
+    def update_where(self, scope: int | None, holds: Callable[[Record], bool]) -> int:
+        changed = [row for row in self.seen(scope) if holds(row)]
         for row in changed:
             self.notes[row["id"]]["n"] += 1
         return len(changed)
@@ -172,8 +191,8 @@ class Model:
         self.get(scope, key)
         del self.notes[key]
 
-    def delete_where(self, scope: int | None, least: int) -> int:
-        gone = [row["id"] for row in self.seen(scope) if row["n"] >= least]
+    def delete_where(self, scope: int | None, holds: Callable[[Record], bool]) -> int:
+        gone = [row["id"] for row in self.seen(scope) if holds(row)]
         for key in gone:
             del self.notes[key]
         return len(gone)

@@ -7,12 +7,15 @@ import asyncio
 import inspect
 import json
 import re
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from deebase._types import registry
+from deebase._types.base import KINDS
 from tests.support.tree import ROOT, relative
 
 #: A page that uses this environment variable is run once per backend.
@@ -88,7 +91,7 @@ def run_page(page: Path) -> None:
 def run_blocks(chosen: Iterable[Block]) -> None:
     """Run blocks one after another in one namespace and one event loop; close databases left open."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    with asyncio.Runner() as runner:
+    with types_forgotten(), asyncio.Runner() as runner:
         try:
             for block in chosen:
                 if block.reason is None:
@@ -97,6 +100,17 @@ def run_blocks(chosen: Iterable[Block]) -> None:
                         runner.run(started)
         finally:
             runner.run(_close_databases(namespace))
+
+
+@contextmanager
+def types_forgotten() -> Iterator[None]:
+    """Forget the column types that are declared inside: other tests have types of the same name."""
+    known = list(KINDS)
+    try:
+        yield
+    finally:
+        KINDS[:] = known
+        registry._cached.clear()
 
 
 def start_block(block: Block, namespace: dict[str, Any]) -> Coroutine[Any, Any, None] | None:

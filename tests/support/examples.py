@@ -32,6 +32,7 @@ class Post:
     slug: str | None = None
     views: int = 0
     created_at: datetime | None = None
+    meta: dict[str, Any] | None = None
 
 
 class Note:
@@ -47,6 +48,16 @@ class Account:
 
 class Session:
     id: int
+
+
+class Team:
+    id: int
+    name: str
+
+
+class Membership:
+    user_id: ForeignKey[int, "user"]
+    team_id: ForeignKey[int, "team"]
 
 
 class Line:
@@ -129,10 +140,13 @@ async def _tables(db: Database, name: str) -> dict[str, Any]:
         made["popular"] = await db.create_view("popular", "SELECT * FROM post WHERE views >= 100")
     if name == "View.refresh":
         made["totals"] = await db.create_view("totals", "SELECT 1 AS id", key="id", materialized=True)
-    if name == "Database.import_file":
+    if name in ("Database.import_file", "Table.import_file"):
         Path("people.csv").write_text("email,name\na@example.com,Ada\n", encoding="utf-8")
     if name.endswith(".create_index"):
         await users.drop_index("ix_user_email")
+    if name == "Table.with_related":
+        await db.create(Team)
+        await db.create(Membership, pk=["user_id", "team_id"])
     if name in ("Table.delete", "Table.delete_all"):
         await posts.truncate()
 

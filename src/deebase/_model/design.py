@@ -15,14 +15,15 @@ from deebase._model.columns import ColumnSpec, computed, describe, must_be_colum
 from deebase._model.generated_names import foreign_key_index_name, index_name, serves
 from deebase._model.marks import ClassOptions, mark_of, options_of
 from deebase._model.searched import given_search
+from deebase._sql.json_paths.json_parts import indexed_part
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.choices import checked_texts
 from deebase._types.decimals import ExactNumber
 from deebase._types.registry import column_type
-from deebase._types.text import text_fault
+from deebase._types.text import length_check, text_fault
 from deebase.errors import ColumnNotFoundError, SchemaError, ValidationError
 from deebase.fields import Check, Indexed, PrimaryKey, Unique
-from deebase.types import ForeignKeyMark, Index, Search, table_name
+from deebase.types import ForeignKeyMark, Index, JsonPath, Search, must_be_flags, table_name
 
 #: The key of the full-text search in ``info`` of a table that is drawn from a specification.
 SEARCH = "deebase_search"
@@ -98,6 +99,7 @@ def design(
         SchemaError: pk, indexes, foreign_keys or defaults name a column the class lacks.
     """
     _must_be_class(cls)
+    must_be_flags(index_foreign_keys=index_foreign_keys, generate_key=generate_key)
     own = options_of(cls)
     for argument, value in (("foreign_keys", own.foreign_keys), ("foreign_keys", foreign_keys), ("defaults", defaults)):
         _must_be_dict(cls, argument, value)
@@ -207,9 +209,9 @@ def _key_indexes(
 
     Without such an index, each DELETE of a row reads all rows that may refer to it.
     """
-    indexed: list[Sequence[str]] = [
+    indexed: list[Sequence[str | None]] = [
         pks,
-        *[index.columns for index in indexes if index.where is None and not index.ignore_case],
+        *[index.indexed for index in indexes if index.where is None],
     ]
     for reference in references:
         if not serves(reference.columns, indexed):
@@ -304,8 +306,9 @@ def _index(table: str, item: Any, known: set[str]) -> Index:
         raise _no_index(table, item)
     else:
         names: tuple[Any, ...] = (item,) if isinstance(item, str) else (*item,)  # pyright: ignore[reportUnknownVariableType]
-        made = Index(index_name(table, names), *names)
-    must_be_columns(table, made.columns, known)
+        parts = [name.column if isinstance(name, JsonPath) else name for name in names]
+        made = Index(index_name(table, parts), *names)
+    must_be_columns(table, made.names, known)
     return made
 
 
@@ -358,11 +361,21 @@ def _bare_table(made: TableSpec, metadata: sa.MetaData, dialect: Dialect) -> sa.
             # Not sa.text, which interprets a colon before a word as a parameter, also in strings.
             condition: Any = cast("Any", sa.literal_column(index.where))
             options = {"sqlite_where": condition, "postgresql_where": condition}
-        indexed: list[Any] = [table.c[name] for name in index.columns]
-        if index.ignore_case:
-            indexed = [sa.func.lower(column) for column in indexed]
-        sa.Index(index.name, *indexed, unique=index.unique, **options)
+        sa.Index(index.name, *index_parts(index, table, dialect), unique=index.unique, **options)
     return table
+
+
+def index_parts(index: Index, table: sa.Table, dialect: Dialect) -> list[Any]:
+    """Return the columns and expressions of an index.
+
+    Raises:
+        ValidationError: a path into a column that does not hold JSON, or one over which there is no index.
+    """
+    parts = [
+        indexed_part(table.c[part.column], part, table.name, dialect) if isinstance(part, JsonPath) else table.c[part]
+        for part in index.columns
+    ]
+    return [sa.func.lower(part) for part in parts] if index.ignore_case else parts
 
 
 def _checks(made: TableSpec, table: sa.Table, dialect: Dialect) -> Iterable[sa.CheckConstraint]:
@@ -371,7 +384,9 @@ def _checks(made: TableSpec, table: sa.Table, dialect: Dialect) -> Iterable[sa.C
         if allowed:
             stored = sa.type_coerce(table.c[spec.name], sa.String())
             yield sa.CheckConstraint(stored.in_(list(allowed)))
-    for text in conditions_of(made, dialect):
+    quote = dialect.identifier_preparer.quote
+    lengths = [length_check(spec.sa_type, quote(spec.name), dialect) for spec in made.columns]
+    for text in dict.fromkeys([*filter(None, lengths), *conditions_of(made, dialect)]):
         # Not sa.text, as for the condition of an index.
         yield sa.CheckConstraint(cast("Any", sa.literal_column(text)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, get_args, get_origin
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
@@ -39,8 +40,8 @@ def annotation_of(sa_type: TypeEngine[Any], column: ColumnInfo | None, dialect: 
         return plain
     if isinstance(kind, ArrayValues):
         return _annotated(kind.native_annotation, [_native(column, dialect)])
-    length = getattr(kind, "length", None)
-    marks: list[Any] = [MaxLength(length)] if type(kind) is String and length else []
+    length = _length_of(sa_type)
+    marks: list[Any] = [] if length is None else [length]
     digits = digits_of(kind)
     if digits is not None:
         marks = [digits]
@@ -105,10 +106,17 @@ def marks_of(sa_type: TypeEngine[Any]) -> tuple[MaxLength | Digits | Native, ...
     """Return what the annotation of a column says besides its Python type."""
     kind = column_type(sa_type)
     digits = digits_of(kind)
-    length = kind.length if type(kind) is String else None
     native = None if digits is not None and kind.native in _natives_of(digits) else kind.native
-    marks = (digits, None if length is None else MaxLength(length), native)
+    marks = (digits, _length_of(sa_type), native)
     return tuple([mark for mark in marks if mark is not None])
+
+
+def _length_of(sa_type: TypeEngine[Any]) -> MaxLength | None:
+    kind = column_type(sa_type)
+    if type(kind) is not String or kind.length is None:
+        return None
+    # SQLite checks no length of a type.
+    return MaxLength(kind.length, check=type(sa_type) is not sa.String)
 
 
 def _natives_of(digits: Digits) -> tuple[Native, ...]:

@@ -24,7 +24,7 @@ from deebase._types.forms.moment_sql import HELPED, IS_VIEW
 from deebase._types.native import AnyValue
 from deebase._types.native_lists import NativeList
 from deebase._types.registry import column_type
-from deebase._types.text import String
+from deebase._types.text import LimitedText, String, checked_lengths
 
 
 def column_types(facts: TableInfo, dialect: Dialect) -> dict[str, sa.types.TypeEngine[Any]]:
@@ -34,6 +34,10 @@ def column_types(facts: TableInfo, dialect: Dialect) -> dict[str, sa.types.TypeE
     for name, texts in _choices(facts).items():
         if type(made.get(name)) is sa.String:
             made[name] = Choice(literal_pairs(texts))
+    for name, length in ({} if facts.sql is None else checked_lengths(facts.sql)).items():
+        known = made.get(name)
+        if type(known) is sa.String and known.length == length:
+            made[name] = LimitedText(length)
     return made
 
 

@@ -38,10 +38,10 @@ class Parent:
     __slots__ = ("_columns", "alias", "key", "model", "origin", "parents", "path", "root", "steps")
 
     def __init__(self, root: TableModel, origin: Parent | None, key: ForeignKeyModel, model: TableModel) -> None:
-        self.root = root
-        self.origin = origin
-        self.key = key
-        self.model = model
+        self.root: TableModel = root
+        self.origin: Parent | None = origin
+        self.key: ForeignKeyModel = key
+        self.model: TableModel = model
         self.steps: int = 1 if origin is None else origin.steps + 1
         step = "+".join(key.columns)
         self.path: str = step if origin is None else f"{origin.path}.{step}"

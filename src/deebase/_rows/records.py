@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from deebase._rows.field_columns import columns_of, renamed_columns
 from deebase.errors import ValidationError
-from deebase.types import UNSET, SqlExpression
+from deebase.types import UNSET, Merge, SqlExpression
 
 if TYPE_CHECKING:
     from deebase._rows.model import TableModel
@@ -75,6 +75,12 @@ def column_values(model: TableModel, operation: str, record: Any, keywords: Mapp
         if type(value) in PLAIN or not is_expression(value):
             continue
         if not isinstance(value, SqlExpression) or operation not in _TAKE_EXPRESSIONS:
+            if isinstance(value, Merge):
+                raise ValidationError(
+                    f"{model.name}.{name}: merge changes the document of an existing row",
+                    field=name,
+                    hint="it is a value of update and update_where; a new row takes the whole document",
+                )
             raise ValidationError(
                 f"{model.name}.{name}: a SQL expression is not a value",
                 field=name,

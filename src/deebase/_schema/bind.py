@@ -78,13 +78,9 @@ def _differences(made: TableSpec, facts: TableInfo, dialect: Dialect) -> Iterato
     there = {index.name: index.unique for index in facts.indexes}
     unique = {frozenset(index.columns) for index in facts.indexes if index.is_unique_key}
     for index in made.indexes:
-        if index.unique and not there.get(index.name) and frozenset(index.columns) not in unique:
-            yield f"({', '.join(index.columns)}) is not unique"
+        if index.unique and not there.get(index.name) and frozenset(index.indexed) not in unique:
+            yield f"({', '.join(map(str, index.columns))}) is not unique"
     keys = {(key.columns, folded(key.table)) for key in facts.foreign_keys}
     for reference in made.references:
         if (reference.columns, folded(reference.table)) not in keys:
             yield f"{reference.written} does not refer to {reference.table}"
-    computed = {column.name: column.computed for column in facts.columns}
-    for spec in made.columns:
-        if spec.name in computed and (spec.computed is None) != (computed[spec.name] is None):
-            yield f"{spec.name} is {'not ' if computed[spec.name] is None else ''}computed by the database"

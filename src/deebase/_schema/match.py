@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
 
 from deebase._backends.alter import create_index
+from deebase._backends.index_paths import paths_of
 from deebase._backends.protocols import NewColumn
 from deebase._engine.context import TableContext
 from deebase._engine.executor import Executor
 from deebase._model.catalog import Catalog
 from deebase._model.change import Change, NewKey, Types
 from deebase._model.columns import ColumnSpec, sql_default
-from deebase._model.design import Reference, TableSpec, conditions_of
+from deebase._model.design import Reference, TableSpec, conditions_of, index_parts, sa_tables
+from deebase._model.differences import is_computed_otherwise, same_default
 from deebase._model.facts import ColumnInfo, TableInfo
 from deebase._model.generated_names import serves
 from deebase._model.names import check_names
@@ -27,13 +28,9 @@ from deebase._sql.statement import Statement
 from deebase._sqltext.type_names import same_type
 from deebase._types.forms.moment_sql import other_forms_indexes
 from deebase.errors import InvalidOperationError, SchemaError
-from deebase.types import ForeignKeyMark
+from deebase.types import ForeignKeyMark, Index, JsonPath
 
 _OPERATION = "create(transform=True)"
-#: A cast, as PostgreSQL writes it after a literal.
-_CAST = re.compile(
-    r"::(?:character varying|double precision|time(?:stamp)? with(?:out)? time zone|[a-z]\w*)(?:\(\d+(?:,\d+)?\))?"
-)
 
 
 async def match(executor: Executor, catalog: Catalog, designs: Sequence[TableSpec], *, strict: bool) -> None:
@@ -90,10 +87,12 @@ class _Matching:
         # PostgreSQL changes no type of a column that another one is computed from.
         later = [spec for spec in new if spec.computed is not None] if self._types(facts) else []
         facts = await self._add(facts, [spec for spec in new if spec not in later])
+        stale = self._computed_otherwise(facts)
+        later += stale
         self._must_have_composite_keys(facts)
         change = Change(
             types=self._types(facts),
-            drop=tuple(await self._unnamed(facts)),
+            drop=(*await self._unnamed(facts), *[spec.name for spec in stale]),
             not_null=self._not_null(facts),
             defaults=self._defaults(facts),
             pk=None if facts.pks == self.made.pks else self.made.pks,
@@ -136,6 +135,15 @@ class _Matching:
             f"{reference.table}.{target}", on_delete=reference.on_delete, on_update=reference.on_update
         )
         return NewColumn(spec, mark, target)
+
+    def _computed_otherwise(self, facts: TableInfo) -> list[ColumnSpec]:
+        """Return the columns that are computed from another expression; they are dropped and added again."""
+        drawn = sa_tables([replace(self.made, references=())], sa.MetaData(), self.dialect)[self.made.name]
+        return [
+            spec
+            for spec, column in self._both(facts)
+            if is_computed_otherwise(drawn.c[spec.name], column, facts, self.dialect)
+        ]
 
     async def _unnamed(self, facts: TableInfo) -> list[str]:
         """Return the columns that the class lacks, none of which has a value."""
@@ -180,7 +188,7 @@ class _Matching:
             default = sql_default(spec, self.dialect)
             wanted = None if default is None else str(default.compile(dialect=self.dialect))
             made_there = column.computed is not None or column.generated
-            if not made_there and spec.computed is None and _plain(wanted) != _plain(column.default):
+            if not made_there and spec.computed is None and not same_default(wanted, column.default, spec.sa_type):
                 result[spec.name] = wanted
         return result
 
@@ -240,21 +248,26 @@ class _Matching:
         there = {index.name: index for index in facts.indexes}
         table = sa.Table(facts.name, sa.MetaData(), *[sa.Column(spec.name, spec.sa_type) for spec in self.made.columns])
         indexed = [facts.pks, *[index.columns for index in facts.indexes if not index.partial]]
-        missing = [index for index in self.made.key_indexes if not serves(index.columns, indexed)]
+        missing = [index for index in self.made.key_indexes if not serves(index.names, indexed)]
         for index in (*self.made.indexes, *missing):
             old = there.get(index.name)
             if old is not None:
-                columns = (None,) * len(index.columns) if index.ignore_case else index.columns
-                if (old.columns, old.unique, old.partial) == (columns, index.unique, index.where is not None):
+                same = (old.columns, old.unique, old.partial) == (index.indexed, index.unique, index.where is not None)
+                if same and paths_of(old, facts, self.dialect) == [*_paths(index)]:
                     continue
                 await self.executor.fetch(Statement(f"DROP INDEX {quote(old.name)}"), [])
-            parts = [sa.func.lower(table.c[name]) if index.ignore_case else name for name in index.columns]
+            parts = index_parts(index, table, self.dialect)
             sql = create_index(table, index.name, parts, self.dialect, unique=index.unique, where=index.where)
-            for made in (sql, *other_forms_indexes(table, index.columns, self.dialect)):
+            plain = [part for part in index.columns if isinstance(part, str)]
+            for made in (sql, *other_forms_indexes(table, plain, self.dialect)):
                 await self.executor.fetch(Statement(made), [])
         table.append_constraint(sa.PrimaryKeyConstraint(*[table.c[name] for name in self.made.pks]))
         for made in touch_statements(self.executor, table, self.made, self.dialect):
             await self.executor.fetch(Statement(made), [])
+
+
+def _paths(index: Index) -> Iterable[JsonPath]:
+    return [part for part in index.columns if isinstance(part, JsonPath)]
 
 
 def _single_keys(facts: TableInfo) -> list[NewKey]:
@@ -267,11 +280,3 @@ def _single_keys(facts: TableInfo) -> list[NewKey]:
 
 def _action(written: str | None) -> str | None:
     return None if written is None or written.lower() == "no action" else written.lower()
-
-
-def _plain(default: str | None) -> str | None:
-    """Return a default in the form in which two of them can be compared."""
-    if default is None:
-        return None
-    text = _CAST.sub("", default.strip("()"))
-    return text if text.startswith("'") else re.sub(r"[\s()]+", "", text).lower()

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Dialect
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import CompiledStatement, Parameters, prepare
 from deebase._sql.operands import compared
-from deebase._sql.own_form import bound_type, changed, companions, touches
+from deebase._sql.own_form import bound_type, changed, companions, stamped, touches
 from deebase._sql.scope import Scope
 from deebase._sql.where import Where, beside_key
 
@@ -82,7 +82,7 @@ def update_rows(model: TableModel, names: Sequence[str], rows: Sequence[Sequence
     keys = [table.c[name] == given.c[f"c{n}"] for n, name in enumerate(names[:width])]
     bound = {name: given.c[f"c{n}"] for n, name in enumerate(names)}
     changing = [*names[width:], *[name for name in companions(model, names[width:]) if name not in bound]]
-    sets = {table.c[name]: changed(model, name, bound) for name in changing}
+    sets = {table.c[name]: stamped(model, name, changed(model, name, bound)) for name in changing}
     sets.update(touches(model, changing))
     return sa.update(table).values(sets).where(*keys, *held)
 

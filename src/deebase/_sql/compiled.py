@@ -159,6 +159,12 @@ class Parameters:
         self.sources[name] = (source, bind)
         return sa.bindparam(name, None, type_=column_type)
 
+    def embed(self, source: str, kind: sa.types.TypeEngine[Any]) -> sa.BindParameter[Any]:
+        """Return a parameter of SQL text, whose value is ``values[source]`` at each run."""
+        bound: sa.BindParameter[Any] = sa.bindparam(None, None, type_=kind, unique=True)
+        self.embedded[bound] = source
+        return bound
+
 
 def prepare(
     element: ClauseElement, dialect: Dialect, parameters: Parameters, *, reads: bool, is_cheap: bool, hidden: int = 0

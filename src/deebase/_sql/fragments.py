@@ -13,11 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from deebase._sql.binding import style_of, template
 from deebase._sql.compiled import Parameters
 from deebase._sql.raw import adapt
 from deebase._sqltext.capabilities import capabilities_of
+from deebase.errors import ValidationError
 
 #: Types whose values have one SQL type, and the type.
 _KINDS: dict[type[Any], sa.types.TypeEngine[Any]] = {
@@ -34,11 +36,22 @@ class Fragment(ColumnElement[bool]):
     """A SQL condition of the user: literal text with bound values in between."""
 
     __visit_name__ = "deebase_fragment"
-    inherit_cache = False
+    inherit_cache = True
+    _traverse_internals = [  # noqa: RUF012 - declared by SQLAlchemy
+        ("pieces", InternalTraversal.dp_string_list),
+        ("values", InternalTraversal.dp_clauseelement_list),
+    ]
     type = sa.Boolean()
 
     def __init__(self, parts: Sequence[str | sa.BindParameter[Any]]) -> None:
         self.parts = parts
+        # As part of a condition on children it has a cache key.
+        self.pieces = [part for part in parts if isinstance(part, str)]
+        self.values = [part for part in parts if not isinstance(part, str)]
+
+    def get_children(self, **_: Any) -> Any:
+        """Return nothing: its values are no parts of an expression of the caller."""
+        return ()
 
     def self_group(self, against: Any = None) -> Fragment:
         """Return the condition itself: SQLAlchemy would compare it with 1 on SQLite, which disables indexes."""
@@ -74,9 +87,7 @@ class BoundFragment(NamedTuple):
         """Return the condition as a Core expression."""
         parts: list[str | sa.BindParameter[Any]] = [self.pieces[0]]
         for source, kind, piece in zip(self.sources, self.kinds, self.pieces[1:], strict=True):
-            bound: sa.BindParameter[Any] = sa.bindparam(None, None, type_=kind, unique=True)
-            parameters.embedded[bound] = source
-            parts += bound, piece
+            parts += parameters.embed(source, kind), piece
         return Fragment(parts)
 
 
@@ -95,6 +106,13 @@ def bound_fragment(
     Raises:
         ValidationError: the text is no condition, or the parameters do not fit.
     """
+    given: Any = text
+    if not isinstance(given, str):
+        raise ValidationError(
+            f"where is a dict of columns or SQL text, not {type(given).__name__}",
+            field="where",
+            hint="where={'age': 30}, or where='age > ?', params=[30]",
+        )
     style = style_of(params)
     capabilities = capabilities_of(dialect)
     read = template(text, style, capabilities.tokens, scoped=scoped)

@@ -66,6 +66,17 @@ def bound_type(model: TableModel, name: str) -> sa.types.TypeEngine[Any]:
     return column.sa_type if column.normal is None else sa.String()
 
 
+def stamped(model: TableModel, name: str, new: Any) -> Any:
+    """Return the new value of a column: of the time of the change the current time, unless another one is given.
+
+    A row that is read, changed and written back has the time of its last change, which must not stay.
+    """
+    column = model.columns[name]
+    if column.touched is None:
+        return new
+    return sa.case((new.is_not_distinct_from(column.sa_column), column.touched), else_=new)
+
+
 def touches(model: TableModel, changed: Collection[str]) -> dict[Any, Any]:
     """Return what an update sets besides the columns that it names: the time of the change."""
     return {model.sa_table.c[column.name]: column.touched for column in model.touched if column.name not in changed}

@@ -11,10 +11,11 @@ from sqlalchemy.sql import visitors
 
 from deebase._rows.model import TableModel
 from deebase._sql.compiled import CompiledStatement, Parameters, prepare
+from deebase._sql.queries.orders import order_by
 from deebase._sql.scope import Scope
 from deebase._sql.sql_rules import Key, rules_of
 from deebase._sql.statement import Statement
-from deebase._sql.where import Where, beside_key, order_by
+from deebase._sql.where import Where, beside_key
 from deebase._sqltext.capabilities import capabilities_of
 from deebase.errors import ValidationError
 
@@ -107,7 +108,12 @@ class RelatedRead:
         matches = [column == value for column, value in zip(compared, values, strict=True)]
         if self._within is not None:
             held.append(self._within(values))
-        element = sa.select(number, *table.c).where(*matches, *held).order_by(number, *order)
+        joined: Any = table
+        for join in self._model.joins:
+            conditions = Where(self._model, self._scope).joined_by(join, parameters)
+            moved = [_moved(condition, self._model.sa_table, table) for condition in conditions]
+            joined = joined.outerjoin(join.parent.alias, sa.and_(*moved))
+        element = sa.select(number, *table.c).select_from(joined).where(*matches, *held).order_by(number, *order)
         return prepare(element, self._dialect, parameters, reads=True, is_cheap=False)
 
     def _compared(self, table: Any) -> list[Any]:
@@ -155,8 +161,10 @@ class RelatedRead:
         return keys.c.n, [keys.c[f"v{place}"] for place in range(len(types))]
 
 
-def _moved(clause: Any, table: sa.Table, target: sa.CTE) -> Any:
+def _moved(clause: Any, table: sa.Table, target: Any) -> Any:
     """Return an expression of columns of one table with the same columns of another table."""
+    if target is table:
+        return clause
 
     def replace(element: Any, **_: Any) -> Any:
         return target.c[element.name] if isinstance(element, sa.Column) and element.table is table else None

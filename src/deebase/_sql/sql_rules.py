@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from deebase._rows.model import ColumnModel, SearchModel, TableModel
     from deebase._sql.compiled import Parameters
+    from deebase._sql.json_paths.json_rules import JsonRules
     from deebase._sql.search.search_statements import Searching
     from deebase._sql.search.search_text import SearchText
     from deebase._sqltext.capabilities import Named
@@ -21,6 +22,11 @@ Key = tuple[Any, ...]
 
 class SqlRules(Protocol):
     """Writes the SQL of one database."""
+
+    @property
+    def json(self) -> JsonRules:
+        """The SQL of parts of JSON documents."""
+        ...
 
     def insert(self, table: sa.Table) -> Any:
         """Return an INSERT that supports ON CONFLICT."""

@@ -11,22 +11,40 @@ from sqlalchemy.engine import Dialect
 from deebase._rows.model import TableModel
 from deebase._sql import own_form
 from deebase._sql.compiled import CompiledStatement, Parameters, prepare
+from deebase._sql.json_paths.merging import merged as merged_document
 from deebase._sql.merged import WHOLE, Branch, branches, in_turn, merged, without_keys
 from deebase._sql.operands import assigned
+from deebase._sql.queries.joins import parents_in
+from deebase._sql.queries.orders import order_by, plain_order
 from deebase._sql.reread import Reread
 from deebase._sql.seek import Seek
 from deebase._sql.sql_rules import rules_of
-from deebase._sql.where import Assigned, Where, order_by, plain_order
+from deebase._sql.where import Assigned, Where
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.forms.foreign_values import python_value
 from deebase._types.forms.moment_sql import is_in_an_index
 from deebase.errors import ValidationError
-from deebase.types import SqlExpression
+from deebase.types import Merge, SqlExpression
 
 
 def _bound(parameters: Parameters, model: TableModel, name: str) -> Any:
     column = model.column(name)
     return parameters.add(name, column.sa_type, column.bind)
+
+
+def _must_be_of_the_row(name: str, given: SqlExpression, where: Where) -> None:
+    """Refuse a new value that takes columns of other rows without a SELECT.
+
+    Raises:
+        ValidationError: it has such a column.
+    """
+    related = parents_in(where.parts(given.element))
+    if related:
+        raise ValidationError(
+            f"{where.model.name}.{name}: a new value has no columns of related rows, as of {related[0].path!r}",
+            field=name,
+            hint="a SELECT is a value: db.sql(sa.select(other.c.name).where(...).scalar_subquery())",
+        )
 
 
 def _must_stay_exact(model: TableModel, name: str, given: SqlExpression, dialect: Dialect) -> None:
@@ -109,11 +127,14 @@ def _update(
     plain = [name for name, given in values.items() if not isinstance(given, SqlExpression)]
     bound = {name: _bound(parameters, model, name) for name in plain}
     for name, given in values.items():
-        if isinstance(given, SqlExpression):
+        if isinstance(given, Merge):
+            sets[model.sa_table.c[name]] = merged_document(model.name, model.column(name), given, dialect)
+        elif isinstance(given, SqlExpression):
+            _must_be_of_the_row(name, given, where)
             _must_stay_exact(model, name, given, dialect)
-            sets[model.sa_table.c[name]] = Assigned(name, given.element) if where.scope else given.element
+            sets[model.sa_table.c[name]] = Assigned(name, where.within(given.element)) if where.scope else given.element
         else:
-            sets[model.sa_table.c[name]] = own_form.changed(model, name, bound)
+            sets[model.sa_table.c[name]] = own_form.stamped(model, name, own_form.changed(model, name, bound))
     for name in own_form.companions(model, bound):
         if name not in values:
             sets[model.sa_table.c[name]] = own_form.changed(model, name, bound)
@@ -141,6 +162,7 @@ def upsert(
         sets = {name: _bound(parameters, model, name) for name in sets}
     sets = {name: assigned(model.sa_table.c[name], new) for name, new in sets.items()}
     if changed:
+        sets = {name: own_form.stamped(model, name, new) for name, new in sets.items()}
         sets.update({column.name: new for column, new in own_form.touches(model, changed).items()})
     element = element.on_conflict_do_update(
         index_elements=[model.sa_table.c[name] for name in target],
@@ -261,7 +283,7 @@ def count(model: TableModel, dialect: Dialect, where: Where) -> CompiledStatemen
     """SELECT count(*)."""
     parameters = Parameters()
     counted: Any = sa.select(sa.func.count())
-    element = where.applied_to(counted if where.joins else counted.select_from(model.sa_table), parameters)
+    element = where.applied_to(counted, parameters)
     return prepare(element, dialect, parameters, reads=True, is_cheap=False)
 
 
@@ -270,7 +292,7 @@ def exists(model: TableModel, dialect: Dialect, where: Where, *, is_cheap: bool)
     parameters = Parameters()
     one: Any = sa.literal_column("1", sa.Integer())
     chosen: Any = sa.select(one)
-    element = where.applied_to(chosen if where.joins else chosen.select_from(model.sa_table), parameters).limit(one)
+    element = where.applied_to(chosen, parameters).limit(one)
     return prepare(element, dialect, parameters, reads=True, is_cheap=is_cheap)
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from deebase._rows.model import ColumnModel, TableModel
 from deebase._rows.parents import Join, Parent, parent_of_column
@@ -20,12 +21,13 @@ from deebase._sql.binding import check_enclosed
 from deebase._sql.compiled import Parameters, member_source
 from deebase._sql.fragments import BoundFragment, bound_fragment
 from deebase._sql.operands import indexable, may_hide_index
-from deebase._sql.queries.joins import Narrowed, has_text, joins_of, parents_in, parts_of
+from deebase._sql.queries.child_subqueries import within_scope
+from deebase._sql.queries.joins import Narrowed, has_text, joins_of, parents_in, parts_of, required_by
 from deebase._sql.scope import Scope, no_scope
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._types.forms.foreign_values import OWN, sendable
 from deebase._types.forms.moment_sql import Plain
-from deebase.errors import InvalidOperationError, SchemaError, ValidationError
+from deebase.errors import InvalidOperationError, ValidationError
 from deebase.types import SqlExpression
 
 _COLLECTIONS = (list, tuple, set, frozenset)
@@ -46,7 +48,8 @@ class Enclosed(ColumnElement[bool]):
     """
 
     __visit_name__ = "deebase_enclosed"
-    inherit_cache = False
+    inherit_cache = True
+    _traverse_internals = [("element", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - declared by SQLAlchemy
     type = sa.Boolean()
 
     def __init__(self, element: ColumnElement[bool]) -> None:
@@ -186,11 +189,14 @@ class Where:
         if _is_comparison(condition):
             hides = may_hide_index(condition) or may_hide_index(condition.right)
             if condition.left.table is not self.model.sa_table:
+                self._must_be_reachable(condition.left)
                 self.join(parents_in([condition.left]))
         else:
             parts = self.parts(condition)
             hides = any(map(may_hide_index, parts))
             self.join(parents_in(parts))
+            if self.scope:
+                condition = within_scope(condition, parts, self.scope)
         if hides and dialect is not None and capabilities_of(dialect).checks_types:
             condition = indexable(condition)
         self._clauses.append(condition)
@@ -202,6 +208,10 @@ class Where:
             self.add_shape(("comparison", condition.operator, condition.left.name))
         else:
             self._add_expression_shape(condition)
+
+    def within(self, element: Any) -> Any:
+        """Return an expression with its values of children restricted to the scope."""
+        return within_scope(element, self.parts(element), self.scope) if self.scope else element
 
     def include(self, element: Any) -> None:
         """Make an expression that is not a condition a part of the statement: its values, and the tables it needs."""
@@ -251,24 +261,43 @@ class Where:
                 hint="read in several pieces, or put the values into a table and join it",
             )
 
-    def parts(self, element: ColumnElement[Any]) -> list[Any]:
+    def parts(self, element: sa.ClauseElement) -> list[Any]:
         """Return all parts of an expression.
 
         Raises:
-            ValidationError: it is too large. It is read without recursion, because it may be an attack.
+            ValidationError: it is too large, or has a column of another table outside of a SELECT of its own. It is
+                read without recursion, because it may be an attack.
         """
-        waiting: list[tuple[Any, int]] = [(element, 1)]
+        waiting: list[tuple[Any, int, bool]] = [(element, 1, False)]
         seen: list[Any] = []
         while waiting:
-            part, depth = waiting.pop()
+            part, depth, selects = waiting.pop()
             seen.append(part)
+            selects = selects or isinstance(part, sa.SelectBase)
+            if not selects and isinstance(part, sa.ColumnClause):
+                self._must_be_reachable(part)
             if len(seen) > MAX_ELEMENTS or depth > MAX_DEPTH:
                 raise ValidationError(
                     f"{self.model.name}: a condition is too large or too deeply nested",
                     hint="write many alternatives for one column as a list: t(id=[1, 2, 3])",
                 )
-            waiting.extend([(child, depth + 1) for child in part.get_children()])
+            waiting.extend([(child, depth + 1, selects) for child in part.get_children()])
         return seen
+
+    def _must_be_reachable(self, column: sa.ColumnClause[Any]) -> None:
+        """Refuse a column of another table, of which each row would meet every row of this one."""
+        own: Any = self.model.sa_table
+        table: Any = column.table
+        # A handle may be older than the last change of its table, which has other columns of the same name since.
+        same = isinstance(table, sa.Table) and table.fullname == own.fullname
+        if table is None or table is own or same or parent_of_column(column) is not None:
+            return
+        raise ValidationError(
+            f"{self.model.name}: {column.name} is a column of {_said(table)}",
+            field=column.name,
+            hint=f"over a foreign key: t.fk.author_id.c.{column.name}; otherwise in a SELECT of its own: "
+            f"t.c.id.in_(sa.select(...))",
+        )
 
     def _add_expression_shape(self, element: Any) -> None:
         """Allow a statement with this expression to be cached: its values are read from the expression at each run.
@@ -316,15 +345,15 @@ class Where:
         """Return a SELECT with the conditions, and with the tables that they, or its columns, need.
 
         Args:
-            select: a SELECT from the table.
+            select: a SELECT of columns and expressions, which need not name the table.
             parameters: those of the statement.
             joins: what its columns need.
         """
         joins = tuple(dict.fromkeys([*self.joins, *joins]))
         conditions = self._conditions(parameters)
-        if not joins:
-            return select.where(*conditions)
         table: Any = self.model.sa_table
+        if not joins:
+            return select.select_from(table).where(*conditions)
         if any(has_text(parts_of(condition)) for condition in conditions):
             related = [bool(parents_in(parts_of(condition))) for condition in conditions]
             own = [condition for condition, is_related in zip(conditions, related, strict=True) if not is_related]
@@ -335,8 +364,10 @@ class Where:
                 # A column is written with its schema, and a subquery has none.
                 keys = self._keys()
                 conditions.append(_among(keys, sa.select(*keys).where(*own).correlate(None)))
+        required = required_by([each.element if isinstance(each, Enclosed) else each for each in conditions])
         for join in joins:
-            table = table.outerjoin(join.parent.alias, sa.and_(*self._joined_by(join, parameters)))
+            condition = sa.and_(*self.joined_by(join, parameters))
+            table = table.join(join.parent.alias, condition, isouter=join.parent not in required)
         return select.select_from(table).where(*conditions)
 
     def _keys(self) -> list[Any]:
@@ -350,7 +381,7 @@ class Where:
             )
         return [Plain(self.model.columns[name].sa_column) for name in self.model.pks]
 
-    def _joined_by(self, join: Join, parameters: Parameters) -> list[ColumnElement[bool]]:
+    def joined_by(self, join: Join, parameters: Parameters) -> list[ColumnElement[bool]]:
         """Return the condition of a join: the foreign key, and the scope."""
         result = join.parent.condition()
         for (kind, name), source in zip(self.scope.shape, self.scope.values, strict=True):
@@ -378,6 +409,15 @@ class Where:
             else:
                 result.append(clause)
         return result
+
+
+def _said(table: Any) -> str:
+    """Return the name of a table for a message; SQLAlchemy gives an alias or subquery without one a number."""
+    name = getattr(table, "name", "%")
+    if not name.startswith("%"):
+        return str(name)
+    element = getattr(table, "element", None)
+    return f"an alias of {element.name}" if isinstance(element, sa.Table) else "a subquery"
 
 
 def _among(keys: Sequence[Any], found: Any) -> ColumnElement[bool]:
@@ -453,124 +493,3 @@ def _refuse_expression(name: str, value: Any) -> None:
 def key_source(n: int) -> str:
     """Return the source name of the n-th value of the conditions."""
     return f"\0w{n}"
-
-
-def order_by(model: TableModel, order: Any) -> tuple[list[Any], tuple[str, ...] | None]:
-    """Return the ORDER BY expressions, and their cache key if all are names.
-
-    Strings are column names, with ``-`` before or `` desc`` / `` asc`` after the name.
-    """
-    if order is None:
-        return [], ()
-    given: Any = order if isinstance(order, (list, tuple)) else [order]
-    items: list[Any] = list(given)
-    elements: list[Any] = []
-    names: list[str] = []
-    for item in items:
-        if isinstance(item, str):
-            names.append(item)
-            elements.append(_ordered(model, item))
-        elif isinstance(item, sa.ClauseElement) or hasattr(item, "__clause_element__"):
-            elements.append(_by_value(model, item))
-        else:
-            example = "call it: t.c.name.desc()" if callable(item) else "order_by='-created_at', or [t.c.name, 'id']"
-            raise SchemaError(
-                f"{model.name}: order_by takes column names and SQLAlchemy expressions, not {type(item).__name__}",
-                table_name=model.name,
-                hint=example,
-            )
-    return elements, tuple(names) if len(names) == len(elements) else None
-
-
-def _by_value(model: TableModel, element: Any) -> Any:
-    """Return the expression that sorts a column, or an expression, by its values in any stored form."""
-    if isinstance(element, sa.Column) and element.table is model.sa_table:
-        return model.columns[element.name].order_column
-    # It already includes the direction.
-    if not isinstance(element, sa.ColumnElement) or getattr(element, "modifier", None) is not None:
-        return element
-    given: Any = element
-    sortable = getattr(given.type, "order_expression", None)
-    return given if sortable is None else sortable(given)
-
-
-def _ordered(model: TableModel, item: str) -> Any:
-    name, descending = _named(model, item)
-    column = model.columns[name].order_column
-    return column.desc() if descending else column.asc()
-
-
-def _named(model: TableModel, item: str) -> tuple[str, bool]:
-    """Return the column that an order names, and whether it is descending."""
-    readings = order_readings(item)
-    for name, descending in readings:
-        if name in model.columns:
-            return name, descending
-    raise _no_order(model, item, readings[-1][0])
-
-
-def order_readings(item: str) -> list[tuple[str, bool]]:
-    """Return what a text in an order may mean, as (column, descending).
-
-    The name of a column may begin with "-", or end in " desc" or a blank: existing columns take precedence.
-    """
-    head, _, tail = item.rpartition(" ")
-    readings = [(item, False)]
-    if tail.lower() in ("asc", "desc"):
-        readings.append((head, tail.lower() == "desc"))
-    if item.startswith("-"):
-        readings.append((item[1:], True))
-    return [*readings, *[(name.strip(), descending) for name, descending in readings]]
-
-
-def _no_order(model: TableModel, item: str, name: str) -> SchemaError:
-    """Return the error for a text that does not name a column to sort by."""
-    error = model.unknown_column(name if name and name != "asc" else item)
-    if item.lower() in ("asc", "desc"):
-        error.hint = "the direction belongs to the name: order_by='age desc', or order_by='-age'"
-    elif "," in item:
-        parts = [part.strip() for part in item.split(",")]
-        error.hint = f"several columns are a list: order_by={parts!r}"
-    elif "(" in item or "nulls" in item.lower():
-        error.hint = "order_by takes SQLAlchemy expressions too: t.c.age.desc().nulls_last(), sa.func.lower(t.c.name)"
-    elif item.startswith("+"):
-        error.hint = f"ascending is the name alone: order_by={item[1:]!r}"
-    return error
-
-
-def plain_order(model: TableModel, order: Any) -> tuple[tuple[str, bool], ...]:
-    """Return an order of names as (column, descending); nothing for an order of anything else."""
-    given: Any = () if order is None else order if isinstance(order, (list, tuple)) else [order]
-    return tuple([_named(model, item) for item in given]) if all(isinstance(item, str) for item in given) else ()
-
-
-def named_order(model: TableModel, order: Any) -> tuple[tuple[str, bool], ...]:
-    """Return an order as (column, descending), each column once.
-
-    Raises:
-        SchemaError: a name is not a column, or the order is an expression.
-        ValidationError: a column of documents, whose values have no order of their own.
-    """
-    given: Any = () if order is None else order if isinstance(order, (list, tuple)) else [order]
-    result: dict[str, bool] = {}
-    for item in given:
-        if isinstance(item, sa.Column) and item.table is model.sa_table:
-            name, descending = item.name, False
-        elif isinstance(item, sa.Column) and (parent := parent_of_column(item)) is not None:
-            name, descending = parent.column(item.name).name, False
-        elif isinstance(item, str):
-            name, descending = _named(model, item)
-        else:
-            raise SchemaError(
-                f"{model.name}: a page is ordered by names of columns, not by {type(item).__name__}",
-                table_name=model.name,
-                hint="order_by=['-created_at', 'id']",
-            )
-        if model.columns[name].takes_collections:
-            raise ValidationError(
-                f"{model.name}.{name}: documents have no order, which a page needs",
-                field=name,
-                hint="sort by other columns",
-            )
-        result.setdefault(name, descending)
-    return tuple(result.items())

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from deebase._engine.context import TableContext
 from deebase._model.classes import tables_of
 from deebase._model.design import TableSpec, design
 from deebase._schema.bind import Check, bind
@@ -20,6 +21,7 @@ from deebase._tables.accessors import Row, Tables, Views
 from deebase._tables.table import Table
 from deebase._tables.view import View
 from deebase.errors import ValidationError
+from deebase.types import must_be_flags
 
 if TYPE_CHECKING:
     from deebase._engine.core import Core
@@ -44,11 +46,7 @@ class IfExists(NamedTuple):
 
     def check(self) -> None:
         """Refuse values that are not booleans, and more than one that is true."""
-        flags: tuple[object, ...] = self
-        if any(type(flag) is not bool for flag in flags):
-            raise ValidationError(
-                "if_not_exists, replace and transform are True or False", hint="create(cls, if_not_exists=True)"
-            )
+        must_be_flags(**self._asdict())
         if sum(self) > 1:
             raise ValidationError("if_not_exists, replace and transform exclude each other", hint="give one of them")
 
@@ -62,6 +60,8 @@ class ImportTarget(NamedTuple):
     on_conflict: Literal["ignore", "update"] | None
     on: str | Sequence[str] | None
     report: Callable[[ImportReport], object] | None
+    extra: Mapping[str, Any]
+    alter: bool
 
 
 class Definitions:
@@ -86,6 +86,7 @@ class Definitions:
 
     async def _create(self, designs: Sequence[TableSpec], if_exists: IfExists, *, strict: bool = False) -> None:
         if_exists.check()
+        must_be_flags(strict=strict)
         if if_exists.transform:
             await match(self._executor, self._catalog, designs, strict=strict)
         differing = await create_tables(
@@ -114,6 +115,7 @@ class Definitions:
         self, name: str, definition: Any, *, key: str | None, replace: bool, materialized: bool
     ) -> View[Row]:
         """Create a view and return it."""
+        must_be_flags(replace=replace, materialized=materialized)
         maker = ViewMaker(self._executor, self._catalog.dialect, name)
         async with self._executor.transaction():
             await maker.create(definition, replace=replace, materialized=materialized, key=key)
@@ -137,13 +139,13 @@ class Definitions:
         from deebase._tables.import_file import FileImport, opened_files
 
         with ExitStack() as stack:
-            job = FileImport(opened_files(source, reading, stack), self._executor, self._catalog, self.tables, target)
+            job = FileImport(opened_files(source, reading, stack), self._executor, self._catalog, target)
             async with self._executor.transaction():
                 await reflect(self._executor, self._catalog, None, job.name)
-                table = await job.run(lambda made: self.create(made, IfExists()))
-                if target.report is not None:
-                    target.report(job.report(table))
-                return table
+                if job.name not in self.tables:
+                    return await job.into_new(lambda made: self.create(made, IfExists()))
+                model = self._catalog.model(job.name)
+                return await job.into_existing(TableContext(self._executor, self._catalog, model, dict))
 
 
 def designs_of(

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from deebase._engine.context import TableContext
 from deebase._sql import statements
 from deebase._sql.compiled import CompiledStatement
+from deebase._sql.queries.orders import named_order
 from deebase._sql.seek import Seek, place_source
-from deebase._sql.where import Where, named_order
+from deebase._sql.where import Where
 from deebase._tables.page import Page
 from deebase._tables.queries.selected_columns import Reading
 from deebase._tables.selection import Selection
@@ -129,14 +130,14 @@ async def page_of(
     reading: Reading | None = None,
 ) -> Page[Any]:
     """Return one page; see ``Query.page``. With a lock, the first row of the next page is locked, too."""
-    reading = Reading(source.model, source.model.names) if reading is None else reading
+    reading = Reading(source.model, source.model.names, None, selection.order_by) if reading is None else reading
     model = reading.model
     hint = "page(size=20) limits a page, after=page.next leads to the next one, and a row holds its key"
     selection.refuse("a page", hint, "limit", "offset", "with_pk", "distinct")
     size = statements.whole_number("size", size)
     if size not in range(1, MAX_SIZE + 1):
         raise ValidationError(f"a page has 1 to {MAX_SIZE} rows", field="size", value=size, hint="size=50")
-    columns = _total_order(model, selection.order_by)
+    columns = _total_order(model, reading.order)
     title = json.dumps([model.name, columns])
     cursor = None if after is None else _Cursor.read(after, title)
     if cursor is not None:

@@ -15,6 +15,7 @@ from deebase._pictures.notebook import Rows, query_html
 from deebase._rows.advice import refuse_attribute
 from deebase._sql import statements
 from deebase._sql.compiled import CompiledStatement
+from deebase._sql.json_paths.json_parts import JsonPart
 from deebase._sql.queries.aggregates import Aggregate
 from deebase._sql.queries.grouping import Grouping, count_groups, groups
 from deebase._sql.queries.paths import is_path
@@ -26,7 +27,7 @@ from deebase._tables.paging import page_of
 from deebase._tables.queries.grouped import aggregate
 from deebase._tables.queries.selected_columns import Reading, plain_reading, reading_of
 from deebase._tables.selection import Selection, listed, order_names
-from deebase.errors import MultipleRowsError, NotFoundError
+from deebase.errors import MultipleRowsError, NotFoundError, ValidationError
 
 R = TypeVar("R")
 
@@ -58,7 +59,10 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         self._source: TableContext = source
         self._where: Where = where
         self._selection: Selection = Selection() if selection is None else selection
-        limit, offset = self._selection.limit, self._selection.offset
+        chosen = self._selection
+        limit, offset = chosen.limit, chosen.offset
+        if not (chosen.with_pk is chosen.for_update is chosen.skip_locked is chosen.distinct is False):
+            chosen.check_flags()
         self._limit = None if limit is None else statements.whole_number("limit", limit)
         self._offset = None if offset is None else statements.whole_number("offset", offset)
         plain = plain_reading(source.model, self._selection)
@@ -288,7 +292,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         )
         order = list(model.pks) if chosen.order_by is None and not chosen.distinct else chosen.order_by
         rows = Query[dict[str, Any]](self._source.with_rows(dict), self._where, chosen._replace(order_by=order))
-        model, names, titles = self._reading
+        model, names, titles, _ = self._reading
         types = {title: model.columns[name].sa_type for title, name in zip(titles or names, names, strict=True)}
         return await file.write(types, rows, progress)
 
@@ -373,14 +377,16 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         statement = source.cached(key, lambda: statements.exists(source.model, source.dialect, where, is_cheap=False))
         return bool(await source.executor.fetch(*statement.ready(where.values)))
 
-    async def scalars(self, column: str) -> list[Any]:
+    async def scalars(self, column: str | JsonPart | None = None) -> list[Any]:
         """Return the values of one column, a list as long as the rows would be.
 
         Args:
-            column: a name, or a path to a column of a related row.
+            column: a name, a path to a column of a related row, or a part of JSON documents; by default the only column
+                that is selected.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
+            ValidationError: no column is given, and the rows have several.
 
         Example:
             ```python
@@ -389,10 +395,19 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         """
         query: Query[Any] = self
         given: Any = column
-        if isinstance(given, str) and is_path(self._source.model, given):
+        if given is None:
+            if len(self._reading.columns) != 1:
+                raise ValidationError(
+                    f"{self._source.model.name}: scalars of rows with {len(self._reading.columns)} columns",
+                    field="column",
+                    hint="name the column: .scalars('name'), or select=['name']",
+                )
+            (given,) = self._reading.columns
+        elif isinstance(given, JsonPart) or (isinstance(given, str) and is_path(self._source.model, given)):
             chosen = self._selection._replace(select=[given], with_pk=False)
             query = Query(self._source, self._where.copy(), chosen)
-        known = query._reading.model.column(column)
+            given = query._reading.columns[0]
+        known = query._reading.model.column(given)
         rows = await query._fetch((known.name,), self._limit)
         read = known.read
         return [row[0] if read is None or row[0] is None else read(row[0]) for row in rows]
@@ -421,7 +436,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
 
         source = self._source
         self._selection.refuse("arrow", "select=[...] names the columns, those of the key among them", "with_pk")
-        columns = columns_of(*self._reading)
+        columns = columns_of(*self._reading[:3])
         prepared = self._prepared(self._columns, self._limit)
         return await arrow_table(source.executor, columns, *prepared, limit=self._limit, json=json)
 
@@ -488,7 +503,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         source, chosen, where = self._source, self._selection, self._where
         if chosen.distinct:
             return self._prepared_distinct(columns, limit)
-        order, offset = order_names(chosen.order_by), self._offset
+        order, offset = order_names(self._reading.order), self._offset
         lock = chosen.lock(source.executor)
         model = self._reading.model
         key = None
@@ -501,7 +516,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
                 source.dialect,
                 columns,
                 where,
-                order=chosen.order_by,
+                order=self._reading.order,
                 limit=limit is not None,
                 offset=offset is not None,
                 lock=lock,

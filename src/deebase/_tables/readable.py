@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from decimal import Decimal
 from io import TextIOBase
 from typing import IO, TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
 
@@ -14,6 +15,7 @@ from deebase._pictures.notebook import table_html
 from deebase._rows.advice import refuse_attribute
 from deebase._rows.makers import dataclass_of
 from deebase._sql import statements
+from deebase._sql.json_paths.json_parts import related_part
 from deebase._sql.queries.aggregates import Aggregate
 from deebase._tables.described_columns import Column, described
 from deebase._tables.page import Page
@@ -22,18 +24,21 @@ from deebase._tables.queries.grouped import values as distinct_values
 from deebase._tables.query import Query
 from deebase._tables.selection import Selection
 from deebase.errors import NotFoundError
-from deebase.types import UNSET, SqlExpression
+from deebase.types import UNSET, JsonPath, SqlExpression, must_be_flags
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+    from sqlalchemy.sql import ColumnElement
     from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
     from deebase._engine.executor import Executor
     from deebase._rows.model import TableModel
+    from deebase._sql.json_paths.json_parts import JsonValue
     from deebase._sql.where import Where
 
 R = TypeVar("R")
 D = TypeVar("D")
+V = TypeVar("V", str, int, float, Decimal, bool)
 
 
 class Readable(Generic[R]):
@@ -228,7 +233,8 @@ class Readable(Generic[R]):
         if columns or surplus or pk is UNSET:
             raise source.no_single_key("get", (pk, *surplus), columns)
         key = model.key_values(pk)
-        if for_update:
+        if for_update is not False:
+            must_be_flags(for_update=for_update)
             rows = await self._locked(key)
         else:
             read = source.by_pk
@@ -289,7 +295,7 @@ class Readable(Generic[R]):
         /,
         *conditions_: Any,
         select: Mapping[str, Any],
-        where: str | Mapping[str, Any] | None = None,
+        where: Any = None,
         params: Mapping[str, Any] | Sequence[Any] | None = None,
         order_by: Any = None,
         limit: int | None = None,
@@ -306,7 +312,7 @@ class Readable(Generic[R]):
         self,
         /,
         *conditions_: Any,
-        where: str | Mapping[str, Any] | None = None,
+        where: Any = None,
         params: Mapping[str, Any] | Sequence[Any] | None = None,
         order_by: Any = None,
         limit: int | None = None,
@@ -323,7 +329,7 @@ class Readable(Generic[R]):
         self,
         /,
         *conditions_: Any,
-        where: str | Mapping[str, Any] | None = None,
+        where: Any = None,
         params: Mapping[str, Any] | Sequence[Any] | None = None,
         order_by: Any = None,
         limit: int | None = None,
@@ -343,7 +349,7 @@ class Readable(Generic[R]):
         Args:
             *conditions_: SQLAlchemy expressions, or SQL text followed by its parameters.
             where: a dict of columns or paths and values, as the keywords; or SQL text, with ``params`` (a list for
-                ``?``, a dict for ``:name``).
+                ``?``, a dict for ``:name``); or an expression, or a list of conditions.
             params: the parameters of ``where``.
             order_by: a column or path or a list of them (``"-age"`` and ``"age desc"`` are descending), or
                 SQLAlchemy expressions. Without it the order is the database's.
@@ -369,7 +375,7 @@ class Readable(Generic[R]):
         """
         return Query(
             self._source,
-            conditions(self._source, conditions_, where, params, keywords),
+            conditions(self._source, conditions_, keywords, where, params),
             Selection(order_by, limit, offset, select, with_pk, for_update, skip_locked, distinct),
         )
 
@@ -378,6 +384,35 @@ class Readable(Generic[R]):
         call: Any = self
         query: Query[R] = call(*conditions_, **selection)
         return query
+
+    @overload
+    def json(self, column: str, /, *path: str | int, as_: None = None) -> JsonValue: ...
+
+    @overload
+    def json(self, column: str, /, *path: str | int, as_: type[V]) -> ColumnElement[V]: ...
+
+    def json(self, column: str, /, *path: str | int, as_: Any = None) -> Any:
+        """Return a part of the JSON documents of a column, as an expression for conditions, ``select`` and so on.
+
+        Args:
+            column: a column of JSON; or its path over foreign keys, such as ``"author_id.settings"``.
+            *path: keys of objects, and indexes of arrays, of which -1 is the last; nothing for the whole document.
+            as_: the type of the values: ``str``, ``int``, ``float``, ``Decimal`` or ``bool``. The expression is then
+                compared, sorted and summed up as a column of it. It is NULL where the path leads nowhere, or to a value
+                of another type.
+
+        Raises:
+            ColumnNotFoundError: the table has no such column.
+            ValidationError: the column does not hold JSON, a wrong path, or another type.
+
+        Example:
+            ```python
+            popular = await posts(posts.json("meta", "stats", "views", as_=int) > 10)
+            bugs = await posts(posts.json("meta", "tags").contains("bug"))
+            ```
+        """
+        source = self._source
+        return related_part(source.catalog, self._model, source.dialect, JsonPath(column, *path, as_=as_))
 
     async def export_file(
         self,
@@ -442,7 +477,7 @@ class Readable(Generic[R]):
         Args:
             *where: conditions, as in a call of the table.
             distinct: count the different values of this column instead, NULL left out.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Example:
             ```python
@@ -458,7 +493,7 @@ class Readable(Generic[R]):
         Args:
             column: a name, a path or an expression of numbers, or of timedeltas. Of bool it is the number of True.
             *where: conditions, as in a call of the table.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
@@ -477,7 +512,7 @@ class Readable(Generic[R]):
         Args:
             column: as for ``sum``.
             *where: conditions, as in a call of the table.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
@@ -496,7 +531,7 @@ class Readable(Generic[R]):
         Args:
             column: a name, a path or an expression.
             *where: conditions, as in a call of the table.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
@@ -515,7 +550,7 @@ class Readable(Generic[R]):
         Args:
             column: as for ``min``.
             *where: conditions, as in a call of the table.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
@@ -533,7 +568,7 @@ class Readable(Generic[R]):
 
     def _conditions(self, where: Sequence[Any], keywords: Mapping[str, Any]) -> Where:
         """Return conditions by position and by column."""
-        return conditions(self._source, where, None, None, keywords)
+        return conditions(self._source, where, keywords)
 
     @overload
     async def values(
@@ -550,7 +585,7 @@ class Readable(Generic[R]):
             column: a name, a path, an expression, or a period of ``deebase.queries``.
             *where: conditions, as in a call of the table.
             counts: return a dict of values and the number of rows that have each.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ColumnNotFoundError: the table has no such column.
@@ -567,19 +602,20 @@ class Readable(Generic[R]):
     async def group(
         self,
         /,
-        *by: Any,
+        *columns: Any,
         where: Any = None,
         params: Mapping[str, Any] | Sequence[Any] | None = None,
         having: Any = None,
         order_by: Any = None,
         limit: int | None = None,
         offset: int | None = None,
+        by: Any = None,
         **outputs: Any,
     ) -> list[dict[str, Any]]:
         """Return one dict for each group of rows that are equal in some columns.
 
         Args:
-            *by: names, paths, expressions, and periods such as ``month("created_at")``; or one dict of them by the
+            *columns: names, paths, expressions, and periods such as ``month("created_at")``; or one dict of them by the
                 names that they get. Without any, all rows are one group.
             where: conditions: a dict, SQL text with ``params``, an expression, or a list of what a call of the table
                 takes by position.
@@ -589,15 +625,17 @@ class Readable(Generic[R]):
                 database's.
             limit: the largest number of groups.
             offset: how many groups to skip first.
+            by: the columns as one argument instead: one, a list, or a dict.
             **outputs: further columns by their names: ``n=count()``, ``total=sum_("amount")`` and the like of
                 ``deebase.queries``, or SQLAlchemy expressions.
 
         Returns:
-            Dicts with the columns of ``by`` and the outputs. A group of NULL has None.
+            Dicts with the columns of the groups and the outputs. A group of NULL has None.
 
         Raises:
             SchemaError: a name is not a column.
-            ValidationError: two columns of one name, documents, an aggregate that a column does not have.
+            ValidationError: two columns of one name, documents, an aggregate that a column does not have, an output
+                that is different for each row of a group.
 
         Example:
             ```python
@@ -606,8 +644,8 @@ class Readable(Generic[R]):
             rows = await posts.group("author_id.name", n=count(), latest=max_("created_at"), order_by="-n", limit=10)
             ```
         """
-        options = GroupOptions(where, params, having, order_by, limit, offset)
-        return await group(self._source, by, outputs, options)
+        options = GroupOptions(where, params, having, order_by, limit, offset, by)
+        return await group(self._source, columns, outputs, options)
 
     async def exists(self, /, *where: Any, **keywords: Any) -> bool:
         """Return whether a row exists: by key, by conditions as in a call of the table, or any row at all.

@@ -18,13 +18,15 @@ from deebase._model.generated_names import index_name
 from deebase._model.names import check_name
 from deebase._schema.create import drop_table
 from deebase._schema.duplicate import duplicate
+from deebase._schema.extract import Extraction
 from deebase._schema.reflect import inventory, refresh
 from deebase._schema.searching import disable_search, enable_search
 from deebase._schema.transform import Transformation
+from deebase._sql.json_paths.json_parts import JsonPart, indexed_part, must_have_index
 from deebase._sql.statement import Statement
 from deebase._types.forms.moment_sql import other_forms_indexes
 from deebase.errors import SchemaError, ValidationError
-from deebase.types import UNSET, ForeignKeyMark, Index, Search, Unset
+from deebase.types import UNSET, ForeignKeyMark, Index, JsonPath, Search, Unset, must_be_flags
 
 H = TypeVar("H")
 
@@ -127,7 +129,8 @@ class SchemaEditor(Generic[H]):
 
         Args:
             columns: a column, or several in the order of the index; an expression of columns, such as
-                ``users.c.age.desc()`` or ``sa.func.lower(users.c.email)``, with a name.
+                ``users.c.age.desc()``, ``sa.func.lower(users.c.email)`` or ``posts.json("meta", "views", as_=int)``,
+                with a name.
             name: ``ix_<table>_<columns>`` by default.
             unique: refuse two rows with the same values.
             where: a condition in SQL (trusted code), for an index over part of the rows.
@@ -143,14 +146,14 @@ class SchemaEditor(Generic[H]):
             ```
         """
         self._source.require_unscoped("create_index")
+        must_be_flags(unique=unique, if_not_exists=if_not_exists)
         model = self._source.model
         given: Any = columns
-        if isinstance(columns, (str, ColumnElement)) or not isinstance(given, Iterable):
+        if isinstance(columns, (str, ColumnElement, JsonPath)) or not isinstance(given, Iterable):
             parts: list[Any] = [columns]
         else:
             parts = list(columns)
-        for part in parts:
-            self._check_part(part)
+        parts = [self._part(part) for part in parts]
         names = [part for part in parts if isinstance(part, str)]
         if not parts:
             raise ValidationError("an index is over one or more columns", field="columns", hint="name them")
@@ -181,12 +184,13 @@ class SchemaEditor(Generic[H]):
                 await self._run(statement)
             await self._refresh_indexes()
 
-    def _check_part(self, part: Any) -> None:
-        """Refuse what an index of this table cannot cover."""
-        model = self._source.model
+    def _part(self, part: Any) -> str | ColumnElement[Any]:
+        """Return a part of an index; refuse what an index of this table cannot cover."""
+        model, dialect = self._source.model, self._source.dialect
         if isinstance(part, str):
-            model.column(part)
-            return
+            return model.column(part).name
+        if isinstance(part, JsonPath):
+            return indexed_part(model.column(part.column).sa_column, part, model.name, dialect)
         if not isinstance(part, ColumnElement):
             raise ValidationError(
                 f"an index is over columns and expressions of columns, not {type(part).__name__}",
@@ -200,6 +204,10 @@ class SchemaEditor(Generic[H]):
                     table_name=model.name,
                     hint=f"columns of {model.name}.c",
                 )
+            if isinstance(element, JsonPart):
+                must_have_index(element, model.name, dialect)
+        expression: ColumnElement[Any] = part  # pyright: ignore[reportUnknownVariableType]
+        return expression
 
     async def drop_index(self, name: str) -> None:
         """Drop an index of this table.
@@ -322,6 +330,7 @@ class SchemaEditor(Generic[H]):
         """
         source = self._source
         source.require_unscoped("add_column")
+        must_be_flags(index_foreign_keys=index_foreign_keys)
         model = source.model
         check_name("the name of the column", name, source.dialect)
         if name in model.columns:
@@ -355,6 +364,7 @@ class SchemaEditor(Generic[H]):
             users = await users.rename_column("name", "full_name")
             ```
         """
+        self._source.model.column(old)
         return await self._apply("rename_column", Arguments(rename={old: new}))
 
     async def drop_column(self, name: str) -> H:
@@ -373,6 +383,38 @@ class SchemaEditor(Generic[H]):
             ```
         """
         return await self._apply("drop_column", Arguments(drop=name))
+
+    async def extract(self, *columns: str, table: str, fk: str | None = None) -> H:
+        """Move columns into a lookup table, to which the rows refer then, and return the handle of the changed table.
+
+        Each combination of values is one row of the lookup table. A row whose values are all NULL refers to none. If
+        the lookup table exists, it gets the combinations that it lacks; else it is created with a key ``id``, the
+        columns with their types and conditions, and a unique index over them. All of it happens, or nothing.
+
+        Args:
+            *columns: the columns.
+            table: the lookup table.
+            fk: the name of the new foreign key; that of the table with ``_id`` by default. It is NOT NULL if one of
+                the columns was.
+
+        Raises:
+            ColumnNotFoundError: a name is not a column, or the lookup table lacks one of them.
+            SchemaError: the table has a column with the name of the foreign key.
+            InvalidOperationError: the handle has a scope; a column is part of the key, a foreign key, or computed;
+                an index, a constraint, a trigger, a view or the search of the table uses it; or the lookup table
+                cannot take the rows.
+            IntegrityError: a constraint of the lookup table refuses a row.
+
+        Example:
+            ```python
+            users = await users.extract("status", table="state", fk="state_id")
+            ```
+        """
+        source = self._source
+        source.require_unscoped("extract")
+        work = Extraction(source, columns, table, f"{table}_id" if fk is None else fk)
+        async with source.executor.transaction():
+            return await self._refreshed(types=await work.run())
 
     async def transform(self, **options: Unpack[TransformOptions]) -> H:
         """Change the table, all of it or nothing, and return the handle of the changed table.

@@ -14,6 +14,7 @@ from deebase._sql.search.snippets import excerpt, marked
 from deebase._sql.sql_rules import rules_of
 from deebase._sql.statement import Statement
 from deebase.errors import InvalidOperationError, ValidationError
+from deebase.types import must_be_flags
 
 if TYPE_CHECKING:
     from deebase._rows.model import SearchModel
@@ -84,6 +85,7 @@ class SearchQuery(Generic[T]):
                 field="text",
                 hint="t.search('sqlite -mysql', author_id=1)",
             )
+        must_be_flags(rows=self._options.rows)
         self._info: SearchModel = _search_of(source)
         self._limit = statements.whole_number("limit", self._options.limit)
         self._offset = statements.whole_number("offset", self._options.offset)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from deebase.errors import ValidationError
+from deebase.types import must_be_flags
 
 if TYPE_CHECKING:
     from deebase._engine.executor import Executor
@@ -22,6 +23,12 @@ class Selection(NamedTuple):
     for_update: bool = False
     skip_locked: bool = False
     distinct: bool = False
+
+    def check_flags(self) -> None:
+        """Refuse flags that are neither True nor False."""
+        must_be_flags(
+            with_pk=self.with_pk, for_update=self.for_update, skip_locked=self.skip_locked, distinct=self.distinct
+        )
 
     def lock(self, executor: Executor) -> str | None:
         """Return how the rows are locked: "update", "skip locked" or not at all.

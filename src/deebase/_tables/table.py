@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Never, Protocol, TypeVar, Unpack, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, Unpack, overload
 
 from sqlalchemy.schema import CreateTable
 
 from deebase._backends.alter import IndexPart
-from deebase._engine.context import conditions
+from deebase._engine.context import conditions, intended_conditions
 from deebase._rows.makers import OneMaker, one_maker
 from deebase._rows.records import column_values, new_row
 from deebase._sql import statements
-from deebase._sql.where import Where
-from deebase._tables import relations
-from deebase._tables.bulk import delete_many, insert_many, records_of, update_many
+from deebase._tables.bulk import Records, delete_many, insert_many, records_of, update_many
+from deebase._tables.conversion import Conversion
+from deebase._tables.foreign_keys import related_rows, relations
+from deebase._tables.foreign_keys.children import Children
+from deebase._tables.foreign_keys.relations import Columns, ForeignKeys
 from deebase._tables.inserts import OnConflict, insert_statement
 from deebase._tables.query import Query
 from deebase._tables.readable import Readable
-from deebase._tables.relations import ForeignKeys
 from deebase._tables.schema_editor import SchemaEditor, TransformOptions, TransformPlan
 from deebase._tables.search import Hit, SearchOptions, SearchQuery
-from deebase._tables.unique_changes import by_key, change, key_values
-from deebase.errors import InvalidOperationError, ValidationError
+from deebase._tables.unique_changes import by_key, change, check_change, key_of, key_values, require_unique
+from deebase.errors import ValidationError
 from deebase.types import UNSET, ForeignKeyMark, Unset
+
+if TYPE_CHECKING:
+    from deebase._files.options import ImportOptions
+    from deebase._files.reports import ImportReport
 
 R = TypeVar("R")
 T = TypeVar("T")
 
 
-class ArrowStream(Protocol):
-    """An object with columns of Arrow: a table, a frame, a reader of record batches."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
-
-
-class ArrowArray(Protocol):
-    """A record batch."""
-
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> object: ...
-
-
-Records = Iterable[Any] | AsyncIterable[Any] | ArrowStream | ArrowArray
-Columns = str | Sequence[str]
 Conflict = Literal["ignore", "update"] | None
 
 
@@ -179,35 +170,12 @@ class Table(Readable[R]):
             raise self._source.surplus("update", surplus, "update({...}, pk=1), or update({'id': 1, ...})")
         keys = self._model.key_columns("update")
         changed = column_values(self._model, "update", record, values)
-        key = self._key_of(changed) if isinstance(pk, Unset) else self._model.key_values(pk)
-        self._check_change(changed)
+        key = key_of(self._source, changed) if isinstance(pk, Unset) else self._model.key_values(pk)
+        check_change(self._source, changed)
         rows = await change(self._source, keys, key, changed)
         if not rows:
             raise self._source.not_found(keys, key)
         return self._row(rows[0])
-
-    def _check_change(self, changed: Mapping[str, Any]) -> None:
-        if not changed:
-            raise ValidationError(
-                f"{self._model.name}: nothing to change", hint="give at least one column besides the key"
-            )
-        self._source.scope.check(self._model, changed)
-
-    def _key_of(self, values: dict[str, Any]) -> tuple[Any, ...]:
-        """Take the key out of a record; the scope may have a part that the record lacks."""
-        held = self._source.scope.held
-        key: list[Any] = []
-        for name in self._model.pks:
-            value = values.pop(name, None)
-            if name in held:
-                self._source.scope.check(self._model, {name: held[name] if value is None else value})
-                value = held[name]
-            if value is None:
-                raise ValidationError(
-                    f"{self._model.name}: the record has no key {name!r}", field=name, hint="put it in, or give pk=..."
-                )
-            key.append(value)
-        return tuple(key)
 
     async def upsert(
         self,
@@ -276,7 +244,7 @@ class Table(Readable[R]):
                 hint="get_or_create({'email': 'a@x'}, defaults={'name': 'Ada'})",
             )
         wanted = source.scope.filled(model, column_values(model, "get_or_create", record, values))
-        self._require_unique(wanted)
+        require_unique(model, wanted)
         source.scope.check(model, defaults or {})
         query = self._matching((), wanted)
         found = await query.first()
@@ -292,17 +260,6 @@ class Table(Readable[R]):
             return found, False
         # Another unique value of the row is taken: the plain insert says which.
         return await self.insert(new), True
-
-    def _require_unique(self, wanted: Mapping[str, Any]) -> None:
-        model = self._model
-        keys = [model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]]
-        if not any(columns and all(wanted.get(name) is not None for name in columns) for columns in keys):
-            raise InvalidOperationError(
-                f"get_or_create of {model.name}: no unique columns among {', '.join(wanted)}",
-                operation="get_or_create",
-                target=model.name,
-                hint=f"create the table with a unique Index over {', '.join(wanted)}",
-            )
 
     if TYPE_CHECKING:
 
@@ -467,8 +424,8 @@ class Table(Readable[R]):
 
         def changed(record: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
             values = column_values(self._model, "update_all", record, {})
-            key = self._key_of(values)
-            self._check_change(values)
+            key = key_of(self._source, values)
+            check_change(self._source, values)
             return key, values
 
         return await update_many(self._source, rows, changed)
@@ -480,7 +437,7 @@ class Table(Readable[R]):
             values: the new values; a value may be ``db.sql(expression)``.
             *where: conditions, as in a call of the table.
             all: mean every row, when no condition is given.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ValidationError: no condition (without ``all=True``), or nothing to change.
@@ -491,22 +448,96 @@ class Table(Readable[R]):
             ```
         """
         changed = column_values(self._model, "update_where", values, {})
-        self._check_change(changed)
-        condition = self._intended("update_where", where, keywords, all)
+        check_change(self._source, changed)
+        condition = intended_conditions(self._source, "update_where", where, keywords, all)
         statement = statements.update_where(self._model, self._source.dialect, changed, condition)
         return await self._executor.count(*statement.ready({**changed, **condition.values}))
 
-    def _intended(self, operation: str, where: Sequence[Any], keywords: Mapping[str, Any], everything: bool) -> Where:
-        """Return conditions that must exist, unless every row is meant."""
-        if type(everything) is not bool:
-            raise ValidationError(f"{operation}: all is True or False", field="all", hint="all=True means every row")
-        condition = conditions(self._source, where, None, None, keywords)
-        if not condition and not everything:
-            raise ValidationError(
-                f"{operation} of {self._model.name} without a condition would touch every row",
-                hint="give a condition, or all=True to mean it",
-            )
-        return condition
+    async def convert(
+        self,
+        columns: Columns,
+        function: Callable[..., Any],
+        /,
+        *conditions_: Any,
+        where: Any = None,
+        params: Any = None,
+        **keywords: Any,
+    ) -> int:
+        """Give columns new values, which a function makes of the old ones, all or nothing.
+
+        Rows are read and written in batches, so that memory does not grow with their number. Only rows whose values
+        change are written.
+
+        Args:
+            columns: the column, or a list of columns.
+            function: gets the value of the column and returns the new one, None for NULL. For several columns it gets
+                a value for each, and returns a tuple of as many.
+            *conditions_: which rows, as in a call of the table; all rows by default.
+            where: as in a call of the table.
+            params: the parameters of ``where``.
+            **keywords: conditions by column.
+
+        Returns:
+            The number of rows that were changed.
+
+        Raises:
+            ValidationError: the function raised an error, which is the cause of this one, or a value does not fit;
+                the message names table, row and column. The key of the row is in ``.value``.
+            IntegrityError: a row violates a constraint.
+            InvalidOperationError: the table has no primary key.
+
+        Example:
+            ```python
+            n = await users.convert("email", lambda email: email.strip().lower(), users.c.email.is_not(None))
+            ```
+        """
+        condition = conditions(self._source, conditions_, keywords, where, params)
+        return await Conversion(self._source, columns, function).run(condition)
+
+    async def import_file(
+        self,
+        source: Any,
+        *,
+        extra: Mapping[str, Any] | None = None,
+        alter: bool = False,
+        types: Mapping[str, Any] | None = None,
+        on_conflict: Conflict = None,
+        on: Columns | None = None,
+        report: Callable[[ImportReport], object] | None = None,
+        **reading: Unpack[ImportOptions],
+    ) -> Table[R]:
+        """Import a file, or several, into this table, all or nothing, and return the table.
+
+        Every row gets the values of the scope.
+
+        Args:
+            source: as in ``Database.import_file``.
+            extra: values that every row gets, by column: ``extra={"tenant_id": 1}``. A file may have such a column,
+                with this value in every row.
+            alter: add the columns that the table lacks, with types that fit the values; they are nullable. A handle
+                with a scope refuses it.
+            types: types of the columns that are added, as annotations, in place of those found.
+            on_conflict: as in ``insert_all``.
+            on: as in ``insert_all``.
+            report: called with an ``ImportReport`` at the end. An exception that it raises undoes the import.
+            **reading: how the file is read, as in ``Database.import_file``: ``delimiter=";"``, ``null=["", "NA"]``.
+
+        Raises:
+            ValidationError: the file is broken, or a value does not fit; the message names file, line and column.
+            ScopeError: a row or an extra value contradicts the scope.
+            ColumnNotFoundError: the table lacks a column of the file.
+            InvalidOperationError: the file cannot be opened, or ``alter`` on a handle with a scope.
+            IntegrityError: a constraint refuses a row; the message names file and line.
+
+        Example:
+            ```python
+            users = await users.import_file("people.csv", extra={"source": "letter"}, alter=True)
+            ```
+        """
+        # Only programs that import files load zip archives and the like.
+        from deebase._tables.import_file import import_into
+
+        return await import_into(self._source, source, reading, (types, on_conflict, on, report, extra, alter))
 
     async def delete_all(self, keys: Records) -> int:
         """Delete many rows by key in one transaction; many in one statement.
@@ -535,7 +566,7 @@ class Table(Readable[R]):
         Args:
             *where: conditions, as in a call of the table.
             all: mean every row, when no condition is given.
-            **keywords: conditions by column.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
 
         Raises:
             ValidationError: no condition, without ``all=True``.
@@ -545,7 +576,7 @@ class Table(Readable[R]):
             n = await users.delete_where(users.c.age > 90)
             ```
         """
-        condition = self._intended("delete_where", where, keywords, all)
+        condition = intended_conditions(self._source, "delete_where", where, keywords, all)
         statement = statements.delete(self._model, self._source.dialect, condition, is_cheap=False)
         return await self._executor.count(*statement.ready(condition.values))
 
@@ -620,36 +651,61 @@ class Table(Readable[R]):
         """
         return relations.children_query(self._source, row, table, column, where, selection)
 
+    def children(
+        self, table: str | Readable[Any], column: Columns | None = None, /, *where: Any, **keywords: Any
+    ) -> Children:
+        """Return the rows of another table that refer to a row, for conditions and as a number.
+
+        Args:
+            table: the other table, by name or as a handle (whose scope is kept).
+            column: its foreign key; needed only where several lead here.
+            *where: conditions on these rows, as in a call of their table.
+            **keywords: conditions by column; ``where`` and ``params`` as in a call of the table.
+
+        Returns:
+            ``.any(...)`` and ``.none(...)`` are conditions on this table, and ``.count`` is a column.
+
+        Raises:
+            SchemaError: the column does not lead here, or no column is named and not exactly one does.
+
+        Example:
+            ```python
+            writers = await users(users.children("post", "author_id").any(posts.c.views > 100))
+            rows = await users(select={"name": "name", "posts": users.children("post", "author_id").count})
+            ```
+        """
+        return Children(self._source, table, column, where, keywords)
+
     async def with_parents(self, rows: Any, column: Columns, /) -> list[tuple[R, Any]]:
         """Return pairs of a row and the row it refers to, in one further statement for any number of rows.
 
         Args:
             rows: a query of this table, or rows of it.
-            column: the foreign key's column, or the columns of a composite one.
-
-        Returns:
-            A list of (row, parent or None); rows with one parent share the object.
+            column: the foreign key. Of a path such as ``"author_id.company_id"``, the parent is a pair itself,
+                ``(author, company)``, and each level takes a statement.
 
         Raises:
-            SchemaError: the column is not a foreign key.
+            SchemaError: it is not a foreign key.
 
         Example:
             ```python
-            pairs = await posts.with_parents(posts(limit=100), "author_id")
+            for post, author in await posts.with_parents(posts(limit=100), "author_id"):
+                print(post.title, author)
             ```
         """
-        return await relations.with_parents(self._source, rows, column)
+        return await related_rows.with_parents(self._source, rows, column)
 
     async def with_children(
-        self, rows: Any, table: str | Readable[Any], column: Columns | None = None, /, *, order_by: Any = None
+        self, rows: Any, table: Any, column: Any = None, /, *, order_by: Any = None
     ) -> list[tuple[R, list[Any]]]:
         """Return pairs of a row and the rows that refer to it, in one further statement for any number of rows.
 
         Args:
             rows: a query of this table, or rows of it.
-            table: the other table, by name or as a handle (whose row type and scope are kept).
-            column: its foreign key; needed only where several lead here.
-            order_by: the order of the rows of each list.
+            table: the other table, by name or as a handle (whose row type and scope are kept). Of a list of tables, or
+                of names with dots between them, each refers to the one before, and the rows are pairs themselves.
+            column: its foreign key; needed only where several lead here. A list for a list of tables.
+            order_by: the order of the rows of each list; for several tables a dict of orders by table.
 
         Raises:
             SchemaError: the column does not lead here, or no column is named and not exactly one does.
@@ -659,7 +715,42 @@ class Table(Readable[R]):
             groups = await users.with_children(users(), "post", "author_id")
             ```
         """
-        return await relations.with_children(self._source, rows, table, column, order_by)
+        return await related_rows.with_children(self._source, rows, table, column, order_by)
+
+    async def with_related(
+        self,
+        rows: Any,
+        /,
+        *,
+        through: str | Readable[Any],
+        to: str | Readable[Any],
+        columns: tuple[Columns | None, Columns | None] = (None, None),
+        order_by: Any = None,
+        links: bool = False,
+    ) -> list[tuple[R, list[Any]]]:
+        """Return pairs of a row and the rows of another table that a table between them links it with.
+
+        It takes two further statements for any number of rows.
+
+        Args:
+            rows: a query of this table, or rows of it.
+            through: the table between, by name or as a handle, with a foreign key to either side.
+            to: the other table, by name or as a handle (whose row type and scope are kept).
+            columns: the foreign keys of the table between, to this table and to the other one; each is needed only
+                where several lead there.
+            order_by: names of columns of the other table, or of the table between; ``"-name"`` is descending.
+            links: return pairs of a row of the table between and a row of the other one, instead of the latter alone.
+
+        Raises:
+            SchemaError: a foreign key is missing, or none is named and not exactly one leads there.
+
+        Example:
+            ```python
+            for user, teams in await users.with_related(users(), through="membership", to="team", order_by="name"):
+                print(user, teams)
+            ```
+        """
+        return await related_rows.with_related(self._source, rows, through, to, columns, order_by, links)
 
     # -- search --------------------------------------------------------------------------------
 
@@ -724,7 +815,7 @@ class Table(Readable[R]):
             ```
         """
         source = self._source
-        where = conditions(source, conditions_, None, None, keywords)
+        where = conditions(source, conditions_, keywords)
         return SearchQuery(source, where, SearchOptions(text, limit, offset, highlight, rows))
 
     # -- the table itself ----------------------------------------------------------------------
@@ -808,6 +899,10 @@ class Table(Readable[R]):
     async def drop_column(self, name: str) -> Table[R]:
         """Drop a column with its values; see ``SchemaEditor.drop_column``."""
         return await self.schema_editor.drop_column(name)
+
+    async def extract(self, *columns: str, table: str, fk: str | None = None) -> Table[R]:
+        """Move columns into a lookup table, to which the rows refer then; see ``SchemaEditor.extract``."""
+        return await self.schema_editor.extract(*columns, table=table, fk=fk)
 
     async def transform(self, **options: Unpack[TransformOptions]) -> Table[R]:
         """Change the table, all of it or nothing, and return the new handle; see ``SchemaEditor.transform``."""

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from deebase._sql import statements
 from deebase._sql.where import Where, key_source
-from deebase.errors import ValidationError
+from deebase.errors import InvalidOperationError, ValidationError
 from deebase.types import SqlExpression
 
 if TYPE_CHECKING:
     from deebase._engine.context import TableContext
-    from deebase._rows.model import ColumnModel
+    from deebase._rows.model import ColumnModel, TableModel
     from deebase._sql.compiled import CompiledStatement
 
 
@@ -34,6 +34,44 @@ def key_values(source: TableContext, key: Sequence[Any]) -> dict[str, Any]:
     """Return the values of such a condition."""
     values = {key_source(n): value for n, value in enumerate(key)}
     return {**values, **source.scope.values}
+
+
+def check_change(source: TableContext, changed: Mapping[str, Any]) -> None:
+    """Refuse a change of nothing, and one that moves a row out of the scope."""
+    if not changed:
+        raise ValidationError(
+            f"{source.model.name}: nothing to change", hint="give at least one column besides the key"
+        )
+    source.scope.check(source.model, changed)
+
+
+def key_of(source: TableContext, values: dict[str, Any]) -> tuple[Any, ...]:
+    """Take the key out of a record; the scope may have a part that the record lacks."""
+    model, held = source.model, source.scope.held
+    key: list[Any] = []
+    for name in model.pks:
+        value = values.pop(name, None)
+        if name in held:
+            source.scope.check(model, {name: held[name] if value is None else value})
+            value = held[name]
+        if value is None:
+            raise ValidationError(
+                f"{model.name}: the record has no key {name!r}", field=name, hint="put it in, or give pk=..."
+            )
+        key.append(value)
+    return tuple(key)
+
+
+def require_unique(model: TableModel, wanted: Mapping[str, Any]) -> None:
+    """Refuse a record for ``get_or_create`` that several rows may equal."""
+    keys = [model.pks, *[unique.columns for unique in model.uniques.values() if not unique.partial]]
+    if not any(columns and all(wanted.get(name) is not None for name in columns) for columns in keys):
+        raise InvalidOperationError(
+            f"get_or_create of {model.name}: no unique columns among {', '.join(wanted)}",
+            operation="get_or_create",
+            target=model.name,
+            hint=f"create the table with a unique Index over {', '.join(wanted)}",
+        )
 
 
 async def change(

@@ -18,6 +18,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import operators
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from deebase._types.base import ColumnType, has_types, kept_on_sqlite, misfit, refused
@@ -139,6 +140,20 @@ def encode(made: Codec, value: Any) -> str:
         raise ValidationError(f"this {type(value).__name__} cannot be turned into JSON", value=value) from error
 
 
+def plain_document(value: Any) -> Any:
+    """Return a value as JSON has it, of Python's own types.
+
+    Raises:
+        ValidationError: it is not JSON, or JSON that the databases refuse.
+    """
+    return json.loads(encode(Codec(plain, None), value))
+
+
+def json_text(value: Any) -> JsonText:
+    """Return the JSON text of such a value, as a parameter; None is ``null``."""
+    return JsonText(dumps(value))
+
+
 def decode(made: Codec, stored: Any, *, parsed: bool = False) -> Any:
     """Return the value that JSON text stores.
 
@@ -204,6 +219,18 @@ class JsonText:
         self.text = text
 
 
+#: Operators that would compare a document with its text.
+_OF_TEXT = frozenset(
+    {
+        *(operators.lt, operators.le, operators.gt, operators.ge, operators.between_op, operators.not_between_op),
+        *(operators.contains_op, operators.not_contains_op, operators.icontains_op, operators.not_icontains_op),
+        *(operators.startswith_op, operators.not_startswith_op, operators.endswith_op, operators.not_endswith_op),
+        *(operators.istartswith_op, operators.iendswith_op),
+        *(operators.like_op, operators.not_like_op, operators.ilike_op, operators.not_ilike_op),
+    }
+)
+
+
 class JSON(ColumnType[Any], name="json"):
     """JSON, JSONB; None is NULL.
 
@@ -230,6 +257,18 @@ class JSON(ColumnType[Any], name="json"):
         """Elements of a document are JSON of any kind, also if the document has a class."""
 
         __slots__ = ()
+
+        def operate(self, op: Any, *other: Any, **options: Any) -> Any:
+            if op in _OF_TEXT:
+                # SQLite would compare the text of the documents, and PostgreSQL has no such operators.
+                name = getattr(self.expr, "name", None)
+                raise ValidationError(
+                    f"{name or 'an expression'} holds JSON documents, which have no order and no patterns",
+                    field=name,
+                    hint=f"t.json({name!r}, 'key', as_=str) is a part of one type, and "
+                    f"t.json({name!r}).contains('value') looks into a document",
+                )
+            return super().operate(op, *other, **options)
 
         def __getitem__(self, index: Any) -> Any:
             element: Any = super().__getitem__(index)  # type: ignore[no-untyped-call]

@@ -24,6 +24,7 @@ from deebase._types.decimals import ExactNumber, exact_number_of
 from deebase._types.forms.foreign_values import OWN, python_value
 from deebase._types.native import AnyValue, Stored
 from deebase._types.native_lists import NativeList
+from deebase._types.text import LimitedText
 from deebase.errors import UnsupportedTypeError, ValidationError
 from deebase.fields import Digits
 from deebase.types import MaxLength, Native, TypeMark
@@ -175,7 +176,7 @@ def _marked(sa_type: TypeEngine[Any], marks: Iterable[Any]) -> TypeEngine[Any]:
         if isinstance(mark, MaxLength):
             if type(made) is not sqltypes.String:
                 raise UnsupportedTypeError("MaxLength is for a str", hint="write Annotated[str, MaxLength(50)]")
-            made = sqltypes.String(mark.length)
+            made = LimitedText(mark.length) if mark.check else sqltypes.String(mark.length)
         elif isinstance(mark, Digits):
             if type(made) is not ExactNumber:
                 raise UnsupportedTypeError("Digits is for a Decimal", hint="write Annotated[Decimal, Digits(10, 2)]")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.quoting import unquoted
 from deebase._types.base import ColumnType, Processor, is_a, misfit, present, refused
 from deebase._types.quick_checks import quick_text
 from deebase._types.uuid import uuids_by_database
@@ -27,6 +31,28 @@ def text_fault(value: str) -> str | None:
         except UnicodeEncodeError:
             return "the text holds half of a surrogate pair"
     return None
+
+
+#: The CHECK of a column with a length on SQLite, as `create` writes it, and as ALTER TABLE leaves it.
+_LENGTH = re.compile(r"""CHECK \(length\((?:"((?:[^"]|"")+)"|(\w+))\) <= (\d+)\)""")
+
+
+def length_check(kind: TypeEngine[Any], quoted: str, dialect: Dialect) -> str | None:
+    """Return the condition that holds a column to its length; None if it has none, or the type says it.
+
+    Args:
+        kind: the type of the column.
+        quoted: its name in SQL.
+        dialect: the database.
+    """
+    if not isinstance(kind, LimitedText) or capabilities_of(dialect).checks_types:
+        return None
+    return f"length({quoted}) <= {kind.length}"
+
+
+def checked_lengths(sql: str) -> dict[str, int]:
+    """Return the columns whose length a CREATE TABLE of SQLite checks."""
+    return {unquoted(quoted, '"') or plain: int(length) for quoted, plain, length in _LENGTH.findall(sql)}
 
 
 def plain_json(value: Any) -> Any:
@@ -59,6 +85,10 @@ def accept_text(value: Any) -> str:
     return value if type(value) is str else str.__str__(value)
 
 
+class LimitedText(sa.String):
+    """VARCHAR(n) whose length the database checks: by the type, or by a CHECK that the table has for it."""
+
+
 class String(ColumnType[str], python=str):
     """VARCHAR.
 
@@ -81,7 +111,7 @@ class String(ColumnType[str], python=str):
 
     @classmethod
     def reflected(cls, declared: str, *arguments: int) -> TypeEngine[Any]:
-        kind = sa.CHAR if declared == "character" else sa.String
+        kind = sa.CHAR if declared == "character" else LimitedText if arguments else sa.String
         return kind(arguments[0] if arguments else None)
 
     @classmethod

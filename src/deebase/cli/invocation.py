@@ -75,7 +75,7 @@ _URL = _option(
     help="The database: a path or a URL. By default DATABASE_URL, of the environment or of .env, "
     "else url of deebase.toml.",
 )
-_DEBUG = _option("debug", "--debug", is_flag=True, help="Show the traceback of an error.")
+DEBUG = _option("debug", "--debug", is_flag=True, help="Show the traceback of an error.")
 _TRUST = _option(
     "trust_schema",
     "--trust-schema",
@@ -99,7 +99,7 @@ _YES = _option("yes", "-y", "--yes", is_flag=True, help="Do not ask for confirma
 
 def database_options(command: F) -> F:
     """Add --url, --trust-schema and --debug."""
-    return _URL(_TRUST(_DEBUG(command)))
+    return _URL(_TRUST(DEBUG(command)))
 
 
 def output_options(command: F) -> F:

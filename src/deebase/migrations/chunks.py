@@ -158,7 +158,7 @@ def chunked(
             hint="write `resumable = True` at the top level of its file, and use the database that it is given",
         )
     source = table._source  # pyright: ignore[reportPrivateUsage]
-    return Chunks(run, source, conditions(source, conditions_, where, params, keywords), size, name)
+    return Chunks(run, source, conditions(source, conditions_, keywords, where, params), size, name)
 
 
 class Chunks(Generic[R]):

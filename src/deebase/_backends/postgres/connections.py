@@ -17,9 +17,9 @@ from deebase._backends.postgres.adbc import AdbcReader
 from deebase._backends.postgres.catalog_queries import qualified
 from deebase._backends.postgres.codecs import set_codecs
 from deebase._backends.postgres.engine import PostgresLanes
-from deebase._backends.postgres.hosts import no_host
 from deebase._backends.postgres.lane import PostgresLane
-from deebase._backends.postgres.received import ReceiveLimit
+from deebase._backends.postgres.link.hosts import no_host
+from deebase._backends.postgres.link.received import ReceiveLimit
 from deebase._backends.postgres.session_state import StoredCode, require_standard_strings
 from deebase._backends.postgres.sql import NumbersAtExecution
 from deebase._backends.protocols import LANE, Settings, Translate

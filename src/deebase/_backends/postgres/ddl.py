@@ -140,6 +140,18 @@ class PostgresSchema:
                 statements.append(f"ALTER TABLE {copy} ADD CONSTRAINT {quote(constraint.name)} {definition}")
         return [*statements, *searching.duplicated(facts, asked.name, asked.taken)]
 
+    def same_value(self, one: str, other: str) -> str:
+        # IS NOT DISTINCT FROM would compare each row with each other one: only = joins by a hash.
+        texts = " = ".join([f"coalesce({column}::text, '') COLLATE \"C\"" for column in (one, other)])
+        return f"({texts} AND ({one} IS NULL) = ({other} IS NULL))"
+
+    def one_of_each(self, table: str, columns: Sequence[str], key: str | None, where: str | None) -> str:
+        selected = columns if key is None else [key, *columns]
+        condition = "" if where is None else f" WHERE {where}"
+        parts = [f'{column}::text COLLATE "C"' for column in columns]
+        order = ", ".join(parts if key is None else [*parts, key])
+        return f"SELECT DISTINCT ON ({', '.join(parts)}) {', '.join(selected)} FROM {table}{condition} ORDER BY {order}"
+
     def touch(self, table: sa.Table, column: str, dialect: Dialect) -> list[str]:
         preparer = dialect.identifier_preparer
         trigger = preparer.quote(shortened(f"touch_{table.name}_{column}"))
@@ -261,7 +273,8 @@ def converted(value: str, old: str, new: str) -> str:
         return f"make_interval(secs => {value})"
     if old == "interval" and new not in ("VARCHAR", "TEXT", "INTERVAL"):
         return f"extract(epoch FROM {value})::{new}"
-    return f"{value}::{new}"
+    # A cast to VARCHAR(n) cuts longer texts off; the column itself refuses them.
+    return f"{value}::{'VARCHAR' if new.startswith('VARCHAR(') else new}"
 
 
 def _foreign_key(key: NewKey, schema: str | None, dialect: Dialect) -> str:

@@ -37,4 +37,5 @@ CAPABILITIES = Capabilities(
     builds_concurrently=True,
     cascades_drops=True,
     reads_may_write=True,
+    aggregates=None,
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deebase._backends.postgres.copy_calls import CopyCalls
 from deebase._backends.postgres.guard import check_reads
-from deebase._backends.postgres.received import ReceiveLimit
+from deebase._backends.postgres.link.received import ReceiveLimit
 from deebase._backends.postgres.session_state import RESET, StoredCode, require_standard_strings
 from deebase._lanes.interface import COLUMN_ROWS, Columns, Params, RolledBack, Rows, Values
 from deebase._lanes.limits import Allowance

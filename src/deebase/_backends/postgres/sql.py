@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql.base import PGCompiler
 from sqlalchemy.engine import Dialect
 
+from deebase._backends.postgres.json_sql import PostgresJson
 from deebase._backends.postgres.search.search_sql import PartSearching, WordSearching
 from deebase._rows.model import ColumnModel, SearchModel, TableModel
 from deebase._sql.compiled import Parameters, number_mark
@@ -20,6 +21,8 @@ from deebase._sql.sql_rules import Key
 
 class PostgresRules:
     """Writes the SQL of PostgreSQL."""
+
+    json = PostgresJson()
 
     def insert(self, table: sa.Table) -> Any:
         return postgresql.insert(table)

@@ -139,6 +139,10 @@ class PostgresTools:
         rows = await self._access.read(_ESTIMATES, [list(quoted_names)])
         return {name: (None if number < 0 else int(number), int(size)) for name, number, size in rows}
 
+    def vacuum(self, *, full: bool) -> str:
+        """Return VACUUM, which collects statistics, too."""
+        return f"VACUUM ({'FULL, ' if full else ''}ANALYZE)"
+
     async def index_definitions(self, name: str) -> list[str]:
         """Return the CREATE INDEX of an index."""
         return [str(await self._one("SELECT pg_get_indexdef(to_regclass(quote_ident($1)))", name))]

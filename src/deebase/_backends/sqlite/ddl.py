@@ -126,6 +126,16 @@ class SqliteSchema:
         for (trigger,) in triggers:
             yield Query(trigger)
 
+    def same_value(self, one: str, other: str) -> str:
+        # An integer and a float may be equal, and so may texts of a column with a collation.
+        return f"({one} COLLATE BINARY IS {other} AND typeof({one}) = typeof({other}))"
+
+    def one_of_each(self, table: str, columns: Sequence[str], key: str | None, where: str | None) -> str:
+        selected = [] if key is None else [f"min({key}) AS {key}"]
+        condition = "" if where is None else f" WHERE {where}"
+        parts = [part for column in columns for part in (f"{column} COLLATE BINARY", f"typeof({column})")]
+        return f"SELECT {', '.join([*selected, *columns])} FROM {table}{condition} GROUP BY {', '.join(parts)}"
+
     def touch(self, table: sa.Table, column: str, dialect: Dialect) -> list[str]:
         quote, name = dialect.identifier_preparer.quote, dialect.identifier_preparer.quote(table.name)
         now = database_value(column_type(table.c[column].type), "now", dialect)

@@ -79,6 +79,8 @@ _QUOTING = {
     "malformed MATCH": "a full-text query is malformed",
     "unknown special query": "a full-text query is malformed",
 }
+#: What SQLite says of text that its JSON functions cannot read.
+_NO_JSON = "SQLite: malformed JSON"
 #: The option of ``Database`` that adds what a connection lacks.
 _LACKING = {
     "no such function: ": "functions={...}) or Database(path, extensions=[...]",
@@ -136,6 +138,10 @@ def _from_code(error: BaseException, code: int, statement: str | None) -> DeeBas
         # Syntax errors and unknown names: SQLite's text has names, and almost never values.
         text = str(error)
         message = next((plain for start, plain in _QUOTING.items() if text.startswith(start)), f"SQLite: {text}")
+    if message == _NO_JSON:
+        made = database_error(DataError, "a text that is not JSON is read as JSON", code=str(code), statement=statement)
+        made.hint = "SELECT rowid FROM t WHERE NOT json_valid(column) finds the rows"
+        return made
     made = database_error(kind, message, code=str(code), statement=statement)
     added = f"if the application of the file defines it: Database(path, {lacking})" if lacking else None
     made.hint = _HINTS.get(code) or _HINTS.get(primary) or added or made.hint

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from deebase._backends.alter import choice_check, rename_columns
+from deebase._backends.alter import rename_columns, type_check
 from deebase._backends.protocols import AlterPlan
 from deebase._backends.sqlite import table_edits as edit
 from deebase._backends.sqlite.casts import STORED
@@ -153,9 +153,9 @@ def edited(sql: str, change: Change, dialect: Dialect) -> str:
     for name in change.drop:
         sql = edit.without_column(sql, name)
     for name, kind in change.types.items():
-        sql = edit.without_choices(sql, name)
+        sql = edit.without_type_checks(sql, name)
         sql = edit.with_type(sql, name, declared(kind, dialect, strict=strict))
-        check = choice_check(sa.Column(name, kind), dialect)
+        check = type_check(sa.Column(name, kind), dialect)
         sql = edit.with_constraint(sql, check) if check is not None else sql
     for name, not_null in change.not_null.items():
         sql = edit.with_not_null(sql, name, not_null)

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import Select, operators, roles
 from sqlalchemy.sql.elements import BindParameter, ClauseList, ColumnClause, Label
 
+from deebase._backends.sqlite.json_sql import SqliteJson
 from deebase._backends.sqlite.search.search_sql import SqliteSearching
 from deebase._rows.model import ColumnModel, SearchModel, TableModel
 from deebase._sql.compiled import Parameters
@@ -30,6 +31,8 @@ from deebase._types.forms.moment_sql import Normal, kind_of, may_have_another_fo
 
 class SqliteRules:
     """Writes the SQL of SQLite."""
+
+    json = SqliteJson()
 
     def insert(self, table: sa.Table) -> Any:
         return sqlite.insert(table)

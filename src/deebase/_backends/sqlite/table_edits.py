@@ -95,20 +95,22 @@ def with_type(sql: str, name: str, written: str) -> str:
     return spliced(sql, *edits)
 
 
-def without_choices(sql: str, name: str) -> str:
-    """Remove the CHECK that restricts a column to a list of texts, as generated for an Enum or a Literal."""
+def without_type_checks(sql: str, name: str) -> str:
+    """Remove the CHECK that belongs to the type of a column: of an Enum or a Literal, or of a text with a length."""
     table = parse(sql)
     for clause in table.constraints:
-        if _is_choice(clause, name):
+        if _is_of_type(clause, name):
             return _without_part(table, clause)
-    return _without_clauses(sql, [clause for clause in table.column(name).clauses if _is_choice(clause, name)])
+    return _without_clauses(sql, [clause for clause in table.column(name).clauses if _is_of_type(clause, name)])
 
 
-def _is_choice(clause: Clause, name: str) -> bool:
+def _is_of_type(clause: Clause, name: str) -> bool:
     if clause.kind != "CHECK":
         return False
     parts = list(clause.tokens[2:] if clause.tokens[0].word == "CONSTRAINT" else clause.tokens)
     inner = parts[2:-1]
+    if [token.syntax for token in inner[:2]] == ["LENGTH", "("] and len(inner) > 4:
+        return len(inner) in (6, 7) and inner[2].means(name) and inner[-1].kind == "number"
     listed = inner[3:-1]
     return (
         len(inner) > 4

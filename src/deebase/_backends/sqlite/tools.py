@@ -83,6 +83,10 @@ class SqliteTools:
     def _quoted(self, name: str) -> str:
         return self._access.url.get_dialect()().identifier_preparer.quote(name)
 
+    def vacuum(self, *, full: bool) -> str:
+        """Return VACUUM, which rewrites the whole file."""
+        return "VACUUM"
+
     async def index_definitions(self, name: str) -> list[str]:
         rows = await self._access.read("SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", [name])
         return [str(sql) for (sql,) in rows]

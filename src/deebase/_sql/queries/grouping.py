@@ -74,9 +74,7 @@ def _grouped(
     for column in keys:
         _must_compare(model, column)
     chosen: Any = sa.select(*[column.sa_column.label(f"deebase_c{n}") for n, column in enumerate(columns)])
-    # A SELECT of count(*) alone does not name the table.
-    joins = (*where.joins, *model.joins)
-    element = where.applied_to(chosen if joins else chosen.select_from(model.sa_table), parameters, model.joins)
+    element = where.applied_to(chosen, parameters, model.joins)
     places = [_at(column, n, dialect) for n, column in enumerate(keys)]
     if len(keys) == len(columns) and not having and all(isinstance(place, sa.ColumnClause) for place in places):
         # SQLite finds the different values of an index faster than the groups of it.

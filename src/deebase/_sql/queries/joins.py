@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import FromClause, visitors
+from sqlalchemy.sql import operators as ops
+from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, Grouping
 
 from deebase._rows.model import TableModel
 from deebase._rows.parents import Join, Parent, parent_of_column
@@ -32,6 +34,32 @@ def parts_of(element: Any) -> Iterator[Any]:
 def has_text(parts: Iterable[Any]) -> bool:
     """Whether an expression with these parts holds SQL text, in which a column may have no table."""
     return any(isinstance(part, (Fragment, sa.TextClause)) or getattr(part, "is_literal", False) for part in parts)
+
+
+#: Comparisons that are not true of NULL.
+_OF_VALUES = (ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge, ops.in_op, ops.like_op, ops.ilike_op)
+
+
+def required_by(conditions: Iterable[Any]) -> set[Parent]:
+    """Return the tables without whose row none of the conditions can be true: an inner join finds the same rows.
+
+    SQLite reads the tables of an inner join in any order, and begins with the one of the condition.
+    """
+    return {parent for condition in conditions for parent in _required(condition)}
+
+
+def _required(condition: Any) -> set[Parent]:
+    """Return the tables whose columns a condition compares with values."""
+    if isinstance(condition, Grouping):
+        return _required(condition.element)
+    operator = getattr(condition, "operator", None)
+    if isinstance(condition, BooleanClauseList):
+        parts = [_required(part) for part in condition.clauses]
+        return set[Parent].union(*parts) if operator is ops.and_ else set[Parent].intersection(*parts)
+    if operator not in _OF_VALUES or not isinstance(condition, BinaryExpression):
+        return set()
+    parent = parent_of_column(condition.left) if isinstance(condition.left, sa.Column) else None
+    return set() if parent is None else set(parent.chain())
 
 
 def joins_of(parents: Iterable[Parent], model: TableModel, scope: Scope) -> tuple[Join, ...]:

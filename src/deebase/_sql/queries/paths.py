@@ -81,7 +81,7 @@ def reached(tables: Tables, root: TableModel, origin: Parent | None, key: Foreig
     """
     if origin is not None and origin.steps >= MAX_STEPS:
         raise ValidationError(
-            f"{root.name}: a path has {MAX_STEPS} foreign keys at most, and {origin.path} has as many",
+            f"{root.name}: a path has at most {MAX_STEPS} foreign keys, and {origin.path!r} goes on after {MAX_STEPS}",
             field=origin.path,
             hint="write the join with SQLAlchemy, and pass it to db.q(select)",
         )

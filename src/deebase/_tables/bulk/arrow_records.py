@@ -5,9 +5,9 @@ from __future__ import annotations
 # pyarrow comes without types.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from deebase._rows.arrow_columns import arrow, declared_digits, python_values
@@ -23,6 +23,22 @@ from deebase._types.uuid import Uuid
 from deebase.errors import DeeBaseError, ValidationError
 
 Convert = Callable[[Any], Any]
+
+
+class ArrowStream(Protocol):
+    """An object with columns of Arrow: a table, a frame, a reader of record batches."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+class ArrowArray(Protocol):
+    """A record batch."""
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> object: ...
+
+
+#: What the calls for many rows take.
+Records = Iterable[Any] | AsyncIterable[Any] | ArrowStream | ArrowArray
 
 #: Rows that are converted at once, while the event loop waits.
 _BATCH_ROWS: Final = 1000

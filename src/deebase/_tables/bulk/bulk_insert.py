@@ -16,6 +16,7 @@ from deebase._tables.inserts import Columns, OnConflict, insert_statement
 from deebase._types.forms.foreign_values import python_value
 from deebase._types.native import NativeText
 from deebase.errors import DeeBaseError, QueryError, ValidationError
+from deebase.types import must_be_flags
 
 #: Rows of one statement that returns some, so that readers get their turn in between.
 BATCH_ROWS = 1000
@@ -49,6 +50,7 @@ async def insert_many(
     Returns:
         The number of stored rows, and those rows as the driver gives them.
     """
+    must_be_flags(returning=returning)
     conflict = OnConflict(context, on, update)
     insert = _BulkInsert(context, operation, given, conflict, on_conflict, returning=returning, names_columns=bool(on))
     try:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 # Arguments of users may have any type, and pyright reports an Any that isinstance has narrowed as unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from deebase._engine.context import TableContext, conditions
 from deebase._rows.makers import row_maker
+from deebase._rows.model import ColumnModel
 from deebase._sql import statements
 from deebase._sql.operands import indexable, may_hide_index
 from deebase._sql.queries.aggregates import Aggregate, Having
 from deebase._sql.queries.grouping import Grouping, groups
-from deebase._sql.where import Enclosed, Where, order_readings
+from deebase._sql.queries.orders import order_readings
+from deebase._sql.where import Enclosed, Where
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._tables.queries.outputs import Outputs, titled
 from deebase._tables.selection import listed
 from deebase.errors import SchemaError, ValidationError
+from deebase.types import must_be_flags
 
 
 class GroupOptions(NamedTuple):
@@ -31,21 +34,14 @@ class GroupOptions(NamedTuple):
     order_by: Any = None
     limit: int | None = None
     offset: int | None = None
-
-
-def group_conditions(source: TableContext, where: Any, params: Any) -> Where:
-    """Return the conditions of a group: text, a dict, an expression, or a list as in a call of the table."""
-    if where is None or isinstance(where, (str, Mapping)):
-        return conditions(source, (), where, params, {})
-    listed = where if isinstance(where, (list, tuple)) else (where,)
-    return conditions(source, listed, None, params, {})
+    by: Any = None
 
 
 async def group(
     source: TableContext, by: Sequence[Any], outputs: Mapping[str, Any], options: GroupOptions
 ) -> list[dict[str, Any]]:
     """Return one dict for each group; see ``Readable.group``."""
-    keys = titled(by[0] if len(by) == 1 and isinstance(by[0], Mapping) else by)
+    keys = titled(_keys(source, by, options.by))
     doubled = [name for name in outputs if name in keys]
     if doubled:
         raise ValidationError(
@@ -58,10 +54,18 @@ async def group(
         raise ValidationError(
             f"{source.model.name}: group of nothing", hint="t.group('status', n=count()) of deebase.queries"
         )
-    where = group_conditions(source, options.where, options.params)
+    where = conditions(source, (), {}, options.where, options.params)
     chosen = Outputs(source, where)
     columns = tuple([chosen.add(each) for each in (*keys.values(), *outputs.values())])
+    grouped = [chosen.column(name) for name in columns[: len(keys)]]
+    for (title, given), name in zip(outputs.items(), columns[len(keys) :], strict=True):
+        if not isinstance(given, Aggregate):
+            element = given if isinstance(given, sa.ClauseElement) else chosen.column(name).sa_column
+            _must_be_of_groups(source, grouped, title, element)
     having = [_condition(chosen, where, each) for each in listed(options.having)]
+    for given in listed(options.having):
+        if not isinstance(given, Having):
+            _must_be_of_groups(source, grouped, "having", given)
     order = tuple([_place(source, titles, item) for item in listed(options.order_by)])
     limit = None if options.limit is None else statements.whole_number("limit", options.limit)
     offset = None if options.offset is None else statements.whole_number("offset", options.offset)
@@ -70,6 +74,55 @@ async def group(
     reads = [chosen.column(name).read for name in columns]
     made: list[dict[str, Any]] = row_maker(titles, reads, dict)(rows)
     return made
+
+
+def _keys(source: TableContext, positional: Sequence[Any], by: Any) -> Any:
+    """Return what makes the groups differ: columns by position or as ``by``, or a dict of them."""
+    if by is None:
+        return positional[0] if len(positional) == 1 and isinstance(positional[0], Mapping) else positional
+    if positional:
+        raise ValidationError(
+            f"{source.model.name}: the columns of the groups are given by position and as by",
+            field="by",
+            hint="t.group('status', month('created_at'), n=count())",
+        )
+    return by if isinstance(by, Mapping) else listed(by)
+
+
+def _must_be_of_groups(source: TableContext, keys: Sequence[ColumnModel], title: str, element: Any) -> None:
+    """Refuse an output in which a column has a different value for each row of a group.
+
+    Raises:
+        ValidationError: a column is neither one of the groups nor inside an aggregate.
+    """
+    for column in _outside_of_aggregates(element, [key.sa_column for key in keys], source):
+        raise ValidationError(
+            f"{source.model.name}: {title} takes one value for each group, and {column.name} has one for each row",
+            field=title,
+            hint=f"an aggregate, such as max_({column.name!r}), or {column.name!r} as a column of the groups",
+        )
+
+
+def _outside_of_aggregates(element: Any, keys: Sequence[Any], source: TableContext) -> Iterator[Any]:
+    if any(element is key or element.compare(key) for key in keys):
+        return
+    if isinstance(element, sa.ColumnClause):
+        yield element
+    elif isinstance(element, sa.FunctionElement) and _is_aggregate(element, source):
+        return
+    elif not isinstance(element, sa.SelectBase):
+        for part in element.get_children():
+            yield from _outside_of_aggregates(part, keys, source)
+
+
+def _is_aggregate(function: sa.FunctionElement[Any], source: TableContext) -> bool:
+    """Whether a function takes all rows of a group; the database says so of those that are not listed."""
+    aggregates = capabilities_of(source.dialect).aggregates
+    name = str(getattr(function, "name", "")).lower()
+    if aggregates is None:
+        return True
+    # With several arguments, min and max compare those of one row.
+    return name in aggregates and not (name in ("max", "min") and len(function.clauses) > 1)
 
 
 def _condition(chosen: Outputs, where: Where, given: Any) -> Any:
@@ -84,7 +137,7 @@ def _condition(chosen: Outputs, where: Where, given: Any) -> Any:
     if capabilities_of(chosen.dialect).checks_types and any(map(may_hide_index, where.parts(made))):
         made = indexable(made)
     if where.scope:
-        made = Enclosed(made)
+        made = Enclosed(where.within(made))
     where.include(made)
     return made
 
@@ -148,6 +201,7 @@ async def extreme(source: TableContext, where: Where, column: Any, *, largest: b
 
 async def values(source: TableContext, where: Where, column: Any, *, counts: bool) -> Any:
     """Return the different values of a column, sorted; with ``counts``, how many rows have each."""
+    must_be_flags(counts=counts)
     chosen = Outputs(source, where)
     columns = (chosen.add(column), *([chosen.add(Aggregate("count"))] if counts else []))
     rows = await _run(source, chosen, where, Grouping(columns, 1, ((0, False),)), (), {})

@@ -13,11 +13,13 @@ import sqlalchemy as sa
 from deebase._engine.context import TableContext
 from deebase._rows.model import ColumnModel, TableModel
 from deebase._rows.parents import Parent, parent_of_column
+from deebase._sql.json_paths.json_parts import JsonPart, json_order
 from deebase._sql.queries.aggregates import Aggregate, Computation, computation
-from deebase._sql.queries.joins import has_text, joins_of, parents_in, parts_of
+from deebase._sql.queries.joins import has_text, joins_of, parents_in
+from deebase._sql.queries.orders import order_readings
 from deebase._sql.queries.paths import is_path, path_column
 from deebase._sql.queries.periods import Period, PeriodOf
-from deebase._sql.where import Assigned, Where, order_readings
+from deebase._sql.where import Assigned, Where
 from deebase._types.registry import column_type
 from deebase.errors import ColumnNotFoundError, ValidationError
 from deebase.types import UNSET, SqlExpression
@@ -107,6 +109,7 @@ class Outputs:
             parent = parent_of_column(element)
             if parent is not None:
                 return self._related(parent, parent.column(element.name))
+        element = self._where.within(element)
         # Of a handle with a scope, text must not end the column.
         return self._made(
             Assigned("a column", element) if self._where.scope and has_text(self._where.parts(element)) else element
@@ -137,6 +140,7 @@ class Outputs:
         """
         if read is UNSET:
             read = element.type.dialect_impl(self.dialect).result_processor(self.dialect, None)
+        kind = column_type(element.type)
         sorted_by = element if value is None else value
         sortable = getattr(sorted_by.type, "order_expression", None)
         made = ColumnModel(
@@ -145,11 +149,22 @@ class Outputs:
             accept_all=_none,
             send=None,
             read=read,
-            takes_collections=column_type(element.type).takes_collections,
+            takes_collections=kind.takes_collections,
+            bind_place=self._place_of(kind) if read is not None else None,
             order_column=sorted_by if sortable is None else sortable(sorted_by),
         )
         made.sa_column = element
         return made
+
+    def _place_of(self, kind: Any) -> Any:
+        """Return what makes the driver's value of one that was read, for the place of a row in a page."""
+        send = kind.dialect_impl(self.dialect).bind_processor(self.dialect)
+
+        def place(value: Any) -> Any:
+            accepted = kind.accept(value)
+            return accepted if send is None else send(accepted)
+
+        return place
 
     def call(self, titles: Mapping[str, str]) -> None:
         """Let an order name columns as the rows do; columns of the table take precedence."""
@@ -157,15 +172,25 @@ class Outputs:
             if title not in self._own.columns:
                 self.columns[title] = self.column(name)
 
-    def take_order(self, order: Any) -> None:
-        """Take the columns that an order names by path, and the tables that its expressions need."""
-        for item in order if isinstance(order, (list, tuple)) else [order]:
-            if isinstance(item, str):
+    def take_order(self, order: Any, *, is_distinct: bool) -> Any:
+        """Take the columns that an order names by path, and the tables that its expressions need.
+
+        Returns:
+            The order, with names for the parts of JSON documents in it; distinct rows are sorted by what they have.
+        """
+        items: list[Any] = list(order) if isinstance(order, (list, tuple)) else [order]
+        for n, item in enumerate(items):
+            part = None if is_distinct else json_order(item)
+            if part is not None:
+                element, is_descending = part
+                items[n] = f"-{self.add(element)}" if is_descending else self.add(element)
+            elif isinstance(item, str):
                 self._take_named(item)
             elif isinstance(item, sa.Column) and (parent := parent_of_column(item)) is not None:
                 self._related(parent, parent.column(item.name))
             elif isinstance(item, sa.ClauseElement):
-                self._parents += parents_in(parts_of(item))
+                self._parents += parents_in(self._where.parts(item))
+        return items if isinstance(order, (list, tuple)) else items[0]
 
     def _take_named(self, item: str) -> None:
         """Take the column of a path that an order names."""
@@ -200,6 +225,8 @@ def title_of(given: Any) -> str:
         return given
     if isinstance(given, (PeriodOf, Period)):
         return given.unit
+    if isinstance(given, JsonPart):
+        return given.title
     parent = parent_of_column(given)
     if parent is not None:
         return f"{parent.path}.{given.name}"

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from deebase._engine.context import TableContext
 from deebase._rows.makers import Maker, row_maker
 from deebase._rows.model import TableModel
-from deebase._sql.where import Where, order_readings
+from deebase._sql.queries.orders import order_readings
+from deebase._sql.where import Where
 from deebase._tables.queries.outputs import Outputs, titled
 from deebase._tables.selection import Selection, listed
 from deebase.errors import SchemaError, ValidationError
@@ -23,11 +24,13 @@ class Reading(NamedTuple):
         model: the table, with columns of related rows and expressions.
         columns: the names of the columns in the statement.
         titles: their names in the rows, which are dicts then; None for rows of the handle's type.
+        order: what the rows are sorted by, with the names of columns of the statement.
     """
 
     model: TableModel
     columns: tuple[str, ...]
     titles: tuple[str, ...] | None = None
+    order: Any = None
 
     def maker(self, source: TableContext) -> Maker:
         """Return the maker of rows."""
@@ -61,14 +64,14 @@ def plain_reading(model: TableModel, chosen: Selection) -> Reading | None:
     if order is not None and not (order in model.columns if type(order) is str else _has_plain_names(order)):
         return None
     if select is None:
-        return Reading(model, model.names)
+        return Reading(model, model.names, None, order)
     if (
         type(select) is not list
         or not select
         or not all(type(name) is str and name in model.columns for name in select)
     ):
         return None
-    return Reading(model, tuple(select))
+    return Reading(model, tuple(select), None, order)
 
 
 def _has_plain_names(order: Any) -> bool:
@@ -98,8 +101,8 @@ def reading_of(source: TableContext, where: Where, chosen: Selection) -> Reading
             outputs.call(dict(zip(titles, names, strict=True)))
         else:
             names = tuple(given)
-    outputs.take_order(chosen.order_by)
-    return Reading(outputs.model(), names, titles)
+    order = outputs.take_order(chosen.order_by, is_distinct=chosen.distinct)
+    return Reading(outputs.model(), names, titles, order)
 
 
 def _given(model: TableModel, select: Any) -> Mapping[str, Any] | Sequence[Any]:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from glob import glob, has_magic
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from deebase.cli import field_arguments
 from deebase.cli.frame import Group, Refusal
 from deebase.cli.invocation import changing, database_options, destroying, invocation, output_options, reading, say
 from deebase.cli.output import counted, show_object, show_stream
 from deebase.cli.progress_bars import bar
+from deebase.cli.reading_options import DELIMITER, FORMAT, Format, import_arguments, matching, reading_options, tab
 from deebase.cli.session import Session, ask, session
 from deebase.cli.stdin_rows import read_records
 from deebase.cli.terminal import Terminal
 from deebase.cli.value_arguments import guessed, key, named, record, text_of
-from deebase.errors import ValidationError
 
 if TYPE_CHECKING:
     from deebase import ImportReport
@@ -30,20 +27,11 @@ def data() -> None:
     """Read and write rows."""
 
 
-Format = Literal["csv", "tsv", "json", "ndjson", "parquet", "xlsx"]
-
 _WHERE = click.option("--where", metavar="SQL", help="A condition, with :NAME for values.")
 _PARAMS = click.option("-p", "--param", "params", metavar="NAME=VALUE", multiple=True, help="A value of --where.")
 _FIELDS = click.option("-f", "--field", "fields", metavar="COLUMN=VALUE", multiple=True, help="A value of the row.")
 _NULLS = click.option("--null", "nulls", metavar="COLUMN", multiple=True, help="A column to set to NULL.")
 _ALL = click.option("--all", "everything", is_flag=True, help="Change or delete every row.")
-_FORMAT = click.option(
-    "--format",
-    "form",
-    type=click.Choice(get_args(Format)),
-    help="The format, if the name of the file does not say it.",
-)
-_DELIMITER = click.option("--delimiter", metavar="CHARACTER", help="The separator of CSV fields; detected by default.")
 
 
 def _values(params: Sequence[str]) -> dict[str, object]:
@@ -229,49 +217,26 @@ def _say_count(count: int, done: str, where: str) -> None:
 # -- files -------------------------------------------------------------------------------------
 
 
-_RAGGED = "What becomes of rows with too few or too many fields: an error, NULL in missing fields, or nothing."
-#: Options that are arguments of ``import_file`` as they are.
-_SAME = ("encoding", "skip", "comment", "ragged", "decimal", "thousands", "date_format", "rows", "flatten")
-_READING = (
-    click.option("--pk", metavar="COLUMN", multiple=True, help="The key of a new table; a unique id by default."),
-    click.option("--type", "types", metavar="COLUMN=TYPE", multiple=True, help="The type of a column of a new table."),
-    click.option(
-        "--types", "listed", metavar="COLUMN=TYPE,...", multiple=True, help="Types of columns, separated by commas."
-    ),
-    click.option("--upsert", is_flag=True, help="Update rows whose key exists, instead of refusing the file."),
-    click.option(
-        "--null", "nulls", metavar="TEXT", multiple=True, help="A CSV text that means NULL, as an empty field does."
-    ),
-    click.option("--encoding", metavar="NAME", help="The encoding of the text: UTF-8 by default."),
-    click.option("--skip", type=click.IntRange(min=0), default=0, help="The number of lines before the header."),
-    click.option("--comment", metavar="TEXT", help="What lines start with that are left out."),
-    click.option("--no-quotes", is_flag=True, help="Quotes are characters like others."),
-    click.option("--ragged", type=click.Choice(("error", "fill", "skip")), default="error", help=_RAGGED),
-    click.option("--decimal", metavar="CHARACTER", default=".", help="What separates the fraction of a CSV number."),
-    click.option("--thousands", metavar="CHARACTER", help="What separates groups of three digits."),
-    click.option("--date-format", metavar="FORMAT", help="The format of dates, such as %d.%m.%Y."),
-    click.option("--rows", metavar="KEY", help="The key of the array of rows inside of a JSON object, such as data."),
-    click.option("--flatten", is_flag=True, help="Make columns of the keys of objects in JSON rows."),
-    click.option("--sheet", metavar="NAME", help="The sheet of a workbook, by name or number."),
-    click.option("--separately", is_flag=True, help="With --table: store each file in a transaction of its own."),
-)
-
-
-def _reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say how a file is read."""
-    for option in reversed(_READING):
-        command = option(command)
-    return command
-
-
 @data.command("import", example="deebase data import people.csv --pk id --type zip=str")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--table", help="The table for all files; by default one for each file, with its name.")
-@_reading_options
-@_DELIMITER
-@_FORMAT
+@click.option("--pk", metavar="COLUMN", multiple=True, help="The key of a new table; a unique id by default.")
+@click.option("--upsert", is_flag=True, help="Update rows whose key exists, instead of refusing the file.")
+@click.option("--extra", "extras", metavar="COLUMN=VALUE", multiple=True, help="A value that every row gets.")
+@click.option("--alter", is_flag=True, help="Add the columns that an existing table lacks.")
+@click.option("--separately", is_flag=True, help="With --table: store each file in a transaction of its own.")
+@reading_options
 @changing
-def import_files(files: Sequence[str], table: str | None, **given: Any) -> None:
+def import_files(
+    files: Sequence[str],
+    table: str | None,
+    pk: Sequence[str],
+    upsert: bool,
+    extras: Sequence[str],
+    alter: bool,
+    separately: bool,
+    **given: Any,
+) -> None:
     """Import files: CSV, TSV, JSON, NDJSON, Parquet or Excel, also compressed; - is stdin.
 
     A missing table is created, with types that fit the values, and a report says which and why; --dry-run only
@@ -281,17 +246,25 @@ def import_files(files: Sequence[str], table: str | None, **given: Any) -> None:
         raise Refusal("A file on stdin has no name: pass --table.")
     if "-" in files and sys.stdin.isatty():
         raise Refusal("stdin is a terminal: pipe a file into it, or name the file.")
-    options = _options_of(given)
-    found = [name for file in files for name in _matching(file)]
-    groups = [found] if table is not None and not given["separately"] else [[file] for file in found]
+    options: dict[str, Any] = {
+        **import_arguments(given),
+        "pk": list(pk) or None,
+        "on_conflict": "update" if upsert else None,
+        "alter": alter,
+    }
+    found = [name for file in files for name in matching(file)]
+    groups = [found] if table is not None and not separately else [[file] for file in found]
     with session(creates=True) as s:
         for number, group in enumerate(groups):
             if number and table is not None:
                 # The table exists by now.
-                options.update(pk=None, types=None)
+                options.update(pk=None)
+                if not alter:
+                    options.update(types=None)
             with bar(", ".join(group)) as advance:
                 source = group[0] if len(group) == 1 else group
                 reports: list[ImportReport] = []
+                options["extra"] = _extra(s, table, extras)
                 work = s.db.import_file(source, table, progress=advance, report=reports.append, **options)
                 item = s.change(work)
             for report in reports:
@@ -301,51 +274,23 @@ def import_files(files: Sequence[str], table: str | None, **given: Any) -> None:
                 say(f"Imported {listed} into {item.name}, which has {counted(s.run(item.count()), 'row')} now.")
 
 
-def _options_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of ``import_file`` for the options of a command line."""
-    listed = [part for parts in given["listed"] for part in parts.split(",")]
-    annotations = {name: _type(name, kind) for name, kind in named([*given["types"], *listed], "--type").items()}
-    sheet: str | None = given["sheet"]
-    return {
-        "pk": list(given["pk"]) or None,
-        "types": annotations or None,
-        "on_conflict": "update" if given["upsert"] else None,
-        "null": ["", *given["nulls"]],
-        "delimiter": _tab(given["delimiter"]),
-        "quote": None if given["no_quotes"] else '"',
-        "format": given["form"],
-        "sheet": int(sheet) if sheet is not None and sheet.isdecimal() else sheet,
-        **{name: given[name] for name in _SAME},
-    }
-
-
-def _matching(name: str) -> list[str]:
-    """Return the files that match a pattern, where no file has that name."""
-    if name == "-" or Path(name).exists() or not has_magic(name):
-        return [name]
-    return sorted(glob(name)) or [name]
-
-
-def _type(name: str, kind: str) -> Any:
-    spec = field_arguments.parse(f"{field_arguments.escaped(name)}:{kind}")
-    if spec.digits is not None:
-        raise ValidationError(
-            f"--type {name}: use decimal without digits; it stores any number of them", field=name, hint="decimal"
-        )
-    # Any column of a file may have missing values.
-    return spec.annotation | None
-
-
-def _tab(delimiter: str | None) -> str | None:
-    return "\t" if delimiter in ("\\t", "tab") else delimiter
+def _extra(s: Session, table: str | None, extras: Sequence[str]) -> dict[str, object]:
+    """Return the values of --extra: those of columns that exist in their types, others as they look like."""
+    if table is None or table not in s.db.t:
+        return {name: guessed(text) for name, text in named(extras, "--extra").items()}
+    item = s.table(table)
+    given = named(extras, "--extra", item.columns)
+    known = {name: text for name, text in given.items() if name in item.columns}
+    more = {name: guessed(text) for name, text in given.items() if name not in known}
+    return {**(record(item, known, ()) if known else {}), **more}
 
 
 @data.command("export", example="deebase data export user users.csv")
 @click.argument("table")
 @click.argument("file", default="-")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
-@_DELIMITER
-@_FORMAT
+@DELIMITER
+@FORMAT
 @database_options
 def export_file(table: str, file: str, overwrite: bool, delimiter: str | None, form: Format | None) -> None:
     """Export a table or view to a file: CSV, TSV, JSON, NDJSON (also .gz, .zip), Parquet or Excel; or to stdout."""
@@ -354,7 +299,7 @@ def export_file(table: str, file: str, overwrite: bool, delimiter: str | None, f
             work = s.readable(table).export_file(
                 # Control characters in rows must not reach the terminal.
                 Terminal(json=form in ("json", "ndjson")) if file == "-" and sys.stdout.isatty() else file,
-                delimiter=_tab(delimiter),
+                delimiter=tab(delimiter),
                 format=form or ("csv" if file == "-" else None),
                 overwrite=overwrite,
                 progress=advance,

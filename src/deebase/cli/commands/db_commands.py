@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING
 import click
 
 from deebase.cli.frame import ATTENTION, Command, Group
-from deebase.cli.invocation import database_options, destroying, invocation, reading, say
+from deebase.cli.invocation import changing, database_options, destroying, invocation, output_options, reading, say
 from deebase.cli.output import counted, show, show_object
 from deebase.cli.progress_bars import bar
-from deebase.cli.session import ask, database_at, session
+from deebase.cli.session import Session, ask, database_at, session
 
 if TYPE_CHECKING:
     from deebase.database import Database
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, example="deebase db info")
 def db() -> None:
-    """Inspect, back up and copy a whole database."""
+    """Inspect, back up, copy and tidy a whole database."""
 
 
 @db.command(cls=Command, example="deebase db info --url app.db")
@@ -166,6 +167,49 @@ def doctor() -> None:
     show([asdict(finding) for finding in found], ("rule", "severity", "table", "message", "fix"))
     if any(finding.severity == "error" for finding in found):
         click.get_current_context().exit(ATTENTION)
+
+
+@db.command(cls=Command, example="deebase db vacuum --url app.db")
+@click.option("--full", is_flag=True, help="PostgreSQL: return the space to the disk; each table is locked meanwhile.")
+@output_options
+@changing
+def vacuum(full: bool) -> None:
+    """Free the space of deleted rows, and show the size of the database before and after.
+
+    SQLite rewrites the whole file, which needs as much free space on the disk. PostgreSQL keeps the space for new
+    rows, unless --full is given, and collects statistics.
+    """
+    with session(reflects=False) as s:
+        _maintain(s, s.tools.vacuum(full=full))
+
+
+@db.command(cls=Command, example="deebase db analyze --url app.db")
+@output_options
+@changing
+def analyze() -> None:
+    """Collect statistics, by which the database plans queries."""
+    with session(reflects=False) as s:
+        _maintain(s, "ANALYZE")
+
+
+def _maintain(s: Session, statement: str) -> None:
+    """Run a statement, and show the size of the database before and after."""
+    if invocation().dry_run:
+        s.print_sql([statement])
+        return
+    before, start = s.run(s.tools.size_bytes()), time.monotonic()
+    s.run(s.db.q(statement))
+    seconds, after = time.monotonic() - start, s.run(s.tools.size_bytes())
+    say(f"{statement}: {before:,} bytes before, {after:,} after.")
+    show_object(
+        {
+            "statement": statement,
+            "size_bytes_before": before,
+            "size_bytes_after": after,
+            "freed_bytes": before - after,
+            "seconds": round(seconds, 3),
+        }
+    )
 
 
 async def of_migrations(db: Database) -> list[Diagnosis]:

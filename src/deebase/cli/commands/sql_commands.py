@@ -58,11 +58,16 @@ def _text(statement: str | None, file: str | None) -> str:
         raise Refusal(f"{file} is not UTF-8.") from error
 
 
+async def show_rows(db: Database, text: str, values: dict[str, object]) -> None:
+    """Run a statement that only reads, and show its rows."""
+    # Without limits: who types the statement can end it.
+    async with db.read_only(seconds=None, rows=None, size=None) as ro:
+        await show_stream(ro.stream(text, values or None))
+
+
 async def _read(db: Database, text: str, values: dict[str, object]) -> None:
     try:
-        # Without limits: who types the statement can end it.
-        async with db.read_only(seconds=None, rows=None, size=None) as ro:
-            await show_stream(ro.stream(text, values or None))
+        await show_rows(db, text, values)
     except InvalidOperationError as error:
         if error.operation == OPERATION:
             raise InvalidOperationError(error.message, hint=f"--write allows it; {error.hint}") from error

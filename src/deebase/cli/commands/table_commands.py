@@ -282,6 +282,20 @@ def drop_column(name: str, column: str) -> None:
         _transform(s, table, f"Dropped column {column} of {name}.", drop=column)
 
 
+@table.command("extract", example="deebase table extract user city country --into place --fk place_id")
+@click.argument("name", metavar="TABLE")
+@click.argument("columns", metavar="COLUMN...", nargs=-1, required=True)
+@click.option("--into", "lookup", metavar="TABLE", required=True, help="The lookup table, which may exist.")
+@click.option("--fk", metavar="COLUMN", help="The new foreign key; the name of the lookup table with _id by default.")
+@recording
+@changing
+def extract(name: str, columns: Sequence[str], lookup: str, fk: str | None) -> None:
+    """Move columns into a lookup table, where equal values share a row, and refer to it."""
+    with session() as s:
+        work = s.table(name).extract(*columns, table=lookup, fk=fk)
+        s.change_schema(work, f"Moved {', '.join(columns)} of {name} to {lookup}.")
+
+
 def _ask_to_drop(s: Session, table: Rows, names: Sequence[str]) -> None:
     for name in names:
         ask(f"Drop column {name} of {table.name} with {counted(s.run(_count_of(table, name)), 'value')}?")

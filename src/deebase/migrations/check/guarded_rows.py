@@ -82,6 +82,6 @@ class RowsGuard:
     async def _read(self, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], dict[str, Any]]:
         columns = [self._source.model.column(name).sa_column for name in self._key]
         chosen = columns[0].in_([key[0] for key in keys]) if len(columns) == 1 else sa.tuple_(*columns).in_(keys)
-        where = conditions(self._source, (chosen,), None, None, {})
+        where = conditions(self._source, (chosen,), {})
         page = await page_of(self._source, where, Selection(), size=len(keys), after=None)
         return self._by_key(page.rows)

@@ -17,11 +17,12 @@ from deebase.fields import DatabaseValue
 from deebase.migrations.compare.changes import TableChange
 from deebase.migrations.write.body import Body, access, columns
 from deebase.migrations.write.drafts import literal
+from deebase.tools.codegen.class_attributes import indexed_source
 from deebase.tools.codegen.constraints import plain_index
 from deebase.tools.codegen.creation import search_options
 from deebase.tools.codegen.line_layout import Piece, call, listed, mapped
 from deebase.tools.codegen.value_source import quoted
-from deebase.types import UNSET, ForeignKeyMark, Search, Unset
+from deebase.types import UNSET, ForeignKeyMark, Index, Search, Unset
 
 
 class Alteration:
@@ -208,17 +209,17 @@ class Alteration:
 
     def _indexes(self, *, late: bool) -> None:
         for index in self._change.add_indexes:
-            if late is any(name in self._late for name in index.columns):
-                self._index(index)
+            made = plain_index(self._change.after.facts, index, self._body.dialect)
+            if late is any(name in self._late for name in (index.columns if made is None else made.names)):
+                self._index(index, made)
 
-    def _index(self, index: IndexInfo) -> None:
-        made = plain_index(self._change.after.facts, index, self._body.dialect)
+    def _index(self, index: IndexInfo, made: Index | None) -> None:
         if made is None:
             self._body.sql(index.sql or "")
             return
-        columns = [Piece(quoted(name)) for name in made.columns]
+        columns = [indexed_source(part, self._body.module.names) for part in made.columns]
         options: dict[str, Piece] = {}
-        if made.name != f"ix_{self._name}_{'_'.join(made.columns)}":
+        if made.indexed != made.columns or made.name != f"ix_{self._name}_{'_'.join(made.names)}":
             options["name"] = Piece(quoted(made.name))
         if made.unique:
             options["unique"] = Piece("True")

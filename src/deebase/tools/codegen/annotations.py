@@ -86,7 +86,9 @@ class Hints:
 
     def _native(self, mark: MaxLength | Digits | Native) -> Piece:
         name = self._names.use("deebase", type(mark).__name__)
-        if isinstance(mark, (MaxLength, Digits)):
+        if isinstance(mark, MaxLength):
+            return call(name, Piece(repr(mark.length)), **({} if mark.check else {"check": Piece("False")}))
+        if isinstance(mark, Digits):
             return call(name, *[Piece(repr(number)) for number in vars(mark).values()])
         written = {name: Piece(quoted(text)) for name, text in vars(mark).items() if text is not None}
         first = [written.pop("postgres")] if "postgres" in written else []

@@ -12,7 +12,7 @@ from deebase._model.marks import ClassOptions
 from deebase.tools.codegen.line_layout import Piece, assigned, call, listed, mapped
 from deebase.tools.codegen.name_use import Names
 from deebase.tools.codegen.value_source import quoted
-from deebase.types import ForeignKeyMark, Index
+from deebase.types import ForeignKeyMark, Index, JsonPath
 
 
 def class_attributes(options: ClassOptions, table: str, names: Names) -> dict[str, Piece]:
@@ -70,12 +70,21 @@ def _item_source(item: Any, table: str, names: Names) -> Piece:
     return index_source(item, table, names) if isinstance(item, Index) else name_source(item)
 
 
+def indexed_source(path: str | JsonPath, names: Names) -> Piece:
+    """Return what an index is over: the name of a column, or a path into JSON."""
+    if isinstance(path, str):
+        return Piece(quoted(path))
+    steps = [Piece(quoted(step) if isinstance(step, str) else str(step)) for step in path.steps]
+    kind = Piece("None") if path.as_ is None else Piece(names.use(path.as_.__module__, path.as_.__name__))
+    return call(names.use("deebase.types", "JsonPath"), Piece(quoted(path.column)), *steps, as_=kind)
+
+
 def index_source(index: Index, table: str, names: Names) -> Piece:
     """Return an index as ``create`` takes it: columns alone, if they say all of it."""
     options: dict[str, Piece] = {flag: Piece("True") for flag in ("unique", "ignore_case") if getattr(index, flag)}
     if index.where is not None:
         options["where"] = Piece(quoted(index.where))
-    if not options and index.name == index_name(table, index.columns):
-        return name_source(index.columns)
-    columns = [Piece(quoted(name)) for name in index.columns]
+    if not options and index.indexed == index.columns and index.name == index_name(table, index.names):
+        return name_source(index.names)
+    columns = [indexed_source(each, names) for each in index.columns]
     return call(names.use("deebase", "Index"), Piece(quoted(index.name)), *columns, **options)

@@ -90,8 +90,8 @@ class TableReader:
         indexes = [index for index in found if index.name not in without]
         checks = checks_of(model, self.facts)
         # Those that come with foreign keys are not repeated, unless only some of the keys have one.
-        others = [index for index in indexes if not comes_with_key(index.name, index.columns, model.foreign_keys)]
-        indexed = [model.pks, *[index.columns for index in indexes if index.where is None]]
+        others = [index for index in indexes if not comes_with_key(index.name, index.indexed, model.foreign_keys)]
+        indexed = [model.pks, *[index.indexed for index in indexes if index.where is None]]
         all_indexed = all(serves(key.columns, indexed) for key in model.foreign_keys)
         while True:
             given = {fields[column]: value for column, value in defaults.items()}

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from deebase._backends.index_paths import paths_of
 from deebase._model.checks import conditions
 from deebase._model.facts import IndexInfo, TableInfo
 from deebase._rows.model import TableModel
@@ -16,6 +17,7 @@ from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.dialects import SQLITE
 from deebase._sqltext.tokens import Token, code_tokens, tokens
 from deebase._types.choices import Choice
+from deebase._types.text import LimitedText
 from deebase.types import Index
 
 
@@ -57,16 +59,18 @@ def plain_index(facts: TableInfo, index: IndexInfo, dialect: Dialect) -> Index |
 
 
 def _index(facts: TableInfo, index: IndexInfo, dialect: Dialect, notes: list[str]) -> Index | None:
-    columns = [name for name in index.columns if name is not None]
-    if len(columns) < len(index.columns) or len(set(columns)) < len(columns):
+    paths = iter(paths_of(index, facts, dialect))
+    parts = [next(paths, None) if name is None else name for name in index.columns]
+    columns = [part for part in parts if part is not None]
+    if len(columns) < len(parts) or len(set(columns)) < len(columns):
         return None
     if index.sql is None:
         # SQLite itself names the index of a constraint.
-        return Index(_unique_name(facts.name, columns), *columns, unique=index.unique)
+        return Index(_unique_name(facts.name, [str(name) for name in columns]), *columns, unique=index.unique)
     definition = _Definition(index.sql, dialect)
     if definition.method not in (None, "btree") or definition.more:
         return None
-    if definition.order(columns):
+    if definition.order([str(name) for name in index.columns]):
         notes.append(f"order or collation of the index {index.name}")
     return Index(index.name, *columns, unique=index.unique, where=definition.where)
 
@@ -97,7 +101,12 @@ class _Definition:
     def order(self, columns: list[str]) -> bool:
         """Whether it gives an order or a collation for its columns."""
         known = {name.upper() for name in columns} | {"ASC"}
-        return any(word not in known for word in _words(self._inside))
+        depth, words = 0, list[str]()
+        for token in self._inside:
+            depth += {"(": 1, ")": -1}.get(token.text, 0)
+            # What is in parentheses is an expression.
+            words += _words([token]) if depth == 0 else []
+        return any(word not in known for word in words)
 
 
 def _words(found: list[Token]) -> list[str]:
@@ -125,7 +134,8 @@ def unsaid(model: TableModel, facts: TableInfo | None) -> Iterator[str]:
     """Yield the other parts of a table that its class cannot express."""
     if facts is None:
         return
-    said = len(_choices(model)) + len(checks_of(model, facts))
+    limited = [name for name, column in model.columns.items() if isinstance(column.sa_type, LimitedText)]
+    said = len(_choices(model)) + len(checks_of(model, facts)) + (0 if facts.sql is None else len(limited))
     words = [] if facts.sql is None else _words(code_tokens(facts.sql, SQLITE))
     checks = words.count("CHECK") if facts.sql is not None else len(facts.checks)
     if checks > said:

@@ -158,7 +158,7 @@ def search_options(search: Search) -> dict[str, Piece]:
 
 def _lacks_index(design: TableSpec) -> bool:
     """Whether a foreign key of the table has no index."""
-    indexed = [design.pks, *[index.columns for index in design.indexes if index.where is None]]
+    indexed = [design.pks, *[index.indexed for index in design.indexes if index.where is None]]
     return not all(serves(reference.columns, indexed) for reference in design.references)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from deebase._backends.migration_protocols import Choices, Connected
 from deebase._backends.schema_parts import Feature, SchemaParts, TableDdl, TableParts, ViewState
@@ -57,8 +58,17 @@ def _features(facts: TableInfo, choices: Mapping[str, Sequence[str]]) -> list[Fe
     if table is None:
         return [Feature(_key_of(facts.sql or ""))]
     checks = {_choice(name, texts) for name, texts in choices.items()}
+    checks |= {_length(column.name, of[1]) for column in facts.columns if (of := _VARCHAR.fullmatch(column.type))}
     found = [*_of_columns(table), *[(text, None) for text in (*_of_table(table), *table.options)]]
     return [Feature(text, column=column) for text, column in found if text not in checks]
+
+
+#: A column whose CHECK of the length belongs to its type.
+_VARCHAR: Final = re.compile(r"VARCHAR\((\d+)\)")
+
+
+def _length(name: str, length: str) -> str:
+    return f"check ( length ( {folded(name)} ) <= {length} )"
 
 
 def _choice(name: str, texts: Sequence[str]) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 # Rows are the user's own and may be of any type.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-from collections.abc import AsyncIterable, Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
@@ -15,12 +14,11 @@ from deebase._engine.context import TableContext
 from deebase._rows.model import ForeignKeyModel, TableModel
 from deebase._rows.parents import Parent
 from deebase._sql.queries.paths import matching_key, reached
-from deebase._sql.related import RelatedRead, Within
+from deebase._sql.related import Within
 from deebase._sqltext.create_table import collations
 from deebase._sqltext.tokens import folded
 from deebase._tables.query import Query, conditions_of
 from deebase._tables.readable import Readable
-from deebase._tables.selection import order_names
 from deebase.errors import SchemaError, ValidationError
 
 #: A column, or the columns of a composite key.
@@ -226,8 +224,13 @@ def child_source(source: TableContext, child: Any) -> TableContext:
             f"the children are a table or the name of one, not {type(child).__name__}",
             hint="users.get_children(user, 'post', 'author_id')",
         )
-    held = source.scope.carried_to(given.model, source.model).held
-    return given.scoped(given.scope.narrowed(given.model, held, writable=False)) if held else given
+    return carried(source, given)
+
+
+def carried(source: TableContext, other: TableContext) -> TableContext:
+    """Return a table with the columns of another table's scope that it has, too, besides its own scope."""
+    held = source.scope.carried_to(other.model, source.model).held
+    return other.scoped(other.scope.narrowed(other.model, held, writable=False)) if held else other
 
 
 def within_scope(source: TableContext, children: TableContext, key: ForeignKeyModel) -> Within | None:
@@ -291,105 +294,3 @@ def children_query(
         else:
             condition.equal(name, value)
     return query
-
-
-async def with_parents(source: TableContext, rows: Any, column: Columns) -> list[tuple[Any, Any]]:
-    """Return (row, parent or None) for each row; one statement for all parents."""
-    key = foreign_key(source, column)
-    parents = source.of_table(key.target)
-    listed = await _listed(rows)
-    found = await _related(source, listed, key.columns, parents, key.targets)
-    return [(row, related[0] if related else None) for row, related in zip(listed, found, strict=True)]
-
-
-async def with_children(
-    source: TableContext, rows: Any, child: Any, column: Columns | None, order_by: Any
-) -> list[tuple[Any, list[Any]]]:
-    """Return (row, rows that refer to it) for each row; one statement for all of them."""
-    children = child_source(source, child)
-    key = children_of(source, children, column)
-    listed = await _listed(rows)
-    within = within_scope(source, children, key)
-    collated = compared_by(source, children, key)
-    found = await _related(source, listed, key.targets, children, key.columns, order_by, within, collated)
-    return list(zip(listed, found, strict=True))
-
-
-async def _listed(rows: Any) -> list[Any]:
-    """Return rows as a list: of a query, awaited; of a table or stream, read; of an iterable, as they are."""
-    kind: type[Any] = type(rows)
-    if isinstance(rows, Query):
-        return list(await rows)
-    if isinstance(rows, AsyncIterable):
-        return [row async for row in rows]
-    if issubclass(kind, (str, bytes, Mapping)) or not issubclass(kind, Iterable):
-        raise ValidationError(
-            f"rows are a query or an iterable of rows, not {kind.__name__}",
-            hint="posts.with_parents(posts(), 'author_id')",
-        )
-    return list(rows)
-
-
-async def _related(
-    source: TableContext,
-    rows: Sequence[Any],
-    names: Sequence[str],
-    others: TableContext,
-    matched: tuple[str, ...],
-    order: Any = None,
-    within: Within | None = None,
-    collated: Mapping[str, str] | None = None,
-) -> list[list[Any]]:
-    """Return for each row the rows of another table whose ``matched`` columns equal its ``names``."""
-    names_of_order = order_names(order)
-
-    def build() -> RelatedRead:
-        return RelatedRead(others.model, others.dialect, matched, others.scope, order, within, collated)
-
-    key = None
-    # The condition on the parents contains the values of this call.
-    if names_of_order is not None and within is None:
-        key = ("related", matched, names_of_order, others.scope.shape, *(collated or {}).items())
-    read = others.cached(key, build)
-    bounds, places = _keys_of(rows, names, source.model, read)
-    found: list[list[Any]] = [[] for _ in bounds]
-    model = others.model
-    maker = others.maker(model.names)
-    for statement, args, start in read.statements(bounds, others.scope):
-        rows_ = await others.executor.fetch(statement, args)
-        made = maker([row[1:] for row in rows_])
-        for row, other in zip(rows_, made, strict=True):
-            found[start + row[0]].append(other)
-    return [[] if place is None else found[place] for place in places]
-
-
-#: Types whose values are stored alike if they are equal in Python.
-_ALIKE = frozenset({int, str, UUID, type(None)})
-
-
-def _keys_of(
-    rows: Sequence[Any], names: Sequence[str], model: TableModel, read: RelatedRead
-) -> tuple[list[tuple[Any, ...]], list[int | None]]:
-    """Return the keys of rows in their stored form, each once, and the number of the key of each row."""
-    keys: dict[Any, int] = {}
-    if len(names) == 1:
-        (name,) = names
-        values = [row[name] if type(row) is dict and name in row else values_in(row, names, model)[0] for row in rows]
-        if _ALIKE.issuperset(map(type, values)):
-            present = [value for value in dict.fromkeys(values) if value is not None]
-            keys = dict(zip(present, range(len(present)), strict=True))
-            return read.bind_all(present), [*map(keys.get, values)]
-    bounds: list[tuple[Any, ...]] = []
-    places: list[int | None] = []
-    for row in rows:
-        given = values_in(row, names, model)
-        if any(value is None for value in given):
-            places.append(None)
-            continue
-        bound = read.bind(given)
-        # Infinity equals the last date of Python, and not that of PostgreSQL.
-        place = keys.setdefault((bound, *[getattr(value, "stored", None) for value in bound]), len(keys))
-        if place == len(bounds):
-            bounds.append(bound)
-        places.append(place)
-    return bounds, places

@@ -1,0 +1,38 @@
+"""Cases that repeat what another database shows: a default run leaves them out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import pytest
+
+#: A test has many cases if it has at least so many on one database. By default the server gets one in so many of them.
+MANY_CASES, ONE_IN = 6, 3
+
+
+def mark_repeats(items: Sequence[pytest.Item], *, of_directories: bool) -> None:
+    """Mark as long what repeats a case of a SQLite file and proves little more.
+
+    In memory: the SQL, the types and the errors are those of the file. What differs is how connections are shared:
+    tests that depend on it have the mark `in_memory`, or are among those of faults, and run in memory by default too.
+
+    On the server, in a run of whole directories: tests with the mark `on_a_file`; and of a test of many cases two in
+    three, unless it has the mark `each_case`. Properties run there by default.
+    """
+    collected = {item.nodeid for item in items}
+    many: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        place = next((name for name in ("sqlite-memory", "postgres") if name in item.nodeid), None)
+        if place is None or "faults" in item.path.parts or item.nodeid.replace(place, "sqlite-file") not in collected:
+            continue
+        if place == "sqlite-memory":
+            if item.get_closest_marker("in_memory") is None:
+                item.add_marker(pytest.mark.long)
+        elif of_directories and "property" not in item.path.parts and item.get_closest_marker("each_case") is None:
+            many[item.nodeid.partition("[")[0]].append(item)
+    for cases in many.values():
+        # By name: the order of the tests is random.
+        for number, item in enumerate(sorted(cases, key=lambda item: item.nodeid)):
+            if item.get_closest_marker("on_a_file") or (len(cases) >= MANY_CASES and number % ONE_IN):
+                item.add_marker(pytest.mark.long)
