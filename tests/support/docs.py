@@ -14,7 +14,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from deebase._types import registry
+from deebase._types import registry as types_by_name
 from deebase._types.base import KINDS
 from tests.support.tree import ROOT, relative
 
@@ -110,7 +110,7 @@ def types_forgotten() -> Iterator[None]:
         yield
     finally:
         KINDS[:] = known
-        registry._cached.clear()
+        types_by_name._cached.clear()
 
 
 def start_block(block: Block, namespace: dict[str, Any]) -> Coroutine[Any, Any, None] | None:
