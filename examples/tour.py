@@ -302,12 +302,13 @@ async def violate(airlines: Rows) -> object:
 # -- running them ------------------------------------------------------------------------------
 
 
-async def walk(db: Database, show: Callable[[Step, object], None]) -> None:
+async def walk(db: Database, show: Callable[[Step, object], None], *, keep: bool = False) -> None:
     """Run the steps, and drop their tables at the end.
 
     Args:
         db: the database; it must not have tables of these names.
         show: called with each step and its result, or the error that it is meant to raise.
+        keep: leave the tables if all steps have run.
     """
     known: dict[str, Any] = {"db": db}
     try:
@@ -316,6 +317,8 @@ async def walk(db: Database, show: Callable[[Step, object], None]) -> None:
             if current.creates is not None:
                 known[current.creates] = result
             show(current, result)
+        if keep:
+            known.clear()
     finally:
         # Tables that refer to others are created last, and dropped first.
         for current in reversed(STEPS):

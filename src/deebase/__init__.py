@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from deebase._files.reports import ImportedColumn as ImportedColumn
     from deebase._files.reports import ImportReport as ImportReport
     from deebase._pictures.notebook import Rows as Rows
+    from deebase._schema.database_size import DatabaseSize as DatabaseSize
+    from deebase._schema.database_size import TableSize as TableSize
+    from deebase._tables.described_columns import Column as Column
     from deebase._tables.page import Page as Page
     from deebase._tables.query import Query as Query
     from deebase._tables.schema_editor import SchemaEditor as SchemaEditor
@@ -83,6 +86,7 @@ __all__ = [
     "BusyError",
     "Check",
     "CheckViolationError",
+    "Column",
     "ColumnName",
     "ColumnNotFoundError",
     "CommitOutcomeUnknownError",
@@ -92,6 +96,7 @@ __all__ = [
     "DataError",
     "Database",
     "DatabaseError",
+    "DatabaseSize",
     "DeadlockError",
     "DeeBaseError",
     "Default",
@@ -128,6 +133,7 @@ __all__ = [
     "Table",
     "TableExistsError",
     "TableNotFoundError",
+    "TableSize",
     "Text",
     "Transaction",
     "TransactionAbortedError",
@@ -150,13 +156,16 @@ __all__ = [
 ]
 
 _PLACES = {
+    "Column": "deebase._tables.described_columns",
     "Database": "deebase.database",
+    "DatabaseSize": "deebase._schema.database_size",
     "Hit": "deebase._tables.search",
     "Page": "deebase._tables.page",
     "Query": "deebase._tables.query",
     "Rows": "deebase._pictures.notebook",
     "SchemaEditor": "deebase._tables.schema_editor",
     "SearchQuery": "deebase._tables.search",
+    "TableSize": "deebase._schema.database_size",
     "Table": "deebase._tables.table",
     "ImportReport": "deebase._files.reports",
     "ImportedColumn": "deebase._files.reports",

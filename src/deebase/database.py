@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
 from deebase._backends.schemes import settings_for
 from deebase._engine.core import Core
-from deebase._engine.reading_executor import ReadingExecutor
+from deebase._engine.reading_executor import ReadingExecutor, ReadOnlyBlock
 from deebase._engine.retry import retry
 from deebase._engine.transaction import Transaction
 from deebase._lanes.limits import Limits
@@ -18,6 +18,7 @@ from deebase._model.design import design
 from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import Rows, database_html
 from deebase._rows.advice import refuse_attribute
+from deebase._schema.database_size import DatabaseSize, size_of
 from deebase._tables.accessors import DC, Row, Tables, Views
 from deebase._tables.definitions import Classes, Definitions, IfExists, ImportTarget, designs_of
 from deebase._tables.query import STREAM_ROWS
@@ -25,13 +26,13 @@ from deebase._tables.raw_sql import RawSql
 from deebase._tables.read_only_sql import ReadOnlySql
 from deebase._tables.table import Table
 from deebase._tables.view import View
-from deebase.errors import TransactionError
 from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression, must_be_flags
 
 if TYPE_CHECKING:
     import os
 
     import sqlalchemy as sa
+    from sqlalchemy.engine import Dialect
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from deebase import sync
@@ -205,6 +206,11 @@ class Database:
     def engine(self) -> AsyncEngine:
         """SQLAlchemy's AsyncEngine of this database, in the running event loop."""
         return self._core.executor.engine
+
+    @property
+    def dialect(self) -> Dialect:
+        """SQLAlchemy's Dialect of this database, to compile statements of your own."""
+        return self._core.dialect
 
     @property
     def metadata(self) -> sa.MetaData:
@@ -389,7 +395,7 @@ class Database:
 
     def read_only(
         self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1_000_000
-    ) -> ReadOnlyBlock:
+    ) -> ReadOnlyBlock[Database]:
         """Open a block that only reads: for SQL text of people that you do not trust.
 
         The block gives a ``Database`` with the same tables and views and connections of its own. Each of its statements
@@ -414,7 +420,8 @@ class Database:
                     print("only the first 100 posts")
             ```
         """
-        return ReadOnlyBlock(self._core, Limits(seconds, rows, size).check())
+        limits = Limits(seconds, rows, size).check()
+        return ReadOnlyBlock(self._core.executor, lambda: database_on(self._core.reading(limits)))
 
     async def retry(
         self,
@@ -690,6 +697,20 @@ class Database:
         tables = [model for model in self._described(views=False) if not model.name.startswith(OWN_TABLES)]
         return Diagram(tables, shown, self._core.catalog.dialect)
 
+    async def size(self) -> DatabaseSize:
+        """Return the size of the database and of its tables, in a few statements that are cheap for any size.
+
+        Returns:
+            The bytes of the database, and by table the number of its rows, which is an estimate for large ones.
+
+        Example:
+            ```python
+            size = await db.size()
+            print(size.bytes, {name: table.rows for name, table in size.tables.items()})
+            ```
+        """
+        return await size_of(self._core)
+
     def dataclasses(self) -> dict[str, type[Any]]:
         """Return a dataclass for each table that this Database knows, by the name of the table.
 
@@ -890,39 +911,6 @@ class Database:
         return await self._definitions.create_view(
             name, definition, key=key, replace=replace, materialized=materialized
         )
-
-
-class ReadOnlyBlock:
-    """What ``Database.read_only`` returns.
-
-    Example:
-        ```python
-        async with db.read_only() as ro:
-            n = await ro.item("SELECT count(*) FROM post")
-        ```
-    """
-
-    def __init__(self, core: Core, limits: Limits) -> None:
-        self._core = core
-        self._limits = limits
-        self._opened: Database | None = None
-
-    async def __aenter__(self) -> Database:
-        if self._opened is not None:
-            raise TransactionError("a block can be used only once", hint="call db.read_only() again")
-        if await self._core.executor.settled_transaction() is not None:
-            raise TransactionError(
-                "read_only() has connections of its own, which do not see this transaction",
-                hint="open it outside of the transaction; db.transaction(read_only=True) is for SQL that you trust",
-            )
-        self._opened = database_on(self._core.reading(self._limits))
-        return self._opened
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._opened is not None:
-            await self._opened.close()
 
 
 def database_on(core: Core) -> Database:

@@ -6,26 +6,32 @@
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from io import TextIOBase
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import IO, Any, Generic, Literal, Never, Unpack, overload
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from deebase._backends.alter import IndexPart
 from deebase._engine.core import Core
+from deebase._engine.executor import Executor
+from deebase._engine.reading_executor import DB
 from deebase._files.options import ImportOptions
 from deebase._files.reports import ImportReport
 from deebase._pictures.diagram import Diagram
 from deebase._pictures.notebook import Rows
+from deebase._schema.database_size import DatabaseSize
 from deebase._sql.json_paths.json_parts import JsonPart, JsonValue
 from deebase._tables.accessors import DC, Row
 from deebase._tables.bulk import Records
 from deebase._tables.definitions import Classes
+from deebase._tables.described_columns import Column
 from deebase._tables.foreign_keys.relations import Columns
 from deebase._tables.page import Page
 from deebase._tables.query import R
@@ -33,7 +39,6 @@ from deebase._tables.readable import D, V
 from deebase._tables.schema_editor import H, TransformOptions
 from deebase._tables.search import Hit, T
 from deebase._tables.table import Conflict
-from deebase.database import ReadOnlyBlock
 from deebase.migrations.check.trial_run import Finding
 from deebase.migrations.compare.changes import Difference
 from deebase.migrations.compare.models import Models
@@ -79,6 +84,7 @@ class Query(Sequence[R]):
         format: Literal["csv", "tsv", "json", "ndjson", "parquet", "xlsx"] | None = None,
         delimiter: str | None = None,
         overwrite: bool = False,
+        escape_formulas: bool = False,
         progress: Callable[[int], object] | None = None,
     ) -> int: ...
     def first(self) -> R | None: ...
@@ -169,7 +175,11 @@ class Readable(Generic[R]):
     def columns(self) -> tuple[str, ...]: ...
     @property
     def pks(self) -> tuple[str, ...]: ...
+    @property
+    def searchable(self) -> tuple[str, ...]: ...
+    def describe(self, *names: str) -> tuple[Column, ...]: ...
     def dataclass(self) -> type[Any]: ...
+    def transaction(self) -> Transaction: ...
     def __getitem__(self, pk: Any) -> R: ...
     @overload
     def get(self, pk: Any, /, *, for_update: bool = False) -> R: ...
@@ -222,6 +232,7 @@ class Readable(Generic[R]):
         format: Literal["csv", "tsv", "json", "ndjson", "parquet", "xlsx"] | None = None,
         delimiter: str | None = None,
         overwrite: bool = False,
+        escape_formulas: bool = False,
         progress: Callable[[int], object] | None = None,
         **selection: Any,
     ) -> int: ...
@@ -463,6 +474,13 @@ class Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None: ...
 
+class ReadOnlyBlock(Generic[DB]):
+    def __init__(self, executor: Executor, opened: Callable[[], AbstractAsyncContextManager[DB]]) -> None: ...
+    def __enter__(self) -> DB: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
 class Migrator:
     def __init__(
         self,
@@ -546,6 +564,8 @@ class Database:
     @property
     def engine(self) -> AsyncEngine: ...
     @property
+    def dialect(self) -> Dialect: ...
+    @property
     def metadata(self) -> sa.MetaData: ...
     @property
     def migrate(self) -> Migrator: ...
@@ -570,7 +590,7 @@ class Database:
     ) -> Transaction: ...
     def read_only(
         self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1000000
-    ) -> ReadOnlyBlock: ...
+    ) -> ReadOnlyBlock[Database]: ...
     def retry(
         self,
         work: Callable[[], T],
@@ -644,6 +664,7 @@ class Database:
     ) -> list[Table[Any]]: ...
     def create_from_sql(self, *objects: SchemaSQL, dialect: str | None = None, if_not_exists: bool = False) -> None: ...
     def diagram(self, *, views: bool = False) -> Diagram: ...
+    def size(self) -> DatabaseSize: ...
     def dataclasses(self) -> dict[str, type[Any]]: ...
     def import_file(
         self,

@@ -598,3 +598,35 @@ async def test_any_names_of_columns(db: Database, tmp_path: Path, form: str) -> 
     await table.export_file(tmp_path / f"out.{form}")
     await table.drop()
     assert await (await db.import_file(tmp_path / f"out.{form}"))() == [{"id": 1, **record}]
+
+
+async def test_texts_that_spreadsheets_would_run_are_written_so_that_they_do_not(db: Database) -> None:
+    await db.q('CREATE TABLE "=cell" (id INTEGER PRIMARY KEY, "+name" TEXT, n INTEGER)')
+    await db.reflect()
+    texts = [
+        "=1+1",
+        "+cmd|'x'!A",
+        "-2+3",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "\uff1d1",
+        "-5",
+        "+41.5e3",
+        "a=1",
+        "",
+        "'x",
+    ]
+    cells = db.t["=cell"]
+    await cells.insert_all([{"id": n, "+name": text, "n": -n} for n, text in enumerate(texts)])
+    for form, delimiter in (("csv", ","), ("tsv", "\t")):
+        file = io.StringIO()
+        await cells.export_file(file, format=form, order_by="id", escape_formulas=True)  # type: ignore[arg-type]
+        rows = list(csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=delimiter))
+        assert rows[0] == ["id", "'+name", "n"]
+        assert [row[1] for row in rows[1:]] == [*[f"'{text}" for text in texts[:8]], *texts[8:]]
+        assert [row[2] for row in rows[1:]] == [str(-n) for n in range(len(texts))]
+    plain = io.StringIO()
+    await cells.export_file(plain, format="csv", order_by="id")
+    assert "\n0,=1+1,0\n" in plain.getvalue()

@@ -120,7 +120,7 @@ CASES: dict[str, list[Case]] = {
 NO_CHANGE = {
     "Database": {
         *["bind", "close", "dataclasses", "diagram", "engine", "item", "metadata", "migrate", "retry", "sql", "stream"],
-        *["read_only", "sync"],
+        *["dialect", "read_only", "size", "sync"],
         *["t", "transaction", "v"],
     },
     "Table": {
@@ -138,7 +138,19 @@ NO_CHANGE = {
             "insert_all",
         ],
         *["lookup", "name", "page", "pks", "rows_as", "sa_table", "schema", "transform_sql", "truncate", "update"],
-        *["schema_editor", "search", "table_exists", "avg", "group", "max", "min", "sum", "values"],
+        *[
+            "schema_editor",
+            "search",
+            "table_exists",
+            "describe",
+            "transaction",
+            "avg",
+            "group",
+            "max",
+            "min",
+            "sum",
+            "values",
+        ],
         *["update_all", "update_where", "upsert", "upsert_all", "with_children", "with_parents", "xtra", "row"],
         *["children", "json", "with_related"],
     },
@@ -157,7 +169,21 @@ NO_CHANGE = {
             "pks",
             "refresh",
         ],
-        *["rows_as", "sa_table", "table_exists", "xtra", "avg", "group", "json", "max", "min", "sum", "values"],
+        *[
+            "rows_as",
+            "sa_table",
+            "table_exists",
+            "describe",
+            "transaction",
+            "xtra",
+            "avg",
+            "group",
+            "json",
+            "max",
+            "min",
+            "sum",
+            "values",
+        ],
     },
 }
 ALL = [pytest.param(case, id=f"{name}-{n}") for name, cases in CASES.items() for n, case in enumerate(cases)]

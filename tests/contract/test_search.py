@@ -96,6 +96,7 @@ async def test_weights_order_the_hits_and_snippets_are_safe_html(db: Database) -
     assert [hit.row.id for hit in hits] == [2, 1]
     assert hits[1].snippet == "<mark>needle</mark> and &lt;b&gt;more&lt;/b&gt;"
     await articles.enable_search("title", "body", weights={"body": 10})
+    assert articles.searchable == ("title", "body")
     assert [row.id for row in await articles.search("needle", rows=True)] == [1, 2]
 
 

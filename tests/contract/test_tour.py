@@ -45,6 +45,16 @@ def test_the_tour_says_the_same_on_both_databases(postgres_url: str) -> None:
     assert on_postgres.output.startswith("Database: <Database postgresql")
 
 
+def test_the_tour_keeps_its_tables_in_a_new_file(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.db"
+    assert f"deebase studio {kept}" in run("tour", "--keep", str(kept)).output
+    assert ask(str(kept), "SELECT count(*) AS n FROM flight") == [{"n": 3144}]
+    again = run("tour", "--keep", str(kept))
+    assert again.exit_code == 2
+    assert "exists already" in again.output
+    assert run("tour", "--keep", str(tmp_path / "x.db"), "--url", "y.db").exit_code == 2
+
+
 def test_the_tour_drops_its_tables_and_can_be_run_again(tmp_path: Path) -> None:
     url = str(tmp_path / "mine.db")
     assert body(run("tour", "--url", url)) == body(run("tour", "--url", url))

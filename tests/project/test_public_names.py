@@ -18,9 +18,11 @@ from deebase import errors
 
 NAMES = {
     "Check",
+    "Column",
     "ColumnName",
     "Computed",
     "Database",
+    "DatabaseSize",
     "Default",
     "Digits",
     "ForeignKey",
@@ -41,6 +43,7 @@ NAMES = {
     "SearchQuery",
     "Hit",
     "Table",
+    "TableSize",
     "Text",
     "Transaction",
     "TransformPlan",

@@ -176,6 +176,15 @@ def test_names_are_texts_and_nothing_else(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+def test_a_picture_with_links_has_no_style_of_its_own(name: str) -> None:
+    picture = svg([box(name, "id"), box("child", "id")], [], {name: '/table/?a=1&b="2"'})
+    root = ElementTree.fromstring(picture)
+    (link,) = [element for element in root.iter() if element.tag.endswith("}a")]
+    assert link.get("href") == '/table/?a=1&b="2"'
+    assert not [element for element in root.iter() if element.tag.endswith("}style") or element.get("style")]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
 def test_mermaid_and_graphviz_see_one_name(name: str) -> None:
     tables = [box(name, name, "id"), box("child", "id", name)]
     links = [link("child", name, name, name)]

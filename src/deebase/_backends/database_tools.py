@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -17,6 +17,8 @@ from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScri
 from deebase._model.facts import TableInfo
 from deebase.errors import InvalidOperationError
 
+#: The number of rows and the bytes of a table, each None if the database does not know it.
+Estimate: TypeAlias = tuple[int | None, int | None]
 Severity = Literal["error", "warning", "advice"]
 
 
@@ -139,6 +141,14 @@ class DatabaseTools(Protocol):
 
     def size_bytes(self) -> Awaitable[int]:
         """Return the size of the database."""
+        ...
+
+    def table_estimates(self, quoted_names: Sequence[str]) -> Awaitable[Mapping[str, Estimate]]:
+        """Return what the database knows of tables without reading them, by their quoted names.
+
+        Returns:
+            The number of rows and the bytes of each; None for what it does not know, and no item for other tables.
+        """
         ...
 
     def vacuum(self, *, full: bool) -> str:

@@ -11,6 +11,7 @@ import io
 import json
 import lzma
 import os
+import re
 import sys
 import tempfile
 import zipfile
@@ -29,6 +30,7 @@ from deebase._files.formats import (
     checked_delimiter,
     checked_format,
     field_writer,
+    inert,
     parse_name,
 )
 from deebase._files.parquet import ParquetWriter
@@ -41,6 +43,7 @@ from deebase.types import must_be_flags
 OPERATION = "export_file"
 #: Rows that are written, and reported, at once.
 PIECE_ROWS = 500
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 class Export:
@@ -52,12 +55,16 @@ class Export:
         delimiter: of a delimited file.
         overwrite: replace an existing file.
         table: what is exported, for messages and the member of an archive.
+        escape_formulas: write texts of a delimited file so that no spreadsheet runs them.
     """
 
-    def __init__(self, target: Any, *, format: Any, delimiter: Any, overwrite: bool, table: str) -> None:
+    def __init__(
+        self, target: Any, *, format: Any, delimiter: Any, overwrite: bool, table: str, escape_formulas: bool = False
+    ) -> None:
         self._target = target
         must_be_flags(overwrite=overwrite)
         self._overwrite = overwrite
+        self._escapes = escape_formulas
         known = checked_format(format)
         name = _name_of(target)
         parts = parse_name(name) if name is not None else None
@@ -139,7 +146,7 @@ class Export:
         written = {name: written_by_column(sa_type) for name, sa_type in columns.items()}
         kinds = {name: kind for name, kind in written.items() if kind is not None}
         if self._format in ("csv", "tsv"):
-            return _Delimited(list(columns), self._delimiter, kinds)
+            return _Delimited(list(columns), self._delimiter, kinds, escapes=self._escapes)
         return _Json(kinds, lines=self._format == "ndjson")
 
     # -- where to ------------------------------------------------------------------------------
@@ -255,11 +262,17 @@ def _exists(path: Path) -> InvalidOperationError:
 class _Delimited:
     """Fields in quotes where they need them; NULL is an empty field, an empty text a field of two quotes."""
 
-    def __init__(self, columns: Sequence[str], delimiter: str, kinds: Mapping[str, ColumnType[Any]]) -> None:
+    def __init__(
+        self, columns: Sequence[str], delimiter: str, kinds: Mapping[str, ColumnType[Any]], *, escapes: bool
+    ) -> None:
         self._columns = columns
         self._delimiter = delimiter
         self._texts = {name: kind.format for name, kind in kinds.items()}
-        self._field = field_writer(delimiter)
+        self._quoted = field_writer(delimiter)
+        self._field = self._inert if escapes else self._quoted
+
+    def _inert(self, text: str) -> str:
+        return self._quoted(text if _is_number(text) else inert(text))
 
     def _line(self, fields: list[str]) -> str:
         return f"{self._delimiter.join(fields)}\n"
@@ -280,6 +293,11 @@ class _Delimited:
 
     def end(self, count: int) -> str:
         return ""
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is a plain number, which a spreadsheet may read although it begins with a sign."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 class _Json:

@@ -59,6 +59,15 @@ def field_writer(delimiter: str) -> Callable[[str], str]:
     return write
 
 
+#: What spreadsheets take for the beginning of a formula, which may start programs and send values to a server.
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+
+
+def inert(text: str) -> str:
+    """Return a text that no spreadsheet runs as a formula: an apostrophe precedes one that could be."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
 class FileName(NamedTuple):
     """The parts of a file name: its stem, and the format and packing of its suffixes."""
 

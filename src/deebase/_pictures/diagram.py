@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy.engine import Dialect
 
 from deebase._pictures import text_formats as texts
 from deebase._pictures.boxes import boxes_of, links_of
-from deebase._pictures.svg import svg
+from deebase._pictures.svg import STYLE, svg
 from deebase._rows.model import TableModel
 
 
@@ -41,6 +41,30 @@ class Diagram:
     def svg(self) -> str:
         """An SVG picture, drawn without any other program."""
         return svg(self._boxes, self._links)
+
+    def linked(self, addresses: Mapping[str, str]) -> str:
+        """Return the SVG picture with links, for a page of a program.
+
+        Args:
+            addresses: by table, the URL that a click on it leads to.
+
+        Returns:
+            The ``<svg>``. It has no style of its own, which a strict content security policy refuses: ``style`` goes
+            into a style sheet of the page.
+
+        Example:
+            ```python
+            drawn = db.diagram()
+            picture = drawn.linked({"user": "/tables/user"})
+            css = drawn.style
+            ```
+        """
+        return svg(self._boxes, self._links, addresses)
+
+    @property
+    def style(self) -> str:
+        """The CSS of the picture, which ``svg`` includes and ``linked`` does not."""
+        return STYLE
 
     def _repr_svg_(self) -> str:
         return self.svg

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from deebase._pictures.boxes import Box, Line, Link, columns_wide, shortened, visible
@@ -18,7 +18,7 @@ PADDING = 12.0
 NAME_COLUMNS, TYPE_COLUMNS = 34, 24
 _CORNER = 6.0
 
-_STYLE = """
+STYLE = """
 .deebase { --paper: #ffffff; --ink: #1f2933; --soft: #64707d; --head: #e8eef7; --line: #7b8794; --edge: #3f6fb5;
   font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 12px }
 @media (prefers-color-scheme: dark) { .deebase { --paper: #1b1f27; --ink: #e4e8ee; --soft: #9aa5b4;
@@ -30,8 +30,14 @@ _STYLE = """
 """
 
 
-def svg(boxes: Sequence[Box], links: Sequence[Link]) -> str:
-    """Return the SVG picture of boxes and the links between them."""
+def svg(boxes: Sequence[Box], links: Sequence[Link], addresses: Mapping[str, str] | None = None) -> str:
+    """Return the SVG picture of boxes and the links between them.
+
+    Args:
+        boxes: the tables.
+        links: their foreign keys.
+        addresses: by table, where a click on it leads; the picture then has no style of its own.
+    """
     known = {box.name: box for box in boxes}
     edges = [
         Edge(
@@ -44,11 +50,15 @@ def svg(boxes: Sequence[Box], links: Sequence[Link]) -> str:
     ]
     layout = arranged({box.name: _size(box) for box in boxes}, edges)
     parts = [_edge(path, link) for path, link in zip(layout.paths, links, strict=True)]
-    parts += [_box(box, layout.slots[box.name].x, layout.slots[box.name].y) for box in boxes]
+    for box in boxes:
+        drawn = _box(box, layout.slots[box.name].x, layout.slots[box.name].y)
+        address = (addresses or {}).get(box.name)
+        parts.append(drawn if address is None else f'<a href="{html.escape(address)}">{drawn}</a>')
+    style = f"<style>{STYLE}</style>" if addresses is None else ""
     width, height = round(layout.width), round(layout.height)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="deebase" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" role="img" aria-label="{len(boxes)} tables"><style>{_STYLE}</style>{"".join(parts)}</svg>'
+        f'height="{height}" role="img" aria-label="{len(boxes)} tables">{style}{"".join(parts)}</svg>'
     )
 
 

@@ -249,6 +249,7 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
         format: Literal["csv", "tsv", "json", "ndjson", "parquet", "xlsx"] | None = None,
         delimiter: str | None = None,
         overwrite: bool = False,
+        escape_formulas: bool = False,
         progress: Callable[[int], object] | None = None,
     ) -> int:
         """Write the rows to a CSV, TSV, JSON, NDJSON, Parquet or Excel file, which is complete or absent.
@@ -259,6 +260,8 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
             format: by default, what the name of the file says.
             delimiter: between fields; a comma, or a tab for TSV, by default.
             overwrite: replace an existing file.
+            escape_formulas: in a CSV or TSV file, write an apostrophe before texts that spreadsheets run as formulas:
+                those that begin with ``=``, ``+``, ``-``, ``@``, a tab or the end of a line. Numbers stay.
             progress: called from time to time with the number of rows.
 
         Returns:
@@ -279,7 +282,14 @@ class Query(Coroutine[Any, Any, list[R]], Generic[R]):
 
         model, chosen = self._source.model, self._selection
         chosen.refuse("export", "select=[...] names the columns, those of the key among them", "with_pk")
-        file = Export(target, format=format, delimiter=delimiter, overwrite=overwrite, table=model.sa_table.name)
+        file = Export(
+            target,
+            format=format,
+            delimiter=delimiter,
+            overwrite=overwrite,
+            table=model.sa_table.name,
+            escape_formulas=escape_formulas,
+        )
         order = list(model.pks) if chosen.order_by is None and not chosen.distinct else chosen.order_by
         rows = Query[dict[str, Any]](self._source.with_rows(dict), self._where, chosen._replace(order_by=order))
         model, names, titles, _ = self._reading

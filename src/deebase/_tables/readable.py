@@ -9,6 +9,7 @@ from io import TextIOBase
 from typing import IO, TYPE_CHECKING, Any, Generic, Literal, Never, TypeVar, overload
 
 from deebase._engine.context import TableContext, conditions
+from deebase._engine.transaction import Transaction
 from deebase._model.native_annotations import annotations_of
 from deebase._pictures.notebook import table_html
 from deebase._rows.advice import refuse_attribute
@@ -16,6 +17,7 @@ from deebase._rows.makers import dataclass_of
 from deebase._sql import statements
 from deebase._sql.json_paths.json_parts import related_part
 from deebase._sql.queries.aggregates import Aggregate
+from deebase._tables.described_columns import Column, described
 from deebase._tables.page import Page
 from deebase._tables.queries.grouped import GroupOptions, aggregate, extreme, group
 from deebase._tables.queries.grouped import values as distinct_values
@@ -125,6 +127,28 @@ class Readable(Generic[R]):
         """Names of the key columns."""
         return self._model.pks
 
+    @property
+    def searchable(self) -> tuple[str, ...]:
+        """Names of the columns that ``search`` looks into; empty if there is no search, as for views."""
+        facts = self._source.catalog.facts(self._model.name)
+        return () if facts is None or facts.search is None else facts.search.search.columns
+
+    def describe(self, *names: str) -> tuple[Column, ...]:
+        """Return what is known of each column: its type, its limits, its default and what it refers to.
+
+        Args:
+            *names: columns, and paths to those of related rows; all columns of the table if none is given.
+
+        Raises:
+            SchemaError: a name is not a column.
+
+        Example:
+            ```python
+            required = [column.name for column in users.describe() if not column.optional]
+            ```
+        """
+        return described(self._source, names)
+
     def dataclass(self) -> type[Any]:
         """Return the dataclass of the rows, created at the first call; handles return its instances from then on.
 
@@ -146,6 +170,18 @@ class Readable(Generic[R]):
             hints = annotations_of(model, catalog.facts(model.name), self._source.dialect)
             catalog.set_row_type(model, dataclass_of(model, hints))
         return model.row_type
+
+    def transaction(self) -> Transaction:
+        """Open a transaction of the table's database, as ``db.transaction()`` does.
+
+        Example:
+            ```python
+            async with users.transaction():
+                row = await users.get(1, for_update=True)
+                await users.update(pk=1, age=row["age"] + 1)
+            ```
+        """
+        return self._executor.transaction()
 
     # -- by key --------------------------------------------------------------------------------
 
@@ -386,6 +422,7 @@ class Readable(Generic[R]):
         format: Literal["csv", "tsv", "json", "ndjson", "parquet", "xlsx"] | None = None,
         delimiter: str | None = None,
         overwrite: bool = False,
+        escape_formulas: bool = False,
         progress: Callable[[int], object] | None = None,
         **selection: Any,
     ) -> int:
@@ -397,6 +434,7 @@ class Readable(Generic[R]):
             format: as in ``Query.export``.
             delimiter: as in ``Query.export``.
             overwrite: as in ``Query.export``.
+            escape_formulas: as in ``Query.export``.
             progress: as in ``Query.export``.
             **selection: conditions by column, and options such as ``order_by``, as in a call of the table.
 
@@ -406,7 +444,14 @@ class Readable(Generic[R]):
             ```
         """
         rows = self._selecting(conditions_, selection)
-        return await rows.export(target, format=format, delimiter=delimiter, overwrite=overwrite, progress=progress)
+        return await rows.export(
+            target,
+            format=format,
+            delimiter=delimiter,
+            overwrite=overwrite,
+            escape_formulas=escape_formulas,
+            progress=progress,
+        )
 
     async def page(self, /, *conditions_: Any, size: int = 50, after: str | None = None, **selection: Any) -> Page[R]:
         """Return a page of rows, which costs the same for any number of rows; see ``Query.page``.

@@ -24,6 +24,17 @@ class NoLiteral(Exception):
     """The SQL is more than a literal."""
 
 
+def default_sql(column: sa.Column[Any]) -> str | None:
+    """Return the DEFAULT clause of a column that a class declares as SQL; None for none."""
+    clause: Any = column.server_default
+    if not isinstance(clause, sa.DefaultClause):
+        return None
+    argument: Any = clause.arg
+    text = str(getattr(argument, "text", argument))
+    # In sa.text a colon before a word has a backslash, or it would be a parameter.
+    return re.sub(r"\\:(?=\w)", ":", text) if isinstance(argument, sa.TextClause) else text
+
+
 def value_of(sql: str, kind: sa.types.TypeEngine[Any]) -> Any:
     """Return the value of a literal as the column has it; None for NULL.
 

@@ -21,7 +21,6 @@ from deebase.errors import ConnectionError, TableNotFoundError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Dialect
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from deebase._backends.database_tools import DatabaseTools
     from deebase._tables.table import Table
@@ -144,21 +143,24 @@ class Session:
     @property
     def dialect(self) -> Dialect:
         """SQLAlchemy's dialect of the database."""
-        return self.run(_engine(self.db)).dialect
+        return self.db.dialect
 
     @property
     def url(self) -> URL:
         """The URL of the database."""
-        return self.run(_engine(self.db)).url
+        from deebase._engine.core import core_of
+
+        return core_of(self.db).settings.sa_url
 
 
 @contextmanager
-def session(*, creates: bool = False, reflects: bool = True) -> Generator[Session]:
+def session(*, creates: bool = False, reflects: bool = True, read_only: bool = False) -> Generator[Session]:
     """Open the database of the command, and close it at the end.
 
     Args:
         creates: a missing SQLite file is created; else it is an error.
         reflects: its tables are reflected first.
+        read_only: every change is refused.
 
     Raises:
         Refusal: no database is named.
@@ -166,7 +168,7 @@ def session(*, creates: bool = False, reflects: bool = True) -> Generator[Sessio
     """
     url = database_url()
     with asyncio.Runner() as runner:
-        db, new = runner.run(_opened(url, creates, reflects))
+        db, new = runner.run(_opened(url, creates, reflects, read_only))
         try:
             yield Session(runner, db, new=new)
         finally:
@@ -188,20 +190,24 @@ def database_url() -> str:
     return url
 
 
-def database_at(url: str, **pragmas: object) -> Database:
+def database_at(url: str, *, read_only: bool = False, **pragmas: object) -> Database:
     """Return a database with the options of the command and, for a SQLite file, the functions of the project.
+
+    Args:
+        url: of the database.
+        read_only: every change is refused.
+        **pragmas: settings of SQLite.
 
     Raises:
         ConfigurationError: the setting ``additions`` names a module that does not exist.
     """
-    from deebase._engine.core import core_of
     from deebase._sqltext.capabilities import capabilities_of
     from deebase.database import Database
 
     given = {**pragmas, **invocation().pragmas}
-    db = Database(url, pragmas=given)
-    if capabilities_of(core_of(db).dialect).is_one_file and (added := _additions()):
-        return Database(url, pragmas=given, **added)
+    db = Database(url, pragmas=given, read_only=read_only)
+    if capabilities_of(db.dialect).is_one_file and (added := _additions()):
+        return Database(url, pragmas=given, read_only=read_only, **added)
     return db
 
 
@@ -241,12 +247,13 @@ def is_own(name: str) -> bool:
     return name.startswith(OWN_TABLES)
 
 
-async def _opened(url: str, creates: bool, reflects: bool) -> tuple[Database, bool]:
+async def _opened(url: str, creates: bool, reflects: bool, read_only: bool) -> tuple[Database, bool]:
+    from deebase._engine.core import core_of
     from deebase._sqltext.capabilities import capabilities_of
 
-    db = database_at(url)
-    is_file = capabilities_of(db.engine.dialect).is_one_file
-    missing = _missing_file(db.engine.url) if is_file else None
+    db = database_at(url, read_only=read_only)
+    is_file = capabilities_of(db.dialect).is_one_file
+    missing = _missing_file(core_of(db).settings.sa_url) if is_file else None
     if missing is not None:
         await db.close()
         if not creates:
@@ -260,7 +267,7 @@ async def _opened(url: str, creates: bool, reflects: bool) -> tuple[Database, bo
     elif is_file:
         # The file keeps its journal mode: looking at it is not a change.
         await db.close()
-        db = database_at(url, journal_mode=None)
+        db = database_at(url, read_only=read_only, journal_mode=None)
     if reflects:
         try:
             await db.reflect()
@@ -282,11 +289,6 @@ def _has_directory(path: str) -> bool:
 
 async def _awaited(work: Awaitable[T]) -> T:
     return await work
-
-
-async def _engine(db: Database) -> AsyncEngine:
-    # The engine is that of the running event loop.
-    return db.engine
 
 
 def _unknown(kind: str, name: str, known: list[str], *, also: bool) -> TableNotFoundError:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.copy_forms import Access as CopyAccess
-from deebase._backends.database_tools import Access, Diagnosis, refused_backup, require_header
+from deebase._backends.database_tools import Access, Diagnosis, Estimate, refused_backup, require_header
 from deebase._backends.postgres.copying.copy_source import PostgresSource
 from deebase._backends.postgres.copying.copy_target import PostgresTarget
 from deebase._backends.postgres.copying.rows import PostgresRows
@@ -85,6 +85,12 @@ _UNCHECKED_CONSTRAINTS = """
     SELECT quote_ident(conname), conrelid::regclass::text FROM pg_constraint WHERE NOT convalidated AND conrelid <> 0
 """
 
+#: The estimate is -1 for a table that was never analyzed.
+_ESTIMATES = """
+    SELECT asked.name, c.reltuples, pg_total_relation_size(c.oid)
+    FROM unnest($1::text[]) AS asked(name) JOIN pg_class AS c ON c.oid = to_regclass(asked.name)
+"""
+
 
 class PostgresTools:
     """``DatabaseTools`` for PostgreSQL."""
@@ -127,6 +133,11 @@ class PostgresTools:
     async def size_bytes(self) -> int:
         """Return the size of the database on the server."""
         return int(await self._one("SELECT pg_database_size(current_database())"))
+
+    async def table_estimates(self, quoted_names: Sequence[str]) -> dict[str, Estimate]:
+        """Return the number of rows that the planner estimates, and the size of each table on the disk."""
+        rows = await self._access.read(_ESTIMATES, [list(quoted_names)])
+        return {name: (None if number < 0 else int(number), int(size)) for name, number, size in rows}
 
     def vacuum(self, *, full: bool) -> str:
         """Return VACUUM, which collects statistics, too."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from deebase._backends.copy_forms import Access as CopyAccess
-from deebase._backends.database_tools import Access, Diagnosis, FileCopies, require_header
+from deebase._backends.database_tools import Access, Diagnosis, Estimate, FileCopies, require_header
 from deebase._backends.schema_script import Recreation, SchemaObject, SchemaScript
 from deebase._backends.sqlite.copying.backup_files import copy_in, copy_out, require_sound
 from deebase._backends.sqlite.copying.copy_source import SqliteSource
@@ -71,6 +71,17 @@ class SqliteTools:
     async def size_bytes(self) -> int:
         """Return the size of the database file."""
         return int(await self._one("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"))
+
+    async def table_estimates(self, quoted_names: Sequence[str]) -> dict[str, Estimate]:
+        """Return the number of rows that ANALYZE has seen."""
+        if not await self._access.read("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'", []):
+            return {}
+        rows = await self._access.read("SELECT tbl, CAST(stat AS INTEGER) FROM sqlite_stat1", [])
+        found = {self._quoted(str(name)): (int(number), None) for name, number in rows if number is not None}
+        return {name: found[name] for name in quoted_names if name in found}
+
+    def _quoted(self, name: str) -> str:
+        return self._access.url.get_dialect()().identifier_preparer.quote(name)
 
     def vacuum(self, *, full: bool) -> str:
         """Return VACUUM, which rewrites the whole file."""

@@ -22,7 +22,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from deebase.cli.frame import Command
+from deebase.cli.frame import Command, Refusal
 from deebase.cli.resources import resource
 from deebase.errors import IntegrityError, TableExistsError
 
@@ -36,12 +36,22 @@ _NEXT = """\
 
 @click.command(cls=Command, example="deebase tour")
 @click.option("--url", help="Path or URL of the database; a temporary SQLite file by default.")
-def tour(url: str | None) -> None:
+@click.option(
+    "--keep", type=click.Path(dir_okay=False, path_type=Path), help="Keep the tables in this new SQLite file."
+)
+def tour(url: str | None, keep: Path | None) -> None:
     """Show what DeeBase does, on real data.
 
     Creates four tables, loads 4,584 rows, reads and changes them, and drops the tables again.
     """
     page = Page(Console(highlight=False))
+    if keep is not None:
+        if url is not None:
+            raise Refusal("Pass either --url or --keep: the tables of --keep are in a new file.")
+        if keep.exists():
+            raise Refusal(f"{keep} exists already: name a new file.")
+        asyncio.run(_tour(page, keep, str(keep), keep=True))
+        return
     if url is not None:
         asyncio.run(_tour(page, url, None))
         return
@@ -62,13 +72,14 @@ def load_tour() -> ModuleType:
     return module
 
 
-async def _tour(page: Page, target: str | Path, shown: str | None) -> None:
+async def _tour(page: Page, target: str | Path, shown: str | None, *, keep: bool = False) -> None:
     """Walk through the steps on one database.
 
     Args:
         page: prints them.
         target: path or URL of the database.
         shown: what the first line calls the database; None for its repr, which hides the password.
+        keep: leave the tables at the end.
     """
     from deebase.database import Database
 
@@ -76,7 +87,7 @@ async def _tour(page: Page, target: str | Path, shown: str | None) -> None:
     async with Database(target) as db:
         page.line(f"Database: {shown or repr(db)}")
         try:
-            await tour.walk(db, page.step)
+            await tour.walk(db, page.step, keep=keep)
         except TableExistsError as error:
             raise click.ClickException(
                 f"{error.message}; the tour makes the tables airline, airport, plane and flight: "
@@ -84,6 +95,8 @@ async def _tour(page: Page, target: str | Path, shown: str | None) -> None:
             ) from error
     page.heading("What next")
     page.line("")
+    if keep:
+        page.line(f"    deebase studio {target}")
     page.line(_NEXT)
 
 

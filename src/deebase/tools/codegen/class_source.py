@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -21,7 +20,7 @@ from deebase._rows.field_columns import attribute_names, is_attribute
 from deebase._rows.model import ForeignKeyModel, TableModel
 from deebase._sqltext.type_names import same_type
 from deebase._types.decimals import ExactNumber
-from deebase._types.default_values import NoLiteral, value_of
+from deebase._types.default_values import NoLiteral, default_sql, value_of
 from deebase._types.documents import ANY_DOCUMENT, JSON
 from deebase._types.number import Integer
 from deebase._types.registry import column_type
@@ -185,15 +184,8 @@ class TableReader:
         self.notes.append(f"the default of {name}, {self._default_sql(name)}")
 
     def _default_sql(self, name: str) -> str | None:
-        if name in self._facts:
-            return self._facts[name].default
-        clause: Any = self.model.columns[name].sa_column.server_default
-        if not isinstance(clause, sa.DefaultClause):
-            return None
-        argument: Any = clause.arg
-        text = str(getattr(argument, "text", argument))
-        # In sa.text a colon before a word has a backslash, or it would be a parameter.
-        return re.sub(r"\\:(?=\w)", ":", text) if isinstance(argument, sa.TextClause) else text
+        facts = self._facts.get(name)
+        return default_sql(self.model.columns[name].sa_column) if facts is None else facts.default
 
     def _compare_types(self, columns: tuple[ColumnSpec, ...]) -> None:
         """Note where the table that is made will differ."""

@@ -1,0 +1,56 @@
+"""`deebase serve`: a JSON API from the tables of a database, with the studio."""
+
+from __future__ import annotations
+
+import click
+
+from deebase.cli.exposure import exposed
+from deebase.cli.frame import Command, Refusal
+from deebase.cli.invocation import database_options, invocation, say
+from deebase.cli.session import session
+
+
+@click.command(cls=Command, example="deebase serve app.db --write post")
+@click.argument("database", metavar="[FILE|URL]", required=False)
+@click.option("--table", "tables", multiple=True, help="Serve this table or view; all of them by default.")
+@click.option(
+    "--write", "writable", multiple=True, help="Let rows of these tables be added, changed and deleted: post,author."
+)
+@click.option("--read-only", is_flag=True, help="Only read, which is the default; refuses --write.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port on this machine; a free one by default."
+)
+@click.option("--token", envvar="DEEBASE_TOKEN", help="The token that programs send; a new one by default.")
+@database_options
+def serve(
+    database: str | None,
+    tables: tuple[str, ...],
+    writable: tuple[str, ...],
+    read_only: bool,
+    port: int,
+    token: str | None,
+) -> None:
+    """Serve a database as a JSON API on this machine, with the studio.
+
+    Prints the addresses and a token, and serves them until Ctrl+C. Nothing can be written unless tables are named.
+    """
+    named = [name for given in writable for name in given.split(",") if name]
+    if read_only and named:
+        raise Refusal("--read-only and --write exclude each other")
+    from deebase.web import require_extra
+
+    require_extra()
+    from deebase.web._rest.local_server import PREFIX, serve_database
+
+    if database is not None:
+        invocation().url = database
+    with session(read_only=not named) as s:
+        title = repr(s.db).removeprefix("<Database ").removesuffix(">")
+
+        def announce(address: str, used: str) -> None:
+            say(f"The studio of {title} is at {address}/?token={used} (Ctrl+C ends it).")
+            say(f"The API is at {address}{PREFIX}:")
+            say(f'  curl -H "Authorization: Bearer {used}" {address}{PREFIX}/openapi.json')
+
+        access = exposed(s, tables, named)
+        s.run(serve_database(s.db, access, title=title, port=port, announce=announce, token=token))

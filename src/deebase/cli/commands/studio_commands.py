@@ -1,0 +1,37 @@
+"""`deebase studio`: look at a database in the browser."""
+
+from __future__ import annotations
+
+import click
+
+from deebase.cli.frame import Command
+from deebase.cli.invocation import database_options, invocation, say
+from deebase.cli.session import session
+
+
+@click.command(cls=Command, example="deebase studio app.db")
+@click.argument("database", metavar="[FILE|URL]", required=False)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port on this machine; a free one by default."
+)
+@click.option("--no-open", is_flag=True, help="Do not open a browser.")
+@database_options
+def studio(database: str | None, port: int, no_open: bool) -> None:
+    """Look at a database in the browser.
+
+    Prints an address of this machine with a token, and serves it until Ctrl+C. The pages only read.
+    """
+    from deebase.web import require_extra
+
+    require_extra()
+    from deebase.web._studio.launch import serve
+
+    if database is not None:
+        invocation().url = database
+    with session(read_only=True) as s:
+        title = repr(s.db).removeprefix("<Database ").removesuffix(">")
+
+        def announce(address: str) -> None:
+            say(f"The studio of {title} is at {address} (Ctrl+C ends it).")
+
+        s.run(serve(s.db, title=title, port=port, opens=not no_open, announce=announce))

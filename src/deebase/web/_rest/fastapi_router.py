@@ -1,0 +1,133 @@
+"""The JSON API of one table as a router of FastAPI, which has it in its own OpenAPI document."""
+
+from __future__ import annotations
+
+# A scope may be anything, and pyright calls what isinstance has narrowed unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from deebase import ConfigurationError
+from deebase.web._rest.api_limits import Limits
+from deebase.web._rest.asgi_app import body_reader, guarded, query_of
+from deebase.web._rest.document_schemas import without_references
+from deebase.web._rest.exposed_table import Call, ExposedTable
+from deebase.web._rest.openapi_document import Operations, key_names
+from deebase.web.access_rules import Access, Source
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+#: Parts of an operation that FastAPI takes as arguments of a route, or of the router.
+_OF_ROUTE: Final = ("operationId", "summary", "tags")
+
+
+def router_of(
+    table: Source,
+    *,
+    scope: Callable[[Any], Any] | Mapping[str, Any] | None = None,
+    read: bool | Sequence[str] = True,
+    write: bool | Sequence[str] = (),
+    insert: bool | None = None,
+    delete: bool = False,
+    page: int = 50,
+    limits: Limits | None = None,
+    **options: Any,
+) -> APIRouter:
+    """Return the JSON API of one table as a router of FastAPI.
+
+    Args:
+        table: a handle, whose scope holds for every request.
+        scope: the columns and values of the rows that exist for a request, or a function of the request that returns
+            them. It may be async, and may raise FastAPI's HTTPException.
+        read: as in ``Access``.
+        write: as in ``Access``.
+        insert: as in ``Access``.
+        delete: as in ``Access``.
+        page: rows of a page, unless the request asks for another number.
+        limits: further limits.
+        **options: of ``APIRouter``, such as ``dependencies``; ``prefix`` and ``tags`` are the name of the table by
+            default.
+
+    Raises:
+        ConfigurationError: a name is not a column, or FastAPI is not installed.
+
+    Example:
+        ```python
+        from deebase.web import router_of
+
+        scope = lambda request: {"tenant_id": request.state.tenant}
+        api = router_of(posts, read=["id", "title"], write=["title"], scope=scope)
+        app.include_router(api, prefix="/api")
+        ```
+    """
+    try:
+        from fastapi import APIRouter
+    except ImportError as error:
+        raise ConfigurationError("router_of needs FastAPI", hint="pip install fastapi") from error
+    bounds = Limits(page=page, max_page=max(page, Limits.max_page)) if limits is None else limits
+    access = Access(read=read, write=write, scope=scope, insert=insert, delete=delete)
+    exposed = ExposedTable(table, access, bounds)
+    held = list(scope) if isinstance(scope, Mapping) else []
+    operations = Operations(exposed, table.name, _inline, has_users=callable(scope), held=held)
+    width = len(exposed.keys)
+
+    async def endpoint(request: Request) -> Response:
+        """Answer a request for the table or for one of its rows."""
+        parts = () if not request.path_params else _parts(request.scope, width)
+        base = quote(request.scope["path"]) if not parts else _base(request.scope, width)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+
+        async def answer() -> Any:
+            query = query_of(request.scope, bounds)
+            call = Call(request.method, parts, query, headers, body_reader(request.scope, request.receive), base)
+            return await exposed.answer(call, request)
+
+        reply = await guarded(answer, bounds, f"{request.method} {request.url.path}")
+        return Response(reply.body, reply.status, dict(reply.headers))
+
+    given: dict[str, Any] = {
+        "prefix": f"/{quote(table.name)}",
+        "tags": [table.name],
+        **options,
+    }
+    router = APIRouter(**given)
+    names = key_names(exposed)
+    path = "".join([f"/{{{name}}}" for name in names[:-1]]) + "".join([f"/{{{name}:path}}" for name in names[-1:]])
+    for place, made in (("", operations.of_table()), (path, operations.of_row())):
+        for method, operation in made.items():
+            extra: dict[str, Any] = {name: operation[name] for name in operation if name not in _OF_ROUTE}
+            extra["parameters"] = [*(operations.key_parameters() if place else ()), *operation["parameters"]]
+            router.add_api_route(
+                place,
+                endpoint,
+                methods=[method.upper()],
+                response_class=Response,
+                response_model=None,
+                status_code=int(next(iter(operation["responses"]))),
+                operation_id=operation["operationId"],
+                summary=operation["summary"],
+                openapi_extra=extra,
+            )
+    return router
+
+
+def _inline(_: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema to be written where it is used: the document of the application has none of ours."""
+    made: dict[str, Any] = without_references(schema)
+    return made
+
+
+def _parts(scope: Any, width: int) -> tuple[str, ...]:
+    """Return the parts of the key at the end of a path; a slash inside of one is %2F."""
+    raw: str = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+    return tuple(map(unquote, raw.split("/")[-width:]))
+
+
+def _base(scope: Any, width: int) -> str:
+    raw: str = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+    return "/".join(raw.split("/")[:-width])

@@ -1,0 +1,1 @@
+"""The studio: pages that show a database."""

@@ -1,0 +1,57 @@
+"""The page of the database: its tables and views, their sizes, and a diagram."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from deebase.web._studio.rendering import sized
+from deebase.web._studio.site import Site
+
+#: Boxes of a diagram that a page shows.
+LARGEST_DIAGRAM = 80
+
+
+class DatabasePage:
+    """Shows the tables and views of a database.
+
+    Args:
+        site: what is shown.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def tables(self, request: Request) -> Response:
+        """Show the list of tables and views, or those whose name holds a text."""
+        tables, views = self._site.names()
+        search = request.query_params.get("q", "").strip()[:100]
+        size = await self._site.size()
+        return self._site.render(
+            request,
+            "database.html",
+            search=search,
+            tables=_matching(tables, search),
+            views=_matching(views, search),
+            number=len(tables) + len(views),
+            size=size,
+            sized=sized,
+        )
+
+    async def diagram(self, request: Request) -> Response:
+        """Show the tables and their foreign keys as a picture with links."""
+        root = str(request.scope.get("root_path", "")).rstrip("/")
+        tables, _ = self._site.names()
+        picture = None
+        if len(tables) <= LARGEST_DIAGRAM:
+            addresses = {name: f"{root}{self._site.table_path(name)}" for name in tables}
+            picture = self._site.db.diagram().linked(addresses)
+        return self._site.render(request, "diagram.html", picture=picture, number=len(tables), most=LARGEST_DIAGRAM)
+
+    async def diagram_style(self, request: Request) -> Response:
+        """Send the CSS of the picture."""
+        return Response(self._site.db.diagram().style, media_type="text/css")
+
+
+def _matching(names: list[str], search: str) -> list[str]:
+    return [name for name in names if search.lower() in name.lower()]

@@ -1,0 +1,67 @@
+"""``deebase studio``: the studio on a free port of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import webbrowser
+from collections.abc import Callable
+
+import uvicorn
+
+from deebase import Database, InvalidOperationError
+from deebase.web._studio.app import studio
+
+HOST = "127.0.0.1"
+
+
+async def serve(
+    db: Database, *, title: str, port: int, opens: bool, announce: Callable[[str], None], token: str | None = None
+) -> None:
+    """Serve the studio of a database until the process is interrupted.
+
+    Args:
+        db: the database.
+        title: what the pages call it.
+        port: of this machine; 0 for a free one.
+        opens: open the address in a browser.
+        announce: is called with the address, once the server answers there.
+        token: of the address; a new one by default.
+
+    Raises:
+        InvalidOperationError: the port is in use.
+    """
+    token = token or secrets.token_urlsafe(24)
+    listening = listening_on(port)
+    # Without a log of requests: the first one holds the token.
+    config = uvicorn.Config(
+        studio(db, title=title, token=token), log_level="warning", access_log=False, server_header=False, lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
+    serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+    announce(address)
+    if opens:
+        # A browser that is not running yet may take seconds. The socket listens already.
+        await asyncio.to_thread(webbrowser.open, address)
+    await serving
+
+
+def listening_on(port: int) -> socket.socket:
+    """Return a socket that listens on a port of this machine; 0 is a free one.
+
+    Raises:
+        InvalidOperationError: the port is in use.
+    """
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+    except OSError as error:
+        listening.close()
+        raise InvalidOperationError(
+            f"port {port} cannot be used: {error.strerror}", operation="studio", hint="leave out --port for a free one"
+        ) from error
+    listening.listen(128)
+    return listening

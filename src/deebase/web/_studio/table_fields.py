@@ -1,0 +1,133 @@
+"""What the studio does with a column follows from the kind of its values."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Literal, get_args, get_origin
+
+from deebase import Column, ColumnNotFoundError, DeeBaseError, Table, ValidationError, View
+
+#: Characters of the longest value that an address holds: links repeat it.
+LONGEST = 300
+
+Handle = Table[dict[str, Any]] | View[dict[str, Any]]
+Kind = Literal["number", "text", "moment", "boolean", "choice", "document", "binary", "any"]
+#: Kinds whose values have an order, and can be grouped.
+ORDERED: frozenset[Kind] = frozenset({"number", "text", "moment", "boolean", "choice", "any"})
+
+_KINDS: tuple[tuple[type, Kind], ...] = (
+    (bool, "boolean"),
+    (int, "number"),
+    (float, "number"),
+    (Decimal, "number"),
+    (str, "text"),
+    (dt.date, "moment"),
+    (dt.time, "moment"),
+    (bytes, "binary"),
+    (dict, "document"),
+    (list, "document"),
+)
+
+
+def kind_of(column: Column) -> Kind:
+    """Return the kind of a column."""
+    if column.choices:
+        return "choice"
+    if column.type.name in ("json", "jsonb"):
+        return "document"
+    python: Any = column.type.python
+    if get_origin(python) is not None and get_origin(python) not in (list, dict):
+        python = get_args(python)[0]
+    python = get_origin(python) or python
+    if not isinstance(python, type):
+        return "any"
+    for known, kind in _KINDS:
+        if issubclass(python, known):
+            return kind
+    return "any"
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The columns of a table, and what they are called in addresses.
+
+    Attributes:
+        handle: the table or view.
+        columns: by name.
+    """
+
+    handle: Handle
+    columns: Mapping[str, Column]
+
+    @classmethod
+    def of(cls, handle: Handle) -> Fields:
+        """Return the columns of a table or view."""
+        return cls(handle, {column.name: column for column in handle.describe()})
+
+    @cached_property
+    def kinds(self) -> Mapping[str, Kind]:
+        """The kind of each column."""
+        return {name: kind_of(column) for name, column in self.columns.items()}
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether rows are found by the key of a neighbour; otherwise only the first ones are shown."""
+        return isinstance(self.handle, Table) and bool(self.handle.pks)
+
+    def column(self, name: str) -> Column:
+        """Return a column.
+
+        Raises:
+            ColumnNotFoundError: it does not exist.
+        """
+        if name not in self.columns:
+            raise ColumnNotFoundError(
+                f"{name} is not a column of {self.handle.name}",
+                table_name=self.handle.name,
+                column_name=name,
+                hint="remove it from the address",
+            )
+        return self.columns[name]
+
+    def key_of(self, values: Sequence[Any]) -> list[str] | None:
+        """Return the key of a row as texts; None if they would not lead to the row again."""
+        texts: list[str] = []
+        for name, value in zip(self.handle.pks, values, strict=True):
+            text = self.text_of(name, value)
+            if text is None:
+                return None
+            texts.append(text)
+        return texts or None
+
+    def text_of(self, name: str, value: Any) -> str | None:
+        """Return a value as a text that stands for it alone, short enough for an address; None if there is none."""
+        if value is None:
+            return None
+        kind = self.columns[name].type
+        try:
+            text = kind.format(value)
+            again = kind.parse(text)
+        except (DeeBaseError, ValueError, TypeError, AttributeError, ArithmeticError):
+            # A SQLite file may hold values that their column would not accept.
+            return None
+        is_same = type(again) is type(value) and again == value
+        return text if is_same and len(text) <= LONGEST else None
+
+    def parsed(self, name: str, text: str) -> Any:
+        """Return the value that a text stands for.
+
+        Raises:
+            ValidationError: it is not one of the column.
+        """
+        try:
+            return self.column(name).type.parse(text)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise ValidationError(
+                f"{self.handle.name}.{name} holds no such value",
+                field=name,
+                hint=f"it takes {self.columns[name].type.wanted}",
+            ) from error

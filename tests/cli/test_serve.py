@@ -1,0 +1,69 @@
+"""`deebase serve`: the API and the studio of a file, in a process of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from deebase import Database
+from tests.support.commands import Commands
+
+TOKEN = "a-token-of-the-test"
+
+
+@asynccontextmanager
+async def served(path: Path, *options: str) -> AsyncIterator[str]:
+    """Serve a file, and return the address."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "deebase", "serve", str(path), *options),
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "DEEBASE_TOKEN": TOKEN},
+    )
+    assert process.stderr is not None
+    try:
+        said = (await process.stderr.readuntil(b"openapi.json\n")).decode()
+        found = re.search(r"http://127\.0\.0\.1:\d+", said)
+        assert found is not None, said
+        yield found[0]
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
+async def test_a_file_is_served_to_those_who_show_the_token(tmp_path: Path) -> None:
+    path = tmp_path / "shop.db"
+    async with Database(path) as db:
+        await db.q('CREATE TABLE "order details" (id INTEGER PRIMARY KEY, item TEXT NOT NULL, n INTEGER)')
+        await db.q("CREATE TABLE secret (id INTEGER PRIMARY KEY)")
+    options = ("--write", "order details", "--table", "order details")
+    async with served(path, *options) as address, httpx.AsyncClient(base_url=address) as client:
+        client.headers["authorization"] = f"Bearer {TOKEN}"
+        assert (await client.get("/api/")).json()["tables"] == {"order details": "/api/order%20details"}
+        made = await client.post("/api/order%20details", json={"item": "nail", "n": 3})
+        assert made.headers["location"] == "/api/order%20details/1"
+        assert (await client.get(made.headers["location"])).json() == {"id": 1, "item": "nail", "n": 3}
+        assert (await client.get("/api/secret")).status_code == 404
+
+        for token in ("", f"Bearer {TOKEN}x", f"Basic {TOKEN}", "Bearer \xe4"):
+            refused = await client.get("/api/", headers={"authorization": token.encode("latin-1")})
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+        rebound = await client.get("/api/", headers={"host": "attacker.example"})
+        assert rebound.status_code == 421
+        page = await client.get("/", params={"token": TOKEN}, follow_redirects=True)
+        assert page.status_code == 200
+        assert "order details" in page.text
+        client.cookies.clear()
+        assert (await client.get("/")).status_code == 403
+
+
+def test_nothing_is_written_unless_it_is_named(users: Commands) -> None:
+    both = users.fails("serve", "--read-only", "--write", "user", code=2)
+    assert "--read-only and --write exclude each other" in both
+    assert "nothing" in users.fails("serve", "--write", "nothing")

@@ -1,0 +1,199 @@
+"""Scopes of the JSON API: every route meets the rows of another tenant as it meets rows that do not exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from litestar import Litestar, asgi
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Mount
+
+from deebase import Database, ForeignKey, Index
+from deebase.web import Access, rest, router_of
+from tests.support.api import client_of
+from tests.support.worlds import case
+
+THEIRS = "their text"
+
+
+@dataclass
+class Folder:
+    id: int | None
+    tenant_id: int
+    name: str
+
+
+@dataclass
+class Note:
+    id: int | None
+    tenant_id: int
+    folder_id: ForeignKey[int, "folder"] | None
+    text: str
+    rank: int = 0
+
+
+async def tables(db: Database) -> None:
+    """Make two folders and two notes of two tenants: 1 and 2 are of the tenant 1, 3 and 4 of the tenant 2."""
+    folders, notes = await db.create_all(Folder, Note, options={Note: {"indexes": [Index("ix_rank", "rank")]}})
+    await folders.insert_all({"tenant_id": 1 + n // 2, "name": THEIRS if n > 1 else "mine"} for n in range(4))
+    # A note of ours that another program put into a folder of theirs.
+    await notes.insert_all(
+        {"tenant_id": 1 + n // 2, "folder_id": (3, 2, 3, 4)[n], "text": THEIRS if n > 1 else "mine", "rank": n}
+        for n in range(4)
+    )
+
+
+def tenant(request: Request) -> int | None:
+    if request.headers.get("x-banned"):
+        raise HTTPException(403, "banned")
+    given = request.headers.get("x-tenant")
+    return None if given is None else int(given)
+
+
+ACCESS = Access(
+    read=["id", "folder_id", "text", "rank", "folder_id.name", "tenant_id"],
+    write=["tenant_id", "folder_id", "text", "rank"],
+    delete=True,
+    scope=lambda user: {"tenant_id": user},
+)
+ANY = {"if-match": "*"}
+#: A method, an address with the id of a note (n) or a folder (f), and what is sent.
+ROUTES: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "/note/{n}", {}),
+    ("GET", "/note/{n}?select=text", {}),
+    ("HEAD", "/note/{n}", {}),
+    ("PATCH", "/note/{n}", {"json": {"text": "x"}, "headers": ANY}),
+    ("PATCH", "/note/{n}", {"json": {"text": "x"}, "headers": {"if-match": '"0"'}}),
+    ("PATCH", "/note/{n}", {"json": {"text": 5}, "headers": ANY}),
+    ("PATCH", "/note/{n}", {"json": {"tenant_id": 1}, "headers": ANY}),
+    ("PATCH", "/note/1", {"json": {"tenant_id": "{t}"}, "headers": ANY}),
+    ("PATCH", "/note/2", {"json": {"folder_id": "{f}"}, "headers": ANY}),
+    ("POST", "/note", {"json": {"text": "x", "folder_id": "{f}"}}),
+    ("POST", "/note", {"json": {"text": "x", "tenant_id": "{t}"}}),
+    ("POST", "/note", {"json": [{"text": "x"}, {"text": "y", "folder_id": "{f}"}]}),
+    ("POST", "/note", {"json": [{"text": "x"}, {"text": "y", "tenant_id": "{t}"}]}),
+    ("DELETE", "/note/{n}", {}),
+    ("DELETE", "/note/{n}", {"headers": {"if-match": '"0"'}}),
+    ("GET", "/note?id={n}", {}),
+    ("GET", "/note?id__in={n}", {}),
+    ("GET", "/note?tenant_id={t}", {}),
+    ("GET", "/note?tenant_id__ne=1", {}),
+    ("GET", "/note?folder_id={f}&tenant_id={t}", {}),
+    ("GET", "/note?folder_id.name=their text", {}),
+    ("GET", "/note?folder_id.name__null=false&id={n}", {}),
+    ("GET", "/note?text__contains=their", {}),
+    ("GET", "/note?order=-rank&limit=1&rank__gt=1", {}),
+    ("OPTIONS", "/note/{n}", {}),
+]
+
+
+def filled(value: Any, **ids: int) -> Any:
+    """Return a request with ids in the place of their names."""
+    if isinstance(value, str) and value in ("{f}", "{t}"):
+        return ids[value[1]]
+    if isinstance(value, dict):
+        return {name: filled(part, **ids) for name, part in value.items()}
+    return [filled(part, **ids) for part in value] if isinstance(value, list) else value
+
+
+def made_apps(db: Database) -> dict[str, tuple[Any, str]]:
+    """Return applications of each framework, and where their API is."""
+    access = {"note": ACCESS}
+    fast = FastAPI()
+    fast.mount("/api", rest(db, access, user=tenant))
+    with_router = FastAPI()
+    with_router.include_router(
+        router_of(
+            db.t.note,
+            scope=lambda request: {"tenant_id": tenant(request)},
+            read=ACCESS.read,
+            write=ACCESS.write,
+            delete=True,
+        ),
+        prefix="/v1",
+    )
+    return {
+        "FastAPI": (fast, "/api"),
+        "router": (with_router, "/v1"),
+        "Starlette": (Starlette(routes=[Mount("/in/side", rest(db, access, user=tenant))]), "/in/side"),
+        "Litestar": (
+            Litestar(
+                [asgi("/api", is_mount=True, copy_scope=True)(rest(db, access, user=tenant))], logging_config=None
+            ),
+            "/api",
+        ),
+        "alone": (rest(db, access, user=tenant), ""),
+    }
+
+
+async def test_no_route_shows_or_changes_a_row_of_another_tenant(db: Database) -> None:
+    await tables(db)
+    theirs = await db.t.note(tenant_id=2, order_by="id")
+    for name, (app, prefix) in made_apps(db).items():
+        async with client_of(app, **{"x-tenant": "1"}) as client:
+            for method, path, sent in ROUTES:
+                with case((name, method, path, sent)):
+                    answers: list[httpx.Response] = []
+                    for ids in ({"n": 3, "f": 3, "t": 2}, {"n": 98, "f": 98, "t": 98}):
+                        address = f"{prefix}{path.format(**ids)}"
+                        answers.append(await client.request(method, address, **filled(sent, **ids)))
+                    assert THEIRS not in answers[0].text
+                    assert await db.t.note(tenant_id=2, order_by="id") == theirs
+                    assert await db.t.note.count() == 4
+                    # As if the row did not exist: the same status, and the same text.
+                    assert [(one.status_code, one.text) for one in answers[:1]] == [
+                        (one.status_code, one.text) for one in answers[1:]
+                    ]
+            mine = await client.get(f"{prefix}/note?order=id")
+            assert [(row["id"], row["folder_id.name"]) for row in mine.json()["rows"]] == [(1, None), (2, "mine")]
+            # A cursor of the other tenant leads to no row of theirs.
+            other = await client.get(f"{prefix}/note?limit=1&order=rank", headers={"x-tenant": "2"})
+            after = other.json()["next"]
+            assert [row["id"] for row in (await client.get(after)).json()["rows"]] == []
+
+
+async def test_a_link_of_each_framework_leads_to_its_place(db: Database) -> None:
+    await tables(db)
+    for name, (app, prefix) in made_apps(db).items():
+        async with client_of(app, **{"x-tenant": "1"}) as client:
+            with case(name):
+                made = await client.post(f"{prefix}/note", json={"text": "new", "folder_id": 1})
+                assert made.json()["tenant_id"] == 1
+                assert made.headers["location"].startswith(f"{prefix}/note/")
+                assert (await client.get(made.headers["location"])).json() == made.json()
+                page = (await client.get(f"{prefix}/note?limit=2")).json()
+                assert len((await client.get(page["next"])).json()["rows"]) == 1
+                assert (await client.delete(made.headers["location"])).status_code == 204
+
+
+async def test_who_is_not_known_sees_nothing(db: Database) -> None:
+    await tables(db)
+    app = rest(db, {"note": ACCESS, "folder": Access(scope=lambda user: None if user > 1 else {})}, user=tenant)
+    async with client_of(app) as client:
+        for path in ("/note", "/note/1", "/", "/openapi.json", "/nothing"):
+            with case(path):
+                assert (await client.get(path)).status_code == 401
+                assert (await client.get(path, headers={"x-tenant": "1", "x-banned": "1"})).status_code == 403
+        # A scope without columns is all rows, and None is no table at all.
+        assert len((await client.get("/folder", headers={"x-tenant": "1"})).json()["rows"]) == 4
+        assert (await client.get("/folder", headers={"x-tenant": "2"})).status_code == 404
+        assert list((await client.get("/", headers={"x-tenant": "2"})).json()["tables"]) == ["note"]
+
+
+async def test_an_error_of_the_program_shows_nothing(db: Database, caplog: pytest.LogCaptureFixture) -> None:
+    await tables(db)
+
+    def broken(user: Any) -> dict[str, Any]:
+        raise RuntimeError(THEIRS)
+
+    async with client_of(rest(db, {"note": Access(scope=broken)}, user=tenant), **{"x-tenant": "1"}) as client:
+        failed = await client.get("/note/1")
+        assert (failed.status_code, failed.json()["code"]) == (500, "error")
+        assert THEIRS not in failed.text
+        assert THEIRS in caplog.text

@@ -1,0 +1,116 @@
+"""A browser without a screen: it opens pages of an ASGI app, and checks each of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from deebase import Database
+from deebase._engine.core import core_of
+
+BASE = "http://127.0.0.1:8000"
+#: What a page may take.
+STATEMENTS, BYTES = 6, 60 * 1024
+#: A name and a value that a page must escape.
+HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>"
+_ALLOWED_TAGS = re.compile(
+    "html|head|meta|title|link|script|body|header|main|section|nav|aside|h1|h2|h3|p|a|ul|li|dl|dt|dd|div|span|pre|form|"
+    "label|input|select|option|button|details|summary|table|thead|tbody|tr|th|td|meter|svg|g|path|rect|text|circle"
+)
+
+
+class Page(HTMLParser):
+    """What a page holds: its links, its text, and what a content security policy would refuse."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__()
+        self.response = response
+        self.links: list[str] = []
+        #: The previous and the next page.
+        self.neighbours: dict[str, str] = {}
+        self.problems: list[str] = []
+        self._inside: list[str] = []
+        self.words: list[str] = []
+        self.feed(response.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if _ALLOWED_TAGS.fullmatch(tag) is None:
+            self.problems.append(f"element {tag}")
+        self.problems += [f"{tag} {name}" for name in given if name.startswith("on") or name == "style"]
+        if tag == "script" and not given.get("src"):
+            self.problems.append("an inline script")
+        for name in ("href", "src", "action"):
+            address = given.get(name)
+            if address is not None and (urlsplit(address).scheme or address.startswith("//")):
+                self.problems.append(f"{tag} leads to {address[:80]}")
+        if tag == "a" and given.get("href"):
+            self.links.append(str(given["href"]))
+            if given.get("rel"):
+                self.neighbours[str(given["rel"])] = str(given["href"])
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+class Browser:
+    """Opens pages of an app that shows a database.
+
+    Args:
+        client: sends requests.
+        db: the database, whose statements are counted.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, db: Database) -> None:
+        self.client = client
+        self._db = db
+
+    async def get(self, address: str, status: int = 200) -> Page:
+        """Open a page and check it."""
+        with core_of(self._db).recording() as sent:
+            response = await self.client.get(address, follow_redirects=True)
+        assert response.status_code == status, f"{address}: {response.status_code} {Page(response).text[-300:]}"
+        page = Page(response)
+        assert not page.problems, (address, page.problems)
+        if "html" in response.headers["content-type"]:
+            assert len(response.content) <= BYTES, (address, len(response.content))
+            assert len(sent) <= STATEMENTS, (address, sent)
+        return page
+
+    async def crawl(self, start: str, most: int, *, skips: Sequence[str] = ()) -> set[str]:
+        """Open a page and those that it leads to, in turn; of each kind of address, some."""
+        seen: set[str] = set()
+        waiting = [start]
+        kinds: dict[str, int] = {}
+        while waiting and len(seen) < most:
+            address = waiting.pop(0)
+            kind = re.sub(r"=[^&]*", "", address)
+            if address in seen or any(part in address for part in skips) or kinds.get(kind, 0) >= 3:
+                continue
+            seen.add(address)
+            kinds[kind] = kinds.get(kind, 0) + 1
+            if "/export." in address or "/value/" in address:
+                response = await self.client.get(address)
+                assert response.status_code == 200, (address, response.text[-300:])
+                assert response.headers["content-disposition"].startswith("attachment;")
+                continue
+            page = await self.get(address)
+            waiting += [urljoin(f"{BASE}{address}", link).removeprefix(BASE) for link in page.links if link[:1] != "#"]
+        return seen
+
+
+@asynccontextmanager
+async def browsing(app: Any, db: Database) -> AsyncIterator[Browser]:
+    """Yield a browser for an app."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE) as client:
+        yield Browser(client, db)
