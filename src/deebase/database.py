@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Never, TypeAlias, TypeVar, overload
 
 from deebase._backends.schemes import settings_for
 from deebase._engine.core import Core
@@ -26,7 +26,7 @@ from deebase._tables.raw_sql import RawSql
 from deebase._tables.read_only_sql import ReadOnlySql
 from deebase._tables.table import Table
 from deebase._tables.view import View
-from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression, must_be_flags
+from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression, SqlTemplate, must_be_flags
 
 if TYPE_CHECKING:
     import os
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from deebase._files.reports import ImportReport
     from deebase._rows.model import TableModel
     from deebase.migrations import Migrator
+
+#: SQL text, a statement of SQLAlchemy Core, or a t-string.
+SQL: TypeAlias = "str | sa.Executable | SqlTemplate"
 
 T = TypeVar("T")
 #: Prefix of the tables that the library needs for itself, such as the ledger of migrations.
@@ -252,19 +255,17 @@ class Database:
     # -- SQL -----------------------------------------------------------------------------------
 
     @overload
-    async def q(self, sql: str | sa.Executable, params: Any = None) -> Rows[Row]: ...
+    async def q(self, sql: SQL, params: Any = None) -> Rows[Row]: ...
 
     @overload
-    async def q(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[T]) -> Rows[T]: ...
+    async def q(self, sql: SQL, params: Any = None, *, row_type: type[T]) -> Rows[T]: ...
 
     @overload
-    async def q(
-        self, sql: str | sa.Executable, params: Any = None, *, as_: Literal["arrow", "polars", "pandas"]
-    ) -> Any: ...
+    async def q(self, sql: SQL, params: Any = None, *, as_: Literal["arrow", "polars", "pandas"]) -> Any: ...
 
     async def q(
         self,
-        sql: str | sa.Executable,
+        sql: SQL,
         params: Any = None,
         *,
         row_type: type[Any] = dict,
@@ -274,7 +275,7 @@ class Database:
 
         Args:
             sql: one statement. Its parameters are ``?`` or ``:name``, on both databases; ``??`` is a
-                literal question mark.
+                literal question mark. A t-string binds its values: ``t"SELECT * FROM {posts} WHERE id = {n}"``.
             params: a list for ``?``, a dict for ``:name``.
             row_type: dict, a dataclass, or a pydantic, attrs or msgspec class.
             as_: "arrow", "polars" or "pandas" for a table or a frame with the types of the result, which SQLite tells
@@ -298,7 +299,7 @@ class Database:
             return await self._raw.rows(sql, params, row_type)
         return await self._raw.table(sql, params, as_)
 
-    async def item(self, sql: str | sa.Executable, params: Any = None) -> Any:
+    async def item(self, sql: SQL, params: Any = None) -> Any:
         """Return the value of a query that gives exactly one row with one column.
 
         Raises:
@@ -314,12 +315,12 @@ class Database:
         return await self._raw.item(sql, params)
 
     @overload
-    def stream(self, sql: str | sa.Executable, params: Any = None) -> AsyncIterator[Row]: ...
+    def stream(self, sql: SQL, params: Any = None) -> AsyncIterator[Row]: ...
 
     @overload
-    def stream(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[T]) -> AsyncIterator[T]: ...
+    def stream(self, sql: SQL, params: Any = None, *, row_type: type[T]) -> AsyncIterator[T]: ...
 
-    def stream(self, sql: str | sa.Executable, params: Any = None, *, row_type: type[Any] = dict) -> AsyncIterator[Any]:
+    def stream(self, sql: SQL, params: Any = None, *, row_type: type[Any] = dict) -> AsyncIterator[Any]:
         """Iterate over a result of any size in constant memory, from a cursor of the database.
 
         The connection is held while the loop runs, and returned when it ends.

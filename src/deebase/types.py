@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol, TypeAlias, cast
 
 from deebase.errors import ValidationError
 
@@ -30,6 +30,7 @@ __all__ = [
     "SchemaSQL",
     "Search",
     "SqlExpression",
+    "SqlTemplate",
     "Text",
     "TypeMark",
     "UTCDateTime",
@@ -658,6 +659,23 @@ class SchemaSQL:
         values = {"kind": kind, "name": name, "statements": statements, "row_type": row_type}
         for attribute, value in values.items():
             object.__setattr__(self, attribute, value)
+
+
+class SqlTemplate(Protocol):
+    """A t-string of Python 3.14 with SQL in it, or an object of the same shape: ``t"SELECT * FROM {posts}"``.
+
+    Tables and columns in braces are quoted, other values are bound, and templates are part of the text.
+
+    Attributes:
+        strings: the text before, between and after the braces.
+        interpolations: for each pair of braces its ``value``, ``expression``, ``conversion`` and ``format_spec``.
+    """
+
+    @property
+    def strings(self) -> tuple[str, ...]: ...
+
+    @property
+    def interpolations(self) -> tuple[Any, ...]: ...
 
 
 @dataclass(frozen=True, eq=False)

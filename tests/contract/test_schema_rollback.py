@@ -152,7 +152,7 @@ NO_CHANGE = {
             "values",
         ],
         *["update_all", "update_where", "upsert", "upsert_all", "with_children", "with_parents", "xtra", "row"],
-        *["children", "json", "with_related"],
+        *["children", "json", "searchable", "with_related"],
     },
     "View": {
         *[
@@ -171,6 +171,7 @@ NO_CHANGE = {
         ],
         *[
             "rows_as",
+            "searchable",
             "sa_table",
             "table_exists",
             "describe",

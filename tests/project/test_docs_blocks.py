@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -86,7 +87,9 @@ def test_the_readme_runs_on_postgres_too(
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=block.where) for block in BLOCKS])
 def test_a_block_is_valid_python_and_fits_the_page(block: Block) -> None:
-    block.compile()
+    newer = re.search(r"need Python 3\.(\d+)", block.reason or "")
+    if newer is None or sys.version_info >= (3, int(newer[1])):
+        block.compile()
     assert max(map(len, block.code.splitlines()), default=0) <= 100
     assert block.reason is None or len(block.reason) > 10, f"{block.where}: say why it is not run"
 

@@ -13,6 +13,8 @@ from deebase._sql.keyed import KeyedRead
 from deebase._sql.queries.paths import is_path, path_column
 from deebase._sql.scope import Scope, no_scope
 from deebase._sql.where import Where
+from deebase._sqltext.capabilities import capabilities_of
+from deebase._sqltext.templates import bound_template, is_template
 from deebase.errors import InvalidOperationError, NotFoundError, ValidationError
 from deebase.types import UNSET, SqlExpression, must_be_flags
 
@@ -252,7 +254,11 @@ def _not_again(source: TableContext, where: Mapping[str, Any], keywords: Mapping
 
 
 def _must_be_expression(source: TableContext, where: Any) -> None:
-    if hasattr(where, "__clause_element__") or isinstance(where, (sa.ClauseElement, SqlExpression)):
+    if (
+        hasattr(where, "__clause_element__")
+        or isinstance(where, (sa.ClauseElement, SqlExpression))
+        or is_template(where)
+    ):
         return
     raise ValidationError(
         f"{source.model.name}: where is a dict, SQL text, an expression or a list of conditions, "
@@ -302,6 +308,8 @@ def conditions(
             result.fragment(item, following, source.dialect)
         elif isinstance(item, (list, tuple, dict)):
             raise _stray(source, item)
+        elif not isinstance(item, sa.ClauseElement) and is_template(item):
+            result.fragment(*bound_template(item, capabilities_of(source.dialect).tokens), source.dialect)
         else:
             result.expression(item, source.dialect)
     if isinstance(where, Mapping):

@@ -21,6 +21,7 @@ from deebase._sql.statement import Statement
 from deebase._sqltext.capabilities import capabilities_of
 from deebase._sqltext.kinds import StatementKind, classify
 from deebase._sqltext.splitting import split_script
+from deebase._sqltext.templates import bound_template, is_template
 from deebase._types.native import AnyValue
 from deebase._types.registry import column_type
 from deebase.errors import InvalidOperationError, MultipleRowsError, NotFoundError, QueryError, ValidationError
@@ -65,6 +66,16 @@ class RawSql:
             )
         return statement, [adapt(value, self._dialect) for value in values]
 
+    def _plain(self, sql: Any, params: Any) -> tuple[Any, Any]:
+        """Return a template as text with its values, and anything else as it is."""
+        if not is_template(sql):
+            return sql, params
+        if params is not None:
+            raise ValidationError(
+                "a template holds its values, and takes no parameters", field="params", hint="write {value} in it"
+            )
+        return bound_template(sql, self._rules)
+
     def _refuse_several(self, sql: str) -> None:
         # Most texts have no semicolon, and need not be tokenized.
         if ";" in sql and len(split_script(sql, self._rules)) > 1:
@@ -80,6 +91,7 @@ class RawSql:
         return Rows(row_maker(names, [None] * len(names), row_type)(rows))
 
     async def _run(self, sql: Any, params: Any) -> tuple[list[str], list[Any]]:
+        sql, params = self._plain(sql, params)
         if not isinstance(sql, str):
             return await self._core(sql, params)
         statement, args = self._text(sql, params)
@@ -120,6 +132,7 @@ class RawSql:
     async def _arrow(self, sql: Any, params: Any) -> Any:
         from deebase._tables.arrow_results import raw_table
 
+        sql, params = self._plain(sql, params)
         if isinstance(sql, str):
             statement, args = self._text(sql, params)
             columns, rows = await self._executor.raw_fetch(statement, args)
@@ -169,6 +182,7 @@ class RawSql:
 
     def _query(self, sql: Any, params: Any) -> tuple[Statement, list[Any], tuple[list[str], list[Any]] | None]:
         """Return a query, its parameters, and the names and converters of its columns if the result does not tell."""
+        sql, params = self._plain(sql, params)
         if isinstance(sql, str):
             return *self._text(sql, params), None
         if isinstance(sql, (sa.Select, sa.CompoundSelect)):

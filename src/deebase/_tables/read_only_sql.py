@@ -39,6 +39,7 @@ class ReadOnlySql(RawSql):
         self._reading = executor
 
     def _checked(self, sql: Any, params: Any) -> tuple[Statement, list[Any], tuple[list[str], list[Any]] | None]:
+        sql, params = self._plain(sql, params)
         if isinstance(sql, str):
             read_query(sql, self._rules)
         return self._query(sql, params)
@@ -87,6 +88,7 @@ class ReadOnlySql(RawSql):
         # Here, because only programs with Arrow tables need it.
         from deebase._tables.arrow_results import raw_table
 
+        sql, params = self._plain(sql, params)
         result = await self._complete(sql, params)
         kinds = described_kinds(result.columns) if isinstance(sql, str) else [None] * len(result.names)
         return raw_table(result.names, kinds, result.rows)

@@ -17,13 +17,14 @@ from deebase._rows.makers import dataclass_of
 from deebase._sql import statements
 from deebase._sql.json_paths.json_parts import related_part
 from deebase._sql.queries.aggregates import Aggregate
+from deebase._sqltext.quoted_columns import quoted_table
 from deebase._tables.described_columns import Column, described
 from deebase._tables.page import Page
 from deebase._tables.queries.grouped import GroupOptions, aggregate, extreme, group
 from deebase._tables.queries.grouped import values as distinct_values
 from deebase._tables.query import Query
 from deebase._tables.selection import Selection
-from deebase.errors import NotFoundError
+from deebase.errors import NotFoundError, ValidationError
 from deebase.types import UNSET, JsonPath, SqlExpression, must_be_flags
 
 if TYPE_CHECKING:
@@ -98,6 +99,18 @@ class Readable(Generic[R]):
         model, scope = self._model, self._source.scope
         limits = f" where {', '.join(scope.columns)} is given" if scope else ""
         return f"<{type(self).__name__} {model.name} ({', '.join(model.columns)}){limits}>"
+
+    def __str__(self) -> str:
+        """Return the quoted name, for SQL text of your own; a scope is not part of it."""
+        return quoted_table(self.sa_table)
+
+    def __sql__(self) -> str:
+        if self._source.scope:
+            raise ValidationError(
+                f"{self.name}: a handle with a scope cannot stand in SQL text, which would see all rows",
+                hint="write the conditions into the text, and use the handle without a scope",
+            )
+        return str(self)
 
     def _repr_html_(self) -> str:
         return table_html(self._model, self._source.dialect, getattr(self, "indexes", ()))
