@@ -1,0 +1,88 @@
+"""One Chromium for all tests, and a library to look at."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import in_ci
+from tests.support.library import make_library
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.browser.windows import Served, Window
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A browser without a screen. Where there is none, tests are skipped; in CI they fail."""
+    program = shutil.which("chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        if in_ci():
+            raise
+        pytest.skip("Playwright is not installed: pip install -e '.[browser]'")
+    if program is None:
+        if in_ci():
+            pytest.fail("Chromium is not installed")
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        # Chromium has no sandbox for root.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The studio of a library; its tests only look."""
+    from tests.browser.windows import Served
+
+    path = tmp_path_factory.mktemp("library") / "library.db"
+    served = Served(str(path), make_library)
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def opened(chromium: Browser) -> Iterator[Callable[..., Window]]:
+    """Opens windows, in which nothing went wrong at the end: `opened(served, color_scheme="dark")`."""
+    from tests.browser.windows import window
+
+    with ExitStack() as stack:
+
+        def opens(served: Served, **options: Any) -> Window:
+            entered: AbstractContextManager[Window] = window(chromium, served.origin, **options)
+            shown = stack.enter_context(entered)
+            shown.enter()
+            return shown
+
+        yield opens
+
+
+@pytest.fixture
+def look(opened: Callable[..., Window], served: Served) -> Window:
+    """A window of the studio of the library."""
+    return opened(served)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Serves databases of a test's own: `serve(fill, url=None, app=None, **options)`."""
+    from tests.browser.windows import Served
+
+    with ExitStack() as stack:
+
+        def serves(fill: Any, *, url: str | None = None, **options: Any) -> Served:
+            served = Served(url or str(tmp_path / "own.db"), fill, **options)
+            stack.callback(served.close)
+            return served
+
+        yield serves
