@@ -67,7 +67,7 @@ class Exposure:
         return [name for name in self.tables or () if name not in self.db.t and name not in self.db.v]
 
     async def seen_by(self, user: Any) -> VisibleTables:
-        """Return what exists for a user; None is somebody without a name."""
+        """Return what exists for a user; None where the studio has no users."""
         if self.tables is None:
             return VisibleTables(self, None)
         held = {name: await scope_for(access, user) for name, access in self.tables.items()}
