@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.browser.windows import Served, Window
+    from tests.support.postgres import PostgresTestServer
+
+#: Of the studios that tests open.
+TOKEN = "a-token-of-the-tests"
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """A browser without a screen. Where there is none, tests are skipped; in CI they fail."""
+def chromium(postgres_server: PostgresTestServer) -> Iterator[Browser]:
+    """A browser without a screen. Where there is none, tests are skipped; in CI they fail.
+
+    The server starts before it: Playwright's own event loop runs in this thread from then on.
+    """
     program = shutil.which("chromium")
     try:
         from playwright.sync_api import sync_playwright
@@ -38,6 +46,15 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresTestServer) -> Iterator[str]:
+    """URL of an empty database, which is made and emptied in a thread without an event loop."""
+    database = postgres_server.fresh_database()
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(database.__enter__).result()
+        thread.submit(database.__exit__, None, None, None).result()
 
 
 @pytest.fixture(scope="module")
