@@ -89,4 +89,3 @@ def checksum(fields: Fields, name: str, value: Any) -> str:
         text = repr(value)
     given = f"{type(value).__name__}:{text}".encode("utf-8", "surrogatepass")
     return sha256(given).hexdigest()[:DIGITS]
-

@@ -71,6 +71,8 @@ _STATUS: tuple[tuple[type[DeeBaseError], int, str], ...] = (
 )
 #: Errors whose texts the library writes, before anything is sent.
 _OWN_TEXTS = (NotFoundError, ValidationError, InvalidOperationError)
+#: What a page says after a change.
+_DONE = {"changed": "The change is stored.", "added": "The row is stored.", "deleted": "Deleted."}
 _WORD = re.compile(r"\w+")
 
 
@@ -174,6 +176,16 @@ class Site:
     def shows_all(self) -> bool:
         """Whether the user sees the whole database: there are no rules of access."""
         return self._visible.scopes is None
+
+    @property
+    def writes(self) -> bool:
+        """Whether the studio has pages that change rows."""
+        return self._exposure.writes
+
+    @property
+    def hears_changes(self) -> bool:
+        """Whether the program is told of each change."""
+        return self._audit is not None
 
     def must_show_all(self) -> None:
         """Check that the user sees the whole database.
@@ -282,6 +294,7 @@ class Site:
             table_path=self.table_path,
             encoded=encoded,
             csrf=self.protection.csrf_token(request),
+            notice=_DONE.get(request.query_params.get("done", "")),
             **values,
         )
         return HTMLResponse(text, status_code=status)

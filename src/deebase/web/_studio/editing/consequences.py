@@ -81,7 +81,9 @@ async def consequences_of(site: Site, fields: Fields, rows: Sequence[Mapping[str
     """Return what goes with rows that are deleted."""
     leading = list(_leading(site, fields, lambda table: same_rows(table, fields.handle.pks, rows), 1))
     shown = leading[:MOST]
-    is_whole = len(leading) <= MOST and not _some_are_hidden(site, [fields.handle.name, *[each.table for each in shown]])
+    is_whole = len(leading) <= MOST and not _some_are_hidden(
+        site, [fields.handle.name, *[each.table for each in shown]]
+    )
     if not shown:
         return Consequences((), is_whole)
     try:
@@ -131,8 +133,7 @@ def _referring(other: Fields, columns: Sequence[str], fields: Fields, targets: S
         there = fields.handle.sa_table.alias()
         referred = sa.select(*[there.c[name] for name in targets]).where(rows(there))
         own = [table.c[name] for name in columns]
-        scope = [table.c[name] == value for name, value in other.scope.items()]
-        return sa.and_((own[0] if len(own) == 1 else sa.tuple_(*own)).in_(referred), *scope)
+        return sa.and_((own[0] if len(own) == 1 else sa.tuple_(*own)).in_(referred), *other.conditions(table.c))
 
     return condition
 

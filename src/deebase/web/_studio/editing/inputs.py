@@ -160,7 +160,7 @@ class ColumnInput:
         if self.control != "datetime-local":
             return False
         try:
-            self.column.type.accept(dt.datetime(2000, 1, 1, tzinfo=dt.timezone.utc))
+            self.column.type.accept(dt.datetime(2000, 1, 1, tzinfo=dt.UTC))
         except (DeeBaseError, TypeError, ValueError):
             return False
         return True

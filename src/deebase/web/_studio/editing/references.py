@@ -98,7 +98,9 @@ async def missing_parents(
             there: Any = other.handle.sa_table.alias()
             names = [text.rpartition(".")[2] for text in references]
             same = [there.c[target] == complete[name] for name, target in zip(columns, names, strict=True)]
-            found = sa.exists(sa.select(sa.literal_column("1")).select_from(there).where(*same, *other.conditions(there.c)))
+            found = sa.exists(
+                sa.select(sa.literal_column("1")).select_from(there).where(*same, *other.conditions(there.c))
+            )
             asked.append((changed[0], table, found))
         elif not site.shows_all:
             errors[changed[0]] = "refers to a table that you cannot see"

@@ -66,11 +66,10 @@ class RowChanges:
         return {name: value for name, value in row.items() if name not in fields.handle.pks}
 
     async def _answer(self, request: Request, fields: Fields, sent: Posted, key: str | None) -> Response:
-        applies = sent.step == APPLY
-        if not applies:
+        form: RowForm | None = None
+        if sent.step != APPLY:
             form = await self._read(fields, sent, key)
             return await self._judged(request, fields, form, key) or self._review(request, fields, form, key)
-        form: RowForm | None = None
         try:
             async with self._site.db.transaction():
                 form = await self._read(fields, sent, key)
@@ -83,9 +82,9 @@ class RowChanges:
 
     async def _read(self, fields: Fields, sent: Posted, key: str | None) -> RowForm:
         """Return the form that was sent, with the row as it is now; nobody changes the row while it is applied."""
-        names = [
-            name for name in editable(fields, is_new=key is None) if sent.last(input_name(name)) is not None
-        ][:MOST_FIELDS]
+        names = [name for name in editable(fields, is_new=key is None) if sent.last(input_name(name)) is not None][
+            :MOST_FIELDS
+        ]
         if key is None:
             return RowForm.of(self._site, fields, names, like=await self._like(fields, sent.last(LIKE)), sent=sent)
         row = await row_at(fields, key, locked=sent.step == APPLY)
@@ -152,7 +151,7 @@ class RowChanges:
     def _review(self, request: Request, fields: Fields, form: RowForm, key: str | None) -> Response:
         values, _ = form.values()
         sql = ChangeSql(self._site, fields)
-        statement = sql.insert(fields.scope | values) if form.row is None else sql.update(values, [form.row])
+        statement = sql.insert({**fields.scope, **values}) if form.row is None else sql.update(values, [form.row])
         changes = [
             (name, None if form.row is None else cell(form.row[name], 400), cell(value, 400))
             for name, value in values.items()

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deebase import UNSET, DeeBaseError, NotFoundError, ValidationError
+from deebase.web._studio.audit import Action
 from deebase.web._studio.editing.change_sql import ChangeSql, in_one_transaction
 from deebase.web._studio.editing.consequences import Consequences, consequences_of, rows_in_words
 from deebase.web._studio.editing.posted_forms import APPLY, FORM, Posted, posted
@@ -70,8 +71,14 @@ class SeveralRows:
         options: dict[str, Any] = {"for_update": True} if locked else {}
         rows = await handle(same_rows(handle, pks, wanted), order_by=list(pks), limit=len(keys), **options)
         if len(rows) < len(keys):
-            raise no_row(fields) if len(keys) == 1 else NotFoundError(
-                f"some of the rows of {handle.name} do not exist any more", table_name=handle.name, hint="choose again"
+            raise (
+                no_row(fields)
+                if len(keys) == 1
+                else NotFoundError(
+                    f"some of the rows of {handle.name} do not exist any more",
+                    table_name=handle.name,
+                    hint="choose again",
+                )
             )
         return [{name: value for name, value in row.items() if name in fields.columns} for row in rows]
 
@@ -106,12 +113,14 @@ class SeveralRows:
         others = [(each, await self._with(each)) for each in found.found if self._site.hears_changes]
         await handle.delete_where(same_rows(handle, handle.pks, rows))
         for row in rows:
-            await self._site.audit(fields, "delete", key={name: row[name] for name in handle.pks}, before=row, after=None)
+            await self._site.audit(
+                fields, "delete", key={name: row[name] for name in handle.pks}, before=row, after=None
+            )
         for each, (other, gone) in others:
             for row in gone:
                 key = {name: row[name] for name in other.handle.pks}
                 after = None if each.effect == "deleted" else {**row, **dict.fromkeys(each.columns)}
-                action = "delete" if after is None else "update"
+                action: Action = "delete" if after is None else "update"
                 await self._site.audit(other, action, key=key, before=row, after=after)
 
     async def _with(self, each: Any) -> tuple[Fields, list[dict[str, Any]]]:
@@ -173,9 +182,7 @@ class SeveralRows:
     def _column_form(self, fields: Fields, name: str | None, sent: Posted | None) -> RowForm:
         return RowForm.of(self._site, fields, () if name is None else [name], row={}, sent=sent)
 
-    async def _value(
-        self, fields: Fields, name: str, sent: Posted
-    ) -> tuple[RowForm, dict[str, str], dict[str, Any]]:
+    async def _value(self, fields: Fields, name: str, sent: Posted) -> tuple[RowForm, dict[str, str], dict[str, Any]]:
         form = self._column_form(fields, name, sent)
         try:
             (each,) = form.inputs
@@ -225,7 +232,8 @@ class SeveralRows:
         message: str | None = None,
     ) -> Response:
         label = label_column(fields)
-        titles = [cell(row[label], 60).text if label is not None else key for key, row in zip(keys, rows, strict=True)]
+        names_of_rows = [label] if label is not None else list(fields.handle.pks)
+        titles = [", ".join([cell(row[each], 60).text for each in names_of_rows]) for row in rows]
         return self._site.render(
             request,
             "several.html",
