@@ -198,7 +198,7 @@ async def test_an_error_is_beside_its_field_and_keeps_what_was_typed(browser: Br
         "weight": ("nan", "NaN cannot be stored"),
         "day": ("yesterday", "takes a date"),
         "meta": ('{"a": ', "is not JSON"),
-        "tags": ("[" * 100_000, "nested too deeply" if False else "tags"),
+        "tags": ("[" * 12_000, "nested too deeply"),
         "owner_id": ("99", "person has no such row"),
         "size": ("=XL", "takes one of S, M"),
         "ref": (HOSTILE, "takes a UUID"),
@@ -214,7 +214,7 @@ async def test_an_error_is_beside_its_field_and_keeps_what_was_typed(browser: Br
 
 
 async def test_what_the_database_refuses_is_beside_its_field(browser: Browser, shop: Database) -> None:
-    await shop.t.person.add_index("name", unique=True)
+    await shop.t.person.create_index("name", unique=True)
     page = await browser.get("/table/person/row/1/edit")
     review = await browser.send(page, {"v.name": "Bob"})
     again = await browser.send(review, step="apply", status=400)
@@ -281,9 +281,7 @@ async def test_files_are_stored_and_bounded(browser: Browser, shop: Database) ->
     row = await stored(shop)
     assert (row["picture"], row["note"]) == (bytes(range(256)), "ünï\n")
     page = await browser.get(f"{EDIT.format(1)}?column=picture")
-    assert "larger than 1 MiB" in (
-        await browser.send(page, files={"v.picture": b"x" * (2**20 + 1)}, status=400)
-    ).text
+    assert "larger than 1 MiB" in (await browser.send(page, files={"v.picture": b"x" * (2**20 + 1)}, status=400)).text
     assert "form is larger" in (await browser.send(page, files={"v.picture": b"x" * (5 * 2**20)}, status=400)).text
 
 
@@ -410,7 +408,7 @@ async def test_forms_need_the_token_of_their_browser_and_their_own_site(browser:
 async def test_hostile_names_and_values_are_text_in_forms(browser: Browser, shop: Database) -> None:
     name = HOSTILE[:40]
     quoted = '"' + name.replace('"', '""') + '"'
-    await shop.q(f"CREATE TABLE {quoted} (id INTEGER PRIMARY KEY, {quoted} TEXT UNIQUE, \"a b.c\" TEXT)")
+    await shop.q(f'CREATE TABLE {quoted} (id INTEGER PRIMARY KEY, {quoted} TEXT UNIQUE, "a b.c" TEXT)')
     await shop.reflect()
     await shop.t[name].insert_all([{"id": 1, name: HOSTILE}, {"id": 2, name: "</textarea><script>"}])
     place = f"/table/{encoded(name)}"
@@ -422,17 +420,28 @@ async def test_hostile_names_and_values_are_text_in_forms(browser: Browser, shop
         assert not (await browser.get(f"{place}/{path}")).problems
 
 
+@dataclass
+class Team:
+    id: int | None
+    tenant: int
+    name: Text
+
+
+@dataclass
+class Task:
+    id: int | None
+    tenant: int
+    title: str | None
+    secret: str | None
+    team_id: Annotated[int, References("team", on_delete="cascade")] | None
+
+
 @pytest.fixture
 async def tenants(db: Database) -> Database:
-    await db.script(
-        "CREATE TABLE team (id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, name TEXT NOT NULL);"
-        "CREATE TABLE task (id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, title TEXT, secret TEXT,"
-        " team_id INTEGER REFERENCES team (id) ON DELETE CASCADE)"
-    )
-    await db.reflect()
-    await db.t.team.insert_all([{"id": n, "tenant": n, "name": f"team{n}"} for n in (1, 2)])
+    await db.create_all([Team, Task])
+    await db.t.team.insert_all([{"tenant": n, "name": f"team{n}"} for n in (1, 2)])
     await db.t.task.insert_all(
-        [{"id": n, "tenant": n, "title": f"title{n}", "secret": f"secret{n}", "team_id": n} for n in (1, 2)]
+        [{"tenant": n, "title": f"title{n}", "secret": f"secret{n}", "team_id": n} for n in (1, 2)]
     )
     return db
 
@@ -455,10 +464,11 @@ async def test_scopes_hold_on_each_way_to_write(tenants: Database) -> None:
             await browser.get(f"/table/task/{path}", 404)
             found = await browser.client.post(
                 f"/table/task/{path}",
-                data=dict(page.form.pairs) | {"step": "apply", "v.title": "stolen", "key": "2", "column": "title"},
+                data=dict(page.form.pairs)
+                | {"step": "apply", "v.title": "x", "key": "2", "like": "2", "column": "title"},
                 headers={"origin": BASE},
             )
-            assert found.status_code in (400, 404, 409, 200), path
+            assert found.status_code in (400, 404), path
             assert "secret" not in found.text
         assert "no such row" in (await browser.send(page, {"v.team_id": "2"}, status=400)).text
         assert (await browser.client.get("/table/task/suggest/team_id?q=team")).json() == [
@@ -474,7 +484,9 @@ async def test_scopes_hold_on_each_way_to_write(tenants: Database) -> None:
             ("update", {"id": 1}, "title1", "mine")
         ]
         assert "secret" not in told[0].after
-        added = await browser.send(await browser.send(await browser.get("/table/task/add"), {"v.title": "n"}), step="apply")
+        added = await browser.send(
+            await browser.send(await browser.get("/table/task/add"), {"v.title": "n"}), step="apply"
+        )
         assert "The row is stored." in added.text
         assert await tenants.t.task.count(tenant=1) == 2
         # What goes with a deletion is told, too.

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from deebase import UNSET, DeeBaseError
+from deebase import DeeBaseError
 from deebase.web._studio.site import Site
 from deebase.web._studio.table_fields import Fields
 
@@ -36,7 +36,7 @@ class ChangeSql:
 
     def insert(self, values: Mapping[str, Any]) -> str:
         """Return the INSERT of one row, with the values of the scope."""
-        given = {name: value for name, value in values.items() if value is not UNSET}
+        given = {**self._scope(), **values}
         if not given:
             return f"INSERT INTO {self._table} DEFAULT VALUES;"
         names = ", ".join(map(self._quoted, given))
@@ -54,9 +54,13 @@ class ChangeSql:
             found = [f"{self._quoted(names[0])} IN ({literals})"]
         else:
             found = [self._same({name: key[name] for name in names}) for key in keys]
-        scope = {name: value for name, value in self._fields.scope.items() if name in self._fields.columns}
+        scope = self._scope()
         rows = found[0] if len(found) == 1 else "(" + "\n   OR ".join(found) + ")"
         return f"{rows} AND {self._same(scope)}" if scope else rows
+
+    def _scope(self) -> dict[str, Any]:
+        """Return what the user may know of the scope."""
+        return {name: value for name, value in self._fields.scope.items() if name in self._fields.columns}
 
     def _same(self, values: Mapping[str, Any]) -> str:
         parts = [

@@ -94,8 +94,13 @@ class ColumnInput:
         if self.has_default:
             found.append("default")
         # An empty text is a value, and an empty number is none.
-        says_it = len(found) < 3 and self.kind not in ("text", "any", "binary") and self.control != "file"
+        says_it = len(found) < 3 and not self.takes_empty and self.control != "file"
         return () if len(found) == 1 or says_it or self.control in ("checkbox", "select") else tuple(found)
+
+    @property
+    def takes_empty(self) -> bool:
+        """Whether an empty text is a value."""
+        return self.kind == "text" or (self.kind == "any" and self.column.type.python is None)
 
     @property
     def empty(self) -> State:
@@ -136,7 +141,7 @@ class ColumnInput:
                 return "select"
             case "document":
                 return "json"
-            case "number" if not text or _NUMBER.match(text):
+            case "number" if self.column.references is None and (not text or _NUMBER.match(text)):
                 return "number"
             case "moment":
                 return self._moment(text)
@@ -199,7 +204,7 @@ class ColumnInput:
     @property
     def required(self) -> bool:
         """Whether the field cannot stay empty."""
-        return self.empty == "value" and self.kind not in ("text", "any", "boolean", "binary")
+        return self.empty == "value" and not self.takes_empty and self.kind != "boolean"
 
     # -- what was sent -------------------------------------------------------------------------
 
@@ -215,7 +220,7 @@ class ColumnInput:
         state = form.last(self.state_name)
         text = given if self.control == "file" else given.replace("\r\n", "\n").replace("\r", "\n")
         if state is None:
-            return Entry(text) if text or self.kind in ("text", "any") else Entry(text, self.empty)
+            return Entry(text) if text or self.takes_empty else Entry(text, self.empty)
         return Entry(text, "null" if state == "null" else "default" if state == "default" else "value")
 
     def value_of(self, entry: Entry, form: Posted) -> Any:
@@ -235,13 +240,13 @@ class ColumnInput:
             return self._of_file(form)
         if entry == self.stored_entry or self.control == "file":
             return self.stored if self.stored is not UNSET else self._nothing(entry)
-        if entry.text == "" and self.kind not in ("text", "any", "choice"):
+        if entry.text == "" and not self.takes_empty and self.kind != "choice":
             raise self._refused("needs a value")
         return self.parsed(self._with_line_ends(entry.text))
 
     def _nothing(self, entry: Entry) -> Any:
         """Return the value of a new row whose field was left as it is."""
-        if self.kind in ("text", "any") and self.control != "file":
+        if self.takes_empty and self.control != "file":
             return self.parsed(entry.text)
         raise self._refused("needs a file" if self.control == "file" else "needs a value")
 

@@ -151,7 +151,7 @@ class RowChanges:
     def _review(self, request: Request, fields: Fields, form: RowForm, key: str | None) -> Response:
         values, _ = form.values()
         sql = ChangeSql(self._site, fields)
-        statement = sql.insert({**fields.scope, **values}) if form.row is None else sql.update(values, [form.row])
+        statement = sql.insert(values) if form.row is None else sql.update(values, [form.row])
         changes = [
             (name, None if form.row is None else cell(form.row[name], 400), cell(value, 400))
             for name, value in values.items()
