@@ -194,7 +194,7 @@ class Site:
             NotFoundError: there are rules of access to its tables.
         """
         if not self.shows_all:
-            raise NotFoundError("there is no such page")
+            raise NotFoundError("There is no such page.")
 
     def must_have_sql(self) -> None:
         """Check that the user may run SQL, which no rule of access limits.
@@ -203,7 +203,7 @@ class Site:
             NotFoundError: the studio has no page for SQL.
         """
         if not self.has_sql:
-            raise NotFoundError("there is no such page")
+            raise NotFoundError("There is no such page.")
 
     def names(self) -> tuple[list[str], list[str]]:
         """Return the names of the tables and of the views."""
@@ -226,10 +226,6 @@ class Site:
             TableNotFoundError: it does not exist, or not for this user.
         """
         return self._visible.fields_of(name)
-
-    def has(self, name: str) -> bool:
-        """Whether a table or view exists for the user."""
-        return name in self._visible
 
     async def audit(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -77,16 +77,17 @@ class Fields:
     scope: Mapping[str, Any]
 
     @classmethod
-    def of(cls, handle: Handle, grant: Grant, scope: Mapping[str, Any]) -> Fields:
-        """Return the columns of a table or view that can be read.
+    def of(cls, handle: Handle, columns: Iterable[Column], grant: Grant, scope: Mapping[str, Any]) -> Fields:
+        """Return the columns of a table or view within a scope.
 
         Args:
             handle: the table or view, with dicts as rows.
+            columns: those that can be read.
             grant: what can be done with it.
             scope: the columns and values of the rows that exist.
         """
-        columns = {column.name: column for column in handle.describe() if column.name in grant.columns}
-        return cls(handle.xtra(**scope) if scope else handle, columns, grant, scope)
+        named = {column.name: column for column in columns}
+        return cls(handle.xtra(**scope) if scope else handle, named, grant, scope)
 
     def conditions(self, columns: Any = None) -> list[Any]:
         """Return the scope as conditions, for statements that are not made by the handle.
