@@ -103,7 +103,7 @@ async def missing_parents(
             )
             asked.append((changed[0], table, found))
         elif not site.shows_all:
-            errors[changed[0]] = "refers to a table that you cannot see"
+            errors[changed[0]] = "there is no such row"
     if asked:
         columns = [found.label(f"f{number}") for number, (_, _, found) in enumerate(asked)]
         (answer,) = await site.db.q(sa.select(*columns))
