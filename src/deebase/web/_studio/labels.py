@@ -57,7 +57,7 @@ def references_of(site: Site, fields: Fields, shown: Iterable[str]) -> dict[str,
     found: dict[str, Reference] = {}
     for name in shown:
         target = fields.columns[name].references
-        if target is None or target[0] not in site.db.t or not site.has(target[0]):
+        if target is None or target[0] not in site.db.t:
             continue
         other = site.fields_of(target[0])
         if target[1] not in other.columns:

@@ -71,6 +71,8 @@ _STATUS: tuple[tuple[type[DeeBaseError], int, str], ...] = (
 )
 #: Errors whose texts the library writes, before anything is sent.
 _OWN_TEXTS = (NotFoundError, ValidationError, InvalidOperationError)
+#: What a page says after a change.
+_DONE = {"changed": "The change is stored.", "added": "The row is stored.", "deleted": "Deleted."}
 _WORD = re.compile(r"\w+")
 
 
@@ -175,6 +177,16 @@ class Site:
         """Whether the user sees the whole database: there are no rules of access."""
         return self._visible.scopes is None
 
+    @property
+    def writes(self) -> bool:
+        """Whether the studio has pages that change rows."""
+        return self._exposure.writes
+
+    @property
+    def hears_changes(self) -> bool:
+        """Whether the program is told of each change."""
+        return self._audit is not None
+
     def must_show_all(self) -> None:
         """Check that the user sees the whole database.
 
@@ -182,7 +194,7 @@ class Site:
             NotFoundError: there are rules of access to its tables.
         """
         if not self.shows_all:
-            raise NotFoundError("there is no such page")
+            raise NotFoundError("There is no such page.")
 
     def must_have_sql(self) -> None:
         """Check that the user may run SQL, which no rule of access limits.
@@ -191,7 +203,7 @@ class Site:
             NotFoundError: the studio has no page for SQL.
         """
         if not self.has_sql:
-            raise NotFoundError("there is no such page")
+            raise NotFoundError("There is no such page.")
 
     def names(self) -> tuple[list[str], list[str]]:
         """Return the names of the tables and of the views."""
@@ -214,10 +226,6 @@ class Site:
             TableNotFoundError: it does not exist, or not for this user.
         """
         return self._visible.fields_of(name)
-
-    def has(self, name: str) -> bool:
-        """Whether a table or view exists for the user."""
-        return name in self._visible
 
     async def audit(
         self,
@@ -282,6 +290,7 @@ class Site:
             table_path=self.table_path,
             encoded=encoded,
             csrf=self.protection.csrf_token(request),
+            notice=_DONE.get(request.query_params.get("done", "")),
             **values,
         )
         return HTMLResponse(text, status_code=status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -77,16 +77,17 @@ class Fields:
     scope: Mapping[str, Any]
 
     @classmethod
-    def of(cls, handle: Handle, grant: Grant, scope: Mapping[str, Any]) -> Fields:
-        """Return the columns of a table or view that can be read.
+    def of(cls, handle: Handle, columns: Iterable[Column], grant: Grant, scope: Mapping[str, Any]) -> Fields:
+        """Return the columns of a table or view within a scope.
 
         Args:
             handle: the table or view, with dicts as rows.
+            columns: those that can be read.
             grant: what can be done with it.
             scope: the columns and values of the rows that exist.
         """
-        columns = {column.name: column for column in handle.describe() if column.name in grant.columns}
-        return cls(handle.xtra(**scope) if scope else handle, columns, grant, scope)
+        named = {column.name: column for column in columns}
+        return cls(handle.xtra(**scope) if scope else handle, named, grant, scope)
 
     def conditions(self, columns: Any = None) -> list[Any]:
         """Return the scope as conditions, for statements that are not made by the handle.
@@ -132,6 +133,13 @@ class Fields:
     def has_pages(self) -> bool:
         """Whether rows are found by the key of a neighbour; otherwise only the first ones are shown."""
         return isinstance(self.handle, Table) and bool(self.handle.pks)
+
+    @property
+    def fixed_because(self) -> str | None:
+        """Why no row can be changed; None if rows can, or if the user may not."""
+        if isinstance(self.handle, View):
+            return "A view: its rows are those of other tables, and cannot be changed here."
+        return None if self.handle.pks else "No primary key: its rows cannot be told apart, and not be changed here."
 
     def column(self, name: str) -> Column:
         """Return a column.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from deebase import ConfigurationError, Database, TableNotFoundError, View
+from deebase import Column, ConfigurationError, Database, TableNotFoundError, View
 from deebase.web._studio.table_fields import Fields, Handle
 from deebase.web.access_rules import Access, Grant, Source, grant_of, scope_for
 
@@ -62,6 +62,12 @@ class Exposure:
             known = self._grants[name] = (source, grant_of(source, access))
         return known[1]
 
+    @property
+    def writes(self) -> bool:
+        """Whether anything can be written."""
+        rules = (self.tables or {}).values()
+        return self._write if self.tables is None else any(rule.write or rule.insert or rule.delete for rule in rules)
+
     def unknown(self) -> list[str]:
         """Return the tables of the rules that the database does not know."""
         return [name for name in self.tables or () if name not in self.db.t and name not in self.db.v]
@@ -109,8 +115,19 @@ class VisibleTables:
         if name not in self._fields:
             scope: Mapping[str, Any] = {} if self.scopes is None else self.scopes[name]
             rows: Handle = self.exposure.source(name).rows_as(dict)
-            self._fields[name] = Fields.of(rows, self.exposure.grant(name), scope)
+            grant = self.exposure.grant(name)
+            columns = [self._column(column) for column in rows.describe() if column.name in grant.columns]
+            self._fields[name] = Fields.of(rows, columns, grant, scope)
         return self._fields[name]
+
+    def _column(self, column: Column) -> Column:
+        """Return a column, without the table that it refers to if that does not exist for this user."""
+        target = column.references
+        if target is None or self.scopes is None:
+            return column
+        table, name = target
+        is_seen = table in self and name in self.exposure.grant(table).columns
+        return column if is_seen else replace(column, references=None)
 
     def hidden_names(self) -> set[str]:
         """Return the names of tables and columns that do not exist for this user."""
