@@ -54,6 +54,7 @@ def postgres_url(postgres_server: PostgresTestServer) -> Iterator[str]:
     database = postgres_server.fresh_database()
     with ThreadPoolExecutor(1) as thread:
         yield thread.submit(database.__enter__).result()
+        # The server of the test is closed by now: it was started with this URL.
         thread.submit(database.__exit__, None, None, None).result()
 
 

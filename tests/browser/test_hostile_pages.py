@@ -57,7 +57,7 @@ def hostile_app(db: Database) -> Any:
 
 
 @pytest.fixture
-def hostile(serve: Callable[..., Served], db_url: str) -> Served:
+def hostile(db_url: str, serve: Callable[..., Served]) -> Served:
     return serve(make_hostile, url=db_url, app=hostile_app)
 
 
