@@ -24,13 +24,18 @@ if TYPE_CHECKING:
 TOKEN = "a-token-of-the-tests"
 
 
+def chromium_program() -> str | None:
+    """Return the browser of the system."""
+    return shutil.which("chromium")
+
+
 @pytest.fixture(scope="session")
 def chromium(postgres_server: PostgresTestServer) -> Iterator[Browser]:
     """A browser without a screen. Where there is none, tests are skipped; in CI they fail.
 
     The server starts before it: Playwright's own event loop runs in this thread from then on.
     """
-    program = shutil.which("chromium")
+    program = chromium_program()
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
