@@ -172,14 +172,14 @@ class Site:
 
     @property
     def shows_all(self) -> bool:
-        """Whether the user sees the whole database: there are no rules of access."""
-        return self._visible.scopes is None
+        """Whether the user sees the whole database: no rule of access hides a table, a column or a row."""
+        return self._visible.is_all
 
     def must_show_all(self) -> None:
         """Check that the user sees the whole database.
 
         Raises:
-            NotFoundError: there are rules of access to its tables.
+            NotFoundError: a rule of access hides a part of it.
         """
         if not self.shows_all:
             raise NotFoundError("There is no such page.")
