@@ -17,11 +17,13 @@ from deebase.cli.session import session
 )
 @loopback_option
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
+@click.option("--write", is_flag=True, help="Let rows be added, changed and deleted.")
 @database_options
-def studio(database: str | None, port: int, host: str, no_open: bool) -> None:
+def studio(database: str | None, port: int, host: str, no_open: bool, write: bool) -> None:
     """Look at a database in the browser.
 
-    Prints an address of this machine with a token, and serves it until Ctrl+C. The pages only read.
+    Prints an address of this machine with a token, and serves it until Ctrl+C. The pages only read
+    without --write.
     """
     from deebase.web import require_extra
 
@@ -30,10 +32,11 @@ def studio(database: str | None, port: int, host: str, no_open: bool) -> None:
 
     if database is not None:
         invocation().url = database
-    with session(read_only=True) as s:
+    with session(read_only=not write) as s:
         title = repr(s.db).removeprefix("<Database ").removesuffix(">")
 
         def announce(address: str) -> None:
             say(f"The studio of {title} is at {address} (Ctrl+C ends it).")
 
-        s.run(serve(s.db, title=title, host=host, port=port, opens=not no_open, announce=announce))
+        server = serve(s.db, title=title, host=host, port=port, opens=not no_open, announce=announce, write=write)
+        s.run(server)

@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from deebase import ConfigurationError, Database
 from deebase.web._studio.audit import Audit
 from deebase.web._studio.database_page import DatabasePage
+from deebase.web._studio.editing.change_routes import routes_of_changes
 from deebase.web._studio.exports import ExportPage
 from deebase.web._studio.row_page import RowPage
 from deebase.web._studio.site import HERE, Limits, Site
@@ -128,6 +129,7 @@ def protected_app(site: Site) -> Starlette:
             "/table/{table}/export.{format}",
             site.page(lambda site: ExportPage(site).file, seconds=site.limits.export_seconds),
         ),
+        *(routes_of_changes(site) if site.writes else ()),
         Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
     ]
 

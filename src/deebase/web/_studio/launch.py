@@ -23,6 +23,7 @@ async def serve(
     opens: bool,
     announce: Callable[[str], None],
     token: str | None = None,
+    write: bool = False,
 ) -> None:
     """Serve the studio of a database until the process is interrupted.
 
@@ -34,6 +35,7 @@ async def serve(
         opens: open the address in a browser.
         announce: is called with the address, once the server answers there.
         token: of the address; a new one by default.
+        write: whether rows can be added, changed and deleted.
 
     Raises:
         InvalidOperationError: the port is in use.
@@ -42,7 +44,11 @@ async def serve(
     listening = listening_on(host, port)
     # Without a log of requests: the first one holds the token.
     config = uvicorn.Config(
-        studio(db, title=title, token=token), log_level="warning", access_log=False, server_header=False, lifespan="off"
+        studio(db, title=title, token=token, write=write),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
     )
     server = uvicorn.Server(config)
     address = f"{address_of(listening)}/?token={token}"

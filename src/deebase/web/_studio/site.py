@@ -71,6 +71,8 @@ _STATUS: tuple[tuple[type[DeeBaseError], int, str], ...] = (
 )
 #: Errors whose texts the library writes, before anything is sent.
 _OWN_TEXTS = (NotFoundError, ValidationError, InvalidOperationError)
+#: What a page says after a change.
+_DONE = {"changed": "The change is stored.", "added": "The row is stored.", "deleted": "Deleted."}
 _WORD = re.compile(r"\w+")
 
 
@@ -175,6 +177,16 @@ class Site:
         """Whether the user sees the whole database: no rule of access hides a table, a column or a row."""
         return self._visible.is_all
 
+    @property
+    def writes(self) -> bool:
+        """Whether the studio has pages that change rows."""
+        return self._exposure.writes
+
+    @property
+    def hears_changes(self) -> bool:
+        """Whether the program is told of each change."""
+        return self._audit is not None
+
     def must_show_all(self) -> None:
         """Check that the user sees the whole database.
 
@@ -214,6 +226,10 @@ class Site:
             TableNotFoundError: it does not exist, or not for this user.
         """
         return self._visible.fields_of(name)
+
+    def has(self, name: str) -> bool:
+        """Whether a table or view exists for the user."""
+        return name in self._visible
 
     async def audit(
         self,
@@ -278,6 +294,7 @@ class Site:
             table_path=self.table_path,
             encoded=encoded,
             csrf=self.protection.csrf_token(request),
+            notice=_DONE.get(request.query_params.get("done", "")),
             **values,
         )
         return HTMLResponse(text, status_code=status)

@@ -63,6 +63,12 @@ class Exposure:
             known = self._grants[name] = (source, grant_of(source, access))
         return known[1]
 
+    @property
+    def writes(self) -> bool:
+        """Whether anything can be written."""
+        rules = (self.tables or {}).values()
+        return self._write if self.tables is None else any(rule.write or rule.insert or rule.delete for rule in rules)
+
     def unknown(self) -> list[str]:
         """Return the tables of the rules that the database does not know."""
         return [name for name in self.tables or () if name not in self.db.t and name not in self.db.v]
