@@ -40,7 +40,7 @@ class Served:
         **options: Any,
     ) -> None:
         self._made = app or (lambda db: studio(db, token=TOKEN, **({"title": "Library"} | options)))
-        self._listening = listening_on(0)
+        self._listening = listening_on("127.0.0.1", 0)
         self.origin = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

@@ -23,7 +23,8 @@ CREATE TRIGGER count_visits AFTER INSERT ON visits BEGIN
     UPDATE visited_places SET visits = visits + 1 WHERE id = NEW.place_id; END;
 INSERT INTO origins VALUES (1, 'https://', 'example.org');
 INSERT INTO visited_places VALUES (1, 'https://example.org/' || printf('%.*c', 4000, 'q'), NULL, 'gro.elpmaxe.', 3, 0,
-    2000, 'aaaa', 47358327123, 1), (2, 'place:sort=8', 'Most visited', NULL, 0, 1, -1, 'bbbb', -9223372036854775808, NULL);
+    2000, 'aaaa', 47358327123, 1),
+    (2, 'place:sort=8', 'Most visited', NULL, 0, 1, -1, 'bbbb', -9223372036854775808, NULL);
 INSERT INTO visits VALUES (1, 0, 1, 1700000000000000, 1), (2, 1, 1, 1700000001000000, 1);
 INSERT INTO bookmarks VALUES (1, 2, NULL, 0, 0, '', 1, 'root________'), (2, 1, 1, 1, 0, 'x', 1, 'c');
 INSERT INTO meta VALUES ('origin_sum', 1.5), ('blob', x'00ff'), ('text', 'a');
@@ -34,7 +35,7 @@ CREATE TABLE col (id INTEGER PRIMARY KEY, crt INTEGER NOT NULL, conf TEXT NOT NU
 CREATE TABLE notes (id INTEGER PRIMARY KEY, guid TEXT NOT NULL, mid INTEGER NOT NULL, tags TEXT NOT NULL,
     flds TEXT NOT NULL, sfld INTEGER NOT NULL, csum INTEGER NOT NULL);
 CREATE TABLE cards (id INTEGER PRIMARY KEY, nid INTEGER NOT NULL, did INTEGER NOT NULL, due INTEGER NOT NULL);
-CREATE TABLE tags (tag TEXT NOT NULL PRIMARY KEY COLLATE unicase, usn INTEGER NOT NULL, collapsed BOOLEAN) WITHOUT ROWID;
+CREATE TABLE tags (tag TEXT NOT NULL PRIMARY KEY COLLATE unicase, usn INTEGER NOT NULL, shut BOOLEAN) WITHOUT ROWID;
 CREATE TABLE decks (id INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL COLLATE unicase, kind BLOB NOT NULL);
 CREATE TABLE fields (ntid INTEGER NOT NULL, ord INTEGER NOT NULL, name TEXT NOT NULL COLLATE unicase, config BLOB,
     PRIMARY KEY (ntid, ord)) WITHOUT ROWID;
@@ -63,14 +64,16 @@ CREATE TABLE schema_changes (change_id INTEGER NOT NULL, schema_version INTEGER,
 INSERT INTO states_meta VALUES (1, 'sensor.outside'), (2, NULL);
 INSERT INTO state_attributes VALUES (1, 4294967295, '{"unit": "°C", "deep": {"a": [1, 2]}}');
 INSERT INTO states VALUES (1, NULL, 'unavailable', NULL, NULL, 1700000000.123456, NULL, 1, x'0190aabbccddeeff', 1),
-    (2, '', '21.5', '', '2024-01-01 10:00:00.123456', 1.7e9, 1, 77, NULL, 1), (3, NULL, NULL, NULL, '', NULL, 99, NULL, x'', 3);
+    (2, '', '21.5', '', '2024-01-01 10:00:00.123456', 1.7e9, 1, 77, NULL, 1),
+    (3, NULL, NULL, NULL, '', NULL, 99, NULL, x'', 3);
 INSERT INTO statistics_runs VALUES (1, '2024-01-01 00:00:00'), (2, 'never');
 """
 #: A shop: names with spaces, quotes and reserved words, keys of texts, a table without rows, views of views.
 SHOP = """
 CREATE TABLE "Order Details" ("Order ID" INTEGER REFERENCES Orders ("Order ID"), "Product's "" Name" TEXT,
     [Unit Price] MONEY DEFAULT 0, `Dis count %` REAL, PRIMARY KEY ("Order ID", "Product's "" Name"));
-CREATE TABLE Orders ("Order ID" INTEGER PRIMARY KEY AUTOINCREMENT, "Customer ID" NCHAR(5) REFERENCES Customers, "Order Date" DATETIME,
+CREATE TABLE Orders ("Order ID" INTEGER PRIMARY KEY AUTOINCREMENT, "Customer ID" NCHAR(5) REFERENCES Customers,
+    "Order Date" DATETIME,
     "select" TEXT, "from" TEXT, "" TEXT);
 CREATE TABLE Customers ("Customer ID" NCHAR(5) PRIMARY KEY, "Company Name" NVARCHAR(40) NOT NULL, Picture IMAGE);
 CREATE TABLE "empty table" (a, b, c);
@@ -80,7 +83,8 @@ CREATE VIEW broken AS SELECT * FROM no_such_table;
 CREATE VIEW foreign_function AS SELECT no_such_function("Order ID") AS f FROM Orders;
 CREATE VIEW "same names" AS SELECT a."Order ID", b."Order ID", 1, 1 FROM Orders a, Orders b;
 INSERT INTO Customers VALUES ('ALFKI', 'Alfreds', x'151c2f00'), ('', '', NULL), ('a/b?#', 'x', NULL);
-INSERT INTO Orders VALUES (10248, 'ALFKI', '1996-07-04 00:00:00.000', 's', 'f', 'e'), (10249, 'GONE', '7/4/1996', '', '', NULL);
+INSERT INTO Orders VALUES (10248, 'ALFKI', '1996-07-04 00:00:00.000', 's', 'f', 'e'),
+    (10249, 'GONE', '7/4/1996', '', '', NULL);
 INSERT INTO "Order Details" VALUES (10248, 'O''Neil "x"', 14, 0.05), (NULL, NULL, 'x', NULL), (NULL, NULL, 1, 1);
 """
 #: What else SQLite can store.
@@ -102,12 +106,14 @@ CREATE TABLE two_ways (id INTEGER PRIMARY KEY, other INTEGER REFERENCES two_ways
 CREATE TABLE pairs (a INTEGER, b INTEGER, PRIMARY KEY (a, b));
 INSERT INTO computed (a) VALUES (1), (2);
 INSERT INTO strict_one VALUES (1, 1, 1.5, 't', x'00', 'any'), (2, NULL, NULL, NULL, NULL, x'ff');
-INSERT INTO words3 VALUES ('one two'); INSERT INTO words4 VALUES ('one', 'two'); INSERT INTO words5 VALUES ('one', 'two');
+INSERT INTO words3 VALUES ('one two'); INSERT INTO words4 VALUES ('one', 'two');
+INSERT INTO words5 VALUES ('one', 'two');
 INSERT INTO boxes VALUES (1, 0.5, 1.5);
 INSERT INTO keyed_by_blob VALUES (x'00', 1), (x'', 2); INSERT INTO keyed_by_real VALUES (1.5, 1), (1e308, 2), (NULL, 3);
 INSERT INTO keyed_by_nothing VALUES (1, 'i'), ('1', 't'), (x'31', 'b'), (1.5, 'r'), (NULL, 'n');
 INSERT INTO infinite VALUES (1, 9e999, 'NaN', '0000-00-00', '25:61', '{', 'not one', 2),
-    (2, -9e999, 1e400, 2460000.5, 86400, 'null', x'00112233445566778899aabbccddeeff', 'yes'), (9223372036854775807, 0, 0, '9999-12-31', '', '', '', '');
+    (2, -9e999, 1e400, 2460000.5, 86400, 'null', x'00112233445566778899aabbccddeeff', 'yes'),
+    (9223372036854775807, 0, 0, '9999-12-31', '', '', '', '');
 INSERT INTO "per cent % ; -- /* */" VALUES (1, '?', ':n', '$1', '%s', '{}');
 INSERT INTO pairs VALUES (1, 2); INSERT INTO two_ways VALUES (1, 1, 1, 2), (2, 5, 1, NULL);
 """

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+import warnings
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from deebase import Database
 from deebase.web import studio
+from deebase.web._studio.addresses import encoded
 from tests.support.browser import browsing
+from tests.support.foreign_files import FILES, write_foreign
 from tests.support.worlds import only_on
 
 backend_name = only_on("sqlite-file")
@@ -70,3 +74,29 @@ async def test_every_page_of_any_file_answers(foreign: Path) -> None:
                 given = f"{parameter}.{name}=1" if parameter == "null" else f"{parameter}={name}"
                 await browser.get(f"/table/odd~20-t~2Fa~2Eb?{given}")
     assert foreign.read_bytes() == before
+
+
+@pytest.mark.parametrize("program", FILES)
+async def test_every_page_of_every_table_of_another_program_answers(tmp_path: Path, program: str) -> None:
+    path = tmp_path / "foreign.db"
+    write_foreign(path, FILES[program])
+    async with (
+        Database(path, read_only=True, pragmas={"journal_mode": None}) as db,
+        browsing(studio(db), db) as browser,
+    ):
+        with warnings.catch_warnings():
+            # A view may be of what does not exist any more.
+            warnings.filterwarnings("ignore", "view .* is left out")
+            await db.reflect()
+        for address in ("/", "/diagram"):
+            await browser.get(address)
+        for handle in [*[db.t[name] for name in dir(db.t)], *[db.v[name] for name in dir(db.v)]]:
+            place = f"/table/{encoded(handle.name)}"
+            page = await browser.get(place)
+            for address in [link for link in page.links if "/row/" in link][:3]:
+                await browser.get(address)
+            for number, name in enumerate(handle.columns):
+                sort = ("sort", "desc")[number % 2]
+                await browser.get(f"{place}?{sort}={quote(name)}&column={quote(name)}&facet={quote(name)}")
+            for form in ("csv", "ndjson"):
+                assert (await browser.client.get(f"{place}/export.{form}")).status_code == 200, (place, form)

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from deebase import DeeBaseError, NotFoundError
+from deebase import DatabaseError, DeeBaseError, NotFoundError
 from deebase.web._studio.addresses import decoded_key
 from deebase.web._studio.table_fields import Fields
 
@@ -52,12 +52,32 @@ async def row_at(fields: Fields, segment: str, *, locked: bool = False) -> dict[
     """
     key = key_in(fields, segment)
     handle: Any = fields.handle
-    row: dict[str, Any] | None = await handle.get(
-        key[0] if len(key) == 1 else key, default=None, **({"for_update": True} if locked else {})
-    )
+    row: dict[str, Any] | None
+    try:
+        row = await handle.get(
+            key[0] if len(key) == 1 else key, default=None, **({"for_update": True} if locked else {})
+        )
+    except DatabaseError:
+        if locked or not any(isinstance(value, str) for value in key):
+            raise
+        row = await _row_by_equal_text(handle, key)
     if row is None:
         raise no_row(fields)
     return {name: value for name, value in row.items() if name in fields.columns}
+
+
+async def _row_by_equal_text(handle: Any, key: Sequence[Any]) -> dict[str, Any] | None:
+    """Return a row whose texts are the same as those of a key, whatever their collation.
+
+    A file may have a collation that only its application defines. An expression has none.
+    """
+    columns = [handle.c[name] for name in handle.pks]
+    same = [
+        (column.concat("") if isinstance(value, str) else column) == value
+        for column, value in zip(columns, key, strict=True)
+    ]
+    found = await handle(*same, limit=1)
+    return found[0] if found else None
 
 
 def same_rows(table: Any, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -36,8 +37,8 @@ class TablePage:
         fields = self._site.fields(request)
         given = request.query_params.multi_items()
         state = TableState.read(given, fields)
-        if any(text == "" for _, text in given):
-            # A form sends its empty inputs, too.
+        if any(text == "" for _, text in given) and state.address() != f"?{urlencode(given)}":
+            # A form sends its empty inputs, too. A column may have an empty name.
             return RedirectResponse(state.address(), status_code=303)
         facets = Facets(self._site, fields, state)
         _, shown = await rows_of(self._site, fields, state)
