@@ -201,16 +201,16 @@ def changes() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield requests that change rows: to the rows of both tenants, with columns and keys that do not exist for one."""
     values = {"title": "x", "name": "x", "body": "x", "author_id": "3", "company_id": "3", "book_id": "3"}
     hidden = {"tenant_id": "2", "owner": "2", "covert_note": "x", "covert_mail": "x", "covert_by": "3", "id": "9"}
-    forms = [{"title": "x", "name": "x", "body": "x"}, values, hidden, values | hidden, {"code": "their-2"}, {}]
-    for step in ("review", "apply", "form"):
+    forms = [{"title": "x", "name": "x", "body": "x"}, values, values | hidden, {"code": "their-2"}]
+    for step in ("review", "apply"):
         for table in ALL:
-            for form in forms:
+            for form in forms if table in TABLES and table != "shelf" else forms[:1]:
                 sent = [("step", step), *[(f"v.{encoded(name)}", text) for name, text in form.items()]]
                 yield f"/table/{table}/add", sent
                 yield f"/table/{table}/add", [*sent, ("like", "3")]
-                for key in ("1", "3", "9"):
+                for key in ("1", "3"):
                     yield f"/table/{table}/row/{key}/edit", sent
-                    yield f"/table/{table}/several", [*sent, ("key", key), ("column", next(iter(form), "covert_note"))]
+                    yield f"/table/{table}/several", [*sent, ("key", key), ("column", [*form][-1])]
             for key in ("2", "3"):
                 yield f"/table/{table}/row/{key}/delete", [("step", step)]
                 yield f"/table/{table}/several", [("step", step), ("action", "delete"), ("key", key)]
@@ -231,7 +231,14 @@ PAGES: dict[str, list[str]] = {
     "GET /table/{table}/several": [
         f"/table/{table}/several?{query}"
         for table in ALL
-        for query in ("key=1&key=2", "key=1&key=3&column=title", "key=1&column=covert_note", "key=1&action=delete", "")
+        for query in (
+            "key=1&key=2",
+            "key=3",
+            "key=1&key=3&column=title",
+            "key=1&column=covert_note",
+            "key=1&action=delete",
+            "",
+        )
     ],
     "GET /table/{table}/suggest/{column}": [
         f"/table/{table}/suggest/{column}?q={text}"
@@ -303,7 +310,9 @@ async def test_no_change_in_the_studio_shows_or_takes_what_is_of_another_tenant(
         for address, sent in changes():
             with case((address, sent)):
                 # As the page of the row would have it, so that its change is not refused as an old one.
-                opened = (await client.get(f"/admin{address}?{urlencode(sent)}")).text
+                opened = (
+                    (await client.get(f"/admin{address}?{urlencode(sent)}")).text if ("step", "apply") in sent else ""
+                )
                 marks = [
                     (name, opened.partition(f'name="{name}" value="')[2].partition('"')[0]) for name in ("was", "mark")
                 ]

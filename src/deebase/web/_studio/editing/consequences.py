@@ -108,6 +108,8 @@ def _leading(site: Site, fields: Fields, rows: Rows, level: int) -> Iterator[Con
     for name in site.names()[0]:
         other = site.fields_of(name)
         for columns, targets, effect in _keys_to(other.handle, fields.handle.name):
+            if not (other.columns.keys() >= set(columns) and fields.columns.keys() >= set(targets)):
+                continue
             found = _referring(other, columns, fields, targets, rows)
             yield Consequence(name, columns, effect, found)
             if effect == "deleted" and level < LEVELS:
@@ -140,10 +142,12 @@ def _referring(other: Fields, columns: Sequence[str], fields: Fields, targets: S
 
 def _some_are_hidden(site: Site, tables: Sequence[str]) -> bool:
     """Whether rows that the user does not see may refer to rows of some tables."""
+    if site.shows_all:
+        return False
     known = set(site.names()[0])
     for table in site.db.t:
-        if table.name in known and not site.fields_of(table.name).scope:
-            continue
-        if any(next(_keys_to(table, target), None) is not None for target in tables):
-            return True
+        fields = site.fields_of(table.name) if table.name in known else None
+        for columns, _, _ in [key for target in tables for key in _keys_to(table, target)]:
+            if fields is None or fields.scope or not fields.columns.keys() >= set(columns):
+                return True
     return False
