@@ -184,7 +184,7 @@ class Site:
 
     @property
     def hears_changes(self) -> bool:
-        """Whether the program is told of each change."""
+        """Whether the program gets each change."""
         return self._audit is not None
 
     def must_show_all(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from deebase import UNSET, Column, DeeBaseError, IntegrityError, SchemaError, ValidationError
 from deebase.web._studio.addresses import encoded
-from deebase.web._studio.editing.inputs import ColumnInput, Entry, inputs_within
+from deebase.web._studio.editing.column_inputs import ColumnInput, Entry, inputs_within
 from deebase.web._studio.editing.posted_forms import Posted
 from deebase.web._studio.rendering import Cell, cell, sized
 from deebase.web._studio.row_identity import checksum, checksums
@@ -143,7 +143,7 @@ class RowForm:
         if is_stale:
             now = cell(each.stored, 200)
             if self._is_as_read(each, entry):
-                # Nobody has touched this field: it shows the row as it is now.
+                # The user did not touch this field: it shows the row as it is now.
                 entry = each.stored_entry
         size = ""
         if each.control == "file" and each.stored is not UNSET and each.stored is not None:

@@ -93,7 +93,7 @@ class ColumnInput:
             found.append("null")
         if self.has_default:
             found.append("default")
-        # An empty text is a value, and an empty number is none.
+        # An empty text is a value; an empty number is not.
         says_it = len(found) < 3 and not self.takes_empty and self.control != "file"
         return () if len(found) == 1 or says_it or self.control in ("checkbox", "select") else tuple(found)
 
@@ -278,7 +278,7 @@ class ColumnInput:
         """Return the value that a text stands for.
 
         Raises:
-            ValidationError: it is no value of the column.
+            ValidationError: the column cannot hold it.
         """
         kind = self.column.type
         if self.is_utc and _MOMENT.match(text) and not text.endswith(("Z", "+00:00")):
