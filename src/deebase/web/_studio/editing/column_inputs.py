@@ -218,7 +218,9 @@ class ColumnInput:
                 return Entry("", "null" if given == "null" else "default")
             return Entry(given.removeprefix("="))
         state = form.last(self.state_name)
-        text = given if self.control == "file" else given.replace("\r\n", "\n").replace("\r", "\n")
+        text, known = (given if self.control == "file" else _with_plain_ends(given)), self.stored_entry
+        if state in (None, known.state) and text == _with_plain_ends(known.text):
+            return known
         if state is None:
             return Entry(text) if text or self.takes_empty else Entry(text, self.empty)
         return Entry(text, "null" if state == "null" else "default" if state == "default" else "value")
@@ -313,6 +315,11 @@ class ColumnInput:
 
     def _refused(self, reason: str, hint: str | None = None) -> ValidationError:
         return ValidationError(reason, field=self.column.name, hint=hint)
+
+
+def _with_plain_ends(text: str) -> str:
+    """Return a text with the ends of lines that a browser does not change."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def input_name(column: str) -> str:
