@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from deebase import ConfigurationError, Database
 from deebase.web._studio.audit import Audit
 from deebase.web._studio.database_page import DatabasePage
-from deebase.web._studio.editing.change_routes import routes_of_changes
+from deebase.web._studio.editing import routes_of_changes
 from deebase.web._studio.exports import ExportPage
 from deebase.web._studio.row_page import RowPage
 from deebase.web._studio.site import HERE, Limits, Site

@@ -45,7 +45,7 @@ async def row_at(fields: Fields, segment: str, *, locked: bool = False) -> dict[
     Args:
         fields: the columns of its table.
         segment: the key.
-        locked: nobody else changes it until the transaction ends.
+        locked: no other connection can change it until the transaction ends.
 
     Raises:
         NotFoundError: it does not exist.

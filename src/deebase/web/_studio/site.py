@@ -184,7 +184,7 @@ class Site:
 
     @property
     def hears_changes(self) -> bool:
-        """Whether the program is told of each change."""
+        """Whether the program gets each change."""
         return self._audit is not None
 
     def must_show_all(self) -> None:
@@ -336,6 +336,9 @@ class Site:
                 return self._failed(request)
             except DeeBaseError as error:
                 status = next(status for kind, status, _ in _STATUS if isinstance(error, kind))
+                if status == 500 and not site.shows_all:
+                    # The page does not say what the error says.
+                    logger.warning("the page %s failed", request.url.path, exc_info=True)
                 return self.message(request, status, *site.explained(error))
             except Exception:
                 return self._failed(request)

@@ -139,7 +139,7 @@ class Fields:
         """Why no row can be changed; None if rows can, or if the user may not."""
         if isinstance(self.handle, View):
             return "A view: its rows are those of other tables, and cannot be changed here."
-        return None if self.handle.pks else "No primary key: its rows cannot be told apart, and not be changed here."
+        return None if self.handle.pks else "No primary key: rows cannot be identified, so they cannot be changed here."
 
     def column(self, name: str) -> Column:
         """Return a column.

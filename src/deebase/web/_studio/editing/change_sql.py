@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from deebase import DeeBaseError
@@ -78,7 +79,8 @@ class ChangeSql:
             text = kind.literal(kind.accept(value), self._dialect)
         except (DeeBaseError, SQLAlchemyError, NotImplementedError, ValueError, TypeError, AttributeError):
             # A value that other programs stored, and that the column would not accept.
-            text = "'" + str(value).replace("'", "''") + "'"
+            plain = sa.literal(value if isinstance(value, (int, float)) else str(value))
+            text = str(plain.compile(dialect=self._dialect, compile_kwargs={"literal_binds": True}))
         if len(text) <= LONGEST:
             return text
         return f"{text[:LONGEST]}… /* {len(text):,} characters */"

@@ -108,8 +108,7 @@ def _leading(site: Site, fields: Fields, rows: Rows, level: int) -> Iterator[Con
     for name in site.names()[0]:
         other = site.fields_of(name)
         for columns, targets, effect in _keys_to(other.handle, fields.handle.name):
-            if not other.columns.keys() >= set(columns):
-                # The user does not know of this foreign key.
+            if not (other.columns.keys() >= set(columns) and fields.columns.keys() >= set(targets)):
                 continue
             found = _referring(other, columns, fields, targets, rows)
             yield Consequence(name, columns, effect, found)
@@ -143,10 +142,12 @@ def _referring(other: Fields, columns: Sequence[str], fields: Fields, targets: S
 
 def _some_are_hidden(site: Site, tables: Sequence[str]) -> bool:
     """Whether rows that the user does not see may refer to rows of some tables."""
+    if site.shows_all:
+        return False
     known = set(site.names()[0])
     for table in site.db.t:
-        seen = site.fields_of(table.name) if table.name in known else None
+        fields = site.fields_of(table.name) if table.name in known else None
         for columns, _, _ in [key for target in tables for key in _keys_to(table, target)]:
-            if seen is None or seen.scope or not seen.columns.keys() >= set(columns):
+            if fields is None or fields.scope or not fields.columns.keys() >= set(columns):
                 return True
     return False

@@ -83,6 +83,7 @@ async def missing_parents(
     """
     complete: dict[str, Any] = {**(row or {}), **fields.scope, **values}
     errors: dict[str, str] = {}
+    known = set(site.names()[0])
     asked: list[tuple[str, str, Any]] = []
     handle: Any = fields.handle
     for key in handle.foreign_keys:
@@ -93,7 +94,7 @@ async def missing_parents(
         if not changed or any(complete.get(name) is None for name in columns):
             continue
         table = references[0].rpartition(".")[0]
-        if site.has(table):
+        if table in known:
             other = site.fields_of(table)
             there: Any = other.handle.sa_table.alias()
             names = [text.rpartition(".")[2] for text in references]

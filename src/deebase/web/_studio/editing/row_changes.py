@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from deebase import DeeBaseError, InvalidOperationError, Table
 from deebase.web._studio.addresses import encoded_key
 from deebase.web._studio.editing.change_sql import ChangeSql, in_one_transaction
-from deebase.web._studio.editing.inputs import input_name
+from deebase.web._studio.editing.column_inputs import input_name
 from deebase.web._studio.editing.posted_forms import APPLY, FORM, Posted, posted
 from deebase.web._studio.editing.references import missing_parents
 from deebase.web._studio.editing.row_form import MOST_FIELDS, WAS, RowForm, editable, fixed_because
@@ -81,7 +81,7 @@ class RowChanges:
             return self._form(request, fields, form, errors=errors, message=message, like=sent.last(LIKE))
 
     async def _read(self, fields: Fields, sent: Posted, key: str | None) -> RowForm:
-        """Return the form that was sent, with the row as it is now; nobody changes the row while it is applied."""
+        """Return the form that was sent, with the row as it is now, which is locked while the change is applied."""
         names = [name for name in editable(fields, is_new=key is None) if sent.last(input_name(name)) is not None][
             :MOST_FIELDS
         ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from deebase import UNSET, Column, DeeBaseError, IntegrityError, SchemaError, ValidationError
 from deebase.web._studio.addresses import encoded
-from deebase.web._studio.editing.inputs import ColumnInput, Entry, inputs_within
+from deebase.web._studio.editing.column_inputs import ColumnInput, Entry, inputs_within
 from deebase.web._studio.editing.posted_forms import Posted
 from deebase.web._studio.rendering import Cell, cell, sized
 from deebase.web._studio.row_identity import checksum, checksums
@@ -143,14 +143,14 @@ class RowForm:
         if is_stale:
             now = cell(each.stored, 200)
             if self._is_as_read(each, entry):
-                # Nobody has touched this field: it shows the row as it is now.
+                # The user did not touch this field: it shows the row as it is now.
                 entry = each.stored_entry
         size = ""
         if each.control == "file" and each.stored is not UNSET and each.stored is not None:
             stored = each.stored if isinstance(each.stored, bytes) else str(each.stored).encode("utf-8", "replace")
             size = sized(len(stored))
         suggestions = None
-        if each.column.references is not None and self.site.has(each.column.references[0]):
+        if each.column.references is not None and each.column.references[0] in self.site.names()[0]:
             suggestions = f"{self.site.table_path(self.fields.handle.name)}/suggest/{encoded(name)}"
         return Field(each, entry, error, now, size, suggestions)
 

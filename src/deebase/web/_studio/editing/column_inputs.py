@@ -93,7 +93,7 @@ class ColumnInput:
             found.append("null")
         if self.has_default:
             found.append("default")
-        # An empty text is a value, and an empty number is none.
+        # An empty text is a value; an empty number is not.
         says_it = len(found) < 3 and not self.takes_empty and self.control != "file"
         return () if len(found) == 1 or says_it or self.control in ("checkbox", "select") else tuple(found)
 
@@ -218,7 +218,9 @@ class ColumnInput:
                 return Entry("", "null" if given == "null" else "default")
             return Entry(given.removeprefix("="))
         state = form.last(self.state_name)
-        text = given if self.control == "file" else given.replace("\r\n", "\n").replace("\r", "\n")
+        text, known = (given if self.control == "file" else _with_plain_ends(given)), self.stored_entry
+        if state in (None, known.state) and text == _with_plain_ends(known.text):
+            return known
         if state is None:
             return Entry(text) if text or self.takes_empty else Entry(text, self.empty)
         return Entry(text, "null" if state == "null" else "default" if state == "default" else "value")
@@ -278,7 +280,7 @@ class ColumnInput:
         """Return the value that a text stands for.
 
         Raises:
-            ValidationError: it is no value of the column.
+            ValidationError: the column cannot hold it.
         """
         kind = self.column.type
         if self.is_utc and _MOMENT.match(text) and not text.endswith(("Z", "+00:00")):
@@ -313,6 +315,11 @@ class ColumnInput:
 
     def _refused(self, reason: str, hint: str | None = None) -> ValidationError:
         return ValidationError(reason, field=self.column.name, hint=hint)
+
+
+def _with_plain_ends(text: str) -> str:
+    """Return a text with the ends of lines that a browser does not change."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def input_name(column: str) -> str:
