@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.support.library import make_library
 
 if TYPE_CHECKING:
     from tests.browser.windows import Served, Window
@@ -25,11 +27,25 @@ PAGES = [
     "/table/book/row/1",
     "/table/author/row/1",
     "/table/none",
+    "/table/book/row/1/edit",
+    "/table/book/add",
+    "/table/author/row/1/delete",
+    "/table/author/several?key=1&key=2&column=name",
 ]
 
 HERE = Path(__file__).parent
 CONTRAST = (HERE / "contrast.js").read_text(encoding="utf-8")
 NAMELESS = (HERE / "nameless.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The studio of a library, with the pages that change rows."""
+    from tests.browser.windows import Served
+
+    made = Served(str(tmp_path_factory.mktemp("library") / "library.db"), make_library, write=True)
+    yield made
+    made.close()
 
 
 def open_all(look: Window, address: str) -> None:

@@ -111,7 +111,7 @@ def test_a_deletion_says_what_goes_with_the_row(desk: Window, lending: Served) -
     desk.open("/table/book/row/7")
     desk.follow(desk.page.get_by_role("link", name="Delete").click)
     said = " ".join(desk.page.inner_text("main").split())
-    assert "3 of loan (by book_id) will be deleted, too." in said
+    assert "3 rows of loan (by book_id) will be deleted, too." in said
     assert "DELETE" in said
     assert stored(lending, "loan", 1) is not None
     button(desk, "Delete")
