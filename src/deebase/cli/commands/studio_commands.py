@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from deebase.cli.exposure import loopback_option
 from deebase.cli.frame import Command
 from deebase.cli.invocation import database_options, invocation, say
 from deebase.cli.session import session
@@ -14,10 +15,11 @@ from deebase.cli.session import session
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The port on this machine; a free one by default."
 )
+@loopback_option
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
 @click.option("--write", is_flag=True, help="Let rows be added, changed and deleted.")
 @database_options
-def studio(database: str | None, port: int, no_open: bool, write: bool) -> None:
+def studio(database: str | None, port: int, host: str, no_open: bool, write: bool) -> None:
     """Look at a database in the browser.
 
     Prints an address of this machine with a token, and serves it until Ctrl+C. The pages only read
@@ -36,4 +38,5 @@ def studio(database: str | None, port: int, no_open: bool, write: bool) -> None:
         def announce(address: str) -> None:
             say(f"The studio of {title} is at {address} (Ctrl+C ends it).")
 
-        s.run(serve(s.db, title=title, port=port, opens=not no_open, announce=announce, write=write))
+        server = serve(s.db, title=title, host=host, port=port, opens=not no_open, announce=announce, write=write)
+        s.run(server)

@@ -174,8 +174,8 @@ class Site:
 
     @property
     def shows_all(self) -> bool:
-        """Whether the user sees the whole database: there are no rules of access."""
-        return self._visible.scopes is None
+        """Whether the user sees the whole database: no rule of access hides a table, a column or a row."""
+        return self._visible.is_all
 
     @property
     def writes(self) -> bool:
@@ -191,7 +191,7 @@ class Site:
         """Check that the user sees the whole database.
 
         Raises:
-            NotFoundError: there are rules of access to its tables.
+            NotFoundError: a rule of access hides a part of it.
         """
         if not self.shows_all:
             raise NotFoundError("There is no such page.")
@@ -226,6 +226,10 @@ class Site:
             TableNotFoundError: it does not exist, or not for this user.
         """
         return self._visible.fields_of(name)
+
+    def has(self, name: str) -> bool:
+        """Whether a table or view exists for the user."""
+        return name in self._visible
 
     async def audit(
         self,
@@ -332,6 +336,9 @@ class Site:
                 return self._failed(request)
             except DeeBaseError as error:
                 status = next(status for kind, status, _ in _STATUS if isinstance(error, kind))
+                if status == 500 and not site.shows_all:
+                    # The page does not say what the error says.
+                    logger.warning("the page %s failed", request.url.path, exc_info=True)
                 return self.message(request, status, *site.explained(error))
             except Exception:
                 return self._failed(request)
