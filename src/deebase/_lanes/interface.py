@@ -114,7 +114,7 @@ class Lane(PooledLane, Protocol):
         ...
 
     async def parameter_types(self, sql: str) -> list[str]:
-        """Return the name of the type of each parameter of a statement; none where parameters have no types (SQLite)."""
+        """Return the name of the type of each parameter; none where parameters have no types (SQLite)."""
         ...
 
     async def many(self, statement: Statement, rows: Sequence[Params]) -> None:

@@ -27,6 +27,10 @@ _HEADER = b"SQLite format 3\0"
 #: CORRUPT and NOTADB (sqlite.org/rescode.html).
 _DAMAGED = (11, 26)
 
+_TRIGGERS = """
+    SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE ORDER BY name
+"""
+
 
 class SqliteTools:
     """``DatabaseTools`` for SQLite."""
@@ -94,6 +98,11 @@ class SqliteTools:
     async def view_definition(self, name: str) -> str:
         """Return the CREATE VIEW of a view."""
         return str(await self._one("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", name))
+
+    async def trigger_definitions(self, table: str, quoted: str) -> list[tuple[str, str]]:
+        """Return the stored SQL of its triggers."""
+        rows = await self._access.read(_TRIGGERS, [table])
+        return [(str(name), str(sql)) for name, sql in rows]
 
     async def schema_script(self) -> SchemaScript:
         return await read_script(self._access.read)
