@@ -36,6 +36,8 @@ def calls(db: Database, plain: Table[dict[str, Any]]) -> None:
     assert_type(db.retry(lambda: 1), int)
     with db.transaction() as tx:
         assert_type(tx, Transaction)
+    with db.read_only() as ro:
+        assert_type(ro, Database)
     for user in users:
         assert_type(user, User)
     for row in db.stream("SELECT 1"):

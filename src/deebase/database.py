@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Never, TypeVar, overload
 
 from deebase._backends.schemes import settings_for
 from deebase._engine.core import Core
+from deebase._engine.reading_executor import ReadOnlyBlock
 from deebase._engine.retry import retry
 from deebase._engine.transaction import Transaction
 from deebase._lanes.limits import Limits
@@ -24,7 +25,6 @@ from deebase._tables.query import STREAM_ROWS
 from deebase._tables.read_only_sql import raw_sql_on
 from deebase._tables.table import Table
 from deebase._tables.view import View
-from deebase.errors import TransactionError
 from deebase.types import ForeignKeyMark, Index, SchemaSQL, Search, SqlExpression, must_be_flags
 
 if TYPE_CHECKING:
@@ -392,7 +392,7 @@ class Database:
 
     def read_only(
         self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1_000_000
-    ) -> ReadOnlyBlock:
+    ) -> ReadOnlyBlock[Database]:
         """Open a block that only reads: for SQL text of people that you do not trust.
 
         The block gives a ``Database`` with the same tables and views and connections of its own. Each of its statements
@@ -417,7 +417,8 @@ class Database:
                     print("only the first 100 posts")
             ```
         """
-        return ReadOnlyBlock(self._core, Limits(seconds, rows, size).check())
+        limits = Limits(seconds, rows, size).check()
+        return ReadOnlyBlock(self._core.executor, lambda: database_on(self._core.reading(limits)))
 
     async def retry(
         self,
@@ -907,39 +908,6 @@ class Database:
         return await self._definitions.create_view(
             name, definition, key=key, replace=replace, materialized=materialized
         )
-
-
-class ReadOnlyBlock:
-    """What ``Database.read_only`` returns.
-
-    Example:
-        ```python
-        async with db.read_only() as ro:
-            n = await ro.item("SELECT count(*) FROM post")
-        ```
-    """
-
-    def __init__(self, core: Core, limits: Limits) -> None:
-        self._core = core
-        self._limits = limits
-        self._opened: Database | None = None
-
-    async def __aenter__(self) -> Database:
-        if self._opened is not None:
-            raise TransactionError("a block can be used only once", hint="call db.read_only() again")
-        if await self._core.executor.settled_transaction() is not None:
-            raise TransactionError(
-                "read_only() has connections of its own, which do not see this transaction",
-                hint="open it outside of the transaction; db.transaction(read_only=True) is for SQL that you trust",
-            )
-        self._opened = database_on(self._core.reading(self._limits))
-        return self._opened
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._opened is not None:
-            await self._opened.close()
 
 
 def database_on(core: Core) -> Database:

@@ -6,6 +6,7 @@
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from io import TextIOBase
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -19,6 +20,8 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from deebase._backends.alter import IndexPart
 from deebase._engine.core import Core
+from deebase._engine.executor import Executor
+from deebase._engine.reading_executor import DB
 from deebase._files.options import ImportOptions
 from deebase._files.reports import ImportReport
 from deebase._pictures.diagram import Diagram
@@ -36,7 +39,6 @@ from deebase._tables.readable import D, V
 from deebase._tables.schema_editor import H, TransformOptions
 from deebase._tables.search import Hit, T
 from deebase._tables.table import Conflict
-from deebase.database import ReadOnlyBlock
 from deebase.migrations.check.trial_run import Finding
 from deebase.migrations.compare.changes import Difference
 from deebase.migrations.compare.models import Models
@@ -472,6 +474,13 @@ class Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None: ...
 
+class ReadOnlyBlock(Generic[DB]):
+    def __init__(self, executor: Executor, opened: Callable[[], AbstractAsyncContextManager[DB]]) -> None: ...
+    def __enter__(self) -> DB: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
 class Migrator:
     def __init__(
         self,
@@ -581,7 +590,7 @@ class Database:
     ) -> Transaction: ...
     def read_only(
         self, *, seconds: float | None = 2.0, rows: int | None = 1000, size: int | None = 1000000
-    ) -> ReadOnlyBlock: ...
+    ) -> ReadOnlyBlock[Database]: ...
     def retry(
         self,
         work: Callable[[], T],

@@ -155,14 +155,15 @@ def importers(tree: Tree) -> dict[str, set[str]]:
 def imported_once(tree: Tree, parts_of_backends: str = "_backends") -> list[str]:
     """Return the modules that exist for one other module alone: no second one imports them.
 
-    The parts of a backend mirror those of the other one, and what the ``__init__`` of a package imports is its surface.
+    The parts of a backend mirror those of the other one, and what the ``__init__`` of a package, or of one above it,
+    imports is its surface.
     """
     return [
         path
         for path, by in importers(tree).items()
         if len(by) == 1
         and Path(path).name != "__init__.py"
-        and by != {(Path(path).parent / "__init__.py").as_posix()}
+        and not by <= {(above / "__init__.py").as_posix() for above in Path(path).parents}
         and not _is_part(path, parts_of_backends)
     ]
 

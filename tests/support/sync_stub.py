@@ -32,6 +32,7 @@ CLASSES = {
     "Tables": "_tables.accessors",
     "Views": "_tables.accessors",
     "Transaction": "_engine.transaction",
+    "ReadOnlyBlock": "_engine.reading_executor",
     "Migrator": "migrations.migrator",
     "Database": "database",
 }

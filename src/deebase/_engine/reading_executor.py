@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from copy import copy
-from typing import TYPE_CHECKING, Never, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Generic, Never, TypeVar
 
 from deebase._backends.protocols import ErrorTranslator, Settings
 from deebase._engine.executor import Executor
@@ -19,12 +20,14 @@ from deebase._lanes.shield import run_shielded
 from deebase._sql.keyed import KeyedRead
 from deebase._sql.read_only import only_reads
 from deebase._sql.statement import Statement
-from deebase.errors import InvalidOperationError, QueryTimeoutError
+from deebase.errors import InvalidOperationError, QueryTimeoutError, TransactionError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+
 T = TypeVar("T")
+DB = TypeVar("DB")
 
 #: The seconds after its limit in which a statement has to end; its connection is closed then.
 GRACE = 1.0
@@ -219,3 +222,40 @@ class _ReadingScope(TransactionScope):
     def connection(self) -> AsyncConnection:
         """Refuse: SQLAlchemy's connection would run any statement."""
         raise only_reads("connection")
+
+
+class ReadOnlyBlock(Generic[DB]):
+    """What ``Database.read_only`` returns.
+
+    Args:
+        executor: of the Database outside of the block.
+        opened: returns the Database of the block.
+
+    Example:
+        ```python
+        async with db.read_only() as ro:
+            n = await ro.item("SELECT count(*) FROM post")
+        ```
+    """
+
+    def __init__(self, executor: Executor, opened: Callable[[], AbstractAsyncContextManager[DB]]) -> None:
+        self._executor = executor
+        self._open = opened
+        self._opened: AbstractAsyncContextManager[DB] | None = None
+
+    async def __aenter__(self) -> DB:
+        if self._opened is not None:
+            raise TransactionError("a block can be used only once", hint="call db.read_only() again")
+        if await self._executor.settled_transaction() is not None:
+            raise TransactionError(
+                "read_only() has connections of its own, which do not see this transaction",
+                hint="open it outside of the transaction; db.transaction(read_only=True) is for SQL that you trust",
+            )
+        self._opened = self._open()
+        return await self._opened.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._opened is not None:
+            await self._opened.__aexit__(kind, error, traceback)
