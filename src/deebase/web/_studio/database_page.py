@@ -40,6 +40,7 @@ class DatabasePage:
 
     async def diagram(self, request: Request) -> Response:
         """Show the tables and their foreign keys as a picture with links."""
+        self._site.must_show_all()
         root = str(request.scope.get("root_path", "")).rstrip("/")
         tables, _ = self._site.names()
         picture = None
@@ -50,6 +51,7 @@ class DatabasePage:
 
     async def diagram_style(self, request: Request) -> Response:
         """Send the CSS of the picture."""
+        self._site.must_show_all()
         return Response(self._site.db.diagram().style, media_type="text/css")
 
 

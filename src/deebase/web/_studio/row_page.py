@@ -80,7 +80,7 @@ class RowPage:
 
     async def values(self, request: Request) -> Response:
         """Show a row."""
-        fields = Fields.of(self._site.handle(request))
+        fields = self._site.fields(request)
         row = await self._row(request, fields)
         label = label_column(fields)
         title = written(row[label])[1] if label is not None and row[label] is not None else None
@@ -97,7 +97,7 @@ class RowPage:
 
     async def value(self, request: Request) -> Response:
         """Send a value of a row as a file."""
-        fields = Fields.of(self._site.handle(request))
+        fields = self._site.fields(request)
         name = decoded(request.path_params["column"])
         column = fields.column("" if name is None else name)
         value = (await self._row(request, fields))[column.name]
@@ -127,7 +127,7 @@ class RowPage:
         row = await fields.handle.get(key[0] if len(key) == 1 else tuple(key), default=None)
         if row is None:
             raise missing
-        return row
+        return {name: value for name, value in row.items() if name in fields.columns}
 
     # -- values and parents --------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ class RowPage:
         found: list[Children] = []
         shown = 0
         for (table, column, target), count in zip(keys, counts, strict=True):
-            other = Fields.of(self._site.named(table))
+            other = self._site.fields_of(table)
             text = other.text_of(column, row[target])
             address = row_address(self._site, table, column, row[target], leads_to_key=False)
             if text is None or address is None:
@@ -191,7 +191,7 @@ class RowPage:
             (name, column.name, column.references[1])
             for name in self._site.names()[0]
             if self._site.db.t[name].foreign_keys
-            for column in self._site.named(name).describe()
+            for column in self._site.fields_of(name).columns.values()
             if column.references is not None
             and column.references[0] == fields.handle.name
             and column.references[1] in fields.columns
@@ -201,8 +201,9 @@ class RowPage:
         """Count the rows that refer to a row, in one statement for all tables, up to a limit."""
         counts: list[Any] = []
         for number, (table, column, target) in enumerate(keys):
-            columns: Any = self._site.named(table).c
-            some: Any = sa.select(columns[column]).where(columns[column] == row[target])
+            other = self._site.fields_of(table)
+            columns: Any = other.handle.c
+            some: Any = sa.select(columns[column]).where(columns[column] == row[target], *other.conditions())
             counts.append(
                 sa.select(sa.func.count())
                 .select_from(some.limit(COUNTED + 1).subquery())
